@@ -1,0 +1,1 @@
+"""What thinks: model engines, their discovery, measurement and use."""
