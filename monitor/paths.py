@@ -1,0 +1,116 @@
+"""Where things lie: the data directory, the file of settings, the agent's socket.
+
+The data directory follows the platform's convention (`~/.local/share/watchkeeper` on Linux), or `WATCHKEEPER_DATA_DIR`,
+or `--data-dir`, the last one winning. In it: `agent.lock`, `agent.json` (how to reach the agent), `agent.sock`, `agent.log`,
+`dashboard.json`, and the store.
+"""
+
+import hashlib
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import platformdirs
+
+from monitor.errors import ConfigError
+
+APP: Final = "watchkeeper"
+MAX_SOCKET_PATH: Final = 100
+"""Bytes; `sockaddr_un` holds 108 on Linux and 104 elsewhere, with a terminating NUL."""
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+"""The folder that holds `monitor/`, `logs/`, `ai/`, `pages/` and `app.py`; children are started here."""
+
+
+def data_dir(option: Path | None, environ: Mapping[str, str]) -> Path:
+    """The data directory in force, absolute; it need not exist yet."""
+    chosen = option or (Path(environ["WATCHKEEPER_DATA_DIR"]) if environ.get("WATCHKEEPER_DATA_DIR") else None)
+    return (chosen or Path(platformdirs.user_data_dir(APP, appauthor=False))).expanduser().absolute()
+
+
+def config_path(option: Path | None, environ: Mapping[str, str]) -> Path:
+    """The file of settings in force, absolute; it need not exist."""
+    chosen = option or (Path(environ["WATCHKEEPER_CONFIG"]) if environ.get("WATCHKEEPER_CONFIG") else None)
+    default = Path(platformdirs.user_config_dir(APP, appauthor=False)) / "watchkeeper.toml"
+    return (chosen or default).expanduser().absolute()
+
+
+def make_data_dir(path: Path) -> None:
+    """Create the data directory, readable by its owner alone.
+
+    Raises:
+        ConfigError: it cannot be created, is no directory, or cannot be written.
+    """
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"the data directory {path} cannot be created: {error.strerror}",
+            hint="choose another one with --data-dir or WATCHKEEPER_DATA_DIR",
+        ) from error
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise ConfigError(
+            f"the data directory {path} is not writable",
+            hint=f"make it yours (chown, chmod u+rwx {path}), or choose another one with --data-dir",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class DataFiles:
+    """The files of one data directory."""
+
+    data_dir: Path
+
+    @property
+    def endpoint(self) -> Path:
+        """`agent.json`: the running agent's pid and address."""
+        return self.data_dir / "agent.json"
+
+    @property
+    def dashboard(self) -> Path:
+        """`dashboard.json`: the running dashboard's pid and address."""
+        return self.data_dir / "dashboard.json"
+
+    @property
+    def agent_log(self) -> Path:
+        """The agent's own log."""
+        return self.data_dir / "agent.log"
+
+    @property
+    def dashboard_log(self) -> Path:
+        """The dashboard's own log."""
+        return self.data_dir / "dashboard.log"
+
+
+def socket_path(data: Path, environ: Mapping[str, str]) -> Path:
+    """Where the agent of `data` listens: in the data directory, or, where that path is too long for a socket,
+    in a directory of the user's own under the runtime directory.
+    """
+    usual = data / "agent.sock"
+    if len(os.fsencode(usual)) <= MAX_SOCKET_PATH:
+        return usual
+    digest = hashlib.blake2b(os.fsencode(data), digest_size=6).hexdigest()
+    runtime = environ.get("XDG_RUNTIME_DIR")
+    base = Path(runtime) if runtime and len(runtime) < 60 else Path(f"/tmp/watchkeeper-{os.getuid()}")  # noqa: S108 - `private_parent` checks the owner and mode
+    return base / f"watchkeeper-{digest}.sock"
+
+
+def private_parent(socket: Path) -> None:
+    """Create the socket's directory for its owner alone, and refuse one that someone else could have planted.
+
+    Raises:
+        ConfigError: the directory is a link, someone else's, or open to others.
+    """
+    parent = socket.parent
+    parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    info = parent.lstat()
+    if parent.name.startswith("watchkeeper-") and (
+        not stat.S_ISDIR(info.st_mode) or info.st_uid != os.getuid() or info.st_mode & 0o077
+    ):
+        raise ConfigError(
+            f"{parent} is not a private directory of this user",
+            hint="choose a shorter --data-dir, so that the socket can lie inside it",
+        )
