@@ -1,0 +1,106 @@
+"""What can go wrong with a model engine, classed by what a caller should do.
+
+    BackendError                 something an engine did; the base
+    ├── BackendDown              nobody answers at its address, or its worker ended      → another engine
+    ├── BackendTimeout           it answers too late; `phase` says at what              → another engine
+    ├── BackendOverloaded        its queue is full (429, 503)                           → later, or another engine
+    ├── BackendOutOfMemory       it ran out of (GPU) memory                             → another engine, less context
+    ├── ContextOverflow          the prompt does not fit                                → shorten; no outage
+    ├── ModelMissing             it does not have the model                             → fetch it; no outage
+    ├── BadRequest               it refused what was asked                              → correct it; no outage
+    ├── BadOutput                it answered, but not what was asked for                → try once more
+    ├── StreamCut                the answer ended before its end                        → another engine
+    ├── MissingPiece             a package, a GPU or a file it needs is not there       → install it; no outage
+    └── Cancelled                the caller stopped it                                  → nothing
+
+`outage` is true for what tells against the engine's health (a circuit breaker counts it).
+"""
+
+from typing import ClassVar, Literal
+
+from monitor.errors import MonitorError
+
+Phase = Literal["connect", "load", "first token", "between tokens", "total", "health"]
+
+
+class BackendError(MonitorError):
+    """Something a model engine did. `backend` is its name."""
+
+    exit_code: ClassVar[int] = 6
+    outage: ClassVar[bool] = True
+
+    def __init__(self, message: str, *, backend: str = "", hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.backend = backend
+
+
+class BackendDown(BackendError):  # noqa: N818 - names state what is so, as in monitor.errors
+    """Nobody answers at the engine's address, or its worker process ended."""
+
+
+class BackendTimeout(BackendError):  # noqa: N818
+    """The engine answers too late. `phase` says what was waited for, `waited_s` how long."""
+
+    def __init__(self, message: str, *, phase: Phase, waited_s: float, backend: str = "", hint: str = "") -> None:
+        super().__init__(message, backend=backend, hint=hint)
+        self.phase = phase
+        self.waited_s = waited_s
+
+
+class BackendOverloaded(BackendError):  # noqa: N818
+    """The engine's queue is full."""
+
+
+class BackendOutOfMemory(BackendError):  # noqa: N818
+    """The engine ran out of memory, of the machine or of the GPU."""
+
+
+class ContextOverflow(BackendError):  # noqa: N818
+    """The prompt (and what it should answer) is longer than the context. Tokens; None when not told."""
+
+    outage: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        prompt_tokens: int | None = None,
+        context: int | None = None,
+        backend: str = "",
+        hint: str = "",
+    ) -> None:
+        super().__init__(message, backend=backend, hint=hint)
+        self.prompt_tokens = prompt_tokens
+        self.context = context
+
+
+class ModelMissing(BackendError):  # noqa: N818
+    """The engine does not have the model."""
+
+    outage: ClassVar[bool] = False
+
+
+class BadRequest(BackendError):  # noqa: N818
+    """The engine refused the request as wrong."""
+
+    outage: ClassVar[bool] = False
+
+
+class BadOutput(BackendError):  # noqa: N818
+    """The engine answered, but not in a form that can be used."""
+
+
+class StreamCut(BackendError):  # noqa: N818
+    """The answer's stream ended before its last message."""
+
+
+class MissingPiece(BackendError):  # noqa: N818
+    """A package, a GPU or a file that the engine needs is not there."""
+
+    outage: ClassVar[bool] = False
+
+
+class Cancelled(BackendError):  # noqa: N818
+    """The caller stopped the request."""
+
+    outage: ClassVar[bool] = False

@@ -1,0 +1,1 @@
+"""How each kind of engine is asked whether it is there. None of them imports an engine."""
