@@ -1,0 +1,1 @@
+"""The dashboard: one script a page, the frame around them, and the routes beside them."""

@@ -1,0 +1,5 @@
+"""AI back ends."""
+
+import streamlit as st
+
+st.title("AI back ends")

@@ -1,0 +1,5 @@
+"""Logs."""
+
+import streamlit as st
+
+st.title("Logs")

@@ -1,0 +1,5 @@
+"""Performance."""
+
+import streamlit as st
+
+st.title("Performance")

@@ -1,0 +1,5 @@
+"""Processes."""
+
+import streamlit as st
+
+st.title("Processes")

@@ -1,0 +1,5 @@
+"""Process."""
+
+import streamlit as st
+
+st.title("Process")
