@@ -1,0 +1,97 @@
+"""`python -m monitor.sampling`: the sampler process. Frames (`monitor.wire`) go to standard output."""
+
+import argparse
+import gc
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+from monitor.masking import Masker
+from monitor.sampling.clock import Clock
+from monitor.sampling.gpu import GpuWatch
+from monitor.sampling.loop import Sampler
+from monitor.sampling.outlet import Outlet
+from monitor.sampling.reader import Reader
+from monitor.sampling.stopping import Stopping
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run until standard input ends, standard output breaks, or SIGTERM comes."""
+    parser = argparse.ArgumentParser(prog="python -m monitor.sampling", description=__doc__)
+    parser.add_argument("--interval", type=float, default=1.0, metavar="SECONDS", help="time between samples (0.05-60)")
+    parser.add_argument("--reader", choices=("auto", "procfs", "portable"), default="auto", help="how to read")
+    options = parser.parse_args(arguments)
+    if not 0.05 <= options.interval <= 60:
+        parser.error("--interval must lie between 0.05 and 60 seconds")
+    if sys.stdout.isatty():
+        parser.error("frames are binary; standard output must be a pipe or a file")
+    stopping = Stopping()
+    stopping.on_signals()
+    stopping.on_end_of(0)
+    _be_prompt()
+    reader = _reader(options.reader)
+    gpus = GpuWatch(interval_s=max(options.interval, 1.0))
+    gpus.start()
+    outlet = Outlet(1, stopping.stop)
+    sampler = Sampler(
+        reader,
+        gpus,
+        outlet,
+        interval_s=options.interval,
+        rss=_rss_source(),
+        clock=Clock(),
+        pid=os.getpid(),
+    )
+    gc.collect()
+    gc.freeze()
+    sampler.run(stopping)
+    outlet.close()
+    reader.close()
+    return 0
+
+
+def _reader(choice: str) -> Reader:
+    """The reader for this system; what the other one needs is not even imported."""
+    masker = Masker()
+    if choice == "procfs" or (choice == "auto" and sys.platform == "linux"):
+        from monitor.sampling.procfs import ProcfsReader
+
+        return ProcfsReader(masker)
+    from monitor.sampling.portable import PortableReader
+
+    return PortableReader(masker)
+
+
+def _be_prompt() -> None:
+    """Where the system lets us: run a little before others, so that busy programs do not make samples late, and be a
+    late victim when memory runs out, so that the watch sees what happened. Both are refused to ordinary users, which is fine.
+    """
+    if sys.platform == "win32":
+        return
+    try:
+        os.setpriority(os.PRIO_PROCESS, 0, -5)
+    except OSError:  # not allowed: the sampler is as prompt as anyone
+        pass
+    try:
+        with open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:  # noqa: PTH123 - pathlib costs memory
+            file.write("-500")
+    except OSError:  # not Linux, or not allowed
+        pass
+
+
+def _rss_source() -> Callable[[], int]:
+    """Reads this process's resident memory, bytes."""
+    if sys.platform == "linux":
+        fd = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
+        page = os.sysconf("SC_PAGE_SIZE")
+        return lambda: int(os.pread(fd, 128, 0).split()[1]) * page
+    import psutil
+
+    process = psutil.Process()
+    return lambda: int(process.memory_info().rss)
+
+
+if __name__ == "__main__":
+    code = main()
+    sys.stdout = None  # type: ignore[assignment]  # nothing to flush into a pipe that may be gone
+    os._exit(code)

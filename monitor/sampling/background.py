@@ -1,0 +1,63 @@
+"""Readings that may hang (a dead network mount, a sensor behind a slow bus) run in threads of their own."""
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Background(Generic[T]):
+    """Runs a reading now and then in a thread; the caller only ever picks up what is finished.
+
+    While a reading hangs no other is begun, so one hanging thing holds one thread.
+
+    Args:
+        read: the reading. Its OSError is kept in `error`.
+        every_s: time between two beginnings.
+        clock: seconds, monotonic.
+    """
+
+    def __init__(
+        self, read: Callable[[], T], every_s: float, *, clock: Callable[[], float] = time.monotonic, name: str = "slow"
+    ) -> None:
+        self._read = read
+        self._every_s = every_s
+        self._clock = clock
+        self._name = name
+        self._due = clock()
+        self._began = 0.0
+        self._running = False
+        self._lock = threading.Lock()
+        self._result: T | None = None
+        self.error: OSError | None = None
+
+    def poll(self) -> T | None:
+        """The result if one has come since the last poll, else None; begins the next reading when it is due."""
+        now = self._clock()
+        with self._lock:
+            result, self._result = self._result, None
+            begin = not self._running and now >= self._due
+            if begin:
+                self._running, self._began = True, now
+                self._due = now + self._every_s
+        if begin:
+            threading.Thread(target=self._run, name=self._name, daemon=True).start()
+        return result
+
+    def hangs_for_s(self) -> float:
+        """How long the reading under way has taken; 0 when none is."""
+        with self._lock:
+            return self._clock() - self._began if self._running else 0.0
+
+    def _run(self) -> None:
+        result: T | None = None
+        error: OSError | None = None
+        try:
+            result = self._read()
+        except OSError as failure:
+            error = failure
+        finally:
+            with self._lock:
+                self._result, self.error, self._running = result, error, False

@@ -1,0 +1,137 @@
+"""The sampling loop: one sweep a second on absolute deadlines, told as `Tick`s."""
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Final, Protocol
+
+import msgspec
+
+from monitor.sampling.clock import Clock, Instant
+from monitor.sampling.outlet import Outlet
+from monitor.sampling.reader import Reader, Sweep
+from monitor.wire import PROTOCOL, GpuProcess, GpuState, Hello, HostReading, Quality, Tick, encode
+
+STEP_S: Final = 0.05
+"""A wall clock that moved this far against the others was set; less is slewing by a time service."""
+
+
+class GpuSource(Protocol):
+    """What is known of the GPUs at this moment; never blocks."""
+
+    def latest(self) -> GpuState:
+        """The newest state; processes without their runs."""
+        ...
+
+
+class Waiter(Protocol):
+    """Waits for the next deadline or for the end."""
+
+    def wait(self, timeout_s: float) -> bool:
+        """True when the sampler should end, False when the time is over."""
+        ...
+
+
+class Sampler:
+    """Sweeps at `start + n * interval`, for ever.
+
+    A sweep that begins late takes the number of the last second that is due; the seconds it slept through are
+    missing from `seq`, and no value is made up for them. While the agent does not read, sweeps are left out the same way,
+    so that births and ends are never lost: the next sweep finds them.
+
+    Args:
+        reader: reads the machine.
+        gpus: knows the GPUs.
+        outlet: takes the frames.
+        interval_s: seconds between deadlines.
+        rss: this process's resident memory, bytes.
+        clock: the clocks.
+    """
+
+    def __init__(
+        self,
+        reader: Reader,
+        gpus: GpuSource,
+        outlet: Outlet,
+        *,
+        interval_s: float,
+        rss: Callable[[], int],
+        clock: Clock,
+        pid: int,
+    ) -> None:
+        self._reader = reader
+        self._gpus = gpus
+        self._outlet = outlet
+        self._interval_ns: Final = int(interval_s * 1e9)
+        self._rss = rss
+        self._clock = clock
+        self._hello = Hello(PROTOCOL, pid, interval_s, reader.name, reader.info)
+        self._errors: Counter[str] = Counter()
+        self._taken = 0
+        self._last: Instant | None = None
+
+    def run(self, waiter: Waiter) -> None:
+        """Tell `Hello`, then ticks, until the waiter says it is the end."""
+        self._outlet.send(encode(self._hello))
+        start_ns = self._clock.now().mono_ns
+        seq = 0
+        while not waiter.wait((start_ns + seq * self._interval_ns - self._clock.now().mono_ns) / 1e9):
+            now = self._clock.now()
+            seq = max(seq, (now.mono_ns - start_ns) // self._interval_ns)
+            if self._outlet.full:
+                self._errors["agent_slow"] += 1
+            else:
+                self._tick(seq, start_ns + seq * self._interval_ns, now)
+            seq += 1
+
+    def _tick(self, seq: int, due_ns: int, now: Instant) -> None:
+        """One sweep. The host comes first: it is short, and the processes' own cost must not colour it."""
+        host = self._reader.read_host(now.mono_ns)
+        sweep = self._reader.sweep(now.mono_ns)
+        swept_ns = self._clock.now().mono_ns
+        self._taken += 1
+        quality = Quality(
+            expected=seq + 1,
+            taken=self._taken,
+            lag_ms=(now.mono_ns - due_ns) / 1e6,
+            sweep_ms=(swept_ns - now.mono_ns) / 1e6,
+            cpu_s=self._clock.cpu_s(),
+            rss=self._rss(),
+            errors=dict(self._errors + self._reader.errors),
+        )
+        tick = Tick(
+            seq=seq,
+            ts=now.wall_ns // 1000,
+            mono_ns=now.mono_ns,
+            host=_with_count(host, sweep.count),
+            runs=sweep.columns,
+            born=sweep.born,
+            gone=sweep.gone,
+            gpu=_with_runs(self._gpus.latest(), sweep),
+            quality=quality,
+            clock_step_s=self._step(now),
+        )
+        self._outlet.send(encode(tick))
+
+    def _step(self, now: Instant) -> float:
+        """How far the wall clock was set since the last tick. A machine that slept is no step: `boot_ns` went on too."""
+        last, self._last = self._last, now
+        if last is None:
+            return 0.0
+        moved = ((now.wall_ns - last.wall_ns) - (now.boot_ns - last.boot_ns)) / 1e9
+        return moved if abs(moved) >= STEP_S else 0.0
+
+
+def _with_count(host: HostReading, count: int) -> HostReading:
+    return msgspec.structs.replace(host, procs_total=count)
+
+
+def _with_runs(state: GpuState, sweep: Sweep) -> GpuState:
+    """The GPU's processes with the runs their pids stand for now."""
+    if not state.processes:
+        return state
+    return msgspec.structs.replace(
+        state,
+        processes=[
+            GpuProcess(item.gpu, item.pid, sweep.by_pid.get(item.pid), item.mem_bytes) for item in state.processes
+        ],
+    )

@@ -1,0 +1,63 @@
+"""The ways in which the sampler is told to end: its input ends, its output breaks, a signal comes."""
+
+import os
+import select
+import signal
+import socket
+import threading
+from types import FrameType
+from typing import Final
+
+GRACE_S: Final = 2.0
+"""A sweep that hangs in the kernel must not outlive the agent: after this time the process ends anyway."""
+
+
+class Stopping:
+    """Waits for a deadline or the end. `stop` is safe in a signal handler and from any thread."""
+
+    def __init__(self) -> None:
+        self._wake, self._woken = socket.socketpair()
+        self._wake.setblocking(False)
+        self._stopped = False
+
+    def stop(self) -> None:
+        """Ask for the end; idempotent."""
+        self._stopped = True
+        try:
+            self._wake.send(b"x")
+        except OSError:  # full or closed: the wait ends, or has ended, anyway
+            return
+
+    def wait(self, timeout_s: float) -> bool:
+        """True when the end was asked for, False after `timeout_s`."""
+        if not self._stopped:
+            select.select([self._woken], [], [], max(timeout_s, 0.0))
+        return self._stopped
+
+    def close(self) -> None:
+        """Release the sockets."""
+        self._wake.close()
+        self._woken.close()
+
+    def on_signals(self) -> None:
+        """End on SIGTERM; leave Ctrl-C in a shared terminal to the agent, which then closes our input."""
+        signal.signal(signal.SIGTERM, self._handle)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def on_end_of(self, fd: int) -> None:
+        """End when `fd` has no more to read, as when the agent is gone, however it went."""
+        threading.Thread(target=self._watch, args=(fd,), name="input", daemon=True).start()
+
+    def _handle(self, _signal: int, _frame: FrameType | None) -> None:
+        self.stop()
+
+    def _watch(self, fd: int) -> None:
+        try:
+            while os.read(fd, 4096):
+                pass
+        except OSError:  # a closed input is an ended input
+            pass
+        self.stop()
+        timer = threading.Timer(GRACE_S, os._exit, args=(0,))
+        timer.daemon = True
+        timer.start()
