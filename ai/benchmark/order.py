@@ -1,0 +1,49 @@
+"""The order of measurements: interleaved, balanced, seeded.
+
+A block measures every backend twice: in some order, then in the reverse one (two backends: ABBA or BAAB). A steady
+drift over the block cancels in each pair's ratio. The first half-blocks come from a Williams square, in which each
+backend takes each place, and follows each other backend, equally often; rows are drawn in a random order and each is
+turned around or not by a fair coin, so that under "no difference" every ratio is symmetric about 1.
+"""
+
+import random
+from collections.abc import Sequence
+
+
+def williams_square(n: int) -> list[list[int]]:
+    """Rows in which each of n treatments takes each place equally often and follows each other one equally often.
+
+    n rows for even n; 2n for odd n (the second n are the first, reversed).
+
+    Raises:
+        ValueError: n is below 1.
+    """
+    if n < 1:
+        msg = f"a square needs at least one treatment, not {n}"
+        raise ValueError(msg)
+    first = [0]
+    low, high = 1, n - 1
+    while len(first) < n:
+        first.append(low)
+        low += 1
+        if len(first) < n:
+            first.append(high)
+            high -= 1
+    rows = [[(value + shift) % n for value in first] for shift in range(n)]
+    return rows if n % 2 == 0 else rows + [row[::-1] for row in rows]
+
+
+def block_order(names: Sequence[str], block: int, seed: int) -> list[str]:
+    """The order of one block's measurements, each backend twice; the same for the same arguments."""
+    if len(names) == 1:
+        return [names[0], names[0]]
+    rows = williams_square(len(names))
+    cycle = random.Random(f"{seed}:cycle:{block // len(rows)}")  # noqa: S311 - a design, not secrets
+    order = list(range(len(rows)))
+    cycle.shuffle(order)
+    row = rows[order[block % len(rows)]]
+    coin = random.Random(f"{seed}:coin:{block}")  # noqa: S311 - a design, not secrets
+    if coin.random() < 0.5:
+        row = row[::-1]
+    half = [names[i] for i in row]
+    return half + half[::-1]

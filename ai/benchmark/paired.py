@@ -1,0 +1,100 @@
+"""Tests for counts and for items answered by two backends: Wilson, McNemar, permutation, Holm."""
+
+import math
+import random
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ai.benchmark.stats import Interval, bootstrap_interval
+
+
+def wilson(successes: int, trials: int, level: float = 0.95) -> Interval:
+    """Wilson's interval of a proportion: honest at 0 of n and n of n, unlike mean ± error.
+
+    Raises:
+        ValueError: more successes than trials, or a negative count.
+    """
+    if not 0 <= successes <= trials:
+        msg = f"{successes} successes of {trials} trials is impossible"
+        raise ValueError(msg)
+    if trials == 0:
+        return Interval(math.nan, 0.0, 1.0, level, "wilson")
+    z = statistics.NormalDist().inv_cdf(0.5 + level / 2)
+    share = successes / trials
+    scale = 1 + z * z / trials
+    centre = (share + z * z / (2 * trials)) / scale
+    half = z * math.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials)) / scale
+    low = 0.0 if successes == 0 else max(0.0, centre - half)
+    high = 1.0 if successes == trials else min(1.0, centre + half)
+    return Interval(share, low, high, level, "wilson")
+
+
+def mcnemar_exact(only_first: int, only_second: int) -> float:
+    """Two-sided exact p-value from the items that only one of two backends got right."""
+    n = only_first + only_second
+    if n == 0:
+        return 1.0
+    tail = sum(math.comb(n, i) for i in range(min(only_first, only_second) + 1)) / 2**n
+    return min(1.0, 2 * tail)
+
+
+def paired_permutation(differences: Sequence[float], *, rounds: int = 10_000, seed: int = 0) -> float:
+    """Two-sided p-value for "the mean difference is zero", by flipping signs.
+
+    All sign patterns are tried for up to 14 differences; beyond that `rounds` random ones, counting the
+    observed pattern too, so that p is never 0 and never too small.
+    """
+    moved = [d for d in differences if d != 0]
+    if not moved:
+        return 1.0
+    observed = abs(sum(moved)) - 1e-12
+    if len(moved) <= 14:
+        patterns = 2 ** len(moved)
+        hits = 0
+        for pattern in range(patterns):
+            total = sum(d if pattern >> i & 1 else -d for i, d in enumerate(moved))
+            hits += abs(total) >= observed
+        return hits / patterns
+    draw = random.Random(seed)  # noqa: S311 - a permutation test, not secrets
+    hits = 1
+    for _ in range(rounds):
+        bits = draw.getrandbits(len(moved))
+        hits += abs(sum(d if bits >> i & 1 else -d for i, d in enumerate(moved))) >= observed
+    return hits / (rounds + 1)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Holm's adjusted p-values, in the order given: reject those at or below alpha to keep the family's error."""
+    order = sorted(range(len(p_values)), key=lambda i: p_values[i])
+    adjusted = [0.0] * len(p_values)
+    running = 0.0
+    for step, index in enumerate(order):
+        running = max(running, min(1.0, (len(p_values) - step) * p_values[index]))
+        adjusted[index] = running
+    return adjusted
+
+
+@dataclass(frozen=True, slots=True)
+class PairedComparison:
+    """Two backends on the same items: the mean difference (first minus second), its interval, and p."""
+
+    difference: Interval
+    p_value: float
+    items: int
+    shown: bool
+    """Whether a difference is shown at the level of the interval."""
+
+
+def compare_paired(first: Sequence[float], second: Sequence[float], *, level: float = 0.95) -> PairedComparison:
+    """Compare scores of two backends item by item: bootstrap interval over items, permutation p-value.
+
+    Raises:
+        ValueError: unequal lengths, or no items.
+    """
+    if len(first) != len(second):
+        msg = f"both backends must have answered the same items, not {len(first)} and {len(second)}"
+        raise ValueError(msg)
+    differences = [a - b for a, b in zip(first, second, strict=True)]
+    p_value = paired_permutation(differences)
+    return PairedComparison(bootstrap_interval(differences, level=level), p_value, len(first), p_value <= 1 - level)
