@@ -11,6 +11,7 @@
     ├── BadOutput                it answered, but not what was asked for                → try once more
     ├── StreamCut                the answer ended before its end                        → another engine
     ├── MissingPiece             a package, a GPU or a file it needs is not there       → install it; no outage
+    ├── BadModelFile             the model's file is damaged, hostile or of an unknown kind   → another file; no outage
     └── Cancelled                the caller stopped it                                  → nothing
 
 `outage` is true for what tells against the engine's health (a circuit breaker counts it).
@@ -96,6 +97,12 @@ class StreamCut(BackendError):  # noqa: N818
 
 class MissingPiece(BackendError):  # noqa: N818
     """A package, a GPU or a file that the engine needs is not there."""
+
+    outage: ClassVar[bool] = False
+
+
+class BadModelFile(BackendError):  # noqa: N818
+    """The model's file is damaged, hostile, or of a kind this program does not know."""
 
     outage: ClassVar[bool] = False
 

@@ -202,8 +202,8 @@ class ScriptedBackend:
         done = False
         try:
             async for event in self._events(request, number, fault):
+                done = isinstance(event, Final)
                 yield event
-            done = True
         finally:
             self.active -= 1
             self.closed_early += not done

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
+from ai.errors import BadModelFile
+from ai.gguf import read_gguf
 from ai.probes.packages import package_dir
 from ai.types import EngineModel
 
@@ -43,9 +45,17 @@ def exllama_folders(paths: Iterable[Path], methods: frozenset[str]) -> list[tupl
 
 
 def gguf_model(path: Path) -> EngineModel:
-    """What file name and size tell of a GGUF model."""
-    quant = _QUANT.search(path.stem)
-    return EngineModel(name=path.stem, size=path.stat().st_size, quantization=quant.group(1).upper() if quant else None)
+    """What the header tells of a GGUF model, and where that is damaged the file's name and size."""
+    named = _QUANT.search(path.stem)
+    quant = named.group(1).upper() if named else None
+    try:
+        header = read_gguf(path, tensors=False)
+    except BadModelFile:
+        return EngineModel(name=path.stem, size=path.stat().st_size, quantization=quant)
+    context = header.number("context_length")
+    return EngineModel(
+        name=path.stem, size=header.file_size, quantization=header.quantization or quant, context=context
+    )
 
 
 def _candidates(path: Path, pattern: str) -> Iterator[Path]:
