@@ -19,24 +19,29 @@ import streamlit as st  # noqa: E402 - the project's own modules need the path a
 from monitor.errors import MonitorError  # noqa: E402
 from pages._dashboard import Dashboard, from_arguments  # noqa: E402
 from pages._lifespan import lifespan  # noqa: E402
-from pages._routes import routes  # noqa: E402
+from pages._routes import Doors  # noqa: E402
 
 
-def _dashboard() -> Dashboard:
+def _start() -> tuple[Dashboard, Doors]:
     """What this process was started with; ends it with a sentence when that cannot be."""
     try:
         dashboard = from_arguments(sys.argv[1:] if __name__ == "__main__" else [], os.environ)
         dashboard.check()
+        return dashboard, Doors(dashboard)
     except MonitorError as error:
         sys.stderr.write(f"watchkeeper: {error.message}\n")
         if error.hint:
             sys.stderr.write(f"hint: {error.hint}\n")
         sys.exit(error.exit_code)
-    return dashboard
 
 
-dashboard = _dashboard()
-app = st.App(ROOT / "pages" / "_frame.py", routes=routes(dashboard), lifespan=lifespan(dashboard))
+dashboard, doors = _start()
+app = st.App(
+    ROOT / "pages" / "_frame.py",
+    routes=doors.routes(),
+    middleware=doors.middleware(),
+    lifespan=lifespan(dashboard, doors),
+)
 
 if __name__ == "__main__":
     sys.argv[0] = str(Path(__file__).resolve())  # Streamlit looks for .streamlit/config.toml beside it

@@ -12,13 +12,14 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Final
 
 from pages._dashboard import Dashboard
+from pages._routes import Doors
 
 CHECK_PARENT_S: Final = 0.5
 PR_SET_PDEATHSIG: Final = 1
 
 
-def lifespan(dashboard: Dashboard) -> Callable[[Any], AbstractAsyncContextManager[None]]:
-    """The lifespan of one dashboard, for `st.App`."""
+def lifespan(dashboard: Dashboard, doors: Doors) -> Callable[[Any], AbstractAsyncContextManager[None]]:
+    """The lifespan of one dashboard and its doors, for `st.App`."""
 
     @asynccontextmanager
     async def _lifespan(_app: Any) -> AsyncIterator[None]:
@@ -28,6 +29,7 @@ def lifespan(dashboard: Dashboard) -> Callable[[Any], AbstractAsyncContextManage
         try:
             yield
         finally:
+            await doors.close()
             for task in tasks:
                 task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -50,6 +52,7 @@ async def _follow(parent: int) -> None:
     """End when the launcher ends, however it ends."""
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-    while os.getppid() == parent:  # also covers a parent that died before the call above, and other systems
+    # The loop covers a parent that died before the call above, and other systems; no event tells of it.
+    while os.getppid() == parent:  # noqa: ASYNC110
         await asyncio.sleep(CHECK_PARENT_S)
     os.kill(os.getpid(), signal.SIGTERM)

@@ -1,12 +1,17 @@
-"""The routes beside Streamlit's own: health, assets, the live socket, and the relay of the agent's answers."""
+"""The routes beside Streamlit's own, and what every connection passes before it reaches any of them."""
 
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from pages._assets import serve_asset
+from pages._auth import AuthGate, SignIn
 from pages._dashboard import Dashboard
+from pages._gate import Gate
+from pages._login import Login
 from pages._relay import ApiRelay, LiveRelay
+from pages._throttle import Throttle
 
 
 async def health(_request: Request) -> JSONResponse:
@@ -14,11 +19,47 @@ async def health(_request: Request) -> JSONResponse:
     return JSONResponse({"status": "ok"}, headers={"Cache-Control": "no-store"})
 
 
-def routes(dashboard: Dashboard) -> list[BaseRoute]:
-    """All own routes of a dashboard."""
-    return [
-        Route("/healthz", health),
-        Route("/wk/assets/{name}", serve_asset),
-        Route("/wk/api/v1/{path:path}", ApiRelay(dashboard.data_dir).answer),
-        WebSocketRoute("/wk/live", LiveRelay(dashboard.data_dir).serve),
-    ]
+class Doors:
+    """The routes of one dashboard and the gates before them.
+
+    Args:
+        dashboard: what it was started with.
+
+    Raises:
+        ConfigError: the key of the sign-in cannot be used.
+    """
+
+    def __init__(self, dashboard: Dashboard) -> None:
+        self._dashboard = dashboard
+        self._sign_in = SignIn(dashboard)
+        self._login = Login(dashboard, self._sign_in, Throttle())
+        self._api = ApiRelay(dashboard.data_dir)
+        self._live = LiveRelay(dashboard.data_dir)
+
+    def routes(self) -> list[BaseRoute]:
+        """All own routes."""
+        found: list[BaseRoute] = [
+            Route("/healthz", health),
+            Route("/wk/assets/{name}", serve_asset),
+            Route("/wk/api/v1/{path:path}", self._api.answer),
+            WebSocketRoute("/wk/live", self._live.serve),
+        ]
+        if self._dashboard.sign_in:
+            found += [
+                Route("/wk/login", self._login.show),
+                Route("/wk/login", self._login.enter, methods=["POST"]),
+                Route("/wk/logout", self._login.leave, methods=["GET", "POST"]),
+            ]
+        return found
+
+    def middleware(self) -> list[Middleware]:
+        """The gates, outermost first."""
+        gates = [Middleware(Gate, dashboard=self._dashboard)]
+        if self._dashboard.sign_in:
+            oidc = self._dashboard.settings.auth.mode == "oidc"
+            gates.append(Middleware(AuthGate, sign_in=self._sign_in, login_page=self._login.needed, oidc=oidc))
+        return gates
+
+    async def close(self) -> None:
+        """Close the connections to the agent."""
+        await self._api.close()

@@ -1,0 +1,316 @@
+"""A dashboard process, and a scripted neighbour that speaks the agent's contract on a Unix socket."""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from monitor.errors import MonitorError
+from monitor.paths import socket_path
+from monitor.settings import SettingsError, load_settings
+
+ROOT = Path(__file__).resolve().parents[2]
+NOW = 1_790_000_000_000_000
+OLLAMA = {
+    "name": "ollama",
+    "label": "Ollama",
+    "kind": "server",
+    "state": "ready",
+    "address": "http://127.0.0.1:11434",
+    "version": "0.13.0",
+    "models": [
+        {"name": "llama3.1:8b", "size": 4_920_000_000, "loaded": True, "quantization": "Q4_K_M", "context": 8192},
+        {"name": "<script>alert(1)</script>", "size": None, "loaded": False, "quantization": None, "context": None},
+    ],
+    "detail": "answers in 3 ms; 2 models",
+    "remedy": "",
+    "checked": NOW,
+    "latency_ms": 3.2,
+}
+EXLLAMA = {
+    "name": "exllamav2",
+    "label": "ExLlamaV2",
+    "kind": "package",
+    "state": "missing",
+    "address": None,
+    "version": None,
+    "models": [],
+    "detail": "the package is not installed",
+    "remedy": "install watchkeeper[exllama]; it needs an NVIDIA GPU",
+    "checked": NOW,
+    "latency_ms": None,
+}
+
+
+def wait_for(condition: Callable[[], object], what: str, deadline_s: float = 15.0) -> None:
+    """Wait until `condition` holds; fail naming `what` after the deadline."""
+    end = time.monotonic() + deadline_s
+    while not condition():
+        assert time.monotonic() < end, f"did not come about in {deadline_s} s: {what}"
+        time.sleep(0.02)
+
+
+class ScriptedAgent:
+    """A double of the agent: the few answers the shell's pages ask for, with real settings behind them."""
+
+    def __init__(self, data_dir: Path, config: Path) -> None:
+        self.data_dir, self.config = data_dir, config
+        self.engines: list[dict[str, Any]] = [OLLAMA, EXLLAMA]
+        self.gpu: dict[str, Any] = {"state": "none", "message": "No NVIDIA GPU was found.", "age_s": 1.0, "count": 0}
+        self.refreshed = 0
+        self.received: list[str] = []
+        self.live: list[WebSocket] = []
+        self._server: uvicorn.Server | None = None
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def start(self) -> None:
+        """Listen."""
+        self.data_dir.mkdir(parents=True, exist_ok=True)
+        routes = [
+            Route("/v1/status", self._status),
+            Route("/v1/engines", self._engines),
+            Route("/v1/engines/refresh", self._refresh, methods=["POST"]),
+            Route("/v1/settings", self._settings, methods=["GET", "PUT"]),
+            Route("/v1/processes", self._echo),
+            Route("/v1/logs/records", self._echo),
+            WebSocketRoute("/v1/live", self._live),
+        ]
+        path = socket_path(self.data_dir, os.environ)
+        config = uvicorn.Config(
+            Starlette(routes=routes), uds=str(path), log_level="error", ws="websockets-sansio", lifespan="off"
+        )
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+        wait_for(lambda: self._server is not None and self._server.started, "the scripted agent listens")
+
+    def stop(self) -> None:
+        """Be gone, at once."""
+        if self._server is None or self._thread is None:
+            return
+        self._server.should_exit = True
+        self._thread.join(10)
+        assert not self._thread.is_alive()
+        socket_path(self.data_dir, os.environ).unlink(missing_ok=True)
+        self._server = self._thread = None
+        self.live.clear()
+
+    def send(self, text: str) -> None:
+        """Send one frame to every live subscriber."""
+        loop = self._loop
+        assert loop is not None
+        for peer in list(self.live):
+            asyncio.run_coroutine_threadsafe(peer.send_text(text), loop).result(5)
+
+    def _run(self) -> None:
+        assert self._server is not None
+        with asyncio.Runner() as runner:
+            self._loop = runner.get_loop()
+            runner.run(self._server.serve())
+
+    async def _status(self, _request: Request) -> JSONResponse:
+        return JSONResponse(
+            {
+                "version": "0.1.0",
+                "now": NOW,
+                "started": NOW - 3_600_000_000,
+                "host": {
+                    "host": "rigel",
+                    "boot_id": "b",
+                    "boot_ts": NOW - 9_000_000_000,
+                    "kernel": "6.1",
+                    "platform": "Linux",
+                    "cpu_count": 16,
+                    "mem_total": 64 * 2**30,
+                    "clock_tick_hz": 100,
+                },
+                "agent": {"pid": 1, "rss": 80_000_000, "cpu_pct": 0.6},
+                "sampler": {
+                    "pid": 2,
+                    "state": "running",
+                    "reader": "procfs",
+                    "rss": 30_000_000,
+                    "cpu_pct": 0.3,
+                    "restarts": 0,
+                },
+                "socket": "agent.sock",
+                "data_dir": str(self.data_dir),
+                "store": {
+                    "engine": "duckdb",
+                    "schema_version": 1,
+                    "size_bytes": 1_000_000,
+                    "limit_bytes": 2_000_000_000,
+                    "state": "ok",
+                    "message": "",
+                    "notices": [],
+                },
+                "samples": {
+                    "expected": 3600,
+                    "received": 3600,
+                    "missed": 0,
+                    "stored": 3600,
+                    "dropped": 0,
+                    "last_ts": NOW,
+                    "lag_ms": 2.0,
+                    "interval_s": 1.0,
+                },
+                "logs": {
+                    "sources": 1,
+                    "files": 1,
+                    "records": 10,
+                    "backfilling": 0,
+                    "missed_bytes": 0,
+                    "errors": [],
+                },
+                "gpu": self.gpu,
+                "live": {"subscribers": 0, "dropped": 0},
+            }
+        )
+
+    async def _engines(self, _request: Request) -> JSONResponse:
+        return JSONResponse({"checked": NOW, "engines": self.engines})
+
+    async def _refresh(self, request: Request) -> JSONResponse:
+        self.refreshed += 1
+        return await self._engines(request)
+
+    async def _settings(self, request: Request) -> JSONResponse:
+        settings = load_settings(self.config, {}, {})
+        try:
+            if request.method == "PUT":
+                settings = settings.save(await request.json())
+        except SettingsError as error:
+            return _problem(error, error.problems)
+        except MonitorError as error:
+            return _problem(error, {})
+        return JSONResponse({"path": str(self.config), "settings": settings.describe()})
+
+    async def _echo(self, request: Request) -> JSONResponse:
+        return JSONResponse({"path": request.url.path, "query": request.url.query})
+
+    async def _live(self, peer: WebSocket) -> None:
+        await peer.accept()
+        try:
+            self.received.append(await peer.receive_text())
+            self.live.append(peer)
+            while True:
+                self.received.append(await peer.receive_text())
+        except WebSocketDisconnect:
+            if peer in self.live:
+                self.live.remove(peer)
+
+
+def _problem(error: MonitorError, problems: dict[str, str]) -> JSONResponse:
+    body = {"kind": type(error).__name__, "message": error.message, "hint": error.hint, "problems": problems}
+    return JSONResponse({"error": body}, status_code=400)
+
+
+class DashboardProcess:
+    """`python app.py` as a child."""
+
+    def __init__(self, data_dir: Path, config: Path, port: int, extra: list[str]) -> None:
+        self.port = port
+        environ = {k: v for k, v in os.environ.items() if not k.startswith(("WATCHKEEPER_", "STREAMLIT_"))}
+        self.log = data_dir / "dashboard-stderr.log"
+        data_dir.mkdir(parents=True, exist_ok=True)
+        with self.log.open("wb") as out:
+            self.process = subprocess.Popen(
+                [
+                    sys.executable,
+                    str(ROOT / "app.py"),
+                    *("--port", str(port), "--data-dir", str(data_dir), "--config", str(config)),
+                    *extra,
+                ],
+                cwd=ROOT,
+                env=environ,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+            )
+
+    @property
+    def address(self) -> str:
+        """`127.0.0.1:port`."""
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def url(self) -> str:
+        """The dashboard's address in a browser."""
+        return f"http://{self.address}"
+
+    def wait_until_up(self) -> None:
+        """Wait for `/healthz`."""
+
+        def _up() -> bool:
+            assert self.process.poll() is None, self.log.read_text()
+            with contextlib.suppress(httpx.TransportError):
+                return httpx.get(f"{self.url}/healthz", trust_env=False).status_code == 200
+            return False
+
+        wait_for(_up, "the dashboard is up", 40)
+
+    def end(self) -> None:
+        """End it, and wait for that."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(10)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait(10)
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def write_config(path: Path, text: str) -> Path:
+    """A file of settings."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, "utf-8")
+    return path
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A data directory and a file of settings of our own, as the environment names them."""
+    monkeypatch.setenv("WATCHKEEPER_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("WATCHKEEPER_CONFIG", str(tmp_path / "watchkeeper.toml"))
+    return tmp_path
+
+
+@pytest.fixture
+def agent(place: Path) -> Iterator[ScriptedAgent]:
+    """A scripted agent that answers."""
+    scripted = ScriptedAgent(place / "data", place / "watchkeeper.toml")
+    scripted.start()
+    yield scripted
+    scripted.stop()
+
+
+def frames_of(text: str) -> dict[str, Any]:
+    """A frame of the live socket."""
+    frame: dict[str, Any] = json.loads(text)
+    return frame
