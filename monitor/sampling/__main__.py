@@ -1,14 +1,17 @@
 """`python -m monitor.sampling`: the sampler process. Frames (`monitor.wire`) go to standard output."""
 
 import argparse
+import contextlib
 import gc
 import os
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from monitor.masking import Masker
 from monitor.sampling.clock import Clock
-from monitor.sampling.gpu import GpuWatch
+from monitor.sampling.gpu import Nvml
+from monitor.sampling.gpuwatch import GpuWatch
 from monitor.sampling.loop import Sampler
 from monitor.sampling.outlet import Outlet
 from monitor.sampling.reader import Reader
@@ -30,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     stopping.on_end_of(0)
     _be_prompt()
     reader = _reader(options.reader)
-    gpus = GpuWatch(interval_s=max(options.interval, 1.0))
+    gpus = GpuWatch(Nvml(), interval_s=max(options.interval, 1.0))
     gpus.start()
     outlet = Outlet(1, stopping.stop)
     sampler = Sampler(
@@ -68,15 +71,10 @@ def _be_prompt() -> None:
     """
     if sys.platform == "win32":
         return
-    try:
+    with contextlib.suppress(OSError):
         os.setpriority(os.PRIO_PROCESS, 0, -5)
-    except OSError:  # not allowed: the sampler is as prompt as anyone
-        pass
-    try:
-        with open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:  # noqa: PTH123 - pathlib costs memory
-            file.write("-500")
-    except OSError:  # not Linux, or not allowed
-        pass
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("-500", encoding="ascii")
 
 
 def _rss_source() -> Callable[[], int]:
@@ -93,5 +91,4 @@ def _rss_source() -> Callable[[], int]:
 
 if __name__ == "__main__":
     code = main()
-    sys.stdout = None  # type: ignore[assignment]  # nothing to flush into a pipe that may be gone
     os._exit(code)

@@ -5,7 +5,7 @@ writing at all. When a process ends, the last row takes its place.
 """
 
 from array import array
-from typing import Final
+from typing import Any, Final
 
 from monitor.wire import RUN_COLUMNS, RunColumns
 
@@ -20,7 +20,7 @@ class Columns:
     """
 
     def __init__(self) -> None:
-        self.arrays: Final = {name: array(code) for name, code in RUN_COLUMNS.items()}
+        self.arrays: Final[dict[str, array[Any]]] = {name: array(code) for name, code in RUN_COLUMNS.items()}
         self._blanks: Final = tuple((column, NAN if name in _FLOATS else -1) for name, column in self.arrays.items())
 
     def __len__(self) -> int:
@@ -29,7 +29,7 @@ class Columns:
     def append(self) -> int:
         """Add a row in which nothing is available; returns its index."""
         for column, blank in self._blanks:
-            column.append(blank)  # type: ignore[arg-type]  # int columns get -1, float columns NaN
+            column.append(blank)
         return len(self) - 1
 
     def remove(self, index: int) -> None:

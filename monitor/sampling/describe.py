@@ -80,7 +80,7 @@ class Describer:
 
     def _exe(self, pid: int) -> str | None:
         try:
-            return decode(os.readlink(f"{self.root}/{pid}/exe".encode()))
+            return decode(os.readlink(f"{self.root}/{pid}/exe".encode()))  # noqa: PTH115 - bytes: a path may be any
         except OSError as error:
             self._count("exe", error)
             return None

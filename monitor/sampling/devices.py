@@ -1,6 +1,6 @@
 """Which devices are whole and real, so that nothing is counted twice in the totals."""
 
-import os
+from pathlib import Path
 from typing import Final
 
 _MEMORY_BACKED: Final = ("loop", "ram", "zram", "fd", "sr")
@@ -15,7 +15,7 @@ class Devices:
 
     def __init__(self, sys: str = "/sys") -> None:
         self._sys = sys
-        self._has_block = os.path.isdir(f"{sys}/block")  # noqa: PTH112 - pathlib costs the sampler memory
+        self._has_block = Path(f"{sys}/block").is_dir()
         self._disks: dict[str, tuple[bool, bool]] = {}
         self._wired: dict[str, bool] = {}
 
@@ -40,11 +40,11 @@ class Devices:
         """Whether it is a whole disk, and whether it is stacked on others."""
         if name not in self._disks:
             base = f"{self._sys}/block/{name.replace('/', '!')}"
-            whole = not name.rstrip("0123456789") in _MEMORY_BACKED
+            whole = name.rstrip("0123456789") not in _MEMORY_BACKED
             if self._has_block:
-                whole = whole and os.path.isdir(base)  # noqa: PTH112
+                whole = whole and Path(base).is_dir()
             try:
-                stacked = bool(os.listdir(f"{base}/slaves"))  # noqa: PTH208
+                stacked = any(Path(f"{base}/slaves").iterdir())
             except OSError:  # no such directory: nothing below
                 stacked = False
             self._disks[name] = (whole, stacked)
@@ -52,5 +52,5 @@ class Devices:
 
     def _is_wired(self, name: str) -> bool:
         if name not in self._wired:
-            self._wired[name] = os.path.exists(f"{self._sys}/class/net/{name}/device")  # noqa: PTH110
+            self._wired[name] = Path(f"{self._sys}/class/net/{name}/device").exists()
         return self._wired[name]

@@ -219,7 +219,7 @@ class Mount:
 
 
 def parse_mounts(raw: bytes) -> list[Mount]:
-    """`/proc/self/mounts`, with the kernel's octal escapes (`\\040` for a space) undone."""
+    """`/proc/self/mounts`, with the kernel's octal escapes (a space is 040) undone."""
     mounts = []
     for line in raw.splitlines():
         field = [_OCTAL.sub(lambda match: bytes([int(match[1], 8) & 0xFF]), word) for word in line.split(b" ")]

@@ -1,6 +1,6 @@
 """Temperatures out of `/sys/class/hwmon`, else `/sys/class/thermal`; degrees Celsius by a readable name."""
 
-import os
+from pathlib import Path
 from typing import Final
 
 from monitor.sampling.parse import decode
@@ -50,7 +50,7 @@ def _keep(found: dict[str, float], name: str, millidegrees: str) -> None:
 
 def _entries(path: str) -> list[str]:
     try:
-        return sorted(os.listdir(path))  # noqa: PTH208 - pathlib costs the sampler memory
+        return sorted(entry.name for entry in Path(path).iterdir())
     except OSError:  # no such sensors here
         return []
 

@@ -4,22 +4,22 @@
 answer comes the id itself stands for the name.
 """
 
-import os
 import sys
 import threading
+from pathlib import Path
 from typing import Final
 
 if sys.platform != "win32":
     import pwd
 
-_PASSWD: Final = "/etc/passwd"
+USER_TABLE: Final = "/etc/passwd"
 
 
 class Users:
     """Maps user ids to names."""
 
-    def __init__(self, passwd: str = _PASSWD) -> None:
-        self._passwd = passwd
+    def __init__(self, table: str = USER_TABLE) -> None:
+        self._table = Path(table)
         self._stamp: tuple[int, int] | None = None
         self._names: dict[int, str] = {}
         self._asked: dict[int, str | None] = {}
@@ -28,12 +28,11 @@ class Users:
     def refresh(self) -> None:
         """Read `/etc/passwd` again if it changed. Cheap; call it now and then."""
         try:
-            found = os.stat(self._passwd)
+            found = self._table.stat()
             stamp = (found.st_mtime_ns, found.st_size)
             if stamp == self._stamp:
                 return
-            with open(self._passwd, encoding="utf-8", errors="replace") as file:  # noqa: PTH123 - pathlib costs memory
-                lines = file.read().splitlines()
+            lines = self._table.read_text(encoding="utf-8", errors="replace").splitlines()
         except OSError:  # no such file on this system: every id is asked of the system instead
             return
         self._stamp = stamp
