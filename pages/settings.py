@@ -1,5 +1,171 @@
-"""Settings."""
+"""Settings: what is in force, where it came from, and the way to change it."""
+
+from itertools import groupby
+from typing import Any
 
 import streamlit as st
 
-st.title("Settings")
+from monitor.client import Refused
+from monitor.errors import AgentError
+from monitor.models import SettingInfo, SettingsInfo
+from monitor.settings import all_fields
+from pages._agent import agent_client, empty_state, error_state, guarded, plain
+from pages._header import header
+from pages._settings_form import (
+    GROUPS,
+    difference,
+    origin_badge,
+    problems_of,
+    shape_of,
+    shown,
+    why_fixed,
+    widget,
+)
+from pages._visitor import may_change
+
+state = st.session_state
+state.setdefault("settings_round", 0)  # a new round gives every widget a new key, and with it the value in force
+state.setdefault("settings_reset", set())
+state.setdefault("settings_refused", {})
+
+
+def _anew() -> None:
+    """Forget what was typed."""
+    state.settings_round += 1
+    state.settings_reset = set()
+    state.settings_refused = {}
+
+
+def _reset(key: str) -> None:
+    """Go back to the default when saved next."""
+    state.settings_reset = state.settings_reset ^ {key}
+
+
+def _save(changes: dict[str, Any]) -> None:
+    """Save, if the visitor may; the agent checks every value before it writes any."""
+    if not may_change():
+        state.settings_failed = AgentError("only operators may change settings", hint="sign in as an operator")
+        return
+    try:
+        saved = agent_client().save_settings(changes)
+    except Refused as error:
+        state.settings_refused = error.problems
+        state.settings_failed = error
+    except AgentError as error:
+        state.settings_failed = error
+    else:
+        _anew()
+        later = set(changes) & {s.key for s in saved.settings if s.restart}
+        state.settings_saved = sorted(later)
+
+
+def _row(setting: SettingInfo, fields: dict[str, Any], *, allowed: bool) -> Any:
+    """One setting; answers the value it would have, None for its default."""
+    resetting = setting.key in state.settings_reset
+    fixed = why_fixed(setting)
+    shape = shape_of(setting, fields)
+    about, control = st.columns([3, 2], vertical_alignment="center")
+    with about:
+        badges = origin_badge(setting) + (" :orange-badge[needs a restart]" if setting.restart else "")
+        st.markdown(f"**`{setting.key}`** {badges}")
+        unit = f" In {setting.unit}." if setting.unit else ""
+        default = f" Default: {plain(shown(setting.default))}."
+        st.caption(f"{plain(setting.description)}{unit}{default}{f' {fixed}' if fixed else ''}")
+    with control:
+        key = f"set_{setting.key}_{state.settings_round}"
+        value = widget(setting, shape, key=key, disabled=bool(fixed) or not allowed or resetting)
+        if allowed and not fixed and setting.origin == "file":
+            label = "Keep it" if resetting else "Use the default"
+            st.button(
+                label,
+                key=f"reset_{setting.key}",
+                type="tertiary",
+                icon=":material/undo:",
+                on_click=_reset,
+                args=(setting.key,),
+                help=f"{setting.key}: {label.lower()}",
+            )
+        slot = st.empty()
+    state.settings_slots[setting.key] = slot
+    return None if resetting else value
+
+
+def _form(info: SettingsInfo, *, allowed: bool) -> dict[str, Any]:
+    """All settings in groups; answers what was changed."""
+    fields = dict(all_fields())
+    state.settings_slots = {}
+    changes: dict[str, Any] = {}
+    order = list(GROUPS)
+    rows = sorted(info.settings, key=lambda s: _rank(s.key.split(".")[0], order))
+    for section, members in groupby(rows, key=lambda s: s.key.split(".")[0]):
+        name, about = GROUPS.get(section, (section.capitalize(), ""))
+        with st.container(border=True, key=f"group_{section}"):
+            st.subheader(name, anchor=section)
+            st.caption(about)
+            for setting in members:
+                value = _row(setting, fields, allowed=allowed)
+                if value != setting.value and setting.editable:
+                    changes[setting.key] = value
+    return changes
+
+
+def _rank(section: str, order: list[str]) -> int:
+    return order.index(section) if section in order else len(order)
+
+
+def _review(info: SettingsInfo, changes: dict[str, Any]) -> None:
+    """What would change, what is wrong with it, and the buttons."""
+    by_key = {setting.key: setting for setting in info.settings}
+    wrong = problems_of(info.settings, changes) | {k: v for k, v in state.settings_refused.items() if k in changes}
+    for key, text in wrong.items():
+        if key in state.settings_slots:
+            state.settings_slots[key].error(plain(text), icon=":material/error:")
+    with st.bottom, st.container(border=True, key="review"):
+        count = f"{len(changes)} change" + ("s" if len(changes) != 1 else "")
+        st.markdown(f"**{count}, not saved yet**")
+        st.markdown("\n".join(f"- {difference(by_key[key], new)}" for key, new in changes.items()))
+        if wrong:
+            st.markdown(f":red[:material/error: {plain('; '.join(wrong.values()))}]")
+        with st.container(horizontal=True):
+            st.button(
+                "Save",
+                key="save",
+                type="primary",
+                icon=":material/save:",
+                disabled=bool(wrong),
+                on_click=_save,
+                args=(changes,),
+            )
+            st.button("Discard", key="discard", on_click=_anew)
+
+
+def _told() -> None:
+    """What the last save came to."""
+    failed = state.pop("settings_failed", None)
+    if failed is not None:
+        error_state("Nothing was saved.", failed)
+    later = state.pop("settings_saved", None)
+    if later is not None:
+        st.success("Saved.", icon=":material/check_circle:")
+        if later:
+            names = ", ".join(f"`{key}`" for key in later)
+            st.warning(f"In force once Watchkeeper is started again: {names}.", icon=":material/restart_alt:")
+
+
+with header("Settings"):
+    pass
+allowed = may_change()
+if not allowed:
+    st.info("You may look at the settings. Changing them needs the operator role.", icon=":material/visibility:")
+_told()
+with guarded("the settings"):
+    info = agent_client().settings()
+    if info.path:
+        st.caption(
+            f"Kept in `{info.path.replace('`', '')}`. Option, environment, file, default: the first that is set wins."
+        )
+    if not info.settings:
+        empty_state("The agent named no setting.", "It may be of another version.", "Start Watchkeeper again.")
+    changed = _form(info, allowed=allowed)
+    if changed and allowed:
+        _review(info, changed)

@@ -1,0 +1,88 @@
+"""One model engine as a card, and all of them as a sentence."""
+
+from collections.abc import Sequence
+from typing import Final, Literal
+
+import streamlit as st
+
+from monitor.models import Engine, EngineModel
+from pages._agent import plain
+from pages._words import size
+
+Colour = Literal["green", "blue", "orange", "red", "gray"]
+STATES: Final[dict[str, tuple[Colour, str, str]]] = {
+    "ready": ("green", ":material/check_circle:", "ready"),
+    "idle": ("blue", ":material/pause_circle:", "idle"),
+    "down": ("orange", ":material/power_off:", "not running"),
+    "error": ("red", ":material/error:", "error"),
+    "missing": ("gray", ":material/do_not_disturb_on:", "not installed"),
+}
+"""Colour, sign and word of each state; the word alone says it all."""
+KINDS: Final = {"server": "server", "package": "installed package", "embedded": "embedded"}
+MOST_MODELS: Final = 8
+
+
+def summary(engines: Sequence[Engine]) -> str:
+    """What can be used here, in one sentence of Markdown."""
+    usable = [engine for engine in engines if engine.state in {"ready", "idle"}]
+    if not engines:
+        return "**No engine is known here.**"
+    if not usable:
+        return "**No engine can be used yet.** Each card says what is missing."
+    names = ", ".join(plain(engine.label) for engine in usable)
+    models = sum(len(engine.models) for engine in usable)
+    be = "engine is" if len(usable) == 1 else "engines are"
+    return f"**{len(usable)} of {len(engines)} {be} usable**: {names}, with {models} model{'' if models == 1 else 's'}."
+
+
+def engine_card(engine: Engine, *, key: str) -> None:
+    """Draw one engine: state, why, what to do, where it is, and its models. All of its words are a stranger's."""
+    colour, icon, word = STATES.get(engine.state, ("gray", ":material/help:", plain(engine.state)))
+    with st.container(border=True, height="stretch", key=key):
+        with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+            st.subheader(plain(engine.label), anchor=False, width="content")
+            st.badge(word, icon=icon, color=colour)
+        if engine.detail:
+            st.markdown(plain(_sentence(engine.detail)))
+        if engine.remedy:
+            st.markdown(f":material/build: **What to do:** {plain(_sentence(engine.remedy))}")
+        facts = [
+            ("kind", KINDS.get(engine.kind, engine.kind)),
+            ("address", engine.address),
+            ("version", engine.version),
+            ("answers in", f"{engine.latency_ms:,.0f} ms" if engine.latency_ms is not None else None),
+        ]
+        st.caption("  \n".join(f"{name} **{plain(value)}**" for name, value in facts if value))
+        if engine.models:
+            _models(engine.models)
+        elif engine.state in {"ready", "idle"}:
+            st.caption("It has no model yet.")
+
+
+def _models(models: Sequence[EngineModel]) -> None:
+    """The models as a table; those in memory first, and what is beyond a screenful folded away."""
+    ordered = sorted(models, key=lambda model: (not model.loaded, model.name))
+    st.markdown(_table(ordered[:MOST_MODELS]))
+    if len(ordered) > MOST_MODELS:
+        with st.expander(f"{len(ordered) - MOST_MODELS} more models"):
+            st.markdown(_table(ordered[MOST_MODELS:]))
+
+
+def _table(models: Sequence[EngineModel]) -> str:
+    rows = ["| model | size | context |", "|:--|--:|--:|"]
+    for model in models:
+        name = plain(_short(model.name))
+        more = " · ".join(plain(part) for part in (model.quantization, "in memory" if model.loaded else None) if part)
+        context = f"{model.context:,}" if model.context else "-"
+        rows.append(f"| {name}{f' :gray[{more}]' if more else ''} | {size(model.size)} | {context} |")
+    return "\n".join(rows)
+
+
+def _short(text: str, most: int = 80) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def _sentence(text: str) -> str:
+    """With a capital and a full stop."""
+    text = text.strip()
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")

@@ -1,0 +1,184 @@
+"""One setting as a widget: which kind, its bounds, what is wrong with a value, and what a change would be."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal, get_args, get_origin
+
+import annotated_types
+import streamlit as st
+from pydantic.fields import FieldInfo
+
+from monitor.models import SettingInfo
+from monitor.settings import PREFIX, SettingsError, all_fields, load_settings
+from pages._agent import plain
+
+GROUPS: Final = {
+    "store": ("Retention", "How much is kept, and for how long."),
+    "logs": ("Sources", "Where log records come from."),
+    "sampling": ("Sampling", "How often the machine is read."),
+    "engines": ("Engines", "Where model engines are looked for, and how often."),
+    "pages": ("Pages", "How the pages behave."),
+    "masking": ("Masking", "What is hidden before it is stored or shown."),
+    "dashboard": ("Dashboard", "Where the dashboard can be reached."),
+    "auth": ("Sign-in", "Who may look, and who may change things."),
+}
+"""Headings of the sections, what people change most first; a section not named here comes last under its own name."""
+Kind = Literal["switch", "choice", "whole", "number", "list", "text", "fixed"]
+SET_BY_OPTION: Final = " (set by the option)"
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What a setting's widget must know.
+
+    Attributes:
+        kind: which widget.
+        choices: of a choice.
+        low: smallest value, None when any.
+        high: largest value, None when any.
+    """
+
+    kind: Kind
+    choices: tuple[str, ...] = ()
+    low: float | None = None
+    high: float | None = None
+
+
+def shape_of(setting: SettingInfo, fields: Mapping[str, FieldInfo]) -> Shape:
+    """The shape of a setting; one of a newer agent that we do not know follows its value."""
+    field = fields.get(setting.key)
+    annotation = field.annotation if field else type(setting.default)
+    if get_origin(annotation) is Literal:
+        return Shape("choice", tuple(str(choice) for choice in get_args(annotation)))
+    if annotation is bool:
+        return Shape("switch")
+    if annotation in {int, float}:
+        low, high = _bounds(field)
+        return Shape("whole" if annotation is int else "number", (), low, high)
+    if annotation is list or get_origin(annotation) is list:
+        plain_list = all(isinstance(item, str) for item in setting.value) and get_args(annotation) in {(), (str,)}
+        return Shape("list" if plain_list else "fixed")
+    return Shape("text" if annotation is str else "fixed")
+
+
+def _bounds(field: FieldInfo | None) -> tuple[float | None, float | None]:
+    low = high = None
+    for item in field.metadata if field else ():
+        if isinstance(item, annotated_types.Ge | annotated_types.Gt):
+            low = float(getattr(item, "ge", getattr(item, "gt", 0)))
+        if isinstance(item, annotated_types.Le | annotated_types.Lt):
+            high = float(getattr(item, "le", getattr(item, "lt", 0)))
+    return low, high
+
+
+def widget(setting: SettingInfo, shape: Shape, *, key: str, disabled: bool) -> Any:
+    """Draw the widget, and answer its value in the setting's own type.
+
+    Numbers are not held inside their bounds by the widget: what is wrong is said beside it, with what is allowed.
+    """
+    name, value = setting.key, setting.value
+    answer: Any = value
+    match shape.kind:
+        case "switch":
+            answer = st.toggle(name, bool(value), key=key, disabled=disabled, label_visibility="collapsed")
+        case "choice":
+            index = shape.choices.index(value) if value in shape.choices else 0
+            answer = st.selectbox(name, shape.choices, index, key=key, disabled=disabled, label_visibility="collapsed")
+        case "whole":
+            answer = st.number_input(
+                name, value=int(value), step=1, key=key, disabled=disabled, label_visibility="collapsed"
+            )
+        case "number":
+            answer = st.number_input(
+                name,
+                value=float(value),
+                step=0.5,
+                format="%g",
+                key=key,
+                disabled=disabled,
+                label_visibility="collapsed",
+            )
+        case "list":
+            text = st.text_area(
+                name,
+                "\n".join(value),
+                key=key,
+                height=92,
+                disabled=disabled,
+                label_visibility="collapsed",
+                placeholder="one a line",
+            )
+            answer = [line.strip() for line in text.splitlines() if line.strip()]
+        case "text":
+            answer = st.text_input(name, str(value), key=key, disabled=disabled, label_visibility="collapsed").strip()
+        case _:
+            st.text(shown(value))
+    return answer
+
+
+def problems_of(settings: list[SettingInfo], changes: Mapping[str, Any]) -> dict[str, str]:
+    """What is wrong with the values in force once `changes` are laid over them: one sentence a key.
+
+    The agent checks again before it saves; this is to say it while one types.
+    """
+    known = dict(all_fields())
+    values = {s.key: s.value for s in settings if s.key in known and s.key != "auth.users"}
+    people: list[Any] = next((s.value for s in settings if s.key == "auth.users"), [])
+    try:
+        load_settings(None, values | dict(changes), {})
+    except SettingsError as error:
+        found = {key: text.replace(SET_BY_OPTION, "") for key, text in error.problems.items()}
+        if people:  # their hashes are not shown to us, so that a password sign-in looks like one without people
+            found.pop("auth", None)
+        if "auth" in found:
+            found["auth.mode"] = found.pop("auth")
+        return {key: text for key, text in found.items() if key in changes or key == "auth.mode"}
+    return {}
+
+
+def shown(value: Any) -> str:
+    """A value as plain text."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, list):
+        if not value:
+            return "none"
+        return ", ".join(item if isinstance(item, str) else _person(item) for item in value)
+    if value is None:
+        return "the default"
+    return str(value) or "empty"
+
+
+def _person(item: Any) -> str:
+    if isinstance(item, dict) and "name" in item:
+        return f"{item['name']} ({item.get('role', 'viewer')})"
+    return json.dumps(item)
+
+
+def origin_badge(setting: SettingInfo) -> str:
+    """Where the value came from, as Markdown."""
+    if setting.origin == "environment":
+        return ":orange-badge[environment]"
+    return {"default": ":gray-badge[default]", "file": ":blue-badge[file]", "option": ":violet-badge[option]"}[
+        setting.origin
+    ]
+
+
+def why_fixed(setting: SettingInfo) -> str:
+    """Why a setting cannot be changed here; empty when it can."""
+    if setting.editable:
+        return ""
+    if setting.origin == "environment":
+        return f"Set by the variable `{PREFIX}{setting.key.upper().replace('.', '__')}`, which wins over the file."
+    if setting.origin == "option":
+        return "Set by an option of the command line, which wins over the file."
+    return "Kept in the file alone; `watchkeeper password` makes an entry for it."
+
+
+def difference(setting: SettingInfo, new: Any) -> str:
+    """One change as a line of Markdown."""
+    unit = f" {setting.unit}" if setting.unit else ""
+    after = f"the default, {shown(setting.default)}" if new is None else shown(new)
+    later = " :orange-badge[after a restart]" if setting.restart else ""
+    return f"`{setting.key}`: {plain(shown(setting.value))}{unit} → **{plain(after)}**{unit}{later}"
