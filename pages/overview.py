@@ -1,5 +1,18 @@
-"""Overview."""
+"""Overview: is this machine well?"""
 
 import streamlit as st
 
-st.title("Overview")
+from pages.ui import charts, components
+from pages.ui.header import page_header
+
+when = page_header("Overview")
+components.live_cards()
+left, right = st.columns([2.1, 1], gap="small")
+with left:
+    components.live_charts(charts.OVERVIEW, when, key="overview_charts")
+    components.newest_errors()
+with right:
+    components.busiest_processes()
+    components.engines()
+    components.data_quality()
+components.gpu_line()

@@ -1,5 +1,98 @@
-"""Process."""
+"""Process: one life of one process, running or ended: who it is, what it cost, what it wrote."""
+
+from collections.abc import Sequence
+from typing import Any
 
 import streamlit as st
 
-st.title("Process")
+from monitor.models import Run, RunRef
+from pages._agent import agent_client, empty_state, guarded, plain
+from pages.ui import charts, components
+from pages.ui.header import page_header
+from pages.ui.numbers import NONE, duration, moment, size
+
+SHOWN_CHILDREN = 12
+
+
+def link(ref: RunRef) -> dict[str, Any]:
+    """A link to another run's page."""
+    return {"text": f"{ref.name} · {ref.pid}", "page": "run", "params": {"run": ref.run}}
+
+
+def ending(run: Run) -> dict[str, Any]:
+    """How it is, or how it ended, in words and a sign."""
+    if run.end_ts is None:
+        return {"text": f"running ({run.status or 'state unknown'})", "sign": "ok"}
+    if run.exit_signal:
+        return {"text": f"ended {moment(run.end_ts)}, killed by signal {run.exit_signal}", "sign": "bad"}
+    if run.exit_code is None:
+        return {"text": f"ended {moment(run.end_ts)}, exit not seen", "sign": "off"}
+    return {
+        "text": f"ended {moment(run.end_ts)} with exit code {run.exit_code}",
+        "sign": "bad" if run.exit_code else "off",
+    }
+
+
+def children(refs: Sequence[RunRef]) -> list[dict[str, Any]]:
+    """Links to the first of them, and how many more there are."""
+    more = [{"text": f"and {len(refs) - SHOWN_CHILDREN} more"}] if len(refs) > SHOWN_CHILDREN else []
+    return [*map(link, refs[:SHOWN_CHILDREN]), *more]
+
+
+def identity(run: Run) -> list[tuple[str, Any]]:
+    """The card of facts."""
+    until = run.end_ts
+    lived = (until - run.start_ts) / 1e6 if until and run.start_ts else None
+    rows: list[tuple[str, Any]] = [
+        ("state", ending(run)),
+        ("pid", str(run.pid)),
+        ("user", run.user or NONE),
+        ("command", {"text": run.cmdline or run.name, "block": True}),
+        ("program", run.exe or NONE),
+        ("started", moment(run.start_ts)),
+        *([("lived", duration(lived))] if lived is not None else []),
+        ("parent", link(run.parent) if run.parent else NONE),
+        ("children", children(run.children) or NONE),
+        *([("peak memory", size(run.peak_rss))] if run.peak_rss is not None else []),
+        *([("CPU time", f"{run.cpu_seconds:,.1f} s")] if run.cpu_seconds is not None else []),
+        ("run", run.run),
+    ]
+    return rows
+
+
+def show(run: Run) -> None:
+    """The page of a run that is known."""
+    when = page_header(plain(f"{run.name} · {run.pid}"))
+    left, right = st.columns([2.1, 1], gap="small")
+    with right:
+        components.facts("Identity", identity(run), key="identity", aside="kernel thread" if run.kernel_thread else "")
+        files = [
+            (
+                file.source,
+                [file.path, {"text": f"{size(file.size)}, read to {size(file.stored_to)} · {file.state or NONE}"}],
+            )
+            for file in run.log_files
+        ]
+        none = ("It holds no log file open.", "A regular file open for writing would be followed and listed here.")
+        components.facts("Its log files", files, key="log_files", empty=none)
+    with left:
+        components.live_charts(charts.RUN, when, source={"kind": "run", "run": run.run}, key="run_charts")
+        st.page_link(
+            "logs.py",
+            label="Its log records, with search",
+            query_params={"process": run.run},
+            icon=":material/article:",
+        )
+        components.log_view(
+            {"run": run.run} | when.log_filters(), live=run.end_ts is None and not when.fixed, filtered=True, height=300
+        )
+
+
+wanted = st.query_params.get("run", "")
+if not wanted.isdigit():
+    st.title("Process", anchor=False)
+    empty_state("No process is chosen.", "Open one from the table of processes.", icon=":material/memory:")
+    st.page_link("processes.py", label="To the processes", icon=":material/arrow_back:")
+else:
+    with guarded("this process"):
+        show(agent_client().run(wanted))

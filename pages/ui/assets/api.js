@@ -1,0 +1,31 @@
+// Read-only questions to the agent, through the dashboard's own route. Each has a deadline.
+
+const ROOT = () => new URL("../api/v1/", import.meta.url);
+
+export class ApiError extends Error {
+  constructor(message, hint, status) {
+    super(message);
+    this.hint = hint;
+    this.status = status;
+  }
+}
+
+/** The JSON answer of `GET /v1/<path>`; parameters that are null or empty are left out. */
+export async function get(path, params = {}, { signal, seconds = 10 } = {}) {
+  const url = new URL(path, ROOT());
+  for (const [name, value] of Object.entries(params)) {
+    if (value !== null && value !== undefined && value !== "") url.searchParams.set(name, String(value));
+  }
+  const deadline = AbortSignal.timeout(seconds * 1000);
+  let answer;
+  try {
+    answer = await fetch(url, { signal: signal ? AbortSignal.any([signal, deadline]) : deadline });
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    const late = error.name === "TimeoutError";
+    throw new ApiError(late ? `no answer within ${seconds} s` : "the dashboard does not answer", late ? "Ask for a shorter range." : "Is `watchkeeper` still running?", 0);
+  }
+  const body = await answer.json().catch(() => ({}));
+  if (answer.ok) return body;
+  throw new ApiError(body.error?.message ?? `HTTP ${answer.status}`, body.error?.hint ?? "", answer.status);
+}

@@ -1,0 +1,118 @@
+// The cards on top of the overview: value, unit, the last minute as a sparkline, and the change against 5 minutes ago.
+
+import { colours, component, el, setAttr, setText } from "./dom.js";
+import { bytesParts, fixed, NONE, rateParts } from "./format.js";
+import { live, markStale } from "./live.js";
+import { spark } from "./spark.js";
+
+const FIVE_MINUTES = 300e6;
+const sum = (a, b) => (a === null && b === null ? null : (a ?? 0) + (b ?? 0));
+const total = (value) => (value ? ` of ${bytesParts(value).join(" ")}` : "");
+
+/** One card a kind: how it reads a tick, says its value, and how large a change must be to be told. */
+const KINDS = {
+  cpu: { title: () => "CPU", hue: "cpu", metrics: ["cpu_pct"], top: 100, parts: (v) => [fixed(v, 0), "%"], step: 1, change: (d) => fixed(d, 0) },
+  memory: { title: () => "Memory", hue: "mem", metrics: ["mem_used"], top: (h) => h.mem_total, parts: (v, h) => sized(v, h.mem_total), step: 50 * 2 ** 20, change: (d) => bytesParts(d).join(" ") },
+  swap: { title: () => "Swap", hue: "mem", metrics: ["swap_used"], top: (h) => h.swap_total, parts: (v, h) => sized(v, h.swap_total), step: 2 ** 20, change: (d) => bytesParts(d).join(" ") },
+  gpu: { title: (c) => `GPU ${c.index}`, hue: "gpu", metrics: (c) => [`gpu${c.index}.util_pct`], top: 100, parts: (v) => [fixed(v, 0), "%"], step: 1, change: (d) => fixed(d, 0) },
+  vram: { title: () => "VRAM", hue: "gpu", metrics: (c) => [`gpu${c.index}.mem_used`], top: (h, c) => c.total, parts: (v, h, c) => sized(v, c.total), step: 50 * 2 ** 20, change: (d) => bytesParts(d).join(" ") },
+  disk: { title: () => "Disk", hue: "io", metrics: ["disk_read_bps", "disk_write_bps"], parts: (v) => rateParts(v), step: 1e5, change: (d) => rateParts(d).join(" "), least: 1e6 },
+  network: { title: () => "Network", hue: "io", metrics: ["net_rx_bps", "net_tx_bps"], parts: (v) => rateParts(v), step: 1e5, change: (d) => rateParts(d).join(" "), least: 1e5 },
+  load: { title: () => "Load", hue: "cpu", metrics: ["load1"], parts: (v, h, c) => [fixed(v, 2), c.cores ? `on ${c.cores} cores` : ""], step: 0.05, change: (d) => fixed(d, 2), least: 1 },
+  errors: { title: () => "Errors", hue: "bad", metrics: ["errors_per_minute"], parts: (v) => [v === null ? NONE : fixed(v, v >= 100 ? 0 : 1), "/min"], step: 0.1, change: (d) => fixed(d, 1), least: 2 },
+};
+
+function sized(value, whole) {
+  const [number, unit] = bytesParts(value);
+  return [number, number === NONE ? "" : `${unit}${total(whole)}`];
+}
+
+class Card {
+  constructor(kind, options) {
+    this.kind = KINDS[kind];
+    this.options = options;
+    this.metrics = typeof this.kind.metrics === "function" ? this.kind.metrics(options) : this.kind.metrics;
+    this.value = el("strong", { text: NONE });
+    this.unit = el("span", { class: "unit" });
+    this.delta = el("span", { class: "delta", title: "change against 5 minutes ago" });
+    this.canvas = el("canvas", { "aria-hidden": "true" });
+    const top = el("div", { class: "top" }, el("span", { text: this.kind.title(options) }), this.delta);
+    this.node = el("div", { class: "card kpi", role: "group", "aria-label": this.kind.title(options) }, top, el("div", { class: "value fades" }, this.value, this.unit), this.canvas);
+  }
+
+  show(ring, host, colour) {
+    const at = ring.ts.length - 1;
+    const last = this.metrics.map((metric) => ring.series[metric]?.[at] ?? null).reduce(sum);
+    const [number, unit] = this.kind.parts(last, host, this.options);
+    setText(this.value, number);
+    setText(this.unit, unit);
+    this.#delta(ring, last);
+    const values = [];
+    for (let i = Math.max(0, ring.from(ring.last - 60e6)); i <= at; i += 1) values.push(this.metrics.map((metric) => ring.series[metric]?.[i] ?? null).reduce(sum));
+    const limit = typeof this.kind.top === "function" ? this.kind.top(host, this.options) : this.kind.top;
+    const peak = limit ?? Math.max(this.kind.least ?? 0, ...values.filter((v) => v !== null)) * 1.1;
+    spark(this.canvas, values, { colour: colour(this.kind.hue), width: this.canvas.clientWidth, height: this.canvas.clientHeight, top: peak || 1 });
+  }
+
+  #delta(ring, last) {
+    const then = ring.last - FIVE_MINUTES;
+    const means = this.metrics.map((metric) => ring.mean(metric, then - 10e6, then + 10e6));
+    const before = means.reduce(sum);
+    if (last === null || before === null) {
+      setText(this.delta, "");
+      return;
+    }
+    const change = last - before;
+    const same = Math.abs(change) < this.kind.step;
+    setText(this.delta, same ? "=" : `${change > 0 ? "▲" : "▼"} ${this.kind.change(Math.abs(change))}`);
+    setAttr(this.delta, "aria-label", same ? "as 5 minutes ago" : `${change > 0 ? "up" : "down"} ${this.kind.change(Math.abs(change))} in 5 minutes`);
+    setAttr(this.delta, "role", "img");
+  }
+}
+
+class Cards {
+  constructor(host) {
+    this.hub = live();
+    this.colour = colours(host);
+    this.box = el("div", { class: "cards" });
+    host.append(this.box);
+    this.subscription = this.hub.subscribe({ host: true, status: true, history_s: 330 });
+    const show = () => this.#show();
+    this.off = [markStale(host), this.hub.on("tick", show), this.hub.on("hello", show), this.hub.on("pause", show)];
+    this.wide = new ResizeObserver(show);
+    this.wide.observe(host);
+  }
+
+  update() {
+    this.#show();
+  }
+
+  close() {
+    this.subscription.close();
+    this.wide.disconnect();
+    for (const off of this.off) off();
+  }
+
+  /** Which cards this machine has: a GPU's when there is one, else load and network. */
+  #wanted() {
+    const gpus = this.hub.tick?.gpus ?? [];
+    const middle = gpus.length
+      ? gpus.slice(0, 1).flatMap((gpu) => [["gpu", { index: gpu.index }], ["vram", { index: gpu.index, total: gpu.mem_total }]])
+      : [["load", { cores: this.hub.hello?.host?.cpu_count }]];
+    return [["cpu", {}], ["memory", {}], ...middle, ["disk", {}], ["network", {}], ["errors", {}]];
+  }
+
+  #show() {
+    if (this.hub.paused && this.cards) return;
+    const wanted = this.#wanted();
+    const names = JSON.stringify(wanted);
+    if (names !== this.names) {
+      this.names = names;
+      this.cards = wanted.map(([kind, options]) => new Card(kind, options));
+      this.box.replaceChildren(...this.cards.map((card) => card.node));
+    }
+    for (const card of this.cards) card.show(this.hub.ring, this.hub.tick?.host ?? {}, this.colour);
+  }
+}
+
+export default component(Cards);

@@ -1,0 +1,32 @@
+// A card of facts given by the page: untrusted text stays text, links lead to other views.
+
+import { follow, pageUrl } from "./address.js";
+import { component, el, icon, inert, inertBlock } from "./dom.js";
+
+class Facts {
+  constructor(host) {
+    this.host = host;
+  }
+
+  /** `{title, aside, rows: [[name, value]], empty: [title, text]}`; value: text, or `{text, block, page, params, sign}`, or a list of those. */
+  update(data) {
+    const text = JSON.stringify(data);
+    if (text === this.text) return;
+    this.text = text;
+    const rows = data.rows.flatMap(([name, value]) => [el("dt", { text: name }), el("dd", {}, ...[value].flat().map(part))]);
+    const body = rows.length ? el("dl", { class: "facts" }, ...rows) : el("div", { class: "empty" }, el("b", { text: data.empty?.[0] ?? "Nothing to show." }), data.empty?.[1] ?? "");
+    const header = el("header", {}, el("h2", { text: data.title }), data.aside ? el("span", { class: "aside text", text: inert(data.aside, 200) }) : null);
+    this.host.replaceChildren(el("section", { class: "card" }, header, body));
+  }
+
+  close() {}
+}
+
+function part(value) {
+  if (typeof value === "string") return el("div", { class: "text", text: inert(value, 4000) });
+  const text = value.block ? inertBlock(value.text, 100_000) : inert(value.text, 4000);
+  const shown = value.page ? follow(el("a", { class: "link text", href: pageUrl(value.page, value.params), text })) : el("span", { class: value.block ? "mono text" : "text", text, style: value.block ? "white-space:pre-wrap" : null });
+  return el("div", {}, ...(value.sign ? [icon(value.sign), " "] : []), shown);
+}
+
+export default component(Facts);

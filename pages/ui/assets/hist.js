@@ -1,0 +1,237 @@
+// Records over time by level. Pills choose the levels, a brush sets the time range; both are written to the address.
+
+import { setParams } from "./address.js";
+import { get } from "./api.js";
+import { colours, component, el, setAttr, setText } from "./dom.js";
+import { count, fixed, moment, plural } from "./format.js";
+import { live, markStale } from "./live.js";
+import { context } from "./spark.js";
+
+const LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "unknown"];
+const HUES = { fatal: "bad", error: "bad", warn: "warn", info: "neutral", debug: "neutral", trace: "neutral", unknown: "neutral" };
+const STRENGTH = { info: 0.6, debug: 0.38, trace: 0.28, unknown: 0.28 }; // what is usual stays quiet
+const REFRESH_MS = 2000;
+const AXIS = 14;
+
+class Histogram {
+  constructor(host) {
+    this.host = host;
+    this.hub = live();
+    this.colour = colours(host);
+    this.buttons = Object.fromEntries(LEVELS.map((level) => [level, this.#pill(level)]));
+    this.says = el("span", { role: "status" });
+    this.canvas = el("canvas", { "aria-hidden": "true" });
+    this.area = el("div", { class: "area fades", tabindex: "0", role: "group", "aria-label": "Records over time" }, this.canvas);
+    this.left = el("span");
+    this.right = el("span");
+    host.append(el("div", { class: "pills", role: "group", "aria-label": "Levels" }, ...LEVELS.map((level) => this.buttons[level].node), this.says), el("section", { class: "card hist" }, this.area, el("div", { class: "read" }, this.left, this.right)));
+    this.subscription = this.hub.subscribe({ host: true, status: true });
+    this.off = [markStale(host), this.hub.on("second", () => this.#second()), this.hub.on("logs", () => (this.dirty = true))];
+    this.sized = new ResizeObserver(() => this.#draw());
+    this.sized.observe(this.area);
+    this.#pointer();
+  }
+
+  #pill(level) {
+    const number = el("span", { text: "0" });
+    const node = el("button", { type: "button", "aria-pressed": "false", hidden: ["fatal", "trace", "unknown"].includes(level) }, el("span", { class: `lv ${level}`, text: level.toUpperCase() }), number);
+    node.onclick = () => this.#toggle(level);
+    return { node, number };
+  }
+
+  /** `data`: `{filters, levels, window_s, range, live}`; filters without the levels, so that counts stand beside what is off. */
+  update(data) {
+    const moved = JSON.stringify([data.filters, data.range, data.window_s]) !== JSON.stringify([this.data?.filters, this.data?.range, this.data?.window_s]);
+    this.data = data;
+    for (const level of LEVELS) setAttr(this.buttons[level].node, "aria-pressed", String(this.#on(level)));
+    if (moved) this.#load();
+    this.#draw();
+  }
+
+  close() {
+    this.abort?.abort();
+    this.sized.disconnect();
+    this.subscription.close();
+    for (const off of this.off) off();
+  }
+
+  #on(level) {
+    return !this.data.levels.length || this.data.levels.includes(level);
+  }
+
+  #toggle(level) {
+    const shown = this.data.levels.length ? this.data.levels : LEVELS;
+    const next = !this.data.levels.length ? [level] : shown.includes(level) ? shown.filter((one) => one !== level) : [...shown, level];
+    const all = next.length === 0 || next.length === LEVELS.length;
+    setParams({ levels: all ? null : LEVELS.filter((one) => next.includes(one)).join(",") });
+  }
+
+  #span() {
+    if (this.data.range) return this.data.range;
+    const now = this.hub.tick?.ts ?? Date.now() * 1000;
+    return [now - this.data.window_s * 1e6, now];
+  }
+
+  async #load() {
+    this.abort?.abort();
+    const abort = (this.abort = new AbortController());
+    const [since, until] = this.#span().map(Math.round);
+    const buckets = Math.max(24, Math.min(160, Math.floor(this.area.clientWidth / 9) || 100));
+    this.askedAt = performance.now();
+    this.dirty = false;
+    try {
+      const answer = await get("logs/histogram", { ...this.data.filters, since, until, buckets }, { signal: abort.signal, seconds: 30 });
+      this.answer = answer;
+      this.domain = [since, until];
+      this.#counts();
+    } catch (error) {
+      if (!abort.signal.aborted) setText(this.says, `The counts cannot be read: ${error.message}.`);
+    }
+    this.#draw();
+  }
+
+  #second() {
+    if (!this.data || this.data.range || this.hub.paused || this.brush) return;
+    const wait = this.data.window_s <= 3600 ? REFRESH_MS : 15_000;
+    if (performance.now() - (this.askedAt ?? 0) > wait) this.#load();
+  }
+
+  #counts() {
+    const { levels, total, elapsed_ms: took } = this.answer;
+    for (const level of LEVELS) {
+      const n = (levels[level] ?? []).reduce((a, b) => a + b, 0);
+      setText(this.buttons[level].number, count(n));
+      if (n) this.buttons[level].node.hidden = false;
+    }
+    setText(this.says, `${plural(total, "record")} · counted in ${fixed(took, took < 10 ? 1 : 0)} ms`);
+    setAttr(this.area, "aria-label", `Records over time, ${plural(total, "record")}. Arrow keys move, with Shift they select a time range, Enter sets it.`);
+  }
+
+  #x(ts) {
+    return ((ts - this.domain[0]) / (this.domain[1] - this.domain[0])) * this.area.clientWidth;
+  }
+
+  #time(x) {
+    const share = Math.min(1, Math.max(0, x / this.area.clientWidth));
+    return this.domain[0] + share * (this.domain[1] - this.domain[0]);
+  }
+
+  #draw() {
+    const width = this.area.clientWidth;
+    if (!width || !this.domain || !this.answer) return;
+    const height = this.area.clientHeight;
+    const pen = context(this.canvas, width, height);
+    this.#bars(pen, height - AXIS);
+    pen.fillStyle = this.colour("line");
+    pen.fillRect(0, height - AXIS, width, 1);
+    this.#marks(pen, width, height);
+    if (this.cursor == null) {
+      setText(this.left, moment(this.domain[0]));
+      setText(this.right, this.data.range ? moment(this.domain[1]) : "now");
+    }
+  }
+
+  #bars(pen, height) {
+    const { ts, levels, bucket_us: bucket } = this.answer;
+    const shown = LEVELS.filter((level) => levels[level] && this.#on(level)).reverse();
+    const sums = ts.map((_, i) => shown.reduce((sum, level) => sum + levels[level][i], 0));
+    const peak = Math.max(1, ...sums);
+    const wide = Math.max(1, this.#x(this.domain[0] + bucket) - 1);
+    ts.forEach((at, i) => {
+      let y = height;
+      for (const level of shown) {
+        const n = levels[level][i];
+        if (!n) continue;
+        const tall = Math.max(1.5, (n / peak) * (height - 4));
+        pen.fillStyle = this.colour(HUES[level]);
+        pen.globalAlpha = STRENGTH[level] ?? 1;
+        pen.fillRect(this.#x(at), y - tall, wide, tall);
+        y -= tall;
+      }
+    });
+    pen.globalAlpha = 1;
+  }
+
+  #marks(pen, width, height) {
+    if (this.brush) {
+      const [a, b] = this.brush.map((ts) => this.#x(ts));
+      pen.fillStyle = pen.strokeStyle = this.colour("cpu");
+      pen.globalAlpha = 0.16;
+      pen.fillRect(Math.min(a, b), 0, Math.abs(b - a), height - AXIS);
+      pen.globalAlpha = 1;
+      pen.strokeRect(Math.min(a, b) + 0.5, 0.5, Math.abs(b - a), height - AXIS);
+    }
+    if (this.cursor != null) {
+      pen.fillStyle = this.colour("muted");
+      pen.fillRect(Math.round(this.#x(this.cursor)), 0, 1, height - AXIS);
+    }
+  }
+
+  #hover(ts) {
+    this.cursor = ts;
+    if (ts !== null && this.answer) {
+      const { ts: times, levels, bucket_us: bucket } = this.answer;
+      const i = times.findLastIndex((at) => at <= ts);
+      const here = i >= 0 && ts - times[i] <= bucket ? LEVELS.filter((level) => levels[level]?.[i]).map((level) => `${level} ${count(levels[level][i])}`) : [];
+      setText(this.left, `${moment(ts)}  ${here.join(" · ") || "no records"}`);
+      setText(this.right, this.brush ? `${moment(Math.min(...this.brush))} – ${moment(Math.max(...this.brush))}` : "drag to set the range");
+    }
+    this.#draw();
+  }
+
+  #set() {
+    const [from, to] = [Math.min(...this.brush), Math.max(...this.brush)];
+    this.brush = null;
+    this.cursor = null;
+    if (to - from < 1e5) return;
+    setParams({ range: "custom", from: new Date(from / 1000).toISOString(), to: new Date(to / 1000).toISOString() });
+  }
+
+  #pointer() {
+    let down = null;
+    const at = (event) => this.#time(event.clientX - this.area.getBoundingClientRect().left);
+    this.area.onpointermove = (event) => {
+      if (!this.domain) return;
+      if (down && Math.abs(event.clientX - down.x) > 4) this.brush = [down.ts, at(event)];
+      this.#hover(at(event));
+    };
+    this.area.onpointerleave = () => {
+      if (!down) this.#hover(null);
+    };
+    this.area.onpointerdown = (event) => {
+      if (event.button !== 0 || !this.domain || event.pointerType === "touch") return;
+      down = { x: event.clientX, ts: at(event) };
+      this.area.setPointerCapture(event.pointerId);
+    };
+    this.area.onpointerup = () => {
+      down = null;
+      if (this.brush) this.#set();
+    };
+    this.area.onpointercancel = () => {
+      down = this.brush = null;
+      this.#draw();
+    };
+    this.area.ondblclick = () => setParams({ range: null, from: null, to: null });
+    this.area.onkeydown = (event) => this.#key(event);
+  }
+
+  #key(event) {
+    if (!this.domain) return;
+    const [from, to] = this.domain;
+    const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    if (step) {
+      const was = this.cursor ?? to;
+      const next = Math.min(to, Math.max(from, was + (step * (to - from)) / 60));
+      this.brush = event.shiftKey ? [this.brush?.[0] ?? was, next] : null;
+      this.#hover(next);
+    } else if (event.key === "Enter" && this.brush) this.#set();
+    else if (event.key === "Escape") {
+      this.brush = null;
+      this.#hover(null);
+      return;
+    } else return;
+    event.preventDefault();
+  }
+}
+
+export default component(Histogram);

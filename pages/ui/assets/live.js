@@ -1,0 +1,235 @@
+// ONE live socket for the whole tab, shared by every component. What components want is merged into one
+// subscription; nothing is received while the tab is hidden; a break is shown, and healed with history.
+
+import { Processes } from "./procs.js";
+import { Ring } from "./ring.js";
+
+const LINGER_MS = 4000; // between two pages nobody subscribes for a moment
+const BACKOFF_MS = [250, 500, 1000, 2000, 3000];
+const SILENT_S = 3;
+
+class Hub extends EventTarget {
+  constructor() {
+    super();
+    this.subscriptions = new Set();
+    this.socket = null;
+    this.tries = 0;
+    this.ring = new Ring();
+    this.processes = new Processes();
+    this.hello = null;
+    this.tick = null;
+    this.tickAt = 0; // performance.now() of the newest tick
+    this.status = null;
+    this.lost = 0;
+    this.paused = false;
+    this.connection = "connecting"; // connecting | open | offline
+    this.agent = { state: "unknown", since: null };
+    this.offlineSince = null;
+    this.asked = "";
+    document.addEventListener("visibilitychange", () => this.#visibility());
+    addEventListener("online", () => this.#retry());
+    setInterval(() => this.#watch(), 1000);
+  }
+
+  /** Ask for `{host, processes, status, logs, history_s}`; call `close()` when done, `update(want)` to change it. */
+  subscribe(want) {
+    const subscription = { want };
+    this.subscriptions.add(subscription);
+    this.#sync();
+    return {
+      update: (next) => {
+        subscription.want = next;
+        this.#sync();
+      },
+      close: () => {
+        this.subscriptions.delete(subscription);
+        setTimeout(() => this.#sync(), LINGER_MS);
+      },
+    };
+  }
+
+  /** Listen to `tick`, `procs`, `status`, `logs`, `hello`, `state`, `pause`, `second`; the answer takes the listener away. */
+  on(type, listener) {
+    const wrapped = (event) => listener(event.detail);
+    this.addEventListener(type, wrapped);
+    return () => this.removeEventListener(type, wrapped);
+  }
+
+  /** In words for every component: `live`, `connecting`, `away`, `offline`, `silent`. */
+  get state() {
+    if (this.connection === "offline") return "offline";
+    if (this.agent.state === "away") return "away";
+    if (this.tick === null) return "connecting";
+    return this.ageSeconds > SILENT_S ? "silent" : "live";
+  }
+
+  /** How old the newest reading is, by the clock of this tab (the machine's own may differ). */
+  get ageSeconds() {
+    return this.tick === null ? null : (performance.now() - this.tickAt) / 1000;
+  }
+
+  pause(paused = !this.paused) {
+    if (paused === this.paused) return;
+    this.paused = paused;
+    this.pausedAt = paused ? Date.now() : null;
+    this.#emit("pause", paused);
+  }
+
+  #merged() {
+    const want = { host: false, processes: false, status: false, logs: null, history_s: 0 };
+    for (const { want: one } of this.subscriptions) {
+      want.host ||= Boolean(one.host);
+      want.processes ||= Boolean(one.processes);
+      want.status ||= Boolean(one.status);
+      want.logs ??= one.logs ?? null;
+      want.history_s = Math.max(want.history_s, one.history_s ?? 0);
+    }
+    return want;
+  }
+
+  #sync() {
+    if (document.hidden) return;
+    if (this.subscriptions.size === 0) {
+      this.#disconnect();
+    } else if (this.socket === null) {
+      this.#connect();
+    } else if (this.socket.readyState === WebSocket.OPEN) {
+      this.#ask();
+    }
+  }
+
+  #ask() {
+    const message = JSON.stringify({ subscribe: this.#merged() });
+    if (message === this.asked) return;
+    this.asked = message;
+    this.socket.send(message);
+  }
+
+  #connect() {
+    clearTimeout(this.timer);
+    const url = new URL("../live", import.meta.url);
+    url.protocol = url.protocol.replace("http", "ws");
+    url.search = "";
+    const socket = new WebSocket(url);
+    this.socket = socket;
+    this.asked = "";
+    socket.onopen = () => this.#ask();
+    socket.onmessage = (event) => {
+      if (socket === this.socket) this.#receive(JSON.parse(event.data));
+    };
+    socket.onclose = () => {
+      if (socket === this.socket) this.#closed();
+    };
+  }
+
+  #disconnect() {
+    clearTimeout(this.timer);
+    const socket = this.socket;
+    this.socket = null;
+    socket?.close();
+  }
+
+  #closed() {
+    this.socket = null;
+    if (this.connection !== "offline") this.offlineSince = Date.now();
+    this.connection = "offline";
+    this.#emit("state", this.state);
+    const wait = BACKOFF_MS[Math.min(this.tries, BACKOFF_MS.length - 1)];
+    this.tries += 1;
+    this.timer = setTimeout(() => this.#sync(), wait * (0.8 + Math.random() * 0.4));
+  }
+
+  #retry() {
+    if (this.socket !== null) return;
+    this.tries = 0;
+    this.#sync();
+  }
+
+  #visibility() {
+    if (document.hidden) this.#disconnect();
+    else this.#retry();
+  }
+
+  #receive(message) {
+    if (this.connection !== "open") {
+      this.connection = "open";
+      this.tries = 0;
+    }
+    switch (message.t) {
+      case "hello":
+        this.hello = message;
+        this.agent = { state: "here", since: null };
+        if (message.history) this.ring.load(message.history);
+        this.#emit("hello", message);
+        break;
+      case "tick":
+        this.#tick(message);
+        break;
+      case "procs":
+        this.processes.apply(message);
+        this.#emit("procs", message);
+        break;
+      case "status":
+        this.status = message;
+        this.#emit("status", message);
+        break;
+      case "logs":
+        this.#emit("logs", message);
+        break;
+      case "lost":
+        this.lost += message.frames;
+        break;
+      case "agent":
+        this.agent = { state: message.state === "away" ? "away" : "here", since: message.since ?? null };
+        break;
+      default: // a newer server says more than this page knows
+    }
+    this.#watch();
+  }
+
+  #tick(message) {
+    this.tick = message;
+    this.tickAt = performance.now();
+    this.agent = { state: "here", since: null };
+    const values = { ...message.host };
+    for (const gpu of message.gpus ?? []) {
+      for (const [name, value] of Object.entries(gpu)) if (typeof value === "number") values[`gpu${gpu.index}.${name}`] = value;
+    }
+    if (this.status?.errors) values.errors_per_minute = this.status.errors.per_minute ?? null;
+    this.ring.push(message.ts, values);
+    this.#emit("tick", message);
+    globalThis.__watchkeeperProbe?.(message.ts); // set by the measuring scripts only
+  }
+
+  #watch() {
+    const state = this.state;
+    if (state !== this.told) {
+      this.told = state;
+      this.#emit("state", state);
+    }
+    if (!document.hidden && performance.now() - (this.secondAt ?? 0) > 900) {
+      this.secondAt = performance.now();
+      this.#emit("second", null);
+    }
+  }
+
+  #emit(type, detail) {
+    this.dispatchEvent(new CustomEvent(type, { detail }));
+  }
+}
+
+const NAME = Symbol.for("watchkeeper.live");
+
+/** The tab's hub; kept on the window so that two versions of this file never open two sockets. */
+export function live() {
+  globalThis[NAME] ??= new Hub();
+  return globalThis[NAME];
+}
+
+/** Mark a component as showing old values while the machine cannot be heard; the answer stops it. */
+export function markStale(host) {
+  const hub = live();
+  const show = () => host.toggleAttribute("data-stale", ["away", "offline", "silent"].includes(hub.state));
+  show();
+  return hub.on("state", show);
+}

@@ -1,0 +1,329 @@
+// One chart: a canvas for the data, one above it for crosshair and selection. Gaps stay gaps.
+
+import { el, setText } from "./dom.js";
+import { clock, inUnit, moment } from "./format.js";
+import { context } from "./spark.js";
+
+const LEFT = 4;
+const BOTTOM = 18;
+const TOP = 14;
+const STEPS_S = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400, 172_800];
+
+/** A round number not below `value`, for the top of an axis; sizes round in powers of two. */
+export function nice(value, unit) {
+  if (!(value > 0)) return 1;
+  const base = unit === "bytes" ? 1024 ** Math.floor(Math.log(value) / Math.log(1024)) : 1;
+  const scaled = value / base;
+  if (base > 1 || unit === "bytes") return 2 ** Math.ceil(Math.log2(scaled) - 1e-6) * base; // halves are whole, too
+  const power = 10 ** Math.floor(Math.log10(scaled));
+  const step = [1, 1.5, 2, 3, 4, 5, 6, 8, 10].find((n) => n * power >= scaled * 0.9999) ?? 10;
+  return step * power * base;
+}
+
+export class Plot {
+  /**
+   * @param spec `{title, unit, max, height, series: [{metric, label, hue, area, dashed}]}`
+   * @param on `{hover(ts|null), select(from, to)}` of the group
+   */
+  constructor(spec, on, colour) {
+    this.spec = spec;
+    this.on = on;
+    this.colour = colour;
+    this.base = el("canvas", { "aria-hidden": "true" });
+    this.over = el("canvas", { "aria-hidden": "true" });
+    this.note = el("div", { class: "note", hidden: true });
+    this.said = el("span", { class: "hidden", "aria-live": "polite" });
+    this.area = el("div", { class: "area fades", tabindex: "0", role: "group", style: `min-height:${spec.height ?? 170}px` }, this.base, this.over, this.note, this.said);
+    this.keys = spec.series.map((series) => {
+      const value = el("b");
+      const swatch = el("i", { class: series.dashed ? "dashed" : null, style: `--hue:var(--${series.hue})` });
+      return { value, node: el("span", { class: "key" }, swatch, el("span", { text: series.label }), value) };
+    });
+    this.header = el("header", {}, el("h2", { text: spec.title }));
+    const legend = el("div", { class: "legend fades" }, ...this.keys.map((key) => key.node));
+    this.node = el("section", { class: spec.unit === "%" ? "card chart" : "card chart wide" }, this.header, legend, this.area);
+    this.size = new ResizeObserver(() => this.draw());
+    this.size.observe(this.area);
+    this.data = null;
+    this.top = 0;
+    this.#pointer();
+  }
+
+  close() {
+    this.size.disconnect();
+  }
+
+  get width() {
+    return this.area.clientWidth;
+  }
+
+  /** `data`: `{ts, columns: {metric: {avg, min?, max?}}, gapAfter}`; `domain`: [from, to] in µs. */
+  show(data, domain) {
+    this.data = data;
+    this.domain = domain;
+    this.draw();
+  }
+
+  x(ts) {
+    return LEFT + ((ts - this.domain[0]) / (this.domain[1] - this.domain[0])) * (this.width - LEFT * 2);
+  }
+
+  time(x) {
+    const share = (x - LEFT) / (this.width - LEFT * 2);
+    return this.domain[0] + Math.min(1, Math.max(0, share)) * (this.domain[1] - this.domain[0]);
+  }
+
+  draw() {
+    if (!this.data || !this.width) return;
+    const { width } = this;
+    const height = this.area.clientHeight;
+    const pen = context(this.base, width, height);
+    this.#scale();
+    this.bottom = height - BOTTOM;
+    this.y = (value) => this.bottom - Math.min(1.02, Math.max(0, value / this.top)) * (this.bottom - TOP);
+    this.#grid(pen, width);
+    pen.save();
+    pen.beginPath();
+    pen.rect(0, 0, width, this.bottom + 1);
+    pen.clip();
+    let drawn = false;
+    for (const series of this.spec.series) drawn = this.#series(pen, series) || drawn;
+    pen.restore();
+    this.note.hidden = drawn;
+    if (!drawn) setText(this.note, this.data.waiting ?? "No readings in this range.");
+    this.#legend();
+  }
+
+  #scale() {
+    if (this.spec.max) {
+      this.top = this.spec.max;
+      return;
+    }
+    let peak = this.data.least ?? this.spec.least ?? 0;
+    for (const { metric } of this.spec.series) {
+      const column = this.data.columns[metric];
+      for (const value of column?.max ?? column?.avg ?? []) if (value > peak) peak = value;
+    }
+    const wanted = nice(peak * 1.05, this.spec.unit);
+    if (wanted > this.top || wanted < this.top * 0.55) this.top = wanted; // a small fall does not move the axis
+  }
+
+  #grid(pen, width) {
+    pen.strokeStyle = this.colour("line");
+    pen.fillStyle = this.colour("dim");
+    pen.lineWidth = 1;
+    pen.font = "11px " + (getComputedStyle(this.area).fontFamily || "sans-serif");
+    pen.textBaseline = "alphabetic";
+    pen.textAlign = "left";
+    for (let i = 0; i <= 2; i += 1) {
+      const value = (this.top * i) / 2;
+      const y = Math.round(this.y(value)) + 0.5;
+      pen.beginPath();
+      pen.moveTo(0, y);
+      pen.lineTo(width, y);
+      pen.stroke();
+      if (i > 0) pen.fillText(this.#axis(value), 2, y - 3);
+    }
+    this.#times(pen, width);
+  }
+
+  #axis(value) {
+    const text = this.spec.unit === "%" ? `${+value.toFixed(1)} %` : inUnit(value, this.spec.unit);
+    return text.replace(/\.0(?= |$)/, "");
+  }
+
+  #times(pen, width) {
+    const [from, to] = this.domain;
+    const seconds = (to - from) / 1e6;
+    const step = (STEPS_S.find((one) => seconds / one <= Math.max(2, width / 66)) ?? 86_400 * 7) * 1e6;
+    const offset = new Date(from / 1000).getTimezoneOffset() * 60e6;
+    pen.textAlign = "center";
+    for (let at = Math.ceil((from - offset) / step) * step + offset; at <= to; at += step) {
+      const x = this.x(at);
+      const text = seconds > 2 * 86_400 ? moment(at).slice(5, 10) || clock(at).slice(0, 5) : step < 60e6 ? clock(at) : clock(at).slice(0, 5);
+      const half = pen.measureText(text).width / 2;
+      if (x - half < 0 || x + half > width) continue;
+      pen.fillText(text, x, this.bottom + 14);
+    }
+  }
+
+  #series(pen, series) {
+    const column = this.data.columns[series.metric];
+    if (!column) return false;
+    const { ts, gapAfter } = this.data;
+    pen.strokeStyle = pen.fillStyle = this.colour(series.hue);
+    pen.lineWidth = 1.6;
+    pen.lineJoin = "round";
+    pen.setLineDash(series.dashed ? [4, 3] : []);
+    let begin = -1;
+    let drawn = false;
+    for (let i = 0; i <= ts.length; i += 1) {
+      const value = i < ts.length ? column.avg[i] : null;
+      const broken = value === null || value === undefined || (begin >= 0 && i > begin && ts[i] - ts[i - 1] > gapAfter);
+      if (broken && begin >= 0) {
+        this.#stretch(pen, series, column, begin, i - 1);
+        drawn = true;
+        begin = -1;
+      }
+      if (value !== null && value !== undefined && begin < 0) begin = i;
+    }
+    pen.setLineDash([]);
+    return drawn;
+  }
+
+  #stretch(pen, series, column, first, last) {
+    const { ts } = this.data;
+    const line = (values, from, to, step) => {
+      for (let i = from; i !== to + step; i += step) pen.lineTo(this.x(ts[i]), this.y(values[i]));
+    };
+    if (column.min && column.max && last > first) {
+      pen.beginPath();
+      line(column.max, first, last, 1);
+      line(column.min, last, first, -1);
+      pen.globalAlpha = 0.16;
+      pen.fill();
+      pen.globalAlpha = 1;
+    }
+    pen.beginPath();
+    line(column.avg, first, last, 1);
+    if (first === last) pen.lineTo(this.x(ts[first]) + 1.5, this.y(column.avg[first]));
+    pen.stroke();
+    if (!series.area) return;
+    pen.lineTo(this.x(ts[last]), this.bottom);
+    pen.lineTo(this.x(ts[first]), this.bottom);
+    pen.globalAlpha = 0.12;
+    pen.fill();
+    pen.globalAlpha = 1;
+  }
+
+  /** Position of the reading nearest to a time, -1 when there is none near. */
+  nearest(ts) {
+    const times = this.data?.ts ?? [];
+    let best = -1;
+    for (let low = 0, high = times.length - 1; low <= high; ) {
+      const mid = (low + high) >> 1;
+      if (best < 0 || Math.abs(times[mid] - ts) < Math.abs(times[best] - ts)) best = mid;
+      if (times[mid] < ts) low = mid + 1;
+      else high = mid - 1;
+    }
+    return best >= 0 && Math.abs(times[best] - ts) <= this.data.gapAfter ? best : -1;
+  }
+
+  #legend() {
+    const at = this.cursor == null ? (this.data.ts.length || 0) - 1 : this.nearest(this.cursor);
+    this.spec.series.forEach((series, i) => {
+      const value = at < 0 ? null : this.data.columns[series.metric]?.avg[at];
+      setText(this.keys[i].value, inUnit(value, this.spec.unit));
+    });
+  }
+
+  /** The group's crosshair: a time, or null. */
+  point(ts) {
+    this.cursor = ts;
+    if (!this.data || !this.width) return;
+    const height = this.area.clientHeight;
+    const pen = context(this.over, this.width, height);
+    if (this.selection) {
+      const [a, b] = this.selection.map((one) => this.x(one));
+      pen.fillStyle = pen.strokeStyle = this.colour("cpu");
+      pen.globalAlpha = 0.16;
+      pen.fillRect(Math.min(a, b), 0, Math.abs(b - a), height - BOTTOM);
+      pen.globalAlpha = 1;
+      pen.strokeRect(Math.min(a, b) + 0.5, 0.5, Math.abs(b - a), height - BOTTOM - 1);
+    }
+    if (ts !== null && ts >= this.domain[0] && ts <= this.domain[1]) this.#crosshair(pen, ts, height);
+    this.#legend();
+  }
+
+  #crosshair(pen, ts, height) {
+    const x = Math.round(this.x(ts)) + 0.5;
+    pen.strokeStyle = this.colour("muted");
+    pen.setLineDash([3, 3]);
+    pen.beginPath();
+    pen.moveTo(x, 0);
+    pen.lineTo(x, height - BOTTOM);
+    pen.stroke();
+    pen.setLineDash([]);
+    const at = this.nearest(ts);
+    for (const series of at < 0 ? [] : this.spec.series) {
+      const value = this.data.columns[series.metric]?.avg[at];
+      if (value === null || value === undefined) continue;
+      pen.fillStyle = this.colour(series.hue);
+      pen.beginPath();
+      pen.arc(this.x(this.data.ts[at]), this.y(value), 3, 0, 7);
+      pen.fill();
+    }
+    const label = moment(ts);
+    pen.font = "11px " + getComputedStyle(this.area).fontFamily;
+    const half = pen.measureText(label).width / 2 + 5;
+    const middle = Math.min(this.width - half, Math.max(half, x));
+    pen.fillStyle = this.colour("raised");
+    pen.fillRect(middle - half, height - BOTTOM + 1, half * 2, BOTTOM - 1);
+    pen.fillStyle = this.colour("text");
+    pen.textAlign = "center";
+    pen.fillText(label, middle, height - 5);
+  }
+
+  select(range) {
+    this.selection = range;
+    this.point(this.cursor ?? null);
+  }
+
+  /** One sentence for people who do not see the picture. */
+  summary() {
+    const parts = this.spec.series.map((series) => {
+      const values = (this.data?.columns[series.metric]?.avg ?? []).filter((value) => value !== null && value !== undefined);
+      if (!values.length) return `${series.label}: no readings`;
+      const low = values.reduce((a, b) => Math.min(a, b), Infinity);
+      const high = values.reduce((a, b) => Math.max(a, b), -Infinity);
+      return `${series.label}: now ${inUnit(values[values.length - 1], this.spec.unit)}, from ${inUnit(low, this.spec.unit)} to ${inUnit(high, this.spec.unit)}`;
+    });
+    return `${this.spec.title}, ${moment(this.domain[0])} to ${moment(this.domain[1])}. ${parts.join("; ")}.`;
+  }
+
+  #pointer() {
+    let down = null;
+    const at = (event) => this.time(event.clientX - this.area.getBoundingClientRect().left);
+    this.area.onpointermove = (event) => {
+      if (!this.domain) return;
+      if (down !== null && Math.abs(event.clientX - down.x) > 5) this.on.brush([down.ts, at(event)]);
+      this.on.hover(at(event));
+    };
+    this.area.onpointerleave = () => this.on.hover(null);
+    this.area.onpointerdown = (event) => {
+      if (event.button !== 0 || !this.domain || event.pointerType === "touch") return;
+      down = { x: event.clientX, ts: at(event) };
+      this.area.setPointerCapture(event.pointerId);
+    };
+    this.area.onpointerup = (event) => {
+      if (down !== null && Math.abs(event.clientX - down.x) > 5) this.on.select([down.ts, at(event)]);
+      down = null;
+    };
+    this.area.onpointercancel = () => {
+      down = null;
+      this.on.brush(null);
+    };
+    this.area.ondblclick = () => this.on.reset();
+    this.area.onkeydown = (event) => this.#key(event);
+  }
+
+  #key(event) {
+    if (!this.domain) return;
+    const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    if (step) {
+      const [from, to] = this.domain;
+      const was = this.cursor ?? to;
+      const next = Math.min(to, Math.max(from, was + (step * (to - from)) / 60));
+      if (event.shiftKey) this.on.brush([this.selection?.[0] ?? was, next]);
+      this.on.hover(next);
+      const said = this.keys.map((key, i) => `${this.spec.series[i].label} ${key.value.textContent}`).join(", ");
+      setText(this.said, `${moment(next)}: ${said}`);
+    } else if (event.key === "Enter" && this.selection) this.on.select(this.selection);
+    else if (event.key === "Escape") {
+      this.on.brush(null);
+      this.on.hover(null);
+      return;
+    } else return;
+    event.preventDefault();
+  }
+}

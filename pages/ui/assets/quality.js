@@ -1,0 +1,39 @@
+// How well the watch itself does: samples due and received, lateness, losses, and what it costs.
+
+import { component, el, setText } from "./dom.js";
+import { bytes, count, fixed, percent } from "./format.js";
+import { live, markStale } from "./live.js";
+
+const FACTS = [
+  ["samples", (h) => `${count(h.tick?.samples?.received)} of ${count(h.tick?.samples?.expected)}`],
+  ["missed", (h) => count(h.tick?.samples?.missed)],
+  ["lateness", (h) => `${fixed(h.tick?.samples?.lag_ms, 1)} ms`],
+  ["log records", (h) => count(h.status?.logs?.records)],
+  ["log bytes not read", (h) => bytes(h.status?.logs?.missed_bytes)],
+  ["frames lost by this tab", (h) => count(h.lost)],
+  ["store", (h) => (h.status?.store ? `${bytes(h.status.store.size_bytes)} of ${bytes(h.status.store.limit_bytes)}` : "–")],
+  ["the watch costs", (h) => `${percent(h.tick?.watch?.cpu_pct)} of a core · ${bytes(h.tick?.watch?.rss)}`],
+];
+
+class Quality {
+  constructor(host) {
+    this.hub = live();
+    this.values = FACTS.map(() => el("dd", { text: "–" }));
+    const list = el("dl", { class: "facts fades" }, ...FACTS.flatMap(([name], i) => [el("dt", { text: name }), this.values[i]]));
+    host.append(el("section", { class: "card" }, el("header", {}, el("h2", { text: "Quality of the data" })), list));
+    this.subscription = this.hub.subscribe({ host: true, status: true });
+    this.off = [markStale(host), this.hub.on("tick", () => this.update()), this.hub.on("status", () => this.update())];
+  }
+
+  update() {
+    if (this.hub.paused) return;
+    FACTS.forEach(([, read], i) => setText(this.values[i], read(this.hub)));
+  }
+
+  close() {
+    this.subscription.close();
+    for (const off of this.off) off();
+  }
+}
+
+export default component(Quality);

@@ -1,0 +1,66 @@
+"""Records of a filter as a file: JSON lines or CSV, newest first fetched, oldest first written, bounded."""
+
+import csv
+import io
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from monitor.client import Client
+from monitor.models import Record
+
+MOST: Final = 100_000
+"""Records in one file; the newest of the filter."""
+PAGE: Final = 2000
+COLUMNS: Final = ("id", "ts", "level", "source", "logger", "pid", "run", "line_no", "message")
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+
+
+def json_lines(client: Client, filters: Mapping[str, Any], most: int = MOST) -> bytes:
+    """One JSON object a line.
+
+    Raises:
+        AgentUnreachable, AgentRefused: see `monitor.client`.
+    """
+    pages = [b"".join(record.model_dump_json().encode() + b"\n" for record in page) for page in _pages(client, filters, most)]
+    return b"".join(reversed(pages))
+
+
+def csv_text(client: Client, filters: Mapping[str, Any], most: int = MOST) -> bytes:
+    """CSV with a head; a cell that a spreadsheet would run as a formula gets an apostrophe before it.
+
+    Raises:
+        AgentUnreachable, AgentRefused: see `monitor.client`.
+    """
+    head = io.StringIO(newline="")
+    csv.writer(head).writerow(COLUMNS)
+    pages = [_rows(page) for page in _pages(client, filters, most)]
+    return (head.getvalue() + "".join(reversed(pages))).encode("utf-8", "surrogatepass")
+
+
+def _pages(client: Client, filters: Mapping[str, Any], most: int) -> Iterator[list[Record]]:
+    """Pages from the newest to the oldest, each oldest first, `most` records in all."""
+    before: str | None = None
+    left = most
+    while left > 0:
+        page = client.log_records(dict(filters), limit=min(PAGE, left), before=before)
+        if page.records:
+            yield page.records
+        left -= len(page.records)
+        before = page.older
+        if before is None or not page.records:
+            return
+
+
+def _rows(page: list[Record]) -> str:
+    out = io.StringIO(newline="")
+    writer = csv.writer(out)
+    for record in page:
+        values = record.model_dump(mode="json")
+        writer.writerow([_cell(values[name]) for name in COLUMNS])
+    return out.getvalue()
+
+
+def _cell(value: object) -> object:
+    if isinstance(value, str) and value.startswith(_FORMULA):
+        return f"'{value}"
+    return "" if value is None else value

@@ -1,0 +1,44 @@
+"""Numbers and times as the pages write them; the same forms as `assets/format.js`. Not available is "–"."""
+
+from datetime import datetime, tzinfo
+from typing import Final
+
+NONE: Final = "–"
+_SIZES: Final = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
+
+
+def size(value: float | None) -> str:
+    """Bytes in powers of 1024: `41.2 GiB`."""
+    if value is None:
+        return NONE
+    number, unit = abs(float(value)), 0
+    while number >= 1024 * 0.9995 and unit < len(_SIZES) - 1:
+        number, unit = number / 1024, unit + 1
+    digits = 0 if unit == 0 or number >= 99.95 else 1
+    return f"{'−' if value < 0 else ''}{number:.{digits}f} {_SIZES[unit]}"
+
+
+def count(value: int | None) -> str:
+    """A whole number with grouped thousands: `40,441`."""
+    return NONE if value is None else f"{value:,}"
+
+
+def duration(seconds: float | None) -> str:
+    """Two units at most: `3 h 12`, `6 d 4 h`."""
+    if seconds is None:
+        return NONE
+    whole = max(0, int(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min"
+    if whole < 86_400:
+        return f"{whole // 3600} h {whole % 3600 // 60:02}"
+    return f"{whole // 86_400} d {whole % 86_400 // 3600} h"
+
+
+def moment(us: int | None, zone: tzinfo | None = None) -> str:
+    """A time in µs as date and clock of `zone` (this machine's when None)."""
+    if us is None:
+        return NONE
+    return datetime.fromtimestamp(us / 1e6, zone).astimezone(zone).strftime("%Y-%m-%d %H:%M:%S")
