@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Final
 
 PF_KTHREAD: Final = 0x0020_0000
-_STATUS: Final = re.compile(rb"^(Uid|voluntary_ctxt_switches|nonvoluntary_ctxt_switches):\s+(\d+)", re.MULTILINE)
 _OCTAL: Final = re.compile(rb"\\([0-7]{3})")
 
 
@@ -77,13 +76,22 @@ class Status:
 
 
 def parse_status(raw: bytes) -> Status:
-    """`/proc/<pid>/status`. The name's newlines are escaped there by the kernel."""
-    found = {key: int(value) for key, value in _STATUS.findall(raw)}
+    """`/proc/<pid>/status`. The name's newlines are escaped there by the kernel, so a line's start is a line's start."""
     return Status(
-        found.get(b"Uid", -1),
-        found.get(b"voluntary_ctxt_switches", -1),
-        found.get(b"nonvoluntary_ctxt_switches", -1),
+        _after(raw, b"\nUid:\t"),
+        _after(raw, b"\nvoluntary_ctxt_switches:\t"),
+        _after(raw, b"\nnonvoluntary_ctxt_switches:\t"),
     )
+
+
+def _after(raw: bytes, key: bytes) -> int:
+    """The number behind a key, up to white space; -1 without it."""
+    start = raw.find(key)
+    if start < 0:
+        return -1
+    start += len(key)
+    word = raw[start : start + 20].split(None, 1)
+    return int(word[0]) if word and word[0].isdigit() else -1
 
 
 def parse_cgroup(raw: bytes) -> str | None:
