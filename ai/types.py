@@ -168,7 +168,7 @@ class Usage:
 class Timings:
     """Durations of a call, seconds.
 
-    `ttft`, `total` and `generation_measured` (first to last chunk) are measured here; `load`, `queue`, `prompt` and
+    `ttft`, `total` and `generation_measured` (from the first chunk to the engine's word that it is done) are measured here; `load`, `queue`, `prompt` and
     `generation` are what the engine reports, None when it does not or when it cannot be believed (`distrust` says why).
     """
 
@@ -210,7 +210,7 @@ class Final:
         return self.measured_rate()
 
     def measured_rate(self) -> Figure | None:
-        """Tokens a second between the first and the last chunk, by this program's clock."""
+        """Tokens a second after the first chunk, by this program's clock."""
         tokens, span = self.usage.completion_tokens, self.timings.generation_measured
         if tokens is None or span is None or tokens.value < 2 or span.value <= 0:
             return None

@@ -20,7 +20,7 @@ from ai.errors import (
 
 _MAX_MESSAGE: Final = 300
 _OUT_OF_MEMORY: Final = re.compile(
-    r"out of memory|outofmemory|cannot allocate|failed to allocate|unable to allocate|requires more system memory|bad_alloc|oom",
+    r"out of memory|outofmemory|cannot allocate|failed to allocate|unable to allocate|requires more system memory|bad_alloc|\boom\b",
     re.IGNORECASE,
 )
 _CONTEXT: Final = re.compile(

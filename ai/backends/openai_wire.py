@@ -16,7 +16,8 @@ from ai.backends.http_errors import error_of, error_of_transport
 from ai.backends.pacing import Clock
 from ai.backends.sse import SseParser
 from ai.errors import BadOutput, StreamCut
-from ai.types import Chunk, ChunkKind, Event, Figure, Final as FinalEvent, FinishReason, GenRequest, Timings, Usage
+from ai.types import Chunk, ChunkKind, Event, Figure, FinishReason, GenRequest, Timings, Usage
+from ai.types import Final as FinalEvent
 
 _MAX_ERROR_BODY: Final = 64 * 1024
 _NO_USAGE: Final = "The server reports no token counts: they are estimated from the length of the text."
@@ -143,7 +144,6 @@ class _Answer:
     def _choice(self, choice: dict[str, Any]) -> list[Chunk]:
         if choice.get("index") not in {0, None}:
             return []
-        self.finish = str(choice["finish_reason"]) if choice.get("finish_reason") else self.finish
         delta = _dict(choice.get("delta"))
         found: list[Chunk] = []
         kinds: tuple[tuple[ChunkKind, object], ...] = (
@@ -154,6 +154,9 @@ class _Answer:
             if isinstance(said, str) and said:
                 self.characters += len(said)
                 found.append(Chunk(self.clock.mark(), said, kind))
+        if choice.get("finish_reason"):
+            self.finish = str(choice["finish_reason"])
+            self.clock.finish()
         return found
 
     def final(self, request: GenRequest) -> FinalEvent:

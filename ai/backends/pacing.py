@@ -26,6 +26,10 @@ class Clock:
         self.pieces += 1
         return now
 
+    def finish(self) -> None:
+        """The engine said that it is done. The token that ends an answer has no text, but took its time."""
+        self.last_ns = time.perf_counter_ns()
+
     def timings(self, ended_ns: int) -> Timings:
         """The measured times; what the engine reports is put beside them with `dataclasses.replace`."""
         first, last = self.first_ns, self.last_ns

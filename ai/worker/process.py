@@ -1,0 +1,218 @@
+"""One worker process as its parent sees it: started in a session of its own, watched by pidfd, killed as a tree."""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import psutil
+
+from ai.worker.messages import WorkerConfig, parse
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+"""The folder that holds `ai/`, in a checkout and in a wheel."""
+_MAX_LINE: Final = 256 * 1024
+_TAIL_LINES: Final = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a worker ended: its exit code (negative: the signal), and the end of what it wrote to standard error."""
+
+    code: int
+    tail: str
+
+    @property
+    def words(self) -> str:
+        """For people."""
+        if self.code >= 0:
+            return f"it ended with code {self.code}"
+        try:
+            return f"it was ended by {signal.Signals(-self.code).name}"
+        except ValueError:
+            return f"it was ended by signal {-self.code}"
+
+
+class WorkerProcess:
+    """A started worker. `ended` is done when it is gone, its tree killed, its process reaped and its folder removed.
+
+    Args:
+        config: what to load; `socket`, `key` and `parent` are filled in here.
+        heard: called with each message of the worker.
+        module: what to run, for tests.
+        run_dir: where the socket's folder (mode 0700) is made; the platform's temporary folder when None.
+    """
+
+    def __init__(self, popen: subprocess.Popen[bytes], folder: Path, heard: Callable[[dict[str, Any]], None]) -> None:
+        self._popen = popen
+        self._folder = folder
+        self._heard = heard
+        self._tail: deque[str] = deque(maxlen=_TAIL_LINES)
+        self.pid = popen.pid
+        self.ended: asyncio.Task[Ended] = asyncio.create_task(self._live())
+
+    @classmethod
+    def start(
+        cls, config: WorkerConfig, heard: Callable[[dict[str, Any]], None], *, module: str = "ai.worker.main"
+    ) -> "WorkerProcess":
+        """Start a worker; returns at once.
+
+        Raises:
+            OSError: the process cannot be started.
+        """
+        folder = Path(config.socket).parent
+        environment = {k: v for k, v in os.environ.items() if k != "PYTHONSAFEPATH"}
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(ROOT), environment.get("PYTHONPATH"))))
+        popen = subprocess.Popen(
+            [sys.executable, "-m", module],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+            env=environment,
+        )
+        assert popen.stdin is not None  # noqa: S101 - asked for above
+        with contextlib.suppress(BrokenPipeError):  # it is already gone: `ended` will say how
+            popen.stdin.write(config.line())
+            popen.stdin.flush()
+        return cls(popen, folder, heard)
+
+    def kill(self) -> None:
+        """End the worker and everything it started; `ended` follows."""
+        if self._popen.returncode is None:
+            _kill_tree(self.pid)
+
+    def rss(self) -> int:
+        """Resident bytes of the worker and its children, 0 when it is gone."""
+        return tree_rss(self.pid)
+
+    async def _live(self) -> Ended:
+        """Read what it says until it ends, then clean up after it."""
+        exited = asyncio.create_task(_exit_of(self._popen))
+        said = asyncio.create_task(self._read(self._popen.stdout, self._message))
+        complained = asyncio.create_task(self._read(self._popen.stderr, self._complaint))
+        try:
+            await asyncio.shield(exited)
+        finally:
+            # Not reaped yet: its number, and that of its group, can belong to nobody else.
+            _kill_tree(self.pid)
+            await exited
+            code = self._popen.wait()
+            await asyncio.wait({said, complained}, timeout=1.0)
+            for task in (said, complained):
+                task.cancel()
+            await asyncio.gather(said, complained, return_exceptions=True)
+            _close(self._popen)
+            shutil.rmtree(self._folder, ignore_errors=True)
+        return Ended(code, "\n".join(self._tail))
+
+    async def _read(self, pipe: Any, take: Callable[[bytes], None]) -> None:
+        reader = asyncio.StreamReader(limit=_MAX_LINE)
+        loop = asyncio.get_running_loop()
+        transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), pipe)
+        try:
+            while line := await _line(reader):
+                take(line)
+        finally:
+            transport.close()
+
+    def _message(self, line: bytes) -> None:
+        if message := parse(line):
+            self._heard(message)
+
+    def _complaint(self, line: bytes) -> None:
+        self._tail.append(line.decode("utf-8", "replace").rstrip()[:500])
+
+
+def new_folder(run_dir: Path | None) -> Path:
+    """A folder of mode 0700 for one worker's socket. A Unix socket's path has room for about 100 bytes.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    return Path(tempfile.mkdtemp(prefix="wk-", dir=run_dir))
+
+
+def tree_rss(pid: int) -> int:
+    """Resident bytes of a process and its descendants, 0 when it is gone."""
+    try:
+        process = psutil.Process(pid)
+        family = [process, *process.children(recursive=True)]
+    except psutil.Error:
+        return 0
+    total = 0
+    for member in family:
+        try:
+            total += member.memory_info().rss
+        except psutil.Error:
+            continue  # it ended meanwhile
+    return total
+
+
+def is_stopped(pid: int) -> bool:
+    """Whether the process is stopped (SIGSTOP, a debugger): it will not answer."""
+    try:
+        return psutil.Process(pid).status() in {psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP}
+    except psutil.Error:
+        return False
+
+
+def _kill_tree(pid: int) -> None:
+    """SIGKILL for the group and for descendants that left it. The caller knows that `pid` is not reaped yet."""
+    try:
+        children = psutil.Process(pid).children(recursive=True)
+    except psutil.Error:
+        children = []
+    with contextlib.suppress(
+        ProcessLookupError, PermissionError
+    ):  # gone, or (macOS) a zombie: both are what was wanted
+        os.killpg(pid, signal.SIGKILL)
+    for child in children:
+        try:
+            child.kill()
+        except psutil.Error:
+            continue
+
+
+async def _exit_of(popen: subprocess.Popen[bytes]) -> None:
+    """Until the process has ended; it is left to be reaped by the caller where the platform allows that."""
+    if not hasattr(os, "pidfd_open"):
+        while popen.poll() is None:  # noqa: ASYNC110 - the platform has no way to be told
+            await asyncio.sleep(0.05)
+        return
+    try:
+        fd = os.pidfd_open(popen.pid)
+    except ProcessLookupError:
+        return
+    loop = asyncio.get_running_loop()
+    gone = asyncio.Event()
+    loop.add_reader(fd, gone.set)
+    try:
+        await gone.wait()
+    finally:
+        loop.remove_reader(fd)
+        os.close(fd)
+
+
+async def _line(reader: asyncio.StreamReader) -> bytes:
+    try:
+        return await reader.readline()
+    except ValueError:
+        return b"\n"  # longer than a message can be: left out
+
+
+def _close(popen: subprocess.Popen[bytes]) -> None:
+    for pipe in (popen.stdin, popen.stdout, popen.stderr):
+        if pipe is not None and not pipe.closed:
+            with contextlib.suppress(BrokenPipeError):
+                pipe.close()

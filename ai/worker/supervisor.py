@@ -1,0 +1,329 @@
+"""Keeps one worker: started when needed, watched, killed when it hangs or grows, restarted within a budget."""
+
+import asyncio
+import os
+import secrets
+import shutil
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from ai.backends.pacing import late
+from ai.errors import BackendDown, BackendError, BackendOutOfMemory, BadModelFile, MissingPiece
+from ai.worker.budget import RestartBudget, RestartPolicy
+from ai.worker.messages import WorkerConfig
+from ai.worker.process import Ended, WorkerProcess, is_stopped, new_folder
+
+_CHECK_S: Final = 0.25
+_SHORT_WAIT_S: Final = 0.5
+"""A pause this short is waited for; a longer one is told to the caller, who may have another engine."""
+_OOM_WORDS: Final = (
+    "out of memory",
+    "failed to allocate",
+    "bad_alloc",
+    "cannot allocate memory",
+    "unable to allocate",
+    "MemoryError",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class WatchPolicy:
+    """When a worker is killed.
+
+    Attributes:
+        stopped_s: it is stopped (SIGSTOP) and has been silent this long.
+        silent_s: it runs, but has been silent this long (swapping, a lock held for ever).
+        idle_s: nobody has asked it for this long: its memory is given back.
+        memory_limit: resident bytes of its tree; None for no limit.
+        data_limit: bytes of private memory the kernel grants it (RLIMIT_DATA); None for no limit.
+        nice: its niceness.
+        run_dir: where its socket lies; None for the platform's temporary folder.
+    """
+
+    stopped_s: float = 1.0
+    silent_s: float = 10.0
+    idle_s: float = 300.0
+    memory_limit: int | None = None
+    data_limit: int | None = None
+    nice: int = 0
+    run_dir: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A worker that serves: where, with which key, and what it said of itself."""
+
+    socket: str
+    key: str = field(repr=False)
+    pid: int
+    config: WorkerConfig
+    info: dict[str, Any]
+    cold: bool
+
+
+Reason = Literal["asked", "idle", "hung", "memory", "crashed", "load"]
+
+
+class Supervisor:
+    """One worker at a time. Belongs to one event loop; `close` ends the worker.
+
+    Args:
+        name: the backend's name, for errors.
+        watch: when to kill.
+        restarts: how often to start.
+        module: the worker's program, for tests.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        watch: WatchPolicy | None = None,
+        restarts: RestartPolicy | None = None,
+        *,
+        module: str = "ai.worker.main",
+    ) -> None:
+        self._name = name
+        self.watch = watch or WatchPolicy()
+        self._budget = RestartBudget(restarts or RestartPolicy())
+        self._module = module
+        self._lock = asyncio.Lock()
+        self._process: WorkerProcess | None = None
+        self._running: Running | None = None
+        self._ready: asyncio.Future[dict[str, Any]] | None = None
+        self._watcher: asyncio.Task[None] | None = None
+        self._reason: Reason = "crashed"
+        self._last_beat = 0.0
+        self._last_use = time.monotonic()
+        self._active = 0
+        self._closed = False
+        self.peak_rss = 0
+        self.starts = 0
+        self.ended: dict[Reason, int] = {}
+        self.last_error: BackendError | None = None
+
+    @property
+    def running(self) -> Running | None:
+        """The worker that serves now."""
+        return self._running
+
+    async def ensure(self, config: WorkerConfig, deadline_s: float) -> Running:
+        """A worker that serves `config`; started, or restarted with another configuration, when needed.
+
+        Raises:
+            BackendDown: it ended while loading, or has been started too often.
+            BackendTimeout: it did not load within the deadline.
+            BackendOutOfMemory, BadModelFile, MissingPiece: it said so.
+        """
+        begun = time.monotonic()
+        try:
+            async with asyncio.timeout(deadline_s):
+                await self._lock.acquire()
+        except TimeoutError as error:
+            raise late(self._name, "load", deadline_s) from error
+        try:
+            self._last_use = time.monotonic()
+            running = self._running
+            if running is not None and self._process is not None and _same(running.config, config):
+                return replace(running, cold=False)
+            await self._stop("asked")
+            return await self._start(config, deadline_s - (time.monotonic() - begun))
+        finally:
+            self._lock.release()
+
+    @asynccontextmanager
+    async def lease(self) -> AsyncIterator[None]:
+        """While it lasts, the worker is in use and not idle."""
+        self._active += 1
+        try:
+            yield
+        finally:
+            self._active -= 1
+            self._last_use = time.monotonic()
+
+    def served(self) -> None:
+        """The worker answered a request: earlier crashes are forgiven."""
+        self._budget.served()
+
+    async def why_it_ended(self, patience_s: float = 1.5) -> BackendError | None:
+        """After a broken connection: what happened to the worker, once that is known; None when it lives."""
+        process = self._process
+        if process is not None:
+            await asyncio.wait({process.ended}, timeout=patience_s)
+            if not process.ended.done():
+                return None
+            if self._watcher is not None:
+                await asyncio.wait({self._watcher}, timeout=patience_s)
+        return self.last_error
+
+    async def stop(self) -> None:
+        """End the worker and free its memory; it is started again when needed."""
+        async with self._lock:
+            await self._stop("asked")
+
+    async def close(self) -> None:
+        """End the worker for good."""
+        self._closed = True
+        await self.stop()
+
+    async def _start(self, config: WorkerConfig, deadline_s: float) -> Running:
+        await self._wait_for_turn()
+        folder = new_folder(self.watch.run_dir)
+        config = replace(
+            config, socket=str(folder / "w.sock"), key=secrets.token_urlsafe(32), parent=os.getpid(),
+            data_limit=self.watch.data_limit, nice=self.watch.nice,
+        )  # fmt: skip
+        self._ready = asyncio.get_running_loop().create_future()
+        self._reason, self._last_beat, self.last_error, self.peak_rss = "crashed", time.monotonic(), None, 0
+        try:
+            self._process = WorkerProcess.start(config, self._heard, module=self._module)
+        except OSError as error:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise BackendDown(
+                f"The worker of {self._name} cannot be started: {error.strerror}.", backend=self._name
+            ) from error
+        self.starts += 1
+        self._budget.started()
+        self._watcher = asyncio.create_task(self._watch_it(self._process, self._ready))
+        try:
+            async with asyncio.timeout(max(deadline_s, 0.0)):
+                info = await asyncio.shield(self._ready)
+        except TimeoutError as error:
+            await self._stop("load")
+            raise late(self._name, "load", deadline_s) from error
+        except BackendError as error:
+            process = self._process
+            await self._stop("load")
+            raise _with_complaint(error, process.ended.result().tail) from None
+        except asyncio.CancelledError:
+            await self._stop("asked")
+            raise
+        self._running = Running(config.socket, config.key, self._process.pid, config, info, cold=True)
+        return self._running
+
+    async def _wait_for_turn(self) -> None:
+        if self._closed:
+            raise BackendDown(f"{self._name} was closed.", backend=self._name)
+        wait = self._budget.wait_s()
+        if 0 < wait <= _SHORT_WAIT_S:
+            await asyncio.sleep(wait)
+        elif wait > 0:
+            said = f" Last time: {self.last_error.message}" if self.last_error else ""
+            raise BackendDown(
+                f"The worker of {self._name} ended too often; it is not started again for {wait:.1f} s.{said}",
+                backend=self._name,
+                hint="Look at the reason; a smaller context or model may help.",
+            )
+
+    def _heard(self, message: dict[str, Any]) -> None:
+        self._last_beat = time.monotonic()
+        ready = self._ready
+        if ready is None or ready.done():
+            return
+        if message.get("t") == "ready":
+            ready.set_result(message)
+        elif message.get("t") == "failed":
+            self.last_error = _failure(self._name, str(message.get("kind")), str(message.get("message")))
+            ready.set_exception(self.last_error)
+
+    async def _watch_it(self, process: WorkerProcess, ready: "asyncio.Future[dict[str, Any]]") -> None:
+        """Until the worker is gone: beats, memory, idleness; then say how it ended."""
+        while not (await asyncio.wait({process.ended}, timeout=_CHECK_S))[0]:
+            reason = self._reason_to_kill(process)
+            if reason is not None:
+                self._reason = reason
+                process.kill()
+        self._running = None
+        self._account(process.ended.result())
+        if not ready.done():
+            ready.set_exception(
+                self.last_error or BackendDown(f"The worker of {self._name} ended.", backend=self._name)
+            )
+            ready.exception()  # whoever started it may have given up by now
+
+    def _reason_to_kill(self, process: WorkerProcess) -> Reason | None:
+        now = time.monotonic()
+        silent = now - self._last_beat
+        if silent > self.watch.silent_s or (silent > self.watch.stopped_s and is_stopped(process.pid)):
+            return "hung"
+        rss = process.rss()
+        self.peak_rss = max(self.peak_rss, rss)
+        if self.watch.memory_limit is not None and rss > self.watch.memory_limit:
+            return "memory"
+        idle = self._running is not None and not self._active and not self._lock.locked()
+        return "idle" if idle and now - self._last_use > self.watch.idle_s else None
+
+    def _account(self, ended: Ended) -> None:
+        self.ended[self._reason] = self.ended.get(self._reason, 0) + 1
+        if self._reason in {"asked", "idle"}:
+            return
+        if self.last_error is None:
+            self.last_error = self._error_of(ended)
+        if self.last_error.outage:  # a file that is no model is not the worker's failure
+            self._budget.failed()
+
+    def _error_of(self, ended: Ended) -> BackendError:
+        name = self._name
+        if self._reason == "memory" or any(word.lower() in ended.tail.lower() for word in _OOM_WORDS):
+            return BackendOutOfMemory(
+                f"The worker of {name} needed more memory than it may have ({ended.words}).",
+                backend=name,
+                hint="Use a shorter context, a smaller cache type or a smaller model, or raise its memory limit.",
+            )
+        if self._reason == "hung":
+            return BackendDown(
+                f"The worker of {name} hung and was ended.", backend=name, hint="It is started again when needed."
+            )
+        last = ended.tail.strip().splitlines()[-1:] or [""]
+        hint = (
+            "The kernel may have ended it for want of memory."
+            if ended.code == -9
+            else "It is started again when needed."
+        )
+        said = f": {last[0][:200]}" if last[0] else ""
+        return BackendDown(f"The worker of {name} is gone; {ended.words}{said}.", backend=name, hint=hint)
+
+    async def _stop(self, reason: Reason) -> None:
+        process, watcher = self._process, self._watcher
+        if process is None:
+            return
+        self._running = None
+        if not process.ended.done():
+            self._reason = reason
+            process.kill()
+        await asyncio.wait({process.ended})
+        if watcher is not None:
+            await asyncio.wait({watcher})
+        self._process = self._watcher = None
+
+
+def _with_complaint(error: BackendError, tail: str) -> BackendError:
+    """Libraries say why on standard error, and no more than "it failed" in what they raise."""
+    lines = [line for line in tail.splitlines() if " E " in line or "error" in line.lower()]
+    if lines:
+        error.message = f"{error.message.rstrip('.')}: {lines[-1].strip()[:200]}."
+        error.args = (error.message,)
+    return error
+
+
+def _same(one: WorkerConfig, other: WorkerConfig) -> bool:
+    """Whether both ask for the same engine with the same model and settings."""
+    blank = {"socket": "", "key": "", "parent": 0, "data_limit": None, "nice": 0}
+    return replace(one, **blank) == replace(other, **blank)  # type: ignore[arg-type]  # the fields exist; mypy sees a plain dict
+
+
+def _failure(name: str, kind: str, message: str) -> BackendError:
+    kinds: dict[str, type[BackendError]] = {
+        "out of memory": BackendOutOfMemory,
+        "bad model": BadModelFile,
+        "missing": MissingPiece,
+    }
+    hints = {
+        "out of memory": "Use a shorter context, a smaller cache type or a smaller model.",
+        "bad model": "Fetch the model again, or name another one.",
+        "missing": "`watchkeeper doctor` says what to install.",
+    }
+    return kinds.get(kind, BackendDown)(f"{name}: {message}", backend=name, hint=hints.get(kind, ""))
