@@ -25,11 +25,13 @@ class Append:
 @dataclass(frozen=True, slots=True)
 class Upsert:
     """Rows that replace those of equal `keys`; other columns of an existing row stay as they are
-    when the table given lacks them."""
+    when the table given lacks them. Among rows of equal keys the last one counts."""
 
     table: str
     rows: pa.Table
     keys: tuple[str, ...]
+    keep: tuple[str, ...] = ()
+    """Columns that are set when the row is new and never changed after (`first_seen`)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,98 @@
+"""Schema versions: numbered files applied forwards, each in a transaction of its own.
+
+`meta` holds one row: the schema version, when the store was made, by which version of the program, and a digest of the shared
+functions, so that they are written again only when they changed.
+"""
+
+import hashlib
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import duckdb  # noqa: TID251 - monitor/store is where the engine is known
+
+from monitor.errors import StoreTooNew
+
+SCHEMA: Final = Path(__file__).parent / "schema"
+_FILE = re.compile(r"(\d{4})_[a-z0-9_]+\.sql")
+_META = """
+CREATE TABLE IF NOT EXISTS meta (
+    schema_version INTEGER NOT NULL, created TIMESTAMP NOT NULL, app_version TEXT NOT NULL, functions TEXT NOT NULL
+)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One step: its number is the version it leads to."""
+
+    version: int
+    name: str
+    sql: str
+
+
+def migrations(folder: Path = SCHEMA) -> list[Migration]:
+    """The steps there are, in order."""
+    found = [
+        Migration(int(match.group(1)), path.stem, path.read_text(encoding="utf-8"))
+        for path in sorted(folder.glob("*.sql"))
+        if (match := _FILE.fullmatch(path.name))
+    ]
+    return sorted(found, key=lambda step: step.version)
+
+
+def schema_version(connection: duckdb.DuckDBPyConnection) -> int:
+    """The store's version, 0 for a new file."""
+    exists = connection.execute("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'meta'").fetchone()
+    if exists is None or not exists[0]:
+        return 0
+    row = connection.execute("SELECT max(schema_version) FROM meta").fetchone()
+    return int(row[0]) if row and row[0] is not None else 0
+
+
+def migrate(
+    connection: duckdb.DuckDBPyConnection, *, app_version: str, now_us: int, folder: Path = SCHEMA
+) -> list[Migration]:
+    """Bring the store to the newest version; returns the steps done.
+
+    Raises:
+        StoreTooNew: a newer program wrote it; nothing was changed.
+        duckdb.Error: a step failed; the steps before it stay, it left nothing.
+    """
+    steps = migrations(folder)
+    newest = steps[-1].version if steps else 0
+    have = schema_version(connection)
+    if have > newest:
+        raise StoreTooNew(
+            f"The store has schema version {have}; this Watchkeeper {app_version} knows {newest}.",
+            hint="Install the newer Watchkeeper again, or choose another --data-dir; the file was not touched.",
+        )
+    functions = (folder / "functions_duckdb.sql").read_text(encoding="utf-8")
+    digest = hashlib.blake2b(functions.encode(), digest_size=8).hexdigest()
+    done = [step for step in steps if step.version > have]
+    for step in done:
+        connection.begin()
+        try:
+            if step.version == steps[0].version:
+                connection.execute(_META)
+                created = datetime.fromtimestamp(now_us / 1e6, UTC).replace(tzinfo=None)
+                connection.execute("INSERT INTO meta VALUES (0, ?, ?, '')", [created, app_version])
+            connection.execute(step.sql)
+            connection.execute("UPDATE meta SET schema_version = ?, app_version = ?", [step.version, app_version])
+            connection.commit()
+        except duckdb.Error:
+            connection.rollback()
+            raise
+    row = connection.execute("SELECT functions FROM meta").fetchone()
+    if row is None or row[0] != digest:
+        connection.begin()
+        try:
+            connection.execute(functions)
+            connection.execute("UPDATE meta SET functions = ?", [digest])
+            connection.commit()
+        except duckdb.Error:
+            connection.rollback()
+            raise
+    return done

@@ -1,0 +1,71 @@
+-- Records of a filter, newest first (oldest first with `upward`), before or after a cursor (cursor_ts, cursor_file, cursor_pos).
+SELECT file_id, pos, line_no, wk_us(ts) AS ts, ts_from, level, source, logger, pid, run, prefix, message, raw, lines, fields, format
+FROM log_records
+WHERE TRUE
+-- :if since
+  AND ts >= wk_ts($since)
+-- :end
+-- :if until
+  AND ts < wk_ts($until)
+-- :end
+-- :if least
+  AND level >= $least
+-- :end
+-- :if levels
+  AND wk_in(level, $levels)
+-- :end
+-- :if sources
+  AND wk_glob_any(source, $sources)
+-- :end
+-- :if source
+  AND source = $source
+-- :end
+-- :if pid
+  AND pid = $pid
+-- :end
+-- :if run
+  AND run = $run
+-- :end
+-- :if file_id
+  AND file_id = $file_id
+-- :end
+-- :if raw
+-- :if text
+  AND wk_contains(coalesce(raw, concat(prefix, message)), $text)
+-- :end
+-- :if itext
+  AND wk_icontains(coalesce(raw, concat(prefix, message)), $itext)
+-- :end
+-- :if regex
+  AND wk_matches(coalesce(raw, concat(prefix, message)), $regex)
+-- :end
+-- :if iregex
+  AND wk_imatches(coalesce(raw, concat(prefix, message)), $iregex)
+-- :end
+-- :else
+-- :if text
+  AND wk_contains(message, $text)
+-- :end
+-- :if itext
+  AND wk_icontains(message, $itext)
+-- :end
+-- :if regex
+  AND wk_matches(message, $regex)
+-- :end
+-- :if iregex
+  AND wk_imatches(message, $iregex)
+-- :end
+-- :end
+-- :if cursor_ts
+-- :if upward
+  AND (ts > wk_ts($cursor_ts) OR (ts = wk_ts($cursor_ts) AND (file_id > $cursor_file OR (file_id = $cursor_file AND pos > $cursor_pos))))
+-- :else
+  AND (ts < wk_ts($cursor_ts) OR (ts = wk_ts($cursor_ts) AND (file_id < $cursor_file OR (file_id = $cursor_file AND pos < $cursor_pos))))
+-- :end
+-- :end
+-- :if upward
+ORDER BY log_records.ts, file_id, pos
+-- :else
+ORDER BY log_records.ts DESC, file_id DESC, pos DESC
+-- :end
+LIMIT $limit

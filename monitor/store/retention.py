@@ -1,0 +1,127 @@
+"""What is kept how long, and what goes first when the byte limit is reached.
+
+The limit is on the files. Rows are dropped while what is in use (blocks and write-ahead log) stands above `TARGET` of the limit as soon
+as it passes `TIGHT`; DuckDB then uses the freed blocks again before the file grows, so the file stays under the limit without being
+rewritten. The rest, up to the limit, is room for the log and for the blocks that a checkpoint writes before it frees the old ones.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import duckdb  # noqa: TID251 - monitor/store is where the engine is known
+
+from monitor.store.engine import Engine
+from monitor.store.tiers import DAY, HOUR, MINUTE
+
+TIGHT: Final = 0.80
+TARGET: Final = 0.65
+LEAST_LIMIT: Final = 16 * 1024 * 1024
+DROP_ORDER: Final = (
+    "run_samples",
+    "gpu_run_samples",
+    "device_samples",
+    "gpu_samples",
+    "disk_space",
+    "log_records",
+    "host_samples",
+    "events",
+    "gpu_samples_1m",
+    "host_samples_1m",
+)
+"""Who gives first. Passes keep the newest day, then the newest hour, then the newest minute of each table."""
+PASSES: Final = (DAY, HOUR, MINUTE)
+_SLICES: Final = 6
+"""A table gives a sixth of its time at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ages:
+    """How long rows are kept, in days."""
+
+    raw_days: float = 7
+    log_days: float = 30
+    minute_days: float = 90
+    hour_days: float = 730
+
+    def of(self, table: str) -> int:
+        """The age at which rows of `table` go, µs."""
+        days = {
+            "log_records": self.log_days,
+            "host_samples_1m": self.minute_days,
+            "gpu_samples_1m": self.minute_days,
+            "events": self.minute_days,
+            "host_samples_1h": self.hour_days,
+            "gpu_samples_1h": self.hour_days,
+        }.get(table, self.raw_days)
+        return int(days * DAY)
+
+
+class Retention:
+    """Drops what is too old, and what is too much.
+
+    Args:
+        limit_bytes: the most that the files may take; at least 16 MiB.
+        ages: how long rows are kept.
+    """
+
+    def __init__(self, *, limit_bytes: int, ages: Ages) -> None:
+        self.limit_bytes = max(limit_bytes, LEAST_LIMIT)
+        self.tight_bytes = int(self.limit_bytes * TIGHT)
+        self._ages = ages
+
+    def drop_old(self, engine: Engine, now: int) -> int:
+        """Drop rows past their age, by whole hours; returns how many."""
+        gone = 0
+        for table in (*DROP_ORDER, "host_samples_1h", "gpu_samples_1h"):
+            cut = now - self._ages.of(table)
+            cut -= cut % HOUR
+            gone += _delete_before(engine.connection, table, cut)
+        cut = now - self._ages.of("events")
+        sql = "DELETE FROM runs WHERE end_ts < make_timestamp($cut)"
+        row = engine.connection.execute(sql, {"cut": cut}).fetchone()
+        gone += int(row[0]) if row else 0
+        return gone
+
+    def drop_excess(self, engine: Engine, *, coming: int = 0) -> int:
+        """Drop the oldest rows until the files hold little enough; returns how many.
+
+        Args:
+            engine: the store.
+            coming: bytes about to be written.
+        """
+        if engine.used_bytes() + coming <= self.tight_bytes:
+            return 0
+        target = max(int(self.limit_bytes * TARGET) - coming, self.limit_bytes // 4)
+        gone = 0
+        with engine.exclusive():  # a reader's snapshot would keep the deleted rows' blocks
+            engine.connection.execute("CHECKPOINT")
+            for keep in PASSES:
+                for table in DROP_ORDER:
+                    while engine.used_bytes() > target:
+                        rows = _drop_slice(engine.connection, table, keep)
+                        if not rows:
+                            break
+                        gone += rows
+                        engine.connection.execute("CHECKPOINT")
+        return gone
+
+
+def _drop_slice(connection: duckdb.DuckDBPyConnection, table: str, keep: int) -> int:
+    """Drop the oldest slice of a table, but nothing of its newest `keep` µs; returns how many rows."""
+    row = connection.execute(f"SELECT epoch_us(min(ts)), epoch_us(max(ts)) FROM {table}").fetchone()  # noqa: S608 - our own names
+    if row is None or row[0] is None:
+        return 0
+    first, last = int(row[0]), int(row[1])
+    cut = min(first + max((last - first) // _SLICES, MINUTE), last - keep)
+    cut -= cut % MINUTE
+    return _delete_before(connection, table, cut) if cut > first else 0
+
+
+def _delete_before(connection: duckdb.DuckDBPyConnection, table: str, cut: int) -> int:
+    there = connection.execute(
+        f"SELECT 1 FROM {table} WHERE ts < make_timestamp($cut) LIMIT 1", {"cut": cut}
+    ).fetchone()  # noqa: S608 - our own names
+    if there is None:
+        return 0
+    row = connection.execute(f"DELETE FROM {table} WHERE ts < make_timestamp($cut)", {"cut": cut}).fetchone()  # noqa: S608 - our own names
+    return int(row[0]) if row else 0

@@ -1,0 +1,90 @@
+"""Coarser tiers, kept complete to the last whole minute and hour, so that raw rows can go."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import duckdb  # noqa: TID251 - monitor/store is where the engine is known
+import pyarrow.compute as pc
+
+from monitor.store.interface import Append, Change
+from monitor.store.statements import Statements
+from monitor.store.tiers import SECOND, TIERS, Tier
+
+GRACE: Final = 5 * SECOND
+"""How late a sample may come and still find its minute open."""
+
+
+class Rollups:
+    """Makes the tiers, each time from where it stopped, or from a sample that came late (clock set back).
+
+    Args:
+        statements: the query files.
+    """
+
+    def __init__(self, statements: Statements) -> None:
+        self._statements = statements
+        self._newest: dict[str, int] = {}
+        self._late: dict[str, int] = {}
+
+    def note(self, changes: Sequence[Change]) -> None:
+        """Remember samples older than what was already there: their minutes are made again."""
+        sources = {tier.source for tier in TIERS}
+        for change in changes:
+            if not isinstance(change, Append) or change.table not in sources or not change.rows.num_rows:
+                continue
+            bounds = pc.min_max(change.rows["ts"].cast("timestamp[us]").cast("int64")).as_py()
+            oldest, newest = bounds["min"], bounds["max"]
+            known = self._newest.get(change.table, oldest)
+            if oldest < known:
+                self._late[change.table] = min(oldest, self._late.get(change.table, oldest))
+            self._newest[change.table] = max(newest, known)
+
+    def run(self, connection: duckdb.DuckDBPyConnection, now: int) -> int:
+        """Complete every tier; returns how many rows were made.
+
+        Raises:
+            duckdb.Error: the engine refused; the tier is as it was.
+        """
+        made = 0
+        late = dict(self._late)
+        for tier in TIERS:
+            made += self._complete(connection, tier, now, late)
+        self._late.clear()
+        return made
+
+    def _complete(self, connection: duckdb.DuckDBPyConnection, tier: Tier, now: int, late: dict[str, int]) -> int:
+        first, newest = _bounds(connection, tier.source)
+        if first is None or newest is None:
+            return 0
+        done = _bounds(connection, tier.table)[1]
+        start = first if done is None else done + tier.width
+        if (behind := late.get(tier.source)) is not None:
+            start = min(start, max(behind, first))
+            late[tier.table] = start - start % tier.width
+        start -= start % tier.width
+        end = max(newest, now - GRACE)
+        end -= end % tier.width
+        if start >= end:
+            return 0
+        select, bound = self._statements.render(tier.query, {"metric": list(tier.metrics), "start": start, "end": end})
+        connection.begin()
+        try:
+            connection.execute(
+                f"DELETE FROM {tier.table} WHERE ts >= make_timestamp($start) AND ts < make_timestamp($end)",
+                {"start": start, "end": end},
+            )  # noqa: S608 - our own names
+            connection.execute(f"INSERT INTO {tier.table} BY NAME {select}", bound)
+            rows = connection.execute(
+                f"SELECT count(*) FROM {tier.table} WHERE ts >= make_timestamp($start)", {"start": start}
+            ).fetchall()  # noqa: S608 - our own names
+            connection.commit()
+        except duckdb.Error:
+            connection.rollback()
+            raise
+        return int(rows[0][0])
+
+
+def _bounds(connection: duckdb.DuckDBPyConnection, table: str) -> tuple[int | None, int | None]:
+    """The oldest and newest time of a table, µs."""
+    row = connection.execute(f"SELECT epoch_us(min(ts)), epoch_us(max(ts)) FROM {table}").fetchone()  # noqa: S608 - our own names
+    return (None, None) if row is None else (row[0], row[1])
