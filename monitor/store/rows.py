@@ -1,0 +1,293 @@
+"""The sampler's frames as rows of the store.
+
+Per-process columns go from the frame's buffers into Arrow without a copy; only the validity bits of *not available* values are made.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+
+from monitor import wire
+from monitor.store.interface import Append, Change, Upsert
+
+DEVICE_EVERY: Final = 5
+"""Every how many seconds disks, network interfaces and temperatures are stored."""
+_US: Final = pa.timestamp("us")
+_NUMPY: Final = {
+    "q": np.dtype(np.int64),
+    "i": np.dtype(np.int32),
+    "b": np.dtype(np.int8),
+    "f": np.dtype(np.float32),
+    "d": np.dtype(np.float64),
+}
+_ARROW: Final = {"q": pa.int64(), "i": pa.int32(), "b": pa.int8(), "f": pa.float32(), "d": pa.float64()}
+_STORED: Final = tuple((name, code) for name, code in wire.RUN_COLUMNS.items() if name != "pid")
+_NEVER_NULL: Final = frozenset({"run"})
+_HOST_REAL: Final = (
+    "cpu_pct", "cpu_user", "cpu_system", "cpu_iowait", "cpu_steal", "load1", "load5", "load15",
+    "psi_cpu_some", "psi_mem_some", "psi_mem_full", "psi_io_some", "psi_io_full",
+    "disk_read_bps", "disk_write_bps", "disk_read_ops", "disk_write_ops", "net_rx_bps", "net_tx_bps", "ctx_switches",
+)  # fmt: skip
+_HOST_BIG: Final = ("mem_total", "mem_used", "mem_available", "mem_cached", "swap_total", "swap_used")
+_HOST_INT: Final = ("procs_total", "procs_running")
+_GPU: Final = {
+    "uuid": pa.string(), "name": pa.string(), "util_pct": pa.float32(), "mem_util_pct": pa.float32(),
+    "mem_total": pa.int64(), "mem_used": pa.int64(), "power_w": pa.float32(), "power_limit_w": pa.float32(), "temp_c": pa.float32(),
+    "clock_sm_mhz": pa.int32(), "clock_mem_mhz": pa.int32(), "energy_j": pa.float64(), "error": pa.string(),
+}  # fmt: skip
+
+
+def hello_changes(host: wire.HostInfo, now: int) -> list[Change]:
+    """The host and its boot, seen now (µs)."""
+    row = {
+        "host": pa.array([host.host]),
+        "boot_id": pa.array([host.boot_id]),
+        "boot_ts": _times([host.boot_ts]),
+        "kernel": pa.array([host.kernel]),
+        "platform": pa.array([host.platform]),
+        "cpu_count": pa.array([host.cpu_count], pa.int32()),
+        "mem_total": pa.array([host.mem_total], pa.int64()),
+        "clock_tick_hz": pa.array([host.clock_tick_hz], pa.int32()),
+        "first_seen": _times([now]),
+        "last_seen": _times([now]),
+    }
+    return [Upsert("hosts", pa.table(row), ("host", "boot_id"), keep=("first_seen",))]
+
+
+def tick_changes(
+    host: str, boot_id: str, tick: wire.Tick, *, watch_cpu_pct: float | None = None, watch_rss: int | None = None
+) -> list[Change]:
+    """Everything one sweep says, ready for one `Store.write`.
+
+    Args:
+        host: the host's id.
+        boot_id: of its present boot.
+        tick: the sweep.
+        watch_cpu_pct: what the watch itself costs, percent of one core, when known.
+        watch_rss: the watch's memory in bytes, when known.
+    """
+    changes: list[Change] = [_host_sample(host, tick, watch_cpu_pct, watch_rss)]
+    if tick.runs.run:
+        changes.append(Append("run_samples", run_table(host, tick.ts, tick.runs)))
+    if tick.seq % DEVICE_EVERY == 0:
+        changes += _devices(host, tick)
+    if tick.host.space:
+        changes.append(_space(host, tick.ts, tick.host.space))
+    changes += _gpus(host, tick)
+    changes += _lives(host, boot_id, tick)
+    return changes
+
+
+def run_table(host: str, ts: int, runs: wire.RunColumns) -> pa.Table:
+    """One row a process of one sweep, in the columns of `run_samples`."""
+    count = len(runs.run) // 8
+    columns: dict[str, pa.Array] = {
+        "host": pa.DictionaryArray.from_arrays(pa.array(np.zeros(count, np.int8)), pa.array([host])),
+        "ts": pa.array(np.full(count, ts, np.int64)).view(_US),
+    }
+    for name, code in _STORED:
+        columns[name] = column(getattr(runs, name), code, nullable=name not in _NEVER_NULL)
+    return pa.table(columns)
+
+
+def column(buffer: bytes, code: str, *, nullable: bool = True) -> pa.Array:
+    """An Arrow array over a frame's buffer; -1 and NaN become NULL.
+
+    Args:
+        buffer: native-endian values.
+        code: their `array` typecode.
+        nullable: whether the sentinels mean *not available* here.
+    """
+    values = np.frombuffer(buffer, _NUMPY[code])
+    validity = None
+    nulls = 0
+    if nullable:
+        valid = values == values if code in "fd" else values != -1  # noqa: PLR0124 - NaN is not itself
+        nulls = len(values) - int(np.count_nonzero(valid))
+        if nulls:
+            validity = pa.py_buffer(np.packbits(valid, bitorder="little"))
+    return pa.Array.from_buffers(_ARROW[code], len(values), [validity, pa.py_buffer(buffer)], nulls)
+
+
+def _times(values: Sequence[int | None]) -> pa.Array:
+    return pa.array(values, pa.int64()).view(_US)
+
+
+def _host_sample(host: str, tick: wire.Tick, watch_cpu_pct: float | None, watch_rss: int | None) -> Append:
+    reading = tick.host
+    hottest = max(reading.temperatures.values(), default=None) if reading.temperatures else None
+    row: dict[str, pa.Array] = {
+        "host": pa.array([host]),
+        "ts": _times([tick.ts]),
+        "seq": pa.array([tick.seq], pa.int64()),
+        "per_core": pa.array([reading.per_core], pa.list_(pa.float32())),
+        "temp_max_c": pa.array([hottest], pa.float32()),
+        "lag_ms": pa.array([tick.quality.lag_ms], pa.float32()),
+        "sweep_ms": pa.array([tick.quality.sweep_ms], pa.float32()),
+        "watch_cpu_pct": pa.array([watch_cpu_pct], pa.float32()),
+        "watch_rss": pa.array([watch_rss], pa.int64()),
+    }
+    for names, kind in ((_HOST_REAL, pa.float32()), (_HOST_BIG, pa.int64()), (_HOST_INT, pa.int32())):
+        for name in names:
+            row[name] = pa.array([getattr(reading, name)], kind, from_pandas=True)
+    return Append("host_samples", pa.table(row))
+
+
+def _devices(host: str, tick: wire.Tick) -> list[Change]:
+    rates = [("disk", device) for device in tick.host.disks or []] + [
+        ("nic", device) for device in tick.host.nics or []
+    ]
+    temperatures = tick.host.temperatures or {}
+    count = len(rates) + len(temperatures)
+    if not count:
+        return []
+    blank = [None] * len(temperatures)
+    table = pa.table(
+        {
+            "host": pa.array([host] * count),
+            "ts": _times([tick.ts] * count),
+            "kind": pa.array([kind for kind, _ in rates] + ["core_temp"] * len(temperatures)),
+            "name": pa.array([device.name for _, device in rates] + list(temperatures)),
+            "read_bps": pa.array([device.read_bps for _, device in rates] + blank, pa.float32(), from_pandas=True),
+            "write_bps": pa.array([device.write_bps for _, device in rates] + blank, pa.float32(), from_pandas=True),
+            "read_ops": pa.array([device.read_ops for _, device in rates] + blank, pa.float32(), from_pandas=True),
+            "write_ops": pa.array([device.write_ops for _, device in rates] + blank, pa.float32(), from_pandas=True),
+            "busy_pct": pa.array([device.busy_pct for _, device in rates] + blank, pa.float32(), from_pandas=True),
+            "value": pa.array(
+                [device.errors for _, device in rates] + list(temperatures.values()), pa.float32(), from_pandas=True
+            ),
+        }
+    )
+    return [Append("device_samples", table)]
+
+
+def _space(host: str, ts: int, space: Sequence[wire.DiskSpace]) -> Append:
+    columns: dict[str, pa.Array] = {"host": pa.array([host] * len(space)), "ts": _times([ts] * len(space))}
+    for name in ("mount", "device", "fstype"):
+        columns[name] = pa.array([getattr(disk, name) for disk in space], pa.string())
+    for name in ("total", "used", "free"):
+        columns[name] = pa.array([getattr(disk, name) for disk in space], pa.int64())
+    return Append("disk_space", pa.table(columns))
+
+
+def _gpus(host: str, tick: wire.Tick) -> list[Change]:
+    changes: list[Change] = []
+    if gpus := tick.gpu.gpus:
+        columns: dict[str, pa.Array] = {
+            "host": pa.array([host] * len(gpus)),
+            "ts": _times([tick.ts] * len(gpus)),
+            "gpu": pa.array([gpu.index for gpu in gpus], pa.int32()),
+            "throttle": pa.array(
+                [None if gpu.throttle is None else ",".join(gpu.throttle) for gpu in gpus], pa.string()
+            ),
+        }
+        for name, kind in _GPU.items():
+            columns[name] = pa.array([getattr(gpu, name) for gpu in gpus], kind, from_pandas=True)
+        changes.append(Append("gpu_samples", pa.table(columns)))
+    if users := tick.gpu.processes:
+        table = pa.table(
+            {
+                "host": pa.array([host] * len(users)),
+                "ts": _times([tick.ts] * len(users)),
+                "gpu": pa.array([user.gpu for user in users], pa.int32()),
+                "pid": pa.array([user.pid for user in users], pa.int32()),
+                "run": pa.array([user.run for user in users], pa.int64()),
+                "mem_bytes": pa.array([user.mem_bytes for user in users], pa.int64()),
+            }
+        )
+        changes.append(Append("gpu_run_samples", table))
+    return changes
+
+
+def _lives(host: str, boot_id: str, tick: wire.Tick) -> list[Change]:
+    """Runs that began, changed or ended, and the clock's steps. A run that began twice (exec, restart of the watch) is one."""
+    changes: list[Change] = []
+    if born := tick.born:
+        changes.append(Upsert("runs", _born(host, boot_id, tick), ("run",), keep=("first_seen",)))
+        starts = _events(
+            host,
+            [run.start_ts for run in born],
+            "START",
+            [run.run for run in born],
+            [run.name for run in born],
+            [_text(run.cmdline) for run in born],
+        )
+        changes.append(Upsert("events", starts, ("kind", "run")))
+    if gone := tick.gone:
+        ended = {
+            "run": pa.array(gone, pa.int64()),
+            "host": pa.array([host] * len(gone)),
+            "boot_id": pa.array([boot_id] * len(gone)),
+            "end_ts": _times([tick.ts] * len(gone)),
+            "end_source": pa.array(["poll"] * len(gone)),
+        }
+        changes.append(Upsert("runs", pa.table(ended), ("run",)))
+        stops = _events(host, [tick.ts] * len(gone), "STOP", gone, [None] * len(gone), [None] * len(gone))
+        changes.append(Append("events", stops))
+    if tick.clock_step_s:
+        text = f"The clock moved by {tick.clock_step_s:+.3f} s."
+        changes.append(
+            Append("events", _events(host, [tick.ts], "CLOCK_STEP", [None], [None], [text], subject="watch"))
+        )
+    return changes
+
+
+def _born(host: str, boot_id: str, tick: wire.Tick) -> pa.Table:
+    born = tick.born
+    count = len(born)
+    return pa.table(
+        {
+            "run": pa.array([run.run for run in born], pa.int64()),
+            "host": pa.array([host] * count),
+            "boot_id": pa.array([boot_id] * count),
+            "pid": pa.array([run.pid for run in born], pa.int32()),
+            "start_tick": pa.array([run.start_tick for run in born], pa.int64()),
+            "ppid": pa.array([run.ppid for run in born], pa.int32()),
+            "uid": pa.array([_signed32(run.uid) for run in born], pa.int32()),
+            "user_name": pa.array([_text(run.user) for run in born]),
+            "name": pa.array([_text(run.name) for run in born]),
+            "cmdline": pa.array([_text(run.cmdline) for run in born]),
+            "exe": pa.array([_text(run.exe) for run in born], pa.string()),
+            "cgroup": pa.array([_text(run.cgroup) for run in born], pa.string()),
+            "kernel_thread": pa.array([run.kernel_thread for run in born]),
+            "start_ts": _times([run.start_ts for run in born]),
+            "first_seen": _times([tick.ts] * count),
+            "end_ts": _times([None] * count),
+        }
+    )
+
+
+def _events(
+    host: str,
+    times: Sequence[int],
+    kind: str,
+    runs: Sequence[int | None],
+    names: Sequence[str | None],
+    messages: Sequence[str | None],
+    *,
+    subject: str = "run",
+) -> pa.Table:
+    count = len(times)
+    return pa.table(
+        {
+            "host": pa.array([host] * count),
+            "ts": _times(times),
+            "kind": pa.array([kind] * count),
+            "subject": pa.array([subject] * count),
+            "run": pa.array(runs, pa.int64()),
+            "name": pa.array([_text(name) for name in names], pa.string()),
+            "message": pa.array(messages, pa.string()),
+        }
+    )
+
+
+def _text(value: str | None) -> str | None:
+    """Text that Arrow can hold: lone surrogates (bytes that were not UTF-8) become U+FFFD."""
+    return None if value is None else value.encode("utf-8", "replace").decode("utf-8")
+
+
+def _signed32(uid: int) -> int:
+    """A user id in 32 signed bits; 4294967294 (nobody of old NFS) becomes -2, as `ls -n` of 32-bit systems has it."""
+    return uid - (1 << 32) if uid >= 1 << 31 else uid

@@ -1,0 +1,214 @@
+"""Readings over time for charts: at most so many buckets, from the tier that holds them, gaps told apart.
+
+A bucket begins at a multiple of its width since the epoch, so that a chart that moves on does not shimmer. The first bucket may begin
+before the range and the last end after it; both count all their samples. A bucket without samples is None.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from monitor.errors import QueryError
+from monitor.store.interface import ParamValue, Store
+from monitor.store.tiers import DAY, DEVICE_METRICS, GPU_METRICS, HOST_METRICS, HOUR, MINUTE, RUN_METRICS, SECOND
+
+STEPS: Final = (
+    *(n * SECOND for n in (1, 2, 5, 10, 15, 20, 30)),
+    *(n * MINUTE for n in (1, 2, 3, 5, 10, 15, 20, 30)),
+    *(n * HOUR for n in (1, 2, 3, 4, 6, 8, 12)),
+    *(n * DAY for n in (1, 2, 4, 7, 14, 28, 56, 112, 224, 448)),
+)
+"""Bucket widths that a person reads without counting, µs."""
+TOLERANCE: Final = SECOND // 2
+"""How much later than a second the next sample may be before samples count as missing: 500 ms."""
+MOST_POINTS: Final = 10_000
+Values = dict[str, dict[str, list[float | None]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """`values[metric]["avg" | "min" | "max"][i]` is about `[ts[i], ts[i] + bucket_us)`; times in µs, gaps as (from, to)."""
+
+    ts: list[int]
+    bucket_us: int
+    values: Values
+    gaps: list[tuple[int, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class GpuSeries:
+    """The series of one GPU."""
+
+    index: int
+    uuid: str | None
+    name: str | None
+    series: Series
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceSeries:
+    """The series of one disk, network interface or temperature."""
+
+    name: str
+    series: Series
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """The buckets of an answer, and the tier that fills them: its parameters are empty for raw rows."""
+
+    ts: list[int]
+    width: int
+    start: int
+    end: int
+    tier: dict[str, ParamValue]
+
+
+def host_series(store: Store, *, host: str, metrics: Sequence[str], start: int, end: int, points: int) -> Series:
+    """Readings of the host over `[start, end)` µs in at most `points` buckets.
+
+    Raises:
+        QueryError: an unknown metric, an empty range, or too slow.
+    """
+    chosen = _metrics(metrics, HOST_METRICS)
+    marks = _marks(store, "host", host)
+    plan = _plan(start, end, points, marks)
+    table = store.query(
+        "series_host", host=host, metric=chosen, start=plan.start, end=plan.end, width=plan.width, **plan.tier
+    )
+    gaps = store.query("gaps_host", host=host, start=plan.start, end=plan.end, tolerance=TOLERANCE, **plan.tier)
+    found = [(max(low, start), min(high, end)) for low, high in _pairs(gaps) if high > start and low < end]
+    return Series(plan.ts, plan.width, _fill(table, plan, chosen), _with_head(found, table, plan, marks, start, end))
+
+
+def run_series(store: Store, *, run: int, metrics: Sequence[str], start: int, end: int, points: int) -> Series:
+    """Readings of one run, like `host_series`. Raw rows only: what the limit dropped is not there."""
+    chosen = _metrics(metrics, RUN_METRICS)
+    plan = _plan(start, end, points, {})
+    table = store.query("series_run", run=run, metric=chosen, start=plan.start, end=plan.end, width=plan.width)
+    gaps = store.query("gaps_run", run=run, start=start, end=end, tolerance=TOLERANCE)
+    return Series(plan.ts, plan.width, _fill(table, plan, chosen), _pairs(gaps))
+
+
+def gpu_series(store: Store, *, host: str, start: int, end: int, points: int) -> list[GpuSeries]:
+    """Every GPU's readings, like `host_series`."""
+    plan = _plan(start, end, points, _marks(store, "gpu", host))
+    metrics = list(GPU_METRICS)
+    table = store.query(
+        "series_gpu", host=host, metric=metrics, start=plan.start, end=plan.end, width=plan.width, **plan.tier
+    )
+    answers = []
+    for index in sorted(set(table["gpu"].to_pylist())):
+        rows = table.filter(pc.equal(table["gpu"], index))
+        series = Series(plan.ts, plan.width, _fill(rows, plan, metrics), [])
+        answers.append(GpuSeries(index, rows["uuid"][-1].as_py(), rows["name"][-1].as_py(), series))
+    return answers
+
+
+def device_series(
+    store: Store, *, host: str, kind: str, metrics: Sequence[str], start: int, end: int, points: int
+) -> list[DeviceSeries]:
+    """Readings of every disk, nic or core_temp (`kind`), like `host_series`; raw rows only, one in 5 s."""
+    chosen = _metrics(metrics, DEVICE_METRICS)
+    plan = _plan(start, end, points, {})
+    table = store.query(
+        "series_device", host=host, kind=kind, metric=chosen, start=plan.start, end=plan.end, width=plan.width
+    )
+    answers = []
+    for name in sorted(set(table["name"].to_pylist())):
+        rows = table.filter(pc.equal(table["name"], name))
+        answers.append(DeviceSeries(name, Series(plan.ts, plan.width, _fill(rows, plan, chosen), [])))
+    return answers
+
+
+def bucket_width(start: int, end: int, points: int, least: int = SECOND) -> int:
+    """The narrowest pleasant width of at least `least` µs with which the range takes at most `points` buckets."""
+    for width in STEPS:
+        if width >= least and _count(start, end, width) <= points:
+            return width
+    widest = STEPS[-1]
+    while _count(start, end, widest) > points and widest < end - start:
+        widest *= 2
+    return widest
+
+
+def _count(start: int, end: int, width: int) -> int:
+    return -(-end // width) - start // width
+
+
+def _plan(start: int, end: int, points: int, marks: dict[str, int | None]) -> _Plan:
+    if end <= start or start < 0:
+        raise QueryError("The time range is empty.", hint="Give `from` before `to`.")
+    if not 1 <= points <= MOST_POINTS:
+        raise QueryError(f"{points} points were asked for.", hint=f"Ask for 1 to {MOST_POINTS}.")
+    width = bucket_width(start, end, points, _least(start, marks))
+    first = start - start % width
+    ts = list(range(first, end, width))
+    return _Plan(ts, width, first, first + len(ts) * width, _tier(first, width, marks))
+
+
+def _least(start: int, marks: dict[str, int | None]) -> int:
+    """The narrowest width that the rows at `start` allow: raw rows may be gone there."""
+    least = SECOND
+    for finer, coarser, width in (("raw_first", "minute_first", MINUTE), ("minute_first", "hour_first", HOUR)):
+        low, high = marks.get(finer), marks.get(coarser)
+        if high is not None and (low is None or start < low - width) and high < (low or high + 1):
+            least = width
+    return least
+
+
+def _tier(start: int, width: int, marks: dict[str, int | None]) -> dict[str, ParamValue]:
+    minute, hour = marks.get("minute_last"), marks.get("hour_last")
+    tail = start if minute is None else minute + MINUTE
+    if width >= HOUR and hour is not None:
+        return {"tier_1h": True, "middle": hour + HOUR, "tail": tail}
+    if width >= MINUTE and minute is not None:
+        return {"tier_1m": True, "tail": tail}
+    return {"tail": start}
+
+
+def _marks(store: Store, kind: str, host: str) -> dict[str, int | None]:
+    (row,) = store.query(f"series_marks_{kind}", host=host).to_pylist()
+    return dict(row)
+
+
+def _metrics(metrics: Sequence[str], known: Sequence[str]) -> list[str]:
+    if unknown := [name for name in metrics if name not in known]:
+        raise QueryError(f"There is no reading named {', '.join(unknown)}.", hint=f"Known: {', '.join(known)}.")
+    if not metrics:
+        raise QueryError("No reading was asked for.", hint=f"Known: {', '.join(known)}.")
+    return list(dict.fromkeys(metrics))
+
+
+def _fill(table: pa.Table, plan: _Plan, metrics: Sequence[str]) -> Values:
+    places = [(bucket - plan.start) // plan.width for bucket in table["bucket"].to_pylist()]
+    values: Values = {}
+    for metric in metrics:
+        values[metric] = {}
+        for kind in ("avg", "min", "max"):
+            line: list[float | None] = [None] * len(plan.ts)
+            for place, value in zip(places, table[f"{metric}_{kind}"].to_pylist(), strict=True):
+                line[place] = value
+            values[metric][kind] = line
+    return values
+
+
+def _pairs(table: pa.Table) -> list[tuple[int, int]]:
+    return list(zip(table["gap_start"].to_pylist(), table["gap_end"].to_pylist(), strict=True))
+
+
+def _with_head(
+    gaps: list[tuple[int, int]], table: pa.Table, plan: _Plan, marks: dict[str, int | None], start: int, end: int
+) -> list[tuple[int, int]]:
+    """The gaps, and the one that began before the range: nothing at its start though the watch had begun."""
+    firsts = [at for name in ("raw_first", "minute_first", "hour_first") if (at := marks.get(name)) is not None]
+    lasts = [at for name in ("raw_last", "minute_last", "hour_last") if (at := marks.get(name)) is not None]
+    if not firsts or min(firsts) >= plan.start:
+        return gaps
+    if not table.num_rows:
+        return [(start, min(end, max(lasts)))] if max(lasts) > start else gaps
+    first = int(table["bucket"][0].as_py())
+    return [(start, first), *gaps] if first > plan.start and first > start else gaps
