@@ -8,6 +8,7 @@ Inside the block everything may fail for want of the agent; what was drawn befor
 of the rest. A page that shows one looks for the agent again by itself and heals without a reload.
 """
 
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +24,8 @@ from pages import _dashboard
 
 AWAY: Final = "agent_away_since"
 LOOK_AGAIN_S: Final = 1.0
+MEANING: Final = frozenset("\\`*_{}[]()<>#+-.!|~$:&@")
+AUTOLINK: Final = re.compile(r"(https?(?=://)|www(?=\.)|(?<=.)(?=@))", re.IGNORECASE)
 
 
 def agent_client() -> Client:
@@ -93,8 +96,13 @@ def empty_state(title: str, why: str, action: str = "", *, icon: str = ":materia
 
 
 def plain(text: str) -> str:
-    """Text of a stranger for a place that reads Markdown: every sign that could mean something is escaped."""
-    return "".join(f"\\{sign}" if sign in "\\`*_{}[]()<>#+-.!|~$:&" else sign for sign in text).replace("\n", " ")
+    """Text of a stranger for a place that reads Markdown: it looks as it is, and does nothing.
+
+    Every sign that could mean something is escaped. Addresses would become links all the same, since those are looked for
+    in finished text; an invisible word joiner keeps them from it.
+    """
+    inert = AUTOLINK.sub("\\1\u2060", text)
+    return "".join(f"\\{sign}" if sign in MEANING else sign for sign in inert).replace("\n", " ").replace("\r", " ")
 
 
 def _capital(text: str) -> str:

@@ -94,7 +94,7 @@ class Dashboard:
             "server.showEmailPrompt": False,
             "browser.gatherUsageStats": False,
             "browser.serverAddress": "127.0.0.1" if is_wildcard(self.host) else self.host,
-            "client.toolbarMode": "minimal",
+            "client.toolbarMode": "viewer",
             "client.showErrorDetails": "full" if self.loopback else "none",
             "client.showErrorLinks": False,
             "logger.hideWelcomeMessage": True,

@@ -20,6 +20,7 @@ STATES: Final[dict[str, tuple[Colour, str, str]]] = {
 """Colour, sign and word of each state; the word alone says it all."""
 KINDS: Final = {"server": "server", "package": "installed package", "embedded": "embedded"}
 MOST_MODELS: Final = 8
+NARROW: Final = "\u00a0"
 
 
 def summary(engines: Sequence[Engine]) -> str:
@@ -31,8 +32,8 @@ def summary(engines: Sequence[Engine]) -> str:
         return "**No engine can be used yet.** Each card says what is missing."
     names = ", ".join(plain(engine.label) for engine in usable)
     models = sum(len(engine.models) for engine in usable)
-    be = "engine is" if len(usable) == 1 else "engines are"
-    return f"**{len(usable)} of {len(engines)} {be} usable**: {names}, with {models} model{'' if models == 1 else 's'}."
+    be = "is" if len(usable) == 1 else "are"
+    return f"**{len(usable)} of {len(engines)} engines {be} usable**: {names}, with {models} model{'' if models == 1 else 's'}."
 
 
 def engine_card(engine: Engine, *, key: str) -> None:
@@ -52,7 +53,7 @@ def engine_card(engine: Engine, *, key: str) -> None:
             ("version", engine.version),
             ("answers in", f"{engine.latency_ms:,.0f} ms" if engine.latency_ms is not None else None),
         ]
-        st.caption("  \n".join(f"{name} **{plain(value)}**" for name, value in facts if value))
+        st.caption("  \n".join(f"{name} {_as_is(value)}" for name, value in facts if value))
         if engine.models:
             _models(engine.models)
         elif engine.state in {"ready", "idle"}:
@@ -74,8 +75,15 @@ def _table(models: Sequence[EngineModel]) -> str:
         name = plain(_short(model.name))
         more = " · ".join(plain(part) for part in (model.quantization, "in memory" if model.loaded else None) if part)
         context = f"{model.context:,}" if model.context else "-"
-        rows.append(f"| {name}{f' :gray[{more}]' if more else ''} | {size(model.size)} | {context} |")
+        rows.append(
+            f"| {name}{f' :gray[{more}]' if more else ''} | {size(model.size).replace(' ', NARROW)} | {context} |"
+        )
     return "\n".join(rows)
+
+
+def _as_is(text: str) -> str:
+    """Text to be copied, such as an address: as code, which is never read as anything else."""
+    return f"`{' '.join(text.replace('`', chr(39)).split())}`"
 
 
 def _short(text: str, most: int = 80) -> str:

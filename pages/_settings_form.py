@@ -141,6 +141,8 @@ def shown(value: Any) -> str:
     """A value as plain text."""
     if isinstance(value, bool):
         return "on" if value else "off"
+    if isinstance(value, float):
+        return f"{value:g}"
     if isinstance(value, list):
         if not value:
             return "none"
@@ -163,6 +165,16 @@ def origin_badge(setting: SettingInfo) -> str:
     return {"default": ":gray-badge[default]", "file": ":blue-badge[file]", "option": ":violet-badge[option]"}[
         setting.origin
     ]
+
+
+def about(setting: SettingInfo, fields: Mapping[str, FieldInfo]) -> str:
+    """What a setting means, as Markdown: our own words may hold code, those of another version are shown as they are."""
+    field = fields.get(setting.key)
+    ours = field is not None and field.description == setting.description
+    words = setting.description if ours else plain(setting.description)
+    unit = f" In {plain(setting.unit)}." if setting.unit else ""
+    fixed = why_fixed(setting)
+    return f"{words}{unit} Default: {plain(shown(setting.default))}.{f' {fixed}' if fixed else ''}"
 
 
 def why_fixed(setting: SettingInfo) -> str:

@@ -13,11 +13,11 @@ from pages._agent import agent_client, empty_state, error_state, guarded, plain
 from pages._header import header
 from pages._settings_form import (
     GROUPS,
+    about,
     difference,
     origin_badge,
     problems_of,
     shape_of,
-    shown,
     why_fixed,
     widget,
 )
@@ -64,13 +64,11 @@ def _row(setting: SettingInfo, fields: dict[str, Any], *, allowed: bool) -> Any:
     resetting = setting.key in state.settings_reset
     fixed = why_fixed(setting)
     shape = shape_of(setting, fields)
-    about, control = st.columns([3, 2], vertical_alignment="center")
-    with about:
+    words, control = st.columns([3, 2], vertical_alignment="center")
+    with words:
         badges = origin_badge(setting) + (" :orange-badge[needs a restart]" if setting.restart else "")
         st.markdown(f"**`{setting.key}`** {badges}")
-        unit = f" In {setting.unit}." if setting.unit else ""
-        default = f" Default: {plain(shown(setting.default))}."
-        st.caption(f"{plain(setting.description)}{unit}{default}{f' {fixed}' if fixed else ''}")
+        st.caption(about(setting, fields))
     with control:
         key = f"set_{setting.key}_{state.settings_round}"
         value = widget(setting, shape, key=key, disabled=bool(fixed) or not allowed or resetting)
@@ -98,10 +96,10 @@ def _form(info: SettingsInfo, *, allowed: bool) -> dict[str, Any]:
     order = list(GROUPS)
     rows = sorted(info.settings, key=lambda s: _rank(s.key.split(".")[0], order))
     for section, members in groupby(rows, key=lambda s: s.key.split(".")[0]):
-        name, about = GROUPS.get(section, (section.capitalize(), ""))
+        name, explained = GROUPS.get(section, (section.capitalize(), ""))
         with st.container(border=True, key=f"group_{section}"):
             st.subheader(name, anchor=section)
-            st.caption(about)
+            st.caption(explained)
             for setting in members:
                 value = _row(setting, fields, allowed=allowed)
                 if value != setting.value and setting.editable:
