@@ -18,6 +18,7 @@ from ai.worker.messages import WorkerConfig
 from ai.worker.process import Ended, WorkerProcess, is_stopped, new_folder
 
 _CHECK_S: Final = 0.25
+_DEAF_S: Final = 0.9
 _SHORT_WAIT_S: Final = 0.5
 """A pause this short is waited for; a longer one is told to the caller, who may have another engine."""
 _OOM_WORDS: Final = (
@@ -96,7 +97,7 @@ class Supervisor:
         self._ready: asyncio.Future[dict[str, Any]] | None = None
         self._watcher: asyncio.Task[None] | None = None
         self._reason: Reason = "crashed"
-        self._last_beat = 0.0
+        self._last_beat = self._last_check = 0.0
         self._last_use = time.monotonic()
         self._active = 0
         self._closed = False
@@ -177,7 +178,8 @@ class Supervisor:
             data_limit=self.watch.data_limit, nice=self.watch.nice,
         )  # fmt: skip
         self._ready = asyncio.get_running_loop().create_future()
-        self._reason, self._last_beat, self.last_error, self.peak_rss = "crashed", time.monotonic(), None, 0
+        self._reason, self.last_error, self.peak_rss = "crashed", None, 0
+        self._last_beat = self._last_check = time.monotonic()
         try:
             self._process = WorkerProcess.start(config, self._heard, module=self._module)
         except OSError as error:
@@ -246,6 +248,9 @@ class Supervisor:
 
     def _reason_to_kill(self, process: WorkerProcess) -> Reason | None:
         now = time.monotonic()
+        if now - self._last_check > _DEAF_S:  # this program slept, and its ears with it: begin to listen anew
+            self._last_beat = now
+        self._last_check = now
         silent = now - self._last_beat
         if silent > self.watch.silent_s or (silent > self.watch.stopped_s and is_stopped(process.pid)):
             return "hung"

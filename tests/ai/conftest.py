@@ -1,0 +1,41 @@
+"""What the tests of `ai` share: one event loop and one embedded model for all of them."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ai.backends.llamacpp_embedded import LlamaCppBackend
+from ai.probes.files import demo_model
+from ai.types import LoadSpec
+from tests.ai.kit import CONTEXT, LoopThread
+
+
+@pytest.fixture(scope="session")
+def engine_loop() -> Iterator[LoopThread]:
+    """The loop of the shared engines."""
+    thread = LoopThread()
+    yield thread
+    thread.stop()
+
+
+@pytest.fixture(scope="session")
+def llama(engine_loop: LoopThread) -> Iterator[LlamaCppBackend]:
+    """The embedded model, loaded once."""
+
+    async def load() -> LlamaCppBackend:
+        backend = LlamaCppBackend()
+        await backend.ensure_loaded(LoadSpec("demo", context=CONTEXT, parallel=2))
+        return backend
+
+    backend = engine_loop.run(load())
+    yield backend
+    engine_loop.run(backend.close())
+
+
+@pytest.fixture(scope="session")
+def demo_path() -> Path:
+    """The demonstration model's file."""
+    path = demo_model()
+    assert path is not None
+    return path
