@@ -1,0 +1,245 @@
+"""Reading what is already there: whole files for `ingest`, and the older part of a big file behind its newest records."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pyarrow as pa
+
+from logs import identity
+from logs.attribution import Writers
+from logs.checkpoint import FileState
+from logs.committer import Committer, Delivery
+from logs.parse import record_boundary
+from logs.parser import BlockParser, ReadState, Undated
+from logs.rows import Rows
+
+BLOCK: Final = 4 << 20
+_SEARCH_LIMIT: Final = 64 << 20
+
+
+@dataclass(slots=True)
+class Reader:
+    """Reads ranges of one open file and hands their records over.
+
+    Args:
+        stopped: asked between blocks; true ends the reading, and it can be taken up again.
+    """
+
+    fd: int
+    state: FileState
+    parser: BlockParser
+    committer: Committer
+    writers: Writers
+    host: str
+    now: Callable[[], int]
+    stopped: Callable[[], bool]
+    max_record_bytes: int
+    undated: Undated
+    progress: Callable[[int], None] | None = None
+    records: int = 0
+    lines: int = 0
+    _counted_from: int = 0
+    _lines_before: int = 0
+
+    def straight(
+        self, begin: int, end: int, read: ReadState, *, ended: bool, changes: Callable[[int, int], dict[str, Any]]
+    ) -> int:
+        """Read [begin, end) forwards, where a record begins at `begin`; returns how far it came.
+
+        `ended`: the file ends at `end`, so the last record is whole. `changes(position, line_no)` gives what a checkpoint there says.
+        """
+        position, held = begin, b""
+        while position + len(held) < end or held:
+            if self.stopped() or not self.committer.wait_for_room(1.0):
+                if self.stopped():
+                    return position
+                continue
+            data = identity.read_at(self.fd, min(BLOCK, end - position - len(held)), position + len(held))
+            held += data
+            last = position + len(held) >= end or not data
+            whole = len(held) if last and ended else (len(held) if last else record_boundary(held, self.parser))
+            if not whole and len(held) < 2 * self.max_record_bytes and not last:
+                continue
+            if not whole:
+                whole = held.rfind(b"\n") + 1
+            if whole:
+                position += self._take(held[:whole], position, read, changes)
+                held = held[whole:]
+            else:
+                position += self._cut(held, position, end, read, changes)
+                held = b""
+            if self.progress is not None:
+                self.progress(position)
+            if last:
+                break
+        return position
+
+    def _take(self, data: bytes, position: int, read: ReadState, changes: Callable[[int, int], dict[str, Any]]) -> int:
+        first = read.line_no
+        rows = self._shortened(self.parser.parse(data, position, read, self.undated))
+        self._deliver(rows, position + len(data), len(data), changes(position + len(data), read.line_no))
+        self.lines += read.line_no - first
+        return len(data)
+
+    def _shortened(self, rows: Rows) -> Rows:
+        """No record longer than allowed, whatever line it stands on."""
+        limit = self.max_record_bytes
+        if any(end - pos > limit for pos, end in zip(rows.pos, rows.end, strict=True)):
+            lost = 0
+            for number, (pos, end) in enumerate(zip(rows.pos, rows.end, strict=True)):
+                if end - pos > limit and len(rows.message[number]) > limit:
+                    lost += end - pos - limit
+                    rows.message[number] = rows.message[number][:limit]
+                    raw = rows.raw[number]
+                    rows.raw[number] = raw[:limit] if raw is not None else None
+            if lost:
+                self.committer.put(Delivery(self.state, counts={"missed_bytes": lost}))
+        return rows
+
+    def _cut(
+        self, held: bytes, position: int, end: int, read: ReadState, changes: Callable[[int, int], dict[str, Any]]
+    ) -> int:
+        """A line longer than a record may be: its beginning is a record, the rest is skipped and counted."""
+        kept = held[: self.max_record_bytes]
+        rows = self.parser.parse(kept, position, read, self.undated)
+        length = len(held)
+        while position + length < end:
+            data = identity.read_at(self.fd, min(BLOCK, end - position - length), position + length)
+            if not data:
+                break
+            found = data.find(b"\n")
+            length += len(data) if found < 0 else found + 1
+            if found >= 0:
+                break
+        self._deliver(
+            rows, position + length, length, changes(position + length, read.line_no), missed=length - len(kept)
+        )
+        self.lines += 1
+        return length
+
+    def _deliver(self, rows: Rows, stored_to: int, length: int, changes: dict[str, Any], missed: int = 0) -> None:
+        table = rows.table(self.writers.owner(rows, self.state, numbered=True), self.host, self.now()) if rows else None
+        counts = {"records": len(rows), "bytes": length, "missed_bytes": missed}
+        self.records += len(rows)
+        self.committer.put(
+            Delivery(self.state, table, changes={**changes, "format": self.parser.format_name}, counts=counts)
+        )
+
+    def backwards(self, chunk: int) -> bool:
+        """Read what waits below `state.backfill_from`, the newest chunk first; true when all is done."""
+        high, low = self.state.backfill_from, self.state.backfill_to
+        while high > low:
+            begin = boundary_before(self.fd, self.parser, high, low, chunk)
+            read = ReadState(line_no=self.line_no_at(begin))
+            stop_at = begin
+
+            def checkpoint(position: int, _line: int, *, at: int = stop_at, top: int = high) -> dict[str, Any]:
+                return {"backfill_from": at} if position >= top else {}
+
+            if self.straight_together(begin, high, read, checkpoint) < high:
+                return False
+            high = begin
+        return True
+
+    def straight_together(
+        self, begin: int, end: int, read: ReadState, checkpoint: Callable[[int, int], dict[str, Any]]
+    ) -> int:
+        """Read [begin, end) and hand it over as one delivery: a checkpoint that moves down may not stand in the middle."""
+        collected = _Collected(self.committer)
+        committer, self.committer = self.committer, collected  # type: ignore[assignment] # the same three methods
+        try:
+            reached = self.straight(begin, end, read, ended=True, changes=checkpoint)
+        finally:
+            self.committer = committer
+        if reached >= end:
+            collected.hand_over(self.state)
+        return reached
+
+    def line_no_at(self, position: int) -> int:
+        """The number of the line that begins at `position`: one more than the line ends before it."""
+        if position == 0:
+            return 1
+        while self._counted_from > position:  # pragma: no branch - counted down in steps
+            step = min(BLOCK, self._counted_from - position)
+            self._lines_before -= identity.read_at(self.fd, step, self._counted_from - step).count(b"\n")
+            self._counted_from -= step
+        return self._lines_before + 1
+
+    def count_lines(self, position: int) -> bool:
+        """Count the line ends before `position`, so that lines have their numbers; False when stopped."""
+        counted, offset = 0, 0
+        while offset < position:
+            if self.stopped():
+                return False
+            data = identity.read_at(self.fd, min(BLOCK, position - offset), offset)
+            if not data:
+                break
+            counted += data.count(b"\n")
+            offset += len(data)
+        self._counted_from, self._lines_before = position, counted
+        return True
+
+
+def boundary_before(fd: int, parser: BlockParser, high: int, low: int, chunk: int) -> int:
+    """An offset at about `high - chunk` where a record with a time of its own begins; `low` when there is none above it."""
+    size = chunk
+    while high - size > low:
+        found = _first_record(fd, parser, high - size, min(high, high - size + min(size, 4 * BLOCK)))
+        if found is not None and found < high:
+            return found
+        if size > _SEARCH_LIMIT:
+            break
+        size *= 2
+    return low
+
+
+def _first_record(fd: int, parser: BlockParser, begin: int, end: int) -> int | None:
+    """The first line that begins a dated record (any record, where the format has no times) and lies in (begin, end)."""
+    dated = parser.primary is not None and parser.primary.dated
+    data = identity.read_at(fd, min(end - begin, 1 << 16), begin)
+    at = data.find(b"\n") + 1
+    while True:
+        stop = data.find(b"\n", at) + 1 if at else 0
+        if not stop:
+            if begin + len(data) >= end or len(data) > _SEARCH_LIMIT:
+                return None
+            more = identity.read_at(fd, min(end - begin - len(data), len(data)), begin + len(data))
+            if not more:
+                return None
+            data += more
+            at = at or data.find(b"\n") + 1
+            continue
+        line = data[at:stop]
+        if parser.begins_dated(line) if dated else parser.starts_alone(line):
+            return begin + at
+        at = stop
+
+
+class _Collected:
+    """Stands in for the committer while deliveries are put together."""
+
+    def __init__(self, committer: Committer) -> None:
+        self._committer = committer
+        self._deliveries: list[Delivery] = []
+
+    def wait_for_room(self, timeout_s: float) -> bool:
+        """As the committer says."""
+        return self._committer.wait_for_room(timeout_s)
+
+    def put(self, delivery: Delivery) -> None:
+        """Keep it."""
+        self._deliveries.append(delivery)
+
+    def hand_over(self, state: FileState) -> None:
+        """All of it as one."""
+        tables = [delivery.table for delivery in self._deliveries if delivery.table is not None]
+        changes: dict[str, Any] = {}
+        counts: dict[str, int] = {}
+        for delivery in self._deliveries:
+            changes.update(delivery.changes)
+            for name, number in delivery.counts.items():
+                counts[name] = counts.get(name, 0) + number
+        self._committer.put(
+            Delivery(state, pa.concat_tables(tables) if tables else None, changes=changes, counts=counts)
+        )

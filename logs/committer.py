@@ -1,0 +1,199 @@
+"""One thread that hands rows and checkpoints to the store, in order, each commit in one transaction.
+
+Readers put deliveries into it and go on. What the store refuses (a full disk) is kept and tried again; meanwhile `room` says no, readers stop reading, and
+the files themselves are the buffer.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import pyarrow as pa
+
+from logs.checkpoint import FileState, upsert
+from monitor.errors import StoreError
+from monitor.store.interface import Append, Change, Upsert
+
+_ROWS_A_COMMIT: Final = 250_000
+_ROWS_WAITING: Final = 500_000
+_BYTES_WAITING: Final = 192 << 20
+_BACK_OFF_S: Final = (1.0, 2.0, 5.0, 10.0, 30.0)
+
+
+@dataclass(slots=True)
+class Delivery:
+    """Records of one file and how its checkpoint moves with them.
+
+    `changes` are set on `state` when the commit is made. `replaces`: the first row takes the place of a stored one with the same position.
+    """
+
+    state: FileState
+    table: pa.Table | None = None
+    replaces: bool = False
+    changes: dict[str, Any] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+    extra: list[Change] = field(default_factory=list)
+    done: Callable[[], None] | None = None
+
+
+class Committer:
+    """See the module.
+
+    Args:
+        commit: stores all changes or raises `StoreFull` (or another `StoreError`) having stored none.
+        linger_s: how long a commit waits for more rows.
+    """
+
+    def __init__(
+        self, commit: Callable[[Sequence[Change]], None], host: str, linger_s: float, now: Callable[[], int]
+    ) -> None:
+        self._commit = commit
+        self._host = host
+        self._linger_s = linger_s
+        self._now = now
+        self._queue: deque[Delivery] = deque()
+        self._changed = threading.Condition()
+        self._rows = 0
+        self._bytes = 0
+        self._busy = False
+        self._stopping = False
+        self._hurry = 0
+        self._thread: threading.Thread | None = None
+        self.error: str | None = None
+        self.committed = 0
+
+    def start(self) -> None:
+        """Begin to commit."""
+        self._thread = threading.Thread(target=self._run, name="logs-commit", daemon=True)
+        self._thread.start()
+
+    def stop(self, deadline_s: float) -> bool:
+        """Commit what waits and end; False when the store did not take it in time (it is read again at the next start)."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify_all()
+        if self._thread is not None:
+            self._thread.join(deadline_s)
+        return not self._queue
+
+    def put(self, delivery: Delivery, *, hurry: bool = False) -> None:
+        """Take a delivery over; `hurry`: commit it without waiting for more."""
+        with self._changed:
+            self._queue.append(delivery)
+            if delivery.table is not None:
+                self._rows += delivery.table.num_rows
+                self._bytes += delivery.table.nbytes
+            self._hurry += hurry
+            self._changed.notify_all()
+
+    def room(self) -> bool:
+        """Whether readers may go on reading."""
+        return self._rows < _ROWS_WAITING and self._bytes < _BYTES_WAITING and self.error is None
+
+    def wait_for_room(self, timeout_s: float) -> bool:
+        """Wait until there is room; False when there is still none."""
+        with self._changed:
+            return self._changed.wait_for(self.room, timeout_s)
+
+    def flush(self, timeout_s: float) -> bool:
+        """Wait until everything put so far is committed."""
+        with self._changed:
+            self._hurry += 1
+            self._changed.notify_all()
+            return self._changed.wait_for(lambda: not self._queue and not self._busy, timeout_s)
+
+    def _run(self) -> None:
+        failures = 0
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._queue or self._stopping)
+                if not self._queue:
+                    return
+                if not self._stopping and not self._hurry and self._rows < _ROWS_A_COMMIT // 2:
+                    self._changed.wait_for(
+                        lambda: self._stopping or self._hurry or self._rows >= _ROWS_A_COMMIT // 2, self._linger_s
+                    )
+                batch = self._take()
+                self._busy = True
+            try:
+                self._write(batch)
+                failures = 0
+            except StoreError as error:
+                failures += 1
+                with self._changed:
+                    self.error = f"{error.message} {len(batch)} batches of log records wait."
+                    self._put_back(batch)
+                    self._busy = False
+                    if self._stopping:
+                        return
+                    self._changed.wait_for(lambda: self._stopping, _BACK_OFF_S[min(failures - 1, len(_BACK_OFF_S) - 1)])
+                continue
+            with self._changed:
+                self.error, self._busy = None, False
+                self._changed.notify_all()
+            for delivery in batch:
+                if delivery.done is not None:
+                    delivery.done()
+
+    def _take(self) -> list[Delivery]:
+        batch, rows = [], 0
+        while self._queue and rows < _ROWS_A_COMMIT:
+            delivery = self._queue.popleft()
+            batch.append(delivery)
+            if delivery.table is not None:
+                rows += delivery.table.num_rows
+                self._bytes -= delivery.table.nbytes
+        self._rows -= rows
+        if not self._queue:
+            self._hurry = 0
+        return batch
+
+    def _put_back(self, batch: list[Delivery]) -> None:
+        self._queue.extendleft(reversed(batch))
+        for delivery in batch:
+            if delivery.table is not None:
+                self._rows += delivery.table.num_rows
+                self._bytes += delivery.table.nbytes
+
+    def _write(self, batch: list[Delivery]) -> None:
+        appended: list[pa.Table] = []
+        replaced: dict[tuple[int, int], pa.Table] = {}
+        extra: list[Change] = []
+        after: dict[int, FileState] = {}
+        for delivery in batch:
+            state = after.get(delivery.state.file_id) or _copy(delivery.state)
+            after[state.file_id] = state
+            for name, value in delivery.changes.items():
+                setattr(state, name, value)
+            for name, number in delivery.counts.items():
+                setattr(state, name, getattr(state, name) + number)
+            state.updated = self._now()
+            extra.extend(delivery.extra)
+            table = delivery.table
+            if table is not None and delivery.replaces:
+                first = table.slice(0, 1)
+                replaced[(state.file_id, first.column("pos")[0].as_py())] = first
+                table = table.slice(1)
+            if table is not None and table.num_rows:
+                appended.append(table)
+        changes: list[Change] = []
+        if appended:
+            changes.append(Append("log_records", pa.concat_tables(appended)))
+        if replaced:
+            changes.append(Upsert("log_records", pa.concat_tables(list(replaced.values())), ("file_id", "pos")))
+        changes.append(upsert(after.values(), self._host))
+        self._commit([*changes, *extra])
+        for delivery in batch:
+            _assign(delivery.state, after[delivery.state.file_id])
+        self.committed += sum(table.num_rows for table in appended)
+
+
+def _copy(state: FileState) -> FileState:
+    return FileState(*(getattr(state, name) for name in FileState.__slots__))
+
+
+def _assign(state: FileState, values: FileState) -> None:
+    for name in FileState.__slots__:
+        setattr(state, name, getattr(values, name))

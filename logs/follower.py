@@ -1,0 +1,408 @@
+"""Follows all live files: opens what is found, polls it, and goes along with rotation."""
+
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+
+from logs import identity
+from logs.attribution import Writers
+from logs.bulk import boundary_before
+from logs.checkpoint import BACKFILLING, DONE, GONE, LIVE, FileState
+from logs.committer import Committer, Delivery
+from logs.discovery import Found
+from logs.formats import Registry
+from logs.names import SourceNames
+from logs.parser import BlockParser
+from logs.record import LogRecord
+from logs.settings import LogSettings
+from logs.tail import FileTail, TailLimits, Truncated
+from logs.times import SECOND, TimeReader
+from monitor.store.interface import Append
+
+_DRAIN_US: Final = 5 * SECOND
+_COLD_US: Final = 30 * SECOND
+_COLD_EVERY: Final = 3
+_COPIES: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What all readers of files share."""
+
+    host: str
+    settings: LogSettings
+    committer: Committer
+    now: Callable[[], int]
+    mask: Callable[[str], str]
+    run_of_pid: Callable[[int], int | None]
+    show: Callable[[list[LogRecord]], None]
+    rows_behind: Callable[[int, int], bool]
+    """Whether the store has rows of (file_id) at or behind (position)."""
+    positions_behind: Callable[[int, int], list[int]]
+    """Those rows' positions."""
+    registry: Registry
+
+    def live_parser(self) -> BlockParser:
+        """A parser for lines that are being written."""
+        return BlockParser(self.registry, TimeReader(self.now), self.mask)
+
+
+class Follower:
+    """All files that are followed. Not thread-safe: one thread calls `adopt` and `poll`.
+
+    Args:
+        states: what the store remembers of files.
+        backfill: takes over a file whose older part has to be read.
+    """
+
+    def __init__(
+        self, around: Surroundings, states: Iterable[FileState], backfill: Callable[[FileState, Writers], None]
+    ) -> None:
+        self.around = around
+        self._backfill = backfill
+        self.states: dict[int, FileState] = {}
+        self.names = SourceNames()
+        self.found_by: dict[str, str] = {}
+        self.tails: dict[tuple[int, int], FileTail] = {}
+        self.truncated_at: dict[int, int] = {}
+        self.errors: dict[str, str] = {}
+        self._by_inode: dict[tuple[int, int], list[FileState]] = {}
+        self._spliced: set[int] = set()
+        self._idle: dict[tuple[int, int], int] = {}
+        self._round = 0
+        for state in states:
+            self.remember(state)
+            self.found_by.setdefault(state.source, "open")
+
+    def resume(self) -> None:
+        """Go on with the files that were live when the watch ended, renamed meanwhile or not."""
+        for state in list(self.states.values()):
+            if state.state not in {LIVE, BACKFILLING} or not state.inode or (state.dev, state.inode) in self.tails:
+                continue
+            path = _where(state)
+            if path is None:
+                self.around.committer.put(Delivery(state, changes={"state": GONE}))
+            else:
+                self.adopt(Found(path, state.dev, state.inode, "open"))
+
+    def adopt(self, found: Found) -> None:
+        """Follow the file if it is not followed yet; note who writes it."""
+        key = (found.dev, found.inode)
+        tail = self.tails.get(key)
+        if tail is not None:
+            tail.writers.update(found.pids)
+            return
+        if len(self.tails) >= self.around.settings.max_files:
+            self.errors["files"] = (
+                f"More than {self.around.settings.max_files} files are open; {found.path} is not followed."
+            )
+            return
+        try:
+            fd = identity.open_regular(found.path)
+        except OSError as error:
+            self.errors[found.path] = f"{found.path} cannot be read: {error.strerror}."
+            return
+        self.errors.pop(found.path, None)
+        status = os.fstat(fd)
+        if (status.st_dev, status.st_ino) != key:
+            os.close(fd)
+            return
+        self._begin(fd, status, found)
+
+    def _begin(self, fd: int, status: os.stat_result, found: Found, generation: int = 0) -> FileTail:
+        around = self.around
+        state = self.known(fd, status)
+        resumed = False
+        if state is None:
+            state = self._new_state(fd, status, found, generation)
+        else:
+            resumed = around.rows_behind(state.file_id, state.stored_to)
+        writers = Writers(around.run_of_pid, around.now)
+        writers.update(found.pids)
+        parser = around.live_parser()
+        if state.format:
+            parser.prefer(state.format)
+        if not parser.settled and state.stored_to:
+            parser.learn(identity.read_at(fd, 65536, 0))
+        tail = FileTail(
+            fd, state, parser, put=around.committer.put, show=around.show, writers=writers, host=around.host, now=around.now,
+            limits=TailLimits(around.settings.max_record_bytes), numbered=state.lines > 0 or state.stored_to == 0, resumed=resumed,
+        )  # fmt: skip
+        tail.path = found.path
+        self.tails[status.st_dev, status.st_ino] = tail
+        if state.waiting:
+            self._backfill(state, writers)
+        return tail
+
+    def known(self, fd: int, status: os.stat_result) -> FileState | None:
+        """The state of this very file, by inode and content."""
+        candidates = self._by_inode.get((status.st_dev, status.st_ino), [])
+        if any(state.file_id not in self.truncated_at for state in candidates):
+            self.around.committer.flush(10.0)  # what was read of it before must be in the state
+        for state in reversed(candidates):
+            if state.file_id in self.truncated_at:
+                continue
+            if identity.holds(
+                fd,
+                head_hash=state.head_hash,
+                head_len=state.head_len,
+                marker_hash=state.marker_hash,
+                position=state.stored_to,
+            ):
+                return state
+        return None
+
+    def _copied_from(self, fd: int, path: str) -> FileState | None:
+        """The state of a truncated file whose content this file has: its copy, as copytruncate makes one."""
+        for file_id in reversed(self.truncated_at):
+            state = self.states[file_id]
+            if (
+                not state.head_len
+                or not state.stored_to
+                or state.path == path
+                or Path(state.path).parent != Path(path).parent
+                or file_id in self._spliced
+            ):
+                continue
+            if identity.holds(
+                fd,
+                head_hash=state.head_hash,
+                head_len=state.head_len,
+                marker_hash=state.marker_hash,
+                position=state.stored_to,
+            ):
+                self._spliced.add(file_id)
+                return state
+        return None
+
+    def _new_state(self, fd: int, status: os.stat_result, found: Found, generation: int) -> FileState:
+        around, now, key = self.around, self.around.now(), (status.st_dev, status.st_ino)
+        before = [state for state in self._by_inode.get(key, []) if state.file_id not in self.truncated_at]
+        source = self.names.name(found.path, found.name)
+        head_hash, head_len = identity.head_of(fd)
+        state = FileState(
+            identity.new_file_id(around.host, found.path, *key, now, generation), source, found.path, *key, head_hash=head_hash, head_len=head_len,
+            size=status.st_size, generation=generation, truncations=int(generation > 0), first_seen=now, updated=now,
+        )  # fmt: skip
+        copied = self._copied_from(fd, found.path)
+        if copied is not None:
+            state.stored_to, state.lines, state.marker_hash, state.source = (
+                copied.stored_to,
+                copied.lines,
+                copied.marker_hash,
+                copied.source,
+            )
+        elif status.st_size > around.settings.big_file_bytes:
+            start = self._newest_part(fd, status.st_size)
+            state.stored_to = state.backfill_from = start
+            state.marker_hash = identity.marker_of(fd, start)
+            state.state = BACKFILLING if start else LIVE
+        self.remember(state)
+        extra = (
+            []
+            if state.source in self.found_by
+            else [Append("log_sources", source_row(state.source, around.host, "file", now, found.found_by))]
+        )
+        self.found_by.setdefault(state.source, found.found_by)
+        around.committer.put(Delivery(state, extra=list(extra)))
+        for old in before:
+            self._overwritten(old, same_path=old.path == found.path)
+        return state
+
+    def remember(self, state: FileState) -> None:
+        """Know this file from now on."""
+        self.states[state.file_id] = state
+        self._by_inode.setdefault((state.dev, state.inode), []).append(state)
+        self.names.remember(state.path, state.source)
+
+    def _overwritten(self, old: FileState, *, same_path: bool) -> None:
+        """The inode has other content now: truncated while nobody watched, or given to another file."""
+        self.truncated_at[old.file_id] = self.around.now()
+        extra = [self._event(old, 0)] if same_path else []
+        self.around.committer.put(Delivery(old, changes={"state": GONE}, extra=list(extra)))
+        if same_path:
+            self._splice(old)
+
+    def _newest_part(self, fd: int, size: int) -> int:
+        """Where the newest part of a big file begins: at a record."""
+        parser = self.around.live_parser()
+        parser.learn(identity.read_at(fd, 65536, 0))
+        return boundary_before(fd, parser, size, 0, self.around.settings.first_bytes)
+
+    def _splice(self, old: FileState) -> int:
+        """Find the copy of a truncated file and read from it what was not read before; returns the copy's size, 0 without one."""
+        try:
+            with os.scandir(Path(old.path).parent) as entries:
+                near = [
+                    (entry.stat().st_mtime_ns, entry.path)
+                    for entry in entries
+                    if entry.is_file(follow_symlinks=False) and entry.path != old.path
+                ]
+        except OSError:
+            return 0
+        for _, path in sorted(near, reverse=True)[:_COPIES]:
+            try:
+                status = os.stat(path)  # noqa: PTH116
+                key = (status.st_dev, status.st_ino)
+                if status.st_size < old.stored_to or key in self.tails or self._is_copy(path, old) is False:
+                    continue
+            except OSError:
+                continue
+            self.adopt(Found(path, *key, self.found_by.get(old.source, "open")))
+            return status.st_size
+        return 0
+
+    def _is_copy(self, path: str, old: FileState) -> bool:
+        fd = identity.open_regular(path)
+        try:
+            return identity.holds(
+                fd, head_hash=old.head_hash, head_len=old.head_len, marker_hash=old.marker_hash, position=old.stored_to
+            )
+        finally:
+            os.close(fd)
+
+    def poll(self) -> int:
+        """Look at every file once; returns how many had something new."""
+        busy = 0
+        self._round += 1
+        now = self.around.now()
+        for number, (key, tail) in enumerate(list(self.tails.items())):
+            idle = now - self._idle.get(key, now)
+            if idle > _COLD_US and (self._round + number) % _COLD_EVERY:
+                continue
+            if not self.around.committer.room():
+                break
+            try:
+                grew = tail.poll()
+            except Truncated as truncated:
+                self._restart(key, tail, truncated)
+                busy += 1
+                continue
+            except OSError as error:
+                self.errors[tail.state.path] = f"{tail.state.path} cannot be read: {error.strerror}."
+                self._drop(key, tail, "error")
+                continue
+            if grew or key not in self._idle:
+                self._idle[key] = now
+            busy += grew
+            if not grew:
+                tail.catch_up_done()
+                self._look_for_rotation(key, tail, now)
+        return busy
+
+    def _look_for_rotation(self, key: tuple[int, int], tail: FileTail, now: int) -> None:
+        """At the end of the file: does its path still lead here? If not, follow what is there now, and let this one go when it stays quiet."""
+        there = _key_of(tail.path)
+        idle = now - self._idle.get(key, now)
+        if there == key:
+            tail.moved_at = None
+            if tail.renamed and idle > _DRAIN_US:
+                tail.finish()
+                self._drop(key, tail, DONE)
+            return
+        if there is not None and there not in self.tails:
+            self.adopt(Found(tail.path, *there, self.found_by.get(tail.state.source, "open")))
+        path = _name_now(tail.fd)
+        if path is not None and path != tail.path and _key_of(path) == key:
+            self.around.committer.put(Delivery(tail.state, changes={"path": path}))
+            tail.path, tail.renamed = path, True
+            self._idle[key] = now
+        elif tail.moved_at is None:
+            tail.moved_at = now
+        elif now - tail.moved_at > _DRAIN_US and idle > _DRAIN_US:
+            tail.finish()
+            self._drop(key, tail, GONE)
+
+    def _restart(self, key: tuple[int, int], tail: FileTail, truncated: Truncated) -> None:
+        """The file was emptied: its content so far is one generation, what comes is the next."""
+        old, fd = tail.state, os.dup(tail.fd)
+        self._drop(key, tail, GONE)
+        self.around.committer.flush(10.0)
+        self.truncated_at[old.file_id] = self.around.now()
+        copy = self._splice(old)
+        missed = truncated.missed if not copy else max(0, truncated.missed + tail.position - copy)
+        self.around.committer.put(Delivery(old, counts={"missed_bytes": missed}, extra=[self._event(old, missed)]))
+        following = self._begin(
+            fd, os.fstat(fd), Found(old.path, *key, self.found_by.get(old.source, "open")), old.generation + 1
+        )
+        following.writers = tail.writers
+        following.catch_up_done()
+
+    def _event(self, state: FileState, missed: int) -> Append:
+        message = f"{state.path} was truncated after {state.stored_to} bytes were read; at least {missed} more bytes were lost with it."
+        row: dict[str, list[Any]] = {
+            "host": [self.around.host],
+            "kind": ["LOST"],
+            "subject": [f"log:{state.source}"],
+            "name": [state.source],
+            "message": [message],
+        }
+        return Append("events", pa.table(row).append_column("ts", pa.array([self.around.now()], pa.timestamp("us"))))
+
+    def _drop(self, key: tuple[int, int], tail: FileTail, state: str | None) -> None:
+        tail.close()
+        self.tails.pop(key, None)
+        self._idle.pop(key, None)
+        if state is not None:
+            self.around.committer.put(Delivery(tail.state, changes={"state": state}))
+
+    def release(self, key: tuple[int, int]) -> None:
+        """Follow this file no longer."""
+        tail = self.tails[key]
+        tail.pause()
+        self._drop(key, tail, DONE)
+
+    def close(self) -> None:
+        """Store what is open and let all files go."""
+        for key, tail in list(self.tails.items()):
+            try:
+                tail.poll()
+                tail.pause()
+            except (OSError, Truncated) as error:
+                self.errors[tail.state.path] = str(error)
+            self._drop(key, tail, None)
+
+
+def _where(state: FileState) -> str | None:
+    """The path at which the file with this inode lies now: its old one, or another name in the same folder."""
+    try:
+        status = os.stat(state.path)  # noqa: PTH116
+        if (status.st_dev, status.st_ino) == (state.dev, state.inode):
+            return state.path
+    except OSError:
+        pass
+    try:
+        with os.scandir(Path(state.path).parent) as entries:
+            for entry in entries:
+                if entry.inode() == state.inode and entry.is_file(follow_symlinks=False):
+                    return entry.path
+    except OSError:
+        return None
+    return None
+
+
+def source_row(source: str, host: str, kind: str, now: int, found_by: str) -> pa.Table:
+    """The row of a new source."""
+    row = {"source": [source], "host": [host], "kind": [kind], "found_by": [found_by]}
+    return pa.table(row).append_column("first_seen", pa.array([now], pa.timestamp("us")))
+
+
+def _key_of(path: str) -> tuple[int, int] | None:
+    try:
+        status = os.stat(path)  # noqa: PTH116 - many times a second
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _name_now(fd: int) -> str | None:
+    """The path of an open file as the kernel knows it; None when it was deleted, or elsewhere than on Linux."""
+    try:
+        path = os.readlink(f"/proc/self/fd/{fd}")  # noqa: PTH115
+    except OSError:
+        return None
+    return None if path.endswith(" (deleted)") else path

@@ -1,0 +1,65 @@
+"""The known log formats, and how one is chosen for a file."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from logs.errors import LogsError
+from logs.formats.base import Format, Header, LineColumns, RegexFormat
+from logs.formats.servers import server_formats
+from logs.formats.structured import structured_formats
+from logs.formats.text import CANDIDATE, text_formats
+from logs.times import TimeReader
+
+__all__ = ["PLAIN", "Format", "Header", "LineColumns", "RegexFormat", "Registry"]
+
+PLAIN = "plain"
+"""The name of what no format recognises."""
+_SAMPLE = 100
+
+
+class Registry:
+    """All formats, in the order in which they are asked. One is made for a parser; it holds no state of a file."""
+
+    def __init__(self) -> None:
+        self._formats: list[Format] = [*structured_formats(), *server_formats(), *text_formats()]
+
+    def names(self) -> list[str]:
+        """The names that can be forced."""
+        return sorted({fmt.name for fmt in self._formats} | {PLAIN})
+
+    def named(self, name: str) -> list[Format]:
+        """The formats called `name`; none for `plain`.
+
+        Raises:
+            LogsError: there is no such format.
+        """
+        found = [fmt for fmt in self._formats if fmt.name == name]
+        if not found and name != PLAIN:
+            raise LogsError(f"there is no log format {name!r}", hint=f"Known: {', '.join(self.names())}.")
+        return found
+
+    def first(self, line: str, times: TimeReader, *, but: Format | None = None) -> tuple[Format, Header] | None:
+        """The first format that reads `line`, and what it read."""
+        if CANDIDATE.match(line) is None:
+            return None
+        for fmt in self._formats:
+            if fmt is not but:
+                header = fmt.read(line, times)
+                if header is not None:
+                    return fmt, header
+        return None
+
+    def detect(self, lines: Sequence[str], times: TimeReader) -> Format | None:
+        """The format that reads most of the first lines; earlier ones win a tie. None: plain text."""
+        sample = [line for line in lines[:_SAMPLE] if line.strip()]
+        counts: Counter[int] = Counter()
+        for line in sample:
+            if CANDIDATE.match(line) is None:
+                continue
+            for number, fmt in enumerate(self._formats):
+                if fmt.read(line, times) is not None:
+                    counts[number] += 1
+        if not counts:
+            return None
+        best = max(counts, key=lambda number: (counts[number], -number))
+        return self._formats[best]

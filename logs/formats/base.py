@@ -1,0 +1,179 @@
+"""What a log format is: something that recognises the first line of a record and takes it apart."""
+
+import re
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
+
+from logs import levels
+from logs.times import TimeReader
+
+TimeMethod = Callable[[TimeReader, str], int | None]
+
+
+class Header(NamedTuple):
+    """The first line of a record, taken apart. `prefix + message` is the line, unless `whole` says that the line must be kept beside them."""
+
+    ts: int | None
+    level: int
+    logger: str | None
+    pid: int | None
+    prefix: str
+    message: str
+    fields: str | None = None
+    whole: bool = False
+
+
+class Format(Protocol):
+    """One way of writing log lines."""
+
+    @property
+    def name(self) -> str:
+        """The word that stands in `format` and forces it."""
+        ...
+
+    @property
+    def dated(self) -> bool:
+        """Whether its lines carry a time."""
+        ...
+
+    def read(self, line: str, times: TimeReader) -> Header | None:
+        """The line's parts, or None when the line is not of this format. `line` has no line end."""
+        ...
+
+
+class RegexFormat:
+    """A format that one regular expression describes.
+
+    Args:
+        name: see `Format`.
+        header: matches the start of a record; the groups `ts`, `level`, `logger`, `pid` and `tail` may be absent. What it matches is the prefix, from
+            `msg` (or its end) on is the message.
+        time: the method of `TimeReader` that reads `ts`.
+        level_of: how the group `level` becomes a number.
+        default: the level of a line that names none; None asks the text for a word in capitals.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        header: str,
+        time: TimeMethod | None,
+        *,
+        level_of: Callable[[str], int] = levels.of_word,
+        default: int | None = levels.UNKNOWN,
+    ) -> None:
+        self.name = name
+        self.regex = re.compile(header, re.ASCII)
+        self.whole_lines = re.compile(rf"^({header})(.*)$", re.ASCII | re.MULTILINE)
+        groups = self.regex.groupindex
+        self._ts = groups.get("ts", 0)
+        self._level = groups.get("level", 0)
+        self._logger = groups.get("logger", 0)
+        self._pid = groups.get("pid", 0)
+        self._time = time
+        self._level_of = level_of
+        self._default = default
+        self._levels: dict[str, int] = {}
+
+    @property
+    def dated(self) -> bool:
+        """Whether its lines carry a time."""
+        return self._time is not None
+
+    def read(self, line: str, times: TimeReader) -> Header | None:
+        """See `Format.read`."""
+        match = self.regex.match(line)
+        if match is None:
+            return None
+        ts = None
+        if self._time is not None and self._ts:
+            text = match.group(self._ts)
+            if text is not None:
+                ts = self._time(times, text)
+                if ts is None:
+                    return None
+        end = match.end()
+        word = match.group(self._level) if self._level else None
+        level = self.level(word) if word is not None else levels.UNKNOWN
+        if not level:
+            level = self.fallback(line, end)
+        pid_text = match.group(self._pid) if self._pid else None
+        logger = match.group(self._logger) if self._logger else None
+        return Header(ts, level, logger or None, pid_number(pid_text), line[:end], line[end:])
+
+    def level(self, word: str) -> int:
+        """The number of a level word, remembered."""
+        number = self._levels.get(word)
+        if number is None:
+            if len(self._levels) > 512:
+                self._levels.clear()
+            number = self._levels[word] = self._level_of(word)
+        return number
+
+    def fallback(self, line: str, end: int) -> int:
+        """The level of a line that names none."""
+        return levels.in_text(line[end:]) if self._default is None else self._default
+
+    def columns(self, text: str, times: TimeReader, count: int) -> "LineColumns | None":
+        """All lines of `text` at once when each of its `count` lines is a record of this format with a readable time; else None."""
+        rows = self.whole_lines.findall(text)
+        if len(rows) != count:
+            return None
+        parts = list(zip(*rows, strict=True))
+        ts: list[int] | None = None
+        if self._time is not None:
+            time, read = self._time, times
+            found = [time(read, value) for value in parts[self._ts]]
+            ts = [value for value in found if value is not None]
+            if len(ts) != count:
+                return None
+        prefixes, messages = parts[0], parts[-1]
+        return LineColumns(
+            ts,
+            self._level_column(parts, messages),
+            self._text_column(parts),
+            self._pid_column(parts),
+            prefixes,
+            messages,
+        )
+
+    def _level_column(self, parts: "list[tuple[str, ...]]", messages: tuple[str, ...]) -> list[int]:
+        if not self._level:
+            return (
+                [self.fallback(text, 0) for text in messages]
+                if self._default is None
+                else [self._default] * len(messages)
+            )
+        words = parts[self._level]
+        known = {word: self.level(word) for word in set(words)}
+        column = [known[word] for word in words]
+        if 0 in known.values() and self._default != levels.UNKNOWN:
+            return [number or self.fallback(text, 0) for number, text in zip(column, messages, strict=True)]
+        return column
+
+    def _text_column(self, parts: "list[tuple[str, ...]]") -> list[str | None]:
+        return [value or None for value in parts[self._logger]] if self._logger else [None] * len(parts[0])
+
+    def _pid_column(self, parts: "list[tuple[str, ...]]") -> list[int | None]:
+        if not self._pid:
+            return [None] * len(parts[0])
+        known = {word: pid_number(word) for word in set(parts[self._pid])}
+        return [known[word] for word in parts[self._pid]]
+
+
+class LineColumns(NamedTuple):
+    """Many one-line records as columns; `ts` None when the format has no times."""
+
+    ts: list[int] | None
+    level: list[int]
+    logger: list[str | None]
+    pid: list[int | None]
+    prefix: tuple[str, ...]
+    message: tuple[str, ...]
+
+
+def pid_number(text: str | None) -> int | None:
+    """A pid as written, None when it is none (threads of Java are numbers past any pid)."""
+    if not text or not text.isdigit() or len(text) > 9:
+        return None
+    return int(text) or None

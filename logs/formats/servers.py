@@ -1,0 +1,141 @@
+"""Formats of the system and of servers: syslog, the kernel, web servers, model servers."""
+
+from logs import levels
+from logs.formats.base import Format, RegexFormat
+from logs.times import APACHE, CLOCK, CTIME, FRACTION, ISO, SYSLOG, TimeReader
+
+_PROCESS = r"(?P<logger>[^\s:\[\]]{1,64}(?:\([^)]*\))?)(?:\[(?P<pid>\d+)\])?:(?: |$)"
+
+
+def server_formats() -> list[Format]:
+    """From the particular to the general."""
+    return [*_models(), *_syslog(), *_kernel(), *_web()]
+
+
+def _syslog() -> list[Format]:
+    return [
+        RegexFormat(
+            "syslog5424",
+            rf"(?:\d+ )?<(?P<level>\d{{1,3}})>1 (?P<ts>{ISO}) \S+ (?P<logger>\S+) (?P<pid>\S+) \S+ (?:-|(?:\[[^\]]*\])+) ?",
+            TimeReader.iso,
+            level_of=_priority,
+        ),
+        RegexFormat(
+            "syslog",
+            rf"<(?P<level>\d{{1,3}})>(?P<ts>{SYSLOG}) (?:\S+ )??{_PROCESS}",
+            TimeReader.no_year,
+            level_of=_priority,
+        ),
+        RegexFormat("syslog", rf"(?P<ts>{SYSLOG}) \S+ {_PROCESS}", TimeReader.no_year, default=None),
+        RegexFormat(
+            "syslog", rf"(?P<ts>{SYSLOG}) (?:\S+ )?(?=last message repeated|--|\S)", TimeReader.no_year, default=None
+        ),
+        RegexFormat(
+            "syslog",
+            rf"(?P<ts>\d{{4}}-\d\d-\d\dT{CLOCK}(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)) (?!(?:{levels.WORD})\b)[\w.\-]+ {_PROCESS}",
+            TimeReader.iso,
+            default=None,
+        ),
+    ]
+
+
+def _kernel() -> list[Format]:
+    return [
+        RegexFormat(
+            "dmesg",
+            rf"\[(?P<ts>{CTIME})\] (?!\[)(?P<logger>NVRM|[A-Za-z][\w\-]*(?: [\d:.\-]+)?)?(?(logger): )",
+            TimeReader.ctime,
+            default=None,
+        ),
+        RegexFormat(
+            "dmesg",
+            r"(?:<(?P<level>\d+)>)?\[ *\d+\.\d{6}\] (?:(?P<logger>NVRM|[A-Za-z][\w\-]*(?: [\d:.\-]+)?): )?",
+            None,
+            level_of=_priority,
+            default=None,
+        ),
+        RegexFormat(
+            "glog",
+            rf"(?P<level>[IWEFD])(?P<ts>\d{{4}} {CLOCK}\.\d+) +(?P<pid>\d+) (?P<logger>[\w./\-]+:\d+)\] ",
+            TimeReader.month_day,
+        ),
+        RegexFormat(
+            "glog",
+            rf"(?P<level>[IWEFD])(?P<ts>\d{{8}} {CLOCK}\.\d+) +(?P<pid>\d+) (?P<logger>[\w./\-]+:\d+)\] ",
+            TimeReader.compact,
+        ),
+    ]
+
+
+def _web() -> list[Format]:
+
+    return [
+        RegexFormat(
+            "access",
+            rf'[\w.:\-\[\]%]+(?: \S+){{1,3}} \[(?P<ts>{APACHE})\] (?="(?:[^"\\]|\\.)*" (?P<level>\d{{3}}|-))',
+            TimeReader.slashed,
+            level_of=_status,
+        ),
+        RegexFormat(
+            "access",
+            rf'[\w.:\-\[\]%]+ \[(?P<ts>{APACHE})\] (?="(?:[^"\\]|\\.)*" (?P<level>\d{{3}}|-))',
+            TimeReader.slashed,
+            level_of=_status,
+        ),
+        RegexFormat(
+            "apache",
+            rf"\[(?P<ts>{CTIME})\] \[(?:(?P<logger>\w+):)?(?P<level>\w+)\](?: \[pid (?P<pid>\d+)(?::tid \d+)?\])?(?: \[client [^\]]*\])? ",
+            TimeReader.ctime,
+        ),
+        RegexFormat(
+            "nginx",
+            rf"(?P<ts>\d{{4}}/\d\d/\d\d {CLOCK}) \[(?P<level>\w+)\] (?P<pid>\d+)#\d+: (?:\*\d+ )?",
+            TimeReader.iso,
+        ),
+        RegexFormat(
+            "werkzeug",
+            rf'[\w.:\-]+ - - \[(?P<ts>\d\d/[A-Z][a-z]{{2}}/\d{{4}} {CLOCK})\] (?="(?:[^"\\]|\\.)*" (?P<level>\d{{3}}))',
+            TimeReader.slashed,
+            level_of=_status,
+        ),
+    ]
+
+
+def _models() -> list[Format]:
+    """Model servers; Ollama's own lines are logfmt (slog), its web server is gin."""
+    day = rf"(?P<ts>\d\d-\d\d {CLOCK}{FRACTION})"
+    return [
+        RegexFormat(
+            "vllm",
+            rf"(?:\((?:\w+ )?(?:pid|[A-Za-z_]\w*)[= ](?P<pid>\d+)\) )?(?P<level>DEBUG|INFO|WARNING|ERROR|CRITICAL) {day} \[(?P<logger>[\w./\-]+:\d+)\] ",
+            TimeReader.month_day,
+        ),
+        RegexFormat(
+            "gin", rf"\[GIN\] (?P<ts>\d{{4}}/\d\d/\d\d - {CLOCK}) \| +(?P<level>\d{{3}}) \| ", _gin, level_of=_status
+        ),
+        RegexFormat("llamacpp", r"(?P<level>[DIWE]) (?=(?:srv|slot|main|llama|ggml|common)\b)", None),
+        RegexFormat(
+            "llamacpp",
+            r"(?P<logger>(?:llama|llm|ggml|gguf|clip|whisper|common|load|print_info|llama_kv|srv|slot|main|system_info|build|sched|set_abort|init_tokenizer|create_tensor)[\w]*) *(?:[\w]+ *)?: (?=\S)",
+            None,
+            default=None,
+        ),
+    ]
+
+
+def _gin(times: TimeReader, text: str) -> int | None:
+    return times.iso(text.replace(" - ", " "))
+
+
+def _priority(text: str) -> int:
+    return levels.of_syslog(int(text))
+
+
+def _status(text: str) -> int:
+    """The level of an HTTP status: server errors are errors, client errors warnings."""
+    if not text.isdigit():
+        return levels.INFO
+    code = int(text)
+    if code >= 500:
+        return levels.ERROR
+    return levels.WARN if code >= 400 else levels.INFO

@@ -1,0 +1,108 @@
+"""Records of one file as columns: the shape in which they travel from the parser to the store."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import repeat
+from typing import Final
+
+import pyarrow as pa
+
+from logs.record import LogRecord
+
+_US: Final = pa.timestamp("us")
+
+
+@dataclass(slots=True)
+class Rows:
+    """Parallel lists, one entry a record, in file order. `end` is the offset behind the record's last byte.
+
+    `raw` is None where `prefix + message` is the original.
+    """
+
+    pos: list[int] = field(default_factory=list)
+    end: list[int] = field(default_factory=list)
+    line_no: list[int] = field(default_factory=list)
+    ts: list[int] = field(default_factory=list)
+    ts_from: list[str] = field(default_factory=list)
+    level: list[int] = field(default_factory=list)
+    logger: list[str | None] = field(default_factory=list)
+    pid: list[int | None] = field(default_factory=list)
+    prefix: list[str] = field(default_factory=list)
+    message: list[str] = field(default_factory=list)
+    raw: list[str | None] = field(default_factory=list)
+    lines: list[int] = field(default_factory=list)
+    fields: list[str | None] = field(default_factory=list)
+    format: list[str] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.pos)
+
+    def part(self, begin: int, end: int) -> "Rows":
+        """The records with numbers `begin` to `end`."""
+        return Rows(*(getattr(self, name)[begin:end] for name in self.__slots__))
+
+    def extend(self, other: "Rows") -> None:
+        """Add the records of `other` behind these."""
+        for name in self.__slots__:
+            getattr(self, name).extend(getattr(other, name))
+
+    def records(self, owner: "Owner") -> Iterator[LogRecord]:
+        """The records one by one, for live subscribers."""
+        number = len(self)
+        line_no = self.line_no if owner.numbered else repeat(None, number)
+        runs = owner.runs if owner.runs is not None else repeat(owner.run, number)
+        columns = (
+            self.ts,
+            self.ts_from,
+            self.level,
+            repeat(owner.source, number),
+            self.logger,
+            self.pid,
+            runs,
+            self.prefix,
+            self.message,
+        )
+        rest = (self.raw, self.lines, self.fields, self.format)
+        return map(LogRecord._make, zip(repeat(owner.file_id, number), self.pos, line_no, *columns, *rest, strict=True))
+
+    def table(self, owner: "Owner", host: str, ingested: int) -> pa.Table:
+        """The rows of `log_records`."""
+        number = len(self)
+        runs = pa.array(owner.runs, pa.int64()) if owner.runs is not None else _same(owner.run, pa.int64(), number)
+        return pa.table(
+            {
+                "host": _same(host, pa.string(), number),
+                "file_id": _same(owner.file_id, pa.int64(), number),
+                "pos": pa.array(self.pos, pa.int64()),
+                "line_no": pa.array(self.line_no, pa.int64()) if owner.numbered else _same(None, pa.int64(), number),
+                "ts": pa.array(self.ts, pa.int64()).view(_US),
+                "ts_from": pa.array(self.ts_from, pa.string()),
+                "ingested": _same(ingested, pa.int64(), number).view(_US),
+                "level": pa.array(self.level, pa.uint8()),
+                "source": _same(owner.source, pa.string(), number),
+                "logger": pa.array(self.logger, pa.string()),
+                "pid": pa.array(self.pid, pa.int32()),
+                "run": runs,
+                "prefix": pa.array(self.prefix, pa.string()),
+                "message": pa.array(self.message, pa.string()),
+                "raw": pa.array(self.raw, pa.string()),
+                "lines": pa.array(self.lines, pa.int32()),
+                "fields": pa.array(self.fields, pa.string()),
+                "format": pa.array(self.format, pa.string()),
+            }
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """What all records of a batch share: the file, its source and, where one program alone writes it, the run; else `runs` has one a record."""
+
+    file_id: int
+    source: str
+    run: int | None = None
+    runs: list[int | None] | None = None
+    numbered: bool = True
+
+
+def _same(value: object, kind: pa.DataType, number: int) -> pa.Array:
+    return pa.repeat(pa.scalar(value, kind), number) if value is not None else pa.nulls(number, kind)

@@ -1,0 +1,297 @@
+"""Follows one file as it grows: reads, finds the records, notices truncation and rotation.
+
+The last record of the file stays *open*: a continuation line may still come. It is shown at once, stored when the file has been quiet for a moment, and stored again in its own
+place when it grows after all. The checkpoint stands at the start of the open record until then, so a restart reads nothing twice and misses nothing.
+"""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from logs import identity
+from logs.attribution import Writers
+from logs.checkpoint import FileState
+from logs.committer import Delivery
+from logs.parser import BlockParser, ReadState, Undated
+from logs.record import LogRecord
+from logs.rows import Rows
+from logs.times import SECOND
+
+READ_AT_ONCE: Final = 1 << 20
+_STALE_US: Final = 5 * SECOND
+_MANY_LINES: Final = 4000
+
+
+@dataclass(frozen=True, slots=True)
+class TailLimits:
+    """Args: max_record_bytes: longer lines are cut there. hold_us: how long the last record waits for its continuation before it is stored.
+    partial_us: how long a line without an end waits before it is taken as it is.
+    """
+
+    max_record_bytes: int = 1 << 20
+    hold_us: int = 200_000
+    partial_us: int = 1_000_000
+
+
+class Truncated(Exception):  # noqa: N818 - states what is so
+    """The file no longer holds what was read; `missed` is the least number of bytes lost with it."""
+
+    def __init__(self, missed: int) -> None:
+        super().__init__(f"truncated; at least {missed} bytes were not read")
+        self.missed = missed
+
+
+class FileTail:
+    """One open file.
+
+    Args:
+        fd: open for reading; closed by `close`.
+        state: where to go on: at `state.stored_to`.
+        stored_from: rows of the store at or behind this position may exist already and are replaced; None: there are none.
+    """
+
+    def __init__(
+        self,
+        fd: int,
+        state: FileState,
+        parser: BlockParser,
+        *,
+        put: Callable[[Delivery], None],
+        show: Callable[[list[LogRecord]], None],
+        writers: Writers,
+        host: str,
+        now: Callable[[], int],
+        limits: TailLimits,
+        numbered: bool = True,
+        resumed: bool = False,
+    ) -> None:
+        self.fd = fd
+        self.state = state
+        self.parser = parser
+        self.writers = writers
+        self.path = state.path
+        self.moved_at: int | None = None
+        self.renamed = False
+        self.numbered = numbered
+        self._put, self._show, self._host, self._now, self._limits = put, show, host, now, limits
+        self._read = ReadState(line_no=state.lines + 1)
+        self._held = b""
+        self._open = self._seen = self._shown_to = state.stored_to
+        start = max(0, self._seen - identity.MARKER)
+        self._marker = self._before = identity.read_at(fd, self._seen - start, start)
+        status = os.fstat(fd)
+        self._mtime, self._size = -1, status.st_size
+        self._born = (status.st_size, status.st_mtime_ns // 1000)
+        self._grew = 0
+        self._open_stored = resumed
+        self._open_done = -1
+        self._skipping = self._seen > 0 and not self._marker.endswith((b"\n", b"\0"))
+        self._first_live = now() - 60 * SECOND
+        self._head_len = state.head_len
+
+    @property
+    def position(self) -> int:
+        """How far the file has been read."""
+        return self._seen
+
+    @property
+    def quiet(self) -> bool:
+        """Nothing waits to be parsed or stored."""
+        return not self._held or self._open_done == self._seen
+
+    def poll(self, limit: int = READ_AT_ONCE) -> bool:
+        """Read what is new; true when there was something.
+
+        Raises:
+            Truncated: what was read is no longer in the file; all records found before are delivered.
+            OSError: the file cannot be read.
+        """
+        status = os.fstat(self.fd)
+        if status.st_size == self._seen and status.st_mtime_ns == self._mtime:
+            self._settle()
+            return False
+        self._check(status.st_size)
+        self._size = status.st_size
+        self._mtime = status.st_mtime_ns if status.st_size <= self._seen + limit else -1
+        data = identity.read_at(self.fd, limit, self._seen)
+        if not data:
+            self._settle()
+            return False
+        self._grew = self._now()
+        self._seen += len(data)
+        self._marker = (self._marker + data)[-identity.MARKER :]
+        self._take(data)
+        return True
+
+    def finish(self) -> None:
+        """Nothing more comes: the open record is done, a line without an end is a record."""
+        self._settle(final=True, partial=True)
+
+    def pause(self) -> None:
+        """Store the open record now; its continuation may still come, in another life of the watch."""
+        self._settle(now=True)
+
+    def close(self) -> None:
+        """Let the file go."""
+        os.close(self.fd)
+
+    def _check(self, size: int) -> None:
+        """Is what we read still there? The bytes before our position must be."""
+        if size >= self._seen:
+            if identity.read_at(self.fd, len(self._marker), self._seen - len(self._marker)) == self._marker:
+                return
+        self._settle(final=True, partial=False)
+        raise Truncated(max(0, self._size - self._seen))
+
+    def _take(self, data: bytes) -> None:
+        if self._skipping:
+            end = data.find(b"\n")
+            self._lose(len(data) if end < 0 else end)
+            if end < 0:
+                self._open, self._before = self._seen, self._marker
+                self._deliver(Rows(), self._seen, self._read.line_no)
+                return
+            self._skipping, skipped = False, data[: end + 1]
+            data = data[end + 1 :]
+            self._open = self._seen - len(data)
+            self._before = (self._before + skipped)[-identity.MARKER :]
+        self._held += data
+        if self._held.startswith(b"\0") and not self._before.strip(
+            b"\0"
+        ):  # a hole: the writer went on at its old offset after a truncation
+            hole = len(self._held) - len(self._held.lstrip(b"\0"))
+            self._advance(hole)
+        whole = self._held.rfind(b"\n") + 1
+        if whole:
+            self._parse(whole)
+        if len(self._held) - (self._held.rfind(b"\n") + 1) > self._limits.max_record_bytes:
+            self._cut()
+
+    def _parse(self, end: int) -> None:
+        """Parse the whole lines held; all records but the last are done."""
+        if not self.parser.settled:
+            self.parser.learn(self._held[:65536])
+        line_no, previous = self._read.line_no, self._read.previous_ts
+        rows = self.parser.parse(self._held[:end], self._open, self._read, self._undated())
+        if not rows:  # blank lines only
+            self._advance(end)
+            return
+        self._emit(rows)
+        last = rows.pos[-1]
+        if rows.end[-1] - last > self._limits.max_record_bytes or rows.lines[-1] > _MANY_LINES:
+            self._deliver(rows, self._open + end, self._read.line_no)
+            self._advance(end)
+            return
+        self._all_but_last(rows, line_no, previous)
+
+    def _all_but_last(self, rows: Rows, line_no: int, previous: int | None) -> None:
+        """Deliver the records that are done; the last one becomes the open one."""
+        done = rows.part(0, len(rows) - 1)
+        if done:
+            self._deliver(done, rows.pos[-1], rows.line_no[-1])
+        self._read = ReadState(max(line_no, rows.line_no[-1]), done.ts[-1] if done else previous)
+        self._advance(rows.pos[-1] - self._open, stored=self._open_stored and not done)
+
+    def _advance(self, length: int, *, stored: bool = False) -> None:
+        """The first `length` bytes held are done; `stored`: what follows is in the store already."""
+        if length:
+            self._before = (self._before + self._held[max(0, length - identity.MARKER) : length])[-identity.MARKER :]
+            self._held = self._held[length:]
+            self._open += length
+            self._open_stored = stored
+
+    def _settle(self, *, now: bool = False, final: bool = False, partial: bool = False) -> None:
+        """Store the open record when the file has been quiet for long enough, or `now`, or because it is `final` (its last line only if `partial` or whole)."""
+        if final and not partial and not self._held.endswith(b"\n"):
+            self._held = self._held[: self._held.rfind(b"\n") + 1]
+        if not self._held or (self._open_done == self._seen and not final):
+            return
+        quiet = self._now() - self._grew
+        whole = self._held.endswith(b"\n")
+        if not (now or final) and quiet < (self._limits.hold_us if whole else self._limits.partial_us):
+            return
+        read = ReadState(self._read.line_no, self._read.previous_ts)
+        rows = self.parser.parse(self._held, self._open, read, self._undated())
+        if rows:
+            self._emit(rows)
+            if final:
+                self._deliver(rows, self._open + len(self._held), read.line_no)
+                self._advance(len(self._held))
+                return
+            self._all_but_last(rows, self._read.line_no, self._read.previous_ts)
+            self._deliver(rows.part(len(rows) - 1, len(rows)), self._open, self._read.line_no)
+            self._open_stored = True
+        self._open_done = self._seen
+
+    def _emit(self, rows: Rows) -> None:
+        """Show records to those who watch; what was shown before is shown again only when it has grown."""
+        begin = 0
+        while begin < len(rows) and rows.end[begin] <= self._shown_to:
+            begin += 1
+        if begin == len(rows):
+            return
+        self._shown_to = rows.end[-1]
+        part = rows.part(begin, len(rows)) if begin else rows
+        records = list(part.records(self.writers.owner(part, self.state, numbered=self.numbered)))
+        if self._first_live:
+            records = [record for record in records if record.ts >= self._first_live]
+        if records:
+            self._show(records)
+
+    def catch_up_done(self) -> None:
+        """What comes from now on is new, however old its time stamps are."""
+        self._first_live = 0
+
+    def _deliver(self, rows: Rows, stored_to: int, line_no: int) -> None:
+        """Hand records over, with the checkpoint at `stored_to`, where the line numbered `line_no` begins."""
+        state = self.state
+        replaces = bool(rows) and self._open_stored
+        changes: dict[str, Any] = {
+            "stored_to": stored_to,
+            "marker_hash": self._marker_at(stored_to),
+            "size": self._size,
+            "format": self.parser.format_name,
+        }
+        if self.numbered:
+            changes["lines"] = line_no - 1
+        if self._head_len < identity.HEAD and self._seen > self._head_len:
+            head, self._head_len = identity.head_of(self.fd, min(identity.HEAD, self._seen))
+            changes |= {"head_hash": head, "head_len": self._head_len}
+        table = (
+            rows.table(self.writers.owner(rows, state, numbered=self.numbered), self._host, self._now())
+            if rows
+            else None
+        )
+        counts = {"records": len(rows) - replaces, "bytes": max(0, stored_to - self._open)}
+        self._put(Delivery(state, table, replaces=replaces, changes=changes, counts=counts))
+
+    def _marker_at(self, position: int) -> str:
+        """Hash of the bytes before `position`, as they were when they were read."""
+        known = self._before + self._held
+        end = position - (self._open - len(self._before))
+        return identity.digest(known[max(0, end - identity.MARKER) : end])
+
+    def _cut(self) -> None:
+        """The line is too long: its beginning becomes a record, the rest is skipped and counted."""
+        start = self._held.rfind(b"\n") + 1
+        if start:
+            rows = self.parser.parse(self._held[:start], self._open, self._read, self._undated())
+            self._deliver(rows, self._open + start, self._read.line_no)
+            self._advance(start)
+        limit = self._limits.max_record_bytes
+        rows = self.parser.parse(self._held[:limit], self._open, self._read, self._undated())
+        self._emit(rows)
+        self._shown_to = self._seen
+        self._deliver(rows, self._open + len(self._held), self._read.line_no)
+        self._lose(len(self._held) - limit)
+        self._advance(len(self._held))
+        self._skipping = True
+
+    def _lose(self, count: int) -> None:
+        if count:
+            self._put(Delivery(self.state, counts={"missed_bytes": count}))
+
+    def _undated(self) -> Undated:
+        size, mtime = self._born
+        return Undated(mtime, "mtime") if self._open < size else Undated(self._now(), "ingest", _STALE_US)
