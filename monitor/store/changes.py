@@ -43,22 +43,27 @@ def apply(connection: duckdb.DuckDBPyConnection, changes: Sequence[Change], colu
 
 
 def merge_appends(changes: Iterable[Change]) -> list[Change]:
-    """The same changes with neighbouring appends to one table joined: a statement costs more than its rows."""
+    """The same changes with the appends to one table joined: a statement costs more than its rows.
+
+    An append moves forward to the one before it only when nothing between them changes the same table.
+    """
     merged: list[Change] = []
+    places: dict[str, int] = {}
     groups: dict[int, list[pa.Table]] = {}
     for change in changes:
-        last = merged[-1] if merged else None
-        if (
-            isinstance(change, Append)
-            and isinstance(last, Append)
-            and last.table == change.table
-            and last.rows.schema.equals(change.rows.schema)
-        ):
-            groups.setdefault(len(merged) - 1, [last.rows]).append(change.rows)
+        place = places.get(change.table)
+        if isinstance(change, Append) and place is not None and groups[place][0].schema.equals(change.rows.schema):
+            groups[place].append(change.rows)
+            continue
+        if isinstance(change, Append):
+            places[change.table] = len(merged)
+            groups[len(merged)] = [change.rows]
         else:
-            merged.append(change)
+            places.pop(change.table, None)
+        merged.append(change)
     for index, tables in groups.items():
-        merged[index] = Append(merged[index].table, pa.concat_tables(tables))
+        if len(tables) > 1:
+            merged[index] = Append(merged[index].table, pa.concat_tables(tables))
     return merged
 
 

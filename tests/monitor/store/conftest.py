@@ -1,0 +1,79 @@
+"""What the store's tests share: a clock, open stores, and sweeps made up."""
+
+from array import array
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from monitor import wire
+from monitor.store import Append, Store, open_store
+
+START = 1_700_000_000_000_000
+MIB = 1024 * 1024
+
+
+class Clock:
+    """Microseconds since the epoch, moved by hand."""
+
+    def __init__(self) -> None:
+        self.now = START
+
+    def __call__(self) -> int:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def store(tmp_path: Path, clock: Clock) -> Iterator[Store]:
+    opened = open_store(tmp_path, limit_bytes=256 * MIB, now=clock)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def host_rows() -> Callable[..., Append]:
+    """Makes host samples: `host_rows({ts: cpu_pct})`."""
+
+    def make(cpu: dict[int, float | None], host: str = "h") -> Append:
+        table = pa.table(
+            {
+                "host": [host] * len(cpu),
+                "ts": pa.array(list(cpu), pa.int64()).view(pa.timestamp("us")),
+                "cpu_pct": pa.array(list(cpu.values()), pa.float32()),
+            }
+        )
+        return Append("host_samples", table)
+
+    return make
+
+
+@pytest.fixture
+def make_tick() -> Callable[..., wire.Tick]:
+    """Makes sweeps: `make_tick(seq, runs=[…], cpu_pct=[…], rss=[…], born=[…], …)`."""
+
+    def make(seq: int, *, runs: list[int] | None = None, **given: object) -> wire.Tick:
+        runs = runs or []
+        columns = {}
+        for name, code in wire.RUN_COLUMNS.items():
+            values = runs if name == "run" else given.pop(name, [0] * len(runs))
+            columns[name] = array(code, values).tobytes()  # type: ignore[arg-type]
+        defaults: dict[str, object] = {
+            "seq": seq,
+            "ts": START + seq * 1_000_000,
+            "mono_ns": 0,
+            "host": wire.HostReading(cpu_pct=12.5),
+            "runs": wire.RunColumns(**columns),
+            "born": [],
+            "gone": [],
+            "gpu": wire.GpuState("none", "no driver", 0.0, [], []),
+            "quality": wire.Quality(seq, seq, 1.0, 2.0, 0.0, 1, {}),
+        }
+        return wire.Tick(**{**defaults, **given})  # type: ignore[arg-type]
+
+    return make

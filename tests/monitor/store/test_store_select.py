@@ -1,0 +1,132 @@
+"""A person's own SQL: it reads, and can do nothing else."""
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from monitor.errors import QueryError
+from monitor.store import Store
+
+FORBIDDEN = [
+    "INSERT INTO hosts (host, boot_id) VALUES ('x', 'y')",
+    "UPDATE runs SET pid = 1",
+    "DELETE FROM runs",
+    "DROP TABLE runs",
+    "CREATE TABLE x (a INT)",
+    "CREATE TEMP TABLE x AS SELECT 1",
+    "CREATE MACRO wk_ts(a) AS 1",
+    "EXPLAIN ANALYZE INSERT INTO hosts (host, boot_id) VALUES ('x', 'y')",
+    "EXPLAIN ANALYZE DELETE FROM meta",
+    "WITH x AS (DELETE FROM runs RETURNING *) SELECT * FROM x",
+    "SELECT 1; DELETE FROM runs",
+    "COPY runs TO '{dir}/out.csv'",
+    "COPY (SELECT 1) TO '{dir}/out.parquet'",
+    "EXPORT DATABASE '{dir}/out'",
+    "ATTACH '{dir}/other.duckdb'",
+    "ATTACH 'http://127.0.0.1:1/x.duckdb'",
+    "INSTALL httpfs",
+    "LOAD httpfs",
+    "SET threads = 1",
+    "SET enable_external_access = true",
+    "RESET ALL",
+    "PRAGMA enable_profiling",
+    "CALL enable_logging()",
+    "FROM enable_logging()",
+    "SELECT * FROM read_text('/etc/hostname')",
+    "SELECT * FROM read_blob('/etc/host*')",
+    "SELECT * FROM read_csv('/etc/passwd')",
+    "SELECT * FROM read_json('/proc/self/environ')",
+    "SELECT * FROM read_parquet('http://127.0.0.1:1/x')",
+    "SELECT * FROM parquet_metadata('/etc/hostname')",
+    "SELECT * FROM '/etc/passwd'",
+    "SELECT * FROM glob('/etc/*')",
+    "SELECT * FROM sniff_csv('/etc/passwd')",
+    "SELECT getenv('HOME')",
+    "BEGIN",
+    "COMMIT",
+    "CHECKPOINT",
+    "VACUUM",
+    "PREPARE x AS SELECT 1",
+    "EXECUTE x",
+    "SELECT $a",
+    "SELECT ?",
+    "",
+    "   -- nothing",
+    "SELECT",
+    "SELECT 1\0",
+]
+
+
+@pytest.mark.parametrize("sql", FORBIDDEN)
+def test_what_does_not_read_is_refused(store: Store, tmp_path: Path, sql: str) -> None:
+    """Writing, files, network, settings, several statements: refused, and nothing changed."""
+    before = sorted(path.name for path in tmp_path.iterdir())
+    with pytest.raises(QueryError) as caught:
+        store.select(sql.replace("{dir}", str(tmp_path)))
+    assert caught.value.hint
+    assert sorted(path.name for path in tmp_path.iterdir()) == before
+    assert store.select("SELECT schema_version FROM meta").num_rows == 1
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT 1 AS a",
+        "WITH x AS (SELECT 1 AS a) SELECT * FROM x",
+        "VALUES (1)",
+        "DESCRIBE runs",
+        "SHOW TABLES",
+        "EXPLAIN SELECT 1",
+        "FROM hosts;",
+    ],
+)
+def test_what_reads_is_answered(store: Store, sql: str) -> None:
+    """Every kind of reading statement gets a table."""
+    assert store.select(sql).num_columns >= 1
+
+
+def test_secrets_of_the_process_are_not_there(store: Store) -> None:
+    """No secret is stored in the engine, and no Python variable of the program can be read as a table."""
+    assert store.select("SELECT * FROM duckdb_secrets()").num_rows == 0
+    with pytest.raises(QueryError):
+        store.select("SELECT * FROM sql")
+
+
+def test_a_huge_answer_is_cut_without_being_made(store: Store) -> None:
+    """The limit holds for ten thousand million rows, at once."""
+    table = store.select("SELECT * FROM range(10000000000)", limit=7, deadline_s=20)
+    assert table.column(0).to_pylist() == list(range(7))
+    assert store.select("SELECT 1 AS a", limit=0).num_rows == 0
+
+
+def test_a_slow_query_is_stopped_and_others_go_on(store: Store) -> None:
+    """A cross join is cancelled at its deadline while another thread's query answers; the store stays usable."""
+    failures: list[QueryError] = []
+
+    def slow() -> None:
+        try:
+            store.select(
+                "SELECT count(*) FROM range(1000000) a, range(1000000) b WHERE a.range * b.range % 7 = 3",
+                deadline_s=0.4,
+            )
+        except QueryError as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=slow)
+    thread.start()
+    assert store.select("SELECT 1 AS a").to_pylist() == [{"a": 1}]
+    thread.join(timeout=20)
+    assert not thread.is_alive()
+    assert "0.4 s" in failures[0].message
+    assert store.select("SELECT 2 AS a").to_pylist() == [{"a": 2}]
+
+
+def test_queries_check_their_parameters(store: Store) -> None:
+    """A named query with a wrong name, a wrong or a missing parameter says which."""
+    with pytest.raises(QueryError, match="no query"):
+        store.query("nonsense")
+    with pytest.raises(QueryError, match="colour"):
+        store.query("series_marks_host", host="h", colour="red")
+    with pytest.raises(QueryError, match="host"):
+        store.query("series_marks_host")
