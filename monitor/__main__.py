@@ -1,0 +1,5 @@
+"""`python -m monitor …` is `watchkeeper …`."""
+
+from monitor.cli import main
+
+main()

@@ -1,0 +1,442 @@
+"""The agent: puts the parts together, runs them, and ends them in order. The one place that knows everyone."""
+
+import asyncio
+import importlib.metadata
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, Protocol, runtime_checkable
+
+import msgspec
+import uvicorn
+
+import logs
+from ai.discovery import DiscoveryConfig, discover
+from logs import search
+from monitor.account import SampleAccount
+from monitor.api import Context, create_app
+from monitor.costs import OwnCost, ReportedCost
+from monitor.endpoint import write_endpoint
+from monitor.engines import EngineWatch
+from monitor.errors import StoreError
+from monitor.events import watch_event
+from monitor.listening import Listener, listen
+from monitor.live import Hub
+from monitor.masking import Masker
+from monitor.parent import end_with_parent
+from monitor.paths import DataFiles
+from monitor.report import Reporter
+from monitor.sampling.process import SamplerProcess
+from monitor.settings import EngineSettings, Settings
+from monitor.store import open_store, rows
+from monitor.store.interface import Change, Store
+from monitor.store.lock import DataDirLock
+from monitor.wire import Hello, Message, Tick
+from monitor.world import World
+from monitor.writer import StoreWriter
+
+log = logging.getLogger("watchkeeper.agent")
+STATUS_S: Final = 5.0
+UPKEEP_S: Final = 60.0
+
+
+def version() -> str:
+    """The installed version."""
+    try:
+        return importlib.metadata.version("watchkeeper")
+    except importlib.metadata.PackageNotFoundError:
+        return "0+unknown"
+
+
+def now_us() -> int:
+    """Microseconds since the epoch, UTC."""
+    return time.time_ns() // 1000
+
+
+class Server(uvicorn.Server):
+    """uvicorn, with the signals left to the agent."""
+
+    def capture_signals(self) -> Any:
+        """Capture none."""
+        import contextlib
+
+        return contextlib.nullcontext()
+
+
+class Agent:
+    """One watch over one machine.
+
+    Args:
+        settings: those in force at the start.
+        data_dir: where everything is kept; it must exist.
+        environ: the environment, for the runtime directory.
+        sampler_command: another sampler than our own, for tests.
+        parent: end when this process ends.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        data_dir: Path,
+        *,
+        environ: Mapping[str, str],
+        sampler_command: Sequence[str] | None = None,
+        parent: int | None = None,
+    ) -> None:
+        self.settings, self.data_dir, self._environ = settings, data_dir, environ
+        self._sampler_command, self._parent = sampler_command, parent
+        self.started = now_us()
+        self.masker = Masker(settings.masking.extra)
+        self.world = World()
+        self.account = SampleAccount(settings.sampling.interval_s)
+        self.own, self.sampler_cost = OwnCost(), ReportedCost()
+        self.hub = Hub(self.world, logs.record_json)
+        self.engines = EngineWatch(lambda: self.settings.engines, look_at_engines, self._publish_soon)
+        self.sampler_message = ""
+        self.restart_needed: list[str] = []
+        self.sampler: SamplerProcess
+        self.store: Store
+        self.writer: StoreWriter
+        self.logs: logs.LogService | None = None
+        self.listener: Listener
+        self._reporter: Reporter
+        self._loop: asyncio.AbstractEventLoop
+        self._ending: asyncio.Event
+        self._status_due: asyncio.Event
+        self._saving: asyncio.Lock
+        self._logs_starting: asyncio.Task[None] | None = None
+        self._dropped_told = 0
+
+    def run(self) -> None:
+        """Watch until SIGTERM, SIGINT, `POST /v1/shutdown`, or the parent's end.
+
+        Raises:
+            StoreLocked: another agent owns the data directory.
+            StoreError, ConfigError: the store or the socket cannot be used.
+        """
+        with DataDirLock(self.data_dir):
+            self.store = self._open()
+            try:
+                asyncio.run(self._watch())
+            finally:
+                self.store.close()
+
+    def _open(self) -> Store:
+        keep = self.settings.store
+        return open_store(
+            self.data_dir,
+            limit_bytes=keep.limit_mb * 1_000_000,
+            memory_limit_mb=keep.memory_limit_mb,
+            now=now_us,
+            raw_days=keep.raw_days,
+            log_days=keep.log_days,
+        )
+
+    async def _watch(self) -> None:
+        """Start everything, wait for the end, stop everything in the opposite order."""
+        self._loop, self._ending = asyncio.get_running_loop(), asyncio.Event()
+        self._status_due, self._saving = asyncio.Event(), asyncio.Lock()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self._loop.add_signal_handler(number, self._ending.set)
+        if self._parent is not None:
+            end_with_parent(self._parent, self._end_soon)
+        self.writer = StoreWriter(self.store, data_dir=self.data_dir)
+        self.writer.start()
+        self.listener = listen(self.data_dir, self._environ)
+        interval = self.settings.sampling.interval_s
+        self.sampler = SamplerProcess(
+            self._hear, self._sampler_state, interval_s=interval, command=self._sampler_command
+        )
+        server = self._server()
+        serving = asyncio.create_task(server.serve(sockets=[self.listener.sock]))
+        self.sampler.start()
+        write_endpoint(self.data_dir, self.listener.endpoint)
+        log.info("watching; pid %d, %s", os.getpid(), self.listener.endpoint.name)
+        chores = [asyncio.create_task(chore) for chore in self._chores()]
+        try:
+            await asyncio.wait({serving, asyncio.create_task(self._ending.wait())}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            await self._stop(server, serving, chores)
+
+    def _server(self) -> Server:
+        reporter = Reporter(self, version(), lambda: search.errors(self.store, now_us()))
+        context = Context(
+            host=self.host_name,
+            world=self.world,
+            store=self.store,
+            hub=self.hub,
+            logs=lambda: self.logs,
+            engines=self.engines,
+            status=reporter.status,
+            settings=lambda: self.settings,
+            save_settings=self.save_settings,
+            restart_needed=lambda: self.restart_needed,
+            shutdown=self._end_soon,
+            now=now_us,
+            token=self.listener.endpoint.token,
+        )
+        self._reporter = reporter
+        config = uvicorn.Config(
+            create_app(context, version()),
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            ws="websockets-sansio",
+            ws_per_message_deflate=False,
+            ws_max_size=1 << 20,
+            timeout_graceful_shutdown=0,
+            server_header=False,
+        )
+        return Server(config)
+
+    def _chores(self) -> list[Coroutine[Any, Any, None]]:
+        return [self.engines.keep_looking(), self.hub.send_records(), self._tell_status(), self._upkeep()]
+
+    async def _stop(self, server: Server, serving: "asyncio.Task[None]", chores: "list[asyncio.Task[None]]") -> None:
+        """End in an order that loses nothing: readers first, then the writer, then the address."""
+        began = time.monotonic()
+        for chore in chores:
+            chore.cancel()
+        server.should_exit = True
+        if self._logs_starting is not None:
+            await asyncio.wait({self._logs_starting}, timeout=2)
+        stops: list[Callable[[], object]] = [lambda: self.sampler.stop(0.5)]
+        if self.logs is not None:
+            stops.append(self.logs.stop)
+        await asyncio.gather(*(asyncio.to_thread(stop) for stop in stops), return_exceptions=True)
+        await asyncio.gather(*chores, return_exceptions=True)
+        if not await asyncio.to_thread(self.writer.stop):
+            log.error("the store took too long; %d samples were not written", self.writer.waiting)
+        await asyncio.wait({serving}, timeout=1)
+        self.listener.close()
+        DataFiles(self.data_dir).endpoint.unlink(missing_ok=True)
+        log.info("ended after %.2f s", time.monotonic() - began)
+
+    def _end_soon(self) -> None:
+        """Ask for the end; from any thread."""
+        self._loop.call_soon_threadsafe(self._ending.set)
+
+    # --- what the sampler says
+
+    def _hear(self, message: Message) -> None:
+        """On the sampler's reading thread."""
+        self._loop.call_soon_threadsafe(self._accept, message)
+
+    def _sampler_state(self, state: str, message: str) -> None:
+        """On the sampler's watching thread."""
+        self.sampler_message = message
+        if message:
+            log.warning("sampler %s: %s", state, message)
+        self._loop.call_soon_threadsafe(self._status_due.set)
+
+    def host_name(self) -> str:
+        """The machine's name in the store."""
+        info = self.world.host
+        return info.host if info else os.uname().nodename
+
+    def _accept(self, message: Message) -> None:
+        if isinstance(message, Hello):
+            self.world.greet(message)
+            self.account.restarted()
+            self.sampler_cost.forget()
+            host_info, now = message.host, now_us()
+            self.writer.samples(lambda: rows.hello_changes(host_info, now), count=0)
+            if self.logs is None and self._logs_starting is None:
+                self._logs_starting = asyncio.create_task(self._start_logs(message))
+        else:
+            self._accept_tick(message)
+
+    def _accept_tick(self, tick: Tick) -> None:
+        info = self.world.host
+        if info is None:
+            return
+        hole = self.account.take(tick)
+        self.world.accept(tick)
+        self.sampler_cost.report(tick.quality.cpu_s, tick.quality.rss, tick.mono_ns / 1e9)
+        self.own.measure()
+        events: list[Change] = []
+        if hole is not None:
+            seconds = (hole.end - hole.start) / 1e6
+            text = f"{hole.missed} samples were missed in {seconds:.1f} s"
+            log.warning("%s", text)
+            details = {"from": hole.start, "to": hole.end, "missed": hole.missed}
+            events.append(watch_event(info.host, tick.ts, "GAP", text, **details))
+        if tick.clock_step_s:
+            log.warning("the wall clock was set by %+.3f s", tick.clock_step_s)
+        if self.writer.dropped > self._dropped_told and self.writer.state == "ok":
+            lost = self.writer.dropped - self._dropped_told
+            self._dropped_told = self.writer.dropped
+            events.append(watch_event(info.host, tick.ts, "LOST", f"{lost} samples found no room", samples=lost))
+        cpu, rss = self._watch_cost()
+        self.writer.samples(
+            lambda: [*rows.tick_changes(info.host, info.boot_id, tick, watch_cpu_pct=cpu, watch_rss=rss), *events]
+        )
+        self.hub.publish_tick(self._tick_frame(tick))
+
+    def _tick_frame(self, tick: Tick) -> dict[str, Any]:
+        expected = self.account.expected(time.monotonic_ns())
+        received = self.account.received
+        cpu, rss = self._watch_cost()
+        return {
+            "t": "tick",
+            "seq": tick.seq,
+            "ts": tick.ts,
+            "host": msgspec.structs.replace(tick.host, disks=None, nics=None, space=None),
+            "gpus": tick.gpu.gpus,
+            "gpu_state": tick.gpu.state,
+            "gpu_message": tick.gpu.message,
+            "samples": {
+                "expected": expected,
+                "received": received,
+                "missed": max(0, expected - received),
+                "lag_ms": tick.quality.lag_ms,
+            },
+            "watch": {"cpu_pct": cpu, "rss": rss},
+        }
+
+    def _watch_cost(self) -> tuple[float | None, int]:
+        """CPU percent of one core and memory of agent and sampler together."""
+        cpu = [c for c in (self.own.cpu_pct, self.sampler_cost.cpu_pct) if c is not None]
+        return round(sum(cpu), 2) if cpu else None, (self.own.rss or 0) + (self.sampler_cost.rss or 0)
+
+    # --- logs
+
+    async def _start_logs(self, hello: Hello) -> None:
+        """The log service begins once the machine's name and boot are known."""
+
+        def begin() -> logs.LogService:
+            service = logs.LogService(
+                store=self.store,
+                commit=self.writer.commit,
+                settings=self._log_settings(),
+                host=hello.host.host,
+                boot_id=hello.host.boot_id,
+                run_of_pid=self.world.run_of_pid,
+                own_pids=self._own_pids,
+                mask=self.masker.mask_text,
+                now=now_us,
+                on_records=self.hub.publish_records,
+            )
+            service.start()
+            return service
+
+        try:
+            self.logs = await asyncio.to_thread(begin)
+        except (StoreError, OSError):
+            log.exception("log files cannot be followed")
+            self._logs_starting = None
+
+    def _log_settings(self) -> "logs.LogSettings":
+        s = self.settings.logs
+        return logs.LogSettings(
+            discover=s.discover, journal=s.journal, globs=tuple(s.globs), exclude=(*s.exclude, f"{self.data_dir}/*")
+        )
+
+    def _own_pids(self) -> set[int]:
+        """Processes of the watch itself, whose files are not followed."""
+        return {pid for pid in (os.getpid(), self.sampler.pid) if pid is not None}
+
+    # --- chores
+
+    def _publish_soon(self) -> None:
+        self._status_due.set()
+
+    async def _tell_status(self) -> None:
+        """The slower news: every 5 s, and when something changed."""
+        while True:
+            try:
+                await asyncio.wait_for(self._status_due.wait(), STATUS_S)
+                await asyncio.sleep(0.05)
+            except TimeoutError:
+                pass
+            self._status_due.clear()
+            if self.hub.subscribers:
+                frame = await asyncio.to_thread(self._reporter.live_status)
+                self.hub.publish_status(frame)
+
+    async def _upkeep(self) -> None:
+        """Retention."""
+        while True:
+            await asyncio.sleep(UPKEEP_S)
+            self.writer.errand(_enforce)
+
+    # --- settings
+
+    async def save_settings(self, changes: Mapping[str, Any]) -> None:
+        """Check, write, and apply what can be applied at once."""
+        async with self._saving:
+            before = self.settings
+            after = await asyncio.to_thread(before.save, changes)
+            self.settings = after
+            restart = {
+                row["key"] for row in after.describe() if row["restart"] and before.get(row["key"]) != row["value"]
+            }
+            self.restart_needed = sorted({*self.restart_needed, *(restart - after.SECRET)})
+            if before.logs != after.logs and self.logs is not None:
+                await asyncio.to_thread(self.logs.configure, self._log_settings())
+            if before.engines != after.engines:
+                self.engines.again()
+            if before.store != after.store:
+                keep = after.store
+                limit = keep.limit_mb * 1_000_000
+                if isinstance(self.store, Adjustable):
+                    self.store.set_limits(limit_bytes=limit, raw_days=keep.raw_days, log_days=keep.log_days)
+                    self.writer.errand(_enforce)
+                else:
+                    changed = [
+                        k for k in ("limit_mb", "raw_days", "log_days") if getattr(before.store, k) != getattr(keep, k)
+                    ]
+                    self.restart_needed = sorted({*self.restart_needed, *(f"store.{k}" for k in changed)})
+            self._publish_soon()
+
+
+@runtime_checkable
+class Adjustable(Protocol):
+    """A store whose limits can change while it is open."""
+
+    def set_limits(self, *, limit_bytes: int, raw_days: float, log_days: float) -> None:
+        """Use other limits from now on."""
+        ...
+
+
+async def look_at_engines(where: EngineSettings) -> list[dict[str, Any]]:
+    """Ask the model engines, each with a deadline."""
+    config = DiscoveryConfig(ollama_url=where.ollama_url, openai_urls=tuple(where.openai_urls))
+    return [engine.model_dump(mode="json") for engine in await discover(config)]
+
+
+def _enforce(store: Store) -> None:
+    removed = store.enforce_limit()
+    if removed:
+        log.info("%d old rows were removed", removed)
+
+
+def configure_logging(data_dir: Path, *, foreground: bool) -> None:
+    """The agent's own log: `agent.log` (5 MB, three kept), and standard error when a person watches."""
+    from logging.handlers import RotatingFileHandler
+
+    handlers: list[logging.Handler] = []
+    try:
+        path = DataFiles(data_dir).agent_log
+        os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
+        handlers.append(RotatingFileHandler(path, maxBytes=5_000_000, backupCount=3, encoding="utf-8"))
+    except OSError as error:
+        foreground = True
+        logging.getLogger("watchkeeper").warning("agent.log cannot be written: %s", error)
+    if foreground:
+        handlers.append(logging.StreamHandler())
+    form = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
+    for handler in handlers:
+        handler.setFormatter(form)
+    root = logging.getLogger()
+    root.handlers[:] = handlers
+    root.setLevel(logging.INFO)
+    for chatty in ("httpx", "httpcore", "uvicorn.error", "uvicorn.access"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+    threading.excepthook = lambda args: log.error(
+        "thread %s failed", args.thread.name if args.thread else "?", exc_info=args.exc_value
+    )

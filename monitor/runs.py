@@ -1,0 +1,79 @@
+"""One life of one process, from what runs now and from what is stored."""
+
+import math
+import os
+from typing import Any, Final
+
+from monitor.store.interface import Store
+from monitor.world import World, status_word
+
+_SQL: Final = """
+SELECT r.pid, r.ppid, r.uid, r.user_name, r.name, r.cmdline, r.exe, r.cgroup, r.kernel_thread, r.boot_id, r.start_tick,
+    epoch_us(r.start_ts) AS start_ts, epoch_us(r.end_ts) AS end_ts, r.exit_code, r.exit_signal, r.peak_rss, r.cpu_seconds,
+    s.status AS status_code, s.cpu_pct, s.rss, s.vms, s.threads, s.read_bps, s.write_bps, s.read_bytes, s.write_bytes, s.fds,
+    s.ctx_voluntary, s.ctx_involuntary
+FROM runs r LEFT JOIN (SELECT * FROM run_samples WHERE run = {run} ORDER BY ts DESC LIMIT 1) s ON s.run = r.run
+WHERE r.run = {run}
+"""
+"""`run` is an integer, never text."""
+
+_NO_READINGS: dict[str, Any] = dict.fromkeys(
+    (
+        "ppid", "user", "uid", "status", "start_ts", "cpu_pct", "rss", "vms", "threads", "read_bps", "write_bps", "read_bytes",
+        "write_bytes", "fds", "ctx_voluntary", "ctx_involuntary", "gpu_mem", "exe", "cgroup", "end_ts", "exit_code", "exit_signal",
+        "peak_rss", "cpu_seconds",
+    )
+)  # fmt: skip
+
+
+def stored_run(store: Store, run: int) -> dict[str, Any] | None:
+    """What the store has of a run: identity, end, and its last readings; None when it has nothing."""
+    table = store.select(_SQL.format(run=int(run)), limit=1)
+    if table.num_rows == 0:
+        return None
+    row: dict[str, Any] = table.to_pylist()[0]
+    status = row.pop("status_code")
+    for name, value in row.items():
+        if isinstance(value, float) and math.isnan(value):
+            row[name] = None
+    known = {name: row[name] for name in row if name != "user_name"}
+    return {
+        **known,
+        "user": row["user_name"],
+        "status": None if status is None else status_word(status),
+        "kernel_thread": bool(row["kernel_thread"]),
+        "mine": row["uid"] == os.getuid() and not row["kernel_thread"],
+        "gpu_mem": None,
+    }
+
+
+def relatives(world: World, run: int) -> dict[str, Any]:
+    """The parent and the children among the running processes."""
+    c = world.columns
+    if c is None:
+        return {"parent": None, "children": []}
+    runs, pids, ppids = c.column("run"), c.column("pid"), c.column("ppid")
+    me = next((i for i, number in enumerate(runs) if number == run), None)
+    if me is None:
+        return {"parent": None, "children": []}
+    return {
+        "parent": next((_ref(world, runs[i]) for i, pid in enumerate(pids) if pid == ppids[me]), None),
+        "children": [ref for i, ppid in enumerate(ppids) if ppid == pids[me] and (ref := _ref(world, runs[i]))],
+    }
+
+
+def _ref(world: World, run: int) -> dict[str, Any] | None:
+    info = world.runs.get(run)
+    return None if info is None else {"run": str(run), "pid": info.pid, "name": info.name, "cmdline": info.cmdline}
+
+
+def merge(run: int, world: World, now: dict[str, Any] | None, stored: dict[str, Any] | None) -> dict[str, Any] | None:
+    """A run as the API gives it; what runs now is newer than what is stored. None when neither knows it."""
+    if now is None and stored is None:
+        return None
+    info = world.runs.get(run)
+    whole: dict[str, Any] = {**_NO_READINGS, **(stored or {}), **(now or {}), "run": str(run)}
+    if info is not None:
+        whole |= {"exe": info.exe, "cgroup": info.cgroup, "start_tick": info.start_tick, "end_ts": None}
+        whole["boot_id"] = world.host.boot_id if world.host else ""
+    return whole
