@@ -23,6 +23,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m monitor.sampling", description=__doc__)
     parser.add_argument("--interval", type=float, default=1.0, metavar="SECONDS", help="time between samples (0.05-60)")
     parser.add_argument("--reader", choices=("auto", "procfs", "portable"), default="auto", help="how to read")
+    parser.add_argument(
+        "--buffer", type=int, default=4 * 1024 * 1024, metavar="BYTES", help="how much may wait for a slow reader"
+    )
     options = parser.parse_args(arguments)
     if not 0.05 <= options.interval <= 60:
         parser.error("--interval must lie between 0.05 and 60 seconds")
@@ -35,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     reader = _reader(options.reader)
     gpus = GpuWatch(Nvml(), interval_s=max(options.interval, 1.0))
     gpus.start()
-    outlet = Outlet(1, stopping.stop)
+    outlet = Outlet(1, stopping.stop, limit=options.buffer)
     sampler = Sampler(
         reader,
         gpus,

@@ -46,6 +46,12 @@ class Background(Generic[T]):
             threading.Thread(target=self._run, name=self._name, daemon=True).start()
         return result
 
+    @property
+    def pending(self) -> bool:
+        """Whether a reading is under way, or done and not yet picked up."""
+        with self._lock:
+            return self._running or self._result is not None
+
     def hangs_for_s(self) -> float:
         """How long the reading under way has taken; 0 when none is."""
         with self._lock:

@@ -1,8 +1,10 @@
 """Room on mounted file systems, read without ever waiting for one that hangs."""
 
 import os
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Final
 
 from monitor.sampling.background import Background
@@ -87,6 +89,7 @@ class SpaceWatch:
         mounts: lists what is mounted; must not hang.
         errors: counts mounts that fail (`space:<reason>`) or hang (`space:hangs`).
         read: asks one file system; may hang.
+        clock: seconds, monotonic; the clock of `poll`'s argument.
     """
 
     def __init__(
@@ -94,10 +97,13 @@ class SpaceWatch:
         mounts: Callable[[], list[Mount]],
         errors: Counter[str],
         read: Callable[[Mount], DiskSpace | None] = read_space,
+        *,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._mounts = mounts
         self._errors = errors
         self._read = read
+        self._clock = clock
         self._asked: dict[Mount, Background[DiskSpace | None]] = {}
         self._known: dict[Mount, DiskSpace] = {}
         self._round_ns: int | None = None
@@ -106,29 +112,32 @@ class SpaceWatch:
     def poll(self, mono_ns: int) -> list[DiskSpace] | None:
         """The room on all mounts, once in each round of `EVERY_S`, else None."""
         if self._round_ns is None or mono_ns - self._round_ns >= EVERY_S * 1e9:
-            self._begin(mono_ns)
+            self._round_ns = mono_ns
+            self._begin()
         waiting = False
         for mount, asked in self._asked.items():
             found = asked.poll()
             if found is not None:
                 self._known[mount] = found
-            waiting = waiting or (asked.hangs_for_s() > 0)
-        age_s = (mono_ns - (self._round_ns or mono_ns)) / 1e9
+            waiting = waiting or asked.pending
+        age_s = (mono_ns - self._round_ns) / 1e9
         if self._told or (waiting and age_s < HANG_S):
             return None
         self._told = True
         self._drop_failed()
         return list(self._known.values())
 
-    def _begin(self, mono_ns: int) -> None:
-        self._round_ns, self._told = mono_ns, False
+    def _begin(self) -> None:
+        self._told = False
         mounts = set(real_mounts(self._mounts()))
         for mount in [mount for mount in self._asked if mount not in mounts]:
             del self._asked[mount]
             self._known.pop(mount, None)
         for mount in mounts:
             if mount not in self._asked:
-                self._asked[mount] = Background(lambda mount=mount: self._read(mount), EVERY_S * 0.9, name="space")  # type: ignore[misc]  # mypy infers no type for a lambda's default
+                self._asked[mount] = Background(
+                    partial(self._read, mount), EVERY_S * 0.9, clock=self._clock, name="space"
+                )
 
     def _drop_failed(self) -> None:
         """A mount that hangs or fails is shown no more until it answers; it is counted."""
