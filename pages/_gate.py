@@ -22,6 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from pages._dashboard import Dashboard, is_loopback
 
 LIVE: Final = "/wk/live"
+HOST: Final = re.compile(r"(?:([A-Za-z0-9][A-Za-z0-9._-]{0,252})|\[([0-9A-Fa-f:.]{2,45})\])(?::[0-9]{1,5})?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,14 +95,8 @@ async def refuse(scope: Scope, receive: Receive, send: Send, why: Refusal) -> No
 
 def host_name(host: str) -> str | None:
     """The lower-case name of a `Host` header without its port; None when it is not one."""
-    try:
-        parts = urlsplit(f"//{host}")
-        _ = parts.port
-    except ValueError:
-        return None
-    if parts.netloc != host or "@" in host or not parts.hostname:
-        return None
-    return parts.hostname.lower().rstrip(".")
+    found = HOST.fullmatch(host)
+    return (found[1] or found[2]).lower().rstrip(".") if found else None
 
 
 def same_origin(origin: str, host: str) -> bool:

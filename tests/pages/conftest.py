@@ -78,6 +78,7 @@ class ScriptedAgent:
         self.refreshed = 0
         self.received: list[str] = []
         self.live: list[WebSocket] = []
+        self._unblock = threading.Event()
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -85,6 +86,7 @@ class ScriptedAgent:
     def start(self) -> None:
         """Listen."""
         self.data_dir.mkdir(parents=True, exist_ok=True)
+        self._unblock.clear()
         routes = [
             Route("/v1/status", self._status),
             Route("/v1/engines", self._engines),
@@ -107,6 +109,7 @@ class ScriptedAgent:
         """Be gone, at once."""
         if self._server is None or self._thread is None:
             return
+        self._unblock.set()
         self._server.should_exit = True
         self._thread.join(10)
         assert not self._thread.is_alive()
@@ -120,6 +123,12 @@ class ScriptedAgent:
         assert loop is not None
         for peer in list(self.live):
             asyncio.run_coroutine_threadsafe(peer.send_text(text), loop).result(5)
+
+    def hang(self, seconds: float) -> None:
+        """Block the event loop, as a stuck agent would; sockets stay open."""
+        loop = self._loop
+        assert loop is not None
+        loop.call_soon_threadsafe(self._unblock.wait, seconds)
 
     def _run(self) -> None:
         assert self._server is not None
