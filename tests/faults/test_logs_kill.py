@@ -1,0 +1,102 @@
+"""The watch killed with -9 while it reads logs: nothing is lost, nothing is stored twice."""
+
+import random
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+from monitor.store.opening import open_store
+
+ROOT = Path(__file__).parents[2]
+CHILD = """
+import sys, time
+from pathlib import Path
+import logs
+from monitor.store.opening import open_store
+def now(): return time.time_ns() // 1000
+store = open_store(Path(sys.argv[1]), limit_bytes=1 << 32, now=now)
+settings = logs.LogSettings(discover=False, journal=False, globs=(sys.argv[2],), poll_s=0.01, scan_s=0.05, commit_s=0.02, big_file_bytes=400_000, first_bytes=50_000)
+service = logs.LogService(store=store, commit=store.write, settings=settings, host="h", boot_id="b", run_of_pid=lambda pid: None, own_pids=set,
+                          mask=lambda text: text, now=now, on_records=lambda records: None)
+service.start()
+print("ready", flush=True)
+if len(sys.argv) > 3:
+    time.sleep(0.5)
+    expected = int(sys.argv[3])
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        service.flush(5)
+        if logs.search.count(store, logs.LogFilter())["count"] >= expected and not service.health()["backfilling"]:
+            break
+        time.sleep(0.05)
+    time.sleep(0.5)
+    service.stop()
+    store.close()
+else:
+    time.sleep(600)
+"""
+
+
+def watch(data: Path, glob: str, *more: str) -> "subprocess.Popen[str]":
+    """A watch in a process of its own."""
+    command = [sys.executable, "-c", CHILD, str(data), glob, *more]
+    child = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert child.stdout is not None
+    assert child.stdout.readline() == "ready\n"
+    return child
+
+
+def test_killed_at_random_nothing_is_lost_or_doubled(tmp_path: Path) -> None:
+    """Three files grow, one of them rotates, one is big at first; the watch is killed again and again; at the end each line is stored once."""
+    rng = random.Random(7)
+    data = tmp_path / "data"
+    folder = tmp_path / "logs"
+    data.mkdir()
+    folder.mkdir()
+    written = [0, 0, 0]
+    lines = 0
+
+    def write(which: int, count: int) -> None:
+        nonlocal lines
+        with (folder / f"app{which}.log").open("a") as file:
+            for _ in range(count):
+                number = written[which]
+                file.write(f"2026-03-01 10:00:00,{number % 1000:03d} INFO w{which}: n={number} {'x' * rng.randrange(60)}\n")
+                if number % 7 == 0:
+                    file.write(f"  and more of {number}\n")
+                written[which] += 1
+                lines += 1
+
+    write(0, 12_000)
+    for _ in range(6):
+        child = watch(data, str(folder / "*.log*"))
+        end = time.monotonic() + rng.uniform(0.02, 0.7)
+        while time.monotonic() < end:
+            for which in range(3):
+                write(which, rng.randrange(1, 80))
+            time.sleep(0.005)
+        if rng.random() < 0.5:
+            rotated = folder / f"app1.log.{rng.randrange(10**6)}"
+            (folder / "app1.log").rename(rotated)
+            write(1, 5)
+        child.kill()
+        child.wait()
+        if child.stdout is not None:
+            child.stdout.close()
+    write(2, 3)
+    child = watch(data, str(folder / "*.log*"), str(lines))
+    assert child.wait(90) == 0
+    if child.stdout is not None:
+        child.stdout.close()
+    store = open_store(data, limit_bytes=1 << 32, now=lambda: time.time_ns() // 1000)
+    try:
+        rows = store.select("SELECT logger, message, lines FROM log_records", limit=10**7).to_pylist()
+    finally:
+        store.close()
+    seen = Counter((row["logger"], int(row["message"].split()[0][2:])) for row in rows)
+    expected = {(f"w{which}", number) for which in range(3) for number in range(written[which])}
+    assert {key: count for key, count in seen.items() if count != 1} == {}
+    assert expected - set(seen) == set()
+    assert all(row["lines"] == (2 if int(row["message"].split()[0][2:]) % 7 == 0 else 1) for row in rows)

@@ -1,0 +1,95 @@
+"""Rotation under load, by a writer in a process of its own that numbers its lines."""
+
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import logs
+from monitor.store.interface import Store
+from monitor.store.opening import open_store
+
+WRITER = """
+import os, sys, time
+folder, files, rate, seconds, period, mode = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4]), float(sys.argv[5]), sys.argv[6]
+def path(k): return f"{folder}/w{k}.log"
+def opened(k): return os.open(path(k), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+fds = [opened(k) for k in range(files)]
+numbers, rotations = [0] * files, [0] * files
+began = time.monotonic()
+rotated = began
+turn = 0
+while (now := time.monotonic()) - began < seconds:
+    due = int((now - began) * rate / files)
+    for k in range(files):
+        while numbers[k] < due:
+            os.write(fds[k], b"2026-03-01 10:00:00,000 INFO w%d: n=%d some text of a worker\\n" % (k, numbers[k]))
+            numbers[k] += 1
+    if now - rotated > period:
+        rotated = now
+        k = turn % files
+        turn += 1
+        rotations[k] += 1
+        if mode == "rename":
+            os.rename(path(k), f"{path(k)}.{rotations[k]}")
+            os.close(fds[k])
+            fds[k] = opened(k)
+        else:
+            with open(path(k), "rb") as source, open(f"{path(k)}.{rotations[k]}", "wb") as copy:
+                copy.write(source.read())
+            os.truncate(path(k), 0)
+    time.sleep(0.002)
+print(*numbers, flush=True)
+"""
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """An empty store."""
+    (tmp_path / "data").mkdir()
+    opened = open_store(tmp_path / "data", limit_bytes=1 << 32, now=lambda: time.time_ns() // 1000)
+    yield opened
+    opened.close()
+
+
+@pytest.mark.parametrize("mode", ["rename", "copytruncate"])
+def test_rotation_under_load(store: Store, tmp_path: Path, mode: str) -> None:
+    """Ten files, ten rotations a second, thousands of lines a second: each line is stored once, in order within its file."""
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    settings = logs.LogSettings(discover=False, journal=False, globs=(f"{folder}/*.log",), poll_s=0.02, scan_s=0.05)
+    service = logs.LogService(
+        store=store,
+        commit=store.write,
+        settings=settings,
+        host="h",
+        boot_id="b",
+        run_of_pid=lambda _pid: None,
+        own_pids=set,
+        mask=lambda text: text,
+        now=lambda: time.time_ns() // 1000,
+        on_records=lambda _records: None,
+    )
+    service.start()
+    try:
+        command = [sys.executable, "-c", WRITER, str(folder), "10", "5000", "4", "0.1", mode]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+        written = [int(number) for number in done.stdout.split()]
+        deadline = time.monotonic() + 20
+        while logs.search.count(store, logs.LogFilter())["count"] < sum(written) and time.monotonic() < deadline:
+            time.sleep(0.1)
+    finally:
+        service.stop()
+    rows = store.select("SELECT file_id, pos, logger, message FROM log_records", limit=10**7).to_pylist()
+    seen = Counter((row["logger"], int(row["message"].split()[0][2:])) for row in rows)
+    assert [key for key, count in seen.items() if count > 1] == []
+    lost = {(f"w{which}", number) for which, count in enumerate(written) for number in range(count)} - set(seen)
+    assert lost == set()
+    rows.sort(key=lambda row: (row["file_id"], row["pos"]))
+    for one, next_one in zip(rows, rows[1:], strict=False):
+        if one["file_id"] == next_one["file_id"]:
+            assert int(one["message"].split()[0][2:]) < int(next_one["message"].split()[0][2:])
