@@ -1,0 +1,216 @@
+"""Analysing job postings: asks a model, checks what it says against the posting, and always answers."""
+
+import asyncio
+import hashlib
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+from pydantic import ValidationError
+
+from ai.analysis.ask import Asker, NoAnswer, Reply
+from ai.analysis.assemble import Assembly, add_answer, add_rules
+from ai.analysis.chunks import room_for_text, split
+from ai.analysis.evidence import Searchable
+from ai.analysis.prompt import (
+    MAX_ANSWER_TOKENS,
+    OVERHEAD_TOKENS,
+    PROMPT_VERSION,
+    parse_object,
+    repair_request,
+    request_for,
+)
+from ai.analysis.rules import extract
+from ai.analysis.schema import Attempt, JobAnalysisResult, ModelAnswer, Provenance, Timing, model_schema
+from ai.analysis.text import guess_language, plain_text
+from ai.errors import ContextOverflow
+
+DEFAULT_CONTEXT: Final = 2048
+_CHARS_IN_A_TOKEN_AT_MOST: Final = 9
+
+
+@dataclass(slots=True)
+class _Talk:
+    """What happened while a model was asked about one posting."""
+
+    answers: list[ModelAnswer] = field(default_factory=list)
+    attempts: list[Attempt] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    replies: list[Reply] = field(default_factory=list)
+    repaired: bool = False
+    chunks: int = 1
+    unanswered: int = 0
+
+
+class JobAnalyzer:
+    """Analyses postings.
+
+    Args:
+        asker: gives a model's answers; None for rules alone.
+        fill: let the rules fill the fields that the model left empty (`provenance.fields` says which).
+    """
+
+    def __init__(self, asker: Asker | None = None, *, fill: bool = True) -> None:
+        self._asker = asker
+        self._fill = fill
+        self._schema: dict[str, Any] = model_schema()
+
+    async def analyze(self, job_description: str) -> JobAnalysisResult:
+        """What the posting says. It always answers: when no model can, the rules do, and the result says so.
+
+        Raises:
+            ConfigError: the text is longer than any posting.
+        """
+        begun = time.perf_counter()
+        plain = plain_text(job_description)
+        talk = _Talk()
+        if self._asker is not None and plain.text.strip():
+            await self._consult(self._asker, plain.text, talk)
+        assembly = Assembly(plain)
+        search = Searchable.of(plain.text)
+        source = talk.replies[-1].backend if talk.answers else "rules"
+        for answer in talk.answers:
+            add_answer(assembly, answer, search, source)
+        if not talk.answers or self._fill:
+            add_rules(assembly, extract(plain.text), only_missing=bool(talk.answers))
+        return self._result(assembly, talk, source, time.perf_counter() - begun)
+
+    async def analyze_many(self, job_descriptions: Sequence[str], *, concurrency: int = 4) -> list[JobAnalysisResult]:
+        """Analyse several postings, at most `concurrency` at a time; results in the order given.
+
+        Raises:
+            ConfigError: one of the texts is longer than any posting.
+        """
+        slots = asyncio.Semaphore(max(concurrency, 1))
+
+        async def one(text: str) -> JobAnalysisResult:
+            async with slots:
+                return await self.analyze(text)
+
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(one(text)) for text in job_descriptions]
+        return [task.result() for task in tasks]
+
+    async def _consult(self, asker: Asker, text: str, talk: _Talk) -> None:
+        """Ask about every piece of the text; a piece that turns out too long is asked about in halves."""
+        context = await asker.context() or DEFAULT_CONTEXT
+        waiting = split(text, room_for_text(context, OVERHEAD_TOKENS, MAX_ANSWER_TOKENS))
+        waiting.reverse()
+        talk.chunks = len(waiting)
+        while waiting:
+            piece = waiting.pop()
+            try:
+                whole = await self._ask_about(asker, piece, talk)
+            except NoAnswer as error:
+                talk.attempts.extend(error.attempts)
+                if not isinstance(error.last, ContextOverflow):
+                    talk.unanswered += 1 + len(waiting)
+                    return
+                whole = False
+            if not whole:
+                if len(piece) < 400:
+                    talk.unanswered += 1
+                    continue
+                halves = split(piece, len(piece) // 2 + 200)
+                talk.chunks += len(halves) - 1
+                waiting.extend(reversed(halves))
+
+    async def _ask_about(self, asker: Asker, piece: str, talk: _Talk) -> bool:
+        """Ask about one piece; False when the model did not see all of it."""
+        request = request_for(piece, self._schema)
+        reply = await asker.ask(request)
+        talk.attempts.extend(reply.attempts)
+        if was_truncated(reply, sum(len(m.content) for m in request.messages)):
+            talk.notes.append(f"{reply.name} dropped a part of the prompt; the text was read in smaller pieces.")
+            return False
+        talk.replies.append(reply)
+        answer, problem = check_answer(reply)
+        if answer is None:
+            talk.repaired = True
+            again = await asker.ask(repair_request(request, reply.text, problem))
+            talk.replies.append(again)
+            answer, problem = check_answer(again)
+            outcome = "repaired" if answer is not None else "BadOutput"
+            talk.attempts.extend(
+                a.model_copy(update={"outcome": outcome, "detail": problem[:400]}) for a in again.attempts[-1:]
+            )
+        if answer is None:
+            talk.unanswered += 1
+            talk.notes.append(f"A piece of the posting got no usable answer: {problem[:200]}")
+        else:
+            talk.answers.append(answer)
+        return True
+
+    def _result(self, assembly: Assembly, talk: _Talk, source: str, seconds: float) -> JobAnalysisResult:
+        text = assembly.plain.original
+        if talk.answers and talk.unanswered:
+            talk.notes.append(f"{talk.unanswered} piece(s) of the posting were read by rules only.")
+            add_rules(assembly, extract(assembly.plain.text), only_missing=True)
+        how: Literal["model", "model, repaired", "rules"] = "rules"
+        if talk.answers:
+            how = "model, repaired" if talk.repaired else "model"
+        finals = [reply.final for reply in talk.replies]
+        first = finals[0].timings.ttft if finals else None
+        provenance = Provenance(
+            how=how,
+            model=finals[-1].model[:200] if talk.answers else "",
+            prompt_version=PROMPT_VERSION if talk.replies else "",
+            text_sha256=hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest(),
+            text_chars=len(text),
+            language=guess_language(assembly.plain.text),
+            chunks=talk.chunks,
+            prompt_tokens=_sum(f.usage.prompt_tokens.value if f.usage.prompt_tokens else None for f in finals),
+            completion_tokens=_sum(
+                f.usage.completion_tokens.value if f.usage.completion_tokens else None for f in finals
+            ),
+            fields=assembly.source,
+            unsupported=assembly.unsupported,
+            notes=[note[:300] for note in talk.notes[:20]],
+            attempts=talk.attempts[:30],
+        )
+        timing = Timing(
+            total_s=seconds,
+            first_token_s=first.value if first is not None else None,
+            model_s=sum((f.t_ns - f.sent_ns) / 1e9 for f in finals) if finals else None,
+        )
+        return JobAnalysisResult(backend=source, timing=timing, provenance=provenance, **assembly.result_fields())
+
+
+def was_truncated(reply: Reply, prompt_chars: int) -> bool:
+    """Whether the model saw less than it was sent: it says so, or counts fewer tokens than the text can have."""
+    tokens = reply.final.usage.prompt_tokens
+    too_few = (
+        tokens is not None and tokens.origin == "reported" and tokens.value * _CHARS_IN_A_TOKEN_AT_MOST < prompt_chars
+    )
+    return reply.final.truncated or too_few
+
+
+def check_answer(reply: Reply) -> tuple[ModelAnswer | None, str]:
+    """The answer when it has the right form, else None and what is wrong with it."""
+    try:
+        return ModelAnswer.model_validate(parse_object(reply.text)), ""
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        return None, f"{where or 'the object'}: {first['msg']}."
+    except ValueError as error:
+        cut = " It was cut off at its token limit." if reply.final.finish_reason == "length" else ""
+        return None, f"{error}{cut}"
+
+
+def _sum(values: Any) -> int | None:
+    known = [int(v) for v in values if v is not None]
+    return sum(known) if known else None
+
+
+def analyze_job_content(job_description: str, *, asker: Asker | None = None, fill: bool = True) -> JobAnalysisResult:
+    """What a job posting says; for callers outside of an event loop (`JobAnalyzer` is for those inside).
+
+    Without an asker, and whenever it cannot answer, the rules answer; `result.backend` says who did.
+
+    Raises:
+        ConfigError: the text is longer than any posting.
+        RuntimeError: called from inside an event loop.
+    """
+    return asyncio.run(JobAnalyzer(asker, fill=fill).analyze(job_description))

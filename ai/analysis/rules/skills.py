@@ -1,0 +1,52 @@
+"""Skills by name: the name shown, then other spellings. Matched as whole words, letter case ignored unless it matters."""
+
+from typing import Final
+
+SKILLS: Final[tuple[tuple[str, ...], ...]] = (
+    ("Python",), ("Java",), ("JavaScript", "Javascript", "ECMAScript"), ("TypeScript",), ("C++", "C plus plus"), ("C#", "C Sharp"),
+    (".NET", "dotnet", "ASP.NET", ".NET Core"), ("Golang", "Go lang"), ("Rust",), ("Ruby",), ("Ruby on Rails", "Rails"), ("PHP",),
+    ("Kotlin",), ("Swift",), ("Scala",), ("Perl",), ("Elixir",), ("Erlang",), ("Haskell",), ("Clojure",), ("MATLAB",), ("Julia",),
+    ("Bash", "Shell scripting", "shell scripts"), ("PowerShell",), ("SQL",), ("HTML", "HTML5"), ("CSS", "CSS3"), ("Sass", "SCSS"),
+    ("Tailwind", "Tailwind CSS"), ("React", "React.js", "ReactJS"), ("React Native",), ("Angular", "AngularJS"), ("Vue", "Vue.js", "VueJS"),
+    ("Svelte",), ("Next.js", "NextJS"), ("Node.js", "NodeJS", "Node"), ("Express", "Express.js"), ("Django",), ("Flask",), ("FastAPI",),
+    ("Spring Boot", "Spring"), ("Hibernate",), ("Laravel",), ("Symfony",), ("Flutter",), ("Dart",), ("Android",), ("iOS",),
+    ("GraphQL",), ("REST", "REST APIs", "REST-APIs", "RESTful", "REST API", "APIs REST", "API REST"), ("gRPC",), ("OpenAPI",),
+    ("PostgreSQL", "Postgres"), ("MySQL",), ("MariaDB",), ("Oracle",), ("SQL Server", "MSSQL"), ("SQLite",), ("MongoDB",), ("Redis",),
+    ("Elasticsearch", "Elastic Search"), ("OpenSearch",), ("Cassandra",), ("DynamoDB",), ("Neo4j",), ("ClickHouse",), ("DuckDB",),
+    ("Snowflake",), ("BigQuery",), ("Redshift",), ("Databricks",), ("Spark", "Apache Spark", "PySpark"), ("Hadoop",), ("Hive",),
+    ("Kafka", "Apache Kafka"), ("RabbitMQ",), ("Flink",), ("Airflow", "Apache Airflow"), ("dbt",), ("Dagster",), ("ETL",),
+    ("Power BI", "PowerBI"), ("Tableau",), ("Looker",), ("Qlik", "QlikView", "Qlik Sense"), ("Excel", "MS Excel"), ("VBA",),
+    ("pandas",), ("NumPy",), ("scikit-learn", "sklearn"), ("PyTorch",), ("TensorFlow",), ("Keras",), ("XGBoost",),
+    ("Hugging Face", "HuggingFace"), ("LangChain",), ("Machine Learning", "maschinelles Lernen", "aprendizaje automático", "apprentissage automatique"),
+    ("Deep Learning",), ("NLP", "Natural Language Processing"), ("Computer Vision",), ("LLM", "LLMs", "large language models"),
+    ("Statistics", "Statistik", "estadística", "statistiques"), ("A/B testing", "A/B tests"), ("MLflow",), ("CUDA",), ("MLOps",),
+    ("AWS", "Amazon Web Services"), ("Azure", "Microsoft Azure"), ("GCP", "Google Cloud", "Google Cloud Platform"), ("Docker",),
+    ("Kubernetes", "k8s"), ("Helm",), ("Terraform",), ("Ansible",), ("Puppet",), ("Jenkins",), ("GitHub Actions",), ("GitLab CI", "GitLab"),
+    ("CI/CD", "continuous integration"), ("Git",), ("Linux",), ("Windows Server",), ("Nginx",), ("Prometheus",), ("Grafana",),
+    ("Datadog",), ("Splunk",), ("VMware",), ("OpenStack",), ("Serverless",), ("Microservices", "microservicios", "Microservice"), ("DevOps",),
+    ("Networking", "TCP/IP"), ("Active Directory",), ("Okta",), ("Penetration testing", "pentesting"), ("ISO 27001",), ("SIEM",), ("OWASP",),
+    ("SAP", "SAP S/4HANA", "S/4HANA"), ("ABAP",), ("Salesforce",), ("ServiceNow",), ("HubSpot",), ("Jira",), ("Confluence",), ("Scrum",),
+    ("Kanban",), ("Agile", "agile methods", "agiles Arbeiten", "métodos ágiles", "méthodes agiles"), ("PRINCE2",), ("PMP",), ("ITIL",),
+    ("Figma",), ("Sketch",), ("Adobe XD",), ("Photoshop",), ("Illustrator",), ("InDesign",), ("UX research", "user research"), ("WordPress",),
+    ("Shopify",), ("SEO",), ("SEM",), ("Google Analytics",), ("Google Ads",), ("Content marketing",), ("Copywriting",), ("CRM",),
+    ("Accounting", "Buchhaltung", "contabilidad", "comptabilité"), ("IFRS",), ("HGB",), ("US GAAP", "GAAP"), ("DATEV",), ("Payroll",),
+    ("Financial modelling", "financial modeling"), ("Bookkeeping",), ("Negotiation",), ("Project management", "Projektmanagement", "gestión de proyectos", "gestion de projet"),
+    ("AutoCAD",), ("SolidWorks",), ("CATIA",), ("Revit",), ("BIM",), ("PLC", "SPS"), ("CNC",), ("Lean", "Lean Management"), ("Six Sigma",),
+    ("Embedded C",), ("FPGA",), ("VHDL",), ("Verilog",), ("ROS",), ("AUTOSAR",), ("CAN bus",), ("MISRA",), ("Simulink",),
+    ("Selenium",), ("Cypress",), ("Playwright",), ("JUnit",), ("pytest",), ("Postman",), ("JMeter",), ("Test automation", "Testautomatisierung"),
+    ("Unity",), ("Unreal Engine",), ("Blender",), ("OpenGL",), ("WebGL",), ("Solidity",), ("Blockchain",), ("Streamlit",), ("Plotly",),
+    ("First aid", "Erste Hilfe", "primeros auxilios"), ("Patient care", "Pflege", "soins"), ("HACCP",), ("Forklift licence", "Staplerschein", "forklift license"),
+    ("Driving licence", "Führerschein", "Führerschein Klasse B", "carné de conducir", "permis de conduire", "permis B", "driver's license", "driving license"),
+    ("Customer service", "Kundenservice", "atención al cliente", "service client"),
+)  # fmt: skip
+
+CASE_MATTERS: Final = frozenset({
+    "Go", "R", "C", "Node", "Spring", "Express", "Rails", "Sketch", "Unity", "Lean", "Hive", "Helm", "Swift", "Rust", "Dart", "Spark",
+    "Oracle", "Excel", "REST", "SEM", "Agile", "Looker", "SPS", "Puppet", "Julia", "Perl", "Ruby", "Splunk", "Pflege", "soins",
+    "Illustrator", "Elixir", "ROS", "BIM", "PLC", "CAN bus", "dbt", "Flask", "Kotlin", "Scala", "Prometheus", "Cassandra", "React",
+    "Angular", "Windows Server", "Linux", "Java", "Git", "Sass", "Cypress", "Playwright", "Blender", "Keras",
+})  # fmt: skip
+"""Names that are also ordinary words: taken only as they are written here."""
+
+RISKY: Final = ("Go", "R", "C")
+"""Names of one or two letters: taken only inside a list of other skills ("Python, Go, SQL")."""
