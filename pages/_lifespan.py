@@ -1,21 +1,18 @@
 """What happens once when the dashboard's process begins and ends."""
 
 import asyncio
-import contextlib
-import ctypes
 import gc
 import os
 import signal
-import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Final
 
+from monitor.parent import end_with_parent
 from pages._dashboard import Dashboard
 from pages._routes import Doors
 
-CHECK_PARENT_S: Final = 0.5
-PR_SET_PDEATHSIG: Final = 1
+FREEZE_AFTER_S: Final = (0.0, 10.0, 60.0)
 
 
 def lifespan(dashboard: Dashboard, doors: Doors) -> Callable[[Any], AbstractAsyncContextManager[None]]:
@@ -23,36 +20,25 @@ def lifespan(dashboard: Dashboard, doors: Doors) -> Callable[[Any], AbstractAsyn
 
     @asynccontextmanager
     async def _lifespan(_app: Any) -> AsyncIterator[None]:
-        tasks = [asyncio.create_task(_warm(), name="warm")]
         if dashboard.parent is not None:
-            tasks.append(asyncio.create_task(_follow(dashboard.parent), name="follow-parent"))
+            end_with_parent(dashboard.parent, lambda: os.kill(os.getpid(), signal.SIGTERM))
+        freezing = asyncio.create_task(_freeze(), name="freeze")
         try:
             yield
         finally:
             await doors.close()
-            for task in tasks:
-                task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.gather(*tasks)
+            freezing.cancel()
 
     return _lifespan
 
 
-async def _warm() -> None:
-    """Freeze what is loaded.
+async def _freeze() -> None:
+    """Take what is loaded out of the garbage collector's sight: at the start, and once the first pages have been drawn.
 
-    Streamlit collects garbage after every run of a script or fragment; frozen objects are not looked at, which cuts a run
-    from about 110 ms to 20-50 ms of processor time.
+    Streamlit collects garbage after every run of a script or fragment; this cuts a run from about 110 ms to 20-50 ms of
+    processor time. Pandas and pyarrow are left to be loaded by who needs them: they cost about 80 MB.
     """
-    gc.collect()
-    gc.freeze()
-
-
-async def _follow(parent: int) -> None:
-    """End when the launcher ends, however it ends."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-    # The loop covers a parent that died before the call above, and other systems; no event tells of it.
-    while os.getppid() == parent:  # noqa: ASYNC110
-        await asyncio.sleep(CHECK_PARENT_S)
-    os.kill(os.getpid(), signal.SIGTERM)
+    for pause_s in FREEZE_AFTER_S:
+        await asyncio.sleep(pause_s)
+        gc.collect()
+        gc.freeze()

@@ -146,7 +146,7 @@ def shown(value: Any) -> str:
     if isinstance(value, list):
         if not value:
             return "none"
-        return ", ".join(item if isinstance(item, str) else _person(item) for item in value)
+        return ", ".join(item or "empty" if isinstance(item, str) else _person(item) for item in value)
     if value is None:
         return "the default"
     return str(value) or "empty"

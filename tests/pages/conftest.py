@@ -22,6 +22,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection
 
 from monitor.errors import MonitorError
 from monitor.paths import socket_path
@@ -75,6 +77,7 @@ class ScriptedAgent:
         self.data_dir, self.config = data_dir, config
         self.engines: list[dict[str, Any]] = [OLLAMA, EXLLAMA]
         self.gpu: dict[str, Any] = {"state": "none", "message": "No NVIDIA GPU was found.", "age_s": 1.0, "count": 0}
+        self.refusal: dict[str, str] = {}
         self.refreshed = 0
         self.received: list[str] = []
         self.live: list[WebSocket] = []
@@ -203,8 +206,10 @@ class ScriptedAgent:
         return await self._engines(request)
 
     async def _settings(self, request: Request) -> JSONResponse:
-        settings = load_settings(self.config, {}, {})
         try:
+            if request.method == "PUT" and self.refusal:
+                raise SettingsError(self.refusal, hint="choose another")
+            settings = load_settings(self.config, {}, {})
             if request.method == "PUT":
                 settings = settings.save(await request.json())
         except SettingsError as error:
@@ -287,6 +292,14 @@ class DashboardProcess:
                 self.process.wait(10)
 
 
+def close_code(tab: ClientConnection) -> int | None:
+    """Read a socket to its end, and answer the code it was closed with."""
+    with contextlib.suppress(ConnectionClosed):
+        while True:
+            tab.recv(10)
+    return tab.close_code
+
+
 def free_port() -> int:
     """A port that nobody listens on."""
     with socket.socket() as probe:
@@ -303,11 +316,14 @@ def write_config(path: Path, text: str) -> Path:
 
 
 @pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A data directory and a file of settings of our own, as the environment names them."""
+    import streamlit as st
+
     monkeypatch.setenv("WATCHKEEPER_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("WATCHKEEPER_CONFIG", str(tmp_path / "watchkeeper.toml"))
-    return tmp_path
+    yield tmp_path
+    st.cache_resource.clear()  # closes the clients of the agent
 
 
 @pytest.fixture

@@ -26,6 +26,7 @@ class Clock:
         self.now = 1000.0
 
     def __call__(self) -> float:
+        """The time it was set to."""
         return self.now
 
 
@@ -95,7 +96,7 @@ def test_the_way_back_is_always_a_path_of_ours(target: str) -> None:
         ("", False),
     ],
 )
-def test_loopback_is_known(address: str, loopback: bool) -> None:
+def test_loopback_is_known(address: str, *, loopback: bool) -> None:
     """Only this machine's own addresses count as loopback; names do not, but for localhost."""
     assert is_loopback(address) is loopback
 
