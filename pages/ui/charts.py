@@ -18,13 +18,14 @@ class Line(TypedDict):
 
 
 class Panel(TypedDict):
-    """One chart. `max` fixes its top; `least` is how low the top may come when the readings set it."""
+    """One chart. `max` fixes its top; `least` and `ceiling` bound it where the readings set it."""
 
     title: str
     unit: Unit
     series: Sequence[Line]
     max: NotRequired[float]
     least: NotRequired[float]
+    ceiling: NotRequired[float]
     height: NotRequired[int]
 
 
@@ -87,6 +88,7 @@ PRESSURE: Final = Panel(
     title="Pressure: share of time that work waits",
     unit="%",
     least=5,
+    ceiling=100,
     series=[
         Line(metric="psi_cpu_some", label="CPU", hue="cpu"),
         Line(metric="psi_mem_some", label="memory", hue="mem"),
@@ -124,8 +126,15 @@ OVERVIEW: Final = [CPU, MEMORY, DISK, NETWORK]
 HOST: Final = [CPU_MODES, LOAD, MEMORY, PRESSURE, DISK, OPERATIONS, NETWORK, PROCESSES, SWITCHES]
 
 RUN: Final = [
-    Panel(title="CPU, percent of one core", unit="%", least=10, series=[Line(metric="cpu_pct", label="CPU", hue="cpu", area=True)]),
-    Panel(title="Memory", unit="bytes", least=2**20, series=[Line(metric="rss", label="resident", hue="mem", area=True)]),
+    Panel(
+        title="CPU, percent of one core",
+        unit="%",
+        least=10,
+        series=[Line(metric="cpu_pct", label="CPU", hue="cpu", area=True)],
+    ),
+    Panel(
+        title="Memory", unit="bytes", least=2**20, series=[Line(metric="rss", label="resident", hue="mem", area=True)]
+    ),
     Panel(
         title="Reads and writes",
         unit="rate",

@@ -78,7 +78,15 @@ def process_table(
         columns: of `ALL_COLUMNS`.
         key: names the place.
     """
-    data = {"q": q, "sort": sort, "tree": tree, "scope": scope, "kernel": kernel, "columns": list(columns), "height": 640}
+    data = {
+        "q": q,
+        "sort": sort,
+        "tree": tree,
+        "scope": scope,
+        "kernel": kernel,
+        "columns": list(columns),
+        "height": 640,
+    }
     mount("proctable", data, key=key, height=690)
 
 
@@ -132,7 +140,13 @@ def histogram(filters: Mapping[str, Any], when: TimeRange, *, levels: Sequence[s
 
 
 def log_view(
-    filters: Mapping[str, Any], *, live: bool, filtered: bool, order: str = "down", height: int = 560, key: str = "records"
+    filters: Mapping[str, Any],
+    *,
+    live: bool,
+    filtered: bool,
+    order: str = "down",
+    height: int = 560,
+    key: str = "records",
 ) -> None:
     """Records: newest at the bottom (`order="down"`) or on top (`"up"`); streaming when `live`.
 

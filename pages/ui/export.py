@@ -21,7 +21,9 @@ def json_lines(client: Client, filters: Mapping[str, Any], most: int = MOST) -> 
     Raises:
         AgentUnreachable, AgentRefused: see `monitor.client`.
     """
-    pages = [b"".join(record.model_dump_json().encode() + b"\n" for record in page) for page in _pages(client, filters, most)]
+    pages = [
+        b"".join(record.model_dump_json().encode() + b"\n" for record in page) for page in _pages(client, filters, most)
+    ]
     return b"".join(reversed(pages))
 
 

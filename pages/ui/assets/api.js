@@ -23,7 +23,7 @@ export async function get(path, params = {}, { signal, seconds = 10 } = {}) {
   } catch (error) {
     if (signal?.aborted) throw error;
     const late = error.name === "TimeoutError";
-    throw new ApiError(late ? `no answer within ${seconds} s` : "the dashboard does not answer", late ? "Ask for a shorter range." : "Is `watchkeeper` still running?", 0);
+    throw new ApiError(late ? `no answer within ${seconds} s` : "the dashboard does not answer", late ? "Ask for a shorter range." : "Is watchkeeper still running?", 0);
   }
   const body = await answer.json().catch(() => ({}));
   if (answer.ok) return body;

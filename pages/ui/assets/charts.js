@@ -20,7 +20,7 @@ class Charts {
     this.plots = [];
     this.subscription = this.hub.subscribe({ host: true, history_s: 300 });
     const draw = () => this.#live();
-    this.off = [markStale(host), this.hub.on("hello", draw), this.hub.on("tick", draw), this.hub.on("pause", draw), this.hub.on("second", () => this.#second())];
+    this.off = [markStale(host), this.hub.on("hello", () => this.#backfill()), this.hub.on("tick", draw), this.hub.on("pause", draw), this.hub.on("second", () => this.#second())];
     this.resized = new ResizeObserver(() => this.#wide());
     this.resized.observe(host);
   }
@@ -33,7 +33,8 @@ class Charts {
     if (!same) this.#build();
     if (same && moved) for (const plot of this.plots) plot.select(null);
     if (!same || moved) this.#reload();
-    this.#live();
+    this.#backfill();
+    this.#live(!same || moved);
     for (const plot of this.plots) plot.draw(); // a new theme
   }
 
@@ -84,8 +85,8 @@ class Charts {
     setParams({ range: "custom", from: text(from), to: text(to) });
   }
 
-  #live() {
-    if (!this.data || this.hub.paused || !this.fromHub) return;
+  #live(asked = false) {
+    if (!this.data || (this.hub.paused && !asked) || !this.fromHub) return;
     const { ring } = this.hub;
     const to = ring.last ?? Date.now() * 1000;
     const domain = [to - this.data.window_s * 1e6, to];
@@ -96,8 +97,24 @@ class Charts {
     this.#show(data, domain);
   }
 
+  /** The socket's history has the usual metrics; the others' last minutes are asked for once. */
+  async #backfill() {
+    const known = this.hub.hello?.history?.series;
+    if (!known || !this.data || this.data.source.kind !== "host") return;
+    const missing = this.#metrics().filter((name) => !(name in known));
+    const { ring } = this.hub;
+    if (!missing.length || !ring.ts.length || (this.filledTo ?? 0) >= ring.ts[0] + 1) return;
+    this.filledTo = ring.ts[0] + 1;
+    try {
+      const span = { from: ring.ts[0] - 1e6, to: ring.last + 1e6 };
+      ring.fill(await get("host/series", { metrics: missing.join(","), ...span, points: Math.min(2000, Math.ceil((span.to - span.from) / 1e6)) }));
+      this.#live();
+    } catch {
+      this.filledTo = 0; // the lines begin now instead; the next hello tries again
+    }
+  }
+
   #show(data, domain) {
-    derive(data.columns, this.hub.tick);
     for (const plot of this.plots) plot.show(data, domain);
   }
 
@@ -144,15 +161,8 @@ class Charts {
 
   #metrics() {
     const names = this.data.panels.flatMap((panel) => panel.series.map((series) => series.metric));
-    return [...new Set(names.flatMap((name) => DERIVED[name] ?? [name]))];
+    return [...new Set(names)];
   }
-}
-
-const DERIVED = { mem_app: ["mem_used", "mem_total"] };
-
-/** Metrics that a chart wants and no reading carries. */
-function derive(columns, tick) {
-  if (tick?.host?.mem_total && columns.mem_used) columns.mem_total ??= { avg: columns.mem_used.avg.map(() => tick.host.mem_total) };
 }
 
 function table(plot) {

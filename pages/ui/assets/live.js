@@ -195,7 +195,8 @@ class Hub extends EventTarget {
     for (const gpu of message.gpus ?? []) {
       for (const [name, value] of Object.entries(gpu)) if (typeof value === "number") values[`gpu${gpu.index}.${name}`] = value;
     }
-    if (this.status?.errors) values.errors_per_minute = this.status.errors.per_minute ?? null;
+    const errors = this.status?.errors?.last_10_min;
+    if (typeof errors === "number") values.errors_per_minute = errors / 10;
     this.ring.push(message.ts, values);
     this.#emit("tick", message);
     globalThis.__watchkeeperProbe?.(message.ts); // set by the measuring scripts only

@@ -322,7 +322,7 @@ class LogView {
 }
 
 function row(choose) {
-  const view = { when: el("span", { class: "dim" }), level: el("span"), source: el("span", { class: "muted text source" }), message: el("span", { class: "text" }) };
+  const view = { when: el("span", { class: "dim when" }), level: el("span"), source: el("span", { class: "muted text source" }), message: el("span", { class: "text" }) };
   view.node = el("div", { class: "log-row" }, view.when, view.level, view.source, view.message);
   view.node.onclick = () => {
     if (view.record && !view.record.gap && !String(getSelection())) choose(view.record.id);

@@ -91,7 +91,8 @@ export class Plot {
     pen.restore();
     this.note.hidden = drawn;
     if (!drawn) setText(this.note, this.data.waiting ?? "No readings in this range.");
-    this.#legend();
+    this.#labels(pen);
+    this.point(this.cursor ?? null);
   }
 
   #scale() {
@@ -104,7 +105,7 @@ export class Plot {
       const column = this.data.columns[metric];
       for (const value of column?.max ?? column?.avg ?? []) if (value > peak) peak = value;
     }
-    const wanted = nice(peak * 1.05, this.spec.unit);
+    const wanted = Math.min(this.spec.ceiling ?? Infinity, nice(peak * 1.05, this.spec.unit));
     if (wanted > this.top || wanted < this.top * 0.55) this.top = wanted; // a small fall does not move the axis
   }
 
@@ -122,9 +123,21 @@ export class Plot {
       pen.moveTo(0, y);
       pen.lineTo(width, y);
       pen.stroke();
-      if (i > 0) pen.fillText(this.#axis(value), 2, y - 3);
     }
     this.#times(pen, width);
+  }
+
+  /** Above the lines, with a rim of the card's colour, so that they stay readable where a line crosses them. */
+  #labels(pen) {
+    pen.textAlign = "left";
+    pen.lineWidth = 3;
+    pen.strokeStyle = this.colour("surface");
+    pen.fillStyle = this.colour("dim");
+    for (const value of [this.top / 2, this.top]) {
+      const y = Math.round(this.y(value)) - 2.5;
+      pen.strokeText(this.#axis(value), 2, y);
+      pen.fillText(this.#axis(value), 2, y);
+    }
   }
 
   #axis(value) {

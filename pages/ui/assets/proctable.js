@@ -9,6 +9,7 @@ import { spark } from "./spark.js";
 
 const ROW = 30;
 const HOLD_MS = 2500;
+const DEEP = 9; // further children are not indented more
 
 const CELLS = {
   pid: (one) => String(one.pid ?? NONE),
@@ -62,7 +63,7 @@ class ProcessTable {
 
   /** `data`: `{q, sort, tree, scope, kernel, columns, height}` from the address. */
   update(data) {
-    const columns = JSON.stringify(data.columns) !== JSON.stringify(this.columns);
+    const columns = JSON.stringify(data.columns) !== JSON.stringify(this.columns) || data.tree !== this.tree;
     this.data = data;
     if (columns || data.sort !== this.sort) this.#header();
     this.view.style.height = `${data.height ?? 640}px`;
@@ -80,7 +81,8 @@ class ProcessTable {
   #header() {
     this.columns = this.data.columns;
     this.sort = this.data.sort;
-    this.view.style.setProperty("--template", this.columns.map((name) => COLUMNS[name].width).join(" "));
+    this.tree = this.data.tree;
+    this.view.style.setProperty("--template", this.columns.map((name) => (name === "name" && this.tree ? "minmax(260px, 2fr)" : COLUMNS[name].width)).join(" "));
     this.view.style.setProperty("--least", `${this.columns.reduce((sum, name) => sum + parseInt(/\d+/.exec(COLUMNS[name].width)[0], 10), 0)}px`);
     this.pool = [];
     this.body.replaceChildren();
@@ -200,7 +202,7 @@ class ProcessTable {
     setAttr(view.link, "href", pageUrl("run", { run: process.run }));
     setAttr(view.link, "title", inert(process.cmdline || process.name, 600));
     view.twig.hidden = !this.data.tree;
-    view.twig.style.marginLeft = `${(level - 1) * 14}px`;
+    view.twig.style.marginLeft = `${Math.min(level - 1, DEEP) * 13}px`;
     view.twig.style.visibility = kids ? "visible" : "hidden";
     setText(view.twig, open ? "▾" : "▸");
     setAttr(view.twig, "aria-label", open ? "close" : "open");

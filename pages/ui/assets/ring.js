@@ -48,6 +48,18 @@ export class Ring {
     if (length > this.keep * 1.25) this.#drop(length - this.keep);
   }
 
+  /** Values of buckets for readings that lack them: metrics that the history of the live socket does not carry. */
+  fill({ ts, bucket_us: bucket, series }) {
+    for (const [name, { avg }] of Object.entries(series)) {
+      const column = (this.series[name] ??= new Array(this.ts.length).fill(null));
+      let at = 0;
+      for (let i = 0; i < this.ts.length; i += 1) {
+        while (at + 1 < ts.length && ts[at + 1] <= this.ts[i]) at += 1;
+        if (column[i] === null && this.ts[i] >= ts[at] && this.ts[i] < ts[at] + bucket) column[i] = avg[at];
+      }
+    }
+  }
+
   #drop(n) {
     this.ts.splice(0, n);
     for (const column of Object.values(this.series)) column.splice(0, n);

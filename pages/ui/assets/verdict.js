@@ -16,9 +16,9 @@ function connection(hub) {
   const since = (at) => (at ? ` since ${new Date(at).toLocaleTimeString("en-GB")}` : "");
   switch (hub.state) {
     case "offline":
-      return ["bad", "The dashboard does not answer", `${since(hub.offlineSince)}. What you see is the last that came; it is tried again by itself. Is \`watchkeeper\` running?`];
+      return ["bad", "The dashboard does not answer", `${since(hub.offlineSince)}. What you see is the last that came; it is tried again by itself. Is watchkeeper still running?`];
     case "away":
-      return ["bad", "The agent is away", `${since(hub.agent.since ? hub.agent.since / 1000 : null)}. What you see is the last that came. Start it with \`watchkeeper agent\`; this heals by itself.`];
+      return ["bad", "The agent is away", `${since(hub.agent.since ? hub.agent.since / 1000 : null)}. What you see is the last that came. Start it with “watchkeeper agent”; this heals by itself.`];
     case "silent":
       return ["warn", `No reading for ${span(hub.ageSeconds)}.`, "The sampler may be restarting; what you see is the last that came."];
     case "connecting":

@@ -1,0 +1,157 @@
+"""The live socket in Chromium: ten tabs, hidden tabs, pause, and an agent that goes away and comes back."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.sync_api import BrowserContext, expect
+from tests.browser.conftest import ROOT, Window, end, environment, start, until, window_of
+
+pytestmark = pytest.mark.browser
+PROBE = "window.ticks = []; window.__watchkeeperProbe = (ts) => window.ticks.push(ts)"
+SOCKETS = """
+const Real = window.WebSocket
+window.sockets = []
+window.WebSocket = class extends Real {
+  constructor(url, ...rest) { super(url, ...rest); if (String(url).includes('/wk/live')) window.sockets.push(this) }
+}
+"""
+
+
+def test_ten_tabs_all_get_ticks(context: BrowserContext, window: Window) -> None:
+    """With ten tabs open each draws every second."""
+    context.add_init_script(PROBE)
+    tabs = [window_of(context, window.url) for _ in range(10)]
+    for tab in tabs:
+        tab.open("/")
+    for tab in tabs:
+        tab.page.evaluate("() => { window.ticks.length = 0 }")
+    for tab in tabs:
+        until(lambda tab=tab: tab.page.evaluate("() => window.ticks.length") >= 3, "ticks in every tab")
+
+
+def test_one_socket_a_tab_however_many_components_and_pages(context: BrowserContext, window: Window) -> None:
+    """All components of a tab share one socket, also over page switches."""
+    context.add_init_script(SOCKETS)
+    tab = window_of(context, window.url)
+    page = tab.open("/")
+    expect(page.locator(".kpi").first).to_be_visible()
+    page.get_by_role("link", name="Logs", exact=True).click()
+    expect(page.get_by_role("log")).to_be_visible()
+    page.get_by_role("link", name="Performance", exact=True).click()
+    expect(page.locator(".chart").first).to_be_visible()
+    assert page.evaluate("() => window.sockets.length") == 1
+
+
+def test_a_hidden_tab_gets_nothing_and_comes_back_without_a_hole(context: BrowserContext, window: Window) -> None:
+    """Hiding a tab closes its socket; showing it again brings ticks and the history between."""
+    context.add_init_script(SOCKETS + PROBE)
+    page = window_of(context, window.url).open("/")
+    until(lambda: page.evaluate("() => window.ticks.length") >= 2, "ticks come")
+    hide = """(hidden) => {
+      Object.defineProperty(document, 'hidden', { configurable: true, get: () => hidden })
+      document.dispatchEvent(new Event('visibilitychange'))
+    }"""
+    page.evaluate(hide, True)
+    until(lambda: page.evaluate("() => window.sockets.every((one) => one.readyState === 3)"), "the socket is closed")
+    page.evaluate("() => { window.ticks.length = 0 }")
+    page.wait_for_timeout(2500)
+    assert page.evaluate("() => window.ticks.length") == 0
+    page.evaluate(hide, False)
+    until(lambda: page.evaluate("() => window.ticks.length") >= 1, "ticks come again")
+    gaps = page.evaluate(
+        "() => { const { ts } = globalThis[Symbol.for('watchkeeper.live')].ring; return ts.slice(1).map((at, i) => at - ts[i]).filter((gap) => gap > 2.5e6) }"
+    )
+    assert gaps == []
+
+
+def test_space_pauses_and_resumes(window: Window) -> None:
+    """While paused the pictures stand still and the page says so."""
+    page = window.open("/")
+    expect(page.locator(".strip .age")).to_contain_text("s old")
+    page.locator("body").press("Space")
+    expect(page.locator(".strip .age")).to_contain_text("paused for")
+    page.locator("body").press("Space")
+    expect(page.locator(".strip .age")).to_contain_text("s old")
+
+
+def test_a_chart_brush_zooms_and_a_double_click_goes_back(window: Window) -> None:
+    """Dragging over a chart writes the range to the address; the crosshair is in all charts; a double click is live again."""
+    page = window.open("/performance")
+    area = page.locator(".chart .area").first
+    expect(area).to_be_visible()
+    page.wait_for_timeout(2500)
+    box = area.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] * 0.8, box["y"] + 40)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.9, box["y"] + 40)
+    page.mouse.move(box["x"] + box["width"] * 0.98, box["y"] + 40)
+    page.mouse.up()
+    until(lambda: window.query().get("range") == "custom", "the address has the range")
+    area.dblclick()
+    until(lambda: "range" not in window.query(), "live again")
+
+
+@pytest.fixture
+def parts(tmp_path: Path) -> Iterator[tuple[str, Path]]:
+    """A dashboard of its own, whose agent the test starts and kills."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    words = [sys.executable, "app.py", "--port", str(port), "--data-dir", str(tmp_path / "data")]
+    (tmp_path / "data").mkdir(mode=0o700)
+    dashboard = subprocess.Popen(words, cwd=ROOT, env=environment(tmp_path), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True)
+    url = f"http://127.0.0.1:{port}"
+
+    def answers() -> bool:
+        try:
+            return httpx.get(f"{url}/healthz", trust_env=False).is_success
+        except httpx.HTTPError:
+            return False
+
+    try:
+        until(answers, "the dashboard answers", 40)
+        yield url, tmp_path
+    finally:
+        end(dashboard)
+
+
+def test_a_killed_agent_is_shown_within_3_s_and_heals_without_a_reload(context: BrowserContext, parts: tuple[str, Path]) -> None:
+    """The strip says that the agent is away and since when, values fade; when it is back the same page lives on."""
+    url, place = parts
+    agent = start(place, "agent", "--quiet", "--data-dir", str(place / "data"))
+    try:
+        tab = window_of(context, url)
+        page = tab.open("/")
+        expect(page.locator(".strip .age")).to_contain_text("s old", timeout=30_000)
+        page.evaluate("() => { window.same = true }")
+        os.killpg(agent.pid, signal.SIGKILL)
+        expect(page.get_by_text("The agent is away")).to_be_visible(timeout=3000)
+        expect(page.get_by_text(" since ")).to_be_visible()
+        expect(page.get_by_text("What you see is the last that came")).to_be_visible()
+    finally:
+        end(agent)
+    agent = start(place, "agent", "--quiet", "--data-dir", str(place / "data"))
+    try:
+        expect(page.get_by_text("The agent is away")).to_be_hidden(timeout=30_000)
+        expect(page.locator(".strip .age")).to_contain_text("s old")
+        assert page.evaluate("() => window.same") is True
+    finally:
+        end(agent)
+
+
+def test_an_absent_agent_leaves_every_page_standing(context: BrowserContext, parts: tuple[str, Path]) -> None:
+    """Without an agent each page says so and what to do; no stack trace."""
+    url, _ = parts
+    tab = window_of(context, url)
+    for path in ("/", "/processes", "/logs", "/performance", "/run?run=123"):
+        page = tab.open(path)
+        expect(page.get_by_text("The agent is away")).to_be_visible()
+        expect(page.get_by_text("Traceback")).to_have_count(0)

@@ -1,0 +1,154 @@
+"""The logs page in Chromium: from `echo >>` to the pixels, brush, filters, records, links."""
+
+import re
+import time
+from collections.abc import Iterator
+from urllib.parse import quote
+
+import pytest
+from playwright.sync_api import Page, expect
+from tests.browser.conftest import Watch, Window, until
+
+pytestmark = pytest.mark.browser
+
+
+def stamp() -> str:
+    """The time as Python's logging writes it."""
+    now = time.time()
+    return f"{time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(now))},{int(now * 1000) % 1000:03d}"
+
+
+def shown(page: Page) -> list[str]:
+    """The messages in sight, from the top."""
+    found: list[str] = page.evaluate(
+        """() => {
+          const root = [...document.querySelectorAll('.st-key-records *')].map((e) => e.shadowRoot).find(Boolean)
+          return [...root.querySelectorAll('.log-row:not([hidden])')]
+            .sort((a, b) => a.getBoundingClientRect().top - b.getBoundingClientRect().top)
+            .map((row) => row.lastElementChild.textContent)
+        }"""
+    )
+    return found
+
+
+@pytest.fixture
+def logs(window: Window) -> Iterator[Page]:
+    """The logs page of the followed source, with records in sight."""
+    page = window.open(f"/logs?source={quote('worker')}")
+    expect(page.locator(".log-row:not([hidden])").first).to_be_visible()
+    yield page
+
+
+def test_a_line_written_now_comes_to_the_screen(logs: Page, watch: Watch) -> None:
+    """What a process appends to its log stands at the bottom of the list, without a click."""
+    word = f"needle-{time.monotonic_ns()}"
+    watch.write(f"{stamp()} WARNING worker: {word} arrived")
+    expect(logs.locator(".log-row", has_text=word)).to_be_visible()
+    assert word in shown(logs)[-1]
+    expect(logs.get_by_text("following")).to_be_visible()
+
+
+def test_a_hostile_line_is_only_text(logs: Page, watch: Watch) -> None:
+    """Markup, escape sequences and bidirectional controls in a record show as signs and do nothing."""
+    word = f"evil-{time.monotonic_ns()}"
+    watch.write(f"{stamp()} ERROR worker: {word} <img src=x onerror='window.hacked=1'> \x1b[2J\u202edenrut")
+    row = logs.locator(".log-row", has_text=word)
+    expect(row).to_contain_text("<img src=x onerror='window.hacked=1'>")
+    expect(row).to_contain_text("‹U+202E›denrut")
+    row.click()
+    expect(logs.locator(".detail pre")).to_contain_text("<img src=x")
+    assert logs.evaluate("() => window.hacked") is None
+    assert logs.locator(".log-row img, .detail img").count() == 0
+
+
+def test_scrolling_up_lets_go_and_counts_what_is_new(logs: Page, watch: Watch) -> None:
+    """While one reads further up, new records move nothing and are counted; the button leads back to them."""
+    view = logs.get_by_role("log")
+    view.hover()
+    logs.mouse.wheel(0, -1500)
+    expect(logs.get_by_text("not following")).to_be_visible()
+    before = shown(logs)
+    watch.write(*(f"{stamp()} INFO worker: late {i}" for i in range(7)))
+    expect(logs.get_by_role("button", name="7 new ↓")).to_be_visible()
+    assert shown(logs) == before
+    logs.get_by_role("button", name="7 new ↓").click()
+    expect(logs.get_by_text("late 6")).to_be_visible()
+    expect(logs.get_by_text(" following")).to_be_visible()
+
+
+def test_older_pages_come_on_scrolling_up(logs: Page) -> None:
+    """The list holds the newest page first; scrolling to its top brings older ones above, in order."""
+    view = logs.get_by_role("log")
+    expect(logs.get_by_text(re.compile(r"^3\d\d records\+"))).to_be_visible()
+    view.evaluate("(node) => { node.scrollTop = 0 }")
+    expect(logs.get_by_text(re.compile(r"^4\d\d records"))).to_be_visible()
+    view.evaluate("(node) => { node.scrollTop = 0 }")
+    expect(logs.get_by_text("job 0000 took")).to_be_visible()
+
+
+def test_brushing_the_histogram_sets_the_range_and_the_link_reproduces_it(window: Window, logs: Page) -> None:
+    """A brush writes from and to into the address; a reload shows the same count; back undoes it."""
+    counts = logs.locator(".pills [role=status]")
+    expect(counts).to_contain_text("records")
+    box = logs.locator(".hist .area").bounding_box()
+    assert box is not None
+    logs.mouse.move(box["x"] + box["width"] * 0.70, box["y"] + 30)
+    logs.mouse.down()
+    logs.mouse.move(box["x"] + box["width"] * 0.78, box["y"] + 30)
+    logs.mouse.move(box["x"] + box["width"] * 0.86, box["y"] + 30)
+    whole = counts.inner_text()
+    logs.mouse.up()
+    until(lambda: window.query().get("range") == "custom", "the address has the range")
+    until(lambda: counts.inner_text() != whole, "the counts are of the range")
+    told, address = counts.inner_text().split(" · ")[0], logs.url
+    logs.reload()
+    expect(counts).to_contain_text(told)
+    assert logs.url == address
+    logs.go_back()
+    until(lambda: "range" not in window.query(), "back leads to live")
+
+
+def test_the_search_finds_marks_and_stays_in_the_address(window: Window, logs: Page) -> None:
+    """Text and /regex/ narrow the records and are marked; the address brings them back."""
+    logs.keyboard.press("/")
+    logs.keyboard.type("/job 00[0-3].*ollama/")
+    until(lambda: window.query().get("q") == "/job 00[0-3].*ollama/", "the address has the search")
+    expect(logs.locator(".log-row mark").first).to_contain_text("job 00")
+    logs.reload()
+    expect(logs.locator(".log-row mark").first).to_contain_text("job 00")
+    assert all("job 00" in line for line in shown(logs))
+
+
+def test_level_pills_choose_levels(window: Window, logs: Page) -> None:
+    """A pill carries its count and narrows the list to its level."""
+    logs.get_by_role("button", name=re.compile(r"^WARN")).click()
+    until(lambda: window.query().get("levels") == "warn", "the address has the level")
+    until(lambda: set(logs.locator(".log-row:not([hidden]) .lv").all_inner_texts()) == {"WARN"}, "only warnings are shown")
+
+
+def test_a_record_opens_with_fields_and_neighbours(window: Window, logs: Page) -> None:
+    """A click shows the record as written and its neighbours; the address names it; the list keeps its order."""
+    logs.locator(".log-row", has_text="job failed").last.click()
+    expect(logs.locator(".detail pre")).to_contain_text("ValueError: <b>boom</b>")
+    until(lambda: "record" in window.query(), "the address names the record")
+    logs.get_by_role("button", name="Show around").click()
+    expect(logs.locator(".context .here")).to_contain_text("job failed")
+    logs.reload()
+    expect(logs.locator(".detail pre")).to_contain_text("ValueError: <b>boom</b>")
+
+
+def test_nothing_found_teaches(window: Window) -> None:
+    """An empty answer says what to do."""
+    page = window.open("/logs?q=no-such-word-anywhere")
+    expect(page.get_by_text("No record matches.")).to_be_visible()
+    expect(page.get_by_text("Widen the time range")).to_be_visible()
+
+
+def test_the_view_downloads_as_json_lines(logs: Page) -> None:
+    """The records of the filter come as a file."""
+    logs.get_by_role("button", name="Download").click()
+    with logs.expect_download() as download:
+        logs.get_by_role("button", name="JSON lines").click()
+    text = download.value.path().read_text("utf-8")
+    assert "job failed" in text
+    assert text.splitlines()[0].startswith('{"id":"')

@@ -1,0 +1,140 @@
+"""The process table and a process's page in Chromium."""
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+from tests.browser.conftest import Watch, Window, until
+
+pytestmark = pytest.mark.browser
+HOSTILE = "<script>window.hacked=1</script>\x1b[31mred\u202egnp.exe"
+
+
+@pytest.fixture
+def sleeper(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A process whose name and command line try to be markup, an escape sequence and reversed text."""
+    program = tmp_path / "<b>sleeper"
+    shutil.copy("/bin/sleep", program)
+    process = subprocess.Popen([HOSTILE, "300"], executable=program)
+    yield process
+    process.kill()
+    process.wait(5)
+
+
+def names(page: Page) -> list[str]:
+    """The names in the rows, from the top."""
+    found: list[str] = page.evaluate(
+        """() => {
+          const root = [...document.querySelectorAll('.st-key-processes *')].map((e) => e.shadowRoot).find(Boolean)
+          return [...root.querySelectorAll('.grid-row:not([hidden])')]
+            .sort((a, b) => a.ariaRowIndex - b.ariaRowIndex).map((row) => row.querySelector('.name').textContent)
+        }"""
+    )
+    return found
+
+
+def test_sorting_is_kept_in_the_address_and_comes_back(window: Window) -> None:
+    """A click on a column's head sorts, says so to screen readers, and a reload shows the same."""
+    page = window.open("/processes")
+    page.get_by_role("columnheader", name="name").get_by_role("button").click()
+    expect(page.get_by_role("columnheader", name=re.compile("name"))).to_have_attribute("aria-sort", "ascending")
+    until(lambda: window.query().get("sort") == "name", "the address says how it is sorted")
+    page.reload()
+    expect(page.get_by_role("columnheader", name=re.compile("name"))).to_have_attribute("aria-sort", "ascending")
+
+
+def test_search_filters_by_text_and_by_regex(window: Window, sleeper: subprocess.Popen[bytes]) -> None:
+    """`/` reaches the search box; text and /regex/ narrow the table; the address keeps it."""
+    page = window.open("/processes")
+    expect(page.locator(".grid-row .name").first).to_be_visible()
+    page.keyboard.press("/")
+    page.keyboard.type(str(sleeper.pid))
+    expect(page.get_by_text("1 shown")).to_be_visible()
+    assert names(page) == ["<b>sleeper"]
+    until(lambda: window.query().get("q") == str(sleeper.pid), "the address has the search")
+    page.get_by_label("Search").fill("/^<b>sl.*r$/")
+    expect(page.get_by_text("1 shown")).to_be_visible()
+    page.get_by_label("Search").fill("/(/")
+    expect(page.get_by_text("This is not a regular expression.")).to_be_visible()
+
+
+def test_a_hostile_name_is_only_text(window: Window, sleeper: subprocess.Popen[bytes]) -> None:
+    """Markup, escape sequences and bidirectional controls in a command line show as signs and do nothing."""
+    page = window.open(f"/processes?q={sleeper.pid}")
+    row = page.locator(".grid-row:not([hidden])")
+    expect(row).to_have_count(1)
+    expect(row).to_contain_text("<script>window.hacked=1</script>")
+    expect(row).to_contain_text("␛[31mred‹U+202E›gnp.exe")
+    assert page.evaluate("() => window.hacked") is None
+    row.locator(".name").click()
+    expect(page.get_by_text("Identity")).to_be_visible()
+    expect(page.locator(".facts")).to_contain_text(["<script>window.hacked=1</script>"])
+    assert page.evaluate("() => window.hacked") is None
+
+
+def test_the_tree_shows_children_under_their_parents(window: Window, sleeper: subprocess.Popen[bytes]) -> None:
+    """In the tree a process stands below its parent, which can be closed by the keyboard."""
+    page = window.open(f"/processes?shape=Tree&q={sleeper.pid}")
+    row = page.get_by_role("row", name=re.compile("sleeper"))
+    expect(row).to_be_visible()
+    assert int(row.get_attribute("aria-level") or 0) >= 2
+    page.get_by_role("treegrid").focus()
+    page.keyboard.press("Home")
+    page.keyboard.press("ArrowLeft")
+    expect(row).to_have_count(0)
+    page.keyboard.press("ArrowRight")
+    expect(row).to_be_visible()
+
+
+def test_a_row_opens_its_process_and_back_returns(window: Window, sleeper: subprocess.Popen[bytes]) -> None:
+    """A row leads to the process's page without a reload; the page shows who it is; back shows the table again."""
+    page = window.open(f"/processes?q={sleeper.pid}")
+    page.evaluate("() => { window.same = true }")
+    expect(page.get_by_role("row", name=re.compile("sleeper"))).to_be_visible()
+    page.get_by_role("grid").focus()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name=re.compile(str(sleeper.pid)), level=1)).to_be_visible()
+    facts = page.locator(".facts").first
+    expect(facts).to_contain_text("running")
+    expect(facts).to_contain_text(str(os.getpid()))  # the parent, as a link
+    expect(page.locator(".chart")).to_have_count(4)
+    page.go_back()
+    expect(page.get_by_role("row", name=re.compile("sleeper"))).to_be_visible()
+    assert page.evaluate("() => window.same") is True
+
+
+def test_an_ended_process_says_how_it_ended(window: Window, watch: Watch, sleeper: subprocess.Popen[bytes]) -> None:
+    """The page of a process that is gone stays, with its end."""
+    until(lambda: any(one["pid"] == sleeper.pid for one in watch.api("processes")["processes"]), "it is seen")
+    run = next(one["run"] for one in watch.api("processes")["processes"] if one["pid"] == sleeper.pid)
+    sleeper.kill()
+    sleeper.wait(5)
+    until(lambda: watch.api(f"runs/{run}")["end_ts"] is not None, "its end is stored")
+    page = window.open(f"/run?run={run}")
+    expect(page.locator(".facts").first).to_contain_text("ended")
+
+
+def test_ticks_keep_nodes_scroll_and_choice(window: Window) -> None:
+    """Over ticks no row, table or canvas is replaced, and what one scrolled to and chose stays."""
+    page = window.open("/processes?kernel=true&sort=pid")
+    expect(page.locator(".grid-row .name").first).to_be_visible()
+    view = page.get_by_role("grid")
+    view.focus()
+    page.keyboard.press("PageDown")
+    page.keyboard.press("PageDown")
+    chosen = view.get_attribute("aria-activedescendant")
+    view.evaluate("(node) => { node.mine = 1; node.lastElementChild.firstElementChild.mine = 2; window.top0 = node.scrollTop }")
+    ticks = page.locator(".watch div").nth(2)
+    before = ticks.inner_text()
+    page.mouse.move(5, 5)
+    until(lambda: ticks.inner_text() != before, "ticks come")
+    before = ticks.inner_text()
+    until(lambda: ticks.inner_text() != before, "more ticks come")
+    assert view.evaluate("(node) => [node.mine, node.lastElementChild.firstElementChild.mine, node.scrollTop === window.top0]") == [1, 2, True]
+    assert view.get_attribute("aria-activedescendant") == chosen
