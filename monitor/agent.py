@@ -188,7 +188,7 @@ class Agent:
             ws="websockets-sansio",
             ws_per_message_deflate=False,
             ws_max_size=1 << 20,
-            timeout_graceful_shutdown=0,
+            timeout_graceful_shutdown=1,
             server_header=False,
         )
         return Server(config)

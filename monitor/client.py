@@ -8,6 +8,8 @@ models of `monitor.models`, and raise
 """
 
 import json
+import socket
+import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from websockets.sync.client import ClientConnection
 
 ARROW: Final = "application/vnd.apache.arrow.stream"
+KEPT_OPEN_S: Final = 4.0
+"""httpx keeps an idle connection for 5 s."""
 BASE: Final = "http://agent"
 START_HINT: Final = "start one with `watchkeeper` (with the dashboard) or `watchkeeper agent`"
 Params = Mapping[str, str | int | float | bool | None]
@@ -58,6 +62,7 @@ class Client:
             timeout=httpx.Timeout(timeout_s, connect=2.0),
             trust_env=False,
         )
+        self._answered: float | None = None
 
     @classmethod
     def of(cls, data_dir: Path, *, timeout_s: float = 35.0) -> Self:
@@ -84,6 +89,8 @@ class Client:
         Raises:
             AgentUnreachable, AgentRefused: see the module.
         """
+        self._knock()
+        self._answered = None
         try:
             answer = self._http.request(
                 method,
@@ -94,7 +101,19 @@ class Client:
             )
         except httpx.HTTPError as error:
             raise _unreachable(self.endpoint, error) from error
+        self._answered = time.monotonic()
         return _checked(answer)
+
+    def _knock(self) -> None:
+        """See whether anyone listens, before httpx does: it leaves the socket of a failed connection open until it is collected."""
+        if self.endpoint.socket is None or (self._answered and time.monotonic() - self._answered < KEPT_OPEN_S):
+            return
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+            probe.settimeout(2.0)
+            try:
+                probe.connect(self.endpoint.socket)
+            except OSError as error:
+                raise _unreachable(self.endpoint, error) from error
 
     def get_json(self, path: str, params: Params | None = None) -> Any:
         """The parsed answer of a GET, as it came."""

@@ -1,0 +1,310 @@
+"""Every route of the agent, asked of a real one."""
+
+import os
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+
+from monitor import models, wire
+from monitor.client import Client, Refused
+
+Wait = Callable[..., Any]
+
+
+@pytest.fixture
+def api(running_agent: Any) -> Client:
+    """The shared agent's client."""
+    return running_agent.api
+
+
+@pytest.fixture(scope="module")
+def record(running_agent: Any, wait_for: Wait) -> models.Record:
+    """A record of three lines that was written to a followed file, once the store has it."""
+    with (running_agent.logs_dir / "job.log").open("a", encoding="utf-8") as out:
+        out.write(
+            "2026-11-20 10:00:00,123 INFO worker: it begins\n2026-11-20 10:00:01,123 ERROR worker: needle failed\n"
+        )
+        out.write(
+            'Traceback (most recent call last):\n  File "a.py", line 1, in f\nValueError: <script>alert(1)</script>\n'
+        )
+        out.write("2026-11-20 10:00:02,123 INFO worker: it ends\n")
+
+    def stored() -> Any:
+        return running_agent.api.log_records({"q": "it ends"}).records
+
+    wait_for(stored, what="the records are in the store")
+    return running_agent.api.log_records({"q": "needle"}).records[0]
+
+
+@pytest.fixture
+def sleeper() -> Iterator[subprocess.Popen[bytes]]:
+    """A process with a hostile command line."""
+    command = [
+        sys.executable,
+        "-c",
+        "import time; time.sleep(600)",
+        "<script>alert(1)</script>",
+        "a\nb\x1b[31m",
+        "--password=hunter22",
+    ]
+    with subprocess.Popen(command) as child:
+        yield child
+        child.kill()
+
+
+def test_the_models_have_the_fields_of_the_wire() -> None:
+    """What the sampler says arrives whole in the API's shapes."""
+    pairs = [
+        (getattr(models, n), getattr(wire, n))
+        for n in ("HostInfo", "HostReading", "GpuReading", "DiskSpace", "DeviceRates", "Quality")
+    ]
+    for model, struct in pairs:
+        assert set(model.model_fields) == {field.name for field in msgspec.structs.fields(struct)}
+
+
+def test_status_names_processes_and_counts(api: Client, running_agent: Any) -> None:
+    """The status names this agent, its sampler, its socket, and counts samples."""
+    status = api.status()
+    assert status.agent.pid == running_agent.pid
+    assert status.sampler.state == "running"
+    assert Path(f"/proc/{status.sampler.pid}").exists()
+    assert status.samples.received >= 1
+    assert status.samples.expected >= status.samples.received
+    assert status.store.state == "ok"
+    assert status.data_dir == str(running_agent.data_dir)
+
+
+def test_the_socket_is_private(running_agent: Any) -> None:
+    """Nobody but the owner can reach the agent."""
+    socket = Path(running_agent.api.status().socket)
+    assert stat.S_IMODE(socket.stat().st_mode) == 0o600
+    assert stat.S_IMODE((running_agent.data_dir / "agent.json").stat().st_mode) == 0o600
+
+
+def test_host_latest_and_series(api: Client, wait_for: Wait) -> None:
+    """The newest reading is there, and the same metric comes back from the store in buckets."""
+    latest = wait_for(lambda: (found := api.host_latest()).host and found.host.cpu_pct is not None and found)
+    assert 0 <= latest.host.cpu_pct <= 100
+    assert latest.host.mem_total > 0
+    now = time.time_ns() // 1000
+
+    def filled() -> Any:
+        series = api.host_series(["cpu_pct", "mem_used"], start=now - 60_000_000, end=now + 10_000_000, points=7)
+        assert len(series.ts) <= 7
+        return [v for v in series.series["mem_used"].avg if v is not None]
+
+    assert wait_for(filled)
+
+
+def test_series_as_arrow(api: Client) -> None:
+    """A series comes as an Arrow table with one column a statistic."""
+    now = time.time_ns() // 1000
+    params = {"metrics": "cpu_pct", "from": now - 60_000_000, "to": now, "points": 10}
+    assert api.table("/v1/host/series", params).column_names == ["ts", "cpu_pct_avg", "cpu_pct_min", "cpu_pct_max"]
+
+
+def test_gpu_series_without_a_gpu(api: Client) -> None:
+    """No GPU: an empty list, not an error."""
+    assert api.gpu_series(start=1, end=2_000_000).gpus == [] or api.status().gpu.count > 0
+
+
+def test_processes_hold_this_one(api: Client, sleeper: Any, wait_for: Wait) -> None:
+    """A process shows with its hostile command line as plain text, its secret masked, as one of mine."""
+
+    def find() -> Any:
+        return next((p for p in api.processes().processes if p.pid == sleeper.pid and "script" in p.cmdline), None)
+
+    found = wait_for(find, what="the process is seen")
+    assert "<script>alert(1)</script>" in found.cmdline
+    assert "hunter22" not in found.cmdline
+    assert found.mine
+    assert found.rss > 0
+    assert api.table("/v1/processes").num_rows > 0
+
+
+def test_a_run_and_its_series(api: Client, sleeper: Any, wait_for: Wait) -> None:
+    """One life of a process: parent, readings over time, and its end once it is gone."""
+    found = wait_for(lambda: next((p for p in api.processes().processes if p.pid == sleeper.pid), None))
+    run = api.run(found.run)
+    assert run.pid == sleeper.pid
+    assert run.parent is not None
+    assert run.parent.pid == os.getpid()
+    assert run.end_ts is None
+    now = time.time_ns() // 1000
+
+    def readings() -> Any:
+        series = api.run_series(found.run, start=now - 60_000_000, end=now + 60_000_000, points=50)
+        return [v for v in series.series["rss"].avg if v is not None]
+
+    assert wait_for(readings)
+    sleeper.kill()
+    sleeper.wait()
+    ended = wait_for(lambda: (r := api.run(found.run)).end_ts and r, what="its end is stored")
+    assert ended.pid == sleeper.pid
+    assert ended.rss is None or ended.rss > 0
+
+
+def test_no_such_run(api: Client) -> None:
+    """What is not there is a 404 with a hint."""
+    for run in ("12", "x", "9" * 29):
+        with pytest.raises(Refused) as caught:
+            api.run(run)
+        assert caught.value.status == 404
+        assert caught.value.hint
+
+
+def test_log_records_count_histogram_facets(api: Client, record: models.Record) -> None:
+    """A record is found by text, level, source and expression; counts agree with each other."""
+    assert record.level == "error"
+    assert record.lines == 4
+    for filters in (
+        {"q": "NEEDLE"},
+        {"q": "nee.le", "regex": True},
+        {"q": "needle", "level": "error"},
+        {"q": "needle", "source": record.source},
+    ):
+        assert [r.id for r in api.log_records(filters).records] == [record.id]
+        assert api.log_count(filters).count == 1
+        assert api.log_histogram(filters).total == 1
+        assert api.log_facets(filters).levels == {"error": 1}
+    assert api.log_count({"q": "needle", "level": "fatal"}).count == 0
+
+
+def test_log_pages_lead_on(api: Client, record: models.Record) -> None:
+    """Cursors visit every record once, oldest first within a page."""
+    seen: list[str] = []
+    cursor = None
+    while True:
+        page = api.log_records({"source": record.source}, limit=1, before=cursor)
+        seen = [r.id for r in page.records] + seen
+        cursor = page.older
+        if cursor is None or not page.records:
+            break
+    whole = api.log_records({"source": record.source}, limit=1000)
+    assert seen == [r.id for r in whole.records]
+
+
+def test_a_record_whole_and_its_neighbours(api: Client, record: models.Record) -> None:
+    """A record has its original and its file; its neighbours come in file order."""
+    whole = api.log_record(record.id)
+    assert "ValueError: <script>alert(1)</script>" in whole.raw
+    assert whole.path is not None
+    around = api.log_context(record.id, before=1, after=1).records
+    assert [r.message.split("\n")[0] for r in around] == ["it begins", "needle failed", "it ends"]
+
+
+def test_log_sources_and_errors(api: Client, record: models.Record) -> None:
+    """The followed file is a source, and its error is counted."""
+    assert record.source in {s.source for s in api.log_sources().sources}
+    assert api.log_errors().newest is not None
+
+
+def test_wrong_filters_are_refused(api: Client) -> None:
+    """A wrong filter is a 400 that names what is wrong."""
+    for filters in ({"q": "((", "regex": True}, {"level": "loud"}, {"since": "yesterday-ish"}, {"run": "x"}):
+        with pytest.raises(Refused) as caught:
+            api.log_records(filters)
+        assert caught.value.status == 400
+        assert caught.value.message
+
+
+def test_ingest_reports_what_it_read(api: Client, tmp_path: Path, wait_for: Wait) -> None:
+    """A file is read to its end; the job says how many lines, records and bytes; once more adds nothing."""
+    path = tmp_path / "old.txt"
+    path.write_text(
+        "".join(f"2026-01-01 00:00:{i % 60:02d},000 INFO app: ingested line {i}\n" for i in range(1000)), "utf-8"
+    )
+    for _ in range(2):
+        job = api.ingest([path])
+        done = wait_for(lambda job=job: (s := api.ingest_job(job)).state != "running" and s)
+        assert done.state == "done", done.error
+        assert api.log_count({"q": "ingested line"}).count == 1000
+    with pytest.raises(Refused) as caught:
+        api.ingest_job("no-such-job")
+    assert caught.value.status == 404
+
+
+@pytest.mark.parametrize("body", [{"paths": []}, {"paths": ["relative.log"]}, {"paths": ["/no/such/file"]}, {}])
+def test_wrong_ingests_are_refused(api: Client, body: dict[str, Any]) -> None:
+    """Paths that cannot be read are a 400, not a job."""
+    with pytest.raises(Refused) as caught:
+        api.request("POST", "/v1/logs/ingest", body=body)
+    assert caught.value.status == 400
+
+
+def test_engines(api: Client) -> None:
+    """Every engine has a state, and one that is not ready a remedy."""
+    found = api.refresh_engines()
+    assert found.checked is not None
+    assert all(engine.detail and (engine.remedy or engine.state == "ready") for engine in found.engines)
+    assert {e.name for e in api.engines().engines} == {e.name for e in found.engines}
+
+
+def test_settings_are_checked_saved_and_applied(api: Client, running_agent: Any) -> None:
+    """A right value is written without losing comments; a wrong one changes nothing and says why."""
+    with pytest.raises(Refused) as caught:
+        api.save_settings({"store.limit_mb": 1, "pages.refresh_s": 2})
+    assert set(caught.value.problems) == {"store.limit_mb"}
+    saved = {s.key: s for s in api.save_settings({"pages.refresh_s": 2.0, "sampling.interval_s": 2.0}).settings}
+    assert saved["pages.refresh_s"].value == 2.0
+    assert saved["pages.refresh_s"].origin == "file"
+    answer = api.save_settings({"sampling.interval_s": None})
+    assert "sampling.interval_s" in answer.restart_needed
+    text = running_agent.config.read_text("utf-8")
+    assert "# kept" in text
+    assert "refresh_s = 2.0" in text
+    with pytest.raises(Refused):
+        api.save_settings({"auth.users": []})
+
+
+def test_query_is_read_only(api: Client) -> None:
+    """SELECT answers; writing, files and settings are refused; large integers arrive as text."""
+    answer = api.query("SELECT run, ts FROM run_samples LIMIT 2", limit=1)
+    assert answer.truncated
+    assert answer.columns == ["run", "ts"]
+    assert isinstance(answer.rows[0][0], str | int)
+    for sql in (
+        "DELETE FROM runs",
+        "SELECT * FROM read_csv('/etc/passwd')",
+        "COPY runs TO '/tmp/x'",
+        "SELEKT",
+        "SELECT 1; SELECT 2",
+    ):
+        with pytest.raises(Refused) as caught:
+            api.query(sql)
+        assert caught.value.status == 400, sql
+
+
+def test_openapi_describes_every_route(api: Client) -> None:
+    """Every route and parameter has words, and errors are documented."""
+    paths = api.get_json("/openapi.json")["paths"]
+    for path, methods in paths.items():
+        for method, route in methods.items():
+            assert route["summary"], (path, method)
+            assert route["description"], (path, method)
+            assert {"200", "400", "404", "503", "504"} <= set(route["responses"]), (path, method)
+    design = (Path(__file__).parents[2] / "docs/design.md").read_text("utf-8")
+    for path in paths:
+        assert path.split("{")[0].rstrip("/") in design, path
+
+
+def test_errors_have_one_shape(api: Client) -> None:
+    """Unknown paths, wrong methods and wrong bodies answer the same shape."""
+    socket = api.endpoint.socket
+    with httpx.Client(transport=httpx.HTTPTransport(uds=socket), base_url="http://agent") as raw:
+        for answer in (
+            raw.get("/v1/nope"),
+            raw.post("/v1/status"),
+            raw.post("/v1/query", content=b"\xff{"),
+            raw.get("/v1/host/series"),
+        ):
+            assert set(answer.json()["error"]) >= {"kind", "message", "hint"}
+            assert answer.status_code >= 400

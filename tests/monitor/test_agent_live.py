@@ -1,0 +1,117 @@
+"""The live socket of a real agent."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from monitor.client import Client, Live
+from monitor.models import Subscription
+
+Wait = Callable[..., Any]
+
+
+@pytest.fixture
+def api(running_agent: Any) -> Client:
+    """The shared agent's client."""
+    return running_agent.api
+
+
+def until(live: Live, wanted: Callable[[dict[str, Any]], bool], seconds: float = 15) -> dict[str, Any]:
+    """The first frame that is wanted."""
+    deadline = time.monotonic() + seconds
+    while True:
+        frame = live.receive(max(0.01, deadline - time.monotonic()))
+        if wanted(frame):
+            return frame
+
+
+def test_hello_then_ticks(api: Client) -> None:
+    """A subscriber is greeted with the machine and its last minutes, and then hears a tick a second."""
+    with api.live(Subscription(processes=True)) as live:
+        hello = live.receive(5)
+        assert hello["t"] == "hello"
+        assert hello["host"]["cpu_count"] >= 1
+        assert len(hello["history"]["ts"]) == len(hello["history"]["series"]["cpu_pct"]) >= 1
+        first = until(live, lambda f: f["t"] == "tick")
+        second = until(live, lambda f: f["t"] == "tick")
+        assert second["seq"] > first["seq"]
+        assert second["ts"] > first["ts"]
+        assert second["samples"]["received"] == first["samples"]["received"] + 1
+
+
+def test_processes_come_whole_and_then_as_changes(api: Client) -> None:
+    """The first picture holds every process; later ones what was born, changed and went."""
+    with api.live(Subscription(host=False, processes=True, status=False)) as live:
+        full = until(live, lambda f: f["t"] == "procs")
+        assert full["full"]
+        assert {row[0] for row in full["rows"]} == {born["run"] for born in full["born"]}
+        with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]) as child:
+            born = until(live, lambda f: f["t"] == "procs" and any(b["pid"] == child.pid for b in f["born"]))
+            assert not born["full"]
+            assert len(born["rows"]) <= len(full["rows"]) + 50
+            run = next(b["run"] for b in born["born"] if b["pid"] == child.pid)
+            child.kill()
+        until(live, lambda f: f["t"] == "procs" and run in f["gone"])
+
+
+def test_a_line_reaches_the_subscriber(api: Client, running_agent: Any) -> None:
+    """A line appended to a followed file is sent, by filter; others are not."""
+    path = running_agent.logs_dir / "live.log"
+    path.write_text("2026-11-20 10:00:00,000 INFO live: begin\n", "utf-8")
+    wish = Subscription(host=False, status=False, logs={"q": "wanted"}, history_s=0)
+    with api.live(wish) as live:
+        assert live.receive(5)["t"] == "hello"
+        seen: list[str] = []
+        number = 0
+        deadline = time.monotonic() + 20
+        while not seen and time.monotonic() < deadline:
+            number += 1
+            with path.open("a", encoding="utf-8") as out:
+                out.write(
+                    f"2026-11-20 10:00:01,000 WARNING live: wanted {number}\n2026-11-20 10:00:01,000 INFO live: other\n"
+                )
+            try:
+                frame = live.receive(0.5)
+            except TimeoutError:
+                continue
+            assert frame["t"] == "logs"
+            seen += [record["message"] for record in frame["records"]]
+        assert seen
+        assert all("wanted" in message for message in seen)
+
+
+def test_wrong_wishes_are_answered(api: Client) -> None:
+    """A wish that makes no sense is answered with an error; the connection goes on."""
+    with api.live(Subscription(host=False, status=False)) as live:
+        assert live.receive(5)["t"] == "hello"
+        live._connection.send('{"subscribe": {"history_s": "long"}}')
+        assert until(live, lambda f: f["t"] == "error")["error"]["message"]
+        live._connection.send("nonsense")
+        assert until(live, lambda f: f["t"] == "error")["error"]["message"]
+        live.subscribe(Subscription(host=False, status=False, logs={"level": "loud"}))
+        assert "loud" in until(live, lambda f: f["t"] == "error")["error"]["message"]
+        live.subscribe(Subscription(host=True))
+        until(live, lambda f: f["t"] == "tick")
+
+
+def test_status_frames(api: Client) -> None:
+    """The slower news come too."""
+    with api.live(Subscription(host=False, status=True)) as live:
+        frame = until(live, lambda f: f["t"] == "status")
+        assert frame["store"]["state"] == "ok"
+        assert frame["processes"] > 0
+        assert frame["errors"]["last_10_min"] >= 0
+
+
+def test_leavers_are_forgotten(api: Client, wait_for: Wait) -> None:
+    """A subscriber that goes, politely or not, is no longer counted."""
+    before = api.status().live.subscribers
+    with api.live(Subscription()) as live:
+        live.receive(5)
+        assert api.status().live.subscribers == before + 1
+        live._connection.socket.close()
+    wait_for(lambda: api.status().live.subscribers == before)

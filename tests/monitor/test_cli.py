@@ -1,0 +1,208 @@
+"""The command line, as a person and as a program use it."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def wk(
+    *arguments: str | Path, data_dir: Path, stdin: str | None = None, config: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run `watchkeeper`."""
+    environ = {
+        **os.environ,
+        "WATCHKEEPER_DATA_DIR": str(data_dir),
+        "WATCHKEEPER_CONFIG": str(config or data_dir.parent / "w.toml"),
+    }
+    command = [sys.executable, "-m", "monitor", *map(str, arguments)]
+    return subprocess.run(
+        command, cwd=ROOT, env=environ, capture_output=True, text=True, input=stdin, timeout=60, check=False
+    )
+
+
+def answer(*arguments: str | Path, data_dir: Path) -> Any:
+    """The JSON a command prints; it must succeed."""
+    done = wk(*arguments, "--json", data_dir=data_dir)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_status(running_agent: Any) -> None:
+    """`status --json` has what scripts need; without it, words."""
+    status = answer("status", data_dir=running_agent.data_dir)
+    assert status["agent"]["pid"] == running_agent.pid
+    assert status["sampler"]["pid"] > 0
+    assert status["dashboard"] == {"pid": None, "url": None}
+    assert Path(status["socket"]).exists()
+    assert status["data_dir"] == str(running_agent.data_dir)
+    assert status["samples"]["expected"] >= status["samples"]["received"] >= 1
+    words = wk("status", data_dir=running_agent.data_dir).stdout
+    assert "well" in words
+    assert "\x1b" not in words
+
+
+def test_without_an_agent_it_says_how_to_start_one(tmp_path: Path) -> None:
+    """Commands that need the watch end with 3, an error and a hint; in JSON with --json."""
+    for command in (["status"], ["logs", "search", "x"], ["query", "SELECT 1"], ["down"], ["logs", "sources"]):
+        done = wk(*command, data_dir=tmp_path / "d")
+        assert done.returncode == 3, (command, done.stderr)
+        assert done.stdout == ""
+        assert done.stderr.startswith("error: no agent answers")
+        assert "hint: start one with `watchkeeper`" in done.stderr
+    error = json.loads(wk("status", "--json", data_dir=tmp_path / "d").stderr)["error"]
+    assert error["kind"] == "AgentUnreachable"
+    assert error["hint"]
+
+
+def test_wrong_use_ends_with_2(tmp_path: Path) -> None:
+    """A wrong option, order or value is an error with a hint, never a traceback."""
+    for command in (
+        ["--nope"],
+        ["ps", "--sort", "colour"],
+        ["settings", "get", "store.limit"],
+        ["logs", "parse", tmp_path / "none"],
+    ):
+        done = wk(*command, data_dir=tmp_path / "d")
+        assert done.returncode == 2, (command, done.stderr)
+        assert done.stderr.startswith("error: ")
+        assert "hint: " in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_ps_with_and_without_an_agent(running_agent: Any, tmp_path: Path) -> None:
+    """Both give the same shape; a hostile command line cannot write to the terminal."""
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)", "evil\x1b[2J\nname"]) as child:
+        try:
+            for data_dir in (running_agent.data_dir, tmp_path / "d"):
+                rows = answer("ps", data_dir=data_dir)["processes"]
+                assert {"run", "pid", "cpu_pct", "rss", "cmdline", "mine"} <= set(rows[0])
+            assert any(row["pid"] == child.pid for row in rows)
+            shown = wk("ps", "evil", data_dir=tmp_path / "d").stdout
+            assert "\x1b" not in shown
+            assert len([line for line in shown.splitlines() if str(child.pid) in line.split()[:1]]) == 1
+        finally:
+            child.kill()
+
+
+def test_logs_ingest_search_count_sources(running_agent: Any, tmp_path: Path) -> None:
+    """A file read in is found again, by text, expression and level."""
+    path = tmp_path / "cli.log"
+    path.write_text(
+        "".join(
+            f"2026-02-03 04:05:{i % 60:02d},000 {'ERROR' if i % 4 == 0 else 'INFO'} m: climark {i}\n" for i in range(40)
+        ),
+        "utf-8",
+    )
+    data = running_agent.data_dir
+    done = answer("logs", "ingest", path, data_dir=data)
+    assert (done["lines"], done["records"], done["bytes"]) == (40, 40, path.stat().st_size)
+    assert done["seconds"] >= 0
+    assert answer("logs", "search", "climark", "--count", data_dir=data) == {"count": 40}
+    assert answer("logs", "search", "climark", "--level", "error", "--count", data_dir=data) == {"count": 10}
+    assert answer("logs", "search", "CLIMARK [12]$", "--regex", "--count", data_dir=data) == {"count": 0}
+    assert answer("logs", "search", "climark [12]$", "--regex", "--count", data_dir=data) == {"count": 2}
+    assert answer("logs", "search", "ERROR m: climark", "--raw", "--count", data_dir=data) == {"count": 10}
+    lines = wk("logs", "search", "climark", "--limit", "3", "--json", data_dir=data).stdout.splitlines()
+    assert [json.loads(line)["message"] for line in lines] == ["climark 19", "climark 38", "climark 39"] or len(
+        lines
+    ) == 3
+    assert any("cli.log" in s["source"] for s in answer("logs", "sources", data_dir=data)["sources"])
+
+
+def test_logs_ingest_of_no_file(running_agent: Any, tmp_path: Path) -> None:
+    """A path that is no file is refused before anything is read."""
+    assert wk("logs", "ingest", tmp_path / "none.log", data_dir=running_agent.data_dir).returncode == 2
+
+
+def test_logs_parse_needs_no_agent(tmp_path: Path) -> None:
+    """One JSON object a record; a traceback is one record."""
+    path = tmp_path / "p.log"
+    path.write_text(
+        '2026-02-03 04:05:06,000 ERROR m: bad\nTraceback (most recent call last):\n  File "x", line 1, in f\nValueError: x\n'
+        '{"ts": "2026-02-03T04:05:07Z", "level": "info", "msg": "json"}\n',
+        "utf-8",
+    )
+    done = wk("logs", "parse", path, data_dir=tmp_path / "d")
+    records = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [r["line_no"] for r in records] == [1, 5]
+    assert [r["level"] for r in records] == ["error", "info"]
+    assert {"line_no", "ts", "level", "format", "pid", "body"} <= set(records[0])
+
+
+def test_query(running_agent: Any) -> None:
+    """A SELECT answers; anything else is refused with 3 and a hint."""
+    found = answer("query", "SELECT count(*) AS n FROM hosts", data_dir=running_agent.data_dir)
+    assert found == {"columns": ["n"], "rows": [[1]], "truncated": False}
+    assert wk("query", "DROP TABLE hosts", data_dir=running_agent.data_dir).returncode == 3
+
+
+def test_settings_get_set_path(tmp_path: Path) -> None:
+    """What is set is written to the file and shown with its origin."""
+    file = tmp_path / "mine.toml"
+    done = wk("settings", "set", "logs.globs", "/a/*.log,/b", data_dir=tmp_path / "d", config=file)
+    assert done.returncode == 0, done.stderr
+    got = json.loads(wk("settings", "get", "logs.globs", "--json", data_dir=tmp_path / "d", config=file).stdout)
+    assert (got["value"], got["origin"]) == (["/a/*.log", "/b"], "file")
+    assert wk("settings", "path", data_dir=tmp_path / "d", config=file).stdout.strip() == str(file)
+    assert wk("settings", "set", "store.limit_mb", "3", data_dir=tmp_path / "d", config=file).returncode == 2
+    assert wk("settings", "set", "logs.globs", "default", data_dir=tmp_path / "d", config=file).returncode == 0
+    assert "globs" not in file.read_text("utf-8")
+
+
+def test_password_makes_an_entry(tmp_path: Path) -> None:
+    """The entry verifies, and loads as a setting."""
+    from argon2 import PasswordHasher
+
+    entry = json.loads(
+        wk("password", "ann", "--role", "operator", "--json", data_dir=tmp_path, stdin="correct horse\n").stdout
+    )
+    assert PasswordHasher().verify(entry["password_hash"], "correct horse")
+    assert wk("password", "ann", data_dir=tmp_path, stdin="short\n").returncode == 2
+
+
+def test_doctor_works_without_an_agent(tmp_path: Path) -> None:
+    """Every check has a state and words; what is not well has them too."""
+    done = wk("doctor", "--json", data_dir=tmp_path / "d")
+    report = json.loads(done.stdout)
+    assert done.returncode == (0 if report["ok"] else 1)
+    names = {check["name"] for check in report["checks"]}
+    assert {"python", "system", "settings", "data", "disk", "store", "agent", "port", "gpu", "engine"} <= names
+    assert all(check["state"] in {"ok", "warn", "fail"} and check["detail"] for check in report["checks"])
+
+
+def test_a_reader_that_stops_early_is_no_error(running_agent: Any) -> None:
+    """`watchkeeper ps | head -1` says nothing on standard error."""
+    command = f"{sys.executable} -m monitor ps --kernel --json --data-dir {running_agent.data_dir} | head -c 10"
+    done = subprocess.run(["sh", "-c", command], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        [],
+        ["up"],
+        ["agent"],
+        ["down"],
+        ["status"],
+        ["doctor"],
+        ["ps"],
+        ["query"],
+        ["engines"],
+        ["logs"],
+        ["logs", "search"],
+        ["settings"],
+    ],
+)
+def test_every_command_has_help(command: list[str], tmp_path: Path) -> None:
+    """`--help` explains each command."""
+    done = wk(*command, "--help", data_dir=tmp_path)
+    assert done.returncode == 0
+    assert "Usage:" in done.stdout

@@ -1,0 +1,153 @@
+"""Settings: precedence, origins, refusals, and a file that keeps its comments."""
+
+import stat
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from monitor.errors import ConfigError
+from monitor.settings import SettingsError, all_fields, load_settings
+
+
+def test_precedence_and_origin(tmp_path: Path) -> None:
+    """Option wins over environment, that over the file, that over the default; each says where it came from."""
+    file = tmp_path / "w.toml"
+    file.write_text("[store]\nlimit_mb = 100\nraw_days = 3\nlog_days = 5\n", "utf-8")
+    environ = {
+        "WATCHKEEPER_STORE__RAW_DAYS": "4",
+        "WATCHKEEPER_STORE__LOG_DAYS": "6",
+        "WATCHKEEPER_LOGS__GLOBS": "/a/*.log, /b",
+    }
+    found = load_settings(file, {"store.log_days": 8.0, "dashboard.port": None}, environ)
+    values = {
+        k: (found.get(k), found.origin(k))
+        for k in ("store.limit_mb", "store.raw_days", "store.log_days", "logs.globs", "dashboard.port")
+    }
+    assert values == {
+        "store.limit_mb": (100, "file"),
+        "store.raw_days": (4.0, "environment"),
+        "store.log_days": (8.0, "option"),
+        "logs.globs": (["/a/*.log", "/b"], "environment"),
+        "dashboard.port": (8501, "default"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("store.limit_mb", 1),
+        ("store.limit_mb", "much"),
+        ("dashboard.port", 70000),
+        ("sampling.interval_s", 0),
+        ("logs.globs", ["relative.log"]),
+        ("engines.ollama_url", "file:///etc/passwd"),
+        ("masking.extra", ["(("]),
+        ("auth.mode", "open"),
+        ("pages.refresh_s", float("nan")),
+    ],
+)
+def test_a_wrong_value_is_named(key: str, value: Any) -> None:
+    """The error names the key and what is allowed."""
+    with pytest.raises(SettingsError) as caught:
+        load_settings(None, {key: value}, {})
+    assert set(caught.value.problems) == {key}
+    assert key in caught.value.message
+    assert caught.value.hint
+
+
+def test_a_misspelt_key_is_corrected(tmp_path: Path) -> None:
+    """A key that does not exist is refused, with the closest one that does."""
+    file = tmp_path / "w.toml"
+    file.write_text("[store]\nlimit_mbs = 100\n", "utf-8")
+    with pytest.raises(SettingsError, match=r"did you mean store\.limit_mb"):
+        load_settings(file, {}, {})
+
+
+def test_broken_toml_is_an_error_with_its_place(tmp_path: Path) -> None:
+    """A file that is not TOML is refused with line and column."""
+    file = tmp_path / "w.toml"
+    file.write_text("[store\n", "utf-8")
+    with pytest.raises(ConfigError, match="line 1"):
+        load_settings(file, {}, {})
+
+
+def test_password_mode_needs_a_user() -> None:
+    """A sign-in that nobody can pass is refused; a hash never shows in the message or the description."""
+    with pytest.raises(SettingsError, match="watchkeeper password"):
+        load_settings(None, {"auth.mode": "password"}, {})
+    with pytest.raises(SettingsError) as caught:
+        load_settings(None, {"auth.users": [{"name": "a", "password_hash": "plain-secret"}]}, {})
+    assert "plain-secret" not in caught.value.message
+    users = [{"name": "a", "password_hash": "$argon2id$v=19$xyz", "role": "operator"}]
+    rows = {r["key"]: r for r in load_settings(None, {"auth.mode": "password", "auth.users": users}, {}).describe()}
+    assert rows["auth.users"]["value"] == [{"name": "a", "role": "operator"}]
+    assert not rows["auth.users"]["editable"]
+
+
+def test_saving_keeps_comments_and_is_private(tmp_path: Path) -> None:
+    """Only the lines changed change; None removes one; a new file is readable by its owner alone."""
+    file = tmp_path / "sub/w.toml"
+    settings = load_settings(file, {}, {}).save({"store.limit_mb": 300})
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    file.write_text("# mine\n[store]\nlimit_mb = 300 # why\nraw_days = 3\n", "utf-8")
+    settings = load_settings(file, {}, {}).save({"store.limit_mb": "400", "store.raw_days": None, "logs.globs": ["/x"]})
+    assert settings.store.limit_mb == 400
+    text = file.read_text("utf-8")
+    assert "# mine" in text
+    assert "limit_mb = 400 # why" in text
+    assert "raw_days" not in text
+    assert tomllib.loads(text)["logs"]["globs"] == ["/x"]
+    assert [p.name for p in file.parent.iterdir()] == ["w.toml"]
+
+
+def test_nothing_is_saved_when_one_is_wrong(tmp_path: Path) -> None:
+    """All or nothing; and what an option fixes cannot be saved over."""
+    file = tmp_path / "w.toml"
+    file.write_text("[store]\nlimit_mb = 300\n", "utf-8")
+    before = file.read_bytes()
+    for changes in ({"store.limit_mb": 500, "store.raw_days": -1}, {"no.such": 1}):
+        with pytest.raises(SettingsError):
+            load_settings(file, {}, {}).save(changes)
+    with pytest.raises(SettingsError, match="option"):
+        load_settings(file, {"store.limit_mb": 600}, {}).save({"store.limit_mb": 500})
+    assert file.read_bytes() == before
+
+
+def test_every_setting_is_documented() -> None:
+    """Each has a meaning of a sentence."""
+    for key, field in all_fields():
+        assert field.description, key
+        assert field.description.endswith("."), key
+
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=30)
+
+
+@given(st.lists(TEXT.map(lambda t: "/" + t), max_size=4), st.integers(16, 10_000), st.floats(0.5, 60))
+def test_what_is_saved_comes_back(
+    tmp_path_factory: pytest.TempPathFactory, globs: list[str], limit: int, refresh: float
+) -> None:
+    """Any right value survives the file."""
+    file = tmp_path_factory.mktemp("s") / "w.toml"
+    load_settings(file, {}, {}).save({"logs.globs": globs, "store.limit_mb": limit, "pages.refresh_s": refresh})
+    again = load_settings(file, {}, {})
+    assert (again.logs.globs, again.store.limit_mb, again.pages.refresh_s) == (globs, limit, refresh)
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from([key for key, _ in all_fields()]),
+        st.none() | st.integers() | TEXT | st.lists(TEXT, max_size=2),
+        max_size=4,
+    )
+)
+def test_any_value_is_taken_or_refused(changes: dict[str, Any]) -> None:
+    """No value makes loading fail in another way than with an error that names its key."""
+    try:
+        load_settings(None, changes, {})
+    except SettingsError as error:
+        assert error.problems
