@@ -1,12 +1,10 @@
 """`python -m monitor.sampling`: the sampler process. Frames (`monitor.wire`) go to standard output."""
 
 import argparse
-import contextlib
 import gc
 import os
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from monitor.masking import Masker
 from monitor.sampling.clock import Clock
@@ -14,6 +12,7 @@ from monitor.sampling.gpu import Nvml
 from monitor.sampling.gpuwatch import GpuWatch
 from monitor.sampling.loop import Sampler
 from monitor.sampling.outlet import Outlet
+from monitor.sampling.priority import be_prompt
 from monitor.sampling.reader import Reader
 from monitor.sampling.stopping import Stopping
 
@@ -31,10 +30,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error("--interval must lie between 0.05 and 60 seconds")
     if sys.stdout.isatty():
         parser.error("frames are binary; standard output must be a pipe or a file")
+    be_prompt()
     stopping = Stopping()
     stopping.on_signals()
     stopping.on_end_of(0)
-    _be_prompt()
     reader = _reader(options.reader)
     gpus = GpuWatch(Nvml(), interval_s=max(options.interval, 1.0))
     gpus.start()
@@ -66,18 +65,6 @@ def _reader(choice: str) -> Reader:
     from monitor.sampling.portable import PortableReader
 
     return PortableReader(masker)
-
-
-def _be_prompt() -> None:
-    """Where the system lets us: run a little before others, so that busy programs do not make samples late, and be a
-    late victim when memory runs out, so that the watch sees what happened. Both are refused to ordinary users, which is fine.
-    """
-    if sys.platform == "win32":
-        return
-    with contextlib.suppress(OSError):
-        os.setpriority(os.PRIO_PROCESS, 0, -5)
-    with contextlib.suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text("-500", encoding="ascii")
 
 
 def _rss_source() -> Callable[[], int]:

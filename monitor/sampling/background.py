@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
+from monitor.sampling.priority import be_ordinary
+
 T = TypeVar("T")
 
 
@@ -58,6 +60,7 @@ class Background(Generic[T]):
             return self._clock() - self._began if self._running else 0.0
 
     def _run(self) -> None:
+        be_ordinary()
         result: T | None = None
         error: OSError | None = None
         try:

@@ -8,6 +8,7 @@ from typing import Final, Protocol
 import msgspec
 
 from monitor.sampling.gpu import GpuReport, NvmlProblem
+from monitor.sampling.priority import be_ordinary
 from monitor.wire import GpuState
 
 FIRST_PAUSE_S: Final = 60.0
@@ -81,6 +82,7 @@ class GpuWatch:
         return msgspec.structs.replace(state, age_s=age_s if state.state == "ok" else 0.0)
 
     def _run(self) -> None:
+        be_ordinary()
         pause_s, is_open = self._first_pause_s, False
         while not self._end.is_set():
             began = self._clock()

@@ -109,13 +109,13 @@ class ProcTable:
         boot_tick = time.clock_gettime(time.CLOCK_BOOTTIME) * self._hz
         elapsed_s = NAN if self._last_ns is None else max((mono_ns - self._last_ns) / 1e9, 1e-6)
         self._settle()
-        born: list[RunInfo] = []
+        born: dict[int, RunInfo] = {}
         gone = [self._remove(slot) for slot in self._read_known(elapsed_s, born)]
         self._find_new(elapsed_s, born)
         self._read_slow(born)
         self._sweeps += 1
         self._last_ns, self._last_boot_tick = mono_ns, boot_tick
-        return Sweep(self._columns.pack(), len(self._slots), born, gone, self._by_pid)
+        return Sweep(self._columns.pack(), len(self._slots), list(born.values()), gone, self._by_pid)
 
     def close(self) -> None:
         """Close every kept file."""
@@ -139,7 +139,7 @@ class ProcTable:
                     read_bps[index] = write_bps[index] = 0.0
         self._moving.clear()
 
-    def _read_known(self, elapsed_s: float, born: list[RunInfo]) -> list[_Slot]:
+    def _read_known(self, elapsed_s: float, born: dict[int, RunInfo]) -> list[_Slot]:
         """Read those already known; returns those that are no longer there."""
         dead: list[_Slot] = []
         pread = os.pread
@@ -168,7 +168,7 @@ class ProcTable:
     def _read_path(self, slot: _Slot, name: str) -> bytes:
         return read_file(f"{self._root}/{slot.entry}/{name}", STAT_SIZE)
 
-    def _note_stat(self, slot: _Slot, raw: bytes, elapsed_s: float, born: list[RunInfo]) -> bool:
+    def _note_stat(self, slot: _Slot, raw: bytes, elapsed_s: float, born: dict[int, RunInfo]) -> bool:
         """Write a changed stat line into the row; False when it belongs to another run of the same pid.
 
         This is `parse.parse_stat` spelled out, since a record for each line would double the cost of a busy sweep.
@@ -233,7 +233,7 @@ class ProcTable:
             return True
         return raw[raw.rindex(b")") + 2] in b"ZX"
 
-    def _find_new(self, elapsed_s: float, born: list[RunInfo]) -> None:
+    def _find_new(self, elapsed_s: float, born: dict[int, RunInfo]) -> None:
         """Take in every pid that is listed and not known."""
         known, others = self._by_entry, self._others
         for entry in os.listdir(self._root):  # noqa: PTH208 - a sweep has no time for Path objects
@@ -246,7 +246,7 @@ class ProcTable:
         if self._sweeps % 300 == 0:
             self._denied = {entry: due for entry, due in self._denied.items() if due > self._sweeps}
 
-    def _add(self, entry: str, elapsed_s: float, born: list[RunInfo]) -> None:
+    def _add(self, entry: str, elapsed_s: float, born: dict[int, RunInfo]) -> None:
         """Take in one process; one that ends meanwhile is counted and forgotten."""
         base = f"{self._root}/{entry}"
         stat_fd = -1
@@ -276,7 +276,7 @@ class ProcTable:
         self._open_io(slot, elapsed_s if fresh else NAN)
         self._moving.append(slot)
         self._young.append(slot)
-        born.append(info)
+        born[info.run] = info
 
     def _first_row(self, slot: _Slot, stat: Stat, status: Status, elapsed_s: float) -> None:
         """Fill the row of a new run. One born since the last sweep used all its CPU time in this interval."""
@@ -320,7 +320,7 @@ class ProcTable:
         arrays["read_bytes"][index], arrays["write_bytes"][index] = slot.read, slot.write
         arrays["read_bps"][index], arrays["write_bps"][index] = slot.read / elapsed_s, slot.write / elapsed_s
 
-    def _read_slow(self, born: list[RunInfo]) -> None:
+    def _read_slow(self, born: dict[int, RunInfo]) -> None:
         """Read what is dear: in turn for each process, and the open files of those that just moved."""
         arrays = self._columns.arrays
         fds, voluntary, involuntary = arrays["fds"], arrays["ctx_voluntary"], arrays["ctx_involuntary"]
@@ -343,7 +343,7 @@ class ProcTable:
             voluntary[slot.index], involuntary[slot.index] = status.ctx_voluntary, status.ctx_involuntary
             self._describe_again(slot, born, uid=status.uid)
 
-    def _describe_again(self, slot: _Slot, born: list[RunInfo], *, uid: int = -1, force: bool = False) -> None:
+    def _describe_again(self, slot: _Slot, born: dict[int, RunInfo], *, uid: int = -1, force: bool = False) -> None:
         """See whether the process became another program, user or title, and tell so.
 
         A process in uninterruptible sleep is left alone: reading its command line may wait for its memory lock.
@@ -363,7 +363,7 @@ class ProcTable:
         slot.argv_hash = hash(cmdline)
         if info != slot.info:
             slot.info = info
-            born.append(info)
+            born[info.run] = info
 
     def _count_fds(self, slot: _Slot) -> int:
         """Open files; -1 where that may not be known."""

@@ -9,6 +9,8 @@ import threading
 from pathlib import Path
 from typing import Final
 
+from monitor.sampling.priority import be_ordinary
+
 if sys.platform != "win32":
     import pwd
 
@@ -56,6 +58,7 @@ class Users:
         return self._asked[uid] or str(uid)
 
     def _ask(self, uid: int) -> None:
+        be_ordinary()
         if sys.platform == "win32":
             return
         try:

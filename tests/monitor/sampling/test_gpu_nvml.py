@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -27,16 +28,18 @@ sys.stdout.buffer.write(msgspec.json.encode(answer))
 """
 
 
-def _ask(environment) -> dict[str, object]:
-    done = subprocess.run([sys.executable, "-c", ASK], env=environment, cwd=ROOT, check=True, capture_output=True, timeout=30)
+def _ask(environment: Any) -> dict[str, object]:
+    done = subprocess.run(
+        [sys.executable, "-c", ASK], env=environment, cwd=ROOT, check=True, capture_output=True, timeout=30
+    )
     return msgspec.json.decode(done.stdout)
 
 
-def _gpus(answer) -> list[GpuReading]:
+def _gpus(answer: Any) -> list[GpuReading]:
     return msgspec.convert(answer["gpus"], list[GpuReading])
 
 
-def test_every_reading_of_a_healthy_gpu(with_stub) -> None:
+def test_every_reading_of_a_healthy_gpu(with_stub: Any) -> None:
     """Units are those of the wire: percent, bytes, watts, joules, megahertz, words."""
     [gpu] = _gpus(_ask(with_stub()))
     assert gpu == GpuReading(
@@ -57,7 +60,7 @@ def test_every_reading_of_a_healthy_gpu(with_stub) -> None:
     )
 
 
-def test_memory_of_processes(with_stub) -> None:
+def test_memory_of_processes(with_stub: Any) -> None:
     """A process that computes and draws counts once; memory the driver does not tell is None."""
     processes = msgspec.convert(_ask(with_stub())["processes"], list[GpuProcess])
     assert {(item.gpu, item.pid, item.run, item.mem_bytes) for item in processes} == {
@@ -67,14 +70,14 @@ def test_memory_of_processes(with_stub) -> None:
     }
 
 
-def test_unsupported_readings_are_not_available(with_stub) -> None:
+def test_unsupported_readings_are_not_available(with_stub: Any) -> None:
     """What a GPU does not support is None; the rest is there, and it is no error."""
     [gpu] = _gpus(_ask(with_stub(STUB_UNSUPPORTED="1")))
     assert (gpu.util_pct, gpu.power_w, gpu.energy_j, gpu.throttle, gpu.clock_sm_mhz) == (None,) * 5
     assert (gpu.mem_used, gpu.temp_c, gpu.error) == (7 << 30, 71, None)
 
 
-def test_one_lost_gpu_of_eight_hides_only_itself(with_stub) -> None:
+def test_one_lost_gpu_of_eight_hides_only_itself(with_stub: Any) -> None:
     """The other seven keep their readings; the lost one says what happened."""
     answer = _ask(with_stub(STUB_GPUS="8", STUB_LOST="3"))
     gpus = _gpus(answer)
@@ -85,13 +88,13 @@ def test_one_lost_gpu_of_eight_hides_only_itself(with_stub) -> None:
     assert {item["gpu"] for item in answer["processes"]} == {0, 1, 2, 4, 5, 6, 7}
 
 
-def test_driver_not_loaded(with_stub) -> None:
+def test_driver_not_loaded(with_stub: Any) -> None:
     """A library without its driver is no error, but a sentence."""
     answer = _ask(with_stub(STUB_NO_DRIVER="1"))
     assert (answer["state"], "not loaded" in answer["message"]) == ("none", True)
 
 
-def test_no_gpu_behind_the_driver(with_stub) -> None:
+def test_no_gpu_behind_the_driver(with_stub: Any) -> None:
     """A driver that finds no GPU is no error either."""
     answer = _ask(with_stub(STUB_GPUS="0"))
     assert (answer["state"], "no GPU" in answer["message"]) == ("none", True)

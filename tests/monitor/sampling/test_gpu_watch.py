@@ -2,6 +2,7 @@
 
 import os
 import threading
+from typing import Any
 
 import pytest
 
@@ -23,11 +24,13 @@ class ScriptedGate:
         self.go_on.set()
 
     def open(self) -> None:
+        """Count, or fail."""
         self.opened += 1
         if self.problem is not None:
             raise self.problem
 
     def read(self) -> GpuReport:
+        """Answer, hang, or fail."""
         self.reads += 1
         assert self.go_on.wait(20)
         if self.problem is not None:
@@ -35,18 +38,19 @@ class ScriptedGate:
         return GpuReport([READING], [])
 
     def close(self) -> None:
+        """Count."""
         self.closed += 1
 
 
 @pytest.fixture
-def gate():
+def gate() -> Any:
     """A gate that answers, and that lets go at the end."""
     made = ScriptedGate()
     yield made
     made.go_on.set()
 
 
-def test_ok_then_stale_then_ok(gate, eventually) -> None:
+def test_ok_then_stale_then_ok(gate: Any, eventually: Any) -> None:
     """A call that hangs makes the state stale, with its age and the last readings; the answer heals it."""
     watch = GpuWatch(gate, interval_s=0.02)
     watch.start()
@@ -62,7 +66,7 @@ def test_ok_then_stale_then_ok(gate, eventually) -> None:
     watch.stop()
 
 
-def test_no_driver_is_not_asked_again_and_again(gate, eventually) -> None:
+def test_no_driver_is_not_asked_again_and_again(gate: Any, eventually: Any) -> None:
     """Without a driver there is one sentence, and the next try waits a minute."""
     gate.problem = NvmlProblem("none", "No driver.")
     watch = GpuWatch(gate, interval_s=0.01)
@@ -74,7 +78,7 @@ def test_no_driver_is_not_asked_again_and_again(gate, eventually) -> None:
     watch.stop()
 
 
-def test_pauses_grow_to_a_limit(gate, eventually) -> None:
+def test_pauses_grow_to_a_limit(gate: Any, eventually: Any) -> None:
     """Each failed try doubles the pause; a success resets it."""
     gate.problem = NvmlProblem("none", "No driver.")
     watch = GpuWatch(gate, interval_s=0.01, first_pause_s=0.01)
@@ -86,7 +90,7 @@ def test_pauses_grow_to_a_limit(gate, eventually) -> None:
     assert LONGEST_PAUSE_S >= 60
 
 
-def test_a_failing_driver_is_closed_and_opened_again(gate, eventually) -> None:
+def test_a_failing_driver_is_closed_and_opened_again(gate: Any, eventually: Any) -> None:
     """An error of NVML as a whole is shown, and the gate is opened anew."""
     watch = GpuWatch(gate, interval_s=0.01, first_pause_s=0.05)
     watch.start()
@@ -101,7 +105,9 @@ def test_a_failing_driver_is_closed_and_opened_again(gate, eventually) -> None:
     watch.stop()
 
 
-def test_a_hung_driver_delays_no_sample(with_stub, tmp_path, eventually, monkeypatch) -> None:
+def test_a_hung_driver_delays_no_sample(
+    with_stub: Any, tmp_path: Any, eventually: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """While a call into the real pynvml hangs, ticks go on without a hole and say how old the GPU's readings are."""
     hang = tmp_path / "hang"
     for key, value in with_stub(STUB_HANG_FILE=str(hang), STUB_PID=str(os.getpid())).items():
@@ -131,7 +137,9 @@ def test_a_hung_driver_delays_no_sample(with_stub, tmp_path, eventually, monkeyp
         sampler.stop()
 
 
-def test_a_gpu_lost_while_running_comes_back(with_stub, tmp_path, eventually, monkeypatch) -> None:
+def test_a_gpu_lost_while_running_comes_back(
+    with_stub: Any, tmp_path: Any, eventually: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A GPU that is lost keeps its name and says why; the tick goes on."""
     flag = tmp_path / "lost"
     for key, value in with_stub(STUB_LOST_FILE=str(flag), STUB_GPUS="2").items():
@@ -149,5 +157,3 @@ def test_a_gpu_lost_while_running_comes_back(with_stub, tmp_path, eventually, mo
         assert tick.gpu.gpus[1].error is None
     finally:
         sampler.stop()
-
-

@@ -2,6 +2,7 @@
 
 import os
 import threading
+from typing import Any
 
 import pytest
 
@@ -9,7 +10,7 @@ from monitor.sampling.outlet import Outlet
 
 
 @pytest.fixture
-def pipe():
+def pipe() -> Any:
     """A pipe; both ends are closed at the end."""
     ends = list(os.pipe())
     yield ends
@@ -25,7 +26,7 @@ def _drain(fd: int, size: int) -> bytes:
     return data
 
 
-def test_a_slow_reader_neither_blocks_nor_cuts(pipe, eventually) -> None:
+def test_a_slow_reader_neither_blocks_nor_cuts(pipe: Any, eventually: Any) -> None:
     """Frames beyond the pipe wait in order; above the limit the outlet says so, and it drains when read."""
     outlet = Outlet(pipe[1], lambda: None, limit=300_000)
     frames = [bytes([number]) * 50_000 for number in range(10)]
@@ -37,7 +38,7 @@ def test_a_slow_reader_neither_blocks_nor_cuts(pipe, eventually) -> None:
     outlet.close()
 
 
-def test_closing_writes_what_waits(pipe) -> None:
+def test_closing_writes_what_waits(pipe: Any) -> None:
     """What was sent before closing arrives."""
     outlet = Outlet(pipe[1], lambda: None)
     outlet.send(b"abc")
@@ -45,7 +46,7 @@ def test_closing_writes_what_waits(pipe) -> None:
     assert os.read(pipe[0], 10) == b"abc"
 
 
-def test_closing_does_not_wait_for_a_dead_reader(pipe) -> None:
+def test_closing_does_not_wait_for_a_dead_reader(pipe: Any) -> None:
     """A reader that never reads cannot hold up the end."""
     outlet = Outlet(pipe[1], lambda: None)
     outlet.send(b"x" * 1_000_000)
@@ -53,7 +54,7 @@ def test_closing_does_not_wait_for_a_dead_reader(pipe) -> None:
     _drain(pipe[0], 1_000_000)
 
 
-def test_a_broken_pipe_is_told_once(pipe) -> None:
+def test_a_broken_pipe_is_told_once(pipe: Any) -> None:
     """When the reader is gone the owner hears it."""
     broken = threading.Event()
     outlet = Outlet(pipe[1], broken.set)

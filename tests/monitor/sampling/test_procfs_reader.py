@@ -7,6 +7,7 @@ import sys
 import time
 from array import array
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads Linux's /
 SLEEP = ["/bin/sleep", "600"]
 
 
-def test_this_very_process_is_seen_as_it_is(reader, sweep_once, row) -> None:
+def test_this_very_process_is_seen_as_it_is(reader: ProcfsReader, sweep_once: Any, row: Any) -> None:
     """Identity, names and readings of a known process are right."""
     sweep = sweep_once(reader)
     [me] = [info for info in sweep.born if info.pid == os.getpid()]
@@ -38,7 +39,7 @@ def test_this_very_process_is_seen_as_it_is(reader, sweep_once, row) -> None:
     assert math.isnan(mine["cpu_pct"])
 
 
-def test_columns_are_of_equal_length(reader, sweep_once) -> None:
+def test_columns_are_of_equal_length(reader: ProcfsReader, sweep_once: Any) -> None:
     """Every column holds one value a process, and every pid is there once."""
     sweep = sweep_once(reader)
     lengths = {name: len(array(code, getattr(sweep.columns, name))) for name, code in RUN_COLUMNS.items()}
@@ -46,7 +47,7 @@ def test_columns_are_of_equal_length(reader, sweep_once) -> None:
     assert len(set(array("i", sweep.columns.pid))) == sweep.count == len(sweep.by_pid)
 
 
-def test_birth_and_end_are_told_once(reader, sweep_once, spawn, row) -> None:
+def test_birth_and_end_are_told_once(reader: ProcfsReader, sweep_once: Any, spawn: Any, row: Any) -> None:
     """A process is born in one sweep, silent in the next, and gone after its end."""
     sweep_once(reader)
     child = spawn(SLEEP)
@@ -64,7 +65,9 @@ def test_birth_and_end_are_told_once(reader, sweep_once, spawn, row) -> None:
     assert info.run not in sweep_once(reader).gone
 
 
-def test_cpu_and_io_rates_follow_the_work(reader, sweep_once, spawn, row, tmp_path) -> None:
+def test_cpu_and_io_rates_follow_the_work(
+    reader: ProcfsReader, sweep_once: Any, spawn: Any, row: Any, tmp_path: Path
+) -> None:
     """A process that works has CPU and write rates; after it rests they are zero, and its totals stay."""
     script = (
         "import os,sys,time\n"
@@ -74,9 +77,7 @@ def test_cpu_and_io_rates_follow_the_work(reader, sweep_once, spawn, row, tmp_pa
         "f.write(b'x'*3_000_000); f.flush(); os.fsync(f.fileno())\n"
         "print('done',flush=True); sys.stdin.readline()\n"
     )
-    child = spawn(
-        [sys.executable, "-c", script, str(tmp_path / "out")], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    )
+    child = spawn([sys.executable, "-c", script, str(tmp_path / "out")], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert child.stdin is not None
     assert child.stdout is not None
     sweep_once(reader)
@@ -96,7 +97,9 @@ def test_cpu_and_io_rates_follow_the_work(reader, sweep_once, spawn, row, tmp_pa
     assert calm["write_bytes"] == busy["write_bytes"]
 
 
-def test_newborn_work_belongs_to_its_first_interval(reader, sweep_once, spawn, row) -> None:
+def test_newborn_work_belongs_to_its_first_interval(
+    reader: ProcfsReader, sweep_once: Any, spawn: Any, row: Any
+) -> None:
     """CPU time used before the first sweep that sees a process is not lost."""
     sweep_once(reader)
     script = "import time\nwhile time.process_time()<0.1: pass\nprint(flush=True); time.sleep(600)"
@@ -106,7 +109,7 @@ def test_newborn_work_belongs_to_its_first_interval(reader, sweep_once, spawn, r
     assert row(sweep_once(reader).columns, child.pid)["cpu_pct"] > 0
 
 
-def test_exec_under_the_same_pid_keeps_the_run(reader, sweep_once, spawn) -> None:
+def test_exec_under_the_same_pid_keeps_the_run(reader: ProcfsReader, sweep_once: Any, spawn: Any) -> None:
     """A process that becomes another program is told again, with the same run."""
     child = spawn(["/bin/sh", "-c", "read line; exec sleep 600"], stdin=subprocess.PIPE)
     [before] = [info for info in sweep_once(reader).born if info.pid == child.pid]
@@ -121,7 +124,7 @@ def test_exec_under_the_same_pid_keeps_the_run(reader, sweep_once, spawn) -> Non
     assert after[0].cmdline == "sleep 600"
 
 
-def test_exec_under_the_same_name_is_noticed(reader, sweep_once, spawn) -> None:
+def test_exec_under_the_same_name_is_noticed(reader: ProcfsReader, sweep_once: Any, spawn: Any) -> None:
     """The command line is looked at again even when the name did not change."""
     script = "import os,sys; sys.stdin.readline(); os.execv(sys.executable,[sys.executable,'-c','import time;time.sleep(600)','second'])"
     child = spawn([sys.executable, "-c", script], stdin=subprocess.PIPE)
@@ -137,7 +140,7 @@ def test_exec_under_the_same_name_is_noticed(reader, sweep_once, spawn) -> None:
     pytest.fail("the second program was not noticed")
 
 
-def test_zombie_is_shown_as_such(reader, sweep_once, spawn, row, eventually) -> None:
+def test_zombie_is_shown_as_such(reader: ProcfsReader, sweep_once: Any, spawn: Any, row: Any, eventually: Any) -> None:
     """A process that ended and was not waited for has the state Z and still its name."""
     child = spawn(["/bin/true"])
     state = Path(f"/proc/{child.pid}/stat")
@@ -148,11 +151,9 @@ def test_zombie_is_shown_as_such(reader, sweep_once, spawn, row, eventually) -> 
 @pytest.mark.parametrize(
     "name", [b"a) S (b", b"new\nline", b"\x1b[31mred", b"\xff\xfe", b"<script>", b"sp ace", b"()", b"((((((((((((((("]
 )
-def test_hostile_names(reader, sweep_once, spawn, row, name: bytes) -> None:
+def test_hostile_names(reader: ProcfsReader, sweep_once: Any, spawn: Any, row: Any, name: bytes) -> None:
     """A name chosen to confuse the parser is shown as it is and moves no field."""
-    script = (
-        f"import ctypes,time; ctypes.CDLL(None).prctl(15,{name!r},0,0,0); print(flush=True); time.sleep(600)"
-    )
+    script = f"import ctypes,time; ctypes.CDLL(None).prctl(15,{name!r},0,0,0); print(flush=True); time.sleep(600)"
     child = spawn([sys.executable, "-c", script], stdout=subprocess.PIPE)
     assert child.stdout is not None
     child.stdout.readline()
@@ -163,7 +164,7 @@ def test_hostile_names(reader, sweep_once, spawn, row, name: bytes) -> None:
     assert (mine["ppid"], mine["threads"]) == (os.getpid(), 1)
 
 
-def test_hostile_command_lines(reader, sweep_once, spawn) -> None:
+def test_hostile_command_lines(reader: ProcfsReader, sweep_once: Any, spawn: Any) -> None:
     """Broken UTF-8, escapes and a long title are text; secrets in them are hidden."""
     child = spawn(
         [b"\x1b[2J<b>\xff\n", b"-c", b"read x; exit", b"--password", b"hunter2"],
@@ -174,7 +175,7 @@ def test_hostile_command_lines(reader, sweep_once, spawn) -> None:
     assert info.cmdline == "\x1b[2J<b>\ufffd\n -c read x; exit --password ***"
 
 
-def test_megabyte_command_line_is_cut(reader, sweep_once, spawn) -> None:
+def test_megabyte_command_line_is_cut(reader: ProcfsReader, sweep_once: Any, spawn: Any) -> None:
     """At most 4096 characters of a command line are kept, and that is said."""
     words = ["x" * 100_000] * 10
     child = spawn(["/bin/sh", "-c", "read x", *words], stdin=subprocess.PIPE)
@@ -183,10 +184,10 @@ def test_megabyte_command_line_is_cut(reader, sweep_once, spawn) -> None:
     assert info.cmdline_truncated
 
 
-def test_many_short_lives_leave_nothing_behind(reader, sweep_once) -> None:
+def test_many_short_lives_leave_nothing_behind(reader: ProcfsReader, sweep_once: Any) -> None:
     """Processes that come and go by the hundred are told in pairs, and no descriptor stays open."""
     sweep_once(reader)
-    open_before = len(os.listdir("/proc/self/fd"))
+    open_before = len(list(Path("/proc/self/fd").iterdir()))
     born: set[int] = set()
     gone: set[int] = set()
     for _ in range(20):
@@ -201,10 +202,10 @@ def test_many_short_lives_leave_nothing_behind(reader, sweep_once) -> None:
     assert len(born) >= 900
     still = {run for run in born if run in set(sweep.by_pid.values())}
     assert born - still == gone & born
-    assert abs(len(os.listdir("/proc/self/fd")) - open_before) < 40
+    assert abs(len(list(Path("/proc/self/fd").iterdir())) - open_before) < 40
 
 
-def test_readings_go_on_when_descriptors_run_out(sweep_once, spawn, row) -> None:
+def test_readings_go_on_when_descriptors_run_out(sweep_once: Any, spawn: Any, row: Any) -> None:
     """With hardly any file to keep open, the same processes are read by path, reuse of the reader included."""
     poor = ProcfsReader(Masker(), max_files=3)
     try:
@@ -243,7 +244,7 @@ def test_denied_readings_are_not_available() -> None:
     assert done.returncode == 0, done.stderr.decode()
 
 
-def test_host_readings_are_plausible(reader) -> None:
+def test_host_readings_are_plausible(reader: ProcfsReader) -> None:
     """CPU, memory, load and per-device readings of this machine lie where they must."""
     first = reader.read_host(time.monotonic_ns())
     assert first.cpu_pct is None
@@ -263,7 +264,7 @@ def test_host_readings_are_plausible(reader) -> None:
     assert host.ctx_switches > 0
 
 
-def test_a_proc_without_pressure_is_no_error_storm(reader, tmp_path) -> None:
+def test_a_proc_without_pressure_is_no_error_storm(reader: ProcfsReader, tmp_path: Path) -> None:
     """Files that do not exist are asked for once, counted once, and their readings are not available."""
     root = tmp_path / "proc"
     for name in ("stat", "meminfo", "loadavg"):
@@ -284,5 +285,3 @@ def test_a_proc_without_pressure_is_no_error_storm(reader, tmp_path) -> None:
     assert reading.disk_read_bps is None
     assert reading.mem_total > 0
     assert errors["pressure/cpu:ENOENT"] == 1
-
-

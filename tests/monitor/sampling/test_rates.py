@@ -61,7 +61,7 @@ def _sys(root: Path) -> str:
     return str(root)
 
 
-def test_only_whole_real_disks_count(tmp_path) -> None:
+def test_only_whole_real_disks_count(tmp_path: Path) -> None:
     """Partitions, memory and loops are no disks; what is stacked on a disk is shown but not counted."""
     devices = Devices(_sys(tmp_path))
     names = ("sda", "sda1", "dm-0", "loop0", "zram0", "ram1")
@@ -69,7 +69,7 @@ def test_only_whole_real_disks_count(tmp_path) -> None:
     assert devices.counted_disks(frozenset(names)) == {"sda"}
 
 
-def test_bytes_count_where_they_leave_the_machine(tmp_path) -> None:
+def test_bytes_count_where_they_leave_the_machine(tmp_path: Path) -> None:
     """With hardware interfaces bridges are not counted again; without any all but the loopback count."""
     devices = Devices(_sys(tmp_path))
     assert devices.counted_nics(frozenset({"lo", "eth0", "br0"})) == {"eth0"}

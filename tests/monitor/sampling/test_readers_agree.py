@@ -5,6 +5,8 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -38,7 +40,7 @@ TOLERANCE = {"rss": 2_000_000, "ctx_voluntary": 20, "ctx_involuntary": 20, "cpu_
 
 
 @pytest.fixture
-def both():
+def both() -> Any:
     """One reader of each kind."""
     readers = ProcfsReader(Masker()), PortableReader(Masker())
     yield readers
@@ -47,7 +49,9 @@ def both():
 
 
 @pytest.mark.parametrize("kind", ["plain", "threads", "memory", "files", "cpu", "writes"])
-def test_processes_field_by_field(both, spawn, sweep_once, row, kind, tmp_path) -> None:
+def test_processes_field_by_field(
+    both: Any, spawn: Any, sweep_once: Any, row: Any, *, kind: str, tmp_path: Path
+) -> None:
     """Every column and every description of a live process agrees, within what changes between two readings."""
     child = spawn([sys.executable, "-c", SCRIPT, kind, str(tmp_path / "out")], stdout=subprocess.PIPE)
     child.stdout.readline()
@@ -66,7 +70,7 @@ def test_processes_field_by_field(both, spawn, sweep_once, row, kind, tmp_path) 
         assert fast[name] == pytest.approx(portable[name], abs=TOLERANCE.get(name, 0)), name
 
 
-def test_descriptions_agree(both, spawn, sweep_once) -> None:
+def test_descriptions_agree(both: Any, spawn: Any, sweep_once: Any) -> None:
     """Identity, user, name, command line, program, group and start are the same, for strange names too."""
     child = spawn(
         [b"odd \xff\n(name) --token=abc12345def", b"-c", b"echo; read x", b"--password", b"p"],
@@ -75,13 +79,13 @@ def test_descriptions_agree(both, spawn, sweep_once) -> None:
         stdout=subprocess.PIPE,
     )
     child.stdout.readline()
-    found = [[info for info in sweep_once(reader).born if info.pid == child.pid][0] for reader in both]  # noqa: RUF015
+    found = [next(info for info in sweep_once(reader).born if info.pid == child.pid) for reader in both]
     fast, portable = (msgspec.structs.asdict(info) for info in found)
     assert abs(fast.pop("start_ts") - portable.pop("start_ts")) <= 1_100_000  # psutil knows the boot's second only
     assert fast == portable
 
 
-def test_both_see_the_same_processes(both, sweep_once) -> None:
+def test_both_see_the_same_processes(both: Any, sweep_once: Any) -> None:
     """But for what comes and goes between them, both list the same runs, kernel threads included."""
     for _ in range(20):
         fast, portable = (sweep_once(reader) for reader in both)
@@ -92,7 +96,7 @@ def test_both_see_the_same_processes(both, sweep_once) -> None:
     assert steady == set(portable.by_pid.items()) & steady
 
 
-def test_host_field_by_field(both) -> None:
+def test_host_field_by_field(both: Any) -> None:
     """Every reading of the machine agrees, except pressure and the run queue, which psutil does not tell."""
     start = time.monotonic_ns()
     for reader in both:
@@ -117,7 +121,7 @@ def test_host_field_by_field(both) -> None:
     assert len(fast.per_core) == len(portable.per_core)
 
 
-def test_space_agrees(both, eventually) -> None:
+def test_space_agrees(both: Any, eventually: Any) -> None:
     """Both tell the same room on the root's file system."""
     found = []
     for reader in both:
@@ -130,7 +134,7 @@ def test_space_agrees(both, eventually) -> None:
     assert fast.used == pytest.approx(portable.used, abs=200_000_000)
 
 
-def test_portable_tells_births_ends_and_reuse(spawn, sweep_once) -> None:
+def test_portable_tells_births_ends_and_reuse(spawn: Any, sweep_once: Any) -> None:
     """The portable reader tells births and ends once, and notices another name."""
     reader = PortableReader(Masker())
     sweep_once(reader)

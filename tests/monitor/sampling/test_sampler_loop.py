@@ -3,6 +3,7 @@
 import io
 from array import array
 from collections import Counter
+from typing import Any
 
 import pytest
 
@@ -25,13 +26,16 @@ class TurnedClock:
         self.wall = 1_000_000 * SECOND
 
     def turn(self, seconds: float) -> None:
+        """Let time pass."""
         for name in ("mono", "boot", "wall"):
             setattr(self, name, getattr(self, name) + int(seconds * SECOND))
 
     def now(self) -> Instant:
+        """This moment."""
         return Instant(self.mono, self.boot, self.wall)
 
     def cpu_s(self) -> float:
+        """A quarter of a second, always."""
         return 0.25
 
 
@@ -48,9 +52,13 @@ class OneProcess:
         self._sweeps = 0
 
     def read_host(self, mono_ns: int) -> HostReading:
+        """Half busy."""
+        assert mono_ns > 0
         return HostReading(cpu_pct=50.0)
 
     def sweep(self, mono_ns: int) -> Sweep:
+        """One process; time passes meanwhile."""
+        assert mono_ns > 0
         self._clock.turn(self.slow.get(self._sweeps, 0.001))
         self._sweeps += 1
         columns = Columns()
@@ -59,7 +67,7 @@ class OneProcess:
         return Sweep(columns.pack(), 1, [], [], {4242: 77})
 
     def close(self) -> None:
-        pass
+        """Nothing is held."""
 
 
 class Memory:
@@ -70,19 +78,22 @@ class Memory:
         self.data = b""
 
     def send(self, frame: bytes) -> None:
+        """Keep the frame."""
         self.data += frame
 
     def messages(self) -> list[Hello | Tick]:
+        """All that was sent."""
         return list(read_messages(io.BytesIO(self.data)))
 
 
 class Script:
     """A waiter that turns the clock instead of waiting, runs a step before each deadline, and ends after `count`."""
 
-    def __init__(self, clock: TurnedClock, count: int, steps) -> None:
+    def __init__(self, clock: TurnedClock, count: int, steps: Any) -> None:
         self._clock, self._left, self._steps, self._waits = clock, count, steps, 0
 
     def wait(self, timeout_s: float) -> bool:
+        """Turn the clock to the deadline."""
         if self._left == 0:
             return True
         self._left -= 1
@@ -96,14 +107,15 @@ class Gpus:
     """A GPU that process 4242 uses."""
 
     def latest(self) -> GpuState:
+        """The state, without runs."""
         return GpuState("ok", "", 0.0, [], [GpuProcess(0, 4242, None, 5), GpuProcess(0, 1, None, 6)])
 
 
 @pytest.fixture
-def run():
+def run() -> Any:
     """Run the loop for some deadlines and give its ticks."""
 
-    def go(count: int, *, steps=None, slow=None, prepare=None) -> list[Tick]:
+    def go(count: int, *, steps: Any = None, slow: Any = None, prepare: Any = None) -> list[Tick]:
         clock, outlet = TurnedClock(), Memory()
         reader = OneProcess(clock)
         reader.slow = slow or {}
@@ -118,7 +130,7 @@ def run():
     return go
 
 
-def test_deadlines_are_absolute(run) -> None:
+def test_deadlines_are_absolute(run: Any) -> None:
     """However long each sweep takes, the hundredth begins a hundred seconds after the first."""
     ticks = run(100, slow=dict.fromkeys(range(100), 0.3))
     assert [tick.seq for tick in ticks] == list(range(100))
@@ -126,7 +138,7 @@ def test_deadlines_are_absolute(run) -> None:
     assert ticks[-1].quality.expected == ticks[-1].quality.taken == 100
 
 
-def test_a_late_sweep_leaves_a_hole(run) -> None:
+def test_a_late_sweep_leaves_a_hole(run: Any) -> None:
     """Seconds that were slept through are missing from `seq` and from `taken`, and later ticks are on time again."""
     ticks = run(4, slow={1: 3.5})
     assert [tick.seq for tick in ticks] == [0, 1, 4, 5]
@@ -135,7 +147,7 @@ def test_a_late_sweep_leaves_a_hole(run) -> None:
     assert (ticks[3].quality.expected, ticks[3].quality.taken) == (6, 4)
 
 
-def test_an_agent_that_does_not_read_costs_ticks_not_births(run) -> None:
+def test_an_agent_that_does_not_read_costs_ticks_not_births(run: Any) -> None:
     """While the outlet is full no sweep is made; the hole is counted, and the next sweep finds what happened."""
     ticks = run(
         6,
@@ -148,7 +160,7 @@ def test_an_agent_that_does_not_read_costs_ticks_not_births(run) -> None:
     assert ticks[-1].quality.errors == {"agent_slow": 2, "vanished": 2}
 
 
-def test_a_wall_clock_that_is_set_is_told(run) -> None:
+def test_a_wall_clock_that_is_set_is_told(run: Any) -> None:
     """A step of the wall clock is told once, either way; deadlines do not move."""
     ticks = run(
         5,
@@ -161,7 +173,7 @@ def test_a_wall_clock_that_is_set_is_told(run) -> None:
     assert [tick.seq for tick in ticks] == [0, 1, 2, 3, 4]
 
 
-def test_slewing_and_sleeping_are_no_steps(run) -> None:
+def test_slewing_and_sleeping_are_no_steps(run: Any) -> None:
     """A time service that nudges the clock, and a machine that slept, set nothing."""
 
     def nap(clock: TurnedClock, _: Memory) -> None:
@@ -172,7 +184,7 @@ def test_slewing_and_sleeping_are_no_steps(run) -> None:
     assert [tick.clock_step_s for tick in ticks] == [0, 0, 0, 0]
 
 
-def test_ticks_carry_counts_runs_and_quality(run) -> None:
+def test_ticks_carry_counts_runs_and_quality(run: Any) -> None:
     """The host's count of processes, the runs of GPU processes and the watch's own cost are filled in."""
     [tick] = run(1)
     assert tick.host.procs_total == 1

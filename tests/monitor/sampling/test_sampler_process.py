@@ -10,6 +10,7 @@ import threading
 import time
 from array import array
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,18 +25,18 @@ def _is_gone(pid: int) -> bool:
 
 
 @pytest.fixture
-def sampler(spawn):
+def sampler(spawn: Any) -> Any:
     """A bare sampler process and its messages."""
     child = spawn(COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT)
     return child, read_messages(child.stdout)
 
 
 @pytest.fixture
-def keep():
+def keep() -> Any:
     """Keep sampler processes; all are stopped at the end."""
     kept: list[SamplerProcess] = []
 
-    def make(**options):
+    def make(**options: Any) -> Any:
         messages: list[Hello | Tick] = []
         states: list[tuple[str, str]] = []
         options.setdefault("interval_s", 0.1)
@@ -50,7 +51,7 @@ def keep():
         one.stop()
 
 
-def test_hello_then_ticks(sampler) -> None:
+def test_hello_then_ticks(sampler: Any) -> None:
     """The first frame says who speaks, then come ticks without a hole, the first with every process."""
     child, messages = sampler
     hello = next(messages)
@@ -64,7 +65,7 @@ def test_hello_then_ticks(sampler) -> None:
     assert abs(ticks[2].ts / 1e6 - time.time()) < 5
 
 
-def test_end_of_input_ends_it(sampler) -> None:
+def test_end_of_input_ends_it(sampler: Any) -> None:
     """When the agent is gone, so is the sampler, with code 0 and nothing to say."""
     child, messages = sampler
     next(messages)
@@ -73,7 +74,7 @@ def test_end_of_input_ends_it(sampler) -> None:
     assert child.stderr.read() == b""
 
 
-def test_a_broken_output_ends_it(sampler) -> None:
+def test_a_broken_output_ends_it(sampler: Any) -> None:
     """When nobody reads any more it ends by itself."""
     child, messages = sampler
     next(messages)
@@ -81,7 +82,7 @@ def test_a_broken_output_ends_it(sampler) -> None:
     assert child.wait(5) == 0
 
 
-def test_sigterm_ends_it_and_ctrl_c_does_not(sampler) -> None:
+def test_sigterm_ends_it_and_ctrl_c_does_not(sampler: Any) -> None:
     """SIGTERM is an orderly end; an interrupt from a shared terminal is the agent's affair."""
     child, messages = sampler
     next(messages)
@@ -91,7 +92,7 @@ def test_sigterm_ends_it_and_ctrl_c_does_not(sampler) -> None:
     assert child.wait(5) == 0
 
 
-def test_a_reader_that_pauses_gets_whole_frames_and_a_hole(spawn, eventually) -> None:
+def test_a_reader_that_pauses_gets_whole_frames_and_a_hole(spawn: Any, eventually: Any) -> None:
     """A blocked pipe costs ticks, counted as such; frames stay whole and a birth meanwhile is told later."""
     command = [*COMMAND, "--interval", "0.05", "--buffer", "1"]
     child = spawn(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT)
@@ -121,7 +122,7 @@ def test_a_reader_that_pauses_gets_whole_frames_and_a_hole(spawn, eventually) ->
     assert newcomer.pid in {info.pid for tick in ticks for info in tick.born}
 
 
-def test_a_sampler_that_was_held_up_leaves_a_hole(sampler, eventually) -> None:
+def test_a_sampler_that_was_held_up_leaves_a_hole(sampler: Any, eventually: Any) -> None:
     """A sampler that did not run for a while skips the seconds it missed."""
     child, messages = sampler
     first = [next(messages) for _ in range(3)][-1]
@@ -135,7 +136,7 @@ def test_a_sampler_that_was_held_up_leaves_a_hole(sampler, eventually) -> None:
 
 
 @pytest.mark.parametrize("arguments", [["--interval", "0"], ["--interval", "soon"], ["--reader", "none"]])
-def test_wrong_arguments_are_refused(arguments) -> None:
+def test_wrong_arguments_are_refused(arguments: Any) -> None:
     """Wrong options end with code 2 and a line that names them."""
     done = subprocess.run(
         [sys.executable, "-m", "monitor.sampling", *arguments],
@@ -149,7 +150,7 @@ def test_wrong_arguments_are_refused(arguments) -> None:
     assert arguments[0].encode() in done.stderr
 
 
-def test_kept_sampler_runs_and_stops(keep, eventually) -> None:
+def test_kept_sampler_runs_and_stops(keep: Any, eventually: Any) -> None:
     """Starting tells `starting`, then `running`; stopping leaves no process and no zombie."""
     one, messages, states = keep()
     eventually(lambda: len(messages) > 3)
@@ -162,7 +163,7 @@ def test_kept_sampler_runs_and_stops(keep, eventually) -> None:
     one.stop()
 
 
-def test_killed_sampler_is_restarted(keep, eventually) -> None:
+def test_killed_sampler_is_restarted(keep: Any, eventually: Any) -> None:
     """A sampler that is killed comes back under another pid, with a new Hello, and the reason is told."""
     one, messages, states = keep()
     eventually(lambda: len(messages) > 2)
@@ -175,7 +176,7 @@ def test_killed_sampler_is_restarted(keep, eventually) -> None:
     assert _is_gone(pid)
 
 
-def test_silent_sampler_is_ended_and_restarted(keep, eventually) -> None:
+def test_silent_sampler_is_ended_and_restarted(keep: Any, eventually: Any) -> None:
     """A sampler that sends nothing for ten intervals is replaced."""
     one, messages, states = keep(interval_s=0.05)
     eventually(lambda: len(messages) > 2)
@@ -186,11 +187,11 @@ def test_silent_sampler_is_ended_and_restarted(keep, eventually) -> None:
     assert _is_gone(pid)
 
 
-def test_a_receiver_that_is_slow_is_not_the_samplers_fault(keep, eventually) -> None:
+def test_a_receiver_that_is_slow_is_not_the_samplers_fault(keep: Any, eventually: Any) -> None:
     """While the agent works on a message for long, the sampler is left alone."""
     release, entered = threading.Event(), threading.Event()
 
-    def receive(_message) -> None:
+    def receive(_message: Any) -> None:
         entered.set()
         release.wait(20)
 
@@ -203,7 +204,7 @@ def test_a_receiver_that_is_slow_is_not_the_samplers_fault(keep, eventually) -> 
     assert [state for state, _ in states] == ["starting", "running"]
 
 
-def test_failing_starts_are_told_and_not_hurried(keep, eventually) -> None:
+def test_failing_starts_are_told_and_not_hurried(keep: Any, eventually: Any) -> None:
     """A command that fails at once is tried again with growing pauses, and its last words are told."""
     one, _, states = keep(command=[sys.executable, "-c", "import sys; print('no luck', file=sys.stderr); sys.exit(3)"])
     eventually(lambda: one.restarts >= 2)
@@ -213,22 +214,26 @@ def test_failing_starts_are_told_and_not_hurried(keep, eventually) -> None:
     assert "0.4 s" in downs[1]
 
 
-def test_a_command_that_does_not_exist_is_told(keep, eventually) -> None:
+def test_a_command_that_does_not_exist_is_told(keep: Any, eventually: Any) -> None:
     """A missing program is a state, not an exception."""
     _, _, states = keep(command=["/does/not/exist"])
     eventually(lambda: any("could not be started" in why for _, why in states))
 
 
-def test_garbage_on_the_pipe_restarts_it(keep, eventually) -> None:
+def test_garbage_on_the_pipe_restarts_it(keep: Any, eventually: Any) -> None:
     """Bytes that are no frame end that sampler; the next one is started."""
     one, _, states = keep(
-        command=[sys.executable, "-c", "import sys,time; sys.stdout.buffer.write(b'\\xff'*64); sys.stdout.flush(); time.sleep(60)"]
+        command=[
+            sys.executable,
+            "-c",
+            "import sys,time; sys.stdout.buffer.write(b'\\xff'*64); sys.stdout.flush(); time.sleep(60)",
+        ]
     )
     eventually(lambda: one.restarts >= 1)
     assert any("frame could not be read" in why for _, why in states)
 
 
-def test_no_orphan_when_the_agent_is_killed(spawn, eventually) -> None:
+def test_no_orphan_when_the_agent_is_killed(spawn: Any, eventually: Any) -> None:
     """An agent that dies by SIGKILL takes its sampler with it."""
     script = (
         "import time\nfrom monitor.sampling.process import SamplerProcess\n"

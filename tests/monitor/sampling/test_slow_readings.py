@@ -3,6 +3,7 @@
 import threading
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,11 +16,12 @@ from monitor.wire import DiskSpace
 
 SECOND = 10**9
 ROOT = Mount("/dev/vda", "/", "ext4")
+SHARED = "/dev/shm"  # noqa: S108 - a name, nothing is written there
 DEAD = Mount("server:/x", "/mnt/nfs", "nfs4")
 
 
 @pytest.fixture
-def release():
+def release() -> Any:
     """Lets go whatever hangs when the test is over."""
     event = threading.Event()
     yield event
@@ -30,7 +32,7 @@ def _room(mount: Mount) -> DiskSpace:
     return DiskSpace(mount.path, mount.device, mount.fstype, 3, 2, 1)
 
 
-def test_a_hung_mount_hides_only_itself(release, eventually) -> None:
+def test_a_hung_mount_hides_only_itself(release: Any, eventually: Any) -> None:
     """A dead network mount is left out and counted; the others are told, and no further thread piles up on it."""
     errors: Counter[str] = Counter()
     asked: list[Mount] = []
@@ -57,7 +59,7 @@ def test_a_hung_mount_hides_only_itself(release, eventually) -> None:
     assert asked.count(DEAD) == 1
 
 
-def test_space_is_told_once_a_round(eventually) -> None:
+def test_space_is_told_once_a_round(eventually: Any) -> None:
     """The room is in one poll of each ten seconds, not in every one."""
     now = [0.0]
     watch = SpaceWatch(lambda: [ROOT], Counter(), _room, clock=lambda: now[0])
@@ -69,7 +71,7 @@ def test_space_is_told_once_a_round(eventually) -> None:
     assert eventually(lambda: watch.poll(11 * SECOND)) == [_room(ROOT)]
 
 
-def test_a_failing_mount_is_counted(eventually) -> None:
+def test_a_failing_mount_is_counted(eventually: Any) -> None:
     """A mount that answers with an error is left out and counted."""
     errors: Counter[str] = Counter()
 
@@ -89,15 +91,15 @@ def test_real_mounts_are_told_once() -> None:
         Mount("/dev/vda", "/var/lib/bind", "ext4"),
         Mount("proc", "/proc", "proc"),
         Mount("tmpfs", "/run", "tmpfs"),
-        Mount("tmpfs", "/dev/shm", "tmpfs"),
+        Mount("tmpfs", SHARED, "tmpfs"),
         Mount("overlay", "/var/lib/docker/x", "overlay"),
         Mount("/dev/loop1", "/snap/x", "squashfs"),
         DEAD,
     ]
-    assert [mount.path for mount in real_mounts(mounts)] == ["/", "/dev/shm", "/mnt/nfs"]
+    assert [mount.path for mount in real_mounts(mounts)] == ["/", SHARED, "/mnt/nfs"]
 
 
-def test_room_of_a_real_file_system(tmp_path) -> None:
+def test_room_of_a_real_file_system(tmp_path: Path) -> None:
     """Total, used and free of a real directory fit together."""
     room = read_space(Mount("d", str(tmp_path), "f"))
     assert room is not None
@@ -105,7 +107,7 @@ def test_room_of_a_real_file_system(tmp_path) -> None:
     assert 0 < room.used <= room.total
 
 
-def test_background_holds_one_thread(release, eventually) -> None:
+def test_background_holds_one_thread(release: Any, eventually: Any) -> None:
     """A reading that hangs is not begun again; how long it hangs is known."""
     began: list[int] = []
 
@@ -134,7 +136,7 @@ def _sensor(base: Path, chip: str, **files: str) -> None:
         (folder / name).write_text(text + "\n", encoding="ascii")
 
 
-def test_temperatures_of_chips(tmp_path) -> None:
+def test_temperatures_of_chips(tmp_path: Path) -> None:
     """Chip and label make the name; equal names are numbered; nonsense and sleeping sensors are left out."""
     base = tmp_path / "class/hwmon"
     _sensor(base, "hwmon0", name="coretemp", temp1_input="45500", temp1_label="Core 0", temp2_input="-127000")
@@ -143,14 +145,14 @@ def test_temperatures_of_chips(tmp_path) -> None:
     assert read_temperatures(str(tmp_path)) == {"coretemp Core 0": 45.5, "coretemp Core 0 2": 50.0}
 
 
-def test_temperatures_of_zones(tmp_path) -> None:
+def test_temperatures_of_zones(tmp_path: Path) -> None:
     """Without chips the thermal zones stand in; without either there is nothing."""
     _sensor(tmp_path / "class/thermal", "thermal_zone0", type="acpitz", temp="39000")
     assert read_temperatures(str(tmp_path)) == {"acpitz": 39.0}
     assert read_temperatures(str(tmp_path / "nowhere")) == {}
 
 
-def test_user_names_follow_the_table(tmp_path) -> None:
+def test_user_names_follow_the_table(tmp_path: Path) -> None:
     """Names come from the table, follow its changes, and fall back to the number."""
     table = tmp_path / "passwd"
     table.write_text("root:x:0:0::/:/bin/sh\nbroken\nann:x:4000000001:1::/:/bin/sh\n", encoding="ascii")

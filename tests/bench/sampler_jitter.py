@@ -1,0 +1,127 @@
+"""How steady the samples come while two Python processes keep both cores busy (MEASURES W2).
+
+    python tests/bench/sampler_jitter.py [--quick] [--seconds 60] [--busy 2]
+
+Prints one JSON object: the deviation of each sample's time from `start + n x 1.000 s` (absolute, as no drift is allowed),
+the deviation of the distance between neighbours from 1.000 s, and the samples missed. In the same run, in one of the
+busy processes: a sampling thread with the same reader, which is what an application would do without a process of its own.
+"""
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+from itertools import pairwise
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+from monitor.wire import Tick, read_messages  # noqa: E402 - the path comes first
+
+SPIN = "while True: sum(range(1000))"
+THREAD = """
+import json, sys, threading, time
+from monitor.masking import Masker
+from monitor.sampling.procfs import ProcfsReader
+count = int(sys.argv[1]); times = []; sweeps = []
+def sample():
+    reader = ProcfsReader(Masker()); start = time.monotonic()
+    for n in range(count):
+        time.sleep(max(start + n - time.monotonic(), 0))
+        began = time.monotonic(); reader.sweep(time.monotonic_ns())
+        times.append(abs(began - start - n) * 1000); sweeps.append((time.monotonic() - began) * 1000)
+thread = threading.Thread(target=sample); thread.start()
+while thread.is_alive(): sum(range(1000))
+print(json.dumps({"late_ms": times, "sweep_ms": sweeps}))
+"""
+
+
+def spread(values: list[float]) -> dict[str, float]:
+    """Median, 99th percentile and maximum."""
+    ordered = sorted(values)
+    last = len(ordered) - 1
+    return {
+        "p50": round(ordered[last // 2], 3),
+        "p99": round(ordered[min(round(last * 0.99), last)], 3),
+        "max": round(ordered[-1], 3),
+    }
+
+
+def sampler(seconds: int) -> dict[str, object]:
+    """The sampler process: lateness and distances of its ticks."""
+    child = subprocess.Popen(
+        [sys.executable, "-m", "monitor.sampling"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT
+    )
+    ticks: list[Tick] = []
+    for message in read_messages(child.stdout):
+        if isinstance(message, Tick):
+            ticks.append(message)
+            if message.seq >= seconds:
+                break
+    child.stdin.close()
+    child.stdout.close()
+    child.wait(10)
+    ticks = ticks[1:]  # the first one opens every file
+    distances = [
+        abs((after.mono_ns - before.mono_ns) / 1e6 - 1000 * (after.seq - before.seq))
+        for before, after in pairwise(ticks)
+    ]
+    return {
+        "lag_ms": spread([tick.quality.lag_ms for tick in ticks]),
+        "interval_error_ms": spread(distances),
+        "sweep_ms": spread([tick.quality.sweep_ms for tick in ticks]),
+        "samples": len(ticks),
+        "missed": ticks[-1].seq - ticks[0].seq + 1 - len(ticks),
+        "processes": ticks[-1].host.procs_total,
+    }
+
+
+def thread_in_a_busy_program(seconds: int) -> dict[str, object]:
+    """A sampling thread beside busy Python code in one process."""
+    done = subprocess.run(
+        [sys.executable, "-c", THREAD, str(seconds)],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        timeout=seconds * 10 + 60,
+    )
+    found = json.loads(done.stdout)
+    return {"lag_ms": spread(found["late_ms"]), "sweep_ms": spread(found["sweep_ms"]), "samples": seconds}
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="10 seconds instead of 60")
+    parser.add_argument("--seconds", type=int)
+    parser.add_argument("--busy", type=int, default=2, help="how many busy Python processes")
+    options = parser.parse_args()
+    seconds = options.seconds or (10 if options.quick else 60)
+    busy = [subprocess.Popen([sys.executable, "-c", SPIN]) for _ in range(options.busy)]
+    try:
+        result = {
+            "bench": "sampler_jitter",
+            "machine": {
+                "cpus": os.cpu_count(),
+                "kernel": platform.release(),
+                "python": platform.python_version(),
+                "load1": os.getloadavg()[0],
+            },
+            "method": f"{options.busy} busy Python processes, {seconds} samples at 1 Hz, monotonic clock",
+            "sampler": sampler(seconds),
+            "thread_in_a_busy_program": thread_in_a_busy_program(min(seconds, 10)),
+            "targets": {"interval_error_ms_p99": 25, "missed": 0},
+        }
+    finally:
+        for child in busy:
+            child.kill()
+        for child in busy:
+            child.wait()
+    print(json.dumps(result, indent=2))
+
+
+if __name__ == "__main__":
+    main()
