@@ -3,12 +3,14 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 import duckdb  # noqa: TID251 - monitor/store is where the engine is known
 
 from monitor.errors import QueryError, StoreDamaged, StoreError, StoreFull, StoreLocked
+from monitor.store.wal import WalCheck
 
 NO_SPACE: Final = ("no space left", "disk quota", "file too large", "out of disk", "could not allocate space")
 NOT_WRITABLE: Final = ("read-only file system", "permission denied", "operation not permitted", "read-only mode")
@@ -24,6 +26,7 @@ CORRUPT: Final = (
     "failure while replaying wal",
 )
 _LOCK_DOWN: Final = """
+SET wal_autocheckpoint = '{wal_kib}KB';
 SET temp_directory = '';  -- nothing is spilled: the byte limit is the file's
 SET GLOBAL TimeZone = 'UTC';
 SET enable_external_access = false;
@@ -50,10 +53,15 @@ class Engine:
         self.path = path
         self.wal_path = path.with_name(path.name + ".wal")
         self.reopened = 0
+        self.wal_unread = 0
+        """Bytes at the end of the log that could not be read at the last opening."""
+        self.wal_kept = ""
+        """The name of the file that keeps them."""
+        self._wal_kib = wal_bytes // 1024
         self._config: dict[str, str | bool | int | float | list[str]] = {
             "threads": threads,
             "memory_limit": f"{memory_limit_mb}MB",
-            "wal_autocheckpoint": f"{wal_bytes // 1024}KB",
+            "wal_autocheckpoint": "1TB",  # until the log was checked
             "autoload_known_extensions": False,
             "autoinstall_known_extensions": False,
             "allow_community_extensions": False,
@@ -67,12 +75,22 @@ class Engine:
         self.connection = self._connect()
 
     def _connect(self) -> duckdb.DuckDBPyConnection:
+        check = WalCheck(self.wal_path)
+        try:
+            return self._connect_checked(check)
+        finally:
+            check.forget()
+
+    def _connect_checked(self, check: WalCheck) -> duckdb.DuckDBPyConnection:
         connection = duckdb.connect(str(self.path), config=self._config)
         try:
-            connection.execute(_LOCK_DOWN)
+            self.wal_unread = check.unread(connection)
+            connection.execute(_LOCK_DOWN.format(wal_kib=self._wal_kib))
         except duckdb.Error:
             connection.close()
             raise
+        if self.wal_unread:
+            self.wal_kept = check.keep(datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ"))
         return connection
 
     @contextmanager

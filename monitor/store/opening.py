@@ -96,6 +96,11 @@ def _open(
     except StoreError:
         engine.connection.close()
         raise
+    if engine.wal_unread:
+        where = f"; they are kept in {engine.wal_kept}" if engine.wal_kept else ""
+        notices.append(
+            f"The last {engine.wal_unread} bytes of the store's log could not be read (a write cut off, or damage){where}."
+        )
     if done and not fresh:
         notices.append(f"The store was brought to schema version {done[-1].version}.")
     return engine

@@ -30,6 +30,8 @@ DROP_ORDER: Final = (
 )
 """Who gives first. Passes keep the newest day, then the newest hour, then the newest minute of each table."""
 PASSES: Final = (DAY, HOUR, MINUTE)
+WORTH: Final = 0.05
+"""A table that holds a smaller share of the values is spared until the last pass: its rows would be lost for nothing."""
 _SLICES: Final = 6
 """A table gives a sixth of its time at once."""
 
@@ -96,7 +98,10 @@ class Retention:
         with engine.exclusive():  # a reader's snapshot would keep the deleted rows' blocks
             engine.connection.execute("CHECKPOINT")
             for keep in PASSES:
+                weights = _weights(engine.connection)
                 for table in DROP_ORDER:
+                    if keep > PASSES[-1] and weights.get(table, 0.0) < WORTH:
+                        continue
                     while engine.used_bytes() > target:
                         rows = _drop_slice(engine.connection, table, keep)
                         if not rows:
@@ -104,6 +109,14 @@ class Retention:
                         gone += rows
                         engine.connection.execute("CHECKPOINT")
         return gone
+
+
+def _weights(connection: duckdb.DuckDBPyConnection) -> dict[str, float]:
+    """Each table's share of all values in the store."""
+    sql = "SELECT table_name, estimated_size * column_count FROM duckdb_tables() WHERE NOT internal"
+    values = {str(table): float(count) for table, count in connection.execute(sql).fetchall()}
+    total = sum(values.values()) or 1.0
+    return {table: count / total for table, count in values.items()}
 
 
 def _drop_slice(connection: duckdb.DuckDBPyConnection, table: str, keep: int) -> int:

@@ -3,15 +3,15 @@
 WITH times AS (
 -- :if tier_1m
     SELECT ts, wk_us(ts) AS seen, wk_us(ts) + 60000000 AS upto FROM host_samples_1m
-    WHERE host = $host AND ts >= wk_ts($start) AND ts < wk_ts($tail)
+    WHERE host = $host AND ts >= wk_ts($start) AND ts < wk_ts($tail) AND ts < wk_ts($end)
     UNION ALL
 -- :end
 -- :if tier_1h
     SELECT ts, wk_us(ts) AS seen, wk_us(ts) + 3600000000 AS upto FROM host_samples_1h
-    WHERE host = $host AND ts >= wk_ts($start) AND ts < wk_ts($middle)
+    WHERE host = $host AND ts >= wk_ts($start) AND ts < wk_ts($middle) AND ts < wk_ts($end)
     UNION ALL
     SELECT ts, wk_us(ts) AS seen, wk_us(ts) + 60000000 AS upto FROM host_samples_1m
-    WHERE host = $host AND ts >= wk_ts($start) AND ts >= wk_ts($middle) AND ts < wk_ts($tail)
+    WHERE host = $host AND ts >= wk_ts($start) AND ts >= wk_ts($middle) AND ts < wk_ts($tail) AND ts < wk_ts($end)
     UNION ALL
 -- :end
     SELECT ts, wk_us(ts) AS seen, wk_us(ts) + 1000000 AS upto FROM host_samples

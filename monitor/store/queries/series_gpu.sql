@@ -7,7 +7,7 @@ WITH rows_in AS (
         , wk_float({metric}_min) AS {metric}_lo, wk_float({metric}_avg) AS {metric}_mid, wk_float({metric}_max) AS {metric}_hi
 -- :end
     FROM gpu_samples_1m
-    WHERE host = $host AND ts >= wk_ts($start) AND ts < wk_ts($tail)
+    WHERE host = $host AND ts >= wk_ts($start) AND ts < wk_ts($tail) AND ts < wk_ts($end)
     UNION ALL
 -- :end
 -- :if tier_1h
@@ -16,14 +16,14 @@ WITH rows_in AS (
         , wk_float({metric}_min) AS {metric}_lo, wk_float({metric}_avg) AS {metric}_mid, wk_float({metric}_max) AS {metric}_hi
 -- :end
     FROM gpu_samples_1h
-    WHERE host = $host AND ts >= wk_ts($start) AND ts < wk_ts($middle)
+    WHERE host = $host AND ts >= wk_ts($start) AND ts < wk_ts($middle) AND ts < wk_ts($end)
     UNION ALL
     SELECT ts, gpu, uuid, name, n
 -- :each metric
         , wk_float({metric}_min) AS {metric}_lo, wk_float({metric}_avg) AS {metric}_mid, wk_float({metric}_max) AS {metric}_hi
 -- :end
     FROM gpu_samples_1m
-    WHERE host = $host AND ts >= wk_ts($start) AND ts >= wk_ts($middle) AND ts < wk_ts($tail)
+    WHERE host = $host AND ts >= wk_ts($start) AND ts >= wk_ts($middle) AND ts < wk_ts($tail) AND ts < wk_ts($end)
     UNION ALL
 -- :end
     SELECT ts, gpu, uuid, name, 1 AS n

@@ -1,0 +1,133 @@
+"""The byte limit, and ages."""
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from monitor import wire
+from monitor.store import Append, open_store
+from monitor.store.series import host_series
+
+MIB = 1024 * 1024
+START = 1_700_000_000_000_000
+SECOND = 1_000_000
+DAY = 86_400 * SECOND
+
+
+def run_rows(begin: int, seconds: int, noise: np.random.Generator) -> Append:
+    """Samples of 200 runs that do not compress."""
+    count = 200 * seconds
+    return Append(
+        "run_samples",
+        pa.table(
+            {
+                "host": ["h"] * count,
+                "ts": pa.array(np.repeat(begin + np.arange(seconds) * SECOND, 200)).view(pa.timestamp("us")),
+                "run": noise.integers(0, 2**62, count),
+                "cpu_pct": noise.random(count, np.float32),
+                "rss": noise.integers(0, 2**40, count),
+                "read_bytes": noise.integers(0, 2**60, count),
+            }
+        ),
+    )
+
+
+def log_rows(begin: int, seconds: int, noise: random.Random) -> Append:
+    count = seconds * 20
+    ts = pa.array([begin + n * SECOND // 20 for n in range(count)], pa.int64()).view(pa.timestamp("us"))
+    table = {
+        "host": ["h"] * count, "file_id": [1] * count, "pos": list(range(count)), "ts": ts, "ingested": ts, "level": [20] * count, "source": ["s"] * count,
+        "message": [noise.randbytes(40).hex() for _ in range(count)], "lines": [1] * count,
+    }  # fmt: skip
+    return Append("log_records", pa.table(table))
+
+
+def test_the_files_never_pass_the_limit(tmp_path: Path, host_rows: Callable[..., Append]) -> None:
+    """Some 60 MB of samples and records hammered into 24 MB: after every write the files are at most 24 MB.
+
+    The newest rows are there all the time, and the host's minutes outlive what was dropped.
+    """
+    now = [START]
+    limit = 24 * MIB
+    store = open_store(tmp_path, limit_bytes=limit, now=lambda: now[0])
+    noise, words = np.random.default_rng(1), random.Random(1)
+    largest = 0
+    for step in range(80):
+        begin = START + step * 60 * SECOND
+        now[0] = begin + 60 * SECOND
+        store.write(
+            [
+                run_rows(begin, 60, noise),
+                log_rows(begin, 60, words),
+                host_rows({begin + n * SECOND: 1.0 for n in range(60)}),
+            ]
+        )
+        largest = max(largest, sum(path.stat().st_size for path in tmp_path.iterdir()))
+        if step % 20 == 19:
+            store.enforce_limit()
+            newest = store.select("SELECT wk_us(max(ts)) AS ts, count(*) AS n FROM run_samples").to_pylist()[0]
+            assert newest["ts"] == begin + 59 * SECOND
+    assert largest <= limit
+    rows = store.info().rows
+    assert rows["run_samples"] < 80 * 12_000
+    assert store.select("SELECT count(*) AS n FROM host_samples").to_pylist() == [{"n": 80 * 60}]
+    store.close()
+
+
+def test_a_reader_does_not_make_it_drop_more(tmp_path: Path) -> None:
+    """While a long query holds old rows, making room neither waits for ever nor drops everything."""
+    import threading
+
+    from monitor.errors import QueryError
+
+    now = [START]
+    store = open_store(tmp_path, limit_bytes=40 * MIB, now=lambda: now[0])
+    noise = np.random.default_rng(2)
+    store.write([run_rows(START, 60, noise)])
+    stopped = []
+
+    def read() -> None:
+        try:
+            store.select(
+                "SELECT count(*) FROM run_samples a, run_samples b WHERE a.rss % 7 = b.rss % 1001", deadline_s=25
+            )
+        except QueryError as error:
+            stopped.append(error)
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    for step in range(1, 80):
+        now[0] = START + step * 60 * SECOND
+        store.write([run_rows(now[0], 60, noise)])
+        if sum(path.stat().st_size for path in tmp_path.iterdir()) > 30 * MIB:
+            break
+    for step in range(80, 90):
+        now[0] = START + step * 60 * SECOND
+        store.write([run_rows(now[0], 60, noise)])
+    assert sum(path.stat().st_size for path in tmp_path.iterdir()) <= 40 * MIB
+    assert store.select("SELECT count(*) AS n FROM run_samples").to_pylist()[0]["n"] > 100_000
+    store.close()
+    thread.join(timeout=40)
+    assert not thread.is_alive()
+
+
+def test_rows_go_at_their_age(tmp_path: Path, host_rows: Callable[..., Append]) -> None:
+    """Samples go after their days, records after theirs, runs that ended long ago too; minutes and living runs stay."""
+    now = [START]
+    store = open_store(tmp_path, limit_bytes=256 * MIB, now=lambda: now[0], raw_days=2, log_days=4)
+    words = random.Random(1)
+    for day in range(6):
+        begin = START + day * DAY
+        now[0] = begin + 200 * SECOND
+        store.write([host_rows({begin + n * SECOND: 1.0 for n in range(120)}), log_rows(begin, 2, words)])
+        store.enforce_limit()
+    first = store.select(
+        "SELECT (SELECT wk_us(min(ts)) FROM host_samples) AS s, (SELECT wk_us(min(ts)) FROM log_records) AS r"
+    ).to_pylist()[0]
+    assert first == {"s": START + 3 * DAY, "r": START + DAY}
+    series = host_series(store, host="h", metrics=["cpu_pct"], start=START, end=START + 120 * SECOND, points=100)
+    assert series.values["cpu_pct"]["avg"][0] == 1.0
+    store.close()

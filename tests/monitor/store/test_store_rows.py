@@ -1,0 +1,126 @@
+"""Sweeps as rows."""
+
+import math
+from collections.abc import Callable
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from monitor import wire
+from monitor.store import Store
+from monitor.store.rows import column, hello_changes, tick_changes
+
+START = 1_700_000_000_000_000
+INFO = wire.HostInfo("h", "b", START - 5, "6.1", "Linux", 2, 1 << 34, 100)
+
+
+def born(run: int, name: str = "sleep", cmdline: str = "sleep 9") -> wire.RunInfo:
+    return wire.RunInfo(run, 7, 70, 1, 4294967294, "nobody", name, cmdline, None, "/a", START - 1_000, False)
+
+
+def rows(store: Store, sql: str) -> list[dict[str, object]]:
+    return store.select(sql).to_pylist()
+
+
+@given(values=st.lists(st.integers(-1, 2**62), max_size=70))
+def test_minus_one_is_null(values: list[int]) -> None:
+    """In an integer column -1 means not available, every other value stays, at any length."""
+    from array import array
+
+    assert column(array("q", values).tobytes(), "q").to_pylist() == [None if v == -1 else v for v in values]
+
+
+@given(values=st.lists(st.floats(width=32, allow_infinity=False), max_size=70))
+def test_nan_is_null(values: list[float]) -> None:
+    """In a float column NaN means not available."""
+    from array import array
+
+    assert column(array("f", values).tobytes(), "f").to_pylist() == [None if math.isnan(v) else v for v in values]
+
+
+def test_a_sweep_is_stored_whole(store: Store, make_tick: Callable[..., wire.Tick]) -> None:
+    """Every process of a sweep is one row; what was not available is NULL, zero is zero."""
+    tick = make_tick(5, runs=[11, 12], cpu_pct=[math.nan, 0.0], fds=[-1, 3], rss=[-1, 4096], status=[83, 82])
+    store.write(tick_changes("h", "b", tick, watch_cpu_pct=0.5, watch_rss=99))
+    assert rows(store, "SELECT run, cpu_pct, fds, rss, status, wk_us(ts) AS ts FROM run_samples ORDER BY run") == [
+        {"run": 11, "cpu_pct": None, "fds": None, "rss": None, "status": 83, "ts": START + 5_000_000},
+        {"run": 12, "cpu_pct": 0.0, "fds": 3, "rss": 4096, "status": 82, "ts": START + 5_000_000},
+    ]
+    assert rows(store, "SELECT seq, cpu_pct, load1, watch_rss FROM host_samples") == [
+        {"seq": 5, "cpu_pct": 12.5, "load1": None, "watch_rss": 99}
+    ]
+
+
+def test_devices_space_and_gpus(store: Store, make_tick: Callable[..., wire.Tick]) -> None:
+    """Devices are kept one second in five, disk space when measured, GPUs and their processes always."""
+    host = wire.HostReading(
+        disks=[wire.DeviceRates("sda", 1.0, 2.0, 3.0, 4.0, 50.0)],
+        nics=[wire.DeviceRates("eth0", 1.0, 2.0, 3.0, 4.0)],
+        temperatures={"core 0": 41.5},
+        space=[wire.DiskSpace("/", "/dev/sda1", "ext4", 10, 4, 6)],
+    )
+    gpu = wire.GpuState(
+        "ok",
+        "",
+        0.0,
+        [wire.GpuReading(0, "u0", "H100", util_pct=50.0, throttle=["power", "heat"])],
+        [wire.GpuProcess(0, 7, None, 123)],
+    )
+    for seq in range(5, 15):
+        store.write(tick_changes("h", "b", make_tick(seq, host=host, gpu=gpu)))
+    assert rows(
+        store, "SELECT kind, name, count(*) AS n, max(value) AS value FROM device_samples GROUP BY 1, 2 ORDER BY 1"
+    ) == [
+        {"kind": "core_temp", "name": "core 0", "n": 2, "value": 41.5},
+        {"kind": "disk", "name": "sda", "n": 2, "value": None},
+        {"kind": "nic", "name": "eth0", "n": 2, "value": None},
+    ]
+    assert rows(store, "SELECT DISTINCT throttle, util_pct FROM gpu_samples") == [
+        {"throttle": "power,heat", "util_pct": 50.0}
+    ]
+    assert rows(store, "SELECT count(*) AS n, max(mem_bytes) AS mem FROM gpu_run_samples") == [{"n": 10, "mem": 123}]
+    assert rows(store, "SELECT max(free) AS free, count(*) AS n FROM disk_space") == [{"free": 6, "n": 10}]
+    assert rows(store, "SELECT DISTINCT temp_max_c FROM host_samples") == [{"temp_max_c": 41.5}]
+
+
+def test_a_life_is_one_run(store: Store, make_tick: Callable[..., wire.Tick]) -> None:
+    """Born, changed by exec, born again after the watch restarted, gone: one run, one START, one STOP."""
+    store.write(tick_changes("h", "b", make_tick(1, born=[born(11)])))
+    store.write(tick_changes("h", "b", make_tick(2, born=[born(11, "python", "python x.py")])))
+    store.write(tick_changes("h", "b", make_tick(3, gone=[11])))
+    (run,) = rows(
+        store, "SELECT name, cmdline, uid, wk_us(first_seen) AS seen, wk_us(end_ts) AS ended, end_source FROM runs"
+    )
+    assert run == {
+        "name": "python", "cmdline": "python x.py", "uid": -2, "seen": START + 1_000_000, "ended": START + 3_000_000, "end_source": "poll",
+    }  # fmt: skip
+    assert rows(store, "SELECT kind, run FROM events ORDER BY ts") == [
+        {"kind": "START", "run": 11},
+        {"kind": "STOP", "run": 11},
+    ]
+
+
+def test_hostile_names_are_stored_as_text(store: Store, make_tick: Callable[..., wire.Tick]) -> None:
+    """Quotes, markup, control characters and bytes that are no UTF-8 are text like any other."""
+    name = "'; DROP TABLE runs; --<script>\x1b[31m\n\udcff"
+    store.write(tick_changes("h", "b", make_tick(1, born=[born(11, name, "x" * 1_000_000)])))
+    (run,) = rows(store, "SELECT name, length(cmdline) AS n FROM runs")
+    assert run == {"name": name.replace("\udcff", "?"), "n": 1_000_000}
+
+
+def test_the_clock_step_is_an_event(store: Store, make_tick: Callable[..., wire.Tick]) -> None:
+    """A moved wall clock is recorded with its direction."""
+    store.write(tick_changes("h", "b", make_tick(1, clock_step_s=-3600.0)))
+    (event,) = rows(store, "SELECT kind, subject, message FROM events")
+    assert event == {"kind": "CLOCK_STEP", "subject": "watch", "message": "The clock moved by -3600.000 s."}
+
+
+def test_a_boot_is_one_host_row(store: Store) -> None:
+    """The same boot seen twice keeps when it was first seen; another boot is another row."""
+    store.write(hello_changes(INFO, START))
+    store.write(hello_changes(INFO, START + 9))
+    store.write(hello_changes(wire.HostInfo("h", "c", START, "6.2", "Linux", 2, 1, 100), START + 10))
+    assert rows(store, "SELECT boot_id, wk_us(first_seen) AS a, wk_us(last_seen) AS b FROM hosts ORDER BY boot_id") == [
+        {"boot_id": "b", "a": START, "b": START + 9},
+        {"boot_id": "c", "a": START + 10, "b": START + 10},
+    ]
