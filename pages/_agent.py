@@ -86,7 +86,7 @@ def error_state(title: str, error: MonitorError, *, since: float | None = None) 
     if since is not None:
         lines.append(f"Since {datetime.fromtimestamp(since).astimezone():%H:%M:%S}; it is looked for every second.")
     if error.hint:
-        lines.append(f"What to do: {plain(error.hint)}.")
+        lines.append(f"What to do: {worded(error.hint)}.")
     st.error("  \n".join(lines), icon=":material/error:")
 
 
@@ -103,6 +103,14 @@ def plain(text: str) -> str:
     """
     inert = AUTOLINK.sub("\\1\u2060", text)
     return "".join(f"\\{sign}" if sign in MEANING else sign for sign in inert).replace("\n", " ").replace("\r", " ")
+
+
+def worded(text: str) -> str:
+    """Like `plain`, with what stands between backticks as code, where nothing is read as anything else."""
+    parts = text.split("`")
+    if len(parts) % 2 == 0:
+        return plain(text)
+    return "".join(f"`{part}`" if place % 2 and part.strip() else plain(part) for place, part in enumerate(parts))
 
 
 def _capital(text: str) -> str:

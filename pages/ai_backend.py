@@ -3,7 +3,7 @@
 import streamlit as st
 
 from monitor.models import Engine
-from pages._agent import agent_client, empty_state, guarded
+from pages._agent import agent_client, empty_state, guarded, plain
 from pages._engine_card import engine_card, summary
 from pages._header import header
 from pages._words import age, clock
@@ -23,9 +23,8 @@ def _gpu_sentence() -> None:
         count = f"{gpu.count} NVIDIA GPU" + ("s" if gpu.count != 1 else "")
         st.caption(f":material/memory_alt: {count} here; readings are on the Performance page.")
     else:
-        st.caption(
-            ":material/memory_alt: No GPU is in use here: engines that need one cannot run, the others use the CPU."
-        )
+        why = plain(gpu.message or "No GPU can be read here.")
+        st.caption(f":material/memory_alt: {why} Engines that need one cannot run here; the others use the CPU.")
 
 
 @st.fragment(run_every=REFRESH_S)

@@ -207,8 +207,7 @@ class ScriptedAgent:
 
     async def _settings(self, request: Request) -> JSONResponse:
         try:
-            if request.method == "PUT" and self.refusal:
-                raise SettingsError(self.refusal, hint="choose another")
+            self._refuse(request.method)
             settings = load_settings(self.config, {}, {})
             if request.method == "PUT":
                 settings = settings.save(await request.json())
@@ -217,6 +216,10 @@ class ScriptedAgent:
         except MonitorError as error:
             return _problem(error, {})
         return JSONResponse({"path": str(self.config), "settings": settings.describe()})
+
+    def _refuse(self, method: str) -> None:
+        if method == "PUT" and self.refusal:
+            raise SettingsError(self.refusal, hint="choose another")
 
     async def _echo(self, request: Request) -> JSONResponse:
         return JSONResponse({"path": request.url.path, "query": request.url.query})

@@ -34,7 +34,7 @@ def test_engines_are_shown_with_state_models_and_remedy() -> None:
         assert words in text
     assert text.index("Ollama") < text.index("ExLlamaV2")
     assert "Checked at" in text
-    assert "No GPU is in use here" in text
+    assert "No NVIDIA GPU was found. Engines that need one cannot run here" in text
 
 
 @pytest.mark.usefixtures("agent")
