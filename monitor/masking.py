@@ -62,10 +62,8 @@ _FAMILIES: Final = (
 )
 _FAMILY: Final = re.compile("|".join(_FAMILIES))
 
-_PEM: Final = re.compile(
-    r"(?P<head>-----BEGIN [A-Z0-9 ]{0,32}PRIVATE KEY-----)(?!\*\*\*).{0,20000}?(?P<tail>-----END [A-Z0-9 ]{0,32}PRIVATE KEY-----|\Z)",
-    re.DOTALL,
-)
+_PEM_HEAD: Final = re.compile(r"-----BEGIN [A-Z0-9 ]{0,32}PRIVATE KEY-----")
+_PEM_TAIL: Final = re.compile(r"-----END [A-Z0-9 ]{0,32}PRIVATE KEY-----")
 _URL: Final = re.compile(
     r"(?P<head>\b[A-Za-z][A-Za-z0-9+.-]{0,30}://(?P<user>[^\s/?#:@\"'<>]{0,256}):)[^\s/?#\"'<>]{1,512}@(?=[^\s@])"
 )
@@ -239,7 +237,7 @@ class Masker:
 def _mask_named(text: str, lower: str) -> str:
     """Hide what stands behind a telling name."""
     if "private key-----" in lower:
-        text = _PEM.sub(_hide_pem, text)
+        text = _hide_keys(text)
     if "authorization" in lower or "bearer" in lower:
         text = _AUTH.sub(_hide_auth, text)
     if "cookie" in lower:
@@ -251,8 +249,14 @@ def _hide_family(match: re.Match[str]) -> str:
     return f"{match[match.lastgroup or 0]}{HIDDEN}"
 
 
-def _hide_pem(match: re.Match[str]) -> str:
-    return f"{match['head']}{HIDDEN}{match['tail']}"
+def _hide_keys(text: str) -> str:
+    """Hide private keys between their first and last line; one without a last line was cut, and all the rest is it."""
+    parts, at = [], 0
+    while head := _PEM_HEAD.search(text, at):
+        tail = _PEM_TAIL.search(text, head.end())
+        parts += [text[at : head.end()], HIDDEN]
+        at = len(text) if tail is None else tail.start()
+    return "".join([*parts, text[at:]])
 
 
 def _hide_auth(match: re.Match[str]) -> str:

@@ -264,7 +264,7 @@ def encode(message: Message) -> bytes:
 
 
 def read_messages(stream: BinaryIO) -> Iterator[Message]:
-    """Messages until the stream ends; a frame cut off by the writer's end is dropped.
+    """Messages until the (buffered) stream ends; a frame cut off by the writer's end is dropped.
 
     Raises:
         ValueError: a frame longer than `MAX_FRAME`.

@@ -3,6 +3,7 @@
 import argparse
 import gc
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 
@@ -25,7 +26,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--buffer", type=int, default=4 * 1024 * 1024, metavar="BYTES", help="how much may wait for a slow reader"
     )
+    parser.add_argument(
+        "--mask", action="append", default=[], metavar="PATTERN", help="hide what this matches in command lines"
+    )
     options = parser.parse_args(arguments)
+    try:
+        masker = Masker(options.mask)
+    except re.error as error:
+        parser.error(f"--mask is no regular expression: {error}")
     if not 0.05 <= options.interval <= 60:
         parser.error("--interval must lie between 0.05 and 60 seconds")
     if sys.stdout.isatty():
@@ -34,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     stopping = Stopping()
     stopping.on_signals()
     stopping.on_end_of(0)
-    reader = _reader(options.reader)
+    reader = _reader(options.reader, masker)
     gpus = GpuWatch(Nvml(), interval_s=max(options.interval, 1.0))
     gpus.start()
     outlet = Outlet(1, stopping.stop, limit=options.buffer)
@@ -55,9 +63,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _reader(choice: str) -> Reader:
+def _reader(choice: str, masker: Masker) -> Reader:
     """The reader for this system; what the other one needs is not even imported."""
-    masker = Masker()
     if choice == "procfs" or (choice == "auto" and sys.platform == "linux"):
         from monitor.sampling.procfs import ProcfsReader
 

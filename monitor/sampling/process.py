@@ -35,6 +35,7 @@ class SamplerProcess:
         on_state: called with the new state (`starting`, `running`, `down`) and a sentence; the sentence is empty when running.
         interval_s: seconds between samples.
         command: the sampler's command line; None takes `python -m monitor.sampling --interval …`.
+        mask: further patterns of secrets in command lines, see `masking.Masker`.
     """
 
     def __init__(
@@ -44,11 +45,13 @@ class SamplerProcess:
         *,
         interval_s: float = 1.0,
         command: Sequence[str] | None = None,
+        mask: Sequence[str] = (),
     ) -> None:
         self._on_message = on_message
         self._on_state = on_state
         self._silence_s = max(SILENT_INTERVALS * interval_s, 2.0)
-        default = (sys.executable, "-m", "monitor.sampling", "--interval", str(interval_s))
+        default = [sys.executable, "-m", "monitor.sampling", "--interval", str(interval_s)]
+        default += [f"--mask={pattern}" for pattern in mask]
         self._command = tuple(command or default)
         self._changed = threading.Condition()
         self._child: subprocess.Popen[bytes] | None = None

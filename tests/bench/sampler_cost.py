@@ -111,7 +111,7 @@ def glances(python: str | None, seconds: float) -> dict[str, object]:
         after = process.cpu_times()
         spent = after.user + after.system - before.user - before.system
         return {
-            "version": probe.stdout.decode().split()[1] if probe.stdout else "",
+            "version": probe.stdout.decode().split("\n", 1)[0].rpartition(":")[2].strip(),
             "cpu_pct": round(spent * 100 / (time.monotonic() - began), 2),
             "rss_mb": round(process.memory_info().rss / 1e6, 1),
             "interval_s": 2,

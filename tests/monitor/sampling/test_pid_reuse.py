@@ -59,10 +59,9 @@ def test_reused_pids_are_never_merged_and_never_missed(max_files: Any, sweep_onc
     pid = _spawn_as(None, PROGRAMS[0])
     runs: list[int] = []
     try:
-        sweep_once(reader)
+        after = sweep_once(reader).by_pid[pid]
         for number in range(rounds):
-            tick = _start_tick(pid)
-            before = sweep_once(reader).by_pid[pid]
+            before, tick = after, _start_tick(pid)
             _end(pid)
             _wait_for_next_tick(tick, reader.info.clock_tick_hz)
             argv = PROGRAMS[number % 2]

@@ -65,6 +65,21 @@ def test_hello_then_ticks(sampler: Any) -> None:
     assert abs(ticks[2].ts / 1e6 - time.time()) < 5
 
 
+def test_it_has_a_session_of_its_own(sampler: Any) -> None:
+    """It shares neither the CPU share nor the Ctrl-C of the terminal it was started from."""
+    child, messages = sampler
+    next(messages)
+    assert os.getsid(child.pid) == child.pid != os.getsid(0)
+
+
+def test_own_patterns_reach_the_sampler(keep: Any, eventually: Any, spawn: Any) -> None:
+    """A pattern of one's own hides its secret in command lines."""
+    child = spawn(["/bin/sh", "-c", "read line", "badge-4711"], stdin=subprocess.PIPE)
+    _, messages, _ = keep(mask=["badge-(?P<secret>[0-9]+)"])
+    born = eventually(lambda: [info for tick in messages if isinstance(tick, Tick) for info in tick.born])
+    assert [info.cmdline for info in born if info.pid == child.pid] == ["/bin/sh -c read line badge-***"]
+
+
 def test_end_of_input_ends_it(sampler: Any) -> None:
     """When the agent is gone, so is the sampler, with code 0 and nothing to say."""
     child, messages = sampler
@@ -135,7 +150,9 @@ def test_a_sampler_that_was_held_up_leaves_a_hole(sampler: Any, eventually: Any)
     assert later[-1].quality.expected > later[-1].quality.taken
 
 
-@pytest.mark.parametrize("arguments", [["--interval", "0"], ["--interval", "soon"], ["--reader", "none"]])
+@pytest.mark.parametrize(
+    "arguments", [["--interval", "0"], ["--interval", "soon"], ["--reader", "none"], ["--mask", "("]]
+)
 def test_wrong_arguments_are_refused(arguments: Any) -> None:
     """Wrong options end with code 2 and a line that names them."""
     done = subprocess.run(
