@@ -1,1 +1,50 @@
-"""Benchmarks."""
+"""Which engine is fastest here, with an interval.
+
+benchmark = AIBackendBenchmark([Contender(a, spec), Contender(b, spec)], BenchmarkPlan(budget_s=90), quality=quality_check())
+report = await benchmark.run(on_progress=show, cancel=event)
+report.sentence; to_json(report); to_csv(report); to_html(report); append_log(report, log_dir); to_records(report)
+compare_runs(before, after); change_marks(reports); replay_plan(report); agreement(report, repeated)
+"""
+
+from ai.benchmark.export import append_log, from_json, to_csv, to_json, to_records
+from ai.benchmark.history import Agreement, Change, agreement, change_marks, compare_runs, replay_plan
+from ai.benchmark.html_report import to_html
+from ai.benchmark.model import (
+    BenchmarkPlan,
+    BenchmarkReport,
+    Comparison,
+    Contender,
+    ContenderReport,
+    Metric,
+    Progress,
+    Slo,
+)
+from ai.benchmark.runner import AIBackendBenchmark
+from ai.benchmark.watch import GpuHints, ProcWatch, best_meter
+
+__all__ = [
+    "AIBackendBenchmark",
+    "Agreement",
+    "BenchmarkPlan",
+    "BenchmarkReport",
+    "Change",
+    "Comparison",
+    "Contender",
+    "ContenderReport",
+    "GpuHints",
+    "Metric",
+    "ProcWatch",
+    "Progress",
+    "Slo",
+    "agreement",
+    "append_log",
+    "best_meter",
+    "change_marks",
+    "compare_runs",
+    "from_json",
+    "replay_plan",
+    "to_csv",
+    "to_html",
+    "to_json",
+    "to_records",
+]

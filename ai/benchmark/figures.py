@@ -1,0 +1,131 @@
+"""From measurements to figures: metrics with percentiles, ratios of blocks, and the check of each engine against itself."""
+
+import math
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+from ai.benchmark.guards import unfit
+from ai.benchmark.model import Measure, Metric, SampleRow, SelfCheck
+from ai.benchmark.sequential import MIN_BLOCKS
+from ai.benchmark.stats import hodges_lehmann, percentile
+from ai.types import Origin
+
+_SECONDS: Final[dict[Measure, Callable[[SampleRow], float | None]]] = {
+    "generation": lambda s: None if not s.rate else 1 / s.rate,
+    "first_token": lambda s: s.ttft_s,
+    "total": lambda s: None if not s.total_s or not s.completion_tokens else s.total_s / s.completion_tokens,
+}
+"""What is compared: seconds a token after the first, seconds to the first, seconds a token in all. Smaller is faster."""
+
+
+def log_ratios(
+    samples: Sequence[SampleRow], candidate: str, reference: str, measure: Measure, *, lenient: bool = False
+) -> list[float]:
+    """One log ratio of speeds a block in which both engines have both of their measurements fit for use."""
+    blocks: dict[int, dict[str, list[float]]] = {}
+    for sample in samples:
+        value = _SECONDS[measure](sample)
+        if sample.batch == 1 and sample.block >= 0 and value and not unfit(sample.flags, accept_environment=lenient):
+            blocks.setdefault(sample.block, {}).setdefault(sample.backend, []).append(math.log(value))
+    ratios = []
+    for _, logs in sorted(blocks.items()):
+        mine, theirs = logs.get(candidate, []), logs.get(reference, [])
+        if len(mine) == len(theirs) == 2:
+            ratios.append((sum(theirs) - sum(mine)) / 2)
+    return ratios
+
+
+def busy_throughout(samples: Sequence[SampleRow], candidate: str, reference: str, measure: Measure) -> bool:
+    """Whether the machine was so busy that pairs must be compared in spite of it: too few clean ones, enough others."""
+    clean = len(log_ratios(samples, candidate, reference, measure))
+    every = len(log_ratios(samples, candidate, reference, measure, lenient=True))
+    return clean < MIN_BLOCKS <= every and clean < every / 2
+
+
+def self_checks(
+    samples: Sequence[SampleRow], names: Sequence[str], measure: Measure, *, lenient: bool
+) -> list[SelfCheck]:
+    """Each engine's two measurements of a block against each other: a difference beyond chance means the machine drifts."""
+    checks = []
+    for name in names:
+        pairs: dict[int, list[float]] = {}
+        for s in samples:
+            value = _SECONDS[measure](s)
+            if (
+                s.backend == name
+                and s.batch == 1
+                and s.block >= 0
+                and value
+                and not unfit(s.flags, accept_environment=lenient)
+            ):
+                pairs.setdefault(s.block, []).append(math.log(value))
+        values = [logs[1] - logs[0] for logs in pairs.values() if len(logs) == 2]
+        if not values:
+            continue
+        interval = hodges_lehmann(values, 0.99).exp()
+        passed = interval.low <= 1 <= interval.high
+        checks.append(
+            SelfCheck(
+                backend=name,
+                estimate=interval.estimate,
+                low=finite(interval.low),
+                high=finite(interval.high),
+                passed=passed,
+            )
+        )
+    return checks
+
+
+def finite(value: float) -> float | None:
+    """None for what JSON cannot hold."""
+    return value if math.isfinite(value) else None
+
+
+def metric(values: Sequence[float], unit: str, origin: Origin) -> Metric | None:
+    """A figure of many values: their median with its interval, and percentiles; None without values."""
+    if not values:
+        return None
+    interval = hodges_lehmann(values, 0.95)
+    return Metric(
+        value=statistics.median(values), unit=unit, origin=origin, n=len(values), low=finite(interval.low), high=finite(interval.high),
+        p50=percentile(values, 50), p90=percentile(values, 90), p95=percentile(values, 95), p99=percentile(values, 99),
+    )  # fmt: skip
+
+
+def metrics_of(samples: Sequence[SampleRow], name: str, *, energy_source: str, lenient: bool) -> dict[str, Metric]:
+    """All figures of one engine that come from its single-request measurements."""
+    mine = [
+        s
+        for s in samples
+        if s.backend == name and s.batch == 1 and s.block >= 0 and not unfit(s.flags, accept_environment=lenient)
+    ]
+    rated = [s for s in mine if s.rate is not None]
+    estimated: Origin = "estimated" if any(s.rate_origin == "estimated" for s in rated) else "measured"
+    energy = [s.energy_j / s.completion_tokens for s in mine if s.energy_j is not None and s.completion_tokens]
+    found: dict[str, Metric | None] = {
+        "first_token": metric([s.ttft_s for s in mine if s.ttft_s is not None], "s", "measured"),
+        "per_token": metric([1 / s.rate for s in rated if s.rate], "s", estimated),
+        "total": metric([s.total_s for s in mine if s.total_s is not None], "s", "measured"),
+        "generation": metric([s.rate for s in rated if s.rate], "tokens/s", estimated),
+        "generation_reported": metric(
+            [s.reported_rate for s in mine if s.reported_rate is not None], "tokens/s", "reported"
+        ),
+        "prompt": metric([s.prompt_rate for s in mine if s.prompt_rate is not None], "tokens/s", "reported"),
+        "energy": metric(energy, "J/token", "measured"),
+    }
+    out = {key: value for key, value in found.items() if value is not None}
+    if "energy" not in out:
+        out["energy"] = Metric(value=None, unit="J/token", origin="measured", n=0, note=energy_source)
+    else:
+        out["energy"] = out["energy"].model_copy(update={"note": energy_source})
+    return out
+
+
+def count_flags(samples: Sequence[SampleRow]) -> Mapping[str, int]:
+    """How often each flag was raised, most frequent first."""
+    counts: dict[str, int] = {}
+    for sample in samples:
+        for flag in sample.flags:
+            counts[flag] = counts.get(flag, 0) + 1
+    return dict(sorted(counts.items(), key=lambda item: -item[1]))

@@ -1,0 +1,173 @@
+"""What makes a measurement worth less than it looks. A flagged measurement is kept, shown, and left out of the verdict."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from ai.errors import BackendError
+from ai.protocol import Completion
+
+Flag = Literal[
+    "neighbour load", "cpu steal", "throttled", "swapping", "io pressure", "clock jump", "suspended", "gpu shared",
+    "prompt cache hit", "prompt truncated", "unexpected stop", "context mismatch", "wrong token count", "usage missing", "cold load",
+    "queued", "stalled", "timings not believed", "engine restarted", "failed",
+]  # fmt: skip
+ENVIRONMENT: Final[frozenset[Flag]] = frozenset(
+    {"neighbour load", "cpu steal", "throttled", "swapping", "io pressure", "gpu shared"}
+)
+"""Flags about the machine: when all the time is like that, pairs are compared nevertheless, and the report says so."""
+HARMLESS: Final[frozenset[Flag]] = frozenset({"timings not believed", "usage missing"})
+"""Flags that do not touch what this program measures itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Readings:
+    """The machine at one moment; None = not available. CPU values are seconds since boot, summed over cores.
+
+    `own_s` is the CPU time of the measured engines and of this program, which is no neighbour's. `wall_s`, `mono_s` and `boot_s` are
+    the three clocks; `swap_pages` counts pages swapped in and out; `io_stall_s` the time all tasks waited for IO.
+    """
+
+    wall_s: float
+    mono_s: float
+    boot_s: float
+    cpus: int
+    busy_s: float | None = None
+    own_s: float | None = None
+    steal_s: float | None = None
+    swap_pages: int | None = None
+    io_stall_s: float | None = None
+    throttle: tuple[str, ...] = ()
+    gpu_others: int | None = None
+    engine_pids: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """From where on a reading is a contamination; parts are of one core for load and of the time for stalls."""
+
+    neighbour: float = 0.25
+    steal: float = 0.05
+    swap_pages: int = 64
+    io_stall: float = 0.2
+    clock_s: float = 0.25
+    queued_s: float = 0.1
+    load_s: float = 0.2
+    stall_factor: float = 12.0
+    stall_s: float = 0.5
+
+
+DEFAULT_LIMITS: Final = Limits()
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What a measurement should look like: tokens of the prompt (None: not known), tokens asked for, and whether all of them come.
+
+    `context` is what the engine has in force, `context_wanted` what was asked for.
+    """
+
+    prompt_tokens: float | None
+    max_tokens: int
+    exact_tokens: bool
+    context: int | None = None
+    context_wanted: int | None = None
+
+
+def judge_machine(before: Readings, after: Readings, limits: Limits = DEFAULT_LIMITS) -> list[Flag]:
+    """Flags about the machine during a measurement."""
+    flags: list[Flag] = []
+    span = max(after.mono_s - before.mono_s, 1e-6)
+    load = neighbour_share(before, after)
+    if load is not None and load > limits.neighbour and span > 0.05:
+        flags.append("neighbour load")
+    steal = _delta(before.steal_s, after.steal_s)
+    if steal is not None and steal / (span * after.cpus) > limits.steal and steal > 0.02:
+        flags.append("cpu steal")
+    if before.throttle or after.throttle:
+        flags.append("throttled")
+    swapped = _delta(before.swap_pages, after.swap_pages)
+    if swapped is not None and swapped > limits.swap_pages:
+        flags.append("swapping")
+    stalled = _delta(before.io_stall_s, after.io_stall_s)
+    if stalled is not None and stalled / span > limits.io_stall:
+        flags.append("io pressure")
+    if abs((after.wall_s - before.wall_s) - (after.boot_s - before.boot_s)) > limits.clock_s:
+        flags.append("clock jump")
+    if (after.boot_s - before.boot_s) - span > limits.clock_s:
+        flags.append("suspended")
+    if max(before.gpu_others or 0, after.gpu_others or 0) > 0:
+        flags.append("gpu shared")
+    if before.engine_pids and after.engine_pids and not set(before.engine_pids) & set(after.engine_pids):
+        flags.append("engine restarted")
+    return flags
+
+
+def neighbour_share(before: Readings, after: Readings) -> float | None:
+    """CPU that others used meanwhile, in cores."""
+    busy, own = _delta(before.busy_s, after.busy_s), _delta(before.own_s, after.own_s)
+    if busy is None or own is None:
+        return None
+    return max(busy - own, 0.0) / max(after.mono_s - before.mono_s, 1e-6)
+
+
+def judge_answer(done: Completion, expected: Expected, limits: Limits = DEFAULT_LIMITS) -> list[Flag]:
+    """Flags about an answer."""
+    flags: list[Flag] = []
+    final = done.final
+    usage, timings = final.usage, final.timings
+    prompt, made, cached = usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens
+    if cached is not None and prompt is not None and cached.value > max(8, 0.1 * prompt.value):
+        flags.append("prompt cache hit")
+    short = (
+        prompt is not None
+        and expected.prompt_tokens is not None
+        and prompt.value + (cached.value if cached and cached.value > prompt.value else 0)
+        < 0.9 * expected.prompt_tokens - 2
+    )
+    if final.truncated or short:
+        flags.append("prompt truncated")
+    if (final.finish_reason == "length") != expected.exact_tokens and final.finish_reason != "stop":
+        flags.append("unexpected stop")
+    elif expected.exact_tokens and made is not None and made.value < expected.max_tokens:
+        flags.append("unexpected stop")
+    if None not in (expected.context, expected.context_wanted) and expected.context != expected.context_wanted:
+        flags.append("context mismatch")
+    if made is None or prompt is None:
+        flags.append("usage missing")
+    if made is not None and (made.value > expected.max_tokens + 1 or (made.value < 1 and done.text)):
+        flags.append("wrong token count")
+    elif prompt is not None and expected.prompt_tokens and prompt.value > 1.25 * expected.prompt_tokens + 8:
+        flags.append("wrong token count")
+    if timings.load is not None and timings.load.value > limits.load_s:
+        flags.append("cold load")
+    if timings.queue is not None and timings.queue.value > limits.queued_s:
+        flags.append("queued")
+    if timings.distrust:
+        flags.append("timings not believed")
+    if _stalled(done.arrivals, limits):
+        flags.append("stalled")
+    return flags
+
+
+def judge_error(error: BackendError) -> list[Flag]:
+    """Flags about a measurement that failed."""
+    del error
+    return ["failed"]
+
+
+def unfit(flags: Sequence[str], *, accept_environment: bool = False) -> bool:
+    """Whether a measurement with these flags stays out of the verdict."""
+    pardoned = HARMLESS | ENVIRONMENT if accept_environment else HARMLESS
+    return any(flag not in pardoned for flag in flags)
+
+
+def _stalled(arrivals: Sequence[tuple[int, int]], limits: Limits) -> bool:
+    gaps = sorted((b[0] - a[0]) / 1e9 for a, b in zip(arrivals, arrivals[1:], strict=False))
+    if len(gaps) < 4:
+        return False
+    return gaps[-1] > max(limits.stall_s, limits.stall_factor * gaps[len(gaps) // 2])
+
+
+def _delta(before: float | None, after: float | None) -> float | None:
+    return None if before is None or after is None else after - before

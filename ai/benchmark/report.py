@@ -1,0 +1,207 @@
+"""From what was gathered to a report: comparisons, figures, and the verdict in a sentence."""
+
+import hashlib
+import json
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import get_args
+
+from ai.benchmark.comparable import like_for_like
+from ai.benchmark.figures import (
+    busy_throughout,
+    count_flags,
+    finite,
+    log_ratios,
+    metrics_of,
+    self_checks,
+)
+from ai.benchmark.model import (
+    BatchRow,
+    BenchmarkPlan,
+    BenchmarkReport,
+    Comparison,
+    ContenderReport,
+    LoadRow,
+    Measure,
+    Metric,
+    QualityRow,
+    RatioInterval,
+    SampleRow,
+    State,
+)
+from ai.benchmark.paired import compare_paired
+from ai.benchmark.sequential import SequentialPlan, Verdict, decide
+from ai.benchmark.stats import bootstrap_interval, hodges_lehmann, t_interval
+
+Row = tuple[str, str, LoadRow | None, str, dict[str, Metric], list[BatchRow], QualityRow | None, bool]
+"""A contender: name, engine, load, why unusable, metrics, batches, quality, whether answers have an exact length."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """Everything a run yielded, before it is judged."""
+
+    id: str
+    started: int
+    state: State
+    plan: BenchmarkPlan
+    host: dict[str, str | int | float | None]
+    entries: Sequence[Row]
+    samples: Sequence[SampleRow]
+    verdicts: Mapping[str, Verdict]
+    stopped: str
+    energy_source: str
+
+
+def build_report(run: Gathered) -> BenchmarkReport:
+    """The report of a run, whole or partial."""
+    usable = [row for row in run.entries if not row[3]]
+    reference = usable[0][0] if usable else None
+    lenient = any(busy_throughout(run.samples, row[0], usable[0][0], run.plan.measure) for row in usable[1:])
+    notes = []
+    if lenient:
+        notes.append(
+            "The machine was busy all the time; pairs were compared in spite of it, which the interval includes."
+        )
+    comparisons = [_compare(run, usable[0], row, lenient=lenient) for row in usable[1:]]
+    contenders = [_contender(run, row, lenient=lenient) for row in run.entries]
+    checks = self_checks(run.samples, [row[0] for row in usable], run.plan.measure, lenient=lenient)
+    notes += [
+        f"{c.backend} differs from itself within the blocks: the machine was drifting." for c in checks if not c.passed
+    ]
+    pairs = [s for s in run.samples if s.block >= 0]
+    report = BenchmarkReport(
+        id=run.id, started=run.started, ended=time.time_ns() // 1000, state=run.state, plan=run.plan, host=run.host, reference=reference,
+        contenders=contenders, comparisons=comparisons, self_checks=checks, samples=list(run.samples), flags=dict(count_flags(pairs)),
+        blocks=len({s.block for s in pairs}), stopped_because=run.stopped, sentence="", notes=notes, manifest_sha256=_manifest(run),
+    )  # fmt: skip
+    return report.model_copy(update={"sentence": overall(report)})
+
+
+def _compare(run: Gathered, reference: Row, row: Row, *, lenient: bool) -> Comparison:
+    name, against, plan = row[0], reference[0], run.plan
+    verdict = run.verdicts.get(name)
+    values = log_ratios(run.samples, name, against, plan.measure, lenient=lenient)
+    if verdict is None or lenient:
+        sequential = SequentialPlan(plan.max_blocks, plan.alpha, plan.margin, plan.settle)
+        others = max(sum(not r[3] for r in run.entries) - 1, 1)
+        alpha = (sequential.looks[0].alpha if run.state == "cancelled" else plan.alpha) / others
+        verdict = decide(values, alpha, sequential)
+    exact = reference[7] and row[7]
+    alike = like_for_like(reference[2], row[2], exact_lengths=exact) if reference[2] and row[2] else None
+    because = list(alike.because) if alike else []
+    sentence = verdict.sentence(name, against)
+    if because and alike is not None:
+        sentence += f" {alike.sentence()} It tells which set-up is faster here, not which engine."
+    i = verdict.interval
+    return Comparison(
+        candidate=name, reference=against, kind=verdict.kind, estimate=i.estimate, low=finite(i.low), high=finite(i.high),
+        confidence=verdict.confidence, p_value=verdict.p_value, blocks=verdict.blocks, equivalent=verdict.equivalent,
+        comparable=not because, because=because, unknown=list(alike.unknown) if alike else [], sentence=sentence,
+        others=_others(run, name, against, lenient=lenient), log_ratios=values,
+    )  # fmt: skip
+
+
+def _others(run: Gathered, name: str, against: str, *, lenient: bool) -> list[RatioInterval]:
+    """The same ratio by other methods, and the other measures; described, not claimed."""
+    rows = []
+    for measure in get_args(Measure):
+        values = log_ratios(run.samples, name, against, measure, lenient=lenient)
+        if not values:
+            continue
+        intervals = [hodges_lehmann(values)]
+        if measure == run.plan.measure:
+            intervals += [t_interval(values), bootstrap_interval(values, rounds=1000)]
+        for interval in (i.exp() for i in intervals):
+            rows.append(
+                RatioInterval(
+                    measure=measure,
+                    method=interval.method,
+                    estimate=interval.estimate,
+                    low=finite(interval.low),
+                    high=finite(interval.high),
+                    level=interval.level,
+                )  # fmt: skip
+            )
+    return rows
+
+
+def _contender(run: Gathered, row: Row, *, lenient: bool) -> ContenderReport:
+    name, engine, load, unusable, metrics, batches, quality, _ = row
+    mine = [s for s in run.samples if s.backend == name and s.block >= 0]
+    figures = (
+        {**metrics_of(run.samples, name, energy_source=run.energy_source, lenient=lenient), **metrics}
+        if not unusable
+        else {}
+    )
+    if load is not None:
+        for key, seconds in (("load_cold", load.cold_s), ("load_warm", load.warm_s)):
+            figures[key] = Metric(value=seconds, unit="s", origin="measured", n=int(seconds is not None))
+    return ContenderReport(
+        name=name, engine=engine, load=load, metrics=figures, batches=batches, quality=quality, unusable=unusable,
+        flagged=sum(not s.used for s in mine),
+    )  # fmt: skip
+
+
+def overall(report: BenchmarkReport) -> str:
+    """The verdict in words: speed, memory, quality of the best shown, or why there is none."""
+    left_out = [f"{c.name} could not be measured: {c.unusable}" for c in report.contenders if c.unusable]
+    tail = f" {' '.join(left_out)}" if left_out else ""
+    if report.reference is None:
+        return f"Nothing could be measured.{tail}"
+    if report.state == "cancelled":
+        tail = f" Cancelled after {report.blocks} blocks.{tail}"
+    if not report.comparisons:
+        only = next(c for c in report.contenders if c.name == report.reference)
+        rate = only.metrics.get("generation")
+        speed = f" generates {rate.value:.1f} tokens/s here" if rate and rate.value else " was measured"
+        return f"{report.reference}{speed}; there is no other engine to compare it with.{tail}"
+    faster = [c for c in report.comparisons if c.kind == "faster"]
+    if faster:
+        chosen = [max(faster, key=lambda c: c.low or 0)]
+    else:
+        chosen = report.comparisons
+    return " ".join(_told(report, c) for c in chosen) + tail
+
+
+def _told(report: BenchmarkReport, comparison: Comparison) -> str:
+    by_name = {c.name: c for c in report.contenders}
+    mine, theirs = by_name[comparison.candidate], by_name[comparison.reference]
+    parts = [comparison.sentence]
+    a, b = (c.metrics.get("memory_peak") for c in (mine, theirs))
+    if a and b and a.value and b.value and a.origin == b.origin == "measured":
+        change = a.value / b.value - 1
+        parts.append(f"It takes {abs(change):.0%} {'more' if change > 0 else 'less'} memory at its peak.")
+    if mine.quality and theirs.quality and len(mine.quality.per_item) == len(theirs.quality.per_item) > 0:
+        paired = compare_paired(mine.quality.per_item, theirs.quality.per_item)
+        shown = "a difference is shown" if paired.shown else "no difference shown"
+        parts.append(
+            f"F1 {mine.quality.f1_micro:.2f} against {theirs.quality.f1_micro:.2f} on {mine.quality.items} postings, {shown}."
+        )
+    return " ".join(parts)
+
+
+def live_intervals(ratios: Mapping[str, Sequence[float]]) -> dict[str, tuple[float, float | None]]:
+    """95 % intervals of the ratios so far, for the chart; they claim nothing while the benchmark runs."""
+    out: dict[str, tuple[float, float | None]] = {}
+    for name, values in ratios.items():
+        if len(values) >= 6:
+            interval = hodges_lehmann(values).exp()
+            if math.isfinite(interval.high):
+                out[name] = (interval.low, interval.high)
+    return out
+
+
+def _manifest(run: Gathered) -> str:
+    """A digest of what was measured and how, so that two reports can be told to be of the same thing."""
+    facts = {
+        "plan": run.plan.model_dump(exclude={"replay_of"}),
+        "host": run.host,
+        "loads": [
+            [name, engine, load.model_dump(exclude={"cold_s", "warm_s"}) if load else None]
+            for name, engine, load, *_ in run.entries
+        ],
+    }
+    return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()

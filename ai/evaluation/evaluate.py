@@ -1,0 +1,188 @@
+"""Quality on the labelled postings: five numbers, each with what it does not hide."""
+
+import asyncio
+import statistics
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ai.analysis.analyzer import JobAnalyzer
+from ai.analysis.ask import Asker, BackendAsker
+from ai.analysis.schema import FIELDS, JobAnalysisResult
+from ai.benchmark.model import Contender, QualityRow
+from ai.benchmark.paired import PairedComparison, compare_paired, mcnemar_exact, wilson
+from ai.benchmark.runner import QualityCheck
+from ai.benchmark.stats import Interval, bootstrap_interval
+from ai.evaluation.postings_file import MANY, LabelledPosting, load_postings, parse_pay
+from ai.evaluation.score import SCORED, Counts, ItemScore, score, score_values
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """How good one backend's answers are.
+
+    `parse` and `valid`: answers that were JSON, and had the right form, at the first try. `f1_micro` counts all values alike, `f1_macro` all
+    fields alike; `f1_by_item` is the mean over postings with its interval, which paired tests use. `evidence`: values a model gave
+    that stand in the posting. `null_when_absent`: fields left empty among those the posting does not fill. `stability`: how alike repeated
+    answers are (1 = the same), None without repeats.
+    """
+
+    backend: str
+    items: tuple[ItemScore, ...]
+    parse: Interval
+    valid: Interval
+    f1_micro: float
+    f1_macro: float
+    f1_by_item: Interval
+    by_field: Mapping[str, float | None]
+    evidence: Interval
+    null_when_absent: Interval
+    stability: float | None
+
+    def row(self) -> QualityRow:
+        """As the benchmark's report holds it."""
+        return QualityRow(
+            items=len(self.items), parse_rate=self.parse.estimate, schema_valid_rate=self.valid.estimate, f1_micro=self.f1_micro,
+            f1_macro=self.f1_macro, f1_low=self.f1_by_item.low, f1_high=self.f1_by_item.high, evidence_rate=self.evidence.estimate,
+            null_when_absent=self.null_when_absent.estimate, stability=self.stability, per_item=[round(i.f1, 6) for i in self.items],
+        )  # fmt: skip
+
+
+async def evaluate(
+    asker: Asker | None, postings: Sequence[LabelledPosting], *, name: str = "", repeats: int = 1, concurrency: int = 1
+) -> Quality:
+    """Measure a backend (None: the rules) on postings; the model's own answers, with no field filled by rules.
+
+    A posting that no model could answer counts as an empty answer.
+
+    Raises:
+        ValueError: no postings.
+    """
+    if not postings:
+        msg = "there are no postings to measure on"
+        raise ValueError(msg)
+    analyzer = JobAnalyzer(asker, fill=False)
+    runs = [
+        await analyzer.analyze_many([p.text for p in postings], concurrency=concurrency) for _ in range(max(repeats, 1))
+    ]
+    results = runs[0]
+    modelled = asker is not None
+    scores = tuple(
+        score(p, r) if not modelled or r.provenance.how != "rules" else score_values(p, {})
+        for p, r in zip(postings, results, strict=True)
+    )
+    return _quality(name or results[0].backend, scores, results, runs, modelled=modelled)
+
+
+def _quality(
+    name: str, scores: tuple[ItemScore, ...], results: Sequence[JobAnalysisResult], runs: Sequence[Sequence[JobAnalysisResult]], *, modelled: bool
+) -> Quality:  # fmt: skip
+    n = len(results)
+    valid = sum(r.provenance.how == "model" for r in results) if modelled else n
+    parsed = sum(r.provenance.how != "rules" for r in results) if modelled else n
+    by_field = {f: sum((s.fields[f] for s in scores), Counts()) for f in SCORED}
+    rates = {f: c.f1() for f, c in by_field.items()}
+    known = [rate for rate in rates.values() if rate is not None]
+    kept = sum(len(r.evidence) for r in results)
+    dropped = sum(len(r.provenance.unsupported) for r in results)
+    return Quality(
+        backend=name, items=scores, parse=wilson(parsed, n), valid=wilson(valid, n), f1_micro=sum(by_field.values(), Counts()).f1() or 0.0,
+        f1_macro=statistics.fmean(known) if known else 0.0, f1_by_item=bootstrap_interval([s.f1 for s in scores]), by_field=rates,
+        evidence=wilson(kept, kept + dropped), null_when_absent=wilson(sum(s.absent_left_empty for s in scores), sum(s.absent for s in scores)),
+        stability=_stability(runs),
+    )  # fmt: skip
+
+
+def _stability(runs: Sequence[Sequence[JobAnalysisResult]]) -> float | None:
+    """Mean agreement of repeated answers: the share of fields that are the same, over all pairs of runs."""
+    if len(runs) < 2:
+        return None
+    agree = [
+        float(getattr(a, name) == getattr(b, name))
+        for i, first in enumerate(runs)
+        for second in runs[i + 1 :]
+        for a, b in zip(first, second, strict=True)
+        for name in FIELDS
+    ]
+    return statistics.fmean(agree)
+
+
+def majority_baseline(postings: Sequence[LabelledPosting]) -> Quality:
+    """What a program scores that always gives the commonest value of each field (of the other postings): no skill."""
+    scores = []
+    for held_out in postings:
+        others = [p for p in postings if p.id != held_out.id]
+        values = {name: value for name in SCORED if (value := _commonest(others, name)) is not None}
+        scores.append(score_values(held_out, values))
+    items = tuple(scores)
+    by_field = {f: sum((s.fields[f] for s in items), Counts()) for f in SCORED}
+    rates = {f: c.f1() for f, c in by_field.items()}
+    n = len(items)
+    return Quality(
+        backend="majority", items=items, parse=wilson(n, n), valid=wilson(n, n), f1_micro=sum(by_field.values(), Counts()).f1() or 0.0,
+        f1_macro=statistics.fmean(r or 0.0 for r in rates.values()), f1_by_item=bootstrap_interval([s.f1 for s in items]), by_field=rates,
+        evidence=wilson(0, 0), null_when_absent=wilson(sum(s.absent_left_empty for s in items), sum(s.absent for s in items)), stability=1.0,
+    )  # fmt: skip
+
+
+def _commonest(postings: Sequence[LabelledPosting], name: str) -> Any:
+    """The commonest value when most postings fill the field, else None."""
+    filled = [p for p in postings if p.values(name)]
+    if 2 * len(filled) <= len(postings):
+        return None
+    value = Counter(v for p in filled for v in p.values(name)[:1]).most_common(1)[0][0]
+    if name in MANY:
+        return [value]
+    if name == "salary":
+        return parse_pay(value)
+    return float(value) if name == "years_experience" else value
+
+
+@dataclass(frozen=True, slots=True)
+class QualityComparison:
+    """Two backends on the same postings: the difference of F1 with interval and p, and McNemar's p on perfect answers."""
+
+    first: str
+    second: str
+    f1: PairedComparison
+    mcnemar_p: float
+
+    def sentence(self) -> str:
+        """In words."""
+        d = self.f1.difference
+        bounds = f"95 % between {d.low:+.2f} and {d.high:+.2f}"
+        if not self.f1.shown:
+            return f"No difference in quality between {self.first} and {self.second} is shown ({bounds} F1, {self.f1.items} postings)."
+        better = self.first if d.estimate > 0 else self.second
+        return f"{better} is better: F1 differs by {abs(d.estimate):.2f} ({bounds}, {self.f1.items} postings)."
+
+
+def compare_quality(first: Quality, second: Quality, *, good: float = 0.8) -> QualityComparison:
+    """Compare item by item; an item is right for McNemar's test when its F1 is at least `good`.
+
+    Raises:
+        ValueError: they were not measured on the same postings.
+    """
+    if [i.posting for i in first.items] != [i.posting for i in second.items]:
+        msg = "both backends must have been measured on the same postings"
+        raise ValueError(msg)
+    pairs = [(a.f1 >= good, b.f1 >= good) for a, b in zip(first.items, second.items, strict=True)]
+    paired = compare_paired([i.f1 for i in first.items], [i.f1 for i in second.items])
+    p_value = mcnemar_exact(sum(a and not b for a, b in pairs), sum(b and not a for a, b in pairs))
+    return QualityComparison(first.backend, second.backend, paired, p_value)
+
+
+def quality_check(limit: int | None = None, *, repeats: int = 1) -> QualityCheck:
+    """The benchmark's quality check: on the first `limit` postings of a fixed mix of languages, or on all."""
+
+    async def check(contender: Contender) -> QualityRow | None:
+        postings = await asyncio.to_thread(load_postings)
+        ordered = sorted(postings, key=lambda p: p.id.partition("-")[2] + p.id)
+        chosen = ordered if limit is None else ordered[:limit]
+        quality = await evaluate(
+            BackendAsker(contender.backend, contender.spec), chosen, name=contender.backend.name, repeats=repeats
+        )
+        return quality.row()
+
+    return check
