@@ -25,7 +25,8 @@ class Append:
 @dataclass(frozen=True, slots=True)
 class Upsert:
     """Rows that replace those of equal `keys`; other columns of an existing row stay as they are
-    when the table given lacks them. Among rows of equal keys the last one counts."""
+    when the table given lacks them. Among rows of equal keys the last one counts.
+    """
 
     table: str
     rows: pa.Table

@@ -1,8 +1,8 @@
 """What is kept how long, and what goes first when the byte limit is reached.
 
-The limit is on the files. Rows are dropped while what is in use (blocks and write-ahead log) stands above `TARGET` of the limit as soon
-as it passes `TIGHT`; DuckDB then uses the freed blocks again before the file grows, so the file stays under the limit without being
-rewritten. The rest, up to the limit, is room for the log and for the blocks that a checkpoint writes before it frees the old ones.
+The limit is on the files. A checkpoint writes new blocks before it frees the old ones (measured: up to as much again as is in use, in a
+small store), and freed blocks are used again before the file grows. So rows are dropped as soon as what is in use, with the write-ahead
+log, leaves less than that headroom below the limit; the file then stays under the limit without being rewritten.
 """
 
 from dataclasses import dataclass
@@ -13,8 +13,11 @@ import duckdb  # noqa: TID251 - monitor/store is where the engine is known
 from monitor.store.engine import Engine
 from monitor.store.tiers import DAY, HOUR, MINUTE
 
-TIGHT: Final = 0.80
-TARGET: Final = 0.65
+HEADROOM: Final = 0.15
+SMALL_HEADROOM: Final = (0.55, 200 * 1024 * 1024)
+"""What a checkpoint may need: this share of the limit, in a small store up to that many bytes."""
+TARGET: Final = 0.85
+"""How much of the bytes allowed in use is left after dropping."""
 LEAST_LIMIT: Final = 16 * 1024 * 1024
 DROP_ORDER: Final = (
     "run_samples",
@@ -68,7 +71,7 @@ class Retention:
 
     def __init__(self, *, limit_bytes: int, ages: Ages) -> None:
         self.limit_bytes = max(limit_bytes, LEAST_LIMIT)
-        self.tight_bytes = int(self.limit_bytes * TIGHT)
+        self.tight_bytes = self.limit_bytes - _headroom(self.limit_bytes)
         self._ages = ages
 
     def drop_old(self, engine: Engine, now: int) -> int:
@@ -93,7 +96,7 @@ class Retention:
         """
         if engine.used_bytes() + coming <= self.tight_bytes:
             return 0
-        target = max(int(self.limit_bytes * TARGET) - coming, self.limit_bytes // 4)
+        target = max(int(self.tight_bytes * TARGET) - coming, self.tight_bytes // 3)
         gone = 0
         with engine.exclusive():  # a reader's snapshot would keep the deleted rows' blocks
             engine.connection.execute("CHECKPOINT")
@@ -109,6 +112,11 @@ class Retention:
                         gone += rows
                         engine.connection.execute("CHECKPOINT")
         return gone
+
+
+def _headroom(limit: int) -> int:
+    share, most = SMALL_HEADROOM
+    return int(max(limit * HEADROOM, min(limit * share, most)))
 
 
 def _weights(connection: duckdb.DuckDBPyConnection) -> dict[str, float]:
@@ -133,7 +141,7 @@ def _drop_slice(connection: duckdb.DuckDBPyConnection, table: str, keep: int) ->
 def _delete_before(connection: duckdb.DuckDBPyConnection, table: str, cut: int) -> int:
     there = connection.execute(
         f"SELECT 1 FROM {table} WHERE ts < make_timestamp($cut) LIMIT 1", {"cut": cut}
-    ).fetchone()  # noqa: S608 - our own names
+    ).fetchone()
     if there is None:
         return 0
     row = connection.execute(f"DELETE FROM {table} WHERE ts < make_timestamp($cut)", {"cut": cut}).fetchone()  # noqa: S608 - our own names

@@ -72,11 +72,11 @@ class Rollups:
             connection.execute(
                 f"DELETE FROM {tier.table} WHERE ts >= make_timestamp($start) AND ts < make_timestamp($end)",
                 {"start": start, "end": end},
-            )  # noqa: S608 - our own names
+            )
             connection.execute(f"INSERT INTO {tier.table} BY NAME {select}", bound)
             rows = connection.execute(
                 f"SELECT count(*) FROM {tier.table} WHERE ts >= make_timestamp($start)", {"start": start}
-            ).fetchall()  # noqa: S608 - our own names
+            ).fetchall()
             connection.commit()
         except duckdb.Error:
             connection.rollback()

@@ -4,7 +4,7 @@ Per-process columns go from the frame's buffers into Arrow without a copy; only 
 """
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -15,7 +15,7 @@ from monitor.store.interface import Append, Change, Upsert
 DEVICE_EVERY: Final = 5
 """Every how many seconds disks, network interfaces and temperatures are stored."""
 _US: Final = pa.timestamp("us")
-_NUMPY: Final = {
+_NUMPY: Final[dict[str, np.dtype[Any]]] = {
     "q": np.dtype(np.int64),
     "i": np.dtype(np.int32),
     "b": np.dtype(np.int8),

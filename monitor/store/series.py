@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from monitor.errors import QueryError
-from monitor.store.interface import ParamValue, Store
+from monitor.store.interface import Store
 from monitor.store.tiers import DAY, DEVICE_METRICS, GPU_METRICS, HOST_METRICS, HOUR, MINUTE, RUN_METRICS, SECOND
 
 STEPS: Final = (
@@ -64,7 +64,7 @@ class _Plan:
     width: int
     start: int
     end: int
-    tier: dict[str, ParamValue]
+    tier: dict[str, int]
 
 
 def host_series(store: Store, *, host: str, metrics: Sequence[str], start: int, end: int, points: int) -> Series:
@@ -160,7 +160,7 @@ def _least(start: int, marks: dict[str, int | None]) -> int:
     return least
 
 
-def _tier(start: int, width: int, marks: dict[str, int | None]) -> dict[str, ParamValue]:
+def _tier(start: int, width: int, marks: dict[str, int | None]) -> dict[str, int]:
     minute, hour = marks.get("minute_last"), marks.get("hour_last")
     tail = start if minute is None else minute + MINUTE
     if width >= HOUR and hour is not None:
