@@ -259,7 +259,7 @@ def _born(host: str, boot_id: str, tick: wire.Tick) -> pa.Table:
     )
 
 
-def _events(
+def _events(  # noqa: PLR0913, PLR0917 the arguments are named at every call; SQL names are our own
     host: str,
     times: Sequence[int],
     kind: str,

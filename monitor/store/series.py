@@ -67,7 +67,7 @@ class _Plan:
     tier: dict[str, int]
 
 
-def host_series(store: Store, *, host: str, metrics: Sequence[str], start: int, end: int, points: int) -> Series:
+def host_series(store: Store, *, host: str, metrics: Sequence[str], start: int, end: int, points: int) -> Series:  # noqa: PLR0913 the arguments are named at every call; SQL names are our own
     """Readings of the host over `[start, end)` µs in at most `points` buckets.
 
     Raises:
@@ -84,7 +84,7 @@ def host_series(store: Store, *, host: str, metrics: Sequence[str], start: int, 
     return Series(plan.ts, plan.width, _fill(table, plan, chosen), _with_head(found, table, plan, marks, start, end))
 
 
-def run_series(store: Store, *, run: int, metrics: Sequence[str], start: int, end: int, points: int) -> Series:
+def run_series(store: Store, *, run: int, metrics: Sequence[str], start: int, end: int, points: int) -> Series:  # noqa: PLR0913 the arguments are named at every call; SQL names are our own
     """Readings of one run, like `host_series`. Raw rows only: what the limit dropped is not there."""
     chosen = _metrics(metrics, RUN_METRICS)
     plan = _plan(start, end, points, {})
@@ -108,7 +108,7 @@ def gpu_series(store: Store, *, host: str, start: int, end: int, points: int) ->
     return answers
 
 
-def device_series(
+def device_series(  # noqa: PLR0913 the arguments are named at every call; SQL names are our own
     store: Store, *, host: str, kind: str, metrics: Sequence[str], start: int, end: int, points: int
 ) -> list[DeviceSeries]:
     """Readings of every disk, nic or core_temp (`kind`), like `host_series`; raw rows only, one in 5 s."""
@@ -200,7 +200,7 @@ def _pairs(table: pa.Table) -> list[tuple[int, int]]:
     return list(zip(table["gap_start"].to_pylist(), table["gap_end"].to_pylist(), strict=True))
 
 
-def _with_head(
+def _with_head(  # noqa: PLR0913, PLR0917 the arguments are named at every call; SQL names are our own
     gaps: list[tuple[int, int]], table: pa.Table, plan: _Plan, marks: dict[str, int | None], start: int, end: int
 ) -> list[tuple[int, int]]:
     """The gaps, and the one that began before the range: nothing at its start though the watch had begun."""

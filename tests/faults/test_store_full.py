@@ -15,7 +15,7 @@ from monitor.store import Append, DataDirLock, open_store
 MIB = 1024 * 1024
 
 
-def mounted(where: Path, options: str) -> bool:
+def mounted(where: Path, options: str) -> bool:  # noqa: D103 a test's helper or layout
     return (
         subprocess.run(
             ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(where)], check=False, capture_output=True
@@ -35,7 +35,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(where)], check=True, timeout=20)
 
 
-def batch(number: int) -> Append:
+def batch(number: int) -> Append:  # noqa: D103 a test's helper or layout
     count = 4000
     data = os.urandom(count * 32).hex()
     ts = pa.array([number] * count, pa.timestamp("us"))
@@ -62,7 +62,7 @@ def test_a_full_disk_refuses_and_heals(small_disk: Path) -> None:
             store.write([batch(number)])
             acknowledged.append(number)
         except StoreFull as error:
-            assert error.hint
+            assert error.hint  # noqa: PT017 a test's helper or layout
             refused += 1
             if refused == 4:
                 break
@@ -90,7 +90,7 @@ def test_a_full_disk_refuses_and_heals(small_disk: Path) -> None:
 def test_opening_on_a_full_disk_is_said(small_disk: Path) -> None:
     """With no byte left a new store cannot begin: StoreFull, and afterwards it can."""
     ballast = small_disk / "ballast"
-    with ballast.open("wb", buffering=0) as file, pytest.raises(OSError, match="space"):
+    with ballast.open("wb", buffering=0) as file, pytest.raises(OSError, match="space"):  # noqa: PT012 a test's helper or layout
         while True:
             file.write(bytes(4096))
     with pytest.raises(StoreFull):
@@ -105,13 +105,13 @@ def test_a_full_disk_does_not_hide_what_was_stored(small_disk: Path) -> None:
     store.write([batch(0)])
     store.close()
     ballast = small_disk / "ballast"
-    with ballast.open("wb", buffering=0) as file, pytest.raises(OSError, match="space"):
+    with ballast.open("wb", buffering=0) as file, pytest.raises(OSError, match="space"):  # noqa: PT012 a test's helper or layout
         while True:
             file.write(bytes(4096))
     try:
         store = open_store(small_disk, limit_bytes=1 << 30, now=lambda: 0)
     except StoreFull as error:
-        assert error.hint
+        assert error.hint  # noqa: PT017 a test's helper or layout
     else:
         assert store.select("SELECT count(*) AS n FROM log_records").to_pylist() == [{"n": 4000}]
         store.close()

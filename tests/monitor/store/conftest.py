@@ -20,17 +20,17 @@ class Clock:
     def __init__(self) -> None:
         self.now = START
 
-    def __call__(self) -> int:
+    def __call__(self) -> int:  # noqa: D102 a test's helper or layout
         return self.now
 
 
 @pytest.fixture
-def clock() -> Clock:
+def clock() -> Clock:  # noqa: D103 a test's helper or layout
     return Clock()
 
 
 @pytest.fixture
-def store(tmp_path: Path, clock: Clock) -> Iterator[Store]:
+def store(tmp_path: Path, clock: Clock) -> Iterator[Store]:  # noqa: D103 a test's helper or layout
     opened = open_store(tmp_path, limit_bytes=256 * MIB, now=clock)
     yield opened
     opened.close()

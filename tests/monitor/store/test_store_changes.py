@@ -25,7 +25,7 @@ steps = st.lists(
 )
 
 
-def upsert(column: str, rows: list[tuple[int, int | None]]) -> Upsert:
+def upsert(column: str, rows: list[tuple[int, int | None]]) -> Upsert:  # noqa: D103 a test's helper or layout
     count = len(rows)
     table = {
         "run": pa.array([key for key, _ in rows], pa.int64()),
@@ -36,7 +36,7 @@ def upsert(column: str, rows: list[tuple[int, int | None]]) -> Upsert:
     return Upsert("runs", pa.table(table), ("host", "run"))
 
 
-def delete(found: list[int]) -> Delete:
+def delete(found: list[int]) -> Delete:  # noqa: D103 a test's helper or layout
     return Delete("runs", pa.table({"run": pa.array(found, pa.int64())}), ("run",))
 
 

@@ -17,18 +17,18 @@ LIMIT = 64 * 1024 * 1024
 FILE = "watchkeeper.duckdb"
 
 
-def reopen(path: Path, schema: Path = SCHEMA) -> Store:
+def reopen(path: Path, schema: Path = SCHEMA) -> Store:  # noqa: D103 a test's helper or layout
     return open_store(path, limit_bytes=LIMIT, now=lambda: 1_700_000_000_000_000, app_version="1.2.3", schema=schema)
 
 
-def fill(path: Path, make: Callable[..., Append]) -> None:
+def fill(path: Path, make: Callable[..., Append]) -> None:  # noqa: D103 a test's helper or layout
     store = reopen(path)
     for number in range(20):
         store.write([make({number * 1000 + i: float(i) for i in range(1000)})])
     store.close()
 
 
-def count(store: Store) -> int:
+def count(store: Store) -> int:  # noqa: D103 a test's helper or layout
     return int(store.select("SELECT count(*) AS n FROM host_samples").to_pylist()[0]["n"])
 
 

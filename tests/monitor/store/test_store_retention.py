@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from monitor import wire
 from monitor.store import Append, open_store
 from monitor.store.series import host_series
 
@@ -35,7 +34,7 @@ def run_rows(begin: int, seconds: int, noise: np.random.Generator) -> Append:
     )
 
 
-def log_rows(begin: int, seconds: int, noise: random.Random) -> Append:
+def log_rows(begin: int, seconds: int, noise: random.Random) -> Append:  # noqa: D103 a test's helper or layout
     count = seconds * 20
     ts = pa.array([begin + n * SECOND // 20 for n in range(count)], pa.int64()).view(pa.timestamp("us"))
     table = {

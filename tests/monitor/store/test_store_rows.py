@@ -14,11 +14,11 @@ START = 1_700_000_000_000_000
 INFO = wire.HostInfo("h", "b", START - 5, "6.1", "Linux", 2, 1 << 34, 100)
 
 
-def born(run: int, name: str = "sleep", cmdline: str = "sleep 9") -> wire.RunInfo:
+def born(run: int, name: str = "sleep", cmdline: str = "sleep 9") -> wire.RunInfo:  # noqa: D103 a test's helper or layout
     return wire.RunInfo(run, 7, 70, 1, 4294967294, "nobody", name, cmdline, None, "/a", START - 1_000, False)
 
 
-def rows(store: Store, sql: str) -> list[dict[str, object]]:
+def rows(store: Store, sql: str) -> list[dict[str, object]]:  # noqa: D103 a test's helper or layout
     return store.select(sql).to_pylist()
 
 

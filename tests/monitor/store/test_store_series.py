@@ -20,7 +20,7 @@ HOUR = 3600 * SECOND
 Oracle = dict[int, list[float]]
 
 
-def buckets(samples: dict[int, float | None], width: int, start: int, end: int) -> Oracle:
+def buckets(samples: dict[int, float | None], width: int, start: int, end: int) -> Oracle:  # noqa: D103 a test's helper or layout
     found: Oracle = {}
     for ts, value in samples.items():
         if start <= ts < end and value is not None:
@@ -28,7 +28,7 @@ def buckets(samples: dict[int, float | None], width: int, start: int, end: int) 
     return found
 
 
-def check(series: object, oracle: Oracle, metric: str = "cpu_pct") -> None:
+def check(series: object, oracle: Oracle, metric: str = "cpu_pct") -> None:  # noqa: D103 a test's helper or layout
     lines = series.values[metric]  # type: ignore[attr-defined]
     for place, ts in enumerate(series.ts):  # type: ignore[attr-defined]
         values = oracle.get(ts)
@@ -47,7 +47,7 @@ def check(series: object, oracle: Oracle, metric: str = "cpu_pct") -> None:
     length=st.integers(1, 400),
     points=st.integers(1, 60),
 )
-def test_buckets_agree_with_a_plain_reckoning(
+def test_buckets_agree_with_a_plain_reckoning(  # noqa: PLR0917 a test's helper or layout
     store: Store,
     host_rows: Callable[..., Append],
     samples: dict[int, float | None],

@@ -1,0 +1,71 @@
+"""How fast any line of a chart is, over a simulated week of host samples: p95 of random metric, range and number of points.
+
+python tests/bench/store_series.py [--quick]
+"""
+
+import argparse
+import json
+import os
+import random
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from monitor.store import Append, open_store
+from monitor.store.series import host_series
+from monitor.store.tiers import DAY, HOST_METRICS, HOUR, SECOND
+
+START = 1_700_000_000_000_000
+RANGES = (5 * 60 * SECOND, HOUR, DAY, 7 * DAY)
+
+
+def main() -> None:
+    """Print one JSON object."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--quick", action="store_true")
+    quick = parser.parse_args().quick
+    days, asked = (1, 40) if quick else (7, 400)
+    noise, numbers = random.Random(1), np.random.default_rng(1)
+    end = START + days * DAY
+    now = START
+    with tempfile.TemporaryDirectory() as folder:
+        store = open_store(Path(folder), limit_bytes=8 << 30, now=lambda: now)
+        for hour in range(days * 24):
+            times = START + hour * HOUR + np.arange(3600) * SECOND
+            table = {"host": ["h"] * 3600, "ts": pa.array(times).view(pa.timestamp("us"))}
+            table |= {
+                name: pa.array(numbers.normal(50, 5, 3600).round(1), pa.float64()).cast(pa.float64())
+                for name in HOST_METRICS
+            }
+            store.write([Append("host_samples", pa.table(table))])
+            now = int(times[-1]) + SECOND
+            if hour % 6 == 5:
+                store.enforce_limit()
+        took: dict[int, list[float]] = {span: [] for span in RANGES}
+        for _ in range(asked):
+            span = noise.choice(RANGES)
+            until = noise.randrange(START + min(span, days * DAY), end + 1)
+            metrics = noise.sample(HOST_METRICS, 2)
+            before = time.perf_counter()
+            host_series(store, host="h", metrics=metrics, start=until - span, end=until, points=600)
+            took[span].append((time.perf_counter() - before) * 1e3)
+        size = store.info().size_bytes
+        store.close()
+    everything = sorted(value for values in took.values() for value in values)
+    result = {
+        "bench": "store_series", "cores": os.cpu_count(), "days": days, "asked": asked, "method": "wall ms, 2 metrics, 600 points, random end",
+        "p50_ms": round(everything[len(everything) // 2], 1), "p95_ms": round(everything[int(len(everything) * 0.95)], 1),
+        "p95_ms_by_range_s": {span // SECOND: round(sorted(v)[int(len(v) * 0.95)], 1) for span, v in took.items() if v},
+        "bytes_per_reading": round(size / (days * 86_400 * len(HOST_METRICS)), 3),
+    }  # fmt: skip
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()
