@@ -43,7 +43,7 @@ def identity(run: Run) -> list[tuple[str, Any]]:
     """The card of facts."""
     until = run.end_ts
     lived = (until - run.start_ts) / 1e6 if until and run.start_ts else None
-    rows: list[tuple[str, Any]] = [
+    return [
         ("state", ending(run)),
         ("pid", str(run.pid)),
         ("user", run.user or NONE),
@@ -55,9 +55,9 @@ def identity(run: Run) -> list[tuple[str, Any]]:
         ("children", children(run.children) or NONE),
         *([("peak memory", size(run.peak_rss))] if run.peak_rss is not None else []),
         *([("CPU time", f"{run.cpu_seconds:,.1f} s")] if run.cpu_seconds is not None else []),
+        ("log records", {"text": "with search", "page": "logs", "params": {"process": run.run}}),
         ("run", run.run),
     ]
-    return rows
 
 
 def show(run: Run) -> None:
@@ -91,8 +91,8 @@ def show(run: Run) -> None:
 wanted = st.query_params.get("run", "")
 if not wanted.isdigit():
     st.title("Process", anchor=False)
-    empty_state("No process is chosen.", "Open one from the table of processes.", icon=":material/memory:")
-    st.page_link("processes.py", label="To the processes", icon=":material/arrow_back:")
+    empty_state("No process is chosen.", "A row of the table of processes opens one.", icon=":material/memory:")
+    components.facts("What to do", [("open", {"text": "the table of processes", "page": "processes"})], key="nothing")
 else:
     with guarded("this process"):
         show(agent_client().run(wanted))

@@ -1,9 +1,9 @@
-"""Numbers and times as the pages write them; the same forms as `assets/format.js`. Not available is "–"."""
+"""Numbers and times as the pages write them; the same forms as `assets/format.js`. Not available is a dash."""
 
 from datetime import datetime, tzinfo
 from typing import Final
 
-NONE: Final = "–"
+NONE: Final = "\N{EN DASH}"
 _SIZES: Final = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 
 
@@ -15,7 +15,7 @@ def size(value: float | None) -> str:
     while number >= 1024 * 0.9995 and unit < len(_SIZES) - 1:
         number, unit = number / 1024, unit + 1
     digits = 0 if unit == 0 or number >= 99.95 else 1
-    return f"{'−' if value < 0 else ''}{number:.{digits}f} {_SIZES[unit]}"
+    return f"{'-' if value < 0 else ''}{number:.{digits}f} {_SIZES[unit]}"
 
 
 def count(value: int | None) -> str:

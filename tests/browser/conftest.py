@@ -80,7 +80,7 @@ class Watch:
     url: str
     place: Path
     log: IO[str]
-    written: list[str] = field(default_factory=list)
+    source: str
 
     def api(self, path: str, **params: Any) -> Any:
         """One answer through the dashboard's own route."""
@@ -92,7 +92,6 @@ class Watch:
         """Append lines to the followed log."""
         self.log.writelines(f"{line}\n" for line in lines)
         self.log.flush()
-        self.written.extend(lines)
 
 
 def seed_log(log: IO[str]) -> None:
@@ -101,7 +100,9 @@ def seed_log(log: IO[str]) -> None:
     levels = ["DEBUG", "INFO", "INFO", "INFO", "WARNING", "INFO", "ERROR"]
     for i in range(420):
         at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(now - 1200 + i * 2.7))
-        log.write(f"{at},{i % 1000:03d} {levels[i % len(levels)]} worker: job {i:04x} took {i % 9}.2 s on engine ollama\n")
+        log.write(
+            f"{at},{i % 1000:03d} {levels[i % len(levels)]} worker: job {i:04x} took {i % 9}.2 s on engine ollama\n"
+        )
     log.write(
         f"{time.strftime('%Y-%m-%d %H:%M:%S')},001 ERROR worker: job failed\nTraceback (most recent call last):\n"
         '  File "work.py", line 3, in run\nValueError: <b>boom</b>\n'
@@ -113,15 +114,16 @@ def seed_log(log: IO[str]) -> None:
 def watch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watch]:
     """`watchkeeper up` on a free port, with one followed log that already has records in the store."""
     place = tmp_path_factory.mktemp("watch")
-    with (place / "worker.log").open("a", encoding="utf-8") as log:
+    source = f"quay{os.getpid()}"  # nobody else's log has this name
+    with (place / f"{source}.log").open("a", encoding="utf-8") as log:
         seed_log(log)
         process = start(place, "up", "--no-browser", "--port", "0", "--data-dir", str(place / "data"), "--json")
         try:
             assert process.stdout is not None
             ready = json.loads(process.stdout.readline() or "{}")
             assert ready.get("event") == "ready", ready
-            found = Watch(ready["url"], place, log)
-            until(lambda: found.api("logs/count", source="worker*")["count"] >= 400, "the log is in the store", 40)
+            found = Watch(ready["url"], place, log, source)
+            until(lambda: found.api("logs/count", source=source)["count"] >= 400, "the log is in the store", 40)
             yield found
         finally:
             end(process)
@@ -178,11 +180,15 @@ def window_of(context: BrowserContext, url: str) -> Window:
     window.page.on("pageerror", lambda error: window.errors.append(str(error)))
     window.page.on(
         "console",
-        lambda message: window.errors.append(message.text)
-        if message.type == "error" and not any(word in f"{message.text} {message.location}" for word in BENIGN)
-        else None,
+        lambda message: (
+            window.errors.append(message.text)
+            if message.type == "error" and not any(word in f"{message.text} {message.location}" for word in BENIGN)
+            else None
+        ),
     )
-    window.page.on("request", lambda request: window.hosts.add(request.url.split("/")[2] if "//" in request.url else ""))
+    window.page.on(
+        "request", lambda request: window.hosts.add(request.url.split("/")[2] if "//" in request.url else "")
+    )
     return window
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 from playwright.sync_api import BrowserContext, expect
+
 from tests.browser.conftest import ROOT, Window, end, environment, start, until, window_of
 
 pytestmark = pytest.mark.browser
@@ -107,7 +108,15 @@ def parts(tmp_path: Path) -> Iterator[tuple[str, Path]]:
         port = free.getsockname()[1]
     words = [sys.executable, "app.py", "--port", str(port), "--data-dir", str(tmp_path / "data")]
     (tmp_path / "data").mkdir(mode=0o700)
-    dashboard = subprocess.Popen(words, cwd=ROOT, env=environment(tmp_path), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True)
+    dashboard = subprocess.Popen(
+        words,
+        cwd=ROOT,
+        env=environment(tmp_path),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    )
     url = f"http://127.0.0.1:{port}"
 
     def answers() -> bool:
@@ -123,7 +132,9 @@ def parts(tmp_path: Path) -> Iterator[tuple[str, Path]]:
         end(dashboard)
 
 
-def test_a_killed_agent_is_shown_within_3_s_and_heals_without_a_reload(context: BrowserContext, parts: tuple[str, Path]) -> None:
+def test_a_killed_agent_is_shown_within_3_s_and_heals_without_a_reload(
+    context: BrowserContext, parts: tuple[str, Path]
+) -> None:
     """The strip says that the agent is away and since when, values fade; when it is back the same page lives on."""
     url, place = parts
     agent = start(place, "agent", "--quiet", "--data-dir", str(place / "data"))

@@ -2,11 +2,10 @@
 
 import re
 import time
-from collections.abc import Iterator
-from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import Page, expect
+
 from tests.browser.conftest import Watch, Window, until
 
 pytestmark = pytest.mark.browser
@@ -32,11 +31,11 @@ def shown(page: Page) -> list[str]:
 
 
 @pytest.fixture
-def logs(window: Window) -> Iterator[Page]:
+def logs(window: Window, watch: Watch) -> Page:
     """The logs page of the followed source, with records in sight."""
-    page = window.open(f"/logs?source={quote('worker')}")
+    page = window.open(f"/logs?source={watch.source}")
     expect(page.locator(".log-row:not([hidden])").first).to_be_visible()
-    yield page
+    return page
 
 
 def test_a_line_written_now_comes_to_the_screen(logs: Page, watch: Watch) -> None:
@@ -123,7 +122,9 @@ def test_level_pills_choose_levels(window: Window, logs: Page) -> None:
     """A pill carries its count and narrows the list to its level."""
     logs.get_by_role("button", name=re.compile(r"^WARN")).click()
     until(lambda: window.query().get("levels") == "warn", "the address has the level")
-    until(lambda: set(logs.locator(".log-row:not([hidden]) .lv").all_inner_texts()) == {"WARN"}, "only warnings are shown")
+    until(
+        lambda: set(logs.locator(".log-row:not([hidden]) .lv").all_inner_texts()) == {"WARN"}, "only warnings are shown"
+    )
 
 
 def test_a_record_opens_with_fields_and_neighbours(window: Window, logs: Page) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, expect
+
 from tests.browser.conftest import ROOT, Watch, Window, window_of
 
 pytestmark = pytest.mark.browser
@@ -44,7 +45,7 @@ def test_no_page_asks_another_host(window: Window) -> None:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("path", PAGES)
 def test_no_accessibility_violation(browser: Browser, watch: Watch, path: str, scheme: Any) -> None:
-    """axe finds nothing to complain about, inside the live components too, in either theme."""
+    """Axe finds nothing to complain about, inside the live components too, in either theme."""
     made = browser.new_context(viewport={"width": 1440, "height": 1000}, color_scheme=scheme, bypass_csp=True)
     try:
         page = window_of(made, watch.url).open(path)
@@ -78,7 +79,11 @@ def test_a_page_fits_360_pixels(browser: Browser, watch: Watch, path: str) -> No
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_screenshots(browser: Browser, watch: Watch, scheme: Any) -> None:
     """The pictures of the README, of this machine at this moment."""
-    folder = Path(os.environ["WATCHKEEPER_SCREENSHOTS"]) if os.path.isdir(os.environ["WATCHKEEPER_SCREENSHOTS"]) else ROOT / "docs" / "screenshots"  # noqa: PTH112
+    folder = (
+        Path(os.environ["WATCHKEEPER_SCREENSHOTS"])
+        if os.path.isdir(os.environ["WATCHKEEPER_SCREENSHOTS"])
+        else ROOT / "docs" / "screenshots"
+    )
     folder.mkdir(parents=True, exist_ok=True)
     made: BrowserContext = browser.new_context(viewport={"width": 1440, "height": 1000}, color_scheme=scheme)
     try:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
+
 from tests.browser.conftest import Watch, Window, until
 
 pytestmark = pytest.mark.browser
@@ -129,12 +130,16 @@ def test_ticks_keep_nodes_scroll_and_choice(window: Window) -> None:
     page.keyboard.press("PageDown")
     page.keyboard.press("PageDown")
     chosen = view.get_attribute("aria-activedescendant")
-    view.evaluate("(node) => { node.mine = 1; node.lastElementChild.firstElementChild.mine = 2; window.top0 = node.scrollTop }")
+    view.evaluate(
+        "(node) => { node.mine = 1; node.lastElementChild.firstElementChild.mine = 2; window.top0 = node.scrollTop }"
+    )
     ticks = page.locator(".watch div").nth(2)
     before = ticks.inner_text()
     page.mouse.move(5, 5)
     until(lambda: ticks.inner_text() != before, "ticks come")
     before = ticks.inner_text()
     until(lambda: ticks.inner_text() != before, "more ticks come")
-    assert view.evaluate("(node) => [node.mine, node.lastElementChild.firstElementChild.mine, node.scrollTop === window.top0]") == [1, 2, True]
+    assert view.evaluate(
+        "(node) => [node.mine, node.lastElementChild.firstElementChild.mine, node.scrollTop === window.top0]"
+    ) == [1, 2, True]
     assert view.get_attribute("aria-activedescendant") == chosen
