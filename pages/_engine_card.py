@@ -41,7 +41,7 @@ def engine_card(engine: Engine, *, key: str) -> None:
     colour, icon, word = STATES.get(engine.state, ("gray", ":material/help:", plain(engine.state)))
     with st.container(border=True, height="stretch", key=key):
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-            st.subheader(plain(engine.label), anchor=False, width="content")
+            st.header(plain(engine.label), anchor=False, width="content")
             st.badge(word, icon=icon, color=colour)
         if engine.detail:
             st.markdown(plain(_sentence(engine.detail)))
@@ -91,6 +91,7 @@ def _short(text: str, most: int = 80) -> str:
 
 
 def _sentence(text: str) -> str:
-    """With a capital and a full stop."""
+    """With a capital, unless it begins with a name such as llama.cpp, and a full stop."""
     text = text.strip()
-    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
+    word = text.partition(" ")[0]
+    return (text[:1].upper() + text[1:] if word.isalpha() else text) + ("" if text.endswith((".", "!", "?")) else ".")

@@ -1,6 +1,5 @@
 """The frame of every page: its configuration, the navigation, the status strip, and what stands beside the page."""
 
-import html
 from pathlib import Path
 
 import streamlit as st
@@ -84,7 +83,7 @@ with st.sidebar:
     visitor = current_visitor()
     if visitor is not None and visitor is not NOBODY_ASKED:
         st.text(f"{visitor.name}, {visitor.role}")
-        st.html(f'<a href="{html.escape("/wk/logout")}" target="_self">Sign out</a>')
+        st.html('<a href="/wk/logout" target="_self" style="color:inherit">Sign out</a>')
 
 status_strip()
 heal_when_back()

@@ -45,7 +45,7 @@ button,a.go{display:block;width:100%;margin-top:20px;padding:9px;font:inherit;fo
 """
 _STYLE_HASH: Final = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
 POLICY: Final = (
-    f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; img-src 'self'; form-action 'self'; "
+    f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; img-src data:; form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'none'"
 )
 
@@ -190,7 +190,7 @@ class Login:
         page = (
             f'<!doctype html><html lang="en" class="{theme}"><meta charset="utf-8">'
             '<meta name="viewport" content="width=device-width,initial-scale=1">'
-            f"<title>{title} · Watchkeeper</title><style>{STYLE}</style>"
+            f'<link rel="icon" href="data:,"><title>{title} · Watchkeeper</title><style>{STYLE}</style>'
             f"<main><h1>{title}</h1>{body}</main></html>"
         )
         return HTMLResponse(page, status, {"Content-Security-Policy": POLICY, "Cache-Control": "no-store"})

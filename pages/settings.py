@@ -98,7 +98,7 @@ def _form(info: SettingsInfo, *, allowed: bool) -> dict[str, Any]:
     for section, members in groupby(rows, key=lambda s: s.key.split(".")[0]):
         name, explained = GROUPS.get(section, (section.capitalize(), ""))
         with st.container(border=True, key=f"group_{section}"):
-            st.subheader(name, anchor=section)
+            st.header(name, anchor=section)
             st.caption(explained)
             for setting in members:
                 value = _row(setting, fields, allowed=allowed)

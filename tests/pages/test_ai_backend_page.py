@@ -19,7 +19,7 @@ def _open() -> AppTest:
 
 
 def _text(app: AppTest) -> str:
-    elements = [*app.title, *app.subheader, *app.markdown, *app.caption]
+    elements = [*app.title, *app.header, *app.markdown, *app.caption]
     return "\n".join(str(element.value) for element in elements).replace("\\", "").replace("\u2060", "")
 
 
