@@ -133,6 +133,9 @@ def agent(
     """Run the watch alone, without a dashboard, until Ctrl-C or `watchkeeper down`."""
     import shlex
 
+    from monitor.lean import without
+
+    without("pandas")
     from monitor.agent import Agent, configure_logging
     from monitor.settings import load_settings
 

@@ -1,0 +1,215 @@
+"""What goes wrong in real life, done to a real agent."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+Make = Callable[..., Any]
+Wait = Callable[..., Any]
+pytestmark = pytest.mark.timeout(180)
+
+
+def test_a_second_agent_is_refused_by_name(running_agent: Any) -> None:
+    """A second agent on the same data directory ends with 5 and names the first one's pid; the first goes on."""
+    command = [sys.executable, "-m", "monitor", "agent", "--quiet", "--data-dir", str(running_agent.data_dir)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 5
+    assert str(running_agent.pid) in done.stderr
+    assert "hint: " in done.stderr
+    assert running_agent.api.status().agent.pid == running_agent.pid
+
+
+def test_sigterm_flushes_and_leaves_nothing(make_agent: Make, wait_for: Wait) -> None:
+    """On SIGTERM the agent ends with 0; socket and address are gone, the sampler too, and the samples are in the store."""
+    agent = make_agent()
+    sampler = agent.api.status().sampler.pid
+    received = wait_for(lambda: (n := agent.api.status().samples.received) >= 3 and n)
+    assert agent.stop() == 0
+    wait_for(lambda: not Path(f"/proc/{sampler}").exists(), what="the sampler ends")
+    assert not (agent.data_dir / "agent.sock").exists()
+    assert not (agent.data_dir / "agent.json").exists()
+    agent.start()
+    assert agent.api.query("SELECT count(*) FROM host_samples").rows[0][0] > received
+    agent.stop()
+
+
+def test_kill_9_loses_nothing_acknowledged_and_repeats_nothing(
+    make_agent: Make, tmp_path: Path, wait_for: Wait
+) -> None:
+    """Killed while sampling, following a file and ingesting another: after the restart every line is there, once."""
+    followed, big = tmp_path / "followed.log", tmp_path / "big.txt"
+    big.write_text(
+        "".join(f"2026-01-02 03:04:05,{i % 1000:03d} INFO big: number {i}\n" for i in range(60_000)), "utf-8"
+    )
+    followed.write_text("", "utf-8")
+    agent = make_agent(
+        f"[logs]\ndiscover = false\njournal = false\nglobs = ['{followed}']\n[engines]\nollama_url = ''\n"
+    )
+    written, rounds = 0, 3
+    for _ in range(rounds):
+        agent.api.ingest([big])
+        for _ in range(20):
+            with followed.open("a", encoding="utf-8") as out:
+                out.write(f"2026-01-02 03:04:06,000 INFO tail: line {written}\n")
+            written += 1
+        samples = agent.api.query("SELECT count(*) FROM host_samples").rows[0][0]
+        agent.kill()
+        agent.start()
+        assert agent.api.query("SELECT count(*) FROM host_samples").rows[0][0] >= samples
+    job = agent.api.ingest([big])
+    done = wait_for(lambda: (s := agent.api.ingest_job(job)).state != "running" and s, seconds=60)
+    assert done.state == "done", done.error
+    wait_for(lambda: agent.api.log_count({"q": "line "}).count >= written, seconds=30, what="every line is stored")
+    twice = "SELECT count(*), count(DISTINCT message) FROM log_records WHERE message LIKE '{} %'"
+    assert agent.api.query(twice.format("line")).rows == [[written, written]]
+    assert agent.api.query(twice.format("number")).rows == [[60_000, 60_000]]
+    again = "SELECT count(*), count(DISTINCT ts) FROM host_samples"
+    rows = agent.api.query(again).rows[0]
+    assert rows[0] == rows[1]
+    agent.stop()
+
+
+def test_a_killed_sampler_comes_back_and_the_hole_is_told(make_agent: Make, wait_for: Wait) -> None:
+    """The sampler is restarted; what was missed is counted, and an event."""
+    agent = make_agent()
+    first = agent.api.status().sampler.pid
+    os.kill(first, signal.SIGSTOP)
+    wait_for(lambda: agent.api.status().samples.missed >= 2, seconds=30, what="missed samples are counted")
+    os.kill(first, signal.SIGKILL)
+    wait_for(
+        lambda: (s := agent.api.status()).sampler.pid not in {None, first} and s.sampler.state == "running", seconds=40
+    )
+    before = agent.api.status().samples.received
+    wait_for(lambda: agent.api.status().samples.received > before + 1)
+    status = agent.api.status()
+    assert status.sampler.restarts >= 1
+    assert status.samples.missed >= 2
+    gaps = wait_for(lambda: agent.api.query("SELECT message, details FROM events WHERE kind = 'GAP'").rows)
+    assert "missed" in gaps[0][0]
+    agent.stop()
+
+
+SCRIPTED = """
+import sys, time, array
+from monitor import wire
+from monitor.wire import *
+host = HostInfo("scripted", "boot", 0, "k", "p", 1, 1, 100)
+out = sys.stdout.buffer
+def say(m):
+    out.write(encode(m)); out.flush()
+say(Hello(PROTOCOL, __import__("os").getpid(), 0.2, "scripted", host))
+empty = RunColumns(*[b""] * len(RUN_COLUMNS))
+base = time.time_ns() // 1000
+seq = 0
+while True:
+    seq += 1
+    if seq == 6:
+        seq = 10
+    step = -3600.0 if seq == 4 else 0.0
+    offset = -3600_000_000 if seq >= 4 else 0
+    mono = time.monotonic_ns()
+    say(Tick(seq, base + seq * 200_000 + offset, mono, HostReading(cpu_pct=float(seq % 100)), empty, [], [],
+        GpuState("none", "no GPU", 0.0, [], []), Quality(seq, seq, 0.0, 0.1, 0.0, 1000, {}), step))
+    time.sleep(0.2)
+"""
+
+
+def test_a_clock_set_back_and_missed_seconds(make_agent: Make, tmp_path: Path, wait_for: Wait) -> None:
+    """A step of the wall clock and a hole in the sequence become events; nothing is stored twice or lost."""
+    script = tmp_path / "sampler.py"
+    script.write_text(SCRIPTED, "utf-8")
+    agent = make_agent(
+        "[sampling]\ninterval_s = 0.2\n[logs]\ndiscover = false\njournal = false\n[engines]\nollama_url = ''\n",
+        options=["--sampler-command", f"{sys.executable} {script}"],
+        environ={"PYTHONPATH": str(ROOT)},
+    )
+    wait_for(lambda: agent.api.status().samples.received >= 8)
+    events = wait_for(
+        lambda: len(r := agent.api.query("SELECT kind, message FROM events ORDER BY kind").rows) >= 2 and r
+    )
+    assert [kind for kind, _ in events] == ["CLOCK_STEP", "GAP"]
+    assert agent.api.status().samples.missed == 4
+    stored = agent.api.query("SELECT count(*), count(DISTINCT seq) FROM host_samples").rows[0]
+    assert stored[0] == stored[1]
+    agent.stop()
+
+
+def _can_mount(where: Path) -> bool:
+    where.mkdir()
+    return (
+        subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", "size=40m", "none", str(where)], capture_output=True, check=False
+        ).returncode
+        == 0
+    )
+
+
+def test_a_full_disk_is_said_and_heals(make_agent: Make, tmp_path: Path, wait_for: Wait) -> None:
+    """On a full disk the status says so and the agent lives; when there is room again it heals, and says what was lost."""
+    disk = tmp_path / "disk"
+    if not _can_mount(disk):
+        pytest.skip("mounting a tmpfs needs root")
+    try:
+        agent = make_agent(data_dir=disk / "d")
+        filler = disk / "filler"
+        with filler.open("wb") as out:
+            try:
+                while True:
+                    out.write(b"x" * 65536)
+                    out.flush()
+            except OSError:
+                pass
+
+        wait_for(lambda: agent.api.status().store.state == "full", seconds=60, what="the status says full")
+        status = agent.api.status()
+        assert status.store.message
+        assert any("full" in warning for warning in status.warnings)
+        received = status.samples.received
+        wait_for(lambda: agent.api.status().samples.received > received + 1, what="sampling goes on")
+        filler.unlink()
+        wait_for(lambda: agent.api.status().store.state == "ok", seconds=60, what="it heals")
+        wait_for(lambda: (s := agent.api.status().samples).stored + s.dropped >= s.received - 2, seconds=30)
+        agent.stop()
+    finally:
+        subprocess.run(["umount", "-l", str(disk)], check=False)
+
+
+def test_a_directory_that_cannot_be_written(tmp_path: Path) -> None:
+    """A data directory under a file is a clear error with its own exit code, not a traceback."""
+    (tmp_path / "file").write_text("", "utf-8")
+    command = [sys.executable, "-m", "monitor", "agent", "--quiet", "--data-dir", str(tmp_path / "file/d")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ")
+    assert "Traceback" not in done.stderr
+
+
+def test_a_long_data_directory_still_has_a_socket(make_agent: Make, tmp_path: Path) -> None:
+    """A path too long for a socket: the socket lies in a private directory elsewhere, and clients find it."""
+    deep = tmp_path / ("d" * 60) / ("e" * 60)
+    deep.mkdir(parents=True)
+    agent = make_agent(data_dir=deep / "data")
+    socket = Path(agent.api.status().socket)
+    assert not socket.is_relative_to(deep)
+    assert socket.stat().st_mode & 0o777 == 0o600
+    agent.stop()
+    assert not socket.exists()
+
+
+def test_the_agent_ends_with_its_parent(make_agent: Make, wait_for: Wait) -> None:
+    """An agent that a launcher started ends when the launcher is killed."""
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]) as stranger:
+        agent = make_agent(options=["--parent", str(os.getpid())])
+        assert agent.process.poll() is None
+        agent.stop()
+        orphan = make_agent(options=["--parent", str(stranger.pid)], start=False)
+        orphan.start(wait=False)
+        assert orphan.process.wait(40) == 0  # not its parent at all: as if it were gone
+        stranger.kill()
