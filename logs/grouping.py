@@ -16,7 +16,7 @@ _OPENS = re.compile(
 _CHAINS = re.compile(
     r"During handling of the above exception|The above exception was the direct cause|Caused by: |\[stacktrace\]|\[previous exception\]|#\d+ |frame #\d+|goroutine \d+ \["
     r"|created by |exit status \d|CUDA kernel errors might be|For debugging consider passing|Compile with `TORCH_USE|Device-side assertions|C\+\+ CapturedTraceback"
-    r"|Suppressed: |\.\.\. \d+ (?:more|common)|note: run with `RUST_BACKTRACE|stack backtrace:|\[signal |terminate called|Search for `cuda|  what\(\)"
+    r"|Suppressed: |\.\.\. \d+ (?:more|common)|note: run with `RUST_BACKTRACE|stack backtrace:|\[signal |terminate called|Search for `cuda|  what\(\)|Exception raised from "
 )
 _JAVA = re.compile(r"(?:[a-zA-Z_]\w*\.)+[A-Z][\w$]*(?:Exception|Error|Throwable|Failure)\b")
 _NAMED = re.compile(r"[A-Za-z_][\w.]*(?::| *$)")

@@ -1,7 +1,10 @@
 """Levels: the words programs write, and the numbers the store keeps (0 unknown, 5 trace … 50 fatal)."""
 
 import re
+from collections.abc import Sequence
 from typing import Final
+
+import re2
 
 UNKNOWN: Final = 0
 TRACE: Final = 5
@@ -43,8 +46,9 @@ WORD: Final = (
 
 _SYSLOG = (FATAL, FATAL, FATAL, ERROR, WARN, INFO, INFO, DEBUG)
 _LOUD = re.compile(
-    r"\b(?:(PANIC|FATAL|CRITICAL)|(ERROR|Traceback \(most recent call last\))|(WARN(?:ING)?)|(INFO)|(DEBUG))\b"
+    r"\b(?:(PANIC|FATAL|CRITICAL)|(ERROR|Traceback \(most recent call last)|(WARN(?:ING)?)|(INFO)|(DEBUG))\b"
 )
+_ANY_LOUD = re2.compile(rb"PANIC|FATAL|CRITICAL|ERROR|Traceback|WARN|INFO|DEBUG")
 _LOUD_LEVELS = (FATAL, ERROR, WARN, INFO, DEBUG)
 _PYTHON_STEPS = ((50, FATAL), (40, ERROR), (30, WARN), (20, INFO), (10, DEBUG), (1, TRACE))
 _BUNYAN_STEPS = ((60, FATAL), (50, ERROR), (40, WARN), (30, INFO), (20, DEBUG), (10, TRACE))
@@ -71,6 +75,13 @@ def of_number(value: float, *, bunyan: bool) -> int:
         if value >= least:
             return number
     return UNKNOWN
+
+
+def in_texts(texts: Sequence[str]) -> list[int]:
+    """`in_text` of many lines; quick when none of them shouts."""
+    if _ANY_LOUD.search("\n".join(texts).encode("utf-8", "replace")) is None:
+        return [UNKNOWN] * len(texts)
+    return [in_text(text) for text in texts]
 
 
 def in_text(text: str) -> int:

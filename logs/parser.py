@@ -83,11 +83,11 @@ class BlockParser:
             return Rows()
         if not self.settled:
             self.learn(data[:65536])
-        original = self._masked(plain_text(data))
+        original = self._mask(plain_text(data))
         original = original.removesuffix("\n")
         text = last_progress(without_codes(original))
         starts = _line_starts(data, base)
-        rows = self._at_once(text, starts, base + len(data), state) if text is original else None
+        rows = self._by_segment(text, starts, base + len(data), state, undated) if text is original else None
         if rows is None:
             rows = self._by_line(text, original, starts, base + len(data), state, undated)
         state.line_no += len(starts)
@@ -110,29 +110,74 @@ class BlockParser:
         text = last_progress(without_codes(plain_text(line))).rstrip("\n")
         return self._header(text) is not None or (self.primary is None and surely_begins(text))
 
-    def _masked(self, text: str) -> str:
-        masked = self._mask(text)
-        if masked is text or masked == text:
-            return text
-        if masked.count("\n") == text.count("\n"):
-            return masked
-        return "\n".join(self._mask(line).replace("\n", " ") for line in text.split("\n"))
-
-    def _at_once(self, text: str, starts: list[int], end: int, state: ReadState) -> Rows | None:
-        """All lines in one go, when each of them is a record of the file's format."""
+    def _by_segment(self, text: str, starts: list[int], end: int, state: ReadState, undated: Undated) -> Rows | None:
+        """Runs of one-line records of the file's format at once, only what lies between them line by line; None when that would not pay."""
         if not isinstance(self.primary, RegexFormat) or not self.primary.dated:
             return None
+        whole = self._at_once(self.primary, text, starts, end, state.line_no)
+        if whole is not None:
+            return whole
+        lines = text.split("\n")
+        header = self.primary.regex.match
+        others = [number for number, line in enumerate(lines) if header(line) is None]
+        if not others or len(others) * 8 > len(lines):
+            return None
+        rows, at = Rows(), 0
+        for first, last in _segments(others, len(lines)):
+            self._run(rows, lines, starts, at, first, end, state, undated, quick=True)
+            self._run(rows, lines, starts, first, last, end, state, undated, quick=False)
+            at = last
+        self._run(rows, lines, starts, at, len(lines), end, state, undated, quick=True)
+        return rows
+
+    def _run(  # noqa: PLR0913, PLR0917 - a slice of a block has two ends in lines and one in bytes
+        self,
+        rows: Rows,
+        lines: list[str],
+        starts: list[int],
+        first: int,
+        last: int,
+        end: int,
+        state: ReadState,
+        undated: Undated,
+        *,
+        quick: bool,
+    ) -> None:
+        """Add the records of lines `first` to `last` to `rows`."""
+        if first == last:
+            return
+        part, end = starts[first:last], starts[last] if last < len(starts) else end
+        text = "\n".join(lines[first:last])
+        found = None
+        if quick and isinstance(self.primary, RegexFormat):
+            found = self._at_once(self.primary, text, part, end, state.line_no + first)
+        if found is None:
+            read = ReadState(state.line_no + first, rows.ts[-1] if rows.ts else state.previous_ts)
+            found = self._by_line(text, text, part, end, read, undated)
+        rows.extend(found)
+
+    def _at_once(self, primary: RegexFormat, text: str, starts: list[int], end: int, line_no: int) -> Rows | None:
+        """All lines in one go, when each of them is a record of the file's format."""
         count = len(starts)
-        columns = self.primary.columns(text, self._times, count)
+        columns = primary.columns(text, self._times, count)
         if columns is None or columns.ts is None:
             return None
-        ends = [*starts[1:], end]
-        line_no = list(range(state.line_no, state.line_no + count))
-        name, nothing = [self.primary.name] * count, [None] * count
         return Rows(
-            starts, ends, line_no, columns.ts, ["line"] * count, columns.level, columns.logger, columns.pid,
-            list(columns.prefix), list(columns.message), list(nothing), [1] * count, list(nothing), name,
-        )  # fmt: skip
+            starts,
+            [*starts[1:], end],
+            list(range(line_no, line_no + count)),
+            columns.ts,
+            ["line"] * count,
+            columns.level,
+            columns.logger,
+            columns.pid,
+            list(columns.prefix),
+            list(columns.message),
+            [None] * count,
+            [1] * count,
+            [None] * count,
+            [primary.name] * count,
+        )
 
     def _header(self, line: str) -> tuple[Format, Header] | None:
         primary = self.primary
@@ -267,6 +312,18 @@ class _Builder:
         ):
             return undated.ts, undated.origin
         return previous, "previous"
+
+
+def _segments(others: list[int], count: int) -> list[tuple[int, int]]:
+    """Where lines that are no headers stand: from the header before them to the next header."""
+    result: list[tuple[int, int]] = []
+    for number in others:
+        first = max(0, number - 1)
+        if result and result[-1][1] >= first:
+            result[-1] = (result[-1][0], number + 1)
+        else:
+            result.append((first, number + 1))
+    return [(first, min(last, count)) for first, last in result]
 
 
 def _line_starts(data: bytes, base: int) -> list[int]:

@@ -139,11 +139,7 @@ class RegexFormat:
 
     def _level_column(self, parts: "list[tuple[str, ...]]", messages: tuple[str, ...]) -> list[int]:
         if not self._level:
-            return (
-                [self.fallback(text, 0) for text in messages]
-                if self._default is None
-                else [self._default] * len(messages)
-            )
+            return levels.in_texts(messages) if self._default is None else [self._default] * len(messages)
         words = parts[self._level]
         known = {word: self.level(word) for word in set(words)}
         column = [known[word] for word in words]

@@ -4,7 +4,7 @@ from logs import levels
 from logs.formats.base import Format, RegexFormat
 from logs.times import APACHE, CLOCK, CTIME, FRACTION, ISO, SYSLOG, TimeReader
 
-_PROCESS = r"(?P<logger>[^\s:\[\]]{1,64}(?:\([^)]*\))?)(?:\[(?P<pid>\d+)\])?:(?: |$)"
+_PROCESS = r"(?:-- )?(?P<logger>[^\s:\[\]]{1,64}(?:\([^)]*\))?)(?: \d[\d.]*)?(?:\[(?P<pid>\d+)\])?:(?: |$)"
 
 
 def server_formats() -> list[Format]:
@@ -26,7 +26,7 @@ def _syslog() -> list[Format]:
             TimeReader.no_year,
             level_of=_priority,
         ),
-        RegexFormat("syslog", rf"(?P<ts>{SYSLOG}) \S+ {_PROCESS}", TimeReader.no_year, default=None),
+        RegexFormat("syslog", rf"(?P<ts>{SYSLOG}) \S+ +{_PROCESS}", TimeReader.no_year, default=None),
         RegexFormat(
             "syslog", rf"(?P<ts>{SYSLOG}) (?:\S+ )?(?=last message repeated|--|\S)", TimeReader.no_year, default=None
         ),
@@ -84,7 +84,7 @@ def _web() -> list[Format]:
         ),
         RegexFormat(
             "apache",
-            rf"\[(?P<ts>{CTIME})\] \[(?:(?P<logger>\w+):)?(?P<level>\w+)\](?: \[pid (?P<pid>\d+)(?::tid \d+)?\])?(?: \[client [^\]]*\])? ",
+            rf"\[(?P<ts>{CTIME})\] \[(?:(?P<logger>\w+):)?(?P<level>\w+)\](?: \[pid (?P<pid>\d+)(?::tid \d+)?\])? ",
             TimeReader.ctime,
         ),
         RegexFormat(
@@ -111,7 +111,7 @@ def _models() -> list[Format]:
             TimeReader.month_day,
         ),
         RegexFormat(
-            "gin", rf"\[GIN\] (?P<ts>\d{{4}}/\d\d/\d\d - {CLOCK}) \| +(?P<level>\d{{3}}) \| ", _gin, level_of=_status
+            "gin", rf"\[GIN\] (?P<ts>\d{{4}}/\d\d/\d\d - {CLOCK}) \| +(?P<level>\d{{3}}) \| +", _gin, level_of=_status
         ),
         RegexFormat("llamacpp", r"(?P<level>[DIWE]) (?=(?:srv|slot|main|llama|ggml|common)\b)", None),
         RegexFormat(

@@ -137,8 +137,7 @@ class LogfmtFormat:
         }
         if not (
             record.keys() & {"level", "lvl", "severity"}
-            or (record.keys() & {"msg", "message"}
-            and record.keys() & {"time", "ts", "t", "timestamp"})
+            or (record.keys() & {"msg", "message"} and record.keys() & {"time", "ts", "t", "timestamp"})
         ):
             return None
         return json_header(record, line, times)

@@ -61,7 +61,7 @@ def _java() -> list[Format]:
         RegexFormat("java", rf"{_TS} +\[[^\]]*\] +{_L} +(?:{_NAME} )?", iso),
         RegexFormat("openstack", rf"(?:\S+\.log\S* )?{_TS} (?P<pid>\d+) {_L} (?P<logger>[\w.]+) (?:\[[^\]]*\] )?", iso),
         RegexFormat("log4j", rf"(?P<ts>\d\d/\d\d/\d\d {CLOCK}) {_L} (?P<logger>[\w.$]+): ", TimeReader.short),
-        RegexFormat("hdfs", rf"(?P<ts>\d{{6}} \d{{6}}) \d+ {_L} (?P<logger>[\w.$]+): ", TimeReader.short),
+        RegexFormat("hdfs", rf"(?P<ts>\d{{6}} \d{{6}}) (?P<pid>\d+) {_L} (?P<logger>[\w.$]+): ", TimeReader.short),
     ]
 
 
@@ -132,6 +132,6 @@ def _redis(mark: str) -> int:
 
 
 CANDIDATE = re.compile(
-    r"[\[(<\s]{0,2}(?:\d|[A-Z][a-z]{2} |[{<@]|[A-Z]{3,9}[\s:\]|\-]|[IWEFDVCN]\d{4} |[a-z]+_|[a-z@]\w*=|[\w.\-]+ +\| |[Ww]arning|[Ee]rror|[Ff]atal|[Dd]ebug|[Ii]nfo|[a-zéû]+ \d|\S+\.log|\S+ - \S+ \[|\S+ \[\d)"
+    r"[\[(<\s]{0,2}(?:\d|[A-Z][a-z]{2} |[{<@]|[A-Z]{3,9}[\s:\]|\-]|[IWEFDVCN]\d{4} |[a-z]+_|[a-z@]\w*=|[\w.\-]+ +\| |[Ww]arning|[Ee]rror|[Ff]atal|[Dd]ebug|[Ii]nfo|[a-zéû]+ \d|\S+\.log|\(?\w+ pid=\d|\S+ - \S+ \[|\S+ \[\d)"
 )
 """Cheap test: what does not begin like this is the first line of no known format."""

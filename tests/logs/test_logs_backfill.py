@@ -56,7 +56,9 @@ def comparable(watch: Any) -> list[tuple[Any, ...]]:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_newest_first_gives_the_same_records_as_a_straight_read(start: Start, tmp_path: Path, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_newest_first_gives_the_same_records_as_a_straight_read(
+    start: Start, tmp_path: Path, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Whatever way a file is read (backwards in chunks, forwards, or as it grows), its records are the same."""
     monkeypatch.setattr("logs.jobs._CHUNK", 20_000 + seed * 7_777)
     path = tmp_path / "app.log"
@@ -67,7 +69,13 @@ def test_newest_first_gives_the_same_records_as_a_straight_read(start: Start, tm
     assert forwards.ingest(path)["state"] == "done"
     expected = comparable(forwards)
     until(lambda: tailed.service.flush(5) and len(tailed.records()) >= len(expected))
-    until(lambda: backwards.service.flush(5) and not backwards.service.health()["backfilling"] and len(backwards.records()) >= len(expected))
+    until(
+        lambda: (
+            backwards.service.flush(5)
+            and not backwards.service.health()["backfilling"]
+            and len(backwards.records()) >= len(expected)
+        )
+    )
     assert comparable(tailed) == expected
     assert comparable(backwards) == expected
     assert all(source.progress is None for source in backwards.service.sources())
@@ -81,7 +89,9 @@ def test_the_newest_records_come_first(start: Start, tmp_path: Path) -> None:
     jobs = watch.service._jobs
     jobs.stop(5)  # nothing is backfilled
     with watch.service._lock:
-        watch.service._discovery = watch.service._new_discovery(type(watch.service.settings)(discover=False, globs=(str(path),)))
+        watch.service._discovery = watch.service._new_discovery(
+            type(watch.service.settings)(discover=False, globs=(str(path),))
+        )
     until(lambda: "n=19999" in watch.messages())
     source = next(source for source in watch.service.sources() if source.source == "app")
     assert source.state == "backfilling"

@@ -18,7 +18,21 @@ ALPHABET = "abAB01 .*?[](){}|\\^$+ßẞİıΣςσÄä%_'\"\n-é"
 
 def records() -> list[LogRecord]:
     """Records of all kinds."""
-    texts = ["Straße STRASSE", "ΑΣ Σας", "İstanbul ı", "a.b*c", "two\nlines", "100% _x_", "it's \"quoted\"", "[ERROR] (x)", "", "aB01", "ä Ä é É", "\\path\\to", "ab ab ab"]
+    texts = [
+        "Straße STRASSE",
+        "ΑΣ Σας",
+        "İstanbul ı",
+        "a.b*c",
+        "two\nlines",
+        "100% _x_",
+        'it\'s "quoted"',
+        "[ERROR] (x)",
+        "",
+        "aB01",
+        "ä Ä é É",
+        "\\path\\to",
+        "ab ab ab",
+    ]
     levels = [0, 5, 10, 20, 30, 40, 50]
     result = []
     for number in range(130):
@@ -37,7 +51,11 @@ def fill(store: Store, rows: list[LogRecord]) -> None:
     table = pa.table({**columns, "host": ["h"] * len(rows)})
     for name in ("ts", "ingested"):
         values = pa.array(columns["ts"], pa.int64()).view(pa.timestamp("us"))
-        table = table.set_column(table.column_names.index(name), name, values) if name in table.column_names else table.append_column(name, values)
+        table = (
+            table.set_column(table.column_names.index(name), name, values)
+            if name in table.column_names
+            else table.append_column(name, values)
+        )
     store.write([Append("log_records", table)])
 
 
@@ -61,7 +79,27 @@ FLAGS = st.sampled_from(["0", "1"])
 
 @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    q=st.one_of(st.text(ALPHABET, max_size=4), st.sampled_from(["strasse", "ΣΑΣ", "σ", "i", "two.lines", "^PRE", "b$", "(?i)AB", "[[:upper:]]{2}", r"\bab\b", "a|b", ".*", "\\d+$", "É"])),
+    q=st.one_of(
+        st.text(ALPHABET, max_size=4),
+        st.sampled_from(
+            [
+                "strasse",
+                "ΣΑΣ",
+                "σ",
+                "i",
+                "two.lines",
+                "^PRE",
+                "b$",
+                "(?i)AB",
+                "[[:upper:]]{2}",
+                r"\bab\b",
+                "a|b",
+                ".*",
+                "\\d+$",
+                "É",
+            ]
+        ),
+    ),
     regex=FLAGS,
     case=FLAGS,
     raw=FLAGS,
@@ -87,6 +125,7 @@ def test_live_and_stored_answers_agree(filled: Store, **params: str) -> None:
 
 def test_text_ignores_case_unless_told(filled: Store) -> None:
     """A substring is matched without regard to case, with `case=1` exactly; an expression exactly unless `case=0`."""
+
     def count(**params: str) -> int:
         return len(both(filled, LogFilter.parse(params, NOW))[0])
 
@@ -105,7 +144,18 @@ def test_raw_matches_the_whole_original(filled: Store) -> None:
 
 @pytest.mark.parametrize(
     "params",
-    [{"q": "(", "regex": "1"}, {"q": r"(a)\1", "regex": "1"}, {"since": "yesterday"}, {"level": "loud"}, {"pid": "-1"}, {"pid": "x"}, {"regex": "maybe"}, {"run": "9" * 30}, {"q": "x" * 5000}, {"q": "a{1000}{1000}", "regex": "1"}],
+    [
+        {"q": "(", "regex": "1"},
+        {"q": r"(a)\1", "regex": "1"},
+        {"since": "yesterday"},
+        {"level": "loud"},
+        {"pid": "-1"},
+        {"pid": "x"},
+        {"regex": "maybe"},
+        {"run": "9" * 30},
+        {"q": "x" * 5000},
+        {"q": "a{1000}{1000}", "regex": "1"},
+    ],
 )
 def test_a_wrong_filter_says_what_is_wrong(params: dict[str, str]) -> None:
     """Each wrong value is refused with a message and a hint."""
@@ -146,5 +196,3 @@ def test_random_expressions_agree_with_python(filled: Store) -> None:
     for pattern in ("a.b", "[a-c]+1", "x_|_x", r"\d{2}", "^a", "lines$"):
         found = {record.id for record in records() if re.search(pattern, record.message, re.DOTALL)}
         assert both(filled, LogFilter.parse({"q": pattern, "regex": "1"}, NOW))[0] == found
-
-

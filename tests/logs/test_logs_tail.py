@@ -50,7 +50,12 @@ def test_a_traceback_written_slowly_is_one_record(start: Start, tmp_path: Path) 
     path = tmp_path / "app.log"
     watch = start((str(path),))
     with path.open("w") as file:
-        for part in ("2026-03-01 10:00:00,000 ERROR app: failed\n", "Traceback (most recent call last):\n", '  File "a.py", line 1, in f\n', "ValueError: no\n"):
+        for part in (
+            "2026-03-01 10:00:00,000 ERROR app: failed\n",
+            "Traceback (most recent call last):\n",
+            '  File "a.py", line 1, in f\n',
+            "ValueError: no\n",
+        ):
             file.write(part)
             file.flush()
             until(lambda part=part: any(part.strip().split(": ")[-1] in message for message in watch.messages()))
@@ -118,7 +123,9 @@ def test_a_truncation_is_reported(start: Start, tmp_path: Path) -> None:
     until(lambda: len(numbers(watch)) == 10)
     path.write_text("")
     until(lambda: any(source.truncations for source in watch.service.sources()))
-    until(lambda: watch.store.select("SELECT count(*) AS n FROM events WHERE kind = 'LOST'").column("n")[0].as_py() == 1)
+    until(
+        lambda: watch.store.select("SELECT count(*) AS n FROM events WHERE kind = 'LOST'").column("n")[0].as_py() == 1
+    )
 
 
 def test_a_file_regrown_past_the_position_is_noticed(start: Start, tmp_path: Path) -> None:
@@ -186,7 +193,11 @@ def test_two_files_with_the_same_beginning_are_two(start: Start, tmp_path: Path)
     with (tmp_path / "b.log").open("a") as file:
         file.write(line(2))
     until(lambda: len(watch.records()) == 3)
-    assert sorted((record.source, record.message) for record in watch.records()) == [("a", "n=1"), ("b", "n=1"), ("b", "n=2")]
+    assert sorted((record.source, record.message) for record in watch.records()) == [
+        ("a", "n=1"),
+        ("b", "n=1"),
+        ("b", "n=2"),
+    ]
 
 
 def test_a_hard_link_and_a_symbolic_link_are_read_once(start: Start, tmp_path: Path) -> None:

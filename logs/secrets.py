@@ -1,0 +1,76 @@
+"""Hiding secrets in blocks of lines, fast: what is a secret, another part decides; here is only asked where one could be."""
+
+from bisect import bisect_right
+from collections.abc import Callable
+from typing import Any, Final
+
+import numpy as np
+import re2
+
+_KEY_BEGINS: Final = "-----BEGIN "
+_KEY_ENDS: Final = "-----END "
+_KEY_LINES: Final = 400
+HIDDEN: Final = "***"
+
+
+class LineMask:
+    """Masks the lines of a text; their number stays.
+
+    Args:
+        mask: hides the secrets of one line; the same text when there are none.
+        suspect: an RE2 expression that every line with a secret matches, so that the others need not be looked at; None: all are.
+    """
+
+    def __init__(self, mask: Callable[[str], str], suspect: str | None = None) -> None:
+        self._mask = mask
+        self._suspect: Any = re2.compile(suspect.encode()) if suspect is not None else None
+
+    def __call__(self, text: str) -> str:
+        """The text with its secrets hidden; the very same object when there are none."""
+        if self._suspect is not None:
+            found = self._suspected(text)
+            if not found:
+                return text
+            lines = text.split("\n")
+        else:
+            lines = text.split("\n")
+            found = list(range(len(lines)))
+        changed = _hide_keys(lines) if _KEY_BEGINS in text else False
+        for number in found:
+            line = lines[number]
+            masked = self._mask(line)
+            if masked != line:
+                lines[number], changed = masked.replace("\n", " "), True
+        return "\n".join(lines) if changed else text
+
+    def _suspected(self, text: str) -> list[int]:
+        """Numbers of the lines that may hold a secret."""
+        data = text.encode("utf-8", "surrogatepass")
+        found: list[int] = []
+        ends: list[int] | None = None
+        for match in self._suspect.finditer(data):
+            if ends is None:
+                ends = _line_ends(data)
+            number = bisect_right(ends, match.start() - 1)
+            if not found or found[-1] != number:
+                found.append(number)
+        return found
+
+
+def _line_ends(data: bytes) -> list[int]:
+    ends: list[int] = np.flatnonzero(np.frombuffer(data, np.uint8) == ord("\n")).tolist()
+    return ends
+
+
+def _hide_keys(lines: list[str]) -> bool:
+    """A private key goes over many lines: all behind its first are hidden."""
+    changed, number = False, 0
+    while number < len(lines):
+        if _KEY_BEGINS in lines[number] and "PRIVATE KEY-----" in lines[number] and _KEY_ENDS not in lines[number]:
+            number += 1
+            last = min(len(lines), number + _KEY_LINES)
+            while number < last and _KEY_ENDS not in lines[number]:
+                lines[number], changed = HIDDEN, True
+                number += 1
+        number += 1
+    return changed

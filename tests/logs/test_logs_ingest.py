@@ -1,0 +1,206 @@
+"""Ingest, sources, pages of a search, and the journal."""
+
+import json
+import stat
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import logs
+from logs import LogsError, search
+from logs.committer import Committer
+from logs.journal import Journal
+
+Start = Callable[..., Any]
+
+
+def lines(first: int, last: int) -> bytes:
+    """Numbered lines."""
+    return b"".join(
+        b"2026-03-01 10:%02d:%02d,000 - app - %s - n=%d\n"
+        % (n // 60 % 60, n % 60, b"ERROR" if n % 10 == 0 else b"INFO", n)
+        for n in range(first, last)
+    )
+
+
+def test_ingest_reports_what_it_read(start: Start, tmp_path: Path) -> None:
+    """Lines, records, bytes and seconds; the source is called ingested."""
+    path = tmp_path / "old.log"
+    path.write_bytes(lines(0, 1000) + b"Traceback (most recent call last):\n  File x\nValueError: y\n")
+    watch = start()
+    state = watch.ingest(path)
+    assert (state["state"], state["lines"], state["records"], state["bytes"], state["progress"]) == (
+        "done",
+        1003,
+        1000,
+        path.stat().st_size,
+        1.0,
+    )
+    assert len(watch.records()) == 1000
+    source = next(source for source in watch.service.sources() if source.source == "old")
+    assert (source.kind, source.state, source.records, source.format) == ("ingested", "done", 1000, "python")
+
+
+def test_ingesting_again_adds_only_what_is_new(start: Start, tmp_path: Path) -> None:
+    """An unchanged file adds nothing; a grown one its new part, also after a restart of the watch."""
+    path = tmp_path / "old.log"
+    path.write_bytes(lines(0, 100))
+    watch = start()
+    watch.ingest(path)
+    assert watch.ingest(path)["records"] == 0
+    with path.open("ab") as file:
+        file.write(lines(100, 150))
+    assert watch.ingest(path)["records"] == 50
+    assert [record.line_no for record in watch.in_file_order()] == list(range(1, 151))
+
+
+def test_ingest_refuses_what_it_cannot_read(start: Start, tmp_path: Path) -> None:
+    """A missing file, a directory, an unknown format and an unknown job are errors with hints."""
+    watch = start()
+    (tmp_path / "a.log").touch()
+    for wrong in (lambda: watch.service.ingest([str(tmp_path / "none")]), lambda: watch.service.ingest([str(tmp_path)]), lambda: watch.service.ingest([]),
+                  lambda: watch.service.ingest([str(tmp_path / "a.log")], "cobol"), lambda: watch.service.ingest_state("nope")):  # fmt: skip
+        with pytest.raises(LogsError) as caught:
+            wrong()
+        assert caught.value.hint
+
+
+def test_pages_cover_all_records_once(start: Start, tmp_path: Path) -> None:
+    """Going back page by page, and forth again, gives each record once in order, equal times included."""
+    path = tmp_path / "old.log"
+    path.write_bytes(lines(0, 500) + lines(0, 500))
+    watch = start()
+    watch.ingest(path)
+    back: list[str] = []
+    page = search.search(watch.store, logs.LogFilter(), limit=37)
+    assert page.newer is not None
+    while True:
+        back[:0] = [record.id for record in page.records]
+        if page.older is None:
+            break
+        page = search.search(watch.store, logs.LogFilter(), limit=37, before=page.older)
+    assert len(back) == len(set(back)) == 1000
+    forth = [record.id for record in page.records]
+    cursor = page.newer
+    while (page := search.search(watch.store, logs.LogFilter(), limit=41, after=cursor)).records:
+        forth += [record.id for record in page.records]
+        cursor = page.newer
+    assert forth == back
+    with pytest.raises(LogsError):
+        search.search(watch.store, logs.LogFilter(), before="nonsense")
+
+
+def test_histogram_facets_and_count_agree(start: Start, tmp_path: Path) -> None:
+    """Each way of counting gives the same sums."""
+    path = tmp_path / "old.log"
+    path.write_bytes(lines(0, 600))
+    watch = start()
+    watch.ingest(path)
+    wanted = logs.LogFilter.parse({"q": "n="}, 0)
+    drawn = search.histogram(watch.store, wanted, 20)
+    assert (
+        drawn["total"] == sum(map(sum, drawn["levels"].values())) == search.count(watch.store, wanted)["count"] == 600
+    )
+    assert len(drawn["ts"]) <= 21
+    assert search.facets(watch.store, wanted) == {
+        "levels": {"info": 540, "error": 60},
+        "sources": [{"source": "old", "count": 600}],
+    }
+
+
+def test_a_record_has_its_neighbours(start: Start, tmp_path: Path) -> None:
+    """A record is found by its id, with original, path and neighbours of its file."""
+    path = tmp_path / "old.log"
+    path.write_bytes(lines(0, 20))
+    watch = start()
+    watch.ingest(path)
+    middle = watch.records()[10]
+    detail = search.record(watch.store, middle.id)
+    assert detail is not None
+    assert (detail["raw"], detail["path"]) == (lines(10, 11).decode().strip(), str(path))
+    assert [record.message for record in search.context(watch.store, middle.id, 2, 1)] == ["n=8", "n=9", "n=10", "n=11"]
+    assert search.record(watch.store, "1:1") is None
+    with pytest.raises(LogsError):
+        search.record(watch.store, "x")
+
+
+def test_errors_are_counted_by_the_minute(start: Start, tmp_path: Path) -> None:
+    """Recent errors: by minute, the newest, and each kind once."""
+    path = tmp_path / "now.log"
+    stamp = time.strftime("%Y-%m-%d %H:%M:%S")
+    path.write_text(
+        "".join(f"{stamp},{n:03d} - app - ERROR - failed {n}\n" for n in range(5))
+        + f"{stamp},900 - app - ERROR - other\n"
+    )
+    watch = start()
+    watch.ingest(path)
+    found = search.errors(watch.store, time.time_ns() // 1000)
+    assert found["last_10_min"] == sum(found["per_minute"]) == 6
+    assert found["newest"]["message"] == "other"
+    assert [record["message"] for record in found["recent"]] == ["other", "failed 4"]
+
+
+def test_the_journal_goes_on_at_its_cursor(start: Start, tmp_path: Path) -> None:
+    """Entries of the journal are stored once, and a restart asks for what is behind the last one."""
+    entries = [
+        {
+            "__CURSOR": f"s=ab;i={n:x};b=1",
+            "__REALTIME_TIMESTAMP": str(1_700_000_000_000_000 + n),
+            "MESSAGE": f"entry {n}",
+            "PRIORITY": "3",
+            "_PID": "7",
+            "SYSLOG_IDENTIFIER": "svc",
+        }
+        for n in range(1, 6)
+    ]
+    program = tmp_path / "journalctl"
+    program.write_text(
+        f"#!{sys.executable}\nimport sys, time\nopen({str(tmp_path / 'args')!r}, 'a').write(' '.join(sys.argv[1:]) + '\\n')\nprint({chr(10).join(map(json.dumps, entries))!r}, flush=True)\ntime.sleep(60)\n"
+    )
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    watch = start()
+    shown: list[Any] = []
+    committer = Committer(watch.store.write, "testhost", 0.01, lambda: 1)
+    committer.start()
+    journal = Journal(
+        committer=committer,
+        host="testhost",
+        now=lambda: time.time_ns() // 1000,
+        mask=str,
+        run_of_pid=lambda _: None,
+        show=shown.extend,
+        remembered=None,
+        command=[str(program)],
+    )
+    journal.start()
+    deadline = time.monotonic() + 20
+    while len(watch.messages(source="journal")) < 5:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    journal.stop(5)
+    assert [(r.message, r.level, r.pid, r.logger) for r in watch.records(source="journal")] == [
+        (f"entry {n}", 40, 7, "svc") for n in range(1, 6)
+    ]
+    assert [record.message for record in shown] == [f"entry {n}" for n in range(1, 6)]
+    again = Journal(
+        committer=committer,
+        host="testhost",
+        now=lambda: 1,
+        mask=str,
+        run_of_pid=lambda _: None,
+        show=shown.extend,
+        remembered=journal.state,
+        command=[str(program)],
+    )
+    again.start()
+    while len((tmp_path / "args").read_text().splitlines()) < 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    again.stop(5)
+    assert "--after-cursor=s=ab;i=5;b=1" in (tmp_path / "args").read_text()
+    committer.stop(5)
+    assert watch.service.health()["errors"] == []
