@@ -140,8 +140,8 @@ def _drop_slice(connection: duckdb.DuckDBPyConnection, table: str, keep: int) ->
 
 def _delete_before(connection: duckdb.DuckDBPyConnection, table: str, cut: int) -> int:
     there = connection.execute(
-        f"SELECT 1 FROM {table} WHERE ts < make_timestamp($cut) LIMIT 1",
-        {"cut": cut},  # noqa: S608 the arguments are named at every call; SQL names are our own
+        f"SELECT 1 FROM {table} WHERE ts < make_timestamp($cut) LIMIT 1",  # noqa: S608 - our own names
+        {"cut": cut},
     ).fetchone()
     if there is None:
         return 0

@@ -75,8 +75,8 @@ class Rollups:
             )
             connection.execute(f"INSERT INTO {tier.table} BY NAME {select}", bound)
             rows = connection.execute(
-                f"SELECT count(*) FROM {tier.table} WHERE ts >= make_timestamp($start)",
-                {"start": start},  # noqa: S608 the arguments are named at every call; SQL names are our own
+                f"SELECT count(*) FROM {tier.table} WHERE ts >= make_timestamp($start)",  # noqa: S608 - our own names
+                {"start": start},
             ).fetchall()
             connection.commit()
         except duckdb.Error:
