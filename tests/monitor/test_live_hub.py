@@ -12,7 +12,7 @@ from monitor.world import World
 class Every:
     """A filter that lets all pass."""
 
-    def matches(self, record: Any, /) -> bool:
+    def matches(self, _record: Any, /) -> bool:
         """True."""
         return True
 
