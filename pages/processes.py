@@ -1,5 +1,6 @@
 """Processes: what runs now, the user's own first."""
 
+from collections.abc import Mapping
 from typing import Final
 
 import streamlit as st
@@ -7,8 +8,17 @@ import streamlit as st
 from pages.ui import components
 from pages.ui.components import ALL_COLUMNS, COLUMNS
 from pages.ui.header import page_title
+from pages.ui.segments import segments
 
-SCOPES: Final = {"Own first": "own-first", "Mine": "mine", "All alike": "all"}
+SCOPES: Final = {"own-first": "Own first", "mine": "Mine", "all": "All alike"}
+SHAPES: Final = {"flat": "Flat", "tree": "Tree"}
+
+
+def chosen_of(param: str, options: Mapping[str, str]) -> str:
+    """What the address says, or the first option."""
+    value = st.query_params.get(param, "")
+    return value if value in options else next(iter(options))
+
 
 page_title("Processes")
 with st.container(horizontal=True, vertical_alignment="center", key="process_filters"):
@@ -22,24 +32,10 @@ with st.container(horizontal=True, vertical_alignment="center", key="process_fil
         label_visibility="collapsed",
         max_chars=500,
     )
-    shape = st.segmented_control(
-        "Shape",
-        ["Flat", "Tree"],
-        default="Flat",
-        required=True,
-        key="shape",
-        bind="query-params",
-        label_visibility="collapsed",
-    )
-    scope = st.segmented_control(
-        "Which",
-        list(SCOPES),
-        default="Own first",
-        required=True,
-        key="which",
-        bind="query-params",
-        label_visibility="collapsed",
-    )
+    shape = chosen_of("shape", SHAPES)
+    segments("Shape", "shape", list(SHAPES.items()), shape, key="shape", width=110)
+    scope = chosen_of("which", SCOPES)
+    segments("Which processes", "which", list(SCOPES.items()), scope, key="which", width=234)
     with st.popover("Columns", icon=":material/view_column:", key="columns_popover"):
         chosen = st.pills(
             "Columns",
@@ -55,8 +51,8 @@ sort = st.query_params.get("sort", "cpu_pct")
 components.process_table(
     q=q or "",
     sort=sort if sort.removeprefix("-") in ALL_COLUMNS else "cpu_pct",
-    tree=shape == "Tree",
-    scope=SCOPES.get(scope or "", "own-first"),
+    tree=shape == "tree",
+    scope=scope,
     kernel=kernel,
     columns=["name", *(name for name, title in ALL_COLUMNS.items() if title in chosen)],
 )

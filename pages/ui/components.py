@@ -64,7 +64,7 @@ def live_charts(
     mount("charts", data, key=key, height=-(-len(panels) // columns) * CHART_PX)
 
 
-def process_table(
+def process_table(  # noqa: PLR0913 - one parameter a control of the page
     *, q: str, sort: str, tree: bool, scope: str, kernel: bool, columns: Sequence[str], key: str = "processes"
 ) -> None:
     """The live table of processes.
@@ -139,7 +139,7 @@ def histogram(filters: Mapping[str, Any], when: TimeRange, *, levels: Sequence[s
     mount("hist", data, key=key, height=170)
 
 
-def log_view(
+def log_view(  # noqa: PLR0913 - one parameter a control of the page
     filters: Mapping[str, Any],
     *,
     live: bool,

@@ -6,7 +6,7 @@ reaches the component through its own socket, without Streamlit.
 """
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import streamlit as st
 
@@ -32,7 +32,9 @@ LOADER: Final = """export default async function (component) {
 """
 
 
-def mount(module: str, data: Mapping[str, Any], *, key: str, height: int) -> None:
+def mount(
+    module: str, data: Mapping[str, Any], *, key: str, height: int, width: int | Literal["stretch"] = "stretch"
+) -> None:
     """Put a component at this place of the page.
 
     Args:
@@ -40,6 +42,7 @@ def mount(module: str, data: Mapping[str, Any], *, key: str, height: int) -> Non
         data: what it is told; JSON.
         key: names this place; the component keeps its node, and all a person did to it, while the key stays.
         height: pixels kept free from the first moment, so that nothing jumps when it appears.
+        width: `stretch`, or pixels.
     """
     component = st.components.v2.component(NAME, html=HTML, css=CSS, js=LOADER)
-    component(key=key, data={"module": asset_url(f"{module}.js"), "reserve": f"{height}px", **data})
+    component(key=key, width=width, data={"module": asset_url(f"{module}.js"), "reserve": f"{height}px", **data})

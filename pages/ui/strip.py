@@ -4,7 +4,7 @@ from pages.ui.mount import mount
 
 
 def status_strip() -> None:
-    """ "Is it fine?" in words, the age of the data, pause; it also brings the keyboard to the page."""
+    """Say "is it fine?" in words, the age of the data, pause; it also brings the keyboard to the page."""
     mount("strip", {}, key="wk-strip", height=46)
 
 

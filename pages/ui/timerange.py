@@ -12,10 +12,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import streamlit as st
 
+from pages.ui.segments import segments
+
 WINDOWS: Final = {"live": 300, "5m": 300, "1h": 3600, "24h": 86_400, "7d": 604_800}
 """Name in the address → seconds."""
 TITLES: Final = {"live": "Live", "5m": "5 min", "1h": "1 h", "24h": "24 h", "7d": "7 d", "custom": "Custom"}
-PICK: Final = "time_range"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,31 +91,18 @@ def time_range() -> TimeRange:
         st.toast(f"The address names no time range: {error}. Showing live.", icon=":material/schedule:")
         chosen = TimeRange()
     names = [*WINDOWS, "custom"] if chosen.fixed else [*WINDOWS]
-    st.session_state[PICK] = chosen.name  # the address leads, also after a brush or a step back
-    st.segmented_control(
+    segments(
         "Time range",
-        names,
-        format_func=TITLES.__getitem__,
-        key=PICK,
-        required=True,
-        label_visibility="collapsed",
-        on_change=_picked,
+        "range",
+        [(name, TITLES[name]) for name in names],
+        chosen.name,
+        clears=("from", "to"),
+        key="time_range",
+        width=360 if chosen.fixed else 282,
     )
     with st.popover("…", help="From one moment to another", key="time_popover"):
         _custom(chosen)
     return chosen
-
-
-def _picked() -> None:
-    name = st.session_state[PICK]
-    if name == "custom":
-        return
-    for key in ("from", "to"):
-        st.query_params.pop(key, None)
-    if name == "live":
-        st.query_params.pop("range", None)
-    else:
-        st.query_params["range"] = name
 
 
 def _custom(chosen: TimeRange) -> None:
@@ -123,7 +111,7 @@ def _custom(chosen: TimeRange) -> None:
     with st.form("time_custom", border=False):
         first = st.datetime_input("From", value=start, step=timedelta(minutes=1), format="YYYY-MM-DD")
         last = st.datetime_input("To", value=end, step=timedelta(minutes=1), format="YYYY-MM-DD")
-        if not st.form_submit_button("Show", type="primary") or first is None or last is None:
+        if not st.form_submit_button("Show", type="primary"):
             return
     if first >= last:
         st.error("The range must end after it begins.")
@@ -139,6 +127,6 @@ def _iso(moment: datetime, zone: tzinfo) -> str:
 def _zone() -> tzinfo:
     """The time zone of the browser, in which its user thinks."""
     try:
-        return ZoneInfo(st.context.timezone or "UTC")
+        return ZoneInfo(str(st.context.timezone))
     except (ZoneInfoNotFoundError, ValueError):
         return UTC

@@ -53,7 +53,9 @@ def test_a_hostile_line_is_only_text(logs: Page, watch: Watch) -> None:
     watch.write(f"{stamp()} ERROR worker: {word} <img src=x onerror='window.hacked=1'> \x1b[2J\u202edenrut")
     row = logs.locator(".log-row", has_text=word)
     expect(row).to_contain_text("<img src=x onerror='window.hacked=1'>")
-    expect(row).to_contain_text("‹U+202E›denrut")
+    expect(row).to_contain_text(
+        "\N{SINGLE LEFT-POINTING ANGLE QUOTATION MARK}U+202E\N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK}denrut"
+    )
     row.click()
     expect(logs.locator(".detail pre")).to_contain_text("<img src=x")
     assert logs.evaluate("() => window.hacked") is None
@@ -78,9 +80,10 @@ def test_scrolling_up_lets_go_and_counts_what_is_new(logs: Page, watch: Watch) -
 def test_older_pages_come_on_scrolling_up(logs: Page) -> None:
     """The list holds the newest page first; scrolling to its top brings older ones above, in order."""
     view = logs.get_by_role("log")
-    expect(logs.get_by_text(re.compile(r"^3\d\d records\+"))).to_be_visible()
+    foot = logs.locator(".log-foot")
+    expect(foot).to_contain_text(re.compile(r"^3\d\d records\+"))
     view.evaluate("(node) => { node.scrollTop = 0 }")
-    expect(logs.get_by_text(re.compile(r"^4\d\d records"))).to_be_visible()
+    expect(foot).to_contain_text(re.compile(r"^4\d\d records"))
     view.evaluate("(node) => { node.scrollTop = 0 }")
     expect(logs.get_by_text("job 0000 took")).to_be_visible()
 

@@ -1,7 +1,6 @@
 """Every page in Chromium: opens cold, asks nobody else, is accessible, fits a telephone, and has its picture taken."""
 
 import os
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -79,11 +78,7 @@ def test_a_page_fits_360_pixels(browser: Browser, watch: Watch, path: str) -> No
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_screenshots(browser: Browser, watch: Watch, scheme: Any) -> None:
     """The pictures of the README, of this machine at this moment."""
-    folder = (
-        Path(os.environ["WATCHKEEPER_SCREENSHOTS"])
-        if os.path.isdir(os.environ["WATCHKEEPER_SCREENSHOTS"])
-        else ROOT / "docs" / "screenshots"
-    )
+    folder = ROOT / "docs" / "screenshots"
     folder.mkdir(parents=True, exist_ok=True)
     made: BrowserContext = browser.new_context(viewport={"width": 1440, "height": 1000}, color_scheme=scheme)
     try:

@@ -26,6 +26,8 @@ class Pages(Client):
         after: str | None = None,
     ) -> LogPage:
         """The newest `limit` before the cursor, oldest first."""
+        assert filters == {}
+        assert after is None
         stop = self.total if before is None else int(before)
         begin = max(0, stop - limit)
         records = [

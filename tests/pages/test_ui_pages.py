@@ -47,7 +47,7 @@ def test_the_overview_has_its_parts() -> None:
 
 def test_processes_take_search_shape_scope_and_sort_from_the_address() -> None:
     """A link reproduces the table."""
-    data = told(page("processes", q="/py.*/", shape="Tree", which="Mine", sort="-rss", kernel="true"))["proctable"]
+    data = told(page("processes", q="/py.*/", shape="tree", which="mine", sort="-rss", kernel="true"))["proctable"]
     assert (data["q"], data["tree"], data["scope"], data["sort"], data["kernel"]) == (
         "/py.*/",
         True,

@@ -6,6 +6,19 @@ import { el, inert, inertBlock } from "./dom.js";
 import { clock, count, iso, moment } from "./format.js";
 
 const AROUND = 300e6;
+const TRIES = 8;
+
+/** A record that just streamed in may reach the store a moment later: it is asked for again before it counts as missing. */
+async function settled(id, signal) {
+  for (let left = TRIES; ; left -= 1) {
+    try {
+      return await get(`logs/records/${encodeURIComponent(id).replace("%3A", ":")}`, {}, { signal });
+    } catch (error) {
+      if (error.status !== 404 || left <= 1) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 400));
+    }
+  }
+}
 
 export class LogDetail {
   /** `on`: `{close()}`. */
@@ -26,8 +39,7 @@ export class LogDetail {
     const abort = (this.abort = new AbortController());
     this.node.replaceChildren(this.#header("Record", ""), el("div", { class: "skeleton", style: "height:180px" }));
     try {
-      const record = await get(`logs/records/${encodeURIComponent(id).replace("%3A", ":")}`, {}, { signal: abort.signal });
-      this.#fill(record);
+      this.#fill(await settled(id, abort.signal));
     } catch (error) {
       if (!abort.signal.aborted) this.node.replaceChildren(this.#header("Record", ""), el("div", { class: "trouble", role: "alert" }, `It cannot be read: ${error.message}. ${error.hint ?? ""}`));
     }
