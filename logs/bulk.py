@@ -78,7 +78,7 @@ class Reader:
     def _take(self, data: bytes, position: int, read: ReadState, changes: Callable[[int, int], dict[str, Any]]) -> int:
         first = read.line_no
         rows = self._shortened(self.parser.parse(data, position, read, self.undated))
-        self._deliver(rows, position + len(data), len(data), changes(position + len(data), read.line_no))
+        self._deliver(rows, len(data), changes(position + len(data), read.line_no))
         self.lines += read.line_no - first
         return len(data)
 
@@ -112,13 +112,11 @@ class Reader:
             length += len(data) if found < 0 else found + 1
             if found >= 0:
                 break
-        self._deliver(
-            rows, position + length, length, changes(position + length, read.line_no), missed=length - len(kept)
-        )
+        self._deliver(rows, length, changes(position + length, read.line_no), missed=length - len(kept))
         self.lines += 1
         return length
 
-    def _deliver(self, rows: Rows, stored_to: int, length: int, changes: dict[str, Any], missed: int = 0) -> None:
+    def _deliver(self, rows: Rows, length: int, changes: dict[str, Any], missed: int = 0) -> None:
         table = rows.table(self.writers.owner(rows, self.state, numbered=True), self.host, self.now()) if rows else None
         counts = {"records": len(rows), "bytes": length, "missed_bytes": missed}
         self.records += len(rows)

@@ -87,7 +87,7 @@ class LogFilter:
             until=parse_time(given["until"], now) if given.get("until") else None,
         )
 
-    def matches(self, record: LogRecord) -> bool:
+    def matches(self, record: LogRecord) -> bool:  # noqa: PLR0911 - one rule a line
         """Whether a live record passes; as the store would say."""
         if record.level < self.least or (self.levels and record.level not in self.levels):
             return False
@@ -120,10 +120,8 @@ class LogFilter:
             values["source"] = self.sources[0]
         elif self.sources:
             values["sources"] = self._globs()
-        for name, number in (("pid", self.pid), ("run", self.run), ("since", self.since), ("until", self.until)):
-            if number is not None:
-                values[name] = number
-        return values
+        numbers = {"pid": self.pid, "run": self.run, "since": self.since, "until": self.until}
+        return values | {name: number for name, number in numbers.items() if number is not None}
 
     def _globs(self) -> list[str]:
         """The source patterns with `*` alone special."""

@@ -66,7 +66,7 @@ class Grouper:
             return True
         return False
 
-    def _belongs(self, line: str) -> bool:
+    def _belongs(self, line: str) -> bool:  # noqa: C901, PLR0911 - one rule a line
         if not line or line[0] in " \t\x0b\x0c" or not line.strip():
             return True
         if _CHAINS.match(line):

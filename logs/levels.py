@@ -38,9 +38,9 @@ NUMBERS: Final[dict[str, int]] = {word: number for number, words in _WORDS.items
 BY_NAME: Final[dict[str, int]] = {name: number for number, name in NAMES.items()} | {"warning": WARN, "critical": FATAL}
 
 WORD: Final = (
-    r"(?:TRACE|DEBUG\d?|INFO(?:RMATION(?:AL)?)?|NOTICE|SUCCESS|WARN(?:ING)?|ERROR|SEVERE|FATAL|CRITICAL|EMERG(?:ENCY)?|ALERT|PANIC|DPANIC"
+    r"(?:INFO(?:RMATION(?:AL)?)?|DEBUG\d?|WARN(?:ING)?|ERROR|TRACE|NOTICE|SUCCESS|SEVERE|FATAL|CRITICAL|EMERG(?:ENCY)?|ALERT|PANIC|DPANIC"
     r"|TRC|DBG|INF|WRN|ERR|FTL|CRIT|NOTE|LOG|VERBOSE|FINE(?:R|ST)?"
-    r"|[Tt]race|[Dd]ebug|[Ii]nfo|[Nn]otice|[Nn]ote|[Ww]arn(?:ing)?|[Ee]rror|[Ee]rr|[Ff]atal|[Cc]ritical|[Cc]rit|[Ee]merg|[Aa]lert|[Pp]anic|[Ss]uccess|[Ss]evere)"
+    r"|[Ii]nfo|[Dd]ebug|[Ww]arn(?:ing)?|[Ee]rror|[Tt]race|[Nn]otice|[Nn]ote|[Ee]rr|[Ff]atal|[Cc]ritical|[Cc]rit|[Ee]merg|[Aa]lert|[Pp]anic|[Ss]uccess|[Ss]evere)"
 )
 """Matches one level word as programs write them."""
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from logs import levels
-from logs.formats import PLAIN, Format, Header, RegexFormat, Registry
+from logs.formats import PLAIN, Format, Header, LineColumns, RegexFormat, Registry
 from logs.grouping import Grouper, surely_begins
 from logs.rows import Rows
 from logs.text import last_progress, plain_text, without_codes
@@ -114,70 +114,22 @@ class BlockParser:
         """Runs of one-line records of the file's format at once, only what lies between them line by line; None when that would not pay."""
         if not isinstance(self.primary, RegexFormat) or not self.primary.dated:
             return None
-        whole = self._at_once(self.primary, text, starts, end, state.line_no)
-        if whole is not None:
-            return whole
+        columns = self.primary.columns(text, self._times)
+        if columns is None or len(columns.others) * 4 > len(starts):
+            return None
+        block = _Block(starts, end, state.line_no, self.primary.name, columns)
+        if not columns.others:
+            return block.rows(0, len(starts))
         lines = text.split("\n")
-        header = self.primary.regex.match
-        others = [number for number, line in enumerate(lines) if header(line) is None]
-        if not others or len(others) * 8 > len(lines):
-            return None
         rows, at = Rows(), 0
-        for first, last in _segments(others, len(lines)):
-            self._run(rows, lines, starts, at, first, end, state, undated, quick=True)
-            self._run(rows, lines, starts, first, last, end, state, undated, quick=False)
-            at = last
-        self._run(rows, lines, starts, at, len(lines), end, state, undated, quick=True)
-        return rows
-
-    def _run(  # noqa: PLR0913, PLR0917 - a slice of a block has two ends in lines and one in bytes
-        self,
-        rows: Rows,
-        lines: list[str],
-        starts: list[int],
-        first: int,
-        last: int,
-        end: int,
-        state: ReadState,
-        undated: Undated,
-        *,
-        quick: bool,
-    ) -> None:
-        """Add the records of lines `first` to `last` to `rows`."""
-        if first == last:
-            return
-        part, end = starts[first:last], starts[last] if last < len(starts) else end
-        text = "\n".join(lines[first:last])
-        found = None
-        if quick and isinstance(self.primary, RegexFormat):
-            found = self._at_once(self.primary, text, part, end, state.line_no + first)
-        if found is None:
+        for first, last in _segments(columns.others):
+            rows.extend(block.rows(at, first))
             read = ReadState(state.line_no + first, rows.ts[-1] if rows.ts else state.previous_ts)
-            found = self._by_line(text, text, part, end, read, undated)
-        rows.extend(found)
-
-    def _at_once(self, primary: RegexFormat, text: str, starts: list[int], end: int, line_no: int) -> Rows | None:
-        """All lines in one go, when each of them is a record of the file's format."""
-        count = len(starts)
-        columns = primary.columns(text, self._times, count)
-        if columns is None or columns.ts is None:
-            return None
-        return Rows(
-            starts,
-            [*starts[1:], end],
-            list(range(line_no, line_no + count)),
-            columns.ts,
-            ["line"] * count,
-            columns.level,
-            columns.logger,
-            columns.pid,
-            list(columns.prefix),
-            list(columns.message),
-            [None] * count,
-            [1] * count,
-            [None] * count,
-            [primary.name] * count,
-        )
+            part = "\n".join(lines[first:last])
+            rows.extend(self._by_line(part, part, starts[first:last], block.start(last), read, undated))
+            at = last
+        rows.extend(block.rows(at, len(starts)))
+        return rows
 
     def _header(self, line: str) -> tuple[Format, Header] | None:
         primary = self.primary
@@ -195,7 +147,7 @@ class BlockParser:
             return None
         return self._registry.first(line, self._times, but=primary)
 
-    def _by_line(
+    def _by_line(  # noqa: PLR0913, PLR0917 - collaborators and settings, named at the call
         self, text: str, original: str, starts: list[int], end: int, state: ReadState, undated: Undated
     ) -> Rows:
         lines = text.split("\n")
@@ -233,7 +185,7 @@ class BlockParser:
 class _Builder:
     """Collects the rows of a block line by line."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - collaborators and settings, named at the call
         self,
         starts: list[int],
         end: int,
@@ -314,16 +266,53 @@ class _Builder:
         return previous, "previous"
 
 
-def _segments(others: list[int], count: int) -> list[tuple[int, int]]:
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """The lines of a block as columns, out of which runs of one-line records are cut."""
+
+    starts: list[int]
+    end: int
+    line_no: int
+    name: str
+    columns: LineColumns
+
+    def start(self, line: int) -> int:
+        """The offset at which a line begins; the block's end behind the last."""
+        return self.starts[line] if line < len(self.starts) else self.end
+
+    def rows(self, first: int, last: int) -> Rows:
+        """Lines `first` to `last`, each a record."""
+        columns, count = self.columns, last - first
+        if count <= 0:
+            return Rows()
+        return Rows(
+            self.starts[first:last],
+            [*self.starts[first + 1 : last], self.start(last)],
+            list(range(self.line_no + first, self.line_no + last)),
+            columns.ts[first:last],
+            ["line"] * count,
+            columns.level[first:last],
+            columns.logger[first:last],
+            columns.pid[first:last],
+            list(columns.prefix[first:last]),
+            list(columns.message[first:last]),
+            [None] * count,
+            [1] * count,
+            [None] * count,
+            [self.name] * count,
+        )
+
+
+def _segments(others: list[int]) -> list[tuple[int, int]]:
     """Where lines that are no headers stand: from the header before them to the next header."""
     result: list[tuple[int, int]] = []
     for number in others:
         first = max(0, number - 1)
-        if result and result[-1][1] >= first:
+        if result and result[-1][1] >= number:
             result[-1] = (result[-1][0], number + 1)
         else:
             result.append((first, number + 1))
-    return [(first, min(last, count)) for first, last in result]
+    return result
 
 
 def _line_starts(data: bytes, base: int) -> list[int]:

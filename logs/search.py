@@ -52,9 +52,9 @@ def cursor_of(record: LogRecord) -> str:
     return f"{record.ts}.{record.file_id}.{record.pos}"
 
 
-def search(
+def search(  # noqa: PLR0913 - collaborators and settings, named at the call
     store: Store,
-    filter: LogFilter,
+    filter: LogFilter,  # noqa: A002 - the API's word
     *,
     limit: int = 200,
     before: str | None = None,

@@ -70,7 +70,7 @@ class LogService:
         suspect: an RE2 expression that every text with a secret matches: what does not match it is not given to `mask`, which makes reading much faster.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - collaborators and settings, named at the call
         self,
         *,
         store: Store,

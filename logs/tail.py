@@ -51,7 +51,7 @@ class FileTail:
         stored_from: rows of the store at or behind this position may exist already and are replaced; None: there are none.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - collaborators and settings, named at the call
         self,
         fd: int,
         state: FileState,
@@ -138,9 +138,9 @@ class FileTail:
 
     def _check(self, size: int) -> None:
         """Is what we read still there? The bytes before our position must be."""
-        if size >= self._seen:
-            if identity.read_at(self.fd, len(self._marker), self._seen - len(self._marker)) == self._marker:
-                return
+        start = self._seen - len(self._marker)
+        if size >= self._seen and identity.read_at(self.fd, len(self._marker), start) == self._marker:
+            return
         self._settle(final=True, partial=False)
         raise Truncated(max(0, self._size - self._seen))
 

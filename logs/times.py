@@ -74,7 +74,7 @@ def fraction_us(digits: str | None) -> int:
     return int((digits + "000000")[:6]) if digits else 0
 
 
-def epoch_us(value: float | str) -> int | None:
+def epoch_us(value: float | str) -> int | None:  # noqa: PLR0911 - one rule a line
     """Microseconds of a number of seconds, milliseconds, microseconds or nanoseconds since the epoch."""
     if isinstance(value, str):
         whole, _, part = value.partition(".")

@@ -64,7 +64,7 @@ class RegexFormat:
     ) -> None:
         self.name = name
         self.regex = re.compile(header, re.ASCII)
-        self.whole_lines = re.compile(rf"^({header})(.*)$", re.ASCII | re.MULTILINE)
+        self._lines = re.compile(rf"^(?:({header})(.*)|(.*))$", re.ASCII | re.MULTILINE)
         groups = self.regex.groupindex
         self._ts = groups.get("ts", 0)
         self._level = groups.get("level", 0)
@@ -114,20 +114,18 @@ class RegexFormat:
         """The level of a line that names none."""
         return levels.in_text(line[end:]) if self._default is None else self._default
 
-    def columns(self, text: str, times: TimeReader, count: int) -> "LineColumns | None":
-        """All lines of `text` at once when each of its `count` lines is a record of this format with a readable time; else None."""
-        rows = self.whole_lines.findall(text)
-        if len(rows) != count:
-            return None
-        parts = list(zip(*rows, strict=True))
-        ts: list[int] | None = None
+    def columns(self, text: str, times: TimeReader) -> "LineColumns | None":
+        """All lines of `text` at once; None when a header has a time that is none."""
+        parts = list(zip(*self._lines.findall(text), strict=True))
+        prefixes, messages = parts[0], parts[-2]
+        others = [number for number, prefix in enumerate(prefixes) if not prefix]
+        ts: list[int] = []
         if self._time is not None:
-            time, read = self._time, times
-            found = [time(read, value) for value in parts[self._ts]]
-            ts = [value for value in found if value is not None]
-            if len(ts) != count:
+            time = self._time
+            read = [time(times, value) if value else 0 for value in parts[self._ts]]
+            ts = [value for value in read if value is not None]
+            if len(ts) != len(read):
                 return None
-        prefixes, messages = parts[0], parts[-1]
         return LineColumns(
             ts,
             self._level_column(parts, messages),
@@ -135,6 +133,7 @@ class RegexFormat:
             self._pid_column(parts),
             prefixes,
             messages,
+            others,
         )
 
     def _level_column(self, parts: "list[tuple[str, ...]]", messages: tuple[str, ...]) -> list[int]:
@@ -158,14 +157,15 @@ class RegexFormat:
 
 
 class LineColumns(NamedTuple):
-    """Many one-line records as columns; `ts` None when the format has no times."""
+    """Many lines as columns, one entry a line. `others` are the numbers of the lines that are no headers, whose entries mean nothing."""
 
-    ts: list[int] | None
+    ts: list[int]
     level: list[int]
     logger: list[str | None]
     pid: list[int | None]
     prefix: tuple[str, ...]
     message: tuple[str, ...]
+    others: list[int]
 
 
 def pid_number(text: str | None) -> int | None:

@@ -99,7 +99,7 @@ class JsonFormat:
 
 
 class DockerFormat:
-    """Docker's json-file driver: `{"log": "…\\n", "stream": "stderr", "time": "…"}`."""
+    """Docker's json-file driver: objects with `log`, `stream` and `time`."""
 
     name = "docker"
     dated = True

