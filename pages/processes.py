@@ -33,9 +33,9 @@ with st.container(horizontal=True, vertical_alignment="center", key="process_fil
         max_chars=500,
     )
     shape = chosen_of("shape", SHAPES)
-    segments("Shape", "shape", list(SHAPES.items()), shape, key="shape", width=110)
+    segments("Shape", "shape", list(SHAPES.items()), shape, key="shape", width=104)
     scope = chosen_of("which", SCOPES)
-    segments("Which processes", "which", list(SCOPES.items()), scope, key="which", width=234)
+    segments("Which processes", "which", list(SCOPES.items()), scope, key="which", width=208)
     with st.popover("Columns", icon=":material/view_column:", key="columns_popover"):
         chosen = st.pills(
             "Columns",

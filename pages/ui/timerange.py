@@ -98,7 +98,7 @@ def time_range() -> TimeRange:
         chosen.name,
         clears=("from", "to"),
         key="time_range",
-        width=360 if chosen.fixed else 282,
+        width=320 if chosen.fixed else 246,
     )
     with st.popover("…", help="From one moment to another", key="time_popover"):
         _custom(chosen)

@@ -9,6 +9,7 @@ import { spark } from "./spark.js";
 
 const ROW = 30;
 const HOLD_MS = 2500;
+const NARROW = 560;
 const DEEP = 9; // further children are not indented more
 
 const CELLS = {
@@ -63,7 +64,7 @@ class ProcessTable {
 
   /** `data`: `{q, sort, tree, scope, kernel, columns, height}` from the address. */
   update(data) {
-    const columns = JSON.stringify(data.columns) !== JSON.stringify(this.columns) || data.tree !== this.tree;
+    const columns = JSON.stringify(this.#wanted(data)) !== JSON.stringify(this.columns) || data.tree !== this.tree;
     this.data = data;
     if (columns || data.sort !== this.sort) this.#header();
     this.view.style.height = `${data.height ?? 640}px`;
@@ -78,11 +79,18 @@ class ProcessTable {
     for (const off of this.off) off();
   }
 
+  /** The chosen columns; on a narrow screen the figures stand before pid and user. */
+  #wanted({ columns }) {
+    if (this.host.clientWidth >= NARROW) return columns;
+    const first = ["name", "cpu_pct", "rss"].filter((name) => columns.includes(name));
+    return [...first, ...columns.filter((name) => !first.includes(name))];
+  }
+
   #header() {
-    this.columns = this.data.columns;
+    this.columns = this.#wanted(this.data);
     this.sort = this.data.sort;
     this.tree = this.data.tree;
-    this.view.style.setProperty("--template", this.columns.map((name) => (name === "name" && this.tree ? "minmax(260px, 2fr)" : COLUMNS[name].width)).join(" "));
+    this.view.style.setProperty("--template", this.columns.map((name) => (name === "name" && this.tree ? "minmax(260px, 2fr)" : name === "name" && this.host.clientWidth < NARROW ? "150px" : COLUMNS[name].width)).join(" "));
     this.view.style.setProperty("--least", `${this.columns.reduce((sum, name) => sum + parseInt(/\d+/.exec(COLUMNS[name].width)[0], 10), 0)}px`);
     this.pool = [];
     this.body.replaceChildren();
