@@ -12,10 +12,8 @@ def plain(value: Any) -> Any:
     """One value: times as ISO 8601 in UTC, integers past 2^53 as decimal strings, bytes as text."""
     if isinstance(value, datetime):
         return (value if value.tzinfo else value.replace(tzinfo=UTC)).isoformat()
-    if isinstance(value, bool) or value is None or isinstance(value, str | float):
-        return value
-    if isinstance(value, int):
-        return value if abs(value) <= MAX_SAFE else str(value)
+    if value is None or isinstance(value, bool | str | float | int):
+        return str(value) if type(value) is int and abs(value) > MAX_SAFE else value
     if isinstance(value, bytes):
         return value.decode("utf-8", "backslashreplace")
     if isinstance(value, list | tuple):

@@ -1,5 +1,6 @@
 """Log records: search, counts, neighbours, sources, and files to read in."""
 
+import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,6 +16,7 @@ from monitor.api.errors import NotFound
 from monitor.errors import ConfigError, StoreError
 
 FLAG = {"description": "0 or 1."}
+READY_S = 10.0
 FILTER_KEYS = ("q", "regex", "raw", "case", "level", "levels", "source", "pid", "run", "since", "until")
 
 
@@ -145,13 +147,14 @@ def _records(router: APIRouter, context: Context) -> None:
 
 
 def _sources(router: APIRouter, context: Context) -> None:
-    def service() -> Any:
-        found = context.logs()
-        if found is None:
-            raise StoreError(
-                "log files are not followed yet", hint="try again in a second; `watchkeeper status` says more"
-            )
-        return found
+    async def service() -> Any:
+        """The log service; it begins a moment after the agent, once the sampler has said which machine this is."""
+        for _ in range(int(READY_S / 0.05)):
+            found = context.logs()
+            if found is not None:
+                return found
+            await asyncio.sleep(0.05)
+        raise StoreError("log files are not followed yet", hint="`watchkeeper status` says why")
 
     @router.get("/sources", response_model=models.LogSources, summary="Where records come from")
     async def sources(request: Request) -> Response:
@@ -168,14 +171,15 @@ def _sources(router: APIRouter, context: Context) -> None:
                 raise ConfigError(
                     f"{path} is not an absolute path", hint="the agent has another working directory than you"
                 )
-        job = await blocking(request, lambda: service().ingest(wanted.paths, wanted.format))
+        reader = await service()
+        job = await blocking(request, lambda: reader.ingest(wanted.paths, wanted.format))
         return json_answer({"job": str(job)})
 
     @router.get("/ingest/{job}", response_model=models.IngestJob, summary="How far a job is")
     async def ingest_job(job: str) -> Response:
         """Lines, records, bytes and seconds so far."""
         try:
-            return json_answer(service().ingest_state(job))
+            return json_answer((await service()).ingest_state(job))
         except LogsError as error:
             raise NotFound(error.message, hint="jobs are forgotten when the agent ends") from error
 
