@@ -222,6 +222,10 @@ class TimeReader:
         """Seconds (with fraction), milliseconds, microseconds or nanoseconds since the epoch."""
         return epoch_us(text)
 
+    def tai64n(self, text: str) -> int | None:
+        """`@400000004332258…`: seconds of TAI and nanoseconds in hexadecimal (daemontools, runit)."""
+        return (int(text[1:17], 16) - (1 << 62) - 10) * SECOND + int(text[17:25], 16) // 1000
+
     def any(self, text: str) -> int | None:
         """Whatever shape `text` has; for times that come as a field."""
         text = text.strip()

@@ -98,6 +98,8 @@ def _generic() -> list[Format]:
     """Any line that begins with a time; a level, a pid and a name behind it are taken as they come."""
     between = rf"(?:[ :|\]\-]*(?:\[?(?P<pid>\d{{2,8}})\]?[ :|\-]+)?[\[(<]?{_L}[\])>]?(?![\w./=])[ :|\-]*(?:(?<=[ :|\-])\[?(?P<logger>[A-Za-z_][\w.$\-]*)\]?(?:: | - | \| |:(?=\S)))?|[\]:]? ?(?:[-|] )?)"
     return [
+        RegexFormat("compose", rf"[\w.\-]+ +\| {_TS} ", TimeReader.iso, default=None),
+        RegexFormat("tai64n", r"(?P<ts>@4[0-9a-f]{23}) (?:(?P<logger>[\w.\-]+): )?", TimeReader.tai64n, default=None),
         RegexFormat("generic", rf"\[?{_TS}{between}", TimeReader.iso, default=None),
         RegexFormat(
             "generic",

@@ -66,6 +66,8 @@ SAMPLES: list[tuple[str, str, str | None, str | None, str | None, int | None, st
     ('{"@timestamp":"2026-03-01T10:11:12Z","log.level":"info","message":"ecs"}', "json", UTC_TIME, "info", None, None, "ecs"),
     ('{"text":"x\\n","record":{"time":{"repr":"","timestamp":1772359872.0},"level":{"name":"INFO","no":20},"message":"loguru","process":{"id":77}}}', "json", UTC_TIME, "info", None, 77, "loguru"),
     ('{"log":"ERROR: boom\\n","stream":"stderr","time":"2026-03-01T10:11:12.0Z"}', "docker", UTC_TIME, "error", None, None, "ERROR: boom"),
+    ("web-1  | 2026-03-01T10:11:12.345Z hello", "compose", "2026-03-01T10:11:12.345000+00:00", None, None, None, "hello"),
+    ("@4000000069a4134a1490b528 svc: up", "tai64n", "2026-03-01T10:21:52.345027+00:00", None, "svc", None, "up"),
     ("Just a line of text", "plain", None, None, None, None, "Just a line of text"),
 ]  # fmt: skip
 
