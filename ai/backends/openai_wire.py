@@ -194,7 +194,7 @@ class OpenAIWire:
         Raises:
             BackendError: of the class that fits; `StreamCut` when the answer ends before its end.
         """
-        parser, begun = SseParser(), False
+        parser, begun = SseParser(self._name), False
         timeout = httpx.Timeout(None, connect=connect_s)
         answer = _Answer(Clock())
         try:

@@ -14,7 +14,8 @@ class SseParser:
         BadOutput: (from `feed`) an event longer than `MAX_EVENT` bytes.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, backend: str = "") -> None:
+        self._backend = backend
         self._rest = bytearray()
         self._data: list[str] = []
         self._size = 0
@@ -36,7 +37,7 @@ class SseParser:
                 events.append("\n".join(self._data))
                 self._data, self._size = [], 0
         if self._size + len(self._rest) > MAX_EVENT:
-            raise BadOutput(f"The server sent an event longer than {MAX_EVENT // 1024**2} MiB.")
+            raise BadOutput(f"The server sent an event longer than {MAX_EVENT // 1024**2} MiB.", backend=self._backend)
         return events
 
     def rest(self) -> bool:

@@ -136,7 +136,9 @@ def schema_filter(tokenizer: Any, model: Any, schema: dict[str, Any], data: Any 
 
 def vocabulary_of(tokenizer: Any) -> Any:
     """The vocabulary in the form that lm-format-enforcer walks."""
-    return importlib.import_module("lmformatenforcer.integrations.exllamav2").build_token_enforcer_tokenizer_data(tokenizer)
+    return importlib.import_module("lmformatenforcer.integrations.exllamav2").build_token_enforcer_tokenizer_data(
+        tokenizer
+    )
 
 
 class ExLlamaV2Engine:

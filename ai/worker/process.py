@@ -22,6 +22,7 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 """The folder that holds `ai/`, in a checkout and in a wheel."""
 _MAX_LINE: Final = 256 * 1024
 _TAIL_LINES: Final = 60
+_MARK: Final = "WATCHKEEPER_WORKER"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,7 @@ class WorkerProcess:
         self._folder = folder
         self._heard = heard
         self._tail: deque[str] = deque(maxlen=_TAIL_LINES)
+        self._killed = False
         self.pid = popen.pid
         self.ended: asyncio.Task[Ended] = asyncio.create_task(self._live())
 
@@ -71,6 +73,7 @@ class WorkerProcess:
         """
         folder = Path(config.socket).parent
         environment = {k: v for k, v in os.environ.items() if k != "PYTHONSAFEPATH"}
+        environment[_MARK] = folder.name
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(ROOT), environment.get("PYTHONPATH"))))
         popen = subprocess.Popen(
             [sys.executable, "-m", module],
@@ -89,8 +92,16 @@ class WorkerProcess:
 
     def kill(self) -> None:
         """End the worker and everything it started; `ended` follows."""
+        self._killed = True
         if self._popen.returncode is None:
             _kill_tree(self.pid)
+
+    @property
+    def alive(self) -> bool:
+        """Whether it runs and has not been told to end; true for no longer than the kernel says so."""
+        if self._killed or self.ended.done() or self._popen.returncode is not None:
+            return False
+        return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
 
     def rss(self) -> int:
         """Resident bytes of the worker and its children, 0 when it is gone."""
@@ -108,6 +119,7 @@ class WorkerProcess:
             _kill_tree(self.pid)
             await exited
             code = self._popen.wait()
+            await asyncio.to_thread(_kill_strays, self._folder.name)
             await asyncio.wait({said, complained}, timeout=1.0)
             for task in (said, complained):
                 task.cancel()
@@ -182,6 +194,24 @@ def _kill_tree(pid: int) -> None:
             child.kill()
         except psutil.Error:
             continue
+
+
+def _kill_strays(mark: str) -> None:
+    """Ends what a crashed worker left in sessions of its own: the mark in the environment goes to all its descendants."""
+    for _ in range(3):
+        strays = [process for process in psutil.process_iter() if _is_marked(process, mark)]
+        for process in strays:
+            with contextlib.suppress(psutil.Error):
+                process.kill()  # psutil checks that it is still the same process
+        if not strays:
+            return
+
+
+def _is_marked(process: psutil.Process, mark: str) -> bool:
+    try:
+        return bool(process.environ().get(_MARK) == mark and process.status() != psutil.STATUS_ZOMBIE)
+    except (psutil.Error, OSError):
+        return False  # another user's, or gone
 
 
 async def _exit_of(popen: subprocess.Popen[bytes]) -> None:

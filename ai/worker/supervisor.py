@@ -128,7 +128,12 @@ class Supervisor:
         try:
             self._last_use = time.monotonic()
             running = self._running
-            if running is not None and self._process is not None and _same(running.config, config):
+            if (
+                running is not None
+                and self._process is not None
+                and self._process.alive
+                and _same(running.config, config)
+            ):
                 return replace(running, cold=False)
             await self._stop("asked")
             return await self._start(config, deadline_s - (time.monotonic() - begun))
@@ -296,7 +301,7 @@ class Supervisor:
         if process is None:
             return
         self._running = None
-        if not process.ended.done():
+        if process.alive:
             self._reason = reason
             process.kill()
         await asyncio.wait({process.ended})

@@ -50,7 +50,9 @@ def tiny_model(folder: Path) -> None:
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     special = ["<unk>", "<s>", "</s>"]
-    trainer = trainers.BpeTrainer(vocab_size=300, special_tokens=special, initial_alphabet=pre_tokenizers.ByteLevel.alphabet())
+    trainer = trainers.BpeTrainer(
+        vocab_size=300, special_tokens=special, initial_alphabet=pre_tokenizers.ByteLevel.alphabet()
+    )
     tokenizer.train_from_iterator(["hello world of jobs, python engineers and databases"] * 20, trainer)
     tokenizer.save(str(folder / "tokenizer.json"))
     vocabulary, hidden, inner, layers, heads = tokenizer.get_vocab_size(), 128, 256, 2, 2
@@ -62,7 +64,14 @@ def tiny_model(folder: Path) -> None:
     }  # fmt: skip
     (folder / "config.json").write_text(json.dumps(config))
     (folder / "tokenizer_config.json").write_text(
-        json.dumps({"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>", "chat_template": "{% for m in messages %}{{ m.content }}{% endfor %}"})
+        json.dumps(
+            {
+                "bos_token": "<s>",
+                "eos_token": "</s>",
+                "unk_token": "<unk>",
+                "chat_template": "{% for m in messages %}{{ m.content }}{% endfor %}",
+            }
+        )
     )
     half = torch.float16
     tensors = {
@@ -139,7 +148,9 @@ def checks_v2(folder: Path) -> dict[str, Callable[[], None]]:
         assert tokenizer.eos_token_id in made.stop_tokens
 
     def schema() -> None:
-        made = ours.schema_filter(tokenizer, model, {"type": "object", "properties": {"a": {"type": "boolean"}}, "required": ["a"]})
+        made = ours.schema_filter(
+            tokenizer, model, {"type": "object", "properties": {"a": {"type": "boolean"}}, "required": ["a"]}
+        )
         made.begin("")
         allowed, ends = made.next()
         pieces = tokenizer.get_id_to_piece_list()
@@ -164,13 +175,19 @@ def checks_v2(folder: Path) -> dict[str, Callable[[], None]]:
         "job": job,
         "schema filter": schema,
         "signatures": signatures,
-        "a path instead of a config fails (model)": lambda: fails(AttributeError, lambda: exllamav2.ExLlamaV2(str(folder))),
-        "a path instead of a config fails (tokenizer)": lambda: fails(AttributeError, lambda: exllamav2.ExLlamaV2Tokenizer(str(folder))),
+        "a path instead of a config fails (model)": lambda: fails(
+            AttributeError, lambda: exllamav2.ExLlamaV2(str(folder))
+        ),
+        "a path instead of a config fails (tokenizer)": lambda: fails(
+            AttributeError, lambda: exllamav2.ExLlamaV2Tokenizer(str(folder))
+        ),
         "paged without flash-attn fails": lambda: fails(
-            AssertionError, lambda: generator.ExLlamaV2DynamicGenerator(model=model, cache=None, tokenizer=tokenizer, paged=True)
+            AssertionError,
+            lambda: generator.ExLlamaV2DynamicGenerator(model=model, cache=None, tokenizer=tokenizer, paged=True),
         ),
         "loading stops at the missing GPU": lambda: fails(
-            (AssertionError, RuntimeError), lambda: ours.ExLlamaV2Engine(wanted)  # type: ignore[arg-type]  # either, by torch's version
+            (AssertionError, RuntimeError),
+            lambda: ours.ExLlamaV2Engine(wanted),  # type: ignore[arg-type]  # either, by torch's version
         ),
     }
 
@@ -222,7 +239,9 @@ def checks_v3(folder: Path) -> dict[str, Callable[[], None]]:
         "job": job,
         "sampler": sampler,
         "signatures": signatures,
-        "a path instead of a config fails": lambda: fails(AttributeError, lambda: exllamav3.Model.from_config(str(folder))),
+        "a path instead of a config fails": lambda: fails(
+            AttributeError, lambda: exllamav3.Model.from_config(str(folder))
+        ),
     }
 
 

@@ -1,0 +1,442 @@
+"""OpenAI-compatible servers: true times, honest counts, and the right error for each way to fail."""
+
+import asyncio
+import json
+from collections.abc import Callable, Iterable
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ai.backends.openai_compat import OpenAIBackend
+from ai.backends.sse import SseParser
+from ai.errors import (
+    BackendDown,
+    BackendError,
+    BackendOutOfMemory,
+    BackendOverloaded,
+    BackendTimeout,
+    BadOutput,
+    BadRequest,
+    Cancelled,
+    ContextOverflow,
+    ModelMissing,
+    StreamCut,
+)
+from ai.protocol import Backend, Completion, complete
+from ai.types import Deadlines, LoadSpec, Sampling
+from tests.ai.kit import Raw, ask, http, raw_server, until
+
+LISTING = http(
+    json.dumps(
+        {"object": "list", "data": [{"id": "m", "owned_by": "llamacpp", "meta": {"n_ctx": 2048, "ftype": "Q4_K_M"}}]}
+    )
+)
+PLAIN = http(json.dumps({"object": "list", "data": [{"id": "m", "owned_by": "someone"}]}))
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
+DONE = b"data: [DONE]\n\n"
+
+
+def event(**value: Any) -> bytes:
+    """One server-sent event."""
+    return b"data: " + json.dumps(value).encode() + b"\n\n"
+
+
+def delta(finish: str | None = None, **said: Any) -> bytes:
+    """One chunk of an answer."""
+    return event(model="m", choices=[{"index": 0, "delta": said, "finish_reason": finish}])
+
+
+def usage(prompt: int, completion: int, **more: Any) -> bytes:
+    """The chunk with the counts."""
+    return event(
+        choices=[], usage={"prompt_tokens": prompt, "completion_tokens": completion} | more.pop("usage", {}), **more
+    )
+
+
+async def with_server(use: Callable[[OpenAIBackend, Raw], Any], *answers: list[Any]) -> Any:
+    """Run something against a server that gives these answers after its list of models."""
+    async with raw_server([LISTING], [http("{}")], *answers) as server:
+        backend = OpenAIBackend(server.url)
+        try:
+            await backend.ensure_loaded(LoadSpec("m"))
+            return await use(backend, server)
+        finally:
+            await backend.close()
+
+
+def answer(*parts: Any, **more: Any) -> Completion:
+    """The completion of an answer that arrives as these parts."""
+
+    async def use(backend: OpenAIBackend, _: Raw) -> Completion:
+        return await complete(backend, ask("hi"), **more)
+
+    result: Completion = asyncio.run(with_server(use, [HEAD, *parts]))
+    return result
+
+
+def fails(kind: type[BackendError], reply: list[Any], **more: Any) -> BackendError:
+    """The error that a reply leads to."""
+
+    async def use(backend: OpenAIBackend, _: Raw) -> BackendError:
+        with pytest.raises(kind) as caught:
+            await complete(backend, ask("hi"), **more)
+        assert type(caught.value) is kind
+        assert caught.value.backend == backend.name
+        return caught.value
+
+    error: BackendError = asyncio.run(with_server(use, reply))
+    return error
+
+
+def test_a_whole_answer_with_the_servers_own_figures() -> None:
+    """Text, counts, cache and timings come through, each with its origin."""
+    timings = {"prompt_ms": 50.0, "predicted_ms": 200.0, "cache_n": 3}
+    made = answer(
+        delta(role="assistant", content=None),
+        delta(content="Hel"),
+        delta(content="lo"),
+        delta("stop"),
+        usage(12, 5, timings=timings),
+        DONE,
+    )
+    assert (made.text, made.final.finish_reason, made.final.model) == ("Hello", "stop", "m")
+    figures = made.final.usage
+    assert figures.prompt_tokens is not None
+    assert (figures.prompt_tokens.value, figures.prompt_tokens.origin) == (12, "reported")
+    assert figures.cached_tokens is not None
+    assert figures.cached_tokens.value == 3
+    rate = made.final.generation_rate()
+    assert rate is not None
+    assert (rate.value, rate.origin) == (pytest.approx(20.0), "reported")
+    prompt = made.final.prompt_rate()
+    assert prompt is not None
+    assert prompt.value == pytest.approx(9 / 0.05)
+
+
+def test_the_first_token_is_the_first_content_and_not_the_role() -> None:
+    """A chunk that names a role comes at once and says nothing; the time runs on (vllm#3759)."""
+    made = answer(
+        delta(role="assistant"), delta(content=""), 0.25, delta(content="x"), delta("stop"), usage(1, 2), DONE
+    )
+    assert made.final.timings.ttft is not None
+    assert made.final.timings.ttft.value >= 0.25
+    assert made.final.timings.ttft.origin == "measured"
+
+
+@pytest.mark.parametrize("field", ["reasoning_content", "reasoning"])
+def test_reasoning_counts_as_the_first_token_and_is_told_apart(field: str) -> None:
+    """A thinking model is not slow to begin; its thoughts are no part of the text."""
+    made = answer(delta(**{field: "hm"}), 0.3, delta(content="yes"), delta("stop"), usage(1, 2), DONE)
+    assert (made.reasoning, made.text) == ("hm", "yes")
+    spent = made.final.timings
+    assert spent.ttft is not None
+    assert spent.total is not None
+    assert spent.total.value - spent.ttft.value >= 0.3
+
+
+def test_chunks_are_not_tokens() -> None:
+    """Two chunks of nine tokens: the rate follows the counts."""
+    made = answer(
+        delta(content="four tokens here now"),
+        0.2,
+        delta(content=" and five more of them"),
+        delta("stop"),
+        usage(1, 9),
+        DONE,
+    )
+    measured = made.final.measured_rate()
+    assert measured is not None
+    assert measured.origin == "measured"
+    assert measured.value <= 8 / 0.2
+    assert len(made.arrivals) == 2
+
+
+def test_missing_counts_are_estimated_and_said_to_be() -> None:
+    """Without usage no number pretends to be reported."""
+    made = answer(delta(content="x" * 40), delta("stop"), DONE)
+    assert made.final.usage.completion_tokens is not None
+    assert (made.final.usage.completion_tokens.value, made.final.usage.completion_tokens.origin) == (10, "estimated")
+    assert "no token counts" in made.final.notes[0]
+
+
+def test_tabbyapis_rates_become_durations() -> None:
+    """TabbyAPI tells rates and its queue inside usage."""
+    made = answer(
+        delta(content="x"),
+        delta("stop"),
+        usage(100, 10, usage={"prompt_tokens_per_sec": 50.0, "gen_tokens_per_sec": 20.0, "queue_time": 0.5}),
+        DONE,
+    )
+    timings = made.final.timings
+    assert [
+        timings.prompt and timings.prompt.value,
+        timings.generation and timings.generation.value,
+        timings.queue and timings.queue.value,
+    ] == [2.0, 0.5, 0.5]
+
+
+def test_a_length_stop_is_told_from_an_end() -> None:
+    """An answer cut by max_tokens says `length`."""
+    assert answer(delta(content="x"), delta("length"), usage(1, 1), DONE).final.finish_reason == "length"
+
+
+def test_a_server_without_done_is_believed_when_it_gave_a_reason() -> None:
+    """`[DONE]` is a courtesy; a finish reason is the end."""
+    assert answer(delta(content="x"), delta("stop"), usage(1, 1)).text == "x"
+
+
+def test_a_stream_that_is_cut_is_an_error() -> None:
+    """Neither finish reason nor `[DONE]`: the answer is not complete, even though the connection closed in order."""
+    fails(StreamCut, [HEAD, delta(content="half an answ")])
+
+
+def test_a_connection_that_breaks_midway_is_a_cut_stream() -> None:
+    """A chunked body that ends in the middle raises in the transport; it is the same thing."""
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    part = delta(content="x")
+    fails(StreamCut, [head, f"{len(part):x}\r\n".encode() + part + b"\r\nff\r\nda"])
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind"),
+    [
+        (
+            "400 Bad Request",
+            {
+                "error": {
+                    "type": "exceed_context_size_error",
+                    "message": "request (4031 tokens) exceeds",
+                    "n_prompt_tokens": 4031,
+                    "n_ctx": 2048,
+                }
+            },
+            ContextOverflow,
+        ),
+        (
+            "400 Bad Request",
+            {"error": {"message": "This model's maximum context length is 4096 tokens."}},
+            ContextOverflow,
+        ),
+        ("400 Bad Request", {"error": {"message": "temperature must be positive"}}, BadRequest),
+        ("401 Unauthorized", {"error": "who are you"}, BadRequest),
+        (
+            "404 Not Found",
+            {"error": {"message": "The model `x` does not exist.", "code": "model_not_found"}},
+            ModelMissing,
+        ),
+        ("404 Not Found", {"detail": "Not Found"}, BadRequest),
+        ("302 Found", {}, BadRequest),
+        ("422 Unprocessable Entity", {"detail": [{"loc": ["body"]}]}, BadRequest),
+        ("429 Too Many Requests", {"error": {"message": "slow down"}}, BackendOverloaded),
+        ("503 Service Unavailable", {"error": {"message": "Loading model"}}, BackendOverloaded),
+        (
+            "500 Internal Server Error",
+            {"error": {"message": "CUDA out of memory. Tried to allocate 2 GiB"}},
+            BackendOutOfMemory,
+        ),
+        ("500 Internal Server Error", {"error": {"message": "assertion failed in the server room"}}, BackendError),
+        ("502 Bad Gateway", {}, BackendDown),
+    ],
+)
+def test_each_refusal_has_its_class(status: str, body: dict[str, Any], kind: type[BackendError]) -> None:
+    """What a caller would do differently is a different error."""
+    fails(kind, [http(json.dumps(body), status)])
+
+
+def test_an_overflow_carries_its_numbers() -> None:
+    """The caller can shorten by the right amount; and it is no outage."""
+    body = {
+        "error": {"type": "exceed_context_size_error", "message": "too long", "n_prompt_tokens": 4031, "n_ctx": 2048}
+    }
+    error = fails(ContextOverflow, [http(json.dumps(body), "400 Bad Request")])
+    assert isinstance(error, ContextOverflow)
+    assert (error.prompt_tokens, error.context, error.outage) == (4031, 2048, False)
+
+
+def test_an_error_inside_the_stream_has_its_class_too() -> None:
+    """After a 200 the server may still fail."""
+    fails(
+        BackendOutOfMemory,
+        [HEAD, delta(content="x"), event(error={"message": "CUDA error: out of memory", "code": 500})],
+    )
+
+
+@pytest.mark.parametrize("junk", [b"data: {not json\n\n", b"data: [1]\n\n", b"data: " + b"x" * (5 * 1024 * 1024)])
+def test_junk_is_bad_output(junk: bytes) -> None:
+    """A stream of another kind ends as an error, within bounds."""
+    fails(BadOutput, [HEAD, junk])
+
+
+def test_nobody_there_is_down() -> None:
+    """A refused connection at the first request."""
+
+    async def go() -> None:
+        backend = OpenAIBackend("http://127.0.0.1:1")
+        try:
+            with pytest.raises(BackendDown):
+                await complete(backend, ask("hi"))
+            assert (await backend.health(1)).state == "down"
+        finally:
+            await backend.close()
+
+    asyncio.run(go())
+
+
+@pytest.mark.parametrize(
+    ("parts", "deadlines", "phase"),
+    [
+        ([asyncio.Event], Deadlines(first_token_s=0.2), "first token"),
+        ([HEAD, delta(role="assistant"), asyncio.Event], Deadlines(first_token_s=0.2), "first token"),
+        ([HEAD, delta(content="x"), asyncio.Event], Deadlines(between_tokens_s=0.2), "between tokens"),
+        ([HEAD, *([delta(content="x"), 0.05] * 100)], Deadlines(total_s=0.5), "total"),
+    ],
+)
+def test_each_deadline_ends_the_call_and_the_connection(parts: list[Any], deadlines: Deadlines, phase: str) -> None:
+    """First token, between tokens, total: the error names which, and the server sees the hang-up that frees its slot."""
+
+    async def use(backend: OpenAIBackend, server: Raw) -> None:
+        with pytest.raises(BackendTimeout) as caught:
+            await complete(backend, ask("hi"), deadlines=deadlines)
+        assert caught.value.phase == phase
+        await until(lambda: server.open_connections == 0)
+
+    asyncio.run(with_server(use, [part() if part is asyncio.Event else part for part in parts]))
+
+
+def test_a_cancelled_call_hangs_up_at_once() -> None:
+    """Setting the event ends the wait that is under way and frees the slot."""
+
+    async def use(backend: OpenAIBackend, server: Raw) -> None:
+        cancel = asyncio.Event()
+        call = asyncio.create_task(complete(backend, ask("hi"), cancel=cancel))
+        await until(lambda: len(server.requests) == 3)
+        cancel.set()
+        with pytest.raises(Cancelled):
+            await call
+        await until(lambda: server.open_connections == 0)
+
+    asyncio.run(with_server(use, [HEAD, delta(content="x"), asyncio.Event()]))
+
+
+def test_every_sampler_value_is_sent_to_a_known_server() -> None:
+    """Defaults of servers differ; llama.cpp gets all of them, the schema, and no prompt cache when that is asked."""
+
+    async def use(backend: OpenAIBackend, server: Raw) -> dict[str, Any]:
+        request = ask(
+            "hi",
+            json_schema={"type": "object"},
+            reuse_prompt=False,
+            ignore_eos=True,
+            stop=("END",),
+            sampling=Sampling(seed=7),
+        )
+        await complete(backend, request)
+        body: dict[str, Any] = json.loads(server.requests[-1].split(b"\r\n\r\n", 1)[1])
+        return body
+
+    body = asyncio.run(with_server(use, [HEAD, delta("stop"), DONE]))
+    expected = {"temperature": 0.0, "top_k": 1, "top_p": 1.0, "min_p": 0.0, "repeat_penalty": 1.0, "seed": 7, "cache_prompt": False, "ignore_eos": True, "stop": ["END"], "stream": True, "stream_options": {"include_usage": True}, "max_tokens": 8}  # fmt: skip
+    assert {key: body[key] for key in expected} == expected
+    assert body["response_format"]["json_schema"]["schema"] == {"type": "object"}
+
+
+def test_an_unknown_server_gets_only_what_the_standard_has() -> None:
+    """A strict server refuses fields it does not know."""
+
+    async def go() -> dict[str, Any]:
+        async with raw_server([PLAIN], [HEAD, delta("stop"), DONE]) as server:
+            backend = OpenAIBackend(server.url)
+            try:
+                await backend.ensure_loaded(LoadSpec(""))
+                await complete(backend, ask("hi"))
+                body: dict[str, Any] = json.loads(server.requests[-1].split(b"\r\n\r\n", 1)[1])
+                return body
+            finally:
+                await backend.close()
+
+    assert set(asyncio.run(go())) == {
+        "model",
+        "messages",
+        "stream",
+        "stream_options",
+        "max_tokens",
+        "temperature",
+        "top_p",
+        "seed",
+    }
+
+
+def test_what_is_loaded_is_reported_and_a_shorter_context_noted() -> None:
+    """The server decides; the report says where it differs from what was asked."""
+
+    async def go() -> None:
+        async with raw_server([LISTING], [http('{"build_info": "b1"}')]) as server:
+            backend = OpenAIBackend(server.url)
+            try:
+                assert isinstance(backend, Backend)
+                report = await backend.ensure_loaded(LoadSpec("m", context=8192))
+                assert (report.context, report.quantization, report.engine_version) == (
+                    2048,
+                    "Q4_K_M",
+                    "llama.cpp server b1",
+                )
+                assert "2048" in report.notes[0]
+            finally:
+                await backend.close()
+
+    asyncio.run(go())
+
+
+def test_a_model_it_does_not_serve_is_missing() -> None:
+    """The error names what it has."""
+
+    async def go() -> None:
+        async with raw_server([PLAIN]) as server:
+            backend = OpenAIBackend(server.url)
+            try:
+                with pytest.raises(ModelMissing, match="it has: m"):
+                    await backend.ensure_loaded(LoadSpec("absent"))
+            finally:
+                await backend.close()
+
+    asyncio.run(go())
+
+
+def lines_of(events: Iterable[str], newline: str) -> bytes:
+    """Events as a server with this line ending writes them."""
+    made = "".join(
+        newline.join([": a comment", "event: x", *(f"data: {line}" for line in text.split("\n"))]) + newline * 2
+        for text in events
+    )
+    return made.encode()
+
+
+TEXTS = st.lists(
+    st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r"), min_size=1, max_size=30), max_size=5
+)
+
+
+@given(
+    TEXTS,
+    st.sampled_from(["\n", "\r\n", "\r"]),
+    st.lists(st.integers(0, 400), max_size=10),
+    st.sampled_from([b"", b"\xef\xbb\xbf"]),
+)
+def test_events_come_through_however_the_bytes_are_cut(
+    texts: list[str], newline: str, cuts: list[int], bom: bytes
+) -> None:
+    """Any line ending, any cut, even within a character: the same events."""
+    data = bom + lines_of(texts, newline)
+    parser = SseParser()
+    places = sorted({0, len(data), *(cut for cut in cuts if cut < len(data))})
+    found = [text for begin, end in pairwise(places) for text in parser.feed(data[begin:end])]
+    assert found == texts
+
+
+@given(st.binary(max_size=500))
+def test_the_parser_takes_any_bytes(data: bytes) -> None:
+    """Noise makes events or none, never an exception."""
+    SseParser().feed(data)
