@@ -199,8 +199,7 @@ class Agent:
     async def _stop(self, server: Server, serving: "asyncio.Task[None]", chores: "list[asyncio.Task[None]]") -> None:
         """End in an order that loses nothing: readers first, then the writer, then the address."""
         began = time.monotonic()
-        for chore in chores:
-            chore.cancel()
+        await _cancelled(chores)
         server.should_exit = True
         if self._logs_starting is not None:
             await asyncio.wait({self._logs_starting}, timeout=2)
@@ -208,7 +207,6 @@ class Agent:
         if self.logs is not None:
             stops.append(self.logs.stop)
         await asyncio.gather(*(asyncio.to_thread(stop) for stop in stops), return_exceptions=True)
-        await asyncio.gather(*chores, return_exceptions=True)
         if not await asyncio.to_thread(self.writer.stop):
             log.error("the store took too long; %d samples were not written", self.writer.waiting)
         await asyncio.wait({serving}, timeout=1)
@@ -347,9 +345,10 @@ class Agent:
 
     async def _tell_status(self) -> None:
         """The slower news: every 5 s, and when something changed."""
-        while True:
+        while not self._ending.is_set():
             try:
-                await asyncio.wait_for(self._status_due.wait(), STATUS_S)
+                async with asyncio.timeout(STATUS_S):
+                    await self._status_due.wait()
                 await asyncio.sleep(0.05)
             except TimeoutError:
                 pass
@@ -392,6 +391,17 @@ class Agent:
                     ]
                     self.restart_needed = sorted({*self.restart_needed, *(f"store.{k}" for k in changed)})
             self._publish_soon()
+
+
+async def _cancelled(tasks: "list[asyncio.Task[None]]") -> None:
+    """Cancel tasks and wait until they have ended; one that was just woken may miss the first cancellation."""
+    waiting = set(tasks)
+    for _ in range(3):
+        for task in waiting:
+            task.cancel()
+        if not waiting:
+            return
+        _, waiting = await asyncio.wait(waiting, timeout=0.3)
 
 
 @runtime_checkable

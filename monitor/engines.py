@@ -62,7 +62,8 @@ class EngineWatch:
             except Exception:  # one look that fails must not end the watch of the engines
                 log.exception("the model engines could not be looked at")
             try:
-                await asyncio.wait_for(self._wake.wait(), self._settings().check_s)
+                async with asyncio.timeout(self._settings().check_s):
+                    await self._wake.wait()
             except TimeoutError:
                 continue
 

@@ -203,13 +203,15 @@ def test_a_long_data_directory_still_has_a_socket(make_agent: Make, tmp_path: Pa
     assert not socket.exists()
 
 
-def test_the_agent_ends_with_its_parent(make_agent: Make, wait_for: Wait) -> None:
+def test_the_agent_ends_with_its_parent(make_agent: Make) -> None:
     """An agent that a launcher started ends when the launcher is killed."""
+    agent = make_agent(options=["--parent", str(os.getpid())])
+    assert agent.process.poll() is None
+    agent.stop()
     with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]) as stranger:
-        agent = make_agent(options=["--parent", str(os.getpid())])
-        assert agent.process.poll() is None
-        agent.stop()
-        orphan = make_agent(options=["--parent", str(stranger.pid)], start=False)
-        orphan.start(wait=False)
-        assert orphan.process.wait(40) == 0  # not its parent at all: as if it were gone
-        stranger.kill()
+        try:
+            orphan = make_agent(options=["--parent", str(stranger.pid)], start=False)
+            orphan.start(wait=False)
+            assert orphan.process.wait(40) == 0  # not its parent at all: as if it were gone
+        finally:
+            stranger.kill()
