@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001 - dashes, quotes and signs of typeset text are what is meant
 """Where in a posting a value is said; a value that is not said there is not believed."""
 
 import re
@@ -74,7 +75,8 @@ class Searchable:
         span = self._first(rf"(?<![\d.,]){digits}(?:[.,]00?)?(?!\d|[.,]\d)")
         if span is None and whole >= 1000 and whole % 500 == 0:
             thousands = f"{whole / 1000:g}".replace(".", "[.,]")
-            span = self._first(rf"(?<![\d.,]){thousands}(?=\s?(?:k\b|tsd|mil\b|t€|(?:-|–|to|bis|a)\s?\S?\d+\s?k\b))")
+            mark = r"\s?(?:k\b|tsd|mil\b|t€)"
+            span = self._first(rf"(?<![\d.,]){thousands}(?:{mark}|(?=\s?(?:-|–|to|bis|a)\s?\S?\d+{mark}))")
         return span
 
     def find_skill(self, value: str) -> Span | None:
@@ -104,14 +106,14 @@ class Searchable:
 
 def fold(value: str) -> str:
     """A text for comparing: compatible forms, case folded, white space single, quotes and dashes plain."""
-    return "".join(piece for char in value for piece in _fold_char(char)).strip()
+    return " ".join("".join(piece for char in value for piece in _fold_char(char)).split())
 
 
 def _fold_char(char: str) -> str:
     if char.isspace():
         return " "
-    if char in "‘’`´":  # noqa: RUF001 - these are the quotes to be made plain
+    if char in "‘’`´":
         return "'"
-    if char in "‐‑‒–—":  # noqa: RUF001 - these are the dashes to be made plain
+    if char in "‐‑‒–—":
         return "-"
     return unicodedata.normalize("NFKC", char).casefold()

@@ -76,7 +76,7 @@ def refuse_remote(*, remote: bool, allowed: bool) -> None:
         )
 
 
-async def explain(
+async def explain(  # noqa: PLR0913 - what may be said about a question
     asker: Asker,
     records: Sequence[GivenRecord],
     *,

@@ -100,12 +100,59 @@ def _looks_like_html(posting: str) -> bool:
 
 
 _STOP_WORDS: Final[dict[str, frozenset[str]]] = {
-    "en": frozenset(["the", "and", "of", "to", "in", "for", "with", "you", "we", "our", "are", "is", "your", "will", "as"]),
-    "de": frozenset(["und", "der", "die", "das", "mit", "für", "wir", "sie", "ein", "eine", "von", "zu", "du", "deine", "ihre", "bei", "als"]),
-    "es": frozenset(["de", "la", "el", "y", "en", "con", "para", "los", "las", "un", "una", "que", "tu", "nuestro", "por", "como"]),
-    "fr": frozenset(["de", "la", "le", "et", "les", "des", "en", "pour", "vous", "nous", "un", "une", "du", "est", "avec", "votre", "dans", "au"]),
+    "en": frozenset(
+        ["the", "and", "of", "to", "in", "for", "with", "you", "we", "our", "are", "is", "your", "will", "as"]
+    ),
+    "de": frozenset(
+        [
+            "und",
+            "der",
+            "die",
+            "das",
+            "mit",
+            "für",
+            "wir",
+            "sie",
+            "ein",
+            "eine",
+            "von",
+            "zu",
+            "du",
+            "deine",
+            "ihre",
+            "bei",
+            "als",
+        ]
+    ),
+    "es": frozenset(
+        ["de", "la", "el", "y", "en", "con", "para", "los", "las", "un", "una", "que", "tu", "nuestro", "por", "como"]
+    ),
+    "fr": frozenset(
+        [
+            "de",
+            "la",
+            "le",
+            "et",
+            "les",
+            "des",
+            "en",
+            "pour",
+            "vous",
+            "nous",
+            "un",
+            "une",
+            "du",
+            "est",
+            "avec",
+            "votre",
+            "dans",
+            "au",
+        ]
+    ),
     "nl": frozenset(["de", "het", "een", "en", "van", "met", "voor", "wij", "je", "jij", "op", "bij", "als", "onze"]),
-    "it": frozenset(["di", "il", "la", "e", "per", "con", "una", "un", "che", "del", "della", "nel", "siamo", "cerchiamo"]),
+    "it": frozenset(
+        ["di", "il", "la", "e", "per", "con", "una", "un", "che", "del", "della", "nel", "siamo", "cerchiamo"]
+    ),
     "pt": frozenset(["de", "o", "a", "e", "com", "para", "os", "as", "um", "uma", "que", "em", "no", "na", "do", "da"]),
 }
 

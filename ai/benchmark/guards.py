@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final, Literal
 
 from ai.errors import BackendError
 from ai.protocol import Completion
+from ai.types import Final as Final_
 
 Flag = Literal[
     "neighbour load", "cpu steal", "throttled", "swapping", "io pressure", "clock jump", "suspended", "gpu shared",
@@ -113,41 +115,52 @@ def neighbour_share(before: Readings, after: Readings) -> float | None:
 
 def judge_answer(done: Completion, expected: Expected, limits: Limits = DEFAULT_LIMITS) -> list[Flag]:
     """Flags about an answer."""
-    flags: list[Flag] = []
-    final = done.final
-    usage, timings = final.usage, final.timings
-    prompt, made, cached = usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens
-    if cached is not None and prompt is not None and cached.value > max(8, 0.1 * prompt.value):
-        flags.append("prompt cache hit")
-    short = (
-        prompt is not None
-        and expected.prompt_tokens is not None
-        and prompt.value + (cached.value if cached and cached.value > prompt.value else 0)
-        < 0.9 * expected.prompt_tokens - 2
+    final, timings = done.final, done.final.timings
+    tests: dict[Flag, bool] = {
+        "prompt cache hit": _cached(final),
+        "prompt truncated": final.truncated or _prompt_short(final, expected),
+        "unexpected stop": _stopped_otherwise(final, expected),
+        "context mismatch": None not in (expected.context, expected.context_wanted)
+        and expected.context != expected.context_wanted,
+        "usage missing": final.usage.completion_tokens is None or final.usage.prompt_tokens is None,
+        "wrong token count": _miscounted(done, expected),
+        "cold load": timings.load is not None and timings.load.value > limits.load_s,
+        "queued": timings.queue is not None and timings.queue.value > limits.queued_s,
+        "timings not believed": bool(timings.distrust),
+        "stalled": _stalled(done.arrivals, limits),
+    }
+    return [flag for flag, raised in tests.items() if raised]
+
+
+def _cached(final: Final_) -> bool:
+    prompt, cached = final.usage.prompt_tokens, final.usage.cached_tokens
+    return cached is not None and prompt is not None and cached.value > max(8, 0.1 * prompt.value)
+
+
+def _prompt_short(final: Final_, expected: Expected) -> bool:
+    prompt, cached = final.usage.prompt_tokens, final.usage.cached_tokens
+    if prompt is None or expected.prompt_tokens is None:
+        return False
+    beside = (
+        cached.value if cached is not None and cached.value > prompt.value else 0
+    )  # some engines leave cached ones out
+    return prompt.value + beside < 0.9 * expected.prompt_tokens - 2
+
+
+def _stopped_otherwise(final: Final_, expected: Expected) -> bool:
+    made = final.usage.completion_tokens
+    if expected.exact_tokens:
+        return final.finish_reason == "other" or (made is not None and made.value < expected.max_tokens)
+    return final.finish_reason != "stop"
+
+
+def _miscounted(done: Completion, expected: Expected) -> bool:
+    made, prompt = done.final.usage.completion_tokens, done.final.usage.prompt_tokens
+    if made is not None and (made.value > expected.max_tokens + 1 or (made.value < 1 and bool(done.text))):
+        return True
+    return (
+        prompt is not None and bool(expected.prompt_tokens) and prompt.value > 1.25 * (expected.prompt_tokens or 0) + 8
     )
-    if final.truncated or short:
-        flags.append("prompt truncated")
-    if (final.finish_reason == "length") != expected.exact_tokens and final.finish_reason != "stop":
-        flags.append("unexpected stop")
-    elif expected.exact_tokens and made is not None and made.value < expected.max_tokens:
-        flags.append("unexpected stop")
-    if None not in (expected.context, expected.context_wanted) and expected.context != expected.context_wanted:
-        flags.append("context mismatch")
-    if made is None or prompt is None:
-        flags.append("usage missing")
-    if made is not None and (made.value > expected.max_tokens + 1 or (made.value < 1 and done.text)):
-        flags.append("wrong token count")
-    elif prompt is not None and expected.prompt_tokens and prompt.value > 1.25 * expected.prompt_tokens + 8:
-        flags.append("wrong token count")
-    if timings.load is not None and timings.load.value > limits.load_s:
-        flags.append("cold load")
-    if timings.queue is not None and timings.queue.value > limits.queued_s:
-        flags.append("queued")
-    if timings.distrust:
-        flags.append("timings not believed")
-    if _stalled(done.arrivals, limits):
-        flags.append("stalled")
-    return flags
 
 
 def judge_error(error: BackendError) -> list[Flag]:
@@ -163,7 +176,7 @@ def unfit(flags: Sequence[str], *, accept_environment: bool = False) -> bool:
 
 
 def _stalled(arrivals: Sequence[tuple[int, int]], limits: Limits) -> bool:
-    gaps = sorted((b[0] - a[0]) / 1e9 for a, b in zip(arrivals, arrivals[1:], strict=False))
+    gaps = sorted((b[0] - a[0]) / 1e9 for a, b in pairwise(arrivals))
     if len(gaps) < 4:
         return False
     return gaps[-1] > max(limits.stall_s, limits.stall_factor * gaps[len(gaps) // 2])

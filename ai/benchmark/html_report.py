@@ -28,12 +28,19 @@ def to_html(report: BenchmarkReport) -> str:
     """The page."""
     when = datetime.fromtimestamp(report.started / 1e6, UTC).strftime("%Y-%m-%d %H:%M UTC")
     seconds = (report.ended - report.started) / 1e6
+    about = (
+        f"{when}; {report.blocks} blocks in {seconds:.0f} s; {escape(report.state)}; stopped because "
+        f"{escape(report.stopped_because)}; {sum(c.flagged for c in report.contenders)} measurements left out"
+    )
+    how = (
+        f"Manifest sha256 {escape(report.manifest_sha256)}. Every figure says where it is from: reported by the engine, measured by "
+        "this program, or estimated. Ratios compare interleaved blocks; their intervals hold over all looks."
+    )
     parts = [
         "<!doctype html><html lang='en'><head><meta charset='utf-8'><meta name='viewport' content='width=device-width'>",
         "<meta http-equiv='Content-Security-Policy' content=\"default-src 'none'; style-src 'unsafe-inline'\">",
         f"<title>Benchmark {escape(report.id)}</title><style>{_STYLE}</style></head><body>",
-        f"<h1>Benchmark of model engines</h1><p class='mut'>{when}; {report.blocks} blocks in {seconds:.0f} s; {escape(report.state)}; "
-        f"stopped because {escape(report.stopped_because)}; {sum(c.flagged for c in report.contenders)} measurements left out</p>",
+        f"<h1>Benchmark of model engines</h1><p class='mut'>{about}</p>",
         f"<p class='verdict'>{escape(report.sentence)}</p>",
         *(f"<p class='mut'>{escape(note)}</p>" for note in report.notes),
         "<h2>Ratios of speed</h2>",
@@ -42,8 +49,7 @@ def to_html(report: BenchmarkReport) -> str:
         *(_contender(c) for c in report.contenders),
         _flags(report),
         _samples(report),
-        f"<h2>How</h2><p class='mut'>Manifest sha256 {escape(report.manifest_sha256)}. Every figure says where it is from: reported by "
-        "the engine, measured by this program, or estimated. Ratios compare interleaved blocks; their intervals hold over all looks.</p>",
+        f"<h2>How</h2><p class='mut'>{how}</p>",
         f"<pre>{escape(report.plan.model_dump_json(indent=2))}</pre></body></html>",
     ]
     return "".join(parts)
@@ -58,7 +64,7 @@ def _ratio_chart(comparison: Comparison) -> str:
     values = comparison.log_ratios
     if not values:
         return ""
-    reach = max(max(abs(v) for v in values), 0.1) * 1.15
+    reach = max(0.1, *(abs(v) for v in values)) * 1.15
     width, height = 720, 120
 
     def y(value: float) -> float:

@@ -3,7 +3,7 @@
 Everything a report holds travels as JSON and comes back the same.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -242,3 +242,5 @@ class Progress(_Frozen):
 
 
 OnProgress = Callable[[Progress], None]
+QualityCheck = Callable[[Contender], Awaitable[QualityRow | None]]
+"""Measures a contender's quality on the labelled postings (`ai.evaluation.quality_check`)."""

@@ -35,7 +35,7 @@ def mcnemar_exact(only_first: int, only_second: int) -> float:
     n = only_first + only_second
     if n == 0:
         return 1.0
-    tail = sum(math.comb(n, i) for i in range(min(only_first, only_second) + 1)) / 2**n
+    tail: float = sum(math.comb(n, i) for i in range(min(only_first, only_second) + 1)) / 2**n
     return min(1.0, 2 * tail)
 
 
@@ -50,7 +50,7 @@ def paired_permutation(differences: Sequence[float], *, rounds: int = 10_000, se
         return 1.0
     observed = abs(sum(moved)) - 1e-12
     if len(moved) <= 14:
-        patterns = 2 ** len(moved)
+        patterns = 1 << len(moved)
         hits = 0
         for pattern in range(patterns):
             total = sum(d if pattern >> i & 1 else -d for i, d in enumerate(moved))

@@ -4,13 +4,9 @@ import random
 from functools import lru_cache
 from typing import Final
 
-from ai.evaluation.postings_file import load_postings
 from ai.types import GenRequest, Message
 
-_HEAD_WORDS: Final = (
-    "apple river stone cloud green paper light music table water north house sugar bread train glass world plant "
-    "horse money sound field night beach color metal class board earth forest window garden summer winter silver"
-).split()  # fmt: skip
+_HEAD_WORDS: Final = ["apple", "river", "stone", "cloud", "green", "paper", "light", "music", "table", "water", "north", "house", "sugar", "bread", "train", "glass", "world", "plant", "horse", "money", "sound", "field", "night", "beach", "color", "metal", "class", "board", "earth", "forest", "window", "garden", "summer", "winter", "silver"]  # fmt: skip
 _HEAD: Final = 12
 PROMPTS: Final = {
     "summary": "Write a short text about why a calm harbour helps ships in a storm.",
@@ -34,6 +30,8 @@ def build_request(name: str, unique: str, max_tokens: int) -> GenRequest:
 
 @lru_cache(maxsize=8)
 def _body(name: str) -> str:
+    from ai.evaluation.postings_file import load_postings  # the evaluation knows the benchmark, not the other way round
+
     template = PROMPTS[name]
     if "{" not in template:
         return template

@@ -33,7 +33,7 @@ from ai.benchmark.model import (
 )
 from ai.benchmark.paired import compare_paired
 from ai.benchmark.sequential import SequentialPlan, Verdict, decide
-from ai.benchmark.stats import bootstrap_interval, hodges_lehmann, t_interval
+from ai.benchmark.stats import Interval, bootstrap_interval, hodges_lehmann, t_interval
 
 Row = tuple[str, str, LoadRow | None, str, dict[str, Metric], list[BatchRow], QualityRow | None, bool]
 """A contender: name, engine, load, why unusable, metrics, batches, quality, whether answers have an exact length."""
@@ -106,7 +106,7 @@ def _compare(run: Gathered, reference: Row, row: Row, *, lenient: bool) -> Compa
 
 def _others(run: Gathered, name: str, against: str, *, lenient: bool) -> list[RatioInterval]:
     """The same ratio by other methods, and the other measures; described, not claimed."""
-    rows = []
+    rows: list[RatioInterval] = []
     for measure in get_args(Measure):
         values = log_ratios(run.samples, name, against, measure, lenient=lenient)
         if not values:
@@ -114,18 +114,15 @@ def _others(run: Gathered, name: str, against: str, *, lenient: bool) -> list[Ra
         intervals = [hodges_lehmann(values)]
         if measure == run.plan.measure:
             intervals += [t_interval(values), bootstrap_interval(values, rounds=1000)]
-        for interval in (i.exp() for i in intervals):
-            rows.append(
-                RatioInterval(
-                    measure=measure,
-                    method=interval.method,
-                    estimate=interval.estimate,
-                    low=finite(interval.low),
-                    high=finite(interval.high),
-                    level=interval.level,
-                )  # fmt: skip
-            )
+        rows += [_row(measure, interval.exp()) for interval in intervals]
     return rows
+
+
+def _row(measure: Measure, interval: Interval) -> RatioInterval:
+    return RatioInterval(
+        measure=measure, method=interval.method, estimate=interval.estimate, low=finite(interval.low), high=finite(interval.high),
+        level=interval.level,
+    )  # fmt: skip
 
 
 def _contender(run: Gathered, row: Row, *, lenient: bool) -> ContenderReport:
@@ -159,10 +156,7 @@ def overall(report: BenchmarkReport) -> str:
         speed = f" generates {rate.value:.1f} tokens/s here" if rate and rate.value else " was measured"
         return f"{report.reference}{speed}; there is no other engine to compare it with.{tail}"
     faster = [c for c in report.comparisons if c.kind == "faster"]
-    if faster:
-        chosen = [max(faster, key=lambda c: c.low or 0)]
-    else:
-        chosen = report.comparisons
+    chosen = [max(faster, key=lambda c: c.low or 0)] if faster else report.comparisons
     return " ".join(_told(report, c) for c in chosen) + tail
 
 

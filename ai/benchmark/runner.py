@@ -1,9 +1,10 @@
 """`AIBackendBenchmark`: which engine is fastest here, what does it cost, and is it as good?"""
 
 import asyncio
+import math
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ai.benchmark.batches import measure_batch
@@ -19,20 +20,18 @@ from ai.benchmark.model import (
     OnProgress,
     Phase,
     Progress,
+    QualityCheck,
     QualityRow,
     SampleRow,
     State,
 )
 from ai.benchmark.order import block_order
 from ai.benchmark.prompts import build_request
-from ai.benchmark.report import Gathered, build_report
+from ai.benchmark.report import Gathered, build_report, live_intervals
 from ai.benchmark.sequential import Look, SequentialPlan, Verdict, decide_many, settled
 from ai.benchmark.watch import EnergyMeter, ProcWatch, Watch, best_meter
 from ai.errors import BackendError, Cancelled
 from ai.types import Deadlines
-
-QualityCheck = Callable[[Contender], Awaitable[QualityRow | None]]
-"""Measures a contender's quality on the labelled postings (`ai.evaluation.quality_check`)."""
 
 
 @dataclass(slots=True)
@@ -277,11 +276,9 @@ class AIBackendBenchmark:
         new, self._told = self._samples[self._told :], len(self._samples)
         names = [e.name for e in self._entries if not e.unusable]
         ratios = {n: log_ratios(self._samples, n, names[0], self._plan.measure) for n in names[1:]}
-        from ai.benchmark.report import live_intervals
-
         event = Progress(
             phase=phase, message=message, done=done, total=total, left_s=left_s, samples=new, intervals=live_intervals(ratios),
-            ratios={n: [round(2.718281828459045**v, 4) for v in values] for n, values in ratios.items()},
+            ratios={n: [round(math.exp(v), 4) for v in values] for n, values in ratios.items()},
         )  # fmt: skip
         self._on_progress(event)
 

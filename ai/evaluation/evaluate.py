@@ -10,9 +10,8 @@ from typing import Any
 from ai.analysis.analyzer import JobAnalyzer
 from ai.analysis.ask import Asker, BackendAsker
 from ai.analysis.schema import FIELDS, JobAnalysisResult
-from ai.benchmark.model import Contender, QualityRow
+from ai.benchmark.model import Contender, QualityCheck, QualityRow
 from ai.benchmark.paired import PairedComparison, compare_paired, mcnemar_exact, wilson
-from ai.benchmark.runner import QualityCheck
 from ai.benchmark.stats import Interval, bootstrap_interval
 from ai.evaluation.postings_file import MANY, LabelledPosting, load_postings, parse_pay
 from ai.evaluation.score import SCORED, Counts, ItemScore, score, score_values

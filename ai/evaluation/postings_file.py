@@ -3,6 +3,7 @@
 import html
 import re
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -122,7 +123,7 @@ def _parse_file(content: str, filler: dict[str, list[str]]) -> list[LabelledPost
         head, _, body = block.partition("\n")
         name, language, *traps = head.split()
         sentences = filler.get(language, [])
-        body = re.sub(r"^@@fill (\d+)$", lambda m: _fill(sentences, int(m[1])), body, flags=re.MULTILINE)
+        body = re.sub(r"^@@fill (\d+)$", partial(_fill_match, sentences), body, flags=re.MULTILINE)
         text, labels = parse_marked(body.strip("\n"))
         postings.append(LabelledPosting(name, language, tuple(traps[0].split(",")) if traps else (), text, labels))
     return postings
@@ -136,6 +137,10 @@ def _filler(path: Path) -> dict[str, list[str]]:
         language, _, sentence = line.partition(": ")
         sentences.setdefault(language, []).append(sentence)
     return sentences
+
+
+def _fill_match(sentences: list[str], match: re.Match[str]) -> str:
+    return _fill(sentences, int(match[1]))
 
 
 def _fill(sentences: list[str], count: int) -> str:

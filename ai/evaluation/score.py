@@ -1,7 +1,7 @@
 """How right an answer is on one labelled posting."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -73,7 +73,7 @@ def _counts(posting: LabelledPosting, name: str, value: Any) -> Counts:
     return _single(posting.value(name), value, lambda a, b: a == b)
 
 
-def _single(wanted: Any, given: Any, same: Any) -> Counts:
+def _single(wanted: Any, given: Any, same: Callable[[Any, Any], bool]) -> Counts:
     if wanted is None:
         return Counts() if given is None else Counts(wrong=1)
     if given is None:
@@ -110,7 +110,7 @@ def _tokens(value: str | None) -> set[str]:
 def _sets(name: str, wanted: list[str], given: list[str]) -> Counts:
     if name == "red_flags":
         return _phrases(wanted, given)
-    normal = {"languages": canonical_language, "locations": str}.get(name, canonical_skill)
+    normal: Callable[[str], str] = _normal(name)
     right = {fold(normal(v)) for v in wanted}
     said = {fold(normal(v)) for v in given}
     return Counts(len(right & said), len(said - right), len(right - said))
@@ -131,3 +131,9 @@ def _phrases(wanted: list[str], given: list[str]) -> Counts:
 def _alike(a: str, b: str) -> bool:
     x, y = _tokens(a), _tokens(b)
     return bool(x and y) and (fold(a) in fold(b) or fold(b) in fold(a) or 2 * len(x & y) >= len(x | y))
+
+
+def _normal(name: str) -> Callable[[str], str]:
+    if name == "languages":
+        return canonical_language
+    return str.strip if name == "locations" else canonical_skill

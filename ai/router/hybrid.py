@@ -3,8 +3,9 @@
 import asyncio
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from ai.analysis.analyzer import JobAnalyzer
 from ai.analysis.ask import NoAnswer, Reply, failed_attempt
@@ -241,7 +242,7 @@ class HybridAIBackend:
         self, slot: _Slot, request: GenRequest, share_s: float, cancel: asyncio.Event | None
     ) -> Completion:
         began = time.perf_counter()
-        await self._load(slot, share_s)
+        await self._unless_cancelled(self._load(slot, share_s), slot, cancel)
         limits = self._limits(share_s - (time.perf_counter() - began))
         try:
             return await complete(slot.backend, request, deadlines=limits, cancel=cancel)
@@ -262,6 +263,24 @@ class HybridAIBackend:
                 backend=slot.backend.name,
             ) from error
         slot.context = report.context or slot.spec.context
+
+    async def _unless_cancelled(
+        self, work: Coroutine[Any, Any, None], slot: _Slot, cancel: asyncio.Event | None
+    ) -> None:
+        """Do the work, but stop as soon as the caller gives up."""
+        if cancel is None:
+            await work
+            return
+        doing, stop = asyncio.create_task(work), asyncio.create_task(cancel.wait())
+        try:
+            await asyncio.wait({doing, stop}, return_when=asyncio.FIRST_COMPLETED)
+            if not doing.done():
+                raise Cancelled(f"The request to {slot.backend.name} was cancelled.", backend=slot.backend.name)
+            doing.result()
+        finally:
+            for task in (doing, stop):
+                task.cancel()
+            await asyncio.gather(doing, stop, return_exceptions=True)
 
     def _limits(self, left_s: float) -> Deadlines:
         left = max(left_s, _LEAST_TRY_S)

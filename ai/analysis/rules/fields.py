@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001 - dashes, quotes and signs of typeset text are what is meant
 """The fields that word lists tell: remote policy, employment, seniority, skills, years, languages, education, red flags."""
 
 import re

@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001 - dashes, quotes and signs of typeset text are what is meant
 """Title, company and places of a posting, by labels, shapes and word lists."""
 
 import re
@@ -50,7 +51,76 @@ _COMPANY_SHAPES: Final = tuple(
     )
 )
 _NO_COMPANY: Final = frozenset(
-    ["we", "our", "the", "you", "this", "that", "it", "job", "location", "salary", "senior", "junior", "about", "requirements", "role", "position", "company", "remote", "hybrid", "full", "part", "their", "there", "wir", "sie", "unser", "unsere", "das", "die", "der", "stelle", "standort", "gehalt", "über", "uns", "aufgaben", "profil", "nosotros", "ubicación", "salario", "requisitos", "puesto", "oferta", "nous", "vous", "lieu", "salaire", "profil", "poste", "notre", "june", "july", "january", "february", "march", "april", "may", "august", "september", "october", "november", "december", "monday", "friday", "english", "german", "french", "spanish"]
+    [
+        "we",
+        "our",
+        "the",
+        "you",
+        "this",
+        "that",
+        "it",
+        "job",
+        "location",
+        "salary",
+        "senior",
+        "junior",
+        "about",
+        "requirements",
+        "role",
+        "position",
+        "company",
+        "remote",
+        "hybrid",
+        "full",
+        "part",
+        "their",
+        "there",
+        "wir",
+        "sie",
+        "unser",
+        "unsere",
+        "das",
+        "die",
+        "der",
+        "stelle",
+        "standort",
+        "gehalt",
+        "über",
+        "uns",
+        "aufgaben",
+        "profil",
+        "nosotros",
+        "ubicación",
+        "salario",
+        "requisitos",
+        "puesto",
+        "oferta",
+        "nous",
+        "vous",
+        "lieu",
+        "salaire",
+        "profil",
+        "poste",
+        "notre",
+        "june",
+        "july",
+        "january",
+        "february",
+        "march",
+        "april",
+        "may",
+        "august",
+        "september",
+        "october",
+        "november",
+        "december",
+        "monday",
+        "friday",
+        "english",
+        "german",
+        "french",
+        "spanish",
+    ]
 )
 _PLACE_LABEL: Final = re.compile(
     r"^[\s*#_-]*(?:locations?|place|office|city|standorte?|ort|arbeitsort|einsatzort|ubicación|lugar|localidad|ciudad|centro de trabajo|lieux?|lieu de travail|localisation|ville|locatie|sede|local|where)\**\s*:\**\s*(?P<v>[^\n]{2,120})",
@@ -172,7 +242,7 @@ def find_locations(text: str) -> list[Hit]:
     """The places of work: labelled ones first, else known cities in a context of place."""
     hits: list[Hit] = []
     for match in _PLACE_LABEL.finditer(text):
-        hits.extend(_labelled(text, match))
+        hits.extend(_labelled(match))
     if not hits:
         hits.extend(_known(text))
     seen: dict[str, Hit] = {}
@@ -181,7 +251,7 @@ def find_locations(text: str) -> list[Hit]:
     return list(seen.values())[:10]
 
 
-def _labelled(text: str, match: re.Match[str]) -> Iterator[Hit]:
+def _labelled(match: re.Match[str]) -> Iterator[Hit]:
     at = match.start("v")
     value = re.split(r"[.(]|\s[-–—]\s", match["v"])[0]
     known = list(_PLACES.finditer(value))

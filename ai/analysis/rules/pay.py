@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001 - dashes, quotes and signs of typeset text are what is meant
 """Pay in a posting: an amount or a range, with currency and, when it is said, the period."""
 
 import re
@@ -96,7 +97,7 @@ def _pay_hit(text: str, match: re.Match[str], currency: str) -> PayHit | None:
         low *= 1000
     if low < 5 or max(low, high or 0) > 9_999_999 or (high is not None and high < low):
         return None
-    start, end = _trimmed(text, match)
+    start, end = _trimmed(match)
     line_start = text.rfind("\n", 0, start) + 1
     before = text[max(line_start, start - 60) : start]
     line_end = text.find("\n", end)
@@ -125,7 +126,7 @@ def _pay_hit(text: str, match: re.Match[str], currency: str) -> PayHit | None:
     return PayHit(Salary(minimum=minimum, maximum=maximum, currency=currency, period=period), start, end, score)
 
 
-def _trimmed(text: str, match: re.Match[str]) -> tuple[int, int]:
+def _trimmed(match: re.Match[str]) -> tuple[int, int]:
     piece = match.group()
     return match.start() + len(piece) - len(piece.lstrip()), match.end() - (len(piece) - len(piece.rstrip()))
 

@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001 - dashes, quotes and signs of typeset text are what is meant
 """Where a posting speaks of what is required and where of what would be nice."""
 
 import re
@@ -30,7 +31,11 @@ def find_sections(text: str) -> Sections:
     for line in text.split("\n"):
         end = at + len(line)
         heading = _HEADING.match(line)
-        is_heading = heading is not None and (line.rstrip().rstrip("*").endswith(":") or len(line.split()) <= 4)
+        is_heading = (
+            heading is not None
+            and not line.rstrip().endswith((".", "!"))
+            and (line.rstrip().rstrip("*").endswith(":") or len(line.split()) <= 4)
+        )
         bullet = re.match(r"\s*[-*•·–+]\s", line) is not None
         if is_heading and not bullet and line.strip():
             under_heading = bool(_PREFERRED.search(line))

@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001 - dashes, quotes and signs of typeset text are what is meant
 """Words that tell a field, in English, German, Spanish, French (and some of Dutch, Italian, Portuguese).
 
 Each table is tried in order; the first pattern of a value that matches wins over later values only by its order

@@ -1,0 +1,362 @@
+"""Whole benchmarks on scripted engines."""
+
+import asyncio
+import json
+import time
+from collections.abc import Sequence
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from ai.backends.scripted import Script, ScriptedBackend
+from ai.benchmark import (
+    AIBackendBenchmark,
+    BenchmarkPlan,
+    BenchmarkReport,
+    Contender,
+    Progress,
+    Slo,
+    agreement,
+    append_log,
+    change_marks,
+    compare_runs,
+    from_json,
+    replay_plan,
+    to_csv,
+    to_html,
+    to_json,
+    to_records,
+)
+from ai.benchmark.comparable import like_for_like
+from ai.benchmark.guards import Readings
+from ai.benchmark.model import LoadRow, QualityRow
+from ai.benchmark.prompts import build_request
+from ai.benchmark.watch import NoMeter
+from ai.types import LoadSpec
+
+
+class Quiet:
+    """A machine on which nothing else runs; `disturb` makes neighbours busy."""
+
+    def __init__(self) -> None:
+        self.disturb = False
+        self._busy = 0.0
+
+    def read(self, engine_pids: Sequence[int] = ()) -> Readings:  # noqa: ARG002 - as the protocol has it
+        """Now."""
+        now = time.monotonic()
+        self._busy += 5.0 if self.disturb else 0.0
+        return Readings(now, now, now, 2, busy_s=self._busy, own_s=0.0)
+
+
+class Meter:
+    """Ten joules at every reading."""
+
+    source = "a made-up meter"
+
+    def __init__(self) -> None:
+        self._sum = 0.0
+
+    def read_j(self) -> float:
+        """Joules so far."""
+        self._sum += 10
+        return self._sum
+
+
+def engine(name: str, factor: float = 1.0, **script: object) -> ScriptedBackend:
+    """An engine of 6 ms to the first token and 3 ms a token, times the factor."""
+    given = {"ttft": 0.006 * factor, "per_token": 0.003 * factor, "tokens": 64, "memory": 50_000_000} | script
+    return ScriptedBackend(name, Script(**given))  # type: ignore[arg-type] # fields of the script
+
+
+PLAN = BenchmarkPlan(max_tokens=6, max_blocks=10, budget_s=30, batches=[], prompts=["summary"])
+
+
+def run(engines: Sequence[ScriptedBackend], plan: BenchmarkPlan = PLAN, **more: object) -> BenchmarkReport:
+    """A whole benchmark."""
+    contenders = [Contender(e, LoadSpec("m", parallel=2)) for e in engines]
+    events: list[Progress] = more.pop("events", [])  # type: ignore[assignment] # a list to be filled
+    given = {"watch": Quiet(), "meter": NoMeter()} | more
+    return asyncio.run(AIBackendBenchmark(contenders, plan, **given).run(on_progress=events.append))  # type: ignore[arg-type] # collaborators
+
+
+@pytest.fixture(scope="module")
+def twice_as_fast() -> BenchmarkReport:
+    """A benchmark of an engine twice as fast as the reference, with batches."""
+    plan = PLAN.model_copy(update={"batches": [1, 2, 4], "slo": Slo(first_token_s=5, per_token_s=5)})
+    return run([engine("old", 2.0, load=0.01), engine("new")], plan)
+
+
+def test_the_faster_engine_is_found(twice_as_fast: BenchmarkReport) -> None:
+    """An engine twice as fast is called faster, with an interval above 1 and the plan's confidence."""
+    (comparison,) = twice_as_fast.comparisons
+    assert comparison.kind == "faster"
+    assert comparison.low is not None
+    assert comparison.low > 1
+    assert comparison.confidence == 0.95
+    assert comparison.sentence in twice_as_fast.sentence
+    assert twice_as_fast.stopped_because == "the verdict is settled"
+
+
+def test_every_figure_says_where_it_is_from(twice_as_fast: BenchmarkReport) -> None:
+    """All figures of the set are there, each reported, measured, estimated, or said to be not measurable."""
+    wanted = {"load_cold", "load_warm", "first_token", "per_token", "total", "generation", "generation_reported", "prompt", "memory", "memory_peak", "vram", "energy"}  # fmt: skip
+    for contender in twice_as_fast.contenders:
+        assert wanted <= contender.metrics.keys()
+        for metric in contender.metrics.values():
+            assert metric.origin in {"reported", "measured", "estimated"}
+            assert metric.value is not None or metric.note or metric.n == 0
+    energy = twice_as_fast.contenders[0].metrics["energy"]
+    assert energy.value is None
+    assert "not measurable" in energy.note
+    first = twice_as_fast.contenders[0].metrics["first_token"]
+    assert first.value is not None
+    assert first.p50 is not None
+    assert first.p95 is not None
+    assert first.value >= 0.012
+    assert first.p95 >= first.p50
+    assert twice_as_fast.contenders[0].metrics["load_cold"].value >= 0.01  # type: ignore[operator] # a cold load was measured
+
+
+def test_batches_tell_throughput_and_goodput(twice_as_fast: BenchmarkReport) -> None:
+    """Each batch size has tokens a second and good requests; more requests than slots is said."""
+    rows = twice_as_fast.contenders[0].batches
+    assert [r.batch for r in rows] == [1, 2, 4]
+    assert all(r.tokens_per_s and r.good == r.requests for r in rows)
+    assert "queue" in rows[2].note
+    assert rows[0].note == ""
+
+
+def test_order_is_interleaved_and_prompts_begin_differently(twice_as_fast: BenchmarkReport) -> None:
+    """Each block is a palindrome of both engines, and no two requests begin with the same words."""
+    pairs = [s for s in twice_as_fast.samples if s.block == 0]
+    names = [s.backend for s in sorted(pairs, key=lambda s: s.position)]
+    assert names == names[::-1]
+    heads = {build_request("summary", f"{i}", 8).messages[0].content.split(".")[0] for i in range(200)}
+    assert len(heads) == 200
+    assert not build_request("summary", "x", 8).reuse_prompt
+
+
+def test_a_report_comes_back_from_json(twice_as_fast: BenchmarkReport) -> None:
+    """JSON holds everything."""
+    assert from_json(to_json(twice_as_fast)) == twice_as_fast
+
+
+def test_csv_has_a_line_for_every_measurement(twice_as_fast: BenchmarkReport) -> None:
+    """Used or not, every measurement is in the CSV."""
+    lines = to_csv(twice_as_fast).strip().split("\n")
+    assert len(lines) == len(twice_as_fast.samples) + 1
+    assert lines[0].startswith("benchmark,ts,block")
+
+
+class _Links(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.references: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.references += [
+            v or "" for k, v in attrs if k in {"src", "href", "xlink:href", "action"} or k.startswith("on")
+        ]
+
+
+def test_html_refers_to_nothing_and_escapes_everything(twice_as_fast: BenchmarkReport) -> None:
+    """The report has no script, no reference, and names that are markup stay text."""
+    nasty = "<img src=x onerror=alert(1)>"
+    contenders = [twice_as_fast.contenders[0].model_copy(update={"name": nasty}), *twice_as_fast.contenders[1:]]
+    comparisons = [c.model_copy(update={"candidate": nasty, "sentence": nasty}) for c in twice_as_fast.comparisons]
+    samples = [s.model_copy(update={"error": nasty}) for s in twice_as_fast.samples]
+    page = to_html(twice_as_fast.model_copy(update={"contenders": contenders, "comparisons": comparisons, "samples": samples, "sentence": nasty, "notes": [nasty]}))  # fmt: skip
+    parser = _Links()
+    parser.feed(page)
+    assert not parser.references
+    assert not parser.tags & {"script", "img", "link", "iframe", "object"}
+    assert "http://" not in page.replace("http-equiv", "")
+    assert "https://" not in page
+
+
+def test_the_log_has_a_line_each_and_rotates(twice_as_fast: BenchmarkReport, tmp_path: Path) -> None:
+    """Each benchmark is one line of JSON; a full log is turned over and only so many are kept."""
+    path = append_log(twice_as_fast, tmp_path)
+    append_log(twice_as_fast, tmp_path)
+    lines = path.read_text().splitlines()
+    assert [json.loads(line)["id"] for line in lines] == [twice_as_fast.id] * 2
+    for _ in range(8):
+        append_log(twice_as_fast, tmp_path, limit=len(lines[0]) + 10, keep=3)
+    assert sorted(p.name for p in tmp_path.iterdir()) == [path.name, f"{path.name}.1", f"{path.name}.2"]
+
+
+def test_rows_for_the_store_keep_every_measurement(twice_as_fast: BenchmarkReport) -> None:
+    """The store gets one run and all measurements."""
+    record, rows = to_records(twice_as_fast)
+    assert record.verdict == twice_as_fast.sentence
+    assert from_json(record.report) == twice_as_fast
+    assert len(rows) == len(twice_as_fast.samples)
+
+
+def test_equal_engines_are_not_ranked() -> None:
+    """The same engine under two names gets no winner, and the check of each against itself is reported."""
+    strict = PLAN.model_copy(update={"alpha": 0.002})  # so strict that ten blocks of chance cannot reach it
+    report = run([engine("a", jitter=0.2, seed=1), engine("b", jitter=0.2, seed=2)], strict)
+    assert report.comparisons[0].kind == "not shown"
+    assert [c.backend for c in report.self_checks] == ["a", "b"]
+
+
+def test_three_engines_share_the_error() -> None:
+    """All candidates are compared with the reference in the same blocks."""
+    report = run([engine("a", 3.0), engine("b", 1.0), engine("c", 3.0)])
+    kinds = {c.candidate: c.kind for c in report.comparisons}
+    assert kinds["b"] == "faster"
+    assert all(len({s.backend for s in report.samples if s.block == n}) == 3 for n in range(report.blocks))
+
+
+def test_an_engine_that_is_down_is_left_out_and_named() -> None:
+    """A benchmark goes on without an unusable engine, and says why it is missing."""
+    dead = engine("dead")
+    dead.fault = "down"
+    report = run([engine("a"), dead])
+    assert report.contenders[1].unusable
+    assert "dead could not be measured" in report.sentence
+    assert report.reference == "a"
+    alone = run([dead])
+    assert (alone.state, alone.reference) == ("failed", None)
+
+
+@pytest.mark.parametrize(("fault", "flag"), [("cached", "prompt cache hit"), ("truncate", "prompt truncated"), ("cut", "failed"), ("overloaded", "failed")])  # fmt: skip
+def test_faults_of_an_engine_are_flagged_and_kept(fault: str, flag: str) -> None:
+    """Samples that a fault spoiled are kept with their flag and used for nothing."""
+    bad = engine("bad", faults=dict.fromkeys((3, 5, 6), fault))
+    report = run([engine("good"), bad])
+    spoiled = [s for s in report.samples if flag in s.flags]
+    assert len(spoiled) == 3
+    assert all(s.backend == "bad" and not s.used for s in spoiled)
+    assert report.flags[flag] >= 2
+    assert report.contenders[1].flagged >= 2
+
+
+def test_a_machine_that_is_always_busy_still_gets_an_honest_answer() -> None:
+    """When every pair is under neighbour load they are compared nevertheless, and the report says so."""
+    watch = Quiet()
+    watch.disturb = True
+    report = run(
+        [engine("old", 3.0, tokens=64), engine("new")], PLAN.model_copy(update={"max_tokens": 24}), watch=watch
+    )
+    assert report.flags["neighbour load"] > 20
+    assert any("busy all the time" in note for note in report.notes)
+    assert report.comparisons[0].kind == "faster"
+
+
+def test_cancelling_keeps_what_was_measured() -> None:
+    """A cancelled benchmark ends at once and reports the blocks it has."""
+
+    async def work() -> BenchmarkReport:
+        cancel = asyncio.Event()
+        events: list[Progress] = []
+
+        def watch_it(event: Progress) -> None:
+            events.append(event)
+            if event.phase == "pairs" and event.done == 3:
+                cancel.set()
+
+        contenders = [Contender(engine(n), LoadSpec("m")) for n in "ab"]
+        benchmark = AIBackendBenchmark(contenders, PLAN, watch=Quiet(), meter=NoMeter())
+        return await benchmark.run(on_progress=watch_it, cancel=cancel)
+
+    report = asyncio.run(work())
+    assert report.state == "cancelled"
+    assert report.blocks == 3
+    assert "Cancelled after 3 blocks" in report.sentence
+
+
+def test_progress_tells_the_time_left_and_every_measurement_once() -> None:
+    """Events have phases in order, an estimate of the time left, and each measurement exactly once."""
+    events: list[Progress] = []
+    report = run([engine("a", 2.0), engine("b")], PLAN, events=events)
+    phases = list(dict.fromkeys(e.phase for e in events))
+    assert phases == ["load", "warm-up", "pairs", "done"]
+    pairs = [e for e in events if e.phase == "pairs"]
+    assert all(e.left_s is not None and e.left_s >= 0 for e in pairs)
+    assert len(pairs[-1].ratios["b"]) == len(pairs)
+    told = [s for e in events for s in e.samples]
+    assert told == report.samples
+
+
+def test_energy_is_counted_per_token_when_there_is_a_meter() -> None:
+    """A meter's joules are divided by the tokens made, after taking off what the idle machine takes."""
+    report = run([engine("a")], PLAN.model_copy(update={"max_blocks": 8}), meter=Meter())
+    energy = report.contenders[0].metrics["energy"]
+    assert energy.value is not None
+    assert 0 <= energy.value <= 10 / 6
+    assert energy.note == "a made-up meter"
+
+
+def test_quality_stands_in_the_same_verdict() -> None:
+    """The sentence gives both F1 values and whether a difference is shown."""
+
+    async def quality(contender: Contender) -> QualityRow:
+        items = [0.8 + (0.1 if contender.backend.name == "new" else 0) * (i % 2) for i in range(40)]
+        f1 = sum(items) / 40
+        return QualityRow(items=40, parse_rate=1, schema_valid_rate=1, f1_micro=f1, f1_macro=f1, f1_low=f1, f1_high=f1, evidence_rate=1, null_when_absent=1, per_item=items)  # fmt: skip
+
+    report = run([engine("old", 2.0), engine("new")], quality=quality)
+    assert "F1 0.85 against 0.80 on 40 postings, a difference is shown." in report.sentence
+
+
+def test_a_replay_agrees_and_a_change_is_marked(twice_as_fast: BenchmarkReport) -> None:
+    """A repetition with the same plan agrees; an engine that became three times slower is marked and explained."""
+    plan = replay_plan(twice_as_fast)
+    assert plan.replay_of == twice_as_fast.id
+    again = run([engine("old", 2.0, load=0.01), engine("new")], plan)
+    assert agreement(twice_as_fast, again).agrees
+    assert agreement(twice_as_fast, again).same_setup
+    slower = run([engine("old", 2.0), engine("new", 6.0)], PLAN)
+    changed = [c for c in compare_runs(twice_as_fast, slower) if c.changed and c.backend == "new"]
+    assert {c.figure for c in changed} >= {"generation"}
+    assert all(c.ratio.estimate < 0.6 for c in changed)
+    assert not agreement(twice_as_fast, slower).agrees
+    marks = change_marks([twice_as_fast, slower])
+    assert marks[twice_as_fast.id] == []
+    assert any(c.backend == "new" for c in marks[slower.id])
+
+
+_LOAD = LoadRow(
+    model="m", cold_s=1, warm_s=0, context=4096, parallel=1, kv_type="f16", quantization="Q4_K_M", weights="abc", template="t", engine_version="1",
+    device="cpu", prompt_tokens=100,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"weights": "def"}, "weights"),
+        ({"quantization": "Q8_0"}, "quantisation"),
+        ({"context": 2048}, "context"),
+        ({"kv_type": "q8_0"}, "cache type"),
+        ({"template": "u"}, "chat template"),
+        ({"parallel": 4}, "parallel slots"),
+        ({"prompt_tokens": 110}, "tokens"),
+    ],
+)
+def test_unlike_set_ups_are_not_comparable(change: dict[str, object], said: str) -> None:
+    """Each difference that matters is named in "not comparable because"."""
+    likeness = like_for_like(_LOAD, _LOAD.model_copy(update=change))
+    assert not likeness.comparable
+    assert said in likeness.sentence()
+    assert likeness.sentence().startswith("Not comparable because")
+
+
+def test_what_is_not_known_is_neither_alike_nor_different() -> None:
+    """An engine that does not tell its template is not called different, but the gap is named."""
+    likeness = like_for_like(_LOAD, _LOAD.model_copy(update={"template": None}))
+    assert likeness.comparable
+    assert likeness.unknown == ("chat template",)
+    assert like_for_like(_LOAD, _LOAD.model_copy(update={"quantization": "q4-k-m"})).comparable
+
+
+def test_contenders_need_different_names() -> None:
+    """Two engines under one name cannot be told apart."""
+    with pytest.raises(ValueError, match="names must differ"):
+        AIBackendBenchmark([Contender(engine("a"), LoadSpec("m"))] * 2)

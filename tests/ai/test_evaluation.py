@@ -1,0 +1,167 @@
+"""The labelled postings, the scores, the baselines and the comparison of backends."""
+
+import asyncio
+import json
+from collections import Counter
+
+import pytest
+
+from ai.analysis import BackendAsker
+from ai.analysis.schema import JobAnalysisResult, Provenance, Timing
+from ai.backends.scripted import Script, ScriptedBackend
+from ai.benchmark import Contender
+from ai.evaluation import compare_quality, evaluate, load_postings, majority_baseline, quality_check
+from ai.evaluation.postings_file import LabelledPosting, parse_marked, parse_pay
+from ai.evaluation.score import score, score_values
+from ai.types import LoadSpec
+from monitor.errors import ConfigError
+
+POSTINGS = load_postings()
+
+
+def test_there_are_enough_postings_of_all_kinds() -> None:
+    """At least 60 postings, four languages, and every trap that is promised."""
+    assert len(POSTINGS) >= 60
+    assert len({p.id for p in POSTINGS}) == len(POSTINGS)
+    languages = Counter(p.language for p in POSTINGS)
+    assert all(languages[code] >= 10 for code in ("en", "de", "es", "fr"))
+    traps = {trap for p in POSTINGS for trap in p.traps}
+    assert traps >= {
+        "no_salary",
+        "two_locations",
+        "html",
+        "injection",
+        "very_long",
+        "duplicate",
+        "red_flags",
+        "no_company",
+        "no_remote_trap",
+    }
+
+
+@pytest.mark.parametrize("posting", POSTINGS, ids=lambda p: p.id)
+def test_every_label_stands_in_its_posting(posting: LabelledPosting) -> None:
+    """The evidence of each label is a span of the text, and the traps are as they say."""
+    assert posting.labels
+    assert "{{" not in posting.text
+    assert "@@" not in posting.text
+    for label in posting.labels:
+        assert posting.text[label.start : label.end].strip()
+    if "no_salary" in posting.traps:
+        assert posting.salary() is None
+    if "two_locations" in posting.traps:
+        assert len(posting.values("locations")) == 2
+    if "no_company" in posting.traps:
+        assert posting.value("company") is None
+    if "very_long" in posting.traps:
+        assert len(posting.text) > 15_000
+    if "html" in posting.traps:
+        assert "<" in posting.text
+    if posting.values("salary"):
+        assert posting.salary() is not None
+    for name, allowed in (
+        ("remote_policy", {"onsite", "hybrid", "remote"}),
+        ("seniority", {"intern", "junior", "mid", "senior", "lead", "executive"}),
+    ):
+        assert posting.value(name) is None or posting.value(name) in allowed
+
+
+def test_marks_may_nest_and_errors_are_told() -> None:
+    """A mark inside of another labels both; an unknown or open mark is an error."""
+    text, labels = parse_marked("{{t|{{sen senior|Senior}} Cook}} in {{l|Bonn}}")
+    assert text == "Senior Cook in Bonn"
+    assert [(label.field, label.value) for label in labels] == [
+        ("title", "Senior Cook"),
+        ("seniority", "senior"),
+        ("locations", "Bonn"),
+    ]
+    for bad in ("{{zz|x}}", "{{t|x"):
+        with pytest.raises(ConfigError):
+            parse_marked(bad)
+    with pytest.raises(ConfigError):
+        parse_pay("lots")
+
+
+def _posting() -> LabelledPosting:
+    text, labels = parse_marked(
+        "{{t|Cook}} at {{c|Bistro Ltd}}, {{l|Bonn}}. {{s|HACCP}}, {{s|Excel}}. {{pay 2000-2400 EUR month|2000-2400 EUR per month}}"
+    )
+    return LabelledPosting("x", "en", (), text, labels)
+
+
+def _result(**values: object) -> JobAnalysisResult:
+    given = {
+        "backend": "b",
+        "timing": Timing(total_s=0),
+        "provenance": Provenance(how="model", text_sha256="", text_chars=1),
+    } | values
+    return JobAnalysisResult.model_validate(given)
+
+
+def test_a_perfect_answer_scores_one_and_an_empty_one_zero() -> None:
+    """All labels found gives F1 1; nothing found gives 0 but leaves absent fields rightly empty."""
+    right = {"title": "Cook", "company": "Bistro Ltd", "locations": ["Bonn"], "skills_required": ["haccp", "Excel"]}
+    right |= {"salary": {"minimum": 2000, "maximum": 2400, "currency": "EUR", "period": "month"}}
+    perfect, empty = score(_posting(), _result(**right)), score(_posting(), _result())
+    assert (perfect.f1, empty.f1) == (1.0, 0.0)
+    assert empty.absent == empty.absent_left_empty == 8
+
+
+def test_mistakes_cost_what_they_should() -> None:
+    """A wrong period, a missing skill, an invented skill and a title with a word too many are each felt."""
+    wrong_pay = score(
+        _posting(), _result(salary={"minimum": 2000, "maximum": 2400, "currency": "EUR", "period": "year"})
+    )
+    assert (wrong_pay.fields["salary"].right, wrong_pay.fields["salary"].wrong) == (0, 1)
+    skills = score(_posting(), _result(skills_required=["Excel", "COBOL"])).fields["skills_required"]
+    assert (skills.right, skills.wrong, skills.missed) == (1, 1, 1)
+    title = score(_posting(), _result(title="Cook Wanted")).fields["title"]
+    assert 0 < title.right < 1
+    invented = score_values(_posting(), {"remote_policy": "remote"})
+    assert invented.absent_left_empty == invented.absent - 1
+
+
+def test_rules_beat_the_majority_and_are_stable() -> None:
+    """The rules find most, say nothing that is not there, and give the same answer twice; the majority has no skill."""
+    rules = asyncio.run(evaluate(None, POSTINGS, repeats=2))
+    unseen = asyncio.run(evaluate(None, [p for p in POSTINGS if "held_out" in p.traps]))
+    assert 0.35 < unseen.f1_micro < rules.f1_micro, "what the rules were not made for is harder, and still not hopeless"
+    majority = majority_baseline(POSTINGS)
+    assert rules.f1_micro > 0.85
+    assert rules.stability == 1
+    assert rules.null_when_absent.estimate > 0.95
+    assert majority.f1_micro < 0.3
+    comparison = compare_quality(rules, majority)
+    assert comparison.f1.shown
+    assert comparison.mcnemar_p < 0.001
+    assert comparison.sentence().startswith("rules is better")
+
+
+def _model(answer: dict[str, object] | str) -> BackendAsker:
+    said = answer if isinstance(answer, str) else json.dumps(answer)
+    return BackendAsker(ScriptedBackend("m", Script(ttft=0, per_token=0, answer=said)), LoadSpec("m"))
+
+
+_SILENT = dict.fromkeys(
+    ("title", "company", "remote_policy", "employment_type", "seniority", "salary_min", "salary_max", "salary_currency", "salary_period", "years_experience", "education", "summary")
+) | {"locations": [], "skills_required": [], "skills_preferred": [], "languages": [], "red_flags": []}  # fmt: skip
+
+
+def test_a_model_is_measured_by_its_own_answers_alone() -> None:
+    """Rules do not help a model's score: one that says nothing scores nothing, one that breaks the form is not valid."""
+    short = POSTINGS[:6]
+    silent = asyncio.run(evaluate(_model(_SILENT), short))
+    assert (silent.valid.estimate, silent.f1_micro, silent.null_when_absent.estimate) == (1, 0, 1)
+    broken = asyncio.run(evaluate(_model("no"), short))
+    assert (broken.parse.estimate, broken.f1_micro) == (0, 0)
+    liar = asyncio.run(evaluate(_model(_SILENT | {"company": "Globex", "skills_required": ["COBOL"]}), short))
+    assert liar.evidence.estimate == 0
+    assert not compare_quality(silent, broken).f1.shown
+
+
+def test_the_benchmark_can_check_quality() -> None:
+    """The check yields the row of the report, on as many postings as asked."""
+    backend = ScriptedBackend("m", Script(ttft=0, per_token=0, answer=json.dumps(_SILENT)))
+    row = asyncio.run(quality_check(8)(Contender(backend, LoadSpec("m"))))
+    assert row is not None
+    assert (row.items, row.schema_valid_rate, len(row.per_item)) == (8, 1, 8)
