@@ -55,7 +55,9 @@ class NativeTransport(httpx.AsyncBaseTransport):
     """An HTTP transport for Ollama's `/api/chat`; everything else passes unchanged."""
 
     def __init__(self) -> None:
-        self._inner = httpx.AsyncHTTPTransport(trust_env=False, limits=httpx.Limits(max_connections=None))
+        self._inner = httpx.AsyncHTTPTransport(
+            trust_env=False, limits=httpx.Limits(max_connections=None, keepalive_expiry=2.0)
+        )
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request."""

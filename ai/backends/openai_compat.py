@@ -59,7 +59,7 @@ class OpenAIBackend:
             follow_redirects=False,
             headers={"Accept-Encoding": "identity"} | ({"Authorization": f"Bearer {api_key}"} if api_key else {}),
             timeout=httpx.Timeout(_ASK_S),
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=8),
+            limits=httpx.Limits(max_connections=None, keepalive_expiry=2.0),  # servers close theirs after 5 s
         )
         self._wire = OpenAIWire(self._client, self._name)
         self._flavour: Flavour = FLAVOURS["OpenAI-compatible server"]

@@ -33,6 +33,8 @@ from ai.worker.messages import WorkerConfig
 from ai.worker.supervisor import Running, Supervisor, WatchPolicy
 
 _WHY_S: Final = 1.5
+_LIMITS: Final = httpx.Limits(max_connections=None, max_keepalive_connections=0)
+"""A new connection costs 50 µs on a Unix socket; a kept one may be closed by the server while it is chosen."""
 
 
 class WorkerBackend:
@@ -54,6 +56,7 @@ class WorkerBackend:
         self._spec: LoadSpec | None = None
         self._client: httpx.AsyncClient | None = None
         self._client_of = ""
+        self._stale: list[httpx.AsyncClient] = []
 
     @property
     def name(self) -> str:
@@ -147,9 +150,10 @@ class WorkerBackend:
     def _http(self, running: Running) -> httpx.AsyncClient:
         """A client for this worker's socket; a new worker has a new socket and key."""
         if self._client is None or self._client_of != running.socket:
+            self._stale += [self._client] if self._client is not None else []
             self._client_of = running.socket
             self._client = httpx.AsyncClient(
-                transport=httpx.AsyncHTTPTransport(uds=running.socket, limits=httpx.Limits(max_connections=None)),
+                transport=httpx.AsyncHTTPTransport(uds=running.socket, limits=_LIMITS),
                 base_url="http://worker",
                 headers={"Authorization": f"Bearer {running.key}", "Accept-Encoding": "identity"},
                 timeout=httpx.Timeout(5.0),
@@ -158,8 +162,9 @@ class WorkerBackend:
         return self._client
 
     async def _forget_client(self) -> None:
-        client, self._client, self._client_of = self._client, None, ""
-        if client is not None:
+        stale = [*self._stale, *([self._client] if self._client is not None else [])]
+        self._stale, self._client, self._client_of = [], None, ""
+        for client in stale:
             await client.aclose()
 
     async def _explained(self, error: BackendError) -> BackendError:
