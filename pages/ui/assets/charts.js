@@ -91,7 +91,7 @@ class Charts {
     const to = ring.last ?? Date.now() * 1000;
     const domain = [to - this.data.window_s * 1e6, to];
     const start = Math.max(0, ring.from(domain[0]) - 1);
-    const columns = Object.fromEntries(Object.entries(ring.series).map(([name, values]) => [name, { avg: values.slice(start) }]));
+    const columns = Object.fromEntries(this.#metrics().map((name) => [name, { avg: (ring.series[name] ?? []).slice(start) }]));
     const interval = (this.hub.hello?.interval_s ?? 1) * 1e6;
     const data = { ts: ring.ts.slice(start), columns, gapAfter: interval * 2.5, waiting: ring.last === null ? "Waiting for the first reading…" : undefined };
     this.#show(data, domain);

@@ -131,10 +131,19 @@ export function component(View) {
   };
 }
 
-/** The resolved token colours of a component, for canvases. */
+/** The resolved token colours of a component, for canvases; looked up once a theme, since every look-up costs a style pass. */
 export function colours(host) {
   const style = getComputedStyle(host);
-  return (name) => style.getPropertyValue(`--${name}`).trim() || "#888888";
+  let theme = null;
+  const known = new Map();
+  return (name) => {
+    if (theme !== host.dataset.theme) {
+      theme = host.dataset.theme;
+      known.clear();
+    }
+    if (!known.has(name)) known.set(name, style.getPropertyValue(`--${name}`).trim() || "#888888");
+    return known.get(name);
+  };
 }
 
 export const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;

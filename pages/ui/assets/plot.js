@@ -113,7 +113,7 @@ export class Plot {
     pen.strokeStyle = this.colour("line");
     pen.fillStyle = this.colour("dim");
     pen.lineWidth = 1;
-    pen.font = "11px " + (getComputedStyle(this.area).fontFamily || "sans-serif");
+    pen.font = this.#font();
     pen.textBaseline = "alphabetic";
     pen.textAlign = "left";
     for (let i = 0; i <= 2; i += 1) {
@@ -125,6 +125,11 @@ export class Plot {
       pen.stroke();
     }
     this.#times(pen, width);
+  }
+
+  #font() {
+    this.font ??= `11px ${getComputedStyle(this.area).fontFamily || "sans-serif"}`;
+    return this.font;
   }
 
   /** Above the lines, with a rim of the card's colour, so that they stay readable where a line crosses them. */
@@ -267,7 +272,7 @@ export class Plot {
       pen.fill();
     }
     const label = moment(ts);
-    pen.font = "11px " + getComputedStyle(this.area).fontFamily;
+    pen.font = this.#font();
     const half = pen.measureText(label).width / 2 + 5;
     const middle = Math.min(this.width - half, Math.max(half, x));
     pen.fillStyle = this.colour("raised");
