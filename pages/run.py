@@ -77,12 +77,6 @@ def show(run: Run) -> None:
         components.facts("Its log files", files, key="log_files", empty=none)
     with left:
         components.live_charts(charts.RUN, when, source={"kind": "run", "run": run.run}, key="run_charts")
-        st.page_link(
-            "logs.py",
-            label="Its log records, with search",
-            query_params={"process": run.run},
-            icon=":material/article:",
-        )
         components.log_view(
             {"run": run.run} | when.log_filters(), live=run.end_ts is None and not when.fixed, filtered=True, height=300
         )

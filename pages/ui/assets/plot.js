@@ -228,9 +228,11 @@ export class Plot {
   }
 
   #legend() {
-    const at = this.cursor == null ? (this.data.ts.length || 0) - 1 : this.nearest(this.cursor);
+    const at = this.cursor == null ? this.data.ts.length - 1 : this.nearest(this.cursor);
     this.spec.series.forEach((series, i) => {
-      const value = at < 0 ? null : this.data.columns[series.metric]?.avg[at];
+      const values = this.data.columns[series.metric]?.avg ?? [];
+      const newest = this.cursor == null && values[at] == null ? values[at - 1] : values[at]; // the newest bucket may still be empty
+      const value = at < 0 ? null : newest;
       setText(this.keys[i].value, inUnit(value, this.spec.unit));
     });
   }
