@@ -1,0 +1,95 @@
+"""The service on a thread of its own: engines are asked and measured without holding up the agent's event loop."""
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable
+from typing import ClassVar, TypeVar
+
+from ai.service.desk import AiDesk
+from monitor.errors import MonitorError
+
+T = TypeVar("T")
+
+
+class TooSlow(MonitorError):  # noqa: N818 - names state what is so, as in monitor.errors
+    """The answer took longer than whoever asked would wait."""
+
+    exit_code: ClassVar[int] = 6
+
+
+class AiThread:
+    """Runs a desk in an event loop on a thread, begun at the first question.
+
+    Args:
+        make: makes the desk, on that thread.
+    """
+
+    def __init__(self, make: Callable[[], AiDesk]) -> None:
+        self._make = make
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._desk: AiDesk | None = None
+        self._stopped = False
+
+    @property
+    def desk(self) -> AiDesk | None:
+        """The desk, once something was asked."""
+        return self._desk
+
+    async def call(self, question: Callable[[AiDesk], Awaitable[T]], *, deadline_s: float) -> T:
+        """Ask the desk from another event loop.
+
+        Raises:
+            TooSlow: the deadline passed; the question is then cancelled.
+        """
+        loop = await asyncio.to_thread(self._begin)
+
+        async def ask() -> T:
+            assert self._desk is not None  # noqa: S101 - `_begin` made it
+            return await question(self._desk)
+
+        future = asyncio.run_coroutine_threadsafe(ask(), loop)
+        try:
+            async with asyncio.timeout(deadline_s):
+                return await asyncio.wrap_future(future)
+        except TimeoutError as error:
+            raise TooSlow(f"No answer within {deadline_s:g} s.", hint="Try again, or look at the engines.") from error
+
+    def stop(self, timeout_s: float = 2.0) -> bool:
+        """End every worker and the thread; whether that was done in time."""
+        with self._lock:
+            self._stopped = True
+            thread, loop, desk = self._thread, self._loop, self._desk
+        if thread is None or loop is None or desk is None:
+            return True
+        closing = asyncio.run_coroutine_threadsafe(desk.close(), loop)
+        try:
+            closing.result(timeout_s)
+        except TimeoutError:
+            closing.cancel()
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(timeout_s)
+        return closing.done() and not closing.cancelled() and not thread.is_alive()
+
+    def _begin(self) -> asyncio.AbstractEventLoop:
+        with self._lock:
+            if self._stopped:
+                raise TooSlow("The agent is ending.", hint="")
+            if self._loop is None:
+                ready = threading.Event()
+                self._thread = threading.Thread(target=self._live, args=(ready,), name="ai", daemon=True)
+                self._thread.start()
+                ready.wait()
+            assert self._loop is not None  # noqa: S101 - set before `ready`
+            return self._loop
+
+    def _live(self, ready: threading.Event) -> None:
+        with asyncio.Runner() as runner:
+            loop = runner.get_loop()
+            try:
+                self._desk = self._make()
+                self._loop = loop
+            finally:
+                ready.set()
+            loop.run_forever()
