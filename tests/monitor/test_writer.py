@@ -1,0 +1,135 @@
+"""The store-writing thread, over a real store."""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from monitor.errors import StoreError, StoreFull
+from monitor.store import Append, Change, Store, open_store
+from monitor.writer import StoreWriter
+
+
+class Watched:
+    """A real store that remembers how many transactions it made, and can be told to have no room."""
+
+    def __init__(self, store: Store) -> None:
+        self.store, self.writes, self.full = store, 0, False
+
+    def write(self, changes: Sequence[Change]) -> None:
+        """One transaction, or no room."""
+        if self.full:
+            raise StoreFull("no room", hint="make some")
+        self.store.write(changes)
+        self.writes += 1
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.store, name)
+
+
+class Clock:
+    """Monotonic seconds that move when told."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        """The time now."""
+        return self.now
+
+
+@pytest.fixture
+def watched(tmp_path: Path) -> Iterator[Watched]:
+    """A store in a folder of its own."""
+    store = open_store(tmp_path, limit_bytes=100_000_000, now=lambda: 1_700_000_000_000_000)
+    yield Watched(store)
+    store.close()
+
+
+def row(second: int) -> Change:
+    """One reading of the host."""
+    at = pa.array([1_700_000_000_000_000 + second * 1_000_000], pa.timestamp("us"))
+    return Append("host_samples", pa.table({"host": ["h"], "ts": at}))
+
+
+def event(text: str) -> Change:
+    """One event."""
+    at = pa.array([1_700_000_000_000_000], pa.timestamp("us"))
+    return Append(
+        "events", pa.table({"host": ["h"], "ts": at, "kind": ["GAP"], "subject": ["watch"], "message": [text]})
+    )
+
+
+def stored(watched: Watched) -> tuple[int, int]:
+    """Rows of samples and of events."""
+    table = watched.store.select("SELECT (SELECT count(*) FROM host_samples) AS s, (SELECT count(*) FROM events) AS e")
+    return table["s"][0].as_py(), table["e"][0].as_py()
+
+
+def writer_of(watched: Watched, tmp_path: Path, **options: object) -> StoreWriter:
+    """A started writer."""
+    writer = StoreWriter(watched, data_dir=tmp_path, **options)  # type: ignore[arg-type] - a stand-in that delegates
+    writer.start()
+    return writer
+
+
+def test_samples_wait_for_each_other(watched: Watched, tmp_path: Path) -> None:
+    """Samples that come within the batch time make one transaction."""
+    writer = writer_of(watched, tmp_path, batch_s=60.0)
+    for second in range(5):
+        writer.samples(lambda second=second: [row(second)])
+    assert writer.waiting == 5
+    assert writer.stop()
+    assert (watched.writes, stored(watched), writer.stored) == (1, (5, 0), 5)
+
+
+def test_samples_are_written_when_they_are_old_enough(
+    watched: Watched, tmp_path: Path, wait_for: Callable[..., object]
+) -> None:
+    """A sample alone is stored after the batch time."""
+    clock = Clock()
+    writer = writer_of(watched, tmp_path, batch_s=2.0, clock=clock)
+    writer.samples(lambda: [row(0)])
+    clock.now += 2.5
+    wait_for(lambda: writer.stored == 1, what="the sample is stored")
+    assert writer.stop()
+
+
+def test_a_commit_takes_waiting_samples_along(watched: Watched, tmp_path: Path) -> None:
+    """Rows someone waits for and samples that wait go in by one transaction."""
+    writer = writer_of(watched, tmp_path, batch_s=60.0)
+    writer.samples(lambda: [row(0)])
+    writer.commit([event("one")])
+    assert (watched.writes, stored(watched)) == (1, (1, 1))
+    assert writer.stop()
+
+
+def test_a_wrong_batch_harms_no_other(watched: Watched, tmp_path: Path) -> None:
+    """A commit for a table that does not exist fails by itself; the samples beside it are stored."""
+    writer = writer_of(watched, tmp_path, batch_s=60.0)
+    writer.samples(lambda: [row(0)])
+    with pytest.raises(StoreError):
+        writer.commit([Append("nowhere", pa.table({"a": [1]}))])
+    assert writer.stop()
+    assert stored(watched) == (1, 0)
+
+
+def test_a_full_store_keeps_a_bounded_backlog(
+    watched: Watched, tmp_path: Path, wait_for: Callable[..., object]
+) -> None:
+    """Without room samples wait up to the bound, the rest is counted, and all that waited is stored later."""
+    clock = Clock()
+    watched.full = True
+    writer = writer_of(watched, tmp_path, batch_s=0.0, backlog=3, clock=clock)
+    with pytest.raises(StoreFull):
+        writer.commit([event("refused")])
+    for second in range(5):
+        writer.samples(lambda second=second: [row(second)])
+    assert (writer.state, writer.dropped, writer.waiting) == ("full", 2, 3)
+    watched.full = False
+    clock.now += 5
+    wait_for(lambda: writer.stored == 3, what="the backlog is stored")
+    assert writer.state == "ok"
+    assert writer.stop()
+    assert stored(watched) == (3, 0)
