@@ -2,7 +2,8 @@
 
 A frame is encoded once, whoever gets it. Every subscriber has a bounded queue: one that reads too slowly loses its oldest
 frames, is told how many, and gets a full picture of the processes next. Records are matched against each subscriber's
-filter on the thread that brings them; at most `FRAME_RECORDS` travel ten times a second, the others are counted.
+filter on the thread that brings them and travel ten times a second, `FRAME_RECORDS` a frame; what a subscriber's
+`BACKLOG_RECORDS` cannot hold is counted.
 """
 
 import asyncio
@@ -18,7 +19,9 @@ from monitor.world import LIVE_COLUMNS, LiveRow, World, born_row, live_rows
 
 QUEUE_FRAMES: Final = 60
 LOG_INTERVAL_S: Final = 0.1
-FRAME_RECORDS: Final = 500
+FRAME_RECORDS: Final = 1_000
+BACKLOG_RECORDS: Final = 10_000
+"""Records that may wait for the next frames: two seconds of 5,000 lines a second, which come in batches."""
 _encoder: Final = msgspec.json.Encoder()
 
 
@@ -45,7 +48,7 @@ class Subscriber:
         self._lost = 0
         self._frames: deque[str] = deque()
         self._ready = asyncio.Event()
-        self._records: deque[Any] = deque(maxlen=FRAME_RECORDS)
+        self._records: deque[Any] = deque(maxlen=BACKLOG_RECORDS)
         self._records_dropped = 0
         self._filter: RecordFilter | None = None
         self._lock = threading.Lock()
@@ -86,7 +89,7 @@ class Subscriber:
                 return False
             for record in records:
                 if self._filter.matches(record):
-                    if len(self._records) == FRAME_RECORDS:
+                    if len(self._records) == BACKLOG_RECORDS:
                         self._records_dropped += 1
                     self._records.append(record)
             return bool(self._records)
@@ -185,10 +188,10 @@ class Hub:
             await asyncio.sleep(LOG_INTERVAL_S)
             for subscriber in tuple(self._subscribers):
                 records, dropped = subscriber.take()
-                if records or dropped:
-                    self.records_dropped += dropped
-                    rows = [self._record_json(record) for record in records]
-                    subscriber.put(encode({"t": "logs", "records": rows, "dropped": dropped}))
+                self.records_dropped += dropped
+                for start in range(0, len(records) or (1 if dropped else 0), FRAME_RECORDS):
+                    rows = [self._record_json(record) for record in records[start : start + FRAME_RECORDS]]
+                    subscriber.put(encode({"t": "logs", "records": rows, "dropped": dropped if start == 0 else 0}))
 
     def _full_frame(self) -> str:
         """All processes, encoded once a tick."""

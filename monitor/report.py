@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("watchkeeper.report")
 INFO_S = 5.0
+HEAD_CHARS: Final = 300
 NO_LOGS: dict[str, Any] = {
     "sources": 0,
     "files": 0,
@@ -121,7 +122,7 @@ class Reporter:
         """The live `status` frame; asks the store, so not for the event loop."""
         agent = self._agent
         try:
-            errors: dict[str, Any] | None = self._count_errors()
+            errors: dict[str, Any] | None = _heads(self._count_errors())
         except StoreError as error:
             log.warning("errors could not be counted: %s", error.message)
             errors = None
@@ -134,3 +135,14 @@ class Reporter:
             "processes": len(agent.world.runs),
             "warnings": self.warnings(),
         }
+
+
+def _heads(errors: dict[str, Any]) -> dict[str, Any]:
+    """The same with messages cut: a live frame every few seconds need not carry whole tracebacks."""
+
+    def cut(record: dict[str, Any] | None) -> dict[str, Any] | None:
+        if record is None or len(record["message"]) <= HEAD_CHARS:
+            return record
+        return {**record, "message": record["message"][:HEAD_CHARS] + "…"}
+
+    return {**errors, "newest": cut(errors["newest"]), "recent": [cut(record) for record in errors["recent"]]}

@@ -4,7 +4,7 @@ import asyncio
 import json
 from typing import Any
 
-from monitor.live import FRAME_RECORDS, QUEUE_FRAMES, Hub, Subscriber
+from monitor.live import BACKLOG_RECORDS, QUEUE_FRAMES, Hub, Subscriber
 from monitor.models import Subscription
 from monitor.world import World
 
@@ -42,9 +42,9 @@ def test_records_are_rationed_and_counted() -> None:
     """A frame holds the newest records; what matched beyond them is counted."""
     subscriber = Subscriber()
     subscriber.want(Subscription(logs={}), Every())
-    subscriber.offer(list(range(FRAME_RECORDS + 7)))
+    subscriber.offer(list(range(BACKLOG_RECORDS + 7)))
     records, dropped = subscriber.take()
-    assert records == list(range(7, FRAME_RECORDS + 7))
+    assert records == list(range(7, BACKLOG_RECORDS + 7))
     assert dropped == 7
     assert subscriber.take() == ([], 0)
 
