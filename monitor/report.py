@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("watchkeeper.report")
 INFO_S = 5.0
-HEAD_CHARS: Final = 300
+HEAD_CHARS = 300
 NO_LOGS: dict[str, Any] = {
     "sources": 0,
     "files": 0,
