@@ -7,6 +7,8 @@ from typing import Any, Final
 import numpy as np
 import re2
 
+from monitor.masking import Masker
+
 _KEY_BEGINS: Final = "-----BEGIN "
 _KEY_ENDS: Final = "-----END "
 _KEY_LINES: Final = 400
@@ -55,6 +57,18 @@ class LineMask:
             if not found or found[-1] != number:
                 found.append(number)
         return found
+
+
+def masker_of(mask: Callable[[str], str]) -> Masker | None:
+    """The masker whose method `mask` is; None when it is some other function."""
+    owner = getattr(mask, "__self__", None)
+    return owner if isinstance(owner, Masker) and mask == owner.mask_text else None
+
+
+def suspect_of(mask: Callable[[str], str]) -> str | None:
+    """What every text matches in which `mask` would hide something; None when that is not known."""
+    masker = masker_of(mask)
+    return masker.suspect if masker is not None else None
 
 
 def _line_ends(data: bytes) -> list[int]:

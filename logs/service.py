@@ -19,7 +19,7 @@ from logs.formats import Registry
 from logs.jobs import Jobs
 from logs.journal import Journal
 from logs.record import LogRecord
-from logs.secrets import LineMask
+from logs.secrets import LineMask, suspect_of
 from logs.settings import LogSettings
 from logs.tail import FileTail
 from monitor.errors import StoreError
@@ -67,7 +67,8 @@ class LogService:
         now: the clock, µs since the epoch.
         on_records: gets records as they are read (before they are stored); a record that grows (a traceback being written) comes again with the same id.
             Called from the service's threads.
-        suspect: an RE2 expression that every text with a secret matches: what does not match it is not given to `mask`, which makes reading much faster.
+        suspect: an RE2 expression that every text with a secret matches: what does not match it is not given to `mask`, which makes reading much faster;
+            not needed when `mask` is the method of a `Masker`, which knows its own.
     """
 
     def __init__(  # noqa: PLR0913 - collaborators and settings, named at the call
@@ -97,7 +98,7 @@ class LogService:
         self._found: list[Found] = []
         self._threads: list[threading.Thread] = []
         self._errors: dict[str, str] = {}
-        self._mask = LineMask(mask, suspect)
+        self._mask = LineMask(mask, suspect if suspect is not None else suspect_of(mask))
         self._run_of_pid = run_of_pid
         self.settings = settings
         self._committer = Committer(commit, host, settings.commit_s, now)

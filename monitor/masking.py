@@ -13,8 +13,6 @@ from typing import Final
 
 HIDDEN: Final = "***"
 
-_WORDS: Final = ("key", "pass", "token", "auth", "secret", "pwd", "cred", "session", "bearer", "cookie")
-"""In lower case; a line without any of these names no secret."""
 _MARKS: Final = (
     "sk-",
     "_live_",
@@ -90,10 +88,46 @@ _PAIR: Final = re.compile(
     r"(?P<value>\"(?:[^\"\\\r\n]|\\.){1,4096}\"|'[^'\r\n]{1,4096}'|[^\s\"',;&|)}\]<>(){\[]{1,4096})",
     re.IGNORECASE,
 )
-_NAMED: Final = re.compile(
-    r"(?:pass(?:word|wd|phrase|code)|pwd|secret|token|auth|key|credentials?|session_?-?id)[\"']?\s{0,4}[:=]"
+_ENDINGS: Final = (
+    "password",
+    "passwd",
+    "passphrase",
+    "passcode",
+    "pwd",
+    "secret",
+    "token",
+    "auth",
+    "key",
+    "credential",
+    "session_id",
+    "session-id",
+    "sessionid",
 )
-"""Whether any pair may be there, asked of the text in lower case: a third of the cost of `_PAIR` where none is."""
+"""How the names of pairs end, in lower case."""
+_SEPARATED: Final = re.compile(r"s?[\"']?\s{0,2}[:=]")
+"""What stands behind the name of a pair."""
+_CLASS: Final = re.compile(r"\[\^?\]?(?:\\.|[^\]\\])*\]")
+"""A set of characters in a regular expression."""
+_GAP: Final = r"[^!-~]"
+"""For RE2, which knows fewer blanks than Python: whatever may be one."""
+SUSPECT: Final = "|".join(
+    (
+        r"sk-[A-Za-z0-9_-]{12}",
+        r"[sr]k_live_",
+        r"(?:hf|gsk|gh[pousr]|npm)_[A-Za-z0-9]{12}",
+        r"github_pat_",
+        r"(?:glpat|pypi)-[A-Za-z0-9_-]{12}",
+        r"xox[abeoprs]-|xapp-",
+        r"A(?:KI|SI)A[A-Z0-9]{12}",
+        r"AIza|ya29\.|dop_v1_",
+        r"eyJ[A-Za-z0-9_-]{8}",
+        r"://[^\s/?#\"'<>]+@",
+        r"PRIVATE KEY-----",
+        rf"(?i:authorization[\"']?{_GAP}{{0,4}}[:=]|bearer{_GAP}|cookie[\"']?:)",
+        rf"(?i:(?:{_STRONG}|{_WEAK})[\"']?{_GAP}{{0,2}}[:=])",
+    )
+)
+"""An expression for RE2 that every line with a secret matches, and few others do: a whole block of lines is asked at once."""
 _LOOKS_SECRET: Final = re.compile(
     r"(?=.{8,})(?=[^0-9]*[0-9])(?=.*[A-Za-z])[A-Za-z0-9+/=_.~!@#$%^*:-]+\Z|[0-9a-f]{16,}\Z|[A-Za-z0-9+/=_-]{20,}\Z"
 )
@@ -191,14 +225,22 @@ class Masker:
     """
 
     def __init__(self, extra: Sequence[str] = ()) -> None:
+        self.extra = tuple(extra)
         self._extra = tuple(re.compile(pattern) for pattern in extra)
+
+    @property
+    def suspect(self) -> str | None:
+        """`SUSPECT` with the extra patterns, as far as each has words that must be there; None when one has none: then any line may hold a secret."""
+        needed = [_needed_text(pattern) for pattern in self.extra]
+        if "" in needed:
+            return None
+        return "|".join([SUSPECT, *(re.escape(text) for text in needed)])
 
     def mask_text(self, text: str) -> str:
         """The text with secrets hidden; the very same object when there is nothing to hide.
 
         Masking twice changes nothing more, and a masked text is never longer than three characters a secret above the original.
         """
-        lower = text.lower()
         for mark in _MARKS:
             if mark in text:
                 text = _FAMILY.sub(_hide_family, text)
@@ -206,10 +248,7 @@ class Masker:
         if "://" in text and "@" in text:
             text = _URL.sub(rf"\g<head>{HIDDEN}@", text)
             text = _URL_LONE.sub(rf"\g<head>{HIDDEN}@", text)
-        for word in _WORDS:
-            if word in lower:
-                text = _mask_named(text, lower)
-                break
+        text = _mask_named(text, text.lower())
         for pattern in self._extra:
             text = pattern.sub(_hide_extra, text)
         return text
@@ -238,6 +277,40 @@ class Masker:
         return self.mask_text(" ".join(words))
 
 
+def _needed_text(pattern: str) -> str:  # noqa: C901 - one rule a kind of character
+    """The longest run of ASCII letters, digits, `_` and `-` that stands in whatever the expression matches; empty when none of two or more is certain."""
+    best, run, depth, at = "", "", 0, 0
+    while at < len(pattern):
+        char, width, kept = pattern[at], 1, ""
+        if char == "\\":
+            if pattern[at + 1 : at + 2].isalnum() and pattern[at + 1] not in "bBdDsSwWAZnrt":
+                return ""  # a character by its number, or a group again
+            width = 2
+        elif char == "[":
+            klass = _CLASS.match(pattern, at)
+            width = klass.end() - at if klass else 1
+        elif char == "(":
+            if pattern[at + 1 : at + 2] == "?" and not pattern.startswith(("(?:", "(?P<"), at):
+                return ""
+            depth += 1
+        elif char == ")":
+            depth -= 1
+        elif char == "|" and not depth:
+            return ""
+        elif char in "*?{":
+            run = run[:-1]
+            width = max(1, pattern.find("}", at) + 1 - at) if char == "{" else 1
+        elif not depth and char.isascii() and (char.isalnum() or char in "_-"):
+            kept = char
+        if kept:
+            run += kept
+        else:
+            best, run = max(best, run, key=len), ""
+        at += width
+    best = max(best, run, key=len)
+    return best if len(best) > 1 else ""
+
+
 def _mask_named(text: str, lower: str) -> str:
     """Hide what stands behind a telling name."""
     if "private key-----" in lower:
@@ -246,7 +319,19 @@ def _mask_named(text: str, lower: str) -> str:
         text = _AUTH.sub(_hide_auth, text)
     if "cookie" in lower:
         text = _COOKIE.sub(rf"\g<head>{HIDDEN}", text)
-    return _PAIR.sub(_hide_pair, text) if _NAMED.search(lower) else text
+    return _PAIR.sub(_hide_pair, text) if _names_pair(lower) else text
+
+
+def _names_pair(lower: str) -> bool:
+    """Whether any pair may be in the text, which is in lower case: much cheaper than to look for one."""
+    for ending in _ENDINGS:
+        at = lower.find(ending)
+        while at >= 0:
+            at += len(ending)
+            if _SEPARATED.match(lower, at):
+                return True
+            at = lower.find(ending, at)
+    return False
 
 
 def _hide_family(match: re.Match[str]) -> str:

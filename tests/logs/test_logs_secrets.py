@@ -1,6 +1,8 @@
 """Secrets in log lines are hidden, wherever they stand in a block."""
 
-from logs.secrets import LineMask
+import pytest
+
+from logs.secrets import LineMask, suspect_of
 from monitor.masking import Masker
 
 KEY = "-----BEGIN PRIVATE KEY-----\nMIIabc\nMIIdef\n-----END PRIVATE KEY-----"
@@ -37,3 +39,13 @@ def test_only_suspected_lines_are_asked_for() -> None:
     assert asked == ["Password hunter2 password"]
     text = "nothing\n"
     assert mask(text) is text
+
+
+@pytest.mark.parametrize("extra", [(), (r"badge (?P<secret>\d+)", r"Zeus-\w+")])
+def test_a_maskers_method_brings_its_own_suspects(extra: tuple[str, ...]) -> None:
+    """Masking a block with the masker's own expression gives what masking each line gives, extra patterns included."""
+    masker = Masker(extra)
+    text = "plain\nbadge 1234\nof Zeus-77\ntoken = abcd1234efgh5678\nhttp://a:b@c/\nBearer\u00a0abc12345xyz67890abcd\n"
+    mask = LineMask(masker.mask_text, suspect_of(masker.mask_text))
+    assert mask(text) == "\n".join(masker.mask_text(line) for line in text.split("\n"))
+    assert suspect_of(str.strip) is None

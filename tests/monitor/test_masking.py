@@ -3,10 +3,11 @@
 import string
 
 import pytest
+import re2
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.masking import HIDDEN, Masker
+from monitor.masking import HIDDEN, SUSPECT, Masker
 
 MASKER = Masker()
 WORD = st.text(string.ascii_letters + string.digits, min_size=24, max_size=40).filter(
@@ -80,6 +81,48 @@ def test_secrets_of_each_family_are_gone(family: str, data: st.DataObject) -> No
     assert MASKER.mask_text(masked) == masked
 
 
+SUSPECTED = re2.compile(SUSPECT)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@given(data=st.data())
+def test_every_secret_is_suspected(family: str, data: st.DataObject) -> None:
+    """Each line of a text in which something is hidden matches the expression for suspects."""
+    form, values = FAMILIES[family]
+    text = form.format(data.draw(values))
+    assert SUSPECTED.search(text)
+
+
+def test_lines_about_logging_in_are_not_suspected() -> None:
+    """Lines of a login service that only speak of passwords and keys cost no more than others."""
+    for line in (
+        "sshd[24200]: Failed password for invalid user webmaster from 173.234.31.186 port 38926 ssh2",
+        "sshd[24200]: pam_unix(sshd:auth): authentication failure; logname= uid=0 euid=0 tty=ssh ruser= rhost=173.234.31.186",
+        "sshd[24200]: Accepted publickey for ann from 10.0.0.1: RSA SHA256 fingerprint of the key",
+    ):
+        assert not SUSPECTED.search(line)
+        assert MASKER.mask_text(line) is line
+
+
+@pytest.mark.parametrize(
+    ("pattern", "known"),
+    [
+        (r"badge (?P<secret>\d+)", True),
+        (r"Zeus-\w+", True),
+        (r"ab*c?d+", False),
+        (r"one|two", False),
+        (r"(one|two)-key", True),
+        (r"(?i)zeus", False),
+        (r"\x41bcd", False),
+        (r"[a-z]+", False),
+        (r"z{0,3}ab{2}", False),
+    ],
+)
+def test_own_patterns_are_suspected_where_they_name_a_word(pattern: str, *, known: bool) -> None:
+    """A pattern with words that must be there adds them to the suspects; with any other, all lines are suspects."""
+    assert (Masker([pattern]).suspect is not None) == known
+
+
 @pytest.mark.parametrize("line", ORDINARY)
 def test_ordinary_text_stays(line: str) -> None:
     """Lines that only sound like secrets come back unchanged."""
@@ -132,6 +175,7 @@ def test_pieces_of_secrets_in_any_order(text: str) -> None:
     masked = MASKER.mask_text(text)
     assert MASKER.mask_text(masked) == masked
     assert len(masked) <= len(text) + len(HIDDEN) * (masked.count(HIDDEN) + 1)
+    assert masked == text or SUSPECTED.search(text)
 
 
 @pytest.mark.parametrize(
