@@ -14,9 +14,9 @@ from ai.analysis.assemble import Assembly, add_answer, add_rules
 from ai.analysis.chunks import room_for_text, split
 from ai.analysis.evidence import Searchable
 from ai.analysis.prompt import (
-    MAX_ANSWER_TOKENS,
     OVERHEAD_TOKENS,
     PROMPT_VERSION,
+    answer_tokens,
     parse_object,
     repair_request,
     request_for,
@@ -41,6 +41,7 @@ class _Talk:
     repaired: bool = False
     chunks: int = 1
     unanswered: int = 0
+    max_tokens: int = 0
 
 
 class JobAnalyzer:
@@ -95,9 +96,10 @@ class JobAnalyzer:
     async def _consult(self, asker: Asker, text: str, talk: _Talk) -> None:
         """Ask about every piece of the text; a piece that turns out too long is asked about in halves."""
         context = await asker.context() or DEFAULT_CONTEXT
-        waiting = split(text, room_for_text(context, OVERHEAD_TOKENS, MAX_ANSWER_TOKENS))
+        waiting = split(text, room_for_text(context, OVERHEAD_TOKENS, answer_tokens(context)))
         waiting.reverse()
         talk.chunks = len(waiting)
+        talk.max_tokens = answer_tokens(context)
         while waiting:
             piece = waiting.pop()
             try:
@@ -118,7 +120,7 @@ class JobAnalyzer:
 
     async def _ask_about(self, asker: Asker, piece: str, talk: _Talk) -> bool:
         """Ask about one piece; False when the model did not see all of it."""
-        request = request_for(piece, self._schema)
+        request = request_for(piece, self._schema, talk.max_tokens)
         reply = await asker.ask(request)
         talk.attempts.extend(reply.attempts)
         if was_truncated(reply, sum(len(m.content) for m in request.messages)):

@@ -10,7 +10,7 @@ from ai.types import GenRequest, Message
 PROMPT_VERSION: Final = "1"
 OVERHEAD_TOKENS: Final = 420
 """Tokens of instructions, fence and chat template, generously."""
-MAX_ANSWER_TOKENS: Final = 640
+MAX_ANSWER_TOKENS: Final = 520
 
 _SYSTEM: Final = (
     "You read one job posting and report what it says as one JSON object. "
@@ -24,6 +24,11 @@ _SYSTEM: Final = (
 _CONTROL: Final = re.compile(
     r"<\|[^|<>\n]{1,40}\|>|\[/?INST\]|<</?SYS>>|</?s>|<(?:start|end)_of_turn>|###\s*(?:System|Assistant|User)\s*:"
 )
+
+
+def answer_tokens(context: int) -> int:
+    """Tokens an answer may take in a context of so many: the usual number, less where little room is left."""
+    return min(MAX_ANSWER_TOKENS, max(context - OVERHEAD_TOKENS - 200, 200))
 
 
 def fence(text: str) -> str:
@@ -41,18 +46,18 @@ def defused(text: str) -> str:
     return _CONTROL.sub(" ", text)
 
 
-def request_for(text: str, schema: dict[str, object]) -> GenRequest:
+def request_for(text: str, schema: dict[str, object], max_tokens: int = MAX_ANSWER_TOKENS) -> GenRequest:
     """The request to analyse one piece of a posting."""
     mark = fence(text)
     user = f"<{mark}>\n{defused(text)}\n</{mark}>\nReport this posting as JSON."
-    return GenRequest((Message("system", _SYSTEM), Message("user", user)), MAX_ANSWER_TOKENS, json_schema=schema)
+    return GenRequest((Message("system", _SYSTEM), Message("user", user)), max_tokens, json_schema=schema)
 
 
 def repair_request(first: GenRequest, answer: str, problem: str) -> GenRequest:
     """The request to give the answer again, in the right form."""
     complaint = f"That was not a valid answer: {problem[:300]} Give the whole JSON object again, short and complete."
     messages = (*first.messages, Message("assistant", answer[:1200]), Message("user", complaint))
-    return GenRequest(messages, MAX_ANSWER_TOKENS, json_schema=first.json_schema)
+    return GenRequest(messages, first.max_tokens, json_schema=first.json_schema)
 
 
 def parse_object(answer: str) -> object:

@@ -163,7 +163,7 @@ FIELDS: Final = (
 
 
 class ModelAnswer(BaseModel):
-    """What a model is asked for: the same fields, with tighter bounds, so that a small model ends its answer.
+    """What a model may answer: the same fields, flat. `model_schema` asks for still less, so that a small model ends its answer.
 
     Without bounds a constrained model can go on for ever inside one string or number.
     """
@@ -207,7 +207,7 @@ def model_schema() -> dict[str, Any]:
     properties = {
         "title": maybe(text(100)),
         "company": maybe(text(80)),
-        "locations": many(5, 50),
+        "locations": many(3, 40),
         "remote_policy": one_of("onsite", "hybrid", "remote"),
         "employment_type": one_of(
             "full_time", "part_time", "contract", "temporary", "internship", "freelance", "apprenticeship"
@@ -217,13 +217,13 @@ def model_schema() -> dict[str, Any]:
         "salary_max": maybe({"type": "integer", "minimum": 0, "maximum": 9_999_999}),
         "salary_currency": maybe(text(3)),
         "salary_period": one_of("hour", "day", "week", "month", "year"),
-        "skills_required": many(10, 30),
-        "skills_preferred": many(6, 30),
+        "skills_required": many(8, 24),
+        "skills_preferred": many(5, 24),
         "years_experience": maybe({"type": "integer", "minimum": 0, "maximum": 40}),
-        "languages": many(4, 20),
-        "education": maybe(text(100)),
-        "summary": maybe(text(240)),
-        "red_flags": many(3, 80),
+        "languages": many(3, 16),
+        "education": maybe(text(80)),
+        "summary": maybe(text(160)),
+        "red_flags": many(2, 60),
     }
     return {
         "type": "object",

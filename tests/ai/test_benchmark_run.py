@@ -207,7 +207,8 @@ def test_equal_engines_are_not_ranked() -> None:
 
 def test_three_engines_share_the_error() -> None:
     """All candidates are compared with the reference in the same blocks."""
-    report = run([engine("a", 3.0), engine("b", 1.0), engine("c", 3.0)])
+    plan = PLAN.model_copy(update={"max_blocks": 14, "max_tokens": 4})
+    report = run([engine("a", 4.0), engine("b", 1.0), engine("c", 4.0)], plan)
     kinds = {c.candidate: c.kind for c in report.comparisons}
     assert kinds["b"] == "faster"
     assert all(len({s.backend for s in report.samples if s.block == n}) == 3 for n in range(report.blocks))

@@ -1,0 +1,48 @@
+"""The benchmark and the analyzer on the real embedded model."""
+
+import pytest
+
+from ai.analysis import BackendAsker, JobAnalyzer
+from ai.backends.llamacpp_embedded import LlamaCppBackend
+from ai.benchmark import AIBackendBenchmark, BenchmarkPlan, Contender
+from ai.types import LoadSpec
+from tests.ai.kit import CONTEXT, LoopThread
+
+SPEC = LoadSpec("demo", context=CONTEXT, parallel=2)
+POSTING = "Senior Python Engineer\nAcme Ltd is hiring in London. Python and SQL. £70,000 - £85,000 per year."
+
+
+@pytest.mark.timeout(250)  # a busy machine may take a minute; a quiet one takes seconds
+def test_a_real_engine_is_measured(llama: LlamaCppBackend, engine_loop: LoopThread) -> None:
+    """Every figure of a real engine is there: cached prompts, truncation and wrong counts are never seen, its own times agree with ours."""
+    plan = BenchmarkPlan(prompts=["summary"], max_tokens=4, max_blocks=8, warmup=1, batches=[2], cold_load=False)
+    report = engine_loop.run(AIBackendBenchmark([Contender(llama, SPEC)], plan).run(), timeout=240)
+    (contender,) = report.contenders
+    assert contender.load is not None
+    assert contender.load.weights
+    assert contender.load.context == CONTEXT
+    assert contender.metrics["memory_peak"].value is not None
+    assert not report.flags.keys() & {
+        "prompt cache hit",
+        "prompt truncated",
+        "wrong token count",
+        "unexpected stop",
+        "usage missing",
+        "failed",
+    }
+    answered = [s for s in report.samples if s.batch == 1]
+    assert len(answered) >= 17
+    assert all(s.completion_tokens == 4 and s.rate and s.ttft_s for s in answered)
+    assert [row.batch for row in contender.batches] == [2]
+    assert "generates" in report.sentence or "was measured" in report.sentence
+
+
+@pytest.mark.timeout(250)  # a busy machine may take a minute; a quiet one takes seconds
+def test_a_real_model_analyses_a_posting(llama: LlamaCppBackend, engine_loop: LoopThread) -> None:
+    """The tiny model's answer follows the schema, and whatever it says that the posting does not is not in the result."""
+    result = engine_loop.run(JobAnalyzer(BackendAsker(llama, SPEC)).analyze(POSTING), timeout=240)
+    assert result.backend == "llamacpp"
+    assert result.provenance.how in {"model", "model, repaired"}
+    assert result.title
+    assert result.salary is not None
+    assert all(POSTING[e.start : e.end] == e.text for e in result.evidence)
