@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import jinja2
+from jinja2.exceptions import SecurityError
 from jinja2.ext import loopcontrols
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
@@ -18,6 +19,24 @@ from ai.types import Message
 
 _MAX_FILE: Final = 8 * 1024 * 1024
 _MAX_PROMPT: Final = 16 * 1024 * 1024
+_PADDING: Final = frozenset({"ljust", "rjust", "center", "zfill", "expandtabs", "format", "format_map"})
+
+
+class _Sandbox(ImmutableSandboxedEnvironment):
+    """jinja2's sandbox keeps a template away from Python; this one also from all of the memory."""
+
+    intercepted_binops = frozenset(["*", "**", "%"])
+
+    def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
+        """Only numbers are multiplied, and only to a sensible size."""
+        numbers = all(isinstance(side, int | float) and abs(side) < 1e9 for side in (left, right))
+        if not numbers or (operator == "**" and right > 64):
+            raise SecurityError(f"the operator {operator} is not for these values")
+        return super().call_binop(context, operator, left, right)
+
+    def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
+        """Neither the internals of Python nor the methods that make a short text a long one."""
+        return attr not in _PADDING and super().is_safe_attribute(obj, attr, value)
 
 
 class ChatTemplate:
@@ -33,9 +52,9 @@ class ChatTemplate:
     """
 
     def __init__(self, source: str, *, bos: str = "", eos: str = "") -> None:
-        environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols])
+        environment = _Sandbox(trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols])
         environment.globals |= {"raise_exception": _refuse, "strftime_now": _now}
-        environment.filters["tojson"] = _tojson
+        environment.filters |= {"tojson": _tojson, "center": _refuse, "indent": _refuse, "format": _refuse}
         self._tokens = {"bos_token": bos, "eos_token": eos}
         self.source = source
         try:
@@ -77,14 +96,22 @@ class ChatTemplate:
             ):
                 parts.append(part)
                 size += len(part)
-                if size > _MAX_PROMPT:
-                    raise BadRequest("The model's chat template makes an endless prompt.", hint="Use another model.")
-        except (jinja2.TemplateError, RecursionError, TypeError, ValueError, OverflowError, MemoryError) as error:
-            raise BadRequest(f"The model's chat template does not take this conversation: {error}.") from error
+                _check_size(size)
+        except BadRequest:
+            raise
+        except Exception as error:
+            raise BadRequest(
+                f"The model's chat template does not take this conversation: {str(error)[:200]}."
+            ) from error
         return "".join(parts)
 
 
-def _refuse(message: object) -> str:
+def _check_size(size: int) -> None:
+    if size > _MAX_PROMPT:
+        raise BadRequest("The model's chat template makes an endless prompt.", hint="Use another model.")
+
+
+def _refuse(message: object = "", *_: object) -> str:
     raise jinja2.TemplateError(str(message)[:200])
 
 

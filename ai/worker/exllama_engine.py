@@ -12,6 +12,7 @@ import uvicorn
 from ai.backends.chat_template import ChatTemplate
 from ai.errors import BackendError
 from ai.probes.packages import exllama_pieces, version_of
+from ai.types import Message
 from ai.worker.chat_server import ChatServer
 from ai.worker.generation import GenerationThread
 from ai.worker.messages import FailureKind, Loaded, LoadFailed, WorkerConfig
@@ -31,6 +32,7 @@ def load(config: WorkerConfig) -> Loaded:
     folder = Path(config.model)
     try:
         template = ChatTemplate.of(folder)
+        template.render((Message("user", "Hello"),))  # one that never ends shows itself now, within the load's deadline
     except BackendError as error:
         raise LoadFailed("bad model", error.message) from error
     import torch

@@ -108,6 +108,29 @@ def fails(kind: type[Exception], make: Callable[[], Any]) -> None:
     raise AssertionError("no error")
 
 
+RECORD = Path(__file__).parent / "exllama_signatures.json"
+
+
+def signatures_of(package: Any, extra: dict[str, Any], names: list[str]) -> dict[str, dict[str, bool]]:
+    """Class → parameter → whether it has a default."""
+    found = {}
+    for name in names:
+        target = extra.get(name) or getattr(package, name)
+        parameters = inspect.signature(target).parameters.values()
+        variadic = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
+        found[name] = {p.name: p.default is not inspect.Parameter.empty for p in parameters if p.kind not in variadic}
+    return found
+
+
+def recorded(generation: str, found: dict[str, dict[str, bool]]) -> None:
+    """The signatures that the everyday tests rely on are the package's own. `--record` writes them down."""
+    known = json.loads(RECORD.read_text()) if RECORD.exists() else {}
+    if "--record" in sys.argv:
+        known[generation] = found
+        RECORD.write_text(json.dumps(known, indent=1) + "\n")
+    assert known.get(generation) == found, "the package has changed: run again with --record, and look at what changed"
+
+
 def checks_v2(folder: Path) -> dict[str, Callable[[], None]]:
     """Our own calls, on the real package."""
     import exllamav2
@@ -167,7 +190,18 @@ def checks_v2(folder: Path) -> dict[str, Callable[[], None]]:
             assert callable(getattr(dynamic, name))
         takes(exllamav2.ExLlamaV2.load_autosplit, "cache", "progress")
 
+    names = [
+        "ExLlamaV2Config",
+        "ExLlamaV2",
+        "ExLlamaV2Tokenizer",
+        "ExLlamaV2Cache",
+        "ExLlamaV2Cache_Q8",
+        "ExLlamaV2Cache_Q6",
+        "ExLlamaV2Cache_Q4",
+    ]
+    extra = {"Settings": generator.ExLlamaV2Sampler.Settings}
     return {
+        "recorded signatures": lambda: recorded("2", signatures_of(exllamav2, extra, [*names, "Settings"])),
         "config and model graph": graph,
         "caches": caches,
         "tokenizer": round_trip,
@@ -232,11 +266,21 @@ def checks_v3(folder: Path) -> dict[str, Callable[[], None]]:
         for name in ("iterate", "num_remaining_jobs"):
             assert callable(getattr(exllamav3.Generator, name))
 
+    def schema() -> None:
+        ids = [int(i) for i in tokenizer.encode("hello world")[0]]
+        wanted = {"type": "object", "properties": {"a": {"type": "boolean"}}, "required": ["a"]}
+        made = ours.v3_job(exllamav3, Job(ids, 5, Sampling(), json_schema=wanted), 8, [], tokenizer)
+        assert len(made.filters) == 1
+
     return {
+        "recorded signatures": lambda: recorded(
+            "3", signatures_of(exllamav3, {}, ["Cache", "CacheLayer_quant", "ComboSampler"])
+        ),
         "config and model graph": graph,
         "caches": caches,
         "tokenizer": round_trip,
         "job": job,
+        "schema filter": schema,
         "sampler": sampler,
         "signatures": signatures,
         "a path instead of a config fails": lambda: fails(
@@ -252,6 +296,8 @@ def main() -> int:
     stub(f"exllamav{generation}_ext")
     tiny_model(folder)
     found: dict[str, str] = {}
+    if "--record" in sys.argv:
+        sys.stderr.write(f"recording into {RECORD}\n")
     for name, check in (checks_v2 if generation == "2" else checks_v3)(folder).items():
         try:
             check()

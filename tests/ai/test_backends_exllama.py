@@ -1,0 +1,245 @@
+"""ExLlama without a GPU: what is missing is said, templates are a stranger's program, settings are explicit."""
+
+import asyncio
+import inspect
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ai.backends.chat_template import ChatTemplate
+from ai.backends.exllama import ExLlamaBackend, quantization, refuse_when_lacking
+from ai.errors import BadModelFile, BadRequest, MissingPiece
+from ai.gguf import read_gguf
+from ai.probes.packages import Pieces
+from ai.protocol import Backend
+from ai.types import LoadSpec, Message, Sampling
+from ai.worker import exllama_v2, exllama_v3
+from ai.worker.exllama_engine import end_tokens
+from ai.worker.messages import LoadFailed
+from tests.ai.kit import LoopThread
+
+HELLO = (Message("user", "Hello"),)
+SIGNATURES = json.loads((Path(__file__).parent / "contract" / "exllama_signatures.json").read_text())
+
+
+class Recorded:
+    """A package's classes with the signatures that were recorded from the real ones; calls must bind."""
+
+    def __init__(self, generation: str) -> None:
+        self._signatures: dict[str, dict[str, bool]] = SIGNATURES[generation]
+        self.calls: list[tuple[str, dict[str, Any]]] = []
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "ExLlamaV2Sampler":
+            return self
+        parameters = self._signatures[name]
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            kinds = [
+                inspect.Parameter(
+                    p, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=None if optional else inspect.Parameter.empty
+                )
+                for p, optional in parameters.items()
+            ]
+            bound = inspect.Signature(kinds).bind(*args, **kwargs)
+            if "config" in bound.arguments and not hasattr(bound.arguments["config"], "model_dir"):
+                raise AttributeError(f"{type(bound.arguments['config']).__name__!r} object has no attribute 'arch'")
+            self.calls.append((name, dict(bound.arguments)))
+            made = type(name, (), {"model_dir": "x", "arch_compat_overrides": lambda _: None, **bound.arguments})
+            return made()
+
+        return call
+
+
+def test_without_the_package_the_extra_is_named() -> None:
+    """Missing, no outage, with the command."""
+
+    async def go() -> None:
+        for generation, extra in ((2, "watchkeeper[exllama]"), (3, "exllamav3")):
+            backend = ExLlamaBackend(generation)  # type: ignore[arg-type]  # 2 or 3
+            assert isinstance(backend, Backend)
+            with pytest.raises(MissingPiece) as caught:
+                await backend.ensure_loaded(LoadSpec("/nowhere"))
+            assert extra in caught.value.hint
+            assert not caught.value.outage
+            await backend.close()
+
+    asyncio.run(go())
+
+
+def test_each_missing_piece_is_named_with_its_remedy() -> None:
+    """The sentence that `doctor` and the page show."""
+    with pytest.raises(MissingPiece, match="lacks: tokenizers, an NVIDIA GPU") as caught:
+        refuse_when_lacking(
+            2,
+            "exllamav2",
+            Pieces("0.3.2", (("tokenizers", "pip install tokenizers"), ("an NVIDIA GPU", "use llama.cpp")), ()),
+        )
+    assert caught.value.hint == "Pip install tokenizers; use llama.cpp."
+    refuse_when_lacking(2, "exllamav2", Pieces("0.3.2", (), ()))
+
+
+def test_paged_attention_needs_flash_attn_and_ampere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise one request at a time, and flash-attn off."""
+    assert not exllama_v2.plan("m", 1000, 4, "f16", (8, 6)).paged
+    info = tmp_path / "flash_attn-2.5.7.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: flash-attn\nVersion: 2.5.7\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    paged = exllama_v2.plan("m", 1000, 4, "f16", (8, 6))
+    assert (paged.paged, paged.parallel, paged.cache_tokens) == (True, 4, 4096)
+    old = exllama_v2.plan("m", 1000, 4, "f16", (7, 5))
+    assert (old.paged, old.parallel) == (False, 1)
+    assert not exllama_v2.plan("m", 1000, 4, "f16", None).paged
+    with pytest.raises(LoadFailed, match="no cache of type q5_1"):
+        exllama_v2.plan("m", 1000, 4, "q5_1", None)
+
+
+def test_our_calls_bind_to_the_recorded_signatures_of_v2() -> None:
+    """Configuration, lazy cache, settings: as the real package takes them (recorded by the contract run)."""
+    package = Recorded("2")
+    config = exllama_v2.new_config(package, exllama_v2.Plan("folder", 300, 1, "q8_0", paged=False))
+    assert (config.max_seq_len, config.no_flash_attn) == (300, True)
+    model = package.ExLlamaV2(config)
+    exllama_v2.new_cache(package, model, exllama_v2.Plan("folder", 300, 1, "q8_0", paged=False))
+    name, arguments = package.calls[-1]
+    assert (name, arguments["lazy"], arguments["max_seq_len"]) == ("ExLlamaV2Cache_Q8", True, 512)
+    settings = exllama_v2.new_settings(package, Sampling())
+    assert (settings.token_repetition_penalty, settings.top_k) == (1.0, 1)
+
+
+def test_the_seeded_mistake_fails() -> None:
+    """A path where a configuration belongs."""
+    package = Recorded("2")
+    with pytest.raises(AttributeError, match="arch"):
+        package.ExLlamaV2("/models/x")
+    with pytest.raises(AttributeError):
+        package.ExLlamaV2Tokenizer("/models/x")
+
+
+def test_every_sampler_value_with_a_default_that_shapes_the_text_is_set() -> None:
+    """None of the package's defaults is left to chance."""
+    package = Recorded("2")
+    exllama_v2.new_settings(package, Sampling(temperature=0.5, top_k=3))
+    given_values = set(package.calls[-1][1])
+    left = set(SIGNATURES["2"]["Settings"]) - given_values
+    only_used_when_something_set_is_on = {
+        "temp_exponent", "mirostat_tau", "mirostat_eta", "mirostat_mu", "token_bias", "cfg_scale", "post_sampling_hooks", "dry_allowed_length",
+        "dry_base", "dry_sequence_breakers", "dry_range", "dry_max_ngram", "ngram_trie", "ngram_index", "ngram_history", "xtc_threshold",
+        "xtc_ignore_tokens",
+    }  # fmt: skip
+    assert left <= only_used_when_something_set_is_on
+
+
+def test_our_calls_bind_to_the_recorded_signatures_of_v3() -> None:
+    """Caches in whole pages, quantised ones with their bits; samplers."""
+    package = Recorded("3")
+    package.CacheLayer_quant  # noqa: B018 - it exists
+    exllama_v3.new_cache(package, object(), 300, "f16")
+    assert package.calls[-1][1]["max_num_tokens"] == 512
+    exllama_v3.new_sampler(package, Sampling(temperature=0.5))
+    with pytest.raises(LoadFailed):
+        exllama_v3.new_cache(package, object(), 300, "q5_1")
+
+
+def test_quantisation_is_read_from_the_config(tmp_path: Path) -> None:
+    """EXL2 with its bits, unquantised, unreadable."""
+    (tmp_path / "config.json").write_text('{"quantization_config": {"quant_method": "exl2", "bits": 4.5}}')
+    assert quantization(tmp_path) == "exl2 4.5 bpw"
+    (tmp_path / "config.json").write_text("{}")
+    assert quantization(tmp_path) == "fp16"
+    (tmp_path / "config.json").write_text("no")
+    assert quantization(tmp_path) is None
+
+
+def test_all_ends_of_turn_are_found(tmp_path: Path) -> None:
+    """Chat models name a second end in generation_config.json."""
+    (tmp_path / "config.json").write_text('{"eos_token_id": 2}')
+    (tmp_path / "generation_config.json").write_text('{"eos_token_id": [2, 128009]}')
+    assert end_tokens(tmp_path) == [2, 128009]
+    (tmp_path / "generation_config.json").write_text("[]")
+    assert end_tokens(tmp_path) == [2]
+
+
+def folder(path: Path, **config: Any) -> Path:
+    """A model folder with this tokenizer configuration."""
+    (path / "tokenizer_config.json").write_text(json.dumps(config))
+    return path
+
+
+def test_the_template_is_the_models_own(tmp_path: Path) -> None:
+    """With its special tokens; the default among several; or the file beside it."""
+    simple = "{{ bos_token }}{% for m in messages %}[{{ m.role }}]{{ m.content }}{{ eos_token }}{% endfor %}{% if add_generation_prompt %}>{% endif %}"
+    made = ChatTemplate.of(folder(tmp_path, chat_template=simple, bos_token={"content": "<s>"}, eos_token="</s>"))
+    assert made.render(HELLO) == "<s>[user]Hello</s>>"
+    several = [{"name": "tool_use", "template": "no"}, {"name": "default", "template": simple}]
+    assert ChatTemplate.of(folder(tmp_path, chat_template=several)).render(HELLO) == "[user]Hello>"
+    (tmp_path / "chat_template.jinja").write_text("beside")
+    assert ChatTemplate.of(folder(tmp_path)).render(HELLO) == "beside"
+
+
+def test_a_base_model_has_no_template(tmp_path: Path) -> None:
+    """It is refused with the reason, not given a made-up prompt."""
+    with pytest.raises(MissingPiece, match="base model"):
+        ChatTemplate.of(folder(tmp_path, bos_token="<s>"))
+    (tmp_path / "tokenizer_config.json").write_text("{")
+    with pytest.raises(BadModelFile):
+        ChatTemplate.of(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        "{{ ''.__class__.__mro__[1].__subclasses__() }}",
+        "{{ messages.append({}) }}",
+        "{{ cycler.__init__.__globals__.os.system('true') }}",
+        "{% for i in range(10**9) %}x{% endfor %}",
+        "{{ 'x' * 10**8 * 10 }}",
+        "{{ raise_exception('roles must alternate') }}",
+        "{{ missing.attribute }}",
+        "{{ 1 / 0 }}",
+        "{{ [0] * 10**9 }}",
+        "{{ 10 ** 10 ** 10 }}",
+        "{{ 'x'.ljust(10**9) }}",
+        "{{ 'x' | center(10**9) }}",
+        "{{ '%1000000000d' % 1 }}",
+    ],
+)
+def test_a_hostile_template_is_stopped(hostile: str) -> None:
+    """No reach into Python, no endless prompt; the model's own complaint is passed on."""
+    with pytest.raises(BadRequest):
+        ChatTemplate(hostile).render(HELLO)
+
+
+def test_a_broken_template_is_a_bad_model() -> None:
+    """Said when it is loaded."""
+    with pytest.raises(BadModelFile):
+        ChatTemplate("{% for %}")
+
+
+@given(st.text(max_size=40))
+def test_any_text_is_a_template_or_refused(source: str) -> None:
+    """Nothing else escapes."""
+    try:
+        assert isinstance(ChatTemplate(source).render(HELLO), str)
+    except (BadModelFile, BadRequest):
+        return
+
+
+def test_the_sandbox_renders_as_llama_cpp_does(demo_path: Path, engine_loop: LoopThread, llama: Any) -> None:
+    """The same template and conversation give the same prompt in both engines, or they could not be compared."""
+    source = read_gguf(demo_path).metadata["tokenizer.chat_template"]
+    assert isinstance(source, str)
+    messages = (Message("system", "Be brief."), Message("user", "Hé <b>\n{{ x }}"))
+    ours = ChatTemplate(source, bos="<|im_start|>", eos="<|im_end|>").render(messages)
+
+    async def theirs() -> str:
+        client = llama._http(llama.supervisor.running)
+        body = {"messages": [{"role": m.role, "content": m.content} for m in messages]}
+        return str((await client.post("/apply-template", json=body)).json()["prompt"])
+
+    assert ours == engine_loop.run(theirs())
