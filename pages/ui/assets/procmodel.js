@@ -1,7 +1,7 @@
 // Which processes are shown and in which order: filter, sort, tree. Pure functions over the live set.
 
 export const COLUMNS = {
-  name: { title: "name", width: "minmax(170px, 1.4fr)", text: true },
+  name: { title: "name", width: "minmax(170px, 1.4fr)", text: true, sortAs: "title" },
   pid: { title: "pid", width: "76px" },
   user: { title: "user", width: "96px", text: true },
   cpu_pct: { title: "CPU %", width: "76px" },

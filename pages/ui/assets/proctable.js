@@ -146,9 +146,12 @@ class ProcessTable {
 
   #say() {
     const { size } = this.hub.processes;
-    const mine = [...this.hub.processes.runs.values()].filter((one) => one.mine).length;
-    const shown = this.rows.length === size ? "" : ` · ${count(this.rows.length)} shown`;
-    setText(this.says, size ? `${count(size)} processes · ${count(mine)} of your own${shown}` : "");
+    const all = [...this.hub.processes.runs.values()];
+    const mine = all.filter((one) => one.mine).length;
+    const kernel = this.data.kernel ? 0 : all.filter((one) => one.kernel_thread).length;
+    const shown = this.rows.length === size - kernel ? "" : ` · ${count(this.rows.length)} shown`;
+    const hidden = kernel ? ` · ${count(kernel)} kernel threads not shown` : "";
+    setText(this.says, size ? `${count(size - kernel)} processes · ${count(mine)} of your own${shown}${hidden}` : "");
   }
 
   #paint() {
@@ -206,7 +209,7 @@ class ProcessTable {
   }
 
   #name(view, { process, level, kids, open }) {
-    setText(view.link, inert(process.name || "?", 120));
+    setText(view.link, inert(process.title, 120));
     setAttr(view.link, "href", pageUrl("run", { run: process.run }));
     setAttr(view.link, "title", inert(process.cmdline || process.name, 600));
     view.twig.hidden = !this.data.tree;
