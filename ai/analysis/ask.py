@@ -48,6 +48,10 @@ class Asker(Protocol):
         """Tokens that prompt and answer may take together; None when not known."""
         ...
 
+    def leaves_machine(self) -> bool:
+        """Whether a text may be sent to another machine."""
+        ...
+
 
 class BackendAsker:
     """Asks one backend, with its model loaded as `spec` says."""
@@ -79,6 +83,10 @@ class BackendAsker:
     async def context(self) -> int | None:
         """What was asked for, or what is in force once loaded."""
         return self._context
+
+    def leaves_machine(self) -> bool:
+        """Whether the backend is remote."""
+        return self._backend.capabilities().remote
 
 
 def failed_attempt(backend: str, error: BackendError, seconds: float) -> Attempt:

@@ -76,13 +76,12 @@ def refuse_remote(*, remote: bool, allowed: bool) -> None:
         )
 
 
-async def explain(  # noqa: PLR0913 - what may be said about a question
+async def explain(
     asker: Asker,
     records: Sequence[GivenRecord],
     *,
     question: str = "",
     masker: Masker | None = None,
-    remote: bool = False,
     allow_remote: bool = False,
 ) -> Explanation:
     """Ask for an opinion on records (oldest first); `question` names a spike or what the person wonders about.
@@ -92,7 +91,7 @@ async def explain(  # noqa: PLR0913 - what may be said about a question
         NoAnswer: no backend answered.
         BadOutput: the answer has not the right form.
     """
-    refuse_remote(remote=remote, allowed=allow_remote)
+    refuse_remote(remote=asker.leaves_machine(), allowed=allow_remote)
     if not records:
         raise ConfigError("There are no records to explain.", hint="Select at least one record.")
     masker = masker or Masker()

@@ -80,9 +80,10 @@ class CircuitBreaker:
         self.reason = ""
 
     def failed(self, error: BackendError) -> None:
-        """A request or a probe failed; only an outage counts."""
+        """A request or a probe failed; only an outage counts, and a probe that is refused shows a living engine."""
         if not error.outage:
-            self._probing = False
+            if self._probing:
+                self.succeeded()  # it answers, if only to refuse
             return
         self.reason = error.message
         if self._probing:

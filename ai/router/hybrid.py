@@ -127,6 +127,10 @@ class HybridAIBackend:
         usable = [n for n in self.choice().order if self._slots[n].breaker.allows()]
         return self._slots[usable[0]].context if usable else None
 
+    def leaves_machine(self) -> bool:
+        """Whether a text may be sent to another machine."""
+        return self._policy.allow_remote and any(slot.standing.remote for slot in self._slots.values())
+
     async def analyze_job_content(self, job_description: str) -> JobAnalysisResult:
         """Analyse a posting; rules answer when no backend can."""
         return await JobAnalyzer(self).analyze(job_description)
@@ -210,8 +214,6 @@ class HybridAIBackend:
             await complete(slot.backend, _PROBE, deadlines=replace(self._deadlines, total_s=limit))
         except BackendError as error:
             slot.breaker.failed(error)
-            if not error.outage:
-                slot.breaker.succeeded()
         except asyncio.CancelledError:
             slot.breaker.abandon_probe()
             raise

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from ai.analysis import BackendAsker, Explanation, GivenRecord, NoAnswer, explain
 from ai.backends.scripted import Script, ScriptedBackend
 from ai.errors import BadOutput
-from ai.types import GenRequest, LoadSpec
+from ai.types import Capabilities, GenRequest, LoadSpec
 from monitor.errors import ConfigError
 
 RECORDS = [
@@ -18,7 +19,17 @@ RECORDS = [
 ]
 
 
-def ask(answer: Any, records: list[GivenRecord] = RECORDS, **more: Any) -> tuple[Explanation, GenRequest]:
+class Remote(ScriptedBackend):
+    """An engine on another machine."""
+
+    def capabilities(self) -> Capabilities:
+        """As any, but remote."""
+        return replace(super().capabilities(), remote=True)
+
+
+def ask(
+    answer: Any, records: list[GivenRecord] = RECORDS, *, remote: bool = False, **more: Any
+) -> tuple[Explanation, GenRequest]:
     """The explanation, and the request it came from."""
     asked: list[GenRequest] = []
 
@@ -26,7 +37,7 @@ def ask(answer: Any, records: list[GivenRecord] = RECORDS, **more: Any) -> tuple
         asked.append(request)
         return answer if isinstance(answer, str) else json.dumps(answer)
 
-    backend = ScriptedBackend("model", Script(ttft=0, per_token=0, answer=give))
+    backend = (Remote if remote else ScriptedBackend)("model", Script(ttft=0, per_token=0, answer=give))
     result = asyncio.run(explain(BackendAsker(backend, LoadSpec("m")), records, **more))
     return result, asked[0]
 

@@ -2,21 +2,33 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 import pytest
 
 from ai.analysis.ask import NoAnswer
 from ai.backends.scripted import Script, ScriptedBackend
+from ai.benchmark import AIBackendBenchmark, BenchmarkPlan, Contender
+from ai.benchmark.guards import Readings
 from ai.benchmark.stats import percentile
+from ai.benchmark.watch import NoMeter
 from ai.errors import Cancelled, ContextOverflow
 from ai.records import CallRecord
-from ai.router import BreakerPolicy, DriftAlarm, HybridAIBackend, Member, Policy
+from ai.router import BreakerPolicy, DriftAlarm, HybridAIBackend, Member, Policy, standings_of
 from ai.types import Deadlines, GenRequest, LoadSpec, Message
 
 REQUEST = GenRequest((Message("user", "How are you today?"),), max_tokens=4)
 QUICK = Deadlines(connect_s=0.2, load_s=1, first_token_s=0.3, between_tokens_s=0.3, total_s=2)
+
+
+class Still:
+    """A machine on which nothing happens."""
+
+    def read(self, engine_pids: Sequence[int] = ()) -> Readings:  # noqa: ARG002 - as the protocol has it
+        """Now."""
+        now = time.monotonic()
+        return Readings(now, now, now, 2)
 
 
 class Clock:
@@ -264,5 +276,26 @@ def test_without_any_engine_a_posting_is_still_analysed() -> None:
         assert result.backend == "rules"
         assert result.title == "Python Engineer"
         assert [a.outcome for a in result.provenance.attempts] == ["BackendDown", "BackendDown"]
+
+    play(scene)
+
+
+def test_a_benchmark_decides_what_is_used() -> None:
+    """The report's ratios become standings: a clearly faster engine takes over, and the sentence gives its interval."""
+    plan = BenchmarkPlan(max_tokens=4, max_blocks=12, budget_s=20, batches=[], prompts=["summary"])
+
+    async def scene(world: World) -> None:
+        world.first.script = Script(ttft=0.02, per_token=0.012, tokens=16)
+        world.second.script = Script(ttft=0.004, per_token=0.002, tokens=16)
+        contenders = [Contender(e, LoadSpec("m")) for e in (world.first, world.second)]
+        report = await AIBackendBenchmark(contenders, plan, watch=Still(), meter=NoMeter()).run()
+        standings = standings_of(report)
+        assert standings["first"].speed is not None
+        assert standings["first"].speed.low == 1
+        for name, standing in standings.items():
+            world.hybrid.set_standing(name, standing)
+        choice = world.hybrid.choice()
+        assert choice.chosen == "second"
+        assert "95 % between" in choice.sentence
 
     play(scene)
