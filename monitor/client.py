@@ -19,6 +19,7 @@ import httpx
 from pydantic import ValidationError
 
 from monitor import models
+from monitor.client_ai import AiClient
 from monitor.endpoint import Endpoint, read_endpoint
 from monitor.errors import AgentError, AgentRefused, AgentUnreachable
 
@@ -42,6 +43,7 @@ class Refused(AgentRefused):
     def __init__(self, body: models.ErrorBody, status: int) -> None:
         super().__init__(body.message, hint=body.hint)
         self.kind, self.status, self.problems = body.kind, status, body.problems
+        self.exit_code = {400: 2, 404: 2, 409: 2, 503: 4}.get(status, 1)
 
 
 class Client:
@@ -63,6 +65,7 @@ class Client:
             trust_env=False,
         )
         self._answered: float | None = None
+        self.ai = AiClient(self)
 
     @classmethod
     def of(cls, data_dir: Path, *, timeout_s: float = 35.0) -> Self:
@@ -81,10 +84,17 @@ class Client:
 
     # --- requests of any kind
 
-    def request(
-        self, method: str, path: str, *, params: Params | None = None, body: object = None, accept: str = "*/*"
+    def request(  # noqa: PLR0913 - one parameter a part of a request
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Params | None = None,
+        body: object = None,
+        accept: str = "*/*",
+        timeout_s: float | None = None,
     ) -> httpx.Response:
-        """One request; `path` begins with `/v1/`.
+        """One request; `path` begins with `/v1/`; `timeout_s` for an answer that takes longer than others.
 
         Raises:
             AgentUnreachable, AgentRefused: see the module.
@@ -98,6 +108,7 @@ class Client:
                 params=_clean(params),
                 content=None if body is None else json.dumps(body).encode(),
                 headers={"Accept": accept, "Content-Type": "application/json"},
+                timeout=httpx.USE_CLIENT_DEFAULT if timeout_s is None else httpx.Timeout(timeout_s, connect=2.0),
             )
         except httpx.HTTPError as error:
             raise _unreachable(self.endpoint, error) from error

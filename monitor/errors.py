@@ -15,8 +15,6 @@
 Every error says what happened in one sentence and what to do in `hint`.
 """
 
-from typing import ClassVar
-
 
 class MonitorError(Exception):
     """Base of the errors a person can do something about.
@@ -26,7 +24,8 @@ class MonitorError(Exception):
         hint: what to do about it, one sentence; empty when there is nothing to do.
     """
 
-    exit_code: ClassVar[int] = 1
+    exit_code: int = 1
+    """What the command line ends with."""
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)

@@ -327,7 +327,7 @@ def failed(what: str, code: int, words: str, log: Path) -> MonitorError:
     hints = [line.partition(": ")[2] for line in said if line.startswith("hint:")]
     reason = errors[-1] if errors else said[-1] if said else f"exit code {code}"
     found = MonitorError(f"{what} did not start: {reason}", hint=hints[-1] if hints else f"{log} says more")
-    found.exit_code = code if code in {2, 3, 4, 5} else 1  # type: ignore[misc] # this one error carries its child's code
+    found.exit_code = code if code in {2, 3, 4, 5} else 1
     return found
 
 
