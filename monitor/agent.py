@@ -16,9 +16,11 @@ import uvicorn
 
 import logs
 from ai.discovery import DiscoveryConfig, discover
+from ai.service.thread import AiThread
 from logs import search
 from monitor.account import SampleAccount
 from monitor.api import Context, create_app
+from monitor.api.ai_desk import ai_thread
 from monitor.costs import OwnCost, ReportedCost
 from monitor.endpoint import write_endpoint
 from monitor.engines import EngineWatch
@@ -95,13 +97,14 @@ class Agent:
         self.account = SampleAccount(settings.sampling.interval_s)
         self.own, self.sampler_cost = OwnCost(), ReportedCost()
         self.hub = Hub(self.world, logs.record_json)
-        self.engines = EngineWatch(lambda: self.settings.engines, look_at_engines, self._publish_soon)
+        self.engines = EngineWatch(lambda: self.settings.engines, self._look_at_engines, self._publish_soon)
         self.sampler_message = ""
         self.restart_needed: list[str] = []
         self.sampler: SamplerProcess
         self.store: Store
         self.writer: StoreWriter
         self.logs: logs.LogService | None = None
+        self.ai: AiThread
         self.listener: Listener
         self._reporter: Reporter
         self._loop: asyncio.AbstractEventLoop
@@ -146,6 +149,16 @@ class Agent:
             end_with_parent(self._parent, self._end_soon)
         self.writer = StoreWriter(self.store, data_dir=self.data_dir)
         self.writer.start()
+        self.ai = ai_thread(
+            settings=lambda: self.settings,
+            data_dir=self.data_dir,
+            store=self.store,
+            writer=self.writer,
+            world=self.world,
+            host=self.host_name,
+            engines=self._engines_found,
+            masker=self.masker,
+        )
         self.listener = listen(self.data_dir, self._environ)
         interval = self.settings.sampling.interval_s
         self.sampler = SamplerProcess(
@@ -171,6 +184,7 @@ class Agent:
             hub=self.hub,
             logs=lambda: self.logs,
             engines=self.engines,
+            ai=self.ai,
             status=reporter.status,
             settings=lambda: self.settings,
             save_settings=self.save_settings,
@@ -203,7 +217,7 @@ class Agent:
         server.should_exit = True
         if self._logs_starting is not None:
             await asyncio.wait({self._logs_starting}, timeout=2)
-        stops: list[Callable[[], object]] = [lambda: self.sampler.stop(0.5)]
+        stops: list[Callable[[], object]] = [lambda: self.sampler.stop(0.5), self.ai.stop]
         if self.logs is not None:
             stops.append(self.logs.stop)
         await asyncio.gather(*(asyncio.to_thread(stop) for stop in stops), return_exceptions=True)
@@ -338,6 +352,19 @@ class Agent:
         """Processes of the watch itself, whose files are not followed."""
         return {pid for pid in (os.getpid(), self.sampler.pid) if pid is not None}
 
+    # --- engines
+
+    async def _look_at_engines(self, where: EngineSettings) -> list[dict[str, Any]]:
+        return await look_at_engines(where, self.settings.ai.model_paths)
+
+    async def _engines_found(self) -> list[dict[str, Any]]:
+        """The engines as last looked at; asked from the thread of `ai`. Before the first look, it is waited for."""
+        if self.engines.newest()["checked"] is None:
+            look = asyncio.run_coroutine_threadsafe(self.engines.refresh(), self._loop)
+            await asyncio.wrap_future(look)
+        found: list[dict[str, Any]] = self.engines.newest()["engines"]
+        return found
+
     # --- chores
 
     def _publish_soon(self) -> None:
@@ -377,7 +404,7 @@ class Agent:
             self.restart_needed = sorted({*self.restart_needed, *(restart - after.SECRET)})
             if before.logs != after.logs and self.logs is not None:
                 await asyncio.to_thread(self.logs.configure, self._log_settings())
-            if before.engines != after.engines:
+            if before.engines != after.engines or before.ai != after.ai:
                 self.engines.again()
             if before.store != after.store:
                 keep = after.store
@@ -413,9 +440,10 @@ class Adjustable(Protocol):
         ...
 
 
-async def look_at_engines(where: EngineSettings) -> list[dict[str, Any]]:
+async def look_at_engines(where: EngineSettings, model_paths: Sequence[str] = ()) -> list[dict[str, Any]]:
     """Ask the model engines, each with a deadline."""
-    config = DiscoveryConfig(ollama_url=where.ollama_url, openai_urls=tuple(where.openai_urls))
+    paths = await asyncio.to_thread(lambda: tuple(Path(path).expanduser() for path in model_paths))
+    config = DiscoveryConfig(ollama_url=where.ollama_url, openai_urls=tuple(where.openai_urls), model_paths=paths)
     return [engine.model_dump(mode="json") for engine in await discover(config)]
 
 

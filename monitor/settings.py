@@ -185,6 +185,108 @@ class EngineSettings(_Section):
         return urls
 
 
+class AiSettings(_Section):
+    """How model engines are used and measured."""
+
+    model_paths: Annotated[
+        list[str],
+        Field(
+            description="Model files (GGUF), or folders that hold models, as absolute paths.",
+            json_schema_extra=_meta(),
+        ),
+    ] = []
+    models: Annotated[
+        list[str],
+        Field(
+            description="Which model an engine uses, as engine=model, such as ollama=llama3.1:8b; else its first one.",
+            json_schema_extra=_meta(),
+        ),
+    ] = []
+    context: Annotated[
+        int,
+        Field(ge=512, le=1_000_000, description="Context of an analysis.", json_schema_extra=_meta(unit="tokens")),
+    ] = 4096
+    idle_s: Annotated[
+        float,
+        Field(
+            ge=5,
+            le=86_400,
+            description="An embedded model that nobody asked for so long gives its memory back.",
+            json_schema_extra=_meta(unit="s"),
+        ),
+    ] = 300.0
+    quality_floor: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=1,
+            description="Quality (F1 on labelled postings) below which an engine is not used; 0 uses all.",
+            json_schema_extra=_meta(),
+        ),
+    ] = 0.0
+    latency_target_s: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=3600,
+            description="Wanted time to an answer; engines that reach it come first. 0 wants none.",
+            json_schema_extra=_meta(unit="s"),
+        ),
+    ] = 0.0
+    allow_remote: Annotated[
+        bool, Field(description="Postings may go to engines on another machine.", json_schema_extra=_meta())
+    ] = False
+    explain_remote: Annotated[
+        bool, Field(description="Log records may go to engines on another machine.", json_schema_extra=_meta())
+    ] = False
+    answer_s: Annotated[
+        float,
+        Field(
+            ge=1,
+            le=3600,
+            description="Deadline of one answer, all engines that are tried together.",
+            json_schema_extra=_meta(unit="s"),
+        ),
+    ] = 120.0
+    benchmark_s: Annotated[
+        float,
+        Field(
+            ge=1,
+            le=3600,
+            description="Time for the pairs of a benchmark; it ends sooner when the verdict is clear.",
+            json_schema_extra=_meta(unit="s"),
+        ),
+    ] = 60.0
+    benchmark_postings: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=500,
+            description="Labelled postings on which a benchmark measures quality; 0 leaves that out.",
+            json_schema_extra=_meta(),
+        ),
+    ] = 6
+
+    @field_validator("model_paths")
+    @classmethod
+    def _absolute(cls, paths: list[str]) -> list[str]:
+        for path in paths:
+            if not path.startswith(("/", "~")):
+                msg = f"{path!r} is not an absolute path"
+                raise ValueError(msg)
+        return paths
+
+    @field_validator("models")
+    @classmethod
+    def _pairs(cls, models: list[str]) -> list[str]:
+        for line in models:
+            name, sign, model = line.partition("=")
+            if not (sign and name.strip() and model.strip()):
+                msg = f"{line!r} is not of the form engine=model"
+                raise ValueError(msg)
+        return models
+
+
 class UserSettings(_Section):
     """One person who may sign in. `password_hash` is made by `watchkeeper password`."""
 
@@ -283,6 +385,7 @@ class Settings(_Section):
     store: StoreSettings = StoreSettings()
     logs: LogSettings = LogSettings()
     engines: EngineSettings = EngineSettings()
+    ai: AiSettings = AiSettings()
     auth: AuthSettings = AuthSettings()
     masking: MaskingSettings = MaskingSettings()
     pages: PageSettings = PageSettings()

@@ -1,29 +1,11 @@
 """The engines of this machine, put to work: what the agent and the command line ask.
 
-desk = AiDesk(config, look, records=records)          # everything below runs in one event loop
-await desk.backends(); await desk.analyze(text); desk.benchmarks.start(options); await desk.close()
+desk = AiDesk(config, engines, records=records)       # ai.service.desk; everything below runs in one event loop
+await desk.backends(); await desk.analyze(text); await desk.benchmarks.start(options); await desk.close()
 
-thread = AiThread(lambda: AiDesk(...))                # that loop on a thread of its own, begun at the first question
+thread = AiThread(lambda: AiDesk(...))                # ai.service.thread; that loop on a thread of its own
 await thread.call(lambda desk: desk.backends(), deadline_s=10); thread.stop()
+
+Nothing is imported here: the thread imports the engines' clients and the statistics at the first question, and an agent
+that nobody asks about engines does not pay for them.
 """
-
-from ai.service.bench import BenchmarkBusy, BenchmarkDesk, NoEngine
-from ai.service.config import AiConfig
-from ai.service.desk import AiDesk
-from ai.service.options import BenchmarkOptions
-from ai.service.records import NoRecords, Records, StoreRecords
-from ai.service.thread import AiThread, TooSlow
-
-__all__ = [
-    "AiConfig",
-    "AiDesk",
-    "AiThread",
-    "BenchmarkBusy",
-    "BenchmarkDesk",
-    "BenchmarkOptions",
-    "NoEngine",
-    "NoRecords",
-    "Records",
-    "StoreRecords",
-    "TooSlow",
-]

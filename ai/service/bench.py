@@ -7,8 +7,9 @@ import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Final, Literal
+from typing import Any, Final, Literal
 
+from ai.backends.pacing import late
 from ai.benchmark import (
     AIBackendBenchmark,
     BenchmarkPlan,
@@ -27,6 +28,7 @@ from ai.errors import BackendError, Cancelled
 from ai.service.candidates import Candidate
 from ai.service.config import AiConfig
 from ai.service.contenders import LineUp, line_up
+from ai.service.errors import BenchmarkBusy, NoEngine
 from ai.service.options import BenchmarkOptions
 from ai.service.records import Records
 from monitor.errors import MonitorError
@@ -35,20 +37,11 @@ log = logging.getLogger("watchkeeper.ai")
 State = Literal["idle", "running", "done", "cancelled", "failed"]
 Facts = Mapping[str, str | int | float | None]
 _LOAD_S: Final = 6.0
-_POSTING_S: Final = 8.0
+_POSTING_TOKENS: Final = 450
+"""What an analysed posting costs, in tokens generated."""
+_QUALITY_S: Final = 120.0
+"""Quality may take so long in all, or every labelled posting was asked for."""
 _SHOWN_SAMPLES: Final = 400
-
-
-class BenchmarkBusy(MonitorError):  # noqa: N818 - names state what is so, as in monitor.errors
-    """Another benchmark runs."""
-
-    exit_code: ClassVar[int] = 6
-
-
-class NoEngine(MonitorError):  # noqa: N818
-    """No engine can be measured."""
-
-    exit_code: ClassVar[int] = 6
 
 
 @dataclass(slots=True)
@@ -233,18 +226,24 @@ class BenchmarkDesk:
             return None
         from ai.evaluation import quality_check
 
-        check = quality_check(job.postings)
         first = job.lineup.names[0]
 
         async def checked(contender: Contender) -> QualityRow | None:
             if job.lineup.kind != "engines" and contender.backend.name != first:
                 return None
-            work: asyncio.Task[QualityRow | None] = asyncio.ensure_future(_awaited(check, contender))
+            if job.postings is not None:  # as many as there is time for; the same for all, so that they can be paired
+                job.postings = max(1, min(job.postings, int(_QUALITY_S / self._asked(job) / _posting_s(job))))
+            limit_s = None if job.postings is None else 3 * _QUALITY_S
+            work: asyncio.Task[QualityRow | None] = asyncio.ensure_future(
+                _awaited(quality_check(job.postings), contender)
+            )
             stop = asyncio.ensure_future(job.cancel.wait())
             try:
-                await asyncio.wait({work, stop}, return_when=asyncio.FIRST_COMPLETED)
-                if not work.done():
+                await asyncio.wait({work, stop}, return_when=asyncio.FIRST_COMPLETED, timeout=limit_s)
+                if job.cancel.is_set():
                     raise Cancelled("The benchmark was cancelled.")
+                if not work.done():
+                    raise late(contender.backend.name, "total", 3 * _QUALITY_S)
                 return work.result()
             finally:
                 stop.cancel()
@@ -252,6 +251,11 @@ class BenchmarkDesk:
                 await asyncio.gather(work, stop, return_exceptions=True)
 
         return checked
+
+    @staticmethod
+    def _asked(job: Job) -> int:
+        """Of how many contenders quality is measured: of one engine with other settings, once."""
+        return len(job.lineup.names) if job.lineup.kind == "engines" else 1
 
     def _steps(self, job: Job) -> list[dict[str, Any]]:
         """The steps of this plan, each to come, now, or done."""
@@ -274,8 +278,8 @@ class BenchmarkDesk:
         p = job.progress
         each = _mean([s.total_s for s in job.samples if s.total_s and s.batch == 1]) or 1.0
         batches = sum(names * each * max(1.0, size / 2) for size in plan.batches)
-        asked = names if job.lineup.kind == "engines" else 1
-        quality = 0.0 if job.postings == 0 else asked * (job.postings or 64) * _POSTING_S
+        quality = 0.0 if job.postings == 0 else self._asked(job) * (job.postings or 64) * _posting_s(job)
+        quality = quality if job.postings is None else min(quality, _QUALITY_S)
         phase = p.phase if p else "load"
         spent = time.monotonic() - job.phase_since
         if phase in {"check", "load", "warm-up"}:
@@ -325,6 +329,12 @@ def _figures(samples: Sequence[SampleRow], names: Sequence[str]) -> list[dict[st
             }
         )
     return rows
+
+
+def _posting_s(job: Job) -> float:
+    """About how long an engine takes for a posting, by the slowest one measured."""
+    rates = [f["tokens_per_s"] for f in _figures(job.samples, job.lineup.names) if f["tokens_per_s"]]
+    return _POSTING_TOKENS / max(min(rates, default=60.0), 0.5)
 
 
 def _median(values: Sequence[float | None]) -> float | None:

@@ -3,18 +3,14 @@
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable
-from typing import ClassVar, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from ai.service.desk import AiDesk
-from monitor.errors import MonitorError
+from ai.service.errors import TooSlow
+
+if TYPE_CHECKING:
+    from ai.service.desk import AiDesk
 
 T = TypeVar("T")
-
-
-class TooSlow(MonitorError):  # noqa: N818 - names state what is so, as in monitor.errors
-    """The answer took longer than whoever asked would wait."""
-
-    exit_code: ClassVar[int] = 6
 
 
 class AiThread:
@@ -24,7 +20,7 @@ class AiThread:
         make: makes the desk, on that thread.
     """
 
-    def __init__(self, make: Callable[[], AiDesk]) -> None:
+    def __init__(self, make: "Callable[[], AiDesk]") -> None:
         self._make = make
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -33,11 +29,11 @@ class AiThread:
         self._stopped = False
 
     @property
-    def desk(self) -> AiDesk | None:
+    def desk(self) -> "AiDesk | None":
         """The desk, once something was asked."""
         return self._desk
 
-    async def call(self, question: Callable[[AiDesk], Awaitable[T]], *, deadline_s: float) -> T:
+    async def call(self, question: "Callable[[AiDesk], Awaitable[T]]", *, deadline_s: float) -> T:
         """Ask the desk from another event loop.
 
         Raises:

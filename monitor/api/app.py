@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from monitor.api import engines, errors, live, logs, machine, processes, query, settings, status
+from monitor.api import ai, engines, errors, live, logs, machine, processes, query, settings, status
 from monitor.api.answers import ClientGone
 from monitor.api.context import Context
 
@@ -26,7 +26,7 @@ def create_app(context: Context, version: str) -> ASGIApp:
         responses=errors.RESPONSES,
     )
     errors.install(app)
-    for noun in (status, machine, processes, logs, engines, settings, query, live):
+    for noun in (status, machine, processes, logs, engines, ai, settings, query, live):
         app.include_router(noun.routes(context))
 
     @app.exception_handler(ClientGone)

@@ -28,6 +28,7 @@ class Context:
 
     Attributes:
         logs: the `LogService`, None until the machine is known.
+        ai: the engines at work, an `ai.service.AiThread`.
         status: builds `GET /v1/status`.
         settings: the settings in force now; `save` changes them (blocking) and applies what can be applied at once;
             `restart_needed` names saved keys that wait for the next start.
@@ -42,6 +43,7 @@ class Context:
     hub: Hub
     logs: Callable[[], Any]
     engines: Engines
+    ai: Any
     status: Callable[[], dict[str, Any]]
     settings: Callable[[], Settings]
     save_settings: Callable[[Mapping[str, Any]], Awaitable[None]]

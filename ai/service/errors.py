@@ -1,0 +1,23 @@
+"""What the service refuses."""
+
+from typing import ClassVar
+
+from monitor.errors import MonitorError
+
+
+class BenchmarkBusy(MonitorError):  # noqa: N818 - names state what is so, as in monitor.errors
+    """Another benchmark runs."""
+
+    exit_code: ClassVar[int] = 6
+
+
+class NoEngine(MonitorError):  # noqa: N818
+    """No engine can be measured."""
+
+    exit_code: ClassVar[int] = 6
+
+
+class TooSlow(MonitorError):  # noqa: N818
+    """The answer took longer than whoever asked would wait."""
+
+    exit_code: ClassVar[int] = 6

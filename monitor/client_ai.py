@@ -1,0 +1,122 @@
+"""The part of the client that speaks about model engines: `client.ai`."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
+
+from pydantic import ValidationError
+
+from monitor import ai_models
+from monitor.errors import AgentError
+from monitor.models import Shape
+
+if TYPE_CHECKING:
+    from monitor.client import Client
+
+ANSWER_S: Final = 200.0
+M = TypeVar("M", bound=Shape)
+
+
+class AiClient:
+    """Engines, benchmarks, analyses.
+
+    Args:
+        client: does the requests.
+    """
+
+    def __init__(self, client: "Client") -> None:
+        self._client = client
+
+    def backends(self) -> ai_models.AiBackends:
+        """Every engine with state, model, memory and figures."""
+        return self._read(ai_models.AiBackends, "GET", "/v1/ai/backends")
+
+    def policy(self) -> ai_models.Policy:
+        """What would be chosen, and why."""
+        return self._read(ai_models.Policy, "GET", "/v1/ai/policy")
+
+    def calls(self, limit: int = 50) -> ai_models.Calls:
+        """The newest calls."""
+        return self._read(ai_models.Calls, "GET", "/v1/ai/calls", {"limit": limit})
+
+    def fit(
+        self, model: str = "", *, context: int = 4096, parallel: int = 1, kv_type: str = "f16"
+    ) -> ai_models.MemoryPlan:
+        """What a model would take."""
+        params = {"model": model, "context": context, "parallel": parallel, "kv_type": kv_type}
+        return self._read(ai_models.MemoryPlan, "GET", "/v1/ai/fit", params)
+
+    def start_benchmark(self, wanted: ai_models.BenchmarkRequest | None = None) -> str:
+        """Begin a benchmark; its id."""
+        body = (wanted or ai_models.BenchmarkRequest()).model_dump()
+        return self._read(ai_models.BenchmarkStarted, "POST", "/v1/ai/benchmark", body=body).id
+
+    def benchmark(self) -> ai_models.Benchmark:
+        """Where the benchmark is."""
+        return self._read(ai_models.Benchmark, "GET", "/v1/ai/benchmark")
+
+    def cancel_benchmark(self) -> bool:
+        """End it; whether one ran."""
+        return self._read(ai_models.Cancelled, "POST", "/v1/ai/benchmark/cancel").cancelled
+
+    def history(self, limit: int = 50) -> ai_models.History:
+        """Benchmarks, newest first."""
+        return self._read(ai_models.History, "GET", "/v1/ai/benchmarks", {"limit": limit})
+
+    def report(self, benchmark: str) -> ai_models.BenchmarkReport:
+        """A whole benchmark."""
+        return self._read(ai_models.BenchmarkReport, "GET", f"/v1/ai/benchmarks/{_part(benchmark)}")
+
+    def export(self, benchmark: str, form: Literal["json", "csv", "html"]) -> bytes:
+        """A benchmark as a file."""
+        path = f"/v1/ai/benchmarks/{_part(benchmark)}/export"
+        return self._client.request("GET", path, params={"format": form}).content
+
+    def replay(self, benchmark: str) -> str:
+        """Repeat a benchmark; the new one's id."""
+        return self._read(ai_models.BenchmarkStarted, "POST", f"/v1/ai/benchmarks/{_part(benchmark)}/replay").id
+
+    def compare(self, before: str, after: str) -> ai_models.Compared:
+        """Two benchmarks."""
+        return self._read(ai_models.Compared, "GET", "/v1/ai/compare", {"a": before, "b": after})
+
+    def analyze(self, text: str) -> ai_models.JobAnalysis:
+        """What a posting says."""
+        return self._read(ai_models.JobAnalysis, "POST", "/v1/ai/analyze", body={"text": text}, timeout_s=ANSWER_S)
+
+    def analyze_many(self, texts: Sequence[str], *, concurrency: int = 2) -> list[ai_models.JobAnalysis]:
+        """What several postings say, in their order."""
+        body = {"texts": list(texts), "concurrency": concurrency}
+        wait = ANSWER_S * max(len(texts), 1)
+        return self._read(ai_models.JobAnalyses, "POST", "/v1/ai/analyze", body=body, timeout_s=wait).results
+
+    def explain(
+        self, records: Sequence[str] = (), *, since: str | None = None, until: str | None = None, question: str = ""
+    ) -> ai_models.Opinion:
+        """A model's opinion on records, or on the warnings and errors of a time."""
+        body = {"records": list(records), "since": since, "until": until, "question": question}
+        return self._read(ai_models.Opinion, "POST", "/v1/ai/explain", body=body, timeout_s=ANSWER_S)
+
+    def _read(  # noqa: PLR0913 - one parameter a part of a request
+        self,
+        model: type[M],
+        method: str,
+        path: str,
+        params: dict[str, Any] | None = None,
+        *,
+        body: object = None,
+        timeout_s: float | None = None,
+    ) -> M:
+        answer = self._client.request(method, path, params=params, body=body, timeout_s=timeout_s)
+        try:
+            return model.model_validate_json(answer.content)
+        except ValidationError as error:
+            raise AgentError(
+                f"the agent's answer is not a {model.__name__}: {error.error_count()} differences",
+                hint="agent and client are of different versions; `watchkeeper down`, then start again",
+            ) from error
+
+
+def _part(text: str) -> str:
+    from urllib.parse import quote
+
+    return quote(str(text), safe="")
