@@ -145,6 +145,7 @@ class Hub:
         if subscriber.wants.processes and self._world.tick is not None and subscriber.needs_full:
             subscriber.needs_full = False
             subscriber.put(self._full_frame())
+            self._previous = self._previous or live_rows(self._world)  # so that the next tick sends only what changed
         if subscriber.wants.status and self._newest_status is not None:
             subscriber.put(self._newest_status)
 

@@ -50,11 +50,13 @@ def test_processes_come_whole_and_then_as_changes(api: Client) -> None:
         assert full["full"]
         assert {row[0] for row in full["rows"]} == {born["run"] for born in full["born"]}
         with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]) as child:
-            born = until(live, lambda f: f["t"] == "procs" and any(b["pid"] == child.pid for b in f["born"]))
+            try:
+                born = until(live, lambda f: f["t"] == "procs" and any(b["pid"] == child.pid for b in f["born"]))
+            finally:
+                child.kill()
             assert not born["full"]
             assert len(born["rows"]) <= len(full["rows"]) + 50
             run = next(b["run"] for b in born["born"] if b["pid"] == child.pid)
-            child.kill()
         until(live, lambda f: f["t"] == "procs" and run in f["gone"])
 
 
