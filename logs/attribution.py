@@ -4,6 +4,9 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Final
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from logs.checkpoint import FileState
 from logs.rows import Owner, Rows
 from logs.times import SECOND
@@ -62,6 +65,23 @@ class Writers:
             known[pid] if pid is not None and ts >= fresh else None for pid, ts in zip(rows.pid, rows.ts, strict=True)
         ]
         return Owner(state.file_id, state.source, runs=runs, numbered=numbered)
+
+    def attribute(self, table: pa.Table) -> pa.Table:
+        """Rows as `Rows.table` makes them without runs, with the runs that they belong to."""
+        if len(self._pids) == 1 and self._run is None and self._now() >= self._retry_at:
+            self._look_up()
+        times = table.column("ts").cast(pa.int64())
+        if self._run is not None:
+            mine = pc.greater_equal(times, self._since)
+            runs = pc.if_else(mine, pa.scalar(self._run, pa.int64()), pa.scalar(None, pa.int64()))
+        else:
+            fresh = pc.greater_equal(times, self._now() - _FRESH_US)
+            pids = pc.if_else(fresh, table.column("pid"), pa.scalar(None, pa.int32()))
+            known = {pid: self._run_of_pid(pid) for pid in pc.unique(pids).to_pylist() if pid is not None}
+            if not any(run is not None for run in known.values()):
+                return table
+            runs = pa.array([known.get(pid) for pid in pids.to_pylist()], pa.int64())
+        return table.set_column(table.column_names.index("run"), "run", runs)
 
 
 def start_of(pid: int) -> int:

@@ -1,7 +1,10 @@
 """Reading what is already there: whole files for `ingest`, and the older part of a big file behind its newest records."""
 
+from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as NotYet
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import pyarrow as pa
@@ -9,18 +12,42 @@ import pyarrow as pa
 from logs import identity
 from logs.attribution import Writers
 from logs.checkpoint import FileState
+from logs.chunk import Chunk
 from logs.committer import Committer, Delivery
 from logs.parse import record_boundary
 from logs.parser import BlockParser, ReadState, Undated
+from logs.pool import Parsed, Pool
 from logs.rows import Rows
 
 BLOCK: Final = 4 << 20
+PIECE: Final = 2 << 20
+"""How much is parsed at a time by a worker."""
+_MOST_SENT: Final = 8 << 20
+_LOOK_S: Final = 0.25
+Changes = Callable[[int, int], dict[str, Any]]
+"""What a checkpoint at a position, where a line of this number begins, says."""
 _SEARCH_LIMIT: Final = 64 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """What the pool parses: `size` bytes at `position`, `lines` lines, behind which the line `line_no` begins."""
+
+    result: "Future[Parsed]"
+    chunk: Chunk
+    position: int
+    size: int
+    lines: int
+    read: ReadState
+    line_no: int
+    changes: Changes
 
 
 @dataclass(slots=True)
 class Reader:
     """Reads ranges of one open file and hands their records over.
+
+    Pieces that begin with a dated record depend on nothing before them: with a `pool` they are parsed there, several at a time, and handed over in their order.
 
     Args:
         stopped: asked between blocks; true ends the reading, and it can be taken up again.
@@ -37,25 +64,26 @@ class Reader:
     max_record_bytes: int
     undated: Undated
     progress: Callable[[int], None] | None = None
+    pool: Pool | None = None
     records: int = 0
     lines: int = 0
     _counted_from: int = 0
     _lines_before: int = 0
+    _away: "deque[_Piece]" = field(default_factory=deque)
 
-    def straight(
-        self, begin: int, end: int, read: ReadState, *, ended: bool, changes: Callable[[int, int], dict[str, Any]]
-    ) -> int:
+    def straight(self, begin: int, end: int, read: ReadState, *, ended: bool, changes: Changes) -> int:
         """Read [begin, end) forwards, where a record begins at `begin`; returns how far it came.
 
         `ended`: the file ends at `end`, so the last record is whole. `changes(position, line_no)` gives what a checkpoint there says.
         """
         position, held = begin, b""
+        block = BLOCK if self.pool is None else PIECE
         while position + len(held) < end or held:
             if self.stopped() or not self.committer.wait_for_room(1.0):
                 if self.stopped():
-                    return position
+                    return self._dropped(position)
                 continue
-            data = identity.read_at(self.fd, min(BLOCK, end - position - len(held)), position + len(held))
+            data = identity.read_at(self.fd, min(block, end - position - len(held)), position + len(held))
             held += data
             last = position + len(held) >= end or not data
             whole = len(held) if last and ended else (len(held) if last else record_boundary(held, self.parser))
@@ -67,15 +95,21 @@ class Reader:
                 position += self._take(held[:whole], position, read, changes)
                 held = held[whole:]
             else:
+                if not self._all_back():
+                    return self._dropped(position)
                 position += self._cut(held, position, end, read, changes)
                 held = b""
             if self.progress is not None:
-                self.progress(position)
+                self.progress(self._away[0].position if self._away else position)
             if last:
                 break
-        return position
+        return position if self._all_back() else self._dropped(position)
 
-    def _take(self, data: bytes, position: int, read: ReadState, changes: Callable[[int, int], dict[str, Any]]) -> int:
+    def _take(self, data: bytes, position: int, read: ReadState, changes: Changes) -> int:
+        if self._send(data, position, read, changes):
+            return len(data)
+        if not self._all_back():
+            return 0
         first = read.line_no
         rows = self._shortened(self.parser.parse(data, position, read, self.undated))
         self._deliver(rows, len(data), changes(position + len(data), read.line_no))
@@ -84,22 +118,12 @@ class Reader:
 
     def _shortened(self, rows: Rows) -> Rows:
         """No record longer than allowed, whatever line it stands on."""
-        limit = self.max_record_bytes
-        if any(end - pos > limit for pos, end in zip(rows.pos, rows.end, strict=True)):
-            lost = 0
-            for number, (pos, end) in enumerate(zip(rows.pos, rows.end, strict=True)):
-                if end - pos > limit and len(rows.message[number]) > limit:
-                    lost += end - pos - limit
-                    rows.message[number] = rows.message[number][:limit]
-                    raw = rows.raw[number]
-                    rows.raw[number] = raw[:limit] if raw is not None else None
-            if lost:
-                self.committer.put(Delivery(self.state, counts={"missed_bytes": lost}))
+        lost = rows.shorten(self.max_record_bytes)
+        if lost:
+            self.committer.put(Delivery(self.state, counts={"missed_bytes": lost}))
         return rows
 
-    def _cut(
-        self, held: bytes, position: int, end: int, read: ReadState, changes: Callable[[int, int], dict[str, Any]]
-    ) -> int:
+    def _cut(self, held: bytes, position: int, end: int, read: ReadState, changes: Changes) -> int:
         """A line longer than a record may be: its beginning is a record, the rest is skipped and counted."""
         kept = held[: self.max_record_bytes]
         rows = self.parser.parse(kept, position, read, self.undated)
@@ -124,6 +148,69 @@ class Reader:
             Delivery(self.state, table, changes={**changes, "format": self.parser.format_name}, counts=counts)
         )
 
+    def _send(self, data: bytes, position: int, read: ReadState, changes: Changes) -> bool:
+        """Have a piece parsed by the pool, if it may be; `read` moves on."""
+        pool, primary = self.pool, self.parser.primary
+        if pool is None or primary is None or not primary.dated or len(data) > _MOST_SENT:
+            return False
+        if not self.parser.begins_dated(data[: data.find(b"\n") + 1 or len(data)]):
+            return False
+        if len(self._away) >= pool.size + 2 and not self._one_back():
+            return True  # stopped: what is away is dropped, and this with it
+        state, forced = self.state, self.parser.forced_name
+        chunk = Chunk(
+            position, read.line_no, self.parser.place, forced, self.undated.ts, state.file_id, state.source, self.host, self.now(), self.max_record_bytes
+        )  # fmt: skip
+        lines = data.count(b"\n") + (not data.endswith(b"\n"))
+        read.line_no += lines
+        self._away.append(
+            _Piece(pool.submit(chunk, data), chunk, position, len(data), lines, read, read.line_no, changes)
+        )
+        return True
+
+    def _all_back(self) -> bool:
+        """Hand over all that the pool still has; False when stopped before."""
+        while self._away:
+            if not self._one_back():
+                return False
+        return True
+
+    def _one_back(self) -> bool:
+        """Hand over the first piece; False when stopped before."""
+        piece = self._away[0]
+        while True:
+            if self.stopped():
+                return False
+            try:
+                table, answer = piece.result.result(_LOOK_S)
+            except NotYet:
+                continue
+            if self.committer.wait_for_room(_LOOK_S):
+                break
+        if answer.primary != piece.chunk.primary:
+            self.parser.take(self.parser.at(answer.primary))
+        piece.read.previous_ts = answer.last_ts if answer.last_ts is not None else piece.read.previous_ts
+        changes = {**piece.changes(piece.position + piece.size, piece.line_no), "format": self.parser.format_name}
+        counts = {"records": table.num_rows, "bytes": piece.size, "missed_bytes": answer.lost}
+        self.records += table.num_rows
+        self.lines += piece.lines
+        self.committer.put(
+            Delivery(
+                self.state, self.writers.attribute(table) if table.num_rows else None, changes=changes, counts=counts
+            )
+        )
+        self._away.popleft()
+        return True
+
+    def _dropped(self, position: int) -> int:
+        """Forget what the pool has; returns where the first of it begins."""
+        if self._away:
+            position = self._away[0].position
+            for piece in self._away:
+                piece.result.cancel()
+            self._away.clear()
+        return position
+
     def backwards(self, chunk: int) -> bool:
         """Read what waits below `state.backfill_from`, the newest chunk first; true when all is done."""
         high, low = self.state.backfill_from, self.state.backfill_to
@@ -135,14 +222,21 @@ class Reader:
             def checkpoint(position: int, _line: int, *, at: int = stop_at, top: int = high) -> dict[str, Any]:
                 return {"backfill_from": at} if position >= top else {}
 
-            if self.straight_together(begin, high, read, checkpoint) < high:
+            if self.stopped():
+                self._dropped(begin)
+                return False
+            size = high - begin
+            sent = size <= BLOCK and self._send(identity.read_at(self.fd, size, begin), begin, read, checkpoint)
+            if not sent and not (self._all_back() and self.straight_together(begin, high, read, checkpoint) >= high):
+                self._dropped(begin)
                 return False
             high = begin
+        if not self._all_back():
+            self._dropped(low)
+            return False
         return True
 
-    def straight_together(
-        self, begin: int, end: int, read: ReadState, checkpoint: Callable[[int, int], dict[str, Any]]
-    ) -> int:
+    def straight_together(self, begin: int, end: int, read: ReadState, checkpoint: Changes) -> int:
         """Read [begin, end) and hand it over as one delivery: a checkpoint that moves down may not stand in the middle."""
         collected = _Collected(self.committer)
         committer, self.committer = self.committer, collected  # type: ignore[assignment] # the same three methods

@@ -21,6 +21,7 @@ from logs.record import LogRecord
 from logs.settings import LogSettings
 from logs.tail import FileTail, TailLimits, Truncated
 from logs.times import SECOND, TimeReader
+from monitor.masking import Masker
 from monitor.store.interface import Append
 
 _DRAIN_US: Final = 5 * SECOND
@@ -45,6 +46,8 @@ class Surroundings:
     positions_behind: Callable[[int, int], list[int]]
     """Those rows' positions."""
     registry: Registry
+    masker: Masker | None = None
+    """What `mask` does, so that another process can do the same; None when it is some function."""
 
     def live_parser(self) -> BlockParser:
         """A parser for lines that are being written."""

@@ -19,12 +19,15 @@ from logs.committer import Delivery
 from logs.errors import LogsError
 from logs.follower import Follower, Surroundings, source_row
 from logs.parser import BlockParser, ReadState, Undated
+from logs.pool import Pool
 from logs.times import TimeReader
 from monitor.errors import MonitorError
 from monitor.store.interface import Append, Delete
 
 _CHUNK: Final = 4 << 20
 _FLUSH_S: Final = 600.0
+POOL_BYTES: Final = 32 << 20
+"""From this size on, starting processes costs less than they save."""
 
 
 @dataclass(slots=True)
@@ -75,6 +78,7 @@ class Jobs:
         self._thread: threading.Thread | None = None
         self.backfilling: dict[int, FileState] = {}
         self.errors: dict[str, str] = {}
+        self.pool: Pool | None = None
 
     def start(self) -> None:
         """Begin to work."""
@@ -143,9 +147,12 @@ class Jobs:
             with self._changed:
                 self._changed.wait_for(lambda: self._queue or self._stopping.is_set())
                 if self._stopping.is_set():
+                    self._rest()
                     return
                 work = self._queue.popleft()
             work()
+            if not self._queue:
+                self._rest()
 
     def _do(self, job: Job) -> None:
         try:
@@ -257,8 +264,23 @@ class Jobs:
         around = self._around
         return Reader(
             fd, state, parser, around.committer, writers, around.host, around.now, self._stopping.is_set, around.settings.max_record_bytes,
-            Undated(status.st_mtime_ns // 1000, "mtime"),
+            Undated(status.st_mtime_ns // 1000, "mtime"), pool=self._pool_for(max(state.backfill_from, status.st_size - state.stored_to)),
         )  # fmt: skip
+
+    def _pool_for(self, size: int) -> Pool | None:
+        """Processes that parse so many bytes; None where they would not pay, or cannot mask as this process does."""
+        masker = self._around.masker
+        if size < POOL_BYTES or masker is None:
+            return None
+        if self.pool is None:
+            self.pool = Pool(masker.extra, self._around.mask)
+        return self.pool
+
+    def _rest(self) -> None:
+        """Nothing is left to do: the processes go."""
+        pool, self.pool = self.pool, None
+        if pool is not None:
+            pool.close()
 
     def _fill(self, state: FileState, writers: Writers) -> None:
         try:
@@ -280,6 +302,8 @@ class Jobs:
                 self._around.committer.put(Delivery(state, changes={"state": LIVE}))
         except OSError as error:
             self.errors[state.path] = f"The older part of {state.path} cannot be read: {error.strerror}."
+        except LogsError as error:
+            self.errors[state.path] = f"The older part of {state.path} could not be parsed: {error.message}"
         finally:
             os.close(fd)
             self.backfilling.pop(state.file_id, None)

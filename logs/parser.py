@@ -50,6 +50,7 @@ class BlockParser:
         self._times = times
         self._mask = mask
         self._forced = formats
+        self.forced_name = None if formats is None else (formats[0].name if formats else PLAIN)
         self._misses = 0
         self.primary: Format | None = formats[0] if formats else None
         self.settled = formats is not None
@@ -67,6 +68,20 @@ class BlockParser:
             lines = without_codes(plain_text(data)).split("\n")
             self.primary = self._registry.detect(lines, self._times)
             self.settled = True
+
+    @property
+    def place(self) -> int:
+        """Where the file's format stands in the registry; -1 for plain text."""
+        return self._registry.place(self.primary)
+
+    def at(self, place: int) -> Format | None:
+        """The format in this place of the registry; None for plain text."""
+        return self._registry.at(place)
+
+    def take(self, primary: Format | None) -> None:
+        """Choose the file's format, one of the registry; None: plain text."""
+        if self._forced is None:
+            self.primary, self.settled = primary, True
 
     def prefer(self, name: str) -> None:
         """Choose the file's format by name, as a checkpoint remembers it, when there is one of this name only."""

@@ -46,6 +46,17 @@ class Rows:
         for name in self.__slots__:
             getattr(self, name).extend(getattr(other, name))
 
+    def shorten(self, limit: int) -> int:
+        """Cut records longer than `limit` bytes; returns how many bytes went."""
+        lost = 0
+        for number, (pos, end) in enumerate(zip(self.pos, self.end, strict=True)):
+            if end - pos > limit and len(self.message[number]) > limit:
+                lost += end - pos - limit
+                self.message[number] = self.message[number][:limit]
+                raw = self.raw[number]
+                self.raw[number] = raw[:limit] if raw is not None else None
+        return lost
+
     def records(self, owner: "Owner") -> Iterator[LogRecord]:
         """The records one by one, for live subscribers."""
         number = len(self)

@@ -19,7 +19,7 @@ from logs.formats import Registry
 from logs.jobs import Jobs
 from logs.journal import Journal
 from logs.record import LogRecord
-from logs.secrets import LineMask, suspect_of
+from logs.secrets import LineMask, masker_of, suspect_of
 from logs.settings import LogSettings
 from logs.tail import FileTail
 from monitor.errors import StoreError
@@ -99,6 +99,7 @@ class LogService:
         self._threads: list[threading.Thread] = []
         self._errors: dict[str, str] = {}
         self._mask = LineMask(mask, suspect if suspect is not None else suspect_of(mask))
+        self._masker = masker_of(mask)
         self._run_of_pid = run_of_pid
         self.settings = settings
         self._committer = Committer(commit, host, settings.commit_s, now)
@@ -287,6 +288,7 @@ class LogService:
         return Surroundings(
             host=self._host, settings=settings, committer=self._committer, now=self._now, mask=self._mask, run_of_pid=self._run_of_pid, show=self._show,
             rows_behind=lambda file_id, position: bool(positions(file_id, position)), positions_behind=positions, registry=self._registry,
+            masker=self._masker,
         )  # fmt: skip
 
     def _new_discovery(self, settings: LogSettings) -> Discovery:

@@ -38,6 +38,14 @@ class Registry:
             raise LogsError(f"there is no log format {name!r}", hint=f"Known: {', '.join(self.names())}.")
         return found
 
+    def at(self, place: int) -> Format | None:
+        """The format in this place of the registry; None where there is none."""
+        return self._formats[place] if 0 <= place < len(self._formats) else None
+
+    def place(self, wanted: Format | None) -> int:
+        """Where one of these formats stands; -1 for none."""
+        return next((number for number, fmt in enumerate(self._formats) if fmt is wanted), -1)
+
     def first(self, line: str, times: TimeReader, *, but: Format | None = None) -> tuple[Format, Header] | None:
         """The first format that reads `line`, and what it read."""
         if CANDIDATE.match(line) is None:
