@@ -13,7 +13,6 @@ from ai.analysis.schema import FIELDS, Evidence, ModelAnswer, Salary
 from ai.analysis.text import PlainText
 
 LIMITS: Final = {"locations": 10, "skills_required": 40, "skills_preferred": 30, "languages": 10, "red_flags": 12}
-_SINGLE: Final = ("title", "company", "remote_policy", "employment_type", "seniority", "years_experience", "education")
 
 
 @dataclass(slots=True)
@@ -174,6 +173,3 @@ def _tidy(value: object) -> str | None:
         return None
     text = " ".join(value.split()).strip(" .,;:")
     return None if text.casefold() in {"", "null", "none", "n/a", "unknown", "not specified", "not stated"} else text
-
-
-SINGLE_FIELDS: Final = _SINGLE

@@ -159,7 +159,6 @@ def test_a_model_that_drops_a_part_of_the_prompt_is_noticed() -> None:
     """A truncated prompt is never taken for the whole: the text is read again in smaller pieces."""
     text = "Work in Leeds with Terraform. " + "We share lunch. " * 60 + "Work in Oslo with Erlang."
     backend = scripted(_needle_answer, faults={0: "truncate"})
-    backend.script.faults  # noqa: B018 - the first call loses half of its prompt
     result = analyze(backend, text)
     assert result.locations == ["Leeds", "Oslo"]
 

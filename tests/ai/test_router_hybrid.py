@@ -282,7 +282,7 @@ def test_without_any_engine_a_posting_is_still_analysed() -> None:
 
 def test_a_benchmark_decides_what_is_used() -> None:
     """The report's ratios become standings: a clearly faster engine takes over, and the sentence gives its interval."""
-    plan = BenchmarkPlan(max_tokens=4, max_blocks=12, budget_s=20, batches=[], prompts=["summary"])
+    plan = BenchmarkPlan(max_tokens=4, max_blocks=24, budget_s=30, batches=[], prompts=["summary"])
 
     async def scene(world: World) -> None:
         world.first.script = Script(ttft=0.02, per_token=0.012, tokens=16)
