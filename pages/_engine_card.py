@@ -5,6 +5,7 @@ from typing import Final, Literal
 
 import streamlit as st
 
+from monitor.ai_models import AiBackend
 from monitor.models import Engine, EngineModel
 from pages._agent import plain
 from pages._words import size
@@ -36,8 +37,8 @@ def summary(engines: Sequence[Engine]) -> str:
     return f"**{len(usable)} of {len(engines)} engines {be} usable**: {names}, with {models} model{'' if models == 1 else 's'}."
 
 
-def engine_card(engine: Engine, *, key: str) -> None:
-    """Draw one engine: state, why, what to do, where it is, and its models. All of its words are a stranger's."""
+def engine_card(engine: Engine, known: AiBackend | None = None, *, key: str) -> None:
+    """Draw one engine: state, why, what to do, where it is, what it holds, how fast it was, and its models. All of its words are a stranger's."""
     colour, icon, word = STATES.get(engine.state, ("gray", ":material/help:", plain(engine.state)))
     with st.container(border=True, height="stretch", key=key):
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
@@ -54,10 +55,40 @@ def engine_card(engine: Engine, *, key: str) -> None:
             ("answers in", f"{engine.latency_ms:,.0f} ms" if engine.latency_ms is not None else None),
         ]
         st.caption("  \n".join(f"{name} {_as_is(value)}" for name, value in facts if value))
+        if known is not None and known.usable:
+            _at_work(known)
         if engine.models:
             _models(engine.models)
         elif engine.state in {"ready", "idle"}:
             st.caption("It has no model yet.")
+
+
+def _at_work(known: AiBackend) -> None:
+    """Memory, the newest figures, and the circuit."""
+    facts = [("in use", plain(known.model or "")), ("memory", _memory(known))]
+    for key, label, factor, unit in (
+        ("first_token", "first token", 1e3, "ms"),
+        ("generation", "generation", 1.0, "tokens/s"),
+    ):
+        metric = known.measured.get(key)
+        if metric is not None and metric.value is not None:
+            spread = (
+                f" :gray[p95 {metric.p95 * factor:,.0f}]" if metric.p95 is not None and key == "first_token" else ""
+            )
+            facts.append((label, f"{metric.value * factor:,.0f} {unit}{spread}"))
+    if known.breaker not in {None, "closed"}:
+        facts.append(("circuit", f":orange[{plain(known.breaker or '')}] {plain(known.breaker_reason)}"))
+    st.markdown("\n".join(["| | |", "|:--|--:|", *(f"| {name} | {value} |" for name, value in facts if value)]))
+
+
+def _memory(known: AiBackend) -> str:
+    held = known.memory
+    now = held and (held.vram or held.rss)
+    predicted = f" :gray[predicted {size(known.memory_predicted)}]" if known.memory_predicted else ""
+    if not now or not now.value:
+        return f":gray[not loaded]{predicted}"
+    said = " :gray[reported]" if now.origin == "reported" else ""
+    return f"{size(now.value)}{said}{predicted}"
 
 
 def _models(models: Sequence[EngineModel]) -> None:

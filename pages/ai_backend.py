@@ -1,17 +1,26 @@
-"""AI back ends: which model engines are found here, what state each is in, and what to do about the rest."""
+"""AI back ends: which model engines are found here, which is fastest, what it costs, whether it is as good."""
 
 import streamlit as st
 
+from monitor.ai_models import AiBackend
+from monitor.client import Refused
 from monitor.models import Engine
+from pages import _benchmark_run as run
 from pages._agent import agent_client, empty_state, guarded, plain
+from pages._ai_policy import live_calls, policy
+from pages._ai_tryit import try_it
+from pages._benchmark_charts import charts
+from pages._benchmark_past import files, past, samples
+from pages._benchmark_verdict import figures, quality_table, verdict
 from pages._engine_card import engine_card, summary
 from pages._header import header
+from pages._visitor import may_change
 from pages._words import age, clock
 
 REFRESH_S = 15.0
 
 
-def _order(engine: Engine) -> tuple[int, str]:
+def _order(engine: Engine | AiBackend) -> tuple[int, str]:
     """What works stands first."""
     return {"ready": 0, "idle": 1, "error": 2, "down": 3, "missing": 4}.get(engine.state, 5), engine.label
 
@@ -44,16 +53,97 @@ def _engines() -> None:
                 icon=":material/neurology:",
             )
             return
+        known = _known()
         with st.grid(3, min_column_width=300):
             for place, engine in enumerate(sorted(found.engines, key=_order)):
-                engine_card(engine, key=f"engine_{place}")
+                engine_card(engine, known.get((engine.name, engine.address or "")), key=f"engine_{place}")
+
+
+def _known() -> dict[tuple[str, str], AiBackend]:
+    """What more there is to say of each engine: memory, figures, circuit. An agent that cannot tell leaves the cards as they are."""
+    try:
+        return {(b.name, b.address or ""): b for b in agent_client().ai.backends().backends}
+    except Refused:
+        return {}
+
+
+def _newest() -> str | None:
+    """The benchmark to show: the one in the address, else the newest that measured anything."""
+    wanted = st.query_params.get("benchmark", "")
+    if wanted:
+        return wanted
+    rows = agent_client().ai.history(limit=20).benchmarks
+    return next((row.benchmark for row in rows if row.state != "failed"), None)
+
+
+def _benchmark() -> None:
+    """The running benchmark, or the verdict of the last one."""
+    run.refusal()
+    now = agent_client().ai.benchmark()
+    if now.state == "running":
+        run.follow()
+        return
+    if now.state == "failed" and now.error:
+        st.error(f"**The last benchmark failed.** {plain(now.error)} {plain(now.hint)}", icon=":material/error:")
+    elif now.error:
+        st.warning(plain(now.error), icon=":material/warning:")
+    chosen = _newest()
+    if chosen is None:
+        empty_state(
+            "No engine has been measured here yet.",
+            "*Benchmark* asks every engine that can be used the same questions in turn, and says which is faster, by how much, and how sure that is.",
+            "It takes a minute or two; the first figure comes in seconds.",
+            icon=":material/speed:",
+        )
+        return
+    report = agent_client().ai.report(chosen)
+    verdict(report)
+    files(report)
+    with st.container(border=True):
+        figures(report)
+    charts(report)
+    if any(c.quality for c in report.contenders):
+        with st.container(border=True):
+            items = max(c.quality.items for c in report.contenders if c.quality)
+            st.subheader(f"Quality on {items} labelled postings", anchor=False)
+            quality_table(report)
+    samples(report)
 
 
 with header("AI back ends"):
     asked = st.button("Check again", key="check_again", icon=":material/refresh:")
+    wanted = run.options()
+    st.button(
+        "Benchmark",
+        key="benchmark",
+        type="primary",
+        icon=":material/play_arrow:",
+        on_click=run.begin,
+        args=(wanted,),
+        disabled=not may_change(),
+        help=None if may_change() else "Only operators may start a benchmark.",
+    )
 with guarded("the engines"):
     if asked:
         with st.spinner("Asking every engine…"):
             agent_client().refresh_engines()
+with guarded("the benchmark"):
+    _benchmark()
+st.subheader("Engines", anchor=False)
+with guarded("the engines"):
     _gpu_sentence()
     _engines()
+left, right = st.columns(2)
+with left, st.container(border=True, height="stretch"):
+    st.subheader("Which engine answers", anchor=False)
+    with guarded("the policy"):
+        policy()
+with right, st.container(border=True, height="stretch"):
+    live_calls()
+with st.container(border=True):
+    st.subheader("Try it", anchor=False)
+    try_it()
+with st.container(border=True):
+    st.subheader("History", anchor=False)
+    with guarded("the history"):
+        past()

@@ -1,0 +1,136 @@
+"""The try-it panel: paste a posting, see what it says, where it says so, and who found that out."""
+
+from typing import Any, Final
+
+import streamlit as st
+
+from monitor import ai_models
+from monitor.errors import AgentError
+from pages._agent import agent_client, error_state, plain
+from pages._visitor import may_change
+
+SAMPLE: Final = """Senior Backend Engineer (f/m/d)
+Nordlicht Logistics GmbH, Hamburg or Bremen
+
+We pay 72,000 to 88,000 EUR a year. Full time, permanent, two days a week from home.
+
+You bring five years of experience with Python and PostgreSQL. Kafka is a plus.
+You speak German and English. A degree in computer science is welcome, not required.
+"""
+LABELS: Final = {
+    "title": "title",
+    "company": "company",
+    "locations": "locations",
+    "remote_policy": "remote",
+    "employment_type": "employment",
+    "seniority": "seniority",
+    "salary": "salary",
+    "skills_required": "skills required",
+    "skills_preferred": "skills preferred",
+    "years_experience": "years of experience",
+    "languages": "languages",
+    "education": "education",
+    "summary": "summary",
+    "red_flags": "red flags",
+}
+
+
+def try_it() -> None:
+    """The panel."""
+    st.text_area("A job posting", key="posting", height=220, max_chars=400_000, placeholder="Paste a posting here.")
+    with st.container(horizontal=True):
+        asked = st.button("Analyse", key="analyse", icon=":material/neurology:", disabled=not may_change())
+        st.button("Use a sample", key="use_sample", type="tertiary", on_click=_use_sample)
+    if asked:
+        _analyse(st.session_state.get("posting", ""))
+    found = st.session_state.get("analysis")
+    if isinstance(found, tuple):
+        _result(*found)
+
+
+def _use_sample() -> None:
+    st.session_state.posting = SAMPLE
+
+
+def _analyse(text: str) -> None:
+    st.session_state.pop("analysis", None)
+    if not text.strip():
+        st.info("There is no posting yet. Paste one, or use the sample.", icon=":material/info:")
+        return
+    if not may_change():
+        return
+    try:
+        with st.spinner("An engine reads the posting; the first time its model is loaded…"):
+            st.session_state.analysis = (text, agent_client().ai.analyze(text))
+    except AgentError as error:
+        error_state("The posting could not be analysed.", error)
+
+
+def _result(text: str, found: ai_models.JobAnalysis) -> None:
+    values = found.model_dump()
+    where = found.provenance
+    st.markdown(
+        f"**Answered by {plain(found.backend)}** ({plain(str(where.get('how', '')))}), {_seconds(found.timing)}"
+    )
+    left, right = st.columns(2)
+    with left:
+        sources = where.get("fields") or {}
+        rows = ["| | | from |", "|:--|:--|:--|"]
+        for key, label in LABELS.items():
+            shown = _shown(key, values.get(key))
+            rows.append(
+                f"| {label} | {plain(shown) if shown else ':gray[not stated]'} | {plain(str(sources.get(key, '')))} |"
+            )
+        st.markdown("\n".join(rows))
+    with right:
+        st.caption("Where the posting says so")
+        st.markdown(_highlighted(text, found.evidence))
+    with st.expander("How that was found out"):
+        st.json(
+            {"timing": found.timing, "provenance": where, "evidence": [e.model_dump() for e in found.evidence]},
+            expanded=1,
+        )
+
+
+def _seconds(timing: dict[str, Any]) -> str:
+    total, first = timing.get("total_s"), timing.get("first_token_s")
+    said = f"{float(total):.1f} s" if isinstance(total, int | float) else ""
+    return said + (f", first token after {float(first):.1f} s" if isinstance(first, int | float) else "")
+
+
+def _shown(key: str, value: Any) -> str:
+    if value is None or value == []:
+        return ""
+    if key == "salary" and isinstance(value, dict):
+        low, high = value.get("minimum"), value.get("maximum")
+        span = " to ".join(f"{bound:,.0f}" for bound in dict.fromkeys((low, high)) if bound is not None)
+        per = f" a {value['period']}" if value.get("period") else ""
+        return f"{span} {value.get('currency') or ''}{per}".strip()
+    if isinstance(value, list):
+        return ", ".join(str(part) for part in value)
+    return f"{value:g}" if isinstance(value, float) else str(value).replace("_", " ")
+
+
+def _highlighted(text: str, evidence: list[ai_models.Evidence]) -> str:
+    """The posting with its evidence marked. Spans count in the posting as it was read; where tags were taken out of it, the quoted words are looked for."""
+    spans: list[tuple[int, int]] = []
+    for item in evidence:
+        if item.field == "summary" or not item.text.strip():
+            continue
+        at = item.start if text[item.start : item.end] == item.text else text.find(item.text)
+        if at >= 0:
+            spans.append((at, at + len(item.text)))
+    out, place = [], 0
+    for start, end in sorted(spans):
+        if start < place:
+            continue
+        out.append(_lines(text[place:start]))
+        marked = " ".join(text[start:end].split())
+        out.append(f":blue-background[{plain(marked)}]" if marked else "")
+        place = end
+    out.append(_lines(text[place:]))
+    return "".join(out)
+
+
+def _lines(text: str) -> str:
+    return "  \n".join(plain(line) for line in text[:20_000].split("\n"))
