@@ -1,23 +1,21 @@
 """What the service refuses."""
 
-from typing import ClassVar
-
 from monitor.errors import MonitorError
 
 
 class BenchmarkBusy(MonitorError):  # noqa: N818 - names state what is so, as in monitor.errors
     """Another benchmark runs."""
 
-    exit_code: ClassVar[int] = 6
+    exit_code = 6
 
 
 class NoEngine(MonitorError):  # noqa: N818
     """No engine can be measured."""
 
-    exit_code: ClassVar[int] = 6
+    exit_code = 6
 
 
 class TooSlow(MonitorError):  # noqa: N818
     """The answer took longer than whoever asked would wait."""
 
-    exit_code: ClassVar[int] = 6
+    exit_code = 6
