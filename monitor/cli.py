@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from monitor import paths
+from monitor.cli_ai import ai_app
 from monitor.cli_logs import logs_app
 from monitor.cli_look import add_look_commands
 from monitor.cli_out import GREEN, RED, YELLOW, clean, iso, paint, print_json, say_error, size
@@ -46,6 +47,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(logs_app, name="logs")
+app.add_typer(ai_app, name="ai")
 add_look_commands(app)
 add_settings_commands(app)
 

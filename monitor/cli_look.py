@@ -138,7 +138,8 @@ def engines(
         from monitor.agent import look_at_engines
         from monitor.settings import load_settings
 
-        rows = asyncio.run(look_at_engines(load_settings(paths.config_path(None, os.environ)).engines))
+        settings = load_settings(paths.config_path(None, os.environ))
+        rows = asyncio.run(look_at_engines(settings.engines, settings.ai.model_paths))
     if as_json:
         print_json({"engines": rows})
         return

@@ -26,6 +26,11 @@ def charts(report: ai_models.BenchmarkReport) -> None:
 
 
 def _show(figure: Any, key: str, title: str, below: str) -> None:
+    if not figure.data:
+        with st.container(border=True):
+            st.subheader(title, anchor=False)
+            st.caption("There is nothing to draw: no clean measurement was made.")
+        return
     figure.update_layout(
         height=_HEIGHT, margin={"l": 8, "r": 8, "t": 8, "b": 8}, legend={"orientation": "h", "y": 1.12}, dragmode=False
     )
@@ -46,6 +51,8 @@ def _ratios(report: ai_models.BenchmarkReport) -> None:
     figure = go.Figure()
     for comparison in report.comparisons:
         values = [math.exp(v) for v in comparison.log_ratios]
+        if not values:
+            continue
         colour = _colour(report, comparison.candidate)
         if comparison.low is not None and comparison.high is not None:
             figure.add_hrect(y0=comparison.low, y1=comparison.high, fillcolor=colour, opacity=0.12, line_width=0)
@@ -94,6 +101,8 @@ def _batches(report: ai_models.BenchmarkReport) -> None:
     figure = go.Figure()
     for contender in report.contenders:
         rows = [b for b in contender.batches if b.tokens_per_s is not None]
+        if not rows:
+            continue
         figure.add_scatter(
             x=[str(b.batch) for b in rows], y=[b.tokens_per_s for b in rows], name=contender.name, mode="lines+markers",
             line={"color": _colour(report, contender.name)},

@@ -30,17 +30,7 @@ def verdict(report: ai_models.BenchmarkReport) -> None:
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
             st.header("Verdict", anchor=False, width="content")
             st.caption(plain(_circumstances(report)), width="content")
-        kinds = [c.kind for c in report.comparisons]
-        colour = (
-            "orange"
-            if report.state != "done"
-            else next((_COLOURS[k] for k in ("faster", "slower") if k in kinds), "blue")
-        )
-        first, _, rest = report.sentence.partition(") ")
-        if rest:
-            st.markdown(f"#### :{colour}[{plain(first + ')')}] {plain(rest)}")
-        else:
-            st.markdown(f"#### :{colour}[{plain(report.sentence)}]")
+        _sentence(report)
         for comparison in report.comparisons[: 1 if len(report.comparisons) == 1 else 0]:
             if not comparison.comparable:
                 st.caption(plain(f"Not like for like: {'; '.join(comparison.because)}."))
@@ -51,6 +41,26 @@ def verdict(report: ai_models.BenchmarkReport) -> None:
             with st.expander("Every comparison in words"):
                 for comparison in report.comparisons:
                     st.markdown(f"- {plain(comparison.sentence)}")
+
+
+def _sentence(report: ai_models.BenchmarkReport) -> None:
+    """The verdict; what could not be shown for want of clean measurements is said to be so."""
+    if report.comparisons and all(c.low is None for c in report.comparisons):
+        pairs = max(c.blocks for c in report.comparisons)
+        st.markdown("#### :orange[Not answered: too few undisturbed pairs.]")
+        st.markdown(
+            f"{pairs} of {report.blocks} pairs were undisturbed, too few for an interval. Something else kept this machine busy, or the time was "
+            "too short: wait until it is quiet, or take a longer plan, and measure again."
+        )
+        st.caption(plain(report.sentence))
+        return
+    kinds = [c.kind for c in report.comparisons]
+    colour = (
+        "orange" if report.state != "done" else next((_COLOURS[k] for k in ("faster", "slower") if k in kinds), "blue")
+    )
+    first, closing, rest = report.sentence.partition(") ")
+    words = f"#### :{colour}[{plain(first + closing.strip())}]"
+    st.markdown(f"{words} {plain(rest)}" if rest else words)
 
 
 def _circumstances(report: ai_models.BenchmarkReport) -> str:
@@ -110,7 +120,8 @@ def _model(contender: ai_models.Contender) -> str:
 
 def _cell(metric: ai_models.Metric | None, factor: float, unit: str, digits: int) -> str:
     if metric is None or metric.value is None:
-        return f":gray[{plain((metric.note if metric else '').partition(':')[0] or 'not measurable')}]"
+        why = metric.note.partition(":")[0] if metric is not None else "no clean measurement"
+        return f":gray[{plain(why or 'not measurable')}]"
     spread = f" :gray[p95 {metric.p95 * factor:,.{digits}f}]" if metric.p95 is not None else ""
     origin = f" :gray[{metric.origin}]" if metric.origin != "measured" else ""
     return f"{metric.value * factor:,.{digits}f} {unit}{spread}{origin}"
