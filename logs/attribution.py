@@ -75,13 +75,15 @@ class Writers:
             mine = pc.greater_equal(times, self._since)
             runs = pc.if_else(mine, pa.scalar(self._run, pa.int64()), pa.scalar(None, pa.int64()))
         else:
+            if "pid" not in table.column_names:
+                return table
             fresh = pc.greater_equal(times, self._now() - _FRESH_US)
             pids = pc.if_else(fresh, table.column("pid"), pa.scalar(None, pa.int32()))
             known = {pid: self._run_of_pid(pid) for pid in pc.unique(pids).to_pylist() if pid is not None}
             if not any(run is not None for run in known.values()):
                 return table
             runs = pa.array([known.get(pid) for pid in pids.to_pylist()], pa.int64())
-        return table.set_column(table.column_names.index("run"), "run", runs)
+        return table.append_column("run", runs)
 
 
 def start_of(pid: int) -> int:

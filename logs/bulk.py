@@ -333,5 +333,10 @@ class _Collected:
             for name, number in delivery.counts.items():
                 counts[name] = counts.get(name, 0) + number
         self._committer.put(
-            Delivery(state, pa.concat_tables(tables) if tables else None, changes=changes, counts=counts)
+            Delivery(
+                state,
+                pa.concat_tables(tables, promote_options="default") if tables else None,
+                changes=changes,
+                counts=counts,
+            )
         )

@@ -1,6 +1,6 @@
 """Records of one file as columns: the shape in which they travel from the parser to the store."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import repeat
 from typing import Final
@@ -77,31 +77,34 @@ class Rows:
         return map(LogRecord._make, zip(repeat(owner.file_id, number), self.pos, line_no, *columns, *rest, strict=True))
 
     def table(self, owner: "Owner", host: str, ingested: int) -> pa.Table:
-        """The rows of `log_records`."""
+        """The rows of `log_records`; columns in which nothing stands are left out."""
         number = len(self)
-        runs = pa.array(owner.runs, pa.int64()) if owner.runs is not None else _same(owner.run, pa.int64(), number)
-        return pa.table(
-            {
-                "host": _same(host, pa.string(), number),
-                "file_id": _same(owner.file_id, pa.int64(), number),
-                "pos": pa.array(self.pos, pa.int64()),
-                "line_no": pa.array(self.line_no, pa.int64()) if owner.numbered else _same(None, pa.int64(), number),
-                "ts": pa.array(self.ts, pa.int64()).view(_US),
-                "ts_from": pa.array(self.ts_from, pa.string()),
-                "ingested": _same(ingested, pa.int64(), number).view(_US),
-                "level": pa.array(self.level, pa.uint8()),
-                "source": _same(owner.source, pa.string(), number),
-                "logger": pa.array(self.logger, pa.string()),
-                "pid": pa.array(self.pid, pa.int32()),
-                "run": runs,
-                "prefix": pa.array(self.prefix, pa.string()),
-                "message": pa.array(self.message, pa.string()),
-                "raw": pa.array(self.raw, pa.string()),
-                "lines": pa.array(self.lines, pa.int32()),
-                "fields": pa.array(self.fields, pa.string()),
-                "format": pa.array(self.format, pa.string()),
-            }
-        )
+        columns: dict[str, pa.Array] = {
+            "host": _same_text(host, number),
+            "file_id": pa.repeat(pa.scalar(owner.file_id, pa.int64()), number),
+            "pos": pa.array(self.pos, pa.int64()),
+            "ts": pa.array(self.ts, pa.int64()).view(_US),
+            "ts_from": _text(self.ts_from),
+            "ingested": pa.repeat(pa.scalar(ingested, pa.int64()), number).view(_US),
+            "level": pa.array(self.level, pa.uint8()),
+            "source": _same_text(owner.source, number),
+            "prefix": pa.array(self.prefix, pa.string()),
+            "message": pa.array(self.message, pa.string()),
+            "lines": pa.array(self.lines, pa.int32()),
+            "format": _text(self.format),
+        }
+        if owner.numbered:
+            columns["line_no"] = pa.array(self.line_no, pa.int64())
+        if owner.runs is not None:
+            columns["run"] = pa.array(owner.runs, pa.int64())
+        elif owner.run is not None:
+            columns["run"] = pa.repeat(pa.scalar(owner.run, pa.int64()), number)
+        if _any(self.pid):
+            columns["pid"] = pa.array(self.pid, pa.int32())
+        for name, values in (("logger", self.logger), ("raw", self.raw), ("fields", self.fields)):
+            if _any(values):
+                columns[name] = _text(values) if name == "logger" else pa.array(values, pa.string())
+        return pa.table(columns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,5 +118,16 @@ class Owner:
     numbered: bool = True
 
 
-def _same(value: object, kind: pa.DataType, number: int) -> pa.Array:
-    return pa.repeat(pa.scalar(value, kind), number) if value is not None else pa.nulls(number, kind)
+def _any(values: Sequence[object]) -> bool:
+    return values.count(None) < len(values)
+
+
+def _same_text(value: str, number: int) -> pa.Array:
+    return pa.DictionaryArray.from_arrays(pa.repeat(pa.scalar(0, pa.int32()), number), pa.array([value], pa.string()))
+
+
+def _text(values: Sequence[str | None]) -> pa.Array:
+    """Texts of which there are few."""
+    if values and values.count(values[0]) == len(values) and values[0] is not None:
+        return _same_text(values[0], len(values))
+    return pa.array(values, pa.string()).dictionary_encode()

@@ -23,7 +23,7 @@ ZONES: Final[dict[str, int]] = {
 }  # fmt: skip
 """Zone abbreviation → seconds east of Greenwich; ambiguous ones as PostgreSQL's default list has them."""
 
-_ZONE = r"(?: ?(?:Z|[+-]\d\d:?\d\d|[+-]\d\d(?!\d)|(?:UTC|GMT|WES?T|BST|CES?T|MES?T|EES?T|MSK|[ECMP][SD]T|IST|JST|KST|AE[SD]T|SGT|HKT)\b))?"
+_ZONE = r"(?:(?= ?(?:Z|[+-]\d|[A-Z]{3})) ?(?:Z|[+-]\d\d:?\d\d|[+-]\d\d(?!\d)|(?:UTC|GMT|WES?T|BST|CES?T|MES?T|EES?T|MSK|[ECMP][SD]T|IST|JST|KST|AE[SD]T|SGT|HKT)\b))?"
 CLOCK: Final = r"\d\d:\d\d:\d\d"
 FRACTION: Final = r"(?:[.,]\d{1,9})?"
 ISO: Final = rf"\d{{4}}[-/.]\d\d[-/.]\d\d[T _]{CLOCK}(?:[.,]\d{{1,9}})?{_ZONE}"
