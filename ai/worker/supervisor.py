@@ -37,7 +37,7 @@ class WatchPolicy:
 
     Attributes:
         stopped_s: it is stopped (SIGSTOP) and has been silent this long.
-        silent_s: it runs, but has been silent this long (swapping, a lock held for ever).
+        silent_s: it is loaded and runs, but has been silent this long (swapping, a lock held for ever).
         idle_s: nobody has asked it for this long: its memory is given back.
         memory_limit: resident bytes of its tree; None for no limit.
         data_limit: bytes of private memory the kernel grants it (RLIMIT_DATA); None for no limit.
@@ -257,7 +257,10 @@ class Supervisor:
             self._last_beat = now
         self._last_check = now
         silent = now - self._last_beat
-        if silent > self.watch.silent_s or (silent > self.watch.stopped_s and is_stopped(process.pid)):
+        loaded = (
+            self._running is not None
+        )  # a library may keep the interpreter while it loads: the load's deadline watches that
+        if (loaded and silent > self.watch.silent_s) or (silent > self.watch.stopped_s and is_stopped(process.pid)):
             return "hung"
         rss = process.rss()
         self.peak_rss = max(self.peak_rss, rss)

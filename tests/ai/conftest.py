@@ -29,7 +29,7 @@ def llama(engine_loop: LoopThread) -> Iterator[LlamaCppBackend]:
 
     async def load() -> LlamaCppBackend:
         backend = LlamaCppBackend()
-        await backend.ensure_loaded(LoadSpec("demo", context=CONTEXT, parallel=2))
+        await backend.ensure_loaded(LoadSpec("demo", context=CONTEXT, parallel=2, threads=1))
         return backend
 
     backend = engine_loop.run(load())

@@ -126,7 +126,7 @@ class Double:
     async def _load(self, context: int) -> int:
         async with self._lock:
             begun = time.perf_counter_ns()
-            report = await self._backend.ensure_loaded(LoadSpec("demo", context=context))
+            report = await self._backend.ensure_loaded(LoadSpec("demo", context=context, threads=1))
             self._context = context
             return time.perf_counter_ns() - begun if report.cold else 0
 

@@ -25,8 +25,10 @@ def test_the_prediction_is_within_a_tenth(
     async def measure() -> float:
         backend = LlamaCppBackend(name="measured")
         try:
-            await backend.ensure_loaded(LoadSpec("demo", context=context, parallel=parallel, kv_type=kv_type))
-            await complete(backend, ask("The nurse works in Berlin. " * 12, max_tokens=2))
+            await backend.ensure_loaded(
+                LoadSpec("demo", context=context, parallel=parallel, kv_type=kv_type, threads=1)
+            )
+            await complete(backend, ask("The nurse works in Berlin. " * 6, max_tokens=2))
             peak = (await backend.memory()).peak
             assert peak is not None
             return peak.value

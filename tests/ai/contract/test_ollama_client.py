@@ -44,7 +44,7 @@ def test_the_official_client_understands_the_double(server: str) -> None:
         assert last.eval_duration
         assert last.prompt_eval_count
         said = client.chat(
-            double.NAME, [{"role": "user", "content": "Is it?"}], format=SCHEMA, options={"num_predict": 40}
+            double.NAME, [{"role": "user", "content": "Is it?"}], format=SCHEMA, options={"num_predict": 16}
         )
         assert set(json.loads(said.message.content or "")) == {"ok"}
         with pytest.raises(ollama.ResponseError):
@@ -58,7 +58,7 @@ def test_the_backend_measures_a_real_answer(server: str) -> None:
     async def go() -> tuple[LoadReport, Completion]:
         backend = OllamaBackend(server)
         try:
-            report = await backend.ensure_loaded(LoadSpec(double.NAME, context=1024))
+            report = await backend.ensure_loaded(LoadSpec(double.NAME, context=512))
             await complete(backend, ask("Count from one to ten."))
             return report, await complete(backend, ask("Count from one to ten."))
         finally:
@@ -66,7 +66,7 @@ def test_the_backend_measures_a_real_answer(server: str) -> None:
             await backend.close()
 
     report, answer = asyncio.run(go())
-    assert report.context == 1024
+    assert report.context == 512
     assert report.quantization == "Q4_1"
     final = answer.final
     assert final.finish_reason == "length"
@@ -89,7 +89,7 @@ def test_a_prompt_that_does_not_fit_is_an_error_and_not_cut(server: str) -> None
         try:
             await backend.ensure_loaded(LoadSpec(double.NAME, context=512))
             with pytest.raises(ContextOverflow):
-                await complete(backend, ask("NEEDLE " + "the nurse works in Berlin " * 150 + " NEEDLE"))
+                await complete(backend, ask("NEEDLE " + "the nurse works in Berlin " * 100 + " NEEDLE"))
         finally:
             await backend.close()
 
@@ -102,9 +102,9 @@ def test_an_older_server_that_truncates_is_found_out() -> None:
     async def go(url: str) -> tuple[Completion, Completion]:
         backend = OllamaBackend(url)
         try:
-            await backend.ensure_loaded(LoadSpec(double.NAME, context=512))
-            whole = await complete(backend, ask("The nurse works in a hospital in Berlin. " * 8))
-            return whole, await complete(backend, ask("The nurse works in a hospital in Berlin. " * 120))
+            await backend.ensure_loaded(LoadSpec(double.NAME, context=256))
+            whole = await complete(backend, ask("The nurse works in a hospital in Berlin. " * 2))
+            return whole, await complete(backend, ask("The nurse works in a hospital in Berlin. " * 60))
         finally:
             await backend.close()
 
