@@ -27,7 +27,7 @@ Phase = Literal["connect", "load", "first token", "between tokens", "total", "he
 class BackendError(MonitorError):
     """Something a model engine did. `backend` is its name."""
 
-    exit_code: ClassVar[int] = 6
+    exit_code: int = 6
     outage: ClassVar[bool] = True
 
     def __init__(self, message: str, *, backend: str = "", hint: str = "") -> None:
