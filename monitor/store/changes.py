@@ -1,15 +1,20 @@
 """Changes to rows, as SQL: what `Append`, `Upsert` and `Delete` mean to DuckDB."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
-import duckdb  # noqa: TID251 - monitor/store is where the engine is known
+import duckdb
 import pyarrow as pa
 
 from monitor.errors import StoreError
 from monitor.store.interface import Append, Change, Delete, Upsert
 
 _VIEW: Final = "wk_incoming"
+FEW: Final = 200
+"""Rows whose keys are compared to find out whether two changes can change places."""
+SORTED: Final = {"run_samples": ("run", "ts")}
+"""Tables whose rows lie in this order where several batches go in together: neighbours alike take less room."""
 Columns = Mapping[str, tuple[str, ...]]
 """Table name → its columns."""
 
@@ -30,7 +35,7 @@ def apply(connection: duckdb.DuckDBPyConnection, changes: Sequence[Change], colu
         StoreError: a table or a column does not exist.
         duckdb.Error: the engine refused.
     """
-    for change in merge_appends(changes):
+    for change in merge(changes):
         _check(change, columns)
         if not change.rows.num_rows:
             continue
@@ -42,29 +47,52 @@ def apply(connection: duckdb.DuckDBPyConnection, changes: Sequence[Change], colu
             connection.unregister(_VIEW)
 
 
-def merge_appends(changes: Iterable[Change]) -> list[Change]:
-    """The same changes with the appends to one table joined: a statement costs more than its rows.
+def merge(changes: Iterable[Change]) -> list[Change]:
+    """The same changes with those of one kind to one table joined: a statement costs more than its rows.
 
-    An append moves forward to the one before it only when nothing between them changes the same table.
+    A change moves forward to the one before it of its kind unless one of another kind between them touches the same rows.
     """
-    merged: list[Change] = []
-    places: dict[str, int] = {}
-    groups: dict[int, list[pa.Table]] = {}
+    groups: list[list[Change]] = []
     for change in changes:
-        place = places.get(change.table)
-        if isinstance(change, Append) and place is not None and groups[place][0].schema.equals(change.rows.schema):
-            groups[place].append(change.rows)
-            continue
-        if isinstance(change, Append):
-            places[change.table] = len(merged)
-            groups[len(merged)] = [change.rows]
+        for group in reversed(groups):
+            if _alike(group[0], change):
+                group.append(change)
+                break
+            if group[0].table == change.table and any(_touch(other, change) for other in group):
+                groups.append([change])
+                break
         else:
-            places.pop(change.table, None)
-        merged.append(change)
-    for index, tables in groups.items():
-        if len(tables) > 1:
-            merged[index] = Append(merged[index].table, pa.concat_tables(tables))
-    return merged
+            groups.append([change])
+    return [group[0] if len(group) == 1 else _joined(group) for group in groups]
+
+
+def _joined(group: Sequence[Change]) -> Change:
+    rows = pa.concat_tables([change.rows for change in group])
+    order = SORTED.get(group[0].table)
+    return replace(group[0], rows=rows.sort_by([(name, "ascending") for name in order]) if order else rows)
+
+
+def _alike(one: Change, other: Change) -> bool:
+    """Whether both are one statement: of the same kind, on the same table, columns and keys."""
+    if type(one) is not type(other) or one.table != other.table or not one.rows.schema.equals(other.rows.schema):
+        return False
+    if isinstance(one, Upsert) and isinstance(other, Upsert):
+        return one.keys == other.keys and one.keep == other.keep
+    return isinstance(one, Append) or (isinstance(other, Delete) and one.keys == other.keys)
+
+
+def _touch(one: Change, other: Change) -> bool:
+    """Whether the order of two changes to one table matters; where it is dear to tell, it does."""
+    keys = [change.keys for change in (one, other) if not isinstance(change, Append)]
+    if not keys:
+        return False
+    key = keys[0]
+    if len(key) != 1 or any(other_key != key for other_key in keys) or one.rows.num_rows > FEW:
+        return True
+    name = key[0]
+    if name not in one.rows.column_names or name not in other.rows.column_names or other.rows.num_rows > FEW:
+        return True
+    return not set(one.rows[name].to_pylist()).isdisjoint(other.rows[name].to_pylist())
 
 
 def _sql(change: Change) -> str:

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-import duckdb  # noqa: TID251 - monitor/store is where the engine is known
+import duckdb
 import pyarrow as pa
 
 from monitor.errors import StoreDamaged, StoreError, StoreFull

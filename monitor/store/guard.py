@@ -6,7 +6,7 @@ transaction; and the engine itself has no way to files, network, extensions or s
 
 from typing import Final
 
-import duckdb  # noqa: TID251 - monitor/store is where the engine is known
+import duckdb
 
 from monitor.errors import QueryError
 from monitor.store.engine import wrong_query

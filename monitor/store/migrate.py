@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-import duckdb  # noqa: TID251 - monitor/store is where the engine is known
+import duckdb
 
 from monitor.errors import StoreTooNew
 

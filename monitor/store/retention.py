@@ -8,7 +8,7 @@ log, leaves less than that headroom below the limit; the file then stays under t
 from dataclasses import dataclass
 from typing import Final
 
-import duckdb  # noqa: TID251 - monitor/store is where the engine is known
+import duckdb
 
 from monitor.store.engine import Engine
 from monitor.store.tiers import DAY, HOUR, MINUTE

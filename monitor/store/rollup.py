@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-import duckdb  # noqa: TID251 - monitor/store is where the engine is known
+import duckdb
 import pyarrow.compute as pc
 
 from monitor.store.interface import Append, Change

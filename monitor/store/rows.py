@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from monitor import wire
 from monitor.store.interface import Append, Change, Upsert
+from monitor.store.lives import Births, life_changes, times
 
 DEVICE_EVERY: Final = 5
 """Every how many seconds disks, network interfaces and temperatures are stored."""
@@ -44,20 +45,26 @@ def hello_changes(host: wire.HostInfo, now: int) -> list[Change]:
     row = {
         "host": pa.array([host.host]),
         "boot_id": pa.array([host.boot_id]),
-        "boot_ts": _times([host.boot_ts]),
+        "boot_ts": times([host.boot_ts]),
         "kernel": pa.array([host.kernel]),
         "platform": pa.array([host.platform]),
         "cpu_count": pa.array([host.cpu_count], pa.int32()),
         "mem_total": pa.array([host.mem_total], pa.int64()),
         "clock_tick_hz": pa.array([host.clock_tick_hz], pa.int32()),
-        "first_seen": _times([now]),
-        "last_seen": _times([now]),
+        "first_seen": times([now]),
+        "last_seen": times([now]),
     }
     return [Upsert("hosts", pa.table(row), ("host", "boot_id"), keep=("first_seen",))]
 
 
-def tick_changes(
-    host: str, boot_id: str, tick: wire.Tick, *, watch_cpu_pct: float | None = None, watch_rss: int | None = None
+def tick_changes(  # noqa: PLR0913 the arguments are named at every call
+    host: str,
+    boot_id: str,
+    tick: wire.Tick,
+    *,
+    watch_cpu_pct: float | None = None,
+    watch_rss: int | None = None,
+    births: Births | None = None,
 ) -> list[Change]:
     """Everything one sweep says, ready for one `Store.write`.
 
@@ -67,6 +74,7 @@ def tick_changes(
         tick: the sweep.
         watch_cpu_pct: what the watch itself costs, percent of one core, when known.
         watch_rss: the watch's memory in bytes, when known.
+        births: what this life of the watch has already stored; without it every run is looked for in the store.
     """
     changes: list[Change] = [_host_sample(host, tick, watch_cpu_pct, watch_rss)]
     if tick.runs.run:
@@ -76,7 +84,7 @@ def tick_changes(
     if tick.host.space:
         changes.append(_space(host, tick.ts, tick.host.space))
     changes += _gpus(host, tick)
-    changes += _lives(host, boot_id, tick)
+    changes += life_changes(host, boot_id, tick, births)
     return changes
 
 
@@ -111,16 +119,12 @@ def column(buffer: bytes, code: str, *, nullable: bool = True) -> pa.Array:
     return pa.Array.from_buffers(_ARROW[code], len(values), [validity, pa.py_buffer(buffer)], nulls)
 
 
-def _times(values: Sequence[int | None]) -> pa.Array:
-    return pa.array(values, pa.int64()).view(_US)
-
-
 def _host_sample(host: str, tick: wire.Tick, watch_cpu_pct: float | None, watch_rss: int | None) -> Append:
     reading = tick.host
     hottest = max(reading.temperatures.values(), default=None) if reading.temperatures else None
     row: dict[str, pa.Array] = {
         "host": pa.array([host]),
-        "ts": _times([tick.ts]),
+        "ts": times([tick.ts]),
         "seq": pa.array([tick.seq], pa.int64()),
         "per_core": pa.array([reading.per_core], pa.list_(pa.float32())),
         "temp_max_c": pa.array([hottest], pa.float32()),
@@ -147,7 +151,7 @@ def _devices(host: str, tick: wire.Tick) -> list[Change]:
     table = pa.table(
         {
             "host": pa.array([host] * count),
-            "ts": _times([tick.ts] * count),
+            "ts": times([tick.ts] * count),
             "kind": pa.array([kind for kind, _ in rates] + ["core_temp"] * len(temperatures)),
             "name": pa.array([device.name for _, device in rates] + list(temperatures)),
             "read_bps": pa.array([device.read_bps for _, device in rates] + blank, pa.float32(), from_pandas=True),
@@ -164,7 +168,7 @@ def _devices(host: str, tick: wire.Tick) -> list[Change]:
 
 
 def _space(host: str, ts: int, space: Sequence[wire.DiskSpace]) -> Append:
-    columns: dict[str, pa.Array] = {"host": pa.array([host] * len(space)), "ts": _times([ts] * len(space))}
+    columns: dict[str, pa.Array] = {"host": pa.array([host] * len(space)), "ts": times([ts] * len(space))}
     for name in ("mount", "device", "fstype"):
         columns[name] = pa.array([getattr(disk, name) for disk in space], pa.string())
     for name in ("total", "used", "free"):
@@ -177,7 +181,7 @@ def _gpus(host: str, tick: wire.Tick) -> list[Change]:
     if gpus := tick.gpu.gpus:
         columns: dict[str, pa.Array] = {
             "host": pa.array([host] * len(gpus)),
-            "ts": _times([tick.ts] * len(gpus)),
+            "ts": times([tick.ts] * len(gpus)),
             "gpu": pa.array([gpu.index for gpu in gpus], pa.int32()),
             "throttle": pa.array(
                 [None if gpu.throttle is None else ",".join(gpu.throttle) for gpu in gpus], pa.string()
@@ -190,7 +194,7 @@ def _gpus(host: str, tick: wire.Tick) -> list[Change]:
         table = pa.table(
             {
                 "host": pa.array([host] * len(users)),
-                "ts": _times([tick.ts] * len(users)),
+                "ts": times([tick.ts] * len(users)),
                 "gpu": pa.array([user.gpu for user in users], pa.int32()),
                 "pid": pa.array([user.pid for user in users], pa.int32()),
                 "run": pa.array([user.run for user in users], pa.int64()),
@@ -199,95 +203,3 @@ def _gpus(host: str, tick: wire.Tick) -> list[Change]:
         )
         changes.append(Append("gpu_run_samples", table))
     return changes
-
-
-def _lives(host: str, boot_id: str, tick: wire.Tick) -> list[Change]:
-    """Runs that began, changed or ended, and the clock's steps. A run that began twice (exec, restart of the watch) is one."""
-    changes: list[Change] = []
-    if born := tick.born:
-        changes.append(Upsert("runs", _born(host, boot_id, tick), ("run",), keep=("first_seen",)))
-        starts = _events(
-            host,
-            [run.start_ts for run in born],
-            "START",
-            [run.run for run in born],
-            [run.name for run in born],
-            [_text(run.cmdline) for run in born],
-        )
-        changes.append(Upsert("events", starts, ("kind", "run")))
-    if gone := tick.gone:
-        ended = {
-            "run": pa.array(gone, pa.int64()),
-            "host": pa.array([host] * len(gone)),
-            "boot_id": pa.array([boot_id] * len(gone)),
-            "end_ts": _times([tick.ts] * len(gone)),
-            "end_source": pa.array(["poll"] * len(gone)),
-        }
-        changes.append(Upsert("runs", pa.table(ended), ("run",)))
-        stops = _events(host, [tick.ts] * len(gone), "STOP", gone, [None] * len(gone), [None] * len(gone))
-        changes.append(Append("events", stops))
-    if tick.clock_step_s:
-        text = f"The clock moved by {tick.clock_step_s:+.3f} s."
-        changes.append(
-            Append("events", _events(host, [tick.ts], "CLOCK_STEP", [None], [None], [text], subject="watch"))
-        )
-    return changes
-
-
-def _born(host: str, boot_id: str, tick: wire.Tick) -> pa.Table:
-    born = tick.born
-    count = len(born)
-    return pa.table(
-        {
-            "run": pa.array([run.run for run in born], pa.int64()),
-            "host": pa.array([host] * count),
-            "boot_id": pa.array([boot_id] * count),
-            "pid": pa.array([run.pid for run in born], pa.int32()),
-            "start_tick": pa.array([run.start_tick for run in born], pa.int64()),
-            "ppid": pa.array([run.ppid for run in born], pa.int32()),
-            "uid": pa.array([_signed32(run.uid) for run in born], pa.int32()),
-            "user_name": pa.array([_text(run.user) for run in born]),
-            "name": pa.array([_text(run.name) for run in born]),
-            "cmdline": pa.array([_text(run.cmdline) for run in born]),
-            "exe": pa.array([_text(run.exe) for run in born], pa.string()),
-            "cgroup": pa.array([_text(run.cgroup) for run in born], pa.string()),
-            "kernel_thread": pa.array([run.kernel_thread for run in born]),
-            "start_ts": _times([run.start_ts for run in born]),
-            "first_seen": _times([tick.ts] * count),
-            "end_ts": _times([None] * count),
-        }
-    )
-
-
-def _events(  # noqa: PLR0913, PLR0917 the arguments are named at every call; SQL names are our own
-    host: str,
-    times: Sequence[int],
-    kind: str,
-    runs: Sequence[int | None],
-    names: Sequence[str | None],
-    messages: Sequence[str | None],
-    *,
-    subject: str = "run",
-) -> pa.Table:
-    count = len(times)
-    return pa.table(
-        {
-            "host": pa.array([host] * count),
-            "ts": _times(times),
-            "kind": pa.array([kind] * count),
-            "subject": pa.array([subject] * count),
-            "run": pa.array(runs, pa.int64()),
-            "name": pa.array([_text(name) for name in names], pa.string()),
-            "message": pa.array(messages, pa.string()),
-        }
-    )
-
-
-def _text(value: str | None) -> str | None:
-    """Text that Arrow can hold: lone surrogates (bytes that were not UTF-8) become U+FFFD."""
-    return None if value is None else value.encode("utf-8", "replace").decode("utf-8")
-
-
-def _signed32(uid: int) -> int:
-    """A user id in 32 signed bits; 4294967294 (nobody of old NFS) becomes -2, as `ls -n` of 32-bit systems has it."""
-    return uid - (1 << 32) if uid >= 1 << 31 else uid

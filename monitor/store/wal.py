@@ -9,7 +9,7 @@ import errno
 import shutil
 from pathlib import Path
 
-import duckdb  # noqa: TID251 - monitor/store is where the engine is known
+import duckdb
 
 _HAS_META = "SELECT count(*) FROM duckdb_tables() WHERE table_name = 'meta'"
 _TOUCH = "UPDATE meta SET functions = reverse(functions)"  # twice is none; once would only have them written again
