@@ -24,6 +24,7 @@ from ai.benchmark import (
     replay_plan,
 )
 from ai.benchmark.model import QualityCheck, QualityRow, SampleRow
+from ai.benchmark.watch import Watch
 from ai.errors import BackendError, Cancelled
 from ai.service.candidates import Candidate
 from ai.service.config import AiConfig
@@ -75,6 +76,7 @@ class BenchmarkDesk:
         records: where reports are kept.
         facts: what is known of the machine.
         gpu: what the GPU's watch knows.
+        watch: readings of the machine; from `/proc` when None.
         before: called before a benchmark loads anything: gives idle memory back.
         after: called with each report.
     """
@@ -87,11 +89,13 @@ class BenchmarkDesk:
         *,
         facts: Callable[[], Facts],
         gpu: Callable[[], GpuHints | None] | None = None,
+        watch: Watch | None = None,
         before: Callable[[], Awaitable[None]],
         after: Callable[[BenchmarkReport], None],
     ) -> None:
         self._config, self._usable, self._records = config, usable, records
         self._facts, self._gpu, self._before, self._after = facts, gpu, before, after
+        self._watch = watch
         self._job: Job | None = None
         self._task: asyncio.Task[None] | None = None
         self._closing: set[asyncio.Future[None]] = set()
@@ -180,7 +184,7 @@ class BenchmarkDesk:
             runner = AIBackendBenchmark(
                 job.lineup.contenders,
                 job.plan,
-                watch=ProcWatch(self._gpu),
+                watch=self._watch or ProcWatch(self._gpu),
                 meter=best_meter(self._gpu),
                 quality=self._quality(job),
                 host={**self._facts(), "kind": job.lineup.kind},
