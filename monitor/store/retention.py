@@ -32,6 +32,8 @@ DROP_ORDER: Final = (
     "host_samples_1m",
 )
 """Who gives first. Passes keep the newest day, then the newest hour, then the newest minute of each table."""
+_AGED_BY: Final = {"log_records": "ingested"}
+"""What tells a table's age: a log file of last year that is read today is kept as long as today's lines."""
 PASSES: Final = (DAY, HOUR, MINUTE)
 WORTH: Final = 0.05
 """A table that holds a smaller share of the values is spared until the last pass: its rows would be lost for nothing."""
@@ -80,7 +82,7 @@ class Retention:
         for table in (*DROP_ORDER, "host_samples_1h", "gpu_samples_1h"):
             cut = now - self._ages.of(table)
             cut -= cut % HOUR
-            gone += _delete_before(engine.connection, table, cut)
+            gone += _delete_before(engine.connection, table, cut, by=_AGED_BY.get(table, "ts"))
         cut = now - self._ages.of("events")
         sql = "DELETE FROM runs WHERE end_ts < make_timestamp($cut)"
         row = engine.connection.execute(sql, {"cut": cut}).fetchone()
@@ -138,12 +140,9 @@ def _drop_slice(connection: duckdb.DuckDBPyConnection, table: str, keep: int) ->
     return _delete_before(connection, table, cut) if cut > first else 0
 
 
-def _delete_before(connection: duckdb.DuckDBPyConnection, table: str, cut: int) -> int:
-    there = connection.execute(
-        f"SELECT 1 FROM {table} WHERE ts < make_timestamp($cut) LIMIT 1",  # noqa: S608 - our own names
-        {"cut": cut},
-    ).fetchone()
-    if there is None:
+def _delete_before(connection: duckdb.DuckDBPyConnection, table: str, cut: int, *, by: str = "ts") -> int:
+    old = f"FROM {table} WHERE {by} < make_timestamp($cut)"  # our own names
+    if connection.execute(f"SELECT 1 {old} LIMIT 1", {"cut": cut}).fetchone() is None:
         return 0
-    row = connection.execute(f"DELETE FROM {table} WHERE ts < make_timestamp($cut)", {"cut": cut}).fetchone()  # noqa: S608 - our own names
+    row = connection.execute(f"DELETE {old}", {"cut": cut}).fetchone()
     return int(row[0]) if row else 0

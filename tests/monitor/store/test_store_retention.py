@@ -130,3 +130,22 @@ def test_rows_go_at_their_age(tmp_path: Path, host_rows: Callable[..., Append]) 
     series = host_series(store, host="h", metrics=["cpu_pct"], start=START, end=START + 120 * SECOND, points=100)
     assert series.values["cpu_pct"]["avg"][0] == 1.0
     store.close()
+
+
+def test_an_old_file_read_today_is_kept(tmp_path: Path) -> None:
+    """Records of years ago stay for `log_days` after they came in, not after they were written."""
+    now = [START]
+    store = open_store(tmp_path, limit_bytes=256 * MIB, now=lambda: now[0], log_days=4)
+    old = log_rows(START - 3000 * DAY, 5, random.Random(1)).rows
+    came = pa.array([START] * old.num_rows, pa.int64()).view(pa.timestamp("us"))
+    store.write([Append("log_records", old.set_column(old.schema.get_field_index("ingested"), "ingested", came))])
+
+    def kept() -> int:
+        store.enforce_limit()
+        return int(store.select("SELECT count(*) AS n FROM log_records")["n"][0].as_py())
+
+    now[0] = START + 3 * DAY
+    assert kept() == old.num_rows
+    now[0] = START + 6 * DAY
+    assert kept() == 0
+    store.close()
