@@ -22,6 +22,7 @@ from monitor.account import SampleAccount
 from monitor.api import Context, create_app
 from monitor.api.ai_desk import ai_thread
 from monitor.costs import OwnCost, ReportedCost
+from monitor.earlier import EarlierLife
 from monitor.endpoint import write_endpoint
 from monitor.engines import EngineWatch
 from monitor.errors import StoreError
@@ -36,9 +37,10 @@ from monitor.sampling.process import SamplerProcess
 from monitor.settings import EngineSettings, Settings
 from monitor.store import open_store, rows
 from monitor.store.interface import Change, Store
+from monitor.store.lives import Births
 from monitor.store.lock import DataDirLock
 from monitor.wire import Hello, Message, Tick
-from monitor.world import World
+from monitor.world import Moment, World
 from monitor.writer import StoreWriter
 
 log = logging.getLogger("watchkeeper.agent")
@@ -113,6 +115,9 @@ class Agent:
         self._saving: asyncio.Lock
         self._logs_starting: asyncio.Task[None] | None = None
         self._dropped_told = 0
+        self._births = Births()
+        self._unheard = True
+        """Whether no sweep has come since the sampler began."""
 
     def run(self) -> None:
         """Watch until SIGTERM, SIGINT, `POST /v1/shutdown`, or the parent's end.
@@ -122,7 +127,9 @@ class Agent:
             StoreError, ConfigError: the store or the socket cannot be used.
         """
         with DataDirLock(self.data_dir):
+            began = time.monotonic()
             self.store = self._open()
+            log.info("store open after %.2f s", time.monotonic() - began)
             try:
                 asyncio.run(self._watch())
             finally:
@@ -253,6 +260,7 @@ class Agent:
     def _accept(self, message: Message) -> None:
         if isinstance(message, Hello):
             self.world.greet(message)
+            self._unheard = True
             self.account.restarted()
             self.sampler_cost.forget()
             host_info, now = message.host, now_us()
@@ -285,9 +293,33 @@ class Agent:
             events.append(watch_event(info.host, tick.ts, "LOST", f"{lost} samples found no room", samples=lost))
         cpu, rss = self._watch_cost()
         self.writer.samples(
-            lambda: [*rows.tick_changes(info.host, info.boot_id, tick, watch_cpu_pct=cpu, watch_rss=rss), *events]
+            lambda: [
+                *rows.tick_changes(
+                    info.host, info.boot_id, tick, watch_cpu_pct=cpu, watch_rss=rss, births=self._births
+                ),
+                *events,
+            ]
         )
+        if self._unheard:
+            self._unheard = False
+            self._look_back(info.host, tick, first=self.account.received == 1)
         self.hub.publish_tick(self._tick_frame(tick))
+
+    def _look_back(self, host: str, tick: Tick, *, first: bool) -> None:
+        """Close what an earlier sampler, or (`first`) an earlier agent, left open."""
+        earlier = EarlierLife(host, first=tick.ts, first_mono_ns=tick.mono_ns, living=self.world.runs)
+
+        def recall(moments: list[Moment]) -> None:
+            self._loop.call_soon_threadsafe(self.world.recall, moments)
+
+        def look(store: Store) -> None:
+            if first:
+                earlier.recall(store, recall)
+            ended = earlier.close(store, gap=first)
+            if ended:
+                log.info("%d runs ended while nobody kept watch", ended)
+
+        self.writer.errand(look)
 
     def _tick_frame(self, tick: Tick) -> dict[str, Any]:
         expected = self.account.expected(time.monotonic_ns())

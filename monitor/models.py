@@ -273,6 +273,7 @@ class Run(Process):
     end_ts: int | None
     exit_code: int | None
     exit_signal: int | None
+    end_source: str | None = None
     peak_rss: int | None = None
     cpu_seconds: float | None = None
     parent: RunRef | None

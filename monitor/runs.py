@@ -7,20 +7,13 @@ from typing import Any, Final
 from monitor.store.interface import Store
 from monitor.world import World, status_word
 
-_SQL: Final = """
-SELECT r.pid, r.ppid, r.uid, r.user_name, r.name, r.cmdline, r.exe, r.cgroup, r.kernel_thread, r.boot_id, r.start_tick,
-    epoch_us(r.start_ts) AS start_ts, epoch_us(r.end_ts) AS end_ts, r.exit_code, r.exit_signal, r.peak_rss, r.cpu_seconds,
-    s.status AS status_code, s.cpu_pct, s.rss, s.vms, s.threads, s.read_bps, s.write_bps, s.read_bytes, s.write_bytes, s.fds,
-    s.ctx_voluntary, s.ctx_involuntary
-FROM runs r LEFT JOIN (SELECT * FROM run_samples WHERE run = {run} ORDER BY ts DESC LIMIT 1) s ON s.run = r.run
-WHERE r.run = {run}
-"""
-"""`run` is an integer, never text."""
+MOST_RELATIVES: Final = 201
+"""The parent, and the newest children."""
 
 _NO_READINGS: dict[str, Any] = dict.fromkeys(
     (
         "ppid", "user", "uid", "status", "start_ts", "cpu_pct", "rss", "vms", "threads", "read_bps", "write_bps", "read_bytes",
-        "write_bytes", "fds", "ctx_voluntary", "ctx_involuntary", "gpu_mem", "exe", "cgroup", "end_ts", "exit_code", "exit_signal",
+        "write_bytes", "fds", "ctx_voluntary", "ctx_involuntary", "gpu_mem", "exe", "cgroup", "end_ts", "exit_code", "exit_signal", "end_source",
         "peak_rss", "cpu_seconds",
     )
 )  # fmt: skip
@@ -28,7 +21,7 @@ _NO_READINGS: dict[str, Any] = dict.fromkeys(
 
 def stored_run(store: Store, run: int) -> dict[str, Any] | None:
     """What the store has of a run: identity, end, and its last readings; None when it has nothing."""
-    table = store.select(_SQL.format(run=int(run)), limit=1)
+    table = store.query("run", run=run)
     if table.num_rows == 0:
         return None
     row: dict[str, Any] = table.to_pylist()[0]
@@ -60,6 +53,15 @@ def relatives(world: World, run: int) -> dict[str, Any]:
         "parent": next((_ref(world, runs[i]) for i, pid in enumerate(pids) if pid == ppids[me]), None),
         "children": [ref for i, ppid in enumerate(ppids) if ppid == pids[me] and (ref := _ref(world, runs[i]))],
     }
+
+
+def stored_relatives(store: Store, run: int) -> dict[str, Any]:
+    """The parent and the children of a run that has ended, as the store has them."""
+    rows = store.query("run_relatives", run=run, most=MOST_RELATIVES).to_pylist()
+    found: dict[str, list[dict[str, Any]]] = {"parent": [], "child": []}
+    for row in rows:
+        found[row["place"]].append({"run": str(row["run"]), **{name: row[name] for name in ("pid", "name", "cmdline")}})
+    return {"parent": found["parent"][0] if found["parent"] else None, "children": found["child"]}
 
 
 def _ref(world: World, run: int) -> dict[str, Any] | None:

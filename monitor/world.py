@@ -142,6 +142,10 @@ class World:
             Moment(tick.ts, tick.mono_ns, tuple(getattr(tick.host, metric) for metric in HISTORY_METRICS))
         )
 
+    def recall(self, earlier: Sequence[Moment]) -> None:
+        """Put moments that an earlier life stored before those of this one."""
+        self.history = deque([*earlier, *self.history], maxlen=self.history.maxlen)
+
     @property
     def columns(self) -> Columns | None:
         """The newest sweep, decoded once."""

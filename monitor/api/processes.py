@@ -34,11 +34,14 @@ def routes(context: Context) -> APIRouter:
         """Running or ended; of an ended one the readings are the last."""
         number = run_number(run)
         now = process_rows(context.world, number)
-        relatives = runs.relatives(context.world, number)
         stored = await blocking(request, lambda: runs.stored_run(context.store, number))
         whole = runs.merge(number, context.world, msgspec.to_builtins(now[0]) if now else None, stored)
         if whole is None:
             raise NotFound(f"there is no run {run}", hint="it may have been removed to keep the store within its limit")
+        if now:
+            relatives = runs.relatives(context.world, number)
+        else:
+            relatives = await blocking(request, lambda: runs.stored_relatives(context.store, number))
         service = context.logs()
         files: list[dict[str, Any]] = []
         if service is not None:

@@ -13,7 +13,7 @@ from monitor.store.engine import Engine, translate, wrong_query
 from monitor.store.guard import check_reading
 from monitor.store.interface import Change, ParamValue, StoreInfo
 from monitor.store.migrate import schema_version
-from monitor.store.retention import Retention
+from monitor.store.retention import Ages, Retention
 from monitor.store.rollup import Rollups
 from monitor.store.statements import Statements
 
@@ -116,6 +116,10 @@ class DuckStore:
                 self._roll_back(error)
                 raise translate(error, self._engine.path) from error
             return gone
+
+    def set_limits(self, *, limit_bytes: int, raw_days: float, log_days: float) -> None:
+        """Use other limits from now on; what is too much goes at the next write or `enforce_limit`."""
+        self._retention = Retention(limit_bytes=limit_bytes, ages=Ages(raw_days=raw_days, log_days=log_days))
 
     def info(self) -> StoreInfo:
         """Size, version, notices, and rows per table."""

@@ -26,6 +26,8 @@ _NUMPY: Final[dict[str, np.dtype[Any]]] = {
 _ARROW: Final = {"q": pa.int64(), "i": pa.int32(), "b": pa.int8(), "f": pa.float32(), "d": pa.float64()}
 _STORED: Final = tuple((name, code) for name, code in wire.RUN_COLUMNS.items() if name != "pid")
 _NEVER_NULL: Final = frozenset({"run"})
+_DIGITS: Final = {"cpu_pct": 1, "read_bps": 0, "write_bps": 0}
+"""Decimal places kept: what is beyond them is noise of the clock, and takes the room of a reading."""
 _HOST_REAL: Final = (
     "cpu_pct", "cpu_user", "cpu_system", "cpu_iowait", "cpu_steal", "load1", "load5", "load15",
     "psi_cpu_some", "psi_mem_some", "psi_mem_full", "psi_io_some", "psi_io_full",
@@ -96,7 +98,10 @@ def run_table(host: str, ts: int, runs: wire.RunColumns) -> pa.Table:
         "ts": pa.array(np.full(count, ts, np.int64)).view(_US),
     }
     for name, code in _STORED:
-        columns[name] = column(getattr(runs, name), code, nullable=name not in _NEVER_NULL)
+        buffer = getattr(runs, name)
+        if name in _DIGITS:
+            buffer = np.frombuffer(buffer, _NUMPY[code]).round(_DIGITS[name]).tobytes()
+        columns[name] = column(buffer, code, nullable=name not in _NEVER_NULL)
     return pa.table(columns)
 
 

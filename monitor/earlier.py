@@ -1,0 +1,98 @@
+"""What an earlier life of the watch left open: runs that ended unseen, the gap before this life, and the charts' last minutes."""
+
+from collections.abc import Callable, Iterable
+from typing import Final
+
+import pyarrow as pa
+
+from monitor.events import watch_event
+from monitor.store.interface import Append, Change, Store, Upsert
+from monitor.world import HISTORY_METRICS, Moment
+
+GAP_US: Final = 2_500_000
+"""A pause between two lives shorter than this is no gap."""
+RECALL_US: Final = 600_000_000
+UNSEEN: Final = "unseen"
+
+
+class EarlierLife:
+    """Puts in order what was stored before this watch, or this sampler, began to hear of processes.
+
+    Run it on the thread that writes.
+
+    Args:
+        host: the host's id.
+        first: the first sweep's time, µs.
+        first_mono_ns: the same on the monotonic clock.
+        living: runs of that sweep; all others of this host have ended.
+    """
+
+    def __init__(self, host: str, *, first: int, first_mono_ns: int, living: Iterable[int]) -> None:
+        self._host, self._first, self._mono = host, first, first_mono_ns
+        self._living = set(living)
+
+    def close(self, store: Store, *, gap: bool) -> int:
+        """End the runs that are no more, at the last sample that was stored before; returns how many.
+
+        Args:
+            store: where.
+            gap: whether the pause is told as an event.
+
+        Raises:
+            StoreError: nothing was written.
+        """
+        last = self._last_seen(store)
+        if last is None:
+            return 0
+        rows = [row for row in store.query("runs_open", host=self._host).to_pylist() if row["run"] not in self._living]
+        changes = self._ends(rows, last)
+        if gap and self._first - last > GAP_US:
+            seconds = (self._first - last) / 1e6
+            details = {"from": last, "to": self._first, "missed": round(seconds) - 1}
+            changes.append(
+                watch_event(self._host, self._first, "GAP", f"nobody kept watch for {seconds:.0f} s", **details)
+            )
+        store.write(changes)
+        return len(rows)
+
+    def recall(self, store: Store, tell: Callable[[list[Moment]], None]) -> None:
+        """Give the machine's readings of the last minutes before, with nulls where there are none."""
+        start = self._first - RECALL_US
+        table = store.query("host_recent", host=self._host, metric=HISTORY_METRICS, start=start, end=self._first)
+        if not table.num_rows:
+            return
+        columns = [table[name].to_pylist() for name in HISTORY_METRICS]
+        blank = (None,) * len(columns)
+        moments: list[Moment] = []
+        before = None
+        for ts, *values in [*zip(table["seen"].to_pylist(), *columns, strict=True), (self._first, *blank)]:
+            if before is not None and ts - before > GAP_US:
+                moments += [self._moment(before + 1_000_000, blank), self._moment(ts - 1_000_000, blank)]
+            if ts < self._first:
+                moments.append(self._moment(ts, tuple(values)))
+            before = ts
+        tell(moments)
+
+    def _moment(self, ts: int, values: tuple[float | int | None, ...]) -> Moment:
+        return Moment(ts, self._mono - (self._first - ts) * 1000, values)
+
+    def _last_seen(self, store: Store) -> int | None:
+        (row,) = store.query("host_last", host=self._host, end=self._first).to_pylist()
+        return None if row["seen"] is None else int(row["seen"])
+
+    def _ends(self, rows: list[dict[str, int | None]], last: int) -> list[Change]:
+        if not rows:
+            return []
+        count = len(rows)
+        ends = pa.array([max(last, row["seen"] or last) for row in rows], pa.int64()).view(pa.timestamp("us"))
+        runs, host = pa.array([row["run"] for row in rows], pa.int64()), pa.array([self._host] * count)
+        ended = {"run": runs, "host": host, "end_ts": ends, "end_source": pa.array([UNSEEN] * count)}
+        stops = {
+            "host": host,
+            "ts": ends,
+            "kind": pa.array(["STOP"] * count),
+            "subject": pa.array(["run"] * count),
+            "run": runs,
+            "message": pa.array(["It ended while nobody kept watch."] * count),
+        }
+        return [Upsert("runs", pa.table(ended), ("run",)), Append("events", pa.table(stops))]

@@ -1,0 +1,12 @@
+-- One run: identity, end, and its last readings.
+WITH newest AS (
+    SELECT * FROM run_samples WHERE run = $run ORDER BY ts DESC LIMIT 1
+)
+SELECT
+    r.pid, r.ppid, r.uid, r.user_name, r.name, r.cmdline, r.exe, r.cgroup, r.kernel_thread, r.boot_id, r.start_tick,
+    wk_us(r.start_ts) AS start_ts, wk_us(r.end_ts) AS end_ts, r.exit_code, r.exit_signal, r.end_source, r.peak_rss, r.cpu_seconds,
+    s.status AS status_code, s.cpu_pct, s.rss, s.vms, s.threads, s.read_bps, s.write_bps, s.read_bytes, s.write_bytes, s.fds,
+    s.ctx_voluntary, s.ctx_involuntary
+FROM runs AS r
+LEFT JOIN newest AS s ON s.run = r.run
+WHERE r.run = $run
