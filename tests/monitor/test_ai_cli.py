@@ -1,0 +1,93 @@
+"""`watchkeeper ai …` with and without an agent."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+POSTING = "Senior Python Developer at Acme GmbH, Berlin. Salary 70,000 to 85,000 EUR per year. Python and SQL."
+
+
+def wk(
+    *words: str | Path, data_dir: Path, stdin: str | None = None, **settings: str
+) -> subprocess.CompletedProcess[str]:
+    """Run `watchkeeper ai`."""
+    environ = {
+        **os.environ,
+        "WATCHKEEPER_DATA_DIR": str(data_dir),
+        "WATCHKEEPER_CONFIG": str(data_dir.parent / "none.toml"),
+        "WATCHKEEPER_ENGINES__OLLAMA_URL": "",
+        **settings,
+    }
+    command = [sys.executable, "-m", "monitor", "ai", *map(str, words)]
+    return subprocess.run(
+        command, cwd=ROOT, env=environ, capture_output=True, text=True, input=stdin, timeout=100, check=False
+    )
+
+
+def test_analyze_without_an_agent_falls_back_to_rules(tmp_path: Path) -> None:
+    """An engine with no time to load is noted as tried; rules answer from standard input."""
+    done = wk("analyze", "-", "--json", data_dir=tmp_path / "d", stdin=POSTING, WATCHKEEPER_AI__ANSWER_S="1")
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert result["backend"] in {"rules", "llamacpp"}
+    assert result["salary"]["currency"] == "EUR"
+    assert "Python" in result["skills_required"]
+    assert result["provenance"]["attempts"][0]["backend"] == "llamacpp"
+
+
+def test_analyze_by_rules_alone_asks_nobody(tmp_path: Path) -> None:
+    """In words for people, from a file."""
+    posting = tmp_path / "posting.txt"
+    posting.write_text(POSTING, "utf-8")
+    done = wk("analyze", posting, "--rules", data_dir=tmp_path / "d")
+    assert done.returncode == 0, done.stderr
+    assert "Acme GmbH" in done.stdout
+    assert "by rules" in done.stdout
+
+
+def test_fit_and_backends_without_an_agent(tmp_path: Path, demo: Path) -> None:
+    """A file by its path, and the engines found by a look of its own."""
+    plan = json.loads(wk("fit", demo, "--context", "2048", "--json", data_dir=tmp_path / "d").stdout)
+    assert plan["fits"]
+    assert plan["context"] == 2048
+    assert wk("fit", demo, "--context", "1000000", "--parallel", "4000", data_dir=tmp_path / "d").returncode == 1
+    found = json.loads(wk("backends", "--json", data_dir=tmp_path / "d").stdout)
+    assert [b["name"] for b in found["backends"]] == ["llamacpp", "exllamav2", "exllamav3"]
+
+
+def test_wrong_use_says_what_is_wrong(tmp_path: Path) -> None:
+    """A missing file and an unknown depth end with 2 and a hint."""
+    for words in (["analyze", tmp_path / "nothing.txt"], ["benchmark", "--depth", "endless"]):
+        done = wk(*words, data_dir=tmp_path / "d")
+        assert done.returncode == 2, done.stderr
+        assert done.stdout == ""
+        assert "hint:" in done.stderr
+
+
+def test_a_benchmark_tells_progress_and_verdict_apart(running_agent: Any) -> None:
+    """Progress on standard error, one JSON report on standard output."""
+    done = wk(
+        "benchmark", "--depth", "quick", "--seconds", "1", "--postings", "0", "--kind", "self-check", "--json", data_dir=running_agent.data_dir
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert report["host"]["kind"] == "self-check"
+    assert [c["name"] for c in report["contenders"]] == ["llamacpp", "llamacpp again"]
+    assert "oading llamacpp" in done.stderr or "arming up" in done.stderr
+    assert "not tested" in report["hypothesis"]["answer"]
+
+
+@pytest.fixture
+def demo() -> Path:
+    """The model that comes along."""
+    from ai.probes.files import demo_model
+
+    path = demo_model()
+    assert path is not None
+    return path
