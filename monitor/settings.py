@@ -86,7 +86,7 @@ class SamplingSettings(_Section):
 
     interval_s: Annotated[
         float,
-        Field(ge=0.1, le=60, description="Time between two samples.", json_schema_extra=_meta(unit="s", restart=True)),
+        Field(ge=0.1, le=60, description="Time between two samples, and so between two updates of what is live on the pages.", json_schema_extra=_meta(unit="s", restart=True)),
     ] = 1.0
 
 
@@ -357,24 +357,6 @@ class MaskingSettings(_Section):
         return patterns
 
 
-class PageSettings(_Section):
-    """How the pages behave."""
-
-    refresh_s: Annotated[
-        float,
-        Field(
-            ge=0.5,
-            le=60,
-            description="Time between two updates of what is live on a page.",
-            json_schema_extra=_meta(unit="s"),
-        ),
-    ] = 1.0
-    theme: Annotated[
-        Literal["system", "light", "dark"],
-        Field(description="Colours of the pages: as the browser asks, light, or dark.", json_schema_extra=_meta()),
-    ] = "system"
-
-
 class Settings(_Section):
     """All settings in force. Frozen: `save` answers a new one."""
 
@@ -388,7 +370,6 @@ class Settings(_Section):
     ai: AiSettings = AiSettings()
     auth: AuthSettings = AuthSettings()
     masking: MaskingSettings = MaskingSettings()
-    pages: PageSettings = PageSettings()
 
     _origins: dict[str, Origin] = PrivateAttr(default_factory=dict)
     _path: Path | None = PrivateAttr(default=None)

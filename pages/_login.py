@@ -31,8 +31,7 @@ STALE: Final = "This form was open too long, or cookies are off. Please try agai
 
 STYLE: Final = """
 :root{--bg:#f6f8fa;--surface:#fff;--line:#8a95a3;--text:#1b2430;--muted:#5c6877;--go:#1f6feb;--bad:#cf222e;color-scheme:light}
-@media(prefers-color-scheme:dark){:root:not(.light){--bg:#0f1318;--surface:#161b22;--line:#66727f;--text:#e7ebf0;--muted:#8d98a7;--go:#2f74d0;--bad:#ff6f6f;color-scheme:dark}}
-:root.dark{--bg:#0f1318;--surface:#161b22;--line:#66727f;--text:#e7ebf0;--muted:#8d98a7;--go:#2f74d0;--bad:#ff6f6f;color-scheme:dark}
+@media(prefers-color-scheme:dark){:root{--bg:#0f1318;--surface:#161b22;--line:#66727f;--text:#e7ebf0;--muted:#8d98a7;--go:#2f74d0;--bad:#ff6f6f;color-scheme:dark}}
 *{box-sizing:border-box}
 body{margin:0;min-height:100vh;display:grid;place-items:center;padding:16px;background:var(--bg);color:var(--text);font:15px/1.5 system-ui,sans-serif}
 main{width:100%;max-width:360px;background:var(--surface);border:1px solid var(--line);border-radius:10px;padding:24px}
@@ -186,9 +185,8 @@ class Login:
         return answer
 
     def _document(self, title: str, body: str, status: int = 200) -> HTMLResponse:
-        theme = self._dashboard.settings.pages.theme
         page = (
-            f'<!doctype html><html lang="en" class="{theme}"><meta charset="utf-8">'
+            '<!doctype html><html lang="en"><meta charset="utf-8">'
             '<meta name="viewport" content="width=device-width,initial-scale=1">'
             f'<link rel="icon" href="data:,"><title>{title} · Watchkeeper</title><style>{STYLE}</style>'
             f"<main><h1>{title}</h1>{body}</main></html>"

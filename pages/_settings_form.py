@@ -16,9 +16,9 @@ from pages._agent import plain
 GROUPS: Final = {
     "store": ("Retention", "How much is kept, and for how long."),
     "logs": ("Sources", "Where log records come from."),
-    "sampling": ("Sampling", "How often the machine is read."),
+    "sampling": ("Refresh", "How often the machine is read, and what is live is drawn anew."),
     "engines": ("Engines", "Where model engines are looked for, and how often."),
-    "pages": ("Pages", "How the pages behave."),
+    "ai": ("AI", "How model engines are used and measured."),
     "masking": ("Masking", "What is hidden before it is stored or shown."),
     "dashboard": ("Dashboard", "Where the dashboard can be reached."),
     "auth": ("Sign-in", "Who may look, and who may change things."),

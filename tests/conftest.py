@@ -13,12 +13,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from monitor.client import Client
 from monitor.errors import AgentError
 
 ROOT = Path(__file__).resolve().parents[1]
 MARK = "WATCHKEEPER_TEST_SESSION"
+
+# A busy machine makes no test wrong: examples have no stop-watch.
+settings.register_profile("watchkeeper", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("watchkeeper")
 
 
 def wait_for(true: Callable[[], Any], *, seconds: float = 15.0, what: str = "the condition") -> Any:

@@ -251,11 +251,11 @@ def test_engines(api: Client) -> None:
 def test_settings_are_checked_saved_and_applied(api: Client, running_agent: Any) -> None:
     """A right value is written without losing comments; a wrong one changes nothing and says why."""
     with pytest.raises(Refused) as caught:
-        api.save_settings({"store.limit_mb": 1, "pages.refresh_s": 2})
+        api.save_settings({"store.limit_mb": 1, "engines.check_s": 20})
     assert set(caught.value.problems) == {"store.limit_mb"}
-    saved = {s.key: s for s in api.save_settings({"pages.refresh_s": 2.0, "sampling.interval_s": 2.0}).settings}
-    assert saved["pages.refresh_s"].value == 2.0
-    assert saved["pages.refresh_s"].origin == "file"
+    saved = {s.key: s for s in api.save_settings({"engines.check_s": 20.0, "sampling.interval_s": 2.0}).settings}
+    assert saved["engines.check_s"].value == 20.0
+    assert saved["engines.check_s"].origin == "file"
     answer = api.save_settings({"sampling.interval_s": None})
     assert "sampling.interval_s" in answer.restart_needed
     text = running_agent.config.read_text("utf-8")

@@ -48,7 +48,7 @@ def test_precedence_and_origin(tmp_path: Path) -> None:
         ("engines.ollama_url", "file:///etc/passwd"),
         ("masking.extra", ["(("]),
         ("auth.mode", "open"),
-        ("pages.refresh_s", float("nan")),
+        ("engines.check_s", float("nan")),
     ],
 )
 def test_a_wrong_value_is_named(key: str, value: Any) -> None:
@@ -128,15 +128,15 @@ def test_every_setting_is_documented() -> None:
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=30)
 
 
-@given(st.lists(TEXT.map(lambda t: "/" + t), max_size=4), st.integers(16, 10_000), st.floats(0.5, 60))
+@given(st.lists(TEXT.map(lambda t: "/" + t), max_size=4), st.integers(16, 10_000), st.floats(5, 60))
 def test_what_is_saved_comes_back(
     tmp_path_factory: pytest.TempPathFactory, globs: list[str], limit: int, refresh: float
 ) -> None:
     """Any right value survives the file."""
     file = tmp_path_factory.mktemp("s") / "w.toml"
-    load_settings(file, {}, {}).save({"logs.globs": globs, "store.limit_mb": limit, "pages.refresh_s": refresh})
+    load_settings(file, {}, {}).save({"logs.globs": globs, "store.limit_mb": limit, "engines.check_s": refresh})
     again = load_settings(file, {}, {})
-    assert (again.logs.globs, again.store.limit_mb, again.pages.refresh_s) == (globs, limit, refresh)
+    assert (again.logs.globs, again.store.limit_mb, again.engines.check_s) == (globs, limit, refresh)
 
 
 @given(

@@ -171,7 +171,7 @@ def test_every_setting_has_a_widget() -> None:
     shapes = {info.key: shape_of(info, fields) for info in _infos()}
     assert {key for key, shape in shapes.items() if shape.kind == "fixed"} == {"auth.users"}
     assert shapes["store.limit_mb"].low == 16
-    assert shapes["pages.theme"].choices == ("system", "light", "dark")
+    assert shapes["auth.mode"].choices == ("none", "password", "oidc")
 
 
 def test_values_in_force_are_never_wrong() -> None:
