@@ -4,15 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
 
 from ai.backends.llamacpp_embedded import LlamaCppBackend
 from ai.probes.files import demo_model
 from ai.types import LoadSpec
 from tests.ai.kit import CONTEXT, LoopThread
-
-settings.register_profile("busy machine", deadline=None)  # stop-watches have no place on shared cores
-settings.load_profile("busy machine")
 
 
 @pytest.fixture(scope="session")
