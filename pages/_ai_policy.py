@@ -25,7 +25,7 @@ def policy() -> None:
     remote = "may be asked" if found.allow_remote else "are not asked"
     st.caption(
         f"Quality floor {found.quality_floor:.2f} · latency target {target} · engines on other machines {remote}. "
-        "Change it under *Settings*, group *ai*."
+        "Change it under *Settings*, group *AI*."
     )
 
 

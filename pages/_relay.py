@@ -33,6 +33,7 @@ ALLOWED: Final = re.compile(
     r"|runs/\d{1,20}(/series)?"
     r"|logs/(records|count|histogram|facets|sources|errors)"
     r"|logs/records/\d{1,20}:\d{1,20}(/context)?"
+    r"|ai/(backends|policy|calls|benchmark|benchmarks)"
 )
 PASSED_ON: Final = ("content-type", "content-encoding", "content-length")
 

@@ -35,7 +35,9 @@ class BenchmarkOptions(BaseModel):
     def plan(self, config: AiConfig) -> BenchmarkPlan:
         """How to measure."""
         quick, full = self.depth == "quick", self.depth == "full"
-        budget = self.budget_s or (_QUICK_S if quick else _FULL_S if full else config.benchmark_s)
+        budget = self.budget_s or (
+            min(_QUICK_S, config.benchmark_s) if quick else _FULL_S if full else config.benchmark_s
+        )
         batches = self.batches if self.batches is not None else [1, 2] if quick else [1, 2, 4, 8]
         return BenchmarkPlan(
             budget_s=budget,

@@ -81,6 +81,7 @@ class ScriptedAgent:
         self.refreshed = 0
         self.received: list[str] = []
         self.live: list[WebSocket] = []
+        self.more_routes: list[Route] = []
         self._unblock = threading.Event()
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
@@ -98,6 +99,7 @@ class ScriptedAgent:
             Route("/v1/processes", self._echo),
             Route("/v1/logs/records", self._echo),
             WebSocketRoute("/v1/live", self._live),
+            *self.more_routes,
         ]
         path = socket_path(self.data_dir, os.environ)
         config = uvicorn.Config(

@@ -1,5 +1,8 @@
 """The AI back ends page: what is found, what is not and why, and that a stranger's words stay words."""
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,9 +10,20 @@ from streamlit.testing.v1 import AppTest
 
 from pages._agent import plain
 from pages._words import age, size
+from tests.pages.ai_double import AiDouble
 from tests.pages.conftest import OLLAMA, ROOT, ScriptedAgent
 
 PAGE = str(ROOT / "pages" / "ai_backend.py")
+
+
+@pytest.fixture
+def agent(place: Path) -> Iterator[ScriptedAgent]:
+    """A scripted agent on which nothing was measured yet."""
+    scripted = ScriptedAgent(place / "data", place / "watchkeeper.toml")
+    scripted.more_routes = AiDouble().routes()
+    scripted.start()
+    yield scripted
+    scripted.stop()
 
 
 def _open() -> AppTest:
@@ -64,8 +78,9 @@ def test_no_engine_is_an_empty_state_that_teaches(agent: ScriptedAgent) -> None:
     """Without engines the page says what is looked for and where addresses are given."""
     agent.engines = []
     app = _open()
-    assert len(app.info) == 1
-    assert "Settings" in app.info[0].value
+    assert len(app.info) == 2
+    assert "No engine has been measured here yet" in app.info[0].value
+    assert "Settings" in app.info[1].value
 
 
 def test_an_agent_of_another_version_is_an_error_state(agent: ScriptedAgent) -> None:

@@ -1,0 +1,176 @@
+"""A double of the agent's answers about engines: a benchmark that can run, end, and be looked at."""
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+NOW = 1_790_000_000_000_000
+
+
+def _metric(value: float, unit: str) -> dict[str, Any]:
+    return {
+        "value": value,
+        "unit": unit,
+        "origin": "measured",
+        "n": 20,
+        "low": value,
+        "high": value,
+        "p95": value * 1.4,
+    }
+
+
+def _contender(name: str, rate: float, f1: float) -> dict[str, Any]:
+    quality = {
+        "items": 6, "parse_rate": 1.0, "schema_valid_rate": 1.0, "f1_micro": f1, "f1_macro": f1, "f1_low": f1 - 0.1, "f1_high": f1 + 0.1,
+        "evidence_rate": 0.97, "null_when_absent": 0.9,
+    }  # fmt: skip
+    return {
+        "name": name, "engine": name, "load": {"model": "m", "quantization": "Q4", "device": "CPU"},
+        "metrics": {
+            "generation": _metric(rate, "tokens/s"), "first_token": _metric(0.084, "s"), "memory_peak": _metric(2**30, "bytes"),
+            "memory_predicted": _metric(2**30, "bytes"), "energy": {"value": None, "unit": "J/token", "origin": "measured", "note": "not measurable: no counter"},
+        },
+        "batches": [{"batch": b, "tokens_per_s": rate * b, "goodput_rps": 1.0, "good": b, "requests": b, "ttft_p95_s": 0.1} for b in (1, 2)],
+        "quality": quality, "flagged": 1,
+    }  # fmt: skip
+
+
+def report(benchmark: str = "b1") -> dict[str, Any]:
+    """Two engines, one faster; names of strangers."""
+    samples = [
+        {"ts": NOW, "block": i, "position": 0, "backend": name, "prompt": "summary", "total_s": 1.0, "ttft_s": 0.1, "rate": 50.0, "used": i > 0,
+         "flags": [] if i else ["neighbour load"]}
+        for i in range(8)
+        for name in ("ollama", "<b>fast</b>")
+    ]  # fmt: skip
+    return {
+        "id": benchmark, "started": NOW, "ended": NOW + 71_000_000, "state": "done", "host": {"kind": "engines"}, "reference": "ollama",
+        "contenders": [_contender("ollama", 95.0, 0.84), _contender("<b>fast</b>", 124.0, 0.83)],
+        "comparisons": [
+            {"candidate": "<b>fast</b>", "reference": "ollama", "kind": "faster", "estimate": 1.31, "low": 1.24, "high": 1.39, "p_value": 0.001,
+             "blocks": 8, "equivalent": False, "comparable": False, "because": ["the cache type differs"], "sentence": "<b>fast</b> is faster.",
+             "log_ratios": [0.27] * 8}
+        ],
+        "self_checks": [{"backend": "ollama", "estimate": 1.0, "low": 0.9, "high": 1.1, "passed": True}],
+        "samples": samples, "flags": {"neighbour load": 2}, "blocks": 8,
+        "sentence": "<b>fast</b> is 1.31 times as fast as ollama (95 % between 1.24 and 1.39) and as good.",
+        "notes": ["One note."],
+        "hypothesis": {"answer": "not tested", "sentence": "Not tested here: ExLlamaV2 is 2 to 3 times as fast as Ollama."},
+    }  # fmt: skip
+
+
+RUNNING = {
+    "state": "running", "id": "b2", "kind": "engines", "started": NOW, "elapsed_s": 20.0, "left_s": 40.0, "contenders": ["ollama", "x"], "reference": "ollama",
+    "steps": [{"step": "load", "state": "done"}, {"step": "pairs", "state": "now"}, {"step": "quality", "state": "to come"}],
+    "phase": "pairs", "message": "Pairs 3 of at most 30", "done": 3, "total": 30, "ratios": {"x": [1.2, 1.3, 1.25]}, "intervals": {"x": [1.1, 1.4]},
+    "figures": [{"backend": "ollama", "n": 6, "tokens_per_s": 95.0, "first_token_s": 0.14, "total_s": 1.0}], "first_figure_s": 4.0,
+    "measurements": 12, "flagged": 1,
+}  # fmt: skip
+
+
+class AiDouble:
+    """What it answers can be changed; `asked` notes what was asked of it."""
+
+    def __init__(self) -> None:
+        self.state: dict[str, Any] = {"state": "idle"}
+        self.reports: list[dict[str, Any]] = []
+        self.refusal: tuple[int, str] | None = None
+        self.asked: list[tuple[str, Any]] = []
+
+    def routes(self) -> list[Route]:
+        """For `ScriptedAgent.more_routes`."""
+        return [
+            Route("/v1/ai/backends", self._backends),
+            Route("/v1/ai/policy", self._policy),
+            Route("/v1/ai/calls", self._calls),
+            Route("/v1/ai/benchmark", self._benchmark, methods=["GET", "POST"]),
+            Route("/v1/ai/benchmark/cancel", self._cancel, methods=["POST"]),
+            Route("/v1/ai/benchmarks", self._history),
+            Route("/v1/ai/benchmarks/{id}", self._report),
+            Route("/v1/ai/benchmarks/{id}/replay", self._replay, methods=["POST"]),
+            Route("/v1/ai/compare", self._compare),
+            Route("/v1/ai/analyze", self._analyze, methods=["POST"]),
+        ]
+
+    async def _backends(self, _: Request) -> Response:
+        return JSONResponse({"backends": [], "choice": {"order": [], "sentence": "s"}})
+
+    async def _policy(self, _: Request) -> Response:
+        standing = {
+            "backend": "ollama", "engine": "ollama", "model": "m", "breaker": "open", "reason": "it timed out", "quality": 0.84, "latency_s": 2.0,
+            "measured": NOW, "speed": {"estimate": 95.0, "low": 90.0, "high": 99.0}, "remote": False,
+        }  # fmt: skip
+        return JSONResponse(
+            {"quality_floor": 0.5, "latency_target_s": None, "allow_remote": False, "explain_remote": False, "chosen": "ollama", "order": ["ollama"],
+             "sentence": "ollama is used because its F1 of 0.84 is above the floor; falls back to rules.", "excluded": {"far": "it is remote"},
+             "drift": ["ollama takes 1.5 times as long; measure again."], "standings": [standing]}
+        )  # fmt: skip
+
+    async def _calls(self, _: Request) -> Response:
+        call = {
+            "ts": NOW, "call": "c", "attempt": 1, "purpose": "analysis", "backend": "ollama", "engine": "ollama", "model": "m", "outcome": "BackendTimeout",
+            "message": "it was <i>late</i>", "total_s": 3.1, "ttft_s": None, "tokens_per_s": None, "prompt_tokens": None, "completion_tokens": None,
+        }  # fmt: skip
+        return JSONResponse(
+            {"calls": [call], "figures": [], "requests": 1, "answered": 0, "by_fallback": 0, "unanswered": 1}
+        )
+
+    async def _benchmark(self, request: Request) -> Response:
+        if request.method == "GET":
+            return JSONResponse(self.state)
+        self.asked.append(("benchmark", await request.json()))
+        if self.refusal is not None:
+            status, message = self.refusal
+            return JSONResponse(
+                {"error": {"kind": "NoEngine", "message": message, "hint": "look at the cards"}}, status_code=status
+            )
+        self.state = RUNNING
+        return JSONResponse({"id": "b2"}, status_code=202)
+
+    async def _cancel(self, _: Request) -> Response:
+        self.asked.append(("cancel", None))
+        self.state = {"state": "cancelled", "id": "b2"}
+        return JSONResponse({"cancelled": True})
+
+    async def _history(self, _: Request) -> Response:
+        rows = [
+            {"benchmark": r["id"], "started": r["started"], "ended": r["ended"], "state": r["state"], "reference": r["reference"], "backends": "ollama, fast",
+             "verdict": r["sentence"], "blocks": r["blocks"], "flagged": 2, "changes": ["ollama, generation: slower than before."]}
+            for r in self.reports
+        ]  # fmt: skip
+        return JSONResponse({"benchmarks": rows})
+
+    async def _report(self, request: Request) -> Response:
+        found = next((r for r in self.reports if r["id"] == request.path_params["id"]), None)
+        if found is None:
+            return JSONResponse(
+                {"error": {"kind": "NotFound", "message": "there is no such benchmark", "hint": "choose another"}},
+                status_code=404,
+            )
+        return JSONResponse(found)
+
+    async def _replay(self, request: Request) -> Response:
+        self.asked.append(("replay", request.path_params["id"]))
+        self.state = RUNNING
+        return JSONResponse({"id": "b2"}, status_code=202)
+
+    async def _compare(self, _: Request) -> Response:
+        change = {
+            "backend": "ollama", "figure": "generation", "estimate": 0.8, "low": 0.7, "high": 0.9, "changed": True, "why": [], "sentence": "ollama: slower than before."
+        }  # fmt: skip
+        return JSONResponse({"before": "b0", "after": "b1", "sentence": "1 of 3 figures changed.", "changes": [change]})
+
+    async def _analyze(self, request: Request) -> Response:
+        text = (await request.json())["text"]
+        self.asked.append(("analyze", text))
+        at = text.find("Acme")
+        evidence = (
+            [{"field": "company", "value": "Acme", "start": at, "end": at + 4, "text": "Acme"}] if at >= 0 else []
+        )
+        return JSONResponse(
+            {"title": None, "company": "Acme" if at >= 0 else None, "salary": {"minimum": 70_000.0, "maximum": 85_000.0, "currency": "EUR", "period": "year"},
+             "skills_required": ["Python", "<script>"], "backend": "rules", "evidence": evidence, "timing": {"total_s": 0.1},
+             "provenance": {"how": "rules", "fields": {"company": "rules"}}}
+        )  # fmt: skip
