@@ -20,6 +20,7 @@ from monitor.cli_look import add_look_commands
 from monitor.cli_out import GREEN, RED, YELLOW, clean, iso, paint, print_json, say_error, size
 from monitor.cli_settings import add_settings_commands
 from monitor.errors import ConfigError, MonitorError
+from monitor.lean import without
 
 DataDir = Annotated[
     Path | None, typer.Option("--data-dir", metavar="DIR", help="Where everything is kept (WATCHKEEPER_DATA_DIR).")
@@ -133,20 +134,27 @@ def agent(
     sampler_command: Annotated[str | None, typer.Option("--sampler-command", hidden=True)] = None,
 ) -> None:
     """Run the watch alone, without a dashboard, until Ctrl-C or `watchkeeper down`."""
+    import logging
     import shlex
+    import time
 
-    from monitor.lean import without
-
+    began = time.monotonic()
     without("pandas")
     from monitor.agent import Agent, configure_logging
     from monitor.settings import load_settings
+
+    loaded = time.monotonic() - began
 
     data, file = paths.data_dir(data_dir, os.environ), paths.config_path(config, os.environ)
     settings = load_settings(file)
     paths.make_data_dir(data)
     configure_logging(data, foreground=not quiet)
+    used = time.process_time()
+    logging.getLogger("watchkeeper.agent").info("code loaded in %.2f s; %.2f s of CPU so far", loaded, used)
     command = shlex.split(sampler_command) if sampler_command else None
     Agent(settings, data, environ=os.environ, sampler_command=command, parent=parent).run()
+    logging.shutdown()
+    os._exit(0)  # all is written and closed; taking the interpreter apart would take up to a second more
 
 
 @app.command(hidden=True, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
@@ -216,6 +224,7 @@ def main() -> None:
     """Run the command line; the console command's entry point."""
     if hasattr(signal, "SIGPIPE") and _writes_to_a_pipe():
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    without("httpx._main")  # its own command line, which imports a good deal
     as_json = "--json" in sys.argv
     try:
         code = app(standalone_mode=False)

@@ -28,7 +28,7 @@ from monitor.settings import Settings
 
 TERM_S: Final = 1.2
 """Time children have between SIGTERM and SIGKILL."""
-AGENT_START_S: Final = 30.0
+AGENT_START_S: Final = 60.0
 DASHBOARD_START_S: Final = 60.0
 MAX_FAILURES: Final = 5
 Say = Callable[..., None]

@@ -1,4 +1,4 @@
-"""Keeps the agent small: pyarrow imports pandas, where it is installed, at the first list it converts, which takes a second and 60 MB."""
+"""Keeps processes small: pyarrow imports pandas, where it is installed, at the first list it converts, which takes a second and 60 MB."""
 
 import sys
 from collections.abc import Sequence

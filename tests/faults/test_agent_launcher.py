@@ -155,6 +155,30 @@ def test_it_attaches_and_leaves_the_agent(running_agent: Any, tmp_path: Path, wa
     assert running_agent.api.status().agent.pid == running_agent.pid
 
 
+def test_detached_it_goes_on_until_down(tmp_path: Path, wait_for: Wait) -> None:
+    """`up --detach` returns once the dashboard answers and says where; `down` ends all of it."""
+    config = tmp_path / "w.toml"
+    config.write_text("[logs]\ndiscover = false\njournal = false\n[engines]\nollama_url = ''\n", "utf-8")
+    base = [sys.executable, "-m", "monitor"]
+    where = ["--data-dir", str(tmp_path / "d")]
+    options = ["--detach", "--no-browser", "--port", "0", "--json", "--config", str(config)]
+    with (tmp_path / "out").open("wb") as out:  # no pipe: what goes on in the background must not hold the caller's
+        assert (
+            subprocess.run([*base, "up", *options, *where], cwd=ROOT, stdout=out, timeout=150, check=False).returncode
+            == 0
+        )
+    told = json.loads((tmp_path / "out").read_text("utf-8").splitlines()[-1])
+    try:
+        assert told["event"] == "ready"
+        assert healthy(told["url"])
+        board = json.loads((tmp_path / "d/dashboard.json").read_text("utf-8"))
+    finally:
+        done = subprocess.run([*base, "down", *where], cwd=ROOT, capture_output=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    wait_for(lambda: gone(board["pid"]) and gone(board["launcher"]), what="dashboard and launcher end")
+    assert not (tmp_path / "d/agent.json").exists()
+
+
 def test_a_taken_port_and_an_open_door_are_refused(tmp_path: Path) -> None:
     """A port in use names another; an address others can reach needs a sign-in. Nothing is left running."""
     with socket.socket() as other:
