@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from monitor.client import Client
+from monitor.endpoint import read_endpoint
 from monitor.models import Subscription
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -235,3 +237,64 @@ def test_the_agent_ends_with_its_parent(make_agent: Make) -> None:
             assert orphan.process.wait(40) == 0  # not its parent at all: as if it were gone
         finally:
             stranger.kill()
+
+
+WITHOUT_SOCKETS = """
+import socket, types
+import monitor.cli, monitor.listening
+there = types.ModuleType("socket")  # asyncio itself needs them here, so only the agent's door loses them
+there.__dict__.update({name: value for name, value in vars(socket).items() if name != "AF_UNIX"})
+monitor.listening.socket = there
+monitor.cli.main()
+"""
+
+
+def test_without_unix_sockets_it_listens_on_loopback_behind_a_token(tmp_path: Path, wait_for: Wait) -> None:
+    """Where there are no Unix sockets: a loopback port; who lacks the token is refused, who reads agent.json has it."""
+    import httpx
+
+    config, data = tmp_path / "w.toml", tmp_path / "d"
+    config.write_text("[logs]\ndiscover = false\njournal = false\n[engines]\nollama_url = ''\n", "utf-8")
+    command = [
+        sys.executable,
+        "-c",
+        WITHOUT_SOCKETS,
+        "agent",
+        "--quiet",
+        "--data-dir",
+        str(data),
+        "--config",
+        str(config),
+    ]
+    with (tmp_path / "out").open("wb") as out, subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=out) as agent:
+        try:
+            wait_for((data / "agent.json").exists, seconds=60, what="it listens")
+            assert (data / "agent.json").stat().st_mode & 0o777 == 0o600
+            endpoint = read_endpoint(data)
+            assert endpoint.socket is None
+            assert str(endpoint.url).startswith("http://127.0.0.1:")
+            with httpx.Client(trust_env=False, base_url=str(endpoint.url), timeout=20) as stranger:
+                wait_for(lambda: _answers(stranger), what="the port answers")
+                assert stranger.get("/v1/status").status_code == 403
+                assert stranger.post("/v1/shutdown", headers={"Authorization": "Bearer x"}).status_code == 403
+            with Client.of(data, timeout_s=20) as client:
+                assert client.status().agent.pid == endpoint.pid
+                with client.live(Subscription(status=False)) as live:
+                    assert live.receive(10)["t"] == "hello"
+                client.shutdown()
+            assert agent.wait(20) == 0
+        finally:
+            if agent.poll() is None:
+                agent.kill()
+    assert not (data / "agent.json").exists()
+
+
+def _answers(client: Any) -> bool:
+    """Whether something listens."""
+    import httpx
+
+    try:
+        client.get("/v1/status")
+    except httpx.TransportError:
+        return False
+    return True
