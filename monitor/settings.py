@@ -86,7 +86,12 @@ class SamplingSettings(_Section):
 
     interval_s: Annotated[
         float,
-        Field(ge=0.1, le=60, description="Time between two samples, and so between two updates of what is live on the pages.", json_schema_extra=_meta(unit="s", restart=True)),
+        Field(
+            ge=0.1,
+            le=60,
+            description="Time between two samples, and so between two updates of what is live on the pages.",
+            json_schema_extra=_meta(unit="s", restart=True),
+        ),
     ] = 1.0
 
 
