@@ -20,7 +20,7 @@ from ai.service.thread import AiThread
 from logs import search
 from monitor.account import SampleAccount
 from monitor.api import Context, create_app
-from monitor.api.ai_desk import ai_thread
+from monitor.api.ai_desk import MODELS, ai_thread
 from monitor.costs import OwnCost, ReportedCost
 from monitor.earlier import EarlierLife
 from monitor.endpoint import write_endpoint
@@ -387,7 +387,7 @@ class Agent:
     # --- engines
 
     async def _look_at_engines(self, where: EngineSettings) -> list[dict[str, Any]]:
-        return await look_at_engines(where, self.settings.ai.model_paths)
+        return await look_at_engines(where, [*self.settings.ai.model_paths, str(self.data_dir / MODELS)])
 
     async def _engines_found(self) -> list[dict[str, Any]]:
         """The engines as last looked at; asked from the thread of `ai`. Before the first look, it is waited for."""

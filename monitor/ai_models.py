@@ -512,6 +512,13 @@ class Opinion(Shape):
     supported: bool
 
 
+class Fetched(Shape):
+    """A model that was fetched."""
+
+    path: str
+    size: int
+
+
 class Alternative(Shape):
     """Settings that fit."""
 

@@ -38,11 +38,11 @@ async def own_desk(data: Path) -> AsyncIterator["AiDesk"]:
     from ai.service.desk import AiDesk
     from ai.service.records import NoRecords
     from monitor.agent import look_at_engines
-    from monitor.api.ai_desk import ai_config
+    from monitor.api.ai_desk import MODELS, ai_config
     from monitor.settings import load_settings
 
     settings = load_settings(paths.config_path(None, os.environ))
-    engines = await look_at_engines(settings.engines, settings.ai.model_paths)
+    engines = await look_at_engines(settings.engines, [*settings.ai.model_paths, str(data / MODELS)])
 
     async def found() -> list[dict[str, Any]]:
         return engines
@@ -206,6 +206,27 @@ def fit(  # noqa: PLR0913, PLR0917 - one parameter an option
 async def _own_plan(model: str, context: int, parallel: int, kv_type: str, data: Path) -> dict[str, Any]:
     async with own_desk(data) as desk:
         return await desk.memory_plan(model, context=context, parallel=parallel, kv_type=kv_type)
+
+
+@ai_app.command()
+def fetch(data_dir: DataDir = None, as_json: Json = False) -> None:
+    """Fetch the demonstration model (98 MB) where the installation came without it; checked by its hash."""
+    data = paths.data_dir(data_dir, os.environ)
+    try:
+        with _client(data_dir) as client:
+            found = client.ai.fetch_demo().model_dump()
+    except AgentUnreachable:
+        paths.make_data_dir(data)
+        found = asyncio.run(_own_fetch(data))
+    if as_json:
+        print_json(found)
+    else:
+        print(f"{clean(found['path'])} ({size(found['size'])})")
+
+
+async def _own_fetch(data: Path) -> dict[str, Any]:
+    async with own_desk(data) as desk:
+        return await desk.fetch_demo()
 
 
 @ai_app.command()

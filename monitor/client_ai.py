@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from monitor.client import Client
 
 ANSWER_S: Final = 200.0
+FETCH_S: Final = 630.0
 M = TypeVar("M", bound=Shape)
 
 
@@ -88,6 +89,10 @@ class AiClient:
         body = {"texts": list(texts), "concurrency": concurrency}
         wait = ANSWER_S * max(len(texts), 1)
         return self._read(ai_models.JobAnalyses, "POST", "/v1/ai/analyze", body=body, timeout_s=wait).results
+
+    def fetch_demo(self) -> ai_models.Fetched:
+        """Fetch the demonstration model."""
+        return self._read(ai_models.Fetched, "POST", "/v1/ai/fetch", timeout_s=FETCH_S)
 
     def explain(
         self, records: Sequence[str] = (), *, since: str | None = None, until: str | None = None, question: str = ""

@@ -6,8 +6,10 @@ from typing import Final, Literal
 import streamlit as st
 
 from monitor.ai_models import AiBackend
+from monitor.errors import AgentError
 from monitor.models import Engine, EngineModel
-from pages._agent import plain
+from pages._agent import agent_client, error_state, plain
+from pages._visitor import may_change
 from pages._words import size
 
 Colour = Literal["green", "blue", "orange", "red", "gray"]
@@ -46,6 +48,8 @@ def engine_card(engine: Engine, known: AiBackend | None = None, *, key: str) -> 
             st.badge(word, icon=icon, color=colour)
         if engine.detail:
             st.markdown(plain(_sentence(engine.detail)))
+        if engine.name == "llamacpp" and engine.state == "idle":
+            _offer_demo()
         if engine.remedy:
             st.markdown(f":material/build: **What to do:** {plain(_sentence(engine.remedy))}")
         facts = [
@@ -61,6 +65,23 @@ def engine_card(engine: Engine, known: AiBackend | None = None, *, key: str) -> 
             _models(engine.models)
         elif engine.state in {"ready", "idle"}:
             st.caption("It has no model yet.")
+
+
+def _offer_demo() -> None:
+    """One click fetches the demonstration model, for an operator."""
+    if not st.button(
+        "Fetch the demonstration model (98 MB)", key="fetch_demo", icon=":material/download:", disabled=not may_change()
+    ):
+        return
+    if not may_change():
+        return
+    try:
+        with st.spinner("Fetching, and checking its hash…"):
+            agent_client().ai.fetch_demo()
+    except AgentError as error:
+        error_state("The model was not fetched.", error)
+    else:
+        st.rerun()
 
 
 def _at_work(known: AiBackend) -> None:

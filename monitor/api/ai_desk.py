@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from ai.service.thread import AiThread
 from monitor.masking import Masker
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from ai.service.config import AiConfig
     from ai.service.desk import AiDesk
 
-LOOKED_FOR_S = 10.0
-Look = Callable[[], Awaitable[dict[str, Any]]]
+MODELS: Final = "models"
+"""In the data directory: models that were fetched."""
 
 
 def ai_thread(  # noqa: PLR0913 - the agent's parts
@@ -45,13 +45,17 @@ def ai_thread(  # noqa: PLR0913 - the agent's parts
     return AiThread(make)
 
 
-def ai_config(chosen: AiSettings, log_dir: Path | None) -> "AiConfig":
+def ai_config(chosen: AiSettings, data_dir: Path | None) -> "AiConfig":
     """The user's settings as the service needs them."""
     from ai.service.config import AiConfig, parse_models
 
     return AiConfig(
-        log_dir=log_dir,
-        model_paths=tuple(Path(path).expanduser() for path in chosen.model_paths),
+        log_dir=data_dir,
+        model_dir=data_dir / MODELS if data_dir else None,
+        model_paths=(
+            *(Path(path).expanduser() for path in chosen.model_paths),
+            *([data_dir / MODELS] if data_dir else []),
+        ),
         models=parse_models(tuple(chosen.models)),
         context=chosen.context,
         idle_s=chosen.idle_s,
