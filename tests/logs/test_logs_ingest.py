@@ -1,6 +1,7 @@
 """Ingest, sources, pages of a search, and the journal."""
 
 import json
+import resource
 import stat
 import sys
 import time
@@ -204,3 +205,24 @@ def test_the_journal_goes_on_at_its_cursor(start: Start, tmp_path: Path) -> None
     assert "--after-cursor=s=ab;i=5;b=1" in (tmp_path / "args").read_text()
     committer.stop(5)
     assert watch.service.health()["errors"] == []
+
+
+@pytest.mark.parametrize("followed", [False, True])
+def test_an_enormous_line_takes_little_memory(start: Start, tmp_path: Path, *, followed: bool) -> None:
+    """A line of 64 MB is cut, what is cut off is counted, and memory grows by a part of it only."""
+    path = tmp_path / "long.log"
+    with path.open("wb") as file:
+        file.write(lines(0, 1))
+        for _ in range(64):
+            file.write(b"x" * (1 << 20))
+        file.write(b"\n" + lines(1, 2))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    watch = start((str(path),), big_file_bytes=1 << 40) if followed else start()
+    if not followed:
+        assert watch.ingest(path)["state"] == "done"
+    deadline = time.monotonic() + 60
+    while len(records := watch.in_file_order()) < 3 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert [len(record.message) for record in records] == [3, 1 << 20, 3]
+    assert watch.service.health()["missed_bytes"] in {63 << 20, (63 << 20) + 1}
+    assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) >> 10 < 48
