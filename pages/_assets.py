@@ -1,10 +1,15 @@
-"""Scripts and styles of the pages' own components, served with their content's hash so that a browser keeps them."""
+"""Scripts and styles of the pages' own components, served with their content's hash so that a browser keeps them.
+
+The hash is of the whole folder, and the imports inside the scripts carry it too: one change makes every address new, and
+without a change a browser never asks twice.
+"""
 
 import functools
 import hashlib
 import importlib.util
 import mimetypes
 import re
+import time
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +17,10 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 FOLDER: Final = Path(__file__).resolve().parent / "ui" / "assets"
+RELATIVE: Final = re.compile(r'(["\'])\./([\w-]+\.(?:js|css))\1')
+AT_ONCE: Final = ("strip", "footer", "live", "procs", "ring", "dom", "format", "address", "keys", "verdict")
+"""Scripts of the frame, which every page needs."""
+LATE: Final = ("BidiComponent", "serialization", "recordbatch", "_arrayReduce")
 NAME: Final = re.compile(r"[A-Za-z0-9][\w-]*(\.[\w-]+)*\.(js|mjs|css|svg|png|woff2|json)")
 FOREVER: Final = "public, max-age=31536000, immutable"
 
@@ -25,7 +34,29 @@ def asset_url(name: str) -> str:
     path = _find(name)
     if path is None:
         raise FileNotFoundError(name)
-    return f"/wk/assets/{name}?v={_digest(path, path.stat().st_mtime_ns)}"
+    return f"/wk/assets/{name}?v={_version(path)}"
+
+
+@functools.lru_cache(maxsize=4)
+def _preloads(version: str) -> str:
+    """See `preloads`; made anew when the version of our scripts is another."""
+    ours = [f"/wk/assets/{name}.js?v={version}" for name in AT_ONCE]
+    scripts = [f"<{address}>; rel=modulepreload; fetchpriority=low" for address in (*_streamlits_own(), *ours)]
+    return ", ".join([*scripts, f"<{asset_url('wk.css')}>; rel=preload; as=fetch; crossorigin; fetchpriority=low"])
+
+
+def preloads() -> str:
+    """A `Link` header that lets a browser fetch the frame's scripts beside Streamlit's own, instead of one after the other."""
+    return _preloads(_version(FOLDER / "live.js"))
+
+
+@functools.cache
+def _streamlits_own() -> tuple[str, ...]:
+    """Addresses of the scripts that Streamlit's page asks for only once the first component arrives."""
+    spec = importlib.util.find_spec("streamlit")
+    folder = Path(spec.origin).parent / "static" / "static" / "js" if spec is not None and spec.origin else FOLDER
+    found = [path.name for name in LATE for path in sorted(folder.glob(f"{name}.*.js"))[:1]]
+    return tuple(f"/static/js/{name}" for name in found)
 
 
 async def serve_asset(request: Request) -> Response:
@@ -34,7 +65,7 @@ async def serve_asset(request: Request) -> Response:
     path = _find(name)
     if path is None:
         return PlainTextResponse("no such asset", status_code=404)
-    digest = _digest(path, path.stat().st_mtime_ns)
+    digest = _version(path)
     headers = {
         "ETag": f'"{digest}"',
         "Cache-Control": FOREVER if request.query_params.get("v") == digest else "no-cache",
@@ -44,7 +75,8 @@ async def serve_asset(request: Request) -> Response:
     media_type = mimetypes.guess_type(name)[0] or "application/octet-stream"
     if name.endswith((".js", ".mjs")):
         media_type = "text/javascript"
-    return Response(path.read_bytes(), media_type=media_type, headers=headers)
+    body = _script(path, digest) if path.parent == FOLDER and path.suffix == ".js" else path.read_bytes()
+    return Response(body, media_type=media_type, headers=headers)
 
 
 def _find(name: str) -> Path | None:
@@ -67,6 +99,28 @@ def _plotly() -> Path | None:
     return path if path.is_file() else None
 
 
-@functools.lru_cache(maxsize=64)
-def _digest(path: Path, _changed: int) -> str:
-    return hashlib.blake2b(path.read_bytes(), digest_size=8).hexdigest()
+def _version(path: Path) -> str:
+    """The hash of our folder for what lies in it, else of the file."""
+    if path.parent == FOLDER:
+        return _folder_version(int(time.monotonic()))
+    return _digest(((path, path.stat().st_mtime_ns),))
+
+
+@functools.lru_cache(maxsize=2)
+def _folder_version(_second: int) -> str:
+    """The hash of our folder, looked at once a second: a page asks a dozen times in one run."""
+    return _digest(tuple((file, file.stat().st_mtime_ns) for file in sorted(FOLDER.iterdir()) if file.is_file()))
+
+
+@functools.lru_cache(maxsize=8)
+def _digest(files: tuple[tuple[Path, int], ...]) -> str:
+    found = hashlib.blake2b(digest_size=8)
+    for path, _changed in files:
+        found.update(path.name.encode() + b"\0" + path.read_bytes())
+    return found.hexdigest()
+
+
+@functools.lru_cache(maxsize=128)
+def _script(path: Path, version: str) -> bytes:
+    """A script whose imports name the same version."""
+    return RELATIVE.sub(rf"\1./\2?v={version}\1", path.read_text("utf-8")).encode()

@@ -19,6 +19,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from pages._assets import preloads
 from pages._dashboard import Dashboard, is_loopback
 
 LIVE: Final = "/wk/live"
@@ -174,6 +175,8 @@ def _with_headers(send: Send) -> Send:
                 headers[name] = value
             if "content-security-policy" not in headers:
                 headers["Content-Security-Policy"] = page_policy()
+            if headers.get("content-type", "").startswith("text/html") and "link" not in headers:
+                headers["Link"] = preloads()
         await send(message)
 
     return _send

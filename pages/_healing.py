@@ -4,6 +4,8 @@ from typing import Final
 
 import streamlit as st
 
+from pages._assets import asset_url
+
 NAME: Final = "watchkeeper_healing"
 JS: Final = """// Asks for a rerun when the agent is back; shares the tab's one live socket with the other components.
 const started = new WeakSet()
@@ -12,7 +14,7 @@ export default function ({ parentElement, setTriggerValue }) {
   started.add(parentElement)
   let off = () => {}
   let gone = false
-  import(new URL("/wk/assets/live.js", location.origin).href).then(({ live }) => {
+  import(new URL("LIVE", location.origin).href).then(({ live }) => {
     if (gone) return
     const hub = live()
     let away = hub.agent.state === "away"
@@ -33,5 +35,7 @@ export default function ({ parentElement, setTriggerValue }) {
 
 def heal_when_back() -> None:
     """Mount the watcher; it shows nothing."""
-    component = st.components.v2.component(NAME, html="<span hidden></span>\n", js=JS)
+    component = st.components.v2.component(
+        NAME, html="<span hidden></span>\n", js=JS.replace("LIVE", asset_url("live.js"))
+    )
     component(key="wk-healing", height=1, on_back_change=lambda: None)

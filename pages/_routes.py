@@ -2,7 +2,7 @@
 
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, RedirectResponse
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from pages._assets import serve_asset
@@ -17,6 +17,12 @@ from pages._throttle import Throttle
 async def health(_request: Request) -> JSONResponse:
     """`GET /healthz`: this process answers; says nothing about the agent or the machine."""
     return JSONResponse({"status": "ok"}, headers={"Cache-Control": "no-store"})
+
+
+async def overview(request: Request) -> RedirectResponse:
+    """`GET /overview`: the first page's other name, as somebody would type it."""
+    query = f"?{request.url.query}" if request.url.query else ""
+    return RedirectResponse(f"/{query}", status_code=307, headers={"Cache-Control": "no-store"})
 
 
 class Doors:
@@ -40,6 +46,7 @@ class Doors:
         """All own routes."""
         found: list[BaseRoute] = [
             Route("/healthz", health),
+            Route("/overview", overview),
             Route("/wk/assets/{name}", serve_asset),
             Route("/wk/api/v1/{path:path}", self._api.answer),
             WebSocketRoute("/wk/live", self._live.serve),

@@ -15,7 +15,7 @@ from typing import IO, Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
 FLAGS = [
@@ -134,6 +134,7 @@ def browser() -> Iterator[Browser]:
     """Chromium; installed by `.ci/run` where it is missing."""
     path = os.environ.get("WATCHKEEPER_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
     assert path, "Chromium is needed: apt-get install chromium, or name it in WATCHKEEPER_CHROMIUM"
+    expect.set_options(timeout=20_000)
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=path, args=FLAGS)
         yield chromium

@@ -1,13 +1,12 @@
-"""Every page in Chromium: opens cold, asks nobody else, is accessible, fits a telephone, and has its picture taken."""
+"""Every page in Chromium: opens cold, asks nobody else, is accessible, and fits a telephone."""
 
-import os
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, expect
+from playwright.sync_api import Browser, expect
 
-from tests.browser.conftest import ROOT, Watch, Window, window_of
+from tests.browser.conftest import Watch, Window, window_of
 
 pytestmark = pytest.mark.browser
 
@@ -70,24 +69,5 @@ def test_a_page_fits_360_pixels(browser: Browser, watch: Watch, path: str) -> No
         expect(page.locator(PAGES[path][1]).first).to_be_visible()
         wide = page.evaluate("() => document.querySelector('[data-testid=stMain]').scrollWidth")
         assert wide <= 360
-    finally:
-        made.close()
-
-
-@pytest.mark.skipif(not os.environ.get("WATCHKEEPER_SCREENSHOTS"), reason="pictures are taken when they are asked for")
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_screenshots(browser: Browser, watch: Watch, scheme: Any) -> None:
-    """The pictures of the README, of this machine at this moment."""
-    folder = ROOT / "docs" / "screenshots"
-    folder.mkdir(parents=True, exist_ok=True)
-    made: BrowserContext = browser.new_context(viewport={"width": 1440, "height": 1000}, color_scheme=scheme)
-    try:
-        window = window_of(made, watch.url)
-        run = next(one["run"] for one in watch.api("processes")["processes"] if "monitor" in one["cmdline"])
-        for path, name in [*((path, title) for path, (title, _) in PAGES.items()), (f"/run?run={run}", "Process")]:
-            page = window.open(path)
-            expect(page.locator(".strip .age")).to_contain_text("s old")
-            page.wait_for_timeout(4000)
-            page.screenshot(path=folder / f"{name.lower().replace(' ', '-')}-{scheme}.png")
     finally:
         made.close()

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -34,7 +35,7 @@ def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DashboardPro
 @pytest.mark.parametrize("page", ["", "overview", "processes", "run", "logs", "performance", "ai", "settings"])
 def test_cold_deep_links_answer(dashboard: DashboardProcess, page: str) -> None:
     """Every page's address answers without a visit to the first page."""
-    answer = httpx.get(f"{dashboard.url}/{page}", trust_env=False)
+    answer = httpx.get(f"{dashboard.url}/{page}", trust_env=False, follow_redirects=True)
     assert answer.status_code == 200
     assert "text/html" in answer.headers["content-type"]
 
@@ -106,6 +107,29 @@ def test_assets_are_kept_by_their_hash(dashboard: DashboardProcess) -> None:
     assert "immutable" in hashed.headers["cache-control"]
     for name in ("..%2f..%2fapp.py", "_dashboard.py", ".hidden.js", "nothing.js"):
         assert httpx.get(f"{dashboard.url}/wk/assets/{name}", trust_env=False).status_code in {400, 404}
+
+
+def test_a_script_and_its_imports_name_one_version(dashboard: DashboardProcess) -> None:
+    """What a page asks to be fetched ahead exists, is kept for ever, and imports only addresses that are kept as well."""
+    link = httpx.get(dashboard.url, trust_env=False).headers["link"]
+    addresses = re.findall(r"<(/[^>]+)>", link)
+    ours = [address for address in addresses if address.startswith("/wk/assets/")]
+    assert len(ours) < len(addresses)
+    for address in addresses:
+        assert httpx.get(dashboard.url + address, trust_env=False).status_code == 200
+    version = ours[0].partition("?v=")[2]
+    script = httpx.get(dashboard.url + ours[0], trust_env=False)
+    assert "immutable" in script.headers["cache-control"]
+    imports = re.findall(r'from "([^"]+)"', script.text)
+    assert imports
+    assert all(address.endswith(f".js?v={version}") for address in imports)
+
+
+def test_overview_is_another_name_of_the_first_page(dashboard: DashboardProcess) -> None:
+    """`/overview` leads to `/` and keeps what the address says."""
+    answer = httpx.get(f"{dashboard.url}/overview?range=1h", trust_env=False)
+    assert answer.status_code == 307
+    assert answer.headers["location"] == "/?range=1h"
 
 
 def test_it_listens_on_loopback_alone(dashboard: DashboardProcess) -> None:

@@ -1,8 +1,10 @@
 // The cards on top of the overview: value, unit, the last minute as a sparkline, and the change against 5 minutes ago.
 
+import { get } from "./api.js";
 import { colours, component, el, setAttr, setText } from "./dom.js";
 import { bytesParts, fixed, NONE, rateParts } from "./format.js";
 import { live, markStale } from "./live.js";
+import { seriesOf } from "./series.js";
 import { spark } from "./spark.js";
 
 const FIVE_MINUTES = 300e6;
@@ -78,7 +80,11 @@ class Cards {
     host.append(this.box);
     this.subscription = this.hub.subscribe({ host: true, status: true, history_s: 330 });
     const show = () => this.#show();
-    this.off = [markStale(host), this.hub.on("tick", show), this.hub.on("hello", show), this.hub.on("pause", show)];
+    const greeted = () => {
+      this.filled = false;
+      show();
+    };
+    this.off = [markStale(host), this.hub.on("tick", show), this.hub.on("hello", greeted), this.hub.on("pause", show)];
     this.wide = new ResizeObserver(show);
     this.wide.observe(host);
   }
@@ -99,7 +105,22 @@ class Cards {
     const middle = gpus.length
       ? gpus.slice(0, 1).flatMap((gpu) => [["gpu", { index: gpu.index }], ["vram", { index: gpu.index, total: gpu.mem_total }]])
       : [["load", { cores: this.hub.hello?.host?.cpu_count }]];
-    return [["cpu", {}], ["memory", {}], ...middle, ["disk", {}], ["network", {}], ["errors", {}]];
+    const network = gpus.length ? [] : [["network", {}]]; // six cards stand in one row; the network has its chart below
+    return [["cpu", {}], ["memory", {}], ...middle, ["disk", {}], ...network, ["errors", {}]];
+  }
+
+  /** The socket's history has no GPUs: their last minutes are asked for once after each hello. */
+  async #backfill() {
+    const { ring, tick } = this.hub;
+    if (this.filled || !tick?.gpus?.length || ring.ts.length < 3) return;
+    this.filled = true;
+    const span = { from: ring.ts[0] - 1e6, to: ring.last + 1e6 };
+    try {
+      const { ts, columns } = await seriesOf({ kind: "gpu" }, [], { ...span, points: Math.min(2000, Math.ceil((span.to - span.from) / 1e6)) }, { get });
+      if (ts.length > 1) ring.fill({ ts, series: columns, bucket_us: (ts[ts.length - 1] - ts[0]) / (ts.length - 1) + 1e6 });
+    } catch {
+      // the lines begin now instead; the next hello tries again
+    }
   }
 
   #show() {
@@ -111,6 +132,7 @@ class Cards {
       this.cards = wanted.map(([kind, options]) => new Card(kind, options));
       this.box.replaceChildren(...this.cards.map((card) => card.node));
     }
+    this.#backfill();
     for (const card of this.cards) card.show(this.hub.ring, this.hub.tick?.host ?? {}, this.colour);
   }
 }

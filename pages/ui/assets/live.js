@@ -7,6 +7,7 @@ import { Ring } from "./ring.js";
 const LINGER_MS = 4000; // between two pages nobody subscribes for a moment
 const BACKOFF_MS = [250, 500, 1000, 2000, 3000];
 const SILENT_S = 3;
+const HISTORY_S = 330; // only the first subscription is answered with history: asked for whole, whichever component comes first
 
 class Hub extends EventTarget {
   constructor() {
@@ -76,7 +77,7 @@ class Hub extends EventTarget {
   }
 
   #merged() {
-    const want = { host: false, processes: false, status: false, logs: null, history_s: 0 };
+    const want = { host: false, processes: false, status: false, logs: null, history_s: HISTORY_S };
     for (const { want: one } of this.subscriptions) {
       want.host ||= Boolean(one.host);
       want.processes ||= Boolean(one.processes);

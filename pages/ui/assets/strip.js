@@ -1,11 +1,18 @@
 // The status strip: "is it fine?" in words and a sign, the age of the data, pause; and the keyboard of all pages.
 
 import { follow, pageUrl } from "./address.js";
+import { prepare } from "./ahead.js";
 import { component, el, icon, inert, setAttr, setText } from "./dom.js";
-import { count, span } from "./format.js";
+import { plural, span } from "./format.js";
 import { helpDialog, keyboard } from "./keys.js";
 import { live } from "./live.js";
 import { verdict } from "./verdict.js";
+
+/** A link without words would be one that nobody can see or name. */
+function say(link, text) {
+  setText(link, text);
+  link.hidden = text === "";
+}
 
 class Strip {
   constructor(host) {
@@ -26,6 +33,7 @@ class Strip {
     this.subscription = this.hub.subscribe({ host: true, status: true, history_s: 60 });
     const show = () => this.update();
     this.off = ["tick", "status", "state", "second", "pause"].map((type) => this.hub.on(type, show));
+    prepare(this.hub);
   }
 
   close() {
@@ -42,8 +50,9 @@ class Strip {
     setText(this.headline, headline);
     setText(this.sentence, inert(sentence, 300));
     const { status, tick, paused } = this.hub;
-    setText(this.processes, status?.processes || tick?.host?.procs_total ? `${count(status?.processes ?? tick.host.procs_total)} processes` : "");
-    setText(this.errors, status?.errors ? `${count(status.errors.last_10_min)} errors in 10 min` : "");
+    const processes = status?.processes ?? tick?.host?.procs_total;
+    say(this.processes, processes ? plural(processes, "process", "processes") : "");
+    say(this.errors, status?.errors ? `${plural(status.errors.last_10_min, "error")} in 10 min` : "");
     this.#age();
     setText(this.pause, paused ? "▶ Resume" : "❚❚ Pause");
     setAttr(this.pause, "aria-pressed", String(paused));
