@@ -26,7 +26,7 @@ from monitor.store.interface import Append, Delete
 
 _CHUNK: Final = 4 << 20
 _FLUSH_S: Final = 600.0
-POOL_BYTES: Final = 32 << 20
+POOL_BYTES: Final = 24 << 20
 """From this size on, starting processes costs less than they save."""
 
 

@@ -43,7 +43,7 @@ class Pool:
     """
 
     def __init__(self, patterns: Sequence[str], mask: Callable[[str], str], size: int | None = None) -> None:
-        self.size = size if size is not None else min(_MOST, len(os.sched_getaffinity(0)))
+        self.size = size if size is not None else min(_MOST, _cores())
         self._patterns = list(patterns)
         self._mask = mask
         self._idle: deque[_Worker] = deque()
@@ -107,6 +107,11 @@ class Pool:
         with self._lock:
             self._all.discard(worker)
             self.deaths += 1
+
+
+def _cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class _Worker:

@@ -179,7 +179,6 @@ def main() -> None:
             "lnav": lnav(path),
             "follow": follow(folder, 50 if quick else 200, 60 if quick else 300),
             "max_rss_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
-            "max_rss_worker_mb": round(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024),
         }
     print(json.dumps(result))
 
