@@ -47,7 +47,7 @@ def live_calls() -> None:
     with guarded("the live calls"):
         found = agent_client().ai.calls(limit=12)
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-            st.subheader("Live calls", anchor=False, width="content")
+            st.header("Live calls", anchor=False, width="content")
             st.caption(
                 f"last hour · {found.answered} answered, {found.unanswered} by no engine, {found.by_fallback} by fallback",
                 width="content",

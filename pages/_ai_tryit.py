@@ -75,7 +75,7 @@ def _result(text: str, found: ai_models.JobAnalysis) -> None:
     left, right = st.columns(2)
     with left:
         sources = where.get("fields") or {}
-        rows = ["| | | from |", "|:--|:--|:--|"]
+        rows = ["| field | value | from |", "|:--|:--|:--|"]
         for key, label in LABELS.items():
             shown = _shown(key, values.get(key))
             rows.append(

@@ -78,7 +78,7 @@ def past() -> None:
     if not found:
         st.caption("No benchmark has been made on this machine yet.")
         return
-    lines = ["| when | engines | verdict | |", "|:--|:--|:--|:--|"]
+    lines = ["| when | engines | verdict | report |", "|:--|:--|:--|:--|"]
     for row in found[:20]:
         changed = f" :orange[:material/change_history: {plain(row.changes[0])}]" if row.changes else ""
         state = "" if row.state == "done" else f" :gray[{row.state}]"

@@ -47,7 +47,7 @@ def _sentence(report: ai_models.BenchmarkReport) -> None:
     """The verdict; what could not be shown for want of clean measurements is said to be so."""
     if report.comparisons and all(c.low is None for c in report.comparisons):
         pairs = max(c.blocks for c in report.comparisons)
-        st.markdown("#### :orange[Not answered: too few undisturbed pairs.]")
+        st.markdown("### :orange[Not answered: too few undisturbed pairs.]")
         st.markdown(
             f"{pairs} of {report.blocks} pairs were undisturbed, too few for an interval. Something else kept this machine busy, or the time was "
             "too short: wait until it is quiet, or take a longer plan, and measure again."
@@ -59,7 +59,7 @@ def _sentence(report: ai_models.BenchmarkReport) -> None:
         "orange" if report.state != "done" else next((_COLOURS[k] for k in ("faster", "slower") if k in kinds), "blue")
     )
     first, closing, rest = report.sentence.partition(") ")
-    words = f"#### :{colour}[{plain(first + closing.strip())}]"
+    words = f"### :{colour}[{plain(first + closing.strip())}]"
     st.markdown(f"{words} {plain(rest)}" if rest else words)
 
 
@@ -89,7 +89,7 @@ def _circumstances(report: ai_models.BenchmarkReport) -> str:
 def figures(report: ai_models.BenchmarkReport) -> None:
     """A column of figures for each contender: value, spread, and where it comes from."""
     rows = [
-        "| | " + " | ".join(plain(c.name) for c in report.contenders) + " |",
+        "| figure | " + " | ".join(plain(c.name) for c in report.contenders) + " |",
         "|:--|" + "--:|" * len(report.contenders),
     ]
     rows.append("| model | " + " | ".join(plain(_model(c)) for c in report.contenders) + " |")

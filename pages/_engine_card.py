@@ -99,7 +99,9 @@ def _at_work(known: AiBackend) -> None:
             facts.append((label, f"{metric.value * factor:,.0f} {unit}{spread}"))
     if known.breaker not in {None, "closed"}:
         facts.append(("circuit", f":orange[{plain(known.breaker or '')}] {plain(known.breaker_reason)}"))
-    st.markdown("\n".join(["| | |", "|:--|--:|", *(f"| {name} | {value} |" for name, value in facts if value)]))
+    st.markdown(
+        "\n".join(["| figure | value |", "|:--|--:|", *(f"| {name} | {value} |" for name, value in facts if value)])
+    )
 
 
 def _memory(known: AiBackend) -> str:

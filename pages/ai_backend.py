@@ -7,13 +7,13 @@ from monitor.client import Refused
 from monitor.models import Engine
 from pages import _benchmark_run as run
 from pages._agent import agent_client, empty_state, guarded, plain
+from pages._ai_explain import explain_errors
 from pages._ai_policy import live_calls, policy
 from pages._ai_tryit import try_it
 from pages._benchmark_charts import charts
 from pages._benchmark_past import files, past, samples
 from pages._benchmark_verdict import figures, quality_table, verdict
 from pages._engine_card import engine_card, summary
-from pages._header import header
 from pages._visitor import may_change
 from pages._words import age, clock
 
@@ -105,12 +105,13 @@ def _benchmark() -> None:
     if any(c.quality for c in report.contenders):
         with st.container(border=True):
             items = max(c.quality.items for c in report.contenders if c.quality)
-            st.subheader(f"Quality on {items} labelled postings", anchor=False)
+            st.header(f"Quality on {items} labelled postings", anchor=False)
             quality_table(report)
     samples(report)
 
 
-with header("AI back ends"):
+with st.container(horizontal=True, vertical_alignment="center", key="ai_header"):
+    st.title("AI back ends", anchor=False, width="stretch")
     asked = st.button("Check again", key="check_again", icon=":material/refresh:")
     wanted = run.options()
     st.button(
@@ -129,21 +130,24 @@ with guarded("the engines"):
             agent_client().refresh_engines()
 with guarded("the benchmark"):
     _benchmark()
-st.subheader("Engines", anchor=False)
+st.header("Engines", anchor=False)
 with guarded("the engines"):
     _gpu_sentence()
     _engines()
 left, right = st.columns(2)
 with left, st.container(border=True, height="stretch"):
-    st.subheader("Which engine answers", anchor=False)
+    st.header("Which engine answers", anchor=False)
     with guarded("the policy"):
         policy()
 with right, st.container(border=True, height="stretch"):
     live_calls()
 with st.container(border=True):
-    st.subheader("Try it", anchor=False)
+    st.header("Try it", anchor=False)
     try_it()
 with st.container(border=True):
-    st.subheader("History", anchor=False)
+    st.header("Explain the log", anchor=False)
+    explain_errors()
+with st.container(border=True):
+    st.header("History", anchor=False)
     with guarded("the history"):
         past()

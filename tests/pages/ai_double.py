@@ -92,6 +92,7 @@ class AiDouble:
             Route("/v1/ai/benchmarks/{id}/replay", self._replay, methods=["POST"]),
             Route("/v1/ai/compare", self._compare),
             Route("/v1/ai/analyze", self._analyze, methods=["POST"]),
+            Route("/v1/ai/explain", self._explain, methods=["POST"]),
         ]
 
     async def _backends(self, _: Request) -> Response:
@@ -173,4 +174,11 @@ class AiDouble:
             {"title": None, "company": "Acme" if at >= 0 else None, "salary": {"minimum": 70_000.0, "maximum": 85_000.0, "currency": "EUR", "period": "year"},
              "skills_required": ["Python", "<script>"], "backend": "rules", "evidence": evidence, "timing": {"total_s": 0.1},
              "provenance": {"how": "rules", "fields": {"company": "rules"}}}
+        )  # fmt: skip
+
+    async def _explain(self, request: Request) -> Response:
+        self.asked.append(("explain", await request.json()))
+        return JSONResponse(
+            {"text": "The <b>disk</b> is full.", "next_step": "Free some room.", "cited": ["12:34"], "invented": 1, "omitted": 2, "backend": "llamacpp",
+             "model": "m", "notice": "A model's opinion.", "seconds": 1.5, "supported": True}
         )  # fmt: skip
