@@ -15,6 +15,7 @@ from monitor.store.interface import Change, ParamValue, StoreInfo
 from monitor.store.migrate import schema_version
 from monitor.store.retention import Ages, Retention
 from monitor.store.rollup import Rollups
+from monitor.store.settle import Settling
 from monitor.store.statements import Statements
 
 T = TypeVar("T")
@@ -48,6 +49,7 @@ class DuckStore:
         self._rollups = rollups
         self._notices = list(notices)
         self._now = now
+        self._settling = Settling()
         self._write_lock = threading.Lock()
         self._broken = threading.Event()
         self._columns = table_columns(engine.connection)
@@ -99,7 +101,7 @@ class DuckStore:
         return self._read(run, deadline_s)
 
     def enforce_limit(self) -> int:
-        """Complete the coarser tiers, then drop what is too old or too much; returns how many rows went.
+        """Complete the coarser tiers, drop what is too old or too much, put the rest in order; returns how many rows went.
 
         Raises:
             StoreFull: the disk is full.
@@ -112,6 +114,8 @@ class DuckStore:
                 gone = self._retention.drop_old(self._engine, now)
                 if self._engine.size_bytes() > self._retention.tight_bytes:
                     gone += self._retention.drop_excess(self._engine)
+                else:
+                    self._settling.run(self._engine.connection, now)
             except duckdb.Error as error:
                 self._roll_back(error)
                 raise translate(error, self._engine.path) from error
