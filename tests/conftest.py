@@ -109,7 +109,7 @@ class RunningAgent:
 
     def start(self, *, wait: bool = True) -> "RunningAgent":
         """Start it, and wait until it answers with a sample."""
-        base = [sys.executable, "-m", "monitor", "agent", "--quiet"]
+        base = [sys.executable, "-m", "monitor", "agent", "--quiet", "--parent", str(os.getpid())]
         where = ["--data-dir", str(self.data_dir), "--config", str(self.config)]
         out = (self.data_dir.parent / "agent.out").open("ab")
         with out:

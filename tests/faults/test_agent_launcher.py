@@ -1,5 +1,6 @@
 """`watchkeeper`: starts both, attaches, announces, restarts, and ends everything it started."""
 
+import ctypes
 import json
 import os
 import signal
@@ -22,6 +23,12 @@ Wait = Callable[..., Any]
 pytestmark = pytest.mark.timeout(180)
 
 
+def end_with_the_tests() -> None:
+    """In the child: SIGTERM when the tests are killed, where the system can do that."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, int(signal.SIGTERM))  # PR_SET_PDEATHSIG
+
+
 class Up:
     """A running `watchkeeper up`."""
 
@@ -33,7 +40,13 @@ class Up:
         command = [sys.executable, "-m", "monitor", "up", "--no-browser", "--port", "0", "--json"]
         where = ["--data-dir", str(self.data_dir), "--config", str(config)]
         with self.out.open("wb") as out:
-            self.process = subprocess.Popen([*command, *where, *options], cwd=ROOT, stdout=out, stderr=out)
+            self.process = subprocess.Popen(
+                [*command, *where, *options],
+                cwd=ROOT,
+                stdout=out,
+                stderr=out,
+                preexec_fn=end_with_the_tests,  # noqa: PLW1509 - the tests have no thread at this point
+            )
 
     def event(self, name: str) -> dict[str, Any] | None:
         """The event of this name that it told, if it did."""
