@@ -37,10 +37,9 @@ with st.container(horizontal=True, vertical_alignment="center", key="process_fil
     scope = chosen_of("which", SCOPES)
     segments("Which processes", "which", list(SCOPES.items()), scope, key="which", width=208)
     with st.popover("Columns", icon=":material/view_column:", key="columns_popover"):
-        chosen = st.pills(
+        chosen = st.multiselect(  # pills would show chosen ones in too pale a blue
             "Columns",
             [title for name, title in ALL_COLUMNS.items() if name != "name"],
-            selection_mode="multi",
             default=[ALL_COLUMNS[name] for name in COLUMNS if name != "name"],
             key="columns",
             bind="query-params",

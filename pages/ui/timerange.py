@@ -16,6 +16,8 @@ from pages.ui.segments import segments
 
 WINDOWS: Final = {"live": 300, "5m": 300, "1h": 3600, "24h": 86_400, "7d": 604_800}
 """Name in the address → seconds."""
+LAST_US: Final = 4_102_444_800_000_000
+"""The year 2100 in µs since the epoch."""
 TITLES: Final = {"live": "Live", "5m": "5 min", "1h": "1 h", "24h": "24 h", "7d": "7 d", "custom": "Custom"}
 
 
@@ -74,6 +76,8 @@ def from_address(name: str | None, start: str | None, end: str | None) -> TimeRa
         if not start or not end:
             raise ValueError("a custom range needs both from and to")
         bounds = parse_moment(start), parse_moment(end)
+        if not (bounds[0] >= 0 and bounds[1] <= LAST_US):
+            raise ValueError("a range must lie between 1970 and 2100")
         if bounds[0] >= bounds[1]:
             raise ValueError("a range must end after it begins")
         return TimeRange("custom", max(1, (bounds[1] - bounds[0]) // 1_000_000), bounds)

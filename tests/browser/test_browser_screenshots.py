@@ -17,6 +17,7 @@ from tests.browser.conftest import ROOT, window_of
 
 pytestmark = [
     pytest.mark.browser,
+    pytest.mark.timeout(1200),  # the pictures show some minutes of life
     pytest.mark.skipif(
         not os.environ.get("WATCHKEEPER_SCREENSHOTS") or os.geteuid() != 0 or sys.platform != "linux",
         reason="pictures are taken when they are asked for, as root, in a world of their own (Linux namespaces)",

@@ -45,6 +45,8 @@ def test_a_custom_range_stands_still() -> None:
         ("custom", "2026-11-23T02:00:00Z", None),
         ("custom", "2026-11-23T02:00:00Z", "2026-11-23T01:00:00Z"),
         ("custom", "yesterday", "now"),
+        ("custom", "0001-01-01", "2026-11-23"),
+        ("custom", "2026-11-23", "9999-12-31"),
         ("9y", None, None),
     ],
 )

@@ -153,7 +153,8 @@ export class Plot {
   #times(pen, width) {
     const [from, to] = this.domain;
     const seconds = (to - from) / 1e6;
-    const step = (STEPS_S.find((one) => seconds / one <= Math.max(2, width / 66)) ?? 86_400 * 7) * 1e6;
+    const most = Math.max(2, width / 66);
+    const step = (STEPS_S.find((one) => seconds / one <= most) ?? 86_400 * Math.ceil(seconds / most / 86_400)) * 1e6;
     const offset = new Date(from / 1000).getTimezoneOffset() * 60e6;
     pen.textAlign = "center";
     for (let at = Math.ceil((from - offset) / step) * step + offset; at <= to; at += step) {
