@@ -261,7 +261,7 @@ class AiSettings(_Section):
             description="Time for the pairs of a benchmark; it ends sooner when the verdict is clear.",
             json_schema_extra=_meta(unit="s"),
         ),
-    ] = 60.0
+    ] = 90.0
     benchmark_postings: Annotated[
         int,
         Field(

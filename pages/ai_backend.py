@@ -18,6 +18,8 @@ from pages._visitor import may_change
 from pages._words import age, clock
 
 REFRESH_S = 15.0
+NARROW = "<style>[data-testid=stMain] [data-testid=stMarkdownContainer]:has(table){overflow-x:auto}</style>"
+"""On a narrow screen a wide table scrolls by itself, not the page."""
 
 
 def _order(engine: Engine | AiBackend) -> tuple[int, str]:
@@ -110,6 +112,7 @@ def _benchmark() -> None:
     samples(report)
 
 
+st.html(NARROW)
 with st.container(horizontal=True, vertical_alignment="center", key="ai_header"):
     st.title("AI back ends", anchor=False, width="stretch")
     asked = st.button("Check again", key="check_again", icon=":material/refresh:")

@@ -37,7 +37,7 @@ class AiConfig:
     allow_remote: bool = False
     explain_remote: bool = False
     answer_s: float = 120.0
-    benchmark_s: float = 60.0
+    benchmark_s: float = 90.0
     benchmark_postings: int = 6
 
     def policy(self, preferred: tuple[str, ...], *, explaining: bool = False) -> Policy:

@@ -9,7 +9,7 @@ from ai.service.config import AiConfig
 
 Kind = Literal["auto", "engines", "settings", "self-check"]
 Depth = Literal["quick", "standard", "full"]
-_QUICK_S = 20.0
+_QUICK_S = 45.0
 _FULL_S = 180.0
 
 
