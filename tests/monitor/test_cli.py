@@ -135,10 +135,10 @@ def test_logs_parse_needs_no_agent(tmp_path: Path) -> None:
 
 
 def test_query(running_agent: Any) -> None:
-    """A SELECT answers; anything else is refused with 3 and a hint."""
+    """A SELECT answers; anything else is a wrong query, which ends with 2."""
     found = answer("query", "SELECT count(*) AS n FROM hosts", data_dir=running_agent.data_dir)
     assert found == {"columns": ["n"], "rows": [[1]], "truncated": False}
-    assert wk("query", "DROP TABLE hosts", data_dir=running_agent.data_dir).returncode == 3
+    assert wk("query", "DROP TABLE hosts", data_dir=running_agent.data_dir).returncode == 2
 
 
 def test_settings_get_set_path(tmp_path: Path) -> None:

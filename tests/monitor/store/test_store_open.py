@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import duckdb  # noqa: TID251 - damages and inspects files as a stranger would
+import duckdb
 import pytest
 
 from monitor.errors import StoreError, StoreFull, StoreLocked, StoreTooNew
