@@ -5,6 +5,7 @@ from typing import Any
 
 import streamlit as st
 
+from monitor.client import Refused
 from monitor.models import Run, RunRef
 from pages._agent import agent_client, empty_state, guarded, plain
 from pages.ui import charts, components
@@ -12,6 +13,7 @@ from pages.ui.header import page_header
 from pages.ui.numbers import NONE, duration, moment, size
 
 SHOWN_CHILDREN = 12
+NOT_FOUND = 404
 
 
 def link(ref: RunRef) -> dict[str, Any]:
@@ -82,11 +84,26 @@ def show(run: Run) -> None:
         )
 
 
+def nothing(title: str, why: str) -> None:
+    """What stands here when there is no process to show, with the way to those there are."""
+    st.title("Process", anchor=False)
+    empty_state(title, why, icon=":material/memory:")
+    components.facts("What to do", [("open", {"text": "the table of processes", "page": "processes"})], key="nothing")
+
+
 wanted = st.query_params.get("run", "")
 if not wanted.isdigit():
-    st.title("Process", anchor=False)
-    empty_state("No process is chosen.", "A row of the table of processes opens one.", icon=":material/memory:")
-    components.facts("What to do", [("open", {"text": "the table of processes", "page": "processes"})], key="nothing")
+    nothing("No process is chosen.", "A row of the table of processes opens one.")
 else:
     with guarded("this process"):
-        show(agent_client().run(wanted))
+        try:
+            found = agent_client().run(wanted)
+        except Refused as error:
+            if error.status != NOT_FOUND:
+                raise
+            nothing(
+                "This process is not known here.",
+                "Its readings are older than what is kept, or the link is of another machine.",
+            )
+        else:
+            show(found)

@@ -1,5 +1,6 @@
 """Every page in Chromium: opens cold, asks nobody else, is accessible, and fits a telephone."""
 
+import os
 from typing import Any
 
 import pytest
@@ -71,3 +72,51 @@ def test_a_page_fits_360_pixels(browser: Browser, watch: Watch, path: str) -> No
         assert wide <= 360
     finally:
         made.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(
+    ("path", "popover"),
+    [("/processes", "columns_popover"), ("/logs", "download_popover"), ("/logs", "time_popover"), ("/run", "")],
+)
+def test_no_accessibility_violation_in_what_opens(
+    browser: Browser, watch: Watch, path: str, popover: str, scheme: Any
+) -> None:
+    """Open popovers and the page of a process satisfy axe as well."""
+    run = next(one["run"] for one in watch.api("processes")["processes"] if one["pid"] == os.getpid())
+    made = browser.new_context(viewport={"width": 1440, "height": 1000}, color_scheme=scheme, bypass_csp=True)
+    try:
+        page = window_of(made, watch.url).open(path if popover else f"/run?run={run}")
+        expect(page.locator(".strip .age")).to_contain_text("s old")
+        if popover:
+            page.locator(f".st-key-{popover} button").first.click()
+            expect(page.get_by_test_id("stPopoverBody")).to_be_visible()
+        found = Axe().run(page, options={"rules": {"region": {"enabled": False}}})  # an open popover is outside of all
+        assert [_told(one) for one in found.response["violations"]] == []
+    finally:
+        made.close()
+
+
+def test_a_link_to_an_unknown_process_leads_on(window: Window) -> None:
+    """A process that is not known is said, with a way to those that are."""
+    page = window.open("/run?run=123")
+    expect(page.get_by_text("This process is not known here.")).to_be_visible()
+    page.get_by_role("link", name="the table of processes").click()
+    expect(page.get_by_role("heading", name="Processes", exact=True, level=1)).to_be_visible()
+
+
+def test_the_other_name_of_the_overview_opens_it(window: Window) -> None:
+    """`/overview` opens the first page with its range, and nothing says that it does not exist."""
+    page = window.open("/overview?range=5m")
+    expect(page.locator(".kpi").first).to_be_visible()
+    expect(page.get_by_text("does not seem to exist")).to_have_count(0)
+    assert window.query() == {"range": "5m"}
+
+
+def test_a_page_that_comes_later_has_the_minutes_before(window: Window) -> None:
+    """Whichever part asked first, the charts begin with the history of the last minutes."""
+    page = window.open("/processes")
+    expect(page.locator(".grid-row .name").first).to_be_visible()
+    had = page.evaluate("() => globalThis[Symbol.for('watchkeeper.live')].hello.history.ts.length")
+    samples = page.locator(".watch div").nth(2).inner_text().replace(",", "")
+    assert had >= min(300, int(samples.split()[0])) - 30
