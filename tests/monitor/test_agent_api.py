@@ -265,8 +265,9 @@ def test_settings_are_checked_saved_and_applied(api: Client, running_agent: Any)
         api.save_settings({"auth.users": []})
 
 
-def test_query_is_read_only(api: Client) -> None:
+def test_query_is_read_only(api: Client, wait_for: Wait) -> None:
     """SELECT answers; writing, files and settings are refused; large integers arrive as text."""
+    wait_for(lambda: api.query("SELECT count(*) FROM run_samples").rows[0][0] > 1, what="a second is stored")
     answer = api.query("SELECT run, ts FROM run_samples LIMIT 2", limit=1)
     assert answer.truncated
     assert answer.columns == ["run", "ts"]
