@@ -18,8 +18,8 @@ from pages._visitor import may_change
 from pages._words import age, clock
 
 REFRESH_S = 15.0
+# On a narrow screen a wide table scrolls by itself, not the page.
 NARROW = "<style>[data-testid=stMain] [data-testid=stMarkdownContainer]:has(table){overflow-x:auto}</style>"
-"""On a narrow screen a wide table scrolls by itself, not the page."""
 
 
 def _order(engine: Engine | AiBackend) -> tuple[int, str]:
