@@ -20,17 +20,18 @@ def engine_loop() -> Iterator[LoopThread]:
 
 
 @pytest.fixture(scope="session")
-def llama(engine_loop: LoopThread) -> Iterator[LlamaCppBackend]:
-    """The embedded model, loaded once."""
-
-    async def load() -> LlamaCppBackend:
-        backend = LlamaCppBackend()
-        await backend.ensure_loaded(LoadSpec("demo", context=CONTEXT, parallel=2, threads=1))
-        return backend
-
-    backend = engine_loop.run(load())
+def embedded(engine_loop: LoopThread) -> Iterator[LlamaCppBackend]:
+    """One embedded engine for the whole session."""
+    backend = LlamaCppBackend()
     yield backend
     engine_loop.run(backend.close())
+
+
+@pytest.fixture
+def llama(embedded: LlamaCppBackend, engine_loop: LoopThread) -> LlamaCppBackend:
+    """The embedded engine with its model loaded, whatever the test before did to it."""
+    engine_loop.run(embedded.ensure_loaded(LoadSpec("demo", context=CONTEXT, parallel=2, threads=1)))
+    return embedded
 
 
 @pytest.fixture(scope="session")

@@ -96,6 +96,7 @@ def test_memory_is_planned_before_loading(demo_path: Path) -> None:
     """The model in use by an empty name; what cannot fit comes with a remedy; nothing is loaded."""
 
     async def run() -> None:
+        before = workers()
         desk, _ = _desk([LLAMA])
         plan = await desk.memory_plan("", context=2048, parallel=1, kv_type="f16")
         assert plan["fits"]
@@ -105,7 +106,7 @@ def test_memory_is_planned_before_loading(demo_path: Path) -> None:
         assert huge["remedy"]
         with pytest.raises(ModelMissing):
             await desk.memory_plan("nothing-such", context=2048, parallel=1, kv_type="f16")
-        assert workers() == []
+        assert workers() == before
         await desk.close()
 
     asyncio.run(run())
