@@ -1,6 +1,7 @@
 """Every page in Chromium: opens cold, asks nobody else, is accessible, and fits a telephone."""
 
 import os
+import re
 from typing import Any
 
 import pytest
