@@ -19,5 +19,7 @@ def run_number(text: str) -> int:
         NotFound: it is none.
     """
     if not (text.isascii() and text.isdigit()) or int(text) >= 2**63:
-        raise NotFound(f"there is no run {text[:40]!r}", hint="The Processes page and `watchkeeper ps` list what runs now.")
+        raise NotFound(
+            f"there is no run {text[:40]!r}", hint="The Processes page and `watchkeeper ps` list what runs now."
+        )
     return int(text)
