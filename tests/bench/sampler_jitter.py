@@ -1,18 +1,26 @@
 """How steady the samples come while two Python processes keep both cores busy (MEASURES W2).
 
     python tests/bench/sampler_jitter.py [--quick] [--seconds 60] [--busy 2]
+    python tests/bench/sampler_jitter.py --seconds 3600 --viewers 5 --busy-pages 2
 
 Prints one JSON object: the deviation of each sample's time from `start + n x 1.000 s` (absolute, as no drift is allowed),
 the deviation of the distance between neighbours from 1.000 s, and the samples missed. In the same run, in one of the
 busy processes: a sampling thread with the same reader, which is what an application would do without a process of its own.
+
+With `--viewers` (0 for nobody) the whole watch is measured by what its store holds at the end: the error of the distances
+between stored readings, and the seconds without one, while that many live sockets are served through the dashboard and
+`--busy-pages` of its pages run their script again and again.
 """
 
 import argparse
+import asyncio
 import json
 import os
 import platform
 import subprocess
 import sys
+import tempfile
+import time
 from itertools import pairwise
 from pathlib import Path
 
@@ -20,6 +28,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from monitor.wire import Tick, read_messages  # noqa: E402 - the path comes first
+from tests.bench.watched import interval_errors_ms, look_on, started, stored_times  # noqa: E402 - the path comes first
 
 SPIN = "while True: sum(range(1000))"
 THREAD = """
@@ -92,35 +101,67 @@ def thread_in_a_busy_program(seconds: int) -> dict[str, object]:
     return {"lag_ms": spread(found["late_ms"]), "sweep_ms": spread(found["sweep_ms"]), "samples": seconds}
 
 
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="10 seconds instead of 60")
-    parser.add_argument("--seconds", type=int)
-    parser.add_argument("--busy", type=int, default=2, help="how many busy Python processes")
-    options = parser.parse_args()
-    seconds = options.seconds or (10 if options.quick else 60)
-    busy = [subprocess.Popen([sys.executable, "-c", SPIN]) for _ in range(options.busy)]
+def watched(seconds: int, viewers: int, pages: int) -> dict[str, object]:
+    """The whole watch with its viewers: what the store holds."""
+    with tempfile.TemporaryDirectory() as place:
+        data = Path(place) / "data"
+        with started(data) as url:
+            began = time.time_ns() // 1000
+            served = asyncio.run(look_on(url, seconds, viewers, pages))
+            load = os.getloadavg()
+            times, account = stored_times(data)
+    times = [at for at in times if began <= at <= began + seconds * 1_000_000]
+    errors, missing = interval_errors_ms(times)
+    return {
+        "interval_error_ms": spread(errors),
+        "stored": len(times),
+        "missing": missing,
+        "account": account,
+        "viewers": viewers,
+        **served,
+        "load_at_the_end": load,
+    }
+
+
+def beside_busy_processes(seconds: int, count: int) -> dict[str, object]:
+    """The sampler alone, and a thread in a busy program, beside processes that never rest."""
+    busy = [subprocess.Popen([sys.executable, "-c", SPIN]) for _ in range(count)]
     try:
-        result = {
-            "bench": "sampler_jitter",
-            "machine": {
-                "cpus": os.cpu_count(),
-                "kernel": platform.release(),
-                "python": platform.python_version(),
-                "load1": os.getloadavg()[0],
-            },
-            "method": f"{options.busy} busy Python processes, {seconds} samples at 1 Hz, monotonic clock",
+        return {
             "sampler": sampler(seconds),
             "thread_in_a_busy_program": thread_in_a_busy_program(min(seconds, 10)),
-            "targets": {"interval_error_ms_p99": 25, "missed": 0},
         }
     finally:
         for child in busy:
             child.kill()
         for child in busy:
             child.wait()
-    print(json.dumps(result, indent=2))
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="10 seconds instead of 60")
+    parser.add_argument("--seconds", type=int)
+    parser.add_argument("--busy", type=int, default=2, help="how many busy Python processes")
+    parser.add_argument("--viewers", type=int, help="measure the whole watch, with this many live sockets")
+    parser.add_argument("--busy-pages", type=int, default=0, help="how many pages rerun without a pause")
+    options = parser.parse_args()
+    seconds = options.seconds or (10 if options.quick else 60)
+    machine = {
+        "cpus": os.cpu_count(),
+        "kernel": platform.release(),
+        "python": platform.python_version(),
+        "load1": os.getloadavg()[0],
+    }
+    if options.viewers is None:
+        method = f"{options.busy} busy Python processes, {seconds} samples at 1 Hz, monotonic clock"
+        found = beside_busy_processes(seconds, options.busy)
+    else:
+        method = f"{options.viewers} viewers, {options.busy_pages} busy pages, {seconds} s, times as stored"
+        found = watched(seconds, options.viewers, options.busy_pages)
+    targets = {"interval_error_ms_p99": 25, "missed": 0}
+    print(json.dumps({"bench": "sampler_jitter", "machine": machine, "method": method, **found, "targets": targets}))
 
 
 if __name__ == "__main__":
