@@ -169,7 +169,11 @@ class Agent:
         self.listener = listen(self.data_dir, self._environ)
         interval = self.settings.sampling.interval_s
         self.sampler = SamplerProcess(
-            self._hear, self._sampler_state, interval_s=interval, command=self._sampler_command
+            self._hear,
+            self._sampler_state,
+            interval_s=interval,
+            command=self._sampler_command,
+            mask=self.masker.extra,
         )
         server = self._server()
         serving = asyncio.create_task(server.serve(sockets=[self.listener.sock]))

@@ -46,10 +46,15 @@ def ps(  # noqa: PLR0913, PLR0917 - one parameter an option
 ) -> None:
     """Running processes: from the watch, or by a look of its own when none runs (CPU over half a second)."""
     from monitor.ps import arrange, look
+    from monitor.settings import load_settings
 
     if sort not in SORTS:
         raise ConfigError(f"there is no order {sort!r}", hint=f"orders are {', '.join(SORTS)}")
-    found = look(paths.data_dir(data_dir, os.environ))
+
+    def patterns() -> list[str]:
+        return load_settings(paths.config_path(None, os.environ)).masking.extra
+
+    found = look(paths.data_dir(data_dir, os.environ), patterns)
     rows = arrange(found["processes"], text=text, by=SORTS[sort], tree=tree, mine=mine, kernel=kernel)
     rows = rows[:limit]
     if as_json:

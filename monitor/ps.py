@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,12 @@ INTERVAL_S = 0.5
 DEADLINE_S = 15.0
 
 
-def look(data_dir: Path) -> dict[str, Any]:
+def look(data_dir: Path, patterns: Callable[[], Sequence[str]]) -> dict[str, Any]:
     """`{"ts", "processes"}` as `GET /v1/processes` gives them.
+
+    Args:
+        data_dir: of the watch.
+        patterns: further patterns of secrets, asked for when we look ourselves.
 
     Raises:
         AgentUnreachable: none runs, and our own look failed too.
@@ -28,17 +32,17 @@ def look(data_dir: Path) -> dict[str, Any]:
         with Client.of(data_dir, timeout_s=10) as client:
             found: dict[str, Any] = client.get_json("/v1/processes")
     except AgentUnreachable:
-        return sweep()
-    return found if found["ts"] is not None else sweep()
+        return sweep(patterns())
+    return found if found["ts"] is not None else sweep(patterns())
 
 
-def sweep() -> dict[str, Any]:
+def sweep(patterns: Sequence[str] = ()) -> dict[str, Any]:
     """Run a sampler for two sweeps; the CPU percentages are of the time between them."""
     import queue
 
     messages: queue.Queue[Message] = queue.Queue()
     world = World(uid=os.getuid())
-    sampler = SamplerProcess(messages.put, lambda _state, _message: None, interval_s=INTERVAL_S)
+    sampler = SamplerProcess(messages.put, lambda _state, _message: None, interval_s=INTERVAL_S, mask=patterns)
     sampler.start()
     ticks, deadline = 0, time.monotonic() + DEADLINE_S
     try:

@@ -8,8 +8,6 @@ import difflib
 import json
 import os
 import re
-import tempfile
-import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final, Literal, Self
@@ -19,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError,
 from pydantic.fields import FieldInfo
 
 from monitor.errors import ConfigError
+from monitor.settings_file import read_file, write_file
 
 PREFIX: Final = "WATCHKEEPER_"
 NOT_SETTINGS: Final = frozenset({"WATCHKEEPER_DATA_DIR", "WATCHKEEPER_CONFIG"})
@@ -443,14 +442,14 @@ class Settings(_Section):
             raise SettingsError(fixed, hint="remove it there first")
         for key in changes:
             _field_of(key)
-        layer = _flatten(_read_file(self._path))
+        layer = read_file(self._path)
         for key, value in changes.items():
             if value is None:
                 layer.pop(key, None)
             else:
                 layer[key] = value
         saved = _build(self._path, layer, _environment(self._environ), self._overrides, self._environ)
-        _write_file(self._path, {key: None if changes[key] is None else saved.get(key) for key in changes})
+        write_file(self._path, {key: None if changes[key] is None else saved.get(key) for key in changes})
         return saved
 
 
@@ -481,7 +480,7 @@ def load_settings(
     """
     env = dict(os.environ if environ is None else environ)
     options = {key: value for key, value in (overrides or {}).items() if value is not None}
-    layer = _flatten(_read_file(config_path)) if config_path else {}
+    layer = read_file(config_path) if config_path else {}
     return _build(config_path, layer, _environment(env), options, env)
 
 
@@ -559,17 +558,6 @@ def _field_of(key: str) -> FieldInfo:
     return fields[key]
 
 
-def _flatten(table: Mapping[str, Any]) -> dict[str, Any]:
-    """`{"a": {"b": 1}}` → `{"a.b": 1}`, two levels; other shapes keep a name that no setting has."""
-    flat: dict[str, Any] = {}
-    for section, inner in table.items():
-        if isinstance(inner, Mapping):
-            flat |= {f"{section}.{name}": value for name, value in inner.items()}
-        else:
-            flat[section] = inner
-    return flat
-
-
 def _environment(environ: Mapping[str, str]) -> dict[str, Any]:
     """Settings among the environment variables: `WATCHKEEPER_STORE__LIMIT_MB=100`; lists as JSON or separated by commas."""
     fields = dict(all_fields())
@@ -592,49 +580,3 @@ def parse_list(text: str) -> Any:
         except json.JSONDecodeError:
             return text
     return [part.strip() for part in text.split(",") if part.strip()]
-
-
-def _read_file(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
-        return {}
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not valid TOML: {error}", hint="correct it, or move it away") from error
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror}", hint="check its permissions") from error
-
-
-def _write_file(path: Path, changes: Mapping[str, Any]) -> None:
-    """Change keys of the file in place; replace it in one step, so that a crash leaves the old or the new one."""
-    import tomlkit
-    from tomlkit.exceptions import TOMLKitError
-
-    try:
-        document = tomlkit.parse(path.read_text("utf-8")) if path.exists() else tomlkit.document()
-        for key, value in changes.items():
-            section, name = key.split(".")
-            if section not in document:
-                if value is None:
-                    continue
-                document[section] = tomlkit.table()
-            table: Any = document[section]
-            if value is None:
-                table.pop(name, None)
-            else:
-                table[name] = value
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        mode = path.stat().st_mode & 0o777 if path.exists() else 0o600
-        real = path.resolve()
-        descriptor, temporary = tempfile.mkstemp(dir=real.parent, prefix=".watchkeeper-", suffix=".toml")
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as out:
-                out.write(tomlkit.dumps(document))
-                out.flush()
-                os.fsync(out.fileno())
-            Path(temporary).chmod(mode)
-            Path(temporary).replace(real)
-        finally:
-            Path(temporary).unlink(missing_ok=True)
-    except (OSError, TOMLKitError) as error:
-        raise ConfigError(f"{path} cannot be written: {error}", hint="check its directory's permissions") from error

@@ -7,6 +7,8 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 
+import msgspec
+
 from monitor.masking import Masker
 from monitor.sampling.clock import Clock
 from monitor.sampling.gpu import Nvml
@@ -27,17 +29,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--buffer", type=int, default=4 * 1024 * 1024, metavar="BYTES", help="how much may wait for a slow reader"
     )
     parser.add_argument(
-        "--mask", action="append", default=[], metavar="PATTERN", help="hide what this matches in command lines"
+        "--masks-from-input",
+        action="store_true",
+        help="the first line of standard input is a JSON list of patterns to hide in command lines",
     )
     options = parser.parse_args(arguments)
-    try:
-        masker = Masker(options.mask)
-    except re.error as error:
-        parser.error(f"--mask is no regular expression: {error}")
     if not 0.05 <= options.interval <= 60:
         parser.error("--interval must lie between 0.05 and 60 seconds")
     if sys.stdout.isatty():
         parser.error("frames are binary; standard output must be a pipe or a file")
+    try:
+        masker = Masker(_patterns(0) if options.masks_from_input else ())
+    except (ValueError, re.error) as error:
+        parser.error(f"the patterns to hide cannot be used: {error}")
     be_prompt()
     stopping = Stopping()
     stopping.on_signals()
@@ -61,6 +65,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     outlet.close()
     reader.close()
     return 0
+
+
+def _patterns(fd: int) -> list[str]:
+    """The patterns on the first line of `fd`; no byte behind it is read.
+
+    Raises:
+        ValueError: the line is no JSON list of strings.
+    """
+    line = b""
+    while not line.endswith(b"\n"):
+        byte = os.read(fd, 1)
+        if not byte:
+            break
+        line += byte
+    return msgspec.json.decode(line, type=list[str])
 
 
 def _reader(choice: str, masker: Masker) -> Reader:

@@ -1,5 +1,6 @@
 """The agent's side of the sampler: starts the process, reads its frames, restarts it when it dies or falls silent."""
 
+import json
 import logging
 import os
 import subprocess
@@ -35,7 +36,8 @@ class SamplerProcess:
         on_state: called with the new state (`starting`, `running`, `down`) and a sentence; the sentence is empty when running.
         interval_s: seconds between samples.
         command: the sampler's command line; None takes `python -m monitor.sampling --interval …`.
-        mask: further patterns of secrets in command lines, see `masking.Masker`.
+        mask: further patterns of secrets in command lines, see `masking.Masker`. They go through the child's standard input:
+            a pattern may name what it hides, and anybody on the machine can read a command line.
     """
 
     def __init__(
@@ -51,7 +53,10 @@ class SamplerProcess:
         self._on_state = on_state
         self._silence_s = max(SILENT_INTERVALS * interval_s, 2.0)
         default = [sys.executable, "-m", "monitor.sampling", "--interval", str(interval_s)]
-        default += [f"--mask={pattern}" for pattern in mask]
+        self._first_words = b""
+        if mask and command is None:
+            default.append("--masks-from-input")
+            self._first_words = json.dumps(list(mask)).encode() + b"\n"
         self._command = tuple(command or default)
         self._changed = threading.Condition()
         self._child: subprocess.Popen[bytes] | None = None
@@ -134,6 +139,7 @@ class SamplerProcess:
         ]
         for thread in readers:
             thread.start()
+        self._instruct(child)
         silent = self._watch(readers[0])
         self._end(child, 1.0 if not silent else 0.0)
         for thread in readers:
@@ -171,6 +177,15 @@ class SamplerProcess:
             if self._stopping:
                 child.kill()
         return child
+
+    def _instruct(self, child: subprocess.Popen[bytes]) -> None:
+        """Tell the child what its command line does not; one that has died already is seen by its silence."""
+        if self._first_words and child.stdin is not None:
+            try:
+                child.stdin.write(self._first_words)
+                child.stdin.flush()
+            except (BrokenPipeError, ValueError) as error:  # ValueError: `stop` has closed it
+                _log.debug("sampler: took no instructions (%s)", error)
 
     def _read(self, stream: BinaryIO) -> None:
         """Hand on every frame; ends with the stream, with a damaged frame, or with the first error of the receiver."""

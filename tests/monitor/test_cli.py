@@ -91,6 +91,19 @@ def test_ps_with_and_without_an_agent(running_agent: Any, tmp_path: Path) -> Non
             child.kill()
 
 
+def test_ps_masks_what_the_settings_name(tmp_path: Path) -> None:
+    """A look without a watch hides the same secrets as the watch does."""
+    config = tmp_path / "w.toml"
+    config.write_text("[masking]\nextra = ['badge-[0-9]+']\n", "utf-8")
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)", "badge-4711"]) as child:
+        try:
+            done = wk("ps", "--json", data_dir=tmp_path / "d", config=config)
+            shown = {row["pid"]: row["cmdline"] for row in json.loads(done.stdout)["processes"]}
+        finally:
+            child.kill()
+    assert shown[child.pid].endswith("time.sleep(600) ***")
+
+
 def test_logs_ingest_search_count_sources(running_agent: Any, tmp_path: Path) -> None:
     """A file read in is found again, by text, expression and level."""
     path = tmp_path / "cli.log"

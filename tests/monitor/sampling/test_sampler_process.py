@@ -73,11 +73,31 @@ def test_it_has_a_session_of_its_own(sampler: Any) -> None:
 
 
 def test_own_patterns_reach_the_sampler(keep: Any, eventually: Any, spawn: Any) -> None:
-    """A pattern of one's own hides its secret in command lines."""
+    """A pattern of one's own hides its secret in command lines, and stands in none itself, nor in an environment."""
     child = spawn(["/bin/sh", "-c", "read line", "badge-4711"], stdin=subprocess.PIPE)
-    _, messages, _ = keep(mask=["badge-(?P<secret>[0-9]+)"])
+    sampler, messages, _ = keep(mask=["badge-(?P<secret>[0-9]+)", "grüße|\n"])
     born = eventually(lambda: [info for tick in messages if isinstance(tick, Tick) for info in tick.born])
     assert [info.cmdline for info in born if info.pid == child.pid] == ["/bin/sh -c read line badge-***"]
+    for place in ("cmdline", "environ"):
+        assert b"badge-" not in Path(f"/proc/{sampler.pid}/{place}").read_bytes()
+
+
+def test_the_agent_hands_its_patterns_on(make_agent: Any, spawn: Any, eventually: Any) -> None:
+    """`masking.extra` hides what it names in the command lines that the agent shows."""
+    child = spawn(["/bin/sh", "-c", "read line", "badge-4711"], stdin=subprocess.PIPE)
+    agent = make_agent("[logs]\ndiscover = false\njournal = false\n[masking]\nextra = ['badge-[0-9]+']\n")
+    shown = eventually(lambda: [p.cmdline for p in agent.api.processes().processes if p.pid == child.pid])
+    assert shown == ["/bin/sh -c read line ***"]
+
+
+def test_patterns_that_cannot_be_read_are_told(spawn: Any) -> None:
+    """A first line that is no list of regular expressions ends the sampler with the reason."""
+    for line in (b"", b"{}\n", b'["("]\n'):
+        options = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        child = spawn([*COMMAND, "--masks-from-input"], cwd=ROOT, **options)
+        _, said = child.communicate(line, timeout=20)
+        assert child.returncode == 2
+        assert b"patterns to hide" in said
 
 
 def test_end_of_input_ends_it(sampler: Any) -> None:
@@ -151,7 +171,7 @@ def test_a_sampler_that_was_held_up_leaves_a_hole(sampler: Any, eventually: Any)
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--interval", "0"], ["--interval", "soon"], ["--reader", "none"], ["--mask", "("]]
+    "arguments", [["--interval", "0"], ["--interval", "soon"], ["--reader", "none"], ["--mask", "x"]]
 )
 def test_wrong_arguments_are_refused(arguments: Any) -> None:
     """Wrong options end with code 2 and a line that names them."""
