@@ -5,12 +5,14 @@ import re
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from ai.analysis.schema import Salary
 from monitor.errors import ConfigError
 
 FOLDER: Final = Path(__file__).parent / "postings"
+Split = Literal["development", "held-out"]
+"""What the rules may be made with, and what they are only measured on."""
 CODES: Final = {
     "t": "title", "c": "company", "l": "locations", "s": "skills_required", "p": "skills_preferred", "rem": "remote_policy",
     "emp": "employment_type", "sen": "seniority", "pay": "salary", "y": "years_experience", "lang": "languages", "ed": "education",
@@ -40,6 +42,11 @@ class LabelledPosting:
     traps: tuple[str, ...]
     text: str
     labels: tuple[Label, ...] = field(default=())
+
+    @property
+    def split(self) -> Split:
+        """Held-out when the posting's header says so."""
+        return "held-out" if "held_out" in self.traps else "development"
 
     def value(self, name: str) -> str | None:
         """The value of a field that has one value at most; None when the posting does not say."""
@@ -103,8 +110,8 @@ def parse_marked(marked: str) -> tuple[str, tuple[Label, ...]]:
     return "".join(out), tuple(sorted(labels, key=lambda label: (label.start, -label.end)))
 
 
-def load_postings(folder: Path = FOLDER) -> list[LabelledPosting]:
-    """All labelled postings, by file and order of writing.
+def load_postings(folder: Path = FOLDER, *, split: Split | None = None) -> list[LabelledPosting]:
+    """The labelled postings, or those of one split, by file and order of writing.
 
     Raises:
         ConfigError: a file is not as README.md there says.
@@ -114,7 +121,18 @@ def load_postings(folder: Path = FOLDER) -> list[LabelledPosting]:
     for path in sorted(folder.glob("*.txt")):
         if path.name != "filler.txt":
             postings.extend(_parse_file(path.read_text(encoding="utf-8"), filler))
-    return postings
+    return [p for p in postings if split in {None, p.split}]
+
+
+def unseen_postings(limit: int | None = None) -> list[LabelledPosting]:
+    """The first `limit` held-out postings in an order that mixes languages, the very long ones last; all without a limit."""
+    turn: dict[str, int] = {}
+    keyed = []
+    for posting in load_postings(split="held-out"):
+        turn[posting.language] = turn.get(posting.language, 0) + 1
+        keyed.append(("very_long" in posting.traps, turn[posting.language], posting.language, posting.id, posting))
+    ordered = [row[-1] for row in sorted(keyed, key=lambda row: row[:4])]
+    return ordered if limit is None else ordered[:limit]
 
 
 def _parse_file(content: str, filler: dict[str, list[str]]) -> list[LabelledPosting]:

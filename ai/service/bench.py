@@ -206,7 +206,9 @@ class BenchmarkDesk:
     async def _finished(self, job: Job, report: BenchmarkReport) -> BenchmarkReport:
         notes = [*([job.lineup.note] if job.lineup.note else []), *report.notes]
         if any(c.quality for c in report.contenders):
-            notes.append(await asyncio.to_thread(_baselines, job.postings))
+            from ai.evaluation import baselines
+
+            notes.append(await asyncio.to_thread(baselines, job.postings))
         report = report.model_copy(update={"id": job.id, "notes": notes})
         if job.replayed is not None:
             notes = [agreement(job.replayed, report).sentence, *notes]
@@ -348,14 +350,3 @@ def _median(values: Sequence[float | None]) -> float | None:
 
 def _mean(values: Sequence[float]) -> float | None:
     return sum(values) / len(values) if values else None
-
-
-def _baselines(postings: int | None) -> str:
-    """What needs no model scores on the same postings."""
-    from ai.evaluation import evaluate, load_postings, majority_baseline
-
-    ordered = sorted(load_postings(), key=lambda p: p.id.partition("-")[2] + p.id)
-    chosen = ordered if postings is None else ordered[:postings]
-    rules = asyncio.run(evaluate(None, chosen))
-    majority = majority_baseline(chosen)
-    return f"Without a model, on the same {len(chosen)} postings: rules alone reach F1 {rules.f1_micro:.2f}, the commonest values {majority.f1_micro:.2f}."
