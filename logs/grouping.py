@@ -21,7 +21,8 @@ _CHAINS = re.compile(
 _JAVA = re.compile(r"(?:[a-zA-Z_]\w*\.)+[A-Z][\w$]*(?:Exception|Error|Throwable|Failure)\b")
 _NAMED = re.compile(r"[A-Za-z_][\w.]*(?::| *$)")
 _GO_FRAME = re.compile(r"[\w./*()\[\]{}\-·]+\(.*\)$|main\.|runtime\.")
-_CLOSES = re.compile(r"[)\]}]+[,;]?\s*$|[<|+)\]}]")
+_GO_NAME = re.compile(r"[\w.\-]+(?:/[\w.\-@]+)*\.(?:\(\*?\w+(?:\[[\w.]*\])?\)\.)?\w+(?:\.func\d+(?:\.\d+)*)?$")
+_CLOSES = re.compile(r"[)\]}]+[,;]?\s*$|[\"']?[<|+)\]}]|--> ")
 _EXPECTS = re.compile(r"[:{(\[,\\=]\s*$")
 
 _DOUBTFUL = (_OPENS, _CHAINS, _JAVA, _NAMED, _GO_FRAME, _CLOSES)
@@ -66,6 +67,11 @@ class Grouper:
             return True
         return False
 
+    def take(self, line: str) -> None:
+        """`line` belongs to the record, as its format says."""
+        self._lines += 1
+        self._last = line
+
     def _belongs(self, line: str) -> bool:  # noqa: C901, PLR0911 - one rule a line
         if not line or line[0] in " \t\x0b\x0c" or not line.strip():
             return True
@@ -91,6 +97,10 @@ class Grouper:
         if self._block == _GO:
             return _GO_FRAME.match(line) is not None
         if self._headed and self._block == _NONE:
+            if _GO_NAME.match(line) and (
+                "/" in line or self._last[:1] in " \t"
+            ):  # the stack that zap writes behind an error
+                return True
             return _CLOSES.match(line) is not None or _EXPECTS.search(self._last) is not None
         return _CLOSES.match(line) is not None and line[0] in ")]}"
 

@@ -32,6 +32,8 @@ SYSLOG: Final = rf"[A-Za-zéûÉ]{{3,4}}\.? [ \d]?\d {CLOCK}{FRACTION}"
 """`Nov  3 09:23:38`, no year."""
 APACHE: Final = rf"\d\d/[A-Z][a-z]{{2}}/\d{{4}}:{CLOCK} [+-]\d{{4}}"
 CTIME: Final = rf"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) [A-Z][a-z]{{2}} [ \d]\d {CLOCK}{FRACTION}(?: [A-Z]{{2,5}})? \d{{4}}"
+CTIME_LOOSE: Final = rf"[A-Z][a-z]{{2}} [A-Z][a-z]{{2}} +\d{{1,2}} {CLOCK}(?: [A-Z]{{2,5}})? \d{{4}}"
+"""The same with a day of one digit, as `date` is often written by hand."""
 EPOCH: Final = r"1\d{9}(?:\d{9}|\d{6}|\d{3})?(?:\.\d{1,9})?"
 
 _MONTHS: Final[dict[str, int]] = {
@@ -55,7 +57,7 @@ _MONTHS: Final[dict[str, int]] = {
     )
     for name in names.split()
 }
-_ISO = re.compile(r"(\d{4})[-/.](\d\d)[-/.](\d\d)[T _](\d\d):(\d\d):(\d\d)")
+_ISO = re.compile(r"(\d{4})[-/.](\d\d)[-/.](\d\d)[T _\-](\d\d):(\d\d):(\d\d)")
 _COMPACT = re.compile(r"(\d{4})(\d\d)(\d\d)[ .T-]?(\d\d):?(\d\d):?(\d\d)")
 _SHORT = re.compile(r"(\d\d)[/-]?(\d\d)[/-]?(\d\d)[ T](\d\d):?(\d\d):?(\d\d)")
 _SLASHED = re.compile(r"(\d\d)[/-]([A-Z][a-z]{2})[/-](\d{4})[: ](\d\d):(\d\d):(\d\d)")
@@ -64,7 +66,11 @@ _CTIME = re.compile(
 )
 _DAY_FIRST = re.compile(r"(\d\d) ([A-Z][a-z]{2}) (\d{4}) (\d\d):(\d\d):(\d\d)")
 _NO_YEAR = re.compile(r"(\w{3,4})\.? +(\d{1,2}) (\d\d):(\d\d):(\d\d)")
-_NUM_NO_YEAR = re.compile(r"(\d\d)-?(\d\d) (\d\d):(\d\d):(\d\d)")
+_NUM_NO_YEAR = re.compile(r"(\d{1,2}?)-?(\d\d)[ /](\d\d):?(\d\d):?(\d\d)")
+_MINUTE = re.compile(r"(\d\d):(\d\d)")
+_YEAR_FIRST = re.compile(r"(\d{4}) (\w{3,4}) +(\d{1,2}) (\d\d):(\d\d):(\d\d)")
+_NUMERIC = re.compile(r"(\d\d)[/.](\d\d)[/.](\d{4}|\d\d),? +(\d{1,2}):(\d\d):(\d\d)(?:[.,](\d+))?(?: ([AP])M)?")
+_NAMED = re.compile(r"([A-Z][a-z]{2}) (\d{1,2}), (\d{4}) (\d{1,2}):(\d\d):(\d\d) ([AP])M")
 _TIME_ONLY = re.compile(r"(\d\d):(\d\d):(\d\d)")
 _REST = re.compile(r"(?:[.,:](\d{1,9}))? ?(?:(Z|[A-Z]{2,5})|([+-])(\d\d):?(\d\d)?)?")
 
@@ -135,6 +141,7 @@ class TimeReader:
         self._heads: dict[tuple[str, int | None], int | None] = {}
         self._rests: dict[str, tuple[int, int | None]] = {}
         self._days: dict[str, tuple[int, int | None]] = {}
+        self._noted: int | None = None
 
     def iso(self, text: str) -> int | None:
         """`2026-01-31T10:11:12.345678Z` and relatives."""
@@ -196,6 +203,62 @@ class TimeReader:
             years=1,
         )
 
+    def year_first(self, text: str) -> int | None:
+        """`2026 Jan 31 10:11:12.345`."""
+        return self._shaped(
+            text, _YEAR_FIRST, lambda g: (int(g[0]), _month(g[1]), int(g[2]), int(g[3]), int(g[4]), int(g[5]))
+        )
+
+    def numeric(self, text: str) -> int | None:
+        """`01/31/2026 10:11:12`, `01/31/26 10:11:12 AM`: the month comes first, unless it cannot be one or dots stand between (`31.01.2026`)."""
+        match = _NUMERIC.match(text)
+        if match is None:
+            return None
+        first, second, year = int(match[1]), int(match[2]), int(match[3])
+        month, day = (second, first) if first > 12 or text[2] == "." else (first, second)
+        hour = int(match[4]) % 12 + 12 * (match[8] == "P") if match[8] else int(match[4])
+        base = _local((year + 2000 * (year < 100), month, day, hour, int(match[5]), min(int(match[6]), 59)), None)
+        return None if base is None else base + fraction_us(match[7])
+
+    def named_day(self, text: str) -> int | None:
+        """`Jan 31, 2026 10:11:12 AM` (java.util.logging)."""
+        match = _NAMED.match(text)
+        if match is None:
+            return None
+        hour = int(match[4]) % 12 + 12 * (match[7] == "P")
+        return _local((int(match[3]), _month(match[1]), int(match[2]), hour, int(match[5]), int(match[6])), None)
+
+    def minute_second(self, text: str) -> int | None:
+        """`47:12.345678`: in the last hour that is not after the reference."""
+        match = _MINUTE.match(text)
+        if match is None or int(match[1]) > 59:
+            return None
+        reference = self._reference()
+        near = datetime.fromtimestamp(reference / SECOND).astimezone()
+        base = _local((near.year, near.month, near.day, near.hour, int(match[1]), min(int(match[2]), 59)), None)
+        if base is None:
+            return None
+        return base + fraction_us(text[6:]) - (3600 * SECOND if base > reference + SECOND else 0)
+
+    def utc(self, text: str) -> int | None:
+        """A date and a time that are UTC without saying so (W3C extended logs), quoted one by one or not."""
+        return self.iso(text.replace('" "', " ") + "Z")
+
+    def note_day(self, text: str) -> int | None:
+        """A date and time in UTC, whose day `clock_of_noted_day` uses from now on; None when it is none."""
+        match = re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d|\d\d/[A-Z][a-z]{2}/\d{4} \d\d:\d\d:\d\d", text)
+        self._noted = None if match is None else self.any(match.group() + ("Z" if text[4] == "-" else " +0000"))
+        return self._noted
+
+    def clock_of_noted_day(self, text: str) -> int | None:
+        """`10:11:12`, UTC, on the day noted before, or the day after when that would be earlier; None without one."""
+        noted = self._noted
+        if noted is None:
+            return None
+        clock = (int(text[:2]) * 3600 + int(text[3:5]) * 60 + int(text[6:8])) * SECOND
+        ts = noted // DAY * DAY + clock
+        return ts if ts >= noted - SECOND else ts + DAY
+
     def month_day(self, text: str) -> int | None:
         """`0131 10:11:12.345678` (glog) and `01-31 10:11:12` (vLLM, logcat)."""
         head, _, part = text.partition(".")
@@ -233,7 +296,9 @@ class TimeReader:
             return self.iso(text)
         if text[:1].isdigit() and text.replace(".", "", 1).isdigit():
             return epoch_us(text)
-        for read in (self.compact, self.slashed, self.ctime, self.day_first, self.no_year, self.short, self.time_only):
+        for read in (
+            self.compact, self.slashed, self.ctime, self.day_first, self.named_day, self.year_first, self.no_year, self.short, self.numeric, self.time_only,
+        ):  # fmt: skip
             value = read(text)
             if value is not None:
                 return value

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from logs.errors import LogsError
 from logs.formats.base import Format, Header, LineColumns, RegexFormat
+from logs.formats.blocks import block_formats, wrapping_formats
 from logs.formats.servers import server_formats
 from logs.formats.structured import structured_formats
 from logs.formats.text import CANDIDATE, text_formats
@@ -21,7 +22,10 @@ class Registry:
     """All formats, in the order in which they are asked. One is made for a parser; it holds no state of a file."""
 
     def __init__(self) -> None:
-        self._formats: list[Format] = [*structured_formats(), *server_formats(), *text_formats()]
+        self._formats: list[Format] = [
+            *structured_formats(), *wrapping_formats(), *block_formats(), *server_formats(), *text_formats(),
+        ]  # fmt: skip
+        self._by_start: dict[str, list[tuple[int, Format]]] = {}
 
     def names(self) -> list[str]:
         """The names that can be forced."""
@@ -50,12 +54,23 @@ class Registry:
         """The first format that reads `line`, and what it read."""
         if CANDIDATE.match(line) is None:
             return None
-        for fmt in self._formats:
+        for _, fmt in self._starting(line[0]):
             if fmt is not but:
                 header = fmt.read(line, times)
                 if header is not None:
                     return fmt, header
         return None
+
+    def _starting(self, first: str) -> list[tuple[int, Format]]:
+        """The formats, with their places, of which a line may be that begins with this character."""
+        found = self._by_start.get(first)
+        if found is None:
+            found = [
+                (place, fmt) for place, fmt in enumerate(self._formats) if fmt.starts is None or first in fmt.starts
+            ]
+            if len(self._by_start) < 256:
+                self._by_start[first] = found
+        return found
 
     def detect(self, lines: Sequence[str], times: TimeReader) -> Format | None:
         """The format that reads most of the first lines; earlier ones win a tie. None: plain text."""
@@ -64,7 +79,7 @@ class Registry:
         for line in sample:
             if CANDIDATE.match(line) is None:
                 continue
-            for number, fmt in enumerate(self._formats):
+            for number, fmt in self._starting(line[0]):
                 if fmt.read(line, times) is not None:
                     counts[number] += 1
         if not counts:

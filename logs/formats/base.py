@@ -11,7 +11,10 @@ TimeMethod = Callable[[TimeReader, str], int | None]
 
 
 class Header(NamedTuple):
-    """The first line of a record, taken apart. `prefix + message` is the line, unless `whole` says that the line must be kept beside them."""
+    """The first line of a record, taken apart. `prefix + message` is the line, unless `whole` says that the line must be kept beside them.
+
+    Of a format that wraps other programs' lines: `lane` tells its streams apart, and a `partial` line goes on in the next one of its lane.
+    """
 
     ts: int | None
     level: int
@@ -21,6 +24,8 @@ class Header(NamedTuple):
     message: str
     fields: str | None = None
     whole: bool = False
+    lane: str = ""
+    partial: bool = False
 
 
 class Format(Protocol):
@@ -36,9 +41,41 @@ class Format(Protocol):
         """Whether its lines carry a time."""
         ...
 
+    @property
+    def wraps(self) -> bool:
+        """Whether the message is a line that some other program wrote, in a format of its own."""
+        ...
+
+    @property
+    def follows(self) -> re.Pattern[str] | None:
+        """What further lines of a record look like, although other formats would read them."""
+        ...
+
+    @property
+    def starts(self) -> str | None:
+        """The characters with one of which its lines begin; None: any may be the first."""
+        ...
+
     def read(self, line: str, times: TimeReader) -> Header | None:
         """The line's parts, or None when the line is not of this format. `line` has no line end."""
         ...
+
+
+_STARTS = (
+    (r"(?P<ts>\d", "0123456789"),
+    (r"(?P<ts>1\d", "1"),
+    (r"(?P<pid>\d", "0123456789"),
+    (r"\d", "0123456789"),
+    (r"\[?(?P<ts>\d", "[0123456789"),
+    (r"\[?(?P<ts>1\d", "[1"),
+    (r"\[(", "["),
+    (r"\[[", "["),
+    (r"\[ *\d", "["),
+    (r"\[P", "["),
+    (r"\[G", "["),
+    (r"\[p", "["),
+)
+"""How a regular expression begins (none here has alternatives on its highest level), and what therefore its lines begin with."""
 
 
 class RegexFormat:
@@ -50,10 +87,13 @@ class RegexFormat:
             `msg` (or its end) on is the message.
         time: the method of `TimeReader` that reads `ts`.
         level_of: how the group `level` becomes a number.
-        default: the level of a line that names none; None asks the text for a word in capitals.
+        default: the level of a line that names none; None asks the text for one.
+        follows: see `Format`.
     """
 
-    def __init__(
+    wraps = False
+
+    def __init__(  # noqa: PLR0913 - what a format may say of itself, named at the call
         self,
         name: str,
         header: str,
@@ -61,8 +101,11 @@ class RegexFormat:
         *,
         level_of: Callable[[str], int] = levels.of_word,
         default: int | None = levels.UNKNOWN,
+        follows: str | None = None,
     ) -> None:
         self.name = name
+        self.follows = re.compile(follows) if follows is not None else None
+        self.starts = next((first for begin, first in _STARTS if header.startswith(begin)), None)
         self.regex = re.compile(header, re.ASCII)
         self._lines = re.compile(rf"^(?:({header})(.*)|(.*))$", re.ASCII | re.MULTILINE)
         groups = self.regex.groupindex
@@ -118,7 +161,8 @@ class RegexFormat:
         """All lines of `text` at once; None when a header has a time that is none."""
         parts = list(zip(*self._lines.findall(text), strict=True))
         prefixes, messages = parts[0], parts[-2]
-        others = [number for number, prefix in enumerate(prefixes) if not prefix]
+        stamps = parts[self._ts] if self._time is not None else prefixes
+        others = [number for number, stamp in enumerate(stamps) if not stamp]
         ts: list[int] = []
         if self._time is not None:
             time = self._time
@@ -143,7 +187,8 @@ class RegexFormat:
         known = {word: self.level(word) for word in set(words)}
         column = [known[word] for word in words]
         if 0 in known.values() and self._default != levels.UNKNOWN:
-            return [number or self.fallback(text, 0) for number, text in zip(column, messages, strict=True)]
+            shown = levels.in_texts(messages) if self._default is None else [self._default] * len(messages)
+            return [number or other for number, other in zip(column, shown, strict=True)]
         return column
 
     def _text_column(self, parts: "list[tuple[str, ...]]") -> list[str | None]:

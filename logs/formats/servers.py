@@ -2,7 +2,7 @@
 
 from logs import levels
 from logs.formats.base import Format, RegexFormat
-from logs.times import APACHE, CLOCK, CTIME, FRACTION, ISO, SYSLOG, TimeReader
+from logs.times import APACHE, CLOCK, CTIME, EPOCH, FRACTION, ISO, SYSLOG, TimeReader
 
 _PROCESS = r"(?:-- )?(?P<logger>[^\s:\[\]]{1,64}(?:\([^)]*\))?)(?: \d[\d.]*)?(?:\[(?P<pid>\d+)\])?:(?: |$)"
 
@@ -30,6 +30,12 @@ def _syslog() -> list[Format]:
         RegexFormat(
             "syslog", rf"(?P<ts>{SYSLOG}) (?:\S+ )?(?=last message repeated|--|\S)", TimeReader.no_year, default=None
         ),
+        RegexFormat("syslog", rf"(?P<ts>\d{{4}} {SYSLOG}) \S+ +{_PROCESS}", TimeReader.year_first, default=None),
+        RegexFormat(
+            "audit",
+            rf"(?:node=\S+ )?type=(?P<logger>\w+) msg=audit\((?P<ts>{EPOCH}):\d+\): (?:(?=.*?\bpid=(?P<pid>\d+)))?",
+            TimeReader.epoch,
+        ),
         RegexFormat(
             "syslog",
             rf"(?P<ts>\d{{4}}-\d\d-\d\dT{CLOCK}(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)) (?!(?:{levels.WORD})\b)[\w.\-]+ {_PROCESS}",
@@ -53,6 +59,29 @@ def _kernel() -> list[Format]:
             None,
             level_of=_priority,
             default=None,
+        ),
+        RegexFormat(
+            "dmesg",
+            rf"(?:kern|user|mail|daemon|auth|syslog|lpr|news|uucp|cron|authpriv|ftp|local\d) *:(?P<level>\w+) *: \[(?P<ts>{CTIME})\] ",
+            TimeReader.ctime,
+        ),
+        RegexFormat(
+            "dmesg",
+            r"(?:kern|user|mail|daemon|auth|syslog|lpr|news|uucp|cron|authpriv|ftp|local\d) *:(?P<level>\w+) *: \[ *\d+\.\d{6}\] ",
+            None,
+        ),
+        RegexFormat(
+            "xorg", r"\[ *\d+\.\d{3}\] (?:\((?P<level>WW|EE|II|NI|!!|\?\?|\*\*|==|--|\+\+)\) )?", None, level_of=_xorg
+        ),
+        RegexFormat(
+            "glog",
+            rf"(?:\[rank\d+\]:)?\[(?P<level>[IWEF])(?P<ts>\d{{3,4}} {CLOCK}\.\d+) (?P<logger>[\w./\-]+:\d+)\] ",
+            TimeReader.month_day,
+        ),
+        RegexFormat(
+            "nccl",
+            r"[\w.\-]+:(?P<pid>\d+):\d+ \[\d+\] (?:(?P<logger>\S+:\d+) )?NCCL (?P<level>INFO|WARN|ERROR|TRACE|ABORT) ",
+            None,
         ),
         RegexFormat(
             "glog",
@@ -93,6 +122,30 @@ def _web() -> list[Format]:
             TimeReader.iso,
         ),
         RegexFormat(
+            "django",
+            rf'\[(?P<ts>\d\d/[A-Z][a-z]{{2}}/\d{{4}} {CLOCK})\] (?="(?:[^"\\]|\\.)*" (?P<level>\d{{3}}))',
+            TimeReader.slashed,
+            level_of=_status,
+        ),
+        RegexFormat(
+            "uwsgi",
+            rf"\[pid: (?P<pid>\d+)\|[^\]]*\] \S+ \([^)]*\) (?:\{{[^}}]*\}} )?\[(?P<ts>{CTIME})\] (?=.*\(HTTP/[\d.]+ (?P<level>\d{{3}})\))",
+            TimeReader.ctime,
+            level_of=_status,
+        ),
+        RegexFormat(
+            "w3c",
+            rf"(?P<ts>\d{{4}}-\d\d-\d\d {CLOCK}) (?=(?:\S+ )*?(?:GET|POST|PUT|HEAD|DELETE|OPTIONS|PATCH) \S+(?: \S+)*? (?P<level>[1-5]\d\d)(?: |$))",
+            TimeReader.utc,
+            level_of=_status,
+        ),
+        RegexFormat(
+            "w3c",
+            rf'(?P<ts>"\d{{4}}-\d\d-\d\d" "{CLOCK}") ',
+            lambda times, text: times.utc(text.strip('"')),
+            default=levels.INFO,
+        ),
+        RegexFormat(
             "werkzeug",
             rf'[\w.:\-]+ - - \[(?P<ts>\d\d/[A-Z][a-z]{{2}}/\d{{4}} {CLOCK})\] (?="(?:[^"\\]|\\.)*" (?P<level>\d{{3}}))',
             TimeReader.slashed,
@@ -107,11 +160,14 @@ def _models() -> list[Format]:
     return [
         RegexFormat(
             "vllm",
-            rf"(?:\((?:\w+ )?(?:pid|[A-Za-z_]\w*)[= ](?P<pid>\d+)\) )?(?P<level>DEBUG|INFO|WARNING|ERROR|CRITICAL) {day} \[(?P<logger>[\w./\-]+:\d+)\] ",
+            rf"(?:\((?:\w+ )?(?:pid|[A-Za-z_]\w*)[= ](?P<pid>\d+)\) )?(?P<level>DEBUG|INFO|WARNING|ERROR|CRITICAL) {day} \[?(?P<logger>[\w./\-]+:\d+)\] ",
             TimeReader.month_day,
         ),
         RegexFormat(
             "gin", rf"\[GIN\] (?P<ts>\d{{4}}/\d\d/\d\d - {CLOCK}) \| +(?P<level>\d{{3}}) \| +", _gin, level_of=_status
+        ),
+        RegexFormat(
+            "llamacpp", r"\d+\.\d\d\.\d{3}\.\d{3} (?P<level>[DIWE]) (?:(?P<logger>\w+) *(?:[\w:]+)? *: (?=\S))?", None
         ),
         RegexFormat("llamacpp", r"(?P<level>[DIWE]) (?=(?:srv|slot|main|llama|ggml|common)\b)", None),
         RegexFormat(
@@ -127,15 +183,14 @@ def _gin(times: TimeReader, text: str) -> int | None:
     return times.iso(text.replace(" - ", " "))
 
 
+def _xorg(mark: str) -> int:
+    return {"WW": levels.WARN, "EE": levels.ERROR}.get(mark, levels.INFO)
+
+
 def _priority(text: str) -> int:
     return levels.of_syslog(int(text))
 
 
 def _status(text: str) -> int:
-    """The level of an HTTP status: server errors are errors, client errors warnings."""
-    if not text.isdigit():
-        return levels.INFO
-    code = int(text)
-    if code >= 500:
-        return levels.ERROR
-    return levels.WARN if code >= 400 else levels.INFO
+    """The level of an HTTP status as written; `-` is none."""
+    return levels.of_status(int(text)) if text.isdigit() else levels.INFO

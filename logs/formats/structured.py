@@ -10,64 +10,34 @@ from logs.formats.base import Format, Header, pid_number
 from logs.times import TimeReader, epoch_us
 
 _TIME_KEYS: Final = (
-    "ts",
-    "time",
-    "timestamp",
-    "@timestamp",
-    "datetime",
-    "date",
-    "t",
-    "asctime",
-    "eventTime",
-    "Timestamp",
-    "created",
-    "EdgeStartTimestamp",
-    "__REALTIME_TIMESTAMP",
-    "timeUnixNano",
-)
+    "ts", "time", "timestamp", "@timestamp", "datetime", "date", "t", "@t", "asctime", "eventTime", "event_time", "Timestamp", "TimeStamp", "Time", "_time",
+    "created", "EdgeStartTimestamp", "_SOURCE_REALTIME_TIMESTAMP", "__REALTIME_TIMESTAMP", "timeUnixNano", "time_unix_nano", "observedTimeUnixNano",
+    "date_time", "log_time", "logged_at", "timestamp_ms", "receiveTimestamp", "StartTime", "start_time",
+)  # fmt: skip
 _LEVEL_KEYS: Final = (
-    "level",
-    "lvl",
-    "severity",
-    "levelname",
-    "log.level",
-    "loglevel",
-    "log_level",
-    "Level",
-    "SeverityText",
-    "severityText",
-    "s",
-    "PRIORITY",
-    "priority",
+    "level", "lvl", "severity", "levelname", "level_name", "log.level", "loglevel", "log_level", "Level", "LogLevel", "logLevel", "@l", "@level", "LEVEL", "Severity",
+    "SeverityText", "severityText", "severity_text", "SeverityNumber", "severityNumber", "severity_number", "s", "PRIORITY", "priority", "levelno", "level_number",
+    "level_value",
+)  # fmt: skip
+_OTEL: Final = frozenset({"SeverityNumber", "severityNumber", "severity_number"})
+_STATUS_KEYS: Final = (
+    "EdgeResponseStatus",
+    "status",
+    "status_code",
+    "statusCode",
+    "response_code",
+    "http_status",
+    "http.response.status_code",
 )
 _MESSAGE_KEYS: Final = (
-    "msg",
-    "message",
-    "event",
-    "Message",
-    "MESSAGE",
-    "body",
-    "Body",
-    "text",
-    "log",
-    "short_message",
-    "description",
-)
+    "msg", "message", "event", "Message", "MESSAGE", "@m", "@message", "body", "Body", "text", "log", "short_message", "textPayload", "@mt", "description",
+)  # fmt: skip
 _LOGGER_KEYS: Final = (
-    "logger",
-    "name",
-    "logger_name",
-    "log.logger",
-    "module",
-    "component",
-    "c",
-    "SYSLOG_IDENTIFIER",
-    "_COMM",
-    "app",
-    "service",
-)
-_PID_KEYS: Final = ("pid", "process", "process_id", "processId", "_PID", "process.pid")
-_NESTED: Final = ("record", "@fields", "fields", "log")
+    "logger", "name", "logger_name", "loggerName", "log.logger", "module", "@module", "component", "c", "Category", "SourceContext", "target", "channel",
+    "SYSLOG_IDENTIFIER", "_COMM", "app", "service",
+)  # fmt: skip
+_PID_KEYS: Final = ("pid", "process", "process_id", "processId", "_PID", "_pid", "SYSLOG_PID", "process.pid")
+_NESTED: Final = ("record", "@fields", "fields", "log", "jsonPayload")
 _decoder = msgspec.json.Decoder()
 _encode = msgspec.json.Encoder().encode
 _COMPOSE = re.compile(r"[\w.\-]+ +\| ")
@@ -84,7 +54,10 @@ class JsonFormat:
     """One JSON object a line, whatever its keys are called."""
 
     name = "json"
+    starts = None
     dated = True
+    wraps = False
+    follows = None
 
     def read(self, line: str, times: TimeReader) -> Header | None:
         """See `Format.read`. The message is the message field; the whole line is kept beside it."""
@@ -95,14 +68,19 @@ class JsonFormat:
             if line[start : start + 1] != "{":
                 return None
         record = json_object(line[start:])
-        return None if record is None else json_header(record, line, times)
+        if record is None:
+            return None
+        return json_header(_otel_record(record) if "resourceLogs" in record else record, line, times)
 
 
 class DockerFormat:
     """Docker's json-file driver: objects with `log`, `stream` and `time`."""
 
     name = "docker"
+    starts = "{"
     dated = True
+    wraps = True
+    follows = None
 
     def read(self, line: str, times: TimeReader) -> Header | None:
         """See `Format.read`."""
@@ -114,16 +92,23 @@ class DockerFormat:
         ts = times.any(record["time"])
         if ts is None:
             return None
-        message = record["log"].rstrip("\r\n")
+        text = record["log"]
+        message = text.rstrip("\r\n")
         fields = {key: value for key, value in record.items() if key not in {"log", "time"}}
-        return Header(ts, levels.in_text(message), None, None, "", message, _encode(fields).decode(), whole=True)
+        return Header(
+            ts, levels.in_text(message), None, None, "", message, _encode(fields).decode(),
+            whole=True, lane=str(record.get("stream", "")), partial=not text.endswith("\n"),
+        )  # fmt: skip
 
 
 class LogfmtFormat:
     """Pairs such as `time=… level=info msg="…" key=value`: Go's slog text (Ollama), Grafana, Heroku and many more."""
 
     name = "logfmt"
+    starts = None
     dated = True
+    wraps = False
+    follows = None
 
     def read(self, line: str, times: TimeReader) -> Header | None:
         """See `Format.read`."""
@@ -152,6 +137,38 @@ def json_object(text: str) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
+def _otel_record(line: dict[str, Any]) -> dict[str, Any]:
+    """The log records that the OpenTelemetry collector puts into one line, as one: the first one's names, all messages, the worst severity."""
+    found: list[dict[str, Any]] = []
+    scope: Any = None
+    try:
+        for resource in line["resourceLogs"]:
+            for part in resource["scopeLogs"]:
+                scope = scope or part.get("scope", {}).get("name")
+                found.extend(dict(entry) for entry in part["logRecords"])
+    except (KeyError, TypeError, AttributeError, ValueError):
+        return line
+    if not found:
+        return line
+    worst = max(found, key=lambda entry: _number(entry.get("severityNumber")))
+    texts = [_value(entry.get("body")) for entry in found]
+    timed = next((entry for entry in found if _number(entry.get("timeUnixNano")) > 0), found[0])
+    return {**found[0], **{key: worst[key] for key in ("severityNumber", "severityText") if key in worst}, "logger": scope,
+            "timeUnixNano": timed.get("timeUnixNano"), "body": "\n".join(text for text in texts if text), "resourceLogs": line["resourceLogs"]}  # fmt: skip
+
+
+def _value(body: Any) -> str:
+    """An OpenTelemetry value as text."""
+    if isinstance(body, dict):
+        inner = next(iter(body.values()), "")
+        return inner if isinstance(inner, str) else _encode(inner).decode()
+    return body if isinstance(body, str) else ""
+
+
+def _number(value: Any) -> int:
+    return int(value) if isinstance(value, int | float) or (isinstance(value, str) and value.isdigit()) else 0
+
+
 def json_header(record: dict[str, Any], line: str, times: TimeReader) -> Header:
     """A record of named values as a header: the well-known names are taken, all others stay as fields."""
     outer, merged, used = record, record, set[str]()
@@ -167,9 +184,9 @@ def json_header(record: dict[str, Any], line: str, times: TimeReader) -> Header:
                 if message is None or name == "record":
                     message = _first_text(inner, _MESSAGE_KEYS, used) or message
                 merged = {**outer, **inner}
-    logger = _first_text(merged, _LOGGER_KEYS, used)
+    logger = None if merged.keys().isdisjoint(_LOGGER_KEYS) else _first_text(merged, _LOGGER_KEYS, used)
     pid = None
-    for key in _PID_KEYS:
+    for key in () if merged.keys().isdisjoint(_PID_KEYS) else _PID_KEYS:
         value = merged.get(key)
         if isinstance(value, dict):
             value = value.get("pid", value.get("id"))
@@ -211,7 +228,10 @@ def _time(record: dict[str, Any], times: TimeReader, used: set[str]) -> int | No
         if value is None or isinstance(value, bool):
             continue
         if isinstance(value, dict):
-            value = value.get("$date", value.get("timestamp"))
+            if "seconds" in value:
+                value = f"{value['seconds']}.{_number(value.get('nanos')):09d}"
+            else:
+                value = value.get("$date", value.get("timestamp"))
         ts = None
         if isinstance(value, str):
             ts = times.any(value) if value else None
@@ -235,11 +255,30 @@ def _level(record: dict[str, Any], used: set[str]) -> int:
             else:
                 number = levels.of_word(value)
         if isinstance(value, int | float) and not isinstance(value, bool):
-            if key in {"PRIORITY", "priority"} or "short_message" in record:
-                number = levels.of_syslog(int(value))
-            elif value >= 8:
-                number = levels.of_number(value, bunyan=bool(record.keys() & {"hostname", "v", "pid"}) or value >= 60)
+            number = _numeric_level(key, value, record)
         if number:
             used.add(key)
             return number
-    return levels.UNKNOWN
+    for key in _STATUS_KEYS:
+        status = record.get(key)
+        if isinstance(status, int) and 100 <= status < 600:
+            return levels.of_status(status)
+    return levels.INFO if "@t" in record and ("@m" in record or "@mt" in record) else levels.UNKNOWN
+
+
+def _numeric_level(key: str, value: float, record: dict[str, Any]) -> int:
+    """The level that a number means, by the company it keeps."""
+    if key in _OTEL:
+        return levels.of_otel(value)
+    if key in {"PRIORITY", "priority"} or "short_message" in record:
+        return levels.of_syslog(int(value))
+    if value < 8:  # Nextcloud counts from 0 (debug) to 4 (fatal); others' small numbers may mean anything
+        return (
+            (levels.DEBUG, levels.INFO, levels.WARN, levels.ERROR, levels.FATAL)[int(value)]
+            if "reqId" in record and 0 <= value < 5
+            else levels.UNKNOWN
+        )
+    node = bool(record.keys() & {"hostname", "v", "pid"}) or value == 60 or isinstance(record.get("time"), int)
+    return levels.of_number(
+        value, bunyan=node and key == "level" and not record.keys() & {"levelname", "levelno", "funcName", "lineno"}
+    )

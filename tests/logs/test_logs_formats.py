@@ -34,7 +34,7 @@ SAMPLES: list[tuple[str, str, str | None, str | None, str | None, int | None, st
     ("<34>1 2026-03-01T10:11:12Z host su 77 ID47 - failed", "syslog5424", UTC_TIME, "fatal", "su", 77, "failed"),
     ("Mar  1 10:11:12 host sshd[77]: Accepted key", "syslog", "2026-03-01T10:11:12", None, "sshd", 77, "Accepted key"),
     ("<11>Mar  1 10:11:12 host app[7]: bad", "syslog", "2026-03-01T10:11:12", "error", "app", 7, "bad"),
-    ("Mar  1 10:11:12 host kernel: NVRM: Xid (PCI:0000:01:00): 79, GPU has fallen off the bus.", "syslog", "2026-03-01T10:11:12", None, "kernel", None, "NVRM: Xid (PCI:0000:01:00): 79, GPU has fallen off the bus."),
+    ("Mar  1 10:11:12 host kernel: NVRM: Xid (PCI:0000:01:00): 79, GPU has fallen off the bus.", "syslog", "2026-03-01T10:11:12", "error", "kernel", None, "NVRM: Xid (PCI:0000:01:00): 79, GPU has fallen off the bus."),
     ("[ 1234.567890] NVRM: GPU at PCI:0000:01:00: GPU-1", "dmesg", None, None, "NVRM", None, "GPU at PCI:0000:01:00: GPU-1"),
     ("[Sun Mar  1 10:11:12 2026] usb 1-1: new device", "dmesg", "2026-03-01T10:11:12", None, "usb 1-1", None, "new device"),
     ('time=2026-03-01T10:11:12.345Z level=WARN source=sched.go:10 msg="model is loading" size="1 GB"', "logfmt", "2026-03-01T10:11:12.345000+00:00", "warn", None, None, "model is loading"),

@@ -1,6 +1,7 @@
 """Parsing files without a store: tracebacks, encodings, compression, hostile content."""
 
 import gzip
+import json
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,26 @@ def test_stacks_of_other_languages_are_one_record(tmp_path: Path, text: str, lin
     """Java, Go and CUDA: one record, an error."""
     rows = parse(tmp_path, text)
     assert [(row["lines"], row["level"]) for row in rows] == [(lines, "error")]
+
+
+def test_the_lines_of_a_container_are_those_of_its_program(tmp_path: Path) -> None:
+    """Docker, Kubernetes and Compose wrap each line: a traceback stays one record, a line cut at 16 KB is whole, streams are not mixed."""
+    stamp = "2026-03-01T10:11:12.345678901Z"
+    inner = PYTHON.splitlines()
+    docker = "".join(json.dumps({"log": line + "\n", "stream": "stderr", "time": stamp}) + "\n" for line in inner)
+    cri = "".join(f"{stamp} stderr F {line}\n" for line in inner)
+    compose = "".join(f"web-1  | {line}\n" for line in inner)
+    for number, text in enumerate((docker, cri, compose)):
+        rows = parse(tmp_path, text, f"{number}.log")
+        assert [(row["line_no"], row["lines"], row["level"]) for row in rows] == [(1, 12, "error"), (13, 1, "info")]
+        assert rows[0]["body"] == "\n".join(["failed", *inner[1:12]])
+    parts = [("x" * 100, False), ("y" * 100, False), ("z", True), ("next", True)]
+    cut = "".join(
+        json.dumps({"log": text + "\n" * whole, "stream": "stdout", "time": stamp}) + "\n" for text, whole in parts
+    )
+    assert [row["body"] for row in parse(tmp_path, cut, "cut.log")] == ["x" * 100 + "y" * 100 + "z", "next"]
+    kubernetes = f"{stamp} stdout P {'x' * 100}\n{stamp} stdout F end\n{stamp} stderr F   indented\n"
+    assert [row["body"] for row in parse(tmp_path, kubernetes, "k.log")] == ["x" * 100 + "end", "  indented"]
 
 
 def test_an_exception_group_is_one_record(tmp_path: Path) -> None:
