@@ -113,7 +113,7 @@ class DuckStore:
                 self._rollups.run(self._engine.connection, now)
                 gone = self._retention.drop_old(self._engine, now)
                 if self._engine.size_bytes() > self._retention.tight_bytes:
-                    gone += self._retention.drop_excess(self._engine)
+                    gone += self._retention.drop_excess(self._engine, now)
                 else:
                     self._settling.run(self._engine.connection, now)
             except duckdb.Error as error:
@@ -179,7 +179,7 @@ class DuckStore:
         try:
             if self._engine.used_bytes() + coming > self._retention.tight_bytes:
                 self._rollups.run(self._engine.connection, self._now())
-                self._retention.drop_excess(self._engine, coming=coming)
+                self._retention.drop_excess(self._engine, self._now(), coming=coming)
         except duckdb.Error as error:
             self._roll_back(error)
             raise translate(error, self._engine.path) from error

@@ -3,6 +3,9 @@
 The limit is on the files. A checkpoint writes new blocks before it frees the old ones (measured: up to as much again as is in use, in a
 small store), and freed blocks are used again before the file grows. So rows are dropped as soon as what is in use, with the write-ahead
 log, leaves less than that headroom below the limit; the file then stays under the limit without being rewritten.
+
+Ages are reckoned by the wall clock, which may be wrong: a machine can start years ahead and be corrected minutes later. So nothing
+goes by its age until the watch has known this time for some hours, and rows from the future are the first to make room.
 """
 
 from dataclasses import dataclass
@@ -37,6 +40,9 @@ _AGED_BY: Final = {"log_records": "ingested"}
 PASSES: Final = (DAY, HOUR, MINUTE)
 WORTH: Final = 0.05
 """A table that holds a smaller share of the values is spared until the last pass: its rows would be lost for nothing."""
+KNOWN_AFTER: Final = 6 * HOUR
+"""A reading this old, by the clock, and no older than `KNOWN_SINCE`, shows that the clock did not just jump here."""
+KNOWN_SINCE: Final = 2 * DAY
 _SLICES: Final = 6
 """A table gives a sixth of its time at once."""
 
@@ -77,8 +83,10 @@ class Retention:
         self._ages = ages
 
     def drop_old(self, engine: Engine, now: int) -> int:
-        """Drop rows past their age, by whole hours; returns how many."""
+        """Drop rows past their age, by whole hours; returns how many. None while the clock is not known to be right."""
         gone = 0
+        if not _is_known(engine.connection, now):
+            return gone
         for table in (*DROP_ORDER, "host_samples_1h", "gpu_samples_1h"):
             cut = now - self._ages.of(table)
             cut -= cut % HOUR
@@ -89,11 +97,12 @@ class Retention:
         gone += int(row[0]) if row else 0
         return gone
 
-    def drop_excess(self, engine: Engine, *, coming: int = 0) -> int:
+    def drop_excess(self, engine: Engine, now: int, *, coming: int = 0) -> int:
         """Drop the oldest rows until the files hold little enough; returns how many.
 
         Args:
             engine: the store.
+            now: µs since the epoch; rows more than a day later go first, unless this time is news itself.
             coming: bytes about to be written.
         """
         if engine.used_bytes() + coming <= self.tight_bytes:
@@ -102,13 +111,16 @@ class Retention:
         gone = 0
         with engine.exclusive():  # a reader's snapshot would keep the deleted rows' blocks
             engine.connection.execute("CHECKPOINT")
+            if _is_known(engine.connection, now):
+                gone += sum(_delete_after(engine.connection, table, now + DAY) for table in DROP_ORDER)
+                engine.connection.execute("CHECKPOINT")
             for keep in PASSES:
                 weights = _weights(engine.connection)
                 for table in DROP_ORDER:
                     if keep > PASSES[-1] and weights.get(table, 0.0) < WORTH:
                         continue
                     while engine.used_bytes() > target:
-                        rows = _drop_slice(engine.connection, table, keep)
+                        rows = _drop_slice(engine.connection, table, keep, now)
                         if not rows:
                             break
                         gone += rows
@@ -129,15 +141,31 @@ def _weights(connection: duckdb.DuckDBPyConnection) -> dict[str, float]:
     return {table: count / total for table, count in values.items()}
 
 
-def _drop_slice(connection: duckdb.DuckDBPyConnection, table: str, keep: int) -> int:
-    """Drop the oldest slice of a table, but nothing of its newest `keep` µs; returns how many rows."""
-    row = connection.execute(f"SELECT epoch_us(min(ts)), epoch_us(max(ts)) FROM {table}").fetchone()  # noqa: S608 - our own names
+def _is_known(connection: duckdb.DuckDBPyConnection, now: int) -> bool:
+    """Whether the host was read in the days before `now`, but not only in its last hours."""
+    known = "ts >= make_timestamp($since) AND ts <= make_timestamp($until) LIMIT 1"
+    bounds = {"since": now - KNOWN_SINCE, "until": now - KNOWN_AFTER}
+    return any(
+        connection.execute(f"SELECT 1 FROM {table} WHERE {known}", bounds).fetchone() is not None  # noqa: S608 - our own names
+        for table in ("host_samples", "host_samples_1m")
+    )
+
+
+def _drop_slice(connection: duckdb.DuckDBPyConnection, table: str, keep: int, now: int) -> int:
+    """Drop the oldest slice of a table, but nothing of the newest `keep` µs before now; returns how many rows."""
+    bounds = "epoch_us(min(ts)), epoch_us(max(ts)), epoch_us(max(ts) FILTER (ts <= make_timestamp($now)))"
+    row = connection.execute(f"SELECT {bounds} FROM {table}", {"now": now}).fetchone()  # noqa: S608 - our own names
     if row is None or row[0] is None:
         return 0
-    first, last = int(row[0]), int(row[1])
+    first, last = int(row[0]), int(row[1] if row[2] is None else row[2])
     cut = min(first + max((last - first) // _SLICES, MINUTE), last - keep)
     cut -= cut % MINUTE
     return _delete_before(connection, table, cut) if cut > first else 0
+
+
+def _delete_after(connection: duckdb.DuckDBPyConnection, table: str, cut: int) -> int:
+    row = connection.execute(f"DELETE FROM {table} WHERE ts > make_timestamp($cut)", {"cut": cut}).fetchone()  # noqa: S608 - our own names
+    return int(row[0]) if row else 0
 
 
 def _delete_before(connection: duckdb.DuckDBPyConnection, table: str, cut: int, *, by: str = "ts") -> int:

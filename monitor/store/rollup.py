@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from monitor.store.interface import Append, Change
 from monitor.store.statements import Statements
-from monitor.store.tiers import SECOND, TIERS, Tier
+from monitor.store.tiers import DAY, SECOND, TIERS, Tier
 
 GRACE: Final = 5 * SECOND
 """How late a sample may come and still find its minute open."""
@@ -53,10 +53,11 @@ class Rollups:
         return made
 
     def _complete(self, connection: duckdb.DuckDBPyConnection, tier: Tier, now: int, late: dict[str, int]) -> int:
-        first, newest = _bounds(connection, tier.source)
+        until = now + DAY  # what a wrong clock wrote beyond it must not end the tier
+        first, newest = _bounds(connection, tier.source, until)
         if first is None or newest is None:
             return 0
-        done = _bounds(connection, tier.table)[1]
+        done = _bounds(connection, tier.table, until)[1]
         start = first if done is None else done + tier.width
         if (behind := late.get(tier.source)) is not None:
             start = min(start, max(behind, first))
@@ -85,7 +86,8 @@ class Rollups:
         return int(rows[0][0])
 
 
-def _bounds(connection: duckdb.DuckDBPyConnection, table: str) -> tuple[int | None, int | None]:
-    """The oldest and newest time of a table, µs."""
-    row = connection.execute(f"SELECT epoch_us(min(ts)), epoch_us(max(ts)) FROM {table}").fetchone()  # noqa: S608 - our own names
+def _bounds(connection: duckdb.DuckDBPyConnection, table: str, until: int) -> tuple[int | None, int | None]:
+    """The oldest and newest time of a table up to `until`, µs."""
+    sql = f"SELECT epoch_us(min(ts)), epoch_us(max(ts)) FROM {table} WHERE ts <= make_timestamp($until)"  # noqa: S608 - our own names
+    row = connection.execute(sql, {"until": until}).fetchone()
     return (None, None) if row is None else (row[0], row[1])

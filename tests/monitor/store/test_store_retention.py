@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from monitor.store import Append, open_store
+from monitor.store import Append, Store, open_store
 from monitor.store.series import host_series
 
 MIB = 1024 * 1024
@@ -132,7 +132,7 @@ def test_rows_go_at_their_age(tmp_path: Path, host_rows: Callable[..., Append]) 
     store.close()
 
 
-def test_an_old_file_read_today_is_kept(tmp_path: Path) -> None:
+def test_an_old_file_read_today_is_kept(tmp_path: Path, host_rows: Callable[..., Append]) -> None:
     """Records of years ago stay for `log_days` after they came in, not after they were written."""
     now = [START]
     store = open_store(tmp_path, limit_bytes=256 * MIB, now=lambda: now[0], log_days=4)
@@ -144,8 +144,80 @@ def test_an_old_file_read_today_is_kept(tmp_path: Path) -> None:
         store.enforce_limit()
         return int(store.select("SELECT count(*) AS n FROM log_records")["n"][0].as_py())
 
+    for day in range(6):
+        store.write([host_rows({START + day * DAY: 1.0})])
     now[0] = START + 3 * DAY
     assert kept() == old.num_rows
     now[0] = START + 6 * DAY
     assert kept() == 0
+    store.close()
+
+
+def test_a_clock_that_runs_ahead_for_an_hour_costs_nothing(tmp_path: Path, host_rows: Callable[..., Append]) -> None:
+    """A machine that starts with its clock two years ahead, and is corrected an hour later, loses no row by age.
+
+    It restarts meanwhile, as machines do. What lies in the future does not stop the minutes of the present.
+    """
+    now = [START]
+    words = random.Random(1)
+
+    def minute(at: int, store: Store) -> None:
+        now[0] = at + 60 * SECOND
+        store.write([host_rows({at + n * SECOND: 5.0 for n in range(60)}), log_rows(at, 2, words)])
+        store.enforce_limit()
+
+    store = open_store(tmp_path, limit_bytes=256 * MIB, now=lambda: now[0])
+    for day in range(3):
+        minute(START + day * DAY, store)
+    kept = store.info().rows
+    ahead = START + 730 * DAY
+    for at in (ahead, ahead + 1800 * SECOND, ahead + 3600 * SECOND):
+        store.close()
+        store = open_store(tmp_path, limit_bytes=256 * MIB, now=lambda: now[0])
+        minute(at, store)
+    store.close()
+    store = open_store(tmp_path, limit_bytes=256 * MIB, now=lambda: now[0])
+    today = START + 3 * DAY - START % (60 * SECOND)
+    for number in range(3):
+        minute(today + number * 60 * SECOND, store)
+    assert store.info().rows["host_samples"] == kept["host_samples"] + 6 * 60
+    assert store.info().rows["log_records"] == kept["log_records"] + 6 * 40
+    made = store.select(
+        f"SELECT count(*) AS n FROM host_samples_1m WHERE ts >= make_timestamp({today}) AND ts < make_timestamp({today + DAY})"
+    )
+    assert made.to_pylist()[0]["n"] >= 2
+    store.close()
+
+
+def test_a_clock_that_stays_ahead_is_believed(tmp_path: Path, host_rows: Callable[..., Append]) -> None:
+    """After half a day in the new time, rows go by their age again."""
+    now = [START]
+    store = open_store(tmp_path, limit_bytes=256 * MIB, now=lambda: now[0])
+    store.write([host_rows({START: 1.0})])
+    for hours in (0, 12):
+        begin = START + 100 * DAY + hours * 3600 * SECOND
+        now[0] = begin + SECOND
+        store.write([host_rows({begin: 2.0})])
+        store.enforce_limit()
+    oldest = store.select("SELECT wk_us(min(ts)) AS ts FROM host_samples").to_pylist()
+    assert oldest == [{"ts": START + 100 * DAY}]
+    store.close()
+
+
+def test_one_line_from_the_future_does_not_cost_the_log(tmp_path: Path, host_rows: Callable[..., Append]) -> None:
+    """A record whose line bears the year 2100 goes first when there is too much; the newest of today stay."""
+    now = [START]
+    store = open_store(tmp_path, limit_bytes=24 * MIB, now=lambda: now[0])
+    words = random.Random(1)
+    store.write([log_rows(START + 27_000 * DAY, 1, words), host_rows({START - DAY // 2: 1.0})])
+    step, before = 0, 0
+    while (rows := store.info().rows["log_records"]) >= before:
+        before, begin = rows, START + step * 60 * SECOND
+        now[0] = begin + 60 * SECOND
+        store.write([log_rows(begin, 60, words)])
+        step += 1
+        assert step < 500, "nothing was ever dropped"
+    left = store.select("SELECT count(*) AS n, wk_us(max(ts)) AS newest FROM log_records").to_pylist()[0]
+    assert left["newest"] < now[0]
+    assert left["n"] > before // 4
     store.close()
