@@ -130,6 +130,8 @@ class Agent:
             began = time.monotonic()
             self.store = self._open()
             log.info("store open after %.2f s", time.monotonic() - began)
+            for notice in self.store.info().notices:
+                log.warning("%s", notice)
             try:
                 asyncio.run(self._watch())
             finally:
@@ -253,7 +255,7 @@ class Agent:
         """On the sampler's watching thread."""
         self.sampler_message = message
         if message:
-            log.warning("sampler %s: %s", state, message)
+            log.log(logging.WARNING if state == "down" else logging.INFO, "sampler %s: %s", state, message)
         self._loop.call_soon_threadsafe(self._status_due.set)
 
     def host_name(self) -> str:

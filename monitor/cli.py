@@ -152,9 +152,15 @@ def agent(
     used = time.process_time()
     logging.getLogger("watchkeeper.agent").info("code loaded in %.2f s; %.2f s of CPU so far", loaded, used)
     command = shlex.split(sampler_command) if sampler_command else None
-    Agent(settings, data, environ=os.environ, sampler_command=command, parent=parent).run()
+    code = 0
+    try:
+        Agent(settings, data, environ=os.environ, sampler_command=command, parent=parent).run()
+    except MonitorError as error:
+        say_error(error, as_json=False)
+        code = error.exit_code
     logging.shutdown()
-    os._exit(0)  # all is written and closed; taking the interpreter apart would take up to a second more
+    sys.stderr.flush()
+    os._exit(code)  # all is written and closed; taking the interpreter apart would take up to a second more
 
 
 @app.command(hidden=True, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})

@@ -39,11 +39,17 @@ def config_path(option: Path | None, environ: Mapping[str, str]) -> Path:
 
 
 def make_data_dir(path: Path) -> None:
-    """Create the data directory, readable by its owner alone.
+    """Create the data directory, readable by its owner alone; an empty one that is there already is closed to others.
 
     Raises:
-        ConfigError: it cannot be created, is no directory, or cannot be written.
+        ConfigError: it cannot be created, is no directory, cannot be written, or others may write in it.
     """
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        raise ConfigError(
+            f"the name of the data directory {str(path)!r} is not UTF-8", hint="choose another one with --data-dir"
+        ) from error
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
@@ -56,6 +62,25 @@ def make_data_dir(path: Path) -> None:
             f"the data directory {path} is not writable",
             hint=f"make it yours (chown, chmod u+rwx {path}), or choose another one with --data-dir",
         )
+    if hasattr(os, "getuid"):
+        _close_to_others(path)
+
+
+def _close_to_others(path: Path) -> None:
+    """What is kept there is the owner's; who can write there could plant links and another agent's address."""
+    info = path.stat()
+    if readable_by_others(path) and info.st_uid == os.getuid() and not any(path.iterdir()):
+        path.chmod(0o700)
+    elif info.st_mode & stat.S_IWOTH:
+        raise ConfigError(
+            f"anybody may write in the data directory {path}",
+            hint=f"choose one of your own with --data-dir, or close it: chmod 700 {path}",
+        )
+
+
+def readable_by_others(path: Path) -> bool:
+    """Whether other accounts of this machine may look into a directory."""
+    return hasattr(os, "getuid") and bool(path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO))
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from monitor.errors import StoreError
+from monitor.paths import readable_by_others
 from monitor.store.interface import StoreInfo
 
 if TYPE_CHECKING:
@@ -115,6 +116,8 @@ class Reporter:
         found = [f"the sampler is {agent.sampler.state}: {agent.sampler_message}"] if agent.sampler_message else []
         if agent.writer.state != "ok":
             found.append(f"the store is {agent.writer.state}: {agent.writer.message}")
+        if readable_by_others(agent.data_dir):
+            found.append(f"other accounts may look into {agent.data_dir}: chmod 700 closes it")
         found += [f"{key} takes effect at the next start" for key in agent.restart_needed]
         return found
 

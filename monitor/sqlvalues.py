@@ -24,6 +24,24 @@ def plain(value: Any) -> Any:
 
 
 def plain_rows(table: pa.Table) -> list[list[Any]]:
-    """The rows of a table as lists of JSON values."""
-    columns = [[plain(value) for value in column.to_pylist()] for column in table.columns]
+    """The rows of a table as lists of JSON values; what Python has no value for as Arrow writes it."""
+    columns = [[plain(value) for value in _values(column)] for column in table.columns]
     return [list(row) for row in zip(*columns, strict=True)]
+
+
+def _values(column: pa.ChunkedArray) -> list[Any]:
+    try:
+        values: list[Any] = column.to_pylist()
+    except (OverflowError, ValueError):  # ValueError: nanoseconds that are no whole microseconds
+        return [_value(scalar) for scalar in column]
+    return values
+
+
+def _value(scalar: pa.Scalar) -> Any:
+    try:
+        return scalar.as_py()
+    except (OverflowError, ValueError):
+        pass
+    if isinstance(scalar, pa.ListScalar):
+        return [_value(item) for item in scalar.values]
+    return scalar.cast(pa.string()).as_py()

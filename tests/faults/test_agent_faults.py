@@ -213,6 +213,60 @@ def test_a_directory_that_cannot_be_written(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+def refused(data_dir: str | bytes) -> list[str]:
+    """An agent that must not start: what it says, line by line."""
+    command = [sys.executable, "-m", "monitor", "agent", "--quiet", "--data-dir", data_dir]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2, done.stderr
+    return done.stderr.splitlines()
+
+
+def test_a_data_directory_of_everybody_is_refused(tmp_path: Path) -> None:
+    """Where anybody may write, links and a false address could be planted; nothing is left there."""
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    (shared / "something").write_text("", "utf-8")
+    shared.chmod(0o1777)
+    said = refused(str(shared))
+    assert said[0].startswith("error: anybody may write in")
+    assert "chmod 700" in said[1]
+    assert [path.name for path in shared.iterdir()] == ["something"]
+    assert shared.stat().st_mode & 0o7777 == 0o1777
+
+
+def test_a_name_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
+    """Two lines, no traceback."""
+    said = refused(os.fsencode(tmp_path) + b"/a\xff")
+    assert len(said) == 2
+    assert "is not UTF-8" in said[0]
+
+
+def test_something_in_the_place_of_the_socket_is_said(tmp_path: Path) -> None:
+    """An agent that fails after its store is open says why in two lines, and nothing else."""
+    data = tmp_path / "data"
+    (data / "agent.sock").mkdir(parents=True)
+    said = refused(str(data))
+    assert len(said) == 2, said
+    assert "cannot listen" in said[0]
+
+
+def test_an_open_directory_is_closed_or_told(make_agent: Make, tmp_path: Path) -> None:
+    """An empty data directory is closed to other accounts; about one with other things in it there is a warning."""
+    empty, used = tmp_path / "empty", tmp_path / "used"
+    for place in (empty, used):
+        place.mkdir()
+        place.chmod(0o755)
+    (used / "mine").write_text("", "utf-8")
+    agent = make_agent(data_dir=empty)
+    assert empty.stat().st_mode & 0o777 == 0o700
+    assert not [text for text in agent.api.status().warnings if "other accounts" in text]
+    agent.stop()
+    agent = make_agent(data_dir=used)
+    assert used.stat().st_mode & 0o777 == 0o755
+    assert [text for text in agent.api.status().warnings if "chmod 700" in text and "other accounts" in text]
+    agent.stop()
+
+
 def test_a_long_data_directory_still_has_a_socket(make_agent: Make, tmp_path: Path) -> None:
     """A path too long for a socket: the socket lies in a private directory elsewhere, and clients find it."""
     deep = tmp_path / ("d" * 60) / ("e" * 60)

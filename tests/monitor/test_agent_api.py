@@ -284,6 +284,16 @@ def test_query_is_read_only(api: Client, wait_for: Wait) -> None:
         assert caught.value.status == 400, sql
 
 
+def test_query_answers_with_any_value(api: Client) -> None:
+    """Every type of the engine, with its smallest and greatest value, becomes JSON; what Python cannot hold, text."""
+    answer = api.query("SELECT * FROM test_all_types()")
+    rows = [dict(zip(answer.columns, row, strict=True)) for row in answer.rows]
+    assert [row["bool"] for row in rows] == [False, True, None]
+    assert isinstance(rows[1]["timestamp"], str)
+    assert rows[1]["bigint"] == str(2**63 - 1)
+    assert rows[0]["timestamp_array"] == []
+
+
 def test_openapi_describes_every_route(api: Client) -> None:
     """Every route and parameter has words, and errors are documented."""
     paths = api.get_json("/openapi.json")["paths"]
