@@ -273,7 +273,7 @@ class Jobs:
         if size < POOL_BYTES or masker is None:
             return None
         if self.pool is None:
-            self.pool = Pool(masker.extra, self._around.mask)
+            self.pool = Pool(masker.extra)
         return self.pool
 
     def _rest(self) -> None:

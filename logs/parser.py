@@ -86,7 +86,7 @@ class BlockParser:
         starts = _line_starts(data, base)
         rows = self._by_segment(text, starts, base + len(data), state, undated) if text is original else None
         if rows is None:
-            rows = self._by_line(text, original, starts, base + len(data), state, undated)
+            rows = self.by_line(text, original, starts, base + len(data), state, undated)
         state.line_no += len(starts)
         if rows.ts and rows.ts_from[-1] in FROM_LINES:
             state.previous_ts = rows.ts[-1]
@@ -133,9 +133,7 @@ class BlockParser:
 
     def _by_segment(self, text: str, starts: list[int], end: int, state: ReadState, undated: Undated) -> Rows | None:
         """Runs of one-line records of the file's format at once, only what lies between them line by line; None when that would not pay."""
-        if not isinstance(self.primary, RegexFormat) or not self.primary.dated:
-            return None
-        if self.primary.wraps or self.primary.follows is not None:
+        if not isinstance(self.primary, RegexFormat) or not self.primary.alone:
             return None
         columns = self.primary.columns(text, self._times)
         if columns is None or len(columns.others) * 4 > len(starts):
@@ -150,7 +148,7 @@ class BlockParser:
             previous = rows.ts[-1] if rows.ts and rows.ts_from[-1] in FROM_LINES else state.previous_ts
             read = ReadState(state.line_no + first, previous)
             part = "\n".join(lines[first:last])
-            rows.extend(self._by_line(part, part, starts[first:last], block.start(last), read, undated))
+            rows.extend(self.by_line(part, part, starts[first:last], block.start(last), read, undated))
             at = last
         rows.extend(block.rows(at, len(starts)))
         return rows
@@ -171,9 +169,10 @@ class BlockParser:
             return None
         return self._registry.first(line, self._times, but=primary)
 
-    def _by_line(  # noqa: PLR0913, PLR0917 - collaborators and settings, named at the call
+    def by_line(  # noqa: PLR0913, PLR0917 - collaborators and settings, named at the call
         self, text: str, original: str, starts: list[int], end: int, state: ReadState, undated: Undated
     ) -> Rows:
+        """The records of `text`, read line by line; `original` has the same lines as they were written, secrets hidden. `state` stays."""
         lines = text.split("\n")
         originals = lines if text is original else original.split("\n")
         dated = bool(self.primary and self.primary.dated)

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from logs.chunk import Answer, Chunk, ChunkParser
 from logs.errors import LogsError
+from logs.secrets import mask_of
 from logs.worker import LENGTHS, read_message
 
 _ROOT: Final = Path(__file__).resolve().parents[1]
@@ -38,14 +39,12 @@ class Pool:
 
     Args:
         patterns: further patterns of secrets, see `masking.Masker`.
-        mask: the same masking, for pieces parsed here.
         size: how many processes; None: one a core, at most four (the store takes no more).
     """
 
-    def __init__(self, patterns: Sequence[str], mask: Callable[[str], str], size: int | None = None) -> None:
+    def __init__(self, patterns: Sequence[str], size: int | None = None) -> None:
         self.size = size if size is not None else min(_MOST, _cores())
         self._patterns = list(patterns)
-        self._mask = mask
         self._idle: deque[_Worker] = deque()
         self._all: set[_Worker] = set()
         self._lock = threading.Lock()
@@ -89,7 +88,7 @@ class Pool:
             if answer.error is not None:
                 raise LogsError(f"A piece of {chunk.source} could not be parsed: {answer.error}", hint="Report this.")
             return rows, answer
-        return ChunkParser(self._mask).parse(chunk, data)
+        return ChunkParser(mask_of(self._patterns)).parse(chunk, data)
 
     def _worker(self) -> "_Worker":
         with self._lock:

@@ -78,33 +78,45 @@ class Rows:
 
     def table(self, owner: "Owner", host: str, ingested: int) -> pa.Table:
         """The rows of `log_records`; columns in which nothing stands are left out."""
-        number = len(self)
+        return owned(self.columns(), owner, host, ingested)
+
+    def columns(self) -> pa.Table:
+        """Like `table`, without what all records of a file share."""
         columns: dict[str, pa.Array] = {
-            "host": _same_text(host, number),
-            "file_id": pa.repeat(pa.scalar(owner.file_id, pa.int64()), number),
             "pos": pa.array(self.pos, pa.int64()),
             "ts": pa.array(self.ts, pa.int64()).view(_US),
             "ts_from": _text(self.ts_from),
-            "ingested": pa.repeat(pa.scalar(ingested, pa.int64()), number).view(_US),
             "level": pa.array(self.level, pa.uint8()),
-            "source": _same_text(owner.source, number),
             "prefix": pa.array(self.prefix, pa.string()),
             "message": pa.array(self.message, pa.string()),
             "lines": pa.array(self.lines, pa.int32()),
             "format": _text(self.format),
+            "line_no": pa.array(self.line_no, pa.int64()),
         }
-        if owner.numbered:
-            columns["line_no"] = pa.array(self.line_no, pa.int64())
-        if owner.runs is not None:
-            columns["run"] = pa.array(owner.runs, pa.int64())
-        elif owner.run is not None:
-            columns["run"] = pa.repeat(pa.scalar(owner.run, pa.int64()), number)
         if _any(self.pid):
             columns["pid"] = pa.array(self.pid, pa.int32())
         for name, values in (("logger", self.logger), ("raw", self.raw), ("fields", self.fields)):
             if _any(values):
                 columns[name] = _text(values) if name == "logger" else pa.array(values, pa.string())
         return pa.table(columns)
+
+
+def owned(columns: pa.Table, owner: "Owner", host: str, ingested: int) -> pa.Table:
+    """The columns of records with those that all of them share."""
+    number = columns.num_rows
+    shared: dict[str, pa.Array] = {
+        "host": same_text(host, number),
+        "file_id": pa.repeat(pa.scalar(owner.file_id, pa.int64()), number),
+        "ingested": pa.repeat(pa.scalar(ingested, pa.int64()), number).view(_US),
+        "source": same_text(owner.source, number),
+    }
+    if owner.runs is not None:
+        shared["run"] = pa.array(owner.runs, pa.int64())
+    elif owner.run is not None:
+        shared["run"] = pa.repeat(pa.scalar(owner.run, pa.int64()), number)
+    if not owner.numbered:
+        columns = columns.drop_columns("line_no")
+    return pa.table({**shared, **{name: columns.column(name) for name in columns.column_names}})
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,12 +134,13 @@ def _any(values: Sequence[object]) -> bool:
     return values.count(None) < len(values)
 
 
-def _same_text(value: str, number: int) -> pa.Array:
+def same_text(value: str, number: int) -> pa.Array:
+    """A column of one text."""
     return pa.DictionaryArray.from_arrays(pa.repeat(pa.scalar(0, pa.int32()), number), pa.array([value], pa.string()))
 
 
 def _text(values: Sequence[str | None]) -> pa.Array:
     """Texts of which there are few."""
     if values and values.count(values[0]) == len(values) and values[0] is not None:
-        return _same_text(values[0], len(values))
+        return same_text(values[0], len(values))
     return pa.array(values, pa.string()).dictionary_encode()

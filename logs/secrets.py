@@ -1,10 +1,10 @@
 """Hiding secrets in blocks of lines, fast: what is a secret, another part decides; here is only asked where one could be."""
 
-from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import re2
 
 from monitor.masking import Masker
@@ -30,7 +30,8 @@ class LineMask:
     def __call__(self, text: str) -> str:
         """The text with its secrets hidden; the very same object when there are none."""
         if self._suspect is not None:
-            found = self._suspected(text)
+            data = text.encode("utf-8", "surrogatepass")
+            found = self._suspected(data, None)
             if not found:
                 return text
             lines = text.split("\n")
@@ -45,18 +46,25 @@ class LineMask:
                 lines[number], changed = masked.replace("\n", " "), True
         return "\n".join(lines) if changed else text
 
-    def _suspected(self, text: str) -> list[int]:
-        """Numbers of the lines that may hold a secret."""
-        data = text.encode("utf-8", "surrogatepass")
+    def suspects(self, data: bytes, ends: npt.NDArray[np.int64]) -> list[int] | None:
+        """Numbers of the lines of `data` that may hold a secret, where they end at `ends`; None when any may."""
+        return self._suspected(data, ends) if self._suspect is not None else None
+
+    def _suspected(self, data: bytes, ends: npt.NDArray[np.int64] | None) -> list[int]:
         found: list[int] = []
-        ends: list[int] | None = None
         for match in self._suspect.finditer(data):
             if ends is None:
-                ends = _line_ends(data)
-            number = bisect_right(ends, match.start() - 1)
+                ends = np.flatnonzero(np.frombuffer(data, np.uint8) == ord("\n"))
+            number = int(np.searchsorted(ends, match.start()))
             if not found or found[-1] != number:
                 found.append(number)
         return found
+
+
+def mask_of(patterns: Sequence[str]) -> LineMask:
+    """The mask of a masker with these further patterns."""
+    masker = Masker(patterns)
+    return LineMask(masker.mask_text, masker.suspect)
 
 
 def masker_of(mask: Callable[[str], str]) -> Masker | None:
@@ -69,11 +77,6 @@ def suspect_of(mask: Callable[[str], str]) -> str | None:
     """What every text matches in which `mask` would hide something; None when that is not known."""
     masker = masker_of(mask)
     return masker.suspect if masker is not None else None
-
-
-def _line_ends(data: bytes) -> list[int]:
-    ends: list[int] = np.flatnonzero(np.frombuffer(data, np.uint8) == ord("\n")).tolist()
-    return ends
 
 
 def _hide_keys(lines: list[str]) -> bool:

@@ -11,9 +11,15 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
 SECOND: Final = 1_000_000
 DAY: Final = 86_400 * SECOND
 _CACHE: Final = 8192
+_LONGEST: Final = 64
 _MAX_EPOCH_S: Final = 4_102_444_800  # 2100: later numbers are milliseconds and finer
 
 ZONES: Final[dict[str, int]] = {
@@ -150,12 +156,33 @@ class TimeReader:
             if len(self._rests) > _CACHE:
                 self._rests.clear()
             rest = self._rests[text[19:]] = _rest(text[19:])
-        key = (text[:19], rest[1])
+        base = self._second(text[:19], rest[1])
+        return None if base is None else base + rest[0]
+
+    def _second(self, text: str, offset: int | None) -> int | None:
+        """The time of the first 19 characters, `offset` seconds east of Greenwich."""
+        key = (text, offset)
         base = self._heads.get(key)
         if base is None and key not in self._heads:
-            match = _ISO.match(key[0])
-            base = self._remember(key, _local(_six(match.groups()), rest[1]) if match else None)
-        return None if base is None else base + rest[0]
+            match = _ISO.match(text)
+            base = self._remember(key, _local(_six(match.groups()), offset) if match else None)
+        return base
+
+    def iso_column(self, texts: pa.StringArray) -> npt.NDArray[np.int64] | None:
+        """`iso` of a column, asked once a second and once a rest; None when one of them is no time."""
+        whole = texts.cast(pa.binary())
+        heads = pc.binary_slice(whole, 0, 19).cast(pa.string()).dictionary_encode()
+        rests = pc.binary_slice(whole, 19, _LONGEST).cast(pa.string()).dictionary_encode()
+        parts = [_rest(text) for text in rests.dictionary.to_pylist()]
+        places, seconds = np.asarray(rests.indices), np.asarray(heads.indices)
+        micros: npt.NDArray[np.int64] = np.array([part for part, _ in parts], np.int64)[places]
+        for offset in {offset for _, offset in parts}:
+            bases = [self._second(text, offset) for text in heads.dictionary.to_pylist()]
+            if None in bases:
+                return None
+            here = np.array([other == offset for _, other in parts], np.bool_)[places]
+            micros[here] += np.array(bases, np.int64)[seconds[here]]
+        return micros
 
     def compact(self, text: str) -> int | None:
         """`20260131 10:11:12`, `20260131.101112,345`, `20260131-10:11:12`."""

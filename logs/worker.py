@@ -14,9 +14,8 @@ import msgspec
 import pyarrow as pa
 
 from logs.chunk import Answer, Chunk, ChunkParser
-from logs.secrets import LineMask
+from logs.secrets import mask_of
 from monitor.errors import MonitorError
-from monitor.masking import Masker
 
 LENGTHS: Final = struct.Struct(">II")
 _COLLECT_EVERY: Final = 64
@@ -38,8 +37,7 @@ def main() -> int:
     first = read_message(source)
     if first is None:
         return 0
-    masker = Masker(msgspec.json.decode(first[0], type=list[str]))
-    parser = ChunkParser(LineMask(masker.mask_text, masker.suspect))
+    parser = ChunkParser(mask_of(msgspec.json.decode(first[0], type=list[str])))
     gc.freeze()
     gc.disable()  # rows make no cycles, and looking for some costs a tenth of the time
     done = 0

@@ -113,15 +113,20 @@ class RegexFormat:
         self._level = groups.get("level", 0)
         self._logger = groups.get("logger", 0)
         self._pid = groups.get("pid", 0)
-        self._time = time
+        self.time = time
         self._level_of = level_of
-        self._default = default
+        self.default = default
         self._levels: dict[str, int] = {}
 
     @property
     def dated(self) -> bool:
         """Whether its lines carry a time."""
-        return self._time is not None
+        return self.time is not None
+
+    @property
+    def alone(self) -> bool:
+        """Whether a dated header, between two others, is a record whatever stands before it: many lines can be read at once."""
+        return self.dated and not self.wraps and self.follows is None
 
     def read(self, line: str, times: TimeReader) -> Header | None:
         """See `Format.read`."""
@@ -129,10 +134,10 @@ class RegexFormat:
         if match is None:
             return None
         ts = None
-        if self._time is not None and self._ts:
+        if self.time is not None and self._ts:
             text = match.group(self._ts)
             if text is not None:
-                ts = self._time(times, text)
+                ts = self.time(times, text)
                 if ts is None:
                     return None
         end = match.end()
@@ -155,17 +160,17 @@ class RegexFormat:
 
     def fallback(self, line: str, end: int) -> int:
         """The level of a line that names none."""
-        return levels.in_text(line[end:]) if self._default is None else self._default
+        return levels.in_text(line[end:]) if self.default is None else self.default
 
     def columns(self, text: str, times: TimeReader) -> "LineColumns | None":
         """All lines of `text` at once; None when a header has a time that is none."""
         parts = list(zip(*self._lines.findall(text), strict=True))
         prefixes, messages = parts[0], parts[-2]
-        stamps = parts[self._ts] if self._time is not None else prefixes
+        stamps = parts[self._ts] if self.time is not None else prefixes
         others = [number for number, stamp in enumerate(stamps) if not stamp]
         ts: list[int] = []
-        if self._time is not None:
-            time = self._time
+        if self.time is not None:
+            time = self.time
             read = [time(times, value) if value else 0 for value in parts[self._ts]]
             ts = [value for value in read if value is not None]
             if len(ts) != len(read):
@@ -182,12 +187,12 @@ class RegexFormat:
 
     def _level_column(self, parts: "list[tuple[str, ...]]", messages: tuple[str, ...]) -> list[int]:
         if not self._level:
-            return levels.in_texts(messages) if self._default is None else [self._default] * len(messages)
+            return levels.in_texts(messages) if self.default is None else [self.default] * len(messages)
         words = parts[self._level]
-        known = {word: self.level(word) for word in set(words)}
+        known = {word: self.level(word) if word else levels.UNKNOWN for word in set(words)}
         column = [known[word] for word in words]
-        if 0 in known.values() and self._default != levels.UNKNOWN:
-            shown = levels.in_texts(messages) if self._default is None else [self._default] * len(messages)
+        if 0 in known.values() and self.default != levels.UNKNOWN:
+            shown = levels.in_texts(messages) if self.default is None else [self.default] * len(messages)
             return [number or other for number, other in zip(column, shown, strict=True)]
         return column
 

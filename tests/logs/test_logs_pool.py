@@ -185,8 +185,7 @@ def test_a_closed_pool_says_so_and_leaves_nothing(monkeypatch: pytest.MonkeyPatc
     """Pieces of a closed pool fail with a hint; a pool whose processes cannot live parses by itself."""
     chunk = logs_chunk()
     data = b"2026-03-01 10:00:00,000 - app - INFO - one password=hunter2x9\n"
-    masker = Masker()
-    pool = Pool((), masker.mask_text, 1)
+    pool = Pool((), 1)
     table, answer = pool.submit(chunk, data).result(60)
     assert table.column("message").to_pylist() == ["one password=***"]
     assert answer.last_ts is not None
@@ -194,7 +193,7 @@ def test_a_closed_pool_says_so_and_leaves_nothing(monkeypatch: pytest.MonkeyPatc
     pool.close()
     assert not Path(f"/proc/{pid}").exists()
     monkeypatch.setattr("sys.executable", "/bin/false")
-    broken = Pool((), masker.mask_text, 1)
+    broken = Pool((), 1)
     other, _ = broken.submit(chunk, data).result(60)
     assert other.equals(table) or pa.concat_tables([other, table]).num_rows == 2
     assert broken.deaths == 2
