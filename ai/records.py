@@ -1,4 +1,4 @@
-"""Rows of the AI tables (`ai_calls`, `benchmark_runs`, `benchmark_samples`; `monitor/store/schema`), as Arrow tables.
+"""Rows of the AI tables (`ai_calls`, `benchmark_runs`, `benchmark_samples`, `ai_kept`; `monitor/store/schema`), as Arrow tables.
 
 Times are microseconds since the epoch, UTC; durations seconds; sizes bytes; None is not available.
 """
@@ -79,6 +79,16 @@ class BenchmarkSampleRecord:
     error: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class KeptRecord:
+    """Something to be known again after a restart: `value` is JSON, one row a kind and name."""
+
+    kind: str
+    name: str
+    ts: int
+    value: str
+
+
 _CALLS: Final = pa.schema(
     [
         ("host", pa.string()), ("ts", _TS), ("call", pa.string()), ("attempt", pa.int32()), ("purpose", pa.string()), ("backend", pa.string()),
@@ -104,6 +114,12 @@ _SAMPLES: Final = pa.schema(
 )  # fmt: skip
 
 
+_KEPT: Final = pa.schema(
+    [("host", pa.string()), ("kind", pa.string()), ("name", pa.string()), ("ts", _TS), ("value", pa.string())]
+)
+KEPT_KEYS: Final = ("host", "kind", "name")
+
+
 def calls_table(host: str, calls: Sequence[CallRecord]) -> pa.Table:
     """Rows of `ai_calls`."""
     return _table(host, calls, _CALLS)
@@ -117,6 +133,11 @@ def runs_table(host: str, runs: Sequence[BenchmarkRunRecord]) -> pa.Table:
 def samples_table(host: str, samples: Sequence[BenchmarkSampleRecord]) -> pa.Table:
     """Rows of `benchmark_samples`."""
     return _table(host, samples, _SAMPLES)
+
+
+def kept_table(host: str, rows: Sequence[KeptRecord]) -> pa.Table:
+    """Rows of `ai_kept`."""
+    return _table(host, rows, _KEPT)
 
 
 def _table(host: str, rows: Sequence[Any], schema: pa.Schema) -> pa.Table:

@@ -120,7 +120,8 @@ class LoadSpec:
         context: tokens of context **per request**; a server that decides itself is checked against it.
         parallel: requests answered at the same time.
         kv_type: element type of the key-value cache.
-        threads: CPU threads; None lets the engine choose.
+        threads: CPU threads that generate; None lets the engine choose.
+        prompt_threads: CPU threads that read a prompt; None: as many as generate, or the engine's choice where `threads` is None.
         gpu_layers: layers on the GPU; None lets the engine choose, 0 keeps all on the CPU.
     """
 
@@ -129,6 +130,7 @@ class LoadSpec:
     parallel: int = 1
     kv_type: KvType = "f16"
     threads: int | None = None
+    prompt_threads: int | None = None
     gpu_layers: int | None = None
 
 
@@ -286,6 +288,8 @@ class LoadReport:
     engine_version: str = ""
     device: str = ""
     notes: tuple[str, ...] = ()
+    threads: int | None = None
+    prompt_threads: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,6 +66,17 @@ class Live(Shape):
     last_error: str
 
 
+class InUse(Shape):
+    """How a model of ours is loaded, and why; `benchmark` is the one whose winner was taken over."""
+
+    backend: str
+    model: str
+    settings: str
+    benchmark: str | None
+    taken: int | None
+    sentence: str
+
+
 class AiBackend(Shape):
     """An engine: how it is, what it would serve, what it holds, what it can, how it did."""
 
@@ -90,6 +101,7 @@ class AiBackend(Shape):
     breaker_reason: str = ""
     retry_in_s: float | None = None
     live: Live | None = None
+    in_use: InUse | None = None
     measured_in: str | None = None
     measured: dict[str, Metric] = Field(default_factory=dict)
 
@@ -235,6 +247,8 @@ class Load(Shape):
     engine_version: str = ""
     device: str = ""
     notes: list[str] = Field(default_factory=list)
+    threads: int | None = None
+    prompt_threads: int | None = None
 
 
 class Batch(Shape):
@@ -336,6 +350,18 @@ class Hypothesis(Shape):
     high: float | None = None
 
 
+class Offer(Shape):
+    """Settings that were shown to be faster than those in use: to be taken over, or `taken` already."""
+
+    backend: str
+    settings: str
+    sentence: str
+    threads: int | None
+    prompt_threads: int | None
+    kv_type: str
+    taken: bool = False
+
+
 class BenchmarkReport(Shape):
     """A whole benchmark."""
 
@@ -356,6 +382,7 @@ class BenchmarkReport(Shape):
     sentence: str
     notes: list[str] = Field(default_factory=list)
     hypothesis: Hypothesis
+    offer: Offer | None = None
 
 
 class HistoryRow(Shape):

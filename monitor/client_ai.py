@@ -76,6 +76,14 @@ class AiClient:
         """Repeat a benchmark; the new one's id."""
         return self._read(ai_models.BenchmarkStarted, "POST", f"/v1/ai/benchmarks/{_part(benchmark)}/replay").id
 
+    def use(self, benchmark: str) -> ai_models.InUse:
+        """Load the model as the winner of a benchmark of settings from now on."""
+        return self._read(ai_models.InUse, "POST", f"/v1/ai/benchmarks/{_part(benchmark)}/use")
+
+    def reset(self, backend: str) -> ai_models.InUse:
+        """Back to an engine's own settings."""
+        return self._read(ai_models.InUse, "POST", f"/v1/ai/backends/{_part(backend)}/reset")
+
     def compare(self, before: str, after: str) -> ai_models.Compared:
         """Two benchmarks."""
         return self._read(ai_models.Compared, "GET", "/v1/ai/compare", {"a": before, "b": after})

@@ -131,6 +131,8 @@ class LoadRow(_Frozen):
     device: str
     prompt_tokens: int | None = None
     notes: list[str] = []
+    threads: int | None = None
+    prompt_threads: int | None = None
 
 
 class QualityRow(_Frozen):

@@ -156,6 +156,7 @@ class AIBackendBenchmark:
             model=report.model, cold_s=cold, warm_s=warm.seconds.value, context=report.context, parallel=report.parallel,
             kv_type=report.kv_type, quantization=report.quantization, weights=report.weights, template=report.template,
             engine_version=report.engine_version, device=report.device, prompt_tokens=tokens, notes=list(report.notes),
+            threads=report.threads, prompt_threads=report.prompt_threads,
         )  # fmt: skip
 
     async def _pairs(self, entries: Sequence[_Entry]) -> None:

@@ -122,6 +122,13 @@ class HybridAIBackend:
         order = [*self.choice().order, *(name for name in self._slots if name not in self.choice().order)]
         return [self._state(self._slots[name]) for name in order]
 
+    def remember(self, calls: Sequence[CallRecord]) -> None:
+        """Go on from calls of before (oldest first): live figures, and the level from which drift is told; no alarm is raised."""
+        for call in calls:
+            slot = self._slots.get(call.backend)
+            if slot is not None and call.purpose == self._purpose:
+                slot.live.add(call)
+
     async def context(self) -> int | None:
         """Tokens of context of the backend that would be asked first."""
         usable = [n for n in self.choice().order if self._slots[n].breaker.allows()]

@@ -32,6 +32,8 @@ from ai.service.contenders import LineUp, line_up
 from ai.service.errors import BenchmarkBusy, NoEngine
 from ai.service.options import BenchmarkOptions
 from ai.service.records import Records
+from ai.service.settings_won import Won
+from ai.types import LoadSpec
 from monitor.errors import MonitorError
 
 log = logging.getLogger("watchkeeper.ai")
@@ -79,6 +81,7 @@ class BenchmarkDesk:
         watch: readings of the machine; from `/proc` when None.
         before: called before a benchmark loads anything: gives idle memory back.
         after: called with each report.
+        won: settings that were taken over for a model; may block.
     """
 
     def __init__(  # noqa: PLR0913 - collaborators come through the constructor
@@ -92,10 +95,11 @@ class BenchmarkDesk:
         watch: Watch | None = None,
         before: Callable[[], Awaitable[None]],
         after: Callable[[BenchmarkReport], None],
+        won: Callable[[Candidate], Won | None] = lambda _: None,
     ) -> None:
         self._config, self._usable, self._records = config, usable, records
         self._facts, self._gpu, self._before, self._after = facts, gpu, before, after
-        self._watch = watch
+        self._watch, self._won = watch, won
         self._job: Job | None = None
         self._task: asyncio.Task[None] | None = None
         self._closing: set[asyncio.Future[None]] = set()
@@ -117,9 +121,9 @@ class BenchmarkDesk:
         config = self._config()
         plan = replay_plan(replayed) if replayed else options.plan(config)
         found = await self._usable()
+        lined = await asyncio.to_thread(line_up, found, options, plan, self._used)
         if self.running:
             raise BenchmarkBusy("A benchmark is running.", hint="Wait for it, or cancel it.")
-        lined = line_up(found, options, plan)
         if lined is None:
             raise NoEngine(
                 "No engine can be measured here.", hint="The cards of the engines say what each of them needs."
@@ -131,6 +135,10 @@ class BenchmarkDesk:
         self._task = asyncio.create_task(self._run(job), name="benchmark")
         self._task.add_done_callback(lambda task: _ended_badly(job, task))
         return job.id
+
+    def _used(self, candidate: Candidate, spec: LoadSpec) -> LoadSpec:
+        won = self._won(candidate) if candidate.embedded else None
+        return won.applied(spec) if won else spec
 
     def cancel(self) -> bool:
         """Ask for the end; what was measured is kept. Whether one ran."""

@@ -1,14 +1,14 @@
 """Who is measured against whom: engines, two settings of one engine, or an engine with itself."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
-from ai.backends.llamacpp_embedded import default_threads
+from ai.backends.llamacpp_embedded import chosen_threads, default_threads
 from ai.benchmark import BenchmarkPlan, Contender
 from ai.service.candidates import Candidate
 from ai.service.options import BenchmarkOptions
-from ai.types import LoadSpec
+from ai.types import KvType, LoadSpec
 
 CONTEXT: Final = 2048
 _MOST_SLOTS: Final = 4
@@ -29,8 +29,14 @@ class LineUp:
         return [c.backend.name for c in self.contenders]
 
 
-def line_up(found: Sequence[Candidate], options: BenchmarkOptions, plan: BenchmarkPlan) -> LineUp | None:
-    """The contenders for what was asked; None when there is no engine."""
+Used = Callable[[Candidate, LoadSpec], LoadSpec]
+"""A specification with the settings that a model is used with."""
+
+
+def line_up(
+    found: Sequence[Candidate], options: BenchmarkOptions, plan: BenchmarkPlan, used: Used = lambda _, spec: spec
+) -> LineUp | None:
+    """The contenders for what was asked, each with the settings it is used with; None when there is no engine."""
     chosen = [c for c in found if options.backends is None or c.name in options.backends]
     if not chosen:
         return None
@@ -44,38 +50,43 @@ def line_up(found: Sequence[Candidate], options: BenchmarkOptions, plan: Benchma
             if len(chosen) > 1
             else f"{chosen[0].name} is the only engine that can be used here, so it has nothing to be compared with."
         )
-        return LineUp("engines", tuple(_contender(c, c.name, spec) for c in chosen), note)
+        return LineUp("engines", tuple(_contender(c, c.name, used(c, spec)) for c in chosen), note)
     only = chosen[0]
     alone = (
         f"{only.label} is the only engine that can be used here"
         if len(found) == 1
         else f"{only.label} alone was chosen"
     )
-    threads = default_threads()
     if kind == "settings" and only.engine == "llamacpp":
-        return _settings(only, spec, alone, threads)
+        return _settings(only, used(only, spec), alone)
     note = f"{alone}, so it is measured against itself: no difference should be shown, and one would mean that this machine is too unsteady to trust."
+    spec = used(only, spec)
     return LineUp("self-check", (_contender(only, only.name, spec), _contender(only, f"{only.name} again", spec)), note)
 
 
-def _settings(only: Candidate, spec: LoadSpec, alone: str, threads: int) -> LineUp:
-    """All threads against half of them where there are any to give up, else a smaller cache."""
-    if threads > 1:
-        half = threads // 2
-        few = LoadSpec("", context=spec.context, parallel=spec.parallel, threads=half)
-        name = f"{only.name}, {half} thread{'s' if half > 1 else ''}"
-        note = f"{alone}, so two of its settings are compared: {threads} threads against {half}. Two engines need a second one, such as Ollama."
-        return LineUp("settings", (_contender(only, only.name, spec), _contender(only, name, few)), note)
-    small = LoadSpec("", context=spec.context, parallel=spec.parallel, kv_type="q8_0")
-    note = f"{alone}, so two of its settings are compared: a cache of f16 against one of q8_0."
-    return LineUp(
-        "settings", (_contender(only, only.name, spec), _contender(only, f"{only.name}, q8_0 cache", small)), note
-    )
+def _settings(only: Candidate, spec: LoadSpec, alone: str) -> LineUp:
+    """The threads in use against all and against half of them where that is something else, else a smaller cache."""
+    every = default_threads()
+    now, prompts = chosen_threads(only.path, spec) if only.path is not None else (every, every)
+    spec = replace(spec, threads=now, prompt_threads=prompts)
+    reference = _contender(only, only.name, spec)
+    others = [count for count in (every, every // 2) if count >= 1 and count != now]
+    if others:
+        rivals = [_contender(only, f"{only.name}, {_threads(n)}", replace(spec, threads=n)) for n in others]
+        shown = " and ".join(str(n) for n in others)
+        note = f"{alone}, so settings of it are compared: {_threads(now)}, as it is used, against {shown}. Two engines need a second one, such as Ollama."
+        return LineUp("settings", (reference, *rivals), note)
+    other: KvType = "q8_0" if spec.kv_type == "f16" else "f16"
+    note = f"{alone}, so two of its settings are compared: a cache of {spec.kv_type} against one of {other}."
+    small = _contender(only, f"{only.name}, {other} cache", replace(spec, kv_type=other))
+    return LineUp("settings", (reference, small), note)
+
+
+def _threads(count: int) -> str:
+    return f"{count} thread{'s' if count != 1 else ''}"
 
 
 def _contender(candidate: Candidate, name: str, spec: LoadSpec) -> Contender:
-    mine = LoadSpec(
-        candidate.model, context=spec.context, parallel=spec.parallel, kv_type=spec.kv_type, threads=spec.threads, gpu_layers=spec.gpu_layers
-    )  # fmt: skip
+    mine = replace(spec, model=candidate.model)
     plan = candidate.plan(mine)
     return Contender(candidate.make(name), mine, plan.total if plan else None)

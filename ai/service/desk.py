@@ -1,13 +1,14 @@
 """What the agent and the command line ask about engines: their state, an analysis, an opinion, a benchmark, a plan of memory."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from ai.analysis import Explanation, GivenRecord, JobAnalysisResult, JobAnalyzer, explain
-from ai.benchmark import BenchmarkReport, GpuHints, change_marks, compare_runs
+from ai.benchmark import BenchmarkReport, GpuHints
 from ai.errors import ModelMissing
 from ai.memory import available_memory, fit, predict
 from ai.protocol import Backend
@@ -15,14 +16,18 @@ from ai.router import DriftAlarm, HybridAIBackend, Member, MemberState, Standing
 from ai.service.bench import BenchmarkDesk, Facts
 from ai.service.candidates import Candidate, candidates, cores
 from ai.service.config import AiConfig
-from ai.service.hypothesis import answer_hypothesis
+from ai.service.past import REPORTS, PastBenchmarks, in_use
 from ai.service.records import Records
+from ai.service.settings_won import SettingsWon, Won
 from ai.service.standings import newest_metrics, standings
 from ai.types import LoadSpec, MemoryReport
+from monitor.errors import MonitorError
 from monitor.masking import Masker
 
+log = logging.getLogger("watchkeeper.ai")
 Engines = Callable[[], Awaitable[Sequence[Mapping[str, Any]]]]
-_REPORTS: Final = 20
+_REMEMBERED: Final = 400
+"""Calls of before this start that live figures and drift go on from."""
 _PARALLEL: Final = 2
 
 
@@ -33,6 +38,7 @@ class _Known:
     candidate: Candidate
     backend: Backend
     spec: LoadSpec
+    won: Won | None = None
 
 
 class AiDesk:
@@ -64,12 +70,15 @@ class AiDesk:
         self._hybrid: HybridAIBackend | None = None
         self._explainer: HybridAIBackend | None = None
         self._standings: dict[str, Standing] | None = None
-        self._drift: list[str] = []
+        self._drift: dict[str, str] | None = None
+        self._writes: set[asyncio.Task[None]] = set()
+        self._won = SettingsWon(records)
         self._gathering = asyncio.Lock()
         self.benchmarks = BenchmarkDesk(
             config, self.usable, records,
-            facts=facts or (lambda: {"cpu_count": cores()}), gpu=gpu, before=self.rest, after=self._measured,
+            facts=facts or (lambda: {"cpu_count": cores()}), gpu=gpu, before=self.rest, after=self._measured, won=self._won.of,
         )  # fmt: skip
+        self.past = PastBenchmarks(records, self.usable, self._won, self._changed)
 
     # --- engines
 
@@ -81,7 +90,7 @@ class AiDesk:
         """Every engine found or not, with state, model, memory, capabilities, circuit and figures."""
         hybrid = await self._router()
         states = {state.name: state for state in hybrid.states()}
-        measured = newest_metrics(await asyncio.to_thread(self._records.reports, _REPORTS))
+        measured = newest_metrics(await asyncio.to_thread(self._records.reports, REPORTS))
         usable = {(c.engine, c.address): c for c in await self.usable()}
         rows = []
         for engine in await self._engines():
@@ -89,7 +98,7 @@ class AiDesk:
             candidate = usable.get(key)
             known = self._known.get(candidate.name) if candidate else None
             rows.append(await self._row(engine, candidate, known, states, measured))
-        return {"backends": rows, "choice": asdict(hybrid.choice()), "drift": list(self._drift)}
+        return {"backends": rows, "choice": asdict(hybrid.choice()), "drift": self._drifts()}
 
     async def _row(
         self,
@@ -110,6 +119,7 @@ class AiDesk:
             "memory": asdict(memory) if memory else None, "memory_predicted": plan.total if plan else None,
             "breaker": state.breaker if state else None, "breaker_reason": state.reason if state else "",
             "retry_in_s": state.retry_in_s if state else None, "live": asdict(state.live) if state else None,
+            "in_use": in_use(candidate, known.won) if candidate and known and candidate.embedded else None,
             "measured_in": found[0] if found else None,
             "measured": {key: metric.model_dump() for key, metric in found[1].items()} if found else {},
         }  # fmt: skip
@@ -122,7 +132,7 @@ class AiDesk:
         return {
             "quality_floor": config.quality_floor, "latency_target_s": config.latency_target_s, "allow_remote": config.allow_remote,
             "explain_remote": config.explain_remote, "chosen": choice.chosen, "order": list(choice.order), "sentence": choice.sentence,
-            "excluded": dict(choice.excluded), "drift": list(self._drift),
+            "excluded": dict(choice.excluded), "drift": self._drifts(),
             "standings": [
                 {
                     "backend": s.name, "engine": s.engine, "model": Path(s.model).name, "breaker": s.breaker, "reason": s.reason,
@@ -211,41 +221,6 @@ class AiDesk:
         path = await fetch_demo(folder)
         return {"path": str(path), "size": path.stat().st_size}
 
-    # --- benchmarks of the past
-
-    async def report(self, benchmark: str) -> BenchmarkReport | None:
-        """One report."""
-        return await asyncio.to_thread(self._records.report, benchmark)
-
-    async def history(self, limit: int) -> dict[str, Any]:
-        """Benchmarks, newest first, each with the changes against the one before it."""
-        rows = await asyncio.to_thread(self._records.history, limit)
-        reports = await asyncio.to_thread(self._records.reports, min(limit, _REPORTS))
-        marks = await asyncio.to_thread(change_marks, reports[::-1])
-        return {
-            "benchmarks": [{**row, "changes": [c.sentence() for c in marks.get(row["benchmark"], [])]} for row in rows]
-        }
-
-    async def whole(self, report: BenchmarkReport) -> dict[str, Any]:
-        """A report as the page shows it: with the answer to the plan's hypothesis."""
-        return {**report.model_dump(mode="json"), "hypothesis": asdict(answer_hypothesis(report))}
-
-    async def compare(self, before: BenchmarkReport, after: BenchmarkReport) -> dict[str, Any]:
-        """What changed between two benchmarks."""
-        changes = await asyncio.to_thread(compare_runs, before, after)
-        shown = [c for c in changes if c.changed]
-        word = f"{len(shown)} of {len(changes)} figures changed." if changes else "They have no engine in common."
-        return {
-            "before": before.id, "after": after.id, "sentence": word,
-            "changes": [
-                {
-                    "backend": c.backend, "figure": c.figure, "estimate": c.ratio.estimate, "low": c.ratio.low, "high": c.ratio.high,
-                    "changed": c.changed, "why": list(c.why), "sentence": c.sentence(),
-                }
-                for c in changes
-            ],
-        }  # fmt: skip
-
     # --- life
 
     async def rest(self) -> None:
@@ -260,6 +235,8 @@ class AiDesk:
         await self._let_go()
 
     async def _let_go(self) -> None:
+        if self._writes:
+            await asyncio.wait(self._writes)
         for hybrid in (self._hybrid, self._explainer):
             if hybrid is not None:
                 await hybrid.close()
@@ -291,12 +268,25 @@ class AiDesk:
             if old is not None:
                 await old.backend.close()
             spec = LoadSpec(candidate.model, context=config.context, parallel=_PARALLEL)
-            self._known[candidate.name] = _Known(candidate, candidate.make(candidate.name), spec)
+            won = await asyncio.to_thread(self._won.of, candidate) if candidate.embedded else None
+            spec = won.applied(spec) if won else spec
+            self._known[candidate.name] = _Known(candidate, candidate.make(candidate.name), spec, won)
         if self._standings is None:
-            self._standings = standings(await asyncio.to_thread(self._records.reports, _REPORTS))
+            self._standings = standings(await asyncio.to_thread(self._records.reports, REPORTS))
+        if self._drift is None:
+            kept = await asyncio.to_thread(self._records.kept, "drift")
+            self._drift = {name: str(value.get("sentence", "")) for name, value in kept.items()}
+        calls = await asyncio.to_thread(self._records.recent, _REMEMBERED)
         self._made_from = config
         self._hybrid = self._over("analysis", config)
         self._explainer = self._over("explanation", config)
+        for hybrid in (self._hybrid, self._explainer):
+            hybrid.remember(calls)
+
+    async def _changed(self) -> None:
+        """The settings of a model changed: it is loaded anew when asked."""
+        async with self._gathering:
+            await self._let_go()
 
     def _over(self, purpose: str, config: AiConfig) -> HybridAIBackend:
         known = self._standings or {}
@@ -310,12 +300,30 @@ class AiDesk:
             purpose=purpose,
         )
 
+    def _drifts(self) -> list[str]:
+        return list((self._drift or {}).values())
+
     def _drifted(self, alarm: DriftAlarm) -> None:
-        self._drift = [*self._drift[-4:], alarm.sentence()]
+        """Known until it is measured again, over restarts too."""
+        self._drift = {**(self._drift or {}), alarm.backend: alarm.sentence()}
+        self._note_drift(alarm.backend, {"sentence": alarm.sentence(), "factor": alarm.factor, "figure": alarm.figure})
+
+    def _note_drift(self, backend: str, value: Mapping[str, Any] | None) -> None:
+        async def write() -> None:
+            try:
+                await asyncio.to_thread(self._records.keep, "drift", backend, value)
+            except MonitorError as error:
+                log.warning("what is known of %s's drift could not be kept: %s", backend, error)
+
+        task = asyncio.get_running_loop().create_task(write())
+        self._writes.add(task)
+        task.add_done_callback(self._writes.discard)
 
     def _measured(self, report: BenchmarkReport) -> None:
         """New figures count at once for what is chosen; what had drifted is known anew."""
-        self._drift = []
+        for name in [c.name for c in report.contenders if not c.unusable and c.name in (self._drift or {})]:
+            self._drift = {key: said for key, said in (self._drift or {}).items() if key != name}
+            self._note_drift(name, None)
         fresh = standings([report])
         self._standings = {**(self._standings or {}), **fresh}
         for hybrid in (self._hybrid, self._explainer):

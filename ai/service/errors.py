@@ -19,3 +19,7 @@ class TooSlow(MonitorError):  # noqa: N818
     """The answer took longer than whoever asked would wait."""
 
     exit_code = 6
+
+
+class NothingToUse(MonitorError):  # noqa: N818
+    """No settings won, or there is no engine to use them with."""

@@ -53,7 +53,8 @@ def _params(xllamacpp: Any, config: WorkerConfig) -> Any:
     kind = getattr(xllamacpp.ggml_type, f"GGML_TYPE_{_KV[config.kv_type]}")
     params.cache_type_k = params.cache_type_v = kind
     if config.threads is not None:
-        params.cpuparams.n_threads = params.cpuparams_batch.n_threads = config.threads
+        params.cpuparams.n_threads = config.threads
+        params.cpuparams_batch.n_threads = config.prompt_threads or config.threads
     if config.gpu_layers is not None:
         params.n_gpu_layers = config.gpu_layers
     return params

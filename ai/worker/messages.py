@@ -27,6 +27,7 @@ class WorkerConfig:
     parallel: int = 1
     kv_type: str = "f16"
     threads: int | None = None
+    prompt_threads: int | None = None
     gpu_layers: int | None = None
     data_limit: int | None = None
     nice: int = 0

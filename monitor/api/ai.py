@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from ai.errors import BackendError
-from ai.service.errors import BenchmarkBusy, NoEngine, TooSlow
+from ai.service.errors import BenchmarkBusy, NoEngine, NothingToUse, TooSlow
 from logs import search
 from monitor import ai_models
 from monitor.api.answers import json_answer
@@ -56,7 +56,7 @@ class Asking:
         Raises:
             NotFound: there is none of that id.
         """
-        found = await self.ask(lambda desk: desk.report(benchmark[:40]))
+        found = await self.ask(lambda desk: desk.past.report(benchmark[:40]))
         if found is None:
             raise NotFound(f"there is no benchmark {benchmark[:40]!r}", hint="GET /v1/ai/benchmarks lists them")
         return found
@@ -190,13 +190,13 @@ def _history(router: APIRouter, asking: Asking) -> None:
     @router.get("/benchmarks", response_model=ai_models.History, summary="Benchmarks, newest first")
     async def history(limit: Annotated[int, Query(ge=1, le=500)] = 50) -> Response:
         """Each with what changed against the one before."""
-        return json_answer(await asking.ask(lambda desk: desk.history(limit)))
+        return json_answer(await asking.ask(lambda desk: desk.past.history(limit)))
 
     @router.get("/benchmarks/{benchmark}", response_model=ai_models.BenchmarkReport, summary="A whole benchmark")
     async def one(benchmark: str) -> Response:
         """Figures, comparisons, measurements, and the answer to the hypothesis."""
         report = await asking.report(benchmark)
-        return json_answer(await asking.ask(lambda desk: desk.whole(report)))
+        return json_answer(await asking.ask(lambda desk: desk.past.whole(report)))
 
     @router.get("/benchmarks/{benchmark}/export", summary="A benchmark as a file: json, csv or html")
     async def export(
@@ -210,11 +210,30 @@ def _history(router: APIRouter, asking: Asking) -> None:
         name = f'attachment; filename="benchmark-{report.id}.{form}"'
         return Response(text, media_type=_MEDIA[form], headers={"Content-Disposition": name})
 
+    @router.post("/benchmarks/{benchmark}/use", response_model=ai_models.InUse, summary="Use the settings that won")
+    async def use(benchmark: str) -> Response:
+        """From now on the model is loaded as the winner was; 409 when no other settings were shown to be faster."""
+        report = await asking.report(benchmark)
+        try:
+            return json_answer(await asking.ask(lambda desk: desk.past.use(report)))
+        except NothingToUse as error:
+            return _refused(error, 409)
+
+    @router.post(
+        "/backends/{backend}/reset", response_model=ai_models.InUse, summary="Back to an engine's own settings"
+    )
+    async def reset(backend: str) -> Response:
+        """The way back from settings that were taken over."""
+        try:
+            return json_answer(await asking.ask(lambda desk: desk.past.reset(backend[:200])))
+        except NothingToUse as error:
+            return _refused(error, 404)
+
     @router.get("/compare", response_model=ai_models.Compared, summary="Two benchmarks")
     async def compare(a: str, b: str) -> Response:
         """`a` before, `b` after."""
         before, after = await asking.report(a), await asking.report(b)
-        return json_answer(await asking.ask(lambda desk: desk.compare(before, after)))
+        return json_answer(await asking.ask(lambda desk: desk.past.compare(before, after)))
 
 
 def _answers(router: APIRouter, context: Context, asking: Asking) -> None:

@@ -29,14 +29,19 @@ DROP_ORDER: Final = (
     "gpu_samples",
     "disk_space",
     "log_records",
+    "ai_calls",
     "host_samples",
+    "benchmark_samples",
     "events",
     "gpu_samples_1m",
     "host_samples_1m",
+    "benchmark_runs",
 )
 """Who gives first. Passes keep the newest day, then the newest hour, then the newest minute of each table."""
-_AGED_BY: Final = {"log_records": "ingested"}
+_AGED_BY: Final = {"log_records": "ingested", "benchmark_runs": "started"}
 """What tells a table's age: a log file of last year that is read today is kept as long as today's lines."""
+_TIME: Final = {"benchmark_runs": "started"}
+"""The time of a row, where it is not `ts`."""
 PASSES: Final = (DAY, HOUR, MINUTE)
 WORTH: Final = 0.05
 """A table that holds a smaller share of the values is spared until the last pass: its rows would be lost for nothing."""
@@ -63,6 +68,8 @@ class Ages:
             "host_samples_1m": self.minute_days,
             "gpu_samples_1m": self.minute_days,
             "events": self.minute_days,
+            "benchmark_samples": self.minute_days,
+            "benchmark_runs": self.hour_days,
             "host_samples_1h": self.hour_days,
             "gpu_samples_1h": self.hour_days,
         }.get(table, self.raw_days)
@@ -153,18 +160,22 @@ def _is_known(connection: duckdb.DuckDBPyConnection, now: int) -> bool:
 
 def _drop_slice(connection: duckdb.DuckDBPyConnection, table: str, keep: int, now: int) -> int:
     """Drop the oldest slice of a table, but nothing of the newest `keep` µs before now; returns how many rows."""
-    bounds = "epoch_us(min(ts)), epoch_us(max(ts)), epoch_us(max(ts) FILTER (ts <= make_timestamp($now)))"
+    time = _TIME.get(table, "ts")
+    bounds = (
+        f"epoch_us(min({time})), epoch_us(max({time})), epoch_us(max({time}) FILTER ({time} <= make_timestamp($now)))"
+    )
     row = connection.execute(f"SELECT {bounds} FROM {table}", {"now": now}).fetchone()  # noqa: S608 - our own names
     if row is None or row[0] is None:
         return 0
     first, last = int(row[0]), int(row[1] if row[2] is None else row[2])
     cut = min(first + max((last - first) // _SLICES, MINUTE), last - keep)
     cut -= cut % MINUTE
-    return _delete_before(connection, table, cut) if cut > first else 0
+    return _delete_before(connection, table, cut, by=time) if cut > first else 0
 
 
 def _delete_after(connection: duckdb.DuckDBPyConnection, table: str, cut: int) -> int:
-    row = connection.execute(f"DELETE FROM {table} WHERE ts > make_timestamp($cut)", {"cut": cut}).fetchone()  # noqa: S608 - our own names
+    time = _TIME.get(table, "ts")
+    row = connection.execute(f"DELETE FROM {table} WHERE {time} > make_timestamp($cut)", {"cut": cut}).fetchone()  # noqa: S608 - our own names
     return int(row[0]) if row else 0
 
 

@@ -1,5 +1,6 @@
 """`watchkeeper ai …` with and without an agent."""
 
+import io
 import json
 import os
 import subprocess
@@ -8,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from monitor.cli_ai_benchmark import Teller
 
 ROOT = Path(__file__).resolve().parents[2]
 POSTING = "Senior Python Developer at Acme GmbH, Berlin. Salary 70,000 to 85,000 EUR per year. Python and SQL."
@@ -81,6 +84,48 @@ def test_a_benchmark_tells_progress_and_verdict_apart(running_agent: Any) -> Non
     assert [c["name"] for c in report["contenders"]] == ["llamacpp", "llamacpp again"]
     assert "oading llamacpp" in done.stderr or "arming up" in done.stderr
     assert "not tested" in report["hypothesis"]["answer"]
+
+
+def _now(phase: str, message: str) -> dict[str, Any]:
+    steps = [{"step": "load", "state": "done"}, {"step": "pairs", "state": "now"}]
+    return {"phase": phase, "message": message, "left_s": 12.0, "steps": steps, "figures": []}
+
+
+class Terminal(io.StringIO):
+    """A screen."""
+
+    def isatty(self) -> bool:
+        """It is one."""
+        return True
+
+
+def test_progress_is_one_line_on_a_terminal_that_is_gone_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No new line, none wider than the screen, and nothing left before the verdict."""
+    monkeypatch.setattr(sys, "stderr", screen := Terminal())
+    monkeypatch.setenv("COLUMNS", "40")
+    teller = Teller()
+    for at in range(30):
+        teller.tell(_now("pairs", f"Pairs {at} of at most 30, with a name that is long enough to be cut"))
+    teller.end()
+    drawn = screen.getvalue()
+    assert "\n" not in drawn
+    assert drawn.endswith("\r\x1b[K")
+    assert max(len(part) for part in drawn.split("\r\x1b[K")) == 39
+    assert "[2/2] Pairs 29" in drawn
+
+
+def test_progress_elsewhere_is_a_line_a_step_and_now_and_then_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file or a pipe gets plain lines, few of them."""
+    monkeypatch.setattr(sys, "stderr", out := io.StringIO())
+    now = [0.0]
+    teller = Teller(lambda: now[0])
+    for at in range(30):
+        now[0] = float(at)
+        teller.tell(_now("load" if at < 5 else "pairs", f"Step {at}"))
+    teller.end()
+    assert [line.split("  ")[0] for line in out.getvalue().splitlines()] == [
+        "[2/2] Step 0", "[2/2] Step 5", "[2/2] Step 15", "[2/2] Step 25",
+    ]  # fmt: skip
 
 
 @pytest.fixture

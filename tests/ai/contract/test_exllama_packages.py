@@ -1,6 +1,6 @@
 """Our calls on the real exllamav2 and exllamav3 (only their compiled extension stubbed): `WATCHKEEPER_CONTRACTS=1 pytest tests/ai/contract`.
 
-The first run makes a virtual environment of its own (about 1.5 GB) in pytest's cache; later ones take seconds.
+The first run makes a virtual environment of its own (5 GB where the index has torch only with CUDA) in pytest's cache; later ones take seconds.
 """
 
 import json

@@ -132,6 +132,57 @@ def test_rows_go_at_their_age(tmp_path: Path, host_rows: Callable[..., Append]) 
     store.close()
 
 
+def ai_rows(at: int, size: int = 1) -> list[Append]:
+    """A call, a benchmark and a measurement of it; `size`: bytes of random text in each of 2,000 calls."""
+    ts = pa.array([at], pa.int64()).view(pa.timestamp("us"))
+    text = random.Random(at)
+    many = 2_000 if size > 1 else 1
+    calls = {"host": ["h"] * many, "ts": [ts[0].as_py()] * many, "call": ["c"] * many, "attempt": [1] * many,
+             "backend": ["b"] * many, "outcome": ["answered"] * many, "message": [text.randbytes(size).hex() for _ in range(many)]}  # fmt: skip
+    run = {"host": ["h"], "benchmark": ["x"], "started": ts, "state": ["done"], "report": ["{}"]}
+    sample = {"host": ["h"], "benchmark": ["x"], "ts": ts, "backend": ["b"], "used": [True]}
+    return [
+        Append("ai_calls", pa.table(calls)),
+        Append("benchmark_runs", pa.table(run)),
+        Append("benchmark_samples", pa.table(sample)),
+    ]
+
+
+def test_calls_go_first_measurements_later_benchmarks_last(tmp_path: Path, host_rows: Callable[..., Append]) -> None:
+    """Calls stay as long as samples, measurements as long as minutes, benchmarks as long as hours."""
+    now = [START]
+    store = open_store(tmp_path, limit_bytes=256 * MIB, now=lambda: now[0], raw_days=7)
+    store.write(ai_rows(START))
+
+    def left(days: int) -> list[int]:
+        now[0] = START + days * DAY
+        store.write([host_rows({now[0] - DAY: 1.0})])  # the watch knows this time
+        store.enforce_limit()
+        sql = "SELECT (SELECT count(*) FROM ai_calls) AS c, (SELECT count(*) FROM benchmark_samples) AS s, (SELECT count(*) FROM benchmark_runs) AS r"
+        return list(store.select(sql).to_pylist()[0].values())
+
+    assert [left(days) for days in (6, 8, 89, 91, 729, 732)] == [[1, 1, 1], [0, 1, 1], [0, 1, 1], [0, 0, 1], [0, 0, 1], [0, 0, 0]]  # fmt: skip
+    store.close()
+
+
+def test_a_flood_of_calls_stays_under_the_limit(tmp_path: Path) -> None:
+    """Calls are dropped oldest first when the bytes run out; the benchmarks stay."""
+    now = [START]
+    store = open_store(tmp_path, limit_bytes=24 * MIB, now=lambda: now[0])
+    largest = 0
+    for step in range(40):
+        now[0] = START + step * 3600 * SECOND
+        store.write(ai_rows(now[0], 400))
+        largest = max(largest, sum(path.stat().st_size for path in tmp_path.iterdir()))
+    rows = store.info().rows
+    assert largest <= 24 * MIB
+    assert 0 < rows["ai_calls"] < 80_000
+    assert rows["benchmark_runs"] == 40
+    newest = store.select("SELECT wk_us(max(ts)) AS ts FROM ai_calls").to_pylist()[0]["ts"]
+    assert newest == START + 39 * 3600 * SECOND
+    store.close()
+
+
 def test_an_old_file_read_today_is_kept(tmp_path: Path, host_rows: Callable[..., Append]) -> None:
     """Records of years ago stay for `log_days` after they came in, not after they were written."""
     now = [START]

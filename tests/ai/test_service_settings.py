@@ -1,0 +1,203 @@
+"""Settings that won a benchmark: offered, taken over, kept over a restart, and given back; drift that is still known after one."""
+
+import asyncio
+import random
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ai.backends.llamacpp_embedded import LlamaCppBackend, chosen_threads, default_threads
+from ai.benchmark import BenchmarkPlan, BenchmarkReport, Comparison, ContenderReport
+from ai.benchmark.model import LoadRow
+from ai.records import CallRecord
+from ai.service.candidates import candidates
+from ai.service.config import AiConfig
+from ai.service.contenders import line_up
+from ai.service.desk import AiDesk
+from ai.service.errors import NothingToUse
+from ai.service.options import BenchmarkOptions
+from ai.service.records import StoreRecords
+from ai.service.settings_won import SettingsWon, offer_of
+from ai.types import LoadSpec
+from monitor.store import open_store
+from tests.ai.kit import LoopThread
+
+NOW = 1_700_000_000_000_000
+LLAMA = {
+    "name": "llamacpp", "label": "llama.cpp, embedded", "kind": "embedded", "state": "ready", "address": "", "models": [],
+}  # fmt: skip
+
+
+def _load(threads: int) -> LoadRow:
+    return LoadRow(
+        model="m", cold_s=None, warm_s=None, context=2048, parallel=4, kv_type="f16", quantization=None, weights="w", template=None,
+        engine_version="", device="CPU", threads=threads, prompt_threads=2,
+    )  # fmt: skip
+
+
+def report(kind: str = "settings", verdict: Any = "faster", threads: int = 7) -> BenchmarkReport:
+    """A benchmark in which other settings were shown to be faster than those in use, or were not."""
+    other = f"llamacpp, {threads} threads"
+    return BenchmarkReport(
+        id="b1", started=0, ended=1, state="done", plan=BenchmarkPlan(), host={"kind": kind}, reference="llamacpp",
+        contenders=[
+            ContenderReport(name="llamacpp", engine="llamacpp", load=_load(1)), ContenderReport(name=other, engine="llamacpp", load=_load(threads)),
+        ],
+        comparisons=[
+            Comparison(
+                candidate=other, reference="llamacpp", kind=verdict, estimate=2.0, low=1.8, high=2.2, confidence=0.95, p_value=0.01, blocks=9,
+                equivalent=False, comparable=True, sentence=f"{other} is twice as fast as llamacpp here.",
+            )
+        ],
+        sentence="s",
+    )  # fmt: skip
+
+
+def with_desk(folder: Path, scene: Callable[[AiDesk], Coroutine[Any, Any, None]]) -> None:
+    """A desk over a real store, as a start of the agent would make it; both end with the scene."""
+    store = open_store(folder, limit_bytes=64 * 1024 * 1024, now=lambda: NOW)
+
+    async def engines() -> Sequence[Mapping[str, Any]]:
+        return [LLAMA]
+
+    async def run() -> None:
+        records = StoreRecords(store, lambda build: store.write(build()), store.write, lambda: "h")
+        desk = AiDesk(AiConfig, engines, records=records)
+        try:
+            await scene(desk)
+        finally:
+            await desk.close()
+
+    try:
+        asyncio.run(run())
+    finally:
+        store.close()
+
+
+async def in_use(desk: AiDesk) -> dict[str, Any]:
+    """How the embedded model is loaded."""
+    (row,) = (await desk.backends())["backends"]
+    found: dict[str, Any] = row["in_use"]
+    return found
+
+
+def test_what_won_is_used_after_a_restart_until_it_is_given_back(tmp_path: Path) -> None:
+    """Offered with its sentence; taken over at a word; known again by the next start; the way back leaves no trace."""
+
+    async def take(desk: AiDesk) -> None:
+        offer = (await desk.past.whole(report()))["offer"]
+        assert offer["threads"] == 7
+        assert "7 threads, 2 for prompts" in offer["sentence"]
+        assert not offer["taken"]
+        assert (await in_use(desk))["benchmark"] is None
+        assert "7 threads" in (await desk.past.use(report()))["sentence"]
+        assert (await desk.past.whole(report()))["offer"]["taken"]
+
+    async def again(desk: AiDesk) -> None:
+        used = await in_use(desk)
+        assert (used["benchmark"], used["settings"]) == ("b1", "7 threads, 2 for prompts, a cache of f16")
+        assert (await desk.past.reset("llamacpp"))["benchmark"] is None
+
+    async def back(desk: AiDesk) -> None:
+        assert (await in_use(desk))["benchmark"] is None
+
+    for scene in (take, again, back):
+        with_desk(tmp_path, scene)
+
+
+@pytest.mark.parametrize(
+    ("kind", "verdict"), [("engines", "faster"), ("settings", "slower"), ("settings", "not shown")]
+)
+def test_only_settings_shown_to_be_faster_are_offered(tmp_path: Path, kind: str, verdict: str) -> None:
+    """Another engine is no setting, and what was not shown is not used."""
+
+    async def scene(desk: AiDesk) -> None:
+        assert (await desk.past.whole(report(kind, verdict)))["offer"] is None
+        with pytest.raises(NothingToUse):
+            await desk.past.use(report(kind, verdict))
+
+    with_desk(tmp_path, scene)
+
+
+def test_another_machine_does_not_follow_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With other cores than they were measured on, the engine chooses again."""
+    store = open_store(tmp_path, limit_bytes=64 * 1024 * 1024, now=lambda: NOW)
+    won = SettingsWon(StoreRecords(store, lambda build: store.write(build()), store.write, lambda: "h"))
+    (candidate,) = candidates([LLAMA], AiConfig())
+    offer = offer_of(report(), [candidate])
+    assert offer is not None
+    won.take(candidate, offer, report(), NOW)
+    assert won.of(candidate) is not None
+    monkeypatch.setattr("ai.service.settings_won.cores", lambda: 1_000)
+    assert won.of(candidate) is None
+    store.close()
+
+
+def test_the_benchmark_compares_with_what_is_used() -> None:
+    """The reference has the settings in force, and the others are not the same again."""
+    found = candidates([LLAMA], AiConfig())
+    options = BenchmarkOptions(kind="settings", depth="quick")
+    every = default_threads()
+    plain = line_up(found, options, options.plan(AiConfig()))
+    taken = line_up(found, options, options.plan(AiConfig()), lambda _, spec: LoadSpec("", spec.context, threads=every))
+    assert plain is not None
+    assert taken is not None
+    assert plain.contenders[0].spec.threads == 1
+    assert taken.contenders[0].spec.threads == every
+    for lineup in (plain, taken):
+        specs = [c.spec for c in lineup.contenders]
+        assert len(specs) == len({(s.threads, s.kv_type) for s in specs}) > 1
+
+
+def test_a_small_model_generates_with_one_thread_and_reads_with_all(
+    demo_path: Path, tmp_path: Path, llama: LlamaCppBackend, engine_loop: LoopThread
+) -> None:
+    """Threads follow the size of the model, unless they are given; the load report says which were used."""
+    assert chosen_threads(demo_path, LoadSpec("demo")) == (1, default_threads())
+    assert chosen_threads(demo_path, LoadSpec("demo", threads=3)) == (3, 3)
+    assert chosen_threads(demo_path, LoadSpec("demo", threads=3, prompt_threads=5)) == (3, 5)
+    big = tmp_path / "big.gguf"
+    with big.open("wb") as file:
+        file.truncate(64 * 1024**3)
+    assert chosen_threads(big, LoadSpec("big")) == (default_threads(), default_threads())
+    loaded = engine_loop.run(llama.ensure_loaded(LoadSpec("demo", context=512, threads=1, prompt_threads=2)))
+    assert (loaded.threads, loaded.prompt_threads) == (1, 2)
+
+
+def _call(at: int, seconds_a_token: float) -> CallRecord:
+    return CallRecord(
+        f"c{at}", 1, NOW + at, "analysis", "llamacpp", "llamacpp", "m", "answered", "", 1.0, 0.1, 1 / seconds_a_token, "measured"
+    )  # fmt: skip
+
+
+def test_drift_is_found_across_a_restart_and_known_after_the_next(tmp_path: Path) -> None:
+    """The level was learned before the restart, the slowdown came after it; a benchmark of that engine ends the proposal."""
+    dice = random.Random(4)
+
+    async def learn(desk: AiDesk) -> None:
+        for at in range(60):
+            desk._records.call(_call(at, 0.01 * dice.lognormvariate(0, 0.02)))
+
+    async def slow(desk: AiDesk) -> None:
+        await desk.backends()
+        assert desk._hybrid is not None
+        live = desk._hybrid._slots["llamacpp"].live
+        assert live.figures().calls == 60
+        alarms = [alarm for at in range(40) for alarm in live.add(_call(100 + at, 0.02))]
+        assert alarms
+        desk._drifted(alarms[0])
+
+    async def known(desk: AiDesk) -> None:
+        (said,) = (await desk.backends())["drift"]
+        assert "measure again" in said
+        assert (await desk.policy())["drift"] == [said]
+        desk._measured(report("engines", "not shown"))
+        assert (await desk.policy())["drift"] == []
+
+    async def forgotten(desk: AiDesk) -> None:
+        assert (await desk.backends())["drift"] == []
+
+    for scene in (learn, slow, known, forgotten):
+        with_desk(tmp_path, scene)
