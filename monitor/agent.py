@@ -98,7 +98,7 @@ class Agent:
         self.world = World()
         self.account = SampleAccount(settings.sampling.interval_s)
         self.own, self.sampler_cost = OwnCost(), ReportedCost()
-        self.hub = Hub(self.world, logs.record_json)
+        self.hub = Hub(self.world, logs.record_json, self._known_status)
         self.engines = EngineWatch(lambda: self.settings.engines, self._look_at_engines, self._publish_soon)
         self.sampler_message = ""
         self.restart_needed: list[str] = []
@@ -315,8 +315,12 @@ class Agent:
         """Close what an earlier sampler, or (`first`) an earlier agent, left open."""
         earlier = EarlierLife(host, first=tick.ts, first_mono_ns=tick.mono_ns, living=self.world.runs)
 
+        def remember(moments: list[Moment]) -> None:
+            self.world.recall(moments)
+            self.hub.retell()
+
         def recall(moments: list[Moment]) -> None:
-            self._loop.call_soon_threadsafe(self.world.recall, moments)
+            self._loop.call_soon_threadsafe(remember, moments)
 
         def look(store: Store) -> None:
             if first:
@@ -408,8 +412,14 @@ class Agent:
     def _publish_soon(self) -> None:
         self._status_due.set()
 
+    def _known_status(self) -> dict[str, Any]:
+        """For one who begins to listen: what is known now; what must be asked for follows."""
+        self._status_due.set()
+        return self._reporter.known_status()
+
     async def _tell_status(self) -> None:
-        """The slower news: every 5 s, and when something changed."""
+        """The slower news: at first, every 5 s while somebody listens, and when something changed or somebody begins to listen."""
+        self.hub.publish_status(await asyncio.to_thread(self._reporter.live_status))
         while not self._ending.is_set():
             try:
                 async with asyncio.timeout(STATUS_S):

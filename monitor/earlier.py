@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from monitor.events import watch_event
 from monitor.store.interface import Append, Change, Store, Upsert
-from monitor.world import HISTORY_METRICS, Moment
+from monitor.world import BLANK, HISTORY_METRICS, Moment
 
 GAP_US: Final = 2_500_000
 """A pause between two lives shorter than this is no gap."""
@@ -62,12 +62,11 @@ class EarlierLife:
         if not table.num_rows:
             return
         columns = [table[name].to_pylist() for name in HISTORY_METRICS]
-        blank = (None,) * len(columns)
         moments: list[Moment] = []
         before = None
-        for ts, *values in [*zip(table["seen"].to_pylist(), *columns, strict=True), (self._first, *blank)]:
+        for ts, *values in [*zip(table["seen"].to_pylist(), *columns, strict=True), (self._first, *BLANK)]:
             if before is not None and ts - before > GAP_US:
-                moments += [self._moment(before + 1_000_000, blank), self._moment(ts - 1_000_000, blank)]
+                moments += [self._moment(before + 1_000_000, BLANK), self._moment(ts - 1_000_000, BLANK)]
             if ts < self._first:
                 moments.append(self._moment(ts, tuple(values)))
             before = ts

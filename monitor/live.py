@@ -1,7 +1,7 @@
 """The live hub: hands what happens to everyone who listens on `/v1/live`.
 
 A frame is encoded once, whoever gets it. Every subscriber has a bounded queue: one that reads too slowly loses its oldest
-frames, is told how many, and gets a full picture of the processes next. Records are matched against each subscriber's
+frames, is told how many, and gets a full picture of the processes and the last minutes next. Records are matched against each subscriber's
 filter on the thread that brings them and travel ten times a second, `FRAME_RECORDS` a frame; what a subscriber's
 `BACKLOG_RECORDS` cannot hold is counted.
 """
@@ -44,6 +44,8 @@ class Subscriber:
     def __init__(self) -> None:
         self.wants = Subscription(host=False, processes=False, status=False, logs=None)
         self.needs_full = True
+        self.needs_status = True
+        self.needs_history = False
         self.dropped_frames = 0
         self._lost = 0
         self._frames: deque[str] = deque()
@@ -54,13 +56,19 @@ class Subscriber:
         self._lock = threading.Lock()
 
     def want(self, subscription: Subscription, record_filter: RecordFilter | None) -> None:
-        """Change the wishes; a first or changed wish for processes is answered with all of them."""
+        """Change the wishes; a first or changed wish for processes is answered with all of them, one for status with its state."""
         self.needs_full = self.needs_full or not self.wants.processes
+        self.needs_status = self.needs_status or not self.wants.status
         self.wants = subscription
         with self._lock:
             self._filter = record_filter
             self._records.clear()
             self._records_dropped = 0
+
+    @property
+    def waiting(self) -> int:
+        """How many frames have not been sent yet."""
+        return len(self._frames)
 
     def put(self, frame: str) -> None:
         """Queue a frame, dropping the oldest when there is no room."""
@@ -68,7 +76,7 @@ class Subscriber:
             self._frames.popleft()
             self._lost += 1
             self.dropped_frames += 1
-            self.needs_full = True
+            self.needs_full = self.needs_history = True
         self._frames.append(frame)
         self._ready.set()
 
@@ -109,14 +117,16 @@ class Hub:
     Args:
         world: the picture of now.
         record_json: a record as the API gives it.
+        status: the slower news as far as they are known at this moment; quick, and also the sign that somebody wants them.
     """
 
-    def __init__(self, world: World, record_json: Callable[[Any], Mapping[str, Any]]) -> None:
-        self._world, self._record_json = world, record_json
+    def __init__(
+        self, world: World, record_json: Callable[[Any], Mapping[str, Any]], status: Callable[[], Mapping[str, Any]]
+    ) -> None:
+        self._world, self._record_json, self._status = world, record_json, status
         self._subscribers: set[Subscriber] = set()
         self._previous: dict[int, LiveRow] = {}
         self._full: tuple[int, str] | None = None
-        self._newest_status: str | None = None
         self._dropped_before = 0
         self.records_dropped = 0
 
@@ -141,13 +151,14 @@ class Hub:
             self._dropped_before += subscriber.dropped_frames
 
     def welcome(self, subscriber: Subscriber) -> None:
-        """What a subscriber sees at once: all processes and the newest status."""
+        """What a subscriber sees at once: all processes, and the slower news as they are known now."""
         if subscriber.wants.processes and self._world.tick is not None and subscriber.needs_full:
             subscriber.needs_full = False
             subscriber.put(self._full_frame())
             self._previous = self._previous or live_rows(self._world)  # so that the next tick sends only what changed
-        if subscriber.wants.status and self._newest_status is not None:
-            subscriber.put(self._newest_status)
+        if subscriber.wants.status and subscriber.needs_status:
+            subscriber.needs_status = False
+            subscriber.put(encode({"t": "status", **self._status()}))
 
     def publish_tick(self, frame: Mapping[str, Any]) -> None:
         """Send the reading of the machine, and what changed among the processes."""
@@ -157,6 +168,7 @@ class Hub:
             text = encode(frame)
             for subscriber in listeners:
                 subscriber.put(text)
+                self._mend(subscriber)
         watchers = [s for s in self._subscribers if s.wants.processes]
         if not watchers:
             self._previous = {}
@@ -172,11 +184,16 @@ class Hub:
             self._previous = live_rows(self._world)
 
     def publish_status(self, frame: Mapping[str, Any]) -> None:
-        """Send the slower news; kept for those who come later."""
-        self._newest_status = encode({"t": "status", **frame})
+        """Send the slower news."""
+        text = encode({"t": "status", **frame})
         for subscriber in self._subscribers:
             if subscriber.wants.status:
-                subscriber.put(self._newest_status)
+                subscriber.put(text)
+
+    def retell(self) -> None:
+        """The history has grown at its beginning: everyone who listens gets it anew with the next reading."""
+        for subscriber in self._subscribers:
+            subscriber.needs_history = True
 
     def publish_records(self, records: Sequence[Any]) -> None:
         """Offer new records to everyone; from any thread."""
@@ -193,6 +210,12 @@ class Hub:
                 for start in range(0, len(records) or (1 if dropped else 0), FRAME_RECORDS):
                     rows = [self._record_json(record) for record in records[start : start + FRAME_RECORDS]]
                     subscriber.put(encode({"t": "logs", "records": rows, "dropped": dropped if start == 0 else 0}))
+
+    def _mend(self, subscriber: Subscriber) -> None:
+        """Send the last minutes again to one who lost frames, so that no line breaks where no sample is missing."""
+        if subscriber.needs_history and subscriber.waiting < QUEUE_FRAMES // 2:
+            subscriber.needs_history = False
+            subscriber.put(encode({"t": "history", **self._world.history_since(subscriber.wants.history_s)}))
 
     def _full_frame(self) -> str:
         """All processes, encoded once a tick."""

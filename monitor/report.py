@@ -40,6 +40,7 @@ class Reporter:
     def __init__(self, agent: "Agent", version: str, count_errors: Callable[[], dict[str, Any]]) -> None:
         self._agent, self._version, self._count_errors = agent, version, count_errors
         self._info: tuple[float, StoreInfo] | None = None
+        self._errors: dict[str, Any] | None = None
 
     def status(self) -> dict[str, Any]:
         """`GET /v1/status`, from memory: quick enough for the event loop."""
@@ -122,15 +123,19 @@ class Reporter:
         return found
 
     def live_status(self) -> dict[str, Any]:
-        """The live `status` frame; asks the store, so not for the event loop."""
-        agent = self._agent
+        """The live `status` frame with errors counted anew; asks the store, so not for the event loop."""
         try:
-            errors: dict[str, Any] | None = _heads(self._count_errors())
+            self._errors = _heads(self._count_errors())
         except StoreError as error:
             log.warning("errors could not be counted: %s", error.message)
-            errors = None
+            self._errors = None
+        return self.known_status()
+
+    def known_status(self) -> dict[str, Any]:
+        """The same at once, with the errors as they were counted last; `errors` is None before that."""
+        agent = self._agent
         return {
-            "errors": errors,
+            "errors": self._errors,
             "logs": self.log_numbers(),
             "engines": agent.engines.brief(),
             "store": self.store(),

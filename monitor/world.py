@@ -14,7 +14,8 @@ from typing import Any, Final
 
 import msgspec
 
-from monitor.wire import RUN_COLUMNS, DiskSpace, Hello, HostInfo, RunColumns, RunInfo, Tick
+from monitor.store.tiers import GPU_METRICS
+from monitor.wire import RUN_COLUMNS, DiskSpace, GpuReading, Hello, HostInfo, RunColumns, RunInfo, Tick
 
 HISTORY_METRICS: Final = (
     "cpu_pct",
@@ -23,21 +24,33 @@ HISTORY_METRICS: Final = (
     "cpu_iowait",
     "cpu_steal",
     "load1",
+    "load5",
+    "load15",
     "mem_total",
     "mem_used",
     "mem_available",
+    "mem_cached",
+    "swap_total",
     "swap_used",
     "psi_cpu_some",
     "psi_mem_some",
+    "psi_mem_full",
     "psi_io_some",
+    "psi_io_full",
     "disk_read_bps",
     "disk_write_bps",
+    "disk_read_ops",
+    "disk_write_ops",
     "net_rx_bps",
     "net_tx_bps",
     "procs_total",
     "procs_running",
+    "ctx_switches",
 )
-"""Metrics of the machine whose last minutes are kept in memory for the charts' first picture."""
+"""Metrics of the machine whose last minutes are kept in memory: every one that a live chart shows, because the store is up
+to 2 s behind, and a chart that took its beginning from there would have a seam where no sample is missing."""
+WHOLE: Final = 100.0
+"""Readings from here on travel without a fraction in the history: nobody sees it, and it is half of the bytes."""
 
 LIVE_COLUMNS: Final = (
     "run",
@@ -90,11 +103,15 @@ class Columns:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """One remembered second of the machine."""
+    """One remembered second of the machine, in the order of `HISTORY_METRICS`; all None where samples are missing."""
 
     ts: int
     mono_ns: int
     values: tuple[float | int | None, ...]
+    gpus: tuple[GpuReading, ...] = ()
+
+
+BLANK: Final = (None,) * len(HISTORY_METRICS)
 
 
 class World:
@@ -113,6 +130,7 @@ class World:
         self.space: list[DiskSpace] | None = None
         self.history: deque[Moment] = deque(maxlen=history_s)
         self._pids: dict[int, int] = {}
+        self._seq: int | None = None
         self._columns: tuple[Tick, Columns] | None = None
 
     @property
@@ -125,6 +143,7 @@ class World:
         self.hello = hello
         self.runs = {}
         self._pids = {}
+        self._seq = None
 
     def accept(self, tick: Tick) -> None:
         """Take in one sweep."""
@@ -137,10 +156,12 @@ class World:
             self._pids[info.pid] = info.run
         if tick.host.space is not None:
             self.space = tick.host.space
-        self.tick = tick
-        self.history.append(
-            Moment(tick.ts, tick.mono_ns, tuple(getattr(tick.host, metric) for metric in HISTORY_METRICS))
-        )
+        before, self.tick = self.tick, tick
+        if before is not None and self._seq is not None and tick.seq > self._seq + 1:
+            self.history.append(Moment((before.ts + tick.ts) // 2, (before.mono_ns + tick.mono_ns) // 2, BLANK))
+        self._seq = tick.seq
+        values = tuple(getattr(tick.host, metric) for metric in HISTORY_METRICS)
+        self.history.append(Moment(tick.ts, tick.mono_ns, values, tuple(tick.gpu.gpus)))
 
     def recall(self, earlier: Sequence[Moment]) -> None:
         """Put moments that an earlier life stored before those of this one."""
@@ -174,13 +195,29 @@ class World:
         return info.uid == self.uid and not info.kernel_thread
 
     def history_since(self, seconds: int) -> dict[str, Any]:
-        """`{"ts": […], "series": {metric: […]}}` of the last `seconds`, from memory."""
-        if not self.history or seconds <= 0:
-            return {"ts": [], "series": {metric: [] for metric in HISTORY_METRICS}}
-        since = self.history[-1].mono_ns - seconds * 1_000_000_000
-        kept = [moment for moment in self.history if moment.mono_ns > since]
-        series = {metric: [m.values[i] for m in kept] for i, metric in enumerate(HISTORY_METRICS)}
+        """`{"ts": […], "series": {metric: […]}}` of the last `seconds`, from memory; a GPU's metric is `gpu0.util_pct`.
+
+        Times ascend: what was before the clock was set back is left out.
+        """
+        kept: list[Moment] = []
+        if self.history and seconds > 0:
+            since = self.history[-1].mono_ns - seconds * 1_000_000_000
+            for moment in reversed(self.history):
+                if moment.mono_ns <= since or (kept and moment.ts >= kept[-1].ts):
+                    break
+                kept.append(moment)
+            kept.reverse()
+        series = {metric: [_short(m.values[i]) for m in kept] for i, metric in enumerate(HISTORY_METRICS)}
+        for index in sorted({gpu.index for m in kept for gpu in m.gpus}):
+            readings = [next((gpu for gpu in m.gpus if gpu.index == index), None) for m in kept]
+            for metric in GPU_METRICS:
+                series[f"gpu{index}.{metric}"] = [None if one is None else getattr(one, metric) for one in readings]
         return {"ts": [m.ts for m in kept], "series": series}
+
+
+def _short(value: float | None) -> float | int | None:
+    """A reading as precise as a picture of it can be."""
+    return value if value is None or isinstance(value, int) else round(value) if value >= WHOLE else round(value, 2)
 
 
 class ProcessRow(msgspec.Struct, frozen=True):

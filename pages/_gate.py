@@ -20,6 +20,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pages._assets import preloads
+from pages._boot import SCRIPT
 from pages._dashboard import Dashboard, is_loopback
 
 LIVE: Final = "/wk/live"
@@ -119,7 +120,7 @@ def _is_address(name: str) -> bool:
 
 
 def content_security_policy(inline_scripts: Sequence[str]) -> str:
-    """The policy Streamlit works under: own files only; its one inline script by hash, components' scripts as blobs.
+    """The policy Streamlit works under: own files only; inline scripts by hash, components' scripts as blobs.
 
     Styles must be allowed inline: Streamlit's own style sheet is made in the browser.
     """
@@ -147,12 +148,12 @@ def content_security_policy(inline_scripts: Sequence[str]) -> str:
 
 @functools.cache
 def page_policy() -> str:
-    """The policy for the installed Streamlit, whose index page says which inline scripts there are."""
+    """The policy for the installed Streamlit, whose index page says which inline scripts there are, and for ours."""
     import streamlit
 
     index = Path(streamlit.__file__).parent / "static" / "index.html"
     text = index.read_text("utf-8") if index.is_file() else ""
-    return content_security_policy(re.findall(r"<script>(.*?)</script>", text, re.DOTALL))
+    return content_security_policy([*re.findall(r"<script>(.*?)</script>", text, re.DOTALL), SCRIPT])
 
 
 HEADERS: Final = {

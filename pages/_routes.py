@@ -7,6 +7,7 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from pages._assets import serve_asset
 from pages._auth import AuthGate, SignIn
+from pages._boot import Boot
 from pages._dashboard import Dashboard
 from pages._gate import Gate
 from pages._login import Login
@@ -60,12 +61,12 @@ class Doors:
         return found
 
     def middleware(self) -> list[Middleware]:
-        """The gates, outermost first."""
+        """The gates, outermost first, and what completes the page behind them."""
         gates = [Middleware(Gate, dashboard=self._dashboard)]
         if self._dashboard.sign_in:
             oidc = self._dashboard.settings.auth.mode == "oidc"
             gates.append(Middleware(AuthGate, sign_in=self._sign_in, login_page=self._login.needed, oidc=oidc))
-        return gates
+        return [*gates, Middleware(Boot)]
 
     async def close(self) -> None:
         """Close the connections to the agent."""

@@ -14,7 +14,6 @@ from monitor.api.context import Context
 from monitor.api.logs import parse_filter
 from monitor.errors import MonitorError
 from monitor.live import Subscriber, encode
-from monitor.world import HISTORY_METRICS
 
 
 def routes(context: Context) -> APIRouter:
@@ -84,5 +83,4 @@ def _hello(context: Context, history_s: int) -> dict[str, Any]:
         "interval_s": status["samples"]["interval_s"],
         "now": context.now(),
         "history": context.world.history_since(history_s),
-        "metrics": HISTORY_METRICS,
     }

@@ -29,7 +29,6 @@ FLAGS = [
     "--disable-sync",
 ]
 SETTLED = "[data-testid=stApp][data-test-script-state=notRunning]"
-BENIGN = ("favicon", "404 (Not Found)", "_stcore")  # Streamlit asks for its health below the page's path, too
 
 
 def until(condition: Callable[[], object], what: str, deadline_s: float = 20.0) -> None:
@@ -176,14 +175,14 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 
 
 def window_of(context: BrowserContext, url: str) -> Window:
-    """A tab that notes errors of scripts and every host it asks."""
+    """A tab that notes errors of scripts, whatever the console says in warning, and every host it asks."""
     window = Window(context.new_page(), url)
     window.page.on("pageerror", lambda error: window.errors.append(str(error)))
     window.page.on(
         "console",
         lambda message: (
-            window.errors.append(message.text)
-            if message.type == "error" and not any(word in f"{message.text} {message.location}" for word in BENIGN)
+            window.errors.append(f"{message.text} {message.location.get('url', '')}")
+            if message.type in {"error", "warning"}
             else None
         ),
     )

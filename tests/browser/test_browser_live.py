@@ -100,6 +100,74 @@ def test_a_chart_brush_zooms_and_a_double_click_goes_back(window: Window) -> Non
     until(lambda: "range" not in window.query(), "live again")
 
 
+HOLES = """() => {
+  const { ring } = globalThis[Symbol.for('watchkeeper.live')]
+  const told = Object.entries(ring.series).filter(([name]) => name !== 'errors_per_minute') // of this tab alone
+  const absent = (i) => told.every(([, column]) => column[i] === null) // a sample that is missing is missing in all
+  return told.filter(([, column]) => {
+    const first = column.findIndex((value) => value !== null)
+    return first > 1 || column.some((value, i) => i > first && value === null && !absent(i))
+  }).map(([name]) => name)
+}"""
+
+
+def test_no_line_breaks_where_no_sample_is_missing(context: BrowserContext, window: Window) -> None:
+    """What a tab was told at its beginning and what comes live join without a seam, for every metric of every chart."""
+    context.add_init_script(PROBE)
+    tab = window_of(context, window.url)
+    page = tab.open("/performance")
+    until(lambda: page.evaluate("() => window.ticks.length") >= 4, "ticks come")
+    assert page.evaluate("() => globalThis[Symbol.for('watchkeeper.live')].hello.history.ts.length") >= 2
+    assert page.evaluate(HOLES) == []
+    assert tab.errors == []
+
+
+def test_the_first_status_comes_with_the_first_reading(context: BrowserContext, window: Window) -> None:
+    """A page that was just opened does not wait for the next round of the slower news: they are there before a second reading."""
+    context.add_init_script(
+        "window.known = []; window.__watchkeeperProbe = () => window.known.push(Boolean(globalThis[Symbol.for('watchkeeper.live')].status?.errors))"
+    )
+    page = window_of(context, window.url).open("/")
+    until(lambda: page.evaluate("() => window.known.length") >= 2, "two readings came")
+    assert page.evaluate("() => window.known[1]") is True
+    expect(page.get_by_text("being looked for")).to_have_count(0)
+
+
+RING = """async () => {
+  const { Ring } = await import(performance.getEntriesByType('resource').find((one) => one.name.includes('/ring.js')).name)
+  const ring = new Ring()
+  for (const at of [1, 2, 5]) ring.push(at * 1e6, { a: at, own: at * 10 })
+  ring.hole(9e6)
+  ring.push(9e6, { a: 9, own: 90 })
+  ring.load({ ts: [2e6, 3e6, 4e6, 5e6, 6e6, 7e6, 8e6], series: { a: [2, 3, 4, 5, 6, 7, 8], b: [null, 1, 1, 1, 1, 1, 1] } })
+  return [ring.ts.map((at) => at / 1e6), ring.series]
+}"""
+
+
+def test_a_history_told_again_heals_the_holes_of_this_tab(window: Window) -> None:
+    """A history is the truth for its time: holes go, what came before and after stays, and so do metrics of the tab alone."""
+    ts, series = window.open("/").evaluate(RING)
+    assert ts == [1, 2, 3, 4, 5, 6, 7, 8, 9]
+    assert series["a"] == [1, 2, 3, 4, 5, 6, 7, 8, 9]
+    assert series["b"] == [None, None, 1, 1, 1, 1, 1, 1, None]
+    assert series["own"] == [10, 20, None, None, 50, None, None, None, 90]
+
+
+SERIES = """async () => {
+  const { seriesOf } = await import(performance.getEntriesByType('resource').find((one) => one.name.includes('/series.js')).name)
+  const answer = { ts: [0, 1e6, 2e6, 3e6, 4e6], bucket_us: 1e6, gaps: [[3.1e6, 4.2e6]], series: { a: { avg: [1, null, 3, null, 5] } } }
+  const { ts, columns } = await seriesOf({ kind: 'host' }, ['a'], {}, { get: async () => answer })
+  return [ts, columns.a.avg]
+}"""
+
+
+def test_an_empty_second_between_two_samples_is_no_gap(window: Window) -> None:
+    """Of buckets without a reading only those where the store missed samples break a line."""
+    page = window.open("/performance")
+    expect(page.locator(".chart").first).to_be_visible()
+    assert page.evaluate(SERIES) == [[0, 2e6, 3e6, 4e6], [1, 3, None, 5]]
+
+
 @pytest.fixture
 def parts(tmp_path: Path) -> Iterator[tuple[str, Path]]:
     """A dashboard of its own, whose agent the test starts and kills."""

@@ -6,7 +6,8 @@ from typing import Any
 
 from monitor.live import BACKLOG_RECORDS, QUEUE_FRAMES, Hub, Subscriber
 from monitor.models import Subscription
-from monitor.world import World
+from monitor.world import BLANK, Moment, World
+from tests.monitor.ticks import tick
 
 
 class Every:
@@ -17,11 +18,24 @@ class Every:
         return True
 
 
+def nothing() -> dict[str, Any]:
+    """No news."""
+    return {}
+
+
+async def frames(subscriber: Subscriber) -> list[dict[str, Any]]:
+    """Every frame that waits to be sent."""
+    found = []
+    while subscriber.waiting:
+        found.append(json.loads(await subscriber.next_frame()))
+    return found
+
+
 def test_a_slow_reader_loses_the_oldest_and_is_told() -> None:
     """With a full queue the oldest frames go; the next thing sent is how many; processes come whole again."""
 
     async def scenario() -> None:
-        hub, slow = Hub(World(), dict), Subscriber()
+        hub, slow = Hub(World(), dict, nothing), Subscriber()
         slow.want(Subscription(host=True), None)
         slow.needs_full = False
         hub.add(slow)
@@ -54,3 +68,61 @@ def test_without_a_filter_nothing_is_kept() -> None:
     subscriber = Subscriber()
     assert not subscriber.offer([1, 2])
     assert subscriber.take() == ([], 0)
+
+
+def test_who_comes_is_told_the_status_at_once() -> None:
+    """The first frame of one who wants the slower news is what is known of them, though nothing was published; and only once."""
+
+    async def scenario() -> None:
+        hub, comer = Hub(World(), dict, lambda: {"processes": 7}), Subscriber()
+        hub.add(comer)
+        for _ in range(2):
+            comer.want(Subscription(host=True, status=True), None)
+            hub.welcome(comer)
+        assert await frames(comer) == [{"t": "status", "processes": 7}]
+
+    asyncio.run(scenario())
+
+
+def test_who_lost_frames_gets_the_last_minutes_again() -> None:
+    """A tab whose queue overflowed has no hole left: after what it lost it gets the history, once there is room."""
+
+    async def scenario() -> None:
+        world = World()
+        hub, slow = Hub(world, dict, nothing), Subscriber()
+        slow.want(Subscription(host=True, history_s=300), None)
+        hub.add(slow)
+        for seq in range(QUEUE_FRAMES + 1):
+            world.accept(tick(seq))
+            hub.publish_tick({"t": "tick", "seq": seq})
+        await frames(slow)
+        world.accept(tick(99))
+        hub.publish_tick({"t": "tick", "seq": 99})
+        seen, history = await frames(slow)
+        assert seen["seq"] == 99
+        assert history["t"] == "history"
+        assert [ts for ts in history["ts"] if ts >= tick(0).ts][: QUEUE_FRAMES + 1] == [
+            tick(seq).ts for seq in range(QUEUE_FRAMES + 1)
+        ]
+
+    asyncio.run(scenario())
+
+
+def test_a_longer_past_is_told_to_everyone() -> None:
+    """When the minutes of an earlier life are found, those who listen already get them with the next reading."""
+
+    async def scenario() -> None:
+        world = World()
+        hub, early = Hub(world, dict, nothing), Subscriber()
+        early.want(Subscription(host=True), None)
+        hub.add(early)
+        world.accept(tick(5))
+        hub.publish_tick({"t": "tick", "seq": 5})
+        await frames(early)
+        world.recall([Moment(tick(1).ts, tick(1).mono_ns, BLANK)])
+        hub.retell()
+        world.accept(tick(6))
+        hub.publish_tick({"t": "tick", "seq": 6})
+        assert [frame["t"] for frame in await frames(early)] == ["tick", "history"]
+
+    asyncio.run(scenario())

@@ -5,7 +5,7 @@ import { colours, component, el, setAttr, setText } from "./dom.js";
 import { bytesParts, fixed, NONE, rateParts } from "./format.js";
 import { live, markStale } from "./live.js";
 import { seriesOf } from "./series.js";
-import { spark } from "./spark.js";
+import { onSize, spark } from "./spark.js";
 
 const FIVE_MINUTES = 300e6;
 const sum = (a, b) => (a === null && b === null ? null : (a ?? 0) + (b ?? 0));
@@ -38,6 +38,10 @@ class Card {
     this.unit = el("span", { class: "unit" });
     this.delta = el("span", { class: "delta", title: "change against 5 minutes ago" });
     this.canvas = el("canvas", { "aria-hidden": "true" });
+    this.size = onSize(this.canvas, (width, height) => {
+      Object.assign(this, { width, height });
+      this.redraw?.();
+    });
     const top = el("div", { class: "top" }, el("span", { text: this.kind.title(options) }), this.delta);
     this.node = el("div", { class: "card kpi", role: "group", "aria-label": this.kind.title(options) }, top, el("div", { class: "value fades" }, this.value, this.unit), this.canvas);
   }
@@ -53,7 +57,12 @@ class Card {
     for (let i = Math.max(0, ring.from(ring.last - 60e6)); i <= at; i += 1) values.push(this.metrics.map((metric) => ring.series[metric]?.[i] ?? null).reduce(sum));
     const limit = typeof this.kind.top === "function" ? this.kind.top(host, this.options) : this.kind.top;
     const peak = limit ?? Math.max(this.kind.least ?? 0, ...values.filter((v) => v !== null)) * 1.1;
-    spark(this.canvas, values, { colour: colour(this.kind.hue), width: this.canvas.clientWidth, height: this.canvas.clientHeight, top: peak || 1 });
+    this.redraw = () => spark(this.canvas, values, { colour: colour(this.kind.hue), width: this.width, height: this.height, top: peak || 1 });
+    if (this.width) this.redraw();
+  }
+
+  close() {
+    this.size.disconnect();
   }
 
   #delta(ring, last) {
@@ -84,9 +93,7 @@ class Cards {
       this.filled = false;
       show();
     };
-    this.off = [markStale(host), this.hub.on("tick", show), this.hub.on("hello", greeted), this.hub.on("pause", show)];
-    this.wide = new ResizeObserver(show);
-    this.wide.observe(host);
+    this.off = [markStale(host), this.hub.on("tick", show), this.hub.on("status", show), this.hub.on("hello", greeted), this.hub.on("pause", show)];
   }
 
   update() {
@@ -95,7 +102,7 @@ class Cards {
 
   close() {
     this.subscription.close();
-    this.wide.disconnect();
+    for (const card of this.cards ?? []) card.close();
     for (const off of this.off) off();
   }
 
@@ -109,10 +116,11 @@ class Cards {
     return [["cpu", {}], ["memory", {}], ...middle, ["disk", {}], ...network, ["errors", {}]];
   }
 
-  /** The socket's history has no GPUs: their last minutes are asked for once after each hello. */
+  /** What the agent's memory does not hold, the GPUs before it began, is asked for once after each hello. */
   async #backfill() {
     const { ring, tick } = this.hub;
     if (this.filled || !tick?.gpus?.length || ring.ts.length < 3) return;
+    if (typeof ring.series[`gpu${tick.gpus[0].index}.mem_used`]?.[0] === "number") return;
     this.filled = true;
     const span = { from: ring.ts[0] - 1e6, to: ring.last + 1e6 };
     try {
@@ -129,6 +137,7 @@ class Cards {
     const names = JSON.stringify(wanted);
     if (names !== this.names) {
       this.names = names;
+      for (const card of this.cards ?? []) card.close();
       this.cards = wanted.map(([kind, options]) => new Card(kind, options));
       this.box.replaceChildren(...this.cards.map((card) => card.node));
     }

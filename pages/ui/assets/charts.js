@@ -20,7 +20,7 @@ class Charts {
     this.plots = [];
     this.subscription = this.hub.subscribe({ host: true, history_s: 300 });
     const draw = () => this.#live();
-    this.off = [markStale(host), this.hub.on("hello", () => this.#backfill()), this.hub.on("tick", draw), this.hub.on("pause", draw), this.hub.on("second", () => this.#second())];
+    this.off = [markStale(host), this.hub.on("hello", draw), this.hub.on("tick", draw), this.hub.on("pause", draw), this.hub.on("second", () => this.#second())];
     this.resized = new ResizeObserver(() => this.#wide());
     this.resized.observe(host);
   }
@@ -33,7 +33,6 @@ class Charts {
     if (!same) this.#build();
     if (same && moved) for (const plot of this.plots) plot.select(null);
     if (!same || moved) this.#reload();
-    this.#backfill();
     this.#live(!same || moved);
     for (const plot of this.plots) plot.draw(); // a new theme
   }
@@ -97,25 +96,9 @@ class Charts {
     this.#show(data, domain);
   }
 
-  /** The socket's history has the usual metrics; the others' last minutes are asked for once. */
-  async #backfill() {
-    const known = this.hub.hello?.history?.series;
-    if (!known || !this.data || this.data.source.kind !== "host") return;
-    const missing = this.#metrics().filter((name) => !(name in known));
-    const { ring } = this.hub;
-    if (!missing.length || !ring.ts.length || (this.filledTo ?? 0) >= ring.ts[0] + 1) return;
-    this.filledTo = ring.ts[0] + 1;
-    try {
-      const span = { from: ring.ts[0] - 1e6, to: ring.last + 1e6 };
-      ring.fill(await get("host/series", { metrics: missing.join(","), ...span, points: Math.min(2000, Math.ceil((span.to - span.from) / 1e6)) }));
-      this.#live();
-    } catch {
-      this.filledTo = 0; // the lines begin now instead; the next hello tries again
-    }
-  }
-
   #show(data, domain) {
     for (const plot of this.plots) plot.show(data, domain);
+    for (const plot of this.plots) plot.tell();
   }
 
   #second() {
@@ -156,6 +139,7 @@ class Charts {
     for (const plot of this.plots) {
       if (plot.data?.ts.length) continue; // the last good picture stays
       plot.show({ ts: [], columns: {}, gapAfter: 1, waiting }, domain);
+      plot.tell();
     }
   }
 

@@ -4,7 +4,6 @@ import { get } from "./api.js";
 import { colours, component, el, setText } from "./dom.js";
 import { fixed } from "./format.js";
 import { live, markStale } from "./live.js";
-import { context } from "./spark.js";
 
 const SLOTS = 180;
 
@@ -20,7 +19,7 @@ class Cores {
   }
 
   update() {
-    this.#draw();
+    for (const row of this.rows) this.#draw(row); // a new theme
   }
 
   close() {
@@ -39,40 +38,46 @@ class Cores {
     } finally {
       this.asking = false;
     }
-    this.#draw();
+    this.#say();
   }
 
   #push(cores) {
     cores.forEach((value, i) => {
-      this.rows[i] ??= this.#row(i);
-      this.rows[i].values.push(value);
-      if (this.rows[i].values.length > SLOTS) this.rows[i].values.shift();
+      const row = (this.rows[i] ??= this.#row(i));
+      row.values.push(value);
+      if (row.values.length > SLOTS) row.values.shift();
+      row.pen.drawImage(row.pen.canvas, -1, 0); // a second is one point wide: all others move on by one
+      this.#point(row, SLOTS - 1, value);
     });
   }
 
   #row(index) {
-    const canvas = el("canvas", { "aria-hidden": "true" });
+    const canvas = el("canvas", { "aria-hidden": "true", width: SLOTS, height: 1, style: "image-rendering:pixelated" });
     const value = el("span", { class: "num" });
     this.list.append(el("div", { class: "core" }, el("span", { text: `core ${index}` }), canvas, value));
-    return { values: [], canvas, value };
+    const row = { values: [], pen: canvas.getContext("2d"), value };
+    this.#draw(row);
+    return row;
   }
 
-  #draw() {
-    for (const row of this.rows) {
-      const width = row.canvas.clientWidth;
-      const pen = context(row.canvas, width, 14);
-      pen.fillStyle = this.colour("raised");
-      pen.fillRect(0, 0, width, 14);
-      pen.fillStyle = this.colour("cpu");
-      const wide = width / SLOTS;
-      row.values.forEach((value, i) => {
-        if (value === null || value === undefined) return;
-        pen.globalAlpha = Math.min(1, 0.06 + (value / 100) * 0.94);
-        pen.fillRect(width - (row.values.length - i) * wide, 0, wide + 0.5, 14);
-      });
-      pen.globalAlpha = 1;
-      const last = row.values[row.values.length - 1];
-      setText(row.value, last === null || last === undefined ? "–" : `${fixed(last, 0)} %`);
+  #draw(row) {
+    for (let at = 0; at < SLOTS; at += 1) this.#point(row, at, row.values[row.values.length - SLOTS + at]);
+  }
+
+  #point({ pen }, at, value) {
+    pen.fillStyle = this.colour("raised");
+    pen.fillRect(at, 0, 1, 1);
+    if (value === null || value === undefined) return;
+    pen.fillStyle = this.colour("cpu");
+    pen.globalAlpha = Math.min(1, 0.06 + (value / 100) * 0.94);
+    pen.fillRect(at, 0, 1, 1);
+    pen.globalAlpha = 1;
+  }
+
+  #say() {
+    for (const { value, values } of this.rows) {
+      const last = values[values.length - 1];
+      setText(value, last === null || last === undefined ? "–" : `${fixed(last, 0)} %`);
     }
   }
 }

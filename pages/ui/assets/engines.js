@@ -9,7 +9,7 @@ const SIGNS = { ready: "ok", idle: "ok", down: "off", missing: "off", error: "ba
 class Engines {
   constructor(host) {
     this.hub = live();
-    this.list = el("div", { class: "rows fades", style: "min-height:96px" });
+    this.list = el("div", { class: "rows fades", style: "min-height:96px" }, waiting());
     const more = follow(el("a", { class: "aside link", href: pageUrl("ai"), text: "all about them" }));
     host.append(el("section", { class: "card" }, el("header", {}, el("h2", { text: "Model engines" }), more), this.list));
     this.subscription = this.hub.subscribe({ host: true, status: true });
@@ -34,9 +34,11 @@ class Engines {
     const absent = engines.filter((one) => one.state === "missing").map((one) => one.label ?? one.name);
     const rows = usable.map((one) => el("div", { class: "engine" }, icon(SIGNS[one.state] ?? "wait"), el("span", { text: `${one.label ?? one.name} · ${one.state}` }), el("span", { class: "muted one-line text", text: inert(one.detail ?? "", 200), title: inert(one.detail ?? "", 400) })));
     if (absent.length) rows.push(el("div", { class: "dim", style: "padding:6px 2px", text: `Not installed here: ${absent.join(", ")}.` }));
-    if (!engines.length) rows.push(el("div", { class: "empty", text: "The engines are being looked for." }));
+    if (!engines.length) rows.push(waiting());
     this.list.replaceChildren(...rows);
   }
 }
+
+const waiting = () => el("div", { class: "empty", text: "The engines are being looked for." });
 
 export default component(Engines);

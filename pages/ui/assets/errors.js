@@ -11,7 +11,7 @@ class Errors {
   constructor(host) {
     this.hub = live();
     this.aside = el("span", { class: "aside" });
-    this.list = el("div", { class: "rows fades", style: "min-height:132px" });
+    this.list = el("div", { class: "rows fades", style: "min-height:132px" }, el("div", { class: "empty", text: "The newest errors are being looked for." }));
     host.append(el("section", { class: "card" }, el("header", {}, el("h2", { text: "Newest errors" }), this.aside), this.list));
     this.subscription = this.hub.subscribe({ host: true, status: true });
     const show = () => this.#show();

@@ -5,7 +5,7 @@ import { get } from "./api.js";
 import { colours, component, el, setAttr, setText } from "./dom.js";
 import { count, fixed, moment, plural } from "./format.js";
 import { live, markStale } from "./live.js";
-import { context } from "./spark.js";
+import { context, onSize } from "./spark.js";
 
 const LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "unknown"];
 const HUES = { fatal: "bad", error: "bad", warn: "warn", info: "neutral", debug: "neutral", trace: "neutral", unknown: "neutral" };
@@ -27,8 +27,10 @@ class Histogram {
     host.append(el("div", { class: "pills", role: "group", "aria-label": "Levels" }, ...LEVELS.map((level) => this.buttons[level].node), this.says), el("section", { class: "card hist" }, this.area, el("div", { class: "read" }, this.left, this.right)));
     this.subscription = this.hub.subscribe({ host: true, status: true });
     this.off = [markStale(host), this.hub.on("second", () => this.#second()), this.hub.on("logs", () => (this.dirty = true))];
-    this.sized = new ResizeObserver(() => this.#draw());
-    this.sized.observe(this.area);
+    this.sized = onSize(this.area, (width, height) => {
+      Object.assign(this, { wide: width, tall: height });
+      this.#draw();
+    });
     this.#pointer();
   }
 
@@ -55,6 +57,14 @@ class Histogram {
     for (const off of this.off) off();
   }
 
+  get width() {
+    return (this.wide ||= this.area.clientWidth); // asked for only before the first size was told
+  }
+
+  get height() {
+    return (this.tall ||= this.area.clientHeight);
+  }
+
   #on(level) {
     return !this.data.levels.length || this.data.levels.includes(level);
   }
@@ -76,7 +86,7 @@ class Histogram {
     this.abort?.abort();
     const abort = (this.abort = new AbortController());
     const [since, until] = this.#span().map(Math.round);
-    const buckets = Math.max(24, Math.min(160, Math.floor(this.area.clientWidth / 9) || 100));
+    const buckets = Math.max(24, Math.min(160, Math.floor(this.width / 9) || 100));
     this.askedAt = performance.now();
     this.dirty = false;
     try {
@@ -108,18 +118,18 @@ class Histogram {
   }
 
   #x(ts) {
-    return ((ts - this.domain[0]) / (this.domain[1] - this.domain[0])) * this.area.clientWidth;
+    return ((ts - this.domain[0]) / (this.domain[1] - this.domain[0])) * this.width;
   }
 
   #time(x) {
-    const share = Math.min(1, Math.max(0, x / this.area.clientWidth));
+    const share = Math.min(1, Math.max(0, x / this.width));
     return this.domain[0] + share * (this.domain[1] - this.domain[0]);
   }
 
   #draw() {
-    const width = this.area.clientWidth;
+    const { width } = this;
     if (!width || !this.domain || !this.answer) return;
-    const height = this.area.clientHeight;
+    const { height } = this;
     const pen = context(this.canvas, width, height);
     this.#bars(pen, height - AXIS);
     pen.fillStyle = this.colour("line");

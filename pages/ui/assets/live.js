@@ -1,5 +1,6 @@
 // ONE live socket for the whole tab, shared by every component. What components want is merged into one
 // subscription; nothing is received while the tab is hidden; a break is shown, and healed with history.
+// What came is drawn by all components in one animation frame: a tick costs one layout and one picture, not one a component.
 
 import { Processes } from "./procs.js";
 import { Ring } from "./ring.js";
@@ -7,6 +8,7 @@ import { Ring } from "./ring.js";
 const LINGER_MS = 4000; // between two pages nobody subscribes for a moment
 const BACKOFF_MS = [250, 500, 1000, 2000, 3000];
 const SILENT_S = 3;
+const DRAWN = ["tick", "procs", "status", "second"]; // told within a frame, in this order
 const HISTORY_S = 330; // only the first subscription is answered with history: asked for whole, whichever component comes first
 
 class Hub extends EventTarget {
@@ -27,6 +29,7 @@ class Hub extends EventTarget {
     this.agent = { state: "unknown", since: null };
     this.offlineSince = null;
     this.asked = "";
+    this.due = new Set();
     document.addEventListener("visibilitychange", () => this.#visibility());
     addEventListener("online", () => this.#retry());
     setInterval(() => this.#watch(), 1000);
@@ -49,7 +52,10 @@ class Hub extends EventTarget {
     };
   }
 
-  /** Listen to `tick`, `procs`, `status`, `logs`, `hello`, `state`, `pause`, `second`; the answer takes the listener away. */
+  /**
+   * Listen to `logs`, `hello`, `state`, `pause` as they come, and to `tick`, `procs`, `status`, `second` in the next animation
+   * frame, once however often they came since the last; the answer takes the listener away.
+   */
   on(type, listener) {
     const wrapped = (event) => listener(event.detail);
     this.addEventListener(type, wrapped);
@@ -166,13 +172,17 @@ class Hub extends EventTarget {
       case "tick":
         this.#tick(message);
         break;
+      case "history":
+        this.ring.load(message);
+        break;
       case "procs":
         this.processes.apply(message);
-        this.#emit("procs", message);
+        this.#soon("procs");
         break;
       case "status":
         this.status = message;
-        this.#emit("status", message);
+        this.ring.set("errors_per_minute", this.#errorRate());
+        this.#soon("status");
         break;
       case "logs":
         this.#emit("logs", message);
@@ -188,7 +198,13 @@ class Hub extends EventTarget {
     this.#watch();
   }
 
+  #errorRate() {
+    const errors = this.status?.errors?.last_10_min;
+    return typeof errors === "number" ? errors / 10 : null;
+  }
+
   #tick(message) {
+    if (this.tick !== null && message.seq > this.tick.seq + 1) this.ring.hole(message.ts);
     this.tick = message;
     this.tickAt = performance.now();
     this.agent = { state: "here", since: null };
@@ -196,10 +212,9 @@ class Hub extends EventTarget {
     for (const gpu of message.gpus ?? []) {
       for (const [name, value] of Object.entries(gpu)) if (typeof value === "number") values[`gpu${gpu.index}.${name}`] = value;
     }
-    const errors = this.status?.errors?.last_10_min;
-    if (typeof errors === "number") values.errors_per_minute = errors / 10;
+    values.errors_per_minute = this.#errorRate();
     this.ring.push(message.ts, values);
-    this.#emit("tick", message);
+    this.#soon("tick");
     globalThis.__watchkeeperProbe?.(message.ts); // set by the measuring scripts only
   }
 
@@ -211,8 +226,18 @@ class Hub extends EventTarget {
     }
     if (!document.hidden && performance.now() - (this.secondAt ?? 0) > 900) {
       this.secondAt = performance.now();
-      this.#emit("second", null);
+      this.#soon("second");
     }
+  }
+
+  #soon(type) {
+    this.due.add(type);
+    this.frame ??= requestAnimationFrame(() => {
+      const { due } = this;
+      this.due = new Set();
+      this.frame = null;
+      for (const type of DRAWN) if (due.has(type)) this.#emit(type, null);
+    });
   }
 
   #emit(type, detail) {

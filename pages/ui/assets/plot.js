@@ -2,7 +2,7 @@
 
 import { el, setText } from "./dom.js";
 import { clock, inUnit, moment } from "./format.js";
-import { context } from "./spark.js";
+import { context, onSize } from "./spark.js";
 
 const LEFT = 4;
 const BOTTOM = 18;
@@ -42,10 +42,13 @@ export class Plot {
     this.header = el("header", {}, el("h2", { text: spec.title }));
     const legend = el("div", { class: "legend fades" }, ...this.keys.map((key) => key.node));
     this.node = el("section", { class: spec.unit === "%" ? "card chart" : "card chart wide" }, this.header, legend, this.area);
-    this.size = new ResizeObserver(() => this.draw());
-    this.size.observe(this.area);
+    this.size = onSize(this.area, (width, height) => {
+      Object.assign(this, { wide: width, tall: height });
+      this.draw();
+    });
     this.data = null;
     this.top = 0;
+    this.widths = new Map();
     this.#pointer();
   }
 
@@ -54,14 +57,34 @@ export class Plot {
   }
 
   get width() {
-    return this.area.clientWidth;
+    return (this.wide ||= this.area.clientWidth); // asked for only before the first size was told
   }
 
-  /** `data`: `{ts, columns: {metric: {avg, min?, max?}}, gapAfter}`; `domain`: [from, to] in µs. */
+  get height() {
+    return (this.tall ||= this.area.clientHeight);
+  }
+
+  /**
+   * `data`: `{ts, columns: {metric: {avg, min?, max?}}, gapAfter}`; `domain`: [from, to] in µs. Draws the picture alone: a group
+   * draws all of its pictures before it writes any text (`tell`), since text on a canvas waits for a page whose text changed.
+   */
   show(data, domain) {
     this.data = data;
     this.domain = domain;
-    this.draw();
+    this.#picture();
+  }
+
+  /** Write what belongs to the picture: the legend, and why there is nothing to see. */
+  tell() {
+    if (!this.data || !this.width) return;
+    this.note.hidden = this.drawn;
+    if (!this.drawn) setText(this.note, this.data.waiting ?? "No readings in this range.");
+    this.#legend();
+  }
+
+  draw() {
+    this.#picture();
+    this.tell();
   }
 
   x(ts) {
@@ -73,11 +96,10 @@ export class Plot {
     return this.domain[0] + Math.min(1, Math.max(0, share)) * (this.domain[1] - this.domain[0]);
   }
 
-  draw() {
+  #picture() {
     if (!this.data || !this.width) return;
-    const { width } = this;
-    const height = this.area.clientHeight;
-    const pen = context(this.base, width, height);
+    const { width, height } = this;
+    const pen = context(this.base, width, height, this.#font());
     this.#scale();
     this.bottom = height - BOTTOM;
     this.y = (value) => this.bottom - Math.min(1.02, Math.max(0, value / this.top)) * (this.bottom - TOP);
@@ -86,13 +108,11 @@ export class Plot {
     pen.beginPath();
     pen.rect(0, 0, width, this.bottom + 1);
     pen.clip();
-    let drawn = false;
-    for (const series of this.spec.series) drawn = this.#series(pen, series) || drawn;
+    this.drawn = false;
+    for (const series of this.spec.series) this.drawn = this.#series(pen, series) || this.drawn;
     pen.restore();
-    this.note.hidden = drawn;
-    if (!drawn) setText(this.note, this.data.waiting ?? "No readings in this range.");
     this.#labels(pen);
-    this.point(this.cursor ?? null);
+    this.#marks();
   }
 
   #scale() {
@@ -113,7 +133,6 @@ export class Plot {
     pen.strokeStyle = this.colour("line");
     pen.fillStyle = this.colour("dim");
     pen.lineWidth = 1;
-    pen.font = this.#font();
     pen.textBaseline = "alphabetic";
     pen.textAlign = "left";
     for (let i = 0; i <= 2; i += 1) {
@@ -160,10 +179,17 @@ export class Plot {
     for (let at = Math.ceil((from - offset) / step) * step + offset; at <= to; at += step) {
       const x = this.x(at);
       const text = seconds > 2 * 86_400 ? moment(at).slice(5, 10) || clock(at).slice(0, 5) : step < 60e6 ? clock(at) : clock(at).slice(0, 5);
-      const half = pen.measureText(text).width / 2;
+      const half = this.#textWidth(pen, text) / 2;
       if (x - half < 0 || x + half > width) continue;
       pen.fillText(text, x, this.bottom + 14);
     }
+  }
+
+  #textWidth(pen, text) {
+    if (this.widths.size > 500) this.widths.clear();
+    let width = this.widths.get(text);
+    if (width === undefined) this.widths.set(text, (width = pen.measureText(text).width));
+    return width;
   }
 
   #series(pen, series) {
@@ -242,8 +268,18 @@ export class Plot {
   point(ts) {
     this.cursor = ts;
     if (!this.data || !this.width) return;
-    const height = this.area.clientHeight;
-    const pen = context(this.over, this.width, height);
+    this.#marks();
+    this.#legend();
+  }
+
+  /** Selection and crosshair; a canvas that is blank and stays so is left alone. */
+  #marks() {
+    const ts = this.cursor ?? null;
+    const { height } = this;
+    const wanted = Boolean(this.selection) || ts !== null;
+    if (!wanted && !this.marked) return;
+    this.marked = wanted;
+    const pen = context(this.over, this.width, height, this.#font());
     if (this.selection) {
       const [a, b] = this.selection.map((one) => this.x(one));
       pen.fillStyle = pen.strokeStyle = this.colour("cpu");
@@ -253,7 +289,6 @@ export class Plot {
       pen.strokeRect(Math.min(a, b) + 0.5, 0.5, Math.abs(b - a), height - BOTTOM - 1);
     }
     if (ts !== null && ts >= this.domain[0] && ts <= this.domain[1]) this.#crosshair(pen, ts, height);
-    this.#legend();
   }
 
   #crosshair(pen, ts, height) {
@@ -275,7 +310,6 @@ export class Plot {
       pen.fill();
     }
     const label = moment(ts);
-    pen.font = this.#font();
     const half = pen.measureText(label).width / 2 + 5;
     const middle = Math.min(this.width - half, Math.max(half, x));
     pen.fillStyle = this.colour("raised");

@@ -5,7 +5,7 @@ import { colours, component, el, inert, setAttr, setText } from "./dom.js";
 import { bytes, count, fixed, NONE, rate, span } from "./format.js";
 import { live, markStale } from "./live.js";
 import { arrange, COLUMNS, matcher } from "./procmodel.js";
-import { spark } from "./spark.js";
+import { onSize, spark } from "./spark.js";
 
 const ROW = 30;
 const HOLD_MS = 2500;
@@ -50,7 +50,12 @@ class ProcessTable {
     this.view = el("div", { class: "grid-view fades", tabindex: "0", role: "treegrid", "aria-label": "Processes", "aria-rowcount": "-1" }, el("div", { role: "rowgroup" }, this.head), this.body);
     this.nothing = el("div", { class: "empty", hidden: true });
     this.host.append(el("section", { class: "card sheet" }, el("div", { class: "bar-top" }, this.says, el("span", { class: "spring" }), this.held), this.view, this.nothing));
-    this.view.onscroll = () => this.#paint();
+    this.top = 0;
+    this.tall = 0;
+    this.view.onscroll = () => {
+      this.top = this.view.scrollTop;
+      this.#paint();
+    };
     this.view.onkeydown = (event) => this.#key(event);
     this.view.onpointermove = () => {
       this.holdUntil = performance.now() + HOLD_MS;
@@ -58,8 +63,10 @@ class ProcessTable {
     this.view.onpointerleave = () => {
       this.holdUntil = 0;
     };
-    this.sized = new ResizeObserver(() => this.#paint());
-    this.sized.observe(this.view);
+    this.sized = onSize(this.view, (_, height) => {
+      this.tall = height;
+      this.#paint();
+    });
   }
 
   /** `data`: `{q, sort, tree, scope, kernel, columns, height}` from the address. */
@@ -155,10 +162,9 @@ class ProcessTable {
   }
 
   #paint() {
-    const height = this.view.clientHeight;
-    if (!height) return;
-    const first = Math.max(0, Math.floor(this.view.scrollTop / ROW) - 2);
-    const visible = Math.ceil(height / ROW) + 4;
+    if (!this.tall) return;
+    const first = Math.max(0, Math.floor(this.top / ROW) - 2);
+    const visible = Math.ceil(this.tall / ROW) + 4;
     while (this.pool.length < Math.min(visible, this.rows.length)) this.#grow();
     const now = this.hub.tick?.ts ?? Date.now() * 1000;
     this.pool.forEach((view, i) => {
@@ -230,7 +236,7 @@ class ProcessTable {
   }
 
   #key(event) {
-    const page = Math.max(1, Math.floor(this.view.clientHeight / ROW) - 2);
+    const page = Math.max(1, Math.floor(this.tall / ROW) - 2);
     const step = { ArrowDown: 1, ArrowUp: -1, PageDown: page, PageUp: -page, Home: -1e9, End: 1e9 }[event.key];
     const index = this.rows.findIndex((row) => row.process.run === this.at);
     if (step) this.#move(Math.min(this.rows.length - 1, Math.max(0, index < 0 ? 0 : index + step)));
@@ -256,9 +262,10 @@ class ProcessTable {
     this.holdUntil = this.at === null ? 0 : performance.now() + HOLD_MS;
     if (index >= 0) {
       const top = index * ROW;
-      const view = this.view.clientHeight - ROW;
+      const view = this.tall - ROW;
       if (top < this.view.scrollTop) this.view.scrollTop = top;
       else if (top + ROW > this.view.scrollTop + view) this.view.scrollTop = top + ROW - view;
+      this.top = this.view.scrollTop;
     }
     this.#paint();
     setAttr(this.view, "aria-activedescendant", this.at === null ? null : `run-${this.at}`);

@@ -1,6 +1,7 @@
 // Readings in the order of their time: one column of times (µs), one column a metric, null where there is none.
 
 const KEEP = 4000; // a little over an hour at 1 Hz
+const BACK_US = 60e6;
 
 export class Ring {
   constructor(keep = KEEP) {
@@ -17,35 +18,53 @@ export class Ring {
     return this.ts.length ? this.ts[this.ts.length - 1] : null;
   }
 
-  /** Take over arrays (`{ts, series}`); the newer of both wins where they overlap. */
+  /**
+   * Take over a history (`{ts, series}`). It is the truth for the time that it covers; what it does not know (metrics of this
+   * tab alone) and what lies before and after it stays.
+   */
   load({ ts = [], series = {} }) {
-    const after = this.last;
-    const begin = ts[0] ?? 0;
-    if (after === null || (ts.length && begin <= (this.ts[0] ?? 0))) {
-      this.ts = [...ts];
-      this.series = Object.fromEntries(Object.entries(series).map(([name, values]) => [name, [...values]]));
-      return;
+    if (!ts.length) return;
+    const end = ts[ts.length - 1];
+    if (this.last !== null && this.last - end > BACK_US) this.clear(); // the clock was set back: a new beginning
+    const [first, behind] = [this.from(ts[0]), this.from(end + 1)];
+    const within = new Map();
+    for (let i = first; i < behind; i += 1) within.set(this.ts[i], i);
+    const held = ts.map((at) => within.get(at));
+    for (const name of Object.keys(series)) this.series[name] ??= new Array(this.ts.length).fill(null);
+    for (const [name, column] of Object.entries(this.series)) {
+      const told = held.map((i, at) => series[name]?.[at] ?? (i === undefined ? null : column[i]));
+      this.series[name] = [...column.slice(0, first), ...told, ...column.slice(behind)];
     }
-    for (let i = 0; i < ts.length; i += 1) {
-      if (ts[i] <= after) continue;
-      this.push(ts[i], Object.fromEntries(Object.entries(series).map(([name, values]) => [name, values[i]])));
-    }
+    this.ts = [...this.ts.slice(0, first), ...ts, ...this.ts.slice(behind)];
   }
 
   push(ts, values) {
     if (this.last !== null && ts <= this.last) {
-      if (this.last - ts < 60e6) return; // said twice
+      if (this.last - ts < BACK_US) return; // said twice
       this.clear(); // the clock was set back: a new beginning
     }
     const length = this.ts.push(ts);
     for (const [name, value] of Object.entries(values)) {
       if (typeof value !== "number" && value !== null) continue;
       let column = this.series[name];
+      if (column === undefined && value === null) continue;
       if (column === undefined) column = this.series[name] = new Array(length - 1).fill(null);
       column[length - 1] = value;
     }
     for (const column of Object.values(this.series)) if (column.length < length) column.push(null);
     if (length > this.keep * 1.25) this.#drop(length - this.keep);
+  }
+
+  /** A place without readings before `ts`: a sample is missing, and lines break there. */
+  hole(ts) {
+    if (this.last !== null && this.last < ts) this.push(Math.round((this.last + ts) / 2), {});
+  }
+
+  /** Correct a metric of the newest reading. */
+  set(name, value) {
+    if (this.last === null) return;
+    const column = (this.series[name] ??= new Array(this.ts.length).fill(null));
+    column[this.ts.length - 1] = value;
   }
 
   /** Values of buckets for readings that lack them: metrics that the history of the live socket does not carry. */

@@ -1,19 +1,33 @@
 // Series of the store in the shape that charts draw.
 
+const SECOND = 1e6; // µs
+
 /** `source`: `{kind: "host"} | {kind: "run", run} | {kind: "gpu"}`. */
 export async function seriesOf(source, metrics, { from, to, points }, { get, signal }) {
   const span = { from, to, points };
   if (source.kind === "gpu") return gpus(await get("gpu/series", span, { signal }));
   const path = source.kind === "run" ? `runs/${encodeURIComponent(source.run)}/series` : "host/series";
   const answer = await get(path, { metrics: metrics.join(","), ...span }, { signal });
-  return shaped(answer.ts, answer.series, answer.bucket_us);
+  return shaped(answer.ts, answer.series, answer.bucket_us, answer.gaps);
 }
 
-function shaped(ts, series, bucket) {
+/** `gaps`: where samples are missing, `[[from, to], …]`; null when the answer does not say. */
+function shaped(ts, series, bucket, gaps = null) {
   const spacing = bucket || spacingOf(ts);
+  const kept = full(ts, Object.values(series), bucket, gaps);
+  const pick = (values) => (kept.length === ts.length ? values : kept.map((i) => values[i]));
   const columns = {};
-  for (const [name, { avg, min, max }] of Object.entries(series)) columns[name] = bucket > 1e6 ? { avg, min, max } : { avg };
-  return { ts, columns, gapAfter: Math.max(spacing * 2.5, 2.5e6) };
+  for (const [name, { avg, min, max }] of Object.entries(series)) columns[name] = bucket > SECOND ? { avg: pick(avg), min: pick(min), max: pick(max) } : { avg: pick(avg) };
+  return { ts: pick(ts), columns, gapAfter: Math.max(spacing * 2.5, 2.5 * SECOND) };
+}
+
+/**
+ * Positions of the buckets to draw. Samples come every second, but not at its beginning to the microsecond: of two buckets of
+ * a second one may hold two samples and its neighbour none. Such an empty bucket is no gap, and no line may break there.
+ */
+function full(ts, series, bucket, gaps) {
+  const missing = (i) => (gaps === null ? bucket > SECOND : gaps.some(([from, to]) => from < ts[i] + bucket && to > ts[i]));
+  return ts.map((_, i) => i).filter((i) => series.some(({ avg }) => avg[i] !== null) || missing(i));
 }
 
 function spacingOf(ts) {

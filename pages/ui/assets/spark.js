@@ -1,17 +1,32 @@
 // A sparkline: one small canvas, no axis; a hole where there is no reading.
 
-/** Size the canvas to its box and the screen's pixels; answers a context in CSS pixels. */
-export function context(canvas, width, height) {
+const pens = new WeakMap();
+
+/** Size the canvas to its box and the screen's pixels; answers a context in CSS pixels, with `font` where one is given. */
+export function context(canvas, width, height, font = null) {
   const scale = devicePixelRatio || 1;
   const [w, h] = [Math.round(width * scale), Math.round(height * scale)];
-  if (canvas.width !== w || canvas.height !== h) {
+  let pen = pens.get(canvas);
+  if (pen === undefined || canvas.width !== w || canvas.height !== h) {
     canvas.width = w;
     canvas.height = h;
+    pen = canvas.getContext("2d");
+    pens.set(canvas, pen);
+    pen.setTransform(scale, 0, 0, scale, 0, 0);
+    if (font !== null) pen.font = font; // kept until the size changes: to set one costs a style pass
   }
-  const pen = canvas.getContext("2d");
-  pen.setTransform(scale, 0, 0, scale, 0, 0);
   pen.clearRect(0, 0, width, height);
   return pen;
+}
+
+/**
+ * Call `draw(width, height)` with the size of an element's content whenever it changes. To be told a size costs nothing; to ask
+ * for it between two changes of the page costs a layout.
+ */
+export function onSize(node, draw) {
+  const observer = new ResizeObserver(([entry]) => draw(Math.round(entry.contentRect.width), Math.round(entry.contentRect.height)));
+  observer.observe(node);
+  return observer;
 }
 
 /** Runs of neighbours that have values: `[[first, last], …]`. */

@@ -1,0 +1,86 @@
+"""What Streamlit's page is told before its own scripts begin: where its server is, and what that server would answer first.
+
+Left to itself the front end guesses below which path it is served: at `/logs` it first asks `/logs/_stcore/health` and
+`/logs/_stcore/host-config`, which are not there, so every deep link begins with two errors in the console and a lost round
+trip. Told so, it opens its socket at once.
+"""
+
+import json
+from typing import Final
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+HOST_CONFIG: Final = {
+    "useExternalAuthToken": False,
+    "enableCustomParentMessages": False,
+    "enforceDownloadInNewTab": False,
+    "metricsUrl": "",
+    "blockErrorDialogs": False,
+}
+"""As `/_stcore/host-config` says it; pages of other origins that may speak with ours are none (see `SCRIPT`)."""
+SCRIPT: Final = (
+    f"window.__streamlit={{BACKEND_BASE_URL:location.origin,HOST_CONFIG:{{allowedOrigins:[location.origin],"
+    f"{json.dumps(HOST_CONFIG, separators=(',', ':'))[1:-1]}}}}}"
+)
+HEAD: Final = b"<head>"
+INSERTED: Final = f"<script>{SCRIPT}</script>".encode()
+TITLE: Final = (b"<title>Streamlit</title>", b"<title>Watchkeeper</title>")
+
+
+class Boot:
+    """Puts `SCRIPT` into every page that passes; all else goes through untouched.
+
+    Args:
+        app: what lies behind.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        if (
+            scope["type"] != "http"
+            or scope["method"] != "GET"
+            or "text/html" not in Headers(scope=scope).get("accept", "")
+        ):
+            await self._app(scope, receive, send)
+            return
+        plain = [
+            (name, value) for name, value in scope["headers"] if name != b"accept-encoding"
+        ]  # 8 kB, to be read here
+        await self._app({**scope, "headers": plain}, receive, _Page(send))
+
+
+class _Page:
+    """Passes an answer on; one that is a page is held until it is whole."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._begin: Message | None = None
+        self._body = b""
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start" and _is_page(message):
+            self._begin = message
+        elif self._begin is None:
+            await self._send(message)
+        else:
+            self._body += message.get("body", b"")
+            if not message.get("more_body", False):
+                await self._finish(self._begin)
+
+    async def _finish(self, begin: Message) -> None:
+        body = self._body.replace(HEAD, HEAD + INSERTED, 1).replace(*TITLE, 1)
+        headers = MutableHeaders(scope=begin)
+        headers["content-length"] = str(len(body))
+        for of_the_file in ("etag", "last-modified"):
+            del headers[of_the_file]
+        await self._send(begin)
+        await self._send({"type": "http.response.body", "body": body})
+
+
+def _is_page(begin: Message) -> bool:
+    headers = Headers(raw=begin["headers"])
+    return begin["status"] == 200 and headers.get("content-type", "").startswith("text/html")
