@@ -120,8 +120,8 @@ class LlamaCppBackend(WorkerBackend):
         Raises:
             BackendOutOfMemory: it would not fit; the hint says what would.
         """
-        if self._planned == (path, spec) or _GPU.exists():
-            return  # known already; or llama.cpp may put it on the GPU, which is not predicted here
+        if self._planned == (path, spec) or on_gpu():
+            return  # known already; or not predicted here
         plan = predict(path, n_ctx=spec.context, n_parallel=spec.parallel, kv_type=spec.kv_type)
         held = tree_rss(self.supervisor.running.pid) if self.supervisor.running else 0
         found = fit(plan, available_memory() + held)
@@ -171,6 +171,11 @@ def check_demo(path: Path) -> None:
         raise BadModelFile(
             f"{path.name} is not the file it should be (SHA-256 {found[:12]}…).", hint="Delete it and fetch it again."
         )
+
+
+def on_gpu() -> bool:
+    """Whether llama.cpp may put a part of a model on a GPU: how much is not known before."""
+    return _GPU.exists()
 
 
 def chosen_threads(model: Path, spec: LoadSpec) -> tuple[int, int]:

@@ -54,11 +54,19 @@ class BenchmarkPlan(_Frozen):
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """A backend with the model to load. `predicted` is the memory it is expected to take."""
+    """A backend with the model to load.
+
+    Attributes:
+        predicted: bytes it is expected to take; None when not known.
+        in_memory: whether these are bytes of this machine's memory, all of them; on a GPU only the load itself shows what fits.
+        remedy: what to do when they cannot be had.
+    """
 
     backend: Backend
     spec: LoadSpec
     predicted: int | None = None
+    in_memory: bool = True
+    remedy: str = ""
 
 
 class Metric(_Frozen):

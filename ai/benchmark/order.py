@@ -47,3 +47,8 @@ def block_order(names: Sequence[str], block: int, seed: int) -> list[str]:
         row = row[::-1]
     half = [names[i] for i in row]
     return half + half[::-1]
+
+
+def turns(order: Sequence[str]) -> list[str]:
+    """A block's order for engines that take turns in memory: in the order of their first places, both measurements in a row."""
+    return [name for first in dict.fromkeys(order) for name in (first, first)]

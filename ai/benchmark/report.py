@@ -53,6 +53,7 @@ class Gathered:
     verdicts: Mapping[str, Verdict]
     stopped: str
     energy_source: str
+    loading: str = ""
 
 
 def build_report(run: Gathered) -> BenchmarkReport:
@@ -60,7 +61,7 @@ def build_report(run: Gathered) -> BenchmarkReport:
     usable = [row for row in run.entries if not row[3]]
     reference = usable[0][0] if usable else None
     lenient = any(busy_throughout(run.samples, row[0], usable[0][0], run.plan.measure) for row in usable[1:])
-    notes = []
+    notes = [run.loading] if run.loading else []
     if lenient:
         notes.append(
             "The machine was busy all the time; pairs were compared in spite of it, which the interval includes."

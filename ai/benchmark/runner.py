@@ -4,28 +4,26 @@ import asyncio
 import math
 import time
 import uuid
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from typing import Final
 
 from ai.benchmark.batches import measure_batch
 from ai.benchmark.figures import log_ratios
+from ai.benchmark.loading import Entry, Loader, find_pids, note_memory
 from ai.benchmark.measure import Measurer, Place
 from ai.benchmark.model import (
-    BatchRow,
     BenchmarkPlan,
     BenchmarkReport,
     Contender,
-    LoadRow,
     Metric,
     OnProgress,
     Phase,
     Progress,
     QualityCheck,
-    QualityRow,
     SampleRow,
     State,
 )
-from ai.benchmark.order import block_order
+from ai.benchmark.order import block_order, turns
 from ai.benchmark.prompts import build_request
 from ai.benchmark.report import Gathered, build_report, live_intervals
 from ai.benchmark.sequential import Look, SequentialPlan, Verdict, decide_many, settled
@@ -33,22 +31,8 @@ from ai.benchmark.watch import EnergyMeter, ProcWatch, Watch, best_meter
 from ai.errors import BackendError, Cancelled
 from ai.types import Deadlines
 
-
-@dataclass(slots=True)
-class _Entry:
-    """One contender while it is measured."""
-
-    contender: Contender
-    load: LoadRow | None = None
-    unusable: str = ""
-    pids: tuple[int, ...] = ()
-    metrics: dict[str, Metric] = field(default_factory=dict)
-    batches: list[BatchRow] = field(default_factory=list)
-    quality: QualityRow | None = None
-
-    @property
-    def name(self) -> str:
-        return self.contender.backend.name
+_MOST_WITH_LOADS: Final = 4
+"""Loading in turn is not counted into the time for the pairs, up to this many times that time in all."""
 
 
 class AIBackendBenchmark:
@@ -61,6 +45,7 @@ class AIBackendBenchmark:
         meter: energy.
         quality: measures quality; None leaves that out.
         host: facts about the machine for the report.
+        available: bytes of memory that may be taken now; None, or a function that answers None, when not known.
     """
 
     def __init__(  # noqa: PLR0913 - collaborators come through the constructor
@@ -72,13 +57,14 @@ class AIBackendBenchmark:
         meter: EnergyMeter | None = None,
         quality: QualityCheck | None = None,
         host: dict[str, str | int | float | None] | None = None,
+        available: Callable[[], int | None] | None = None,
     ) -> None:
         names = [c.backend.name for c in contenders]
         if not names or len(set(names)) != len(names):
             msg = "a benchmark needs at least one contender, and their names must differ"
             raise ValueError(msg)
         self._plan = plan or BenchmarkPlan()
-        self._entries = [_Entry(c) for c in contenders]
+        self._entries = [Entry(c) for c in contenders]
         self._watch = watch or ProcWatch()
         self._meter = meter or best_meter()
         limits = Deadlines(
@@ -87,6 +73,8 @@ class AIBackendBenchmark:
         self._measurer = Measurer(self._watch, self._meter, deadlines=limits)
         self._quality = quality
         self._host = host or {}
+        self._loader = Loader(self._plan, available or (lambda: None), self._reloading)
+        self._phase: tuple[Phase, int, int, float | None] = ("check", 0, 1, None)
         self._samples: list[SampleRow] = []
         self._told = 0
         self._verdicts: dict[str, Verdict] = {}
@@ -117,69 +105,49 @@ class AIBackendBenchmark:
         return report
 
     async def _prepare(self) -> None:
+        self._loader.decide(self._entries)
         for at, entry in enumerate(self._entries):
             self._tell("load", f"Loading {entry.name}", at, len(self._entries), None)
             self._stop_if_cancelled()
+            if entry.unusable:
+                continue
             try:
-                await self._load(entry)
+                await self._loader.first(entry, self._entries)
             except BackendError as error:
                 entry.unusable = " ".join(part for part in (error.message, error.hint) if part)
         await self._measurer.learn_idle()
         for at, entry in enumerate(e for e in self._entries if not e.unusable):
             self._tell("warm-up", f"Warming up {entry.name}", at, len(self._entries), None)
+            await self._have(entry, warm=False)
             for turn in range(self._plan.warmup):
                 await self._take(entry, self._plan.prompts[turn % len(self._plan.prompts)], Place(-1, turn, "warm-up"))
 
-    async def _load(self, entry: _Entry) -> None:
-        backend, spec = entry.contender.backend, entry.contender.spec
-        health = await backend.health()
-        if health.state in {"down", "missing", "error"}:
-            entry.unusable = health.detail
-            return
-        cold = None
-        if self._plan.cold_load and backend.capabilities().unloads:
-            await backend.unload()
-            first = await backend.ensure_loaded(spec)
-            cold = first.seconds.value if first.cold else None
-        report = await backend.ensure_loaded(spec)
-        if report.cold and cold is None:
-            cold = report.seconds.value
-        warm = await backend.ensure_loaded(spec)
-        request = build_request(self._plan.prompts[0], "count", self._plan.max_tokens)
-        tokens = None
-        if backend.capabilities().counts_tokens:
-            counted = await backend.count_tokens(request.messages)
-            tokens = int(counted.value) if counted.origin != "estimated" else None
-        memory = await backend.memory()
-        entry.pids = memory.pids
-        entry.load = LoadRow(
-            model=report.model, cold_s=cold, warm_s=warm.seconds.value, context=report.context, parallel=report.parallel,
-            kv_type=report.kv_type, quantization=report.quantization, weights=report.weights, template=report.template,
-            engine_version=report.engine_version, device=report.device, prompt_tokens=tokens, notes=list(report.notes),
-            threads=report.threads, prompt_threads=report.prompt_threads,
-        )  # fmt: skip
-
-    async def _pairs(self, entries: Sequence[_Entry]) -> None:
+    async def _pairs(self, entries: Sequence[Entry]) -> None:
         """Interleaved blocks until the verdicts are settled, the time is up, or the planned number is done."""
-        plan, begun = self._plan, time.perf_counter()
+        plan, begun, reloaded = self._plan, time.perf_counter(), self._loader.reloading_s
         by_name = {e.name: e for e in entries}
         sequential = SequentialPlan(plan.max_blocks, plan.alpha, plan.margin, plan.settle)
         first_block_s: float | None = None
         for block in range(plan.max_blocks):
             await self._block(by_name, block)
-            spent = time.perf_counter() - begun
+            whole = time.perf_counter() - begun
+            spent = whole - (self._loader.reloading_s - reloaded)
             if first_block_s is None:
                 first_block_s = spent
                 fit = max(8, min(plan.max_blocks, int(plan.budget_s / max(spent, 1e-6))))
                 sequential = SequentialPlan(fit, plan.alpha, plan.margin, plan.settle)
             done = block + 1
             each = spent / done
-            last = done >= sequential.looks[-1].blocks or spent + each > plan.budget_s
+            last = (
+                done >= sequential.looks[-1].blocks
+                or spent + each > plan.budget_s
+                or whole > _MOST_WITH_LOADS * plan.budget_s
+            )
             look = sequential.last_look(done) if last else sequential.look_at(done)
             if look is not None and self._look(entries, look, sequential):
                 self._stopped = self._stopped or "the verdict is settled"
             planned = sequential.looks[-1].blocks
-            left = min((planned - done) * each, max(plan.budget_s - spent, 0.0))
+            left = min((planned - done) * each, max(plan.budget_s - spent, 0.0)) * whole / spent
             self._tell("pairs", f"Pairs {done} of at most {planned}", done, planned, left)
             if self._stopped:
                 return
@@ -187,14 +155,14 @@ class AIBackendBenchmark:
                 self._stopped = "the planned number of pairs is done" if done >= planned else "the time is up"
                 return
 
-    async def _block(self, by_name: dict[str, _Entry], block: int) -> None:
-        seen: dict[str, int] = {}
+    async def _block(self, by_name: dict[str, Entry], block: int) -> None:
         prompt = self._plan.prompts[block % len(self._plan.prompts)]
-        for position, name in enumerate(block_order(list(by_name), block, self._plan.seed)):
-            seen[name] = seen.get(name, 0) + 1
+        order = block_order(list(by_name), block, self._plan.seed)
+        for position, name in enumerate(turns(order) if self._loader.in_turn else order):
+            await self._have(by_name[name])
             await self._take(by_name[name], prompt, Place(block, position, prompt))
 
-    def _look(self, entries: Sequence[_Entry], look: Look, sequential: SequentialPlan) -> bool:
+    def _look(self, entries: Sequence[Entry], look: Look, sequential: SequentialPlan) -> bool:
         reference = entries[0].name
         values = {e.name: log_ratios(self._samples, e.name, reference, self._plan.measure) for e in entries[1:]}
         if not values:
@@ -202,52 +170,56 @@ class AIBackendBenchmark:
         self._verdicts = decide_many(values, look, sequential)
         return all(settled(verdict, sequential) for verdict in self._verdicts.values())
 
-    async def _batches(self, entries: Sequence[_Entry]) -> None:
-        jobs = [(size, e) for size in self._plan.batches for e in entries]
+    async def _batches(self, entries: Sequence[Entry]) -> None:
+        if self._loader.in_turn:
+            jobs = [(size, e) for e in entries for size in self._plan.batches]
+        else:
+            jobs = [(size, e) for size in self._plan.batches for e in entries]
         for at, (size, entry) in enumerate(jobs):
             self._tell("batches", f"{entry.name}: {size} at once", at, len(jobs), None)
-            self._stop_if_cancelled()
+            await self._have(entry)
 
-            async def take(i: int, entry: _Entry = entry, size: int = size) -> SampleRow:
+            async def take(i: int, entry: Entry = entry, size: int = size) -> SampleRow:
                 prompt = self._plan.prompts[i % len(self._plan.prompts)]
                 return await self._take(entry, prompt, Place(-2, i, prompt, size))
 
             slots = entry.load.parallel if entry.load else None
             row, _ = await measure_batch(take, size, self._plan, slots=slots)
             entry.batches.append(row)
+            await note_memory(entry)
         for entry in entries:
-            await self._memory(entry)
+            if "memory_peak" not in entry.metrics:
+                await self._have(entry)
+                await note_memory(entry)
 
-    async def _memory(self, entry: _Entry) -> None:
-        try:
-            memory = await entry.contender.backend.memory()
-        except BackendError as error:
-            entry.metrics["memory_peak"] = Metric(value=None, unit="bytes", origin="measured", n=0, note=error.message)
-            return
-        for key, figure in (("memory", memory.rss), ("memory_peak", memory.peak), ("vram", memory.vram)):
-            if figure is not None:
-                entry.metrics[key] = Metric(value=figure.value, unit="bytes", origin=figure.origin, note=memory.note)
-            else:
-                entry.metrics[key] = Metric(
-                    value=None, unit="bytes", origin="measured", n=0, note=memory.note or "not measurable"
-                )
-        if entry.contender.predicted is not None:
-            entry.metrics["memory_predicted"] = Metric(
-                value=entry.contender.predicted, unit="bytes", origin="estimated"
-            )
-
-    async def _judge_quality(self, entries: Sequence[_Entry]) -> None:
+    async def _judge_quality(self, entries: Sequence[Entry]) -> None:
         if self._quality is None:
             return
         for at, entry in enumerate(entries):
             self._tell("quality", f"Quality of {entry.name}", at, len(entries), None)
-            self._stop_if_cancelled()
             try:
+                await self._have(entry)
                 entry.quality = await self._quality(entry.contender)
             except BackendError as error:
                 entry.metrics["quality"] = Metric(value=None, unit="F1", origin="measured", n=0, note=error.message)
 
-    async def _take(self, entry: _Entry, prompt: str, place: Place) -> SampleRow:
+    async def _have(self, entry: Entry, *, warm: bool = True) -> None:
+        """Have it in memory; after a load a first request is not like the others and does not count."""
+        self._stop_if_cancelled()
+        try:
+            again = await self._loader.have(entry)
+        except BackendError:
+            return  # the measurement that follows fails the same way, and says so
+        if again and warm:
+            for turn in range(self._plan.warmup):
+                await self._take(entry, self._plan.prompts[turn % len(self._plan.prompts)], Place(-1, turn, "warm-up"))
+
+    def _reloading(self, message: str, entry: Entry) -> None:
+        del entry
+        phase, done, total, left_s = self._phase
+        self._tell(phase, message, done, total, left_s)
+
+    async def _take(self, entry: Entry, prompt: str, place: Place) -> SampleRow:
         self._stop_if_cancelled()
         unique = f"{self._plan.seed}:{place.block}:{place.position}:{place.batch}:{entry.name}"
         request = build_request(prompt, unique, self._plan.max_tokens)
@@ -256,22 +228,16 @@ class AIBackendBenchmark:
             entry.contender, request, place, pids=entry.pids, context=context, cancel=self._cancel
         )
         if "failed" in row.flags or "engine restarted" in row.flags:
-            await self._find_pids(entry)
+            await find_pids(entry)
         self._samples.append(row)
         return row
-
-    async def _find_pids(self, entry: _Entry) -> None:
-        try:
-            pids = (await entry.contender.backend.memory()).pids
-        except BackendError:
-            pids = ()  # the engine is away; the next measurement says so
-        entry.pids = pids
 
     def _stop_if_cancelled(self) -> None:
         if self._cancel is not None and self._cancel.is_set():
             raise Cancelled("The benchmark was cancelled.")
 
     def _tell(self, phase: Phase, message: str, done: int, total: int, left_s: float | None) -> None:
+        self._phase = (phase, done, total, left_s)
         if self._on_progress is None:
             return
         new, self._told = self._samples[self._told :], len(self._samples)
@@ -299,4 +265,5 @@ class AIBackendBenchmark:
             verdicts=self._verdicts,
             stopped=self._stopped,
             energy_source=self._meter.source,
+            loading=self._loader.note(),
         )  # fmt: skip

@@ -26,6 +26,7 @@ from ai.benchmark import (
 from ai.benchmark.model import QualityCheck, QualityRow, SampleRow
 from ai.benchmark.watch import Watch
 from ai.errors import BackendError, Cancelled
+from ai.memory import available_memory
 from ai.service.candidates import Candidate
 from ai.service.config import AiConfig
 from ai.service.contenders import LineUp, line_up
@@ -82,6 +83,7 @@ class BenchmarkDesk:
         before: called before a benchmark loads anything: gives idle memory back.
         after: called with each report.
         won: settings that were taken over for a model; may block.
+        available: bytes of memory that may be taken now.
     """
 
     def __init__(  # noqa: PLR0913 - collaborators come through the constructor
@@ -96,10 +98,11 @@ class BenchmarkDesk:
         before: Callable[[], Awaitable[None]],
         after: Callable[[BenchmarkReport], None],
         won: Callable[[Candidate], Won | None] = lambda _: None,
+        available: Callable[[], int | None] = available_memory,
     ) -> None:
         self._config, self._usable, self._records = config, usable, records
         self._facts, self._gpu, self._before, self._after = facts, gpu, before, after
-        self._watch, self._won = watch, won
+        self._watch, self._won, self._available = watch, won, available
         self._job: Job | None = None
         self._task: asyncio.Task[None] | None = None
         self._closing: set[asyncio.Future[None]] = set()
@@ -196,6 +199,7 @@ class BenchmarkDesk:
                 meter=best_meter(self._gpu),
                 quality=self._quality(job),
                 host={**self._facts(), "kind": job.lineup.kind},
+                available=self._available,
             )
             report = await runner.run(on_progress=lambda p: _note(job, p), cancel=job.cancel)
             report = await self._finished(job, report)

@@ -4,8 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
-from ai.backends.llamacpp_embedded import chosen_threads, default_threads
+from ai.backends.llamacpp_embedded import chosen_threads, default_threads, on_gpu
 from ai.benchmark import BenchmarkPlan, Contender
+from ai.memory import available_memory, fit
 from ai.service.candidates import Candidate
 from ai.service.options import BenchmarkOptions
 from ai.types import KvType, LoadSpec
@@ -89,4 +90,8 @@ def _threads(count: int) -> str:
 def _contender(candidate: Candidate, name: str, spec: LoadSpec) -> Contender:
     mine = replace(spec, model=candidate.model)
     plan = candidate.plan(mine)
-    return Contender(candidate.make(name), mine, plan.total if plan else None)
+    if plan is None:
+        return Contender(candidate.make(name), mine)
+    in_memory = plan.where == "memory" and not on_gpu()
+    remedy = fit(plan, available_memory()).remedy if in_memory else ""
+    return Contender(candidate.make(name), mine, plan.total, in_memory, remedy)

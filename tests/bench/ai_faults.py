@@ -38,7 +38,7 @@ from ai.worker.budget import RestartPolicy
 from ai.worker.supervisor import WatchPolicy
 
 SPEC = LoadSpec("demo", context=512, threads=1)
-LONG = GenRequest((Message("user", "Count as far as you can."),), max_tokens=100, ignore_eos=True)
+LONG = GenRequest((Message("user", "Count as far as you can."),), max_tokens=32, ignore_eos=True)
 SHORT = GenRequest((Message("user", "Say hello."),), max_tokens=2)
 PLENTY = RestartPolicy(starts=100_000, window_s=600, first_wait_s=0.001, longest_wait_s=0.01)
 
@@ -109,7 +109,7 @@ async def _round(first: LlamaCppBackend, second: LlamaCppBackend, name: str, dic
     begun = time.perf_counter()
     call = asyncio.create_task(router.ask(LONG))
     if name not in AT_ONCE:
-        await asyncio.sleep(dice.uniform(0.0, 0.4))
+        await asyncio.sleep(dice.uniform(0.0, 0.2))
         begun = time.perf_counter()
         FAULTS[name](first, running.pid)
     try:
@@ -125,7 +125,7 @@ async def _round(first: LlamaCppBackend, second: LlamaCppBackend, name: str, dic
     told.answer_s.setdefault(name, []).append(spent)
 
 
-async def crashes(rounds: int, seed: int) -> dict[str, Any]:
+async def crashes(rounds: int, seed: int, seconds: float) -> dict[str, Any]:
     """The first engine breaks in every round; how long until the second one is asked, and what is left behind."""
     dice = random.Random(seed)
     watch = WatchPolicy(idle_s=86_400, data_limit=8 * 1024**3)
@@ -135,12 +135,15 @@ async def crashes(rounds: int, seed: int) -> dict[str, Any]:
     dice.shuffle(names)
     told = Told()
     lag = asyncio.create_task(_lag(told.lag_s))
-    begun = time.perf_counter()
+    begun, done = time.perf_counter(), 0
     try:
         await second.ensure_loaded(SPEC)
         await complete(second, SHORT)
         for name in names:
+            if time.perf_counter() - begun > seconds:
+                break
             await _round(first, second, name, dice, told)
+            done += 1
         took = time.perf_counter() - begun
         stayed = second.supervisor.running
         left = _children({stayed.pid} if stayed else set()) if first.supervisor.running is None else []
@@ -150,7 +153,7 @@ async def crashes(rounds: int, seed: int) -> dict[str, Any]:
         await second.close()
     every = [s for values in told.answer_s.values() for s in values]
     return {
-        "rounds": rounds, "answered": sum(told.by.values()), "lost": told.lost[:5], "answered_by": dict(told.by),
+        "rounds": done, "answered": sum(told.by.values()), "lost": told.lost[:5], "answered_by": dict(told.by),
         "fault_to_next_engine_s": {name: _spread(values) for name, values in sorted(told.answer_s.items())},
         "over_2_5_s": sum(s > 2.5 for s in every), "worst_s": round(max(every), 3) if every else None,
         "workers_left": told.left + len(left), "zombies": _zombies(), "starts": first.supervisor.starts, "ended": dict(first.supervisor.ended),
@@ -259,11 +262,11 @@ def _spread(values: Sequence[float]) -> dict[str, float]:
     }  # fmt: skip
 
 
-async def work(rounds: int, seed: int, *, quick: bool) -> dict[str, Any]:
+async def work(rounds: int, seed: int, seconds: float, *, quick: bool) -> dict[str, Any]:
     """All of it."""
     requests = 100 if quick else 1000
     return {
-        "crashes": await crashes(rounds, seed),
+        "crashes": await crashes(rounds, seed, seconds),
         "outage": [await outage(requests, 0.5, away) for away in ("down", "overloaded", "hang midway")],
         "deadlines": await deadlines(10 if quick else 50),
     }
@@ -275,10 +278,11 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="ten crashes, shorter outages")
     parser.add_argument("--rounds", type=int, help="how often the engine breaks (500)")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seconds", type=float, default=3600, help="begin no further round after this time")
     given = parser.parse_args()
     rounds = given.rounds or (10 if given.quick else 500)
     load = os.getloadavg()[0]
-    figures = asyncio.run(work(rounds, given.seed, quick=given.quick))
+    figures = asyncio.run(work(rounds, given.seed, given.seconds, quick=given.quick))
     machine = {"cpus": os.cpu_count(), "load1": [load, os.getloadavg()[0]], "python": platform.python_version()}
     print(json.dumps({"name": "ai_faults", "machine": machine, **figures}, indent=2))
 

@@ -1,0 +1,183 @@
+"""Has the contenders in memory: all at once where they fit, else in turn, and not at all what would never fit."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from ai.benchmark.model import BatchRow, BenchmarkPlan, Contender, LoadRow, Metric, QualityRow
+from ai.benchmark.prompts import build_request
+from ai.errors import BackendError, BackendOutOfMemory
+
+RESERVE = 128 * 1024 * 1024
+"""Bytes left to everything else on the machine."""
+
+
+@dataclass(slots=True)
+class Entry:
+    """One contender while it is measured."""
+
+    contender: Contender
+    load: LoadRow | None = None
+    unusable: str = ""
+    pids: tuple[int, ...] = ()
+    metrics: dict[str, Metric] = field(default_factory=dict)
+    batches: list[BatchRow] = field(default_factory=list)
+    quality: QualityRow | None = None
+
+    @property
+    def name(self) -> str:
+        """The contender's name."""
+        return self.contender.backend.name
+
+
+class Loader:
+    """Loads contenders, and knows whether they share the memory or take turns in it.
+
+    Args:
+        plan: how to measure.
+        available: bytes that may be taken now; None when not known.
+        telling: called before a load with a sentence.
+    """
+
+    def __init__(
+        self, plan: BenchmarkPlan, available: Callable[[], int | None], telling: Callable[[str, Entry], None]
+    ) -> None:
+        self._plan, self._available, self._telling = plan, available, telling
+        self._held: Entry | None = None
+        self.in_turn = ""
+        """Why they take turns, as a sentence; empty while all are loaded together."""
+        self.reloads = 0
+        self.reloading_s = 0.0
+
+    def decide(self, entries: Sequence[Entry]) -> None:
+        """Before anything is loaded: whether all fit together, and whether each fits at all."""
+        room = self._available()
+        if room is None:
+            return
+        room = max(room - RESERVE, 0)
+        known = [(e, e.contender.predicted or 0) for e in entries if e.contender.in_memory]
+        for entry, size in known:
+            if size > room:
+                what = f"It needs {_mib(size)} and {_mib(room)} can be had: use a smaller model or a shorter context."
+                entry.unusable = f"It was not loaded. {entry.contender.remedy or what}"
+        total = sum(size for entry, size in known if not entry.unusable)
+        if total > room:
+            self._take_turns(f"together they are predicted to need {_mib(total)}, and {_mib(room)} can be had")
+
+    async def first(self, entry: Entry, others: Sequence[Entry]) -> None:
+        """Load a contender for the first time; when it finds no memory beside the others, they take turns from here on.
+
+        Raises:
+            BackendError: it cannot be loaded.
+        """
+        await self._make_room(entry)
+        try:
+            await self._load(entry)
+        except BackendOutOfMemory as error:
+            beside = [o for o in others if o.load is not None and _unloads(o)]
+            if self.in_turn or not beside:
+                raise
+            self._take_turns(f"{entry.name} found too little memory beside the others ({error.message.rstrip('.')})")
+            for other in beside:
+                await other.contender.backend.unload()
+            await self._load(entry)
+        self._held = entry
+
+    async def have(self, entry: Entry) -> bool:
+        """Have it in memory; whether it had to be loaded anew.
+
+        Raises:
+            BackendError: it cannot be loaded.
+        """
+        if not self.in_turn or self._held is entry:
+            return False
+        self._telling(f"Loading {entry.name} again", entry)
+        begun = time.perf_counter()
+        await self._make_room(entry)
+        await entry.contender.backend.ensure_loaded(entry.contender.spec)
+        entry.pids = (await entry.contender.backend.memory()).pids
+        self._held = entry
+        self.reloads += 1
+        self.reloading_s += time.perf_counter() - begun
+        return True
+
+    def note(self) -> str:
+        """For the report: what the turns mean for its figures."""
+        if not self.in_turn:
+            return ""
+        return (
+            f"They do not fit into memory at the same time: {self.in_turn}. So they were loaded in turn ({self.reloads} times again), each measured "
+            "twice in a row after a request that does not count; what the machine did between two turns is in the interval. "
+            "Close other programs, or use a shorter context or smaller models, to have them measured side by side."
+        )
+
+    def _take_turns(self, why: str) -> None:
+        self.in_turn = self.in_turn or why
+
+    async def _make_room(self, entry: Entry) -> None:
+        held = self._held
+        if self.in_turn and held is not None and held is not entry and _unloads(held):
+            await held.contender.backend.unload()
+            self._held = None
+
+    async def _load(self, entry: Entry) -> None:
+        backend, spec = entry.contender.backend, entry.contender.spec
+        health = await backend.health()
+        if health.state in {"down", "missing", "error"}:
+            entry.unusable = health.detail
+            return
+        cold = None
+        if self._plan.cold_load and backend.capabilities().unloads:
+            await backend.unload()
+            first = await backend.ensure_loaded(spec)
+            cold = first.seconds.value if first.cold else None
+        report = await backend.ensure_loaded(spec)
+        if report.cold and cold is None:
+            cold = report.seconds.value
+        warm = await backend.ensure_loaded(spec)
+        request = build_request(self._plan.prompts[0], "count", self._plan.max_tokens)
+        tokens = None
+        if backend.capabilities().counts_tokens:
+            counted = await backend.count_tokens(request.messages)
+            tokens = int(counted.value) if counted.origin != "estimated" else None
+        entry.pids = (await backend.memory()).pids
+        entry.load = LoadRow(
+            model=report.model, cold_s=cold, warm_s=warm.seconds.value, context=report.context, parallel=report.parallel,
+            kv_type=report.kv_type, quantization=report.quantization, weights=report.weights, template=report.template,
+            engine_version=report.engine_version, device=report.device, prompt_tokens=tokens, notes=list(report.notes),
+            threads=report.threads, prompt_threads=report.prompt_threads,
+        )  # fmt: skip
+
+
+async def find_pids(entry: Entry) -> None:
+    """Look again which processes a contender is."""
+    try:
+        entry.pids = (await entry.contender.backend.memory()).pids
+    except BackendError:
+        entry.pids = ()  # the engine is away; the next measurement says so
+
+
+async def note_memory(entry: Entry) -> None:
+    """What a contender holds, beside what was predicted."""
+    try:
+        memory = await entry.contender.backend.memory()
+    except BackendError as error:
+        entry.metrics["memory_peak"] = Metric(value=None, unit="bytes", origin="measured", n=0, note=error.message)
+        return
+    for key, figure in (("memory", memory.rss), ("memory_peak", memory.peak), ("vram", memory.vram)):
+        if figure is not None:
+            entry.metrics[key] = Metric(value=figure.value, unit="bytes", origin=figure.origin, note=memory.note)
+        else:
+            entry.metrics[key] = Metric(
+                value=None, unit="bytes", origin="measured", n=0, note=memory.note or "not measurable"
+            )
+    if entry.contender.predicted is not None:
+        entry.metrics["memory_predicted"] = Metric(value=entry.contender.predicted, unit="bytes", origin="estimated")
+
+
+def _unloads(entry: Entry) -> bool:
+    return entry.contender.backend.capabilities().unloads
+
+
+def _mib(size: int) -> str:
+    return f"{size / 1024**3:.1f} GiB" if size >= 1024**3 else f"{size / 1024**2:.0f} MiB"
