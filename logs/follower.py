@@ -3,12 +3,11 @@
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
 
-from logs import identity
+from logs import identity, rotation
 from logs.attribution import Writers
 from logs.bulk import boundary_before
 from logs.checkpoint import BACKFILLING, DONE, GONE, LIVE, FileState
@@ -22,12 +21,15 @@ from logs.settings import LogSettings
 from logs.tail import FileTail, TailLimits, Truncated
 from logs.times import SECOND, TimeReader
 from monitor.masking import Masker
-from monitor.store.interface import Append
+from monitor.store.interface import Append, Delete
 
 _DRAIN_US: Final = 5 * SECOND
 _COLD_US: Final = 30 * SECOND
 _COLD_EVERY: Final = 3
-_COPIES: Final = 200
+_ENOUGH: Final = 128
+"""Bytes read of a file from which on the same content means the same file."""
+_SLACK_US: Final = 50_000
+"""How much earlier than our clock the file system's may stamp a write."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +88,13 @@ class Follower:
         for state in list(self.states.values()):
             if state.state not in {LIVE, BACKFILLING} or not state.inode or (state.dev, state.inode) in self.tails:
                 continue
-            path = _where(state)
+            path = rotation.place_of(state)
             if path is None:
                 self.around.committer.put(Delivery(state, changes={"state": GONE}))
             else:
                 self.adopt(Found(path, state.dev, state.inode, "open"))
+            if path != state.path:
+                self._adopt_missed(state, state.updated)
 
     def adopt(self, found: Found) -> None:
         """Follow the file if it is not followed yet; note who writes it."""
@@ -118,7 +122,7 @@ class Follower:
 
     def _begin(self, fd: int, status: os.stat_result, found: Found, generation: int = 0) -> FileTail:
         around = self.around
-        state = self.known(fd, status)
+        state = self.known(fd, status) or self._same_content(fd, status, found.path)
         resumed = False
         if state is None:
             state = self._new_state(fd, status, found, generation)
@@ -147,15 +151,30 @@ class Follower:
         if any(state.file_id not in self.truncated_at for state in candidates):
             self.around.committer.flush(10.0)  # what was read of it before must be in the state
         for state in reversed(candidates):
-            if state.file_id in self.truncated_at:
+            if state.file_id not in self.truncated_at and rotation.holds(fd, state):
+                return state
+        return None
+
+    def _same_content(self, fd: int, status: os.stat_result, path: str) -> FileState | None:
+        """The state of the file that was at this path and is gone, when this one has all that was read of it: an editor saved it, a file system gave it
+        another inode. It is the same file from now on.
+        """
+        key = (status.st_dev, status.st_ino)
+        for state in reversed(list(self.states.values())):
+            old = (state.dev, state.inode)
+            if state.path != path or old == key or not state.inode or state.file_id in self.truncated_at:
                 continue
-            if identity.holds(
-                fd,
-                head_hash=state.head_hash,
-                head_len=state.head_len,
-                marker_hash=state.marker_hash,
-                position=state.stored_to,
-            ):
+            tail = self.tails.get(old)
+            if tail is not None:
+                if os.fstat(tail.fd).st_nlink or not tail.begins(fd):
+                    continue
+                tail.finish()
+                self._drop(old, tail, None)
+            self.around.committer.flush(10.0)
+            if state.stored_to >= _ENOUGH and rotation.holds(fd, state):
+                self.around.committer.put(Delivery(state, changes={"dev": key[0], "inode": key[1], "state": LIVE}))
+                self.around.committer.flush(10.0)
+                self._by_inode.setdefault(key, []).append(state)
                 return state
         return None
 
@@ -163,21 +182,9 @@ class Follower:
         """The state of a truncated file whose content this file has: its copy, as copytruncate makes one."""
         for file_id in reversed(self.truncated_at):
             state = self.states[file_id]
-            if (
-                not state.head_len
-                or not state.stored_to
-                or state.path == path
-                or Path(state.path).parent != Path(path).parent
-                or file_id in self._spliced
-            ):
+            if not state.head_len or not state.stored_to or state.path == path or file_id in self._spliced:
                 continue
-            if identity.holds(
-                fd,
-                head_hash=state.head_hash,
-                head_len=state.head_len,
-                marker_hash=state.marker_hash,
-                position=state.stored_to,
-            ):
+            if os.path.dirname(state.path) == os.path.dirname(path) and rotation.holds(fd, state):  # noqa: PTH120 - texts
                 self._spliced.add(file_id)
                 return state
         return None
@@ -193,6 +200,7 @@ class Follower:
         )  # fmt: skip
         copied = self._copied_from(fd, found.path)
         if copied is not None:
+            self._drop_open(copied)
             state.stored_to, state.lines, state.marker_hash, state.source = (
                 copied.stored_to,
                 copied.lines,
@@ -216,6 +224,15 @@ class Follower:
             self._overwritten(old, same_path=old.path == found.path)
         return state
 
+    def _drop_open(self, state: FileState) -> None:
+        """The last record of this file may be stored although its end was not sure: it is read again elsewhere, so it goes."""
+        behind = self.around.positions_behind(state.file_id, state.stored_to)
+        if behind:
+            ids = pa.array([state.file_id] * len(behind), pa.int64())
+            rows = pa.table({"file_id": ids, "pos": pa.array(behind, pa.int64())})
+            gone = Delete("log_records", rows, ("file_id", "pos"))
+            self.around.committer.put(Delivery(state, counts={"records": -len(behind)}, extra=[gone]))
+
     def remember(self, state: FileState) -> None:
         """Know this file from now on."""
         self.states[state.file_id] = state
@@ -228,7 +245,9 @@ class Follower:
         extra = [self._event(old, 0)] if same_path else []
         self.around.committer.put(Delivery(old, changes={"state": GONE}, extra=list(extra)))
         if same_path:
+            since = old.updated
             self._splice(old)
+            self._adopt_missed(old, since)
 
     def _newest_part(self, fd: int, size: int) -> int:
         """Where the newest part of a big file begins: at a record."""
@@ -238,35 +257,17 @@ class Follower:
 
     def _splice(self, old: FileState) -> int:
         """Find the copy of a truncated file and read from it what was not read before; returns the copy's size, 0 without one."""
-        try:
-            with os.scandir(Path(old.path).parent) as entries:
-                near = [
-                    (entry.stat().st_mtime_ns, entry.path)
-                    for entry in entries
-                    if entry.is_file(follow_symlinks=False) and entry.path != old.path
-                ]
-        except OSError:
-            return 0
-        for _, path in sorted(near, reverse=True)[:_COPIES]:
-            try:
-                status = os.stat(path)  # noqa: PTH116
-                key = (status.st_dev, status.st_ino)
-                if status.st_size < old.stored_to or key in self.tails or self._is_copy(path, old) is False:
-                    continue
-            except OSError:
-                continue
-            self.adopt(Found(path, *key, self.found_by.get(old.source, "open")))
-            return status.st_size
+        for path, key, size in rotation.copies_of(old):
+            if key not in self.tails:
+                self.adopt(Found(path, *key, self.found_by.get(old.source, "open")))
+                return size
         return 0
 
-    def _is_copy(self, path: str, old: FileState) -> bool:
-        fd = identity.open_regular(path)
-        try:
-            return identity.holds(
-                fd, head_hash=old.head_hash, head_len=old.head_len, marker_hash=old.marker_hash, position=old.stored_to
-            )
-        finally:
-            os.close(fd)
+    def _adopt_missed(self, state: FileState, since: int) -> None:
+        """Read the generations of this file that came and went since the last look (µs)."""
+        for path, key in rotation.written_since(state.path, since - _SLACK_US):
+            if key not in self.tails and key not in self._by_inode:
+                self.adopt(Found(path, *key, self.found_by.get(state.source, "open")))
 
     def poll(self) -> int:
         """Look at every file once; returns how many had something new."""
@@ -299,18 +300,22 @@ class Follower:
 
     def _look_for_rotation(self, key: tuple[int, int], tail: FileTail, now: int) -> None:
         """At the end of the file: does its path still lead here? If not, follow what is there now, and let this one go when it stays quiet."""
-        there = _key_of(tail.path)
+        there = rotation.key_of(tail.path)
         idle = now - self._idle.get(key, now)
         if there == key:
-            tail.moved_at = None
+            tail.moved_at, tail.looked_at = None, now
             if tail.renamed and idle > _DRAIN_US:
                 tail.finish()
                 self._drop(key, tail, DONE)
             return
+        if tail.moved_at is None and tail.looked_at:
+            self._adopt_missed(tail.state, tail.looked_at)
         if there is not None and there not in self.tails:
             self.adopt(Found(tail.path, *there, self.found_by.get(tail.state.source, "open")))
-        path = _name_now(tail.fd)
-        if path is not None and path != tail.path and _key_of(path) == key:
+            if key not in self.tails:
+                return  # it goes on as the other one
+        path = rotation.name_now(tail.fd)
+        if path is not None and path != tail.path and rotation.key_of(path) == key:
             self.around.committer.put(Delivery(tail.state, changes={"path": path}))
             tail.path, tail.renamed = path, True
             self._idle[key] = now
@@ -327,6 +332,8 @@ class Follower:
         self.around.committer.flush(10.0)
         self.truncated_at[old.file_id] = self.around.now()
         copy = self._splice(old)
+        if tail.looked_at:
+            self._adopt_missed(old, tail.looked_at)
         missed = truncated.missed if not copy else max(0, truncated.missed + tail.position - copy)
         self.around.committer.put(Delivery(old, counts={"missed_bytes": missed}, extra=[self._event(old, missed)]))
         following = self._begin(
@@ -370,42 +377,7 @@ class Follower:
             self._drop(key, tail, None)
 
 
-def _where(state: FileState) -> str | None:
-    """The path at which the file with this inode lies now: its old one, or another name in the same folder."""
-    try:
-        status = os.stat(state.path)  # noqa: PTH116
-        if (status.st_dev, status.st_ino) == (state.dev, state.inode):
-            return state.path
-    except OSError:
-        pass
-    try:
-        with os.scandir(Path(state.path).parent) as entries:
-            for entry in entries:
-                if entry.inode() == state.inode and entry.is_file(follow_symlinks=False):
-                    return entry.path
-    except OSError:
-        return None
-    return None
-
-
 def source_row(source: str, host: str, kind: str, now: int, found_by: str) -> pa.Table:
     """The row of a new source."""
     row = {"source": [source], "host": [host], "kind": [kind], "found_by": [found_by]}
     return pa.table(row).append_column("first_seen", pa.array([now], pa.timestamp("us")))
-
-
-def _key_of(path: str) -> tuple[int, int] | None:
-    try:
-        status = os.stat(path)  # noqa: PTH116 - many times a second
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino
-
-
-def _name_now(fd: int) -> str | None:
-    """The path of an open file as the kernel knows it; None when it was deleted, or elsewhere than on Linux."""
-    try:
-        path = os.readlink(f"/proc/self/fd/{fd}")  # noqa: PTH115
-    except OSError:
-        return None
-    return None if path.endswith(" (deleted)") else path

@@ -5,6 +5,7 @@ place when it grows after all. The checkpoint stands at the start of the open re
 """
 
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -21,6 +22,8 @@ from logs.times import SECOND
 READ_AT_ONCE: Final = 1 << 20
 _STALE_US: Final = 5 * SECOND
 _MANY_LINES: Final = 4000
+_HOLE: Final = re.compile(rb"\0{512,}")
+"""What a writer leaves that goes on at its old offset after the file was emptied."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,8 @@ class FileTail:
         self.path = state.path
         self.moved_at: int | None = None
         self.renamed = False
+        self.looked_at = 0
+        """When the path last led to this file."""
         self.numbered = numbered
         self._put, self._show, self._host, self._now, self._limits = put, show, host, now, limits
         self._read = ReadState(line_no=state.lines + 1)
@@ -82,6 +87,7 @@ class FileTail:
         self._marker = self._before = identity.read_at(fd, self._seen - start, start)
         status = os.fstat(fd)
         self._mtime, self._size = -1, status.st_size
+        self._blank = (-1, -1)
         self._born = (status.st_size, status.st_mtime_ns // 1000)
         self._grew = 0
         self._open_stored = resumed
@@ -94,6 +100,14 @@ class FileTail:
     def position(self) -> int:
         """How far the file has been read."""
         return self._seen
+
+    def begins(self, fd: int) -> bool:
+        """Whether another open file has, at its beginning, all that has been read of this one."""
+        start = self._seen - len(self._marker)
+        if os.fstat(fd).st_size < self._seen or identity.read_at(fd, len(self._marker), start) != self._marker:
+            return False
+        length = min(identity.HEAD, self._seen)
+        return length > 0 and identity.head_of(fd, length) == identity.head_of(self.fd, length)
 
     @property
     def quiet(self) -> bool:
@@ -111,10 +125,16 @@ class FileTail:
         if status.st_size == self._seen and status.st_mtime_ns == self._mtime:
             self._settle()
             return False
+        if (status.st_size, status.st_mtime_ns) == self._blank:
+            self._settle()
+            return False
         self._check(status.st_size)
         self._size = status.st_size
         self._mtime = status.st_mtime_ns if status.st_size <= self._seen + limit else -1
         data = identity.read_at(self.fd, limit, self._seen)
+        if data.endswith(b"\0") and self._seen + len(data) >= status.st_size:
+            data = data.rstrip(b"\0")  # space taken in advance: what will be written there is not there yet
+            self._blank = (status.st_size, status.st_mtime_ns)
         if not data:
             self._settle()
             return False
@@ -156,12 +176,21 @@ class FileTail:
             data = data[end + 1 :]
             self._open = self._seen - len(data)
             self._before = (self._before + skipped)[-identity.MARKER :]
+        hole = _HOLE.search(data)
+        while hole is not None:
+            self._text(data[: hole.start()])
+            self._settle(final=True, partial=True)
+            self._before = (self._before + hole.group())[-identity.MARKER :]
+            self._open += hole.end() - hole.start()
+            self._open_stored = False
+            data = data[hole.end() :]
+            hole = _HOLE.search(data)
+        self._text(data)
+
+    def _text(self, data: bytes) -> None:
         self._held += data
-        if self._held.startswith(b"\0") and not self._before.strip(
-            b"\0"
-        ):  # a hole: the writer went on at its old offset after a truncation
-            hole = len(self._held) - len(self._held.lstrip(b"\0"))
-            self._advance(hole)
+        if self._held.startswith(b"\0") and not self._before.strip(b"\0"):  # the rest of a hole
+            self._advance(len(self._held) - len(self._held.lstrip(b"\0")))
         whole = self._held.rfind(b"\n") + 1
         if whole:
             self._parse(whole)

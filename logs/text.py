@@ -6,17 +6,18 @@ from typing import Final
 _ANSI: Final = re.compile(
     r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b\n]*(?:\x07|\x1b\\)?|[@-Z\\^_=>78cDEHM]|[()][A-Z0-9])|\x1b|[\x01-\x08\x0e\x0f]"
 )
+_HOLE: Final = re.compile("\0{4,}")
 _OVERWRITTEN: Final = re.compile(r"[^\n]*\r(?!\n|$)", re.MULTILINE)
 
 
 def plain_text(data: bytes) -> str:
-    """Decode UTF-8; what is not becomes U+FFFD, so do NULs; CRLF becomes LF. The number of lines stays."""
+    """Decode UTF-8; what is not becomes U+FFFD, so do NULs, but for the holes of truncated files, which are nothing; CRLF becomes LF. The number of lines stays."""
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError:
         text = data.decode("utf-8", "replace")
     if "\0" in text:
-        text = text.replace("\0", "\ufffd")
+        text = _HOLE.sub("", text).replace("\0", "\ufffd")
     if "\r" in text:
         text = text.replace("\r\n", "\n").removesuffix("\r")
     return text.removeprefix("\ufeff")
@@ -38,7 +39,9 @@ def looks_like_text(head: bytes) -> bool:
     """Whether the first bytes of a file are text: UTF-8 (or nearly), UTF-16 with a mark, few control characters."""
     if not head or head.startswith((b"\xff\xfe", b"\xfe\xff")):
         return True
-    body = head.lstrip(b"\0")  # a truncated file that is written on begins with a hole
+    body = head.strip(
+        b"\0"
+    )  # a truncated file that is written on begins with a hole, one that takes space in advance ends with one
     if not body:
         return True
     if body.count(b"\0"):
