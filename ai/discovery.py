@@ -22,6 +22,7 @@ from ai.types import Engine, EngineName
 OLLAMA_URL: Final = "http://127.0.0.1:11434"
 _OLLAMA_REMEDY: Final = "Start it with: ollama serve (or install it from ollama.com)."
 _SERVER_REMEDY: Final = "Start that server, or correct its address in the settings."
+KEY_REMEDY: Final = "Give its API key: watchkeeper ai key ADDRESS (setting engines.api_keys)."
 _EXL_METHODS: Final = {2: frozenset({"exl2", "gptq", "none"}), 3: frozenset({"exl3", "none"})}
 
 
@@ -35,6 +36,7 @@ class DiscoveryConfig:
         timeout_s: the deadline of each engine, all its questions together.
         model_paths: model files, or folders that hold them.
         api_keys: key by address, as given in `openai_urls`.
+        key_problems: why the key of such an address could not be had.
     """
 
     ollama_url: str = OLLAMA_URL
@@ -42,6 +44,7 @@ class DiscoveryConfig:
     timeout_s: float = 2.0
     model_paths: tuple[Path, ...] = ()
     api_keys: Mapping[str, str] = field(default_factory=dict, repr=False)
+    key_problems: Mapping[str, str] = field(default_factory=dict)
 
 
 async def discover(config: DiscoveryConfig) -> list[Engine]:
@@ -104,7 +107,14 @@ async def _server(kind: _Kind, url: str, config: DiscoveryConfig) -> Engine:
         )
     except ProbeFailed as error:
         if error.status in {401, 403}:
-            remedy = "Give its API key in the settings."
+            why = config.key_problems.get(url)
+            remedy = (
+                f"Its key could not be had: {why}."
+                if why
+                else KEY_REMEDY
+                if not key
+                else "It refuses the key it was given: give the right one."
+            )
         return failed.model_copy(
             update={"state": error.state, "detail": f"{label}: {error.message}.", "remedy": remedy}
         )

@@ -21,6 +21,7 @@ from logs import search
 from monitor.account import SampleAccount
 from monitor.api import Context, create_app
 from monitor.api.ai_desk import MODELS, ai_thread
+from monitor.api_keys import resolve_keys
 from monitor.costs import OwnCost, ReportedCost
 from monitor.earlier import EarlierLife
 from monitor.endpoint import write_endpoint
@@ -491,7 +492,12 @@ class Adjustable(Protocol):
 async def look_at_engines(where: EngineSettings, model_paths: Sequence[str] = ()) -> list[dict[str, Any]]:
     """Ask the model engines, each with a deadline."""
     paths = await asyncio.to_thread(lambda: tuple(Path(path).expanduser() for path in model_paths))
-    config = DiscoveryConfig(ollama_url=where.ollama_url, openai_urls=tuple(where.openai_urls), model_paths=paths)
+    keys = await asyncio.to_thread(resolve_keys, where.api_keys, os.environ)
+    config = DiscoveryConfig(
+        ollama_url=where.ollama_url, openai_urls=tuple(where.openai_urls), model_paths=paths,
+        api_keys={url: key for url in where.openai_urls if (key := keys.key_of(url))},
+        key_problems={url: why for url in where.openai_urls if (why := keys.problem_of(url))},
+    )  # fmt: skip
     return [engine.model_dump(mode="json") for engine in await discover(config)]
 
 

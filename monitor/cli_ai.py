@@ -11,6 +11,7 @@ import typer
 from monitor import paths
 from monitor.cli_ai_benchmark import benchmark, reset, use
 from monitor.cli_ai_desk import DataDir, Json, client_of, own_desk
+from monitor.cli_ai_key import key
 from monitor.cli_out import DIM, GREEN, RED, YELLOW, clean, paint, print_json, print_table, size
 from monitor.errors import AgentUnreachable, ConfigError
 
@@ -190,5 +191,5 @@ async def _own_fetch(data: Path) -> dict[str, Any]:
         return await desk.fetch_demo()
 
 
-for command in (benchmark, use, reset):
+for command in (benchmark, use, reset, key):
     ai_app.command()(command)

@@ -35,7 +35,7 @@ async def own_desk(data: Path) -> AsyncIterator["AiDesk"]:
     async def found() -> list[dict[str, Any]]:
         return engines
 
-    desk = AiDesk(lambda: ai_config(settings.ai, data if data.is_dir() else None), found, records=NoRecords())
+    desk = AiDesk(lambda: ai_config(settings, data if data.is_dir() else None), found, records=NoRecords())
     try:
         yield desk
     finally:

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator, model_validator
 from pydantic.fields import FieldInfo
 
+from monitor.api_keys import check_line
 from monitor.errors import ConfigError
 from monitor.settings_file import read_file, write_file
 
@@ -169,6 +170,13 @@ class EngineSettings(_Section):
             json_schema_extra=_meta(),
         ),
     ] = []
+    api_keys: Annotated[
+        list[str],
+        Field(
+            description="Where the keys of servers are, as ADDRESS=env:NAME or ADDRESS=file:PATH; `watchkeeper ai key` writes such a file.",
+            json_schema_extra=_meta(),
+        ),
+    ] = []
     check_s: Annotated[
         float,
         Field(ge=5, le=86_400, description="Time between two looks at the engines.", json_schema_extra=_meta(unit="s")),
@@ -180,6 +188,13 @@ class EngineSettings(_Section):
         if url:
             _check_url(url)
         return url
+
+    @field_validator("api_keys")
+    @classmethod
+    def _keys(cls, lines: list[str]) -> list[str]:
+        for line in lines:
+            check_line(line)
+        return lines
 
     @field_validator("openai_urls")
     @classmethod
@@ -365,6 +380,8 @@ class Settings(_Section):
     """All settings in force. Frozen: `save` answers a new one."""
 
     SECRET: ClassVar[frozenset[str]] = frozenset({"auth.users"})
+    NOT_REPEATED: ClassVar[frozenset[str]] = frozenset({"auth.users", "engines.api_keys"})
+    """A wrong value is not shown: it may hold a secret in a place where none belongs."""
 
     dashboard: DashboardSettings = DashboardSettings()
     sampling: SamplingSettings = SamplingSettings()
@@ -522,7 +539,7 @@ def _sentences(error: ValidationError, origins: Mapping[str, Origin]) -> dict[st
         location = [str(part) for part in problem["loc"]]
         key = ".".join(location[:2])
         inside = f" (in entry {'.'.join(location[2:])})" if len(location) > 2 else ""
-        shown = "" if key == "auth" or key in Settings.SECRET else f" = {_short(problem['input'])}"
+        shown = "" if key == "auth" or key in Settings.NOT_REPEATED else f" = {_short(problem['input'])}"
         reason = problem["msg"].removeprefix("Value error, ")
         reason = reason[:1].lower() + reason[1:] if not reason[:2].isupper() else reason
         origin = origins.get(key)

@@ -66,7 +66,9 @@ def _by_status(name: str, status: int, said: str) -> BackendError:
     match status:
         case 401 | 403:
             return BadRequest(
-                f"{name} asks for a key ({said}).", backend=name, hint="Give its API key in the settings."
+                f"{name} asks for a key ({said}).",
+                backend=name,
+                hint="Give its API key: watchkeeper ai key ADDRESS (setting engines.api_keys).",
             )
         case 429 | 503 | 529:
             return BackendOverloaded(

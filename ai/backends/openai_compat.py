@@ -62,6 +62,7 @@ class OpenAIBackend:
             limits=httpx.Limits(max_connections=None, keepalive_expiry=2.0),  # servers close theirs after 5 s
         )
         self._wire = OpenAIWire(self._client, self._name)
+        self._key = api_key
         self._flavour: Flavour = FLAVOURS["OpenAI-compatible server"]
         self._model = ""
 
@@ -129,9 +130,12 @@ class OpenAIBackend:
         if not self._model:
             await self.ensure_loaded(LoadSpec(""), deadline_s=min(deadlines.load_s, deadlines.total_s))
         source = self._wire.events(request, self._model, self._flavour, deadlines.connect_s)
-        async with aclosing(Pacer(self._name, deadlines, cancel).run(source)) as events:
-            async for event in events:
-                yield event
+        try:
+            async with aclosing(Pacer(self._name, deadlines, cancel).run(source)) as events:
+                async for event in events:
+                    yield event
+        except BackendError as error:
+            raise without_key(error, self._key) from error.__cause__
 
     async def count_tokens(self, content: str | tuple[Message, ...]) -> Figure:
         """Asks the servers that can count; an estimate for the others."""
@@ -174,14 +178,27 @@ class OpenAIBackend:
             )
         if error.status in {401, 403}:
             return BadRequest(
-                f"{self._name} asks for a key.", backend=self._name, hint="Give its API key in the settings."
+                f"{self._name} asks for a key.",
+                backend=self._name,
+                hint="Give its API key: watchkeeper ai key ADDRESS (setting engines.api_keys).",
             )
         return BackendError(
             f"{self._name}: {error.message}.", backend=self._name, hint="Check its address in the settings."
         )
 
     async def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        return await post_json(self._client, self._name, path, body)
+        try:
+            return await post_json(self._client, self._name, path, body)
+        except BackendError as error:
+            raise without_key(error, self._key) from error.__cause__
+
+
+def without_key(error: BackendError, key: str) -> BackendError:
+    """Some servers repeat the key they refuse: it is taken out of what they said."""
+    if key and key in f"{error.message}{error.hint}":
+        error.message, error.hint = error.message.replace(key, "•••"), error.hint.replace(key, "•••")
+        error.args = (error.message,)
+    return error
 
 
 async def post_json(client: httpx.AsyncClient, name: str, path: str, body: dict[str, Any]) -> dict[str, Any]:

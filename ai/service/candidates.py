@@ -87,10 +87,11 @@ def _server(name: str, engine: Mapping[str, Any], config: AiConfig) -> Candidate
     if not model:
         return None
     url = str(engine["address"])
+    key = config.api_keys.get(url.removesuffix("/v1"), "")
     own = name if name == "ollama" else f"openai@{url.partition('//')[2].partition('/')[0]}"
 
     def make(as_name: str) -> Backend:
-        return OllamaBackend(url, name=as_name) if name == "ollama" else OpenAIBackend(url, name=as_name)
+        return OllamaBackend(url, name=as_name) if name == "ollama" else OpenAIBackend(url, name=as_name, api_key=key)
 
     return Candidate(own, name, str(engine["label"]), url, model, model, None, make)
 

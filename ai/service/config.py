@@ -17,6 +17,7 @@ class AiConfig:
         model_dir: where fetched models are kept; None fetches none.
         model_paths: model files, or folders that hold them.
         models: which model to use, by the engine's name.
+        api_keys: keys of servers, by address without `/v1`.
         context: tokens of context of one analysis.
         idle_s: a worker that nobody asked for so long gives its memory back.
         quality_floor, latency_target_s, allow_remote: the user's policy, see `ai.router.Policy`.
@@ -30,6 +31,7 @@ class AiConfig:
     model_dir: Path | None = None
     model_paths: tuple[Path, ...] = ()
     models: Mapping[str, str] = field(default_factory=dict)
+    api_keys: Mapping[str, str] = field(default_factory=dict, repr=False)
     context: int = 4096
     idle_s: float = 300.0
     quality_floor: float = 0.0

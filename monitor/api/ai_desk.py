@@ -1,12 +1,14 @@
 """The engines at work, put together from the agent's parts."""
 
+import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ai.service.thread import AiThread
+from monitor.api_keys import resolve_keys
 from monitor.masking import Masker
-from monitor.settings import AiSettings, Settings
+from monitor.settings import Settings
 from monitor.store.interface import Store
 from monitor.world import World
 from monitor.writer import StoreWriter
@@ -39,16 +41,17 @@ def ai_thread(  # noqa: PLR0913 - the agent's parts
 
         records = StoreRecords(store, lambda build: writer.samples(build, count=0), writer.commit, host)
         return AiDesk(
-            lambda: ai_config(settings().ai, data_dir), engines, records=records, facts=lambda: facts(world), gpu=lambda: gpu_hints(world), masker=masker
+            lambda: ai_config(settings(), data_dir), engines, records=records, facts=lambda: facts(world), gpu=lambda: gpu_hints(world), masker=masker
         )  # fmt: skip
 
     return AiThread(make)
 
 
-def ai_config(chosen: AiSettings, data_dir: Path | None) -> "AiConfig":
+def ai_config(settings: Settings, data_dir: Path | None) -> "AiConfig":
     """The user's settings as the service needs them."""
     from ai.service.config import AiConfig, parse_models
 
+    chosen = settings.ai
     return AiConfig(
         log_dir=data_dir,
         model_dir=data_dir / MODELS if data_dir else None,
@@ -57,6 +60,7 @@ def ai_config(chosen: AiSettings, data_dir: Path | None) -> "AiConfig":
             *([data_dir / MODELS] if data_dir else []),
         ),
         models=parse_models(tuple(chosen.models)),
+        api_keys=resolve_keys(settings.engines.api_keys, os.environ).keys,
         context=chosen.context,
         idle_s=chosen.idle_s,
         quality_floor=chosen.quality_floor,
