@@ -60,7 +60,7 @@ def listen(data_dir: Path, environ: Mapping[str, str]) -> Listener:
 
 
 def _listen_on_port() -> Listener:
-    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # said, so that asyncio sends at once
     sock.bind(("127.0.0.1", 0))
     sock.listen(128)
     url = f"http://127.0.0.1:{sock.getsockname()[1]}"

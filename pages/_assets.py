@@ -10,6 +10,7 @@ import importlib.util
 import mimetypes
 import re
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -18,9 +19,19 @@ from starlette.responses import PlainTextResponse, Response
 
 FOLDER: Final = Path(__file__).resolve().parent / "ui" / "assets"
 RELATIVE: Final = re.compile(r'(["\'])\./([\w-]+\.(?:js|css))\1')
-AT_ONCE: Final = ("strip", "footer", "live", "procs", "ring", "dom", "format", "address", "keys", "verdict")
-"""Scripts of the frame, which every page needs."""
+FRAME: Final = ("strip", "footer")
+"""Components of the frame, which every page has."""
+PARTS: Final = {
+    "/": ("segments", "cards", "charts", "errors", "busiest", "engines", "quality", "gpuline"),
+    "/processes": ("segments", "proctable"),
+    "/logs": ("segments", "hist", "logview"),
+    "/performance": ("segments", "charts", "cores", "devices", "gpuline"),
+    "/run": ("segments", "facts", "charts", "logview"),
+}
+"""Path → the components of that page. One that is missing here is loaded all the same, only later."""
 LATE: Final = ("BidiComponent", "serialization", "recordbatch", "_arrayReduce")
+IMPORT: Final = re.compile(r'^import .* from "\./([\w-]+)\.js";$', re.MULTILINE)
+"""An import at the top of a script; what is imported later, in a quiet moment, is not meant."""
 NAME: Final = re.compile(r"[A-Za-z0-9][\w-]*(\.[\w-]+)*\.(js|mjs|css|svg|png|woff2|json)")
 FOREVER: Final = "public, max-age=31536000, immutable"
 
@@ -37,17 +48,32 @@ def asset_url(name: str) -> str:
     return f"/wk/assets/{name}?v={_version(path)}"
 
 
-@functools.lru_cache(maxsize=4)
-def _preloads(version: str) -> str:
+@functools.lru_cache(maxsize=32)
+def _preloads(path: str, version: str) -> str:
     """See `preloads`; made anew when the version of our scripts is another."""
-    ours = [f"/wk/assets/{name}.js?v={version}" for name in AT_ONCE]
+    ours = [f"/wk/assets/{name}.js?v={version}" for name in _with_imports((*FRAME, *PARTS.get(path, ())))]
     scripts = [f"<{address}>; rel=modulepreload; fetchpriority=low" for address in (*_streamlits_own(), *ours)]
     return ", ".join([*scripts, f"<{asset_url('wk.css')}>; rel=preload; as=fetch; crossorigin; fetchpriority=low"])
 
 
-def preloads() -> str:
-    """A `Link` header that lets a browser fetch the frame's scripts beside Streamlit's own, instead of one after the other."""
-    return _preloads(_version(FOLDER / "live.js"))
+def preloads(path: str) -> str:
+    """A `Link` header for the page at `path`: a browser fetches the scripts of its components beside Streamlit's own, instead of
+    one after the other once Streamlit has drawn their places.
+    """
+    return _preloads(path if path in PARTS else "", _version(FOLDER / "live.js"))
+
+
+def _with_imports(names: Sequence[str]) -> list[str]:
+    """Those scripts, and all that they import, without the extension."""
+    found: list[str] = []
+    waiting = list(names)
+    while waiting:
+        name = waiting.pop(0)
+        if name not in found:
+            found.append(name)
+            imports = IMPORT.findall((FOLDER / f"{name}.js").read_text("utf-8"))
+            waiting += imports
+    return found
 
 
 @functools.cache

@@ -57,7 +57,7 @@ class Gate:
         if problem is not None:
             await refuse(scope, receive, send, problem)
             return
-        await self._app(scope, receive, _with_headers(send))
+        await self._app(scope, receive, _with_headers(send, scope["path"]))
 
     def _problem(self, scope: Scope) -> Refusal | None:
         """Why the connection is refused, or None."""
@@ -166,7 +166,7 @@ HEADERS: Final = {
 }
 
 
-def _with_headers(send: Send) -> Send:
+def _with_headers(send: Send, path: str) -> Send:
     """Add the headers to whatever answer passes; an answer's own policy stays."""
 
     async def _send(message: Message) -> None:
@@ -177,7 +177,7 @@ def _with_headers(send: Send) -> Send:
             if "content-security-policy" not in headers:
                 headers["Content-Security-Policy"] = page_policy()
             if headers.get("content-type", "").startswith("text/html") and "link" not in headers:
-                headers["Link"] = preloads()
+                headers["Link"] = preloads(path)
         await send(message)
 
     return _send

@@ -1,6 +1,7 @@
 // Once the first page lives, the scripts of the other pages are fetched in a quiet moment: a switch waits for none of them.
 
-const LATER_MS = 1500;
+const LATEST_MS = 1000;
+const soon = globalThis.requestIdleCallback ?? ((work) => setTimeout(work, LATEST_MS)); // Safari has none
 let asked = false;
 
 const parts = () => [
@@ -26,6 +27,6 @@ export function prepare(hub) {
   asked = true;
   const off = hub.on("tick", () => {
     off();
-    setTimeout(() => Promise.allSettled(parts()), LATER_MS); // whoever needs a part that failed asks again and says so
+    soon(() => Promise.allSettled(parts()), { timeout: LATEST_MS }); // whoever needs a part that failed asks again and says so
   });
 }

@@ -34,7 +34,8 @@ class Charts {
     if (same && moved) for (const plot of this.plots) plot.select(null);
     if (!same || moved) this.#reload();
     this.#live(!same || moved);
-    for (const plot of this.plots) plot.draw(); // a new theme
+    if (this.theme !== this.host.dataset.theme) for (const plot of this.plots) plot.draw();
+    this.theme = this.host.dataset.theme;
   }
 
   close() {
@@ -122,7 +123,7 @@ class Charts {
     const abort = (this.abort = new AbortController());
     const now = (this.hub.tick?.ts ?? Date.now() * 1000);
     const [from, to] = (this.data.range ?? [now - this.data.window_s * 1e6, now]).map(Math.round);
-    const width = (this.asked = this.plots[0]?.width || 600);
+    const width = (this.asked = this.plots[0]?.width || this.host.clientWidth / (this.data.columns ?? 2) || 600);
     try {
       const data = await seriesOf(this.data.source, this.#metrics(), { from, to, points: Math.round(width) }, { get, signal: abort.signal });
       this.#show(data, [from, to]);

@@ -73,14 +73,21 @@ export function inertBlock(text, limit = 200_000) {
   return String(text ?? "").slice(0, limit).split(/\r?\n/).map((line) => inert(line, limit)).join("\n");
 }
 
-/** Whether a CSS colour is dark, by relative luminance. */
+const dark = new Map();
+
+/** Whether a CSS colour is dark, by relative luminance; worked out once a colour. */
 function isDark(color) {
+  if (!dark.has(color)) dark.set(color, luminance(color) < 128);
+  return dark.get(color);
+}
+
+function luminance(color) {
   const probe = document.createElement("canvas").getContext("2d");
   probe.fillStyle = color || "#ffffff";
   const hex = probe.fillStyle;
-  if (!hex.startsWith("#")) return false;
+  if (!hex.startsWith("#")) return 255;
   const [r, g, b] = [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
-  return 0.2126 * r + 0.7152 * g + 0.0722 * b < 128;
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
 }
 
 function applyTheme(host) {
@@ -131,18 +138,15 @@ export function component(View) {
   };
 }
 
-/** The resolved token colours of a component, for canvases; looked up once a theme, since every look-up costs a style pass. */
+const tokens = new Map();
+
+/** The resolved token colours, for canvases; looked up once a theme for all components, since every look-up costs a style pass. */
 export function colours(host) {
   const style = getComputedStyle(host);
-  let theme = null;
-  const known = new Map();
   return (name) => {
-    if (theme !== host.dataset.theme) {
-      theme = host.dataset.theme;
-      known.clear();
-    }
-    if (!known.has(name)) known.set(name, style.getPropertyValue(`--${name}`).trim() || "#888888");
-    return known.get(name);
+    const key = `${host.dataset.theme} ${name}`;
+    if (!tokens.has(key)) tokens.set(key, style.getPropertyValue(`--${name}`).trim() || "#888888");
+    return tokens.get(key);
   };
 }
 

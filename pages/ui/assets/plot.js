@@ -56,12 +56,13 @@ export class Plot {
     this.size.disconnect();
   }
 
+  /** 0 until the first size was told, which is before anything is painted. */
   get width() {
-    return (this.wide ||= this.area.clientWidth); // asked for only before the first size was told
+    return this.wide ?? 0;
   }
 
   get height() {
-    return (this.tall ||= this.area.clientHeight);
+    return this.tall ?? 0;
   }
 
   /**
