@@ -9,9 +9,13 @@ import pyarrow as pa
 from starlette.requests import Request
 from starlette.responses import Response
 
+from monitor.store.interface import Store
 from monitor.store.series import Series
+from monitor.store.stop import Stop
 
 ARROW: Final = "application/vnd.apache.arrow.stream"
+_SAID_EVERY_S: Final = 0.01
+_SAID_TIMES: Final = 50
 _encoder: Final = msgspec.json.Encoder()
 T = TypeVar("T")
 
@@ -66,16 +70,42 @@ def series_answer(request: Request, series: Series) -> Response:
 async def blocking(request: Request, work: Callable[[], T]) -> T:
     """Run blocking work on a thread; stop waiting for it when whoever asked has gone.
 
-    The work itself has its own deadline (every query of the store has one), so it ends soon after.
+    The work itself has its own deadline. What asks the store is better given to `asked`, which ends it.
 
     Raises:
         ClientGone: nobody waits any more.
     """
+    return await _waited(request, work, Stop())
+
+
+async def asked(request: Request, store: Store, work: Callable[[Store], T]) -> T:
+    """Run work that asks the store on a thread; end its queries when whoever asked has gone.
+
+    Raises:
+        ClientGone: nobody waits any more.
+    """
+    stop = Stop()
+    return await _waited(request, lambda: work(store.until(stop)), stop)
+
+
+async def _waited(request: Request, work: Callable[[], T], stop: Stop) -> T:
     task = asyncio.ensure_future(asyncio.to_thread(work))
-    while True:
-        done, _ = await asyncio.wait({task}, timeout=0.25)
-        if done:
+    gone = asyncio.ensure_future(_disconnected(request))
+    try:
+        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
             return task.result()
-        if await request.is_disconnected():
-            task.add_done_callback(lambda t: t.cancelled() or t.exception())
-            raise ClientGone
+        task.add_done_callback(lambda t: t.cancelled() or t.exception())
+        for _ in range(_SAID_TIMES):
+            stop.say()
+            if (await asyncio.wait({task}, timeout=_SAID_EVERY_S))[0]:
+                break
+        raise ClientGone
+    finally:
+        gone.cancel()
+
+
+async def _disconnected(request: Request) -> None:
+    """Wait until whoever asked has closed the connection."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from logs import LogFilter, LogsError, record_json, search
 from monitor import models
-from monitor.api.answers import blocking, json_answer, rows_answer
+from monitor.api.answers import asked, blocking, json_answer, rows_answer
 from monitor.api.context import Context
 from monitor.api.errors import NotFound
 from monitor.errors import ConfigError, StoreError
@@ -80,7 +80,7 @@ def routes(context: Context) -> APIRouter:
 
 
 def _searches(router: APIRouter, context: Context) -> None:
-    store = context.store
+    stored = context.store
 
     @router.get("/records", response_model=models.LogPage, summary="The newest records of a filter (Arrow too)")
     async def records(
@@ -92,8 +92,8 @@ def _searches(router: APIRouter, context: Context) -> None:
     ) -> Response:
         """Oldest first; `older` and `newer` lead on as `before` and `after`."""
         wanted = parse_filter(filters, context.now())
-        page = await blocking(
-            request, lambda: search.search(store, wanted, limit=limit, before=before, after=after).json()
+        page = await asked(
+            request, stored, lambda store: search.search(store, wanted, limit=limit, before=before, after=after).json()
         )
         return rows_answer(request, page, page["records"])
 
@@ -101,7 +101,7 @@ def _searches(router: APIRouter, context: Context) -> None:
     async def count(request: Request, filters: Filters) -> Response:
         """Counts all of the store."""
         wanted = parse_filter(filters, context.now())
-        return json_answer(await blocking(request, lambda: search.count(store, wanted)))
+        return json_answer(await asked(request, stored, lambda store: search.count(store, wanted)))
 
     @router.get("/histogram", response_model=models.LogHistogram, summary="Matching records over time by level")
     async def histogram(
@@ -109,25 +109,25 @@ def _searches(router: APIRouter, context: Context) -> None:
     ) -> Response:
         """Buckets of equal width over the filter's range, or over the records'."""
         wanted = parse_filter(filters, context.now())
-        return json_answer(await blocking(request, lambda: search.histogram(store, wanted, buckets)))
+        return json_answer(await asked(request, stored, lambda store: search.histogram(store, wanted, buckets)))
 
     @router.get("/facets", response_model=models.LogFacets, summary="Matching records by level and source")
     async def facets(request: Request, filters: Filters) -> Response:
         """For the pills and the list of sources."""
         wanted = parse_filter(filters, context.now())
-        return json_answer(await blocking(request, lambda: search.facets(store, wanted)))
+        return json_answer(await asked(request, stored, lambda store: search.facets(store, wanted)))
 
     @router.get("/errors", response_model=models.LogErrors, summary="Errors a minute, and the newest")
     async def errors(request: Request) -> Response:
         """Of the last ten minutes."""
-        return json_answer(await blocking(request, lambda: search.errors(store, context.now())))
+        return json_answer(await asked(request, stored, lambda store: search.errors(store, context.now())))
 
 
 def _records(router: APIRouter, context: Context) -> None:
     @router.get("/records/{record}", response_model=models.RecordDetail, summary="One record, whole")
     async def one(request: Request, record: str) -> Response:
         """With its fields, its original and its file."""
-        found = await blocking(request, lambda: search.record(context.store, record))
+        found = await asked(request, context.store, lambda store: search.record(store, record))
         if found is None:
             raise _no_record(record)
         return json_answer(found)
@@ -140,7 +140,7 @@ def _records(router: APIRouter, context: Context) -> None:
         after: Annotated[int, Query(ge=0, le=1000)] = 20,
     ) -> Response:
         """In the same file, in its order."""
-        found = await blocking(request, lambda: search.context(context.store, record, before, after))
+        found = await asked(request, context.store, lambda store: search.context(store, record, before, after))
         if not found:
             raise _no_record(record)
         return json_answer({"records": [record_json(item) for item in found]})

@@ -4,7 +4,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from monitor import models
-from monitor.api.answers import arrow_answer, blocking, json_answer, wants_arrow
+from monitor.api.answers import arrow_answer, asked, json_answer, wants_arrow
 from monitor.api.context import Context
 from monitor.sqlvalues import plain_rows
 
@@ -16,7 +16,7 @@ def routes(context: Context) -> APIRouter:
     @router.post("/query", response_model=models.QueryAnswer, summary="One read-only SELECT over the store (Arrow too)")
     async def query(request: Request, question: models.QueryRequest) -> Response:
         """No files, no network, no settings; ends after 30 s. Times come as ISO 8601, runs as decimal strings."""
-        table = await blocking(request, lambda: context.store.select(question.sql, limit=question.limit + 1))
+        table = await asked(request, context.store, lambda store: store.select(question.sql, limit=question.limit + 1))
         truncated = table.num_rows > question.limit
         table = table.slice(0, question.limit)
         if wants_arrow(request):

@@ -1,7 +1,7 @@
 """The store on DuckDB: one file, one writer, many readers."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 import duckdb
@@ -17,6 +17,7 @@ from monitor.store.retention import Ages, Retention
 from monitor.store.rollup import Rollups
 from monitor.store.settle import Settling
 from monitor.store.statements import Statements
+from monitor.store.stop import Stop
 
 T = TypeVar("T")
 
@@ -85,8 +86,12 @@ class DuckStore:
 
     def query(self, name: str, *, deadline_s: float = 10.0, **params: ParamValue) -> pa.Table:
         """Run `queries/<name>.sql`; see `Store.query`."""
+        return self.ask(name, params, deadline_s)
+
+    def ask(self, name: str, params: Mapping[str, ParamValue], deadline_s: float, stop: Stop | None = None) -> pa.Table:
+        """`query`, cancelled when `stop` is said."""
         sql, bound = self._statements.render(name, params)
-        return self._read(lambda cursor: cursor.sql(sql, params=bound).to_arrow_table(), deadline_s)
+        return self._read(lambda cursor: cursor.sql(sql, params=bound).to_arrow_table(), deadline_s, stop)
 
     def select(self, sql: str, *, limit: int = 10_000, deadline_s: float = 30.0) -> pa.Table:
         """Run a person's own read-only SQL; see `Store.select`. At most `limit` rows are made.
@@ -94,11 +99,19 @@ class DuckStore:
         Values are as the engine gives them: besides numbers, text and times these may be lists, structs, maps,
         decimals (HUGEINT), intervals (month, day, nanosecond) and blobs; JSON columns are text.
         """
+        return self.ask_sql(sql, limit, deadline_s)
+
+    def ask_sql(self, sql: str, limit: int, deadline_s: float, stop: Stop | None = None) -> pa.Table:
+        """`select`, cancelled when `stop` is said."""
 
         def run(cursor: duckdb.DuckDBPyConnection) -> pa.Table:
             return _first_rows(cursor, check_reading(cursor, sql), limit)
 
-        return self._read(run, deadline_s)
+        return self._read(run, deadline_s, stop)
+
+    def until(self, stop: Stop) -> "Asking":
+        """See `Store.until`."""
+        return Asking(self, stop)
 
     def enforce_limit(self) -> int:
         """Complete the coarser tiers, drop what is too old or too much, put the rest in order; returns how many rows went.
@@ -150,7 +163,7 @@ class DuckStore:
                 except duckdb.Error as error:
                     raise translate(error, self._engine.path) from error
 
-    def _read(self, run: Callable[[duckdb.DuckDBPyConnection], T], deadline_s: float) -> T:
+    def _read(self, run: Callable[[duckdb.DuckDBPyConnection], T], deadline_s: float, stop: Stop | None = None) -> T:
         """Run one reading call; once more when a fatal error of another call had closed the engine."""
         if self._closed:
             raise StoreError("The store is closed.")
@@ -159,7 +172,7 @@ class DuckStore:
                 with self._write_lock:
                     self._heal()
             try:
-                with self._engine.reader(deadline_s) as cursor:
+                with self._engine.reader(deadline_s, stop) as cursor:
                     cursor.execute("BEGIN TRANSACTION READ ONLY")
                     return run(cursor)
             except (duckdb.FatalException, duckdb.InternalException, duckdb.ConnectionException) as error:
@@ -211,6 +224,41 @@ class DuckStore:
             self._engine.reopen()
             self._columns = table_columns(self._engine.connection)
             self._broken.clear()
+
+
+class Asking:
+    """A store as one asker sees it: what it is asked ends when `stop` is said."""
+
+    def __init__(self, store: DuckStore, stop: Stop) -> None:
+        self._store, self._stop = store, stop
+
+    def write(self, changes: Sequence[Change]) -> None:
+        """See `Store.write`."""
+        self._store.write(changes)
+
+    def query(self, name: str, *, deadline_s: float = 10.0, **params: ParamValue) -> pa.Table:
+        """See `Store.query`."""
+        return self._store.ask(name, params, deadline_s, self._stop)
+
+    def select(self, sql: str, *, limit: int = 10_000, deadline_s: float = 30.0) -> pa.Table:
+        """See `Store.select`."""
+        return self._store.ask_sql(sql, limit, deadline_s, self._stop)
+
+    def until(self, stop: Stop) -> "Asking":
+        """See `Store.until`."""
+        return Asking(self._store, stop)
+
+    def enforce_limit(self) -> int:
+        """See `Store.enforce_limit`."""
+        return self._store.enforce_limit()
+
+    def info(self) -> StoreInfo:
+        """See `Store.info`."""
+        return self._store.info()
+
+    def close(self) -> None:
+        """See `Store.close`."""
+        self._store.close()
 
 
 def _first_rows(cursor: duckdb.DuckDBPyConnection, sql: str, limit: int) -> pa.Table:

@@ -10,6 +10,7 @@ from typing import Final
 import duckdb
 
 from monitor.errors import QueryError, StoreDamaged, StoreError, StoreFull, StoreLocked
+from monitor.store.stop import Stop
 from monitor.store.wal import WalCheck
 
 NO_SPACE: Final = ("no space left", "disk quota", "file too large", "out of disk", "could not allocate space")
@@ -94,12 +95,15 @@ class Engine:
         return connection
 
     @contextmanager
-    def reader(self, deadline_s: float) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A cursor for one call of one thread, interrupted when the deadline passes.
+    def reader(self, deadline_s: float, stop: Stop | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A cursor for one call of one thread, interrupted when the deadline passes or `stop` is said.
 
         Raises:
-            QueryError: the deadline passed.
+            QueryError: the deadline passed, or the answer is not wanted any more.
         """
+        stop = stop or Stop()
+        if stop.said:
+            raise _not_wanted()
         with self._idle:
             if not self._idle.wait_for(lambda: not self._blocked, timeout=deadline_s):
                 raise _too_slow(deadline_s)
@@ -115,8 +119,11 @@ class Engine:
         timer.daemon = True
         timer.start()
         try:
-            yield cursor
+            with stop.ends(cursor.interrupt):
+                yield cursor
         except duckdb.InterruptException as error:
+            if stop.said:
+                raise _not_wanted() from error
             if passed.is_set():
                 raise _too_slow(deadline_s) from error
             raise
@@ -239,6 +246,10 @@ def wrong_query(error: duckdb.Error) -> QueryError:
 
 def _too_slow(deadline_s: float) -> QueryError:
     return QueryError(f"The query took longer than {deadline_s:g} s and was stopped.", hint="Narrow the time range.")
+
+
+def _not_wanted() -> QueryError:
+    return QueryError("The query was stopped: nobody waits for its answer.", hint="Ask again.")
 
 
 def _line(text: str) -> str:

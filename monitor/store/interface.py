@@ -11,6 +11,8 @@ from typing import Protocol
 
 import pyarrow as pa
 
+from monitor.store.stop import Stop
+
 ParamValue = str | int | float | bool | bytes | None | Sequence[str] | Sequence[int]
 
 
@@ -88,6 +90,10 @@ class Store(Protocol):
         Raises:
             QueryError: not one SELECT, wrong, or too slow.
         """
+        ...
+
+    def until(self, stop: Stop) -> "Store":
+        """The same store for someone who may go away: when `stop` is said, their queries are cancelled and further ones refused (`QueryError`)."""
         ...
 
     def enforce_limit(self) -> int:

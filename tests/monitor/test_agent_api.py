@@ -321,3 +321,25 @@ def test_errors_have_one_shape(api: Client) -> None:
         ):
             assert set(answer.json()["error"]) >= {"kind", "message", "hint"}
             assert answer.status_code >= 400
+
+
+def test_a_query_whose_client_has_gone_ends(running_agent: Any, wait_for: Wait) -> None:
+    """A client that closes its connection takes its running query with it: the agent's processor time stops growing long before the deadline."""
+    endless = "SELECT count(*) FROM range(4000000) a, range(4000000) b WHERE a.range * b.range % 7 = 3"
+    transport = httpx.HTTPTransport(uds=str(running_agent.data_dir / "agent.sock"))
+    with (
+        httpx.Client(transport=transport, base_url="http://agent", timeout=httpx.Timeout(1.0)) as client,
+        pytest.raises(httpx.ReadTimeout),
+    ):
+        client.post("/v1/query", json={"sql": endless, "limit": 10})
+
+    def spent() -> float:
+        fields = Path(f"/proc/{running_agent.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def quiet() -> bool:
+        before, began = spent(), time.monotonic()
+        time.sleep(0.5)
+        return spent() - before < 0.5 * (time.monotonic() - began)
+
+    wait_for(quiet, seconds=15, what="the agent does not work on it any more")

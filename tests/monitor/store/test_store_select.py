@@ -1,12 +1,14 @@
 """A person's own SQL: it reads, and can do nothing else."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from monitor.errors import QueryError
 from monitor.store import Store
+from monitor.store.stop import Stop
 
 FORBIDDEN = [
     "INSERT INTO hosts (host, boot_id) VALUES ('x', 'y')",
@@ -130,3 +132,21 @@ def test_queries_check_their_parameters(store: Store) -> None:
         store.query("series_marks_host", host="h", colour="red")
     with pytest.raises(QueryError, match="host"):
         store.query("series_marks_host")
+
+
+def test_a_question_nobody_waits_for_ends(store: Store) -> None:
+    """`until`: when the stop is said, what runs is cancelled and what comes later refused; others' questions and the store itself go on."""
+    stop = Stop()
+    asking = store.until(stop)
+    endless = "SELECT count(*) FROM range(4000000) a, range(4000000) b WHERE a.range * b.range % 7 = 3"
+    assert asking.select("SELECT 1 AS one").to_pylist() == [{"one": 1}]
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(asking.select, endless, deadline_s=300)
+        while not running.done():  # said just before it begins, it is not heard
+            stop.say()
+        with pytest.raises(QueryError, match="nobody waits"):
+            running.result()
+    with pytest.raises(QueryError, match="nobody waits"):
+        asking.query("log_bounds")
+    assert store.select("SELECT 2 AS two").to_pylist() == [{"two": 2}]
+    assert store.until(Stop()).query("log_bounds").num_rows == 1
