@@ -7,8 +7,9 @@ from typing import Any, Final, cast
 
 from ai.analysis.evidence import Searchable, Span, fold
 from ai.analysis.rules import Draft, Hit, PayHit
-from ai.analysis.rules.fields import canonical_language, canonical_skill
-from ai.analysis.rules.words import EMPLOYMENT, REMOTE, SENIORITY
+from ai.analysis.rules.abilities import canonical_skill
+from ai.analysis.rules.conditions import EMPLOYMENT, REMOTE, SENIORITY
+from ai.analysis.rules.spoken import canonical_language
 from ai.analysis.schema import FIELDS, Evidence, ModelAnswer, Salary
 from ai.analysis.text import PlainText
 

@@ -6,7 +6,8 @@ import unicodedata
 from dataclasses import dataclass
 from typing import Final
 
-from ai.analysis.rules.fields import language_pattern, skill_spellings
+from ai.analysis.rules.abilities import skill_spellings
+from ai.analysis.rules.spoken import language_pattern
 
 _WORD: Final = re.compile(r"\w+")
 

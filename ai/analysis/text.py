@@ -13,7 +13,7 @@ from ai.analysis.schema import MAX_POSTING
 from monitor.errors import ConfigError
 
 _TAG: Final = re.compile(
-    r"<!--.*?-->|<(script|style|head|noscript)\b[^>]*>.*?</\1\s*>|</?[a-zA-Z][a-zA-Z0-9]*(?:\s[^<>]*)?/?>",
+    r"<!--.*?-->|<![a-zA-Z][^>]*>|<(script|style|head|noscript|nav|footer|svg|button|template)\b[^>]*>.*?</\1\s*>|</?[a-zA-Z][a-zA-Z0-9]*(?:\s[^<>]*)?/?>",
     re.DOTALL | re.IGNORECASE,
 )
 _BREAKS: Final = re.compile(

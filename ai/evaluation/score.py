@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ai.analysis.evidence import fold
-from ai.analysis.rules.fields import canonical_language, canonical_skill
+from ai.analysis.rules.abilities import canonical_skill
+from ai.analysis.rules.spoken import canonical_language
 from ai.analysis.schema import JobAnalysisResult, Salary
 from ai.evaluation.postings_file import MANY, LabelledPosting
 

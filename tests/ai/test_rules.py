@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from ai.analysis import analyze_job_content
 from ai.analysis.rules import extract
+from ai.analysis.rules.extractor import in_lines
+from ai.analysis.rules.layout import lay_out
 from ai.analysis.rules.pay import find_pay, parse_number
-from ai.analysis.rules.sections import find_sections
 from ai.evaluation import load_postings
 
 _TEXTS = [p.text for p in load_postings() if "very_long" not in p.traps]
@@ -89,7 +90,7 @@ def test_preferred_skills_are_told_from_required_ones() -> None:
     draft = extract(text)
     assert [h.value for h in draft.skills_required] == ["Python", "SQL"]
     assert [h.value for h in draft.skills_preferred] == ["Kubernetes", "Docker"]
-    assert find_sections(text).is_preferred(text.index("Kubernetes"))
+    assert lay_out(text).is_preferred(text.index("Kubernetes"))
 
 
 def test_ordinary_words_are_no_skills() -> None:
@@ -134,3 +135,65 @@ def test_rules_are_quick_on_long_texts() -> None:
     draft = extract(posting.text)
     assert draft.salary is not None
     assert draft.salary.salary.minimum == 85000
+
+
+_TABLE = """| Role | Crane Operator |
+|---|---|
+| Company | Ostrava Lifting Ltd |
+| Where | Hull or Grimsby |
+| Pay | £19.50 per hour |"""
+
+
+def test_values_behind_labels_are_read_from_lines_and_tables() -> None:
+    """A label says what its value is, in a table as in a list, whatever the words of the value."""
+    draft = extract(_TABLE)
+    assert draft.title is not None
+    assert draft.company is not None
+    assert (draft.title.value, draft.company.value) == ("Crane Operator", "Ostrava Lifting Ltd")
+    assert [h.value for h in draft.locations] == ["Hull"] or [h.value for h in draft.locations] == ["Hull", "Grimsby"]
+    line = extract("Poste : Grutier | Société : Levage du Nord | Lieu : Dunkerque | Contrat : CDD de 6 mois")
+    assert [line.title and line.title.value, line.company and line.company.value, line.employment_type and line.employment_type.value] == [
+        "Grutier",
+        "Levage du Nord",
+        "temporary",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "years"),
+    [
+        ("You have three years' experience", 3), ("mindestens zwei Jahre Berufserfahrung", 2), ("4 à 6 ans d'expérience", 4), ("al menos dos años de experiencia", 2),
+        ("pelo menos 3 anos de experiência", 3), ("minimaal vijf jaar ervaring", 5), ("almeno quattro anni di esperienza", 4), ("Candidates must be 18 years or older", None),
+        ("a contract of two years", None), ("For 150 years we have built ships", None), ("befristet auf zwei Jahre", None),
+    ],
+)  # fmt: skip
+def test_years_are_of_experience_only(text: str, years: float | None) -> None:
+    """Numbers and words of seven languages; ages, contracts and the age of a company are not experience."""
+    hit = extract(text).years_experience
+    assert (None if hit is None else hit.value) == years
+
+
+@pytest.mark.parametrize(
+    "text", ["Englisch lernst du bei uns. Deutsch fließend.", "Fluent German; English is not required."]
+)
+def test_a_language_that_is_not_needed_is_not_asked_for(text: str) -> None:
+    """Negations and promises to teach are understood."""
+    assert [h.value for h in extract(text).languages] == ["German"]
+
+
+def test_an_agency_is_not_the_employer() -> None:
+    """Who only places people is not whom one works for."""
+    text = "Our client is looking for a Welder in Leeds.\nBrook & Vale Recruitment is acting as an employment agency."
+    assert extract(text).company is None
+
+
+@pytest.mark.parametrize(
+    "unit", ["a ", "1", "In Aaa Bbb ", "\n", "<", "€ 1.000 - 2.000 per hour, ", "- Ab: ", "a | b | ", "AaBb"]
+)
+def test_cost_grows_with_the_text_and_no_faster(unit: str) -> None:
+    """Texts made to be slow are cut into lines: no pattern is let loose on more than a line of them, and spans still fit."""
+    text = (unit * 60_000)[:60_000]
+    lines = in_lines(text)
+    assert len(lines) == len(text)
+    assert max(len(line) for line in lines.split("\n")) <= 1600
+    extract(text)

@@ -4,21 +4,17 @@ import re
 from dataclasses import dataclass, field
 from typing import Final
 
-from ai.analysis.rules.fields import (
-    find_education,
-    find_employment,
-    find_languages,
-    find_red_flags,
-    find_remote,
-    find_seniority,
-    find_skills,
-    find_summary,
-    find_years,
-)
+from ai.analysis.rules.abilities import find_skills
+from ai.analysis.rules.asked import find_education, find_languages, find_years
+from ai.analysis.rules.conditions import find_employment, find_remote, find_seniority
+from ai.analysis.rules.employers import find_company
 from ai.analysis.rules.hits import Hit
-from ai.analysis.rules.names import find_company, find_locations, find_title
+from ai.analysis.rules.layout import lay_out
+from ai.analysis.rules.locations import find_locations
 from ai.analysis.rules.pay import PayHit, find_pay
-from ai.analysis.rules.sections import find_sections
+from ai.analysis.rules.summary import find_summary
+from ai.analysis.rules.titles import find_title
+from ai.analysis.rules.warnings import find_red_flags, without_orders
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,38 +37,59 @@ class Draft:
     red_flags: list[Hit] = field(default_factory=list)
 
 
-_ORDER: Final = re.compile(
-    r"[^.!?\n]*\b(?:(?:ignore|disregard|forget)\s+(?:all\s+|any\s+)?(?:previous|prior|above|earlier)|(?:ignoriere|vergiss)\s+(?:alle\s+)?(?:vorherigen|bisherigen)"
-    r"|ignora\s+(?:todas\s+)?las\s+instrucciones|ignore[zr]?\s+(?:toutes\s+)?les\s+instructions|system\s*:|assistant\s*:|<\|im_)[^\n]*",
-    re.IGNORECASE,
-)
+_LINE: Final = 800
+_WORD: Final = re.compile(r"\S{121,}")
 
 
-def _without_orders(text: str) -> str:
-    """The text with orders to a model blanked out (same length): they are no part of what the job is."""
-    return _ORDER.sub(lambda match: " " * len(match.group()), text)
+def in_lines(text: str) -> str:
+    """The text (same length) with endless lines broken at a sentence or a space, and with words too long to be any blanked.
+
+    Patterns look within lines, so that their cost is bounded by the line, not by the text.
+    """
+    text = _WORD.sub(lambda match: " " * len(match.group()), text)
+    if all(len(line) <= 2 * _LINE for line in text.split("\n")):
+        return text
+    broken = list(text)
+    at = 0
+    for line in text.split("\n"):
+        start = at
+        while at + len(line) - start > 2 * _LINE:
+            cut = text.rfind(". ", start + _LINE // 2, start + 2 * _LINE)
+            cut = cut + 1 if cut >= 0 else text.rfind(" ", start + _LINE // 2, start + 2 * _LINE)
+            if cut < 0:
+                break
+            broken[cut] = "\n"
+            start = cut + 1
+        at += len(line) + 1
+    return "".join(broken)
 
 
 def extract(text: str) -> Draft:
-    """Everything the rules find in a readable text; never raises for what the text is."""
+    """Everything the rules find in a readable text; never raises for what the text is, and takes time in proportion to it."""
+    text = in_lines(text)
     red_flags = find_red_flags(text)
-    text = _without_orders(text)
-    title = find_title(text)
-    required, preferred = find_skills(text, find_sections(text))
-    company = find_company(text)
+    text = without_orders(text)
+    layout = lay_out(text)
+    title = find_title(text, layout)
+    locations = find_locations(text, layout, title)
+    company = find_company(text, layout, title, frozenset(str(hit.value).casefold() for hit in locations))
+    education = find_education(text, layout, title)
+    years = find_years(text, layout)
+    others = [title, company, education, years, *locations, *red_flags]
+    required, preferred = find_skills(text, layout, [(hit.start, hit.end) for hit in others if hit is not None])
     return Draft(
         title=title,
         company=company,
-        locations=find_locations(text),
-        remote_policy=find_remote(text),
-        employment_type=find_employment(text, title),
-        seniority=find_seniority(text, title),
-        salary=find_pay(text, red_flags),
+        locations=locations,
+        remote_policy=find_remote(text, layout),
+        employment_type=find_employment(text, layout, title),
+        seniority=find_seniority(text, layout, title),
+        salary=find_pay(text, red_flags, layout),
         skills_required=required,
         skills_preferred=preferred,
-        years_experience=find_years(text),
-        languages=find_languages(text),
-        education=find_education(text, title),
+        years_experience=years,
+        languages=find_languages(text, layout),
+        education=education,
         summary=find_summary(text),
         red_flags=red_flags,
     )

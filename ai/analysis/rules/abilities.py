@@ -1,0 +1,248 @@
+# ruff: noqa: RUF001 - dashes, quotes and signs of typeset text are what is meant
+"""Skills: names that are known, and what the text itself shows to be a skill by where and how it is named."""
+
+import re
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from typing import Final
+
+from ai.analysis.rules.asked import LANGUAGE
+from ai.analysis.rules.hits import Hit
+from ai.analysis.rules.layout import Layout, Line
+from ai.analysis.rules.skills import CASE_MATTERS, RISKY, SKILLS
+
+Span = tuple[int, int]
+_KNOW: Final = (
+    r"(?:(?:hands[- ]on |working |good |deep |strong |solid |sound |in-depth |thorough |some |basic |proven |practical |previous )*(?:experience|knowledge|understanding|grasp|command|proficien\w+|familiarity|familiar|expertise|skills?|background|exposure|fluency|competen\w+|comfortable|proficient|skilled|versed|user|use|evidence|training|trained)"
+    r"(?:\s+(?:of|with|in|using|on|to))"
+    r"|(?:know|knows|master|love|speak|write|use|using|via)\b"
+    r"|(?:[\wäöü]+e[nr]?\s+)?(?:Kenntnisse?|Erfahrung(?:en)?|Umgang|Praxis|Know-how|Grundkenntnisse|Routine|Wissen|Fachwissen)\s+(?:in|mit|im|der|des|von|zu|über)(?:\s+(?:der|den|dem|die|das))?|vertraut mit|sicher in|kennst dich (?:gut )?(?:aus )?(?:mit|in)|beherrschst|kennst"
+    r"|(?:maîtrise[zr]?|connaissances?|expérience|pratique|notions|compétences?|connaissez|utilisation|habilitation)\s*(?:professionnelle |approfondie |solide |parfaite )?(?:de la|de l['’]|de|d['’]|du|des|en|avec|sur|dans|les|le|la|l['’])"
+    r"|(?:conocimientos?|manejo|dominio|experiencia|uso|nociones|formación|domina|maneja)\s+(?:avanzad[oa]s? |sólid[oa]s? )?(?:de|en|con|del|las?|los)"
+    r"|(?:conhecimentos?|domínio|experiência|vivência|noções|curso)\s+(?:avançad[oa] |sólid[oa]s? )?(?:de|em|com|do|da|no|na)"
+    r"|(?:ervaring|kennis|bekend|affiniteit|vaardig\w*|overweg)\s+(?:met|van|in)"
+    r"|(?:conoscenza|esperienza|padronanza|uso|competenz[ae]|utilizzo)\s+(?:di|del|della|dei|in|con|dell['’]|nell['’]uso di))"
+)
+_CUE: Final = re.compile(rf"(?<!\w){_KNOW}\s*", re.IGNORECASE)
+_STRIP: Final = re.compile(
+    rf"^(?:[\s,;:•*\-–—]+|(?:{_KNOW})\s+|(?:hands[- ]on|working|good|deep|strong|solid|sound|in-depth|thorough|some|basic|proven|practical|advanced|excellent|current|valid|full|clean|manual|an?|the|your|our|own|any|least|other|such as|like|e\.g\.|z\. ?B\.|including|ideally|also|and|or|und|oder|et|ou|y|o|e|en|of|with|in|mit|von|der|die|das|den|dem|eine?[nrms]?|"
+    r"gute?[nrs]?|sehr|fundierte|sichere[rn]?|erste|idealerweise|routinierter|de|des|du|la|le|les|un|une|bonne|la|el|los|las|una|avec|con|com|os|as|um|uma|het|een|goede|buona|ottima|il|lo|i|gli|del|della|experience|knowledge|expert|excellent|proficient|comfortable|competent|you can|you know|you have|you hold|must have|have|has|hold|we use|ability to use|think|a bit of|a|stack|you|already|even|maybe|perhaps|further|both|either|either of|modern|related)\b\.?|[\"“«'])+\s*",
+    re.IGNORECASE,
+)
+_TAIL: Final = re.compile(
+    r"(?:\s+(?:is|are|a must|a plus|would|will|preferred|required|needed|necessary|essential|desirable|helps?|experience|knowledge|skills|certificates?|certification|level|or similar|or equivalent|etc|environment|software|systems?|tools?|ist|sind|wäre|von Vorteil|wünschenswert|erforderlich|zwingend|Kenntnisse|est|sont|un plus|un atout|exigé\w*|indispensable\w*|obligatoire\w*|souhaité\w*|es|será|imprescindible|obligatorio|deseable|avanzado|avançado|intermedio|è|gradit[oa]|richiest[oa]|is een|een pré|vereist|trained|needed|pls|please|you|at|for|to|from|with|in|on|of|and|und|et|y|e|or|nötig|pre|as|that|which|who|when|because)\b.*|\s*[(\[].*|[\s.,;:!?)\]\"”»'*]+)$",
+    re.IGNORECASE,
+)
+_SPLIT: Final = re.compile(
+    r"\s*(?:,|;|•|·|\s\+\s|\s/\s|(?<=[A-Za-z#+]{2})/(?=[A-Z])|\s(?:and|or|und|oder|sowie|et|ou|y|e|o|en|of|as well as|&)\s(?!$))\s*"
+)
+_SOFT: Final = re.compile(
+    r"(?<!\w)(?:teams?\b|teamwork|teamf|team[- ]?(?:player|spirit|geist)|communicat|kommunik|motivat|flexib|reliab|zuverläss|calm|friendly|organi[sz]|attitude|passion|self-|creativ|analytic|problem|curious|portfolio|experience|erfahrung|year|jahr|ans\b|años|shift|schicht|weekend|customer-|interpersonal|leadership|detail|willing|ability|able|bereit|freude|spaß|lust|disponib|available|autonom|rigueur|sens d|aisance|proactiv|compromiso|dinâm|"
+    r"discr[eé]|positiv|energ|hunger|driven|mindset|degree|diploma|bachelor|master\b|subject|discipline|practice|time\b|studium|ausbildung|grado|licenciatura|laurea|salary|gehalt|€|£|\$|\d{4}|hours|stunden|heures|benefit|remote|office\b|homeoffice|german|english|interest|understand|candidate|applicant|people|someone|ideal|what|who\b|your\b|that\b|this\b|we\b|du\b|dich|sie\b|vous|nous|tú\b|você|"
+    r"references|referenzen|travel|reise|work permit|eligib|citizen|clearance|physical|lift|stand|age\b|old\b|CV\b|resume|imprescindible|cookies|leave\b|responsib|enthus|patient\b|empath|punctual|hands-on|commut|start\b|love|similar|related|field|environment|umfeld|role\b|position|company|industry|branche|secteur|sector|area|áreas|diseases?|stress|pressure|drive\b|véhicul|mobil|idiom|sprache|language|langue|lingua|taal)",
+    re.IGNORECASE,
+)
+_NEGATED: Final = re.compile(
+    r"(?:\bno|\bnot|\bwithout|\bkeine?|\bohne|\bsin|\bpas de|\baucune?|\bno need for|\bnot need|\bgeen)\s+(?:\w+\s+){0,2}$",
+    re.IGNORECASE,
+)
+_TOOL: Final = re.compile(
+    r"(?<![\w.@/-])(?:[A-Z][a-z]+[A-Z]\w*|[A-Z]{2,}[a-z]+[A-Z]\w*)(?![\w-]*\s(?:GmbH|AG|Ltd|Inc|SAS|plc))"
+)
+_WITH: Final = re.compile(
+    r"(?:\b(?:in|with|using|via|through|on|update|into|mittels|mit|über|avec|sous|en|con|mediante|com|met|tramite|use|uses|run|runs|from|and|und|et|y|e)\s|,\s|/\s?)$",
+    re.IGNORECASE,
+)
+_PROPER: Final = re.compile(r"[A-Z]{2}|[a-z][A-Z]|\d|[+#]|\.(?:js|NET|io)")
+_TOKEN: Final = re.compile(r"\w+")
+_NO_TOOL: Final = frozenset(
+    {
+        "linkedin",
+        "whatsapp",
+        "youtube",
+        "facebook",
+        "homeoffice",
+        "jobticket",
+        "paypal",
+        "iphone",
+        "ipad",
+        "macbook",
+        "github",
+        "wework",
+        "glassdoor",
+    }
+)
+
+
+def find_skills(text: str, layout: Layout, taken: Sequence[Span] = ()) -> tuple[list[Hit], list[Hit]]:
+    """Skills required and preferred, each once, in order of appearance; a skill named as required is not also preferred.
+
+    `taken` are spans that are something else: title, company, places, schooling.
+    """
+    required: dict[str, Hit] = {}
+    preferred: dict[str, Hit] = {}
+    for hit in sorted(_all(text, layout, list(taken)), key=lambda h: h.start):
+        place = preferred if layout.is_preferred(hit.start) else required
+        place.setdefault(str(hit.value), hit)
+    folded = {name.casefold() for name in required}
+    nice = [hit for name, hit in preferred.items() if name.casefold() not in folded]
+    return list(required.values())[:40], nice[:30]
+
+
+def _all(text: str, layout: Layout, taken: list[Span]) -> Iterator[Hit]:
+    used = list(taken)
+    for finder in (_known(text, layout), _named(text, layout), _tools(text, layout)):
+        for hit in finder:
+            if not any(start < hit.end and hit.start < end for start, end in used):
+                used.append((hit.start, hit.end))
+                yield hit
+
+
+def _known(text: str, layout: Layout) -> Iterator[Hit]:
+    """Skills that are known by name, longer names first; not in what the company says of itself or offers."""
+    words = set(_TOKEN.findall(text.casefold()))
+    for name, pattern, token in _patterns():
+        for match in pattern.finditer(text) if token in words else ():
+            if (
+                layout.kind_at(match.start()) not in {"offer", "about"}
+                and not _labelled_otherwise(layout, match.start())
+                and not _NEGATED.search(text[max(0, match.start() - 30) : match.start()])
+            ):
+                yield Hit(name, match.start(), match.end(), exact=match.group() == name)
+    for name in RISKY:
+        for match in re.finditer(
+            rf"(?<=[,/(:.]\s){name}(?=\s?[,/)]|\.(?:\s|$)|\s(?:and|und|y|et|or)\s)|(?<=[,/(]){name}(?=[,/)])", text
+        ):
+            yield Hit(name, match.start(), match.end())
+
+
+def _labelled_otherwise(layout: Layout, position: int) -> bool:
+    return any(item.label <= position < item.end and item.field != "title" for item in layout.labelled)
+
+
+def _named(text: str, layout: Layout) -> Iterator[Hit]:
+    """What stands where skills are listed, or behind "knowledge of", and looks like the name of one."""
+    german = len(re.findall(r"\b(?:und|der|die|das|mit|für|wir)\b", text)) > 4
+    for line in layout.lines:
+        for start, end, listed in _stretches(text, layout, line):
+            position = start
+            for piece in _SPLIT.split(text[start:end]):
+                at = text.find(piece, position, end) if piece else -1
+                if at < 0:
+                    continue
+                position = at + len(piece)
+                hit = _as_skill(text, (at, at + len(piece)), listed=listed, first=at == start, german=german)
+                if hit is not None:
+                    yield hit
+                elif not listed:
+                    break
+
+
+def _stretches(text: str, layout: Layout, line: Line) -> Iterator[tuple[int, int, bool]]:
+    """Stretches of a line that may list skills: (start, end, whether it is a list in a section of requirements)."""
+    body = text[line.lead : line.end]
+    for sentence in re.finditer(r"[^.;!?|:]+(?:[.:](?=\w)[^.;!?|:]*)*", body):
+        start, end = line.lead + sentence.start(), line.lead + sentence.end()
+        cue = _CUE.search(text, start, end)
+        kind = layout.kind_at(start + 1)
+        if kind in {"about", "offer"} or any(
+            v.start <= start < v.end or v.label <= start < v.start for v in layout.labelled
+        ):
+            continue
+        if cue is not None:
+            yield cue.end(), end, False
+        if kind in {"required", "preferred"} and (cue is None or cue.start() - start > 25):
+            yield start, end if cue is None else cue.start(), True
+
+
+def _as_skill(text: str, span: Span, *, listed: bool, first: bool, german: bool) -> Hit | None:
+    """The piece without lead-in and tail when it looks like the name of a skill."""
+    start, end = span
+    value = text[start:end]
+    for _ in range(3):
+        lead = _STRIP.match(value)
+        cut = lead.end() if lead is not None else 0
+        start += cut
+        value = _TAIL.sub("", value[cut:])
+    words = value.split()
+    if not 1 <= len(words) <= 4 or not 2 <= len(value) <= 40 or _SOFT.search(value) or _is_language(value):
+        return None
+    if _NEGATED.search(text[max(0, start - 30) : start]) or re.match(r"\s*(?:\d|€|£)", value):
+        return None
+    capitals = [w for w in words if w[0].isupper() or _PROPER.search(w)]
+    proper = bool(_PROPER.search(value)) or (
+        not german
+        and bool(capitals)
+        and (len(capitals) >= len(words) / 2)
+        and not (first and len(words) == 1 and words[0].istitle())
+    )
+    if listed and not proper:
+        short = len(words) <= (2 if german else 3) and not re.search(
+            r"\b(?:to|is|are|you|the|a|of|for|ist|hast|bist|de|la)\b|\w(?:ly|ing|ed)\b(?= )", value
+        )
+        if not (short and not first) and not (short and len(words) <= 2 and text[end : end + 1] in {",", ";"}):
+            return None
+    if (
+        not listed
+        and not proper
+        and (
+            len(words) > 3
+            or re.search(r"\b(?:to|the|a|you|your|our|their|its|his|we|that|this|zu|it|them)\b|ing$", value)
+        )
+    ):
+        return None
+    return Hit(canonical_skill(value), start, start + len(value), exact=canonical_skill(value) == value)
+
+
+def _tools(text: str, layout: Layout) -> Iterator[Hit]:
+    """Names written as products are ("CargoWise"), where the text says that one works with them."""
+    for match in _TOOL.finditer(text):
+        kind = layout.kind_at(match.start())
+        if (
+            kind in {"about", "offer"}
+            or match.group().lower() in _NO_TOOL
+            or not _WITH.search(text[max(0, match.start() - 12) : match.start()])
+        ):
+            continue
+        yield Hit(canonical_skill(match.group()), match.start(), match.end())
+
+
+def _is_language(value: str) -> bool:
+    return any(pattern.search(value) for _, pattern in LANGUAGE)
+
+
+def canonical_skill(name: str) -> str:
+    """The name under which a skill is known here; its own name, trimmed, when it is not."""
+    return _aliases().get(" ".join(name.casefold().split()), name.strip())
+
+
+def is_known_skill(name: str) -> bool:
+    """Whether a skill is known under this name."""
+    return " ".join(name.casefold().split()) in _aliases()
+
+
+def skill_spellings(name: str) -> Sequence[str]:
+    """All spellings of a skill, its own first."""
+    canonical = canonical_skill(name)
+    return next((names for names in SKILLS if names[0] == canonical), (name,))
+
+
+@lru_cache(maxsize=1)
+def _aliases() -> dict[str, str]:
+    return {name.casefold(): names[0] for names in SKILLS for name in names}
+
+
+@lru_cache(maxsize=1)
+def _patterns() -> tuple[tuple[str, re.Pattern[str], str], ...]:
+    """Patterns of all spellings with their first word, the longest first, so that "Spring Boot" is not "Spring"."""
+    spelled = sorted(
+        ((names[0], name) for names in SKILLS for name in names if name not in RISKY), key=lambda pair: -len(pair[1])
+    )
+    return tuple(
+        (
+            canonical,
+            re.compile(rf"(?<![\w+#.-]){re.escape(name)}(?![\w+#]|-\w)", 0 if name in CASE_MATTERS else re.IGNORECASE),
+            _TOKEN.findall(name.casefold())[0],
+        )
+        for canonical, name in spelled
+    )
