@@ -156,3 +156,38 @@ def test_the_view_downloads_as_json_lines(logs: Page) -> None:
     text = download.value.path().read_text("utf-8")
     assert "job failed" in text
     assert text.splitlines()[0].startswith('{"id":"')
+
+
+def test_a_traceback_grows_where_it_stands(logs: Page, watch: Watch) -> None:
+    """A record whose further lines are written later is shown as one, with all its lines, and not twice."""
+    word = f"grows-{time.monotonic_ns()}"
+    watch.write(f"{stamp()} ERROR worker: {word}", "Traceback (most recent call last):")
+    row = logs.locator(".log-row", has_text=word)
+    expect(row).to_be_visible()
+    watch.write('  File "work.py", line 3, in run', "ValueError: late")
+    expect(row.locator(".more")).to_contain_text("4 lines")
+    expect(row).to_have_count(1)
+
+
+MODEL = """async () => {
+  const { LogModel, MOST } = await import(performance.getEntriesByType('resource').find((one) => one.name.includes('/logmodel.js')).name)
+  const records = (from, to) => Array.from({ length: to - from }, (_, i) => ({ id: `1:${from + i}`, ts: (from + i) * 1e6, file_id: '1', pos: from + i, message: `m${from + i}`, lines: 1 }))
+  const live = new LogModel()
+  live.append(records(0, MOST + 6000))
+  const back = new LogModel()
+  back.append(records(6000, MOST + 6000))
+  const [added, dropped] = back.prepend(records(0, 6000))
+  return {
+    most: MOST,
+    live: [live.length, live.records[0].pos, live.older, live.complete, live.detached],
+    back: [added, dropped, back.length, back.last.pos, back.detached],
+  }
+}"""
+
+
+def test_what_is_let_go_can_be_fetched_again(logs: Page) -> None:
+    """Memory is bounded at either end, and the cursor or the mark that leads on is kept."""
+    found = logs.evaluate(MODEL)
+    most = found["most"]
+    assert found["live"] == [most, 6000, "6000000000.1.6000", False, False]
+    assert found["back"] == [6000, 6000, most, most - 1, True]

@@ -1,7 +1,12 @@
-// The records a log view holds, oldest first: appended while streaming, prepended while one scrolls back. Bounded.
+// The records a log view holds, oldest first: appended while streaming, prepended while one scrolls back. Bounded: what is
+// furthest from where one reads is let go, and fetched again when one comes back to it.
 
 export const MOST = 100_000;
 const SLACK = 5000;
+const GROWING = 5000; // how far back a record that grew is looked for
+
+/** Where a record stands in the order of all records, as the API's `before` and `after` take it. */
+export const cursorOf = ({ ts, file_id: file, pos }) => `${ts}.${file}.${pos}`;
 
 export class LogModel {
   constructor() {
@@ -12,24 +17,46 @@ export class LogModel {
     this.records = [];
     this.ids = new Set();
     this.older = null;
-    this.newer = null;
     this.complete = false;
+    this.detached = false; // whether newer records than the last one held were let go
   }
 
   get length() {
     return this.records.length;
   }
 
-  /** Newest records; answers `[added, dropped from the front]`. Records already held are not added twice. */
+  /** The newest record held. */
+  get last() {
+    return this.records.findLast((record) => !record.gap);
+  }
+
+  /**
+   * Newer records; answers `[added, dropped from the front, whether one that was held has grown]`. One that is held already is
+   * not added twice: a traceback comes again whenever it has grown, and takes its own place.
+   */
   append(records) {
     let added = 0;
+    let grown = false;
     for (const record of records) {
-      if (this.ids.has(record.id)) continue;
-      this.ids.add(record.id);
-      this.records.push(record);
-      added += 1;
+      if (this.ids.has(record.id)) grown = this.#replace(record) || grown;
+      else {
+        this.ids.add(record.id);
+        this.records.push(record);
+        added += 1;
+      }
     }
-    return [added, this.#trimFront()];
+    return [added, this.#trimFront(), grown];
+  }
+
+  #replace(record) {
+    const { records } = this;
+    for (let i = records.length - 1; i >= Math.max(0, records.length - GROWING); i -= 1) {
+      if (records[i].id !== record.id) continue;
+      if (records[i].message === record.message) return false;
+      records[i] = record;
+      return true;
+    }
+    return false;
   }
 
   /** A page of older records; answers `[added, dropped from the back]`. */
@@ -50,7 +77,8 @@ export class LogModel {
     const gone = this.records.splice(0, this.records.length - MOST);
     for (const record of gone) this.ids.delete(record.id);
     this.complete = false;
-    this.older = this.records[0] ? { since: this.records[0].ts } : null; // the cursor is behind us: go on by time
+    const first = this.records.find((record) => !record.gap);
+    this.older = first ? cursorOf(first) : null; // the cursor of the last page lies further back
     return gone.length;
   }
 
@@ -58,6 +86,7 @@ export class LogModel {
     if (this.records.length <= MOST + SLACK) return 0;
     const gone = this.records.splice(MOST);
     for (const record of gone) this.ids.delete(record.id);
+    this.detached = true;
     return gone.length;
   }
 }

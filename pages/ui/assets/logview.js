@@ -7,10 +7,13 @@ import { clock, count, day, plural } from "./format.js";
 import { highlighter } from "./highlight.js";
 import { live, markStale } from "./live.js";
 import { LogDetail } from "./logdetail.js";
-import { LogModel } from "./logmodel.js";
+import { cursorOf, LogModel, MOST } from "./logmodel.js";
+import { onSize } from "./spark.js";
 
 const ROW = 24;
 const PAGE = 300;
+const FURTHER = 1000; // records a page when one scrolls on
+const AHEAD = 4; // screens before the end of what is held at which more is fetched
 const NEAR = 3 * ROW;
 
 class LogView {
@@ -26,11 +29,12 @@ class LogView {
     this.#build();
     this.subscription = this.hub.subscribe({ host: true, status: true });
     this.off = [markStale(host), this.hub.on("logs", (message) => this.#stream(message)), this.hub.on("hello", () => this.#again()), this.hub.on("pause", (paused) => this.#paused(paused)), this.hub.on("second", () => this.#foot())];
-    this.sized = new ResizeObserver(() => {
+    this.tall = 0;
+    this.sized = onSize(this.scroll, (_, height) => {
+      this.tall = height;
       this.#stick();
       this.#paint();
     });
-    this.sized.observe(this.scroll);
   }
 
   #build() {
@@ -85,6 +89,7 @@ class LogView {
     this.loading = true;
     this.asking = false;
     this.pending = [];
+    this.skipped = null;
     try {
       const page = await get("logs/records", { ...this.data.filters, limit: PAGE }, { signal: abort.signal, seconds: 30 });
       this.model.clear();
@@ -112,8 +117,8 @@ class LogView {
 
   /** Back from a hidden tab or a lost connection: what was written meanwhile is fetched, so that no false hole stays. */
   async #again() {
-    const last = this.model.records[this.model.length - 1];
-    if (!this.data?.live || this.loading || !last) return;
+    const { last, detached } = this.model;
+    if (!this.data?.live || this.loading || !last || detached) return;
     try {
       const page = await get("logs/records", { ...this.data.filters, since: last.ts, limit: 1000 }, { signal: this.abort?.signal });
       const joined = page.records.some((record) => this.model.ids.has(record.id));
@@ -127,15 +132,14 @@ class LogView {
   async #older() {
     if (this.asking || this.loading || this.model.complete || !this.model.older) return;
     this.asking = true;
-    const cursor = this.model.older;
-    const by = typeof cursor === "string" ? { before: cursor } : { until: cursor.since };
     try {
-      const page = await get("logs/records", { ...this.data.filters, ...by, limit: PAGE }, { signal: this.abort.signal, seconds: 30 });
-      const [added] = this.model.prepend(page.records);
+      const page = await get("logs/records", { ...this.data.filters, before: this.model.older, limit: FURTHER }, { signal: this.abort.signal, seconds: 30 });
+      const [added, dropped] = this.model.prepend(page.records);
       this.model.older = page.older;
-      this.model.complete = page.older === null || (added === 0 && typeof cursor !== "string");
+      this.model.complete = page.older === null;
+      const { scrollTop } = this.scroll;
       this.#resize();
-      if (this.data.order === "down") this.scroll.scrollTop += added * ROW; // what one reads stays where it is
+      this.scroll.scrollTop = this.data.order === "down" ? scrollTop + added * ROW : scrollTop - dropped * ROW; // what one reads stays where it is
     } catch (error) {
       if (!this.abort.signal.aborted) this.trouble = error;
     } finally {
@@ -145,31 +149,71 @@ class LogView {
     this.#foot();
   }
 
+  /** Back towards the newest, where records were let go while one read far behind. */
+  async #newer() {
+    const { last } = this.model;
+    if (this.asking || this.loading || !last) return;
+    this.asking = true;
+    try {
+      const page = await get("logs/records", { ...this.data.filters, after: cursorOf(last), limit: FURTHER }, { signal: this.abort.signal, seconds: 30 });
+      const joined = page.records.length < FURTHER;
+      this.#added(this.model.append(page.records), { read: true });
+      if (joined) this.#attach();
+    } catch (error) {
+      if (!this.abort.signal.aborted) this.trouble = error;
+    } finally {
+      this.asking = false;
+    }
+  }
+
+  /** The end of what is held is the newest again: what came meanwhile follows. */
+  #attach() {
+    this.model.detached = false;
+    this.skipped = null; // the store had them
+    this.#flush();
+  }
+
   #stream({ records, dropped }) {
     if (!this.data?.live) return;
     this.dropped += dropped ?? 0;
-    this.pending.push(...records);
+    for (const record of records) this.pending.push(record);
+    if (this.pending.length > MOST) this.#tooMany();
     if (this.loading || this.hub.paused) return;
     this.frame ??= requestAnimationFrame(() => {
       this.frame = null;
-      this.#added(this.model.append(this.pending.splice(0)));
+      if (this.model.detached) this.#foot();
+      else this.#flush();
     });
   }
 
+  /** Nobody reads along, and memory has an end: the oldest that wait are let go, and a line will say how many. */
+  #tooMany() {
+    const gone = this.pending.splice(0, this.pending.length - MOST / 2);
+    this.skipped = { n: (this.skipped?.n ?? 0) + gone.length, ts: gone[0].ts };
+  }
+
+  /** Show what waits. */
+  #flush() {
+    if (this.skipped) this.model.gap(`${plural(this.skipped.n, "record")} that came meanwhile are not loaded: narrow the time range to see them`, this.skipped.ts);
+    this.skipped = null;
+    this.#added(this.model.append(this.pending.splice(0)));
+  }
+
   #paused(paused) {
-    if (!paused) this.#added(this.model.append(this.pending.splice(0)));
+    if (!paused && !this.model.detached && !this.loading) this.#flush();
     this.#foot();
   }
 
-  #added([added, dropped]) {
-    if (!added) return;
-    if (!this.tail) this.unread += added;
+  #added([added, dropped, grown], { read = false } = {}) {
+    if (!added && !grown) return;
+    if (!this.tail && !read) this.unread += added;
     const top = this.scroll.scrollTop;
     this.#resize();
     if (!this.tail) this.scroll.scrollTop = this.data.order === "down" ? top - dropped * ROW : top + added * ROW;
     this.#stick();
     this.#paint();
     this.#foot();
+    globalThis.__watchkeeperLogProbe?.(this.model, added); // set by the measuring scripts only
   }
 
   // --- scrolling
@@ -189,16 +233,21 @@ class LogView {
     const down = this.data?.order === "down";
     const fromNewest = down ? scrollHeight - clientHeight - scrollTop : scrollTop;
     const fromOldest = down ? scrollTop : scrollHeight - clientHeight - scrollTop;
-    this.tail = fromNewest < NEAR;
+    this.tail = fromNewest < NEAR && !this.model.detached;
     if (this.tail && this.unread) {
       this.unread = 0;
       this.#foot();
     }
-    if (fromOldest < clientHeight) this.#older();
+    if (fromOldest < clientHeight * AHEAD) this.#older();
+    if (this.model.detached && fromNewest < clientHeight * AHEAD) this.#newer();
     this.#paint();
   }
 
   #toNewest() {
+    if (this.model.detached) {
+      this.#load();
+      return;
+    }
     this.tail = true;
     this.unread = 0;
     this.#stick();
@@ -214,9 +263,8 @@ class LogView {
   }
 
   #paint() {
-    const height = this.scroll.clientHeight;
-    if (!height || !this.data) return;
-    const lines = Math.ceil(height / ROW) + 6;
+    if (!this.tall || !this.data) return;
+    const lines = Math.ceil(this.tall / ROW) + 6;
     const first = Math.max(0, Math.floor(this.scroll.scrollTop / ROW) - 3);
     while (this.pool.length < lines) {
       const view = row((id) => this.#choose(id));
@@ -280,8 +328,9 @@ class LogView {
     const told = [this.dropped ? `${plural(this.dropped, "line")} not delivered` : "", this.hub.lost ? `${plural(this.hub.lost, "frame")} lost` : "", missed ? `${count(missed)} bytes not read from files` : ""].filter(Boolean).join(" · ");
     setText(this.lost, told);
     this.lost.hidden = !told;
-    this.news.hidden = !this.unread || this.tail;
-    setText(this.news, `${count(this.unread)} new ${this.data.order === "down" ? "↓" : "↑"}`);
+    const unread = this.unread + (this.model.detached ? this.pending.length + (this.skipped?.n ?? 0) : 0);
+    this.news.hidden = !unread || this.tail;
+    setText(this.news, `${count(unread)} new ${this.data.order === "down" ? "↓" : "↑"}`);
   }
 
   // --- one record
