@@ -29,7 +29,8 @@ from pages._gate import Refusal, refuse, same_origin
 
 Role = Literal["viewer", "operator"]
 PUBLIC: Final = ("/wk/login", "/wk/logout", "/healthz")
-PUBLIC_OIDC: Final = ("/auth/login", "/auth/logout", "/oauth2callback")
+OIDC_LOGOUT: Final = "/auth/logout"
+PUBLIC_OIDC: Final = ("/auth/login", OIDC_LOGOUT, "/oauth2callback")
 ASSETS: Final = "/wk/assets/"
 SIGN_IN_FIRST: Final = Refusal(401, "SignInNeeded", "sign in first", "open /wk/login in the browser")
 ENDED: Final = 4401
@@ -132,7 +133,18 @@ class SignIn:
         known = email and claims.get("email_verified", True) is True
         operator = bool(known) and email in {address.strip().lower() for address in self._auth.operators}
         name = email or str(claims.get("name") or claims.get("sub") or "visitor")
-        return Visitor(name, "operator" if operator else "viewer")
+        session, expires = self._oidc_session(claims)
+        if session in self._ended:
+            return None
+        return Visitor(name, "operator" if operator else "viewer", session, expires)
+
+    def _oidc_session(self, claims: Mapping[str, Any]) -> tuple[str, float | None]:
+        """Which sign-in this is, and when it ends; without a time of issue two of them could look the same."""
+        issued = claims.get("iat")
+        if not isinstance(issued, int | float) or isinstance(issued, bool):
+            return "", None
+        content = json.dumps(claims, sort_keys=True, default=str)
+        return hashlib.blake2b(content.encode(), digest_size=16).hexdigest(), float(issued) + self.lifetime_s
 
     def _print(self, user: UserSettings) -> str:
         """Changes with the password, so that a new one ends the old sign-ins."""
@@ -181,8 +193,10 @@ class AuthGate:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
         if scope["type"] not in {"http", "websocket"} or scope["path"] in self._public:
+            if scope.get("path") == OIDC_LOGOUT and scope["path"] in self._public:
+                await self._end_oidc(HTTPConnection(scope))
             await self._app(scope, receive, send)
-            if scope.get("path") == "/wk/logout":
+            if scope.get("path") in {"/wk/logout", OIDC_LOGOUT}:
                 await self._close_ended()
             return
         if scope["type"] == "http" and scope["path"].startswith(ASSETS):
@@ -199,6 +213,12 @@ class AuthGate:
             await self._serve_socket(visitor, scope, receive, send)
         else:
             await self._app(scope, receive, send)
+
+    async def _end_oidc(self, connection: HTTPConnection) -> None:
+        """Streamlit's own sign-out takes the cookie from the browser; here the sign-in itself ends, and any copy with it."""
+        visitor = self._sign_in.visitor(connection.cookies, connection.headers.get("host", ""))
+        if visitor is not None:
+            await asyncio.to_thread(self._sign_in.end, visitor)
 
     async def _serve_socket(self, visitor: Visitor, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a WebSocket, and close it when its sign-in ends."""

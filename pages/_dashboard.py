@@ -64,6 +64,13 @@ class Dashboard:
         names = (*LOOPBACK_NAMES, *own, *self.settings.dashboard.allowed_hosts)
         return tuple(dict.fromkeys(name.strip().lower().rstrip(".") for name in names if name.strip()))
 
+    @property
+    def secrets_files(self) -> tuple[Path, ...]:
+        """Where an OIDC provider's client is written, the last one winning: Streamlit's own places, and beside our settings."""
+        usual = (Path("~/.streamlit/secrets.toml").expanduser(), paths.ROOT / ".streamlit" / "secrets.toml")
+        ours = self.settings.path
+        return usual if ours is None else (*usual, ours.with_name("secrets.toml"))
+
     def check(self) -> None:
         """Refuse what would open the machine to strangers.
 
@@ -98,6 +105,7 @@ class Dashboard:
             "client.showErrorDetails": "full" if self.loopback else "none",
             "client.showErrorLinks": False,
             "logger.hideWelcomeMessage": True,
+            "secrets.files": [str(path) for path in self.secrets_files],
             "global.developmentMode": False,
         }
 

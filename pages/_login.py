@@ -221,7 +221,7 @@ def oidc_body() -> str:
     if not is_authlib_installed():
         missing.append("the package Authlib (install <code>watchkeeper[oidc]</code>)")
     if not section:
-        missing.append("a section <code>[auth]</code> in <code>.streamlit/secrets.toml</code>")
+        missing.append("a section <code>[auth]</code> in <code>secrets.toml</code> beside the settings")
     elif not section.get("cookie_secret") or not section.get("redirect_uri"):
         missing.append("<code>cookie_secret</code> and <code>redirect_uri</code> in <code>[auth]</code>")
     if missing:

@@ -48,13 +48,15 @@ def main() -> None:
             if hour % 6 == 5:
                 store.enforce_limit()
         took: dict[int, list[float]] = {span: [] for span in RANGES}
+        cpu: dict[int, list[float]] = {span: [] for span in RANGES}
         for _ in range(asked):
             span = noise.choice(RANGES)
             until = noise.randrange(START + min(span, days * DAY), end + 1)
             metrics = noise.sample(HOST_METRICS, 2)
-            before = time.perf_counter()
+            before, used = time.perf_counter(), time.process_time()
             host_series(store, host="h", metrics=metrics, start=until - span, end=until, points=600)
             took[span].append((time.perf_counter() - before) * 1e3)
+            cpu[span].append((time.process_time() - used) * 1e3)
         size = store.info().size_bytes
         store.close()
     everything = sorted(value for values in took.values() for value in values)
@@ -62,6 +64,8 @@ def main() -> None:
         "bench": "store_series", "cores": os.cpu_count(), "days": days, "asked": asked, "method": "wall ms, 2 metrics, 600 points, random end",
         "p50_ms": round(everything[len(everything) // 2], 1), "p95_ms": round(everything[int(len(everything) * 0.95)], 1),
         "p95_ms_by_range_s": {span // SECOND: round(sorted(v)[int(len(v) * 0.95)], 1) for span, v in took.items() if v},
+        "p95_cpu_ms_by_range_s": {span // SECOND: round(sorted(v)[int(len(v) * 0.95)], 1) for span, v in cpu.items() if v},
+        "load1": os.getloadavg()[0],
         "bytes_per_reading": round(size / (days * 86_400 * len(HOST_METRICS)), 3),
     }  # fmt: skip
     print(json.dumps(result))
