@@ -60,6 +60,11 @@ class Builder:
         """Of the open record, when its lines are wrapped ones."""
         self.partial = False
 
+    @property
+    def open(self) -> bool:
+        """Whether a record has begun."""
+        return self._first >= 0
+
     def begin(self, number: int, fmt: Format | None, header: Header) -> None:
         """A record begins at line `number`."""
         self._close(number)

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from logs import identity
 from logs.attribution import Writers
+from logs.charset import UTF8
 from logs.checkpoint import FileState
 from logs.chunk import Chunk
 from logs.committer import Committer, Delivery
@@ -90,7 +91,7 @@ class Reader:
             if not whole and len(held) < 2 * self.max_record_bytes and not last:
                 continue
             if not whole:
-                whole = held.rfind(b"\n") + 1
+                whole = self.parser.charset.last_end(held)
             if whole:
                 position += self._take(held[:whole], position, read, changes)
                 held = held[whole:]
@@ -151,7 +152,13 @@ class Reader:
     def _send(self, data: bytes, position: int, read: ReadState, changes: Changes) -> bool:
         """Have a piece parsed by the pool, if it may be; `read` moves on."""
         pool, primary = self.pool, self.parser.primary
-        if pool is None or primary is None or not primary.dated or len(data) > _MOST_SENT:
+        if (
+            pool is None
+            or primary is None
+            or not primary.dated
+            or len(data) > _MOST_SENT
+            or self.parser.charset is not UTF8
+        ):
             return False
         if not self.parser.begins_dated(data[: data.find(b"\n") + 1 or len(data)]):
             return False

@@ -10,6 +10,7 @@ import pyarrow as pa
 from logs import identity, rotation
 from logs.attribution import Writers
 from logs.bulk import boundary_before
+from logs.charset import UTF8, charset_of
 from logs.checkpoint import BACKFILLING, DONE, GONE, LIVE, FileState
 from logs.committer import Committer, Delivery
 from logs.discovery import Found
@@ -131,6 +132,7 @@ class Follower:
         writers = Writers(around.run_of_pid, around.now)
         writers.update(found.pids)
         parser = around.live_parser()
+        parser.charset = charset_of(identity.read_at(fd, 2, 0))
         if state.format:
             parser.prefer(state.format)
         if not parser.settled and state.stored_to:
@@ -207,7 +209,7 @@ class Follower:
                 copied.marker_hash,
                 copied.source,
             )
-        elif status.st_size > around.settings.big_file_bytes:
+        elif status.st_size > around.settings.big_file_bytes and charset_of(identity.read_at(fd, 2, 0)) is UTF8:
             start = self._newest_part(fd, status.st_size)
             state.stored_to = state.backfill_from = start
             state.marker_hash = identity.marker_of(fd, start)

@@ -14,6 +14,7 @@ import pyarrow as pa
 from logs import identity
 from logs.attribution import Writers
 from logs.bulk import Reader
+from logs.charset import charset_of
 from logs.checkpoint import DONE, LIVE, FileState
 from logs.committer import Delivery
 from logs.errors import LogsError
@@ -252,6 +253,7 @@ class Jobs:
         parser = BlockParser(
             registry, TimeReader(lambda: mtime), self._around.mask, registry.named(forced) if forced else None
         )
+        parser.charset = charset_of(identity.read_at(fd, 2, 0))
         if state.format and not forced:
             parser.prefer(state.format)
         if not parser.settled:

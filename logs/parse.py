@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, Final, cast
 
+from logs.charset import Charset, charset_of
 from logs.errors import LogsError
 from logs.formats import Registry
 from logs.levels import NAMES
@@ -75,6 +76,8 @@ def blocks(stream: BinaryIO, parser: BlockParser) -> Iterator[tuple[bytes, int]]
     while not ended:
         data = stream.read(BLOCK)
         ended = not data
+        if base == 0 and not held:
+            parser.charset = charset_of(data)
         held += data
         if not parser.settled and held:
             parser.learn(held[:65536])
@@ -87,30 +90,31 @@ def blocks(stream: BinaryIO, parser: BlockParser) -> Iterator[tuple[bytes, int]]
             yield held[:cut], base
             base, held = base + cut, held[cut:]
         elif len(held) > 4 * _MAX_RECORD:
-            end = held.rfind(b"\n") + 1
+            end = parser.charset.last_end(held)
             if end:
                 yield held[:end], base
                 base, held = base + end, held[end:]
             else:
                 yield held[:_MAX_RECORD], base
                 base, held = base + len(held), held[:0]
-                base, held = _skip_line(stream, base)
+                base, held = _skip_line(stream, base, parser.charset)
 
 
-def _skip_line(stream: BinaryIO, base: int) -> tuple[int, bytes]:
+def _skip_line(stream: BinaryIO, base: int, charset: Charset) -> tuple[int, bytes]:
     while data := stream.read(BLOCK):
-        end = data.find(b"\n")
-        if end >= 0:
-            return base + end + 1, data[end + 1 :]
+        end = charset.first_end(data)
+        if end:
+            return base + end, data[end:]
         base += len(data)
     return base, b""
 
 
 def record_boundary(data: bytes, parser: BlockParser) -> int:
     """The offset of the last line in `data` that surely begins a record; 0 when none but the first does."""
-    end = data.rfind(b"\n") + 1
+    charset = parser.charset
+    end = charset.last_end(data)
     for _ in range(10_000):
-        start = data.rfind(b"\n", 0, max(end - 1, 0)) + 1
+        start = charset.last_end(data, max(end - 1, 0))
         if start <= 0:
             return 0
         if parser.begins(data[start:end]):
@@ -126,13 +130,7 @@ def _opened(path: Path) -> BinaryIO:
         return cast("BinaryIO", gzip.open(path, "rb"))
     if path.suffix == ".zst":
         return io.BytesIO(_unzstd(path))
-    stream = path.open("rb")
-    mark = stream.read(2)
-    stream.seek(0)
-    if mark in {b"\xff\xfe", b"\xfe\xff"}:
-        with stream:
-            return io.BytesIO(stream.read().decode("utf-16", "replace").encode())
-    return stream
+    return path.open("rb")
 
 
 def _unzstd(path: Path) -> bytes:

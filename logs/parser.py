@@ -2,13 +2,12 @@
 
 from collections.abc import Callable, Sequence
 
-import numpy as np
-
 from logs.assembly import FROM_LINES, PLAIN_HEADER, Block, Builder, ReadState, Undated, segments
+from logs.charset import UTF8
 from logs.formats import PLAIN, Format, Header, RegexFormat, Registry
 from logs.grouping import Grouper, surely_begins
 from logs.rows import Rows
-from logs.text import last_progress, plain_text, without_codes
+from logs.text import HOLE, last_progress, plain_text, without_codes
 from logs.times import TimeReader
 
 __all__ = ["BlockParser", "ReadState", "Undated"]
@@ -33,9 +32,13 @@ class BlockParser:
         self._forced = formats
         self.forced_name = None if formats is None else (formats[0].name if formats else PLAIN)
         self._misses = 0
+        self._detection = registry.detection()
+        self._wanting = True
         self._inside: Format | None = None
         self.primary: Format | None = formats[0] if formats else None
         self.settled = formats is not None
+        self.charset = UTF8
+        """Of the file; whoever opens it says it."""
 
     @property
     def format_name(self) -> str | None:
@@ -45,11 +48,17 @@ class BlockParser:
         return self.primary.name if self.primary else PLAIN
 
     def learn(self, data: bytes) -> None:
-        """Choose the file's format by lines of it."""
+        """Choose the file's format by lines of it; the choice may change while there were few lines."""
         if self._forced is None:
-            lines = without_codes(plain_text(data)).split("\n")
-            self.primary = self._registry.detect(lines, self._times)
-            self.settled = True
+            lines = without_codes(plain_text(self.charset.utf8(data))).split("\n")
+            if len(lines) > 1:
+                lines.pop()  # the last one is cut off, or empty
+            self._sample(lines)
+
+    def _sample(self, lines: Sequence[str]) -> None:
+        self._detection.add(lines, self._times)
+        self.primary = self._detection.best()
+        self.settled = True
 
     @property
     def place(self) -> int:
@@ -63,13 +72,13 @@ class BlockParser:
     def take(self, primary: Format | None) -> None:
         """Choose the file's format, one of the registry; None: plain text."""
         if self._forced is None:
-            self.primary, self.settled = primary, True
+            self.primary, self.settled, self._wanting = primary, True, False
 
     def prefer(self, name: str) -> None:
         """Choose the file's format by name, as a checkpoint remembers it, when there is one of this name only."""
         found = [] if name == PLAIN else self._registry.named(name)
         if len(found) == 1 and self._forced is None:
-            self.primary, self.settled = found[0], True
+            self.primary, self.settled, self._wanting = found[0], True, False
 
     def parse(self, data: bytes, base: int, state: ReadState, undated: Undated) -> Rows:
         """The records of `data`, whole lines that begin at offset `base` at a record's start.
@@ -78,12 +87,12 @@ class BlockParser:
         """
         if not data:
             return Rows()
-        if not self.settled:
-            self.learn(data[:65536])
-        original = self._mask(plain_text(data))
+        original = self._mask(plain_text(self.charset.utf8(data)))
         original = original.removesuffix("\n")
         text = last_progress(without_codes(original))
-        starts = _line_starts(data, base)
+        if self._forced is None and self._wanting and self._detection.wants > 0:
+            self._sample(text[:65536].split("\n"))
+        starts = self._starts(data, base)
         rows = self._by_segment(text, starts, base + len(data), state, undated) if text is original else None
         if rows is None:
             rows = self.by_line(text, original, starts, base + len(data), state, undated)
@@ -94,17 +103,29 @@ class BlockParser:
 
     def begins_dated(self, line: bytes) -> bool:
         """Whether `line` begins a record that has a time of its own, whatever stands before it."""
-        found = self._beginning(_line_text(line))
+        found = self._beginning(self._line_text(line))
         return found is not None and found.ts is not None
 
     def begins(self, line: bytes) -> bool:
         """Whether `line` begins a record, whatever stands before it."""
-        return self._beginning(_line_text(line)) is not None
+        return self._beginning(self._line_text(line)) is not None
 
     def starts_alone(self, line: bytes) -> bool:
         """Like `begins`; in plain text also a line that could not belong to any record before it."""
-        text = _line_text(line)
+        text = self._line_text(line)
         return self._beginning(text) is not None or (self.primary is None and surely_begins(text))
+
+    def _starts(self, data: bytes, base: int) -> list[int]:
+        """Where the lines begin; behind the hole, where one begins with a hole."""
+        starts = self.charset.starts(data, base)
+        if self.charset is UTF8 and HOLE in data:
+            for number, start in enumerate(starts):
+                if data.startswith(HOLE, start - base):
+                    starts[number] = start + len(data[start - base :]) - len(data[start - base :].lstrip(b"\0"))
+        return starts
+
+    def _line_text(self, line: bytes) -> str:
+        return last_progress(without_codes(plain_text(self.charset.utf8(line)))).rstrip("\n")
 
     def _beginning(self, line: str) -> Header | None:
         """The header of a line that surely begins a record."""
@@ -191,7 +212,7 @@ class BlockParser:
                 misses += found[0] is not self.primary
             elif rows.lane is None and grouper.joins(line):
                 rows.joined(traceback=grouper.traceback)
-            else:
+            elif rows.open or line.strip():
                 rows.begin(number, None, PLAIN_HEADER)
                 grouper.begin(line, headed=False)
                 rows.joined(traceback=grouper.traceback)
@@ -218,13 +239,11 @@ class BlockParser:
         if self._forced is None and misses * 2 > records:
             self._misses += misses
             if self._misses >= 20 or self.primary is None:
-                self.primary, self._misses = self._registry.detect(lines[-100:], self._times) or self.primary, 0
+                again = self._registry.detection()
+                again.add(lines[-100:], self._times)
+                self.primary, self._misses = again.best() or self.primary, 0
         else:
             self._misses = 0
-
-
-def _line_text(line: bytes) -> str:
-    return last_progress(without_codes(plain_text(line))).rstrip("\n")
 
 
 def _unwrapped(header: Header, fmt: Format, inner: Header) -> Header:
@@ -240,15 +259,3 @@ def _unwrapped(header: Header, fmt: Format, inner: Header) -> Header:
     if fmt.dated:
         return header._replace(level=level, logger=logger, message=inner.message)
     return header._replace(level=level, logger=logger)
-
-
-def _line_starts(data: bytes, base: int) -> list[int]:
-    """The offsets in the file at which the lines of `data` begin."""
-    ends = np.flatnonzero(np.frombuffer(data, np.uint8) == ord("\n"))
-    starts = np.empty(len(ends) + 1, np.int64)
-    starts[0] = base
-    np.add(ends, base + 1, out=starts[1:])
-    if data.endswith(b"\n"):
-        starts = starts[:-1]
-    result: list[int] = starts.tolist()
-    return result

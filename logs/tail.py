@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from logs import identity
 from logs.attribution import Writers
+from logs.charset import UTF8, charset_of
 from logs.checkpoint import FileState
 from logs.committer import Delivery
 from logs.parser import BlockParser, ReadState, Undated
@@ -132,7 +133,9 @@ class FileTail:
         self._size = status.st_size
         self._mtime = status.st_mtime_ns if status.st_size <= self._seen + limit else -1
         data = identity.read_at(self.fd, limit, self._seen)
-        if data.endswith(b"\0") and self._seen + len(data) >= status.st_size:
+        if self._seen == 0:
+            self.parser.charset = charset_of(data)
+        if self.parser.charset is UTF8 and data.endswith(b"\0") and self._seen + len(data) >= status.st_size:
             data = data.rstrip(b"\0")  # space taken in advance: what will be written there is not there yet
             self._blank = (status.st_size, status.st_mtime_ns)
         if not data:
@@ -166,14 +169,14 @@ class FileTail:
 
     def _take(self, data: bytes) -> None:
         if self._skipping:
-            end = data.find(b"\n")
-            self._lose(len(data) if end < 0 else end)
-            if end < 0:
+            end = self.parser.charset.first_end(data)
+            self._lose(end - len(self.parser.charset.end) if end else len(data))
+            if not end:
                 self._open, self._before = self._seen, self._marker
                 self._deliver(Rows(), self._seen, self._read.line_no)
                 return
-            self._skipping, skipped = False, data[: end + 1]
-            data = data[end + 1 :]
+            self._skipping, skipped = False, data[:end]
+            data = data[end:]
             self._open = self._seen - len(data)
             self._before = (self._before + skipped)[-identity.MARKER :]
         hole = _HOLE.search(data)
@@ -189,18 +192,18 @@ class FileTail:
 
     def _text(self, data: bytes) -> None:
         self._held += data
-        if self._held.startswith(b"\0") and not self._before.strip(b"\0"):  # the rest of a hole
+        if (
+            self.parser.charset is UTF8 and self._held.startswith(b"\0") and not self._before.strip(b"\0")
+        ):  # the rest of a hole
             self._advance(len(self._held) - len(self._held.lstrip(b"\0")))
-        whole = self._held.rfind(b"\n") + 1
+        whole = self.parser.charset.last_end(self._held)
         if whole:
             self._parse(whole)
-        if len(self._held) - (self._held.rfind(b"\n") + 1) > self._limits.max_record_bytes:
+        if len(self._held) - self.parser.charset.last_end(self._held) > self._limits.max_record_bytes:
             self._cut()
 
     def _parse(self, end: int) -> None:
         """Parse the whole lines held; all records but the last are done."""
-        if not self.parser.settled:
-            self.parser.learn(self._held[:65536])
         line_no, previous = self._read.line_no, self._read.previous_ts
         rows = self.parser.parse(self._held[:end], self._open, self._read, self._undated())
         if not rows:  # blank lines only
@@ -232,12 +235,13 @@ class FileTail:
 
     def _settle(self, *, now: bool = False, final: bool = False, partial: bool = False) -> None:
         """Store the open record when the file has been quiet for long enough, or `now`, or because it is `final` (its last line only if `partial` or whole)."""
-        if final and not partial and not self._held.endswith(b"\n"):
-            self._held = self._held[: self._held.rfind(b"\n") + 1]
+        charset = self.parser.charset
+        if final and not partial and not charset.ended(self._held):
+            self._held = self._held[: charset.last_end(self._held)]
         if not self._held or (self._open_done == self._seen and not final):
             return
         quiet = self._now() - self._grew
-        whole = self._held.endswith(b"\n")
+        whole = charset.ended(self._held)
         if not (now or final) and quiet < (self._limits.hold_us if whole else self._limits.partial_us):
             return
         read = ReadState(self._read.line_no, self._read.previous_ts)
@@ -247,6 +251,7 @@ class FileTail:
             if final:
                 self._deliver(rows, self._open + len(self._held), read.line_no)
                 self._advance(len(self._held))
+                self._read = ReadState(read.line_no - (not whole), read.previous_ts)
                 return
             self._all_but_last(rows, self._read.line_no, self._read.previous_ts)
             self._deliver(rows.part(len(rows) - 1, len(rows)), self._open, self._read.line_no)
@@ -303,7 +308,7 @@ class FileTail:
 
     def _cut(self) -> None:
         """The line is too long: its beginning becomes a record, the rest is skipped and counted."""
-        start = self._held.rfind(b"\n") + 1
+        start = self.parser.charset.last_end(self._held)
         if start:
             rows = self.parser.parse(self._held[:start], self._open, self._read, self._undated())
             self._deliver(rows, self._open + start, self._read.line_no)

@@ -6,6 +6,8 @@ from typing import Final
 _ANSI: Final = re.compile(
     r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b\n]*(?:\x07|\x1b\\)?|[@-Z\\^_=>78cDEHM]|[()][A-Z0-9])|\x1b|[\x01-\x08\x0e\x0f]"
 )
+HOLE: Final = b"\0" * 4
+"""As many NULs are no text."""
 _HOLE: Final = re.compile("\0{4,}")
 _OVERWRITTEN: Final = re.compile(r"[^\n]*\r(?!\n|$)", re.MULTILINE)
 

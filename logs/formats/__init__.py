@@ -16,6 +16,7 @@ __all__ = ["PLAIN", "Format", "Header", "LineColumns", "RegexFormat", "Registry"
 PLAIN = "plain"
 """The name of what no format recognises."""
 _SAMPLE = 100
+_ANY = frozenset({"generic", "time", "level"})
 
 
 class Registry:
@@ -72,17 +73,40 @@ class Registry:
                 self._by_start[first] = found
         return found
 
-    def detect(self, lines: Sequence[str], times: TimeReader) -> Format | None:
-        """The format that reads most of the first lines; earlier ones win a tie. None: plain text."""
-        sample = [line for line in lines[:_SAMPLE] if line.strip()]
-        counts: Counter[int] = Counter()
-        for line in sample:
-            if CANDIDATE.match(line) is None:
-                continue
-            for number, fmt in self._starting(line[0]):
-                if fmt.read(line, times) is not None:
-                    counts[number] += 1
-        if not counts:
-            return None
-        best = max(counts, key=lambda number: (counts[number], -number))
-        return self._formats[best]
+    def detection(self) -> "Detection":
+        """Finds the format of a file."""
+        return Detection(self)
+
+    def reading(self, line: str, times: TimeReader) -> list[int]:
+        """The places of all formats that read `line`."""
+        if not line or CANDIDATE.match(line) is None:
+            return []
+        return [place for place, fmt in self._starting(line[0]) if fmt.read(line, times) is not None]
+
+
+class Detection:
+    """Which format the first lines of a file are of, as more and more of them are seen."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self._counts: Counter[int] = Counter()
+        self._lines = 0
+
+    @property
+    def wants(self) -> int:
+        """How many more lines would help."""
+        return _SAMPLE - self._lines
+
+    def add(self, lines: Sequence[str], times: TimeReader) -> None:
+        """Look at these lines, or as many of them as help."""
+        for line in [line for line in lines if line.strip()][: self.wants]:
+            self._counts.update(self._registry.reading(line, times))
+            self._lines += 1
+
+    def best(self) -> Format | None:
+        """The format that reads most lines; earlier ones win a tie, and one that knows what it reads wins over those that take any time or level, if it
+        reads at least a fifth. None: plain text.
+        """
+        fits = [(count, -place, fmt) for place, count in self._counts.items() if (fmt := self._registry.at(place))]
+        knowing = [fit for fit in fits if fit[2].name not in _ANY and fit[0] * 5 >= self._lines]
+        return max(knowing or fits, key=lambda fit: fit[:2])[2] if fits else None
