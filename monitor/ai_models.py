@@ -513,7 +513,9 @@ class JobAnalyses(Shape):
 
 
 class ExplainRequest(BaseModel):
-    """Log records by id, or the errors and warnings of a time."""
+    """Log records by id (with `around` neighbours each), the newest of a log filter, the errors and warnings of a time, or with `readings` what
+    the machine did in that time.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
@@ -521,7 +523,23 @@ class ExplainRequest(BaseModel):
     since: str | None = Field(default=None, max_length=60)
     until: str | None = Field(default=None, max_length=60)
     level: str | None = Field(default=None, max_length=10)
+    filters: dict[str, str | int] | None = Field(default=None, max_length=12)
+    around: int = Field(default=0, ge=0, le=30)
+    readings: bool = False
     question: str = Field(default="", max_length=400)
+    wait: bool = True
+
+
+class Citation(Shape):
+    """What an opinion rests on: a record, a process (`run:<run>`) or a reading (`reading:<metric>`). `number` is the one the model knew it by."""
+
+    id: str
+    kind: Literal["record", "process", "reading"]
+    number: int
+    text: str
+    ts: int | None
+    level: str | None
+    source: str | None
 
 
 class Opinion(Shape):
@@ -537,6 +555,43 @@ class Opinion(Shape):
     notice: str
     seconds: float
     supported: bool
+    matched: int | None = None
+    records: int | None = None
+    citations: list[Citation] = Field(default=[])
+
+
+class OpinionAsked(Shape):
+    """A question that was begun."""
+
+    id: str
+
+
+class Problem(Shape):
+    """What went wrong, and what to do."""
+
+    kind: str
+    message: str
+    hint: str = ""
+
+
+class OpinionState(Shape):
+    """A question under way, or what became of it. `records` were found of `matched`; `span` in µs; `limit_s` bounds the answer.
+
+    `measured` are the processes and readings that the model was given: they hold without it.
+    """
+
+    id: str
+    state: Literal["running", "done", "failed", "cancelled"]
+    phase: Literal["reading", "answering"]
+    started: int
+    elapsed_s: float
+    limit_s: float
+    records: int | None
+    matched: int | None
+    span: tuple[int, int] | None
+    measured: list[Citation] = Field(default=[])
+    opinion: Opinion | None
+    error: Problem | None
 
 
 class Fetched(Shape):

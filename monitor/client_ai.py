@@ -105,9 +105,22 @@ class AiClient:
     def explain(
         self, records: Sequence[str] = (), *, since: str | None = None, until: str | None = None, question: str = ""
     ) -> ai_models.Opinion:
-        """A model's opinion on records, or on the warnings and errors of a time."""
+        """A model's opinion on records, or on the warnings and errors of a time; waits for it."""
         body = {"records": list(records), "since": since, "until": until, "question": question}
         return self._read(ai_models.Opinion, "POST", "/v1/ai/explain", body=body, timeout_s=ANSWER_S)
+
+    def ask_opinion(self, wanted: ai_models.ExplainRequest) -> str:
+        """Begin a question; its id."""
+        body = {**wanted.model_dump(), "wait": False}
+        return self._read(ai_models.OpinionAsked, "POST", "/v1/ai/explain", body=body).id
+
+    def opinion(self, question: str) -> ai_models.OpinionState:
+        """Where a question is."""
+        return self._read(ai_models.OpinionState, "GET", f"/v1/ai/explain/{_part(question)}")
+
+    def cancel_opinion(self, question: str) -> bool:
+        """End a question; whether it was under way."""
+        return self._read(ai_models.Cancelled, "POST", f"/v1/ai/explain/{_part(question)}/cancel").cancelled
 
     def _read(  # noqa: PLR0913 - one parameter a part of a request
         self,

@@ -1,4 +1,4 @@
-"""The frame of every page: its configuration, the navigation, the status strip, and what stands beside the page."""
+"""The frame of every page: its configuration, the navigation, and what stands beside the page."""
 
 from pathlib import Path
 
@@ -7,9 +7,10 @@ import streamlit as st
 from pages._auth import NOBODY_ASKED
 from pages._healing import heal_when_back
 from pages._visitor import current_visitor
-from pages.ui.strip import status_strip, watch_footer
+from pages.ui.strip import watch_footer
 
 HERE = Path(__file__).resolve().parent
+SIDE_PX = 208
 KEYS = (
     ("/", "search"),
     ("space", "pause, resume"),
@@ -24,7 +25,12 @@ KEYS = (
 )
 
 # Pictures of our own: a Material icon here would be fetched from its maker's server.
-st.set_page_config(page_title="Watchkeeper", page_icon=(HERE / "_icon.svg").read_text("utf-8"), layout="wide")
+st.set_page_config(
+    page_title="Watchkeeper",
+    page_icon=(HERE / "_icon.svg").read_text("utf-8"),
+    layout="wide",
+    initial_sidebar_state=SIDE_PX,
+)
 st.logo((HERE / "_logo.svg").read_text("utf-8"), size="large", icon_image=(HERE / "_icon.svg").read_text("utf-8"))
 
 page = st.navigation(
@@ -85,6 +91,5 @@ with st.sidebar:
         st.text(f"{visitor.name}, {visitor.role}")
         st.html('<a href="/wk/logout" target="_self" style="color:inherit">Sign out</a>')
 
-status_strip()
 heal_when_back()
 page.run()

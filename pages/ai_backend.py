@@ -4,9 +4,10 @@ import streamlit as st
 
 from monitor.ai_models import AiBackend
 from monitor.client import Refused
+from monitor.errors import AgentError
 from monitor.models import Engine
 from pages import _benchmark_run as run
-from pages._agent import agent_client, empty_state, guarded, plain
+from pages._agent import agent_client, empty_state, error_state, guarded, plain
 from pages._ai_explain import explain_errors
 from pages._ai_policy import live_calls, policy
 from pages._ai_tryit import try_it
@@ -16,6 +17,7 @@ from pages._benchmark_verdict import figures, quality_table, verdict
 from pages._engine_card import engine_card, summary
 from pages._visitor import may_change
 from pages._words import age, clock
+from pages.ui.header import page_title
 
 REFRESH_S = 15.0
 # On a narrow screen a wide table scrolls by itself, not the page.
@@ -112,10 +114,9 @@ def _benchmark() -> None:
     samples(report)
 
 
-st.html(NARROW)
-with st.container(horizontal=True, vertical_alignment="center", key="ai_header"):
-    st.title("AI back ends", anchor=False, width="stretch")
-    asked = st.button("Check again", key="check_again", icon=":material/refresh:")
+def _actions() -> None:
+    """What can be done with all engines."""
+    st.button("Check again", key="check_again", icon=":material/refresh:", on_click=_check_again)
     wanted = run.options()
     st.button(
         "Benchmark",
@@ -127,10 +128,20 @@ with st.container(horizontal=True, vertical_alignment="center", key="ai_header")
         disabled=not may_change(),
         help=None if may_change() else "Only operators may start a benchmark.",
     )
-with guarded("the engines"):
-    if asked:
-        with st.spinner("Asking every engine…"):
-            agent_client().refresh_engines()
+
+
+def _check_again() -> None:
+    """Have every engine asked."""
+    try:
+        agent_client().refresh_engines()
+    except AgentError as error:
+        st.session_state.engines_refused = error
+
+
+st.html(NARROW)
+page_title("AI back ends", actions=_actions)
+if (refused := st.session_state.pop("engines_refused", None)) is not None:
+    error_state("The engines were not asked.", refused)
 with guarded("the benchmark"):
     _benchmark()
 st.header("Engines", anchor=False)

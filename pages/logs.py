@@ -4,11 +4,14 @@ from typing import Any
 
 import streamlit as st
 
+from monitor.ai_models import ExplainRequest
 from monitor.errors import AgentError
 from pages._agent import agent_client, guarded
+from pages._ai_explain import Subject, explain_button, explain_panel, is_explaining
 from pages.ui import components, export
 from pages.ui.header import page_header
 
+AROUND = 8
 LEVELS = ("fatal", "error", "warn", "info", "debug", "trace", "unknown")
 
 
@@ -28,6 +31,30 @@ def filters_of(text: str, sources: list[str], process: str) -> dict[str, Any]:
     digits = process.strip()
     if digits.isdigit():
         found["pid" if len(digits) <= 7 else "run"] = digits
+    return found
+
+
+def subjects(view: dict[str, Any], record: str) -> list[Subject]:
+    """What can be explained here: the records of the view, and the one that is open."""
+    found = [
+        Subject(
+            "records",
+            "Explain these records",
+            "The newest records of this view that a model can take in are given to it, secrets masked.",
+            ExplainRequest(filters=view),
+        )
+    ]
+    if record:
+        at = 0 if st.query_params.get("explain") == "record" else 1  # asked for at the record itself
+        found.insert(
+            at,
+            Subject(
+                "record",
+                "Explain the opened one",
+                f"The opened record goes with {AROUND} neighbours on either side.",
+                ExplainRequest(records=[record[:60]], around=AROUND),
+            ),
+        )
     return found
 
 
@@ -63,6 +90,7 @@ with st.container(horizontal=True, vertical_alignment="center", key="log_filters
         width=150,
     )
     download = st.popover("Download", icon=":material/download:", key="download_popover")
+    explain_button()
 
 levels = [level for level in st.query_params.get("levels", "").split(",") if level in LEVELS]
 chosen = filters_of(q or "", sources, process or "")
@@ -89,9 +117,13 @@ with download:
         )
 
 components.histogram(chosen, when, levels=levels)
+place = st.container(key="explain_place") if is_explaining() else None  # filled last: the records do not wait for it
 components.log_view(
     filters,
     live=not when.fixed,
     filtered=bool(chosen or levels or not when.live),
     order="up" if st.query_params.get("order") == "newest" else "down",
 )
+if place is not None:
+    with place:
+        explain_panel(*subjects(filters, st.query_params.get("record", "")), here="logs")

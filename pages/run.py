@@ -9,7 +9,7 @@ from monitor.client import Refused
 from monitor.models import Run, RunRef
 from pages._agent import agent_client, empty_state, guarded, plain
 from pages.ui import charts, components
-from pages.ui.header import page_header
+from pages.ui.header import page_header, page_title
 from pages.ui.numbers import NONE, duration, moment, size
 
 SHOWN_CHILDREN = 12
@@ -86,7 +86,7 @@ def show(run: Run) -> None:
 
 def nothing(title: str, why: str) -> None:
     """What stands here when there is no process to show, with the way to those there are."""
-    st.title("Process", anchor=False)
+    page_title("Process")
     empty_state(title, why, icon=":material/memory:")
     components.facts("What to do", [("open", {"text": "the table of processes", "page": "processes"})], key="nothing")
 

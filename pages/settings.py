@@ -10,7 +10,6 @@ from monitor.errors import AgentError
 from monitor.models import SettingInfo, SettingsInfo
 from monitor.settings import all_fields
 from pages._agent import agent_client, empty_state, error_state, guarded, plain
-from pages._header import header
 from pages._settings_form import (
     GROUPS,
     about,
@@ -22,6 +21,7 @@ from pages._settings_form import (
     widget,
 )
 from pages._visitor import may_change
+from pages.ui.header import page_title
 
 state = st.session_state
 state.setdefault("settings_round", 0)  # a new round gives every widget a new key, and with it the value in force
@@ -150,8 +150,7 @@ def _told() -> None:
             st.warning(f"In force once Watchkeeper is started again: {names}.", icon=":material/restart_alt:")
 
 
-with header("Settings"):
-    pass
+page_title("Settings")
 allowed = may_change()
 if not allowed:
     st.info("You may look at the settings. Changing them needs the operator role.", icon=":material/visibility:")

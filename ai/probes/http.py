@@ -71,7 +71,7 @@ async def get_json(client: httpx.AsyncClient, path: str) -> dict[str, Any]:
         async with client.stream("GET", path) as answer:
             body = await _limited(answer)
     except httpx.ConnectError as error:
-        raise ProbeFailed("down", f"nobody answers ({_short(error)})") from error
+        raise ProbeFailed("down", "nobody answers there") from error
     except httpx.TimeoutException as error:
         raise ProbeFailed("down", "no answer in time") from error
     except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:

@@ -1,7 +1,7 @@
 """The engines at work: state, benchmark, history, policy, calls, analyses, opinions, plans of memory."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 from fastapi import APIRouter, Query
@@ -9,23 +9,22 @@ from starlette.responses import Response
 
 from ai.errors import BackendError
 from ai.service.errors import BenchmarkBusy, NoEngine, NothingToUse, TooSlow
-from logs import search
 from monitor import ai_models
+from monitor.api import opinions
 from monitor.api.answers import json_answer
 from monitor.api.context import Context
 from monitor.api.errors import DeadlinePassed, NotFound, error_answer
 from monitor.api.logs import parse_filter
+from monitor.api.opinions import Evidence, OpinionDesk, TooManyAsked
 from monitor.errors import ConfigError, MonitorError
 
 if TYPE_CHECKING:
-    from ai.analysis import GivenRecord
     from ai.benchmark import BenchmarkReport
     from ai.service.desk import AiDesk
 
 ASK_S: Final = 15.0
 ANSWER_S: Final = 30.0
 """Beside the deadline of the call itself, for what is done around it."""
-EXPLAINED: Final = 60
 FETCH_S: Final = 620.0
 LIVE_S: Final = 3600
 T = TypeVar("T")
@@ -73,7 +72,8 @@ def routes(context: Context) -> APIRouter:
     _engines(router, context, asking)
     _benchmark(router, asking)
     _history(router, asking)
-    _answers(router, context, asking)
+    _answers(router, asking)
+    _opinions(router, context, asking)
     return router
 
 
@@ -123,8 +123,6 @@ def _engines(router: APIRouter, context: Context, asking: Asking) -> None:
     @router.get("/calls", response_model=ai_models.Calls, summary="The newest calls, and the last hour's figures")
     async def calls(limit: Annotated[int, Query(ge=1, le=1000)] = 50) -> Response:
         """One row a try: a request that fell back has one for each engine."""
-        import asyncio
-
         since = context.now() - LIVE_S * 1_000_000
 
         def read() -> dict[str, Any]:
@@ -236,7 +234,7 @@ def _history(router: APIRouter, asking: Asking) -> None:
         return json_answer(await asking.ask(lambda desk: desk.past.compare(before, after)))
 
 
-def _answers(router: APIRouter, context: Context, asking: Asking) -> None:
+def _answers(router: APIRouter, asking: Asking) -> None:
     @router.post(
         "/analyze", summary="What a job posting says", response_model=ai_models.JobAnalysis | ai_models.JobAnalyses
     )
@@ -252,46 +250,76 @@ def _answers(router: APIRouter, context: Context, asking: Asking) -> None:
         many = await asking.ask(lambda desk: desk.analyze_many(texts, concurrency=wanted.concurrency), whole)
         return json_answer({"results": [result.model_dump(mode="json") for result in many]})
 
-    @router.post("/explain", response_model=ai_models.Opinion, summary="A model's opinion on log records")
-    async def opinion(wanted: ai_models.ExplainRequest) -> Response:
-        """Secrets are masked first; cited records exist; engines on other machines are not asked unless that is allowed."""
-        import asyncio
 
-        given = await asyncio.to_thread(_records, context, wanted)
+def _opinions(router: APIRouter, context: Context, asking: Asking) -> None:
+    async def ask(evidence: Evidence, question: str = "") -> dict[str, Any]:
+        return await _opinion(asking, evidence, question)
+
+    desk = OpinionDesk(context.now, ask)
+
+    @router.post("/explain", response_model=ai_models.Opinion | ai_models.OpinionAsked, summary="A model's opinion")
+    async def opinion(wanted: ai_models.ExplainRequest) -> Response:
+        """On records, or on what the machine did in a time. Secrets are masked first; what is cited exists; engines on other machines are not
+        asked unless that is allowed. With `"wait": false` 202 and an id to follow.
+        """
+        gather = _gathering(context, wanted)
         try:
-            found = await asking.ask(lambda desk: desk.explain(given, wanted.question), asking.answer_s())
+            if not wanted.wait:
+                return json_answer({"id": desk.begin(gather, asking.answer_s(), wanted.question).id}, status=202)
+            return json_answer(await ask(await asyncio.to_thread(gather), wanted.question))
+        except TooManyAsked as error:
+            return _refused(error, 409)
         except BackendError as error:
             return _refused(error, 503)
-        return json_answer(found.model_dump(mode="json"))
+
+    @router.get("/explain/{question}", response_model=ai_models.OpinionState, summary="Where a question is")
+    async def state(question: str) -> Response:
+        """Its phase while it runs, its answer or error after; the newest fifty are kept until the agent ends."""
+        found = desk.find(question)
+        if found is None:
+            raise NotFound(f"there is no question {question[:40]!r}", hint="it is not kept any more: ask again")
+        return json_answer(found.json(context.now()))
+
+    @router.post("/explain/{question}/cancel", response_model=ai_models.Cancelled, summary="Cancel a question")
+    async def cancel(question: str) -> Response:
+        """Frees the engine."""
+        return json_answer({"cancelled": desk.cancel(question)})
 
 
-def _records(context: Context, wanted: ai_models.ExplainRequest) -> "list[GivenRecord]":
-    """The records named, or those of a time; oldest first.
+def _gathering(context: Context, wanted: ai_models.ExplainRequest) -> Callable[[], Evidence]:
+    """What reads the evidence that is wanted.
 
     Raises:
-        ConfigError: neither was given.
-        NotFound: a record is not there.
+        ConfigError: neither records, a filter nor a time was given.
+        LogsError: the filter is wrong.
     """
+    store, now = context.store, context.now()
     if wanted.records:
-        rows = []
-        for name in wanted.records:
-            row = search.record(context.store, name)
-            if row is None:
-                raise NotFound(f"there is no record {name[:40]!r}", hint="it may have been removed since")
-            rows.append(row)
-        rows.sort(key=lambda row: row["ts"] or 0)
+        return lambda: opinions.named(store, wanted.records, wanted.around)
+    if wanted.readings:
+        given = parse_filter({"since": wanted.since, "until": wanted.until}, now)
+        start, end = opinions.bounds(given, now)
+        return lambda: opinions.spike(store, host=context.host(), start=start, end=end)
+    if wanted.filters is not None:
+        chosen = parse_filter(wanted.filters, now)
     elif wanted.since or wanted.until:
-        filters = {"since": wanted.since, "until": wanted.until, "level": wanted.level or "warn"}
-        page = search.search(context.store, parse_filter(filters, context.now()), limit=EXPLAINED).json()
-        rows = list(page["records"])
+        chosen = parse_filter({"since": wanted.since, "until": wanted.until, "level": wanted.level or "warn"}, now)
     else:
-        raise ConfigError("name records, or a time", hint='{"records": ["…"]} or {"since": "15m"}')
-    return [_given(row) for row in rows]
+        raise ConfigError("name records, a filter or a time", hint='{"records": ["…"]} or {"since": "15m"}')
+    return lambda: opinions.filtered(store, chosen)
 
 
-def _given(row: Any) -> "GivenRecord":
+async def _opinion(asking: Asking, evidence: Evidence, question: str) -> dict[str, Any]:
+    """The model's answer, with what it cites in words."""
     from ai.analysis import GivenRecord
 
-    values = row if isinstance(row, dict) else {name: getattr(row, name) for name in ("id", "ts", "level", "message")}
-    at = datetime.fromtimestamp(values["ts"] / 1e6, UTC).strftime("%H:%M:%S") if values["ts"] else ""
-    return GivenRecord(id=values["id"], text=values["message"][:100_000], ts=at, level=values["level"] or "")
+    given = [GivenRecord(id=item.id, text=item.text, ts=item.clock, level=item.level or "") for item in evidence.items]
+    asked = question.strip() or evidence.question
+    found = await asking.ask(lambda desk: desk.explain(given, asked), asking.answer_s())
+    answer: dict[str, Any] = found.model_dump(mode="json")
+    places = {item.id: place for place, item in enumerate(evidence.items)}
+    cited = [places[name] for name in found.cited if name in places]
+    return {
+        **answer, "matched": evidence.matched, "records": evidence.records,
+        "citations": [evidence.items[place].cited(place - found.omitted + 1) for place in cited],
+    }  # fmt: skip

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from monitor import ai_models
 from pages.ui.charts import Panel
 from pages.ui.mount import mount
 from pages.ui.timerange import TimeRange
@@ -160,6 +161,25 @@ def log_view(  # noqa: PLR0913 - one parameter a control of the page
     """
     data = {"filters": filters, "live": live, "filtered": filtered, "order": order, "height": height}
     mount("logview", data, key=key, height=height + 46)
+
+
+def opinion(
+    said: ai_models.Opinion | None, measured: Sequence[ai_models.Citation], *, here: str, key: str = "opinion"
+) -> None:
+    """A model's opinion with what it cites, and what was measured.
+
+    Args:
+        said: the opinion, when there is one yet.
+        measured: processes and readings.
+        here: the page, as in its address; on the logs page a cited record opens beside the list.
+        key: names the place.
+    """
+    data = {
+        "opinion": said.model_dump(mode="json") if said else None,
+        "measured": [one.model_dump(mode="json") for one in measured],
+        "here": here,
+    }
+    mount("opinion", data, key=key, height=40 + (130 if said else 0) + 24 * len(measured))
 
 
 def facts(

@@ -1,13 +1,18 @@
-"""What the frame puts around every page: the status strip above it, the watch's own cost at the foot of the side bar."""
+"""What stands around every page: the status strip, pause, and at the foot of the side bar what there is and what the watch costs."""
 
 from pages.ui.mount import mount
 
 
 def status_strip() -> None:
-    """Say "is it fine?" in words, the age of the data, pause; it also brings the keyboard to the page."""
-    mount("strip", {}, key="wk-strip", height=46)
+    """Say "is it fine?" in words, and the age of the data; it also brings the keyboard to the page."""
+    mount("strip", {}, key="wk-strip", height=40)
+
+
+def pause_button() -> None:
+    """Stop and resume what moves on the page."""
+    mount("pause", {}, key="wk-pause", height=36, width=110)
 
 
 def watch_footer() -> None:
-    """Which machine, what the watch costs, how many samples came."""
-    mount("footer", {}, key="wk-footer", height=72)
+    """Processes, errors, engines; which machine, what the watch costs, how many samples came."""
+    mount("footer", {}, key="wk-footer", height=154)

@@ -78,6 +78,8 @@ class AiDouble:
         self.reports: list[dict[str, Any]] = []
         self.refusal: tuple[int, str] | None = None
         self.asked: list[tuple[str, Any]] = []
+        self.question: dict[str, Any] = {}
+        self.standings = True
 
     def routes(self) -> list[Route]:
         """For `ScriptedAgent.more_routes`."""
@@ -93,6 +95,8 @@ class AiDouble:
             Route("/v1/ai/compare", self._compare),
             Route("/v1/ai/analyze", self._analyze, methods=["POST"]),
             Route("/v1/ai/explain", self._explain, methods=["POST"]),
+            Route("/v1/ai/explain/{id}", self._question),
+            Route("/v1/ai/explain/{id}/cancel", self._cancel_question, methods=["POST"]),
         ]
 
     async def _backends(self, _: Request) -> Response:
@@ -106,7 +110,7 @@ class AiDouble:
         return JSONResponse(
             {"quality_floor": 0.5, "latency_target_s": None, "allow_remote": False, "explain_remote": False, "chosen": "ollama", "order": ["ollama"],
              "sentence": "ollama is used because its F1 of 0.84 is above the floor; falls back to rules.", "excluded": {"far": "it is remote"},
-             "drift": ["ollama takes 1.5 times as long; measure again."], "standings": [standing]}
+             "drift": ["ollama takes 1.5 times as long; measure again."], "standings": [standing] if self.standings else []}
         )  # fmt: skip
 
     async def _calls(self, _: Request) -> Response:
@@ -178,7 +182,42 @@ class AiDouble:
 
     async def _explain(self, request: Request) -> Response:
         self.asked.append(("explain", await request.json()))
-        return JSONResponse(
-            {"text": "The <b>disk</b> is full.", "next_step": "Free some room.", "cited": ["12:34"], "invented": 1, "omitted": 2, "backend": "llamacpp",
-             "model": "m", "notice": "A model's opinion.", "seconds": 1.5, "supported": True}
-        )  # fmt: skip
+        self.question = question()
+        return JSONResponse({"id": "q1"}, status_code=202)
+
+    async def _question(self, request: Request) -> Response:
+        if request.path_params["id"] != "q1":
+            return JSONResponse(
+                {"error": {"kind": "NotFound", "message": "there is no question", "hint": ""}}, status_code=404
+            )
+        return JSONResponse(self.question)
+
+    async def _cancel_question(self, _: Request) -> Response:
+        self.asked.append(("cancel question", None))
+        self.question |= {"state": "cancelled"}
+        return JSONResponse({"cancelled": True})
+
+
+def question(**more: Any) -> dict[str, Any]:
+    """A question under way, or what `more` makes of it."""
+    return {
+        "id": "q1", "state": "running", "phase": "answering", "started": NOW, "elapsed_s": 3.0, "limit_s": 150.0, "records": 60, "matched": 1204,
+        "span": [NOW - 9_000_000, NOW], "measured": [], "opinion": None, "error": None, **more,
+    }  # fmt: skip
+
+
+def opinion() -> dict[str, Any]:
+    """What a model said."""
+    cited = {
+        "id": "12:34",
+        "kind": "record",
+        "number": 7,
+        "text": "disk <b>full</b>",
+        "ts": NOW,
+        "level": "error",
+        "source": "worker",
+    }
+    return {
+        "text": "The <b>disk</b> is full.", "next_step": "Free some room.", "cited": ["12:34"], "invented": 1, "omitted": 2, "backend": "llamacpp",
+        "model": "m", "notice": "A model's opinion.", "seconds": 1.5, "supported": True, "matched": 1204, "records": 60, "citations": [cited],
+    }  # fmt: skip

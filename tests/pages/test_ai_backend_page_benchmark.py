@@ -140,24 +140,6 @@ def test_a_posting_is_analysed_with_its_evidence(ai: AiDouble) -> None:
     assert "\\<img src=x\\>" in "\n".join(str(e.value) for e in app.markdown)
 
 
-def test_an_opinion_is_marked_as_one_and_cites_records(ai: AiDouble) -> None:
-    """The opinion with what it rests on, what was invented, and that a model said it."""
-    app = _open()
-    app.button(key="explain").click().run()
-    assert not app.exception
-    assert ai.asked[-1][1]["since"] == "15m"
-    text = _text(app)
-    for words in (
-        "The <b>disk</b> is full.",
-        "Free some room.",
-        "[12:34](/logs?record=12:34)",
-        "A model's opinion.",
-        "1 invented citations",
-    ):
-        assert words in text, words
-    assert "\\<b\\>disk" in "\n".join(str(e.value) for e in app.markdown)
-
-
 def test_the_picture_of_the_pairs_escapes_names() -> None:
     """An engine's name is text in the picture, and the picture says in words what it shows."""
     now = Benchmark.model_validate(RUNNING | {"ratios": {"<b>": [1.0, 2.0]}, "intervals": {"<b>": [0.5, None]}})

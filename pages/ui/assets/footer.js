@@ -1,16 +1,20 @@
-// At the foot of the side bar: which machine this is, what the watch costs, how many samples came.
+// Below the navigation: what is behind its entries now, which machine this is, what the watch costs, how many samples came.
 
+import { follow, pageUrl } from "./address.js";
 import { component, el, inert, setAttr, setText } from "./dom.js";
-import { bytes, count, percent } from "./format.js";
+import { bytes, count, NONE, percent } from "./format.js";
 import { live } from "./live.js";
 
 class Footer {
   constructor(host) {
     this.hub = live();
     this.lines = [el("div", { class: "one-line text" }), el("div"), el("div")];
-    host.append(el("div", { class: "watch" }, ...this.lines));
+    this.processes = tally("processes", {}, "processes");
+    this.errors = tally("logs", { levels: "fatal,error" }, "errors, 10 min");
+    this.engines = tally("ai", {}, "engines ready");
+    host.append(el("div", { class: "tallies" }, this.processes.link, this.errors.link, this.engines.link), el("div", { class: "watch" }, ...this.lines));
     this.subscription = this.hub.subscribe({ host: true, status: true });
-    this.off = ["hello", "tick", "state"].map((type) => this.hub.on(type, () => this.update()));
+    this.off = ["hello", "tick", "state", "status"].map((type) => this.hub.on(type, () => this.update()));
   }
 
   update() {
@@ -21,12 +25,29 @@ class Footer {
     const samples = tick?.samples;
     setText(this.lines[2], samples ? `${count(samples.received)} of ${count(samples.expected)} samples` : "");
     setAttr(this.lines[2], "class", samples?.missed ? "late" : null);
+    this.#tallies();
+  }
+
+  #tallies() {
+    const { status, tick } = this.hub;
+    const errors = status?.errors?.last_10_min;
+    setText(this.processes.number, count(status?.processes ?? tick?.host?.procs_total));
+    setText(this.errors.number, count(errors));
+    setAttr(this.errors.number, "class", errors ? "some" : null);
+    const engines = status?.engines;
+    setText(this.engines.number, engines ? `${engines.filter((one) => one.state === "ready").length} of ${engines.length}` : NONE);
   }
 
   close() {
     this.subscription.close();
     for (const off of this.off) off();
   }
+}
+
+/** A number with its name, leading to the page that has more. */
+function tally(page, params, name) {
+  const number = el("b", { text: NONE });
+  return { number, link: follow(el("a", { href: pageUrl(page, params) }, el("span", { text: name }), number)) };
 }
 
 export default component(Footer);

@@ -1,6 +1,6 @@
 // One record: its fields, its whole text as written, its neighbours in the file, and where it leads.
 
-import { follow, pageUrl } from "./address.js";
+import { follow, pageUrl, setParams } from "./address.js";
 import { get } from "./api.js";
 import { el, inert, inertBlock } from "./dom.js";
 import { clock, count, iso, moment } from "./format.js";
@@ -68,10 +68,12 @@ export class LogDetail {
       await navigator.clipboard?.writeText(location.href);
       copy.textContent = "Copied";
     };
+    const explain = el("button", { type: "button", text: "Explain" });
+    explain.onclick = () => setParams({ explain: "record", opinion: null });
     const span = { range: "custom", from: new Date((record.ts - AROUND) / 1000).toISOString(), to: new Date((record.ts + AROUND) / 1000).toISOString() };
     const then = follow(el("a", { class: "link", href: pageUrl("performance", span), text: "What the machine did then" }));
     const run = record.run ? follow(el("a", { class: "link", href: pageUrl("run", { run: record.run, ...span }), text: "Open process" })) : null;
-    return el("div", { class: "acts", style: "align-items:center" }, around, copy, then, run);
+    return el("div", { class: "acts", style: "align-items:center" }, around, ...(location.pathname.endsWith("/logs") ? [explain] : []), copy, then, run);
   }
 
   async #around(record) {

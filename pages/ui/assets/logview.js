@@ -29,6 +29,9 @@ class LogView {
     this.#build();
     this.subscription = this.hub.subscribe({ host: true, status: true });
     this.off = [markStale(host), this.hub.on("logs", (message) => this.#stream(message)), this.hub.on("hello", () => this.#again()), this.hub.on("pause", (paused) => this.#paused(paused)), this.hub.on("second", () => this.#foot())];
+    const follow = () => this.#follow();
+    addEventListener("popstate", follow); // a link elsewhere on the page, or "back", names another record
+    this.off.push(() => removeEventListener("popstate", follow));
     this.tall = 0;
     this.sized = onSize(this.scroll, (_, height) => {
       this.tall = height;
@@ -66,9 +69,7 @@ class LogView {
     this.marks = highlighter(data.filters.q, data.filters.regex === 1 || data.filters.regex === true, data.filters.case === 1);
     if (asked) this.#load();
     if (turned) this.#toNewest();
-    const chosen = param("record");
-    if (chosen && chosen !== this.chosen) this.#show(chosen);
-    if (!chosen && this.chosen) this.#show(null);
+    this.#follow();
     this.#paint();
   }
 
@@ -336,11 +337,22 @@ class LogView {
   // --- one record
 
   #choose(id) {
-    setParams({ record: id === this.chosen ? null : id }, { replace: true });
-    this.#show(id === this.chosen ? null : id);
+    const next = id === this.chosen ? null : id;
+    this.#show(next);
+    setParams({ record: next }, { replace: true });
+  }
+
+  /** Show the record that the address names, and bring its line into sight where it is loaded. */
+  #follow() {
+    const chosen = param("record");
+    if (chosen === (this.chosen ?? null)) return;
+    this.#show(chosen);
+    const position = this.model.records.findIndex((record) => record.id === chosen);
+    if (position >= 0) this.#reveal(position);
   }
 
   #show(id) {
+    if (id === (this.chosen ?? null)) return;
     this.chosen = id;
     setAttr(this.box, "class", id ? "logs open" : "logs");
     this.detail.show(id);
@@ -362,11 +374,15 @@ class LogView {
   #step(position) {
     const record = this.model.records[position];
     if (!record || record.gap) return;
-    const line = this.data.order === "down" ? position : this.model.length - 1 - position;
+    this.#reveal(position);
+    this.#choose(record.id);
+  }
+
+  #reveal(position) {
+    const line = this.#position(position);
     const { scrollTop, clientHeight } = this.scroll;
     if (line * ROW < scrollTop) this.scroll.scrollTop = line * ROW;
     else if ((line + 1) * ROW > scrollTop + clientHeight) this.scroll.scrollTop = (line + 1) * ROW - clientHeight;
-    this.#choose(record.id);
   }
 }
 

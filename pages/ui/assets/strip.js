@@ -1,4 +1,4 @@
-// The status strip: "is it fine?" in words and a sign, the age of the data, pause; and the keyboard of all pages.
+// The status strip: "is it fine?" in words and a sign, the age of the data; and the keyboard of all pages.
 
 import { follow, pageUrl } from "./address.js";
 import { prepare } from "./ahead.js";
@@ -24,9 +24,7 @@ class Strip {
     this.processes = follow(el("a", { class: "fact wide", href: pageUrl("processes") }));
     this.errors = follow(el("a", { class: "fact wide", href: pageUrl("logs", { levels: "fatal,error" }) }));
     this.age = el("span", { class: "fact age" });
-    this.pause = el("button", { type: "button", title: "space", "aria-pressed": "false" });
-    this.pause.onclick = () => this.hub.pause();
-    this.box = el("section", { class: "strip", "aria-label": "Status" }, this.says, this.processes, this.errors, this.age, this.pause);
+    this.box = el("section", { class: "strip", "aria-label": "Status" }, this.says, this.processes, this.errors, this.age);
     this.help = helpDialog();
     host.append(this.box, this.help);
     this.keys = keyboard({ pause: () => this.hub.pause(), help: () => this.help.showModal() });
@@ -49,13 +47,11 @@ class Strip {
     setAttr(this.box, "class", `strip ${level}`);
     setText(this.headline, headline);
     setText(this.sentence, inert(sentence, 300));
-    const { status, tick, paused } = this.hub;
+    const { status, tick } = this.hub;
     const processes = status?.processes ?? tick?.host?.procs_total;
     say(this.processes, processes ? plural(processes, "process", "processes") : "");
     say(this.errors, status?.errors ? `${plural(status.errors.last_10_min, "error")} in 10 min` : "");
     this.#age();
-    setText(this.pause, paused ? "▶ Resume" : "❚❚ Pause");
-    setAttr(this.pause, "aria-pressed", String(paused));
   }
 
   #age() {
