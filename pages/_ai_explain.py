@@ -213,7 +213,10 @@ def _without_engine() -> None:
     except AgentError as error:
         error_state("It is not known whether an engine can answer.", error)
         return
-    if any(found.explain_remote or not engine.remote for engine in found.standings):
+    allowed = [engine for engine in found.standings if found.explain_remote or not engine.remote]
+    if allowed:
+        # Something is drawn after the slow question in any case: a run that was overtaken ends here, before Streamlit would drop the newer run's fragments.
+        st.caption(f"{plain(allowed[0].backend)} ({plain(allowed[0].model)}) would be asked.")
         return
     remote = sorted({engine.backend for engine in found.standings if engine.remote})
     why = (

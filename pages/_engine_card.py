@@ -21,9 +21,11 @@ STATES: Final[dict[str, tuple[Colour, str, str]]] = {
     "missing": ("gray", ":material/do_not_disturb_on:", "not installed"),
 }
 """Colour, sign and word of each state; the word alone says it all."""
-KINDS: Final = {"server": "server", "package": "installed package", "embedded": "embedded"}
 MOST_MODELS: Final = 8
 NARROW: Final = "\u00a0"
+GAP: Final = "&ensp;"
+ABSENT: Final = frozenset({"down", "missing"})
+"""States of engines that stand in one table, with what to do; all others have a card."""
 
 
 def summary(engines: Sequence[Engine]) -> str:
@@ -40,7 +42,7 @@ def summary(engines: Sequence[Engine]) -> str:
 
 
 def engine_card(engine: Engine, known: AiBackend | None = None, *, key: str) -> None:
-    """Draw one engine: state, why, what to do, where it is, what it holds, how fast it was, and its models. All of its words are a stranger's."""
+    """Draw one engine that is here: state, what it is, how fast it was, what it takes, its models. All of its words are a stranger's."""
     colour, icon, word = STATES.get(engine.state, ("gray", ":material/help:", plain(engine.state)))
     with st.container(border=True, height="stretch", key=key):
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
@@ -53,18 +55,29 @@ def engine_card(engine: Engine, known: AiBackend | None = None, *, key: str) -> 
         if engine.remedy:
             st.markdown(f":material/build: **What to do:** {plain(_sentence(engine.remedy))}")
         facts = [
-            ("kind", KINDS.get(engine.kind, engine.kind)),
-            ("address", engine.address),
-            ("version", engine.version),
+            *(_at_work(known) if known is not None and known.usable else ()),
+            ("address", _as_is(engine.address) if engine.address else None),
             ("answers in", f"{engine.latency_ms:,.0f} ms" if engine.latency_ms is not None else None),
+            ("version", _as_is(engine.version) if engine.version else None),
         ]
-        st.caption("  \n".join(f"{name} {_as_is(value)}" for name, value in facts if value))
-        if known is not None and known.usable:
-            _at_work(known)
+        st.markdown("  \n".join(f":gray[{name}]{GAP}{value}" for name, value in facts if value))
         if engine.models:
             _models(engine.models)
         elif engine.state in {"ready", "idle"}:
             st.caption("It has no model yet.")
+
+
+def unusable(engines: Sequence[Engine]) -> None:
+    """Those that are not here, a row each: state, why, what to do."""
+    rows = ["| engine | state | why | what to do |", "|:--|:--|:--|:--|"]
+    for engine in engines:
+        colour, icon, word = STATES.get(engine.state, ("gray", ":material/help:", plain(engine.state)))
+        where = f" {_as_is(engine.address)}" if engine.address else ""
+        why = _sentence(engine.detail.removeprefix(f"{engine.label}: ")) if engine.detail else ""
+        rows.append(
+            f"| **{plain(engine.label)}**{where} | :{colour}-badge[{icon} {word}] | {plain(why)} | {plain(_sentence(engine.remedy)) if engine.remedy else ''} |"
+        )
+    st.markdown("\n".join(rows))
 
 
 def _offer_demo() -> None:
@@ -84,34 +97,31 @@ def _offer_demo() -> None:
         st.rerun()
 
 
-def _at_work(known: AiBackend) -> None:
+def _at_work(known: AiBackend) -> list[tuple[str, str | None]]:
     """Memory, the newest figures, and the circuit."""
-    facts = [("in use", plain(known.model or "")), ("memory", _memory(known))]
+    facts: list[tuple[str, str | None]] = [("in use", plain(known.model or "")), ("memory", _memory(known))]
     for key, label, factor, unit in (
         ("first_token", "first token", 1e3, "ms"),
         ("generation", "generation", 1.0, "tokens/s"),
     ):
         metric = known.measured.get(key)
         if metric is not None and metric.value is not None:
-            spread = (
-                f" :gray[p95 {metric.p95 * factor:,.0f}]" if metric.p95 is not None and key == "first_token" else ""
-            )
+            spread = f", p95 {metric.p95 * factor:,.0f}" if metric.p95 is not None and key == "first_token" else ""
             facts.append((label, f"{metric.value * factor:,.0f} {unit}{spread}"))
     if known.breaker not in {None, "closed"}:
         facts.append(("circuit", f":orange[{plain(known.breaker or '')}] {plain(known.breaker_reason)}"))
-    st.markdown(
-        "\n".join(["| figure | value |", "|:--|--:|", *(f"| {name} | {value} |" for name, value in facts if value)])
-    )
+    return facts
 
 
 def _memory(known: AiBackend) -> str:
+    """What it holds, or would hold once it is asked."""
     held = known.memory
     now = held and (held.vram or held.rss)
-    predicted = f" :gray[predicted {size(known.memory_predicted)}]" if known.memory_predicted else ""
+    predicted = size(known.memory_predicted) if known.memory_predicted else None
     if not now or not now.value:
-        return f":gray[not loaded]{predicted}"
-    said = " :gray[reported]" if now.origin == "reported" else ""
-    return f"{size(now.value)}{said}{predicted}"
+        return f"none, not loaded; {predicted} predicted" if predicted else "none, not loaded"
+    said = ", as it reports" if now.origin == "reported" else ""
+    return f"{size(now.value)}{said}" + (f"; {predicted} were predicted" if predicted else "")
 
 
 def _models(models: Sequence[EngineModel]) -> None:

@@ -14,7 +14,7 @@ from pages._ai_tryit import try_it
 from pages._benchmark_charts import charts
 from pages._benchmark_past import files, past, samples
 from pages._benchmark_verdict import figures, quality_table, verdict
-from pages._engine_card import engine_card, summary
+from pages._engine_card import ABSENT, engine_card, summary, unusable
 from pages._visitor import may_change
 from pages._words import age, clock
 from pages.ui.header import page_title
@@ -29,15 +29,13 @@ def _order(engine: Engine | AiBackend) -> tuple[int, str]:
     return {"ready": 0, "idle": 1, "error": 2, "down": 3, "missing": 4}.get(engine.state, 5), engine.label
 
 
-def _gpu_sentence() -> None:
-    """What is known of the GPUs, in one line."""
+def _gpu_sentence() -> str:
+    """What is known of the GPUs, in one sentence."""
     gpu = agent_client().status().gpu
     if gpu.state == "ok":
         count = f"{gpu.count} NVIDIA GPU" + ("s" if gpu.count != 1 else "")
-        st.caption(f":material/memory_alt: {count} here; readings are on the Performance page.")
-    else:
-        why = plain(gpu.message or "No GPU can be read here.")
-        st.caption(f":material/memory_alt: {why} Engines that need one cannot run here; the others use the CPU.")
+        return f"{count} here; readings are on the Performance page."
+    return f"{plain(gpu.message or 'No GPU can be read here.')} Engines that need one cannot run here; the others use the CPU."
 
 
 @st.fragment(run_every=REFRESH_S)
@@ -47,8 +45,10 @@ def _engines() -> None:
         found = agent_client().engines()
         now = agent_client().status().now
         if found.checked:
-            st.markdown(summary(found.engines), help="An engine counts as ready when it answers and has a model.")
-            st.caption(f"Checked at {clock(found.checked)}, {age((now - found.checked) / 1e6)} ago.")
+            st.markdown(
+                f"{summary(found.engines)} :gray[{_gpu_sentence()} Checked at {clock(found.checked)}, {age((now - found.checked) / 1e6)} ago.]",
+                help="An engine counts as ready when it answers and has a model.",
+            )
         if not found.engines:
             empty_state(
                 "No engine was looked for yet." if not found.checked else "No engine is known here.",
@@ -58,9 +58,15 @@ def _engines() -> None:
             )
             return
         known = _known()
-        with st.grid(3, min_column_width=300):
-            for place, engine in enumerate(sorted(found.engines, key=_order)):
-                engine_card(engine, known.get((engine.name, engine.address or "")), key=f"engine_{place}")
+        ordered = sorted(found.engines, key=_order)
+        here = [engine for engine in ordered if engine.state not in ABSENT]
+        if here:
+            with st.grid(min(len(here), 3), min_column_width=300):
+                for place, engine in enumerate(here):
+                    engine_card(engine, known.get((engine.name, engine.address or "")), key=f"engine_{place}")
+        absent = [engine for engine in ordered if engine.state in ABSENT]
+        if absent:
+            unusable(absent)
 
 
 def _known() -> dict[tuple[str, str], AiBackend]:
@@ -146,7 +152,6 @@ with guarded("the benchmark"):
     _benchmark()
 st.header("Engines", anchor=False)
 with guarded("the engines"):
-    _gpu_sentence()
     _engines()
 left, right = st.columns(2)
 with left, st.container(border=True, height="stretch"):

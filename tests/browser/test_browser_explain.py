@@ -11,7 +11,7 @@ from monitor.client import Client
 from tests.browser.conftest import Watch, Window, until, window_of
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
-ANSWER_MS = 150_000
+ANSWER_MS = 90_000
 
 
 @pytest.fixture
