@@ -22,11 +22,11 @@ RELATIVE: Final = re.compile(r'(["\'])\./([\w-]+\.(?:js|css))\1')
 FRAME: Final = ("strip", "footer")
 """Components of the frame, which every page has."""
 PARTS: Final = {
-    "/": ("segments", "cards", "charts", "errors", "busiest", "engines", "quality", "gpuline"),
-    "/processes": ("segments", "proctable"),
-    "/logs": ("segments", "hist", "logview"),
-    "/performance": ("segments", "charts", "cores", "devices", "gpuline"),
-    "/run": ("segments", "facts", "charts", "logview"),
+    "/": ("pause", "segments", "cards", "charts", "errors", "busiest", "engines", "quality", "gpuline"),
+    "/processes": ("pause", "segments", "proctable"),
+    "/logs": ("pause", "segments", "hist", "logview"),
+    "/performance": ("pause", "segments", "charts", "cores", "devices", "gpuline"),
+    "/run": ("pause", "segments", "facts", "charts", "logview"),
 }
 """Path → the components of that page. One that is missing here is loaded all the same, only later."""
 LATE: Final = ("BidiComponent", "serialization", "recordbatch", "_arrayReduce")
