@@ -200,6 +200,8 @@ class AIBackendBenchmark:
             try:
                 await self._have(entry)
                 entry.quality = await self._quality(entry.contender)
+            except Cancelled:
+                raise
             except BackendError as error:
                 entry.metrics["quality"] = Metric(value=None, unit="F1", origin="measured", n=0, note=error.message)
 

@@ -113,6 +113,33 @@ def test_cancelling_keeps_what_was_measured(tmp_path: Path) -> None:
     asyncio.run(run())
 
 
+def test_quality_tells_its_answers_and_can_be_cancelled(tmp_path: Path) -> None:
+    """Posting by posting it says how many are answered and how long it will take; cancelled there, the verdict on speed is kept."""
+
+    async def run() -> None:
+        said = '{ "title" : null , "skills" : [ ] }'
+        slow, fast = Script(ttft=0.005, per_token=0.02, answer=said), Script(ttft=0.005, per_token=0.002, answer=said)
+        bench = Bench(tmp_path, slow=slow, fast=fast)
+        await bench.desk.start(QUICK.model_copy(update={"postings": 60}))
+
+        def answering() -> bool:
+            return "answer" in bench.desk.state().get("message", "")
+
+        await until(answering, 30)
+        now = bench.desk.state()
+        assert now["phase"] == "quality"
+        assert now["message"].startswith("Quality of slow, ")
+        assert now["left_s"] >= 1
+        assert now["figures"][1]["tokens_per_s"] > now["figures"][0]["tokens_per_s"]
+        assert bench.desk.cancel()
+        report = await bench.desk.wait()
+        assert report is not None
+        assert report.state == "cancelled"
+        assert report.comparisons[0].kind == "faster"
+
+    asyncio.run(run())
+
+
 def test_closing_ends_a_benchmark_at_once(tmp_path: Path) -> None:
     """The agent's end does not wait for a measurement."""
 
