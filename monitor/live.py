@@ -45,6 +45,7 @@ class Subscriber:
         self.wants = Subscription(host=False, processes=False, status=False, logs=None)
         self.needs_full = True
         self.needs_status = True
+        self.needs_tick = True
         self.needs_history = False
         self.dropped_frames = 0
         self._lost = 0
@@ -59,6 +60,7 @@ class Subscriber:
         """Change the wishes; a first or changed wish for processes is answered with all of them, one for status with its state."""
         self.needs_full = self.needs_full or not self.wants.processes
         self.needs_status = self.needs_status or not self.wants.status
+        self.needs_tick = self.needs_tick or not self.wants.host
         self.wants = subscription
         with self._lock:
             self._filter = record_filter
@@ -127,6 +129,7 @@ class Hub:
         self._subscribers: set[Subscriber] = set()
         self._previous: dict[int, LiveRow] = {}
         self._full: tuple[int, str] | None = None
+        self._newest: Mapping[str, Any] | None = None
         self._dropped_before = 0
         self.records_dropped = 0
 
@@ -151,7 +154,10 @@ class Hub:
             self._dropped_before += subscriber.dropped_frames
 
     def welcome(self, subscriber: Subscriber) -> None:
-        """What a subscriber sees at once: all processes, and the slower news as they are known now."""
+        """What a subscriber sees at once: the newest reading, all processes, and the slower news as they are known now."""
+        if subscriber.wants.host and subscriber.needs_tick and self._newest is not None:
+            subscriber.needs_tick = False
+            subscriber.put(encode(self._newest))
         if subscriber.wants.processes and self._world.tick is not None and subscriber.needs_full:
             subscriber.needs_full = False
             subscriber.put(self._full_frame())
@@ -161,26 +167,29 @@ class Hub:
             subscriber.put(encode({"t": "status", **self._status()}))
 
     def publish_tick(self, frame: Mapping[str, Any]) -> None:
-        """Send the reading of the machine, and what changed among the processes."""
-        self._full = None
+        """Send the reading of the machine, and what changed among the processes.
+
+        Both are made before either is sent: they arrive together, and a page draws them in one picture.
+        """
+        self._full, self._newest = None, frame
+        watchers = [s for s in self._subscribers if s.wants.processes]
+        delta = self._delta_frame() if watchers and self._previous else None
         listeners = [s for s in self._subscribers if s.wants.host]
         if listeners:
             text = encode(frame)
             for subscriber in listeners:
+                subscriber.needs_tick = False
                 subscriber.put(text)
                 self._mend(subscriber)
-        watchers = [s for s in self._subscribers if s.wants.processes]
-        if not watchers:
-            self._previous = {}
-            return
-        delta = self._delta_frame() if self._previous else None
         for subscriber in watchers:
             if subscriber.needs_full or delta is None:
                 subscriber.needs_full = False
                 subscriber.put(self._full_frame())
             else:
                 subscriber.put(delta)
-        if delta is None:
+        if not watchers:
+            self._previous = {}
+        elif delta is None:
             self._previous = live_rows(self._world)
 
     def publish_status(self, frame: Mapping[str, Any]) -> None:

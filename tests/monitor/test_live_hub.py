@@ -126,3 +126,21 @@ def test_a_longer_past_is_told_to_everyone() -> None:
         assert [frame["t"] for frame in await frames(early)] == ["tick", "history"]
 
     asyncio.run(scenario())
+
+
+def test_who_comes_sees_the_newest_reading_at_once() -> None:
+    """Nobody waits up to a second for the next reading: the newest is the first thing sent, once."""
+
+    async def scenario() -> None:
+        hub, comer = Hub(World(), dict, nothing), Subscriber()
+        hub.publish_tick({"t": "tick", "seq": 1})
+        hub.publish_tick({"t": "tick", "seq": 2})
+        hub.add(comer)
+        for _ in range(2):
+            comer.want(Subscription(host=True, status=False), None)
+            hub.welcome(comer)
+        assert [frame["seq"] for frame in await frames(comer)] == [2]
+        hub.publish_tick({"t": "tick", "seq": 3})
+        assert [frame["seq"] for frame in await frames(comer)] == [3]
+
+    asyncio.run(scenario())

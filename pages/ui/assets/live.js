@@ -198,6 +198,12 @@ class Hub extends EventTarget {
     this.#watch();
   }
 
+  /** How old a reading was when it was sent, in ms: the first one after the hello may have waited for us. */
+  #before({ ts }) {
+    const said = this.hello?.now ?? 0;
+    return ts < said && said - ts < 60e6 ? (said - ts) / 1000 : 0;
+  }
+
   #errorRate() {
     const errors = this.status?.errors?.last_10_min;
     return typeof errors === "number" ? errors / 10 : null;
@@ -206,7 +212,7 @@ class Hub extends EventTarget {
   #tick(message) {
     if (this.tick !== null && message.seq > this.tick.seq + 1) this.ring.hole(message.ts);
     this.tick = message;
-    this.tickAt = performance.now();
+    this.tickAt = performance.now() - this.#before(message);
     this.agent = { state: "here", since: null };
     const values = { ...message.host };
     for (const gpu of message.gpus ?? []) {
