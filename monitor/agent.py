@@ -4,6 +4,7 @@ import asyncio
 import importlib.metadata
 import logging
 import os
+import platform
 import signal
 import threading
 import time
@@ -154,7 +155,10 @@ class Agent:
         self._loop, self._ending = asyncio.get_running_loop(), asyncio.Event()
         self._status_due, self._saving = asyncio.Event(), asyncio.Lock()
         for number in (signal.SIGTERM, signal.SIGINT):
-            self._loop.add_signal_handler(number, self._ending.set)
+            try:
+                self._loop.add_signal_handler(number, self._ending.set)
+            except NotImplementedError:  # Windows
+                signal.signal(number, lambda _number, _frame: self._end_soon())
         if self._parent is not None:
             end_with_parent(self._parent, self._end_soon)
         self.writer = StoreWriter(self.store, data_dir=self.data_dir)
@@ -262,7 +266,7 @@ class Agent:
     def host_name(self) -> str:
         """The machine's name in the store."""
         info = self.world.host
-        return info.host if info else os.uname().nodename
+        return info.host if info else platform.node()
 
     def _accept(self, message: Message) -> None:
         if isinstance(message, Hello):

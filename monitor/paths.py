@@ -78,6 +78,11 @@ def _close_to_others(path: Path) -> None:
         )
 
 
+def own_uid() -> int:
+    """The number of this user; -1 where users have none."""
+    return os.getuid() if hasattr(os, "getuid") else -1
+
+
 def readable_by_others(path: Path) -> bool:
     """Whether other accounts of this machine may look into a directory."""
     return hasattr(os, "getuid") and bool(path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO))

@@ -41,7 +41,7 @@ def sweep(patterns: Sequence[str] = ()) -> dict[str, Any]:
     import queue
 
     messages: queue.Queue[Message] = queue.Queue()
-    world = World(uid=os.getuid())
+    world = World()
     sampler = SamplerProcess(messages.put, lambda _state, _message: None, interval_s=INTERVAL_S, mask=patterns)
     sampler.start()
     ticks, deadline = 0, time.monotonic() + DEADLINE_S

@@ -117,6 +117,11 @@ class Reporter:
         found = [f"the sampler is {agent.sampler.state}: {agent.sampler_message}"] if agent.sampler_message else []
         if agent.writer.state != "ok":
             found.append(f"the store is {agent.writer.state}: {agent.writer.message}")
+        hello = agent.world.hello
+        if hello is not None and hello.reader == "portable":
+            found.append(
+                f"{hello.host.platform} is read through psutil: what that does not know (pressure, lost time, open log files of others) is left out"
+            )
         if readable_by_others(agent.data_dir):
             found.append(f"other accounts may look into {agent.data_dir}: chmod 700 closes it")
         found += [f"{key} takes effect at the next start" for key in agent.restart_needed]

@@ -1,9 +1,9 @@
 """One life of one process, from what runs now and from what is stored."""
 
 import math
-import os
 from typing import Any, Final
 
+from monitor.paths import own_uid
 from monitor.store.interface import Store
 from monitor.world import World, status_word
 
@@ -35,7 +35,7 @@ def stored_run(store: Store, run: int) -> dict[str, Any] | None:
         "user": row["user_name"],
         "status": None if status is None else status_word(status),
         "kernel_thread": bool(row["kernel_thread"]),
-        "mine": row["uid"] == os.getuid() and not row["kernel_thread"],
+        "mine": row["uid"] == own_uid() and not row["kernel_thread"],
         "gpu_mem": None,
     }
 

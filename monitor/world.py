@@ -5,7 +5,6 @@ reader a tick costs little more than keeping it.
 """
 
 import math
-import os
 from array import array
 from collections import deque
 from collections.abc import Sequence
@@ -14,6 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
+from monitor.paths import own_uid
 from monitor.store.tiers import GPU_METRICS
 from monitor.wire import RUN_COLUMNS, DiskSpace, GpuReading, Hello, HostInfo, RunColumns, RunInfo, Tick
 
@@ -123,7 +123,7 @@ class World:
     """
 
     def __init__(self, *, uid: int | None = None, history_s: int = 600) -> None:
-        self.uid = os.getuid() if uid is None else uid
+        self.uid = own_uid() if uid is None else uid
         self.hello: Hello | None = None
         self.tick: Tick | None = None
         self.runs: dict[int, RunInfo] = {}

@@ -1,11 +1,11 @@
 """One agent a data directory: an advisory lock that the kernel releases when its holder dies.
 
-`flock` belongs to the open file, so `kill -9` frees it at once and a stale pid inside the file means nothing.
+The lock belongs to the open file, so `kill -9` frees it at once and a stale pid inside the file means nothing.
 """
 
 import errno
-import fcntl
 import os
+import sys
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -13,6 +13,8 @@ from typing import Final, Self
 from monitor.errors import StoreError, StoreFull, StoreLocked
 
 LOCK_NAME: Final = "agent.lock"
+WINDOWS_BYTE: Final = 1 << 20
+_FLAGS: Final = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
 
 
 class DataDirLock:
@@ -30,8 +32,8 @@ class DataDirLock:
         self.path = data_dir / LOCK_NAME
         self._fd: int | None = _open(self.path)
         try:
-            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+            _take(self._fd)
+        except (BlockingIOError, PermissionError):
             pid = read_pid(self.path)
             self._close()
             whose = f"process {pid}" if pid else "another process"
@@ -82,10 +84,28 @@ def read_pid(path: Path) -> int | None:
     return int(text) if text.isdigit() else None
 
 
+def _take(fd: int) -> None:
+    """Lock an open file for this process.
+
+    Raises:
+        BlockingIOError, PermissionError: another process holds it.
+        OSError: the file system has no locks.
+    """
+    if sys.platform == "win32":
+        import msvcrt
+
+        os.lseek(fd, WINDOWS_BYTE, os.SEEK_SET)  # there a locked byte cannot be read, and the pid must be
+        msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)
+    else:
+        import fcntl
+
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
 def _open(path: Path) -> int:
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        return os.open(path, _FLAGS, 0o600)
     except OSError as error:
         raise _not_writable(path, error) from error
 

@@ -147,7 +147,7 @@ def _check_writable(data_dir: Path, path: Path) -> None:
         probe.touch(mode=0o600)
         probe.unlink()
         if path.exists():
-            os.close(os.open(path, os.O_RDWR | os.O_CLOEXEC))
+            os.close(os.open(path, os.O_RDWR | getattr(os, "O_CLOEXEC", 0)))
     except OSError as error:
         if error.errno in {errno.ENOSPC, errno.EDQUOT}:
             raise StoreFull(

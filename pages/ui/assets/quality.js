@@ -20,7 +20,8 @@ class Quality {
     this.hub = live();
     this.values = FACTS.map(() => el("dd", { text: "–" }));
     const list = el("dl", { class: "facts fades" }, ...FACTS.flatMap(([name], i) => [el("dt", { text: name }), this.values[i]]));
-    host.append(el("section", { class: "card" }, el("header", {}, el("h2", { text: "Quality of the data" })), list));
+    this.warnings = el("ul", { class: "muted" });
+    host.append(el("section", { class: "card" }, el("header", {}, el("h2", { text: "Quality of the data" })), list, this.warnings));
     this.subscription = this.hub.subscribe({ host: true, status: true });
     this.off = [markStale(host), this.hub.on("tick", () => this.update()), this.hub.on("status", () => this.update())];
   }
@@ -28,6 +29,10 @@ class Quality {
   update() {
     if (this.hub.paused) return;
     FACTS.forEach(([, read], i) => setText(this.values[i], read(this.hub)));
+    const said = this.hub.status?.warnings ?? [];
+    if (said.join("\n") === this.said) return;
+    this.said = said.join("\n");
+    this.warnings.replaceChildren(...said.map((text) => el("li", { text })));
   }
 
   close() {
