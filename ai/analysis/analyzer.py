@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 from pydantic import ValidationError
 
 from ai.analysis.ask import Asker, NoAnswer, Reply
-from ai.analysis.assemble import Assembly, add_answer, add_rules
+from ai.analysis.assemble import Assembly, add_answer, add_assembly, add_rules
 from ai.analysis.chunks import room_for_text, split
 from ai.analysis.evidence import Searchable
 from ai.analysis.prompt import (
@@ -21,12 +21,15 @@ from ai.analysis.prompt import (
     repair_request,
     request_for,
 )
-from ai.analysis.rules import extract
+from ai.analysis.rules import Draft, extract
 from ai.analysis.schema import Attempt, JobAnalysisResult, ModelAnswer, Provenance, Timing, model_schema
 from ai.analysis.text import guess_language, plain_text
+from ai.analysis.trust import Trust, compare_sure
 from ai.errors import ContextOverflow
 
 DEFAULT_CONTEXT: Final = 2048
+_FILLED_BY_DOUBTED: Final = ("title", "company", "locations", "summary")
+"""Fields that nearly every posting fills: what a doubted model says there, and the posting too, is better than nothing."""
 _CHARS_IN_A_TOKEN_AT_MOST: Final = 9
 
 
@@ -68,14 +71,35 @@ class JobAnalyzer:
         talk = _Talk()
         if self._asker is not None and plain.text.strip():
             await self._consult(self._asker, plain.text, talk)
-        assembly = Assembly(plain)
-        search = Searchable.of(plain.text)
         source = talk.replies[-1].backend if talk.answers else "rules"
+        modelled = Assembly(plain)
+        search = Searchable.of(plain.text)
         for answer in talk.answers:
-            add_answer(assembly, answer, search, source)
+            add_answer(modelled, answer, search, source)
+        assembly = modelled
         if not talk.answers or self._fill:
-            add_rules(assembly, extract(plain.text), only_missing=bool(talk.answers))
+            assembly = self._joined(modelled, talk, extract(plain.text))
         return self._result(assembly, talk, source, time.perf_counter() - begun)
+
+    @staticmethod
+    def _joined(modelled: Assembly, talk: _Talk, draft: Draft) -> Assembly:
+        """Model and rules together: who is to be believed more speaks first, the other fills what is left empty."""
+        checks = [compare_sure(answer, draft) for answer in talk.answers]
+        supported = len(modelled.evidence) + modelled.has("summary")
+        trust = Trust(
+            supported + len(modelled.unsupported),
+            supported,
+            sum(n for n, _ in checks),
+            sum(agreed for _, agreed in checks),
+        )
+        if not talk.answers or trust.enough:
+            add_rules(modelled, draft, only_missing=bool(talk.answers))
+            return modelled
+        talk.notes.append(trust.note())
+        assembly = Assembly(modelled.plain, unsupported=modelled.unsupported)
+        add_rules(assembly, draft)
+        add_assembly(assembly, modelled, _FILLED_BY_DOUBTED)
+        return assembly
 
     async def analyze_many(self, job_descriptions: Sequence[str], *, concurrency: int = 4) -> list[JobAnalysisResult]:
         """Analyse several postings, at most `concurrency` at a time; results in the order given.

@@ -66,6 +66,15 @@ class Assembly:
         return {**{n: self.values[n] for n in FIELDS if self.has(n)}, "evidence": kept}
 
 
+def add_assembly(assembly: Assembly, other: Assembly, names: Sequence[str]) -> None:
+    """Put what another assembly of the same posting holds into these fields when they are empty."""
+    for name in names:
+        if other.has(name) and not assembly.has(name):
+            assembly.values[name] = other.values[name]
+            assembly.source[name] = other.source[name]
+            assembly.evidence.extend(e for e in other.evidence if e.field == name)
+
+
 def add_rules(assembly: Assembly, draft: Draft, *, only_missing: bool = False) -> None:
     """Put what the rules found; with `only_missing`, only into fields that are empty."""
     filled = {name for name in FIELDS if assembly.has(name)} if only_missing else set[str]()

@@ -48,12 +48,18 @@ class Quality:
         )  # fmt: skip
 
 
-async def evaluate(
-    asker: Asker | None, postings: Sequence[LabelledPosting], *, name: str = "", repeats: int = 1, concurrency: int = 1
+async def evaluate(  # noqa: PLR0913 - each is a way of measuring
+    asker: Asker | None,
+    postings: Sequence[LabelledPosting],
+    *,
+    name: str = "",
+    repeats: int = 1,
+    concurrency: int = 1,
+    fill: bool = False,
 ) -> Quality:
-    """Measure a backend (None: the rules) on postings; the model's own answers, with no field filled by rules.
+    """Measure a backend (None: the rules) on postings: the model's own answers, or with `fill` model and rules together.
 
-    A posting that no model could answer counts as an empty answer.
+    A posting that no model could answer counts as an empty answer, with `fill` as what the rules make of it.
 
     Raises:
         ValueError: no postings.
@@ -61,14 +67,14 @@ async def evaluate(
     if not postings:
         msg = "there are no postings to measure on"
         raise ValueError(msg)
-    analyzer = JobAnalyzer(asker, fill=False)
+    analyzer = JobAnalyzer(asker, fill=fill)
     runs = [
         await analyzer.analyze_many([p.text for p in postings], concurrency=concurrency) for _ in range(max(repeats, 1))
     ]
     results = runs[0]
     modelled = asker is not None
     scores = tuple(
-        score(p, r) if not modelled or r.provenance.how != "rules" else score_values(p, {})
+        score(p, r) if fill or not modelled or r.provenance.how != "rules" else score_values(p, {})
         for p, r in zip(postings, results, strict=True)
     )
     return _quality(name or results[0].backend, scores, results, runs, modelled=modelled)
@@ -83,7 +89,11 @@ def _quality(
     by_field = {f: sum((s.fields[f] for s in scores), Counts()) for f in SCORED}
     rates = {f: c.f1() for f, c in by_field.items()}
     known = [rate for rate in rates.values() if rate is not None]
-    kept = sum(len(r.evidence) for r in results)
+    kept = (
+        sum(r.provenance.fields.get(e.field) != "rules" for r in results for e in r.evidence)
+        if modelled
+        else sum(len(r.evidence) for r in results)
+    )
     dropped = sum(len(r.provenance.unsupported) for r in results)
     return Quality(
         backend=name, items=scores, parse=wilson(parsed, n), valid=wilson(valid, n), f1_micro=sum(by_field.values(), Counts()).f1() or 0.0,
