@@ -116,6 +116,13 @@ def available_memory() -> int:
     return min(free, max(limit - used, 0)) if limit is not None and used is not None else free
 
 
+def most_memory() -> int:
+    """Bytes that one worker may hold at most where its need is not known before: nine tenths of the machine, or of its cgroup."""
+    total = int(psutil.virtual_memory().total)
+    limit = _number(Path("/sys/fs/cgroup/memory.max"))
+    return int(0.9 * (min(total, limit) if limit is not None else total))
+
+
 def fit(plan: MemoryPlan, available: int, *, reserve: int = 128 * MIB) -> Fit:
     """Whether `plan` fits, leaving `reserve` bytes to others; otherwise the remedies that do."""
     room = max(available - reserve, 0)

@@ -12,6 +12,7 @@ from pages._ai_explain import explain_errors
 from pages._ai_policy import live_calls, policy
 from pages._ai_tryit import try_it
 from pages._benchmark_charts import charts
+from pages._benchmark_offer import offer
 from pages._benchmark_past import files, past, samples
 from pages._benchmark_verdict import figures, quality_table, verdict
 from pages._engine_card import ABSENT, engine_card, summary, unusable
@@ -108,6 +109,7 @@ def _benchmark() -> None:
         return
     report = agent_client().ai.report(chosen)
     verdict(report)
+    offer(report)
     files(report)
     with st.container(border=True):
         figures(report)

@@ -19,6 +19,10 @@ from ai.types import Message
 
 _MAX_FILE: Final = 8 * 1024 * 1024
 _MAX_PROMPT: Final = 16 * 1024 * 1024
+_TEMPLATE_FAULTS: Final = (
+    jinja2.TemplateError, ArithmeticError, AttributeError, LookupError, MemoryError, RecursionError, TypeError, ValueError,
+)  # fmt: skip
+"""What a stranger's template can raise while it is rendered."""
 _PADDING: Final = frozenset({"ljust", "rjust", "center", "zfill", "expandtabs", "format", "format_map"})
 
 
@@ -99,7 +103,7 @@ class ChatTemplate:
                 _check_size(size)
         except BadRequest:
             raise
-        except Exception as error:
+        except _TEMPLATE_FAULTS as error:
             raise BadRequest(
                 f"The model's chat template does not take this conversation: {str(error)[:200]}."
             ) from error

@@ -14,7 +14,7 @@ from ai.backends.openai_wire import FLAVOURS
 from ai.backends.worker_backend import WorkerBackend
 from ai.errors import BackendOutOfMemory, BadModelFile, MissingPiece, ModelMissing
 from ai.gguf import Gguf, read_gguf
-from ai.memory import available_memory, fit, predict
+from ai.memory import available_memory, fit, most_memory, predict
 from ai.probes.files import demo_model
 from ai.probes.packages import installed
 from ai.types import Capabilities, Figure, LoadReport, LoadSpec
@@ -120,8 +120,12 @@ class LlamaCppBackend(WorkerBackend):
         Raises:
             BackendOutOfMemory: it would not fit; the hint says what would.
         """
-        if self._planned == (path, spec) or on_gpu():
-            return  # known already; or not predicted here
+        if self._planned == (path, spec):
+            return
+        if on_gpu():  # how much goes there is not predicted
+            if self._limits_itself:
+                self.supervisor.watch = replace(self.supervisor.watch, memory_limit=most_memory())
+            return
         plan = predict(path, n_ctx=spec.context, n_parallel=spec.parallel, kv_type=spec.kv_type)
         held = tree_rss(self.supervisor.running.pid) if self.supervisor.running else 0
         found = fit(plan, available_memory() + held)

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,7 +11,7 @@ from ai.backends.llamacpp_embedded import LlamaCppBackend
 from ai.backends.ollama_native import OllamaBackend
 from ai.backends.openai_compat import OpenAIBackend
 from ai.errors import BackendError
-from ai.memory import MemoryPlan, predict
+from ai.memory import MemoryPlan, most_memory, predict
 from ai.probes.files import demo_model, exllama_folders, gguf_files
 from ai.protocol import Backend
 from ai.service.config import AiConfig
@@ -73,7 +73,10 @@ def _candidate(engine: Mapping[str, Any], config: AiConfig) -> Candidate | None:
     def make(as_name: str) -> Backend:
         if name == "llamacpp":
             return LlamaCppBackend(name=as_name, demo=path, watch=watch)
-        return ExLlamaBackend(2 if name == "exllamav2" else 3, name=as_name, watch=watch)
+        bounded = replace(
+            watch, memory_limit=most_memory()
+        )  # its weights are on the GPU: what it needs here is not predicted
+        return ExLlamaBackend(2 if name == "exllamav2" else 3, name=as_name, watch=bounded)
 
     return Candidate(name, name, str(engine["label"]), "", str(path), path.stem, path, make)
 

@@ -76,6 +76,7 @@ class Told:
 
     answer_s: dict[str, list[float]] = field(default_factory=dict)
     by: Counter[str] = field(default_factory=Counter)
+    again_s: list[float] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
     left: int = 0
     lag_s: list[float] = field(default_factory=list)
@@ -118,11 +119,24 @@ async def _round(first: LlamaCppBackend, second: LlamaCppBackend, name: str, dic
         told.lost.append(f"{name}: {error.message}")
         return
     finally:
-        told.left += psutil.pid_exists(running.pid)
+        told.left += not await _gone(running.pid)
     told.by[reply.name] += 1
+    if reply.name != second.name:  # it broke before it was asked, and was started again
+        told.again_s.append(time.perf_counter() - begun)
+        return
     tries = [a for a in reply.attempts if a.backend == second.name]
     spent = time.perf_counter() - begun - sum(a.seconds for a in tries)
     told.answer_s.setdefault(name, []).append(spent)
+
+
+async def _gone(pid: int, patience_s: float = 5.0) -> bool:
+    """Whether a process is gone, and has been taken note of, soon."""
+    deadline = time.monotonic() + patience_s
+    while psutil.pid_exists(pid):
+        if time.monotonic() > deadline:
+            return False
+        await asyncio.sleep(0.01)
+    return True
 
 
 async def crashes(rounds: int, seed: int, seconds: float) -> dict[str, Any]:
@@ -155,6 +169,7 @@ async def crashes(rounds: int, seed: int, seconds: float) -> dict[str, Any]:
     return {
         "rounds": done, "answered": sum(told.by.values()), "lost": told.lost[:5], "answered_by": dict(told.by),
         "fault_to_next_engine_s": {name: _spread(values) for name, values in sorted(told.answer_s.items())},
+        "started_again_and_answered_s": _spread(told.again_s) if told.again_s else None,
         "over_2_5_s": sum(s > 2.5 for s in every), "worst_s": round(max(every), 3) if every else None,
         "workers_left": told.left + len(left), "zombies": _zombies(), "starts": first.supervisor.starts, "ended": dict(first.supervisor.ended),
         "event_loop_late_ms": {"p50": _ms(told.lag_s, 50), "p99": _ms(told.lag_s, 99), "worst": _ms(told.lag_s, 100)},

@@ -67,7 +67,7 @@ MADE = [
     Made("wide heads", "qwen3", 20, 512, 8, 4, 1536, 128),
     Made("sliding window, every second", "gemma2", 18, 512, 8, 4, 1536, 64, window=1024),
     Made("sliding window, five of six", "gemma3", 24, 512, 8, 4, 1536, 64, window=512),
-    Made("compressed keys", "deepseek2", 16, 512, 8, 1, 1536, 96, latent=128),
+    Made("compressed keys", "deepseek2", 27, 512, 8, 1, 1536, 96, latent=128),
 ]
 SETTINGS: list[tuple[int, int, KvType]] = [
     (512, 1, "f16"), (2048, 1, "f16"), (4096, 1, "f16"), (8192, 1, "f16"), (2048, 4, "f16"), (4096, 2, "q8_0"), (8192, 1, "q8_0"), (8192, 2, "q4_0"),

@@ -92,6 +92,8 @@ class AiDouble:
             Route("/v1/ai/benchmarks", self._history),
             Route("/v1/ai/benchmarks/{id}", self._report),
             Route("/v1/ai/benchmarks/{id}/replay", self._replay, methods=["POST"]),
+            Route("/v1/ai/benchmarks/{id}/use", self._use, methods=["POST"]),
+            Route("/v1/ai/backends/{backend}/reset", self._reset, methods=["POST"]),
             Route("/v1/ai/compare", self._compare),
             Route("/v1/ai/analyze", self._analyze, methods=["POST"]),
             Route("/v1/ai/explain", self._explain, methods=["POST"]),
@@ -120,6 +122,20 @@ class AiDouble:
         }  # fmt: skip
         return JSONResponse(
             {"calls": [call], "figures": [], "requests": 1, "answered": 0, "by_fallback": 0, "unanswered": 1}
+        )
+
+    async def _use(self, request: Request) -> Response:
+        return self._in_use("use", request.path_params["id"], taken=True)
+
+    async def _reset(self, request: Request) -> Response:
+        return self._in_use("reset", request.path_params["backend"], taken=False)
+
+    def _in_use(self, what: str, given: str, *, taken: bool) -> Response:
+        self.asked.append((what, given))
+        for one in self.reports:
+            one["offer"]["taken"] = taken
+        return JSONResponse(
+            {"backend": "llamacpp", "model": "m", "settings": "", "benchmark": None, "taken": None, "sentence": "s"}
         )
 
     async def _benchmark(self, request: Request) -> Response:

@@ -83,6 +83,30 @@ def test_the_verdict_stands_first_in_words_then_figures_then_measurements(ai: Ai
     assert len(app.get("plotly_chart")) == 5
 
 
+def test_settings_that_won_are_taken_over_and_given_back(ai: AiDouble) -> None:
+    """One click each way; what is in use is said; a benchmark without such settings offers nothing."""
+    ai.reports = [report()]
+    assert "offer_take" not in {button.key for button in _open().button}
+    settings = {
+        "backend": "llamacpp",
+        "settings": "1 thread, *2* for prompts",
+        "sentence": "s",
+        "threads": 1,
+        "prompt_threads": 2,
+        "kv_type": "f16",
+    }
+    ai.reports[0]["offer"] = settings
+    app = _open()
+    assert "1 thread, *2* for prompts won here" in _text(app)
+    app.button(key="offer_take").click().run()
+    assert not app.exception
+    assert ai.asked[-1] == ("use", "b1")
+    assert "llamacpp is used with the settings that won here" in _text(app)
+    app.button(key="offer_take").click().run()
+    assert ai.asked[-1] == ("reset", "llamacpp")
+    assert "won here. Analyses" in _text(app)
+
+
 def test_too_few_clean_pairs_are_no_verdict(ai: AiDouble) -> None:
     """Without an interval the page says that nothing was answered, and what to do."""
     ai.reports = [report()]
