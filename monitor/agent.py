@@ -154,7 +154,7 @@ class Agent:
         """Start everything, wait for the end, stop everything in the opposite order."""
         self._loop, self._ending = asyncio.get_running_loop(), asyncio.Event()
         self._status_due, self._saving = asyncio.Event(), asyncio.Lock()
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in _ending_signals():
             try:
                 self._loop.add_signal_handler(number, self._ending.set)
             except NotImplementedError:  # Windows
@@ -471,6 +471,14 @@ class Agent:
                     ]
                     self.restart_needed = sorted({*self.restart_needed, *(f"store.{k}" for k in changed)})
             self._publish_soon()
+
+
+def _ending_signals() -> list[signal.Signals]:
+    """What asks for the end: SIGTERM, Ctrl-C, and the end of the terminal unless that is ignored (`nohup`)."""
+    hangup = getattr(signal, "SIGHUP", None)
+    if hangup is None or signal.getsignal(hangup) is signal.SIG_IGN:
+        return [signal.SIGTERM, signal.SIGINT]
+    return [signal.SIGTERM, signal.SIGINT, hangup]
 
 
 async def _cancelled(tasks: "list[asyncio.Task[None]]") -> None:

@@ -147,9 +147,9 @@ class RunningAgent:
         """SIGKILL, as by the kernel."""
         self._end(signal.SIGKILL)
 
-    def stop(self) -> int:
-        """SIGTERM; answers its exit code."""
-        return self._end(signal.SIGTERM)
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Ask it to end; answers its exit code."""
+        return self._end(number)
 
     def _end(self, number: signal.Signals) -> int:
         if self.client is not None:

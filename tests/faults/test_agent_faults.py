@@ -62,6 +62,17 @@ def test_sigterm_flushes_and_the_next_life_goes_on(make_agent: Make, wait_for: W
     agent.stop()
 
 
+def test_the_end_of_its_terminal_is_an_orderly_end(make_agent: Make) -> None:
+    """On SIGHUP nothing that was sampled is lost, and socket and address are gone."""
+    agent = make_agent()
+    received = agent.api.status().samples.received
+    assert agent.stop(signal.SIGHUP) == 0
+    assert not (agent.data_dir / "agent.sock").exists()
+    agent.start()
+    assert agent.api.query("SELECT count(*) FROM host_samples").rows[0][0] >= received
+    agent.stop()
+
+
 def test_kill_9_loses_nothing_acknowledged_and_repeats_nothing(
     make_agent: Make, tmp_path: Path, wait_for: Wait
 ) -> None:
