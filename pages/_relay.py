@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 from websockets.exceptions import ConnectionClosed
 
-from monitor.client import BASE, AsyncClient
+from monitor.client import BASE, AsyncClient, no_authorities
 from monitor.endpoint import read_endpoint
 from monitor.errors import AgentUnreachable
 
@@ -212,7 +212,7 @@ class ApiRelay:
             await self.close()
             self._socket = endpoint.name
             self._http = httpx.AsyncClient(
-                transport=httpx.AsyncHTTPTransport(uds=endpoint.socket),
+                transport=httpx.AsyncHTTPTransport(uds=endpoint.socket, verify=no_authorities()),
                 base_url=endpoint.url or BASE,
                 headers=endpoint.headers,
                 timeout=httpx.Timeout(35.0, connect=2.0, pool=5.0),

@@ -11,8 +11,9 @@ class Busiest {
   constructor(host) {
     this.hub = live();
     this.rows = Array.from({ length: SHOWN }, row);
-    this.list = el("div", { class: "rows fades", role: "list", "aria-label": "Busiest processes" }, ...this.rows.map((one) => one.node));
-    host.append(el("section", { class: "card" }, el("header", {}, el("h2", { text: "Busiest processes" }), el("span", { class: "aside", text: "CPU of one core · memory" })), this.list));
+    this.nothing = el("div", { class: "empty", text: "Waiting for the first reading…" });
+    this.list = el("div", { class: "rows fades", role: "list", hidden: true, "aria-label": "Busiest processes" }, ...this.rows.map((one) => one.node));
+    host.append(el("section", { class: "card" }, el("header", {}, el("h2", { text: "Busiest processes" }), el("span", { class: "aside", text: "CPU of one core · memory" })), this.nothing, this.list));
     this.subscription = this.hub.subscribe({ host: true, processes: true });
     const show = () => this.#show();
     this.off = [markStale(host), this.hub.on("procs", show), this.hub.on("pause", show)];
@@ -29,6 +30,9 @@ class Busiest {
 
   #show() {
     if (this.hub.paused) return;
+    if (!this.hub.processes.size) return;
+    this.nothing.hidden = true;
+    this.list.hidden = false;
     const cores = this.hub.hello?.host?.cpu_count ?? 1;
     const busy = [...this.hub.processes.runs.values()].filter((one) => !one.kernel_thread || (one.cpu_pct ?? 0) > 5);
     busy.sort((a, b) => (b.cpu_pct ?? -1) - (a.cpu_pct ?? -1) || (b.rss ?? 0) - (a.rss ?? 0));
