@@ -16,13 +16,14 @@ from logs.committer import Committer, Delivery
 from logs.discovery import Found
 from logs.formats import Registry
 from logs.names import SourceNames
+from logs.numbering import numbers_at
 from logs.parser import BlockParser
 from logs.record import LogRecord
 from logs.settings import LogSettings
 from logs.tail import FileTail, TailLimits, Truncated
 from logs.times import SECOND, TimeReader
 from monitor.masking import Masker
-from monitor.store.interface import Append, Delete
+from monitor.store.interface import Append, Delete, Upsert
 
 _DRAIN_US: Final = 5 * SECOND
 _COLD_US: Final = 30 * SECOND
@@ -48,6 +49,8 @@ class Surroundings:
     """Whether the store has rows of (file_id) at or behind (position)."""
     positions_behind: Callable[[int, int], list[int]]
     """Those rows' positions."""
+    unnumbered: Callable[[int], list[int]]
+    """Positions of (file_id)'s rows without a line number, ascending."""
     registry: Registry
     masker: Masker | None = None
     """What `mask` does, so that another process can do the same; None when it is some function."""
@@ -250,6 +253,25 @@ class Follower:
             since = old.updated
             self._splice(old)
             self._adopt_missed(old, since)
+
+    def number(self, fd: int, state: FileState, begin: int, before: int) -> None:
+        """Give the part of a file that was read before its older part its line numbers: `before` lines end before offset `begin`.
+
+        Raises:
+            StoreError: the store cannot be asked.
+            OSError: the file cannot be read.
+        """
+        self.around.committer.flush(10.0)
+        positions = self.around.unnumbered(state.file_id)
+        tail = self.tails.get((state.dev, state.inode))
+        if tail is not None and tail.state is state and not tail.numbered:
+            tail.number(numbers_at(fd, begin, before, [tail.opened_at])[0])
+        if positions:
+            numbers = numbers_at(fd, begin, before, positions)
+            ids = pa.array([state.file_id] * len(positions), pa.int64())
+            rows = {"file_id": ids, "pos": pa.array(positions, pa.int64()), "line_no": pa.array(numbers, pa.int64())}
+            change = Upsert("log_records", pa.table(rows), ("file_id", "pos"))
+            self.around.committer.put(Delivery(state, extra=[change]))
 
     def _newest_part(self, fd: int, size: int) -> int:
         """Where the newest part of a big file begins: at a record."""

@@ -22,7 +22,7 @@ from logs.follower import Follower, Surroundings, source_row
 from logs.parser import BlockParser, ReadState, Undated
 from logs.pool import Pool
 from logs.times import TimeReader
-from monitor.errors import MonitorError
+from monitor.errors import MonitorError, StoreError
 from monitor.store.interface import Append, Delete
 
 _CHUNK: Final = 4 << 20
@@ -300,11 +300,16 @@ class Jobs:
                 return
             self._around.committer.flush(_FLUSH_S)
             reader = self._reader(fd, state, self._parser(fd, status, state, None), writers, status)
-            if reader.count_lines(state.backfill_from) and reader.backwards(_CHUNK):
+            begin = state.backfill_from
+            if not reader.count_lines(begin):
+                return
+            with self._lock:
+                self._follower.number(fd, state, begin, reader.line_no_at(begin) - 1)
+            if reader.backwards(_CHUNK):
                 self._around.committer.put(Delivery(state, changes={"state": LIVE}))
         except OSError as error:
             self.errors[state.path] = f"The older part of {state.path} cannot be read: {error.strerror}."
-        except LogsError as error:
+        except (LogsError, StoreError) as error:
             self.errors[state.path] = f"The older part of {state.path} could not be parsed: {error.message}"
         finally:
             os.close(fd)

@@ -285,9 +285,13 @@ class LogService:
             )
             return found
 
+        def unnumbered(file_id: int) -> list[int]:
+            found: list[int] = self._store.query("log_unnumbered", file_id=file_id).column("pos").to_pylist()
+            return found
+
         return Surroundings(
             host=self._host, settings=settings, committer=self._committer, now=self._now, mask=self._mask, run_of_pid=self._run_of_pid, show=self._show,
-            rows_behind=lambda file_id, position: bool(positions(file_id, position)), positions_behind=positions, registry=self._registry,
+            rows_behind=lambda file_id, position: bool(positions(file_id, position)), positions_behind=positions, unnumbered=unnumbered, registry=self._registry,
             masker=self._masker,
         )  # fmt: skip
 

@@ -111,6 +111,16 @@ class FileTail:
         return length > 0 and identity.head_of(fd, length) == identity.head_of(self.fd, length)
 
     @property
+    def opened_at(self) -> int:
+        """Where the open record begins."""
+        return self._open
+
+    def number(self, line_no: int) -> None:
+        """The line at `opened_at` has this number: from now on all lines have theirs."""
+        self._read = ReadState(line_no, self._read.previous_ts)
+        self.numbered = True
+
+    @property
     def quiet(self) -> bool:
         """Nothing waits to be parsed or stored."""
         return not self._held or self._open_done == self._seen
