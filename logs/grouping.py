@@ -11,12 +11,17 @@ MAX_LINES: Final = 5000
 """A record that grows past this is closed: the next line begins a new one."""
 
 _OPENS = re.compile(
-    r"Traceback \(most recent call last\):|panic: |fatal error: |Exception in thread |thread '.*' panicked at |Unhandled exception|\*\*\* (?:SIG|Aborted)"
+    r"Traceback \(most recent call last\):|Exception in thread |Unhandled exception|\*\*\* (?:SIG|Aborted)"
 )
+_DIES = re.compile(
+    r"panic: |fatal error: |thread '.*' panicked at |terminate called |(?:file://)?/\S+\.[cm]?[jt]s:\d+$"
+)
+"""What a program writes when it ends: never a part of the record before."""
+_NODE_ERROR = re.compile(r"(?:Uncaught )?(?:[A-Z]\w*)?(?:Error|Exception)\b|Node\.js v\d")
 _CHAINS = re.compile(
     r"During handling of the above exception|The above exception was the direct cause|Caused by: |\[stacktrace\]|\[previous exception\]|#\d+ |frame #\d+|goroutine \d+ \["
     r"|created by |exit status \d|CUDA kernel errors might be|For debugging consider passing|Compile with `TORCH_USE|Device-side assertions|C\+\+ CapturedTraceback"
-    r"|Suppressed: |\.\.\. \d+ (?:more|common)|note: run with `RUST_BACKTRACE|stack backtrace:|\[signal |terminate called|Search for `cuda|  what\(\)|Exception raised from "
+    r"|Suppressed: |[\w.]*RemoteTraceback: ?$|\"\"\"$|\.\.\. \d+ (?:more|common)|note: (?:run with `RUST_BACKTRACE|Some details are omitted)|stack backtrace:|\[signal |Search for `cuda|  what\(\)|Exception raised from "
 )
 _JAVA = re.compile(r"(?:[a-zA-Z_]\w*\.)+[A-Z][\w$]*(?:Exception|Error|Throwable|Failure)\b")
 _NAMED = re.compile(r"[A-Za-z_][\w.]*(?::| *$)")
@@ -25,9 +30,9 @@ _GO_NAME = re.compile(r"[\w.\-]+(?:/[\w.\-@]+)*\.(?:\(\*?\w+(?:\[[\w.]*\])?\)\.)
 _CLOSES = re.compile(r"[)\]}]+[,;]?\s*$|[\"']?[<|+)\]}]|--> ")
 _EXPECTS = re.compile(r"[:{(\[,\\=]\s*$")
 
-_DOUBTFUL = (_OPENS, _CHAINS, _JAVA, _NAMED, _GO_FRAME, _CLOSES)
+_DOUBTFUL = (_OPENS, _CHAINS, _JAVA, _NAMED, _GO_FRAME, _CLOSES, _NODE_ERROR)
 
-_NONE, _PYTHON, _PYTHON_DONE, _CHAINED, _JAVA_BLOCK, _GO, _CUDA = range(7)
+_NONE, _PYTHON, _PYTHON_DONE, _CHAINED, _JAVA_BLOCK, _GO, _CUDA, _RUST, _NODE = range(9)
 
 
 def surely_begins(line: str) -> bool:
@@ -42,12 +47,15 @@ class Grouper:
         self.traceback = False
         self._lines = 0
         self._headed = False
+        self._calm = False
         self._block = _NONE
         self._last = ""
 
-    def begin(self, line: str, *, headed: bool) -> None:
-        """A new record begins with `line`; `headed` when a format recognised it."""
-        self._lines, self._headed, self._block, self._last = 1, headed, _NONE, line
+    def begin(self, line: str, *, headed: bool, calm: bool = False) -> None:
+        """A new record begins with `line`; `headed` when a format recognised it, `calm` when its level says that nothing went wrong: then a traceback
+        behind it is of something else, most often of the program's end.
+        """
+        self._lines, self._headed, self._calm, self._block, self._last = 1, headed, calm, _NONE, line
         self.traceback = False
         if not headed:
             self._opens(line)
@@ -76,24 +84,28 @@ class Grouper:
         if not line or line[0] in " \t\x0b\x0c" or not line.strip():
             return True
         if _CHAINS.match(line):
-            chained = line.startswith(("During", "The above", "Caused"))
+            chained = line.startswith(("During", "The above", "Caused", '"""'))
             self._block = (
                 _CHAINED if chained else (_GO if line.startswith(("goroutine", "created by")) else self._block)
             )
             return True
-        if _OPENS.match(line):
-            if self._block == _CHAINED or (self._headed and self._block in {_NONE, _JAVA_BLOCK} and not self.traceback):
-                return self._opens(line)
+        if _DIES.match(line):
             return False
+        if _OPENS.match(line):
+            logged = self._headed and not self._calm and self._block in {_NONE, _JAVA_BLOCK} and not self.traceback
+            return self._opens(line) if logged or self._block == _CHAINED else False
         if self._block == _PYTHON:
             if self._last[:1] in " \t" and _NAMED.match(line):
                 self._block = _PYTHON_DONE
                 return True
             return False
+        if self._block == _RUST and self._lines == 1:
+            return True  # what it panicked about
+        if self._block == _NODE and _NODE_ERROR.match(line) and (not self.traceback or line.startswith("Node.js v")):
+            self.traceback = True
+            return True
         if _JAVA.match(line):
-            if self._headed and not self.traceback:
-                return self._opens(line)
-            return False
+            return self._opens(line) if self._headed and not self._calm and not self.traceback else False
         if self._block == _GO:
             return _GO_FRAME.match(line) is not None
         if self._headed and self._block == _NONE:
@@ -110,6 +122,12 @@ class Grouper:
             self._block, self.traceback = _GO, True
         elif line.startswith("Traceback"):
             self._block, self.traceback = _PYTHON, True
+        elif line.startswith("thread '") and _DIES.match(line):
+            self._block, self.traceback = _RUST, True
+        elif line.startswith("terminate called"):
+            self._block, self.traceback = _CUDA, True
+        elif _DIES.match(line):
+            self._block = _NODE
         elif _OPENS.match(line) or _JAVA.match(line):
             self._block, self.traceback = _JAVA_BLOCK, True
         elif "CUDA" in line and "rror" in line:

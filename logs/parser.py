@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+from logs import levels
 from logs.assembly import FROM_LINES, PLAIN_HEADER, Block, Builder, ReadState, Undated, segments
 from logs.charset import UTF8
 from logs.formats import PLAIN, Format, Header, RegexFormat, Registry
@@ -208,7 +209,7 @@ class BlockParser:
                 misses += found[0] is not self.primary
             elif found is not None:
                 rows.begin(number, *found)
-                grouper.begin(line, headed=True)
+                grouper.begin(line, headed=True, calm=_calm(found[1]))
                 misses += found[0] is not self.primary
             elif rows.lane is None and grouper.joins(line):
                 rows.joined(traceback=grouper.traceback)
@@ -231,7 +232,7 @@ class BlockParser:
             rows.joined(traceback=grouper.traceback)
             return
         rows.begin(number, fmt, _unwrapped(header, *found) if found is not None else header)
-        grouper.begin(line, headed=found is not None)
+        grouper.begin(line, headed=found is not None, calm=found is not None and _calm(found[1]))
         rows.joined(traceback=grouper.traceback)
 
     def _reconsider(self, misses: int, records: int, lines: list[str]) -> None:
@@ -244,6 +245,10 @@ class BlockParser:
                 self.primary, self._misses = again.best() or self.primary, 0
         else:
             self._misses = 0
+
+
+def _calm(header: Header) -> bool:
+    return levels.UNKNOWN < header.level < levels.WARN
 
 
 def _unwrapped(header: Header, fmt: Format, inner: Header) -> Header:

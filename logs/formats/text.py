@@ -165,7 +165,7 @@ def _generic() -> list[Format]:
         RegexFormat("time", rf"\[?(?P<ts>{CLOCK}{FRACTION}){between}", TimeReader.time_only, default=None),
         RegexFormat(
             "level",
-            r"\[?(?P<level>TRACE|DEBUG|INFO|NOTICE|WARN(?:ING)?|ERROR|FATAL|CRITICAL|PANIC|[Ww]arning|[Ee]rror|[Ff]atal|[Dd]ebug|[Ii]nfo)\]?(?: ?[:|\-] | {1,7}\[|\] )",
+            r"\[?(?P<level>TRACE|DEBUG|INFO|NOTICE|WARN(?:ING)?|ERROR|FATAL|CRITICAL|PANIC|[Ww]arning|[Ff]atal|[Dd]ebug|[Ii]nfo)\]?(?: ?[:|\-] | {1,7}\[|\] )",
             None,
         ),
     ]
