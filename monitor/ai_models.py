@@ -542,8 +542,15 @@ class Citation(Shape):
     source: str | None
 
 
+class Fact(Shape):
+    """Something counted in the records, in a sentence, and ids of records that show it."""
+
+    text: str
+    records: list[str]
+
+
 class Opinion(Shape):
-    """A model's opinion on records; `cited` exist, `invented` did not and were taken out."""
+    """A model's opinion on records; `cited` exist, `invented` did not and were taken out. `facts` are counted, no opinion."""
 
     text: str
     next_step: str
@@ -555,6 +562,7 @@ class Opinion(Shape):
     notice: str
     seconds: float
     supported: bool
+    facts: list[Fact] = Field(default=[])
     matched: int | None = None
     records: int | None = None
     citations: list[Citation] = Field(default=[])

@@ -11,6 +11,7 @@ An asker is a `BackendAsker` over one backend, or a `HybridAIBackend` over sever
 from ai.analysis.analyzer import JobAnalyzer, analyze_job_content
 from ai.analysis.ask import Asker, BackendAsker, NoAnswer, Reply
 from ai.analysis.explain import Explanation, GivenRecord, explain
+from ai.analysis.facts import Fact
 from ai.analysis.schema import FIELDS, Evidence, JobAnalysisResult, Provenance, Salary, Timing
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "BackendAsker",
     "Evidence",
     "Explanation",
+    "Fact",
     "GivenRecord",
     "JobAnalysisResult",
     "JobAnalyzer",

@@ -1,6 +1,7 @@
 """A local model's opinion on log records or on a spike, tied to the records it speaks of.
 
-Secrets are masked before anything is sent. The answer must cite record ids; an id that was not given is taken out and
+Secrets are masked before anything is sent. What can be counted is counted by us and stated as facts (`ai.analysis.facts`), which hold
+whatever the model says; the model is told them too. The answer must cite record ids; an id that was not given is taken out and
 counted. A backend that sends text away from this machine is refused unless that is allowed.
 """
 
@@ -11,6 +12,7 @@ from typing import Annotated, Any, Final
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from ai.analysis.ask import Asker, Reply
+from ai.analysis.facts import Entry, Fact, find_facts
 from ai.analysis.prompt import defused, fence, parse_object
 from ai.errors import BadOutput
 from ai.types import GenRequest, Message
@@ -37,7 +39,8 @@ class GivenRecord(BaseModel):
 class Explanation(BaseModel):
     """The opinion. `cited` are ids that exist; `invented` counts ids that do not and were taken out.
 
-    `omitted` counts given records that did not fit and were not shown to the model.
+    `omitted` counts given records that did not fit and were not shown to the model. `facts` are counted by us over all given records:
+    they are no opinion.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -51,6 +54,7 @@ class Explanation(BaseModel):
     model: str
     notice: str = NOTICE
     seconds: float
+    facts: list[Fact] = Field(default_factory=list)
     supported: bool
     """Whether at least one existing record is cited; without one the opinion rests on nothing."""
 
@@ -96,7 +100,8 @@ async def explain(
         raise ConfigError("There are no records to explain.", hint="Select at least one record.")
     masker = masker or Masker()
     shown = _fitting(records, masker)
-    reply = await asker.ask(_request(shown, masker.mask_text(question), masker))
+    facts = find_facts([Entry(r.id, masker.mask_text(r.text[:4000]), r.ts, r.level) for r in records])
+    reply = await asker.ask(_request(shown, masker.mask_text(question), masker, facts))
     said = _parse(reply)
     numbers = [n for n in said["records"] if isinstance(n, int)]
     cited = list(dict.fromkeys(shown[n - 1][0] for n in numbers if 1 <= n <= len(shown)))
@@ -109,6 +114,7 @@ async def explain(
         omitted=len(records) - len(shown),
         backend=reply.backend,
         model=reply.final.model,
+        facts=facts,
         seconds=(reply.final.t_ns - reply.final.sent_ns) / 1e9,
         supported=bool(cited),
     )
@@ -128,7 +134,8 @@ def _fitting(records: Sequence[GivenRecord], masker: Masker) -> list[tuple[str, 
     return lines[::-1]
 
 
-def _request(shown: Sequence[tuple[str, str]], question: str, masker: Masker) -> GenRequest:
+def _request(shown: Sequence[tuple[str, str]], question: str, masker: Masker, facts: Sequence[Fact] = ()) -> GenRequest:
+    counted = "\n".join(f"- {defused(fact.text)}" for fact in facts)
     body = "\n".join(f"{number}. {defused(line)}" for number, (_, line) in enumerate(shown, 1))
     mark = fence(body)
     ask = defused(question.strip())[:400] or "What happened here?"
@@ -147,7 +154,7 @@ def _request(shown: Sequence[tuple[str, str]], question: str, masker: Masker) ->
         "required": ["explanation", "next_step", "records"],
         "additionalProperties": False,
     }
-    user = f"<{mark}>\n{masker.mask_text(body)}\n</{mark}>\n{ask}"
+    user = f"<{mark}>\n{masker.mask_text(body)}\nCounted:\n{masker.mask_text(counted)}\n</{mark}>\n{ask}"
     return GenRequest((Message("system", _SYSTEM), Message("user", user)), 400, json_schema=schema)
 
 
