@@ -148,6 +148,7 @@ class Agent:
             now=now_us,
             raw_days=keep.raw_days,
             log_days=keep.log_days,
+            app_version=version(),
         )
 
     async def _watch(self) -> None:

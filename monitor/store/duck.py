@@ -2,12 +2,12 @@
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import duckdb
 import pyarrow as pa
 
-from monitor.errors import StoreDamaged, StoreError, StoreFull
+from monitor.errors import QueryError, StoreDamaged, StoreError, StoreFull
 from monitor.store.changes import apply, table_columns
 from monitor.store.engine import Engine, translate, wrong_query
 from monitor.store.guard import check_reading
@@ -20,6 +20,9 @@ from monitor.store.statements import Statements
 from monitor.store.stop import Stop
 
 T = TypeVar("T")
+
+MOST_BYTES: Final = 128_000_000
+"""What one answer to a person's own SQL may take: a single value can be made as long as one likes."""
 
 
 class DuckStore:
@@ -262,10 +265,14 @@ class Asking:
 
 
 def _first_rows(cursor: duckdb.DuckDBPyConnection, sql: str, limit: int) -> pa.Table:
-    """At most `limit` rows, read in batches so that a huge answer is never made whole."""
+    """At most `limit` rows, read in batches so that a huge answer is never made whole.
+
+    Raises:
+        QueryError: the rows take more than `MOST_BYTES`.
+    """
     reader = cursor.sql(sql).to_arrow_reader(min(max(limit, 1), 10_000))
     batches: list[pa.RecordBatch] = []
-    left = limit
+    left, size = limit, 0
     while left > 0:
         try:
             batch = reader.read_next_batch()
@@ -273,4 +280,10 @@ def _first_rows(cursor: duckdb.DuckDBPyConnection, sql: str, limit: int) -> pa.T
             break
         batches.append(batch.slice(0, left))
         left -= batch.num_rows
+        size += batches[-1].nbytes
+        if size > MOST_BYTES:
+            raise QueryError(
+                f"The answer takes more than {MOST_BYTES // 1_000_000} MB.",
+                hint="Ask for fewer rows, or shorter values.",
+            )
     return pa.Table.from_batches(batches, schema=reader.schema)

@@ -102,6 +102,14 @@ def test_a_huge_answer_is_cut_without_being_made(store: Store) -> None:
     assert store.select("SELECT 1 AS a", limit=0).num_rows == 0
 
 
+def test_an_answer_of_too_many_bytes_is_refused(store: Store) -> None:
+    """One value of hundreds of millions of characters is no answer; the store goes on."""
+    with pytest.raises(QueryError, match="more than") as caught:
+        store.select("SELECT repeat('x', 300_000_000) AS a")
+    assert caught.value.hint
+    assert store.select("SELECT 1 AS a").num_rows == 1
+
+
 def test_a_slow_query_is_stopped_and_others_go_on(store: Store) -> None:
     """A cross join is cancelled at its deadline while another thread's query answers; the store stays usable."""
     failures: list[QueryError] = []
