@@ -43,6 +43,13 @@ def busy_throughout(samples: Sequence[SampleRow], candidate: str, reference: str
     return clean < MIN_BLOCKS <= every and clean < every / 2
 
 
+def only_disturbed(samples: Sequence[SampleRow], name: str) -> bool:
+    """Whether an engine was measured, but never while the machine was its own."""
+    mine = [s for s in samples if s.backend == name and s.batch == 1 and s.block >= 0]
+    usable = [s for s in mine if not unfit(s.flags, accept_environment=True)]
+    return bool(usable) and all(unfit(s.flags) for s in mine)
+
+
 def self_checks(
     samples: Sequence[SampleRow], names: Sequence[str], measure: Measure, *, lenient: bool
 ) -> list[SelfCheck]:

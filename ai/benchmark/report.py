@@ -15,6 +15,7 @@ from ai.benchmark.figures import (
     finite,
     log_ratios,
     metrics_of,
+    only_disturbed,
     self_checks,
 )
 from ai.benchmark.model import (
@@ -67,7 +68,12 @@ def build_report(run: Gathered) -> BenchmarkReport:
             "The machine was busy all the time; pairs were compared in spite of it, which the interval includes."
         )
     comparisons = [_compare(run, usable[0], row, lenient=lenient) for row in usable[1:]]
-    contenders = [_contender(run, row, lenient=lenient) for row in run.entries]
+    crowded = {row[0] for row in usable if not lenient and only_disturbed(run.samples, row[0])}
+    contenders = [_contender(run, row, lenient=lenient or row[0] in crowded) for row in run.entries]
+    notes += [
+        f"No measurement of {name} was left alone by other programs: its figures are those of a busy machine, and no verdict rests on them."
+        for name in sorted(crowded)
+    ]
     checks = self_checks(run.samples, [row[0] for row in usable], run.plan.measure, lenient=lenient)
     notes += [
         f"{c.backend} differs from itself within the blocks: the machine was drifting." for c in checks if not c.passed
@@ -168,7 +174,8 @@ def _told(report: BenchmarkReport, comparison: Comparison) -> str:
     a, b = (c.metrics.get("memory_peak") for c in (mine, theirs))
     if a and b and a.value and b.value and a.origin == b.origin == "measured":
         change = a.value / b.value - 1
-        parts.append(f"It takes {abs(change):.0%} {'more' if change > 0 else 'less'} memory at its peak.")
+        amount = f"{abs(change):.0%} {'more' if change > 0 else 'less'}" if abs(change) >= 0.02 else "as much"
+        parts.append(f"It takes {amount} memory at its peak.")
     if mine.quality and theirs.quality and len(mine.quality.per_item) == len(theirs.quality.per_item) > 0:
         paired = compare_paired(mine.quality.per_item, theirs.quality.per_item)
         shown = "a difference is shown" if paired.shown else "no difference shown"

@@ -73,6 +73,8 @@ class Job:
         """What it does, for people."""
         if self.progress is None:
             return "Looking at the engines"
+        if self.phase == "done":
+            return "Putting the report together" if self.state == "running" else self.progress.message
         if self.phase == "quality" and self.answers:
             return f"{self.progress.message}, {self.answers} answer{'s' if self.answers > 1 else ''} of about {self._expected()}"
         return self.progress.message

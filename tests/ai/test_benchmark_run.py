@@ -361,3 +361,16 @@ def test_contenders_need_different_names() -> None:
     """Two engines under one name cannot be told apart."""
     with pytest.raises(ValueError, match="names must differ"):
         AIBackendBenchmark([Contender(engine("a"), LoadSpec("m"))] * 2)
+
+
+def test_a_machine_that_is_never_quiet_still_gives_figures() -> None:
+    """Too few pairs for a verdict, all of them disturbed: the figures are there, and the report says what they are worth."""
+    quiet = Quiet()
+    quiet.disturb = True
+    report = run(
+        [engine("a"), engine("b", 2.0)], PLAN.model_copy(update={"max_blocks": 8, "budget_s": 0.01}), watch=quiet
+    )
+    assert report.blocks < 8
+    assert report.comparisons[0].kind == "not shown"
+    assert all(c.metrics["generation"].value for c in report.contenders)
+    assert sum("those of a busy machine" in note for note in report.notes) == 2
