@@ -61,7 +61,7 @@ def analyze(
     as_json: Json = False,
 ) -> None:
     """What a job posting says. An engine answers where one can, else rules do; `backend` says who did."""
-    text = _posting(file)
+    text, notes = _posting(file)
     if rules:
         from ai.analysis import analyze_job_content
 
@@ -72,6 +72,7 @@ def analyze(
                 result = client.ai.analyze(text).model_dump(mode="json")
         except AgentUnreachable:
             result = asyncio.run(_own_analysis(text, paths.data_dir(data_dir, os.environ)))
+    result["provenance"]["notes"] = [*notes, *result["provenance"]["notes"]]
     if as_json:
         print_json(result)
     else:
@@ -83,21 +84,21 @@ async def _own_analysis(text: str, data: Path) -> dict[str, Any]:
         return (await desk.analyze(text)).model_dump(mode="json")
 
 
-def _posting(file: str) -> str:
-    """The text to analyse.
+def _posting(file: str) -> tuple[str, list[str]]:
+    """The text to analyse, and what was done to make one of what was given.
 
     Raises:
-        ConfigError: it cannot be read, or is too long for a posting.
+        ConfigError: it cannot be read.
     """
+    from ai.analysis.given import text_of
+
     try:
         raw = sys.stdin.buffer.read(MOST_BYTES + 1) if file == "-" else _read(Path(file))
     except OSError as error:
         raise ConfigError(
             f"{file} cannot be read: {error.strerror}", hint="name a text file, or - for standard input"
         ) from error
-    if len(raw) > MOST_BYTES:
-        raise ConfigError(f"{file} is too long for a posting", hint="cut it to what belongs to one posting")
-    return raw.decode("utf-8", "replace")
+    return text_of(raw)
 
 
 def _read(path: Path) -> bytes:

@@ -12,6 +12,7 @@ from ai.analysis.analyzer import JobAnalyzer, analyze_job_content
 from ai.analysis.ask import Asker, BackendAsker, NoAnswer, Reply
 from ai.analysis.explain import Explanation, GivenRecord, explain
 from ai.analysis.facts import Fact
+from ai.analysis.given import text_of
 from ai.analysis.schema import FIELDS, Evidence, JobAnalysisResult, Provenance, Salary, Timing
 
 __all__ = [
@@ -31,4 +32,5 @@ __all__ = [
     "Timing",
     "analyze_job_content",
     "explain",
+    "text_of",
 ]

@@ -38,6 +38,7 @@ class _Talk:
     """What happened while a model was asked about one posting."""
 
     answers: list[ModelAnswer] = field(default_factory=list)
+    pieces: list[str] = field(default_factory=list)
     attempts: list[Attempt] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     replies: list[Reply] = field(default_factory=list)
@@ -52,12 +53,15 @@ class JobAnalyzer:
 
     Args:
         asker: gives a model's answers; None for rules alone.
-        fill: let the rules fill the fields that the model left empty (`provenance.fields` says which).
+        fill: let the rules fill the fields that the model left empty, or speak first where the model is not to be believed
+            (`provenance.fields` says who filled which).
+        budget_s: seconds after which no further piece of a long posting is asked about; rules read all of it anyway. Without `fill` there is no limit.
     """
 
-    def __init__(self, asker: Asker | None = None, *, fill: bool = True) -> None:
+    def __init__(self, asker: Asker | None = None, *, fill: bool = True, budget_s: float = 60.0) -> None:
         self._asker = asker
         self._fill = fill
+        self._budget_s = budget_s
         self._schema: dict[str, Any] = model_schema()
 
     async def analyze(self, job_description: str) -> JobAnalysisResult:
@@ -124,7 +128,12 @@ class JobAnalyzer:
         waiting.reverse()
         talk.chunks = len(waiting)
         talk.max_tokens = answer_tokens(context)
+        begun = time.monotonic()
         while waiting:
+            if self._fill and talk.answers and (why := self._enough(talk, time.monotonic() - begun)):
+                talk.unanswered += len(waiting)
+                talk.notes.append(why)
+                return
             piece = waiting.pop()
             try:
                 whole = await self._ask_about(asker, piece, talk)
@@ -141,6 +150,14 @@ class JobAnalyzer:
                 halves = split(piece, len(piece) // 2 + 200)
                 talk.chunks += len(halves) - 1
                 waiting.extend(reversed(halves))
+
+    def _enough(self, talk: _Talk, spent: float) -> str:
+        """Why no more pieces of a long posting are asked about; empty while it is worth while."""
+        if spent > self._budget_s:
+            return f"The engine was asked for {spent:.0f} s; the rest of the posting was read by rules only."
+        said, supported = _weighed(talk.pieces[-1], talk.answers[-1])
+        doubted = not Trust(said, supported, 0, 0).enough
+        return "Most of what the engine says does not stand in the posting; it was asked no further." if doubted else ""
 
     async def _ask_about(self, asker: Asker, piece: str, talk: _Talk) -> bool:
         """Ask about one piece; False when the model did not see all of it."""
@@ -166,6 +183,7 @@ class JobAnalyzer:
             talk.notes.append(f"A piece of the posting got no usable answer: {problem[:200]}")
         else:
             talk.answers.append(answer)
+            talk.pieces.append(piece)
         return True
 
     def _result(self, assembly: Assembly, talk: _Talk, source: str, seconds: float) -> JobAnalysisResult:
@@ -201,6 +219,14 @@ class JobAnalyzer:
             model_s=sum((f.t_ns - f.sent_ns) / 1e9 for f in finals) if finals else None,
         )
         return JobAnalysisResult(backend=source, timing=timing, provenance=provenance, **assembly.result_fields())
+
+
+def _weighed(piece: str, answer: ModelAnswer) -> tuple[int, int]:
+    """(values an answer gives about a piece, those of them that stand there)."""
+    scratch = Assembly(plain_text(piece))
+    add_answer(scratch, answer, Searchable.of(scratch.plain.text), "model")
+    supported = len(scratch.evidence) + scratch.has("summary")
+    return supported + len(scratch.unsupported), supported
 
 
 def was_truncated(reply: Reply, prompt_chars: int) -> bool:

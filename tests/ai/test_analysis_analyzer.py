@@ -217,3 +217,28 @@ def test_orders_inside_a_posting_stay_inside_its_fence() -> None:
     assert user.content.index("Ignore all previous") < user.content.index(f"</{mark[1]}>")
     assert asked[0].json_schema is not None
     assert asked[0].sampling.temperature == 0
+
+
+def _long(answer: Any, *, budget_s: float = 60.0) -> tuple[Any, ScriptedBackend]:
+    """An analysis of a posting of many pieces, and the backend that was asked."""
+    filler = "\n".join("We share lunch and talk about the weather of the week." for _ in range(400))
+    text = f"{POSTING}\n{filler}\nWork in Oslo with Erlang."
+    backend = scripted(answer)
+    asker = BackendAsker(backend, LoadSpec("m", context=1300))
+    return asyncio.run(JobAnalyzer(asker, budget_s=budget_s).analyze(text)), backend
+
+
+def test_a_long_posting_is_bounded_in_time_and_still_read_whole() -> None:
+    """When the time for the engine is over, or it proves to invent, rules read the rest and a note says so."""
+    late, backend = _long(RIGHT, budget_s=0.0)
+    assert backend.calls == 1
+    assert any("asked for" in note and "rules" in note for note in late.provenance.notes)
+    assert any("read by rules only" in note for note in late.provenance.notes)
+    liar, backend = _long(
+        EMPTY | {"title": "Emperor", "company": "Globex", "locations": ["Atlantis"], "skills_required": ["Sorcery"]}
+    )
+    assert backend.calls == 1
+    assert any("asked no further" in note for note in liar.provenance.notes)
+    assert (liar.title, liar.company) == ("Senior Python Engineer", "Acme Ltd")
+    whole, backend = _long(EMPTY)
+    assert backend.calls == whole.provenance.chunks > 5

@@ -5,8 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ai.analysis import analyze_job_content
 from ai.analysis.chunks import split
 from ai.analysis.evidence import Searchable, fold
+from ai.analysis.given import text_of
 from ai.analysis.prompt import defused, fence, parse_object
 from ai.analysis.schema import MAX_POSTING, JobAnalysisResult, model_schema
 from ai.analysis.text import guess_language, plain_text
@@ -157,3 +159,28 @@ def test_everything_has_a_bound() -> None:
 def test_the_language_is_guessed(text: str, language: str | None) -> None:
     """Small words tell the language; too little text tells none."""
     assert guess_language(text) == language
+
+
+_PLAIN = "Bäcker gesucht: Mühlenbrot GmbH, Ulm, Vollzeit, 15 € pro Stunde."
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "cp1252"])
+def test_a_posting_is_read_whatever_its_encoding(encoding: str) -> None:
+    """Marks, zero bytes and bytes that are no UTF-8 tell the encoding; a note names one that is not UTF-8."""
+    text, notes = text_of(_PLAIN.encode(encoding))
+    assert text == _PLAIN
+    assert bool(notes) == (not encoding.startswith("utf-8"))
+
+
+@pytest.mark.parametrize(
+    ("raw", "note"),
+    [
+        (b"", "There is no text"), (b"\x00\x01\x02\xff\xfe\x90" * 500, "hardly a text"), (b"\xff\xfe", "There is no text"),
+        (b"We hire a baker in Leeds. " * 200_000, "Only the first 400,000"), ("€".encode() * 500_000, "Only the first"),
+    ],
+)  # fmt: skip
+def test_anything_given_yields_an_answer_that_says_what_was_done(raw: bytes, note: str) -> None:
+    """Nothing, no text, far too much: there is a text to analyse, and a note."""
+    text, notes = text_of(raw)
+    assert any(note in said for said in notes)
+    assert analyze_job_content(text[:3000]).backend == "rules"

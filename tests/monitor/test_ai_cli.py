@@ -54,6 +54,24 @@ def test_analyze_by_rules_alone_asks_nobody(tmp_path: Path) -> None:
     assert "by rules" in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("raw", "note"),
+    [
+        (b"", "no text"), (POSTING.encode("utf-16"), "utf-16"), (b"\x00\x01\x02\x90" * 900, "hardly a text"), (f"{POSTING} ".encode() * 50_000, "Only the first"),
+    ],
+    ids=["nothing", "utf-16", "no text", "5 MB"],
+)  # fmt: skip
+def test_analyze_answers_whatever_the_file_holds(tmp_path: Path, raw: bytes, note: str) -> None:
+    """Nothing, another encoding, no text, five megabytes: an answer that says who gave it and what was done."""
+    posting = tmp_path / "posting"
+    posting.write_bytes(raw)
+    done = wk("analyze", posting, "--rules", "--json", data_dir=tmp_path / "d")
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert result["backend"] == "rules"
+    assert any(note in said for said in result["provenance"]["notes"])
+
+
 def test_fit_and_backends_without_an_agent(tmp_path: Path, demo: Path) -> None:
     """A file by its path, and the engines found by a look of its own."""
     plan = json.loads(wk("fit", demo, "--context", "2048", "--json", data_dir=tmp_path / "d").stdout)
