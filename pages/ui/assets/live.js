@@ -8,6 +8,7 @@ import { Ring } from "./ring.js";
 const LINGER_MS = 4000; // between two pages nobody subscribes for a moment
 const BACKOFF_MS = [250, 500, 1000, 2000, 3000];
 const SILENT_S = 3;
+const TOGETHER_MS = 12;
 const DRAWN = ["tick", "procs", "status", "second"]; // told within a frame, in this order
 const HISTORY_S = 330; // only the first subscription is answered with history: asked for whole, whichever component comes first
 
@@ -106,7 +107,8 @@ class Hub extends EventTarget {
   }
 
   #ask() {
-    const message = JSON.stringify({ subscribe: this.#merged() });
+    this.wanted = this.#merged();
+    const message = JSON.stringify({ subscribe: this.wanted });
     if (message === this.asked) return;
     this.asked = message;
     this.socket.send(message);
@@ -236,8 +238,16 @@ class Hub extends EventTarget {
     }
   }
 
+  /** Draw in the next frame. A reading waits a moment for the processes of the same second, to be one picture with them. */
   #soon(type) {
     this.due.add(type);
+    if (this.wanted?.processes && !this.due.has("procs")) this.together ??= setTimeout(() => this.#draw(), TOGETHER_MS);
+    else this.#draw();
+  }
+
+  #draw() {
+    clearTimeout(this.together);
+    this.together = null;
     this.frame ??= requestAnimationFrame(() => {
       const { due } = this;
       this.due = new Set();
