@@ -368,7 +368,7 @@ def test_a_machine_that_is_never_quiet_still_gives_figures() -> None:
     quiet = Quiet()
     quiet.disturb = True
     report = run(
-        [engine("a"), engine("b", 2.0)], PLAN.model_copy(update={"max_blocks": 8, "budget_s": 0.01}), watch=quiet
+        [engine("a", 5.0), engine("b", 8.0)], PLAN.model_copy(update={"max_blocks": 8, "budget_s": 0.01}), watch=quiet
     )
     assert report.blocks < 8
     assert report.comparisons[0].kind == "not shown"
