@@ -14,7 +14,8 @@ from logs.attribution import Writers
 from logs.charset import UTF8
 from logs.checkpoint import FileState
 from logs.chunk import Chunk
-from logs.committer import Committer, Delivery
+from logs.committer import Committer
+from logs.delivery import Delivery
 from logs.parse import record_boundary
 from logs.parser import BlockParser, ReadState, Undated
 from logs.pool import Parsed, Pool
@@ -43,6 +44,11 @@ class _Piece:
     line_no: int
     changes: Changes
 
+    @property
+    def end(self) -> int:
+        """Where it ends in the file."""
+        return self.position + self.size
+
 
 @dataclass(slots=True)
 class Reader:
@@ -66,6 +72,8 @@ class Reader:
     undated: Undated
     progress: Callable[[int], None] | None = None
     pool: Pool | None = None
+    parts: bool = True
+    """Whether a checkpoint may stand before any dated record: a line that borrows the time of the one before cannot be read without it."""
     records: int = 0
     lines: int = 0
     _counted_from: int = 0
@@ -121,7 +129,7 @@ class Reader:
         """No record longer than allowed, whatever line it stands on."""
         lost = rows.shorten(self.max_record_bytes)
         if lost:
-            self.committer.put(Delivery(self.state, counts={"missed_bytes": lost}))
+            self.committer.put(Delivery(self.state, counts={"missed_bytes": lost}, bulk=True))
         return rows
 
     def _cut(self, held: bytes, position: int, end: int, read: ReadState, changes: Changes) -> int:
@@ -146,7 +154,9 @@ class Reader:
         counts = {"records": len(rows), "bytes": length, "missed_bytes": missed}
         self.records += len(rows)
         self.committer.put(
-            Delivery(self.state, table, changes={**changes, "format": self.parser.format_name}, counts=counts)
+            Delivery(
+                self.state, table, changes={**changes, "format": self.parser.format_name}, counts=counts, bulk=True
+            )
         )
 
     def _send(self, data: bytes, position: int, read: ReadState, changes: Changes) -> bool:
@@ -197,17 +207,26 @@ class Reader:
         if answer.primary != piece.chunk.primary:
             self.parser.take(self.parser.at(answer.primary))
         piece.read.previous_ts = answer.last_ts if answer.last_ts is not None else piece.read.previous_ts
-        changes = {**piece.changes(piece.position + piece.size, piece.line_no), "format": self.parser.format_name}
-        counts = {"records": table.num_rows, "bytes": piece.size, "missed_bytes": answer.lost}
         self.records += table.num_rows
         self.lines += piece.lines
-        self.committer.put(
-            Delivery(
-                self.state, self.writers.attribute(table) if table.num_rows else None, changes=changes, counts=counts
-            )
-        )
+        table = self.writers.attribute(table) if table.num_rows else table
+        cut = self.committer.lacking() if self.parts else table.num_rows
+        if cut < table.num_rows and table.column("ts_from")[cut].as_py() == "line":
+            at, line_no = table.column("pos")[cut].as_py(), table.column("line_no")[cut].as_py()
+            self._deliver_piece(piece, table.slice(0, cut), piece.position, at, line_no, 0)
+            self._deliver_piece(piece, table.slice(cut), at, piece.end, piece.line_no, answer.lost)
+        else:
+            self._deliver_piece(piece, table, piece.position, piece.end, piece.line_no, answer.lost)
         self._away.popleft()
         return True
+
+    def _deliver_piece(  # noqa: PLR0913, PLR0917 - a part of a piece and where it lies
+        self, piece: _Piece, table: pa.Table, begin: int, end: int, line_no: int, lost: int
+    ) -> None:
+        changes = {**piece.changes(end, line_no), "format": self.parser.format_name}
+        counts = {"records": table.num_rows, "bytes": end - begin, "missed_bytes": lost}
+        rows = table if table.num_rows else None
+        self.committer.put(Delivery(self.state, rows, changes=changes, counts=counts, bulk=True))
 
     def _dropped(self, position: int) -> int:
         """Forget what the pool has; returns where the first of it begins."""
@@ -221,6 +240,7 @@ class Reader:
     def backwards(self, chunk: int) -> bool:
         """Read what waits below `state.backfill_from`, the newest chunk first; true when all is done."""
         high, low = self.state.backfill_from, self.state.backfill_to
+        self.parts = False
         while high > low:
             begin = boundary_before(self.fd, self.parser, high, low, chunk)
             read = ReadState(line_no=self.line_no_at(begin))
@@ -345,5 +365,6 @@ class _Collected:
                 pa.concat_tables(tables, promote_options="default") if tables else None,
                 changes=changes,
                 counts=counts,
+                bulk=True,
             )
         )

@@ -7,39 +7,18 @@ the files themselves are the buffer.
 import math
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 import pyarrow as pa
 
 from logs.checkpoint import FileState, upsert
+from logs.delivery import Delivery, Waiting
 from monitor.errors import StoreError
 from monitor.store.interface import Append, Change, Upsert
 
-_ROWS_A_COMMIT: Final = 122_880
-"""As many as the store puts together: such a batch goes straight to its place, without the write-ahead log."""
-_ROWS_WAITING: Final = 300_000
-_BYTES_WAITING: Final = 64 << 20
 _LINGERS_APART: Final = 4
 _BACK_OFF_S: Final = (1.0, 2.0, 5.0, 10.0, 30.0)
-
-
-@dataclass(slots=True)
-class Delivery:
-    """Records of one file and how its checkpoint moves with them.
-
-    `changes` are set on `state` when the commit is made. `replaces`: the first row takes the place of a stored one with the same position.
-    """
-
-    state: FileState
-    table: pa.Table | None = None
-    replaces: bool = False
-    changes: dict[str, Any] = field(default_factory=dict)
-    counts: dict[str, int] = field(default_factory=dict)
-    extra: list[Change] = field(default_factory=list)
-    done: Callable[[], None] | None = None
 
 
 class Committer:
@@ -58,10 +37,8 @@ class Committer:
         self._host = host
         self._linger_s = linger_s
         self._now = now
-        self._queue: deque[Delivery] = deque()
+        self._waiting = Waiting()
         self._changed = threading.Condition()
-        self._rows = 0
-        self._bytes = 0
         self._busy = False
         self._stopping = False
         self._hurry = 0
@@ -81,47 +58,46 @@ class Committer:
             self._changed.notify_all()
         if self._thread is not None:
             self._thread.join(deadline_s)
-        return not self._queue
+        return not self._waiting
 
     def put(self, delivery: Delivery, *, hurry: bool = False) -> None:
         """Take a delivery over; `hurry`: commit it without waiting for more."""
         with self._changed:
-            self._queue.append(delivery)
-            if delivery.table is not None:
-                self._rows += delivery.table.num_rows
-                self._bytes += delivery.table.nbytes
+            self._waiting.put(delivery)
             self._hurry += hurry
             self._changed.notify_all()
 
     def room(self) -> bool:
         """Whether readers may go on reading."""
-        return self._rows < _ROWS_WAITING and self._bytes < _BYTES_WAITING and self.error is None
+        return not self._waiting.full and self.error is None
 
     def wait_for_room(self, timeout_s: float) -> bool:
         """Wait until there is room; False when there is still none."""
         with self._changed:
             return self._changed.wait_for(self.room, timeout_s)
 
+    def lacking(self) -> int:
+        """How many rows of old files would make a batch that the store takes at once: a good place to cut."""
+        with self._changed:
+            return self._waiting.lacking
+
     def flush(self, timeout_s: float) -> bool:
         """Wait until everything put so far is committed."""
         with self._changed:
             self._hurry += 1
             self._changed.notify_all()
-            return self._changed.wait_for(lambda: not self._queue and not self._busy, timeout_s)
+            return self._changed.wait_for(lambda: not self._waiting and not self._busy, timeout_s)
 
     def _run(self) -> None:
         failures, last = 0, -math.inf
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._queue or self._stopping)
-                if not self._queue:
+                self._changed.wait_for(lambda: self._waiting or self._stopping)
+                if not self._waiting:
                     return
-                now = time.monotonic()
-                pause = max(self._linger_s, last + _LINGERS_APART * self._linger_s - now)
-                self._changed.wait_for(
-                    lambda: self._stopping or self._hurry or self._rows >= _ROWS_A_COMMIT or not self.room(), pause
-                )
-                batch = self._take()
+                self._linger(last)
+                batch = self._waiting.take(everything=self._urgent())
+                self._hurry = self._hurry if self._waiting else 0
                 self._busy = True
             try:
                 self._write(batch)
@@ -130,7 +106,7 @@ class Committer:
                 failures += 1
                 with self._changed:
                     self.error = f"{error.message} {len(batch)} batches of log records wait."
-                    self._put_back(batch)
+                    self._waiting.put_back(batch)
                     self._busy = False
                     if self._stopping:
                         return
@@ -144,25 +120,19 @@ class Committer:
                 if delivery.done is not None:
                     delivery.done()
 
-    def _take(self) -> list[Delivery]:
-        batch, rows = [], 0
-        while self._queue and rows < _ROWS_A_COMMIT:
-            delivery = self._queue.popleft()
-            batch.append(delivery)
-            if delivery.table is not None:
-                rows += delivery.table.num_rows
-                self._bytes -= delivery.table.nbytes
-        self._rows -= rows
-        if not self._queue:
-            self._hurry = 0
-        return batch
+    def _urgent(self) -> bool:
+        """Whether all that waits is to be committed now."""
+        return bool(self._stopping or self._hurry or not self.room())
 
-    def _put_back(self, batch: list[Delivery]) -> None:
-        self._queue.extendleft(reversed(batch))
-        for delivery in batch:
-            if delivery.table is not None:
-                self._rows += delivery.table.num_rows
-                self._bytes += delivery.table.nbytes
+    def _linger(self, last: float) -> None:
+        """Wait for more to commit together, after a commit at `last`."""
+        began = time.monotonic()
+        live_due = max(began + self._linger_s, last + _LINGERS_APART * self._linger_s)
+        while not (self._urgent() or self._waiting.whole):
+            left = self._waiting.due(live_due) - time.monotonic()
+            if left <= 0:
+                return
+            self._changed.wait(left)
 
     def _write(self, batch: list[Delivery]) -> None:
         appended: list[pa.Table] = []

@@ -31,6 +31,7 @@ _TRUE: Final = frozenset({"1", "true", "yes", "on"})
 _FALSE: Final = frozenset({"", "0", "false", "no", "off"})
 _KNOWN: Final = frozenset({"q", "regex", "raw", "case", "level", "levels", "source", "pid", "run", "since", "until"})
 _MAX_RUN: Final = 1 << 63
+_NEVER: Final = r"[^\x00-\x{10FFFF}]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,8 @@ class LogFilter:
     def __post_init__(self) -> None:
         if self.text and self.regex:
             object.__setattr__(self, "_pattern", _compiled(self.text, case=self.case))
+        elif self._folded:
+            object.__setattr__(self, "_pattern", _compiled(_literal(self.text), case=False))
         elif self.text:
             object.__setattr__(self, "_needle", self.text if self.case else lowered(self.text))
 
@@ -108,8 +111,8 @@ class LogFilter:
         """The parameters of the log queries; those that do not apply are absent."""
         values: dict[str, ParamValue] = {}
         if self.text:
-            name = ("" if self.case else "i") + ("regex" if self.regex else "text")
-            values[name] = self.text
+            name = ("" if self.case else "i") + ("regex" if self.regex or self._folded else "text")
+            values[name] = self._asked()
             if self.raw:
                 values["raw"] = True
         if self.least:
@@ -123,9 +126,27 @@ class LogFilter:
         numbers = {"pid": self.pid, "run": self.run, "since": self.since, "until": self.until}
         return values | {name: number for name, number in numbers.items() if number is not None}
 
+    @property
+    def _folded(self) -> bool:
+        """Whether the text has letters of which lower case is not enough (Greek has two small letters for one capital): then it is matched as an expression."""
+        return bool(self.text) and not (self.regex or self.case or self.text.isascii())
+
+    def _asked(self) -> str:
+        """The text for the store. DuckDB takes some expressions of nothing but empty ones for "the text is empty": with an alternative that never matches it does not."""
+        if self._folded:
+            return _literal(self.text)
+        if self._pattern is not None and self._pattern.search(b"") is not None:
+            return f"(?:{self.text})|{_NEVER}"
+        return self.text
+
     def _globs(self) -> list[str]:
         """The source patterns with `*` alone special."""
         return [name.replace("[", "[[]").replace("?", "[?]") for name in self.sources]
+
+
+def _literal(text: str) -> str:
+    """The expression that matches just this text."""
+    return re.sub(r"[^\w\s]", lambda found: f"\\x{{{ord(found[0]):X}}}", text)
 
 
 def lowered(text: str) -> str:

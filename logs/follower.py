@@ -12,7 +12,8 @@ from logs.attribution import Writers
 from logs.bulk import boundary_before
 from logs.charset import UTF8, charset_of
 from logs.checkpoint import BACKFILLING, DONE, GONE, LIVE, FileState
-from logs.committer import Committer, Delivery
+from logs.committer import Committer
+from logs.delivery import Delivery
 from logs.discovery import Found
 from logs.formats import Registry
 from logs.names import SourceNames

@@ -16,7 +16,7 @@ from logs.attribution import Writers
 from logs.bulk import Reader
 from logs.charset import charset_of
 from logs.checkpoint import DONE, LIVE, FileState
-from logs.committer import Delivery
+from logs.delivery import Delivery
 from logs.errors import LogsError
 from logs.follower import Follower, Surroundings, source_row
 from logs.parser import BlockParser, ReadState, Undated
@@ -306,7 +306,8 @@ class Jobs:
             with self._lock:
                 self._follower.number(fd, state, begin, reader.line_no_at(begin) - 1)
             if reader.backwards(_CHUNK):
-                self._around.committer.put(Delivery(state, changes={"state": LIVE}))
+                self._around.committer.put(Delivery(state, changes={"state": LIVE}, bulk=True))
+                self._around.committer.flush(_FLUSH_S)
         except OSError as error:
             self.errors[state.path] = f"The older part of {state.path} cannot be read: {error.strerror}."
         except (LogsError, StoreError) as error:

@@ -12,7 +12,8 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from logs.checkpoint import LIVE, FileState
-from logs.committer import Committer, Delivery
+from logs.committer import Committer
+from logs.delivery import Delivery
 from logs.formats.structured import json_header, json_object
 from logs.record import LogRecord
 from logs.rows import Owner, Rows

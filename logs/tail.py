@@ -14,7 +14,7 @@ from logs import identity
 from logs.attribution import Writers
 from logs.charset import UTF8, charset_of
 from logs.checkpoint import FileState
-from logs.committer import Delivery
+from logs.delivery import Delivery
 from logs.parser import BlockParser, ReadState, Undated
 from logs.record import LogRecord
 from logs.rows import Rows

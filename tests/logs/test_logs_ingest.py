@@ -5,16 +5,21 @@ import resource
 import stat
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 import logs
 from logs import LogsError, search
+from logs.checkpoint import FileState
 from logs.committer import Committer
+from logs.delivery import Delivery
 from logs.journal import Journal
+from monitor.store.interface import Append, Change
+from tests.logs.conftest import wait_until
 
 Start = Callable[..., Any]
 
@@ -226,3 +231,27 @@ def test_an_enormous_line_takes_little_memory(start: Start, tmp_path: Path, *, f
     assert [len(record.message) for record in records] == [3, 1 << 20, 3]
     assert watch.service.health()["missed_bytes"] in {63 << 20, (63 << 20) + 1}
     assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) >> 10 < 48
+
+
+def test_live_records_do_not_wait_for_old_ones() -> None:
+    """Records of old files wait for more of their like; what is live is committed meanwhile, and a flush commits all."""
+    commits: list[list[int]] = []
+
+    def commit(changes: Sequence[Change]) -> None:
+        commits.append([pos for c in changes if isinstance(c, Append) for pos in c.rows.column("pos").to_pylist()])
+
+    def delivery(pos: int, *, bulk: bool) -> Delivery:
+        return Delivery(FileState(pos, "s", "/s", 1, pos), pa.table({"pos": [pos]}), bulk=bulk)
+
+    committer = Committer(commit, "testhost", 0.01, lambda: 1)
+    committer.start()
+    committer.put(delivery(1, bulk=True))
+    committer.put(delivery(2, bulk=False))
+    wait_until(lambda: commits)
+    committer.put(delivery(3, bulk=True))
+    committer.put(delivery(4, bulk=False))
+    wait_until(lambda: len(commits) > 1)
+    assert commits == [[2], [4]]
+    assert committer.flush(10)
+    assert commits == [[2], [4], [1, 3]]
+    assert committer.stop(10)

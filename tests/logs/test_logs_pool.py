@@ -4,7 +4,7 @@ import os
 import random
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,8 @@ from logs import jobs
 from logs.chunk import Chunk
 from logs.pool import Pool
 from monitor.masking import Masker
-from monitor.store.interface import Store
+from monitor.store.duck import DuckStore
+from monitor.store.interface import Append, Change, Store
 from monitor.store.opening import open_store
 
 
@@ -204,3 +205,27 @@ def logs_chunk() -> Chunk:
     """A piece that is the whole of a file."""
     place = next(n for n in range(100) if (fmt := logs.Registry().at(n)) is not None and fmt.name == "python")
     return Chunk(0, 1, place, None, now(), 1, "app", "h", now(), 1 << 20)
+
+
+@pytest.mark.usefixtures("small_pieces")
+def test_commits_are_as_large_as_the_store_likes(
+    begin: Callable[..., Service], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An ingest is committed in batches of exactly the rows that go to their place at once, but the last; cut pieces lose and double nothing."""
+    monkeypatch.setattr("logs.delivery.ROWS_A_COMMIT", 3000)
+    sizes: list[int] = []
+    write = DuckStore.write
+
+    def watched(store: DuckStore, changes: Sequence[Change]) -> None:
+        sizes.extend(c.rows.num_rows for c in changes if isinstance(c, Append) and c.table == "log_records")
+        write(store, changes)
+
+    monkeypatch.setattr(DuckStore, "write", watched)
+    path = tmp_path / "app.log"
+    path.write_bytes(b"\n".join(line for line in big_log(12_000).splitlines() if line.startswith(b"2026")) + b"\n")
+    service = begin("whole")
+    state = service.ingest(path)
+    assert state["records"] == path.read_bytes().count(b"\n")
+    assert set(sizes[:-1]) == {3000}
+    assert sum(sizes) == state["records"]
+    assert [row["line_no"] for row in service.rows()] == list(range(1, state["records"] + 1))
