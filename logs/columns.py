@@ -257,8 +257,9 @@ def _mapped(texts: pa.StringArray, read: Callable[[str], Any], kind: pa.DataType
     encoded = texts.dictionary_encode()
     values = [read(text) for text in encoded.dictionary.to_pylist()]
     places = np.asarray(encoded.indices)
-    missing = np.array([value is None for value in values], np.bool_)
-    if missing.all():
+    known = np.array([value is not None for value in values], np.bool_)
+    if not known.any():
         return None
-    indices = pa.array(places, pa.int32(), mask=missing[places]) if missing.any() else encoded.indices
-    return pa.DictionaryArray.from_arrays(indices, pa.array(values, kind))
+    indices = pa.array((np.cumsum(known) - 1)[places], pa.int32(), mask=~known[places])
+    # no NULL among the values themselves: such dictionaries cannot be put together
+    return pa.DictionaryArray.from_arrays(indices, pa.array([value for value in values if value is not None], kind))
