@@ -70,6 +70,7 @@ def explain_panel(*subjects: Subject, here: str) -> None:
                 key="explain_question",
                 placeholder="What happened here? (a question of your own, if you like)",
                 label_visibility="collapsed",
+                width=560,
                 max_chars=400,
             )
             for place, subject in enumerate(subjects):

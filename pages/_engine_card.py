@@ -25,7 +25,7 @@ MOST_MODELS: Final = 8
 NARROW: Final = "\u00a0"
 GAP: Final = "&ensp;"
 ABSENT: Final = frozenset({"down", "missing"})
-"""States of engines that stand in one table, with what to do; all others have a card."""
+"""States of engines that stand in one list, with what to do; all others have a card."""
 
 
 def summary(engines: Sequence[Engine]) -> str:
@@ -68,16 +68,18 @@ def engine_card(engine: Engine, known: AiBackend | None = None, *, key: str) -> 
 
 
 def unusable(engines: Sequence[Engine]) -> None:
-    """Those that are not here, a row each: state, why, what to do."""
-    rows = ["| engine | state | why | what to do |", "|:--|:--|:--|:--|"]
-    for engine in engines:
-        colour, icon, word = STATES.get(engine.state, ("gray", ":material/help:", plain(engine.state)))
-        where = f" {_as_is(engine.address)}" if engine.address else ""
-        why = _sentence(engine.detail.removeprefix(f"{engine.label}: ")) if engine.detail else ""
-        rows.append(
-            f"| **{plain(engine.label)}**{where} | :{colour}-badge[{icon} {word}] | {plain(why)} | {plain(_sentence(engine.remedy)) if engine.remedy else ''} |"
-        )
-    st.markdown("\n".join(rows))
+    """Those that are not here, a line each: state, why, what to do."""
+    with st.container(border=True, key="engines_absent", gap="small"):
+        for engine in engines:
+            colour, icon, word = STATES.get(engine.state, ("gray", ":material/help:", plain(engine.state)))
+            said = [f"**{plain(engine.label)}** :{colour}-badge[{icon} {word}]"]
+            if engine.detail:
+                said.append(plain(_sentence(engine.detail.removeprefix(f"{engine.label}: "))))
+            if engine.address:
+                said.append(_as_is(engine.address))
+            if engine.remedy:
+                said.append(f":material/build: **What to do:** {plain(_sentence(engine.remedy))}")
+            st.markdown(" ".join(said))
 
 
 def _offer_demo() -> None:

@@ -7,6 +7,7 @@ import streamlit as st
 from pages._auth import NOBODY_ASKED
 from pages._healing import heal_when_back
 from pages._visitor import current_visitor
+from pages.ui.header import reserve_head
 from pages.ui.strip import watch_footer
 
 HERE = Path(__file__).resolve().parent
@@ -90,6 +91,7 @@ with st.sidebar:
     if visitor is not None and visitor is not NOBODY_ASKED:
         st.text(f"{visitor.name}, {visitor.role}")
         st.html('<a href="/wk/logout" target="_self" style="color:inherit">Sign out</a>')
+    heal_when_back()  # here it takes no room of the page
 
-heal_when_back()
+reserve_head()
 page.run()

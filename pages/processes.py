@@ -20,7 +20,7 @@ def chosen_of(param: str, options: Mapping[str, str]) -> str:
     return value if value in options else next(iter(options))
 
 
-page_title("Processes", live=True)
+page_title("Processes")
 with st.container(horizontal=True, vertical_alignment="center", key="process_filters"):
     q = st.text_input(
         "Search",

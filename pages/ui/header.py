@@ -1,44 +1,54 @@
-"""The head of every page: its title, what can be done with the whole page at its right end, and the status strip below."""
+"""The head of every page: its title, what can be done with the whole page at its right end, and the status strip below.
+
+The frame reserves the row and draws the strip, which so stays when the page changes: its keys lose no stroke. The page fills the row.
+"""
 
 from collections.abc import Callable
+from typing import Final
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from pages.ui.strip import pause_button, status_strip
 from pages.ui.timerange import TimeRange, time_range
 
 Draw = Callable[[], object]
+_ROW: Final = "page_header_row"
 
 
-def page_title(title: str, *, live: bool = False, actions: Draw | None = None) -> None:
+def page_title(title: str, *, actions: Draw | None = None) -> None:
     """The head of a page without a time range.
 
     Args:
         title: the page's name.
-        live: whether something on it moves, so that one may want to pause it.
         actions: draws buttons at the right end of the row.
     """
-    _head(title, actions, live=live)
+    with _row(title):
+        pause_button()
+        if actions is not None:
+            actions()
 
 
 def page_header(title: str, *, actions: Draw | None = None) -> TimeRange:
     """The same with the time range (below the title on a narrow screen)."""
-    chosen: list[TimeRange] = []
-
-    def draw() -> None:
+    with _row(title):
         if actions is not None:
             actions()
-        chosen.append(time_range())
-
-    _head(title, draw, live=True)
-    return chosen[0]
+        pause_button()
+        return time_range()
 
 
-def _head(title: str, actions: Draw | None, *, live: bool) -> None:
-    with st.container(horizontal=True, vertical_alignment="center", key="page_header"):
-        st.title(title, width="stretch", anchor=False)
-        if actions is not None:
-            actions()
-        if live:
-            pause_button()
+def reserve_head() -> None:
+    """Keep the row's place for the page, and draw the strip below it."""
+    st.session_state[_ROW] = _container()
     status_strip()
+
+
+def _container() -> DeltaGenerator:
+    return st.container(horizontal=True, vertical_alignment="center", key="page_header")
+
+
+def _row(title: str) -> DeltaGenerator:
+    row: DeltaGenerator = st.session_state.pop(_ROW, None) or _container()
+    row.title(title, width="stretch", anchor=False)
+    return row

@@ -10,7 +10,7 @@ def status_strip() -> None:
 
 def pause_button() -> None:
     """Stop and resume what moves on the page."""
-    mount("pause", {}, key="wk-pause", height=36, width=110)
+    mount("pause", {}, key="wk-pause", height=36, width=104)
 
 
 def watch_footer() -> None:

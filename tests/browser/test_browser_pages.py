@@ -62,15 +62,18 @@ def _told(violation: dict[str, Any]) -> str:
     return f"{violation['id']} ({len(violation['nodes'])}): {nodes}"
 
 
-@pytest.mark.parametrize("path", PAGES)
-def test_a_page_fits_360_pixels(browser: Browser, watch: Watch, path: str) -> None:
-    """On a narrow screen nothing sticks out sideways."""
-    made = browser.new_context(viewport={"width": 360, "height": 800})
+@pytest.mark.parametrize(("width", "scale"), [(360, 1), (720, 2)])
+@pytest.mark.parametrize("path", [*PAGES, "/logs?explain=1", "/performance?explain=1"])
+def test_a_page_fits_a_narrow_screen_and_a_large_zoom(
+    browser: Browser, watch: Watch, path: str, width: int, scale: int
+) -> None:
+    """At 360 pixels, and at 1440 pixels enlarged to 200 %, nothing sticks out sideways."""
+    made = browser.new_context(viewport={"width": width, "height": 800}, device_scale_factor=scale)
     try:
         page = window_of(made, watch.url).open(path)
-        expect(page.locator(PAGES[path][1]).first).to_be_visible()
+        expect(page.locator(PAGES[path.split("?", maxsplit=1)[0]][1]).first).to_be_visible()
         wide = page.evaluate("() => document.querySelector('[data-testid=stMain]').scrollWidth")
-        assert wide <= 360
+        assert wide <= width
     finally:
         made.close()
 

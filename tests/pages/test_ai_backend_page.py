@@ -44,7 +44,7 @@ def test_engines_are_shown_with_state_models_and_remedy() -> None:
     assert "1 of 2 engines is usable" in text
     for words in ("Ollama", "ready", "http://127.0.0.1:11434", "0.13.0", "llama3.1:8b", "Q4_K_M", "in memory", "8,192"):
         assert words in text
-    for words in ("ExLlamaV2", "not installed", "The package is not installed.", "what to do", "watchkeeper[exllama]"):
+    for words in ("ExLlamaV2", "not installed", "The package is not installed.", "What to do", "watchkeeper[exllama]"):
         assert words in text
     assert text.index("Ollama") < text.index("ExLlamaV2")
     assert "Checked at" in text
