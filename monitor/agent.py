@@ -6,13 +6,11 @@ import logging
 import os
 import platform
 import signal
-import threading
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Protocol, runtime_checkable
 
-import msgspec
 import uvicorn
 
 import logs
@@ -24,11 +22,10 @@ from monitor.api import Context, create_app
 from monitor.api.ai_desk import MODELS, ai_thread
 from monitor.api_keys import resolve_keys
 from monitor.costs import OwnCost, ReportedCost
-from monitor.earlier import EarlierLife
 from monitor.endpoint import write_endpoint
 from monitor.engines import EngineWatch
 from monitor.errors import StoreError
-from monitor.events import watch_event
+from monitor.intake import Intake
 from monitor.listening import Listener, listen
 from monitor.live import Hub
 from monitor.masking import Masker
@@ -37,12 +34,11 @@ from monitor.paths import DataFiles
 from monitor.report import Reporter
 from monitor.sampling.process import SamplerProcess
 from monitor.settings import EngineSettings, Settings
-from monitor.store import open_store, rows
-from monitor.store.interface import Change, Store
-from monitor.store.lives import Births
+from monitor.store import open_store
+from monitor.store.interface import Store
 from monitor.store.lock import DataDirLock
-from monitor.wire import Hello, Message, Tick
-from monitor.world import Moment, World
+from monitor.wire import Hello, Message
+from monitor.world import World
 from monitor.writer import StoreWriter
 
 log = logging.getLogger("watchkeeper.agent")
@@ -116,10 +112,7 @@ class Agent:
         self._status_due: asyncio.Event
         self._saving: asyncio.Lock
         self._logs_starting: asyncio.Task[None] | None = None
-        self._dropped_told = 0
-        self._births = Births()
-        self._unheard = True
-        """Whether no sweep has come since the sampler began."""
+        self._intake: Intake
 
     def run(self) -> None:
         """Watch until SIGTERM, SIGINT, `POST /v1/shutdown`, or the parent's end.
@@ -164,6 +157,16 @@ class Agent:
             end_with_parent(self._parent, self._end_soon)
         self.writer = StoreWriter(self.store, data_dir=self.data_dir)
         self.writer.start()
+        self._intake = Intake(
+            world=self.world,
+            account=self.account,
+            costs=(self.own, self.sampler_cost),
+            hub=self.hub,
+            writer=self.writer,
+            on_loop=self._loop.call_soon_threadsafe,
+            greeted=self._greeted,
+            now=now_us,
+        )
         self.ai = ai_thread(
             settings=lambda: self.settings,
             data_dir=self.data_dir,
@@ -255,7 +258,7 @@ class Agent:
 
     def _hear(self, message: Message) -> None:
         """On the sampler's reading thread."""
-        self._loop.call_soon_threadsafe(self._accept, message)
+        self._loop.call_soon_threadsafe(self._intake.accept, message)
 
     def _sampler_state(self, state: str, message: str) -> None:
         """On the sampler's watching thread."""
@@ -269,99 +272,10 @@ class Agent:
         info = self.world.host
         return info.host if info else platform.node()
 
-    def _accept(self, message: Message) -> None:
-        if isinstance(message, Hello):
-            self.world.greet(message)
-            self._unheard = True
-            self.account.restarted()
-            self.sampler_cost.forget()
-            host_info, now = message.host, now_us()
-            self.writer.samples(lambda: rows.hello_changes(host_info, now), count=0)
-            if self.logs is None and self._logs_starting is None:
-                self._logs_starting = asyncio.create_task(self._start_logs(message))
-        else:
-            self._accept_tick(message)
-
-    def _accept_tick(self, tick: Tick) -> None:
-        info = self.world.host
-        if info is None:
-            return
-        hole = self.account.take(tick)
-        self.world.accept(tick)
-        self.sampler_cost.report(tick.quality.cpu_s, tick.quality.rss, tick.mono_ns / 1e9)
-        self.own.measure()
-        events: list[Change] = []
-        if hole is not None:
-            seconds = (hole.end - hole.start) / 1e6
-            text = f"{hole.missed} samples were missed in {seconds:.1f} s"
-            log.warning("%s", text)
-            details = {"from": hole.start, "to": hole.end, "missed": hole.missed}
-            events.append(watch_event(info.host, tick.ts, "GAP", text, **details))
-        if tick.clock_step_s:
-            log.warning("the wall clock was set by %+.3f s", tick.clock_step_s)
-        if self.writer.dropped > self._dropped_told and self.writer.state == "ok":
-            lost = self.writer.dropped - self._dropped_told
-            self._dropped_told = self.writer.dropped
-            events.append(watch_event(info.host, tick.ts, "LOST", f"{lost} samples found no room", samples=lost))
-        cpu, rss = self._watch_cost()
-        self.writer.samples(
-            lambda: [
-                *rows.tick_changes(
-                    info.host, info.boot_id, tick, watch_cpu_pct=cpu, watch_rss=rss, births=self._births
-                ),
-                *events,
-            ]
-        )
-        if self._unheard:
-            self._unheard = False
-            self._look_back(info.host, tick, first=self.account.received == 1)
-        self.hub.publish_tick(self._tick_frame(tick))
-
-    def _look_back(self, host: str, tick: Tick, *, first: bool) -> None:
-        """Close what an earlier sampler, or (`first`) an earlier agent, left open."""
-        earlier = EarlierLife(host, first=tick.ts, first_mono_ns=tick.mono_ns, living=self.world.runs)
-
-        def remember(moments: list[Moment]) -> None:
-            self.world.recall(moments)
-            self.hub.retell()
-
-        def recall(moments: list[Moment]) -> None:
-            self._loop.call_soon_threadsafe(remember, moments)
-
-        def look(store: Store) -> None:
-            if first:
-                earlier.recall(store, recall)
-            ended = earlier.close(store, gap=first)
-            if ended:
-                log.info("%d runs ended while nobody kept watch", ended)
-
-        self.writer.errand(look)
-
-    def _tick_frame(self, tick: Tick) -> dict[str, Any]:
-        expected = self.account.expected(time.monotonic_ns())
-        received = self.account.received
-        cpu, rss = self._watch_cost()
-        return {
-            "t": "tick",
-            "seq": tick.seq,
-            "ts": tick.ts,
-            "host": msgspec.structs.replace(tick.host, disks=None, nics=None, space=None),
-            "gpus": tick.gpu.gpus,
-            "gpu_state": tick.gpu.state,
-            "gpu_message": tick.gpu.message,
-            "samples": {
-                "expected": expected,
-                "received": received,
-                "missed": max(0, expected - received),
-                "lag_ms": tick.quality.lag_ms,
-            },
-            "watch": {"cpu_pct": cpu, "rss": rss},
-        }
-
-    def _watch_cost(self) -> tuple[float | None, int]:
-        """CPU percent of one core and memory of agent and sampler together."""
-        cpu = [c for c in (self.own.cpu_pct, self.sampler_cost.cpu_pct) if c is not None]
-        return round(sum(cpu), 2) if cpu else None, (self.own.rss or 0) + (self.sampler_cost.rss or 0)
+    def _greeted(self, hello: Hello) -> None:
+        """A sampler said where it is; with the first one the log files can be read."""
+        if self.logs is None and self._logs_starting is None:
+            self._logs_starting = asyncio.create_task(self._start_logs(hello))
 
     # --- logs
 
@@ -518,30 +432,3 @@ def _enforce(store: Store) -> None:
     removed = store.enforce_limit()
     if removed:
         log.info("%d old rows were removed", removed)
-
-
-def configure_logging(data_dir: Path, *, foreground: bool) -> None:
-    """The agent's own log: `agent.log` (5 MB, three kept), and standard error when a person watches."""
-    from logging.handlers import RotatingFileHandler
-
-    handlers: list[logging.Handler] = []
-    try:
-        path = DataFiles(data_dir).agent_log
-        os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
-        handlers.append(RotatingFileHandler(path, maxBytes=5_000_000, backupCount=3, encoding="utf-8"))
-    except OSError as error:
-        foreground = True
-        logging.getLogger("watchkeeper").warning("agent.log cannot be written: %s", error)
-    if foreground:
-        handlers.append(logging.StreamHandler())
-    form = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
-    for handler in handlers:
-        handler.setFormatter(form)
-    root = logging.getLogger()
-    root.handlers[:] = handlers
-    root.setLevel(logging.INFO)
-    for chatty in ("httpx", "httpcore", "uvicorn.error", "uvicorn.access"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
-    threading.excepthook = lambda args: log.error(
-        "thread %s failed", args.thread.name if args.thread else "?", exc_info=args.exc_value
-    )

@@ -140,7 +140,8 @@ def agent(
 
     began = time.monotonic()
     without("pandas")
-    from monitor.agent import Agent, configure_logging
+    from monitor.agent import Agent
+    from monitor.agent_log import configure_logging
     from monitor.settings import load_settings
 
     loaded = time.monotonic() - began
