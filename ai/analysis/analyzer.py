@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from ai.analysis.ask import Asker, NoAnswer, Reply
 from ai.analysis.assemble import Assembly, add_answer, add_assembly, add_rules
+from ai.analysis.choices import as_answer, short_question
 from ai.analysis.chunks import room_for_text, split
 from ai.analysis.evidence import Searchable
 from ai.analysis.prompt import (
@@ -28,6 +29,7 @@ from ai.analysis.trust import Trust, compare_sure
 from ai.errors import ContextOverflow
 
 DEFAULT_CONTEXT: Final = 2048
+_DOUBTED_OFTEN: Final = 2
 _FILLED_BY_DOUBTED: Final = ("title", "company", "locations", "summary")
 """Fields that nearly every posting fills: what a doubted model says there, and the posting too, is better than nothing."""
 _CHARS_IN_A_TOKEN_AT_MOST: Final = 9
@@ -43,13 +45,14 @@ class _Talk:
     notes: list[str] = field(default_factory=list)
     replies: list[Reply] = field(default_factory=list)
     repaired: bool = False
+    short: bool = False
     chunks: int = 1
     unanswered: int = 0
     max_tokens: int = 0
 
 
 class JobAnalyzer:
-    """Analyses postings.
+    """Analyses postings; remembers of each model how many answers in a row did not hold, and then asks it a shorter question.
 
     Args:
         asker: gives a model's answers; None for rules alone.
@@ -62,6 +65,8 @@ class JobAnalyzer:
         self._asker = asker
         self._fill = fill
         self._budget_s = budget_s
+        self._latest = ""
+        self._doubts: dict[str, int] = {}
         self._schema: dict[str, Any] = model_schema()
 
     async def analyze(self, job_description: str) -> JobAnalysisResult:
@@ -73,8 +78,12 @@ class JobAnalyzer:
         begun = time.perf_counter()
         plain = plain_text(job_description)
         talk = _Talk()
+        draft = extract(plain.text) if self._fill or self._asker is None else None
         if self._asker is not None and plain.text.strip():
-            await self._consult(self._asker, plain.text, talk)
+            if draft is not None and self._doubts.get(self._latest, 0) >= _DOUBTED_OFTEN:
+                await self._consult_shortly(self._asker, plain.text, draft, talk)
+            else:
+                await self._consult(self._asker, plain.text, talk)
         source = talk.replies[-1].backend if talk.answers else "rules"
         modelled = Assembly(plain)
         search = Searchable.of(plain.text)
@@ -82,11 +91,10 @@ class JobAnalyzer:
             add_answer(modelled, answer, search, source)
         assembly = modelled
         if not talk.answers or self._fill:
-            assembly = self._joined(modelled, talk, extract(plain.text))
+            assembly = self._joined(modelled, talk, draft or extract(plain.text))
         return self._result(assembly, talk, source, time.perf_counter() - begun)
 
-    @staticmethod
-    def _joined(modelled: Assembly, talk: _Talk, draft: Draft) -> Assembly:
+    def _joined(self, modelled: Assembly, talk: _Talk, draft: Draft) -> Assembly:
         """Model and rules together: who is to be believed more speaks first, the other fills what is left empty."""
         checks = [compare_sure(answer, draft) for answer in talk.answers]
         supported = len(modelled.evidence) + modelled.has("summary")
@@ -96,6 +104,9 @@ class JobAnalyzer:
             sum(n for n, _ in checks),
             sum(agreed for _, agreed in checks),
         )
+        if talk.answers and not talk.short:
+            self._latest = talk.replies[-1].final.model
+            self._doubts[self._latest] = 0 if trust.enough else self._doubts.get(self._latest, 0) + 1
         if not talk.answers or trust.enough:
             add_rules(modelled, draft, only_missing=bool(talk.answers))
             return modelled
@@ -158,6 +169,28 @@ class JobAnalyzer:
         said, supported = _weighed(talk.pieces[-1], talk.answers[-1])
         doubted = not Trust(said, supported, 0, 0).enough
         return "Most of what the engine says does not stand in the posting; it was asked no further." if doubted else ""
+
+    async def _consult_shortly(self, asker: Asker, text: str, draft: Draft, talk: _Talk) -> None:
+        """Ask a model whose whole answers did not hold for what it can tell; not in its form means not answered."""
+        question = short_question(text, draft)
+        talk.short = True
+        talk.notes.append(
+            "The engine's earlier answers did not hold: it was asked for a summary and where rules found nothing."
+        )
+        try:
+            reply = await asker.ask(question.request)
+        except NoAnswer as error:
+            talk.attempts.extend(error.attempts)
+            return
+        talk.attempts.extend(reply.attempts)
+        talk.replies.append(reply)
+        self._latest = reply.final.model  # another model than before is asked for all again
+        try:
+            answer = as_answer(parse_object(reply.text), question)
+        except ValueError:
+            answer = None
+        if answer is not None:
+            talk.answers.append(answer)
 
     async def _ask_about(self, asker: Asker, piece: str, talk: _Talk) -> bool:
         """Ask about one piece; False when the model did not see all of it."""

@@ -68,6 +68,7 @@ class AiDesk:
         self._made_from: AiConfig | None = None
         self._known: dict[str, _Known] = {}
         self._hybrid: HybridAIBackend | None = None
+        self._analyses: tuple[HybridAIBackend, JobAnalyzer] | None = None
         self._explainer: HybridAIBackend | None = None
         self._standings: dict[str, Standing] | None = None
         self._drift: dict[str, str] | None = None
@@ -151,7 +152,7 @@ class AiDesk:
         Raises:
             ConfigError: the text is longer than any posting.
         """
-        return await JobAnalyzer(await self._router()).analyze(text)
+        return await (await self._analyzer()).analyze(text)
 
     async def analyze_many(self, texts: Sequence[str], *, concurrency: int = _PARALLEL) -> list[JobAnalysisResult]:
         """Several postings; results in the order given.
@@ -159,7 +160,14 @@ class AiDesk:
         Raises:
             ConfigError: one is longer than any posting.
         """
-        return await JobAnalyzer(await self._router()).analyze_many(texts, concurrency=concurrency)
+        return await (await self._analyzer()).analyze_many(texts, concurrency=concurrency)
+
+    async def _analyzer(self) -> JobAnalyzer:
+        """One for as long as the router lives: it remembers which model's answers hold."""
+        hybrid = await self._router()
+        if self._analyses is None or self._analyses[0] is not hybrid:
+            self._analyses = (hybrid, JobAnalyzer(hybrid))
+        return self._analyses[1]
 
     async def explain(self, records: Sequence[GivenRecord], question: str = "") -> Explanation:
         """A model's opinion on log records, secrets masked first.

@@ -5,7 +5,9 @@ import json
 from typing import Any
 
 from ai import analyze_job_content
-from ai.analysis import BackendAsker
+from ai.analysis import BackendAsker, JobAnalysisResult, JobAnalyzer
+from ai.analysis.choices import as_answer, short_question
+from ai.analysis.rules import extract
 from ai.analysis.trust import Trust
 from ai.backends.scripted import Script, ScriptedBackend
 from ai.evaluation import compare_quality, evaluate, unseen_postings
@@ -105,3 +107,44 @@ def test_orders_in_a_posting_change_nothing() -> None:
         for name in ("title", "company", "locations", "salary", "remote_policy", "employment_type", "skills_required"):
             assert getattr(clean, name) == getattr(dirty, name), (name, order)
         assert dirty.red_flags
+
+
+def test_a_model_whose_answers_do_not_hold_is_asked_less() -> None:
+    """After two answers that did not hold, a model is asked for a summary and for choices among spans only; another model is asked for all."""
+    asked: list[GenRequest] = []
+
+    def give(request: GenRequest) -> str:
+        asked.append(request)
+        wanted = (request.json_schema or {})["properties"]
+        if "salary_min" in wanted:
+            return json.dumps(_LIE)
+        return json.dumps(dict.fromkeys(wanted, "Atlantis") | {"summary": "The baker bakes bread in the bakery."})
+
+    backend = ScriptedBackend("m", Script(ttft=0, per_token=0, answer=give, context=100_000))
+    analyzer = JobAnalyzer(BackendAsker(backend, LoadSpec("m", context=8192)))
+    text = "Baker\nMill Lane Bakery is hiring in Leeds. The baker bakes bread. Full-time, £13.50 per hour."
+
+    async def three() -> JobAnalysisResult:
+        for _ in range(2):
+            await analyzer.analyze(text)
+        return await analyzer.analyze(text)
+
+    result = asyncio.run(three())
+    assert "salary_min" in asked[1].json_schema["properties"]  # type: ignore[index]
+    assert "salary_min" not in asked[2].json_schema["properties"]  # type: ignore[index]
+    assert asked[2].max_tokens < asked[1].max_tokens / 3
+    assert (result.title, result.company, result.locations) == ("Baker", "Mill Lane Bakery", ["Leeds"])
+    assert result.provenance.fields["summary"] == "scripted"
+    assert any("asked for a summary" in note for note in result.provenance.notes)
+
+
+def test_a_choice_is_among_spans_of_the_posting() -> None:
+    """Where the rules settle nothing, the options stand in the text; what is none of them is no answer."""
+    text = "Tasks for the week: sweep, mop, tidy. You will travel between Paris and Lyon."
+    question = short_question(text, extract(text))
+    assert question.options
+    assert all(option in text for options in question.options.values() for option in options)
+    lie = as_answer(dict.fromkeys(question.options, "Globex") | {"summary": "Sweep."}, question)
+    assert lie is not None
+    assert (lie.title, lie.company, lie.locations, lie.summary) == (None, None, [], "Sweep.")
+    assert as_answer([1], question) is None

@@ -65,9 +65,14 @@ def find_company(
 
 
 def company_candidates(
-    text: str, layout: Layout, title: Hit | None = None, places: frozenset[str] = frozenset()
+    text: str,
+    layout: Layout,
+    title: Hit | None = None,
+    places: frozenset[str] = frozenset(),
+    *,
+    least: float = 2.0,
 ) -> list[Hit]:
-    """All likely employers, the likeliest first, each value once."""
+    """All names that at least so much speaks for, the likeliest first, each value once."""
     scored: dict[str, tuple[float, Hit]] = {}
     for score, hit in _candidates(text, layout, title, places):
         key = str(hit.value).casefold()
@@ -76,7 +81,7 @@ def company_candidates(
             scored[key] = (max(old, score) + 0.4, first)
         elif title is None or not (title.start < hit.end and hit.start < title.end):
             scored[key] = (score, hit)
-    return [hit for score, hit in sorted(scored.values(), key=lambda pair: -pair[0]) if score >= 2.0]
+    return [hit for score, hit in sorted(scored.values(), key=lambda pair: -pair[0]) if score >= least]
 
 
 def _candidates(text: str, layout: Layout, title: Hit | None, places: frozenset[str]) -> Iterator[tuple[float, Hit]]:
