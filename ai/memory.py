@@ -28,6 +28,7 @@ _MAX_HEADER: Final = 100 * MIB
 _MAX_CONFIG: Final = 4 * MIB
 _PART: Final = re.compile(r"-(\d{5})-of-(\d{5})\.gguf$")
 _STEP: Final = 256
+_CGROUP: Final = Path("/sys/fs/cgroup")
 
 Where = Literal["memory", "gpu"]
 
@@ -109,17 +110,29 @@ def predict(model: Path, *, n_ctx: int, n_parallel: int = 1, kv_type: str = "f16
     return _file(model, n_ctx, n_parallel, kv_type)
 
 
-def available_memory() -> int:
-    """Bytes a new process may take without swapping, within this process's cgroup where there is one."""
+def available_memory(cgroup: Path = _CGROUP) -> int:
+    """Bytes a new process may take without swapping, within this process's cgroup where there is one.
+
+    What the cgroup holds of files that nobody has used lately is given up before anything else (`inactive_file`), so it can be had.
+    """
     free = int(psutil.virtual_memory().available)
-    limit, used = _number(Path("/sys/fs/cgroup/memory.max")), _number(Path("/sys/fs/cgroup/memory.current"))
-    return min(free, max(limit - used, 0)) if limit is not None and used is not None else free
+    limit, used = _number(cgroup / "memory.max"), _number(cgroup / "memory.current")
+    return min(free, max(limit - used + _idle_files(cgroup), 0)) if limit is not None and used is not None else free
+
+
+def _idle_files(cgroup: Path) -> int:
+    try:
+        rows = (cgroup / "memory.stat").read_text(encoding="ascii").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return 0
+    found = [row.split()[1] for row in rows if row.startswith("inactive_file ")]
+    return int(found[0]) if found and found[0].isdigit() else 0
 
 
 def most_memory() -> int:
     """Bytes that one worker may hold at most where its need is not known before: nine tenths of the machine, or of its cgroup."""
     total = int(psutil.virtual_memory().total)
-    limit = _number(Path("/sys/fs/cgroup/memory.max"))
+    limit = _number(_CGROUP / "memory.max")
     return int(0.9 * (min(total, limit) if limit is not None else total))
 
 

@@ -60,6 +60,22 @@ def test_a_click_leads_to_a_verdict(report: BenchmarkReport) -> None:
     assert report.sentence
 
 
+def test_settings_are_taken_over_only_when_they_won(api: Client, report: BenchmarkReport) -> None:
+    """A benchmark without a verdict offers nothing; the way back is always there, and what is in use is told."""
+    assert report.offer is None
+    with pytest.raises(Refused) as refused:
+        api.ai.use(report.id)
+    assert refused.value.status == 409
+    assert "--kind settings" in refused.value.hint
+    assert api.ai.reset("llamacpp").benchmark is None
+    with pytest.raises(Refused) as unknown:
+        api.ai.reset("nothing")
+    assert unknown.value.status == 404
+    used = next(b for b in api.ai.backends().backends if b.name == "llamacpp").in_use
+    assert used is not None
+    assert "its size and the cores" in used.sentence
+
+
 def test_the_history_keeps_it(api: Client, report: BenchmarkReport, running_agent: Any) -> None:
     """In the store with its measurements, and in the log; the same compared with itself shows no change."""
     assert report.id in [row.benchmark for row in api.ai.history().benchmarks]
