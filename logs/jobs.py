@@ -27,6 +27,8 @@ from monitor.store.interface import Append, Delete
 
 _CHUNK: Final = 4 << 20
 _FLUSH_S: Final = 600.0
+_COMPRESSED: Final = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\xfd7zXZ\0", b"BZh", b"PK\x03\x04")
+"""How gzip, zstd, xz, bzip2 and zip begin: their bytes are no lines."""
 POOL_BYTES: Final = 24 << 20
 """From this size on, starting processes costs less than they save."""
 
@@ -98,7 +100,7 @@ class Jobs:
         """Begin a job; returns its id.
 
         Raises:
-            LogsError: no path, a path that is no readable file, or an unknown format.
+            LogsError: no path, a path that is no readable file or a compressed one, or an unknown format.
         """
         if not paths:
             raise LogsError("There is nothing to ingest.", hint="Give the paths of log files.")
@@ -112,8 +114,11 @@ class Jobs:
                 raise LogsError(
                     f"{path} cannot be read: {error.strerror}.", hint="Give files that the agent's user may read."
                 ) from error
+            head = identity.read_at(fd, 8, 0)
             job.total += os.fstat(fd).st_size
             os.close(fd)
+            if head.startswith(_COMPRESSED):
+                raise LogsError(f"{path} is compressed.", hint="Unpack it first; `logs parse` reads .gz and .zst.")
         name = secrets.token_hex(6)
         self._jobs[name] = job
         self._enqueue(lambda: self._do(job), first=True)

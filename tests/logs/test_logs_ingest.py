@@ -1,6 +1,8 @@
 """Ingest, sources, pages of a search, and the journal."""
 
+import gzip
 import json
+import os
 import resource
 import stat
 import sys
@@ -255,3 +257,68 @@ def test_live_records_do_not_wait_for_old_ones() -> None:
     assert committer.flush(10)
     assert commits == [[2], [4], [1, 3]]
     assert committer.stop(10)
+
+
+@pytest.mark.parametrize(
+    ("content", "counted", "stored"),
+    [
+        (b"", 0, []),
+        (b"\n\n", 2, 1),
+        (lines(0, 3).rstrip(b"\n"), 3, ["n=0", "n=1", "n=2"]),
+        (lines(0, 3).replace(b"\n", b"\r\n"), 3, ["n=0", "n=1", "n=2"]),
+        (lines(0, 2).replace(b"n=1", b"n\0\0=1"), 2, ["n=0", "n\ufffd\ufffd=1"]),
+        (b"\0" * 4096 + b"\n" + lines(0, 1), 2, None),
+    ],
+    ids=["empty", "blank", "no end", "crlf", "nul", "hole"],
+)
+def test_ingest_counts_odd_files(start: Start, tmp_path: Path, content: bytes, counted: int, stored: Any) -> None:
+    """Lines, records and bytes are those of the file, whatever stands in it."""
+    path = tmp_path / "odd.log"
+    path.write_bytes(content)
+    watch = start()
+    state = watch.ingest(path)
+    assert (state["state"], state["error"], state["lines"], state["bytes"], state["progress"]) == (
+        "done", None, counted, len(content), 1.0,
+    )  # fmt: skip
+    assert state["records"] == len(watch.records())
+    if isinstance(stored, list):
+        assert watch.messages() == stored
+
+
+def test_ingest_refuses_what_holds_no_lines(start: Start, tmp_path: Path) -> None:
+    """A missing file, a directory, a FIFO (without waiting for its writer) and compressed files are named, with what to do; nothing is stored."""
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "a.log.gz").write_bytes(gzip.compress(lines(0, 10)))
+    (tmp_path / "a.log.zst").write_bytes(b"\x28\xb5\x2f\xfd and so on")
+    watch = start()
+    for name in ("none.log", "fifo", "folder", "a.log.gz", "a.log.zst"):
+        with pytest.raises(LogsError, match=name) as refused:
+            watch.service.ingest([str(tmp_path / name)])
+        assert refused.value.hint
+    assert watch.records() == []
+
+
+def test_ingest_of_one_file_again_and_again(start: Start, tmp_path: Path) -> None:
+    """Named twice, under a second name, while it is followed, and while it grows: each line is stored once."""
+    path = tmp_path / "app.log"
+    path.write_bytes(lines(0, 100))
+    (tmp_path / "link.log").symlink_to(path)
+    watch = start()
+    state = watch.ingest(path, path, tmp_path / "link.log")
+    assert (state["lines"], state["records"], state["progress"]) == (100, 100, 1.0)
+    with path.open("ab") as file:
+        job = watch.service.ingest([str(path)])
+        for first in range(100, 2000, 100):
+            file.write(lines(first, first + 100))
+            file.flush()
+        wait_until(lambda: watch.service.ingest_state(job)["state"] == "done")
+    watch.ingest(path)
+    assert watch.messages() == [f"n={n}" for n in range(2000)]
+    followed = tmp_path / "live" / "b.log"
+    followed.parent.mkdir()
+    followed.write_bytes(lines(2000, 2010))
+    other = start(globs=(str(followed),), name="other")
+    wait_until(lambda: len(other.records()) == 10)
+    assert other.ingest(followed)["records"] == 0
+    assert len(other.records()) == 10
