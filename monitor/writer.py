@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
 
+import pyarrow as pa
+
 from monitor.errors import StoreError, StoreFull
 from monitor.store.interface import Change, Store
 
@@ -25,6 +27,12 @@ StoreState = Literal["ok", "full", "readonly"]
 RETRY_S: Final = 1.0
 COALESCE: Final = 64
 """Log batches committed in one transaction at most."""
+
+
+WRONG: Final = (
+    StoreError, pa.ArrowException, ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError,
+)  # fmt: skip
+"""What rows that cannot be built or stored raise: the engine, Arrow, or Python while it makes columns of a sweep."""
 
 
 @dataclass(slots=True, eq=False)
@@ -178,7 +186,7 @@ class StoreWriter:
             changes = [change for item in commits for change in item.changes]
             changes += [change for item in samples for change in item.build()]
             self._store.write(changes)
-        except Exception:  # noqa: BLE001 - each kind is written again by itself, and fails there by name
+        except WRONG:  # each kind is written again by itself, and fails there by name
             return False
         self._healthy()
         self._finished(samples, stored=True)
@@ -194,7 +202,7 @@ class StoreWriter:
             self._full(error)
             for item in commits:
                 item.done.set_exception(StoreFull(error.message, hint=error.hint))
-        except Exception as error:  # noqa: BLE001 - it goes to whoever waits for the rows
+        except WRONG as error:  # it goes to whoever waits for the rows
             if len(commits) == 1:
                 commits[0].done.set_exception(error)
             else:
@@ -211,7 +219,7 @@ class StoreWriter:
         except StoreFull as error:
             self._full(error)
             return
-        except Exception:
+        except WRONG:
             log.exception("samples could not be stored")
             self._isolate(items)
             return
@@ -226,7 +234,7 @@ class StoreWriter:
             except StoreFull as error:
                 self._full(error)
                 return
-            except Exception:
+            except WRONG:
                 log.exception("a sample could not be stored and is dropped")
                 self._finished([item], stored=False)
             else:
@@ -263,5 +271,5 @@ class StoreWriter:
             errand.run(self._store)
         except StoreFull as error:
             self._full(error)
-        except Exception:
+        except WRONG:
             log.exception("upkeep of the store failed")
