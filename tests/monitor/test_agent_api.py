@@ -130,6 +130,27 @@ def test_processes_hold_this_one(api: Client, sleeper: Any, wait_for: Wait) -> N
     assert api.table("/v1/processes").num_rows > 0
 
 
+def test_a_megabyte_of_broken_text_passes_the_whole_chain(api: Client, wait_for: Wait) -> None:
+    """A command line of 1 MB of invalid UTF-8 is cut and readable in the list, the live socket, the run and the store."""
+    words = [b"/bin/sh", b"-c", b"read line", b"--token=hunter22hunter22", *[b"\xff\xfe\x1b[2J" * 20_000] * 8]
+    with subprocess.Popen(words, stdin=subprocess.PIPE) as child:
+        try:
+            found = wait_for(
+                lambda: next((p for p in api.processes().processes if p.pid == child.pid and p.cmdline), None)
+            )
+            assert found.cmdline.startswith("/bin/sh -c read line --token=***")
+            assert len(found.cmdline) == 4096
+            assert found.cmdline.encode().decode() == found.cmdline
+            assert api.run(found.run).cmdline == found.cmdline
+            stored = f"SELECT cmdline FROM runs WHERE pid = {child.pid} ORDER BY first_seen DESC LIMIT 1"
+            assert wait_for(lambda: api.query(stored).rows)[0][0] == found.cmdline
+            with api.live(models.Subscription(host=False, status=False, processes=True)) as live:
+                frame = wait_for(lambda: (f := live.receive(5))["t"] == "procs" and f)
+            assert found.cmdline in {born["cmdline"] for born in frame["born"]}
+        finally:
+            child.kill()
+
+
 def test_a_run_and_its_series(api: Client, sleeper: Any, wait_for: Wait) -> None:
     """One life of a process: parent, readings over time, and its end once it is gone."""
     found = wait_for(lambda: next((p for p in api.processes().processes if p.pid == sleeper.pid), None))
