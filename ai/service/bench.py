@@ -27,7 +27,7 @@ from ai.errors import BackendError, Cancelled
 from ai.memory import available_memory
 from ai.service.candidates import Candidate
 from ai.service.config import AiConfig
-from ai.service.contenders import line_up
+from ai.service.contenders import as_reported, line_up
 from ai.service.errors import BenchmarkBusy, NoEngine
 from ai.service.job import QUALITY_S, Job, counted, shown
 from ai.service.options import BenchmarkOptions
@@ -94,7 +94,9 @@ class BenchmarkDesk:
         config = self._config()
         plan = replay_plan(replayed) if replayed else options.plan(config)
         found = await self._usable()
-        lined = await asyncio.to_thread(line_up, found, options, plan, self._used)
+        repeated = replayed is not None and replayed.host.get("kind") == "settings"
+        used = as_reported(replayed) if replayed and repeated else self._used
+        lined = await asyncio.to_thread(line_up, found, options, plan, used)
         if self.running:
             raise BenchmarkBusy("A benchmark is running.", hint="Wait for it, or cancel it.")
         if lined is None:

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 from ai.backends.llamacpp_embedded import chosen_threads, default_threads, on_gpu
-from ai.benchmark import BenchmarkPlan, Contender
+from ai.benchmark import BenchmarkPlan, BenchmarkReport, Contender
 from ai.memory import available_memory, fit
 from ai.service.candidates import Candidate
 from ai.service.options import BenchmarkOptions
@@ -63,6 +63,24 @@ def line_up(
     note = f"{alone}, so it is measured against itself: no difference should be shown, and one would mean that this machine is too unsteady to trust."
     spec = used(only, spec)
     return LineUp("self-check", (_contender(only, only.name, spec), _contender(only, f"{only.name} again", spec)), note)
+
+
+def as_reported(report: BenchmarkReport) -> Used:
+    """The settings that a benchmark of settings had as its reference: a repetition compares with these, whatever is used since."""
+    load = next((c.load for c in report.contenders if c.name == report.reference), None)
+
+    def used(_: Candidate, spec: LoadSpec) -> LoadSpec:
+        if load is None or load.threads is None:
+            return spec
+        return replace(spec, threads=load.threads, prompt_threads=load.prompt_threads, kv_type=kv_type_of(load.kv_type))
+
+    return used
+
+
+def kv_type_of(kind: str | None) -> KvType:
+    """A cache type as a report names it; f16 for what is unknown."""
+    known: dict[str, KvType] = {kind: kind for kind in get_args(KvType)}
+    return known.get(kind or "", "f16")
 
 
 def _settings(only: Candidate, spec: LoadSpec, alone: str) -> LineUp:

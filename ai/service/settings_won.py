@@ -5,12 +5,13 @@ Kept by model (file name and size) in the store of this machine; a machine with 
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ai.benchmark.model import BenchmarkReport, ContenderReport
 from ai.service.candidates import Candidate, cores
+from ai.service.contenders import kv_type_of
 from ai.service.records import Kind, Records
 from ai.types import KvType, LoadSpec
 
@@ -111,7 +112,7 @@ def offer_of(report: BenchmarkReport, candidates: Sequence[Candidate], won: Won 
         return None
     words = _words(best)
     sentence = f"{faster[0].sentence} Its settings ({words}) can be used for {candidate.shown} from now on."
-    kind = _kv_type(best.load.kv_type)
+    kind = kv_type_of(best.load.kv_type)
     taken = won is not None and (won.threads, won.prompt_threads, won.kv_type) == (
         best.load.threads,
         best.load.prompt_threads,
@@ -135,7 +136,3 @@ def in_words(threads: int | None, prompt_threads: int | None, kv_type: str | Non
 def _words(contender: ContenderReport) -> str:
     load = contender.load
     return in_words(load.threads, load.prompt_threads, load.kv_type) if load else contender.name
-
-
-def _kv_type(kind: Any) -> KvType:
-    return kind if kind in {"f16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0"} else "f16"

@@ -14,7 +14,7 @@ from ai.benchmark.model import LoadRow
 from ai.records import CallRecord
 from ai.service.candidates import candidates
 from ai.service.config import AiConfig
-from ai.service.contenders import line_up
+from ai.service.contenders import as_reported, line_up
 from ai.service.desk import AiDesk
 from ai.service.errors import NothingToUse
 from ai.service.options import BenchmarkOptions
@@ -149,6 +149,16 @@ def test_the_benchmark_compares_with_what_is_used() -> None:
     for lineup in (plain, taken):
         specs = [c.spec for c in lineup.contenders]
         assert len(specs) == len({(s.threads, s.kv_type) for s in specs}) > 1
+
+
+def test_a_repetition_compares_what_was_compared() -> None:
+    """After the winner was taken over, the benchmark is repeated with the reference it had, not with what is used now."""
+    found = candidates([LLAMA], AiConfig())
+    options = BenchmarkOptions(kind="settings", depth="quick")
+    lineup = line_up(found, options, options.plan(AiConfig()), as_reported(report(threads=default_threads() + 1)))
+    assert lineup is not None
+    first = lineup.contenders[0].spec
+    assert (first.threads, first.prompt_threads, first.kv_type) == (1, 2, "f16")
 
 
 def test_a_small_model_generates_with_one_thread_and_reads_with_all(
