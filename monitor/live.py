@@ -8,6 +8,7 @@ filter on the thread that brings them and travel ten times a second, `FRAME_RECO
 
 import asyncio
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Protocol
@@ -22,6 +23,8 @@ LOG_INTERVAL_S: Final = 0.1
 FRAME_RECORDS: Final = 1_000
 BACKLOG_RECORDS: Final = 10_000
 """Records that may wait for the next frames: two seconds of 5,000 lines a second, which come in batches."""
+RECENT_S: Final = 5.0
+"""How long a record is kept for who begins to follow: longer than it takes from being read to being stored."""
 _encoder: Final = msgspec.json.Encoder()
 
 
@@ -130,6 +133,8 @@ class Hub:
         self._previous: dict[int, LiveRow] = {}
         self._full: tuple[int, str] | None = None
         self._newest: Mapping[str, Any] | None = None
+        self._recent: deque[tuple[float, Any]] = deque(maxlen=BACKLOG_RECORDS)
+        self._recent_lock = threading.Lock()
         self._dropped_before = 0
         self.records_dropped = 0
 
@@ -165,6 +170,13 @@ class Hub:
         if subscriber.wants.status and subscriber.needs_status:
             subscriber.needs_status = False
             subscriber.put(encode({"t": "status", **self._status()}))
+
+    def follow(self, subscriber: Subscriber) -> None:
+        """Begin to send records: those of the last seconds, which may not be in the store yet, and all that come; say so."""
+        with self._recent_lock:
+            recent = [record for _, record in self._recent]
+        subscriber.offer(recent)
+        subscriber.put(encode({"t": "following", "logs": subscriber.wants.logs}))
 
     def publish_tick(self, frame: Mapping[str, Any]) -> None:
         """Send the reading of the machine, and what changed among the processes.
@@ -206,6 +218,11 @@ class Hub:
 
     def publish_records(self, records: Sequence[Any]) -> None:
         """Offer new records to everyone; from any thread."""
+        now = time.monotonic()
+        with self._recent_lock:
+            self._recent.extend((now, record) for record in records)
+            while self._recent and now - self._recent[0][0] > RECENT_S:
+                self._recent.popleft()
         for subscriber in tuple(self._subscribers):
             subscriber.offer(records)
 

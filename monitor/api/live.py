@@ -59,6 +59,8 @@ async def _listen(socket: WebSocket, subscriber: Subscriber, context: Context) -
             greeted = True
             subscriber.put(encode(_hello(context, wish.history_s)))
         subscriber.want(wish, record_filter)
+        if wish.logs is not None and wish.history_s > 0:
+            context.hub.follow(subscriber)
         context.hub.welcome(subscriber)
 
 

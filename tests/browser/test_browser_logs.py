@@ -4,9 +4,9 @@ import re
 import time
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.browser.conftest import Watch, Window, until
+from tests.browser.conftest import Watch, Window, until, window_of
 
 pytestmark = pytest.mark.browser
 
@@ -191,3 +191,28 @@ def test_what_is_let_go_can_be_fetched_again(logs: Page) -> None:
     most = found["most"]
     assert found["live"] == [most, 6000, "6000000000.1.6000", False, False]
     assert found["back"] == [6000, 6000, most, most - 1, True]
+
+
+LATE = """
+const Real = window.WebSocket
+const waiting = []
+window.release = () => { window.released = true; for (const send of waiting.splice(0)) send() }
+window.WebSocket = class extends Real {
+  send(data) {
+    if (!window.released && this.url.includes('/wk/live') && /"logs":{/.test(data)) waiting.push(() => super.send(data))
+    else super.send(data)
+  }
+}
+"""
+
+
+def test_nothing_is_missed_between_the_first_page_and_the_stream(context: BrowserContext, watch: Watch) -> None:
+    """A line that is written after the first records were fetched and before the stream of new ones begins is shown all the same."""
+    context.add_init_script(LATE)
+    page = window_of(context, watch.url).open(f"/logs?source={watch.source}")
+    expect(page.locator(".log-row:not([hidden])").first).to_be_visible()
+    word = f"between-{time.monotonic_ns()}"
+    watch.write(f"{stamp()} INFO worker: {word}")
+    until(lambda: watch.api("logs/count", source=watch.source, q=word)["count"] == 1, "the line is in the store")
+    page.evaluate("() => window.release()")
+    expect(page.locator(".log-row", has_text=word)).to_be_visible()

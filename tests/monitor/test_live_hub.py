@@ -144,3 +144,19 @@ def test_who_comes_sees_the_newest_reading_at_once() -> None:
         assert [frame["seq"] for frame in await frames(comer)] == [3]
 
     asyncio.run(scenario())
+
+
+def test_who_begins_to_follow_gets_what_may_not_be_stored_yet() -> None:
+    """Records that were read just before are sent too, those of this filter, after the sign that one follows."""
+
+    async def scenario() -> None:
+        hub, comer = Hub(World(), dict, nothing), Subscriber()
+        hub.publish_records([{"id": "a"}, {"id": "b"}])
+        hub.add(comer)
+        comer.want(Subscription(host=False, status=False, logs={}), Every())
+        hub.follow(comer)
+        hub.publish_records([{"id": "c"}])
+        assert await frames(comer) == [{"t": "following", "logs": {}}]
+        assert comer.take() == ([{"id": "a"}, {"id": "b"}, {"id": "c"}], 0)
+
+    asyncio.run(scenario())

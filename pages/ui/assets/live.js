@@ -54,7 +54,7 @@ class Hub extends EventTarget {
   }
 
   /**
-   * Listen to `logs`, `hello`, `state`, `pause` as they come, and to `tick`, `procs`, `status`, `second` in the next animation
+   * Listen to `logs`, `following`, `hello`, `state`, `pause` as they come, and to `tick`, `procs`, `status`, `second` in the next animation
    * frame, once however often they came since the last; the answer takes the listener away.
    */
   on(type, listener) {
@@ -188,6 +188,9 @@ class Hub extends EventTarget {
         break;
       case "logs":
         this.#emit("logs", message);
+        break;
+      case "following":
+        this.#emit("following", message);
         break;
       case "lost":
         this.lost += message.frames;

@@ -15,6 +15,7 @@ const PAGE = 300;
 const FURTHER = 1000; // records a page when one scrolls on
 const AHEAD = 4; // screens before the end of what is held at which more is fetched
 const NEAR = 3 * ROW;
+const SKEW_US = 5e6; // clocks of sources differ
 
 class LogView {
   constructor(host) {
@@ -28,7 +29,7 @@ class LogView {
     this.tail = true;
     this.#build();
     this.subscription = this.hub.subscribe({ host: true, status: true });
-    this.off = [markStale(host), this.hub.on("logs", (message) => this.#stream(message)), this.hub.on("hello", () => this.#again()), this.hub.on("pause", (paused) => this.#paused(paused)), this.hub.on("second", () => this.#foot())];
+    this.off = [markStale(host), this.hub.on("logs", (message) => this.#stream(message)), this.hub.on("following", () => this.#again()), this.hub.on("pause", (paused) => this.#paused(paused)), this.hub.on("second", () => this.#foot())];
     const follow = () => this.#follow();
     addEventListener("popstate", follow); // a link elsewhere on the page, or "back", names another record
     this.off.push(() => removeEventListener("popstate", follow));
@@ -114,16 +115,26 @@ class LogView {
     this.#stick();
     this.#paint();
     this.#foot();
+    if (this.missed) this.#again();
   }
 
-  /** Back from a hidden tab or a lost connection: what was written meanwhile is fetched, so that no false hole stays. */
+  /**
+   * From now on records come by themselves: at the beginning, or again after a hidden tab or a lost connection. What was written
+   * before that and after the last that was fetched is asked for, so that no false hole stays.
+   */
   async #again() {
-    const { last, detached } = this.model;
-    if (!this.data?.live || this.loading || !last || detached) return;
+    if (!this.data?.live || this.model.detached) return;
+    if (this.loading) {
+      this.missed = true; // the answer that is under way may be older than this moment
+      return;
+    }
+    this.missed = false;
+    const { last } = this.model;
     try {
-      const page = await get("logs/records", { ...this.data.filters, since: last.ts, limit: 1000 }, { signal: this.abort?.signal });
+      const since = last ? { since: last.ts - SKEW_US } : {};
+      const page = await get("logs/records", { ...this.data.filters, ...since, limit: FURTHER }, { signal: this.abort?.signal });
       const joined = page.records.some((record) => this.model.ids.has(record.id));
-      if (!joined && page.records.length >= 1000) this.model.gap("records between were not loaded: narrow the time range to see them", last.ts);
+      if (last && !joined && page.records.length >= FURTHER) this.model.gap("records between were not loaded: narrow the time range to see them", last.ts);
       this.#added(this.model.append(page.records));
     } catch (error) {
       if (!this.abort?.signal.aborted) this.trouble = error;
