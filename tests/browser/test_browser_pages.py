@@ -1,14 +1,16 @@
 """Every page in Chromium: opens cold, asks nobody else, is accessible, and fits a telephone."""
 
+import json
 import os
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, BrowserContext, expect
 
-from tests.browser.conftest import Watch, Window, window_of
+from tests.browser.conftest import Watch, Window, end, start, window_of
 
 pytestmark = pytest.mark.browser
 
@@ -126,3 +128,19 @@ def test_a_page_that_comes_later_has_the_minutes_before(window: Window) -> None:
     expect(counted).to_have_text(re.compile(r"\d"))
     samples = counted.inner_text().replace(",", "")
     assert had >= min(300, int(samples.split()[0])) - 30
+
+
+def test_what_the_watch_warns_of_stands_on_the_overview(context: BrowserContext, tmp_path: Path) -> None:
+    """A data directory that other accounts may look into is told under the quality of the data, with what to do."""
+    data = tmp_path / "data"
+    data.mkdir()
+    data.chmod(0o755)
+    (data / "mine.txt").write_text("", "utf-8")
+    process = start(tmp_path, "up", "--no-browser", "--port", "0", "--data-dir", str(data), "--json")
+    try:
+        assert process.stdout is not None
+        url = json.loads(process.stdout.readline() or "{}")["url"]
+        page = window_of(context, url).open("/")
+        expect(page.get_by_text(f"other accounts may look into {data}: chmod 700 closes it")).to_be_visible()
+    finally:
+        end(process)
