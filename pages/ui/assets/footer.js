@@ -3,7 +3,7 @@
 import { follow, pageUrl } from "./address.js";
 import { component, el, inert, setAttr, setText } from "./dom.js";
 import { bytes, count, NONE, percent } from "./format.js";
-import { live } from "./live.js";
+import { live, markStale } from "./live.js";
 
 class Footer {
   constructor(host) {
@@ -12,9 +12,9 @@ class Footer {
     this.processes = tally("processes", {}, "processes");
     this.errors = tally("logs", { levels: "fatal,error" }, "errors, 10 min");
     this.engines = tally("ai", {}, "engines ready");
-    host.append(el("div", { class: "tallies" }, this.processes.link, this.errors.link, this.engines.link), el("div", { class: "watch" }, ...this.lines));
+    host.append(el("div", { class: "tallies fades" }, this.processes.link, this.errors.link, this.engines.link), el("div", { class: "watch" }, ...this.lines));
     this.subscription = this.hub.subscribe({ host: true, status: true });
-    this.off = ["hello", "tick", "state", "status"].map((type) => this.hub.on(type, () => this.update()));
+    this.off = [markStale(host), ...["hello", "tick", "state", "status"].map((type) => this.hub.on(type, () => this.update()))];
   }
 
   update() {

@@ -3,7 +3,7 @@
 import { setParams } from "./address.js";
 import { get } from "./api.js";
 import { colours, component, el, setAttr, setText } from "./dom.js";
-import { count, fixed, moment, plural } from "./format.js";
+import { count, fixed, moment, NONE, plural } from "./format.js";
 import { live, markStale } from "./live.js";
 import { context, onSize } from "./spark.js";
 
@@ -35,7 +35,7 @@ class Histogram {
   }
 
   #pill(level) {
-    const number = el("span", { text: "0" });
+    const number = el("span", { text: NONE });
     const node = el("button", { type: "button", "aria-pressed": "false", hidden: ["fatal", "trace", "unknown"].includes(level) }, el("span", { class: `lv ${level}`, text: level.toUpperCase() }), number);
     node.onclick = () => this.#toggle(level);
     return { node, number };

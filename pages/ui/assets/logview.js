@@ -323,7 +323,7 @@ class LogView {
     this.covered = key;
     if (!key) this.over.replaceChildren();
     else if (this.loading) this.over.replaceChildren(el("div", { class: "empty", text: "Searching…" }));
-    else if (this.trouble) this.over.replaceChildren(el("div", { class: "trouble", role: "alert" }, `The records cannot be read: ${this.trouble.message}. ${this.trouble.hint} It is tried again by itself.`));
+    else if (this.trouble) this.over.replaceChildren(el("div", { class: "trouble", role: "alert" }, `The records cannot be read. ${sentence(this.trouble.message)} ${sentence(this.trouble.hint)} It is tried again by itself.`));
     else this.over.replaceChildren(this.#teach());
   }
 
@@ -404,6 +404,12 @@ function row(choose) {
     if (view.record && !view.record.gap && !String(getSelection())) choose(view.record.id);
   };
   return view;
+}
+
+/** Words of an error as a sentence: a capital before, a full stop after, no signs of code. */
+function sentence(text) {
+  const words = (text ?? "").trim().replaceAll("`", "");
+  return words && `${words[0].toUpperCase()}${words.slice(1)}${/[.!?]$/.test(words) ? "" : "."}`;
 }
 
 export default component(LogView);
