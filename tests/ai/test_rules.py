@@ -197,3 +197,36 @@ def test_cost_grows_with_the_text_and_no_faster(unit: str) -> None:
     assert len(lines) == len(text)
     assert max(len(line) for line in lines.split("\n")) <= 1600
     extract(text)
+
+
+def test_offices_elsewhere_and_roles_are_not_taken_for_place_and_employer() -> None:
+    """The place is the one beside the title, not where the company also sits; a sentence about a role names no employer."""
+    text = (
+        "About Tern\nTern was founded in 2009 and now has offices in Paris, Berlin and Singapore.\n\n"
+        "Senior Product Manager - Payments\n\nBerlin, Germany · Product · Full-time · Hybrid\n\nWhat we offer\n- Learning budget of €1,500"
+    )
+    draft = extract(text)
+    assert [h.value for h in draft.locations] == ["Berlin"]
+    assert draft.company is not None
+    assert draft.company.value == "Tern"
+    assert draft.salary is None
+    assert extract("Software Engineer\nA Software Engineer designs and maintains systems.").company is None
+
+
+def test_a_german_notice_is_read_whole() -> None:
+    """Postcodes, "z. B.", everyday uses of words that are also skills, and pay among the benefits."""
+    draft = extract(
+        "Kaufmännischer Mitarbeiter (m/w/d)\nStandort: 59065 Hamm\n\nDeine Aufgaben:\n• Pflege der Stammdaten im ERP-System\n\nDein Profil:\n"
+        "• Abgeschlossene kaufmännische Ausbildung, z. B. als Industriekaufmann\n• Sicherer Umgang mit MS Office, insbesondere Excel\n\n"
+        "Wir bieten:\n• Jahresgehalt zwischen 36.000 € und 42.000 €\n• Weiterbildungsbudget von 1.500 €"
+    )
+    assert [h.value for h in draft.locations] == ["Hamm"]
+    assert draft.education is not None
+    assert draft.education.value == "Abgeschlossene kaufmännische Ausbildung"
+    assert [h.value for h in draft.skills_required] == ["Microsoft Office", "Excel"]
+    assert draft.salary is not None
+    assert (draft.salary.salary.minimum, draft.salary.salary.maximum, draft.salary.salary.period) == (
+        36000,
+        42000,
+        "year",
+    )

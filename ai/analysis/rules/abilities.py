@@ -9,6 +9,7 @@ from typing import Final
 from ai.analysis.rules.asked import LANGUAGE
 from ai.analysis.rules.hits import Hit
 from ai.analysis.rules.layout import Layout, Line
+from ai.analysis.rules.roles import ROLE
 from ai.analysis.rules.skills import CASE_MATTERS, RISKY, SKILLS
 
 Span = tuple[int, int]
@@ -38,7 +39,7 @@ _SPLIT: Final = re.compile(
 )
 _SOFT: Final = re.compile(
     r"(?<!\w)(?:teams?\b|teamwork|teamf|team[- ]?(?:player|spirit|geist)|communicat|kommunik|motivat|flexib|reliab|zuverläss|calm|friendly|organi[sz]|attitude|passion|self-|creativ|analytic|problem|curious|portfolio|experience|erfahrung|year|jahr|ans\b|años|shift|schicht|weekend|customer-|interpersonal|leadership|detail|willing|ability|able|bereit|freude|spaß|lust|disponib|available|autonom|rigueur|sens d|aisance|proactiv|compromiso|dinâm|"
-    r"discr[eé]|positiv|energ|hunger|driven|mindset|degree|diploma|bachelor|master\b|subject|discipline|practice|time\b|studium|ausbildung|grado|licenciatura|laurea|salary|gehalt|€|£|\$|\d{4}|hours|stunden|heures|benefit|remote|office\b|homeoffice|german|english|interest|understand|candidate|applicant|people|someone|ideal|what|who\b|your\b|that\b|this\b|we\b|du\b|dich|sie\b|vous|nous|tú\b|você|"
+    r"discr[eé]|positiv|energ|hunger|driven|mindset|degree|diploma|bachelor|master\b|schrift\b|wort\b|tagen\b|days ago|professional|collaborat|parts?\b|practical|equivalent|berufs|zuverl|arbeitsweise|strukturiert|graduate|subject|discipline|practice|time\b|studium|ausbildung|grado|licenciatura|laurea|salary|gehalt|€|£|\$|\d{4}|hours|stunden|heures|benefit|remote|office\b|homeoffice|german|english|interest|understand|candidate|applicant|people|someone|ideal|what|who\b|your\b|that\b|this\b|we\b|du\b|dich|sie\b|vous|nous|tú\b|você|"
     r"references|referenzen|travel|reise|work permit|eligib|citizen|clearance|physical|lift|stand|age\b|old\b|CV\b|resume|imprescindible|cookies|leave\b|responsib|enthus|patient\b|empath|punctual|hands-on|commut|start\b|love|similar|related|field|environment|umfeld|role\b|position|company|industry|branche|secteur|sector|area|áreas|diseases?|stress|pressure|drive\b|véhicul|mobil|idiom|sprache|language|langue|lingua|taal)",
     re.IGNORECASE,
 )
@@ -165,7 +166,13 @@ def _as_skill(text: str, span: Span, *, listed: bool, first: bool, german: bool)
         start += cut
         value = _TAIL.sub("", value[cut:])
     words = value.split()
-    if not 1 <= len(words) <= 4 or not 2 <= len(value) <= 40 or _SOFT.search(value) or _is_language(value):
+    if (
+        not 1 <= len(words) <= 4
+        or not 2 <= len(value) <= 40
+        or _SOFT.search(value)
+        or _is_language(value)
+        or ROLE.search(words[-1])
+    ):
         return None
     if _NEGATED.search(text[max(0, start - 30) : start]) or re.match(r"\s*(?:\d|€|£)", value):
         return None
@@ -241,7 +248,10 @@ def _patterns() -> tuple[tuple[str, re.Pattern[str], str], ...]:
     return tuple(
         (
             canonical,
-            re.compile(rf"(?<![\w+#.-]){re.escape(name)}(?![\w+#]|-\w)", 0 if name in CASE_MATTERS else re.IGNORECASE),
+            re.compile(
+                rf"(?<![\w+#.-]){re.escape(name)}(?![\w+#]|-\w|\s(?:der|des|von)\s)",
+                0 if name in CASE_MATTERS else re.IGNORECASE,
+            ),
             _TOKEN.findall(name.casefold())[0],
         )
         for canonical, name in spelled

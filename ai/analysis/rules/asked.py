@@ -107,7 +107,7 @@ _DEGREE: Final = re.compile(
     r")(?!\w)"
 )
 _EDUCATION_END: Final = re.compile(
-    r"\s*(?:[.;\n•|!]|\s[–—-]\s|,\s*(?:and |et |und |y |e )?(?:at least|minimum|min\.|mindestens|know|evidence|experience|erfahrung|sicher|fluent|strong|you|vous|du\b|sie\b|con |mit |skill|with \w+ years|\d|have|kenn\w*|knowledge|ideal\w*|idéal\w*|proven|several|erste|mehr\w*|gute?n?\b|vijf|drie|twee|due|tre|tres|deux|trois|ervaring|padronanza|exp\w+|justifi\w*|avec|bist|has|verfügst|een\b|almeno|minimaal|minimum)"
+    r"\s*(?:,?\s+z\.\s?B\.|,?\s+e\.g\.|[.;\n•|!]|\s[–—-]\s|,\s*(?:and |et |und |y |e )?(?:at least|minimum|min\.|mindestens|know|evidence|experience|erfahrung|sicher|fluent|strong|you|vous|du\b|sie\b|con |mit |skill|with \w+ years|\d|have|kenn\w*|knowledge|ideal\w*|idéal\w*|proven|several|erste|mehr\w*|gute?n?\b|vijf|drie|twee|due|tre|tres|deux|trois|ervaring|padronanza|exp\w+|justifi\w*|avec|bist|has|verfügst|een\b|almeno|minimaal|minimum)"
     r"|\s+(?:and|und|et|y|e|en|with|mit|plus|sowie|as well as)\s+(?:at least|\d|know\w*|experience|equivalent|fluent|strong|erste|mehrere|good|first|mindestens|minimum|Freude|Erfahrung|Lust|have|are|like|kenntnisse|a (?:valid|current|driving)|several|justifi\w*|een\b|deux|trois|un an|una?o? año|un año|dos|tres|two|three|four|five|un anno|um ano|dois|proven|solid|Du\b|du\b)"
     r"|\s+(?:is|are|ist|wird|es|est|è|required|preferred|would|will|wäre|erforderlich|obligatoire|exigé\w*|requis\w*|requerid[oa]|needed|essential|helps|is a|solltest|voraus|vorausgesetzt|souhaité\w*|obligatori\w+|minimum|necessari\w+|richiest\w+|vereist|setzen|bring\w*|mit\s+Erfahrung)\b)"
 )

@@ -194,4 +194,6 @@ def _as_company(start: int, value: str, places: frozenset[str]) -> Hit | None:
         and (ROLE.search(value) or (value.isupper() and len(value) <= 4))
     ):
         return None
+    if legal is None and re.search(rf"(?:{ROLE.pattern})$", value, re.IGNORECASE):
+        return None  # "Software Engineer" is no software house
     return Hit(value, start, start + len(value)) if 2 <= len(value) <= 100 else None

@@ -23,7 +23,7 @@ _PLACE_WORD: Final = re.compile(
     r"(?:\b(?:in|near|at|from|around|to|nach|bei|Standort|Raum|en|a|à|de|près de|cerca de|te|nabij|em|di|i|w|für|para|o|or|oder|ou|y|et|und|and)|[(,|/–—·-])\s*$"
 )
 _STRONG: Final = re.compile(
-    r"(?:\b(?:based (?:in|at)|located in|located at|(?:office|offices|site|plant|campus|branch|store|clinic|depot|team|studio|home|kitchen|project|job|position|role|work|roots?|shop|warehouse)\s+(?:in|near)|edge of|heart of|outside|hiring in|(?:am )?Standort|(?:im )?Raum|Sitz in|Dienstort(?: ist)?:?|Standorte?|"
+    r"(?:\b(?:based (?:in|at)|located in|located at|(?:office|site|plant|campus|branch|store|clinic|depot|team|studio|home|kitchen|project|job|position|role|work|roots?|shop|warehouse)\s+(?:in|near)|edge of|heart of|outside|hiring in|(?:am )?Standort|(?:im )?Raum|Sitz in|Dienstort(?: ist)?:?|Standorte?|"
     r"bas[ée]e? à|situ[ée]e? à|poste à|basado en|sede (?:de|en|di|em)|oficina (?:de|en)|centro (?:de control )?(?:de|en)|taller en|ubicad[oa] en|localizad[oa] em|near|près de|cerca de|come to|come in to|vanuit|desde|work (?:in|from)|visit us in|aus|you would come to|to our)\b\s*|📍\s*)$",
     re.IGNORECASE,
 )
@@ -104,7 +104,11 @@ def _labelled(text: str, start: int, end: int) -> Iterator[Hit]:
     for group in listed:
         pieces = [piece for piece in re.split(r"[,;]\s*", group) if piece.strip()]
         position = max(value.find(group, position), 0)
-        towns = [p.strip(" *_.") for p in pieces if re.match(TOWN, p.strip(" *_.")) and not _NOT_PLACE.search(p)]
+        towns = [
+            p.strip(" *_.0123456789")
+            for p in pieces
+            if re.match(TOWN, p.strip(" *_.0123456789")) and not _NOT_PLACE.search(p.strip(" 0123456789"))
+        ]
         if towns:
             chosen = (
                 towns[-1]
@@ -165,9 +169,12 @@ def _context(text: str, layout: Layout, start: int, end: int, title: Hit | None)
         + 0.5 * (start < 500)
     )
     score += 0.5 * (title is not None and line.start <= title.start <= line.end)
+    short = len(text[line.lead : line.end].split()) <= 12
+    score += 0.7 * (title is not None and short and 0 <= line.start - title.start < 200)
+    score -= 0.7 * (layout.kind_at(start) == "about")
     score -= 2.0 * bool(
         re.search(
-            r"travel|reise|offices in|customers? in|clients? in|plants? in|also in|headquarter|HQ\b|founded in|déplacement|Niederlassungen|between|zwischen|entre",
+            r"travel|reise|offices in|offices (?:across|throughout)|Standorten in|bureaux à|oficinas en|customers? in|clients? in|plants? in|also in|headquarter|HQ\b|founded in|déplacement|Niederlassungen|between|zwischen|entre",
             before,
             re.IGNORECASE,
         )

@@ -31,7 +31,7 @@ _LEADIN: Final = re.compile(
     re.IGNORECASE,
 )
 _WANTED: Final = re.compile(
-    r"\s+(?:wanted|needed|required|gesucht|sought|urgently|se busca|recherchée?|x\s?\d+|\d+\s?[–-]\s?\d+\s?%|\d{2,3}\s?%)(?!\w).*$",
+    r"\s+(?:wanted|needed|required|gesucht|sought|urgently|se busca|recherchée?|job (?:description|posting|ad)|Stellenbeschreibung|fiche de poste|x\s?\d+|\d+\s?[–-]\s?\d+\s?%|\d{2,3}\s?%)(?!\w).*$",
     re.IGNORECASE,
 )
 _END: Final = re.compile(
