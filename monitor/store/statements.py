@@ -10,6 +10,7 @@ A file is plain SQL with `$name` parameters and marker lines of its own:
     -- :each metric         repeated for every item of the list `metric`, `{metric}` replaced by the item
     , avg({metric}) AS {metric}_avg
     -- :end
+    -- :use log_filter      `parts/log_filter.sql` stands here
 
 Sections nest. Items of an `:each` are identifiers (`[a-z][a-z0-9_]*`), so no text of a user reaches the SQL.
 """
@@ -25,7 +26,7 @@ from monitor.store.interface import ParamValue
 
 QUERIES: Final = Path(__file__).parent / "queries"
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
-_MARKER = re.compile(r"\s*--\s*:(if|else|each|end)\b\s*([a-z][a-z0-9_]*)?\s*$")
+_MARKER = re.compile(r"\s*--\s*:(if|else|each|end|use)\b\s*([a-z][a-z0-9_]*)?\s*$")
 _PARAM = re.compile(r"(?<![\w$])\$([a-z][a-z0-9_]*)")
 
 
@@ -83,11 +84,11 @@ class Statements:
         if parsed is None:
             if not _NAME.fullmatch(name) or not (path := self._folder / f"{name}.sql").is_file():
                 raise QueryError(f"There is no query named {name!r}.", hint=f"Known: {', '.join(self.names())}.")
-            parsed = self._parsed[name] = _parse(name, path.read_text(encoding="utf-8"))
+            parsed = self._parsed[name] = _parse(name, path.read_text(encoding="utf-8"), self._folder / "parts")
         return parsed
 
 
-def _parse(name: str, text: str) -> _Section:
+def _parse(name: str, text: str, parts: Path) -> _Section:
     root = _Section("all")
     stack = [root]
     current = root.body
@@ -102,6 +103,8 @@ def _parse(name: str, text: str) -> _Section:
             current.append(section)
             stack.append(section)
             current = section.body
+        elif word == "use" and (parts / f"{subject}.sql").is_file():
+            current += _parse(subject, (parts / f"{subject}.sql").read_text(encoding="utf-8"), parts).body
         elif word == "else" and stack[-1].kind == "if" and stack[-1].otherwise is None:
             current = stack[-1].otherwise = []
         elif word == "end" and len(stack) > 1:

@@ -62,8 +62,28 @@ def test_wrong_names_are_told(folder: Path) -> None:
     assert "ignored" not in statements.parameters("one")
 
 
+def test_a_part_stands_where_it_is_used(folder: Path) -> None:
+    """What several queries share is written once: its sections and parameters are theirs, and it is no query itself."""
+    (folder / "parts").mkdir()
+    (folder / "parts" / "shared.sql").write_text("-- :if low\nAND a >= $low\n-- :end\n")
+    (folder / "two.sql").write_text("SELECT 1\n-- :if flag\n-- :use shared\n-- :end\nLIMIT 1\n")
+    statements = Statements(folder)
+    assert statements.names() == ["one", "two"]
+    assert statements.parameters("two") == {"flag", "low"}
+    assert statements.render("two", {"flag": True, "low": 3}) == ("SELECT 1\nAND a >= $low\nLIMIT 1", {"low": 3})
+    assert statements.render("two", {"low": 3}) == ("SELECT 1\nLIMIT 1", {})
+
+
 @pytest.mark.parametrize(
-    "text", ["-- :end\n", "-- :if a\n", "-- :else\n", "-- :if\n-- :end\n", "-- :if a\n-- :else\n-- :else\n-- :end"]
+    "text",
+    [
+        "-- :use nothing\n",
+        "-- :end\n",
+        "-- :if a\n",
+        "-- :else\n",
+        "-- :if\n-- :end\n",
+        "-- :if a\n-- :else\n-- :else\n-- :end",
+    ],
 )
 def test_misplaced_markers_are_errors(tmp_path: Path, text: str) -> None:
     """A file whose sections do not close properly fails when loaded, not at some user's query."""
@@ -81,7 +101,7 @@ def test_both_engines_define_the_same_functions() -> None:
     assert shared("duckdb") == shared("clickhouse")
 
 
-@pytest.mark.parametrize("path", sorted(QUERIES.glob("*.sql")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(QUERIES.rglob("*.sql")), ids=lambda path: path.stem)
 def test_queries_speak_the_shared_dialect(path: Path) -> None:
     """A query file calls shared `wk_` functions and standard SQL, nothing of one engine."""
     sql = re.sub(r"'(?:[^']|'')*'", "''", re.sub(r"--.*", "", path.read_text()))
