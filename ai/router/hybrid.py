@@ -16,6 +16,7 @@ from ai.records import CallRecord
 from ai.router.breaker import BreakerPolicy, BreakerState, CircuitBreaker
 from ai.router.drift import DriftAlarm
 from ai.router.live import LiveFigures, LiveWindow
+from ai.router.noted import Tag, record_of
 from ai.router.policy import Choice, Policy, Standing, choose
 from ai.types import DEFAULT_DEADLINES, Deadlines, GenRequest, LoadSpec, Message
 
@@ -228,7 +229,7 @@ class HybridAIBackend:
             slot.breaker.succeeded()
 
     async def _try(
-        self, slot: _Slot, request: GenRequest, share_s: float, cancel: asyncio.Event | None, tag: tuple[str, int, str]
+        self, slot: _Slot, request: GenRequest, share_s: float, cancel: asyncio.Event | None, tag: Tag
     ) -> Completion:
         began, ts = time.perf_counter(), time.time_ns() // 1000
         try:
@@ -305,33 +306,15 @@ class HybridAIBackend:
     def _note(  # noqa: PLR0913 - one record's parts
         self,
         slot: _Slot,
-        tag: tuple[str, int, str],
+        tag: Tag,
         ts: int,
         seconds: float,
         *,
         done: Completion | None = None,
         error: BackendError | None = None,
     ) -> None:
-        final = done.final if done else None
-        rate = final.generation_rate() if final else None
-        usage = final.usage if final else None
-        record = CallRecord(
-            call=tag[0],
-            attempt=tag[1],
-            ts=ts,
-            purpose=self._purpose,
-            backend=slot.backend.name,
-            engine=str(slot.backend.engine),
-            model=(final.model if final else "") or slot.spec.model,
-            outcome="answered" if error is None else type(error).__name__,
-            message="" if error is None else error.message,
-            total_s=seconds,
-            ttft_s=final.timings.ttft.value if final and final.timings.ttft else None,
-            tokens_per_s=rate.value if rate else None,
-            tokens_per_s_origin=rate.origin if rate else None,
-            prompt_tokens=int(usage.prompt_tokens.value) if usage and usage.prompt_tokens else None,
-            completion_tokens=int(usage.completion_tokens.value) if usage and usage.completion_tokens else None,
-            explanation=tag[2],
+        record = record_of(
+            tag, ts, seconds, purpose=self._purpose, backend=slot.backend, model=slot.spec.model, done=done, error=error
         )
         alarms = slot.live.add(record)
         if self._sink is not None:

@@ -7,6 +7,9 @@ import pytest
 from ai.backends.llamacpp_embedded import LlamaCppBackend
 from tests.ai.kit import LoopThread
 
+_FRESH = httpx.Limits(max_keepalive_connections=0)
+"""A kept connection may be closed by the server while it is chosen, on a busy machine."""
+
 
 def test_the_real_client_talks_to_the_worker(llama: LlamaCppBackend, engine_loop: LoopThread) -> None:
     """Models, a streamed answer with usage, a schema, and the error for a long prompt."""
@@ -14,7 +17,7 @@ def test_the_real_client_talks_to_the_worker(llama: LlamaCppBackend, engine_loop
     assert running is not None
 
     async def go() -> None:
-        http_client = httpx.AsyncClient(transport=httpx.AsyncHTTPTransport(uds=running.socket))
+        http_client = httpx.AsyncClient(transport=httpx.AsyncHTTPTransport(uds=running.socket, limits=_FRESH))
         async with openai.AsyncOpenAI(
             base_url="http://worker/v1", api_key=running.key, http_client=http_client, max_retries=0
         ) as client:
@@ -43,7 +46,7 @@ def test_the_real_client_is_refused_without_the_key(llama: LlamaCppBackend, engi
     assert running is not None
 
     async def go() -> None:
-        http_client = httpx.AsyncClient(transport=httpx.AsyncHTTPTransport(uds=running.socket))
+        http_client = httpx.AsyncClient(transport=httpx.AsyncHTTPTransport(uds=running.socket, limits=_FRESH))
         async with openai.AsyncOpenAI(
             base_url="http://worker/v1", api_key="guess", http_client=http_client, max_retries=0
         ) as client:
