@@ -176,7 +176,7 @@ class Hub:
         with self._recent_lock:
             recent = [record for _, record in self._recent]
         subscriber.offer(recent)
-        subscriber.put(encode({"t": "following", "logs": subscriber.wants.logs}))
+        subscriber.put(encode({"t": "following", "logs": subscriber.wants.logs, "tag": subscriber.wants.logs_tag}))
 
     def publish_tick(self, frame: Mapping[str, Any]) -> None:
         """Send the reading of the machine, and what changed among the processes.
@@ -232,10 +232,12 @@ class Hub:
             await asyncio.sleep(LOG_INTERVAL_S)
             for subscriber in tuple(self._subscribers):
                 records, dropped = subscriber.take()
+                tag = subscriber.wants.logs_tag
                 self.records_dropped += dropped
                 for start in range(0, len(records) or (1 if dropped else 0), FRAME_RECORDS):
                     rows = [self._record_json(record) for record in records[start : start + FRAME_RECORDS]]
-                    subscriber.put(encode({"t": "logs", "records": rows, "dropped": dropped if start == 0 else 0}))
+                    told = {"records": rows, "dropped": dropped if start == 0 else 0, "tag": tag}
+                    subscriber.put(encode({"t": "logs", **told}))
 
     def _mend(self, subscriber: Subscriber) -> None:
         """Send the last minutes again to one who lost frames, so that no line breaks where no sample is missing."""

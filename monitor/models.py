@@ -600,12 +600,17 @@ class Status(Shape):
 
 
 class Subscription(Shape):
-    """What a subscriber of `/v1/live` wants; `logs` holds the filters of the log API, or null for none."""
+    """What a subscriber of `/v1/live` wants.
+
+    `logs` holds the filters of the log API, or null for none; frames of records carry `logs_tag` back, so that those of an
+    earlier filter are known.
+    """
 
     host: bool = True
     processes: bool = False
     status: bool = True
     logs: dict[str, Any] | None = None
+    logs_tag: int = 0
     history_s: int = Field(default=300, ge=0, le=3600)
 
 

@@ -4,7 +4,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TextIO
 
 import pytest
 
@@ -84,6 +84,35 @@ def test_a_line_reaches_the_subscriber(api: Client, running_agent: Any) -> None:
             seen += [record["message"] for record in frame["records"]]
         assert seen
         assert all("wanted" in message for message in seen)
+
+
+def test_nothing_is_missing_between_the_store_and_the_stream(api: Client, running_agent: Any) -> None:
+    """A record already told to others, but not stored yet, comes to one who subscribes now and asks the store at once."""
+    path = running_agent.logs_dir / "seam.log"
+    wish = Subscription(host=False, status=False, logs={"q": "seam"}, history_s=1)
+
+    def messages(frame: dict[str, Any]) -> set[str]:
+        return {record["message"] for record in frame.get("records", [])}
+
+    def write(out: TextIO, line: str) -> None:
+        out.write(f"2026-11-20 10:00:00,000 INFO seam: {line}\n")
+        out.flush()
+
+    with path.open("a", encoding="utf-8") as out, api.live(wish) as first:
+        write(out, "seam begins")
+        deadline = time.monotonic() + 20
+        while not api.log_count({"q": "seam begins"}).count and time.monotonic() < deadline:
+            time.sleep(0.05)
+        for tag in range(1, 6):
+            line = f"seam {tag} of 5"
+            write(out, line)
+            until(first, lambda f, line=line: line in messages(f))
+            with api.live(wish.model_copy(update={"logs_tag": tag})) as second:
+                stored = {record.message for record in api.log_records({"q": "seam"}).records}
+                while line not in stored:
+                    frame = until(second, lambda f: f["t"] == "logs", 5)
+                    assert frame["tag"] == tag
+                    stored |= messages(frame)
 
 
 def test_wrong_wishes_are_answered(api: Client) -> None:

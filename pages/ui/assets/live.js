@@ -30,13 +30,14 @@ class Hub extends EventTarget {
     this.agent = { state: "unknown", since: null };
     this.offlineSince = null;
     this.asked = "";
+    this.logsTag = 0; // the newest of those given out for `want.logs_tag`, one each time records are asked for
     this.due = new Set();
     document.addEventListener("visibilitychange", () => this.#visibility());
     addEventListener("online", () => this.#retry());
     setInterval(() => this.#watch(), 1000);
   }
 
-  /** Ask for `{host, processes, status, logs, history_s}`; call `close()` when done, `update(want)` to change it. */
+  /** Ask for `{host, processes, status, logs, logs_tag, history_s}`; call `close()` when done, `update(want)` to change it. */
   subscribe(want) {
     const subscription = { want };
     this.subscriptions.add(subscription);
@@ -84,12 +85,12 @@ class Hub extends EventTarget {
   }
 
   #merged() {
-    const want = { host: false, processes: false, status: false, logs: null, history_s: HISTORY_S };
+    const want = { host: false, processes: false, status: false, logs: null, logs_tag: 0, history_s: HISTORY_S };
     for (const { want: one } of this.subscriptions) {
       want.host ||= Boolean(one.host);
       want.processes ||= Boolean(one.processes);
       want.status ||= Boolean(one.status);
-      want.logs ??= one.logs ?? null;
+      if (one.logs && !want.logs) Object.assign(want, { logs: one.logs, logs_tag: one.logs_tag });
       want.history_s = Math.max(want.history_s, one.history_s ?? 0);
     }
     return want;

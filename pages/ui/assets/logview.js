@@ -29,7 +29,7 @@ class LogView {
     this.tail = true;
     this.#build();
     this.subscription = this.hub.subscribe({ host: true, status: true });
-    this.off = [markStale(host), this.hub.on("logs", (message) => this.#stream(message)), this.hub.on("following", () => this.#again()), this.hub.on("pause", (paused) => this.#paused(paused)), this.hub.on("second", () => this.#foot())];
+    this.off = [markStale(host), this.hub.on("logs", (message) => this.#stream(message)), this.hub.on("following", ({ tag }) => tag === this.tag && this.#again()), this.hub.on("pause", (paused) => this.#paused(paused)), this.hub.on("second", () => this.#foot())];
     const follow = () => this.#follow();
     addEventListener("popstate", follow); // a link elsewhere on the page, or "back", names another record
     this.off.push(() => removeEventListener("popstate", follow));
@@ -87,7 +87,8 @@ class LogView {
   async #load() {
     this.abort?.abort();
     const abort = (this.abort = new AbortController());
-    this.subscription.update({ host: true, status: true, logs: this.data.live ? this.data.filters : null });
+    this.tag = this.hub.logsTag += 1; // so that the agent is asked anew, also for the filters of the page before
+    this.subscription.update({ host: true, status: true, logs: this.data.live ? this.data.filters : null, logs_tag: this.tag });
     this.loading = true;
     this.asking = false;
     this.pending = [];
@@ -185,8 +186,8 @@ class LogView {
     this.#flush();
   }
 
-  #stream({ records, dropped }) {
-    if (!this.data?.live) return;
+  #stream({ records, dropped, tag }) {
+    if (!this.data?.live || tag !== this.tag) return; // it was on its way when the filter changed
     this.dropped += dropped ?? 0;
     for (const record of records) this.pending.push(record);
     if (this.pending.length > MOST) this.#tooMany();
