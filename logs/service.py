@@ -236,6 +236,12 @@ class LogService:
         """Wait until what has been read is stored; False when it takes longer."""
         return self._committer.flush(timeout_s)
 
+    def awaits(self, file_id: int, pos: int) -> bool:
+        """Whether a record there may have been shown but is not stored yet."""
+        with self._lock:
+            state = self._follower.states.get(file_id)
+            return state is not None and pos >= state.stored_to
+
     def _scan(self) -> None:
         while not self._stopping.is_set():
             found = list(self._discovery.scan().values())

@@ -1,9 +1,10 @@
 """Log records: search, counts, neighbours, sources, and files to read in."""
 
 import asyncio
-from collections.abc import Mapping
+import time
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
@@ -17,6 +18,10 @@ from monitor.errors import ConfigError, StoreError
 
 FLAG = {"description": "0 or 1."}
 READY_S = 10.0
+STORED_S = 3.0
+"""How long one waits for a record that was told but is not stored yet."""
+STORED_EVERY_S = 0.1
+Found = TypeVar("Found")
 FILTER_KEYS = ("q", "regex", "raw", "case", "level", "levels", "source", "pid", "run", "since", "until")
 
 
@@ -124,10 +129,22 @@ def _searches(router: APIRouter, context: Context) -> None:
 
 
 def _records(router: APIRouter, context: Context) -> None:
+    async def stored(record: str, look: Callable[[], Awaitable[Found]]) -> Found:
+        """What `look` finds; a record is on the screens before it is in the store, so one that is on its way is waited for."""
+        deadline = time.monotonic() + STORED_S
+        found = await look()
+        file_id, _, pos = record.partition(":")
+        while not found and time.monotonic() < deadline and (service := context.logs()) is not None:
+            if not await asyncio.to_thread(service.awaits, int(file_id), int(pos)):
+                return await look()
+            await asyncio.sleep(STORED_EVERY_S)
+            found = await look()
+        return found
+
     @router.get("/records/{record}", response_model=models.RecordDetail, summary="One record, whole")
     async def one(request: Request, record: str) -> Response:
         """With its fields, its original and its file."""
-        found = await asked(request, context.store, lambda store: search.record(store, record))
+        found = await stored(record, lambda: asked(request, context.store, lambda store: search.record(store, record)))
         if found is None:
             raise _no_record(record)
         return json_answer(found)
@@ -140,7 +157,9 @@ def _records(router: APIRouter, context: Context) -> None:
         after: Annotated[int, Query(ge=0, le=1000)] = 20,
     ) -> Response:
         """In the same file, in its order."""
-        found = await asked(request, context.store, lambda store: search.context(store, record, before, after))
+        found = await stored(
+            record, lambda: asked(request, context.store, lambda store: search.context(store, record, before, after))
+        )
         if not found:
             raise _no_record(record)
         return json_answer({"records": [record_json(item) for item in found]})

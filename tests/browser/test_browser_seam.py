@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import IO
 
 import pytest
 from playwright.sync_api import expect
@@ -13,18 +14,31 @@ from tests.browser.conftest import Watch, Window, until
 pytestmark = pytest.mark.browser
 
 
+@pytest.fixture
+def log(watch: Watch) -> Iterator[IO[str]]:
+    """A followed log of these tests alone."""
+    with (watch.place / f"seam-{time.monotonic_ns()}.log").open("a", encoding="utf-8") as out:
+        yield out
+
+
+def write(log: IO[str], *lines: str) -> None:
+    """Append lines."""
+    log.writelines(f"{line}\n" for line in lines)
+    log.flush()
+
+
 @contextmanager
-def steady_writer(watch: Watch, word: str) -> Iterator[list[int]]:
+def steady_writer(log: IO[str], word: str) -> Iterator[list[int]]:
     """Eight numbered lines a second until the block ends; answers the numbers written so far."""
     stop, numbers = threading.Event(), list[int]()
 
-    def write() -> None:
+    def keep_writing() -> None:
         while not stop.wait(0.125):
             at = time.strftime("%Y-%m-%d %H:%M:%S")
-            watch.write(f"{at},000 INFO seam: {word} {len(numbers)} was written")
+            write(log, f"{at},000 INFO seam: {word} {len(numbers)} was written")
             numbers.append(len(numbers))
 
-    thread = threading.Thread(target=write, name="steady-writer")
+    thread = threading.Thread(target=keep_writing, name="steady-writer")
     thread.start()
     try:
         yield numbers
@@ -33,10 +47,10 @@ def steady_writer(watch: Watch, word: str) -> Iterator[list[int]]:
         thread.join()
 
 
-def test_no_record_is_missing_where_the_stream_begins(watch: Watch, window: Window) -> None:
+def test_no_record_is_missing_where_the_stream_begins(watch: Watch, window: Window, log: IO[str]) -> None:
     """A page opened while lines are written shows every one of them, whether the store or the stream brought it."""
     word = "hawser"
-    with steady_writer(watch, word) as numbers:
+    with steady_writer(log, word) as numbers:
         until(lambda: watch.api("logs/count", q=word)["count"] >= 8, "the writer's lines are stored")
         page = window.open(f"/logs?q={word}")
         expect(page.locator(".log-row:not([hidden])").first).to_be_visible()
@@ -50,13 +64,14 @@ def test_no_record_is_missing_where_the_stream_begins(watch: Watch, window: Wind
     assert seen[0] < shown_at
 
 
-def test_a_traceback_that_grows_is_shown_grown(watch: Watch, window: Window) -> None:
+def test_a_traceback_that_grows_is_shown_grown(watch: Watch, window: Window, log: IO[str]) -> None:
     """The lines that follow a record already on the screen are added to it."""
-    page = window.open("/logs?q=bowline")
-    expect(page.get_by_role("log")).to_be_visible()
     at = time.strftime("%Y-%m-%d %H:%M:%S")
-    watch.write(f"{at},000 ERROR seam: bowline failed")
+    write(log, f"{at},000 INFO seam: bowline begins")
+    until(lambda: watch.api("logs/count", q="bowline")["count"] == 1, "the file is followed")
+    page = window.open("/logs?q=bowline")
+    write(log, f"{at},000 ERROR seam: bowline failed")
     row = page.locator(".log-row:not([hidden])").filter(has_text="bowline failed")
     expect(row).to_be_visible()
-    watch.write("Traceback (most recent call last):", '  File "knot.py", line 1, in tie', "ValueError: loose")
+    write(log, "Traceback (most recent call last):", '  File "knot.py", line 1, in tie', "ValueError: loose")
     expect(row).to_contain_text("4 lines")

@@ -87,7 +87,7 @@ def test_a_line_reaches_the_subscriber(api: Client, running_agent: Any) -> None:
 
 
 def test_nothing_is_missing_between_the_store_and_the_stream(api: Client, running_agent: Any) -> None:
-    """A record already told to others, but not stored yet, comes to one who subscribes now and asks the store at once."""
+    """A record told, but not stored yet, can be opened, and comes to one who subscribes now and asks the store at once."""
     path = running_agent.logs_dir / "seam.log"
     wish = Subscription(host=False, status=False, logs={"q": "seam"}, history_s=1)
 
@@ -106,7 +106,11 @@ def test_nothing_is_missing_between_the_store_and_the_stream(api: Client, runnin
         for tag in range(1, 6):
             line = f"seam {tag} of 5"
             write(out, line)
-            until(first, lambda f, line=line: line in messages(f))
+            told = until(first, lambda f, line=line: line in messages(f))
+            record = next(record["id"] for record in told["records"] if record["message"] == line)
+            if tag == 1:  # it can be opened at once, too
+                assert api.log_record(record).message == line
+                continue
             with api.live(wish.model_copy(update={"logs_tag": tag})) as second:
                 stored = {record.message for record in api.log_records({"q": "seam"}).records}
                 while line not in stored:
