@@ -156,7 +156,7 @@ def test_who_begins_to_follow_gets_what_may_not_be_stored_yet() -> None:
         comer.want(Subscription(host=False, status=False, logs={}), Every())
         hub.follow(comer)
         hub.publish_records([{"id": "c"}])
-        assert await frames(comer) == [{"t": "following", "logs": {}}]
+        assert await frames(comer) == [{"t": "following", "logs": {}, "tag": 0}]
         assert comer.take() == ([{"id": "a"}, {"id": "b"}, {"id": "c"}], 0)
 
     asyncio.run(scenario())
