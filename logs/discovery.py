@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
+from logs.ours import Ours
 from logs.text import looks_like_text
 
 _LOG_NAME: Final = re.compile(
@@ -16,11 +17,19 @@ _LOG_NAME: Final = re.compile(
     re.IGNORECASE,
 )
 _NO_LOG: Final = re.compile(
-    r"(?:\.(?:db|sqlite\d?|db3|duckdb|wal|shm|lock|lck|pid|sock|swp|swo|tmp|part|crdownload|parquet|arrow|feather|npy|npz|pt|pth|bin|gguf|safetensors|pyc|so|png|jpe?g|gif|mp4|mkv|zip|gz|zst|xz|bz2|7z|tar"
+    r"(?:/core(?:\.\d+)?|\.(?:db|sqlite\d?|db3|duckdb|wal|shm|lock|lck|pid|sock|swp|swo|tmp|part|crdownload|parquet|arrow|feather|npy|npz|pt|pth|bin|gguf|safetensors|pyc|so|png|jpe?g|gif|mp4|mkv|zip|gz|zst|xz|bz2|7z|tar"
     r"|ipynb|pickle|pkl|cache|idx|pack|journal|ldb|sst|history|csv|tsv|html?|py|js|css|md|toml|ya?ml)|-wal|-journal|-shm|_history|~)$",
     re.IGNORECASE,
 )
 _SKIP: Final = ("/dev/", "/proc/", "/sys/", "/run/lock/", "/memfd:")
+_BROWSER: Final = re.compile(
+    r"(?:google-)?chrom|brave|msedge|firefox|opera|vivaldi|Web Content|Isolated Web|Socket Process", re.IGNORECASE
+)
+"""Programs whose profiles are full of files that look like logs, and are none that a person reads."""
+_INTERPRETER: Final = re.compile(
+    r"python[\d.]*|pypy[\d.]*|node|ruby|perl|java|bash|sh|dash|zsh|php[\d.]*|Rscript|deno|bun|uv"
+)
+_STORE_FILE: Final = re.compile(r"(?:\d{6,}\.log|LOG(?:\.old.*)?)$")
 _APPEND: Final = os.O_APPEND
 _SNIFF: Final = 1024
 
@@ -61,15 +70,17 @@ class Discovery:
         self._discover = discover
         self._proc = proc
         self._verdicts: dict[tuple[int, int, str], bool] = {}
+        self._ours = Ours(proc)
         self._uid = os.geteuid()
 
     def scan(self) -> dict[tuple[int, int], Found]:
         """What is there now, by (device, inode): a file with two names is one."""
         found: dict[tuple[int, int], Found] = {}
         if self._discover:
-            own = self._own_pids() | {os.getpid()}
-            for pid in self._pids():
-                if pid not in own:
+            pids = self._pids()
+            self._ours.look(pids, self._own_pids() | {os.getpid()})
+            for pid in pids:
+                if pid not in self._ours.pids:
                     self._open_files(pid, found)
         for pattern in self._globs:
             for path in sorted(glob.iglob(pattern, recursive=True)):  # noqa: PTH207 - absolute patterns
@@ -117,13 +128,20 @@ class Discovery:
         if flags & os.O_ACCMODE == os.O_RDONLY:
             return
         key = (status.st_dev, status.st_ino)
+        if key in self._ours.files:
+            return
         known = found.get(key)
         if known is not None:
             if pid not in known.pids:
                 known.pids.append(pid)
             return
-        if self._is_log(path, key, status.st_size, strong=bool(flags & _APPEND) or fd in {"1", "2"}):
-            found[key] = Found(path, *key, "open", _name_of(self._proc, pid), [pid])
+        output = fd in {"1", "2"}
+        if not output and _of_a_store(path):
+            return
+        if self._is_log(path, key, status.st_size, strong=bool(flags & _APPEND) or output):
+            name = _name_of(self._proc, pid)
+            if output or not _BROWSER.match(name) or "debug" in path:
+                found[key] = Found(path, *key, "open", name, [pid])
 
     def _is_log(self, path: str, key: tuple[int, int], size: int, *, strong: bool) -> bool:
         verdict = self._verdicts.get((*key, path))
@@ -173,8 +191,29 @@ def _flags(info: bytes) -> int:
 
 
 def _name_of(proc: str, pid: int) -> str:
+    """What a person calls the process: its program, or what an interpreter runs."""
     with open(f"{proc}/{pid}/comm", "rb") as comm:  # noqa: PTH123
-        return comm.read().decode("utf-8", "replace").strip()
+        name = comm.read().decode("utf-8", "replace").strip()
+    if _INTERPRETER.fullmatch(name) is None:
+        return name
+    with open(f"{proc}/{pid}/cmdline", "rb") as command:  # noqa: PTH123
+        words = command.read(4096).decode("utf-8", "replace").split("\0")[1:]
+    for number, word in enumerate(words):
+        if word in {"-m", "-jar"} and number + 1 < len(words):
+            return os.path.splitext(os.path.basename(words[number + 1]))[0] or name  # noqa: PTH119, PTH122
+        if word in {"-c", "-e"}:
+            break
+        if word and not word.startswith("-"):
+            return os.path.splitext(os.path.basename(word))[0] or name  # noqa: PTH119, PTH122
+    return name
+
+
+def _of_a_store(path: str) -> bool:
+    """Whether it is the write-ahead log or the notes of a LevelDB or RocksDB store: the former is no text, the notes of a LevelDB tell a person nothing."""
+    folder, name = os.path.split(path)
+    if _STORE_FILE.match(name) is None or not os.path.exists(f"{folder}/CURRENT"):  # noqa: PTH110
+        return False
+    return name[0].isdigit() or not any(other.startswith("OPTIONS-") for other in os.listdir(folder))  # noqa: PTH208
 
 
 def _sniff(path: str, key: tuple[int, int]) -> bool:

@@ -8,7 +8,7 @@ from typing import Any, Final
 import pyarrow as pa
 
 from logs import identity, rotation
-from logs.attribution import Writers
+from logs.attribution import Writers, holders_of
 from logs.bulk import boundary_before
 from logs.charset import UTF8, charset_of
 from logs.checkpoint import BACKFILLING, DONE, GONE, LIVE, FileState
@@ -133,7 +133,8 @@ class Follower:
             state = self._new_state(fd, status, found, generation)
         else:
             resumed = around.rows_behind(state.file_id, state.stored_to)
-        writers = Writers(around.run_of_pid, around.now)
+        key = (status.st_dev, status.st_ino)
+        writers = Writers(around.run_of_pid, around.now, lambda: holders_of(*key))
         writers.update(found.pids)
         parser = around.live_parser()
         parser.charset = charset_of(identity.read_at(fd, 2, 0))

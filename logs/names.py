@@ -6,6 +6,19 @@ from typing import Final
 
 _ROTATED: Final = re.compile(r"(?:[.\-_](?:\d{1,4}|\d{8}(?:[-_]?\d{4,6})?|\d{4}-\d\d-\d\d(?:[_T\-][\d\-:.]+)?))+$")
 _SUFFIX: Final = re.compile(r"\.(?:log|txt|out|err|jsonl|ndjson|json)$", re.IGNORECASE)
+_RANDOM: Final = re.compile(
+    r"(?=[^/]*\d)[0-9a-f]{8,}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|tmp[\w\-]{6,10}|\d{5,}|(?=(?:\D*\d){3})(?=[^a-z]*[a-z])[A-Za-z0-9_]{16,}",
+    re.IGNORECASE,
+)
+"""What a program made up: hashes, UUIDs, names of temporary files."""
+_RANDOM_END: Final = re.compile(
+    r"[._\-](?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|(?=[^/]*\d)[0-9a-f]{8,}|tmp[\w\-]{6,10}|\d{5,})$",
+    re.IGNORECASE,
+)
+_ANYWHERE: Final = frozenset(
+    {"tmp", "var", "log", "logs", "home", "root", "run", "data", "mnt", "opt", "srv", "usr", "out", "output"}
+)
+"""Folders that tell nothing."""
 _VAGUE: Final = frozenset(
     {
         "log",
@@ -69,12 +82,28 @@ def _key(path: str) -> str:
 
 
 def _candidates(base: str, process: str) -> list[str]:
+    """From the shortest that a person recognises to the whole path."""
     parts = [_clean(part) for part in base.split("/") if part]
     stem = parts[-1] if parts else "log"
+    plain = _RANDOM_END.sub("", stem)
     longer = ["/".join(parts[-number:]) for number in range(2, len(parts) + 1)]
-    if stem.lower() in _VAGUE:
-        return [*longer[:1], *([f"{process}/{stem}"] if process else []), *longer[1:], base]
-    return [stem, *longer, base]
+    if stem.lower() not in _VAGUE and plain.lower() not in _VAGUE and not _RANDOM.fullmatch(stem):
+        shorter = [plain] if plain == stem else [plain, stem[: len(plain) + 5]]
+        return [*shorter, stem, *longer, base]
+    told = plain if plain.lower() in _VAGUE or not _RANDOM.fullmatch(stem) else _short(stem)
+    folders = parts[:-1]
+    speaking = [folder for folder in folders if not _RANDOM.fullmatch(folder) and folder.lower() not in _ANYWHERE]
+    random = "/".join(_short(folder) for folder in folders if _RANDOM.fullmatch(folder))
+    owner = _clean(process)
+    near = [f"{folders[-1]}/{told}"] if folders and folders[-1] in speaking else []
+    owned = [f"{owner}/{told}", f"{owner}/{random or _short(stem)}/{told}"] if owner else []
+    told_by = [f"{speaking[-1]}/{told}", f"{speaking[-1]}/{random}/{told}"] if speaking and random else []
+    return [*near, *owned, *told_by, *longer, base]
+
+
+def _short(part: str) -> str:
+    """The beginning of a random name, as people write it."""
+    return part[:4] if _RANDOM.fullmatch(part) else part
 
 
 def _clean(part: str) -> str:
