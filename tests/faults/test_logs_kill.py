@@ -1,5 +1,6 @@
 """The watch killed with -9 while it reads logs: nothing is lost, nothing is stored twice."""
 
+import math
 import random
 import subprocess
 import sys
@@ -102,3 +103,61 @@ def test_killed_at_random_nothing_is_lost_or_doubled(tmp_path: Path) -> None:
     assert {key: count for key, count in seen.items() if count != 1} == {}
     assert expected - set(seen) == set()
     assert all(row["lines"] == (2 if int(row["message"].split()[0][2:]) % 7 == 0 else 1) for row in rows)
+
+
+INGEST = """
+import sys, time
+from pathlib import Path
+from monitor.lean import without
+without("pandas")
+import logs, logs.bulk, logs.delivery, logs.jobs
+from monitor.masking import Masker
+from monitor.store.opening import open_store
+logs.jobs.POOL_BYTES, logs.bulk.PIECE, logs.delivery.ROWS_A_COMMIT = 1, 100_000, 2_000
+def now(): return time.time_ns() // 1000
+store = open_store(Path(sys.argv[1]), limit_bytes=1 << 32, now=now)
+service = logs.LogService(store=store, commit=store.write, settings=logs.LogSettings(discover=False, journal=False), host="h", boot_id="b",
+                          run_of_pid=lambda pid: None, own_pids=set, mask=Masker().mask_text, now=now, on_records=lambda records: None)
+service.start()
+job = service.ingest([sys.argv[2]])
+while service.ingest_state(job)["state"] == "running":
+    print(service.ingest_state(job)["bytes"], flush=True)
+    time.sleep(0.005)
+print(service.ingest_state(job)["state"], flush=True)
+service.stop()
+store.close()
+"""
+
+
+def test_an_ingest_killed_at_random_loses_and_doubles_nothing(tmp_path: Path) -> None:
+    """A file read by several processes, in batches cut in the middle of pieces, killed four times: every line is stored once, with its number."""
+    rng = random.Random(5)
+    data, path, count = tmp_path / "data", tmp_path / "app.log", 40_000
+    data.mkdir()
+    with path.open("w") as file:
+        for number in range(count):
+            file.write(
+                f"2026-03-01 10:00:00,{number % 1000:03d} - app.w - INFO - n={number} {'x' * rng.randrange(60)}\n"
+            )
+            if number % 50 == 0:
+                file.write("  and more\n")
+    for attempt in range(5):
+        command = [sys.executable, "-c", INGEST, str(data), str(path)]
+        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as child:
+            assert child.stdout is not None
+            until = path.stat().st_size * (attempt + rng.random()) / 5 if attempt < 4 else math.inf
+            said = "0"
+            while said.strip().isdigit() and int(said) < until:
+                said = child.stdout.readline()
+            if attempt < 4:
+                child.kill()
+            else:
+                assert said == "done\n"
+    store = open_store(data, limit_bytes=1 << 32, now=lambda: time.time_ns() // 1000)
+    try:
+        rows = store.select("SELECT message, line_no, lines FROM log_records ORDER BY pos", limit=10**6).to_pylist()
+    finally:
+        store.close()
+    assert [int(row["message"].split()[0][2:]) for row in rows] == list(range(count))
+    assert [row["line_no"] for row in rows] == [1 + number + -(-number // 50) for number in range(count)]
+    assert sum(row["lines"] for row in rows) == count + count // 50
