@@ -8,7 +8,7 @@ import { live, markStale } from "./live.js";
 class Footer {
   constructor(host) {
     this.hub = live();
-    this.lines = [el("div", { class: "one-line text" }), el("div"), el("div")];
+    this.lines = [el("div", { class: "text", style: "overflow-wrap:anywhere" }), el("div"), el("div")];
     this.processes = tally("processes", {}, "processes");
     this.errors = tally("logs", { levels: "fatal,error" }, "errors, 10 min");
     this.engines = tally("ai", {}, "engines ready");
