@@ -21,7 +21,7 @@ from logs.numbering import numbers_at
 from logs.parser import BlockParser
 from logs.record import LogRecord
 from logs.settings import LogSettings
-from logs.tail import FileTail, TailLimits, Truncated
+from logs.tail import FileTail, TailLimits, Truncated, Written
 from logs.times import SECOND, TimeReader
 from monitor.masking import Masker
 from monitor.store.interface import Append, Delete, Upsert
@@ -56,9 +56,9 @@ class Surroundings:
     masker: Masker | None = None
     """What `mask` does, so that another process can do the same; None when it is some function."""
 
-    def live_parser(self) -> BlockParser:
-        """A parser for lines that are being written."""
-        return BlockParser(self.registry, TimeReader(self.now), self.mask)
+    def live_parser(self, written: Callable[[], int] | None = None) -> BlockParser:
+        """A parser for lines that are being written; `written` says when the file last was (µs), which years and days are guessed from."""
+        return BlockParser(self.registry, TimeReader(written or self.now), self.mask)
 
 
 class Follower:
@@ -136,7 +136,8 @@ class Follower:
         key = (status.st_dev, status.st_ino)
         writers = Writers(around.run_of_pid, around.now, lambda: holders_of(*key))
         writers.update(found.pids)
-        parser = around.live_parser()
+        written = Written(status.st_mtime_ns // 1000)
+        parser = around.live_parser(lambda: written.us)
         parser.charset = charset_of(identity.read_at(fd, 2, 0))
         if state.format:
             parser.prefer(state.format)
@@ -146,7 +147,7 @@ class Follower:
             fd, state, parser, put=around.committer.put, show=around.show, writers=writers, host=around.host, now=around.now,
             limits=TailLimits(around.settings.max_record_bytes), numbered=state.lines > 0 or state.stored_to == 0, resumed=resumed,
         )  # fmt: skip
-        tail.path = found.path
+        tail.path, tail.written = found.path, written
         self.tails[status.st_dev, status.st_ino] = tail
         if state.waiting:
             self._backfill(state, writers)

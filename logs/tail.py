@@ -18,7 +18,7 @@ from logs.delivery import Delivery
 from logs.parser import BlockParser, ReadState, Undated
 from logs.record import LogRecord
 from logs.rows import Rows
-from logs.times import SECOND
+from logs.times import DAY, SECOND
 
 READ_AT_ONCE: Final = 1 << 20
 _STALE_US: Final = 5 * SECOND
@@ -36,6 +36,13 @@ class TailLimits:
     max_record_bytes: int = 1 << 20
     hold_us: int = 200_000
     partial_us: int = 1_000_000
+
+
+@dataclass(slots=True)
+class Written:
+    """When the file was last written, µs."""
+
+    us: int
 
 
 class Truncated(Exception):  # noqa: N818 - states what is so
@@ -77,6 +84,7 @@ class FileTail:
         self.path = state.path
         self.moved_at: int | None = None
         self.renamed = False
+        self.written = Written(0)
         self.looked_at = 0
         """When the path last led to this file."""
         self.numbered = numbered
@@ -140,6 +148,9 @@ class FileTail:
             self._settle()
             return False
         self._check(status.st_size)
+        if status.st_mtime_ns // 1000 - self.written.us > DAY and self.parser.charset.ended(self._held):
+            self._settle(final=True, partial=False)  # what was written long ago is done, with the year it had
+        self.written.us = status.st_mtime_ns // 1000
         self._size = status.st_size
         self._mtime = status.st_mtime_ns if status.st_size <= self._seen + limit else -1
         data = identity.read_at(self.fd, limit, self._seen)

@@ -20,7 +20,7 @@ def utf16(text: str, order: str) -> bytes:
     return ("\ufeff" + text).encode(f"utf-16-{order}")
 
 
-TEXT = f"{STAMP}grüße ਊ䄊\n{STAMP}second 🙂\n{STAMP}failed\nTraceback (most recent call last):\n  x\nValueError: no\n{STAMP}last\n"
+TEXT = f"{STAMP}grüße ਊ䄊\n{STAMP}second 🙂\n{STAMP.replace('INFO', 'ERROR')}failed\nTraceback (most recent call last):\n  x\nValueError: no\n{STAMP}last\n"
 TEXT_SEEN: Seen = [
     (1, "grüße ਊ䄊", 1),
     (2, "second 🙂", 1),

@@ -45,6 +45,20 @@ def test_a_new_line_is_shown_and_stored(start: Start, tmp_path: Path) -> None:
     assert (record.level, record.logger, record.line_no, record.pos, record.ts_from) == (20, "seq", 1, 0, "line")
 
 
+def test_the_year_of_an_old_file_is_its_own(start: Start, tmp_path: Path) -> None:
+    """Times without a year are near to when the file was written, not to now; what is written today is of today."""
+    path = tmp_path / "messages.log"
+    path.write_text("Nov  3 09:23:38 host app[7]: old\n")
+    os.utime(path, (1_699_100_000, 1_699_100_000))  # 4 November 2023
+    watch = start((str(path),))
+    until(lambda: watch.messages() == ["old"])
+    with path.open("a") as file:
+        file.write(time.strftime("%b %e %H:%M:%S host app[7]: new\n"))
+    until(lambda: watch.messages() == ["old", "new"])
+    years = [time.localtime(record.ts / 1e6).tm_year for record in watch.records()]
+    assert years == [2023, time.localtime().tm_year]
+
+
 def test_a_traceback_written_slowly_is_one_record(start: Start, tmp_path: Path) -> None:
     """A record that goes on after it was stored is replaced in its place: one record, shown again with the same id."""
     path = tmp_path / "app.log"
