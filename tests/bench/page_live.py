@@ -3,7 +3,7 @@
 Measured on a real watch (agent, sampler, dashboard) with a real Chromium:
 
 - data to pixels: from the sampler's time of the reading to the end of the frame that drew it, and from the socket's message
-  to the same frame; a `requestAnimationFrame` followed by a message marks the end of the frame;
+  to the same frame; a message sent from within the animation frame that draws it marks the end of that frame;
 - CPU of the dashboard process and bytes of the live socket, with 1 and with 10 tabs;
 - first paint: navigation to the first live frame in a fresh browser, bytes before it;
 - switch of pages: from the event of the click to the end of the frame in which the new page's chart was drawn, five times each
@@ -39,17 +39,14 @@ FLAGS = [
 ]
 PROBE = """
 window.lat = []; window.painted = null
-window.__watchkeeperProbe = (ts) => {
-  const came = performance.now()
-  requestAnimationFrame(() => {
-    const channel = new MessageChannel()
-    channel.port1.onmessage = () => {
-      const now = performance.now()
-      window.painted ??= now
-      window.lat.push([performance.timeOrigin + now - ts / 1000, now - came])
-    }
-    channel.port2.postMessage(0)
-  })
+window.__watchkeeperProbe = (ts, came) => {  // called in the animation frame that draws the reading
+  const channel = new MessageChannel()
+  channel.port1.onmessage = () => {
+    const now = performance.now()
+    window.painted ??= now
+    window.lat.push([performance.timeOrigin + now - ts / 1000, now - came])
+  }
+  channel.port2.postMessage(0)
 }
 """
 CLICKED = "document.addEventListener('click', (event) => { window.clicked = event.timeStamp }, true)"
