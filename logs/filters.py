@@ -31,6 +31,7 @@ _TRUE: Final = frozenset({"1", "true", "yes", "on"})
 _FALSE: Final = frozenset({"", "0", "false", "no", "off"})
 _KNOWN: Final = frozenset({"q", "regex", "raw", "case", "level", "levels", "source", "pid", "run", "since", "until"})
 _MAX_RUN: Final = 1 << 63
+_EMPTY_PART: Final = re.compile(r"\((?:\?(?:[a-zA-Z-]*:|P?<\w+>))?\)|\{0")
 _NEVER: Final = r"[^\x00-\x{10FFFF}]"
 
 
@@ -132,10 +133,10 @@ class LogFilter:
         return bool(self.text) and not (self.regex or self.case or self.text.isascii())
 
     def _asked(self) -> str:
-        """The text for the store. DuckDB takes some expressions of nothing but empty ones for "the text is empty": with an alternative that never matches it does not."""
+        """The text for the store. DuckDB turns some expressions with empty parts into a wrong comparison: with an alternative that never matches it does not."""
         if self._folded:
             return _literal(self.text)
-        if self._pattern is not None and self._pattern.search(b"") is not None:
+        if self._pattern is not None and (self._pattern.search(b"") is not None or _EMPTY_PART.search(self.text)):
             return f"(?:{self.text})|{_NEVER}"
         return self.text
 

@@ -26,7 +26,8 @@ def test_counts_equal_those_of_ripgrep(start: Start, tmp_path: Path) -> None:
     assert watch.ingest(path)["records"] == len(written)
     records = watch.records()
     empty = [
-        {"q": text, "regex": "1", "raw": "1", "case": "1"} for text in ("(?:(?:))$", "^(?:)", "x?", "^", "()|a", "$")
+        {"q": text, "regex": "1", "raw": "1", "case": "1"}
+        for text in ("(?:(?:))$", "^(?:)", "x?", "^", "()|a", "$", "(?:id(?:))", "(?:(?:)日)$", r"(?:\.\[(?:))")
     ]
     for asked in [*empty, *(question(rng, written) for _ in range(120))]:
         counted = by_store(watch.store, asked)
