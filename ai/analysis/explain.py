@@ -26,7 +26,7 @@ NOTICE: Final = "A model's opinion. It may be wrong: look at the records it cite
 
 
 class GivenRecord(BaseModel):
-    """A log record (or a reading written as a sentence) that may be cited by its id."""
+    """A log record that may be cited by its id; or, with `counted` off, a reading or a process written as a sentence, which facts leave out."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -34,6 +34,7 @@ class GivenRecord(BaseModel):
     text: str = Field(max_length=100_000)
     ts: str = Field(default="", max_length=40)
     level: str = Field(default="", max_length=10)
+    counted: bool = True
 
 
 class Explanation(BaseModel):
@@ -100,7 +101,7 @@ async def explain(
         raise ConfigError("There are no records to explain.", hint="Select at least one record.")
     masker = masker or Masker()
     shown = _fitting(records, masker)
-    facts = find_facts([Entry(r.id, masker.mask_text(r.text[:4000]), r.ts, r.level) for r in records])
+    facts = find_facts([Entry(r.id, masker.mask_text(r.text[:4000]), r.ts, r.level) for r in records if r.counted])
     reply = await asker.ask(_request(shown, masker.mask_text(question), masker, facts))
     said = _parse(reply)
     numbers = [n for n in said["records"] if isinstance(n, int)]

@@ -313,7 +313,10 @@ async def _opinion(asking: Asking, evidence: Evidence, question: str) -> dict[st
     """The model's answer, with what it cites in words."""
     from ai.analysis import GivenRecord
 
-    given = [GivenRecord(id=item.id, text=item.text, ts=item.clock, level=item.level or "") for item in evidence.items]
+    given = [
+        GivenRecord(id=item.id, text=item.text, ts=item.clock, level=item.level or "", counted=item.kind == "record")
+        for item in evidence.items
+    ]
     asked = question.strip() or evidence.question
     found = await asking.ask(lambda desk: desk.explain(given, asked), asking.answer_s())
     answer: dict[str, Any] = found.model_dump(mode="json")

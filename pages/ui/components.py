@@ -179,7 +179,8 @@ def opinion(
         "measured": [one.model_dump(mode="json") for one in measured],
         "here": here,
     }
-    mount("opinion", data, key=key, height=40 + (130 if said else 0) + 24 * len(measured))
+    counted = len(said.facts) if said else 0
+    mount("opinion", data, key=key, height=40 + (130 if said else 0) + 24 * (len(measured) + counted))
 
 
 def facts(

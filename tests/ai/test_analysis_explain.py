@@ -156,3 +156,13 @@ def test_few_records_get_few_facts() -> None:
     """One record is one fact; nothing is said to be new or repeated where that would mean nothing."""
     result, _ = ask({"explanation": "x", "next_step": "", "records": [1]}, _records(("started", "info")))
     assert [fact.text for fact in result.facts] == ["1 record, at 14:00:00: 1 info."]
+
+
+def test_what_is_no_record_is_not_counted() -> None:
+    """Readings and processes that go along with a spike are shown to the model, but no fact speaks of them as records."""
+    spike = GivenRecord(id="reading:cpu_pct", text="reading: CPU 97 %, before 4 %", counted=False)
+    result, request = ask({"explanation": "x", "next_step": "", "records": [3]}, [*RECORDS[:2], spike])
+    assert result.facts[0].text.startswith("2 records")
+    assert "97 %" in str(request.messages)
+    only, _ = ask({"explanation": "x", "next_step": "", "records": [1]}, [spike])
+    assert only.facts == []

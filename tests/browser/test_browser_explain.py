@@ -42,6 +42,8 @@ def test_records_are_explained_with_links_to_what_is_cited(window: Window, watch
     expect(said).to_contain_text("llamacpp")
     expect(said).to_contain_text("It may be wrong")
     expect(said).to_contain_text("5 records given to it")
+    counted = page.get_by_role("region", name="What was counted")
+    expect(counted).to_contain_text("5 of 5 records are alike")
     said.locator(".cites a").first.click()
     expect(page.locator(".detail pre")).to_contain_text(word)
     until(lambda: "record" in window.query(), "the address names the record")

@@ -18,8 +18,9 @@ class Opinion {
     this.text = text;
     this.here = data.here;
     const told = data.opinion ? this.#opinion(data.opinion) : null;
-    const facts = data.measured.length ? this.#measured(data.measured) : null;
-    this.host.replaceChildren(el("div", { class: "opinions" }, told, facts));
+    const counted = data.opinion?.facts.length ? this.#counted(data.opinion.facts) : null;
+    const measured = data.measured.length ? this.#measured(data.measured) : null;
+    this.host.replaceChildren(el("div", { class: "opinions" }, told, counted, measured));
   }
 
   close() {}
@@ -33,6 +34,15 @@ class Opinion {
 
   #measured(items) {
     return el("section", { class: "card", "aria-label": "What was measured" }, el("header", {}, el("h2", { text: "What was measured" }), el("span", { class: "aside", text: "holds without the model" })), el("ul", { class: "cites" }, ...items.map((one) => this.#cite(one))));
+  }
+
+  #counted(facts) {
+    return el("section", { class: "card", "aria-label": "What was counted" }, el("header", {}, el("h2", { text: "What was counted" }), el("span", { class: "aside", text: "holds without the model" })), el("ul", { class: "cites counted" }, ...facts.map((fact) => this.#fact(fact))));
+  }
+
+  /** A sentence, which leads to the first record that shows it. */
+  #fact({ text, records }) {
+    return el("li", {}, records.length ? this.#record({ id: records[0] }, inert(text, 400)) : el("span", { class: "text", text: inert(text, 400) }));
   }
 
   #cite(one) {
