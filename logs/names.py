@@ -7,7 +7,7 @@ from typing import Final
 _ROTATED: Final = re.compile(r"(?:[.\-_](?:\d{1,4}|\d{8}(?:[-_]?\d{4,6})?|\d{4}-\d\d-\d\d(?:[_T\-][\d\-:.]+)?))+$")
 _SUFFIX: Final = re.compile(r"\.(?:log|txt|out|err|jsonl|ndjson|json)$", re.IGNORECASE)
 _RANDOM: Final = re.compile(
-    r"(?=[^/]*\d)[0-9a-f]{8,}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|tmp[\w\-]{6,10}|\d{5,}|(?=(?:\D*\d){3})(?=[^a-z]*[a-z])[A-Za-z0-9_]{16,}",
+    r"(?=[^/]*\d)[0-9a-f]{8,}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|tmp[\w\-]{6,10}|\d{5,}|(?=\w*\d[a-z]+\d+[a-z]+\d)\w{16,}",
     re.IGNORECASE,
 )
 """What a program made up: hashes, UUIDs, names of temporary files."""

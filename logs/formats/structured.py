@@ -7,7 +7,7 @@ import msgspec
 
 from logs import levels
 from logs.formats.base import Format, Header, pid_number
-from logs.times import TimeReader, epoch_us
+from logs.times import ISO, TimeReader, epoch_us
 
 _TIME_KEYS: Final = (
     "ts", "time", "timestamp", "@timestamp", "datetime", "date", "t", "@t", "asctime", "eventTime", "event_time", "Timestamp", "TimeStamp", "Time", "_time",
@@ -42,6 +42,7 @@ _decoder = msgspec.json.Decoder()
 _encode = msgspec.json.Encoder().encode
 _COMPOSE = re.compile(r"[\w.\-]+ +\| ")
 _PAIR = re.compile(r'([A-Za-z_@][\w.@/\-]*)=(?:"((?:[^"\\]|\\.)*)"|([^\s"]*))(?=\s|$)')
+_TIME_AHEAD = re.compile(rf"(?P<ts>{ISO}) +(?=[A-Za-z_@][\w.@/\-]*=)")
 _PLAIN_PID = re.compile(r"\d{1,8}$")
 
 
@@ -102,7 +103,7 @@ class DockerFormat:
 
 
 class LogfmtFormat:
-    """Pairs such as `time=… level=info msg="…" key=value`: Go's slog text (Ollama), Grafana, Heroku and many more."""
+    """Pairs such as `time=… level=info msg="…" key=value`, also behind a time: Go's slog text (Ollama), Grafana, Heroku and many more."""
 
     name = "logfmt"
     starts = None
@@ -112,10 +113,14 @@ class LogfmtFormat:
 
     def read(self, line: str, times: TimeReader) -> Header | None:
         """See `Format.read`."""
-        if "=" not in line[:64] or not (line[:1].isalpha() or line[:1] in "_@"):
+        if "=" not in line[:96]:
             return None
-        pairs = _PAIR.findall(line)
-        if len(pairs) < 2 or not line.startswith(pairs[0][0] + "="):
+        ahead = _TIME_AHEAD.match(line) if line[:1].isdigit() else None
+        begin = ahead.end() if ahead else 0
+        if not (line[begin : begin + 1].isalpha() or line[begin : begin + 1] in {"_", "@"}):
+            return None
+        pairs = _PAIR.findall(line, begin)
+        if len(pairs) < 2 or not line.startswith(pairs[0][0] + "=", begin):
             return None
         record: dict[str, Any] = {
             key: (quoted.replace('\\"', '"').replace("\\n", "\n") if quoted else bare) for key, quoted, bare in pairs
@@ -125,7 +130,8 @@ class LogfmtFormat:
             or (record.keys() & {"msg", "message"} and record.keys() & {"time", "ts", "t", "timestamp"})
         ):
             return None
-        return json_header(record, line, times)
+        header = json_header(record, line, times)
+        return header._replace(ts=times.iso(ahead["ts"])) if ahead and header.ts is None else header
 
 
 def json_object(text: str) -> dict[str, Any] | None:

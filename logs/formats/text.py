@@ -48,7 +48,17 @@ def _python() -> list[Format]:
         RegexFormat("dramatiq", rf"\[{_TS}\] \[PID (?P<pid>\d+)\] \[[^\]]*\] \[(?P<logger>[^\]]+)\] \[{_L}\] ", iso),
         RegexFormat("celery", rf"\[{_TS}: {_L}/(?P<logger>[\w\-()]+)\] ", iso),
         RegexFormat("gunicorn", rf"\[{_TS}\] \[(?P<pid>\d+)\] \[{_L}\] ", iso),
-        RegexFormat("structlog", rf"{_TS} \[{_L} *\] (?=\S)", iso),
+        RegexFormat(
+            "structlog",
+            rf"{_TS} \[(?P<level>trace|debug|info|notice|warn(?:ing)?|error|critical|exception|fatal) *\] (?=\S)",
+            iso,
+        ),
+        # "%(asctime)s %(levelname)s %(name)s: %(message)s"; a class behind a package is Java's way to name a logger
+        RegexFormat(
+            "python",
+            rf"(?P<ts>\d{{4}}-\d\d-\d\d {CLOCK}(?:[,.]\d+)?) +{_LOUD} +(?P<logger>[A-Za-z_][\w\-]*(?:\.[a-z_][\w\-]*)*): ",
+            iso,
+        ),
         RegexFormat("python", rf"{_TS}:{_L}:(?:{_NAME}:)?", iso),
         RegexFormat("python", rf"{_TS} (?P<pid>\d+)\]{_L}:(?:{_NAME}:)?", iso),
         RegexFormat("python", rf"\[?{_TS}\]? \[{_L} *\](?: \[?(?P<logger>[\w.$/\-]+)(?:\]:?|:(?= )))? ?", iso),

@@ -52,6 +52,8 @@ PROGRAMS = [
     Program("jupyter", None, "local", "info warn error", "[I 2026-03-01 10:11:12.345 ServerApp] Serving notebooks\n[W 2026-03-01 10:11:12.345 LabApp] slow\n[E 2026-03-01 10:11:12.345 ServerApp] gone\n"),
     Program("ray", None, "local", "info warn error", "2026-03-01 10:11:12,345\tINFO worker.py:1841 -- Started a local Ray instance.\n2026-03-01 10:11:12,345\tWARNING worker.py:1841 -- slow\n2026-03-01 10:11:12,345\tERROR worker.py:1841 -- gone\n"),
     Program("ray-core", None, "local", "info warn", "[2026-03-01 10:11:12,345 I 77 77] (raylet) main.cc:115: Setting cluster ID\n[2026-03-01 10:11:12,345 W 77 91] (raylet) store.cc:1: slow\n", 77),
+    Program("logging-short", "python", "local", "info error", "2026-03-01 10:11:12,345 INFO app.db: hello\n2026-03-01 10:11:12,345 ERROR root: gone\n"),
+    Program("logging-bracketed-level", "python", "local", "warn error", "2026-03-01 10:11:12 [WARNING] app: careful\n2026-03-01 10:11:12 [ERROR] app.db: gone\n"),
     Program("dask", "python", "local", "info warn", "2026-03-01 10:11:12,345 - distributed.scheduler - INFO - State start\n2026-03-01 10:11:12,345 - distributed.worker - WARNING - slow\n"),
     Program("streamlit", None, "local", "info warn", "2026-03-01 10:11:12.345 INFO streamlit: on http://127.0.0.1\n2026-03-01 10:11:12.345 WARNING streamlit: slow\n"),
     Program("streamlit-plain", None, "local", "- -", "2026-03-01 10:11:12.345 Thread 'MainThread': missing ScriptRunContext!\n2026-03-01 10:11:12.345 hello\n"),
@@ -171,7 +173,7 @@ PROGRAMS = [
     # logfmt
     Program("logfmt", "logfmt", "utc", "info error", 'ts=2026-03-01T10:11:12.345678Z caller=main.go:1 level=info msg="hello there"\nts=2026-03-01T10:11:12.345678Z caller=main.go:1 level=error err="gone"\n'),
     Program("logfmt-level-first", "logfmt", "utc", "info error", 'level=info ts=2026-03-01T10:11:12.345Z caller=main.go:1 msg="hello"\nlevel=error ts=1772359872.345 msg=gone\n'),
-    Program("logfmt-time-before", None, "utc", "info error", '2026-03-01T10:11:12.345+0000 level=info msg="hello" x=1\n2026-03-01T10:11:12.345+0000 level=error msg=gone\n'),
+    Program("logfmt-time-before", "logfmt", "utc", "info error", '2026-03-01T10:11:12.345+0000 level=info msg="hello" x=1\n2026-03-01T10:11:12.345+0000 level=error msg=gone\n'),
     Program("logfmt-heroku", "logfmt", "utc", "warn", "t=2026-03-01T10:11:12.345Z msg=slow lvl=warn\n"),
     Program("logfmt-grafana", "logfmt", "utc", "info", 'logger=settings t=2026-03-01T10:11:12.345678901Z level=info msg="Starting Grafana" version=10\n'),
     # web servers

@@ -23,7 +23,7 @@ SAMPLES: list[tuple[str, str, str | None, str | None, str | None, int | None, st
     ("2026-03-01 10:11:12,345 - INFO - hello", "python", "2026-03-01T10:11:12.345000", "info", None, None, "hello"),
     ("2026-03-01 10:11:12,345:DEBUG:root:hello", "python", "2026-03-01T10:11:12.345000", "debug", "root", None, "hello"),
     ("WARNING:root:careful", "python", None, "warn", "root", None, "careful"),
-    ("2026-03-01 10:11:12,345 INFO app: hello", None, "2026-03-01T10:11:12.345000", "info", "app", None, "hello"),
+    ("2026-03-01 10:11:12,345 INFO app: hello", "python", "2026-03-01T10:11:12.345000", "info", "app", None, "hello"),
     ("2026-03-01 10:11:12.345 | INFO     | app.core:run:42 - hello", "loguru", "2026-03-01T10:11:12.345000", "info", "app.core:run:42", None, "hello"),
     ("2026-03-01 10:11:12 [info     ] request done  path=/x status=200", "structlog", "2026-03-01T10:11:12", "info", None, None, "request done  path=/x status=200"),
     ("[2026-03-01 10:11:12,345: INFO/MainProcess] celery@host ready.", "celery", "2026-03-01T10:11:12.345000", "info", "MainProcess", None, "celery@host ready."),
