@@ -14,12 +14,12 @@ ROOT = Path(__file__).resolve().parent
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
-import streamlit as st  # noqa: E402 - the project's own modules need the path above
+import streamlit as st
 
-from monitor.errors import MonitorError  # noqa: E402
-from pages._dashboard import Dashboard, from_arguments  # noqa: E402
-from pages._lifespan import lifespan  # noqa: E402
-from pages._routes import Doors  # noqa: E402
+from monitor.errors import MonitorError
+from pages._dashboard import Dashboard, from_arguments
+from pages._lifespan import lifespan
+from pages._routes import Doors
 
 
 def _start() -> tuple[Dashboard, Doors]:

@@ -35,11 +35,11 @@ class BackendError(MonitorError):
         self.backend = backend
 
 
-class BackendDown(BackendError):  # noqa: N818 - names state what is so, as in monitor.errors
+class BackendDown(BackendError):
     """Nobody answers at the engine's address, or its worker process ended."""
 
 
-class BackendTimeout(BackendError):  # noqa: N818
+class BackendTimeout(BackendError):
     """The engine answers too late. `phase` says what was waited for, `waited_s` how long."""
 
     def __init__(self, message: str, *, phase: Phase, waited_s: float, backend: str = "", hint: str = "") -> None:
@@ -48,15 +48,15 @@ class BackendTimeout(BackendError):  # noqa: N818
         self.waited_s = waited_s
 
 
-class BackendOverloaded(BackendError):  # noqa: N818
+class BackendOverloaded(BackendError):
     """The engine's queue is full."""
 
 
-class BackendOutOfMemory(BackendError):  # noqa: N818
+class BackendOutOfMemory(BackendError):
     """The engine ran out of memory, of the machine or of the GPU."""
 
 
-class ContextOverflow(BackendError):  # noqa: N818
+class ContextOverflow(BackendError):
     """The prompt (and what it should answer) is longer than the context. Tokens; None when not told."""
 
     outage: ClassVar[bool] = False
@@ -75,39 +75,39 @@ class ContextOverflow(BackendError):  # noqa: N818
         self.context = context
 
 
-class ModelMissing(BackendError):  # noqa: N818
+class ModelMissing(BackendError):
     """The engine does not have the model."""
 
     outage: ClassVar[bool] = False
 
 
-class BadRequest(BackendError):  # noqa: N818
+class BadRequest(BackendError):
     """The engine refused the request as wrong."""
 
     outage: ClassVar[bool] = False
 
 
-class BadOutput(BackendError):  # noqa: N818
+class BadOutput(BackendError):
     """The engine answered, but not in a form that can be used."""
 
 
-class StreamCut(BackendError):  # noqa: N818
+class StreamCut(BackendError):
     """The answer's stream ended before its last message."""
 
 
-class MissingPiece(BackendError):  # noqa: N818
+class MissingPiece(BackendError):
     """A package, a GPU or a file that the engine needs is not there."""
 
     outage: ClassVar[bool] = False
 
 
-class BadModelFile(BackendError):  # noqa: N818
+class BadModelFile(BackendError):
     """The model's file is damaged, hostile, or of a kind this program does not know."""
 
     outage: ClassVar[bool] = False
 
 
-class Cancelled(BackendError):  # noqa: N818
+class Cancelled(BackendError):
     """The caller stopped the request."""
 
     outage: ClassVar[bool] = False

@@ -34,7 +34,7 @@ class Undated:
 class Builder:
     """Collects the rows of a block line by line."""
 
-    def __init__(  # noqa: PLR0913, PLR0917 - collaborators and settings, named at the call
+    def __init__(  # noqa: PLR0917 - one block and where it stands in its file
         self,
         starts: list[int],
         end: int,

@@ -174,7 +174,7 @@ def _ancestors(pid: int) -> list[int]:
     found: list[int] = []
     for _ in range(_STEPS):
         try:
-            with open(f"/proc/{pid}/stat", "rb") as stat:  # noqa: PTH123 - the kernel's file, opened often
+            with open(f"/proc/{pid}/stat", "rb") as stat:
                 pid = int(stat.read().rpartition(b")")[2].split()[1])
         except (OSError, ValueError, IndexError):
             break
@@ -186,7 +186,7 @@ def _ancestors(pid: int) -> list[int]:
 
 def _name_of(pid: int) -> str:
     try:
-        with open(f"/proc/{pid}/comm", "rb") as comm:  # noqa: PTH123
+        with open(f"/proc/{pid}/comm", "rb") as comm:
             return comm.read().decode("utf-8", "replace").strip()
     except OSError:
         return ""
@@ -195,7 +195,7 @@ def _name_of(pid: int) -> str:
 def holders_of(dev: int, inode: int) -> list[int]:
     """The processes that have this file open for writing."""
     found = []
-    for name in os.listdir("/proc"):  # noqa: PTH208 - 500 names
+    for name in os.listdir("/proc"):
         if not name.isdecimal():
             continue
         try:
@@ -210,7 +210,7 @@ def holders_of(dev: int, inode: int) -> list[int]:
 def _leads_to(link: str, dev: int, inode: int) -> bool:
     """Whether an entry of `/proc/<pid>/fd` is this file, open for writing (then its owner may write the link)."""
     try:
-        status = os.stat(link)  # noqa: PTH116
+        status = os.stat(link)
         return (status.st_dev, status.st_ino) == (dev, inode) and bool(os.lstat(link).st_mode & 0o200)
     except OSError:
         return False
@@ -219,7 +219,7 @@ def _leads_to(link: str, dev: int, inode: int) -> bool:
 def start_of(pid: int) -> int:
     """When the process began, µs since the epoch, a moment early (ticks round); 0 when it is gone or a zombie."""
     try:
-        with open(f"/proc/{pid}/stat", "rb") as stat:  # noqa: PTH123 - the kernel's file, opened often
+        with open(f"/proc/{pid}/stat", "rb") as stat:
             fields = stat.read().rpartition(b")")[2].split()
             ticks, state = int(fields[19]), fields[0]
     except (OSError, ValueError, IndexError):

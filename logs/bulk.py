@@ -220,7 +220,7 @@ class Reader:
         self._away.popleft()
         return True
 
-    def _deliver_piece(  # noqa: PLR0913, PLR0917 - a part of a piece and where it lies
+    def _deliver_piece(  # noqa: PLR0917 - a part of a piece and where it lies
         self, piece: _Piece, table: pa.Table, begin: int, end: int, line_no: int, lost: int
     ) -> None:
         changes = {**piece.changes(end, line_no), "format": self.parser.format_name}

@@ -121,7 +121,7 @@ def _by_row(parser: BlockParser, chunk: Chunk, data: bytes, undated: Undated) ->
     return rows.columns(), lost
 
 
-def _apart(  # noqa: PLR0913, PLR0917 - one block and what is known about it
+def _apart(  # noqa: PLR0917 - one block and what is known about it
     parser: BlockParser,
     chunk: Chunk,
     lines: Lines,

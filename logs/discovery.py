@@ -64,8 +64,8 @@ class Discovery:
         discover: bool,
         proc: str = "/proc",
     ) -> None:
-        self._globs = [os.path.expanduser(pattern) for pattern in globs]  # noqa: PTH111 - patterns are no paths
-        self._excluded = [os.path.expanduser(pattern) for pattern in excluded]  # noqa: PTH111
+        self._globs = [os.path.expanduser(pattern) for pattern in globs]
+        self._excluded = [os.path.expanduser(pattern) for pattern in excluded]
         self._own_pids = own_pids
         self._discover = discover
         self._proc = proc
@@ -83,7 +83,7 @@ class Discovery:
                 if pid not in self._ours.pids:
                     self._open_files(pid, found)
         for pattern in self._globs:
-            for path in sorted(glob.iglob(pattern, recursive=True)):  # noqa: PTH207 - absolute patterns
+            for path in sorted(glob.iglob(pattern, recursive=True)):
                 self._named(path, found)
         if len(self._verdicts) > 50_000:
             self._verdicts.clear()
@@ -98,21 +98,21 @@ class Discovery:
 
     def _pids(self) -> list[int]:
         try:
-            return [int(name) for name in os.listdir(self._proc) if name.isdecimal()]  # noqa: PTH208 - 500 names every 2 s
+            return [int(name) for name in os.listdir(self._proc) if name.isdecimal()]
         except OSError:
             return []
 
     def _open_files(self, pid: int, found: dict[tuple[int, int], Found]) -> None:
         folder = f"{self._proc}/{pid}/fd"
         try:
-            if self._uid and os.stat(folder).st_uid != self._uid:  # noqa: PTH116
+            if self._uid and os.stat(folder).st_uid != self._uid:
                 return
-            names = os.listdir(folder)  # noqa: PTH208
+            names = os.listdir(folder)
         except OSError:  # it ended, or it is another user's
             return
         for name in names:
             try:
-                path = os.readlink(f"{folder}/{name}")  # noqa: PTH115
+                path = os.readlink(f"{folder}/{name}")
                 if path[0] != "/" or path.startswith(_SKIP) or _NO_LOG.search(path) or path.endswith(" (deleted)"):
                     continue
                 self._consider(pid, name, path, found)
@@ -120,10 +120,10 @@ class Discovery:
                 continue
 
     def _consider(self, pid: int, fd: str, path: str, found: dict[tuple[int, int], Found]) -> None:
-        status = os.stat(f"{self._proc}/{pid}/fd/{fd}")  # noqa: PTH116
+        status = os.stat(f"{self._proc}/{pid}/fd/{fd}")
         if not stat.S_ISREG(status.st_mode):
             return
-        with open(f"{self._proc}/{pid}/fdinfo/{fd}", "rb") as info:  # noqa: PTH123
+        with open(f"{self._proc}/{pid}/fdinfo/{fd}", "rb") as info:
             flags = _flags(info.read(256))
         if flags & os.O_ACCMODE == os.O_RDONLY:
             return
@@ -147,7 +147,7 @@ class Discovery:
         verdict = self._verdicts.get((*key, path))
         if verdict is not None:
             return verdict
-        named = _LOG_NAME.search(os.path.basename(path)) is not None  # noqa: PTH119
+        named = _LOG_NAME.search(os.path.basename(path)) is not None
         if not (named or strong) or self.excludes(path):
             verdict = False
         elif size == 0:
@@ -160,7 +160,7 @@ class Discovery:
     def _named(self, path: str, found: dict[tuple[int, int], Found]) -> None:
         path = os.path.realpath(path)
         try:
-            status = os.stat(path)  # noqa: PTH116
+            status = os.stat(path)
         except OSError:
             return
         key = (status.st_dev, status.st_ino)
@@ -192,28 +192,28 @@ def _flags(info: bytes) -> int:
 
 def _name_of(proc: str, pid: int) -> str:
     """What a person calls the process: its program, or what an interpreter runs."""
-    with open(f"{proc}/{pid}/comm", "rb") as comm:  # noqa: PTH123
+    with open(f"{proc}/{pid}/comm", "rb") as comm:
         name = comm.read().decode("utf-8", "replace").strip()
     if _INTERPRETER.fullmatch(name) is None:
         return name
-    with open(f"{proc}/{pid}/cmdline", "rb") as command:  # noqa: PTH123
+    with open(f"{proc}/{pid}/cmdline", "rb") as command:
         words = command.read(4096).decode("utf-8", "replace").split("\0")[1:]
     for number, word in enumerate(words):
         if word in {"-m", "-jar"} and number + 1 < len(words):
-            return os.path.splitext(os.path.basename(words[number + 1]))[0] or name  # noqa: PTH119, PTH122
+            return os.path.splitext(os.path.basename(words[number + 1]))[0] or name
         if word in {"-c", "-e"}:
             break
         if word and not word.startswith("-"):
-            return os.path.splitext(os.path.basename(word))[0] or name  # noqa: PTH119, PTH122
+            return os.path.splitext(os.path.basename(word))[0] or name
     return name
 
 
 def _of_a_store(path: str) -> bool:
     """Whether it is the write-ahead log or the notes of a LevelDB or RocksDB store: the former is no text, the notes of a LevelDB tell a person nothing."""
     folder, name = os.path.split(path)
-    if _STORE_FILE.match(name) is None or not os.path.exists(f"{folder}/CURRENT"):  # noqa: PTH110
+    if _STORE_FILE.match(name) is None or not os.path.exists(f"{folder}/CURRENT"):
         return False
-    return name[0].isdigit() or not any(other.startswith("OPTIONS-") for other in os.listdir(folder))  # noqa: PTH208
+    return name[0].isdigit() or not any(other.startswith("OPTIONS-") for other in os.listdir(folder))
 
 
 def _sniff(path: str, key: tuple[int, int]) -> bool:

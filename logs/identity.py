@@ -52,7 +52,7 @@ def holds(fd: int, *, head_hash: str | None, head_len: int, marker_hash: str | N
     return marker_hash is None or marker_of(fd, position) == marker_hash
 
 
-def new_file_id(host: str, path: str, dev: int, inode: int, now: int, generation: int) -> int:  # noqa: PLR0913, PLR0917 - collaborators and settings, named at the call
+def new_file_id(host: str, path: str, dev: int, inode: int, now: int, generation: int) -> int:  # noqa: PLR0917 - all that makes a file this one
     """A number for one generation of one file: 63 bits."""
     text = f"{host}\0{path}\0{dev}\0{inode}\0{now}\0{generation}".encode("utf-8", "surrogateescape")
     return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big") >> 1

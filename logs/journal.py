@@ -34,7 +34,7 @@ class Journal:
         command: how the journal is read, without `--after-cursor`; None: journalctl, if it is there and journal files are.
     """
 
-    def __init__(  # noqa: PLR0913 - collaborators and settings, named at the call
+    def __init__(
         self,
         *,
         committer: Committer,

@@ -59,7 +59,7 @@ class Ours:
 
     def _add_file(self, pid: int, fd: str) -> None:
         try:
-            status = os.stat(f"{self._proc}/{pid}/fd/{fd}")  # noqa: PTH116
+            status = os.stat(f"{self._proc}/{pid}/fd/{fd}")
         except OSError:  # it ended
             return
         self.files.add((status.st_dev, status.st_ino))
@@ -72,7 +72,7 @@ class Ours:
             if pid <= 1:
                 break
             try:
-                fds = os.listdir(f"{self._proc}/{pid}/fd")  # noqa: PTH208
+                fds = os.listdir(f"{self._proc}/{pid}/fd")
             except OSError:  # another user's
                 continue
             if any(self._target(pid, fd) in {"/dev/ptmx", "/dev/pts/ptmx"} for fd in fds):
@@ -81,20 +81,20 @@ class Ours:
 
     def _parent(self, pid: int) -> int:
         try:
-            with open(f"{self._proc}/{pid}/stat", "rb") as stat:  # noqa: PTH123 - the kernel's file
+            with open(f"{self._proc}/{pid}/stat", "rb") as stat:
                 return int(stat.read().rpartition(b")")[2].split()[1])
         except (OSError, ValueError, IndexError):
             return 0
 
     def _command(self, pid: int) -> bytes:
         try:
-            with open(f"{self._proc}/{pid}/cmdline", "rb") as command:  # noqa: PTH123 - the kernel's file
+            with open(f"{self._proc}/{pid}/cmdline", "rb") as command:
                 return command.read(4096)
         except OSError:
             return b""
 
     def _target(self, pid: int, fd: str) -> str:
         try:
-            return os.readlink(f"{self._proc}/{pid}/fd/{fd}")  # noqa: PTH115
+            return os.readlink(f"{self._proc}/{pid}/fd/{fd}")
         except OSError:
             return ""

@@ -191,7 +191,7 @@ class BlockParser:
             return None
         return self._registry.first(line, self._times, but=primary)
 
-    def by_line(  # noqa: PLR0913, PLR0917 - collaborators and settings, named at the call
+    def by_line(  # noqa: PLR0917 - one block and where it stands in its file
         self, text: str, original: str, starts: list[int], end: int, state: ReadState, undated: Undated
     ) -> Rows:
         """The records of `text`, read line by line; `original` has the same lines as they were written, secrets hidden. `state` stays."""

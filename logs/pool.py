@@ -28,7 +28,7 @@ _PIPE: Final = 1 << 20
 Parsed = tuple[pa.Table, Answer]
 
 
-class WorkerDied(Exception):  # noqa: N818 - states what is so
+class WorkerDied(Exception):
     """The process ended, or did not answer in time, in the middle of a piece."""
 
 

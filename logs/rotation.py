@@ -18,7 +18,7 @@ _PACKED: Final = (".gz", ".zst", ".xz", ".bz2", ".zip", ".lz4")
 def key_of(path: str) -> Key | None:
     """Where the path leads now; None when nowhere."""
     try:
-        status = os.stat(path)  # noqa: PTH116 - many times a second
+        status = os.stat(path)
     except OSError:
         return None
     return status.st_dev, status.st_ino
@@ -27,7 +27,7 @@ def key_of(path: str) -> Key | None:
 def name_now(fd: int) -> str | None:
     """The path of an open file as the kernel knows it; None when it was deleted, or elsewhere than on Linux."""
     try:
-        path = os.readlink(f"/proc/self/fd/{fd}")  # noqa: PTH115
+        path = os.readlink(f"/proc/self/fd/{fd}")
     except OSError:
         return None
     return None if path.endswith(" (deleted)") else path

@@ -52,7 +52,7 @@ def cursor_of(record: LogRecord) -> str:
     return f"{record.ts}.{record.file_id}.{record.pos}"
 
 
-def search(  # noqa: PLR0913 - collaborators and settings, named at the call
+def search(
     store: Store,
     filter: LogFilter,  # noqa: A002 - the API's word
     *,

@@ -71,7 +71,7 @@ class LogService:
             not needed when `mask` is the method of a `Masker`, which knows its own.
     """
 
-    def __init__(  # noqa: PLR0913 - collaborators and settings, named at the call
+    def __init__(
         self,
         *,
         store: Store,

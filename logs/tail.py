@@ -45,7 +45,7 @@ class Written:
     us: int
 
 
-class Truncated(Exception):  # noqa: N818 - states what is so
+class Truncated(Exception):
     """The file no longer holds what was read; `missed` is the least number of bytes lost with it."""
 
     def __init__(self, missed: int) -> None:
@@ -62,7 +62,7 @@ class FileTail:
         stored_from: rows of the store at or behind this position may exist already and are replaced; None: there are none.
     """
 
-    def __init__(  # noqa: PLR0913 - collaborators and settings, named at the call
+    def __init__(
         self,
         fd: int,
         state: FileState,

@@ -54,7 +54,7 @@ add_settings_commands(app)
 
 
 @app.callback(invoke_without_command=True)
-def start(  # noqa: PLR0913, PLR0917 - one parameter an option
+def start(
     context: typer.Context,
     host: Host = None,
     port: Port = None,
@@ -80,7 +80,7 @@ def start(  # noqa: PLR0913, PLR0917 - one parameter an option
 
 
 @app.command()
-def up(  # noqa: PLR0913, PLR0917 - one parameter an option
+def up(
     host: Host = None,
     port: Port = None,
     no_browser: NoBrowser = False,
@@ -93,7 +93,7 @@ def up(  # noqa: PLR0913, PLR0917 - one parameter an option
     raise typer.Exit(_up(host, port, no_browser, data_dir, config, detach, as_json))
 
 
-def _up(  # noqa: PLR0913, PLR0917 - one parameter an option
+def _up(
     host: str | None,
     port: int | None,
     no_browser: bool,

@@ -130,7 +130,7 @@ def _print_analysis(result: dict[str, Any]) -> None:
 
 
 @ai_app.command()
-def fit(  # noqa: PLR0913, PLR0917 - one parameter an option
+def fit(
     model: Annotated[
         str, typer.Argument(help="A GGUF file, a model folder, or an engine's name; nothing: the model in use.")
     ] = "",

@@ -24,7 +24,7 @@ POLL_S: Final = 1.0
 SAY_AGAIN_S: Final = 10.0
 
 
-def benchmark(  # noqa: PLR0913, PLR0917 - one parameter an option
+def benchmark(
     depth: Annotated[str, typer.Option("--depth", help="quick, standard or full.")] = "standard",
     kind: Annotated[str, typer.Option("--kind", help="auto, engines, settings or self-check.")] = "auto",
     backend: Annotated[

@@ -33,7 +33,7 @@ Run = Annotated[str | None, typer.Option("--run", help="Only records of this run
 LEVEL_COLOURS = {"warn": YELLOW, "error": RED, "fatal": RED, "debug": DIM, "trace": DIM}
 
 
-def filters(  # noqa: PLR0913, PLR0917 - one parameter an option
+def filters(
     text: str | None,
     regex: bool,
     raw: bool,
@@ -58,7 +58,7 @@ def filters(  # noqa: PLR0913, PLR0917 - one parameter an option
 
 
 @logs_app.command()
-def search(  # noqa: PLR0913, PLR0917 - one parameter an option
+def search(
     text: Text = None,
     regex: Regex = False,
     raw: Raw = False,
@@ -98,7 +98,7 @@ def search(  # noqa: PLR0913, PLR0917 - one parameter an option
 
 
 @logs_app.command()
-def tail(  # noqa: PLR0913, PLR0917 - one parameter an option
+def tail(
     text: Text = None,
     regex: Regex = False,
     raw: Raw = False,

@@ -32,7 +32,7 @@ def add_look_commands(app: typer.Typer) -> None:
         app.command()(command)
 
 
-def ps(  # noqa: PLR0913, PLR0917 - one parameter an option
+def ps(
     text: Annotated[
         str | None, typer.Argument(help="Only processes whose name, user or command line holds this.")
     ] = None,

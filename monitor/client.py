@@ -94,7 +94,7 @@ class Client:
 
     # --- requests of any kind
 
-    def request(  # noqa: PLR0913 - one parameter a part of a request
+    def request(
         self,
         method: str,
         path: str,

@@ -122,7 +122,7 @@ class AiClient:
         """End a question; whether it was under way."""
         return self._read(ai_models.Cancelled, "POST", f"/v1/ai/explain/{_part(question)}/cancel").cancelled
 
-    def _read(  # noqa: PLR0913 - one parameter a part of a request
+    def _read(
         self,
         model: type[M],
         method: str,

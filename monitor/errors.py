@@ -45,7 +45,7 @@ class StoreError(MonitorError):
     exit_code = 4
 
 
-class StoreLocked(StoreError):  # noqa: N818 - names state what is so, as in PEP 8's own OSError family
+class StoreLocked(StoreError):
     """Another agent owns the data directory; `pid` is its process id."""
 
     exit_code = 5
@@ -55,15 +55,15 @@ class StoreLocked(StoreError):  # noqa: N818 - names state what is so, as in PEP
         self.pid = pid
 
 
-class StoreTooNew(StoreError):  # noqa: N818
+class StoreTooNew(StoreError):
     """The store was written by a newer Watchkeeper."""
 
 
-class StoreDamaged(StoreError):  # noqa: N818
+class StoreDamaged(StoreError):
     """The store cannot be read."""
 
 
-class StoreFull(StoreError):  # noqa: N818
+class StoreFull(StoreError):
     """There is no space left, or the directory is not writable."""
 
 
@@ -79,9 +79,9 @@ class AgentError(MonitorError):
     exit_code = 3
 
 
-class AgentUnreachable(AgentError):  # noqa: N818
+class AgentUnreachable(AgentError):
     """No agent answers on the socket."""
 
 
-class AgentRefused(AgentError):  # noqa: N818
+class AgentRefused(AgentError):
     """The agent answered, and said no."""

@@ -36,7 +36,7 @@ class Intake:
         now: microseconds since the epoch.
     """
 
-    def __init__(  # noqa: PLR0913 - the parts it joins, by name
+    def __init__(
         self,
         *,
         world: World,

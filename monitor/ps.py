@@ -63,7 +63,7 @@ def sweep(patterns: Sequence[str] = ()) -> dict[str, Any]:
     return {"ts": world.tick.ts if world.tick else None, "processes": rows}
 
 
-def arrange(  # noqa: PLR0913 - one parameter an option
+def arrange(
     rows: list[dict[str, Any]], *, text: str | None, by: str, tree: bool, mine: bool, kernel: bool
 ) -> list[tuple[int, dict[str, Any]]]:
     """Filtered and sorted, each with its depth in the tree (0 when flat)."""

@@ -71,7 +71,7 @@ class StoreWriter:
         clock: monotonic seconds.
     """
 
-    def __init__(  # noqa: PLR0913 - bounds that tests and the agent choose
+    def __init__(
         self,
         store: Store,
         *,

@@ -200,5 +200,5 @@ def running_agent(make_agent: Callable[..., RunningAgent], tmp_path_factory: pyt
         f"# kept\n[logs]\ndiscover = false\njournal = false\nglobs = [{json.dumps(str(logs_dir / '*.log'))}]\n"
         "[engines]\nollama_url = ''\n"
     )
-    agent.logs_dir = logs_dir  # type: ignore[attr-defined]
+    agent.logs_dir = logs_dir
     return agent

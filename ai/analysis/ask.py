@@ -22,7 +22,7 @@ class Reply:
     attempts: tuple[Attempt, ...]
 
 
-class NoAnswer(BackendError):  # noqa: N818 - as the other errors of ai.errors
+class NoAnswer(BackendError):
     """No backend answered; `attempts` says what each did, `last` is the last one's error."""
 
     outage = False

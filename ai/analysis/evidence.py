@@ -1,4 +1,3 @@
-# ruff: noqa: RUF001 - dashes, quotes and signs of typeset text are what is meant
 """Where in a posting a value is said; a value that is not said there is not believed."""
 
 import re

@@ -108,7 +108,7 @@ def _metric(key: str, metric: Metric) -> str:
     name = escape(_NAMES.get(key, key))
     if metric.value is None:
         return f"<tr><td>{name}</td><td colspan='7' class='mut'>{escape(metric.note or 'not measurable')}</td></tr>"
-    bounds = "" if metric.low is None or metric.high is None else f"{_short(metric.low)} – {_short(metric.high)}"  # noqa: RUF001 - a range
+    bounds = "" if metric.low is None or metric.high is None else f"{_short(metric.low)} – {_short(metric.high)}"
     cells = "".join(
         f"<td class='n'>{'' if v is None else _short(v)}</td>" for v in (metric.p90, metric.p95, metric.p99)
     )

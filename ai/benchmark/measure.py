@@ -67,7 +67,7 @@ class Measurer:
         if after is not None:
             self.idle_w = (after - before) / (time.perf_counter() - begun)
 
-    async def measure(  # noqa: PLR0913 - all that belongs to one measurement
+    async def measure(
         self,
         contender: Contender,
         request: GenRequest,

@@ -48,7 +48,7 @@ class AIBackendBenchmark:
         available: bytes of memory that may be taken now; None, or a function that answers None, when not known.
     """
 
-    def __init__(  # noqa: PLR0913 - collaborators come through the constructor
+    def __init__(
         self,
         contenders: Sequence[Contender],
         plan: BenchmarkPlan | None = None,

@@ -1,4 +1,3 @@
-# ruff: noqa: RUF001 - dashes, quotes and signs of typeset text are what is meant
 """When to stop measuring, and what may then be said.
 
 Looking again and again at growing data makes false winners unless the looks share the error. Here each look k has

@@ -48,7 +48,7 @@ class Quality:
         )  # fmt: skip
 
 
-async def evaluate(  # noqa: PLR0913 - each is a way of measuring
+async def evaluate(
     asker: Asker | None,
     postings: Sequence[LabelledPosting],
     *,

@@ -13,7 +13,7 @@ MAX_TEXT: Final = 200
 MAX_MODELS: Final = 500
 
 
-class ProbeFailed(Exception):  # noqa: N818 - it never leaves the probes
+class ProbeFailed(Exception):
     """The question had no usable answer. `state` is the engine's state then: `down` or `error`."""
 
     def __init__(self, state: str, message: str, *, status: int | None = None) -> None:

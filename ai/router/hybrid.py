@@ -77,7 +77,7 @@ class HybridAIBackend:
         clock: seconds, monotonic.
     """
 
-    def __init__(  # noqa: PLR0913 - collaborators come through the constructor
+    def __init__(
         self,
         members: Sequence[Member],
         *,
@@ -303,7 +303,7 @@ class HybridAIBackend:
         """Whether a try had far less time than a backend may take: being late then tells nothing of its health."""
         return share_s < 0.25 * min(self._deadlines.total_s, self._deadlines.first_token_s)
 
-    def _note(  # noqa: PLR0913 - one record's parts
+    def _note(
         self,
         slot: _Slot,
         tag: Tag,

@@ -9,7 +9,7 @@ Tag = tuple[str, int, str]
 """The request's id, the number of the try, and why this back end was asked."""
 
 
-def record_of(  # noqa: PLR0913 - one record's parts
+def record_of(
     tag: Tag,
     ts: int,
     seconds: float,

@@ -63,7 +63,7 @@ def choose(standings: Mapping[str, Standing], policy: Policy, incumbent: str | N
     ranked = sorted(fit, key=lambda name: _rank(name, standings[name], policy))
     first, why = _keep_incumbent(ranked, standings, policy, incumbent)
     order = (first, *(name for name in ranked if name != first))
-    return Choice(order, _sentence(first, why, order, policy), excluded)
+    return Choice(order, _sentence(first, why, order), excluded)
 
 
 def _unfit(standing: Standing, policy: Policy) -> str:
@@ -123,9 +123,8 @@ def _reason(best: str, ranked: Sequence[str], standings: Mapping[str, Standing],
     return ", ".join(parts)
 
 
-def _sentence(first: str, why: str, order: Sequence[str], policy: Policy) -> str:
+def _sentence(first: str, why: str, order: Sequence[str]) -> str:
     rest = ", then ".join((*order[1:], "rules"))
-    del policy
     return f"{first} is used because {why}; falls back to {rest}."
 
 

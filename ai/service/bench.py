@@ -56,7 +56,7 @@ class BenchmarkDesk:
         available: bytes of memory that may be taken now.
     """
 
-    def __init__(  # noqa: PLR0913 - collaborators come through the constructor
+    def __init__(
         self,
         config: Callable[[], AiConfig],
         usable: Callable[[], Awaitable[list[Candidate]]],

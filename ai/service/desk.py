@@ -53,7 +53,7 @@ class AiDesk:
         masker: hides secrets in log records before a model sees them.
     """
 
-    def __init__(  # noqa: PLR0913 - collaborators come through the constructor
+    def __init__(
         self,
         config: Callable[[], AiConfig],
         engines: Engines,

@@ -3,23 +3,23 @@
 from monitor.errors import MonitorError
 
 
-class BenchmarkBusy(MonitorError):  # noqa: N818 - names state what is so, as in monitor.errors
+class BenchmarkBusy(MonitorError):
     """Another benchmark runs."""
 
     exit_code = 6
 
 
-class NoEngine(MonitorError):  # noqa: N818
+class NoEngine(MonitorError):
     """No engine can be measured."""
 
     exit_code = 6
 
 
-class TooSlow(MonitorError):  # noqa: N818
+class TooSlow(MonitorError):
     """The answer took longer than whoever asked would wait."""
 
     exit_code = 6
 
 
-class NothingToUse(MonitorError):  # noqa: N818
+class NothingToUse(MonitorError):
     """No settings won, or there is no engine to use them with."""

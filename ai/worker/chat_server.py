@@ -24,7 +24,7 @@ _MAX_BODY: Final = 32 * 1024 * 1024
 _ENDS: Final = {"stop_token": "stop", "stop_string": "stop", "end_filter": "stop", "max_new_tokens": "length"}
 
 
-class BadBody(Exception):  # noqa: N818 - it never leaves this module
+class BadBody(Exception):
     """The request is wrong; the message says how."""
 
 

@@ -59,7 +59,7 @@ Loaded = tuple[Callable[[], None], dict[str, Any]]
 """What an engine module's `load` returns: a function that serves for ever, and facts for the load report."""
 
 
-class LoadFailed(Exception):  # noqa: N818 - it never leaves the worker
+class LoadFailed(Exception):
     """The engine could not load."""
 
     def __init__(self, kind: FailureKind, message: str) -> None:

@@ -93,7 +93,7 @@ class RegexFormat:
 
     wraps = False
 
-    def __init__(  # noqa: PLR0913 - what a format may say of itself, named at the call
+    def __init__(
         self,
         name: str,
         header: str,

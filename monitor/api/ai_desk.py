@@ -22,7 +22,7 @@ MODELS: Final = "models"
 """In the data directory: models that were fetched."""
 
 
-def ai_thread(  # noqa: PLR0913 - the agent's parts
+def ai_thread(
     *,
     settings: Callable[[], Settings],
     data_dir: Path,

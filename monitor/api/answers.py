@@ -20,7 +20,7 @@ _encoder: Final = msgspec.json.Encoder()
 T = TypeVar("T")
 
 
-class ClientGone(Exception):  # noqa: N818 - no error: nobody waits for the answer any more
+class ClientGone(Exception):
     """Whoever asked has closed the connection."""
 
 

@@ -16,11 +16,11 @@ from monitor.settings import SettingsError
 log = logging.getLogger("watchkeeper.api")
 
 
-class NotFound(AgentError):  # noqa: N818 - names state what is so, as in monitor.errors
+class NotFound(AgentError):
     """What was asked for is not there."""
 
 
-class DeadlinePassed(AgentError):  # noqa: N818
+class DeadlinePassed(AgentError):
     """The answer took too long and was given up."""
 
 

@@ -42,7 +42,7 @@ def parse_filter(given: Mapping[str, Any], now: int) -> LogFilter:
     return LogFilter.parse(params, now)
 
 
-def filter_parameters(  # noqa: PLR0913, PLR0917 - every filter is documented as a parameter of its own
+def filter_parameters(  # noqa: PLR0917 - every filter is documented as a parameter of its own
     q: Annotated[str | None, Query(description="Text, or an RE2 regular expression.", max_length=10_000)] = None,
     regex: Annotated[str | None, Query(description="1: `q` is an expression.", max_length=5)] = None,
     raw: Annotated[str | None, Query(description="1: match the whole original, not the message.", max_length=5)] = None,

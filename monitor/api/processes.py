@@ -49,7 +49,7 @@ def routes(context: Context) -> APIRouter:
         return json_answer({**whole, **relatives, "log_files": files})
 
     @router.get("/runs/{run}/series", response_model=models.Series, summary="Readings of a run over time (Arrow too)")
-    async def run_series(  # noqa: PLR0913, PLR0917 - one parameter each of the request's
+    async def run_series(  # noqa: PLR0917 - one parameter each of the request's
         request: Request, run: RunPart, start: FromTime, end: ToTime, points: Points = 600, metrics: Metrics = ""
     ) -> Response:
         """Like the series of the machine."""

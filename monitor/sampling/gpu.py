@@ -34,7 +34,7 @@ _THROTTLE: Final = (
 )
 
 
-class NvmlProblem(MonitorError):  # noqa: N818 - it is mostly a state of the machine, not an error
+class NvmlProblem(MonitorError):
     """NVML cannot be used now.
 
     Args:
@@ -46,7 +46,7 @@ class NvmlProblem(MonitorError):  # noqa: N818 - it is mostly a state of the mac
         self.state = state
 
 
-class _DeviceFailed(Exception):  # noqa: N818 - private: becomes `GpuReading.error`
+class _DeviceFailed(Exception):
     """One GPU does not answer."""
 
 

@@ -47,7 +47,7 @@ class Sampler:
         clock: the clocks.
     """
 
-    def __init__(  # noqa: PLR0913 - each is one collaborator
+    def __init__(
         self,
         reader: Reader,
         gpus: GpuSource,

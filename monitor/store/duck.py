@@ -37,7 +37,7 @@ class DuckStore:
         now: the clock, µs since the epoch.
     """
 
-    def __init__(  # noqa: PLR0913 the arguments are named at every call; SQL names are our own
+    def __init__(
         self,
         engine: Engine,
         *,

@@ -111,7 +111,7 @@ def _born(host: str, boot_id: str, ts: int, born: Sequence[wire.RunInfo]) -> pa.
     )
 
 
-def _events(  # noqa: PLR0913, PLR0917 the arguments are named at every call; SQL names are our own
+def _events(  # noqa: PLR0917 - in the order of the columns
     host: str,
     at: Sequence[int],
     kind: str,

@@ -24,7 +24,7 @@ _DAMAGE: Final = (duckdb.IOException, duckdb.SerializationException, duckdb.Inte
 """What the engine raises on a file that it cannot make sense of."""
 
 
-def open_store(  # noqa: PLR0913 the arguments are named at every call; SQL names are our own
+def open_store(
     data_dir: Path,
     *,
     limit_bytes: int,
@@ -79,7 +79,7 @@ def open_store(  # noqa: PLR0913 the arguments are named at every call; SQL name
     )
 
 
-def _open(  # noqa: PLR0913 the arguments are named at every call; SQL names are our own
+def _open(
     path: Path, memory_limit_mb: int, limit: int, *, app_version: str, now_us: int, schema: Path, notices: list[str]
 ) -> Engine:
     fresh = file_size(path) == 0

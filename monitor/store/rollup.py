@@ -71,7 +71,7 @@ class Rollups:
         connection.begin()
         try:
             connection.execute(
-                f"DELETE FROM {tier.table} WHERE ts >= make_timestamp($start) AND ts < make_timestamp($end)",  # noqa: S608 the arguments are named at every call; SQL names are our own
+                f"DELETE FROM {tier.table} WHERE ts >= make_timestamp($start) AND ts < make_timestamp($end)",  # noqa: S608 - our own names
                 {"start": start, "end": end},
             )
             connection.execute(f"INSERT INTO {tier.table} BY NAME {select}", bound)

@@ -59,7 +59,7 @@ def hello_changes(host: wire.HostInfo, now: int) -> list[Change]:
     return [Upsert("hosts", pa.table(row), ("host", "boot_id"), keep=("first_seen",))]
 
 
-def tick_changes(  # noqa: PLR0913 the arguments are named at every call
+def tick_changes(
     host: str,
     boot_id: str,
     tick: wire.Tick,

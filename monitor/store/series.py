@@ -67,7 +67,7 @@ class _Plan:
     tier: dict[str, int]
 
 
-def host_series(store: Store, *, host: str, metrics: Sequence[str], start: int, end: int, points: int) -> Series:  # noqa: PLR0913 the arguments are named at every call; SQL names are our own
+def host_series(store: Store, *, host: str, metrics: Sequence[str], start: int, end: int, points: int) -> Series:
     """Readings of the host over `[start, end)` µs in at most `points` buckets.
 
     Raises:
@@ -81,10 +81,12 @@ def host_series(store: Store, *, host: str, metrics: Sequence[str], start: int, 
     )
     gaps = store.query("gaps_host", host=host, start=plan.start, end=plan.end, tolerance=TOLERANCE, **plan.tier)
     found = [(max(low, start), min(high, end)) for low, high in _pairs(gaps) if high > start and low < end]
-    return Series(plan.ts, plan.width, _fill(table, plan, chosen), _with_head(found, table, plan, marks, start, end))
+    return Series(
+        plan.ts, plan.width, _fill(table, plan, chosen), _with_head(found, table, plan, marks, start=start, end=end)
+    )
 
 
-def run_series(store: Store, *, run: int, metrics: Sequence[str], start: int, end: int, points: int) -> Series:  # noqa: PLR0913 the arguments are named at every call; SQL names are our own
+def run_series(store: Store, *, run: int, metrics: Sequence[str], start: int, end: int, points: int) -> Series:
     """Readings of one run, like `host_series`. Raw rows only: what the limit dropped is not there."""
     chosen = _metrics(metrics, RUN_METRICS)
     plan = _plan(start, end, points, {})
@@ -108,7 +110,7 @@ def gpu_series(store: Store, *, host: str, start: int, end: int, points: int) ->
     return answers
 
 
-def device_series(  # noqa: PLR0913 the arguments are named at every call; SQL names are our own
+def device_series(
     store: Store, *, host: str, kind: str, metrics: Sequence[str], start: int, end: int, points: int
 ) -> list[DeviceSeries]:
     """Readings of every disk, nic or core_temp (`kind`), like `host_series`; raw rows only, one in 5 s."""
@@ -200,8 +202,8 @@ def _pairs(table: pa.Table) -> list[tuple[int, int]]:
     return list(zip(table["gap_start"].to_pylist(), table["gap_end"].to_pylist(), strict=True))
 
 
-def _with_head(  # noqa: PLR0913, PLR0917 the arguments are named at every call; SQL names are our own
-    gaps: list[tuple[int, int]], table: pa.Table, plan: _Plan, marks: dict[str, int | None], start: int, end: int
+def _with_head(
+    gaps: list[tuple[int, int]], table: pa.Table, plan: _Plan, marks: dict[str, int | None], *, start: int, end: int
 ) -> list[tuple[int, int]]:
     """The gaps, and the one that began before the range: nothing at its start though the watch had begun."""
     firsts = [at for name in ("raw_first", "minute_first", "hour_first") if (at := marks.get(name)) is not None]

@@ -65,7 +65,7 @@ def live_charts(
     mount("charts", data, key=key, height=-(-len(panels) // columns) * CHART_PX)
 
 
-def process_table(  # noqa: PLR0913 - one parameter a control of the page
+def process_table(
     *, q: str, sort: str, tree: bool, scope: str, kernel: bool, columns: Sequence[str], key: str = "processes"
 ) -> None:
     """The live table of processes.
@@ -140,7 +140,7 @@ def histogram(filters: Mapping[str, Any], when: TimeRange, *, levels: Sequence[s
     mount("hist", data, key=key, height=170)
 
 
-def log_view(  # noqa: PLR0913 - one parameter a control of the page
+def log_view(
     filters: Mapping[str, Any],
     *,
     live: bool,

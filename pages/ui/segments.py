@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pages.ui.mount import mount
 
 
-def segments(  # noqa: PLR0913 - one parameter a property of the control
+def segments(
     label: str,
     param: str,
     options: Sequence[tuple[str, str]],

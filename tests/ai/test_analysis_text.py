@@ -1,4 +1,3 @@
-# ruff: noqa: RUF001 - dashes and quotes of typeset text are what is meant
 """Readable text, evidence and pieces of long texts."""
 
 import pytest

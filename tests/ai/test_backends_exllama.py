@@ -60,7 +60,7 @@ def test_without_the_package_the_extra_is_named() -> None:
 
     async def go() -> None:
         for generation, extra in ((2, "watchkeeper[exllama]"), (3, "exllamav3")):
-            backend = ExLlamaBackend(generation)  # type: ignore[arg-type]  # 2 or 3
+            backend = ExLlamaBackend(generation)
             assert isinstance(backend, Backend)
             with pytest.raises(MissingPiece) as caught:
                 await backend.ensure_loaded(LoadSpec("/nowhere"))

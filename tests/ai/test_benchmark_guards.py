@@ -30,8 +30,8 @@ def _done(**changes: object) -> Completion:
     arrivals = tuple((i * 20_000_000, 4) for i in range(8))
     whole = Completion("words", "", final, arrivals)
     if "arrivals" in changes:
-        return replace(whole, arrivals=changes["arrivals"])  # type: ignore[arg-type] # given by the cases below
-    return replace(whole, final=replace(final, **changes))  # type: ignore[arg-type] # as above
+        return replace(whole, arrivals=changes["arrivals"])
+    return replace(whole, final=replace(final, **changes))
 
 
 _MACHINE: dict[str, tuple[str, Callable[[Readings], Readings]]] = {

@@ -67,7 +67,7 @@ class Meter:
 def engine(name: str, factor: float = 1.0, **script: object) -> ScriptedBackend:
     """An engine of 6 ms to the first token and 3 ms a token, times the factor."""
     given = {"ttft": 0.006 * factor, "per_token": 0.003 * factor, "tokens": 64, "memory": 50_000_000} | script
-    return ScriptedBackend(name, Script(**given))  # type: ignore[arg-type] # fields of the script
+    return ScriptedBackend(name, Script(**given))
 
 
 PLAN = BenchmarkPlan(max_tokens=6, max_blocks=10, budget_s=30, batches=[], prompts=["summary"])
@@ -76,9 +76,9 @@ PLAN = BenchmarkPlan(max_tokens=6, max_blocks=10, budget_s=30, batches=[], promp
 def run(engines: Sequence[ScriptedBackend], plan: BenchmarkPlan = PLAN, **more: object) -> BenchmarkReport:
     """A whole benchmark."""
     contenders = [Contender(e, LoadSpec("m", parallel=2)) for e in engines]
-    events: list[Progress] = more.pop("events", [])  # type: ignore[assignment] # a list to be filled
+    events: list[Progress] = more.pop("events", [])
     given = {"watch": Quiet(), "meter": NoMeter()} | more
-    return asyncio.run(AIBackendBenchmark(contenders, plan, **given).run(on_progress=events.append))  # type: ignore[arg-type] # collaborators
+    return asyncio.run(AIBackendBenchmark(contenders, plan, **given).run(on_progress=events.append))
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +116,7 @@ def test_every_figure_says_where_it_is_from(four_times: BenchmarkReport) -> None
     assert first.p95 is not None
     assert first.value >= 0.012
     assert first.p95 >= first.p50
-    assert four_times.contenders[0].metrics["load_cold"].value >= 0.01  # type: ignore[operator] # a cold load was measured
+    assert four_times.contenders[0].metrics["load_cold"].value >= 0.01
 
 
 def test_batches_tell_throughput_and_goodput(four_times: BenchmarkReport) -> None:

@@ -50,7 +50,7 @@ class World:
         self.calls: list[CallRecord] = []
         self.alarms: list[DriftAlarm] = []
         self.first = ScriptedBackend("first", Script(ttft=0.001, per_token=0.0005, tokens=4))
-        self.second = ScriptedBackend("second", Script(ttft=0.001, per_token=0.0005, tokens=4, **second))  # type: ignore[arg-type] # script fields
+        self.second = ScriptedBackend("second", Script(ttft=0.001, per_token=0.0005, tokens=4, **second))
         self.hybrid = HybridAIBackend(
             [Member(self.first, LoadSpec("m")), Member(self.second, LoadSpec("m"))],
             policy=Policy(preferred=("first", "second")),

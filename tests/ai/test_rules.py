@@ -1,4 +1,3 @@
-# ruff: noqa: RUF001 - dashes and quotes of typeset text are what is meant
 """The rules, on small cases and on any text."""
 
 import pytest

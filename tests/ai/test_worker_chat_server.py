@@ -91,7 +91,7 @@ class FakeEngine:
 @asynccontextmanager
 async def serving(folder: Path) -> AsyncIterator[tuple[FakeEngine, httpx.AsyncClient, list[BaseException]]]:
     """The server on a Unix socket, a client with the key, and what broke."""
-    engine, broken = FakeEngine(), []  # type: ignore[var-annotated]  # filled by the thread
+    engine, broken = FakeEngine(), []
     thread = GenerationThread(engine, broken.append)
     app = ChatServer(engine, thread, ChatTemplate(TEMPLATE), "tiny", "sesame").app
     server = uvicorn.Server(uvicorn.Config(app, uds=str(folder / "w.sock"), log_level="error", lifespan="off"))

@@ -21,8 +21,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from monitor.client import Client  # noqa: E402 - the path above comes first
-from monitor.errors import AgentError  # noqa: E402
+from monitor.client import Client
+from monitor.errors import AgentError
 
 
 def cpu_s(pid: int) -> float:

@@ -206,7 +206,7 @@ async def outage(requests: int, cool_down_s: float, away: str) -> dict[str, Any]
     alone = HybridAIBackend([Member(second, SPEC)])
     plain, during, lost = [], [], 0
     await alone.ask(SHORT)
-    first.fault = away  # type: ignore[assignment]  # one of the faults there are
+    first.fault = away
     begun = time.monotonic()
     for _ in range(requests):
         plain.append(await _timed(alone))

@@ -22,11 +22,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-import psutil  # noqa: E402 - the path comes first
+import psutil
 
-from monitor.masking import Masker  # noqa: E402
-from monitor.sampling.procfs import ProcfsReader  # noqa: E402
-from monitor.wire import Tick, read_messages  # noqa: E402
+from monitor.masking import Masker
+from monitor.sampling.procfs import ProcfsReader
+from monitor.wire import Tick, read_messages
 
 ATTRIBUTES = (
     "pid name cmdline cpu_times memory_info io_counters num_threads status create_time username".split()  # noqa: SIM905

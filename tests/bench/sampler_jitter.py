@@ -27,8 +27,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from monitor.wire import Tick, read_messages  # noqa: E402 - the path comes first
-from tests.bench.watched import interval_errors_ms, look_on, started, stored_times  # noqa: E402 - the path comes first
+from monitor.wire import Tick, read_messages
+from tests.bench.watched import interval_errors_ms, look_on, started, stored_times
 
 SPIN = "while True: sum(range(1000))"
 THREAD = """

@@ -20,8 +20,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from monitor.wire import Tick, read_messages  # noqa: E402 - the path comes first
-from tests.bench.sampler_jitter import SPIN, spread  # noqa: E402 - the path comes first
+from monitor.wire import Tick, read_messages
+from tests.bench.sampler_jitter import SPIN, spread
 
 STUB = ROOT / "tests" / "monitor" / "sampling" / "nvml_stub.c"
 SPANS = ("answers", "hangs", "answers_again")

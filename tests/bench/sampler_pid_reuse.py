@@ -23,9 +23,9 @@ import psutil
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from monitor.masking import Masker  # noqa: E402 - the path comes first
-from monitor.sampling.procfs import ProcfsReader  # noqa: E402 - the path comes first
-from tests.monitor.sampling.pids import (  # noqa: E402 - the path comes first
+from monitor.masking import Masker
+from monitor.sampling.procfs import ProcfsReader
+from tests.monitor.sampling.pids import (
     PROGRAMS,
     can_be_forced,
     end,

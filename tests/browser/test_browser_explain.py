@@ -84,7 +84,7 @@ def test_a_spike_shows_what_was_measured_at_once(window: Window) -> None:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_panel_has_no_accessibility_violation(browser: Browser, watch: Watch, client: Client, scheme: str) -> None:
     """Axe finds nothing in the open panel, while a model reads, and beside what was measured."""
-    made = browser.new_context(viewport={"width": 1440, "height": 1000}, color_scheme=scheme, bypass_csp=True)  # type: ignore[arg-type]
+    made = browser.new_context(viewport={"width": 1440, "height": 1000}, color_scheme=scheme, bypass_csp=True)
     try:
         page = window_of(made, watch.url).open("/performance?explain=1")
         page.get_by_role("button", name="Explain the last 5 min").click()

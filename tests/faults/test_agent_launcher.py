@@ -91,7 +91,7 @@ def gone(pid: int) -> bool:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_it_ends_what_it_started(up: Up, number: signal.Signals, wait_for: Wait) -> None:
     """Ctrl-C, SIGTERM and a closed terminal end agent, sampler and dashboard; no socket or address is left."""
-    url = up.ready()["url"]  # type: ignore[index]
+    url = up.ready()["url"]
     assert healthy(url)
     pids = up.pids()
     up.process.send_signal(number)
@@ -112,7 +112,7 @@ def test_nothing_outlives_a_killed_launcher(up: Up, wait_for: Wait) -> None:
 def test_a_killed_dashboard_does_not_stop_the_watch(up: Up, wait_for: Wait) -> None:
     """The agent goes on sampling; the dashboard is started again at the same address."""
     pids = up.pids()
-    url = up.ready()["url"]  # type: ignore[index]
+    url = up.ready()["url"]
     os.kill(pids["dashboard"], signal.SIGKILL)
     with Client.of(up.data_dir) as client:
         before = client.status().samples.received
@@ -153,13 +153,13 @@ def test_it_attaches_and_leaves_the_agent(running_agent: Any, tmp_path: Path, wa
     launcher = Up(base)
     try:
         wait_for(launcher.ready, seconds=90, what="the dashboard answers")
-        assert launcher.event("attached")["pid"] == running_agent.pid  # type: ignore[index]
+        assert launcher.event("attached")["pid"] == running_agent.pid
         second = subprocess.run(
             [sys.executable, "-m", "monitor", "--no-browser", "--data-dir", str(launcher.data_dir)],
             cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
         )  # fmt: skip
         assert second.returncode == 0, second.stderr
-        assert launcher.ready()["url"] in second.stdout  # type: ignore[index]
+        assert launcher.ready()["url"] in second.stdout
     finally:
         launcher.process.send_signal(signal.SIGINT)
         launcher.process.wait(20)

@@ -15,7 +15,8 @@ from monitor.store import Append, DataDirLock, open_store
 MIB = 1024 * 1024
 
 
-def mounted(where: Path, options: str) -> bool:  # noqa: D103 a test's helper or layout
+def mounted(where: Path, options: str) -> bool:
+    """Whether a tmpfs could be mounted there."""
     return (
         subprocess.run(
             ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(where)], check=False, capture_output=True
@@ -35,7 +36,8 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(where)], check=True, timeout=20)
 
 
-def batch(number: int) -> Append:  # noqa: D103 a test's helper or layout
+def batch(number: int) -> Append:
+    """4,000 records that do not compress, recognised by their positions."""
     count = 4000
     data = os.urandom(count * 32).hex()
     ts = pa.array([number] * count, pa.timestamp("us"))
@@ -62,7 +64,7 @@ def test_a_full_disk_refuses_and_heals(small_disk: Path) -> None:
             store.write([batch(number)])
             acknowledged.append(number)
         except StoreFull as error:
-            assert error.hint  # noqa: PT017 a test's helper or layout
+            assert error.hint  # noqa: PT017 - one of several outcomes that may be
             refused += 1
             if refused == 4:
                 break
@@ -90,7 +92,7 @@ def test_a_full_disk_refuses_and_heals(small_disk: Path) -> None:
 def test_opening_on_a_full_disk_is_said(small_disk: Path) -> None:
     """With no byte left a new store cannot begin: StoreFull, and afterwards it can."""
     ballast = small_disk / "ballast"
-    with ballast.open("wb", buffering=0) as file, pytest.raises(OSError, match="space"):  # noqa: PT012 a test's helper or layout
+    with ballast.open("wb", buffering=0) as file, pytest.raises(OSError, match="space"):  # noqa: PT012 - some write fails, which one is the file system's affair
         while True:
             file.write(bytes(4096))
     with pytest.raises(StoreFull):
@@ -105,13 +107,13 @@ def test_a_full_disk_does_not_hide_what_was_stored(small_disk: Path) -> None:
     store.write([batch(0)])
     store.close()
     ballast = small_disk / "ballast"
-    with ballast.open("wb", buffering=0) as file, pytest.raises(OSError, match="space"):  # noqa: PT012 a test's helper or layout
+    with ballast.open("wb", buffering=0) as file, pytest.raises(OSError, match="space"):  # noqa: PT012 - some write fails, which one is the file system's affair
         while True:
             file.write(bytes(4096))
     try:
         store = open_store(small_disk, limit_bytes=1 << 30, now=lambda: 0)
     except StoreFull as error:
-        assert error.hint  # noqa: PT017 a test's helper or layout
+        assert error.hint  # noqa: PT017 - one of several outcomes that may be
     else:
         assert store.select("SELECT count(*) AS n FROM log_records").to_pylist() == [{"n": 4000}]
         store.close()

@@ -93,7 +93,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Watch]]:
         folder = tmp_path / name
         folder.mkdir(exist_ok=True)
         opened = open_store(folder, limit_bytes=1 << 32, now=now_us)
-        watch = Watch(opened, replace(QUICK, globs=globs, **changes))  # type: ignore[arg-type]
+        watch = Watch(opened, replace(QUICK, globs=globs, **changes))
         running.append(watch)
         watch.service.start()
         return watch

@@ -69,7 +69,7 @@ def stored(watched: Watched) -> tuple[int, int]:
 
 def writer_of(watched: Watched, tmp_path: Path, **options: object) -> StoreWriter:
     """A started writer."""
-    writer = StoreWriter(watched, data_dir=tmp_path, **options)  # type: ignore[arg-type] - a stand-in that delegates
+    writer = StoreWriter(watched, data_dir=tmp_path, **options)
     writer.start()
     return writer
 

@@ -84,7 +84,7 @@ def test_a_round_trip_signs_in(signed: Signed) -> None:
     with signed.browser() as browser:
         with (
             pytest.raises(InvalidStatus) as refused,
-            connect(live, origin=signed.url, proxy=None),  # type: ignore[arg-type]
+            connect(live, origin=signed.url, proxy=None),
         ):
             pass
         assert refused.value.response.status_code == 401
@@ -94,7 +94,7 @@ def test_a_round_trip_signs_in(signed: Signed) -> None:
         assert signed.sign_in(browser, "ann@example.org").status_code == 302
         assert browser.get("/logs", headers=PAGE).status_code == 200
         assert browser.get("/wk/api/v1/status").status_code == 503  # past the gate; there is no agent
-        with connect(live, origin=signed.url, additional_headers=signed.cookies(browser), proxy=None) as tab:  # type: ignore[arg-type]
+        with connect(live, origin=signed.url, additional_headers=signed.cookies(browser), proxy=None) as tab:
             tab.send('{"subscribe": {}}')
             assert '"away"' in str(tab.recv(10))
 
@@ -132,7 +132,7 @@ def test_signing_out_ends_copies_and_sockets(signed: Signed) -> None:
         signed.sign_in(browser, "bob@example.org")
         copy = signed.cookies(browser)
         live = f"ws://{signed.process.address}/wk/live"
-        with connect(live, origin=signed.url, additional_headers=copy, proxy=None) as tab:  # type: ignore[arg-type]
+        with connect(live, origin=signed.url, additional_headers=copy, proxy=None) as tab:
             tab.send('{"subscribe": {}}')
             assert '"away"' in str(tab.recv(10))
             out = browser.get("/wk/logout")

@@ -105,7 +105,7 @@ def test_every_socket_needs_a_sign_in(guarded: Guarded, route: str) -> None:
     """A WebSocket's handshake answers 401 to a stranger."""
     with (
         pytest.raises(InvalidStatus) as refused,
-        connect(f"ws://{guarded.process.address}{route}", origin=guarded.url, proxy=None),  # type: ignore[arg-type]
+        connect(f"ws://{guarded.process.address}{route}", origin=guarded.url, proxy=None),
     ):
         pass
     assert refused.value.response.status_code == 401
@@ -190,7 +190,7 @@ def test_forged_and_old_cookies_are_worth_nothing(guarded: Guarded) -> None:
     real = URLSafeTimedSerializer(key, salt="watchkeeper.session")
     content = real.loads(value)
 
-    class Old(type(real.make_signer())):  # type: ignore[misc]
+    class Old(type(real.make_signer())):
         def get_timestamp(self) -> int:
             return int(time.time()) - 12 * 3600 - 5
 
@@ -213,7 +213,7 @@ def test_signing_out_ends_the_cookie_and_its_sockets(guarded: Guarded) -> None:
         name, value = guarded.cookie(browser)
         copy = {"Cookie": f"{name}={value}"}
         address = f"ws://{guarded.process.address}/wk/live"
-        with connect(address, origin=guarded.url, additional_headers=copy, proxy=None) as tab:  # type: ignore[arg-type]
+        with connect(address, origin=guarded.url, additional_headers=copy, proxy=None) as tab:
             tab.send('{"subscribe": {}}')
             assert '"away"' in str(tab.recv(5))
             other_site = browser.get("/wk/logout", headers={"Sec-Fetch-Site": "cross-site"})

@@ -32,7 +32,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ScriptedAge
 @contextmanager
 def _tab(dashboard: DashboardProcess) -> Iterator[ClientConnection]:
     address = f"ws://{dashboard.address}/wk/live"
-    with connect(address, origin=dashboard.url, proxy=None, close_timeout=2) as tab:  # type: ignore[arg-type]
+    with connect(address, origin=dashboard.url, proxy=None, close_timeout=2) as tab:
         tab.send(SUBSCRIBE)
         yield tab
 

@@ -68,7 +68,7 @@ def test_a_strange_origin_is_refused(dashboard: DashboardProcess) -> None:
     for path in ("/wk/live", "/_stcore/stream"):
         for origin in ("http://evil.example", "null", f"http://localhost:{dashboard.port + 1}"):
             with pytest.raises(InvalidStatus) as refused:
-                connect(f"ws://{dashboard.address}{path}", origin=origin, proxy=None)  # type: ignore[arg-type]
+                connect(f"ws://{dashboard.address}{path}", origin=origin, proxy=None)
             assert refused.value.response.status_code == 403
 
 
@@ -169,9 +169,7 @@ def test_it_ends_soon_with_ten_tabs_open(tmp_path: Path) -> None:
         stack.callback(dashboard.end)
         dashboard.wait_until_up()
         for _ in range(10):
-            tab = stack.enter_context(
-                connect(f"ws://{dashboard.address}/wk/live", origin=dashboard.url, proxy=None)  # type: ignore[arg-type]
-            )
+            tab = stack.enter_context(connect(f"ws://{dashboard.address}/wk/live", origin=dashboard.url, proxy=None))
             tab.send(json.dumps({"subscribe": {"host": True}}))
             assert json.loads(tab.recv(5))["state"] == "away"
         dashboard.process.send_signal(signal.SIGTERM)
@@ -213,6 +211,6 @@ def test_it_ends_with_its_launcher(tmp_path: Path) -> None:
 
 def test_a_subscription_is_the_only_word_taken(dashboard: DashboardProcess) -> None:
     """Anything but a subscription ends the live socket with a reason."""
-    with connect(f"ws://{dashboard.address}/wk/live", origin=dashboard.url, proxy=None) as tab:  # type: ignore[arg-type]
+    with connect(f"ws://{dashboard.address}/wk/live", origin=dashboard.url, proxy=None) as tab:
         tab.send("[1]")
         assert close_code(tab) == 1008

@@ -1,4 +1,3 @@
-# ruff: noqa: RUF001 - dashes, quotes and signs of typeset text are what is meant
 """Skills: names that are known, and what the text itself shows to be a skill by where and how it is named."""
 
 import re

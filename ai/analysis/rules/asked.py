@@ -1,4 +1,3 @@
-# ruff: noqa: RUF001 - dashes, quotes and signs of typeset text are what is meant
 """What a person must bring apart from skills: years, languages, schooling."""
 
 import re

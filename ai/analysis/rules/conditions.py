@@ -1,4 +1,3 @@
-# ruff: noqa: RUF001 - dashes, quotes and signs of typeset text are what is meant
 """On what terms: where the work is done, the kind of employment, the level.
 
 `REMOTE`, `EMPLOYMENT` and `SENIORITY` list what speaks for each choice, those that win before those they win over.

@@ -1,4 +1,3 @@
-# ruff: noqa: RUF001 - dashes, quotes and signs of typeset text are what is meant
 """Who employs: of all names that stand where an employer's name stands, the likeliest."""
 
 import re

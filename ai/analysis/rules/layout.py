@@ -1,4 +1,3 @@
-# ruff: noqa: RUF001 - dashes, bullets and signs of typeset text are what is meant
 """How a posting is laid out: its lines, its sections, and the values that stand behind a label."""
 
 import itertools

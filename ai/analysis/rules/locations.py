@@ -1,4 +1,3 @@
-# ruff: noqa: RUF001 - dashes, quotes and signs of typeset text are what is meant
 """The towns of work: behind a label, known by name, or shown to be one by the words around."""
 
 import re

@@ -1,4 +1,3 @@
-# ruff: noqa: RUF001 - dashes, quotes and signs of typeset text are what is meant
 """Pay in a posting: an amount or a range, with currency and, when it is said, the period.
 
 Every amount of money in the text is a candidate; a label, a word of pay, a period and a range speak for it, what else money is spent on

@@ -1,4 +1,3 @@
-# ruff: noqa: RUF001 - quotes of typeset text are what is meant
 """Skills by name: the name shown, then other spellings. Matched as whole words, letter case ignored unless it matters."""
 
 from typing import Final

@@ -1,4 +1,3 @@
-# ruff: noqa: RUF001 - quotes of typeset text are what is meant
 """One sentence of the posting that says what the work is."""
 
 import re

@@ -1,4 +1,3 @@
-# ruff: noqa: RUF001 - dashes, quotes and signs of typeset text are what is meant
 """The job's title: of all places where a title may stand, the likeliest."""
 
 import re

@@ -1,4 +1,3 @@
-# ruff: noqa: RUF001 - quotes of typeset text are what is meant
 """The words by which a posting names its parts, in the languages it may be written in: labels before a value, and headings.
 
 All are beginnings of words unless they end in `$`; letter case does not matter. English, German, French, Spanish, Portuguese, Dutch and Italian,

@@ -1,4 +1,3 @@
-# ruff: noqa: RUF001 - dashes, quotes and signs of typeset text are what is meant
 """Red flags: what should make a reader careful, in the posting's own words; and orders to a model, which are no part of what a job is."""
 
 import re

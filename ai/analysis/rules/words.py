@@ -1,4 +1,3 @@
-# ruff: noqa: RUF001 - dashes, quotes and signs of typeset text are what is meant
 """Phrases that should make a reader careful, by kind; letter case does not matter."""
 
 from typing import Final

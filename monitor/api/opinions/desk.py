@@ -18,7 +18,7 @@ Gather = Callable[[], Evidence]
 Ask = Callable[[Evidence, str], Awaitable[dict[str, Any]]]
 
 
-class TooManyAsked(AgentError):  # noqa: N818 - names state what is so, as in monitor.errors
+class TooManyAsked(AgentError):
     """So many questions are under way that another would only wait."""
 
 

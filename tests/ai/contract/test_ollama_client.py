@@ -36,7 +36,7 @@ def test_the_official_client_understands_the_double(server: str) -> None:
         assert [m.model for m in client.list().models] == [double.NAME]
         assert client.generate(double.NAME, prompt="").done_reason == "load"
         assert client.ps().models[0].context_length == double.DEFAULT_CONTEXT
-        assert client.show(double.NAME).details.quantization_level == "Q4_1"  # type: ignore[union-attr]  # the double gives details
+        assert client.show(double.NAME).details.quantization_level == "Q4_1"
         last = list(
             client.chat(double.NAME, [{"role": "user", "content": "Hello"}], stream=True, options={"num_predict": 4})
         )[-1]

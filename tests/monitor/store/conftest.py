@@ -20,17 +20,20 @@ class Clock:
     def __init__(self) -> None:
         self.now = START
 
-    def __call__(self) -> int:  # noqa: D102 a test's helper or layout
+    def __call__(self) -> int:
+        """The time it is made to be."""
         return self.now
 
 
 @pytest.fixture
-def clock() -> Clock:  # noqa: D103 a test's helper or layout
+def clock() -> Clock:
+    """A clock that stands until a test moves it."""
     return Clock()
 
 
 @pytest.fixture
-def store(tmp_path: Path, clock: Clock) -> Iterator[Store]:  # noqa: D103 a test's helper or layout
+def store(tmp_path: Path, clock: Clock) -> Iterator[Store]:
+    """An empty store whose clock is `clock`."""
     opened = open_store(tmp_path, limit_bytes=256 * MIB, now=clock)
     yield opened
     opened.close()
@@ -62,7 +65,7 @@ def make_tick() -> Callable[..., wire.Tick]:
         columns = {}
         for name, code in wire.RUN_COLUMNS.items():
             values = runs if name == "run" else given.pop(name, [0] * len(runs))
-            columns[name] = array(code, values).tobytes()  # type: ignore[arg-type]
+            columns[name] = array(code, values).tobytes()
         defaults: dict[str, object] = {
             "seq": seq,
             "ts": START + seq * 1_000_000,
@@ -74,6 +77,6 @@ def make_tick() -> Callable[..., wire.Tick]:
             "gpu": wire.GpuState("none", "no driver", 0.0, [], []),
             "quality": wire.Quality(seq, seq, 1.0, 2.0, 0.0, 1, {}),
         }
-        return wire.Tick(**{**defaults, **given})  # type: ignore[arg-type]
+        return wire.Tick(**{**defaults, **given})
 
     return make

@@ -25,7 +25,8 @@ steps = st.lists(
 )
 
 
-def upsert(column: str, rows: list[tuple[int, int | None]]) -> Upsert:  # noqa: D103 a test's helper or layout
+def upsert(column: str, rows: list[tuple[int, int | None]]) -> Upsert:
+    """Runs that are written over those with their key."""
     count = len(rows)
     table = {
         "run": pa.array([key for key, _ in rows], pa.int64()),
@@ -36,7 +37,8 @@ def upsert(column: str, rows: list[tuple[int, int | None]]) -> Upsert:  # noqa: 
     return Upsert("runs", pa.table(table), ("host", "run"))
 
 
-def delete(found: list[int]) -> Delete:  # noqa: D103 a test's helper or layout
+def delete(found: list[int]) -> Delete:
+    """A change that takes these runs away."""
     return Delete("runs", pa.table({"run": pa.array(found, pa.int64())}), ("run",))
 
 

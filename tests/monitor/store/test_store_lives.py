@@ -15,11 +15,13 @@ SECOND = 1_000_000
 Make = Callable[..., wire.Tick]
 
 
-def born(run: int, pid: int, *, ppid: int = 1, at: int = 0, name: str = "sleep") -> wire.RunInfo:  # noqa: D103 a test's helper or layout
+def born(run: int, pid: int, *, ppid: int = 1, at: int = 0, name: str = "sleep") -> wire.RunInfo:
+    """A process as the sampler tells of it."""
     return wire.RunInfo(run, pid, 70, ppid, 0, "root", name, name, None, "/", START + at * SECOND, False)
 
 
-def ask(store: Store, sql: str) -> list[dict[str, object]]:  # noqa: D103 a test's helper or layout
+def ask(store: Store, sql: str) -> list[dict[str, object]]:
+    """What the store answers."""
     return store.select(sql).to_pylist()
 
 
@@ -116,5 +118,5 @@ def test_relatives_of_an_ended_run(store: Store, make_tick: Make) -> None:
 
 def test_limits_change_while_open(store: Store) -> None:
     """Other limits hold from the next upkeep on."""
-    store.set_limits(limit_bytes=64 << 20, raw_days=1, log_days=2)  # type: ignore[attr-defined]
+    store.set_limits(limit_bytes=64 << 20, raw_days=1, log_days=2)
     assert store.info().limit_bytes == 64 << 20

@@ -17,18 +17,21 @@ LIMIT = 64 * 1024 * 1024
 FILE = "watchkeeper.duckdb"
 
 
-def reopen(path: Path, schema: Path = SCHEMA) -> Store:  # noqa: D103 a test's helper or layout
+def reopen(path: Path, schema: Path = SCHEMA) -> Store:
+    """The store of this folder, opened once more."""
     return open_store(path, limit_bytes=LIMIT, now=lambda: 1_700_000_000_000_000, app_version="1.2.3", schema=schema)
 
 
-def fill(path: Path, make: Callable[..., Append]) -> None:  # noqa: D103 a test's helper or layout
+def fill(path: Path, make: Callable[..., Append]) -> None:
+    """Write 20,000 samples in twenty batches and close the store."""
     store = reopen(path)
     for number in range(20):
         store.write([make({number * 1000 + i: float(i) for i in range(1000)})])
     store.close()
 
 
-def count(store: Store) -> int:  # noqa: D103 a test's helper or layout
+def count(store: Store) -> int:
+    """How many host samples it holds."""
     return int(store.select("SELECT count(*) AS n FROM host_samples").to_pylist()[0]["n"])
 
 

@@ -34,7 +34,8 @@ def run_rows(begin: int, seconds: int, noise: np.random.Generator) -> Append:
     )
 
 
-def log_rows(begin: int, seconds: int, noise: random.Random) -> Append:  # noqa: D103 a test's helper or layout
+def log_rows(begin: int, seconds: int, noise: random.Random) -> Append:
+    """Twenty records a second whose text does not compress."""
     count = seconds * 20
     ts = pa.array([begin + n * SECOND // 20 for n in range(count)], pa.int64()).view(pa.timestamp("us"))
     table = {

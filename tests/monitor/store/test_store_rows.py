@@ -14,11 +14,13 @@ START = 1_700_000_000_000_000
 INFO = wire.HostInfo("h", "b", START - 5, "6.1", "Linux", 2, 1 << 34, 100)
 
 
-def born(run: int, name: str = "sleep", cmdline: str = "sleep 9") -> wire.RunInfo:  # noqa: D103 a test's helper or layout
+def born(run: int, name: str = "sleep", cmdline: str = "sleep 9") -> wire.RunInfo:
+    """A process as the sampler tells of it."""
     return wire.RunInfo(run, 7, 70, 1, 4294967294, "nobody", name, cmdline, None, "/a", START - 1_000, False)
 
 
-def rows(store: Store, sql: str) -> list[dict[str, object]]:  # noqa: D103 a test's helper or layout
+def rows(store: Store, sql: str) -> list[dict[str, object]]:
+    """What the store answers."""
     return store.select(sql).to_pylist()
 
 

@@ -20,7 +20,8 @@ HOUR = 3600 * SECOND
 Oracle = dict[int, list[float]]
 
 
-def buckets(samples: dict[int, float | None], width: int, start: int, end: int) -> Oracle:  # noqa: D103 a test's helper or layout
+def buckets(samples: dict[int, float | None], width: int, start: int, end: int) -> Oracle:
+    """The values that fall into each bucket, by its start."""
     found: Oracle = {}
     for ts, value in samples.items():
         if start <= ts < end and value is not None:
@@ -28,9 +29,10 @@ def buckets(samples: dict[int, float | None], width: int, start: int, end: int) 
     return found
 
 
-def check(series: object, oracle: Oracle, metric: str = "cpu_pct") -> None:  # noqa: D103 a test's helper or layout
-    lines = series.values[metric]  # type: ignore[attr-defined]
-    for place, ts in enumerate(series.ts):  # type: ignore[attr-defined]
+def check(series: object, oracle: Oracle, metric: str = "cpu_pct") -> None:
+    """Assert that every bucket has the least and the greatest of its values, and none where there are none."""
+    lines = series.values[metric]
+    for place, ts in enumerate(series.ts):
         values = oracle.get(ts)
         if values is None:
             assert [lines[kind][place] for kind in ("min", "avg", "max")] == [None, None, None]
@@ -47,7 +49,7 @@ def check(series: object, oracle: Oracle, metric: str = "cpu_pct") -> None:  # n
     length=st.integers(1, 400),
     points=st.integers(1, 60),
 )
-def test_buckets_agree_with_a_plain_reckoning(  # noqa: PLR0917 a test's helper or layout
+def test_buckets_agree_with_a_plain_reckoning(  # noqa: PLR0917 - hypothesis gives them by name
     store: Store,
     host_rows: Callable[..., Append],
     samples: dict[int, float | None],
@@ -107,7 +109,7 @@ def test_wrong_questions_are_refused(store: Store) -> None:
         {"points": 10**9},
     ):
         with pytest.raises(QueryError) as caught:
-            host_series(store, **{**good, **bad})  # type: ignore[arg-type]
+            host_series(store, **{**good, **bad})
         assert caught.value.hint
     with pytest.raises(QueryError, match="nonsense"):
         run_series(store, run=1, metrics=["nonsense"], start=0, end=1, points=1)

@@ -22,7 +22,7 @@ def test_old_readings_are_put_in_order_and_none_is_lost(
     runs = [5, 3, 9]
     first = make_tick(0).ts
     begin = first - first % WINDOW + WINDOW
-    clock.now = begin + 31 * SECOND  # type: ignore[attr-defined]
+    clock.now = begin + 31 * SECOND
     store.enforce_limit()
     changes = []
     for second in range(700):
@@ -31,7 +31,7 @@ def test_old_readings_are_put_in_order_and_none_is_lost(
     store.write(changes[: len(changes) // 2])
     store.write(changes[len(changes) // 2 :])
     before = store.select("SELECT run, ts, rss FROM run_samples ORDER BY run, ts").to_pylist()
-    clock.now = begin + WINDOW + 31 * SECOND  # type: ignore[attr-defined]
+    clock.now = begin + WINDOW + 31 * SECOND
     store.enforce_limit()
     assert store.select("SELECT run, ts, rss FROM run_samples ORDER BY run, ts").to_pylist() == before
     sql = f"SELECT run FROM run_samples WHERE wk_us(ts) < {begin + WINDOW} ORDER BY rowid"

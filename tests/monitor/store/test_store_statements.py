@@ -18,7 +18,8 @@ STANDARD = {
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:  # noqa: D103 a test's helper or layout
+def folder(tmp_path: Path) -> Path:
+    """A folder with one statement that has every kind of section."""
     (tmp_path / "one.sql").write_text(
         "SELECT a -- $ignored\nFROM t\nWHERE TRUE\n-- :if low\nAND a >= $low\n-- :else\nAND a IS NOT NULL\n-- :end\n"
         "-- :if flag\nAND b\n-- :end\n-- :each name\nAND {name} > 0\n-- :end\n"
@@ -92,7 +93,8 @@ def test_misplaced_markers_are_errors(tmp_path: Path, text: str) -> None:
         Statements(tmp_path).render("bad", {})
 
 
-def shared(engine: str) -> set[str]:  # noqa: D103 a test's helper or layout
+def shared(engine: str) -> set[str]:
+    """The functions of ours that this engine defines."""
     return set(re.findall(r"(?:MACRO|FUNCTION)\s+(wk_\w+)", (SCHEMA / f"functions_{engine}.sql").read_text()))
 
 
