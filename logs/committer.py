@@ -44,7 +44,6 @@ class Committer:
         self._hurry = 0
         self._thread: threading.Thread | None = None
         self.error: str | None = None
-        self.committed = 0
 
     def start(self) -> None:
         """Begin to commit."""
@@ -164,7 +163,6 @@ class Committer:
         self._commit([*changes, *extra])
         for delivery in batch:
             _assign(delivery.state, after[delivery.state.file_id])
-        self.committed += sum(table.num_rows for table in appended)
 
 
 def _joined(tables: list[pa.Table]) -> pa.Table:

@@ -4,7 +4,7 @@ import asyncio
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 import typer
 
@@ -14,8 +14,6 @@ from monitor.cli_ai_desk import DataDir, Json, client_of, own_desk
 from monitor.cli_ai_key import key
 from monitor.cli_out import DIM, GREEN, RED, YELLOW, clean, paint, print_json, print_table, size
 from monitor.errors import AgentUnreachable, ConfigError
-
-MOST_BYTES: Final = 1_600_000
 
 ai_app = typer.Typer(
     name="ai", help="Model engines: which are here, which is fastest, and what they are good for.", no_args_is_help=True
@@ -90,10 +88,10 @@ def _posting(file: str) -> tuple[str, list[str]]:
     Raises:
         ConfigError: it cannot be read.
     """
-    from ai.analysis.given import text_of
+    from ai.analysis.given import MAX_BYTES, text_of
 
     try:
-        raw = sys.stdin.buffer.read(MOST_BYTES + 1) if file == "-" else _read(Path(file))
+        raw = sys.stdin.buffer.read(MAX_BYTES + 1) if file == "-" else _read(Path(file), MAX_BYTES + 1)
     except OSError as error:
         raise ConfigError(
             f"{file} cannot be read: {error.strerror}", hint="name a text file, or - for standard input"
@@ -101,9 +99,9 @@ def _posting(file: str) -> tuple[str, list[str]]:
     return text_of(raw)
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path, most: int) -> bytes:
     with path.open("rb") as source:
-        return source.read(MOST_BYTES + 1)
+        return source.read(most)
 
 
 def _print_analysis(result: dict[str, Any]) -> None:

@@ -15,15 +15,16 @@ import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import httpx
 from pydantic import ValidationError
 
 from monitor import models
 from monitor.client_ai import AiClient
+from monitor.client_parts import Model, parsed, path_part
 from monitor.endpoint import Endpoint, read_endpoint
-from monitor.errors import AgentError, AgentRefused, AgentUnreachable
+from monitor.errors import AgentRefused, AgentUnreachable
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -36,7 +37,6 @@ KEPT_OPEN_S: Final = 4.0
 BASE: Final = "http://agent"
 START_HINT: Final = "start one with `watchkeeper` (with the dashboard) or `watchkeeper agent`"
 Params = Mapping[str, str | int | float | bool | None]
-Model = TypeVar("Model", bound=models.Shape)
 
 
 @functools.cache
@@ -141,7 +141,7 @@ class Client:
         return self.request("GET", path, params=params).json()
 
     def _get(self, model: type[Model], path: str, params: Params | None = None) -> Model:
-        return _parsed(model, self.request("GET", path, params=params))
+        return parsed(model, self.request("GET", path, params=params))
 
     def table(self, path: str, params: Params | None = None) -> "pa.Table":
         """The Arrow answer of an endpoint that has one."""
@@ -175,14 +175,14 @@ class Client:
 
     def run(self, run: str) -> models.Run:
         """One life of one process, running or ended."""
-        return self._get(models.Run, f"/v1/runs/{_part(run)}")
+        return self._get(models.Run, f"/v1/runs/{path_part(run)}")
 
     def run_series(
         self, run: str, *, start: int, end: int, points: int = 600, metrics: Sequence[str] = ()
     ) -> models.Series:
         """Readings of one run over time."""
         params = _span(start, end, points) | ({"metrics": ",".join(metrics)} if metrics else {})
-        return self._get(models.Series, f"/v1/runs/{_part(run)}/series", params)
+        return self._get(models.Series, f"/v1/runs/{path_part(run)}/series", params)
 
     # --- log records; `filters` are those of docs/design.md §4: q, regex, raw, case, level, levels, source, pid, run, since, until
 
@@ -207,11 +207,11 @@ class Client:
 
     def log_record(self, record: str) -> models.RecordDetail:
         """One record with its fields and its whole original."""
-        return self._get(models.RecordDetail, f"/v1/logs/records/{_part(record)}")
+        return self._get(models.RecordDetail, f"/v1/logs/records/{path_part(record)}")
 
     def log_context(self, record: str, *, before: int = 20, after: int = 20) -> models.LogContext:
         """A record's neighbours in its file."""
-        path = f"/v1/logs/records/{_part(record)}/context"
+        path = f"/v1/logs/records/{path_part(record)}/context"
         return self._get(models.LogContext, path, {"before": before, "after": after})
 
     def log_sources(self) -> models.LogSources:
@@ -225,11 +225,11 @@ class Client:
     def ingest(self, paths: Sequence[str | Path], *, format: str | None = None) -> str:  # noqa: A002 - the word of the API
         """Begin to read files into the store; answers the job to ask for."""
         body = {"paths": [str(p) for p in paths], "format": format}
-        return _parsed(models.IngestStarted, self.request("POST", "/v1/logs/ingest", body=body)).job
+        return parsed(models.IngestStarted, self.request("POST", "/v1/logs/ingest", body=body)).job
 
     def ingest_job(self, job: str) -> models.IngestJob:
         """How far a job of `ingest` is."""
-        return self._get(models.IngestJob, f"/v1/logs/ingest/{_part(job)}")
+        return self._get(models.IngestJob, f"/v1/logs/ingest/{path_part(job)}")
 
     # --- engines, settings, query, end
 
@@ -239,7 +239,7 @@ class Client:
 
     def refresh_engines(self) -> models.Engines:
         """Look at the model engines now."""
-        return _parsed(models.Engines, self.request("POST", "/v1/engines/refresh"))
+        return parsed(models.Engines, self.request("POST", "/v1/engines/refresh"))
 
     def settings(self) -> models.SettingsInfo:
         """All settings and where each value came from."""
@@ -247,15 +247,15 @@ class Client:
 
     def save_settings(self, changes: Mapping[str, Any]) -> models.SettingsInfo:
         """Check and save; None goes back to the default. A `Refused` carries `problems`, one sentence a key."""
-        return _parsed(models.SettingsInfo, self.request("PUT", "/v1/settings", body=dict(changes)))
+        return parsed(models.SettingsInfo, self.request("PUT", "/v1/settings", body=dict(changes)))
 
     def query(self, sql: str, *, limit: int = 1000) -> models.QueryAnswer:
         """Read-only SQL over the store."""
-        return _parsed(models.QueryAnswer, self.request("POST", "/v1/query", body={"sql": sql, "limit": limit}))
+        return parsed(models.QueryAnswer, self.request("POST", "/v1/query", body={"sql": sql, "limit": limit}))
 
     def shutdown(self) -> int:
         """Ask the agent to end; answers its pid. It flushes first."""
-        return _parsed(models.ShutdownAnswer, self.request("POST", "/v1/shutdown")).pid
+        return parsed(models.ShutdownAnswer, self.request("POST", "/v1/shutdown")).pid
 
     # --- live
 
@@ -390,13 +390,6 @@ def _span(start: int, end: int, points: int) -> dict[str, str | int]:
     return {"from": start, "to": end, "points": points}
 
 
-def _part(text: str) -> str:
-    """One part of a path; what comes from an address bar must not lead elsewhere."""
-    from urllib.parse import quote
-
-    return quote(str(text), safe=":")
-
-
 def _unreachable(endpoint: Endpoint, error: Exception) -> AgentUnreachable:
     if isinstance(error, httpx.TimeoutException) and not isinstance(error, httpx.ConnectTimeout):
         return AgentUnreachable("the agent did not answer in time", hint="`watchkeeper status` shows how it does")
@@ -413,13 +406,3 @@ def _checked(answer: httpx.Response) -> httpx.Response:
     except ValidationError:
         body = models.ErrorBody(kind="AgentError", message=f"the agent answered {answer.status_code}", hint="")
     raise Refused(body, answer.status_code)
-
-
-def _parsed(model: type[Model], answer: httpx.Response) -> Model:
-    try:
-        return model.model_validate_json(answer.content)
-    except ValidationError as error:
-        raise AgentError(
-            f"the agent's answer is not a {model.__name__}: {error.error_count()} differences",
-            hint="agent and client are of different versions; `watchkeeper down`, then start again",
-        ) from error

@@ -1,20 +1,16 @@
 """The part of the client that speaks about model engines: `client.ai`."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
-
-from pydantic import ValidationError
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from monitor import ai_models
-from monitor.errors import AgentError
-from monitor.models import Shape
+from monitor.client_parts import Model, parsed, path_part
 
 if TYPE_CHECKING:
     from monitor.client import Client
 
 ANSWER_S: Final = 200.0
 FETCH_S: Final = 630.0
-M = TypeVar("M", bound=Shape)
 
 
 class AiClient:
@@ -65,24 +61,24 @@ class AiClient:
 
     def report(self, benchmark: str) -> ai_models.BenchmarkReport:
         """A whole benchmark."""
-        return self._read(ai_models.BenchmarkReport, "GET", f"/v1/ai/benchmarks/{_part(benchmark)}")
+        return self._read(ai_models.BenchmarkReport, "GET", f"/v1/ai/benchmarks/{path_part(benchmark)}")
 
     def export(self, benchmark: str, form: Literal["json", "csv", "html"]) -> bytes:
         """A benchmark as a file."""
-        path = f"/v1/ai/benchmarks/{_part(benchmark)}/export"
+        path = f"/v1/ai/benchmarks/{path_part(benchmark)}/export"
         return self._client.request("GET", path, params={"format": form}).content
 
     def replay(self, benchmark: str) -> str:
         """Repeat a benchmark; the new one's id."""
-        return self._read(ai_models.BenchmarkStarted, "POST", f"/v1/ai/benchmarks/{_part(benchmark)}/replay").id
+        return self._read(ai_models.BenchmarkStarted, "POST", f"/v1/ai/benchmarks/{path_part(benchmark)}/replay").id
 
     def use(self, benchmark: str) -> ai_models.InUse:
         """Load the model as the winner of a benchmark of settings from now on."""
-        return self._read(ai_models.InUse, "POST", f"/v1/ai/benchmarks/{_part(benchmark)}/use")
+        return self._read(ai_models.InUse, "POST", f"/v1/ai/benchmarks/{path_part(benchmark)}/use")
 
     def reset(self, backend: str) -> ai_models.InUse:
         """Back to an engine's own settings."""
-        return self._read(ai_models.InUse, "POST", f"/v1/ai/backends/{_part(backend)}/reset")
+        return self._read(ai_models.InUse, "POST", f"/v1/ai/backends/{path_part(backend)}/reset")
 
     def compare(self, before: str, after: str) -> ai_models.Compared:
         """Two benchmarks."""
@@ -116,33 +112,21 @@ class AiClient:
 
     def opinion(self, question: str) -> ai_models.OpinionState:
         """Where a question is."""
-        return self._read(ai_models.OpinionState, "GET", f"/v1/ai/explain/{_part(question)}")
+        return self._read(ai_models.OpinionState, "GET", f"/v1/ai/explain/{path_part(question)}")
 
     def cancel_opinion(self, question: str) -> bool:
         """End a question; whether it was under way."""
-        return self._read(ai_models.Cancelled, "POST", f"/v1/ai/explain/{_part(question)}/cancel").cancelled
+        return self._read(ai_models.Cancelled, "POST", f"/v1/ai/explain/{path_part(question)}/cancel").cancelled
 
     def _read(
         self,
-        model: type[M],
+        model: type[Model],
         method: str,
         path: str,
         params: dict[str, Any] | None = None,
         *,
         body: object = None,
         timeout_s: float | None = None,
-    ) -> M:
+    ) -> Model:
         answer = self._client.request(method, path, params=params, body=body, timeout_s=timeout_s)
-        try:
-            return model.model_validate_json(answer.content)
-        except ValidationError as error:
-            raise AgentError(
-                f"the agent's answer is not a {model.__name__}: {error.error_count()} differences",
-                hint="agent and client are of different versions; `watchkeeper down`, then start again",
-            ) from error
-
-
-def _part(text: str) -> str:
-    from urllib.parse import quote
-
-    return quote(str(text), safe="")
+        return parsed(model, answer)

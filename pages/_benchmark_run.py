@@ -1,5 +1,6 @@
 """Beginning, following and cancelling a benchmark."""
 
+from collections.abc import Callable
 from typing import Final
 
 import streamlit as st
@@ -53,22 +54,15 @@ def options() -> ai_models.BenchmarkRequest:
 
 def begin(wanted: ai_models.BenchmarkRequest) -> None:
     """Start, if the visitor may."""
-    st.session_state.pop("benchmark_refused", None)
-    if not may_change():
-        st.session_state.benchmark_refused = AgentError(
-            "only operators may start a benchmark", hint="sign in as an operator"
-        )
-        return
-    try:
-        agent_client().ai.start_benchmark(wanted)
-    except AgentError as error:
-        st.session_state.benchmark_refused = error
-    else:
-        st.query_params.pop("benchmark", None)
+    _start(lambda: agent_client().ai.start_benchmark(wanted))
 
 
 def repeat(benchmark: str) -> None:
     """Start the same again, if the visitor may."""
+    _start(lambda: agent_client().ai.replay(benchmark))
+
+
+def _start(ask: Callable[[], object]) -> None:
     st.session_state.pop("benchmark_refused", None)
     if not may_change():
         st.session_state.benchmark_refused = AgentError(
@@ -76,7 +70,7 @@ def repeat(benchmark: str) -> None:
         )
         return
     try:
-        agent_client().ai.replay(benchmark)
+        ask()
     except AgentError as error:
         st.session_state.benchmark_refused = error
     else:

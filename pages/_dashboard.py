@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from monitor import paths
 from monitor.errors import ConfigError
+from monitor.loopback import is_loopback
 from monitor.settings import Settings, load_settings
 
 LOOPBACK_NAMES: Final = ("127.0.0.1", "localhost", "::1")
@@ -133,16 +134,6 @@ def from_arguments(arguments: Sequence[str], environ: MutableMapping[str, str]) 
 def data_dir() -> Path:
     """The data directory of this process."""
     return paths.data_dir(None, os.environ)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether an address is of this machine alone; names other than localhost count as reachable."""
-    if host.lower().rstrip(".") == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
 
 
 def is_wildcard(host: str) -> bool:

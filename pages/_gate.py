@@ -19,9 +19,10 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from monitor.loopback import is_loopback
 from pages._assets import preloads
 from pages._boot import SCRIPT
-from pages._dashboard import Dashboard, is_loopback
+from pages._dashboard import Dashboard
 
 LIVE: Final = "/wk/live"
 HOST: Final = re.compile(r"(?:([A-Za-z0-9][A-Za-z0-9._-]{0,252})|\[([0-9A-Fa-f:.]{2,45})\])(?::[0-9]{1,5})?")

@@ -64,17 +64,6 @@ def paired_permutation(differences: Sequence[float], *, rounds: int = 10_000, se
     return hits / (rounds + 1)
 
 
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's adjusted p-values, in the order given: reject those at or below alpha to keep the family's error."""
-    order = sorted(range(len(p_values)), key=lambda i: p_values[i])
-    adjusted = [0.0] * len(p_values)
-    running = 0.0
-    for step, index in enumerate(order):
-        running = max(running, min(1.0, (len(p_values) - step) * p_values[index]))
-        adjusted[index] = running
-    return adjusted
-
-
 @dataclass(frozen=True, slots=True)
 class PairedComparison:
     """Two backends on the same items: the mean difference (first minus second), its interval, and p."""

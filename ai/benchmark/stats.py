@@ -37,18 +37,6 @@ def _exp(value: float) -> float:
     return math.exp(min(value, 700.0))
 
 
-def log_ratio(reference_s: float, candidate_s: float) -> float:
-    """Log of the candidate's speed over the reference's, from two durations in seconds.
-
-    Raises:
-        ValueError: a duration is not positive and finite.
-    """
-    if not (0 < reference_s < math.inf and 0 < candidate_s < math.inf):
-        msg = f"durations must be positive and finite, not {reference_s} and {candidate_s}"
-        raise ValueError(msg)
-    return math.log(reference_s / candidate_s)
-
-
 def percentile(values: Sequence[float], q: float) -> float:
     """The q-th percentile (0 to 100), linear between order statistics (Hyndman and Fan, type 7).
 

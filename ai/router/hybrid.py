@@ -103,11 +103,6 @@ class HybridAIBackend:
         """What the policy chooses now, and why; breakers are not considered."""
         return choose({name: slot.standing for name, slot in self._slots.items()}, self._policy, self._incumbent)
 
-    def set_policy(self, policy: Policy) -> Choice:
-        """Take another policy; what it chooses."""
-        self._policy = policy
-        return self._settle()
-
     def set_standing(self, name: str, standing: Standing) -> Choice:
         """Take new measurements of a backend; what the policy chooses now.
 

@@ -53,7 +53,6 @@ class Engine:
     def __init__(self, path: Path, *, memory_limit_mb: int, wal_bytes: int, threads: int = 2) -> None:
         self.path = path
         self.wal_path = path.with_name(path.name + ".wal")
-        self.reopened = 0
         self.wal_unread = 0
         """Bytes at the end of the log that could not be read at the last opening."""
         self.wal_kept = ""
@@ -162,7 +161,6 @@ class Engine:
                     self.connection = self._connect()
                 except duckdb.Error as error:
                     raise translate(error, self.path) from error
-                self.reopened += 1
             finally:
                 self._blocked = False
                 self._idle.notify_all()

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from monitor.errors import QueryError
 from monitor.store.interface import Store
-from monitor.store.tiers import DAY, DEVICE_METRICS, GPU_METRICS, HOST_METRICS, HOUR, MINUTE, RUN_METRICS, SECOND
+from monitor.store.tiers import DAY, GPU_METRICS, HOST_METRICS, HOUR, MINUTE, RUN_METRICS, SECOND
 
 STEPS: Final = (
     *(n * SECOND for n in (1, 2, 5, 10, 15, 20, 30)),
@@ -45,14 +45,6 @@ class GpuSeries:
     index: int
     uuid: str | None
     name: str | None
-    series: Series
-
-
-@dataclass(frozen=True, slots=True)
-class DeviceSeries:
-    """The series of one disk, network interface or temperature."""
-
-    name: str
     series: Series
 
 
@@ -107,22 +99,6 @@ def gpu_series(store: Store, *, host: str, start: int, end: int, points: int) ->
         rows = table.filter(pc.equal(table["gpu"], index))
         series = Series(plan.ts, plan.width, _fill(rows, plan, metrics), [])
         answers.append(GpuSeries(index, rows["uuid"][-1].as_py(), rows["name"][-1].as_py(), series))
-    return answers
-
-
-def device_series(
-    store: Store, *, host: str, kind: str, metrics: Sequence[str], start: int, end: int, points: int
-) -> list[DeviceSeries]:
-    """Readings of every disk, nic or core_temp (`kind`), like `host_series`; raw rows only, one in 5 s."""
-    chosen = _metrics(metrics, DEVICE_METRICS)
-    plan = _plan(start, end, points, {})
-    table = store.query(
-        "series_device", host=host, kind=kind, metric=chosen, start=plan.start, end=plan.end, width=plan.width
-    )
-    answers = []
-    for name in sorted(set(table["name"].to_pylist())):
-        rows = table.filter(pc.equal(table["name"], name))
-        answers.append(DeviceSeries(name, Series(plan.ts, plan.width, _fill(rows, plan, chosen), [])))
     return answers
 
 

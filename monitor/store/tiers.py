@@ -23,7 +23,6 @@ RUN_METRICS: Final = (
     "cpu_pct", "cpu_user_s", "cpu_system_s", "rss", "vms", "threads", "read_bytes", "write_bytes", "read_bps", "write_bps",
     "fds", "ctx_voluntary", "ctx_involuntary", "minor_faults", "major_faults",
 )  # fmt: skip
-DEVICE_METRICS: Final = ("read_bps", "write_bps", "read_ops", "write_ops", "busy_pct", "value")
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.errors import ConfigError
+from monitor.loopback import is_loopback
 from pages._auth import NOBODY_ASKED, SignIn
-from pages._dashboard import Dashboard, from_arguments, is_loopback, is_wildcard
+from pages._dashboard import Dashboard, from_arguments, is_wildcard
 from pages._gate import content_security_policy, host_name, same_origin
 from pages._login import oidc_body, safe_next
 from pages._throttle import LONGEST_S, MOST_KEYS, Throttle

@@ -149,5 +149,3 @@ export function colours(host) {
     return tokens.get(key);
   };
 }
-
-export const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;

@@ -15,7 +15,6 @@ const AXIS = 14;
 
 class Histogram {
   constructor(host) {
-    this.host = host;
     this.hub = live();
     this.colour = colours(host);
     this.buttons = Object.fromEntries(LEVELS.map((level) => [level, this.#pill(level)]));

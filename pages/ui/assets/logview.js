@@ -99,7 +99,6 @@ class LogView {
       this.model.append(page.records);
       this.model.older = page.older;
       this.model.complete = page.older === null;
-      this.took = page.elapsed_ms;
       this.unread = this.dropped = 0;
       this.loading = false;
       this.trouble = null;

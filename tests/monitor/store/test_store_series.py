@@ -12,7 +12,7 @@ from monitor import wire
 from monitor.errors import QueryError
 from monitor.store import Append, Delete, Store, open_store
 from monitor.store.rows import tick_changes
-from monitor.store.series import STEPS, bucket_width, device_series, gpu_series, host_series, run_series
+from monitor.store.series import STEPS, bucket_width, gpu_series, host_series, run_series
 
 SECOND = 1_000_000
 START = 1_700_000_000_000_000
@@ -165,7 +165,6 @@ def test_runs_gpus_and_devices_have_lines(store: Store, make_tick: Callable[...,
         tick = make_tick(
             seq, runs=[11, 12], cpu_pct=[float(seq), 50.0], rss=[4096, -1],
             gpu=wire.GpuState("ok", "", 0.0, gpus, []),
-            host=wire.HostReading(disks=[wire.DeviceRates("sda", float(seq), 0.0, 0.0, 0.0)]),
         )  # fmt: skip
         store.write(tick_changes("h", "b", tick))
     span = {"start": START, "end": START + 11 * SECOND, "points": 11}
@@ -176,6 +175,4 @@ def test_runs_gpus_and_devices_have_lines(store: Store, make_tick: Callable[...,
     first, second = gpu_series(store, host="h", **span)
     assert (first.index, first.uuid, second.index) == (0, "u0", 1)
     assert second.series.values["util_pct"]["max"][5] == 10.0
-    (disk,) = device_series(store, host="h", kind="disk", metrics=["read_bps"], **span)
-    assert (disk.name, disk.series.values["read_bps"]["max"][5]) == ("sda", 5.0)
     assert gpu_series(store, host="other", **span) == []
