@@ -1,11 +1,9 @@
 """Analysing job postings: asks a model, checks what it says against the posting, and always answers."""
 
 import asyncio
-import hashlib
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from pydantic import ValidationError
 
@@ -16,15 +14,15 @@ from ai.analysis.chunks import room_for_text, split
 from ai.analysis.evidence import Searchable
 from ai.analysis.prompt import (
     OVERHEAD_TOKENS,
-    PROMPT_VERSION,
     answer_tokens,
     parse_object,
     repair_request,
     request_for,
 )
 from ai.analysis.rules import Draft, extract
-from ai.analysis.schema import Attempt, JobAnalysisResult, ModelAnswer, Provenance, Timing, model_schema
-from ai.analysis.text import guess_language, plain_text
+from ai.analysis.schema import JobAnalysisResult, ModelAnswer, model_schema
+from ai.analysis.talk import Said, Talk, result_of
+from ai.analysis.text import plain_text
 from ai.analysis.trust import Trust, compare_sure
 from ai.errors import ContextOverflow
 
@@ -33,22 +31,6 @@ _DOUBTED_OFTEN: Final = 2
 _FILLED_BY_DOUBTED: Final = ("title", "company", "locations", "summary")
 """Fields that nearly every posting fills: what a doubted model says there, and the posting too, is better than nothing."""
 _CHARS_IN_A_TOKEN_AT_MOST: Final = 9
-
-
-@dataclass(slots=True)
-class _Talk:
-    """What happened while a model was asked about one posting."""
-
-    answers: list[ModelAnswer] = field(default_factory=list)
-    pieces: list[str] = field(default_factory=list)
-    attempts: list[Attempt] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    replies: list[Reply] = field(default_factory=list)
-    repaired: bool = False
-    short: bool = False
-    chunks: int = 1
-    unanswered: int = 0
-    max_tokens: int = 0
 
 
 class JobAnalyzer:
@@ -77,26 +59,28 @@ class JobAnalyzer:
         """
         begun = time.perf_counter()
         plain = plain_text(job_description)
-        talk = _Talk()
+        talk = Talk()
         draft = extract(plain.text) if self._fill or self._asker is None else None
         if self._asker is not None and plain.text.strip():
             if draft is not None and self._doubts.get(self._latest, 0) >= _DOUBTED_OFTEN:
                 await self._consult_shortly(self._asker, plain.text, draft, talk)
             else:
                 await self._consult(self._asker, plain.text, talk)
-        source = talk.replies[-1].backend if talk.answers else "rules"
-        modelled = Assembly(plain)
+        assembly = Assembly(plain)
         search = Searchable.of(plain.text)
-        for answer in talk.answers:
-            add_answer(modelled, answer, search, source)
-        assembly = modelled
-        if not talk.answers or self._fill:
-            assembly = self._joined(modelled, talk, draft or extract(plain.text))
-        return self._result(assembly, talk, source, time.perf_counter() - begun)
+        for said in talk.said:
+            add_answer(assembly, said.answer, search, said.backend)
+        with_rules = self._fill or not talk.said or talk.unanswered > 0
+        if not talk.said or self._fill:
+            assembly = self._joined(assembly, talk, draft or extract(plain.text))
+        if talk.said and talk.unanswered:
+            talk.notes.append(f"{talk.unanswered} piece(s) of the posting were read by rules only.")
+            add_rules(assembly, extract(plain.text), only_missing=True)
+        return result_of(assembly, talk, time.perf_counter() - begun, with_rules=with_rules)
 
-    def _joined(self, modelled: Assembly, talk: _Talk, draft: Draft) -> Assembly:
+    def _joined(self, modelled: Assembly, talk: Talk, draft: Draft) -> Assembly:
         """Model and rules together: who is to be believed more speaks first, the other fills what is left empty."""
-        checks = [compare_sure(answer, draft) for answer in talk.answers]
+        checks = [compare_sure(said.answer, draft) for said in talk.said]
         supported = len(modelled.evidence) + modelled.has("summary")
         trust = Trust(
             supported + len(modelled.unsupported),
@@ -104,11 +88,11 @@ class JobAnalyzer:
             sum(n for n, _ in checks),
             sum(agreed for _, agreed in checks),
         )
-        if talk.answers and not talk.short:
+        if talk.said and not talk.short:
             self._latest = talk.replies[-1].final.model
             self._doubts[self._latest] = 0 if trust.enough else self._doubts.get(self._latest, 0) + 1
-        if not talk.answers or trust.enough:
-            add_rules(modelled, draft, only_missing=bool(talk.answers))
+        if not talk.said or trust.enough:
+            add_rules(modelled, draft, only_missing=bool(talk.said))
             return modelled
         talk.notes.append(trust.note())
         assembly = Assembly(modelled.plain, unsupported=modelled.unsupported)
@@ -132,7 +116,7 @@ class JobAnalyzer:
             tasks = [group.create_task(one(text)) for text in job_descriptions]
         return [task.result() for task in tasks]
 
-    async def _consult(self, asker: Asker, text: str, talk: _Talk) -> None:
+    async def _consult(self, asker: Asker, text: str, talk: Talk) -> None:
         """Ask about every piece of the text; a piece that turns out too long is asked about in halves."""
         context = await asker.context() or DEFAULT_CONTEXT
         waiting = split(text, room_for_text(context, OVERHEAD_TOKENS, answer_tokens(context)))
@@ -141,7 +125,7 @@ class JobAnalyzer:
         talk.max_tokens = answer_tokens(context)
         begun = time.monotonic()
         while waiting:
-            if self._fill and talk.answers and (why := self._enough(talk, time.monotonic() - begun)):
+            if self._fill and talk.said and (why := self._enough(talk, time.monotonic() - begun)):
                 talk.unanswered += len(waiting)
                 talk.notes.append(why)
                 return
@@ -162,15 +146,15 @@ class JobAnalyzer:
                 talk.chunks += len(halves) - 1
                 waiting.extend(reversed(halves))
 
-    def _enough(self, talk: _Talk, spent: float) -> str:
+    def _enough(self, talk: Talk, spent: float) -> str:
         """Why no more pieces of a long posting are asked about; empty while it is worth while."""
         if spent > self._budget_s:
             return f"The engine was asked for {spent:.0f} s; the rest of the posting was read by rules only."
-        said, supported = _weighed(talk.pieces[-1], talk.answers[-1])
+        said, supported = _weighed(talk.said[-1])
         doubted = not Trust(said, supported, 0, 0).enough
         return "Most of what the engine says does not stand in the posting; it was asked no further." if doubted else ""
 
-    async def _consult_shortly(self, asker: Asker, text: str, draft: Draft, talk: _Talk) -> None:
+    async def _consult_shortly(self, asker: Asker, text: str, draft: Draft, talk: Talk) -> None:
         """Ask a model whose whole answers did not hold for what it can tell; not in its form means not answered."""
         question = short_question(text, draft)
         talk.short = True
@@ -190,9 +174,9 @@ class JobAnalyzer:
         except ValueError:
             answer = None
         if answer is not None:
-            talk.answers.append(answer)
+            talk.said.append(Said(answer, text, reply.backend))
 
-    async def _ask_about(self, asker: Asker, piece: str, talk: _Talk) -> bool:
+    async def _ask_about(self, asker: Asker, piece: str, talk: Talk) -> bool:
         """Ask about one piece; False when the model did not see all of it."""
         request = request_for(piece, self._schema, talk.max_tokens)
         reply = await asker.ask(request)
@@ -215,49 +199,14 @@ class JobAnalyzer:
             talk.unanswered += 1
             talk.notes.append(f"A piece of the posting got no usable answer: {problem[:200]}")
         else:
-            talk.answers.append(answer)
-            talk.pieces.append(piece)
+            talk.said.append(Said(answer, piece, talk.replies[-1].backend))
         return True
 
-    def _result(self, assembly: Assembly, talk: _Talk, source: str, seconds: float) -> JobAnalysisResult:
-        text = assembly.plain.original
-        if talk.answers and talk.unanswered:
-            talk.notes.append(f"{talk.unanswered} piece(s) of the posting were read by rules only.")
-            add_rules(assembly, extract(assembly.plain.text), only_missing=True)
-        how: Literal["model", "model, repaired", "rules"] = "rules"
-        if talk.answers:
-            how = "model, repaired" if talk.repaired else "model"
-        finals = [reply.final for reply in talk.replies]
-        first = finals[0].timings.ttft if finals else None
-        provenance = Provenance(
-            how=how,
-            model=finals[-1].model[:200] if talk.answers else "",
-            prompt_version=PROMPT_VERSION if talk.replies else "",
-            text_sha256=hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest(),
-            text_chars=len(text),
-            language=guess_language(assembly.plain.text),
-            chunks=talk.chunks,
-            prompt_tokens=_sum(f.usage.prompt_tokens.value if f.usage.prompt_tokens else None for f in finals),
-            completion_tokens=_sum(
-                f.usage.completion_tokens.value if f.usage.completion_tokens else None for f in finals
-            ),
-            fields=assembly.source,
-            unsupported=assembly.unsupported,
-            notes=[note[:300] for note in talk.notes[:20]],
-            attempts=talk.attempts[:30],
-        )
-        timing = Timing(
-            total_s=seconds,
-            first_token_s=first.value if first is not None else None,
-            model_s=sum((f.t_ns - f.sent_ns) / 1e9 for f in finals) if finals else None,
-        )
-        return JobAnalysisResult(backend=source, timing=timing, provenance=provenance, **assembly.result_fields())
 
-
-def _weighed(piece: str, answer: ModelAnswer) -> tuple[int, int]:
+def _weighed(said: Said) -> tuple[int, int]:
     """(values an answer gives about a piece, those of them that stand there)."""
-    scratch = Assembly(plain_text(piece))
-    add_answer(scratch, answer, Searchable.of(scratch.plain.text), "model")
+    scratch = Assembly(plain_text(said.piece))
+    add_answer(scratch, said.answer, Searchable.of(scratch.plain.text), said.backend)
     supported = len(scratch.evidence) + scratch.has("summary")
     return supported + len(scratch.unsupported), supported
 
@@ -282,11 +231,6 @@ def check_answer(reply: Reply) -> tuple[ModelAnswer | None, str]:
     except ValueError as error:
         cut = " It was cut off at its token limit." if reply.final.finish_reason == "length" else ""
         return None, f"{error}{cut}"
-
-
-def _sum(values: Any) -> int | None:
-    known = [int(v) for v in values if v is not None]
-    return sum(known) if known else None
 
 
 def analyze_job_content(job_description: str, *, asker: Asker | None = None, fill: bool = True) -> JobAnalysisResult:

@@ -7,6 +7,7 @@ compare_runs(before, after); change_marks(reports); replay_plan(report); agreeme
 """
 
 from ai.benchmark.export import append_log, from_json, to_csv, to_json, to_records
+from ai.benchmark.gpu import GpuHints, GpuHolder
 from ai.benchmark.history import Agreement, Change, agreement, change_marks, compare_runs, replay_plan
 from ai.benchmark.html_report import to_html
 from ai.benchmark.model import (
@@ -20,7 +21,7 @@ from ai.benchmark.model import (
     Slo,
 )
 from ai.benchmark.runner import AIBackendBenchmark
-from ai.benchmark.watch import GpuHints, ProcWatch, best_meter
+from ai.benchmark.watch import ProcWatch, best_meter
 
 __all__ = [
     "AIBackendBenchmark",
@@ -32,6 +33,7 @@ __all__ = [
     "Contender",
     "ContenderReport",
     "GpuHints",
+    "GpuHolder",
     "Metric",
     "ProcWatch",
     "Progress",

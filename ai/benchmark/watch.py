@@ -3,10 +3,10 @@
 import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
+from ai.benchmark.gpu import GpuHints, others_on_gpu
 from ai.benchmark.guards import Readings
 
 _TICK: Final = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
@@ -20,17 +20,8 @@ class Watch(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class GpuHints:
-    """What the GPU's own watch knows: throttle reasons, how many other processes compute on it, energy since some moment."""
-
-    throttle: tuple[str, ...] = ()
-    others: int | None = None
-    energy_j: float | None = None
-
-
 class ProcWatch:
-    """Readings from `/proc`; whatever cannot be read is None.
+    """Readings from `/proc`; whatever cannot be read is None. One benchmark has one: it knows the contenders it was asked about.
 
     Args:
         gpu: hints about the GPUs, from whoever talks to NVML; None without one.
@@ -41,9 +32,11 @@ class ProcWatch:
         self._gpu = gpu
         self._proc = proc
         self._cpus = os.cpu_count() or 1
+        self._contenders: set[int] = {os.getpid()}
 
     def read(self, engine_pids: Sequence[int] = ()) -> Readings:
         """Now."""
+        self._contenders |= set(engine_pids)
         busy, steal = self._cpu()
         hints = self._gpu() if self._gpu is not None else None
         boot = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
@@ -59,7 +52,7 @@ class ProcWatch:
             swap_pages=self._swap_pages(),
             io_stall_s=self._io_stall(),
             throttle=hints.throttle if hints else (),
-            gpu_others=hints.others if hints else None,
+            gpu_others=others_on_gpu(hints.holders, engine_pids, self._contenders) if hints else None,
             engine_pids=tuple(engine_pids),
         )
 

@@ -86,12 +86,13 @@ def facts(world: World) -> dict[str, str | int | float | None]:
 
 
 def gpu_hints(world: World) -> "GpuHints | None":
-    """What NVML last said: throttling, other processes on the GPU, energy. None without a GPU or with old readings."""
-    from ai.benchmark import GpuHints
+    """What NVML last said: throttling, who holds memory on which GPU, energy. None without a GPU or with old readings."""
+    from ai.benchmark import GpuHints, GpuHolder
 
     state = world.tick.gpu if world.tick else None
     if state is None or state.state != "ok":
         return None
     reasons = tuple(sorted({reason for gpu in state.gpus for reason in gpu.throttle or []}))
     energies = [gpu.energy_j for gpu in state.gpus if gpu.energy_j is not None]
-    return GpuHints(throttle=reasons, energy_j=sum(energies) if energies else None)
+    holders = tuple(GpuHolder(held.gpu, held.pid, held.mem_bytes) for held in state.processes)
+    return GpuHints(reasons, holders, sum(energies) if energies else None)

@@ -91,8 +91,20 @@ def test_who_speaks_first_is_told_by_the_answer() -> None:
     believed = analyze_job_content(posting.text, asker=_asker(_truth))
     doubted = analyze_job_content(posting.text, asker=_asker(lambda _: _LIE))
     assert believed.provenance.fields["title"] == "scripted"
+    assert (believed.backend, believed.provenance.how) == ("scripted", "model")
     assert set(doubted.provenance.fields.values()) == {"rules"}
     assert any("Rules speak first" in note for note in doubted.provenance.notes)
+
+
+def test_an_engine_of_which_nothing_held_is_not_the_one_who_answered() -> None:
+    """Where every field is from rules, `backend` and `how` say rules; notes and attempts say that an engine answered in vain. Without rules it is the engine that answered."""
+    result = analyze_job_content(_POSTINGS[0].text, asker=_asker(lambda _: _LIE))
+    assert (result.backend, result.provenance.how, result.provenance.model) == ("rules", "rules", "")
+    assert result.provenance.notes[0] == "scripted answered, and nothing of it held: no field is from it."
+    assert [(a.outcome, a.detail) for a in result.provenance.attempts] == [("answered", "Nothing of it held.")]
+    assert result.timing.model_s is not None
+    alone = analyze_job_content(_POSTINGS[0].text, asker=_asker(lambda _: _LIE), fill=False)
+    assert (alone.backend, alone.title) == ("scripted", None)
 
 
 def test_orders_in_a_posting_change_nothing() -> None:

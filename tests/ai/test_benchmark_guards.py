@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ai.benchmark.gpu import GpuHints, GpuHolder, others_on_gpu
 from ai.benchmark.guards import Expected, Readings, judge_answer, judge_machine, unfit
-from ai.benchmark.watch import GpuHints, GpuMeter, NoMeter, ProcWatch, RaplMeter, best_meter
+from ai.benchmark.watch import GpuMeter, NoMeter, ProcWatch, RaplMeter, best_meter
 from ai.protocol import Completion
 from ai.types import Figure, Final, Timings, Usage
 
@@ -123,7 +124,8 @@ def test_the_real_machine_can_be_read() -> None:
     """On Linux every reading of the processor, swap and clocks is there, and counters do not go back."""
     import os
 
-    watch = ProcWatch(gpu=lambda: GpuHints(throttle=("power cap",), others=2, energy_j=5.0))
+    holders = tuple(GpuHolder(0, pid, None) for pid in (os.getpid(), 1, 2))
+    watch = ProcWatch(gpu=lambda: GpuHints(throttle=("power cap",), holders=holders, energy_j=5.0))
     first = watch.read([os.getpid()])
     second = watch.read([os.getpid()])
     assert first.busy_s is not None
@@ -131,6 +133,28 @@ def test_the_real_machine_can_be_read() -> None:
     assert second.busy_s is not None
     assert second.busy_s >= first.busy_s
     assert (second.throttle, second.gpu_others) == (("power cap",), 2)
+
+
+def test_who_shares_the_gpu_is_counted() -> None:
+    """Others on the engine's own GPUs count; a desktop, another GPU's work and waiting contenders do not; unseen is not available."""
+    gib = 1024**3
+    rival, desktop, elsewhere = GpuHolder(0, 20, 2 * gib), GpuHolder(0, 21, 50_000_000), GpuHolder(1, 22, 8 * gib)
+    mine, untold = GpuHolder(0, 10, 6 * gib), GpuHolder(0, 23, None)
+    assert others_on_gpu([mine, desktop, elsewhere], [9, 10]) == 0
+    assert others_on_gpu([mine, rival, rival, untold, desktop, elsewhere], [10]) == 2
+    assert others_on_gpu([mine, GpuHolder(1, 10, gib), rival, elsewhere], [10]) == 2
+    assert others_on_gpu([mine, rival], [10], idle=[20]) == 0
+    assert others_on_gpu([rival, elsewhere], [10]) is None
+    assert others_on_gpu([], []) is None
+
+
+def test_a_contender_that_waits_shares_nothing() -> None:
+    """An engine that was measured before holds its memory still, and is no rival of the next one."""
+    holders = (GpuHolder(0, 1_000_001, None), GpuHolder(0, 1_000_002, None))
+    watch = ProcWatch(gpu=lambda: GpuHints(holders=holders))
+    assert watch.read([1_000_001]).gpu_others == 1
+    assert watch.read([1_000_002]).gpu_others == 0
+    assert watch.read([1_000_001]).gpu_others == 0
 
 
 def test_a_missing_proc_is_not_available(tmp_path: Path) -> None:
