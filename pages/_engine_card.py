@@ -9,6 +9,7 @@ from monitor.ai_models import AiBackend
 from monitor.errors import AgentError
 from monitor.models import Engine, EngineModel
 from pages._agent import agent_client, error_state, plain
+from pages._benchmark_offer import in_use
 from pages._visitor import may_change
 from pages._words import size
 
@@ -61,6 +62,8 @@ def engine_card(engine: Engine, known: AiBackend | None = None, *, key: str) -> 
             ("version", _as_is(engine.version) if engine.version else None),
         ]
         st.markdown("  \n".join(f":gray[{name}]{GAP}{value}" for name, value in facts if value))
+        if known is not None and known.in_use is not None:
+            in_use(known.in_use, key=key)
         if engine.models:
             _models(engine.models)
         elif engine.state in {"ready", "idle"}:

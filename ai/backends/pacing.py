@@ -18,9 +18,9 @@ class Clock:
         self.last_ns: int | None = None
         self.pieces = 0
 
-    def mark(self) -> int:
-        """Now; called for each non-empty piece."""
-        now = time.perf_counter_ns()
+    def mark(self, at_ns: int | None = None) -> int:
+        """The time of a non-empty piece: now, or the one given."""
+        now = time.perf_counter_ns() if at_ns is None else at_ns
         self.first_ns = self.first_ns or now
         self.last_ns = now
         self.pieces += 1

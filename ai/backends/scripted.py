@@ -75,6 +75,7 @@ class Script:
         load: how long loading takes.
         memory: bytes it claims to hold.
         context: tokens of its context.
+        on_paper: times are told as scripted and not waited for, so that they hold however busy the machine is.
     """
 
     ttft: float = 0.02
@@ -91,6 +92,7 @@ class Script:
     memory: int = 100 * 1024**2
     context: int = 4096
     seed: int = 0
+    on_paper: bool = False
 
 
 _ERRORS: dict[str, tuple[type[BackendError], str]] = {
@@ -229,8 +231,10 @@ class ScriptedBackend:
         for at, (text, size, reasoning) in enumerate(pieces):
             if fault in {"hang midway", "cut"} and at >= len(pieces) // 2:
                 await self._stop_midway(fault)
-            await _sleep_until(due)
-            yield Chunk(clock.mark(), text, "reasoning" if reasoning else "content")
+            if not script.on_paper:
+                await _sleep_until(due)
+            told = clock.mark(int(due) if script.on_paper else None)
+            yield Chunk(told, text, "reasoning" if reasoning else "content")
             due += size * script.per_token * factor * 1e9
         yield await self._final(request, clock, sum(size for _, size, _ in pieces), factor, fault)
 
@@ -260,7 +264,7 @@ class ScriptedBackend:
         script = self.script
         prompt = (await self.count_tokens(request.messages)).value
         prompt_s, gen_s = script.ttft * factor, max(tokens - 1, 0) * script.per_token * factor
-        ended = time.perf_counter_ns()
+        ended = clock.last_ns if script.on_paper and clock.last_ns is not None else time.perf_counter_ns()
         timings, usage = clock.timings(ended), Usage()
         if script.reports:
             timings = replace(timings, prompt=Figure(prompt_s, "reported"), generation=Figure(gen_s, "reported"))

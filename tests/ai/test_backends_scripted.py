@@ -35,7 +35,9 @@ def test_times_are_never_shorter_than_scripted() -> None:
     assert final.timings.ttft is not None
     assert final.timings.generation_measured is not None
     assert final.timings.ttft.value >= 0.05
-    assert final.timings.generation_measured.value >= 0.099
+    assert (
+        final.timings.ttft.value + final.timings.generation_measured.value >= 0.15
+    )  # a late first piece makes the rest no later
     assert final.timings.prompt == Figure(0.05, "reported")
     rate = final.generation_rate()
     assert rate is not None

@@ -80,6 +80,7 @@ class AiDouble:
         self.asked: list[tuple[str, Any]] = []
         self.question: dict[str, Any] = {}
         self.standings = True
+        self.backends: list[dict[str, Any]] = []
 
     def routes(self) -> list[Route]:
         """For `ScriptedAgent.more_routes`."""
@@ -102,7 +103,7 @@ class AiDouble:
         ]
 
     async def _backends(self, _: Request) -> Response:
-        return JSONResponse({"backends": [], "choice": {"order": [], "sentence": "s"}})
+        return JSONResponse({"backends": self.backends, "choice": {"order": [], "sentence": "s"}})
 
     async def _policy(self, _: Request) -> Response:
         standing = {
@@ -134,6 +135,11 @@ class AiDouble:
         self.asked.append((what, given))
         for one in self.reports:
             one["offer"]["taken"] = taken
+        for engine in self.backends:
+            engine["in_use"] = engine["in_use"] | {
+                "benchmark": "b1" if taken else None,
+                "sentence": "m is loaded as ever.",
+            }
         return JSONResponse(
             {"backend": "llamacpp", "model": "m", "settings": "", "benchmark": None, "taken": None, "sentence": "s"}
         )

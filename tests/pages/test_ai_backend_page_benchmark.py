@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 from monitor.ai_models import Benchmark
 from pages._benchmark_live import ratio_picture
 from tests.pages.ai_double import RUNNING, AiDouble, report
-from tests.pages.conftest import ROOT, ScriptedAgent
+from tests.pages.conftest import OLLAMA, ROOT, ScriptedAgent
 
 PAGE = str(ROOT / "pages" / "ai_backend.py")
 
@@ -105,6 +105,22 @@ def test_settings_that_won_are_taken_over_and_given_back(ai: AiDouble) -> None:
     app.button(key="offer_take").click().run()
     assert ai.asked[-1] == ("reset", "llamacpp")
     assert "won here. Analyses" in _text(app)
+
+
+def test_a_card_says_which_settings_are_in_use_and_leads_back(ai: AiDouble) -> None:
+    """The engine's card tells the benchmark whose winner is used, and one click gives it back; then it offers nothing."""
+    used = {"backend": "ollama", "model": "m", "settings": "1 thread", "benchmark": "b1", "taken": 1}
+    sentence = "m is loaded with 1 thread, as benchmark b1 showed to be <b>faster</b>."
+    ai.backends = [
+        OLLAMA | {"backend": "ollama", "usable": True, "model": "m", "in_use": used | {"sentence": sentence}}
+    ]
+    app = _open()
+    assert sentence in _text(app)
+    app.button(key="engine_0_take").click().run()
+    assert not app.exception
+    assert ai.asked[-1] == ("reset", "ollama")
+    assert "m is loaded as ever." in _text(app)
+    assert "engine_0_take" not in {button.key for button in app.button}
 
 
 def test_too_few_clean_pairs_are_no_verdict(ai: AiDouble) -> None:
