@@ -101,10 +101,10 @@ class Committer:
             try:
                 self._write(batch)
                 failures = 0
-            except StoreError as error:
+            except (StoreError, pa.ArrowException) as error:
                 failures += 1
                 with self._changed:
-                    self.error = f"{error.message} {len(batch)} batches of log records wait."
+                    self.error = f"{error} {len(batch)} batches of log records wait."
                     self._waiting.put_back(batch)
                     self._busy = False
                     if self._stopping:

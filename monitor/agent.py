@@ -7,7 +7,7 @@ import os
 import platform
 import signal
 import time
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Protocol, runtime_checkable
 
@@ -21,6 +21,7 @@ from monitor.account import SampleAccount
 from monitor.api import Context, create_app
 from monitor.api.ai_desk import MODELS, ai_thread
 from monitor.api_keys import resolve_keys
+from monitor.chores import Chores
 from monitor.costs import OwnCost, ReportedCost
 from monitor.endpoint import write_endpoint
 from monitor.engines import EngineWatch
@@ -191,7 +192,9 @@ class Agent:
         self.sampler.start()
         write_endpoint(self.data_dir, self.listener.endpoint)
         log.info("watching; pid %d, %s", os.getpid(), self.listener.endpoint.name)
-        chores = [asyncio.create_task(chore) for chore in self._chores()]
+        chores = Chores()
+        for chore in (self.engines.keep_looking, self.hub.send_records, self._tell_status, self._upkeep):
+            chores.begin(chore)
         try:
             await asyncio.wait({serving, asyncio.create_task(self._ending.wait())}, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -208,6 +211,7 @@ class Agent:
             engines=self.engines,
             ai=self.ai,
             status=reporter.status,
+            about=reporter.about,
             settings=lambda: self.settings,
             save_settings=self.save_settings,
             restart_needed=lambda: self.restart_needed,
@@ -229,23 +233,24 @@ class Agent:
         )
         return Server(config)
 
-    def _chores(self) -> list[Coroutine[Any, Any, None]]:
-        return [self.engines.keep_looking(), self.hub.send_records(), self._tell_status(), self._upkeep()]
-
-    async def _stop(self, server: Server, serving: "asyncio.Task[None]", chores: "list[asyncio.Task[None]]") -> None:
+    async def _stop(self, server: Server, serving: "asyncio.Task[None]", chores: Chores) -> None:
         """End in an order that loses nothing: readers first, then the writer, then the address."""
         began = time.monotonic()
-        await _cancelled(chores)
+        await chores.end()
         server.should_exit = True
         if self._logs_starting is not None:
             await asyncio.wait({self._logs_starting}, timeout=2)
         stops: list[Callable[[], object]] = [lambda: self.sampler.stop(0.5), self.ai.stop]
         if self.logs is not None:
             stops.append(self.logs.stop)
-        await asyncio.gather(*(asyncio.to_thread(stop) for stop in stops), return_exceptions=True)
+        ends = await asyncio.gather(*(asyncio.to_thread(stop) for stop in stops), return_exceptions=True)
+        for error in (end for end in ends if isinstance(end, BaseException)):
+            log.error("a part did not end in order", exc_info=error)
         if not await asyncio.to_thread(self.writer.stop):
             log.error("the store took too long; %d samples were not written", self.writer.waiting)
-        await asyncio.wait({serving}, timeout=1)
+        ended, _ = await asyncio.wait({serving}, timeout=1)
+        if ended and not serving.cancelled() and (failure := serving.exception()) is not None:
+            log.error("the socket was served no longer", exc_info=failure)
         self.listener.close()
         DataFiles(self.data_dir).endpoint.unlink(missing_ok=True)
         log.info("ended after %.2f s", time.monotonic() - began)
@@ -394,17 +399,6 @@ def _ending_signals() -> list[signal.Signals]:
     if hangup is None or signal.getsignal(hangup) is signal.SIG_IGN:
         return [signal.SIGTERM, signal.SIGINT]
     return [signal.SIGTERM, signal.SIGINT, hangup]
-
-
-async def _cancelled(tasks: "list[asyncio.Task[None]]") -> None:
-    """Cancel tasks and wait until they have ended; one that was just woken may miss the first cancellation."""
-    waiting = set(tasks)
-    for _ in range(3):
-        for task in waiting:
-            task.cancel()
-        if not waiting:
-            return
-        _, waiting = await asyncio.wait(waiting, timeout=0.3)
 
 
 @runtime_checkable

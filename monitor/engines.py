@@ -1,14 +1,11 @@
 """The model engines as last looked at; looks again every so often, and when asked."""
 
 import asyncio
-import logging
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from monitor.settings import EngineSettings
-
-log = logging.getLogger("watchkeeper.engines")
 
 
 class EngineWatch:
@@ -57,10 +54,7 @@ class EngineWatch:
         """Look every `check_s`, for as long as the agent runs."""
         while True:
             self._wake.clear()
-            try:
-                await self.refresh()
-            except Exception:  # one look that fails must not end the watch of the engines
-                log.exception("the model engines could not be looked at")
+            await self.refresh()
             try:
                 async with asyncio.timeout(self._settings().check_s):
                     await self._wake.wait()

@@ -145,8 +145,8 @@ class Hub:
 
     @property
     def dropped(self) -> int:
-        """Frames that slow subscribers lost, since the agent began."""
-        return self._dropped_before + sum(s.dropped_frames for s in self._subscribers)
+        """Frames that slow subscribers lost, since the agent began; from any thread."""
+        return self._dropped_before + sum(s.dropped_frames for s in tuple(self._subscribers))
 
     def add(self, subscriber: Subscriber) -> None:
         """Begin to serve a subscriber."""

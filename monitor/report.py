@@ -10,7 +10,6 @@ import msgspec
 
 from monitor.errors import StoreError
 from monitor.paths import readable_by_others
-from monitor.store.interface import StoreInfo
 
 if TYPE_CHECKING:
     from monitor.agent import Agent
@@ -39,12 +38,19 @@ class Reporter:
 
     def __init__(self, agent: "Agent", version: str, count_errors: Callable[[], dict[str, Any]]) -> None:
         self._agent, self._version, self._count_errors = agent, version, count_errors
-        self._info: tuple[float, StoreInfo] | None = None
+        self._info = agent.store.info()
+        self._looked = time.monotonic()
+        self._trouble = ""
         self._errors: dict[str, Any] | None = None
 
+    def about(self) -> dict[str, Any]:
+        """What is said to everyone who begins to listen."""
+        return {"pid": os.getpid(), "version": self._version, "interval_s": self._agent.account.interval_s}
+
     def status(self) -> dict[str, Any]:
-        """`GET /v1/status`, from memory: quick enough for the event loop."""
+        """`GET /v1/status`; asks the store now and then, and may then wait for it: not for the event loop."""
         agent = self._agent
+        self._look_at_store()
         agent.own.measure()
         tick, hello = agent.world.tick, agent.world.hello
         expected = agent.account.expected(time.monotonic_ns())
@@ -88,20 +94,28 @@ class Reporter:
             "warnings": self.warnings(),
         }
 
-    def store(self) -> dict[str, Any]:
-        """The store's part of the status; its size is looked at every few seconds."""
+    def _look_at_store(self) -> None:
+        """Every few seconds; a store that cannot answer is told of, with its size as last known."""
         at = time.monotonic()
-        if self._info is None or at - self._info[0] > INFO_S:
-            self._info = (at, self._agent.store.info())
-        info = self._info[1]
-        writer = self._agent.writer
+        if at - self._looked <= INFO_S:
+            return
+        self._looked = at
+        try:
+            self._info, self._trouble = self._agent.store.info(), ""
+        except StoreError as error:
+            log.warning("the store could not be looked at: %s", error.message)
+            self._trouble = error.message
+
+    def store(self) -> dict[str, Any]:
+        """The store's part of the status, as last known."""
+        info, writer = self._info, self._agent.writer
         return {
             "engine": f"{info.engine} {info.version}".strip(),
             "schema_version": info.schema_version,
             "size_bytes": info.size_bytes,
             "limit_bytes": info.limit_bytes,
             "state": writer.state,
-            "message": writer.message,
+            "message": writer.message or self._trouble,
             "notices": list(info.notices),
         }
 
@@ -134,6 +148,7 @@ class Reporter:
         except StoreError as error:
             log.warning("errors could not be counted: %s", error.message)
             self._errors = None
+        self._look_at_store()
         return self.known_status()
 
     def known_status(self) -> dict[str, Any]:

@@ -204,7 +204,7 @@ class StoreWriter:
                 item.done.set_exception(StoreFull(error.message, hint=error.hint))
         except WRONG as error:  # it goes to whoever waits for the rows
             if len(commits) == 1:
-                commits[0].done.set_exception(error)
+                commits[0].done.set_exception(_meant(error))
             else:
                 for item in commits:
                     self._write_commits([item])
@@ -273,3 +273,12 @@ class StoreWriter:
             self._full(error)
         except WRONG:
             log.exception("upkeep of the store failed")
+
+
+def _meant(error: Exception) -> StoreError:
+    """What the one who waits for the rows is told, whatever found them wrong."""
+    if isinstance(error, StoreError):
+        return error
+    meant = StoreError(f"The rows cannot be stored: {error}")
+    meant.__cause__ = error
+    return meant

@@ -64,8 +64,9 @@ class AiThread:
             closing.result(timeout_s)
         except TimeoutError:
             closing.cancel()
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(timeout_s)
+        finally:
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join(timeout_s)
         return closing.done() and not closing.cancelled() and not thread.is_alive()
 
     def _begin(self) -> asyncio.AbstractEventLoop:

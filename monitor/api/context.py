@@ -29,7 +29,7 @@ class Context:
     Attributes:
         logs: the `LogService`, None until the machine is known.
         ai: the engines at work, an `ai.service.AiThread`.
-        status: builds `GET /v1/status`.
+        status: builds `GET /v1/status`; asks the store, so not for the event loop. `about` is what needs no asking.
         settings: the settings in force now; `save` changes them (blocking) and applies what can be applied at once;
             `restart_needed` names saved keys that wait for the next start.
         shutdown: asks the agent to end.
@@ -45,6 +45,7 @@ class Context:
     engines: Engines
     ai: Any
     status: Callable[[], dict[str, Any]]
+    about: Callable[[], dict[str, Any]]
     settings: Callable[[], Settings]
     save_settings: Callable[[Mapping[str, Any]], Awaitable[None]]
     restart_needed: Callable[[], list[str]]

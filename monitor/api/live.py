@@ -76,13 +76,13 @@ def _error(kind: str, message: str, hint: str) -> str:
 
 def _hello(context: Context, history_s: int) -> dict[str, Any]:
     """Who speaks, and the last minutes of the machine for the charts' first picture."""
-    status = context.status()
+    about = context.about()
     info = context.world.host
     return {
         "t": "hello",
-        "agent": {"pid": status["agent"]["pid"], "version": status["version"]},
+        "agent": {"pid": about["pid"], "version": about["version"]},
         "host": None if info is None else msgspec.to_builtins(info),
-        "interval_s": status["samples"]["interval_s"],
+        "interval_s": about["interval_s"],
         "now": context.now(),
         "history": context.world.history_since(history_s),
     }

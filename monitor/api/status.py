@@ -1,5 +1,7 @@
 """How the watch itself does, and its end."""
 
+import asyncio
+
 from fastapi import APIRouter
 from starlette.responses import Response
 
@@ -15,12 +17,12 @@ def routes(context: Context) -> APIRouter:
     @router.get("/status", response_model=models.Status, summary="Whether the watch itself is well")
     async def status() -> Response:
         """Processes, store, samples, logs, GPUs and subscribers of the agent, in numbers."""
-        return json_answer(context.status())
+        return json_answer(await asyncio.to_thread(context.status))
 
     @router.post("/shutdown", response_model=models.ShutdownAnswer, summary="End the agent")
     async def shutdown() -> Response:
         """Answer first, then flush and end; the socket vanishes within a second."""
-        answer = json_answer({"pid": context.status()["agent"]["pid"]})
+        answer = json_answer({"pid": context.about()["pid"]})
         context.shutdown()
         return answer
 

@@ -1,6 +1,7 @@
 """The desk: states, answers by rules when no engine can, plans of memory, what past benchmarks mean, the plan's claim."""
 
 import asyncio
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 from ai.analysis import GivenRecord, NoAnswer
 from ai.benchmark import BenchmarkPlan, BenchmarkReport, ContenderReport, Metric
 from ai.benchmark.model import SampleRow
-from ai.errors import ModelMissing
+from ai.errors import BackendDown, ModelMissing
 from ai.service.candidates import candidates
 from ai.service.config import AiConfig, parse_models
 from ai.service.desk import AiDesk
@@ -193,3 +194,21 @@ def test_the_thread_ends_with_its_desk() -> None:
     whole = asyncio.run(thread.call(lambda desk: desk.backends(), deadline_s=20))
     assert whole["backends"] == []
     assert thread.stop(10)
+
+
+def test_the_thread_ends_also_when_its_desk_does_not_close_in_order() -> None:
+    """A desk that fails while it closes says so, and leaves no thread behind."""
+
+    class Stuck(AiDesk):
+        async def close(self) -> None:
+            await super().close()
+            raise BackendDown("it would not end")
+
+    async def none() -> Sequence[Mapping[str, Any]]:
+        return []
+
+    thread = AiThread(lambda: Stuck(AiConfig, none, records=NoRecords()))
+    asyncio.run(thread.call(lambda desk: desk.backends(), deadline_s=20))
+    with pytest.raises(BackendDown):
+        thread.stop(10)
+    assert "ai" not in {running.name for running in threading.enumerate()}

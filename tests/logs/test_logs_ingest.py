@@ -259,6 +259,18 @@ def test_live_records_do_not_wait_for_old_ones() -> None:
     assert committer.stop(10)
 
 
+def test_rows_that_do_not_fit_together_are_told_of() -> None:
+    """Rows that cannot be put into one table stop nothing in silence: the error is shown, and readers wait."""
+    committer = Committer(lambda _: None, "testhost", 0.01, lambda: 1)
+    for pos in (1, "two"):
+        committer.put(Delivery(FileState(1, "s", "/s", 1, 1), pa.table({"pos": [pos]})))
+    committer.start()
+    wait_until(lambda: committer.error)
+    assert "2 batches of log records wait" in str(committer.error)
+    assert not committer.room()
+    assert not committer.stop(10)
+
+
 @pytest.mark.parametrize(
     ("content", "counted", "stored"),
     [

@@ -115,6 +115,16 @@ def test_a_wrong_batch_harms_no_other(watched: Watched, tmp_path: Path) -> None:
     assert stored(watched) == (1, 0)
 
 
+def test_rows_that_are_none_are_refused_as_every_wrong_row_is(watched: Watched, tmp_path: Path) -> None:
+    """Whatever finds rows wrong, whoever waits for them hears of a `StoreError`, and the writer writes on."""
+    writer = writer_of(watched, tmp_path, batch_s=60.0)
+    with pytest.raises(StoreError, match="cannot be stored"):
+        writer.commit([Append("events", None)])
+    writer.commit([event("one")])
+    assert writer.stop()
+    assert stored(watched) == (0, 1)
+
+
 def test_a_full_store_keeps_a_bounded_backlog(
     watched: Watched, tmp_path: Path, wait_for: Callable[..., object]
 ) -> None:
