@@ -37,7 +37,7 @@ FOREVER: Final = "public, max-age=31536000, immutable"
 
 
 def asset_url(name: str) -> str:
-    """The address of an asset, with the hash of what it holds now.
+    """The address of an asset, with the hash of what our folder holds now.
 
     Raises:
         FileNotFoundError: there is none of this name.
@@ -45,7 +45,7 @@ def asset_url(name: str) -> str:
     path = _find(name)
     if path is None:
         raise FileNotFoundError(name)
-    return f"/wk/assets/{name}?v={_version(path)}"
+    return f"/wk/assets/{name}?v={_version()}"
 
 
 @functools.lru_cache(maxsize=32)
@@ -60,7 +60,7 @@ def preloads(path: str) -> str:
     """A `Link` header for the page at `path`: a browser fetches the scripts of its components beside Streamlit's own, instead of
     one after the other once Streamlit has drawn their places.
     """
-    return _preloads(path if path in PARTS else "", _version(FOLDER / "live.js"))
+    return _preloads(path if path in PARTS else "", _version())
 
 
 def _with_imports(names: Sequence[str]) -> list[str]:
@@ -91,7 +91,7 @@ async def serve_asset(request: Request) -> Response:
     path = _find(name)
     if path is None:
         return PlainTextResponse("no such asset", status_code=404)
-    digest = _version(path)
+    digest = _version()
     headers = {
         "ETag": f'"{digest}"',
         "Cache-Control": FOREVER if request.query_params.get("v") == digest else "no-cache",
@@ -101,35 +101,20 @@ async def serve_asset(request: Request) -> Response:
     media_type = mimetypes.guess_type(name)[0] or "application/octet-stream"
     if name.endswith((".js", ".mjs")):
         media_type = "text/javascript"
-    body = _script(path, digest) if path.parent == FOLDER and path.suffix == ".js" else path.read_bytes()
+    body = _script(path, digest) if path.suffix == ".js" else path.read_bytes()
     return Response(body, media_type=media_type, headers=headers)
 
 
 def _find(name: str) -> Path | None:
-    """The file of a name: in our folder, or plotly's own bundle; names never lead elsewhere."""
+    """The file of a name in our folder; names never lead elsewhere."""
     if not NAME.fullmatch(name):
         return None
-    if name == "plotly.min.js":
-        return _plotly()
     path = FOLDER / name
     return path if path.is_file() else None
 
 
-@functools.cache
-def _plotly() -> Path | None:
-    """The bundle inside the installed plotly package, found without importing it."""
-    spec = importlib.util.find_spec("plotly")
-    if spec is None or not spec.submodule_search_locations:
-        return None
-    path = Path(next(iter(spec.submodule_search_locations))) / "package_data" / "plotly.min.js"
-    return path if path.is_file() else None
-
-
-def _version(path: Path) -> str:
-    """The hash of our folder for what lies in it, else of the file."""
-    if path.parent == FOLDER:
-        return _folder_version(int(time.monotonic()))
-    return _digest(((path, path.stat().st_mtime_ns),))
+def _version() -> str:
+    return _folder_version(int(time.monotonic()))
 
 
 @functools.lru_cache(maxsize=2)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class RestartPolicy:
-    """At most `starts` starts within `window_s`; the n-th failure in a row waits `first_wait_s · 2^(n-1)`, at most `longest_wait_s`."""
+    """At most `starts` starts within `window_s`; from the second failure in a row on, the n-th waits `first_wait_s · 2^(n-2)`, at most `longest_wait_s`."""
 
     starts: int = 10
     window_s: float = 300.0

@@ -97,7 +97,7 @@ def test_only_listed_reads_are_relayed(dashboard: DashboardProcess, path: str) -
 
 def test_assets_are_kept_by_their_hash(dashboard: DashboardProcess) -> None:
     """An asset comes with its hash, is not sent twice, and is kept for ever under its hashed address."""
-    address = f"{dashboard.url}/wk/assets/plotly.min.js"
+    address = f"{dashboard.url}/wk/assets/dom.js"
     first = httpx.get(address, trust_env=False)
     tag = first.headers["etag"]
     assert first.status_code == 200
