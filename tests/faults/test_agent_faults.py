@@ -64,7 +64,11 @@ def test_sigterm_flushes_and_the_next_life_goes_on(make_agent: Make, wait_for: W
 
 def test_the_end_of_its_terminal_is_an_orderly_end(make_agent: Make) -> None:
     """On SIGHUP nothing that was sampled is lost, and socket and address are gone."""
-    agent = make_agent()
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under `nohup` it is ignored, and children inherit that
+    try:
+        agent = make_agent()
+    finally:
+        signal.signal(signal.SIGHUP, before)
     received = agent.api.status().samples.received
     assert agent.stop(signal.SIGHUP) == 0
     assert not (agent.data_dir / "agent.sock").exists()
