@@ -69,8 +69,9 @@ class Launcher:
         handlers = {number: signal.signal(number, self._end) for number in _signals()}
         try:
             self._port = free_port(self._host, self._port)
+            self._begin_dashboard()  # most of its start is its own: it needs no agent before somebody looks
             self._start_agent()
-            self._start_dashboard()
+            self._await_dashboard()
             if not self._ending:
                 write_private(self._files.dashboard, {"pid": self._pid(), "url": self.url, "launcher": os.getpid()})
                 self.say("ready", f"Watchkeeper keeps watch: {self.url}   (Ctrl-C ends it)", url=self.url)
@@ -119,14 +120,16 @@ class Launcher:
 
     # --- the dashboard
 
-    def _start_dashboard(self) -> None:
-        """Start it and wait until its pages can be opened."""
+    def _begin_dashboard(self) -> None:
         address = ["--host", self._host, "--port", str(self._port)]
         command = [sys.executable, str(ROOT / "app.py"), *address, *self._common()]
         self._dashboard = Child("dashboard", command, cwd=ROOT, errors=self._files.dashboard_log)
         self._dashboard.start()
+
+    def _await_dashboard(self) -> None:
+        """Wait until its pages can be opened, and at once."""
         deadline = time.monotonic() + DASHBOARD_START_S
-        while not self._ending and not healthy(self.url):
+        while not self._ending and self._dashboard is not None and not healthy(self.url):
             code = self._dashboard.poll()
             if code is not None:
                 raise failed("the dashboard", code, self._dashboard.last_words(), self._files.dashboard_log)

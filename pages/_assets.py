@@ -19,6 +19,8 @@ from starlette.responses import PlainTextResponse, Response
 
 FOLDER: Final = Path(__file__).resolve().parent / "ui" / "assets"
 RELATIVE: Final = re.compile(r'(["\'])\./([\w-]+\.(?:js|css))\1')
+EARLY: Final = "early"
+"""What runs with the page itself."""
 FRAME: Final = ("strip", "footer")
 """Components of the frame, which every page has."""
 PARTS: Final = {
@@ -51,9 +53,17 @@ def asset_url(name: str) -> str:
 @functools.lru_cache(maxsize=32)
 def _preloads(path: str, version: str) -> str:
     """See `preloads`; made anew when the version of our scripts is another."""
-    ours = [f"/wk/assets/{name}.js?v={version}" for name in _with_imports((*FRAME, *PARTS.get(path, ())))]
-    scripts = [f"<{address}>; rel=modulepreload; fetchpriority=low" for address in (*_streamlits_own(), *ours)]
+    early = _with_imports((EARLY,))
+    later = [name for name in _with_imports((*FRAME, *PARTS.get(path, ()))) if name not in early]
+    first = [f"<{_versioned(name, version)}>; rel=modulepreload; fetchpriority=high" for name in early]
+    others = (*_streamlits_own(), *(_versioned(name, version) for name in later))
+    scripts = [*first, *(f"<{address}>; rel=modulepreload; fetchpriority=low" for address in others)]
     return ", ".join([*scripts, f"<{asset_url('wk.css')}>; rel=preload; as=fetch; crossorigin; fetchpriority=low"])
+
+
+def _versioned(script: str, version: str) -> str:
+    """The address of one of our scripts, named without its extension."""
+    return f"/wk/assets/{script}.js?v={version}"
 
 
 def preloads(path: str) -> str:

@@ -2,7 +2,8 @@
 
 Left to itself the front end guesses below which path it is served: at `/logs` it first asks `/logs/_stcore/health` and
 `/logs/_stcore/host-config`, which are not there, so every deep link begins with two errors in the console and a lost round
-trip. Told so, it opens its socket at once.
+trip. Told so, it opens its socket at once. Our own live socket does not wait for any of that: `early.js` opens it while Streamlit's
+scripts are still on their way.
 """
 
 import json
@@ -10,6 +11,8 @@ from typing import Final
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from pages._assets import asset_url
 
 HOST_CONFIG: Final = {
     "useExternalAuthToken": False,
@@ -24,12 +27,17 @@ SCRIPT: Final = (
     f"{json.dumps(HOST_CONFIG, separators=(',', ':'))[1:-1]}}}}}"
 )
 HEAD: Final = b"<head>"
-INSERTED: Final = f"<script>{SCRIPT}</script>".encode()
 TITLE: Final = (b"<title>Streamlit</title>", b"<title>Watchkeeper</title>")
 
 
+def inserted() -> bytes:
+    """What a page's head begins with. The script of the live socket holds up nothing, and waits for nothing but its own imports."""
+    early = f'<script type="module" async fetchpriority="high" src="{asset_url("early.js")}"></script>'
+    return f"<script>{SCRIPT}</script>{early}".encode()
+
+
 class Boot:
-    """Puts `SCRIPT` into every page that passes; all else goes through untouched.
+    """Puts `inserted` into every page that passes; all else goes through untouched.
 
     Args:
         app: what lies behind.
@@ -72,7 +80,7 @@ class _Page:
                 await self._finish(self._begin)
 
     async def _finish(self, begin: Message) -> None:
-        body = self._body.replace(HEAD, HEAD + INSERTED, 1).replace(*TITLE, 1)
+        body = self._body.replace(HEAD, HEAD + inserted(), 1).replace(*TITLE, 1)
         headers = MutableHeaders(scope=begin)
         headers["content-length"] = str(len(body))
         for of_the_file in ("etag", "last-modified"):

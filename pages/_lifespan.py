@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from monitor.parent import end_with_parent
 from pages._dashboard import Dashboard
+from pages._gate import page_policy
 from pages._routes import Doors
 
 FREEZE_AFTER_S: Final = (0.0, 10.0, 60.0)
@@ -42,7 +43,9 @@ def lifespan(dashboard: Dashboard, doors: Doors) -> Callable[[Any], AbstractAsyn
         if dashboard.parent is not None:
             end_with_parent(dashboard.parent, lambda: os.kill(os.getpid(), signal.SIGTERM))
         send_at_once()
-        threading.Thread(target=_load, name="load", daemon=True).start()  # so that an early end need not wait for it
+        threading.Thread(
+            target=_load, args=(doors.ready,), name="load", daemon=True
+        ).start()  # so that an early end need not wait for it
         freezing = asyncio.create_task(_freeze(), name="freeze")
         try:
             yield
@@ -81,7 +84,9 @@ async def _freeze() -> None:
         gc.freeze()
 
 
-def _load() -> None:
-    """Load what the first page needs while its visitor's browser still loads Streamlit's own scripts."""
+def _load(ready: Callable[[], None]) -> None:
+    """Load what the first page needs; a visitor who came meanwhile would wait for it beside the loading of everything else."""
     for name in NEEDED_BY_THE_FIRST_PAGE:
         importlib.import_module(name)
+    page_policy()
+    ready()

@@ -12,12 +12,8 @@ from pages._dashboard import Dashboard
 from pages._gate import Gate
 from pages._login import Login
 from pages._relay import ApiRelay, LiveRelay
+from pages._static import Static, streamlits_folder
 from pages._throttle import Throttle
-
-
-async def health(_request: Request) -> JSONResponse:
-    """`GET /healthz`: this process answers; says nothing about the agent or the machine."""
-    return JSONResponse({"status": "ok"}, headers={"Cache-Control": "no-store"})
 
 
 async def overview(request: Request) -> RedirectResponse:
@@ -42,11 +38,16 @@ class Doors:
         self._login = Login(dashboard, self._sign_in, Throttle())
         self._api = ApiRelay(dashboard.data_dir)
         self._live = LiveRelay(dashboard.data_dir)
+        self._ready = False
+
+    def ready(self) -> None:
+        """What the pages need is loaded: from now on `/healthz` says so."""
+        self._ready = True
 
     def routes(self) -> list[BaseRoute]:
         """All own routes."""
         found: list[BaseRoute] = [
-            Route("/healthz", health),
+            Route("/healthz", self._health),
             Route("/overview", overview),
             Route("/wk/assets/{name}", serve_asset),
             Route("/wk/api/v1/{path:path}", self._api.answer),
@@ -66,7 +67,13 @@ class Doors:
         if self._dashboard.sign_in:
             oidc = self._dashboard.settings.auth.mode == "oidc"
             gates.append(Middleware(AuthGate, sign_in=self._sign_in, login_page=self._login.needed, oidc=oidc))
-        return [*gates, Middleware(Boot)]
+        kept = Middleware(Static, folder=streamlits_folder(), compress=not self._dashboard.loopback)
+        return [*gates, kept, Middleware(Boot)]
+
+    async def _health(self, _request: Request) -> JSONResponse:
+        """`GET /healthz`: pages can be opened, and at once; says nothing about the agent or the machine."""
+        status, word = (200, "ok") if self._ready else (503, "starting")
+        return JSONResponse({"status": word}, status_code=status, headers={"Cache-Control": "no-store"})
 
     async def close(self) -> None:
         """Close the connections to the agent."""

@@ -50,6 +50,17 @@ def test_one_socket_a_tab_however_many_components_and_pages(context: BrowserCont
     assert page.evaluate("() => window.sockets.length") == 1
 
 
+def test_readings_do_not_wait_for_streamlit(context: BrowserContext, window: Window) -> None:
+    """The socket is opened by the page itself: readings are here when Streamlit's scripts have not even come."""
+    context.add_init_script(PROBE)
+    page = context.new_page()
+    page.route("**/static/js/index.*", lambda route: route.abort())
+    page.goto(window.url)
+    until(lambda: page.evaluate("() => window.ticks.length") >= 1, "a reading without Streamlit")
+    assert page.locator(".stApp").count() == 0
+    page.close()
+
+
 def test_a_hidden_tab_gets_nothing_and_comes_back_without_a_hole(context: BrowserContext, window: Window) -> None:
     """Hiding a tab closes its socket; showing it again brings ticks and the history between."""
     context.add_init_script(SOCKETS + PROBE)

@@ -18,3 +18,11 @@ def test_all_scripts_of_the_page_and_their_imports_are_named(path: str) -> None:
         )
         assert set(imported) <= set(named), name
     assert len(named) == len(set(named))
+
+
+def test_the_live_socket_comes_first() -> None:
+    """What opens the live socket is asked for before everything else, and nothing else is as urgent."""
+    entries = [entry.strip() for entry in preloads("/").split(", ")]
+    urgent = [re.search(r"assets/([\w-]+)\.js", entry) for entry in entries if "fetchpriority=high" in entry]
+    assert [one[1] for one in urgent if one] == ["early", "live", "procs", "ring"]
+    assert all("fetchpriority=high" in entry for entry in entries[: len(urgent)])

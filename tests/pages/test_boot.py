@@ -11,7 +11,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import HTMLResponse, PlainTextResponse, StreamingResponse
 from starlette.routing import Route
 
-from pages._boot import INSERTED, SCRIPT, Boot
+from pages._boot import SCRIPT, Boot, inserted
 from pages._gate import page_policy
 
 PAGE = "<!DOCTYPE html><html><head><title>Streamlit</title></head><body>" + "x" * 2000 + "</body></html>"
@@ -38,7 +38,7 @@ def test_a_page_begins_with_the_script() -> None:
     """The script stands before everything else of the head, whole or streamed; the length is right and no mark of the old text stays."""
     for path in ("/page", "/parts"):
         answer = ask(path)
-        assert f"<head>{INSERTED.decode()}" in answer.text
+        assert f"<head>{inserted().decode()}" in answer.text
         assert "<title>Watchkeeper</title>" in answer.text
         assert int(answer.headers["content-length"]) == len(answer.content)
         assert "etag" not in answer.headers
