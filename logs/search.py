@@ -15,6 +15,9 @@ from logs.record import LogRecord, record_detail, record_json
 from logs.times import SECOND
 from monitor.store.interface import ParamValue, Store
 
+TREND_US: Final = 340 * SECOND
+"""How far back the trend of errors goes: as far as a card compares with, and a little."""
+TREND_STEP_US: Final = 10 * SECOND
 _FIRST_WINDOW: Final = 10 * SECOND
 _WIDEN: Final = 8
 _ID = re.compile(r"(\d{1,19}):(\d{1,19})")
@@ -224,20 +227,41 @@ def context(store: Store, id: str, before: int = 20, after: int = 20) -> list[Lo
 
 
 def errors(store: Store, now: int) -> dict[str, Any]:
-    """Errors of the last ten minutes: a count a minute (oldest first), their sum, the newest error of all, and the recent ones without repetitions."""
-    minute = 60 * SECOND
-    first = now - now % minute - 9 * minute
+    """Errors of the last ten minutes: a count a minute (oldest first), their sum, the newest error of all, and the recent ones without repetitions.
+
+    `trend` says how the mean of ten minutes became what it is: `{"from": µs, "step_us", "per_minute": […]}`.
+    """
+    minute, begin = 60 * SECOND, now - TREND_US - (now - TREND_US) % TREND_STEP_US
+    first = _ten_minutes_before(now)
+    found = store.query(
+        "log_errors", since=_ten_minutes_before(begin), until=now - now % minute + minute, width=TREND_STEP_US
+    )
+    counted: dict[int, int] = {row["bucket"]: row["n"] for row in found.to_pylist()}
     counts = [0] * 10
-    for row in store.query("log_errors", since=first, until=now + minute).to_pylist():
-        slot = (row["bucket"] - first) // minute
-        if 0 <= slot < len(counts):
-            counts[slot] += row["n"]
+    for bucket, n in counted.items():
+        if bucket >= first:
+            counts[(bucket - first) // minute] += n
+    trend = [
+        sum(n for bucket, n in counted.items() if _ten_minutes_before(at) <= bucket <= at) / 10
+        for at in range(begin, now + 1, TREND_STEP_US)
+    ]
     page = search(store, LogFilter(least=levels.ERROR), limit=200)
     distinct: dict[tuple[str, str], LogRecord] = {}
-    for found in reversed(page.records):
-        distinct.setdefault((found.source, re.sub(r"\d+", "#", found.message[:200])), found)
-    recent = [record_json(found) for found in list(distinct.values())[:10]]
-    return {"per_minute": counts, "last_10_min": sum(counts), "newest": recent[0] if recent else None, "recent": recent}
+    for one in reversed(page.records):
+        distinct.setdefault((one.source, re.sub(r"\d+", "#", one.message[:200])), one)
+    recent = [record_json(one) for one in list(distinct.values())[:10]]
+    return {
+        "per_minute": counts,
+        "last_10_min": sum(counts),
+        "trend": {"from": begin, "step_us": TREND_STEP_US, "per_minute": trend},
+        "newest": recent[0] if recent else None,
+        "recent": recent,
+    }
+
+
+def _ten_minutes_before(at: int) -> int:
+    """Where the ten minutes begin that are counted at a moment: with a whole minute."""
+    return at - at % (60 * SECOND) - 540 * SECOND
 
 
 def records_of(table: pa.Table) -> list[LogRecord]:

@@ -387,11 +387,22 @@ class LogSources(Shape):
     sources: list[LogSource]
 
 
+class ErrorTrend(Shape):
+    """Errors per minute, as the mean of the ten minutes before, from a time (µs) on in equal steps (µs)."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    start: int = Field(alias="from")
+    step_us: int
+    per_minute: list[float]
+
+
 class LogErrors(Shape):
     """How many errors there are, and the newest."""
 
     per_minute: list[int] | float | None
     last_10_min: int
+    trend: ErrorTrend
     newest: Record | None
     recent: list[Record]
 

@@ -113,7 +113,7 @@ def test_a_chart_brush_zooms_and_a_double_click_goes_back(window: Window) -> Non
 
 HOLES = """() => {
   const { ring } = globalThis[Symbol.for('watchkeeper.live')]
-  const told = Object.entries(ring.series).filter(([name]) => name !== 'errors_per_minute') // of this tab alone
+  const told = Object.entries(ring.series).filter(([name]) => name !== 'errors_per_minute') // counted from the logs
   const absent = (i) => told.every(([, column]) => column[i] === null) // a sample that is missing is missing in all
   return told.filter(([, column]) => {
     const first = column.findIndex((value) => value !== null)
@@ -131,6 +131,19 @@ def test_no_line_breaks_where_no_sample_is_missing(context: BrowserContext, wind
     assert page.evaluate("() => globalThis[Symbol.for('watchkeeper.live')].hello.history.ts.length") >= 2
     assert page.evaluate(HOLES) == []
     assert tab.errors == []
+
+
+def test_errors_are_known_from_before_the_tab(context: BrowserContext, window: Window) -> None:
+    """Errors per minute begin with the history, not with the tab: the card has its line and its comparison at once."""
+    page = window_of(context, window.url).open("/")
+    until(
+        lambda: page.evaluate("() => Boolean(globalThis[Symbol.for('watchkeeper.live')].status?.errors)"),
+        "errors are counted",
+    )
+    known = page.evaluate(
+        "() => { const { ring } = globalThis[Symbol.for('watchkeeper.live')]; return ring.ts.map((at, i) => [(ring.last - at) / 1e6, ring.series.errors_per_minute[i]]) }"
+    )
+    assert [age for age, rate in known if rate is None and age < 320] == []
 
 
 def test_the_first_status_comes_with_the_first_reading(context: BrowserContext, window: Window) -> None:

@@ -8,6 +8,7 @@ import stat
 import sys
 import time
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -150,6 +151,26 @@ def test_errors_are_counted_by_the_minute(start: Start, tmp_path: Path) -> None:
     assert found["last_10_min"] == sum(found["per_minute"]) == 6
     assert found["newest"]["message"] == "other"
     assert [record["message"] for record in found["recent"]] == ["other", "failed 4"]
+
+
+def test_the_trend_of_errors_tells_when_they_came(start: Start, tmp_path: Path) -> None:
+    """Before they came there were none, from then on the mean of ten minutes holds them; it ends with what is counted now."""
+    minute = int(time.time()) // 60 * 60
+    path = tmp_path / "past.log"
+    stamp = datetime.fromtimestamp(minute - 185, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    path.write_text("".join(f"{stamp}.{n:03d}Z ERROR app: failed {n}\n" for n in range(20)))
+    watch = start()
+    watch.ingest(path)
+    found = search.errors(watch.store, (minute + 25) * 1_000_000)
+    trend = found["trend"]
+    rates = {
+        trend["from"] // 1_000_000 + i * trend["step_us"] // 1_000_000 - minute: rate
+        for i, rate in enumerate(trend["per_minute"])
+    }
+    assert min(rates) <= 25 - 330
+    assert max(rates) == 20
+    assert {rate for at, rate in rates.items() if at < -190} == {0.0}
+    assert {rate for at, rate in rates.items() if at >= -190} == {2.0} == {found["last_10_min"] / 10}
 
 
 def test_the_journal_goes_on_at_its_cursor(start: Start, tmp_path: Path) -> None:

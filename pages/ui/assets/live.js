@@ -184,6 +184,7 @@ class Hub extends EventTarget {
         break;
       case "status":
         this.status = message;
+        if (message.errors?.trend) this.#remember(message.errors.trend);
         this.ring.set("errors_per_minute", this.#errorRate());
         this.#soon("status");
         break;
@@ -208,6 +209,11 @@ class Hub extends EventTarget {
   #before({ ts }) {
     const said = this.hello?.now ?? 0;
     return ts < said && said - ts < 60e6 ? (said - ts) / 1000 : 0;
+  }
+
+  /** Errors per minute before this tab was opened, or while nobody saw it. */
+  #remember({ from, step_us: step, per_minute: avg }) {
+    this.ring.fill({ ts: avg.map((_, i) => from + i * step), bucket_us: step, series: { errors_per_minute: { avg } } });
   }
 
   #errorRate() {
