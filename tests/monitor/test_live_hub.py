@@ -70,6 +70,15 @@ def test_without_a_filter_nothing_is_kept() -> None:
     assert subscriber.take() == ([], 0)
 
 
+def test_another_filter_forgets_what_the_one_before_let_pass() -> None:
+    """Records that wait for the next frame, and what was lost of them, are of the old wish and go with it."""
+    subscriber = Subscriber()
+    subscriber.want(Subscription(logs={}), Every())
+    subscriber.offer(list(range(BACKLOG_RECORDS + 7)))
+    subscriber.want(Subscription(logs={"q": "new"}), Every())
+    assert subscriber.take() == ([], 0)
+
+
 def test_who_comes_is_told_the_status_at_once() -> None:
     """The first frame of one who wants the slower news is what is known of them, though nothing was published; and only once."""
 

@@ -1,6 +1,8 @@
 """The store-writing thread, over a real store."""
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pyarrow as pa
@@ -16,9 +18,13 @@ class Watched:
 
     def __init__(self, store: Store) -> None:
         self.store, self.writes, self.full = store, 0, False
+        self.entered, self.gate = threading.Event(), threading.Event()
+        self.gate.set()
 
     def write(self, changes: Sequence[Change]) -> None:
-        """One transaction, or no room."""
+        """One transaction once the gate is open, or no room."""
+        self.entered.set()
+        assert self.gate.wait(20)
         if self.full:
             raise StoreFull("no room", hint="make some")
         self.store.write(changes)
@@ -113,6 +119,39 @@ def test_a_wrong_batch_harms_no_other(watched: Watched, tmp_path: Path) -> None:
         writer.commit([Append("nowhere", pa.table({"a": [1]}))])
     assert writer.stop()
     assert stored(watched) == (1, 0)
+
+
+def test_a_wrong_commit_harms_none_that_came_with_it(
+    watched: Watched, tmp_path: Path, wait_for: Callable[..., object]
+) -> None:
+    """Of commits that wait together each is stored or refused by itself."""
+    writer = writer_of(watched, tmp_path, batch_s=60.0)
+    watched.gate.clear()
+    with ThreadPoolExecutor(4) as askers:
+        first = askers.submit(writer.commit, [event("first")])
+        assert watched.entered.wait(20)
+        right = [askers.submit(writer.commit, [event(text)]) for text in ("one", "two")]
+        wrong = askers.submit(writer.commit, [Append("nowhere", pa.table({"a": [1]}))])
+        wait_for(lambda: len(writer._commits) == 3, what="three commits wait together")
+        watched.gate.set()
+        assert [done.result(20) for done in (first, *right)] == [None, None, None]
+        assert isinstance(wrong.exception(20), StoreError)
+    assert writer.stop()
+    assert stored(watched) == (0, 3)
+
+
+def test_samples_that_fell_out_while_they_were_written_are_stored_not_dropped(watched: Watched, tmp_path: Path) -> None:
+    """What a full backlog gave up while it was on its way into the store is counted as what became of it."""
+    writer = writer_of(watched, tmp_path, batch_s=0.0, backlog=2)
+    watched.gate.clear()
+    writer.samples(lambda: [row(0)])
+    assert watched.entered.wait(20)
+    for second in range(1, 4):
+        writer.samples(lambda second=second: [row(second)])
+    assert writer.dropped == 2
+    watched.gate.set()
+    assert writer.stop()
+    assert (writer.stored, writer.dropped, stored(watched)) == (3, 1, (3, 0))
 
 
 def test_rows_that_are_none_are_refused_as_every_wrong_row_is(watched: Watched, tmp_path: Path) -> None:
