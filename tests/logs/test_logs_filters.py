@@ -134,6 +134,14 @@ def test_text_ignores_case_unless_told(filled: Store) -> None:
     assert count(q="strasse", regex="1", case="0") == 10
 
 
+def test_a_span_begins_with_its_first_moment_and_ends_before_its_last(filled: Store) -> None:
+    """A record at `since` passes and one at `until` does not, live and stored, so that spans side by side share none."""
+    first, last = NOW - 9_000_000, NOW - 5_000_000
+    expected = {record.id for record in records() if first <= record.ts < last}
+    assert {record.ts for record in records()} >= {first, last}
+    assert both(filled, LogFilter.parse({"since": str(first), "until": str(last)}, NOW)) == (expected, expected)
+
+
 def test_raw_matches_the_whole_original(filled: Store) -> None:
     """`raw` looks at prefix and message, or at the original where it differs."""
     wanted = LogFilter.parse({"q": "PRE ", "raw": "1", "case": "1"}, NOW)
