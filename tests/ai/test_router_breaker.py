@@ -50,6 +50,19 @@ def test_a_failed_probe_doubles_the_cool_down_to_a_limit() -> None:
     assert times == [10, 30, 70, 110, 150, 190, 230, 270]
 
 
+def test_a_probe_that_is_refused_shows_a_living_engine() -> None:
+    """An engine that answers a probe with a refusal of its own is asked again at once; a refusal while closed changes nothing."""
+    clock = Clock()
+    breaker = CircuitBreaker(BreakerPolicy(cool_down_s=10), clock)
+    breaker.failed(ContextOverflow("too long"))
+    assert breaker.allows()
+    breaker.failed(BackendDown("away"))
+    clock.now = 10
+    assert breaker.begin_probe()
+    breaker.failed(ModelMissing("no such model"))
+    assert (breaker.state, breaker.allows(), breaker.reason) == ("closed", True, "")
+
+
 def test_lesser_failures_weigh_less_and_success_forgives() -> None:
     """Two overloads in a row open it, one does not, and a success between them starts anew."""
     breaker = CircuitBreaker(BreakerPolicy(), Clock())
