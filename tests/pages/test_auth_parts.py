@@ -123,6 +123,8 @@ def test_origins_are_compared_with_the_host() -> None:
         "",
         "http://127.0.0.1:8502",
         "http://127.0.0.1:8501.evil",
+        "http://evil.127.0.0.1:8501",
+        "http://evil@127.0.0.1:8501",
         "file://127.0.0.1:8501",
         "http://",
     ):

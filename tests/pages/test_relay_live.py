@@ -1,15 +1,21 @@
 """The relay between a browser tab and the agent: untouched frames, absence and return, and the read-only answers."""
 
+import asyncio
 import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import httpx
 import pytest
+from starlette.types import Message
+from starlette.websockets import WebSocket
+from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from monitor.paths import socket_path
+from pages import _relay
 from tests.pages.conftest import DashboardProcess, ScriptedAgent, free_port, wait_for
 
 SUBSCRIBE = '{"subscribe":  {"host":true, "logs": {"q": "ü"}}}'
@@ -50,6 +56,69 @@ def test_frames_pass_untouched(pair: tuple[ScriptedAgent, DashboardProcess]) -> 
                 assert tab.recv(5) == frame
     finally:
         agent.stop()
+
+
+def test_anything_but_a_subscription_ends_the_socket(pair: tuple[ScriptedAgent, DashboardProcess]) -> None:
+    """What is no subscription, or an enormous one, reaches no agent: the socket is closed as a breach of the rules."""
+    agent, dashboard = pair
+    agent.start()
+    try:
+        for text in ("", "[]", '{"subscribe": 1}', '{"query": {}}', json.dumps({"subscribe": {"q": "x" * 1_000_000}})):
+            with _tab(dashboard) as tab:
+                wait_for(lambda: agent.live, "the agent was subscribed to")
+                heard = len(agent.received)
+                tab.send(text)
+                with pytest.raises(ConnectionClosed):
+                    _read_on(tab)
+                assert tab.close_code in {1008, 1009}, text[:20]
+                assert len(agent.received) == heard
+            wait_for(lambda: not agent.live, "the agent's socket ended too")
+    finally:
+        agent.stop()
+
+
+def _read_on(tab: ClientConnection) -> None:
+    while True:
+        tab.recv(5)
+
+
+class _Socket:
+    """One side of a WebSocket that the relay serves, without a server between."""
+
+    def __init__(self, relay: _relay.LiveRelay) -> None:
+        self.said: asyncio.Queue[Message] = asyncio.Queue()
+        self.heard: asyncio.Queue[Message] = asyncio.Queue()
+        scope = {"type": "websocket", "path": "/wk/live", "headers": []}
+        self.said.put_nowait({"type": "websocket.connect"})
+        self.served = asyncio.create_task(relay.serve(WebSocket(scope, self.said.get, self.heard.put)))
+
+    async def leave(self) -> None:
+        """Go, and wait until the relay noticed."""
+        self.said.put_nowait({"type": "websocket.disconnect", "code": 1001})
+        await self.served
+
+
+def test_tabs_beyond_the_bound_are_sent_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One tab too many is told to try again later; when another leaves there is room."""
+    monkeypatch.setattr(_relay, "MAX_TABS", 1)
+
+    async def scenario() -> list[Message]:
+        relay = _relay.LiveRelay(tmp_path)
+        async with asyncio.timeout(20):
+            first = _Socket(relay)
+            answers = [await first.heard.get()]
+            second = _Socket(relay)
+            answers.append(await second.heard.get())
+            await second.served
+            await first.leave()
+            third = _Socket(relay)
+            answers.append(await third.heard.get())
+            await third.leave()
+        return answers
+
+    first, second, third = asyncio.run(scenario())
+    assert [first["type"], second["type"], third["type"]] == ["websocket.accept", "websocket.close", "websocket.accept"]
+    assert second["code"] == 1013
 
 
 def test_absence_and_return_are_told_and_the_subscription_is_replayed(

@@ -44,6 +44,7 @@ def test_a_custom_range_stands_still() -> None:
         ("custom", None, None),
         ("custom", "2026-11-23T02:00:00Z", None),
         ("custom", "2026-11-23T02:00:00Z", "2026-11-23T01:00:00Z"),
+        ("custom", "2026-11-23T02:00:00Z", "2026-11-23T02:00:00Z"),
         ("custom", "yesterday", "now"),
         ("custom", "0001-01-01", "2026-11-23"),
         ("custom", "2026-11-23", "9999-12-31"),
