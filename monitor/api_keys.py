@@ -107,7 +107,7 @@ def _from_environment(name: str, environ: Mapping[str, str]) -> str:
 def _from_file(where: str) -> str:
     path = Path(where).expanduser()
     try:
-        with path.open("rb") as file:
+        with open(path, "rb", opener=_at_once) as file:
             facts = os.fstat(file.fileno())
             text = file.read(_MOST_BYTES + 1)
     except OSError as error:
@@ -117,6 +117,11 @@ def _from_file(where: str) -> str:
     if facts.st_mode & 0o077:
         raise ValueError(f"others may read its file {path}; close it with: chmod 600 {path}")
     return text.decode("ascii", "replace")
+
+
+def _at_once(path: str, flags: int) -> int:
+    """Open a file; a pipe that nobody writes to is not waited for."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def _checked(text: str) -> str:

@@ -123,17 +123,25 @@ def test_a_key_goes_to_its_own_server_only(tmp_path: Path) -> None:
 
 
 def test_what_is_wrong_with_a_key_is_told_where_the_server_is_shown(tmp_path: Path) -> None:
-    """A variable that is not set, a file that others may read, an empty one: the card of the engine says which."""
+    """A variable that is not set, a file that others may read, an empty one, a pipe that is not waited for: the card of the engine says which."""
     path = Path(write_key(tmp_path / "keys", "http://h:1", KEY).partition("file:")[2])
     assert path.stat().st_mode & 0o777 == 0o600
     assert path.parent.stat().st_mode & 0o777 == 0o700
     path.chmod(0o644)
     empty = tmp_path / "empty"
     empty.touch(0o600)
-    lines = ["http://a:1=env:NO_SUCH", f"http://b:1=file:{path}", f"http://c:1=file:{empty}", "http://d:1=file:/none"]
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe, 0o600)
+    lines = [
+        "http://a:1=env:NO_SUCH",
+        f"http://b:1=file:{path}",
+        f"http://c:1=file:{empty}",
+        "http://d:1=file:/none",
+        f"http://e:1=file:{pipe}",
+    ]
     found = resolve_keys(lines, {})
     assert not found.keys
-    assert [why in found.problem_of(f"http://{name}:1") for name, why in zip("abcd", ("not set", "chmod 600", "no key", "cannot be read"), strict=True)] == [True] * 4  # fmt: skip
+    assert [why in found.problem_of(f"http://{name}:1") for name, why in zip("abcde", ("not set", "chmod 600", "no key", "cannot be read", "no file with a key"), strict=True)] == [True] * 5  # fmt: skip
 
     async def go() -> dict[str, Any]:
         async with raw_server([http("{}", "401 Unauthorized")]) as raw:
