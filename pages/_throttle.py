@@ -9,8 +9,10 @@ LONGEST_S: Final = 300.0
 FORGET_S: Final = 900.0
 MOST_KEYS: Final = 10_000
 FREE: Final = {"pair": 3, "user": 20, "address": 20}
-"""Failures without a wait. The pair is what a guesser repeats; the others stop many addresses or many names, without
+"""The failure from which on one waits. The pair is what a guesser repeats; the others stop many addresses or many names, without
 letting a stranger lock a person out by three wrong passwords."""
+_DOUBLINGS: Final = 30
+"""More than it takes to the longest wait; a power of thousands would be no number any more."""
 
 
 class Throttle:
@@ -46,7 +48,7 @@ class Throttle:
         beyond = count - FREE[key[0]]
         if beyond < 0:
             return 0.0
-        return max(0.0, when + min(LONGEST_S, 2.0**beyond) - self._clock())
+        return max(0.0, when + min(LONGEST_S, 2.0 ** min(beyond, _DOUBLINGS)) - self._clock())
 
 
 def _keys(address: str, user: str) -> tuple[tuple[str, ...], ...]:

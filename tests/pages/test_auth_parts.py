@@ -14,7 +14,7 @@ from pages._auth import NOBODY_ASKED, SignIn
 from pages._dashboard import Dashboard, from_arguments, is_wildcard
 from pages._gate import content_security_policy, host_name, same_origin
 from pages._login import oidc_body, safe_next
-from pages._throttle import LONGEST_S, MOST_KEYS, Throttle
+from pages._throttle import FORGET_S, LONGEST_S, MOST_KEYS, Throttle
 from tests.pages.conftest import write_config
 
 SECRET = "a secret that is long enough for tests"
@@ -48,6 +48,18 @@ def test_waits_double_and_end() -> None:
     assert waits[2:6] == [1.0, 2.0, 4.0, 8.0]
     assert max(waits) == LONGEST_S
     clock.now += LONGEST_S
+    assert throttle.wait_s("1.2.3.4", "ann") == 0.0
+
+
+def test_the_longest_wait_holds_however_long_one_guesses() -> None:
+    """After thousands of failures the wait is the longest one; after a quiet quarter of an hour counting begins anew."""
+    clock = Clock()
+    throttle = Throttle(clock)
+    for _ in range(3000):
+        throttle.failed("1.2.3.4", "ann")
+    assert throttle.wait_s("1.2.3.4", "ann") == LONGEST_S
+    clock.now += FORGET_S + 1
+    throttle.failed("1.2.3.4", "ann")
     assert throttle.wait_s("1.2.3.4", "ann") == 0.0
 
 
