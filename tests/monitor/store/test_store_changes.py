@@ -34,7 +34,7 @@ def upsert(column: str, rows: list[tuple[int, int | None]]) -> Upsert:
         "boot_id": ["b"] * count,
         column: pa.array([value for _, value in rows], pa.int32()),
     }
-    return Upsert("runs", pa.table(table), ("host", "run"))
+    return Upsert("runs", pa.table(table), ("run",))
 
 
 def delete(found: list[int]) -> Delete:
