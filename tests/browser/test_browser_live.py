@@ -12,6 +12,7 @@ import httpx
 import pytest
 from playwright.sync_api import BrowserContext, expect
 
+from tests.bench.page_endurance import FORWARD, HEARD
 from tests.browser.conftest import ROOT, Window, end, environment, start, until, window_of
 
 pytestmark = pytest.mark.browser
@@ -155,6 +156,28 @@ def test_the_first_status_comes_with_the_first_reading(context: BrowserContext, 
     until(lambda: page.evaluate("() => window.known.length") >= 2, "two readings came")
     assert page.evaluate("() => window.known[1]") is True
     expect(page.get_by_text("being looked for")).to_have_count(0)
+
+
+def test_a_tab_that_lives_for_hours_holds_no_more(context: BrowserContext, window: Window) -> None:
+    """After the first two hours a third and a fourth, with thousands of processes born and ended, add nothing: readings, processes, memory, nodes."""
+    context.add_init_script(HEARD)
+    page = window_of(context, window.url).open("/")
+    until(lambda: page.evaluate("() => Boolean(window.heard.tick && window.heard.born)"), "a reading and the processes")
+    cdp = context.new_cdp_session(page)
+
+    def after(seconds: int) -> tuple[dict[str, int], float, int]:
+        kept = page.evaluate(FORWARD, seconds)
+        cdp.send("HeapProfiler.collectGarbage")
+        heap: float = cdp.send("Runtime.getHeapUsage")["usedSize"]
+        nodes: int = cdp.send("Memory.getDOMCounters")["nodes"]
+        return kept, heap, nodes
+
+    (kept, heap, nodes), (kept_later, heap_later, nodes_later) = after(7200), after(7200)
+    assert kept["readings"] <= 5001
+    assert kept_later["readings"] <= 5001
+    assert kept_later["processes"] == kept["processes"]
+    assert heap_later < heap * 1.1
+    assert nodes_later < nodes * 1.1
 
 
 RING = """async () => {
