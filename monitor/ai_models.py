@@ -550,12 +550,13 @@ class Fact(Shape):
 
 
 class Opinion(Shape):
-    """A model's opinion on records; `cited` exist, `invented` did not and were taken out. `facts` are counted, no opinion."""
+    """A model's opinion on records; `cited` exist, `invented` did not and were taken out, `dropped` sentences too. `facts` are counted, no opinion."""
 
     text: str
     next_step: str
     cited: list[str]
     invented: int
+    dropped: int = 0
     omitted: int
     backend: str
     model: str

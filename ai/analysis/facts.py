@@ -15,7 +15,9 @@ _VARIABLE: Final = re.compile(
     r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|\b0x[0-9a-f]+\b|\b[0-9a-f]{12,}\b|\"[^\"\n]{0,200}\"|'[^'\n]{0,200}'|(?:/[\w.@-]+){2,}|\b\d[\d.:,TZ-]*\w*",
     re.IGNORECASE,
 )
-_BAD: Final = frozenset({"error", "critical", "fatal", "emergency", "alert"})
+BAD: Final = frozenset({"error", "critical", "fatal", "emergency", "alert"})
+WARNING: Final = frozenset({"warn", "warning"})
+FIRST_ERROR: Final = "The first error"
 _SHOWN: Final = 90
 _MAX_FACTS: Final = 6
 _MAX_IDS: Final = 5
@@ -60,9 +62,9 @@ def find_facts(entries: Sequence[Entry]) -> list[Fact]:
     kinds: dict[str, _Kind] = {}
     for place, entry in enumerate(entries):
         kinds.setdefault(shape(entry.text), _Kind()).places.append(place)
-    bad = [place for place, entry in enumerate(entries) if entry.level.lower() in _BAD]
+    bad = [place for place, entry in enumerate(entries) if entry.level.lower() in BAD]
     if bad and bad[0] > 0:
-        facts.append(_about(entries, f"The first error is record {bad[0] + 1} of {len(entries)}", bad[:1]))
+        facts.append(_about(entries, f"{FIRST_ERROR} is record {bad[0] + 1} of {len(entries)}", bad[:1]))
     often = sorted(kinds.values(), key=lambda k: (-len(k.places), k.places[0]))[:2]
     facts.extend(_repeated(entries, kind) for kind in often if len(kind.places) >= 2)
     facts.extend(_late(entries, kinds))
@@ -99,7 +101,7 @@ def _late(entries: Sequence[Entry], kinds: dict[str, _Kind]) -> list[Fact]:
     new = [kind for kind in kinds.values() if kind.places[0] >= since]
     if len(new) > len(kinds) / 2:
         return []
-    new.sort(key=lambda k: (entries[k.places[0]].level.lower() not in _BAD, k.places[0]))
+    new.sort(key=lambda k: (entries[k.places[0]].level.lower() not in BAD, k.places[0]))
     return [_about(entries, f"New from record {kind.places[0] + 1} on", kind.places) for kind in new[:2]]
 
 

@@ -29,7 +29,10 @@ _BLANK: Final = {
     "\u200b": "",
     "\ufeff": "",
     "\u00ad": "",
+    **dict.fromkeys(map(chr, (*range(9), 11, 12, *range(14, 32), 127)), ""),
+    **dict.fromkeys("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069", ""),
 }
+"""Blanks of other kinds, and signs that are no text: control characters, and those that turn the direction of what follows."""
 
 
 @dataclass(frozen=True, slots=True)

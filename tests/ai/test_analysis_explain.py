@@ -58,6 +58,57 @@ def test_cited_records_are_ones_that_exist() -> None:
     assert result.supported
 
 
+_BABBLE = (
+    "The worker failed: out of memory. " + "The worker was compromised by a malicious entity. " * 3 + "The worker was"
+)
+
+
+def test_a_small_models_babble_is_taken_out() -> None:
+    """Of prose that repeats itself or breaks off, only a sentence whose words stand in the records is shown; the rest is counted."""
+    result, _ = ask({"explanation": _BABBLE, "next_step": "5.0000", "records": [1]})
+    assert (result.text, result.next_step, result.dropped) == ("The worker failed: out of memory.", "", 5)
+    assert result.supported
+
+
+def test_figures_that_stand_nowhere_are_taken_out() -> None:
+    """A number is one of the records, of the facts, of the question, or of a record that is cited; else its sentence goes."""
+    said = "Workers 0 to 4 ran out of memory. They needed 512 GiB. See record 3. This began at 14:07."
+    result, _ = ask({"explanation": said, "next_step": "Give them more memory.", "records": [1]}, question="At 14:07?")
+    assert (result.text, result.dropped) == ("Workers 0 to 4 ran out of memory. See record 3.", 2)
+    also, _ = ask({"explanation": "This began at 14:07.", "next_step": "", "records": [1]}, question="At 14:07?")
+    assert also.text == "This began at 14:07."
+    none, _ = ask({"explanation": "See record 9.", "next_step": "", "records": [1]})
+    assert (none.supported, none.cited) == (False, [])
+    assert none.text.startswith("The model said nothing that stands on these records. Counted: 5 records: 5 error.")
+
+
+def test_a_capable_models_own_words_are_kept() -> None:
+    """Prose that is whole and says each thing once may name what the records only imply, and is cut after two sentences."""
+    said = (
+        "The workers were ended because memory ran out. Five of them failed the same way. A third sentence is too much."
+    )
+    result, _ = ask(
+        {"explanation": said, "next_step": "Reduce the batch size, or restart PostgreSQL.", "records": [1, 2]}
+    )
+    assert result.text == "The workers were ended because memory ran out. Five of them failed the same way."
+    assert result.next_step == "Reduce the batch size, or restart PostgreSQL."
+    assert result.dropped == 1
+
+
+def test_who_asks_nothing_asks_about_the_first_error() -> None:
+    """The question names the first error among the records, else a warning; a person's own question goes before."""
+    rows = _records(("started", "info"), ("disk is nearly full", "warn"), ("write failed", "error"))
+    said = {"explanation": "x.", "next_step": "", "records": [1]}
+    asked = [ask(said, given, **more)[1].messages[-1].content.splitlines()[-1] for given, more in (
+        (rows, {}), (rows[:2], {}), (rows[:1], {}), (rows, {"question": "Why so slow?"}))]  # fmt: skip
+    assert asked == [
+        "Why did this happen (record 3): write failed",
+        "Why did this happen (record 2): disk is nearly full",
+        "What happened here?",
+        "Why so slow?",
+    ]
+
+
 def test_secrets_never_reach_the_model() -> None:
     """Passwords and keys are masked in records and in the question."""
     secret = "sk-proj-" + "a1B2" * 8
@@ -72,7 +123,7 @@ def test_remote_engines_are_refused_unless_allowed() -> None:
     """Log records stay on this machine."""
     with pytest.raises(ConfigError, match="another machine"):
         ask({"explanation": "x", "next_step": "", "records": [1]}, remote=True)
-    result, _ = ask({"explanation": "x", "next_step": "", "records": [1]}, remote=True, allow_remote=True)
+    result, _ = ask({"explanation": "It failed.", "next_step": "", "records": [1]}, remote=True, allow_remote=True)
     assert result.cited
 
 

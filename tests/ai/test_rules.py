@@ -1,5 +1,10 @@
 """The rules, on small cases and on any text."""
 
+import json
+import re
+import sys
+from types import FrameType
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -229,3 +234,44 @@ def test_a_german_notice_is_read_whole() -> None:
         42000,
         "year",
     )
+
+
+def test_signs_that_are_no_text_stand_in_no_value() -> None:
+    """Control characters and signs that turn the direction of text are left out of values, and evidence still points at the original."""
+    posting = "Pastry\x00 cook\u202e wanted at Tern\x1b Ltd in Porto.\x07 Estonian or Russian at conversational level."
+    result = analyze_job_content(posting)
+    said = json.dumps(result.model_dump(mode="json", exclude={"evidence", "provenance"}), ensure_ascii=True)
+    assert "Pastry cook" in said
+    assert not re.findall(r"\\u(?:00[01].|202.)", said)
+    assert result.locations == ["Porto"]
+    assert result.languages == ["Estonian", "Russian"]
+    assert all(posting[e.start : e.end] == e.text for e in result.evidence)
+
+
+def test_remote_is_no_town() -> None:
+    """Where one works from is not taken for a place."""
+    result = analyze_job_content("Founding Engineer @ Lumenfox (Remote, EU timezones)\nRust and Kafka. $140k-$180k")
+    assert (result.locations, result.remote_policy) == ([], "remote")
+
+
+@pytest.mark.parametrize("word", ["Java ", "Rome, ", "Python and English ", "5 years "])
+def test_a_text_of_one_word_costs_in_proportion(word: str) -> None:
+    """Four times as much of the same word takes at most five times the steps: nothing is compared with all that was found before."""
+
+    def steps(times: int) -> int:
+        count = 0
+
+        def note(_frame: FrameType, event: str, _arg: object) -> None:
+            nonlocal count
+            count += event == "call"
+
+        before = sys.getprofile()
+        sys.setprofile(note)
+        try:
+            extract(word * times)
+        finally:
+            sys.setprofile(before)
+        return count
+
+    extract(word * 10)  # what is compiled and remembered once
+    assert steps(4000) < 5 * steps(1000)

@@ -90,11 +90,15 @@ def find_skills(text: str, layout: Layout, taken: Sequence[Span] = ()) -> tuple[
 
 
 def _all(text: str, layout: Layout, taken: list[Span]) -> Iterator[Hit]:
-    used = list(taken)
+    used = bytearray(
+        len(text)
+    )  # a mark for each character, so that a text of nothing but skills takes no longer for each of them
+    for start, end in taken:
+        used[start:end] = b"\1" * (end - start)
     for finder in (_known(text, layout), _named(text, layout), _tools(text, layout)):
         for hit in finder:
-            if not any(start < hit.end and hit.start < end for start, end in used):
-                used.append((hit.start, hit.end))
+            if not any(used[hit.start : hit.end]):
+                used[hit.start : hit.end] = b"\1" * (hit.end - hit.start)
                 yield hit
 
 

@@ -66,6 +66,8 @@ LANGUAGES: Final[tuple[tuple[str, str], ...]] = (
     ("Greek", r"Greek|Griechisch\w*|griego|grec(?:que)?"),
     ("Turkish", r"Turkish|Türkisch\w*|turco|turc|Turks"),
     ("Hebrew", r"Hebrew|Hebräisch"),
+    ("Estonian", r"Estonian|Estnisch\w*|eesti keel\w*"), ("Latvian", r"Latvian|Lettisch\w*"), ("Lithuanian", r"Lithuanian|Litauisch\w*"),
+    ("Bulgarian", r"Bulgarian|Bulgarisch\w*"), ("Croatian", r"Croatian|Kroatisch\w*"), ("Slovak", r"Slovak|Slowakisch\w*"), ("Slovenian", r"Slovene|Slovenian|Slowenisch\w*"),
     ("Hindi", r"Hindi"), ("Urdu", r"Urdu"), ("Bengali", r"Bengali"), ("Tamil", r"Tamil"), ("Somali", r"Somali"), ("Vietnamese", r"Vietnamese|Vietnamesisch"),
     ("Thai", r"Thai"), ("Tagalog", r"Tagalog"), ("Malay", r"Bahasa Malaysia|Malay"), ("Indonesian", r"Bahasa Indonesia|Indonesian"),
     ("Catalan", r"Catalan|Katalanisch\w*|catalán|català"), ("Basque", r"Basque|euskera"), ("Galician", r"gallego|galego"), ("Welsh", r"Welsh"), ("Irish", r"Irish|Gaeilge"),
