@@ -1,5 +1,6 @@
 """The agent's side of the sampler: starts the process, reads its frames, restarts it when it dies or falls silent."""
 
+import contextlib
 import json
 import logging
 import os
@@ -230,7 +231,8 @@ class SamplerProcess:
     def _end(self, child: subprocess.Popen[bytes], timeout_s: float) -> None:
         """Bring one child to its end and reap it."""
         if child.stdin is not None and not child.stdin.closed:
-            child.stdin.close()
+            with contextlib.suppress(BrokenPipeError):  # it ended before it read what it was told
+                child.stdin.close()
         for insist, wait_s in ((None, timeout_s), (child.terminate, 1.0), (child.kill, 5.0)):
             if insist is not None:
                 insist()

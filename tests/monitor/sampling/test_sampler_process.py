@@ -41,7 +41,7 @@ def keep() -> Any:
         states: list[tuple[str, str]] = []
         options.setdefault("interval_s", 0.1)
         receive = options.pop("receive", messages.append)
-        one = SamplerProcess(receive, lambda state, why: states.append((state, why)), **options)
+        one = options.pop("kind", SamplerProcess)(receive, lambda state, why: states.append((state, why)), **options)
         kept.append(one)
         one.start()
         return one, messages, states
@@ -249,6 +249,23 @@ def test_failing_starts_are_told_and_not_hurried(keep: Any, eventually: Any) -> 
     assert "code 3: no luck" in downs[0]
     assert "0.2 s" in downs[0]
     assert "0.4 s" in downs[1]
+
+
+def test_one_that_ends_before_it_took_its_instructions_is_started_again(
+    keep: Any, eventually: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sampler that is dead before it is told its patterns is one that ended, and not the end of the watch over it."""
+
+    class Late(SamplerProcess):
+        def _spawn(self) -> subprocess.Popen[bytes]:
+            child = super()._spawn()
+            child.wait(20)
+            return child
+
+    monkeypatch.setenv("PYTHONHOME", "/nowhere")
+    one, _, states = keep(kind=Late, mask=["badge-[0-9]+"])
+    eventually(lambda: one.restarts >= 2)
+    assert "the sampler ended with code 1" in next(why for state, why in states if state == "down")
 
 
 def test_a_command_that_does_not_exist_is_told(keep: Any, eventually: Any) -> None:
