@@ -57,7 +57,7 @@ def copies_of(state: FileState) -> Iterator[tuple[str, Key, int]]:
 
 
 def written_since(path: str, since: int) -> Iterator[tuple[str, Key]]:
-    """Rotated forms of `path` (`app.log.1`, `app-2026-03-01.log`) that were last written after `since` (µs); the oldest first."""
+    """Rotated forms of `path` (`app.log.1` of `app.log`, `app-2026-03-01.log` of `app-2026-03-02.log`) that were last written after `since` (µs); the oldest first."""
     base = base_path(path)
     found = [
         (mtime, other, key)

@@ -177,7 +177,8 @@ class Launcher:
             child.settled()
             return False
         if child.failures >= MAX_FAILURES:
-            raise failed(f"the {child.name}", child.poll() or 0, child.last_words(), self._files.dashboard_log)
+            log = self._files.agent_log if child is self._agent else self._files.dashboard_log
+            raise failed(f"the {child.name}", child.poll() or 0, child.last_words(), log)
         if not child.noticed:
             self.say("warning", f"the {child.name} ended ({child.ending()}); starting it again", name=child.name)
         if not child.due():
