@@ -119,9 +119,14 @@ def _print_analysis(result: dict[str, Any]) -> None:
                 if part is not None
             )
         rows.append((field.replace("_", " "), ", ".join(map(str, value)) if isinstance(value, list) else str(value)))
-    print_table(("field", "value"), rows)
-    how = result["provenance"]["how"]
-    print(paint(f"by {result['backend']} ({how}) in {result['timing']['total_s']:.1f} s", DIM))
+    if rows:
+        print_table(("field", "value"), rows)
+    else:
+        print("Nothing that a job posting says was found.")
+    how = "" if result["backend"] == "rules" else f" ({result['provenance']['how']})"
+    print(paint(f"by {result['backend']}{how} in {result['timing']['total_s']:.1f} s", DIM))
+    for note in result["provenance"]["notes"]:
+        print(paint(f"  {clean(note)}", DIM))
     for attempt in result["provenance"]["attempts"]:
         if attempt["outcome"] not in {"answered", "repaired"}:
             print(paint(f"  {attempt['backend']}: {attempt['outcome']} {clean(attempt['detail'])}", DIM))

@@ -18,6 +18,7 @@ from pydantic import ValidationError
 
 from ai.backends.footprint import is_local, listening_pid, memory_of
 from ai.backends.http_errors import error_of, error_of_transport
+from ai.backends.ollama_options import load_options, request_options
 from ai.backends.ollama_timings import timings_of, usage_of, whole
 from ai.backends.ollama_transport import CURRENT_TAP, NativeTransport, Tap
 from ai.backends.openai_wire import CHARACTERS_PER_TOKEN
@@ -164,7 +165,7 @@ class OllamaBackend:
         cold = before is None or (before.context_length or 0) != spec.context
         begun = time.perf_counter()
         said = await self._ask(
-            self._patient.generate(spec.model, prompt="", options=_load_options(spec), keep_alive=self._keep_alive)
+            self._patient.generate(spec.model, prompt="", options=load_options(spec), keep_alive=self._keep_alive)
         )
         took = time.perf_counter() - begun
         self._spec = spec
@@ -237,7 +238,7 @@ class OllamaBackend:
             [{"role": m.role, "content": m.content} for m in request.messages],
             stream=True,
             format=dict(request.json_schema) if request.json_schema is not None else None,
-            options=_options(request, spec),
+            options=request_options(request, spec),
             keep_alive=self._keep_alive,
             **extra,
         )
@@ -315,33 +316,6 @@ def _client(url: str, timeout: httpx.Timeout) -> ollama.AsyncClient:
     return ollama.AsyncClient(
         url, timeout=timeout, follow_redirects=False, transport=NativeTransport(), trust_env=False
     )
-
-
-def _load_options(spec: LoadSpec) -> dict[str, Any]:
-    """What decides how a model is loaded; the same in every request, or Ollama would load it anew."""
-    options: dict[str, Any] = {"num_ctx": spec.context}
-    if spec.threads is not None:
-        options["num_thread"] = spec.threads
-    if spec.gpu_layers is not None:
-        options["num_gpu"] = spec.gpu_layers
-    return options
-
-
-def _options(request: GenRequest, spec: LoadSpec) -> dict[str, Any]:
-    """All of them, always: the model's own file may set others."""
-    sampling = request.sampling
-    options = _load_options(spec) | {
-        "num_predict": request.max_tokens,
-        "temperature": sampling.temperature,
-        "top_k": sampling.top_k,
-        "top_p": sampling.top_p,
-        "min_p": sampling.min_p,
-        "repeat_penalty": sampling.repeat_penalty,
-        "seed": sampling.seed,
-    }
-    if request.stop:
-        options["stop"] = list(request.stop)
-    return options
 
 
 def _chunks(part: ollama.ChatResponse, clock: Clock) -> list[Chunk]:

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from ai.backends.pacing import late
-from ai.errors import BackendDown, BackendError, BackendOutOfMemory, BadModelFile, MissingPiece
+from ai.errors import BackendDown, BackendError
 from ai.worker.budget import RestartBudget, RestartPolicy
+from ai.worker.failures import error_of_end, reported, with_complaint
 from ai.worker.messages import WorkerConfig
 from ai.worker.process import Ended, WorkerProcess, is_stopped, new_folder
 
@@ -21,14 +22,6 @@ _CHECK_S: Final = 0.25
 _DEAF_S: Final = 0.9
 _SHORT_WAIT_S: Final = 0.5
 """A pause this short is waited for; a longer one is told to the caller, who may have another engine."""
-_OOM_WORDS: Final = (
-    "out of memory",
-    "failed to allocate",
-    "bad_alloc",
-    "cannot allocate memory",
-    "unable to allocate",
-    "MemoryError",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +197,7 @@ class Supervisor:
         except BackendError as error:
             process = self._process
             await self._stop("load")
-            raise _with_complaint(error, process.ended.result().tail) from None
+            raise with_complaint(error, process.ended.result().tail) from None
         except asyncio.CancelledError:
             await self._stop("asked")
             raise
@@ -233,7 +226,7 @@ class Supervisor:
         if message.get("t") == "ready":
             ready.set_result(message)
         elif message.get("t") == "failed":
-            self.last_error = _failure(self._name, str(message.get("kind")), str(message.get("message")))
+            self.last_error = reported(self._name, str(message.get("kind")), str(message.get("message")))
             ready.set_exception(self.last_error)
 
     async def _watch_it(self, process: WorkerProcess, ready: "asyncio.Future[dict[str, Any]]") -> None:
@@ -274,30 +267,9 @@ class Supervisor:
         if self._reason in {"asked", "idle"}:
             return
         if self.last_error is None:
-            self.last_error = self._error_of(ended)
+            self.last_error = error_of_end(self._name, self._reason, ended)
         if self.last_error.outage:  # a file that is no model is not the worker's failure
             self._budget.failed()
-
-    def _error_of(self, ended: Ended) -> BackendError:
-        name = self._name
-        if self._reason == "memory" or any(word.lower() in ended.tail.lower() for word in _OOM_WORDS):
-            return BackendOutOfMemory(
-                f"The worker of {name} needed more memory than it may have ({ended.words}).",
-                backend=name,
-                hint="Use a shorter context, a smaller cache type or a smaller model, or raise its memory limit.",
-            )
-        if self._reason == "hung":
-            return BackendDown(
-                f"The worker of {name} hung and was ended.", backend=name, hint="It is started again when needed."
-            )
-        last = ended.tail.strip().splitlines()[-1:] or [""]
-        hint = (
-            "The kernel may have ended it for want of memory."
-            if ended.code == -9
-            else "It is started again when needed."
-        )
-        said = f": {last[0][:200]}" if last[0] else ""
-        return BackendDown(f"The worker of {name} is gone; {ended.words}{said}.", backend=name, hint=hint)
 
     async def _stop(self, reason: Reason) -> None:
         process, watcher = self._process, self._watcher
@@ -313,30 +285,7 @@ class Supervisor:
         self._process = self._watcher = None
 
 
-def _with_complaint(error: BackendError, tail: str) -> BackendError:
-    """Libraries say why on standard error, and no more than "it failed" in what they raise."""
-    lines = [line for line in tail.splitlines() if " E " in line or "error" in line.lower()]
-    if lines:
-        error.message = f"{error.message.rstrip('.')}: {lines[-1].strip()[:200]}."
-        error.args = (error.message,)
-    return error
-
-
 def _same(one: WorkerConfig, other: WorkerConfig) -> bool:
     """Whether both ask for the same engine with the same model and settings."""
     blank = {"socket": "", "key": "", "parent": 0, "data_limit": None, "nice": 0}
     return replace(one, **blank) == replace(other, **blank)  # type: ignore[arg-type]  # the fields exist; mypy sees a plain dict
-
-
-def _failure(name: str, kind: str, message: str) -> BackendError:
-    kinds: dict[str, type[BackendError]] = {
-        "out of memory": BackendOutOfMemory,
-        "bad model": BadModelFile,
-        "missing": MissingPiece,
-    }
-    hints = {
-        "out of memory": "Use a shorter context, a smaller cache type or a smaller model.",
-        "bad model": "Fetch the model again, or name another one.",
-        "missing": "`watchkeeper doctor` says what to install.",
-    }
-    return kinds.get(kind, BackendDown)(f"{name}: {message}", backend=name, hint=hints.get(kind, ""))

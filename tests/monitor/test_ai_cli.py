@@ -82,6 +82,17 @@ def test_fit_and_backends_without_an_agent(tmp_path: Path, demo: Path) -> None:
     assert [b["name"] for b in found["backends"]] == ["llamacpp", "exllamav2", "exllamav3"]
 
 
+def test_what_is_no_text_is_said_to_the_reader_too(tmp_path: Path) -> None:
+    """Without --json a file of nothing gives a sentence, who answered, and the notes, not an empty table."""
+    posting = tmp_path / "p.bin"
+    posting.write_bytes(b"")
+    done = wk("analyze", posting, "--rules", data_dir=tmp_path / "d")
+    lines = done.stdout.splitlines()
+    assert lines[0] == "Nothing that a job posting says was found."
+    assert lines[1].startswith("by rules in ")
+    assert "There is no text." in done.stdout
+
+
 def test_wrong_use_says_what_is_wrong(tmp_path: Path) -> None:
     """A missing file and an unknown depth end with 2 and a hint."""
     for words in (["analyze", tmp_path / "nothing.txt"], ["benchmark", "--depth", "endless"]):
