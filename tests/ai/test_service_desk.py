@@ -15,6 +15,7 @@ from ai.errors import BackendDown, ModelMissing
 from ai.service.candidates import candidates
 from ai.service.config import AiConfig, parse_models
 from ai.service.desk import AiDesk
+from ai.service.errors import TooSlow
 from ai.service.hypothesis import answer_hypothesis
 from ai.service.records import NoRecords
 from ai.service.standings import standings
@@ -194,6 +195,8 @@ def test_the_thread_ends_with_its_desk() -> None:
     whole = asyncio.run(thread.call(lambda desk: desk.backends(), deadline_s=20))
     assert whole["backends"] == []
     assert thread.stop(10)
+    with pytest.raises(TooSlow, match="ending"):
+        asyncio.run(thread.call(lambda desk: desk.backends(), deadline_s=20))
 
 
 def test_the_thread_ends_also_when_its_desk_does_not_close_in_order() -> None:
