@@ -115,9 +115,8 @@ async def _server(kind: _Kind, url: str, config: DiscoveryConfig) -> Engine:
                 if not key
                 else "It refuses the key it was given: give the right one."
             )
-        return failed.model_copy(
-            update={"state": error.state, "detail": f"{label}: {error.message}.", "remedy": remedy}
-        )
+        detail = f"{error.message[:1].upper()}{error.message[1:]}."
+        return failed.model_copy(update={"state": error.state, "detail": detail, "remedy": remedy})
     took = (time.perf_counter() - begun) * 1000
     return found.model_copy(update={"address": shown_url(base), "checked": checked, "latency_ms": round(took, 2)})
 

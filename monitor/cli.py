@@ -234,13 +234,16 @@ def main() -> None:
     without("httpx._main")  # its own command line, which imports a good deal
     as_json = "--json" in sys.argv
     try:
-        code = app(standalone_mode=False)
+        code = app(standalone_mode=False, prog_name="watchkeeper")
         sys.stdout.flush()
     except MonitorError as error:
         say_error(error, as_json=as_json)
         code = error.exit_code
     except CLICK_ERROR as error:
-        say_error(_usage(error), as_json=as_json)
+        if type(error).__name__ == "NoArgsIsHelpError":  # `watchkeeper logs`: its message is the help
+            print(error, file=sys.stderr)
+        else:
+            say_error(_usage(error), as_json=as_json)
         code = 2
     except (KeyboardInterrupt, typer.Abort):
         code = 130
@@ -251,8 +254,12 @@ def main() -> None:
 
 
 def _writes_to_a_pipe() -> bool:
-    """Whether this is a short command whose reader may stop early (`watchkeeper ps | head`), not a server."""
-    return len(sys.argv) > 1 and sys.argv[1] in {"ps", "logs", "query", "status", "doctor", "settings", "engines"}
+    """Whether this is a short command whose reader may stop early (`watchkeeper ps | head`), not a server or a benchmark, which have something to end."""
+    given = sys.argv[1:]
+    while given and given[0].startswith("-"):  # options of all commands may stand before it
+        given = given[2 if given[0] in {"--data-dir", "--config"} else 1 :]
+    short = {"ps", "logs", "query", "status", "doctor", "settings", "engines"}
+    return bool(given) and (given[0] in short or given[:2] in (["ai", "backends"], ["ai", "fit"]))
 
 
 def _usage(error: BaseException) -> MonitorError:

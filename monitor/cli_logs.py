@@ -2,8 +2,10 @@
 
 import json
 import os
+import re
 import sys
 import time
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,7 +25,9 @@ Json = Annotated[bool, typer.Option("--json", help="Answer in JSON, one object a
 Text = Annotated[str | None, typer.Argument(help="Text that the record holds.", show_default=False)]
 Regex = Annotated[bool, typer.Option("--regex", "-e", help="TEXT is a regular expression (RE2).")]
 Raw = Annotated[bool, typer.Option("--raw", help="Match the whole original, not the message.")]
-Case = Annotated[bool, typer.Option("--case", help="Regard upper and lower case.")]
+Case = Annotated[
+    bool, typer.Option("--case", help="Regard upper and lower case, as --regex does; `(?i)` in it does not.")
+]
 LevelOption = Annotated[
     str | None, typer.Option("--level", help="Least level: trace, debug, info, warn, error, fatal.")
 ]
@@ -57,6 +61,18 @@ def filters(
     return {key: value for key, value in given.items() if value is not None}
 
 
+def moment(text: str) -> str:
+    """A time as the agent takes it: without a zone it is of the zone here, which need not be the agent's; a plain number is a count of seconds, as of `date +%s`, or of ms or µs where it is so long."""
+    text = text.strip()
+    if re.fullmatch(r"\d{10}(\d{3}){0,2}", text):
+        return text.ljust(16, "0")
+    try:
+        given = datetime.fromisoformat(text)
+    except ValueError:
+        return text
+    return given.astimezone().isoformat() if given.tzinfo is None else text
+
+
 @logs_app.command()
 def search(
     text: Text = None,
@@ -67,7 +83,9 @@ def search(
     source: Source = None,
     pid: Pid = None,
     run: Run = None,
-    since: Annotated[str | None, typer.Option("--since", help="From: ISO 8601, or 15m, 2h, 7d ago.")] = None,
+    since: Annotated[
+        str | None, typer.Option("--since", help="From: ISO 8601, or 15m, 2h, 7d ago, or seconds since the epoch.")
+    ] = None,
     until: Annotated[str | None, typer.Option("--until", help="Until, as --since.")] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="The newest so many.")] = 200,
     count: Annotated[bool, typer.Option("--count", help="Only how many there are.")] = False,
@@ -77,7 +95,10 @@ def search(
     """Records in the store, oldest first."""
     from monitor.client import Client
 
-    wanted = filters(text, regex, raw, case, level, source, pid, run) | {"since": since, "until": until}
+    wanted = filters(text, regex, raw, case, level, source, pid, run) | {
+        "since": moment(since) if since else None,
+        "until": moment(until) if until else None,
+    }
     with Client.of(paths.data_dir(data_dir, os.environ)) as client:
         if count:
             number = client.log_count(wanted).count
@@ -166,6 +187,8 @@ def ingest(
     done = {"lines": state.lines, "records": state.records, "bytes": state.bytes, "seconds": state.seconds}
     if as_json:
         print_json(done)
+    elif state.bytes and not state.lines:
+        print(f"nothing new: all {size(state.bytes)} were read before")
     else:
         print(f"{state.lines} lines, {state.records} records, {size(state.bytes)} in {state.seconds:.2f} s")
 

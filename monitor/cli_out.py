@@ -76,6 +76,6 @@ def say_error(error: MonitorError, *, as_json: bool) -> None:
         pid = getattr(error, "pid", None)
         print(json.dumps({"error": body | ({"pid": pid} if pid else {})}, ensure_ascii=False), file=sys.stderr)
         return
-    print(f"{paint('error:', RED, sys.stderr)} {clean(error.message)}", file=sys.stderr)
+    print(f"{paint('error:', RED, sys.stderr)} {clean(error.message, newlines=True)}", file=sys.stderr)
     if error.hint:
         print(f"{paint('hint:', BOLD, sys.stderr)} {clean(error.hint)}", file=sys.stderr)

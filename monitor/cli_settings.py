@@ -85,7 +85,8 @@ def set_value(
     if as_json:
         print_json({"key": key, "value": now, "path": str(file), "restart_needed": waits})
     else:
-        print(f"{key} = {_shown(now)} in {where} ({file}){'; takes effect at the next start' if waits else ''}")
+        again = " again, the default," if plain is None else ""
+        print(f"{key} = {_shown(now)}{again} in {where} ({file}){'; takes effect at the next start' if waits else ''}")
 
 
 @settings_app.command()

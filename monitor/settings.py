@@ -8,7 +8,7 @@ import difflib
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final, Literal, Self
 from urllib.parse import urlsplit
@@ -465,7 +465,7 @@ class Settings(_Section):
                 layer.pop(key, None)
             else:
                 layer[key] = value
-        saved = _build(self._path, layer, _environment(self._environ), self._overrides, self._environ)
+        saved = _build(self._path, layer, _environment(self._environ), self._overrides, self._environ, fresh=changes)
         write_file(self._path, {key: None if changes[key] is None else saved.get(key) for key in changes})
         return saved
 
@@ -507,8 +507,10 @@ def _build(
     env: Mapping[str, Any],
     options: Mapping[str, Any],
     environ: Mapping[str, str],
+    *,
+    fresh: Collection[str] = (),
 ) -> Settings:
-    """Lay the layers over each other, check them, and remember where each value came from."""
+    """Lay the layers over each other, check them, and remember where each value came from; those of the keys `fresh` are just given and stand nowhere yet."""
     values: dict[str, Any] = {}
     origins: dict[str, Origin] = {}
     layers: tuple[tuple[Origin, Mapping[str, Any]], ...] = (("file", file), ("environment", env), ("option", options))
@@ -526,7 +528,9 @@ def _build(
     try:
         settings = Settings.model_validate(nested)
     except ValidationError as error:
-        raise SettingsError(_sentences(error, origins), hint=_where(path, origins)) from error
+        stands = {key: origin for key, origin in origins.items() if key not in fresh}
+        wrong = _sentences(error, stands)
+        raise SettingsError(wrong, hint=_where(path, {stands[key] for key in wrong if key in stands})) from error
     settings._origins, settings._path = origins, path  # noqa: SLF001 - the loader is the class's other half
     settings._overrides, settings._environ = dict(options), dict(environ)  # noqa: SLF001
     return settings
@@ -540,7 +544,7 @@ def _sentences(error: ValidationError, origins: Mapping[str, Origin]) -> dict[st
         key = ".".join(location[:2])
         inside = f" (in entry {'.'.join(location[2:])})" if len(location) > 2 else ""
         shown = "" if key == "auth" or key in Settings.NOT_REPEATED else f" = {_short(problem['input'])}"
-        reason = problem["msg"].removeprefix("Value error, ")
+        reason = problem["msg"].removeprefix("Value error, ").partition(", unable to")[0]
         reason = reason[:1].lower() + reason[1:] if not reason[:2].isupper() else reason
         origin = origins.get(key)
         found.setdefault(key, f"{key}{shown}{inside}: {reason}{f' (set by the {origin})' if origin else ''}")
@@ -552,12 +556,8 @@ def _short(value: object) -> str:
     return text if len(text) <= 80 else text[:77] + "…"
 
 
-def _where(path: Path | None, origins: Mapping[str, Origin]) -> str:
-    return (
-        f"correct it in {path}"
-        if path and "file" in origins.values()
-        else "`watchkeeper settings` shows what is allowed"
-    )
+def _where(path: Path | None, origins: Collection[Origin]) -> str:
+    return f"correct it in {path}" if path and "file" in origins else "`watchkeeper settings` shows what is allowed"
 
 
 def _unknown(key: str, origin: Origin) -> str:

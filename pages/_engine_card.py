@@ -77,7 +77,7 @@ def unusable(engines: Sequence[Engine]) -> None:
             colour, icon, word = STATES.get(engine.state, ("gray", ":material/help:", plain(engine.state)))
             said = [f"**{plain(engine.label)}** :{colour}-badge[{icon} {word}]"]
             if engine.detail:
-                said.append(plain(_sentence(engine.detail.removeprefix(f"{engine.label}: "))))
+                said.append(plain(_sentence(engine.detail)))
             if engine.address:
                 said.append(_as_is(engine.address))
             if engine.remedy:

@@ -1,11 +1,13 @@
 """Process: one life of one process, running or ended: who it is, what it cost, what it wrote."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import streamlit as st
 
 from monitor.client import Refused
+from monitor.errors import AgentError
 from monitor.models import Run, RunRef
 from pages._agent import agent_client, empty_state, guarded, plain
 from pages.ui import charts, components
@@ -13,6 +15,9 @@ from pages.ui.header import page_header, page_title
 from pages.ui.numbers import NONE, duration, moment, size
 
 SHOWN_CHILDREN = 12
+LOOK_S = 2.0
+ORDINARY = frozenset({"running", "sleeping", "idle"})
+"""States that come and go many times a second and tell a person nothing."""
 NOT_FOUND = 404
 
 
@@ -24,7 +29,8 @@ def link(ref: RunRef) -> dict[str, Any]:
 def ending(run: Run) -> dict[str, Any]:
     """How it is, or how it ended, in words and a sign."""
     if run.end_ts is None:
-        return {"text": f"running ({run.status or 'state unknown'})", "sign": "ok"}
+        notable = f" ({run.status})" if run.status and run.status not in ORDINARY else ""
+        return {"text": f"running{notable}", "sign": "ok"}
     if run.exit_signal:
         return {"text": f"ended {moment(run.end_ts)}, killed by signal {run.exit_signal}", "sign": "bad"}
     if run.exit_code is None:
@@ -57,9 +63,33 @@ def identity(run: Run) -> list[tuple[str, Any]]:
         ("children", children(run.children) or NONE),
         *([("peak memory", size(run.peak_rss))] if run.peak_rss is not None else []),
         *([("CPU time", f"{run.cpu_seconds:,.1f} s")] if run.cpu_seconds is not None else []),
-        ("log records", {"text": "with search", "page": "logs", "params": {"process": run.run}}),
+        ("log records", {"text": "search them", "page": "logs", "params": {"process": run.run}}),
         ("run", run.run),
     ]
+
+
+def cards(shown: Run) -> None:
+    """Who it is and its log files, looked at again while it runs; when it has ended, the whole page is drawn anew.
+
+    Args:
+        shown: the run as the page knows it.
+    """
+    run = shown
+    if shown.end_ts is None:
+        with suppress(AgentError):  # away: what was known stands, and the strip says since when
+            run = agent_client().run(shown.run)
+        if run.end_ts is not None:
+            st.rerun()
+    components.facts("Identity", identity(run), key="identity", aside="kernel thread" if run.kernel_thread else "")
+    files = [
+        (
+            file.source,
+            [file.path, {"text": f"{size(file.size)}, read to {size(file.stored_to)} · {file.state or NONE}"}],
+        )
+        for file in run.log_files
+    ]
+    none = ("It holds no log file open.", "A regular file open for writing would be followed and listed here.")
+    components.facts("Its log files", files, key="log_files", empty=none)
 
 
 def show(run: Run) -> None:
@@ -67,16 +97,7 @@ def show(run: Run) -> None:
     when = page_header(plain(f"{run.name} · {run.pid}"))
     left, right = st.columns([2.1, 1], gap="small")
     with right:
-        components.facts("Identity", identity(run), key="identity", aside="kernel thread" if run.kernel_thread else "")
-        files = [
-            (
-                file.source,
-                [file.path, {"text": f"{size(file.size)}, read to {size(file.stored_to)} · {file.state or NONE}"}],
-            )
-            for file in run.log_files
-        ]
-        none = ("It holds no log file open.", "A regular file open for writing would be followed and listed here.")
-        components.facts("Its log files", files, key="log_files", empty=none)
+        st.fragment(cards, run_every=None if run.end_ts else LOOK_S)(run)
     with left:
         components.live_charts(charts.RUN, when, source={"kind": "run", "run": run.run}, key="run_charts")
         components.log_view(

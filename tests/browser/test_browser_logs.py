@@ -121,6 +121,20 @@ def test_the_search_finds_marks_and_stays_in_the_address(window: Window, logs: P
     assert all("job 00" in line for line in shown(logs))
 
 
+def test_the_newest_of_a_flood_stand_at_the_bottom(window: Window, watch: Watch) -> None:
+    """Of a source that wrote more in its last seconds than a page holds, the list ends with the last record, not with older ones that were asked for to leave no hole."""
+    word, at = f"flood-{time.monotonic_ns()}", stamp()
+    watch.write(*(f"{at} INFO worker: {word} {i}" for i in range(900)))
+    until(lambda: watch.api("logs/count", q=word)["count"] == 900, "the flood is in the store")
+    with window.page.expect_response(lambda answer: "limit=1000" in answer.url):
+        page = window.open(f"/logs?q={word}&range=1h")
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    expect(page.locator(".log-foot")).to_contain_text("following")
+    assert shown(page)[-1].endswith(f"{word} 899")
+    held = [int(line.rsplit(" ", 1)[1]) for line in shown(page)]
+    assert held == sorted(held)
+
+
 def test_level_pills_choose_levels(window: Window, logs: Page) -> None:
     """A pill carries its count and narrows the list to its level."""
     logs.get_by_role("button", name=re.compile(r"^WARN")).click()

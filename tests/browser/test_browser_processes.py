@@ -123,6 +123,21 @@ def test_an_ended_process_says_how_it_ended(window: Window, watch: Watch, sleepe
     expect(page.locator(".facts").first).to_contain_text("ended")
 
 
+def test_the_page_of_a_process_says_by_itself_that_it_ended(
+    window: Window, watch: Watch, sleeper: subprocess.Popen[bytes]
+) -> None:
+    """Who looks at a job when it dies sees that it did, without a reload."""
+    until(lambda: any(one["pid"] == sleeper.pid for one in watch.api("processes")["processes"]), "it is seen")
+    run = next(one["run"] for one in watch.api("processes")["processes"] if one["pid"] == sleeper.pid)
+    page = window.open(f"/run?run={run}")
+    facts = page.locator(".facts").first
+    expect(facts).to_contain_text("running")
+    sleeper.kill()
+    sleeper.wait(5)
+    expect(facts).to_contain_text("ended", timeout=15_000)
+    expect(facts).not_to_contain_text("running")
+
+
 def test_ticks_keep_nodes_scroll_and_choice(window: Window) -> None:
     """Over ticks no row, table or canvas is replaced, and what one scrolled to and chose stays."""
     page = window.open("/processes?kernel=true&sort=pid")

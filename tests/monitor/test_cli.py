@@ -125,6 +125,37 @@ def test_logs_ingest_search_count_sources(running_agent: Any, tmp_path: Path) ->
     lines = wk("logs", "search", "climark", "--limit", "3", "--json", data_dir=data).stdout.splitlines()
     assert [json.loads(line)["message"] for line in lines] == ["climark 37", "climark 38", "climark 39"]
     assert any((s["path"] or "").endswith("cli.log") for s in answer("logs", "sources", data_dir=data)["sources"])
+    assert wk("logs", "ingest", path, data_dir=data).stdout.startswith("nothing new: all 1.7 kB")
+
+
+def test_a_time_without_a_zone_is_of_the_zone_of_who_asks(
+    running_agent: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`--since` and what is printed are of one zone, the caller's, whatever zone the agent lives in; `date +%s` is taken too."""
+    path = tmp_path / "zoned.log"
+    path.write_text("2026-02-03T04:00:00Z INFO m: zoned 1\n2026-02-03T05:00:00Z INFO m: zoned 2\n", "utf-8")
+    data = running_agent.data_dir
+    answer("logs", "ingest", path, data_dir=data)
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    for since, count in (
+        ("2026-02-03T13:30", 1),
+        ("2026-02-03 13:30", 1),
+        ("2026-02-03T14:30", 0),
+        ("2026-02-03T04:30Z", 1),
+        ("1770092999", 1),
+        ("1770096001000", 0),
+    ):
+        assert answer("logs", "search", "zoned", "--since", since, "--count", data_dir=data) == {"count": count}, since
+    assert "2026-02-03 14:00:00" in wk("logs", "search", "zoned 2", data_dir=data).stdout
+
+
+def test_a_group_without_a_command_shows_its_help(tmp_path: Path) -> None:
+    """`watchkeeper logs` alone lists what there is, readably, as wrong use."""
+    for group in ("logs", "ai"):
+        done = wk(group, data_dir=tmp_path)
+        assert done.returncode == 2
+        assert done.stderr.startswith(f"Usage: watchkeeper {group}")
+        assert "\\n" not in done.stderr
 
 
 def test_logs_ingest_of_no_file(running_agent: Any, tmp_path: Path) -> None:
@@ -152,6 +183,9 @@ def test_query(running_agent: Any) -> None:
     found = answer("query", "SELECT count(*) AS n FROM hosts", data_dir=running_agent.data_dir)
     assert found == {"columns": ["n"], "rows": [[1]], "truncated": False}
     assert wk("query", "DROP TABLE hosts", data_dir=running_agent.data_dir).returncode == 2
+    wrong = wk("query", "SELECT 1 FROM\tnowhere", data_dir=running_agent.data_dir).stderr
+    assert "nowhere" in wrong
+    assert "\\n" not in wrong  # the engine points at the place in lines of its own
 
 
 def test_settings_get_set_path(tmp_path: Path) -> None:
@@ -163,6 +197,9 @@ def test_settings_get_set_path(tmp_path: Path) -> None:
     assert (got["value"], got["origin"]) == (["/a/*.log", "/b"], "file")
     assert wk("settings", "path", data_dir=tmp_path / "d", config=file).stdout.strip() == str(file)
     assert wk("settings", "set", "store.limit_mb", "3", data_dir=tmp_path / "d", config=file).returncode == 2
+    wrong = wk("settings", "set", "store.limit_mb", "much", data_dir=tmp_path / "d", config=file).stderr
+    assert '"much": input should be a valid integer' in wrong
+    assert str(file) not in wrong  # nothing stands there that could be corrected
     assert wk("settings", "set", "logs.globs", "default", data_dir=tmp_path / "d", config=file).returncode == 0
     assert "globs" not in file.read_text("utf-8")
 
@@ -190,9 +227,11 @@ def test_doctor_works_without_an_agent(tmp_path: Path) -> None:
 
 def test_a_reader_that_stops_early_is_no_error(running_agent: Any) -> None:
     """`watchkeeper ps | head -1` says nothing on standard error."""
-    command = f"{sys.executable} -m monitor ps --kernel --json --data-dir {running_agent.data_dir} | head -c 10"
-    done = subprocess.run(["sh", "-c", command], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
-    assert done.stderr == ""
+    data = running_agent.data_dir
+    for words in (f"ps --kernel --json --data-dir {data}", f"--data-dir {data} ps --kernel", "ai backends --json"):
+        command = f"({sys.executable} -m monitor {words}; echo $? >&2) | head -c 0"
+        done = subprocess.run(["sh", "-c", command], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+        assert done.stderr.strip() in {"141", "0"}, words
 
 
 @pytest.mark.parametrize(

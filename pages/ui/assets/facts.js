@@ -10,16 +10,34 @@ class Facts {
 
   /** `{title, aside, rows: [[name, value]], empty: [title, text]}`; value: text, or `{text, block, page, params, sign}`, or a list of those. */
   update(data) {
-    const text = JSON.stringify(data);
-    if (text === this.text) return;
-    this.text = text;
-    const rows = data.rows.flatMap(([name, value]) => [el("dt", { text: name }), el("dd", {}, ...[value].flat().map(part))]);
+    const frame = JSON.stringify([data.title, data.aside, data.empty, data.rows.map(([name]) => name)]);
+    if (frame === this.frame) {
+      this.cells.forEach((cell, i) => cell.show(data.rows[i][1])); // what did not change keeps its nodes, and what is marked in them
+      return;
+    }
+    this.frame = frame;
+    this.cells = data.rows.map(([, value]) => new Cell(value));
+    const rows = data.rows.flatMap(([name], i) => [el("dt", { text: name }), this.cells[i].node]);
     const body = rows.length ? el("dl", { class: "facts" }, ...rows) : el("div", { class: "empty" }, el("b", { text: data.empty?.[0] ?? "Nothing to show." }), data.empty?.[1] ?? "");
     const header = el("header", {}, el("h2", { text: data.title }), data.aside ? el("span", { class: "aside text", text: inert(data.aside, 200) }) : null);
     this.host.replaceChildren(el("section", { class: "card" }, header, body));
   }
 
   close() {}
+}
+
+class Cell {
+  constructor(value) {
+    this.node = el("dd");
+    this.show(value);
+  }
+
+  show(value) {
+    const text = JSON.stringify(value);
+    if (text === this.text) return;
+    this.text = text;
+    this.node.replaceChildren(...[value].flat().map(part));
+  }
 }
 
 function part(value) {

@@ -16,6 +16,7 @@ export class LogModel {
   clear() {
     this.records = [];
     this.ids = new Set();
+    this.floor = new Map(); // file → offset of its first record held: what stands before it is older, whenever it comes
     this.older = null;
     this.complete = false;
     this.detached = false; // whether newer records than the last one held were let go
@@ -25,6 +26,11 @@ export class LogModel {
     return this.records.length;
   }
 
+  /** The oldest record held. */
+  get first() {
+    return this.records.find((record) => !record.gap);
+  }
+
   /** The newest record held. */
   get last() {
     return this.records.findLast((record) => !record.gap);
@@ -32,14 +38,16 @@ export class LogModel {
 
   /**
    * Newer records; answers `[added, dropped from the front, whether one that was held has grown]`. One that is held already is
-   * not added twice: a traceback comes again whenever it has grown, and takes its own place.
+   * not added twice: a traceback comes again whenever it has grown, and takes its own place. One of a file that stands before all
+   * that is held of it is not new: it comes with the older ones, in its place, when one scrolls there.
    */
   append(records) {
     let added = 0;
     let grown = false;
     for (const record of records) {
       if (this.ids.has(record.id)) grown = this.#replace(record) || grown;
-      else {
+      else if (this.complete || !(record.pos < this.floor.get(record.file_id))) {
+        if (!this.floor.has(record.file_id)) this.floor.set(record.file_id, record.pos);
         this.ids.add(record.id);
         this.records.push(record);
         added += 1;
@@ -62,7 +70,10 @@ export class LogModel {
   /** A page of older records; answers `[added, dropped from the back]`. */
   prepend(records) {
     const fresh = records.filter((record) => !this.ids.has(record.id));
-    for (const record of fresh) this.ids.add(record.id);
+    for (const record of fresh) {
+      this.ids.add(record.id);
+      if (!(record.pos > this.floor.get(record.file_id))) this.floor.set(record.file_id, record.pos);
+    }
     this.records = fresh.concat(this.records);
     return [fresh.length, this.#trimBack()];
   }
@@ -77,7 +88,7 @@ export class LogModel {
     const gone = this.records.splice(0, this.records.length - MOST);
     for (const record of gone) this.ids.delete(record.id);
     this.complete = false;
-    const first = this.records.find((record) => !record.gap);
+    const { first } = this;
     this.older = first ? cursorOf(first) : null; // the cursor of the last page lies further back
     return gone.length;
   }

@@ -134,6 +134,8 @@ class LogView {
       const since = last ? { since: last.ts - SKEW_US } : {};
       const page = await get("logs/records", { ...this.data.filters, ...since, limit: FURTHER }, { signal: this.abort?.signal });
       const joined = page.records.some((record) => this.model.ids.has(record.id));
+      const oldest = this.model.complete ? -1 : page.records.findIndex((record) => record.id === this.model.first?.id);
+      if (oldest > 0) page.records.splice(0, oldest); // they stand above what is held, and come when one scrolls there
       if (last && !joined && page.records.length >= FURTHER) this.model.gap("records between were not loaded: narrow the time range to see them", last.ts);
       this.#added(this.model.append(page.records));
     } catch (error) {
