@@ -46,15 +46,17 @@ async def _listen(socket: WebSocket, subscriber: Subscriber, context: Context) -
         text = await socket.receive_text()
         try:
             wish = models.SubscribeMessage.model_validate_json(text).subscribe
-            record_filter = None if wish.logs is None else parse_filter(wish.logs, context.now())
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             where = ".".join(str(part) for part in first["loc"])
             subscriber.put(_error("InvalidSubscription", f"{where}: {first['msg']}", ""))
             continue
-        except MonitorError as error:
+        record_filter = None
+        try:
+            record_filter = None if wish.logs is None else parse_filter(wish.logs, context.now())
+        except MonitorError as error:  # a search that is wrong takes nothing away from the rest of the page
             subscriber.put(_error(type(error).__name__, error.message, error.hint))
-            continue
+            wish = wish.model_copy(update={"logs": None})
         if not greeted:
             greeted = True
             subscriber.put(encode(_hello(context, wish.history_s)))

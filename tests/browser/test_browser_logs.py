@@ -135,6 +135,17 @@ def test_the_newest_of_a_flood_stand_at_the_bottom(window: Window, watch: Watch)
     assert held == sorted(held)
 
 
+def test_a_wrong_expression_says_so_and_leaves_the_rest_alive(window: Window) -> None:
+    """A search that makes no sense is told in place of the records; the strip and the counts beside the page go on."""
+    page = window.open("/logs?q=/(/")
+    expect(page.locator(".trouble")).to_contain_text("regular expression is wrong")
+    expect(page.locator(".trouble")).not_to_contain_text("tried again")
+    expect(page.locator(".watch")).to_contain_text("samples")
+    expect(page.get_by_text("Connecting to the agent")).to_have_count(0)
+    assert all("400 (Bad Request)" in one for one in window.errors)  # the browser notes every refused question
+    window.errors.clear()
+
+
 def test_level_pills_choose_levels(window: Window, logs: Page) -> None:
     """A pill carries its count and narrows the list to its level."""
     logs.get_by_role("button", name=re.compile(r"^WARN")).click()

@@ -10,6 +10,7 @@ import { LogDetail } from "./logdetail.js";
 import { cursorOf, LogModel, MOST } from "./logmodel.js";
 import { onSize } from "./spark.js";
 
+const WRONG = 400; // the status of a question that makes no sense
 const ROW = 24;
 const PAGE = 300;
 const FURTHER = 1000; // records a page when one scrolls on
@@ -109,7 +110,8 @@ class LogView {
       this.loading = false;
       this.trouble = error;
       clearTimeout(this.retry);
-      this.retry = setTimeout(() => this.trouble && !abort.signal.aborted && this.#load(), 3000);
+      if (error.status === WRONG) this.model.clear(); // what is held answers another question, and asking again would not help
+      else this.retry = setTimeout(() => this.trouble && !abort.signal.aborted && this.#load(), 3000);
     }
     this.#resize();
     this.#stick();
@@ -325,7 +327,7 @@ class LogView {
     this.covered = key;
     if (!key) this.over.replaceChildren();
     else if (this.loading) this.over.replaceChildren(el("div", { class: "empty", text: "Searching…" }));
-    else if (this.trouble) this.over.replaceChildren(el("div", { class: "trouble", role: "alert" }, `The records cannot be read. ${sentence(this.trouble.message)} ${sentence(this.trouble.hint)} It is tried again by itself.`));
+    else if (this.trouble) this.over.replaceChildren(el("div", { class: "trouble", role: "alert" }, `The records cannot be read. ${sentence(this.trouble.message)} ${sentence(this.trouble.hint)}${this.trouble.status === WRONG ? "" : " It is tried again by itself."}`));
     else this.over.replaceChildren(this.#teach());
   }
 
@@ -337,7 +339,7 @@ class LogView {
   #foot() {
     if (!this.data) return;
     const mode = !this.data.live ? "" : this.hub.paused ? ` · paused, ${count(this.pending.length)} waiting` : this.tail ? " · following" : " · scrolled away, not following";
-    setText(this.says, `${plural(this.model.length, "record")}${this.model.complete ? "" : "+"}${mode}`);
+    setText(this.says, this.trouble?.status === WRONG ? "" : `${plural(this.model.length, "record")}${this.model.complete ? "" : "+"}${mode}`);
     const missed = this.hub.status?.logs?.missed_bytes ?? 0;
     const told = [this.dropped ? `${plural(this.dropped, "line")} not delivered` : "", this.hub.lost ? `${plural(this.hub.lost, "frame")} lost` : "", missed ? `${count(missed)} bytes not read from files` : ""].filter(Boolean).join(" · ");
     setText(this.lost, told);
