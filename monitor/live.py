@@ -59,16 +59,22 @@ class Subscriber:
         self._filter: RecordFilter | None = None
         self._lock = threading.Lock()
 
-    def want(self, subscription: Subscription, record_filter: RecordFilter | None) -> None:
-        """Change the wishes; a first or changed wish for processes is answered with all of them, one for status with its state."""
+    def want(self, subscription: Subscription, record_filter: RecordFilter | None) -> bool:
+        """Change the wishes; a first or changed wish for processes is answered with all of them, one for status with its state.
+
+        Answers whether records are asked for anew: another filter or tag. Another wish beside the same records lets none of them go.
+        """
         self.needs_full = self.needs_full or not self.wants.processes
         self.needs_status = self.needs_status or not self.wants.status
         self.needs_tick = self.needs_tick or not self.wants.host
-        self.wants = subscription
+        before, self.wants = self.wants, subscription
+        if (subscription.logs, subscription.logs_tag) == (before.logs, before.logs_tag):
+            return False
         with self._lock:
             self._filter = record_filter
             self._records.clear()
             self._records_dropped = 0
+        return subscription.logs is not None
 
     @property
     def waiting(self) -> int:

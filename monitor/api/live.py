@@ -60,8 +60,7 @@ async def _listen(socket: WebSocket, subscriber: Subscriber, context: Context) -
         if not greeted:
             greeted = True
             subscriber.put(encode(_hello(context, wish.history_s)))
-        subscriber.want(wish, record_filter)
-        if wish.logs is not None and wish.history_s > 0:
+        if subscriber.want(wish, record_filter) and wish.history_s > 0:
             context.hub.follow(subscriber)
         context.hub.welcome(subscriber)
 

@@ -169,3 +169,18 @@ def test_who_begins_to_follow_gets_what_may_not_be_stored_yet() -> None:
         assert comer.take() == ([{"id": "a"}, {"id": "b"}, {"id": "c"}], 0)
 
     asyncio.run(scenario())
+
+
+def test_another_wish_beside_the_same_records_lets_none_go() -> None:
+    """Who asks for processes too, or no more, while records stream keeps what waits, and nothing begins anew."""
+    hub = Hub(World(), dict, dict)
+    subscriber = Subscriber()
+    hub.add(subscriber)
+    assert subscriber.want(Subscription(processes=True, logs={}, logs_tag=3), Every())
+    subscriber.offer([{"n": n} for n in range(BACKLOG_RECORDS)])
+    assert not subscriber.want(Subscription(processes=False, logs={}, logs_tag=3), Every())
+    records, dropped = subscriber.take()
+    assert (len(records), dropped) == (BACKLOG_RECORDS, 0)
+    assert subscriber.want(Subscription(processes=False, logs={}, logs_tag=4), Every())
+    assert subscriber.want(Subscription(processes=False, logs={"q": "x"}, logs_tag=4), Every())
+    assert not subscriber.want(Subscription(processes=False, logs=None), None)

@@ -4,5 +4,8 @@ import { live } from "./live.js";
 
 const UNTIL_MS = 10_000; // by then whoever needs the socket has asked for it
 
-const { close } = live().subscribe({ host: true, processes: true, status: true });
+const SHOW_PROCESSES = ["/", "/processes"];
+
+const processes = SHOW_PROCESSES.includes(location.pathname);
+const { close } = live().subscribe({ host: true, processes, status: true });
 setTimeout(close, UNTIL_MS);
