@@ -6,7 +6,7 @@ import streamlit as st
 
 from monitor.ai_models import ExplainRequest
 from monitor.errors import AgentError
-from pages._agent import agent_client, guarded
+from pages._agent import agent_client, guarded, plain
 from pages._ai_explain import Subject, explain_button, explain_panel, is_explaining
 from pages.ui import components, export
 from pages.ui.header import page_header
@@ -92,6 +92,10 @@ with st.container(horizontal=True, vertical_alignment="center", key="log_filters
     download = st.popover("Download", icon=":material/download:", key="download_popover")
     explain_button()
 
+if (process or "").strip() and not (process or "").strip().isdigit():
+    st.caption(
+        f"“{plain(process or '')}” is no pid and no run, and is left out: the table of processes has their numbers."
+    )
 levels = [level for level in st.query_params.get("levels", "").split(",") if level in LEVELS]
 chosen = filters_of(q or "", sources, process or "")
 filters = chosen | when.log_filters() | ({"levels": ",".join(levels)} if levels else {})

@@ -87,6 +87,14 @@ def test_a_wrong_range_shows_live_and_says_so() -> None:
     assert any("names no time range" in toast.value for toast in test.toast)
 
 
+def test_a_process_that_is_no_number_is_told_to_be_left_out() -> None:
+    """What is typed into the box of pids and narrows nothing is named, so that nobody takes all records for one process's."""
+    test = page("logs", process="python")
+    assert any("“python” is no pid" in one.value for one in test.caption)
+    assert not {"pid", "run"} & told(test)["logview"]["filters"].keys()
+    assert not any("is no pid" in one.value for one in page("logs", process="4242").caption)
+
+
 def test_a_run_that_is_no_number_is_not_asked_for() -> None:
     """Nonsense in the address leads to the page's empty state."""
     test = page("run", run="../../etc")
