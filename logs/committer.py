@@ -1,7 +1,7 @@
 """One thread that hands rows and checkpoints to the store, in order, each commit in one transaction.
 
 Readers put deliveries into it and go on. What the store refuses (a full disk) is kept and tried again; meanwhile `room` says no, readers stop reading, and
-the files themselves are the buffer.
+the files themselves are the buffer. What it refuses for another reason is tried again in halves: too much for its memory at once is not too much in two parts.
 """
 
 import math
@@ -14,10 +14,12 @@ import pyarrow as pa
 
 from logs.checkpoint import FileState, upsert
 from logs.delivery import Delivery, Waiting
-from monitor.errors import StoreError
+from monitor.errors import StoreError, StoreFull
 from monitor.store.interface import Append, Change, Upsert
 
 _LINGERS_APART: Final = 4
+_MOST_DELIVERIES: Final = 1 << 16
+"""More than ever wait."""
 _BACK_OFF_S: Final = (1.0, 2.0, 5.0, 10.0, 30.0)
 
 
@@ -88,20 +90,26 @@ class Committer:
             return self._changed.wait_for(lambda: not self._waiting and not self._busy, timeout_s)
 
     def _run(self) -> None:
-        failures, last = 0, -math.inf
+        failures, last, most = 0, -math.inf, _MOST_DELIVERIES
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._waiting or self._stopping)
                 if not self._waiting:
                     return
                 self._linger(last)
-                batch = self._waiting.take(everything=self._urgent())
+                batch = self._waiting.take(everything=self._urgent(), most=most)
                 self._hurry = self._hurry if self._waiting else 0
                 self._busy = True
             try:
                 self._write(batch)
-                failures = 0
+                failures, most = 0, min(2 * most, _MOST_DELIVERIES)
             except (StoreError, pa.ArrowException) as error:
+                if len(batch) > 1 and not isinstance(error, StoreFull):
+                    most = len(batch) // 2
+                    with self._changed:
+                        self._waiting.put_back(batch)
+                        self._hurry += 1  # they have waited for others already
+                    continue
                 failures += 1
                 with self._changed:
                     self.error = f"{error} {len(batch)} batches of log records wait."

@@ -63,11 +63,11 @@ class _Lane:
         self.queue.append(delivery)
         self._count(delivery, 1)
 
-    def take(self) -> list[Delivery]:
-        """As many rows as one commit should have, and what belongs to the last of them."""
+    def take(self, most: int) -> list[Delivery]:
+        """As many rows as one commit should have, and what belongs to the last of them, from `most` deliveries at most."""
         batch: list[Delivery] = []
         rows = 0
-        while self.queue and rows < ROWS_A_COMMIT:
+        while self.queue and rows < ROWS_A_COMMIT and len(batch) < most:
             delivery = self.queue.popleft()
             self._count(delivery, -1)
             batch.append(delivery)
@@ -124,12 +124,12 @@ class Waiting:
         bulk = self._bulk.since + BULK_WAITS_S if self._bulk.queue else float("inf")
         return min(bulk, live_due if self._live.queue else float("inf"))
 
-    def take(self, *, everything: bool) -> list[Delivery]:
-        """The next batch, of one kind. `everything`: what is old need not wait for more of it."""
+    def take(self, *, everything: bool, most: int) -> list[Delivery]:
+        """The next batch, of one kind, of `most` deliveries at most. `everything`: what is old need not wait for more of it."""
         bulk = self._bulk
         ready = bulk.queue and (
             everything or bulk.rows >= ROWS_A_COMMIT or time.monotonic() >= bulk.since + BULK_WAITS_S
         )
         live = not ready or (bool(self._live.queue) and not self._last_was_live)
         self._last_was_live = live
-        return (self._live if live else bulk).take()
+        return (self._live if live else bulk).take(most)

@@ -147,7 +147,7 @@ class Follower:
             fd, state, parser, put=around.committer.put, show=around.show, writers=writers, host=around.host, now=around.now,
             limits=TailLimits(around.settings.max_record_bytes), numbered=state.lines > 0 or state.stored_to == 0, resumed=resumed,
         )  # fmt: skip
-        tail.path, tail.written = found.path, written
+        tail.path, tail.written, tail.looked_at = found.path, written, around.now()
         self.tails[status.st_dev, status.st_ino] = tail
         if state.waiting:
             self._backfill(state, writers)
@@ -290,10 +290,10 @@ class Follower:
                 return size
         return 0
 
-    def _adopt_missed(self, state: FileState, since: int) -> None:
-        """Read the generations of this file that came and went since the last look (µs)."""
+    def _adopt_missed(self, state: FileState, since: int, present: FileTail | None = None) -> None:
+        """Read the generations of this file that came and went since the last look (µs), but no copy of what is `present` in it, which may not be whole yet."""
         for path, key in rotation.written_since(state.path, since - _SLACK_US):
-            if key not in self.tails and key not in self._by_inode:
+            if key not in self.tails and key not in self._by_inode and not (present and present.copied_to(path)):
                 self.adopt(Found(path, *key, self.found_by.get(state.source, "open")))
 
     def poll(self) -> int:
@@ -359,13 +359,13 @@ class Follower:
         self.around.committer.flush(10.0)
         self.truncated_at[old.file_id] = self.around.now()
         copy = self._splice(old)
-        if tail.looked_at:
-            self._adopt_missed(old, tail.looked_at)
         missed = truncated.missed if not copy else max(0, truncated.missed + tail.position - copy)
         self.around.committer.put(Delivery(old, counts={"missed_bytes": missed}, extra=[self._event(old, missed)]))
         following = self._begin(
             fd, os.fstat(fd), Found(old.path, *key, self.found_by.get(old.source, "open")), old.generation + 1
         )
+        following.poll()  # from now on a copy that is made of it is known as one
+        self._adopt_missed(old, tail.looked_at, following)
         following.writers = tail.writers
         following.catch_up_done()
 

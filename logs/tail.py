@@ -103,7 +103,8 @@ class FileTail:
         self._open_done = -1
         self._skipping = self._seen > 0 and not self._marker.endswith((b"\n", b"\0"))
         self._first_live = now() - 60 * SECOND
-        self._head_len = state.head_len
+        self._head = identity.read_at(fd, min(identity.HEAD, self._seen), 0)
+        self._head_len = state.head_len if self._seen else 0
 
     @property
     def position(self) -> int:
@@ -115,8 +116,24 @@ class FileTail:
         start = self._seen - len(self._marker)
         if os.fstat(fd).st_size < self._seen or identity.read_at(fd, len(self._marker), start) != self._marker:
             return False
-        length = min(identity.HEAD, self._seen)
-        return length > 0 and identity.head_of(fd, length) == identity.head_of(self.fd, length)
+        return bool(self._head) and identity.read_at(fd, len(self._head), 0) == self._head
+
+    def copied_to(self, path: str) -> bool:
+        """Whether the file there is a copy of this one, so far as it goes: whole, or still being made."""
+        try:
+            fd = identity.open_regular(path)
+        except OSError:
+            return False
+        try:
+            size = os.fstat(fd).st_size
+            if size >= self._seen or not size:
+                return self.begins(fd)
+            head, start = self._head[:size], max(0, size - identity.MARKER)
+            same = identity.read_at(fd, size - start, start) == identity.read_at(self.fd, size - start, start)
+            # not the same any more, where it was emptied behind the copy's end just now; then the copy is whole
+            return (same and identity.read_at(fd, len(head), 0) == head) or self.begins(fd)
+        finally:
+            os.close(fd)
 
     @property
     def opened_at(self) -> int:
@@ -163,6 +180,7 @@ class FileTail:
             self._settle()
             return False
         self._grew = self._now()
+        self._head += data[: max(0, identity.HEAD - len(self._head))]  # as it was read: the file may be emptied by now
         self._seen += len(data)
         self._marker = (self._marker + data)[-identity.MARKER :]
         self._take(data)
@@ -311,8 +329,8 @@ class FileTail:
         if self.numbered:
             changes["lines"] = line_no - 1
         if self._head_len < identity.HEAD and self._seen > self._head_len:
-            head, self._head_len = identity.head_of(self.fd, min(identity.HEAD, self._seen))
-            changes |= {"head_hash": head, "head_len": self._head_len}
+            self._head_len = len(self._head)
+            changes |= {"head_hash": identity.digest(self._head), "head_len": self._head_len}
         table = (
             rows.table(self.writers.owner(rows, state, numbered=self.numbered), self._host, self._now())
             if rows

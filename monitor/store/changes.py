@@ -41,10 +41,17 @@ def apply(connection: duckdb.DuckDBPyConnection, changes: Sequence[Change], colu
             continue
         rows = change.rows if isinstance(change, Append) else _last_of_each(change.rows, change.keys)
         connection.register(_VIEW, rows)
-        try:
-            connection.execute(_sql(change))
-        finally:
-            connection.unregister(_VIEW)
+        connection.execute(_sql(change))
+        connection.unregister(_VIEW)
+
+
+def forget(connection: duckdb.DuckDBPyConnection) -> None:
+    """Let go of the rows that a failed `apply` was given. Behind the rollback: in a broken transaction it would fail, and its error hide the first.
+
+    Raises:
+        duckdb.Error: the engine has to be opened anew.
+    """
+    connection.unregister(_VIEW)
 
 
 def merge(changes: Iterable[Change]) -> list[Change]:

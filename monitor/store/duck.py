@@ -8,7 +8,7 @@ import duckdb
 import pyarrow as pa
 
 from monitor.errors import QueryError, StoreDamaged, StoreError, StoreFull
-from monitor.store.changes import apply, table_columns
+from monitor.store.changes import apply, forget, table_columns
 from monitor.store.engine import Engine, translate, wrong_query
 from monitor.store.guard import check_reading
 from monitor.store.interface import Change, ParamValue, StoreInfo
@@ -21,6 +21,8 @@ from monitor.store.stop import Stop
 
 T = TypeVar("T")
 
+STORED: Final = "COMMIT succeeded and is durable"
+"""What the engine says when the rows are in its log and only moving the log into the file failed: they are written, and must not come a second time."""
 MOST_BYTES: Final = 128_000_000
 """What one answer to a person's own SQL may take: a single value can be made as long as one likes."""
 
@@ -81,7 +83,8 @@ class DuckStore:
                 connection.commit()
             except duckdb.Error as error:
                 self._roll_back(error)
-                raise translate(error, self._engine.path) from error
+                if not isinstance(error, duckdb.FatalException) or STORED not in str(error):
+                    raise translate(error, self._engine.path) from error
             except (StoreError, pa.ArrowException):
                 self._roll_back(None)
                 raise
@@ -209,6 +212,7 @@ class DuckStore:
         """Leave the failed transaction; note when the engine must be opened anew."""
         try:
             self._engine.connection.rollback()
+            forget(self._engine.connection)
         except duckdb.Error as error:
             if "no transaction" not in str(error).lower():
                 self._broken.set()

@@ -232,6 +232,10 @@ def translate(error: duckdb.Error, path: Path) -> StoreError:
         return StoreDamaged(
             f"{path} is damaged: {_line(text)}", hint="Restart the agent: it sets the file aside and begins a new one."
         )
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return StoreError(
+            f"The store needs more memory than it may use: {_line(text)}", hint="Raise `store.memory_limit_mb`."
+        )
     return StoreError(f"The store failed: {_line(text)}")
 
 

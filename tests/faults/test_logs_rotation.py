@@ -1,6 +1,8 @@
 """Rotation under load, by a writer in a process of its own that numbers its lines."""
 
 import itertools
+import os
+import shutil
 import subprocess
 import sys
 import time
@@ -95,3 +97,41 @@ def test_rotation_under_load(store: Store, tmp_path: Path, mode: str, every_s: s
     for one, next_one in itertools.pairwise(rows):
         if one["file_id"] == next_one["file_id"]:
             assert int(one["message"].split()[0][2:]) < int(next_one["message"].split()[0][2:])
+
+
+def test_a_file_is_emptied_while_it_is_read(store: Store, tmp_path: Path) -> None:
+    """Copied and emptied between reading and storing: the copy is known as one, and what only it has is read there, once."""
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    path = folder / "app.log"
+
+    def write(first: int, last: int) -> None:
+        with path.open("a") as file:
+            file.writelines(f"{stamp} INFO app: n={number}\n" for number in range(first, last))
+
+    stamp = time.strftime("%Y-%m-%d %H:%M:%S,000")  # only what is new is shown
+    emptied: list[bool] = []
+
+    def show(_records: list[logs.LogRecord]) -> None:
+        if not emptied:
+            emptied.append(True)
+            write(10, 20)
+            shutil.copyfile(path, f"{path}.1")
+            os.truncate(path, 0)
+            write(20, 23)
+
+    write(0, 10)
+    settings = logs.LogSettings(discover=False, journal=False, globs=(f"{folder}/*.log",), poll_s=0.02, scan_s=0.05)
+    service = logs.LogService(
+        store=store, commit=store.write, settings=settings, host="h", boot_id="b", run_of_pid=lambda _pid: None, own_pids=set, mask=str,
+        now=lambda: time.time_ns() // 1000, on_records=show,
+    )  # fmt: skip
+    service.start()
+    try:
+        deadline = time.monotonic() + 20
+        while logs.search.count(store, logs.LogFilter())["count"] < 23 and time.monotonic() < deadline:
+            time.sleep(0.05)
+    finally:
+        service.stop()
+    rows = store.select("SELECT message FROM log_records").column("message").to_pylist()
+    assert sorted(int(text[2:]) for text in rows) == list(range(23))

@@ -22,7 +22,8 @@ from logs.committer import Committer
 from logs.delivery import Delivery
 from logs.journal import Journal
 from monitor.store.interface import Append, Change
-from tests.logs.conftest import wait_until
+from monitor.store.opening import open_store
+from tests.logs.conftest import QUICK, Watch, now_us, wait_until
 
 Start = Callable[..., Any]
 
@@ -355,3 +356,22 @@ def test_ingest_of_one_file_again_and_again(start: Start, tmp_path: Path) -> Non
     wait_until(lambda: len(other.records()) == 10)
     assert other.ingest(followed)["records"] == 0
     assert len(other.records()) == 10
+
+
+def test_a_store_with_little_memory_takes_long_lines_in_smaller_parts(tmp_path: Path) -> None:
+    """What is too much for the store's memory at once is handed over in parts: the ingest ends, with every line once."""
+    path, text = tmp_path / "long.log", "some long text " * 14_000
+    with path.open("w") as file:
+        for number in range(250):
+            file.write(f"2026-03-01 10:00:00,000 - app - INFO - n={number} {text}\n")
+    (tmp_path / "small").mkdir()
+    watch = Watch(open_store(tmp_path / "small", limit_bytes=1 << 32, now=now_us, memory_limit_mb=64), QUICK)
+    watch.service.start()
+    try:
+        state = watch.ingest(path)
+        found = watch.store.select("SELECT line_no FROM log_records ORDER BY line_no").column("line_no")
+    finally:
+        watch.service.stop()
+        watch.store.close()
+    assert (state["state"], state["lines"], state["error"]) == ("done", 250, None)
+    assert found.to_pylist() == list(range(1, 251))

@@ -138,3 +138,26 @@ def test_closed_is_closed(tmp_path: Path, host_rows: Callable[..., Append]) -> N
     for call in (lambda: store.write([host_rows({1: 1.0})]), lambda: store.select("SELECT 1"), store.enforce_limit):
         with pytest.raises(StoreError, match="closed"):
             call()
+
+
+def test_short_memory_refuses_or_stores_but_never_both(tmp_path: Path) -> None:
+    """With too little memory a write says so and leaves nothing; one that only could not tidy up its log has stored its rows and says that."""
+    store = open_store(tmp_path, limit_bytes=1 << 34, now=lambda: 1, memory_limit_mb=64)
+    text, taken, refused = "some long text " * 14_000, 0, []
+    try:
+        for count in (10, 50, 100, 240, 60, 30, 10, 10, 10, 10, 50, 50, 100, 50):
+            rows = pa.table({"value": [f'"{number} {text}"' for number in range(count)]})
+            numbers = pa.array([1] * count, pa.timestamp("us"))
+            for name in ("host", "kind", "name"):
+                rows = rows.append_column(name, pa.array(["x"] * count))
+            try:
+                store.write([Append("ai_kept", rows.append_column("ts", numbers))])
+            except StoreError as error:
+                refused.append(error.message)
+            else:
+                taken += count
+        assert store.select("SELECT count(*) AS n FROM ai_kept")["n"].to_pylist() == [taken]
+        assert refused
+        assert all("memory" in message for message in refused)
+    finally:
+        store.close()
