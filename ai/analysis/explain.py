@@ -120,11 +120,14 @@ async def explain(
     step = str(said["next_step"])
     share = STRICT if babbles(text) or babbles(step) else 0.0
     opinion = held(text, material, share=share, numbered=len(shown))
+    telling = next((fact for fact in facts if fact.text.startswith(FIRST_ERROR)), facts[0] if facts else None)
+    if not opinion.text:  # what is shown then is the count, and it rests on its own records
+        cited = [one.id for one in shown if telling is not None and one.id in telling.records]
     advice = held(step, material, share=share, numbered=len(shown), most=1)
     return Explanation(
-        text=masker.mask_text(opinion.text or _counted(facts))[:1200],
+        text=masker.mask_text(opinion.text or _counted(telling))[:1200],
         next_step=masker.mask_text(advice.text)[:400],
-        cited=cited if opinion.text else [],
+        cited=cited,
         dropped=opinion.dropped + advice.dropped,
         invented=unknown + sum(not 1 <= n <= len(shown) for n in numbers),
         omitted=len(records) - len(shown),
@@ -132,7 +135,7 @@ async def explain(
         model=reply.final.model,
         facts=facts,
         seconds=(reply.final.t_ns - reply.final.sent_ns) / 1e9,
-        supported=bool(cited and opinion.text),
+        supported=bool(cited),
     )
 
 
@@ -196,9 +199,8 @@ def _parse(reply: Reply) -> dict[str, Any]:
     return {"next_step": "", **said}
 
 
-def _counted(facts: Sequence[Fact]) -> str:
+def _counted(telling: Fact | None) -> str:
     """What to say when no sentence of the model stands: that, and the most telling count."""
-    telling = next((fact for fact in facts if fact.text.startswith(FIRST_ERROR)), facts[0] if facts else None)
     return f"{NOTHING} Counted: {telling.text}" if telling else NOTHING
 
 
