@@ -213,7 +213,7 @@ class LogService:
             ]
 
     def health(self) -> dict[str, Any]:
-        """`{"sources", "files", "records", "backfilling", "missed_bytes", "errors"}` for the status."""
+        """`{"sources", "files", "records", "backfilling", "missed_bytes", "waiting", "errors"}` for the status; `waiting` says why records cannot be stored now, and is empty else."""
         with self._lock:
             states = list(self._follower.states.values())
             errors = [*self._errors.values(), *self._follower.errors.values(), *self._jobs.errors.values()]
@@ -229,6 +229,7 @@ class LogService:
             "records": sum(state.records for state in states) + (journal.state.records if journal is not None else 0),
             "backfilling": len(self._jobs.backfilling),
             "missed_bytes": sum(state.missed_bytes for state in states),
+            "waiting": self._committer.error or "",
             "errors": errors[:20],
         }
 

@@ -204,7 +204,8 @@ def status(data_dir: DataDir = None, as_json: Json = False) -> None:
 
 def _print_status(whole: dict[str, Any]) -> None:
     samples, store, sampler, logs = whole["samples"], whole["store"], whole["sampler"], whole["logs"]
-    well = sampler["state"] == "running" and store["state"] == "ok"
+    stored = store["state"] == "ok" and not logs["waiting"]
+    well = sampler["state"] == "running" and stored
     word = paint("well", GREEN) if well else paint("in trouble", RED)
     board = whole["dashboard"]
     lines = [

@@ -568,6 +568,7 @@ class LogStatus(Shape):
     backfilling: int
     missed_bytes: int
     dropped: int = 0
+    waiting: str = ""
     errors: list[str]
 
 

@@ -23,6 +23,7 @@ NO_LOGS: dict[str, Any] = {
     "records": 0,
     "backfilling": 0,
     "missed_bytes": 0,
+    "waiting": "",
     "errors": [],
 }
 
@@ -131,6 +132,10 @@ class Reporter:
         found = [f"the sampler is {agent.sampler.state}: {agent.sampler_message}"] if agent.sampler_message else []
         if agent.writer.state != "ok":
             found.append(f"the store is {agent.writer.state}: {agent.writer.message}")
+        if agent.writer.dropped:
+            found.append(f"{agent.writer.dropped} samples found no room in the store and are lost")
+        if waiting := self.log_numbers()["waiting"]:
+            found.append(f"log records wait: {waiting}")
         hello = agent.world.hello
         if hello is not None and hello.reader == "portable":
             found.append(

@@ -6,12 +6,15 @@ and silent loss for a damaged file; so the log is copied before it is read, and 
 
 import contextlib
 import errno
+import glob
 import shutil
 from pathlib import Path
 
 import duckdb
 
 _HAS_META = "SELECT count(*) FROM duckdb_tables() WHERE table_name = 'meta'"
+MOST_KEPT = 10
+"""Copies beside the store; the oldest goes first, so that a store that fails again and again does not fill the disk with them."""
 _TOUCH = "UPDATE meta SET functions = reverse(functions)"  # twice is none; once would only have them written again
 
 
@@ -58,7 +61,10 @@ class WalCheck:
             return ""
         name = f"{self._wal.name}.damaged-{stamp}"
         self._copied = False
-        return self._copy.rename(self._wal.with_name(name)).name
+        kept = self._copy.rename(self._wal.with_name(name))
+        for old in sorted(self._wal.parent.glob(f"{glob.escape(self._wal.name)}.damaged-*"))[:-MOST_KEPT]:
+            old.unlink(missing_ok=True)
+        return kept.name
 
     def forget(self) -> None:
         """Remove the copy."""

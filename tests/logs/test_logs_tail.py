@@ -321,7 +321,9 @@ def test_what_the_store_refuses_is_kept(start: Start, tmp_path: Path) -> None:
     watch.service._committer._commit = refusing
     path.write_text("".join(map(line, range(50))))
     until(lambda: any("full" in error for error in watch.service.health()["errors"]))
+    assert "wait" in watch.service.health()["waiting"]
     assert watch.messages() == []
     full[0] = False
     until(lambda: numbers(watch) == list(range(50)))
     until(lambda: not watch.service.health()["errors"])
+    assert watch.service.health()["waiting"] == ""

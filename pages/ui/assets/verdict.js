@@ -31,6 +31,7 @@ function connection(hub) {
 function watch({ status, tick }) {
   const store = status?.store;
   if (store && store.state !== "ok") return ["bad", store.state === "full" ? "The store has no room." : "The store cannot be written.", store.message ?? "New readings are not kept."];
+  if (status?.logs?.waiting) return ["bad", "Log records wait to be stored.", status.logs.waiting];
   const { received = 0, expected = 0, missed = 0 } = tick?.samples ?? {};
   if (expected > 60 && missed / expected > 0.05) return ["warn", "Samples are being missed:", `${received} of ${expected} came.`];
   return null;

@@ -12,6 +12,7 @@ import pytest
 from monitor.errors import StoreError, StoreFull, StoreLocked, StoreTooNew
 from monitor.store import Append, Store, open_store
 from monitor.store.migrate import SCHEMA
+from monitor.store.wal import MOST_KEPT, WalCheck
 
 LIMIT = 64 * 1024 * 1024
 FILE = "watchkeeper.duckdb"
@@ -194,3 +195,13 @@ def test_a_place_that_cannot_be_made_is_said(tmp_path: Path) -> None:
     with pytest.raises(StoreFull) as caught:
         reopen(tmp_path / "file" / "x")
     assert caught.value.hint
+
+
+def test_copies_of_damaged_logs_are_bounded(tmp_path: Path) -> None:
+    """A log that is found damaged again and again leaves the newest copies, not a full disk."""
+    wal = tmp_path / "watch[1].duckdb.wal"
+    for number in range(MOST_KEPT + 3):
+        wal.write_bytes(b"broken")
+        WalCheck(wal).keep(f"20260301T1011{number:02}Z")
+    kept = sorted(path.name for path in tmp_path.iterdir() if path != wal)
+    assert kept == [f"{wal.name}.damaged-20260301T1011{number:02}Z" for number in range(3, MOST_KEPT + 3)]
