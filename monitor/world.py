@@ -111,6 +111,8 @@ class Moment:
     gpus: tuple[GpuReading, ...] = ()
 
 
+STORED_WITHIN_TICKS: Final = 10
+"""Sweeps wait up to two seconds for each other before they are stored, and for the store."""
 BLANK: Final = (None,) * len(HISTORY_METRICS)
 
 
@@ -130,6 +132,7 @@ class World:
         self.space: list[DiskSpace] | None = None
         self.history: deque[Moment] = deque(maxlen=history_s)
         self._pids: dict[int, int] = {}
+        self._left: deque[frozenset[int]] = deque(maxlen=STORED_WITHIN_TICKS)
         self._seq: int | None = None
         self._columns: tuple[Tick, Columns] | None = None
 
@@ -151,6 +154,7 @@ class World:
             info = self.runs.pop(run, None)
             if info is not None and self._pids.get(info.pid) == run:
                 del self._pids[info.pid]
+        self._left.append(frozenset(tick.gone))
         for info in tick.born:
             self.runs[info.run] = info
             self._pids[info.pid] = info.run
@@ -179,6 +183,10 @@ class World:
     def run_of_pid(self, pid: int) -> int | None:
         """The run that has this pid now; safe from any thread."""
         return self._pids.get(pid)
+
+    def has_just_left(self, run: int) -> bool:
+        """Whether the run ended in the last ticks, so that the store may not know of it yet; safe from any thread."""
+        return any(run in gone for gone in tuple(self._left))
 
     def gpu_memory(self) -> dict[int, int]:
         """Bytes of GPU memory by run, over all GPUs."""

@@ -1,5 +1,7 @@
 """Running processes, and one life of one process."""
 
+import asyncio
+import time
 from typing import Annotated, Any
 
 import msgspec
@@ -15,7 +17,18 @@ from monitor.store import series
 from monitor.world import process_rows
 
 RUN_METRICS = ("cpu_pct", "rss", "threads", "read_bps", "write_bps", "fds")
+STORED_S = 5.0
 Metrics = Annotated[str, Query(description="Names of readings, separated by commas; empty: all.", max_length=200)]
+
+
+async def _stored(request: Request, context: Context, run: int) -> dict[str, Any] | None:
+    """What the store knows of a run; one that came and went just now is waited for, since it is about to be stored."""
+    deadline = time.monotonic() + STORED_S
+    found = await blocking(request, lambda: runs.stored_run(context.store, run))
+    while found is None and context.world.has_just_left(run) and time.monotonic() < deadline:
+        await asyncio.sleep(0.1)
+        found = await blocking(request, lambda: runs.stored_run(context.store, run))
+    return found
 
 
 def routes(context: Context) -> APIRouter:
@@ -34,7 +47,7 @@ def routes(context: Context) -> APIRouter:
         """Running or ended; of an ended one the readings are the last."""
         number = run_number(run)
         now = process_rows(context.world, number)
-        stored = await blocking(request, lambda: runs.stored_run(context.store, number))
+        stored = await _stored(request, context, number)
         whole = runs.merge(number, context.world, msgspec.to_builtins(now[0]) if now else None, stored)
         if whole is None:
             raise NotFound(f"there is no run {run}", hint="it may have been removed to keep the store within its limit")

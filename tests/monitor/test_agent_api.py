@@ -173,6 +173,19 @@ def test_a_run_and_its_series(api: Client, sleeper: Any, wait_for: Wait) -> None
     assert ended.rss is None or ended.rss > 0
 
 
+def test_a_run_that_came_and_went_is_known_at_once(api: Client, wait_for: Wait) -> None:
+    """Between the last sweep that saw it and its storing, a short life is answered too."""
+    for _ in range(3):
+        with subprocess.Popen(["sleep", "60"]) as child:
+            try:
+                found = wait_for(lambda: next((p for p in api.processes().processes if p.pid == child.pid), None))
+            finally:
+                child.kill()
+        run = found.run
+        wait_for(lambda run=run: all(p.run != run for p in api.processes().processes), what="it is seen to be gone")
+        assert api.run(run).pid == child.pid
+
+
 def test_no_such_run(api: Client) -> None:
     """What is not there is a 404 with a hint."""
     for run in ("12", "x", "9" * 29):
