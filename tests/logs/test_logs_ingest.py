@@ -281,14 +281,31 @@ def test_live_records_do_not_wait_for_old_ones() -> None:
     assert committer.stop(10)
 
 
-def test_rows_that_do_not_fit_together_are_told_of() -> None:
-    """Rows that cannot be put into one table stop nothing in silence: the error is shown, and readers wait."""
-    committer = Committer(lambda _: None, "testhost", 0.01, lambda: 1)
+def test_rows_that_do_not_fit_together_are_stored_apart() -> None:
+    """Rows that cannot be put into one table go in one batch after the other; nothing is stopped by them."""
+    stored: list[Sequence[Change]] = []
+    committer = Committer(stored.append, "testhost", 0.01, lambda: 1)
     for pos in (1, "two"):
         committer.put(Delivery(FileState(1, "s", "/s", 1, 1), pa.table({"pos": [pos]})))
     committer.start()
+    assert committer.flush(20)
+    rows = [change.rows["pos"].to_pylist() for changes in stored for change in changes if isinstance(change, Append)]
+    assert rows == [[1], ["two"]]
+    assert committer.stop(10)
+
+
+def test_rows_that_no_table_takes_are_told_of() -> None:
+    """Rows that cannot be stored by themselves either stop nothing in silence: the error is shown, and readers wait."""
+
+    def refuse(_changes: Sequence[Change]) -> None:
+        raise pa.ArrowInvalid("no such column")
+
+    committer = Committer(refuse, "testhost", 0.01, lambda: 1)
+    committer.put(Delivery(FileState(1, "s", "/s", 1, 1), pa.table({"pos": [1]})))
+    committer.start()
     wait_until(lambda: committer.error)
-    assert "2 batches of log records wait" in str(committer.error)
+    assert "no such column" in str(committer.error)
+    assert "1 batches of log records wait" in str(committer.error)
     assert not committer.room()
     assert not committer.stop(10)
 
