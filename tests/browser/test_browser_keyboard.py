@@ -6,7 +6,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import Watch, Window, window_of
+from tests.browser.conftest import Watch, Window, until, window_of
 from tests.browser.test_browser_pages import PAGES
 
 pytestmark = pytest.mark.browser
@@ -82,9 +82,14 @@ def test_a_field_keeps_its_letters_and_escape_leaves_it(window: Window) -> None:
     page = window.open("/logs")
     expect(page.locator(".log-row:not([hidden])").first).to_be_visible()
     page.keyboard.press("/")
+    box = page.get_by_role("searchbox", name="Search")
+    expect(box).to_be_focused()
     page.keyboard.type("gp ?")
-    expect(page.get_by_role("searchbox", name="Search")).to_have_value("gp ?")
+    expect(box).to_have_value("gp ?")
     page.keyboard.press("Escape")
+    expect(box).not_to_be_focused()
+    until(lambda: window.query().get("q") == "gp ?", "the search is in the address")
+    window.settled()
     page.keyboard.press("g")
     page.keyboard.press("o")
     expect(page.get_by_role("heading", name="Overview", exact=True, level=1)).to_be_visible()

@@ -25,7 +25,11 @@ export async function get(path, params = {}, { signal, seconds = 10 } = {}) {
     const late = error.name === "TimeoutError";
     throw new ApiError(late ? `no answer within ${seconds} s` : "the dashboard does not answer", late ? "Ask for a shorter range." : "Is watchkeeper still running?", 0);
   }
-  const body = await answer.json().catch(() => ({}));
+  const body = await answer.json().catch((error) => {
+    if (signal?.aborted) throw error;
+    if (answer.ok) throw new ApiError("the answer broke off", "It is asked again.", answer.status);
+    return {};
+  });
   if (answer.ok) return body;
   throw new ApiError(body.error?.message ?? `HTTP ${answer.status}`, body.error?.hint ?? "", answer.status);
 }

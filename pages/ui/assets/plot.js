@@ -33,7 +33,7 @@ export class Plot {
     this.over = el("canvas", { "aria-hidden": "true" });
     this.note = el("div", { class: "note", hidden: true });
     this.said = el("span", { class: "hidden", "aria-live": "polite" });
-    this.area = el("div", { class: "area fades", tabindex: "0", role: "group", style: `min-height:${spec.height ?? 170}px` }, this.base, this.over, this.note, this.said);
+    this.area = el("div", { class: "area fades", tabindex: "0", role: "group", "aria-label": spec.title, style: `min-height:${spec.height ?? 170}px` }, this.base, this.over, this.note, this.said);
     this.keys = spec.series.map((series) => {
       const value = el("b");
       const swatch = el("i", { class: series.dashed ? "dashed" : null, style: `--hue:var(--${series.hue})` });
