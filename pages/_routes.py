@@ -1,5 +1,7 @@
 """The routes beside Streamlit's own, and what every connection passes before it reaches any of them."""
 
+from typing import Final
+
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse
@@ -16,10 +18,16 @@ from pages._static import Static, streamlits_folder
 from pages._throttle import Throttle
 
 
-async def overview(request: Request) -> RedirectResponse:
-    """`GET /overview`: the first page's other name, as somebody would type it."""
+OTHER_NAMES: Final = {"/overview": "/", "/ai_backend": "/ai"}
+"""Names of pages as somebody would type them, after the title or the script, and where the page is."""
+
+
+async def other_name(request: Request) -> RedirectResponse:
+    """`GET /overview` and the like: on to the page, with the query kept."""
     query = f"?{request.url.query}" if request.url.query else ""
-    return RedirectResponse(f"/{query}", status_code=307, headers={"Cache-Control": "no-store"})
+    return RedirectResponse(
+        f"{OTHER_NAMES[request.url.path]}{query}", status_code=307, headers={"Cache-Control": "no-store"}
+    )
 
 
 class Doors:
@@ -48,7 +56,7 @@ class Doors:
         """All own routes."""
         found: list[BaseRoute] = [
             Route("/healthz", self._health),
-            Route("/overview", overview),
+            *(Route(name, other_name) for name in OTHER_NAMES),
             Route("/wk/assets/{name}", serve_asset),
             Route("/wk/api/v1/{path:path}", self._api.answer),
             WebSocketRoute("/wk/live", self._live.serve),

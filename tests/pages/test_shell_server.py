@@ -125,11 +125,12 @@ def test_a_script_and_its_imports_name_one_version(dashboard: DashboardProcess) 
     assert all(address.endswith(f".js?v={version}") for address in imports)
 
 
-def test_overview_is_another_name_of_the_first_page(dashboard: DashboardProcess) -> None:
-    """`/overview` leads to `/` and keeps what the address says."""
-    answer = httpx.get(f"{dashboard.url}/overview?range=1h", trust_env=False)
+@pytest.mark.parametrize(("typed", "page"), [("/overview", "/"), ("/ai_backend", "/ai")])
+def test_a_page_is_found_by_the_name_of_its_script(dashboard: DashboardProcess, typed: str, page: str) -> None:
+    """A name that somebody would type leads to the page and keeps what the address says."""
+    answer = httpx.get(f"{dashboard.url}{typed}?range=1h", trust_env=False)
     assert answer.status_code == 307
-    assert answer.headers["location"] == "/?range=1h"
+    assert answer.headers["location"] == f"{page}?range=1h"
 
 
 def test_it_listens_on_loopback_alone(dashboard: DashboardProcess) -> None:
