@@ -17,7 +17,6 @@ from pages._relay import ApiRelay, LiveRelay
 from pages._static import Static, streamlits_folder
 from pages._throttle import Throttle
 
-
 OTHER_NAMES: Final = {"/overview": "/", "/ai_backend": "/ai"}
 """Names of pages as somebody would type them, after the title or the script, and where the page is."""
 
