@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from logs.checkpoint import FileState, upsert
 from logs.delivery import Delivery, Waiting
-from monitor.errors import StoreError, StoreFull
+from monitor.errors import StoreFull
 from monitor.store.interface import Append, Change, Upsert
 
 _LINGERS_APART: Final = 4
@@ -103,7 +103,7 @@ class Committer:
             try:
                 self._write(batch)
                 failures, most = 0, min(2 * most, _MOST_DELIVERIES)
-            except (StoreError, pa.ArrowException) as error:
+            except Exception as error:  # noqa: BLE001 - whatever it is, what was read is kept, tried again and told of
                 if len(batch) > 1 and not isinstance(error, StoreFull):
                     most = len(batch) // 2
                     with self._changed:

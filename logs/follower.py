@@ -1,5 +1,6 @@
 """Follows all live files: opens what is found, polls it, and goes along with rotation."""
 
+import logging
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from logs import identity, rotation
 from logs.attribution import Writers, holders_of
 from logs.bulk import boundary_before
 from logs.charset import UTF8, charset_of
-from logs.checkpoint import BACKFILLING, DONE, GONE, LIVE, FileState
+from logs.checkpoint import BACKFILLING, DONE, ERROR, GONE, LIVE, FileState
 from logs.committer import Committer
 from logs.delivery import Delivery
 from logs.discovery import Found
@@ -23,9 +24,11 @@ from logs.record import LogRecord
 from logs.settings import LogSettings
 from logs.tail import FileTail, TailLimits, Truncated, Written
 from logs.times import SECOND, TimeReader
+from monitor.errors import StoreError
 from monitor.masking import Masker
 from monitor.store.interface import Append, Delete, Upsert
 
+log = logging.getLogger("watchkeeper.logs")
 _DRAIN_US: Final = 5 * SECOND
 _COLD_US: Final = 30 * SECOND
 _COLD_EVERY: Final = 3
@@ -308,22 +311,35 @@ class Follower:
             if not self.around.committer.room():
                 break
             try:
-                grew = tail.poll()
-            except Truncated as truncated:
-                self._restart(key, tail, truncated)
-                busy += 1
-                continue
+                busy += self._look_at(key, tail, now)
+            except StoreError:
+                raise
             except OSError as error:
-                self.errors[tail.state.path] = f"{tail.state.path} cannot be read: {error.strerror}."
-                self._drop(key, tail, "error")
-                continue
-            if grew or key not in self._idle:
-                self._idle[key] = now
-            busy += grew
-            if not grew:
-                tail.catch_up_done()
-                self._look_for_rotation(key, tail, now)
+                self._give_up(key, tail, f"{tail.path} cannot be read: {error.strerror}.")
+            except Exception as error:  # one file's reader is not the end of the others
+                log.exception("%s cannot be followed", tail.path)
+                self._give_up(key, tail, f"{tail.path} cannot be followed: {type(error).__name__}: {error}.")
         return busy
+
+    def _look_at(self, key: tuple[int, int], tail: FileTail, now: int) -> bool:
+        """Read what is new in one file, or see where it went; true when there was something."""
+        try:
+            grew = tail.poll()
+        except Truncated as truncated:
+            self._restart(key, tail, truncated)
+            return True
+        if grew or key not in self._idle:
+            self._idle[key] = now
+        if not grew:
+            tail.catch_up_done()
+            self._look_for_rotation(key, tail, now)
+        return grew
+
+    def _give_up(self, key: tuple[int, int], tail: FileTail, why: str) -> None:
+        """Say why this file is not read; when it is found again, reading goes on where it stopped."""
+        self.errors[tail.path] = why
+        if self.tails.get(key) is tail:
+            self._drop(key, tail, ERROR)
 
     def _look_for_rotation(self, key: tuple[int, int], tail: FileTail, now: int) -> None:
         """At the end of the file: does its path still lead here? If not, follow what is there now, and let this one go when it stays quiet."""

@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import pyarrow as pa
@@ -19,14 +20,17 @@ from logs.checkpoint import DONE, LIVE, FileState
 from logs.delivery import Delivery
 from logs.errors import LogsError
 from logs.follower import Follower, Surroundings, source_row
+from logs.lasting import Lasting
 from logs.parser import BlockParser, ReadState, Undated
 from logs.pool import Pool
+from logs.tail import FileTail
 from logs.times import TimeReader
 from monitor.errors import MonitorError, StoreError
 from monitor.store.interface import Append, Delete
 
 _CHUNK: Final = 4 << 20
 _FLUSH_S: Final = 600.0
+_LOOK_S: Final = 0.02
 _COMPRESSED: Final = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\xfd7zXZ\0", b"BZh", b"PK\x03\x04")
 """How gzip, zstd, xz, bzip2 and zip begin: their bytes are no lines."""
 POOL_BYTES: Final = 24 << 20
@@ -35,7 +39,11 @@ POOL_BYTES: Final = 24 << 20
 
 @dataclass(slots=True)
 class Job:
-    """One ingest: what was asked, and how far it is."""
+    """One ingest: what was asked, and how far it is.
+
+    `lines`, `records` and `bytes` are those of the files, whoever read them first: this job, an earlier one, or the watch that follows a file. `added` are the
+    records that this job itself stored.
+    """
 
     paths: list[str]
     format: str | None
@@ -43,6 +51,7 @@ class Job:
     state: str = "running"
     lines: int = 0
     records: int = 0
+    added: int = 0
     bytes: int = 0
     total: int = 0
     seconds: float = 0.0
@@ -57,8 +66,8 @@ class Job:
         progress = 1.0 if self.state == "done" else (min(1.0, self.bytes / self.total) if self.total else 0.0)
         seconds = self.seconds if self.state != "running" else time.monotonic() - self.began
         return {
-            "state": self.state, "lines": self.lines, "records": self.records, "bytes": self.bytes, "seconds": round(seconds, 6), "progress": round(progress, 4),
-            "error": self.error,
+            "state": self.state, "lines": self.lines, "records": self.records, "added": self.added, "bytes": self.bytes, "seconds": round(seconds, 6),
+            "progress": round(progress, 4), "error": self.error,
         }  # fmt: skip
 
 
@@ -78,14 +87,17 @@ class Jobs:
         self._queue: deque[Callable[[], None]] = deque()
         self._changed = threading.Condition()
         self._stopping = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._thread: Lasting | None = None
+        self._fills: dict[int, Writers] = {}
         self.backfilling: dict[int, FileState] = {}
         self.errors: dict[str, str] = {}
         self.pool: Pool | None = None
 
     def start(self) -> None:
         """Begin to work."""
-        self._thread = threading.Thread(target=self._run, name="logs-bulk", daemon=True)
+        self._thread = Lasting(
+            "logs-bulk", self._run, stopping=self._stopping, tell=partial(self.errors.__setitem__, "logs-bulk")
+        )
         self._thread.start()
 
     def stop(self, deadline_s: float) -> None:
@@ -106,7 +118,7 @@ class Jobs:
             raise LogsError("There is nothing to ingest.", hint="Give the paths of log files.")
         if format is not None:
             self._around.registry.named(format)
-        job = Job([os.path.realpath(path) for path in paths], format, time.monotonic())
+        job = Job(list(dict.fromkeys(os.path.realpath(path) for path in paths)), format, time.monotonic())
         for path in job.paths:
             try:
                 fd = identity.open_regular(path)
@@ -138,7 +150,8 @@ class Jobs:
     def backfill(self, state: FileState, writers: Writers) -> None:
         """Read the older part of a big file, when its turn comes."""
         self.backfilling[state.file_id] = state
-        self._enqueue(lambda: self._fill(state, writers))
+        self._fills[state.file_id] = writers
+        self._enqueue(lambda: self._fill(state))
 
     def _enqueue(self, work: Callable[[], None], *, first: bool = False) -> None:
         with self._changed:
@@ -164,16 +177,22 @@ class Jobs:
         try:
             for path in job.paths:
                 self._ingest_file(job, path)
-            if not self._around.committer.flush(_FLUSH_S):
-                raise LogsError(
-                    self._around.committer.error or "The store did not take the records in time.",
-                    hint="See `watchkeeper status`.",
-                )
+            self._stored()
             job.state = "done"
         except (MonitorError, OSError) as error:
             job.state, job.error = "failed", str(error)
+        except Exception:
+            job.state, job.error = "failed", "The ingest ended by an error of the program; the agent's log has more."
+            raise
         finally:
             job.seconds = time.monotonic() - job.began
+
+    def _stored(self) -> None:
+        if not self._around.committer.flush(_FLUSH_S):
+            raise LogsError(
+                self._around.committer.error or "The store did not take the records in time.",
+                hint="See `watchkeeper status`.",
+            )
 
     def _ingest_file(self, job: Job, path: str) -> None:
         fd = identity.open_regular(path)
@@ -183,12 +202,46 @@ class Jobs:
             with self._lock:
                 tail = self._follower.tails.get((status.st_dev, status.st_ino))
                 state = tail.state if tail is not None else self._state_for(fd, status, path)
-            if tail is not None:  # it is being followed: all of it is stored, or will be
-                job.bytes += status.st_size
+            if tail is None:
+                self._read(job, fd, status, state)
                 return
-            self._read(job, fd, status, state)
         finally:
             os.close(fd)
+        self._wait_for(job, tail, status.st_size)
+
+    def _wait_for(self, job: Job, tail: FileTail, size: int) -> None:
+        """The file is followed: what it held when it was looked at is stored by others, older part included."""
+        if tail.state.waiting:
+            self._fill(tail.state)  # before its turn: somebody waits for it
+        deadline = time.monotonic() + _FLUSH_S
+        while True:
+            with self._lock:
+                ended = self._follower.tails.get((tail.state.dev, tail.state.inode)) is not tail
+                if ended or (tail.position >= size and tail.quiet):
+                    lines = tail.lines
+                    break
+            if time.monotonic() > deadline or self._stopping.wait(_LOOK_S):
+                raise LogsError(
+                    f"{tail.path} is followed, and was not read to its end in time.",
+                    hint="`watchkeeper logs sources` says how far it is.",
+                )
+        self._filled(tail.state)
+        job.lines += lines
+        job.records += tail.state.records
+        job.bytes += size
+
+    def _filled(self, state: FileState) -> None:
+        """What was put is stored, the older part included.
+
+        Raises:
+            LogsError: the older part could not be read, or not to its beginning.
+        """
+        self._stored()
+        if state.waiting:
+            raise LogsError(
+                self.errors.get(state.path, f"The older part of {state.path} was not read to its beginning."),
+                hint="Ingest the file again: it goes on where it stopped.",
+            )
 
     def _state_for(self, fd: int, status: os.stat_result, path: str) -> FileState:
         follower, now = self._follower, self._around.now()
@@ -212,8 +265,14 @@ class Jobs:
         return state
 
     def _read(self, job: Job, fd: int, status: os.stat_result, state: FileState) -> None:
+        if state.waiting:  # the watch once began with its newest part, and does not follow it any more
+            self._fills.setdefault(state.file_id, Writers(self._around.run_of_pid, self._around.now))
+            self._fill(state)
+            self._filled(state)
         begin, end = state.stored_to, status.st_size
-        if begin >= end and not state.waiting:
+        if begin >= end:
+            job.lines += state.lines
+            job.records += state.records
             job.bytes += end
             return
         parser = self._parser(fd, status, state, job.format)
@@ -231,9 +290,11 @@ class Jobs:
         head = identity.head_of(fd)
         base = job.bytes + begin
         reader.progress = lambda position: job.advance(base + position - begin)
+        lines, records = state.lines, state.records
         reached = reader.straight(begin, end, read, ended=True, changes=checkpoint)
-        job.lines += reader.lines
-        job.records += reader.records
+        job.lines += lines + reader.lines
+        job.records += records + reader.records
+        job.added += reader.records
         job.bytes = base + reached - begin
         if reached < end:
             raise LogsError("The ingest was stopped.", hint="Ingest the file again: it goes on where it stopped.")
@@ -289,7 +350,10 @@ class Jobs:
         if pool is not None:
             pool.close()
 
-    def _fill(self, state: FileState, writers: Writers) -> None:
+    def _fill(self, state: FileState) -> None:
+        writers = self._fills.pop(state.file_id, None)
+        if writers is None:  # done already
+            return
         try:
             fd = identity.open_regular(state.path)
         except OSError as error:

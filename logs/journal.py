@@ -9,12 +9,14 @@ import shutil
 import subprocess
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 from logs.checkpoint import LIVE, FileState
 from logs.committer import Committer
 from logs.delivery import Delivery
 from logs.formats.structured import json_header, json_object
+from logs.lasting import Lasting
 from logs.record import LogRecord
 from logs.rows import Owner, Rows
 from logs.times import SECOND, TimeReader
@@ -56,7 +58,7 @@ class Journal:
         )
         self._command = command if command is not None else _found()
         self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._thread: Lasting | None = None
         self._child: subprocess.Popen[bytes] | None = None
         self._times = TimeReader(now)
         self.error: str | None = None
@@ -79,7 +81,7 @@ class Journal:
     def start(self) -> None:
         """Begin to follow, where there is something to follow."""
         if self._command is not None:
-            self._thread = threading.Thread(target=self._run, name="logs-journal", daemon=True)
+            self._thread = Lasting("logs-journal", self._run, stopping=self._stop, tell=partial(setattr, self, "error"))
             self._thread.start()
 
     def stop(self, deadline_s: float) -> None:

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import pyarrow as pa
@@ -18,6 +19,7 @@ from logs.follower import Follower, Surroundings
 from logs.formats import Registry
 from logs.jobs import Jobs
 from logs.journal import Journal
+from logs.lasting import Lasting
 from logs.record import LogRecord
 from logs.secrets import LineMask, masker_of, suspect_of
 from logs.settings import LogSettings
@@ -96,7 +98,7 @@ class LogService:
         self._lock = threading.RLock()
         self._stopping = threading.Event()
         self._found: list[Found] = []
-        self._threads: list[threading.Thread] = []
+        self._threads: list[Lasting] = []
         self._errors: dict[str, str] = {}
         self._mask = LineMask(mask, suspect if suspect is not None else suspect_of(mask))
         self._masker = masker_of(mask)
@@ -128,7 +130,7 @@ class LogService:
         if self.settings.journal:
             self._start_journal(journal)
         for name, work in (("logs-scan", self._scan), ("logs-tail", self._tail)):
-            thread = threading.Thread(target=work, name=name, daemon=True)
+            thread = Lasting(name, work, stopping=self._stopping, tell=partial(self._errors.__setitem__, name))
             thread.start()
             self._threads.append(thread)
 

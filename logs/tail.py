@@ -111,6 +111,11 @@ class FileTail:
         """How far the file has been read."""
         return self._seen
 
+    @property
+    def lines(self) -> int:
+        """Lines read so far; of a file whose older part nobody counted yet, of the newer part."""
+        return self._read.line_no - 1 + (len(self.parser.charset.starts(self._held, 0)) if self._held else 0)
+
     def begins(self, fd: int) -> bool:
         """Whether another open file has, at its beginning, all that has been read of this one."""
         start = self._seen - len(self._marker)

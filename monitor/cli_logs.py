@@ -184,13 +184,18 @@ def ingest(
         print("\r", end="", file=sys.stderr)
     if state.state == "failed":
         raise MonitorError(state.error or "the files could not be read", hint="`watchkeeper logs sources` says more")
-    done = {"lines": state.lines, "records": state.records, "bytes": state.bytes, "seconds": state.seconds}
+    done = {
+        "lines": state.lines,
+        "records": state.records,
+        "added": state.added,
+        "bytes": state.bytes,
+        "seconds": state.seconds,
+    }
     if as_json:
         print_json(done)
-    elif state.bytes and not state.lines:
-        print(f"nothing new: all {size(state.bytes)} were read before")
-    else:
-        print(f"{state.lines} lines, {state.records} records, {size(state.bytes)} in {state.seconds:.2f} s")
+        return
+    new = "" if state.added == state.records else f", {state.added or 'none'} of them new"
+    print(f"{state.lines} lines, {state.records} records{new}, {size(state.bytes)} in {state.seconds:.2f} s")
 
 
 @logs_app.command()

@@ -421,11 +421,12 @@ class IngestStarted(Shape):
 
 
 class IngestJob(Shape):
-    """How far a job is."""
+    """How far a job is. Lines, records and bytes are those of the files, whoever read them first; `added` are the records that this job stored."""
 
     state: Literal["running", "done", "failed"]
     lines: int
     records: int
+    added: int
     bytes: int
     seconds: float
     progress: float | None

@@ -61,10 +61,12 @@ def test_ingesting_again_adds_only_what_is_new(start: Start, tmp_path: Path) -> 
     path.write_bytes(lines(0, 100))
     watch = start()
     watch.ingest(path)
-    assert watch.ingest(path)["records"] == 0
+    again = watch.ingest(path)
+    assert (again["lines"], again["records"], again["added"]) == (100, 100, 0)
     with path.open("ab") as file:
         file.write(lines(100, 150))
-    assert watch.ingest(path)["records"] == 50
+    grown = watch.ingest(path)
+    assert (grown["lines"], grown["records"], grown["added"]) == (150, 150, 50)
     assert [record.line_no for record in watch.in_file_order()] == list(range(1, 151))
 
 
@@ -357,7 +359,7 @@ def test_ingest_of_one_file_again_and_again(start: Start, tmp_path: Path) -> Non
     (tmp_path / "link.log").symlink_to(path)
     watch = start()
     state = watch.ingest(path, path, tmp_path / "link.log")
-    assert (state["lines"], state["records"], state["progress"]) == (100, 100, 1.0)
+    assert (state["lines"], state["added"], state["progress"]) == (100, 100, 1.0)
     with path.open("ab") as file:
         job = watch.service.ingest([str(path)])
         for first in range(100, 2000, 100):
@@ -371,8 +373,38 @@ def test_ingest_of_one_file_again_and_again(start: Start, tmp_path: Path) -> Non
     followed.write_bytes(lines(2000, 2010))
     other = start(globs=(str(followed),), name="other")
     wait_until(lambda: len(other.records()) == 10)
-    assert other.ingest(followed)["records"] == 0
+    state = other.ingest(followed)
+    assert (state["lines"], state["records"], state["added"]) == (10, 10, 0)
     assert len(other.records()) == 10
+
+
+@pytest.mark.parametrize("end", [b"", b"2026-03-01 12:00:00,000 - app - INFO - no line end"])
+def test_ingest_of_a_followed_file_waits_for_all_of_it(start: Start, tmp_path: Path, end: bytes) -> None:
+    """A big file that is followed newest first is whole in the store when its ingest ends, and reported as it is."""
+    path = tmp_path / "app.log"
+    path.write_bytes(lines(0, 20_000) + end)
+    watch = start(globs=(str(path),), big_file_bytes=50_000, first_bytes=10_000)
+    wait_until(watch.records)
+    state = watch.ingest(path)
+    count = 20_000 + bool(end)
+    assert (state["state"], state["lines"], state["records"], state["added"]) == ("done", count, count, 0)
+    assert state["bytes"] == path.stat().st_size
+    assert len(watch.records()) == count
+
+
+def test_ingest_reads_the_older_part_of_what_is_not_followed_any_more(
+    start: Start, stop: Callable[[Any], None], tmp_path: Path
+) -> None:
+    """A file whose newest part alone was read before the watch ended, and that is followed no more, is completed by an ingest."""
+    path = tmp_path / "app.log"
+    path.write_bytes(lines(0, 20_000))
+    watch = start(globs=(str(path),), big_file_bytes=50_000, first_bytes=10_000)
+    watch.service._jobs.stop(5)  # nothing is backfilled
+    wait_until(watch.records)
+    stop(watch)
+    again = start()
+    assert again.ingest(path)["records"] == 20_000
+    assert [record.line_no for record in again.in_file_order()] == list(range(1, 20_001))
 
 
 def test_a_store_with_little_memory_takes_long_lines_in_smaller_parts(tmp_path: Path) -> None:

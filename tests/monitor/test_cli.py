@@ -115,7 +115,7 @@ def test_logs_ingest_search_count_sources(running_agent: Any, tmp_path: Path) ->
     )
     data = running_agent.data_dir
     done = answer("logs", "ingest", path, data_dir=data)
-    assert (done["lines"], done["records"], done["bytes"]) == (40, 40, path.stat().st_size)
+    assert (done["lines"], done["records"], done["added"], done["bytes"]) == (40, 40, 40, path.stat().st_size)
     assert done["seconds"] >= 0
     assert answer("logs", "search", "climark", "--count", data_dir=data) == {"count": 40}
     assert answer("logs", "search", "climark", "--level", "error", "--count", data_dir=data) == {"count": 10}
@@ -125,7 +125,7 @@ def test_logs_ingest_search_count_sources(running_agent: Any, tmp_path: Path) ->
     lines = wk("logs", "search", "climark", "--limit", "3", "--json", data_dir=data).stdout.splitlines()
     assert [json.loads(line)["message"] for line in lines] == ["climark 37", "climark 38", "climark 39"]
     assert any((s["path"] or "").endswith("cli.log") for s in answer("logs", "sources", data_dir=data)["sources"])
-    assert wk("logs", "ingest", path, data_dir=data).stdout.startswith("nothing new: all 1.7 kB")
+    assert wk("logs", "ingest", path, data_dir=data).stdout.startswith("40 lines, 40 records, none of them new, 1.7 kB")
 
 
 def test_a_time_without_a_zone_is_of_the_zone_of_who_asks(
