@@ -77,15 +77,13 @@ class Intake:
         self._own.measure()
         if tick.clock_step_s:
             log.warning("the wall clock was set by %+.3f s", tick.clock_step_s)
-        events = self._losses(info.host, tick, hole)
+        if losses := self._losses(info.host, tick, hole):
+            self._writer.note(losses)
         cpu, rss = self._watch_cost()
         self._writer.samples(
-            lambda: [
-                *rows.tick_changes(
-                    info.host, info.boot_id, tick, watch_cpu_pct=cpu, watch_rss=rss, births=self._births
-                ),
-                *events,
-            ]
+            lambda: rows.tick_changes(
+                info.host, info.boot_id, tick, watch_cpu_pct=cpu, watch_rss=rss, births=self._births
+            )
         )
         if self._unheard:
             self._unheard = False

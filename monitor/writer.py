@@ -54,9 +54,10 @@ class Commit:
 
 @dataclass(slots=True, eq=False)
 class Errand:
-    """Something else to do with the store on the writer's thread, such as retention."""
+    """Something else to do with the store on the writer's thread, such as retention; `kept` is done again when the store was full."""
 
     run: Callable[[Store], None]
+    kept: bool = False
 
 
 class StoreWriter:
@@ -135,13 +136,22 @@ class StoreWriter:
                 raise StoreError("the agent is ending", hint="")
             self._commits.append(item)
             self._wake.notify_all()
-        item.done.result()
+        while True:  # without a deadline: rows given up here could be stored all the same, and then come twice
+            try:
+                return item.done.result(RETRY_S)
+            except TimeoutError:
+                if not self._thread.is_alive() and not item.done.done():
+                    raise StoreError("the store's writer has ended", hint="") from None
 
-    def errand(self, run: Callable[[Store], None]) -> None:
-        """Do something with the store on the writer's thread, when nothing waits to be written."""
+    def errand(self, run: Callable[[Store], None], *, kept: bool = False) -> None:
+        """Do something with the store on the writer's thread, when nothing waits to be written; `kept`: again, when the store was full."""
         with self._wake:
-            self._errands.append(Errand(run))
+            self._errands.append(Errand(run, kept))
             self._wake.notify_all()
+
+    def note(self, changes: Sequence[Change]) -> None:
+        """Queue rows that nobody waits for and that must not fall out of the backlog, such as what tells of a loss; never blocks."""
+        self.errand(lambda store: store.write(changes), kept=True)
 
     # --- on the writer's thread
 
@@ -154,24 +164,42 @@ class StoreWriter:
                 healthy = self._clock() >= self._retry_at
                 due = stopping or (healthy and (self._sample_due() or bool(commits)))
                 samples = list(self._samples) if due else []
-                errand = self._errands.popleft() if self._errands and not commits and not samples else None
+                errand = self._errands.popleft() if self._errand_due() and not commits and not samples else None
                 self._wake.notify_all()
-            if not (commits and samples and self._write_together(commits, samples)):
-                if commits:
-                    self._write_commits(commits)
-                if samples:
-                    self._write_samples(samples)
-            if errand is not None:
-                self._do(errand)
-            if stopping and not self._commits:
+            try:
+                self._write(commits, samples)
+                if errand is not None:
+                    self._do(errand)
+            except Exception as error:
+                log.exception("the store's writer met an error nobody thought of, and goes on")
+                self._retry_at = self._clock() + RETRY_S
+                for item in commits:
+                    if not item.done.done():
+                        item.done.set_exception(_meant(error))
+            if stopping and not self._commits and not self._notes_left():
                 return
+
+    def _notes_left(self) -> bool:
+        """Whether something that must not be lost can still be written."""
+        return self.state == "ok" and any(errand.kept for errand in self._errands)
+
+    def _write(self, commits: list[Commit], samples: list[Samples]) -> None:
+        if commits and samples and self._write_together(commits, samples):
+            return
+        if commits:
+            self._write_commits(commits)
+        if samples:
+            self._write_samples(samples)
 
     def _sample_due(self) -> bool:
         now = self._clock()
         return bool(self._samples) and now >= self._retry_at and now >= self._samples[0].since + self._batch_s
 
+    def _errand_due(self) -> bool:
+        return bool(self._errands) and (not self._errands[0].kept or self._clock() >= self._retry_at)
+
     def _something_to_do(self) -> bool:
-        return self._stopping or self._sample_due() or bool(self._commits) or bool(self._errands)
+        return self._stopping or self._sample_due() or bool(self._commits) or self._errand_due()
 
     def _until_due(self) -> float:
         """Seconds to sleep at most: until the oldest sample is due, or a while."""
@@ -271,6 +299,9 @@ class StoreWriter:
             errand.run(self._store)
         except StoreFull as error:
             self._full(error)
+            if errand.kept:
+                with self._wake:
+                    self._errands.appendleft(errand)
         except WRONG:
             log.exception("upkeep of the store failed")
 

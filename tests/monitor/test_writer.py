@@ -11,6 +11,7 @@ import pytest
 from monitor.errors import StoreError, StoreFull
 from monitor.store import Append, Change, Store, open_store
 from monitor.writer import StoreWriter
+from tests.conftest import wait_for
 
 
 class Watched:
@@ -182,3 +183,42 @@ def test_a_full_store_keeps_a_bounded_backlog(
     assert writer.state == "ok"
     assert writer.stop()
     assert stored(watched) == (3, 0)
+
+
+def test_what_tells_of_a_loss_outlives_a_full_store(watched: Watched, tmp_path: Path) -> None:
+    """A note waits behind no backlog and falls out of none: it is stored when there is room, or at the end."""
+    clock = Clock()
+    writer = writer_of(watched, tmp_path, backlog=2, batch_s=0.0, clock=clock)
+    watched.full = True
+    writer.note([event("lost")])
+    for second in range(10):
+        writer.samples(lambda second=second: [row(second)])
+    wait_for(lambda: writer.state == "full")
+    assert writer.dropped >= 7
+    watched.full = False
+    clock.now += 2
+    wait_for(lambda: stored(watched)[1] == 1)
+    writer.note([event("lost again")])
+    assert writer.stop(20)
+    assert stored(watched)[1] == 2
+
+
+def test_an_error_nobody_thought_of_ends_no_watch(
+    watched: Watched, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whoever waits for rows is told, the log has the traceback, and the next rows are stored."""
+    writer = writer_of(watched, tmp_path)
+
+    class Odd:
+        """Rows that break in a way that rows do not."""
+
+        @property
+        def rows(self) -> str:
+            raise RuntimeError("unheard of")
+
+    with pytest.raises(StoreError, match="unheard of"):
+        writer.commit([Odd()])  # type: ignore[list-item] # that is the point
+    writer.commit([event("later")])
+    assert stored(watched)[1] == 1
+    assert "RuntimeError" in caplog.text
+    writer.stop(20)
