@@ -12,10 +12,12 @@ from monitor.store.changes import apply, forget, table_columns
 from monitor.store.engine import Engine, translate, wrong_query
 from monitor.store.guard import check_reading
 from monitor.store.interface import Change, ParamValue, StoreInfo
+from monitor.store.memory_watch import MemoryWatch
 from monitor.store.migrate import schema_version
 from monitor.store.retention import Ages, Retention
 from monitor.store.rollup import Rollups
 from monitor.store.settle import Settling
+from monitor.store.sizes import check_sizes
 from monitor.store.statements import Statements
 from monitor.store.stop import Stop
 
@@ -111,9 +113,23 @@ class DuckStore:
         """`select`, cancelled when `stop` is said."""
 
         def run(cursor: duckdb.DuckDBPyConnection) -> pa.Table:
-            return _first_rows(cursor, check_reading(cursor, sql), limit)
+            statement = check_reading(cursor, sql)
+            check_sizes(cursor, statement)
+            return _first_rows(cursor, statement, limit)
 
-        return self._read(run, deadline_s, stop)
+        watch, ended = MemoryWatch(self._engine.memory_limit_bytes + MOST_BYTES), Stop()
+        try:
+            with (stop or Stop()).ends(ended.say), watch.ends(ended.say):
+                if stop is not None and stop.said:
+                    ended.say()
+                return self._read(run, deadline_s, ended)
+        except QueryError as error:
+            if not watch.passed:
+                raise
+            raise QueryError(
+                f"The query took more than {watch.most_bytes // 1_000_000} MB of memory and was stopped.",
+                hint="Ask for fewer rows, or shorter values.",
+            ) from error
 
     def until(self, stop: Stop) -> "Asking":
         """See `Store.until`."""

@@ -57,6 +57,7 @@ class Engine:
         """Bytes at the end of the log that could not be read at the last opening."""
         self.wal_kept = ""
         """The name of the file that keeps them."""
+        self.memory_limit_bytes = memory_limit_mb * 1_000_000
         self._wal_kib = wal_bytes // 1024
         self._config: dict[str, str | bool | int | float | list[str]] = {
             "threads": threads,

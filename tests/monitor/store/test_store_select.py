@@ -8,6 +8,7 @@ import pytest
 
 from monitor.errors import QueryError
 from monitor.store import Store
+from monitor.store.memory_watch import LOOK_S, MemoryWatch
 from monitor.store.stop import Stop
 
 FORBIDDEN = [
@@ -103,11 +104,70 @@ def test_a_huge_answer_is_cut_without_being_made(store: Store) -> None:
 
 
 def test_an_answer_of_too_many_bytes_is_refused(store: Store) -> None:
-    """One value of hundreds of millions of characters is no answer; the store goes on."""
+    """Rows of hundreds of millions of characters in all are no answer; the store goes on."""
     with pytest.raises(QueryError, match="more than") as caught:
-        store.select("SELECT repeat('x', 300_000_000) AS a")
+        store.select("SELECT repeat('x', 100_000) AS a FROM range(3000)")
     assert caught.value.hint
     assert store.select("SELECT 1 AS a").num_rows == 1
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT repeat('x', 4e9)",
+        "SELECT 1 WHERE length('x'.repeat(4_000_000_000)) > 1",
+        "SELECT repeat('x', n) FROM (SELECT 4000000000 AS n)",
+        "SELECT lpad('x', -(-4000000000), 'y')",
+        "WITH a AS (SELECT list_sort(range(4000000000)) AS l) SELECT len(l) FROM a",
+        "SELECT generate_series(1, 1000000000)",
+        "SELECT printf('%4000000000d', 1)",
+        "SELECT format('{:>4000000000}', 'x')",
+        "SELECT printf('%*d', 4000000000, 1)",
+        "EXPLAIN ANALYZE SELECT repeat('x', 4e9)",
+        "SELECT * FROM (SELECT max(x) FROM range(9) t(x) GROUP BY RPAD('x', 10 ** 9, 'y'))",
+    ],
+)
+def test_a_value_of_any_length_is_refused_before_it_is_made(store: Store, sql: str) -> None:
+    """What would take gigabytes in one call, which nothing can interrupt, is not begun."""
+    with pytest.raises(QueryError, match="any length") as caught:
+        store.select(sql, deadline_s=20)
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT repeat('-', 40) || lpad('7', 3, '0') || printf('%05.2f', 1.5) || format('{:>8}', 'x') AS a",
+        "SELECT count(*) AS a FROM range(1000000)",
+        "SELECT unnest(range(3)) AS a",
+        "EXPLAIN ANALYZE SELECT repeat('x', 10)",
+    ],
+)
+def test_a_value_of_a_known_length_is_made(store: Store, sql: str) -> None:
+    """The same functions do what people need them for."""
+    assert store.select(sql).num_rows >= 1
+
+
+def test_a_value_that_grows_is_stopped(store: Store) -> None:
+    """A text that doubles in every round ends with a sentence before it has taken all memory, and the store answers on."""
+    doubling = "WITH RECURSIVE t AS (SELECT 'x' AS s UNION ALL SELECT s || s FROM t) SELECT max(length(s)) FROM t"
+    with pytest.raises(QueryError) as caught:
+        store.select(doubling, deadline_s=60)
+    assert caught.value.hint
+    assert store.select("SELECT 1 AS a").num_rows == 1
+
+
+def test_a_query_that_takes_too_much_memory_is_stopped() -> None:
+    """The watch ends what grows too much and nothing else, and goes with the query."""
+    taken, ended = [1000], threading.Event()
+    watch = MemoryWatch(500, taken=lambda: taken[0])
+    with watch.ends(ended.set):
+        taken[0] = 1500
+        assert not ended.wait(3 * LOOK_S)
+        taken[0] = 1501
+        assert ended.wait(20)
+    assert watch.passed
+    assert "memory-watch" not in {thread.name for thread in threading.enumerate()}
 
 
 def test_a_slow_query_is_stopped_and_others_go_on(store: Store) -> None:
