@@ -77,6 +77,10 @@ class LogFilter:
                 f"The text to search is longer than {_MAX_TEXT} characters.", hint="Search for a part of it."
             )
         regex = _flag(given, "regex")
+        since = parse_time(given["since"], now) if given.get("since") else None
+        until = parse_time(given["until"], now) if given.get("until") else None
+        if since is not None and until is not None and since > until:
+            raise LogsError("The time range ends before it begins.", hint="Swap its two ends, or leave one out.")
         return cls(
             text=text.replace("\0", "\ufffd"),
             regex=regex,
@@ -87,8 +91,8 @@ class LogFilter:
             sources=tuple(name.strip() for name in given.get("source", "").split(",") if name.strip()),
             pid=_number(given, "pid", 1 << 31),
             run=_number(given, "run", _MAX_RUN),
-            since=parse_time(given["since"], now) if given.get("since") else None,
-            until=parse_time(given["until"], now) if given.get("until") else None,
+            since=since,
+            until=until,
         )
 
     def matches(self, record: LogRecord) -> bool:  # noqa: PLR0911 - one rule a line

@@ -209,7 +209,10 @@ def _print_status(whole: dict[str, Any]) -> None:
     word = paint("well", GREEN) if well else paint("in trouble", RED)
     board = whole["dashboard"]
     lines = [
-        ("watch", f"{word}, agent {whole['agent']['pid']} since {iso(whole['started'])}"),
+        (
+            "watch",
+            f"{word}, agent {whole['agent']['pid']} since {(iso(whole['started']) or '?')[:19].replace('T', ' ')}",
+        ),
         ("dashboard", f"{board['url']} (process {board['pid']})" if board["pid"] else "not running"),
         ("sampler", f"{sampler['state']}, process {sampler['pid']}, {sampler['restarts']} restarts"),
         (

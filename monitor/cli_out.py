@@ -4,11 +4,12 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
-from typing import Any, TextIO
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, TextIO
 
 from monitor.errors import MonitorError
 
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 BOLD, DIM, RED, GREEN, YELLOW = "1", "2", "31", "32", "33"
 
 
@@ -52,10 +53,10 @@ def print_table(titles: Sequence[str], rows: Iterable[Sequence[str]], *, right: 
 
 
 def iso(us: int | None) -> str | None:
-    """Microseconds since the epoch as ISO 8601 in the local zone, with its offset."""
+    """Microseconds since the epoch as ISO 8601 in the local zone, with its offset, to the microsecond."""
     if us is None:
         return None
-    return datetime.fromtimestamp(us / 1e6, UTC).astimezone().isoformat(timespec="milliseconds")
+    return (_EPOCH + timedelta(microseconds=us)).astimezone().isoformat(timespec="microseconds")
 
 
 def size(value: float | None) -> str:

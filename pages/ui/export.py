@@ -1,8 +1,10 @@
-"""Records of a filter as a file: JSON lines or CSV, newest first fetched, oldest first written, bounded."""
+"""Records of a filter as a file: JSON lines or CSV, newest first fetched, oldest first written, bounded. Times are ISO 8601, UTC, to the microsecond."""
 
 import csv
 import io
+import json
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from monitor.client import Client
@@ -12,6 +14,7 @@ MOST: Final = 100_000
 """Records in one file; the newest of the filter."""
 PAGE: Final = 2000
 COLUMNS: Final = ("id", "ts", "level", "source", "logger", "pid", "run", "line_no", "message")
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -22,7 +25,10 @@ def json_lines(client: Client, filters: Mapping[str, Any], most: int = MOST) -> 
         AgentUnreachable, AgentRefused: see `monitor.client`.
     """
     pages = [
-        b"".join(record.model_dump_json().encode() + b"\n" for record in page) for page in _pages(client, filters, most)
+        b"".join(
+            json.dumps(_values(record), ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n" for record in page
+        )
+        for page in _pages(client, filters, most)
     ]
     return b"".join(reversed(pages))
 
@@ -57,9 +63,15 @@ def _rows(page: list[Record]) -> str:
     out = io.StringIO(newline="")
     writer = csv.writer(out)
     for record in page:
-        values = record.model_dump(mode="json")
+        values = _values(record)
         writer.writerow([_cell(values[name]) for name in COLUMNS])
     return out.getvalue()
+
+
+def _values(record: Record) -> dict[str, Any]:
+    """The record with a time that a person and every program can read."""
+    moment = _EPOCH + timedelta(microseconds=record.ts)
+    return record.model_dump(mode="json") | {"ts": moment.isoformat(timespec="microseconds")}
 
 
 def _cell(value: object) -> object:

@@ -43,13 +43,20 @@ class Pages(Client):
 def test_json_lines_hold_every_record_once_and_in_order() -> None:
     """Pages are fetched newest first and written oldest first."""
     text = export.json_lines(Pages(4500), {}).decode()
-    assert [json.loads(line)["ts"] for line in text.splitlines()] == list(range(4500))
+    assert [json.loads(line)["pos"] for line in text.splitlines()] == list(range(4500))
+
+
+def test_times_are_read_by_people_and_programs() -> None:
+    """Both kinds of file hold ISO 8601 with the offset, to the microsecond."""
+    line = json.loads(export.json_lines(Pages(8), {}).decode().splitlines()[7])
+    (*_, row) = csv.DictReader(io.StringIO(export.csv_text(Pages(8), {}).decode(), newline=""))
+    assert line["ts"] == row["ts"] == "1970-01-01T00:00:00.000007+00:00"
 
 
 def test_a_download_is_bounded_to_the_newest() -> None:
     """More than the bound is cut at the old end."""
     text = export.json_lines(Pages(4500), {}, most=2500).decode()
-    assert [json.loads(line)["ts"] for line in text.splitlines()] == list(range(2000, 4500))
+    assert [json.loads(line)["pos"] for line in text.splitlines()] == list(range(2000, 4500))
 
 
 def test_an_empty_view_is_an_empty_file() -> None:
