@@ -60,13 +60,13 @@ def iso(us: int | None) -> str | None:
 
 
 def size(value: float | None) -> str:
-    """Bytes in a unit that fits."""
+    """Bytes in powers of 1024, as the pages write them: `41.2 GiB`."""
     if value is None:
         return "-"
-    for unit in ("B", "kB", "MB", "GB", "TB"):
-        if abs(value) < 1000 or unit == "TB":
+    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
+        if abs(value) < 1024 or unit == "TiB":
             return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
-        value /= 1000
+        value /= 1024
     return "-"
 
 

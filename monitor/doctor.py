@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from monitor.cli_out import size
 from monitor.client import Client
 from monitor.errors import AgentUnreachable, ConfigError, MonitorError
 from monitor.settings import Settings, load_settings
@@ -132,7 +133,7 @@ def _store(data_dir: Path) -> Check:
         )
     if not files:
         return Check("store", "ok", "none yet; made at the first start")
-    return Check("store", "ok", ", ".join(f"{f.name} {f.stat().st_size / 1e6:.1f} MB" for f in files))
+    return Check("store", "ok", ", ".join(f"{f.name} {size(f.stat().st_size)}" for f in files))
 
 
 def _agent(data_dir: Path) -> Check:

@@ -170,7 +170,10 @@ def test_a_run_and_its_series(api: Client, sleeper: Any, wait_for: Wait) -> None
     sleeper.wait()
     ended = wait_for(lambda: (r := api.run(found.run)).end_ts and r, what="its end is stored")
     assert ended.pid == sleeper.pid
-    assert ended.rss is None or ended.rss > 0
+    assert ended.peak_rss is not None
+    assert ended.peak_rss >= (ended.rss or 1)
+    assert ended.cpu_seconds is not None
+    assert 0 <= ended.cpu_seconds < 60
 
 
 def test_a_run_that_came_and_went_is_known_at_once(api: Client, wait_for: Wait) -> None:

@@ -125,7 +125,9 @@ def test_logs_ingest_search_count_sources(running_agent: Any, tmp_path: Path) ->
     lines = wk("logs", "search", "climark", "--limit", "3", "--json", data_dir=data).stdout.splitlines()
     assert [json.loads(line)["message"] for line in lines] == ["climark 37", "climark 38", "climark 39"]
     assert any((s["path"] or "").endswith("cli.log") for s in answer("logs", "sources", data_dir=data)["sources"])
-    assert wk("logs", "ingest", path, data_dir=data).stdout.startswith("40 lines, 40 records, none of them new, 1.7 kB")
+    assert wk("logs", "ingest", path, data_dir=data).stdout.startswith(
+        "40 lines, 40 records, none of them new, 1.7 KiB"
+    )
 
 
 def test_a_time_without_a_zone_is_of_the_zone_of_who_asks(
