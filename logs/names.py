@@ -44,9 +44,12 @@ _VAGUE: Final = frozenset(
 
 
 def base_path(path: str) -> str:
-    """The path that the file has when it is written to: without the numbers that rotation adds."""
+    """The path that the file has when it is written to: without the numbers that rotation adds, behind the suffix (`app.log.1`) or before it (`app-2026-03-01.log`)."""
     folder, name = os.path.split(path)
-    base = _ROTATED.sub("", _SUFFIX.sub("", name) if _ROTATED.search(_SUFFIX.sub("", name)) else name)
+    suffix = _SUFFIX.search(name)
+    stem, end = (name[: suffix.start()], suffix.group()) if suffix else (name, "")
+    base = _ROTATED.sub("", stem)
+    base = base and base + end
     return os.path.join(folder, base or name)  # noqa: PTH118 - texts, not files
 
 

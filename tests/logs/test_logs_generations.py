@@ -3,6 +3,9 @@
 import os
 from pathlib import Path
 
+import pytest
+
+from logs.names import SourceNames
 from logs.rotation import written_since
 
 SINCE = 1_770_000_000_000_000
@@ -25,6 +28,20 @@ def test_only_what_was_written_since_the_last_look_was_missed(tmp_path: Path) ->
     place(tmp_path, "other.log.1", 5)
     newer, older = place(tmp_path, "app.log.1", 4), place(tmp_path, "app.log-20260301", 2)
     assert [found for found, _ in written_since(path, SINCE)] == [older, newer]
+
+
+@pytest.mark.parametrize(
+    "generation",
+    ["app-2026-03-01.log", "app.2026-03-01.log", "app.1.log", "app.log.2026-03-01_10", "app-20260301-1015.log"],
+)
+def test_generations_have_their_number_before_or_behind_the_suffix(tmp_path: Path, generation: str) -> None:
+    """Whatever scheme a logger names them by, they are forms of the one log that is written to, and bear its name."""
+    path, missed = place(tmp_path, "app.log", 9), place(tmp_path, generation, 2)
+    place(tmp_path, "app.txt", 3)
+    place(tmp_path, "apple-2026-03-01.log", 3)
+    assert [found for found, _ in written_since(path, SINCE)] == [missed]
+    names = SourceNames()
+    assert names.name(missed) == names.name(path) == "app"
 
 
 def test_a_folder_that_is_gone_holds_nothing(tmp_path: Path) -> None:
