@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from logs.errors import LogsError
     from logs.filters import LogFilter, parse_time
     from logs.formats import Registry
+    from logs.formats.forced import check_forced
     from logs.parse import parse_file
     from logs.record import LogRecord, record_detail, record_json
     from logs.service import LogService, SourceState
@@ -25,6 +26,7 @@ __all__ = [
     "LogsError",
     "Registry",
     "SourceState",
+    "check_forced",
     "parse_file",
     "parse_time",
     "record_detail",
@@ -39,6 +41,7 @@ _WHERE: Final = {
     "LogsError": "errors",
     "Registry": "formats",
     "SourceState": "service",
+    "check_forced": "formats.forced",
     "parse_file": "parse",
     "parse_time": "filters",
     "record_detail": "record",

@@ -17,6 +17,7 @@ from logs.committer import Committer
 from logs.delivery import Delivery
 from logs.discovery import Found
 from logs.formats import Registry
+from logs.formats.forced import ForcedFormats
 from logs.names import SourceNames
 from logs.numbering import numbers_at
 from logs.parser import BlockParser
@@ -56,12 +57,13 @@ class Surroundings:
     unnumbered: Callable[[int], list[int]]
     """Positions of (file_id)'s rows without a line number, ascending."""
     registry: Registry
+    forced: ForcedFormats
     masker: Masker | None = None
     """What `mask` does, so that another process can do the same; None when it is some function."""
 
-    def live_parser(self, written: Callable[[], int] | None = None) -> BlockParser:
+    def live_parser(self, path: str, written: Callable[[], int] | None = None) -> BlockParser:
         """A parser for lines that are being written; `written` says when the file last was (µs), which years and days are guessed from."""
-        return BlockParser(self.registry, TimeReader(written or self.now), self.mask)
+        return BlockParser(self.registry, TimeReader(written or self.now), self.mask, self.forced.of(path))
 
 
 class Follower:
@@ -140,7 +142,7 @@ class Follower:
         writers = Writers(around.run_of_pid, around.now, lambda: holders_of(*key))
         writers.update(found.pids)
         written = Written(status.st_mtime_ns // 1000)
-        parser = around.live_parser(lambda: written.us)
+        parser = around.live_parser(found.path, lambda: written.us)
         parser.charset = charset_of(identity.read_at(fd, 2, 0))
         if state.format:
             parser.prefer(state.format)
@@ -219,7 +221,7 @@ class Follower:
                 copied.source,
             )
         elif status.st_size > around.settings.big_file_bytes and charset_of(identity.read_at(fd, 2, 0)) is UTF8:
-            start = self._newest_part(fd, status.st_size)
+            start = self._newest_part(fd, found.path, status.st_size)
             state.stored_to = state.backfill_from = start
             state.marker_hash = identity.marker_of(fd, start)
             state.state = BACKFILLING if start else LIVE
@@ -279,9 +281,9 @@ class Follower:
             change = Upsert("log_records", pa.table(rows), ("file_id", "pos"))
             self.around.committer.put(Delivery(state, extra=[change]))
 
-    def _newest_part(self, fd: int, size: int) -> int:
+    def _newest_part(self, fd: int, path: str, size: int) -> int:
         """Where the newest part of a big file begins: at a record."""
-        parser = self.around.live_parser()
+        parser = self.around.live_parser(path)
         parser.learn(identity.read_at(fd, 65536, 0))
         return boundary_before(fd, parser, size, 0, self.around.settings.first_bytes)
 
@@ -402,6 +404,17 @@ class Follower:
         self._idle.pop(key, None)
         if state is not None:
             self.around.committer.put(Delivery(tail.state, changes={"state": state}))
+
+    def reread_formats(self) -> None:
+        """Other formats were named for files: what comes from now on is read by them."""
+        for tail in self.tails.values():
+            forced = self.around.forced.of(tail.path)
+            if forced is not None or tail.parser.forced_name is not None:
+                tail.read_by(self._parser_for(tail))
+
+    def _parser_for(self, tail: FileTail) -> BlockParser:
+        written = tail.written
+        return self.around.live_parser(tail.path, lambda: written.us)
 
     def release(self, key: tuple[int, int]) -> None:
         """Follow this file no longer."""

@@ -316,11 +316,10 @@ class Jobs:
     def _parser(self, fd: int, status: os.stat_result, state: FileState, forced: str | None) -> BlockParser:
         mtime = status.st_mtime_ns // 1000
         registry = self._around.registry
-        parser = BlockParser(
-            registry, TimeReader(lambda: mtime), self._around.mask, registry.named(forced) if forced else None
-        )
+        formats = registry.named(forced) if forced else self._around.forced.of(state.path)
+        parser = BlockParser(registry, TimeReader(lambda: mtime), self._around.mask, formats)
         parser.charset = charset_of(identity.read_at(fd, 2, 0))
-        if state.format and not forced:
+        if state.format:
             parser.prefer(state.format)
         if not parser.settled:
             parser.learn(identity.read_at(fd, 65536, 0))

@@ -17,6 +17,7 @@ from logs.discovery import Discovery, Found
 from logs.errors import LogsError
 from logs.follower import Follower, Surroundings
 from logs.formats import Registry
+from logs.formats.forced import ForcedFormats
 from logs.jobs import Jobs
 from logs.journal import Journal
 from logs.lasting import Lasting
@@ -154,6 +155,7 @@ class LogService:
             self._around = self._surroundings(settings)
             self._follower.around = self._around
             self._discovery = self._new_discovery(settings)
+            self._follower.reread_formats()
             for key, tail in list(self._follower.tails.items()):
                 if self._discovery.excludes(tail.path):
                     self._follower.release(key)
@@ -218,7 +220,12 @@ class LogService:
         """`{"sources", "files", "records", "backfilling", "missed_bytes", "waiting", "errors"}` for the status; `waiting` says why records cannot be stored now, and is empty else."""
         with self._lock:
             states = list(self._follower.states.values())
-            errors = [*self._errors.values(), *self._follower.errors.values(), *self._jobs.errors.values()]
+            errors = [
+                *self._errors.values(),
+                *self._around.forced.errors.values(),
+                *self._follower.errors.values(),
+                *self._jobs.errors.values(),
+            ]
             files = len(self._follower.tails)
         journal = self._journal
         if journal is not None and journal.error:
@@ -301,6 +308,7 @@ class LogService:
         return Surroundings(
             host=self._host, settings=settings, committer=self._committer, now=self._now, mask=self._mask, run_of_pid=self._run_of_pid, show=self._show,
             rows_behind=lambda file_id, position: bool(positions(file_id, position)), positions_behind=positions, unnumbered=unnumbered, registry=self._registry,
+            forced=ForcedFormats(settings.formats, self._registry),
             masker=self._masker,
         )  # fmt: skip
 

@@ -14,6 +14,7 @@ class LogSettings:
         journal: follow the systemd journal where there is one.
         globs: further files, as patterns of paths (`~` and `**` allowed).
         exclude: patterns of paths that are never read.
+        formats: `GLOB=FORMAT`, for files whose format is not to be found out.
         poll_s: how often a file that grows is looked at, seconds.
         scan_s: how often new files are looked for, seconds.
         commit_s: how long records wait to be stored together, seconds.
@@ -27,6 +28,7 @@ class LogSettings:
     journal: bool = True
     globs: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
+    formats: tuple[str, ...] = ()
     poll_s: float = 0.1
     scan_s: float = 2.0
     commit_s: float = 0.25

@@ -140,6 +140,12 @@ class FileTail:
         finally:
             os.close(fd)
 
+    def read_by(self, parser: BlockParser) -> None:
+        """Take the lines apart in another way from now on; the open record is done first, as it was understood."""
+        self._settle(now=True)
+        parser.charset = self.parser.charset
+        self.parser = parser
+
     @property
     def opened_at(self) -> int:
         """Where the open record begins."""

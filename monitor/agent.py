@@ -312,7 +312,11 @@ class Agent:
     def _log_settings(self) -> "logs.LogSettings":
         s = self.settings.logs
         return logs.LogSettings(
-            discover=s.discover, journal=s.journal, globs=tuple(s.globs), exclude=(*s.exclude, f"{self.data_dir}/*")
+            discover=s.discover,
+            journal=s.journal,
+            globs=tuple(s.globs),
+            exclude=(*s.exclude, f"{self.data_dir}/*"),
+            formats=tuple(s.formats),
         )
 
     def _own_pids(self) -> set[int]:

@@ -65,6 +65,7 @@ def set_value(
     as_json: Json = False,
 ) -> None:
     """Change a setting in the file; a running watch applies it at once where it can."""
+    from logs import check_forced
     from monitor.client import Client
     from monitor.settings import load_settings, parse_list
 
@@ -78,6 +79,8 @@ def set_value(
     except AgentUnreachable:
         answer = None
     if answer is None:
+        if key == "logs.formats" and isinstance(plain, list):
+            check_forced(plain)
         found.save({key: plain})
         where = "the file"
     waits = answer is not None and key in answer.restart_needed

@@ -144,6 +144,24 @@ class LogSettings(_Section):
     exclude: Annotated[
         list[str], Field(description="Files never to follow, as patterns of absolute paths.", json_schema_extra=_meta())
     ] = []
+    formats: Annotated[
+        list[str],
+        Field(
+            description="Formats of files that are not understood by themselves, as PATTERN=FORMAT, such as /srv/app/*.log=logfmt.",
+            json_schema_extra=_meta(),
+        ),
+    ] = []
+
+    @field_validator("formats")
+    @classmethod
+    def _pairs(cls, lines: list[str]) -> list[str]:
+        for line in lines:
+            pattern, sign, name = line.rpartition("=")
+            if not (sign and pattern.strip() and name.strip()):
+                msg = f"{line!r} is not of the form PATTERN=FORMAT"
+                raise ValueError(msg)
+        cls._absolute([line.rpartition("=")[0].strip() for line in lines])
+        return lines
 
     @field_validator("globs", "exclude")
     @classmethod

@@ -1,5 +1,7 @@
 """Formats: name, time, level, logger, pid and message of sample lines, as programs write them."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -9,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import logs
-from logs import LogsError
+from logs import LogsError, check_forced
 from logs.formats import Registry
 from logs.times import TimeReader
+from tests.logs.conftest import Watch, wait_until
 
 NOW = int(datetime(2026, 3, 5, 12, 0, 0, tzinfo=UTC).timestamp() * 1_000_000)
 UTC_TIME = "2026-03-01T10:11:12+00:00"
@@ -170,3 +173,36 @@ def test_a_year_is_guessed_backwards() -> None:
     assert datetime.fromtimestamp(december / 1e6).year == 2026  # noqa: DTZ006 - a local time was read
     assert leap is not None
     assert datetime.fromtimestamp(leap / 1e6).year == 2024  # noqa: DTZ006
+
+
+def test_a_person_names_the_format_of_followed_files(start: Callable[..., Watch], tmp_path: Path) -> None:
+    """A named format is used from the first line on, also by an ingest; other files are left to their own; a changed name holds from the next line on."""
+    mine, other = tmp_path / "mine.log", tmp_path / "other.log"
+    line = b"time=2026-03-01T10:00:00Z level=warn msg=first\n"
+    mine.write_bytes(line)
+    other.write_bytes(line)
+    watch = start((str(tmp_path / "*.log"),), formats=(f"{tmp_path}/mine*=plain",))
+    wait_until(lambda: len(watch.records()) == 2)
+    assert {record.source: record.format for record in watch.records()} == {"mine": "plain", "other": "logfmt"}
+    assert watch.messages(source="mine") == [line.decode().strip()]
+    watch.service.configure(replace(watch.service.settings, formats=(f"{tmp_path}/mine*=logfmt",)))
+    with mine.open("ab") as file:
+        file.write(line.replace(b"first", b"second"))
+    wait_until(lambda: watch.messages(source="mine")[-1] == "second")
+    kept = tmp_path / "mine2.old"
+    kept.write_bytes(line)
+    watch.service.configure(replace(watch.service.settings, formats=(f"{tmp_path}/mine*=plain",)))
+    watch.ingest(kept)
+    assert {record.format for record in watch.records(source="mine2*")} == {"plain"}
+
+
+def test_a_format_that_is_none_is_told(start: Callable[..., Watch], tmp_path: Path) -> None:
+    """The check before it is saved names the known ones; a file that was changed by hand is told in the status, and the rest is read."""
+    with pytest.raises(LogsError, match="Known: "):
+        check_forced(["/x/*=klingon"])
+    check_forced(["/x/*=json", "~/a=b.log=plain"])
+    path = tmp_path / "a.log"
+    path.write_bytes(b"2026-03-01 10:00:00,000 INFO a: x\n")
+    watch = start((str(path),), formats=("*=klingon",))
+    wait_until(watch.records)
+    assert any("klingon" in error for error in watch.service.health()["errors"])

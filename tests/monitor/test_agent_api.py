@@ -300,6 +300,9 @@ def test_settings_are_checked_saved_and_applied(api: Client, running_agent: Any)
     assert "check_s = 20.0" in text
     with pytest.raises(Refused):
         api.save_settings({"auth.users": []})
+    with pytest.raises(Refused, match="klingon") as caught:
+        api.save_settings({"logs.formats": ["/srv/*.log=klingon"]})
+    assert set(caught.value.problems) == {"logs.formats"}
 
 
 def test_query_is_read_only(api: Client, wait_for: Wait) -> None:

@@ -151,3 +151,10 @@ def test_any_value_is_taken_or_refused(changes: dict[str, Any]) -> None:
     with contextlib.suppress(SettingsError):
         found = load_settings(None, changes, {})
         assert all(found.origin(key) == "option" for key, value in changes.items() if value is not None)
+
+
+@pytest.mark.parametrize("line", ["plain", "/x/*.log=", "=plain", "x.log=plain"])
+def test_a_format_is_named_for_a_path(tmp_path: Path, line: str) -> None:
+    """Lines that are no PATTERN=FORMAT of an absolute path are refused with what they should be."""
+    with pytest.raises(SettingsError, match=r"PATTERN=FORMAT|absolute"):
+        load_settings(tmp_path / "none.toml").save({"logs.formats": [line]})
