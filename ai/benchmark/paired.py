@@ -73,6 +73,12 @@ class PairedComparison:
     items: int
     shown: bool
     """Whether a difference is shown at the level of the interval."""
+    level: float = 0.95
+
+    @property
+    def too_few(self) -> bool:
+        """Whether no difference could be shown with so few items, however big: of 2ⁿ ways to swap them, two are as extreme as any."""
+        return 2 / 2**self.items > 1 - self.level
 
 
 def compare_paired(first: Sequence[float], second: Sequence[float], *, level: float = 0.95) -> PairedComparison:
@@ -86,4 +92,6 @@ def compare_paired(first: Sequence[float], second: Sequence[float], *, level: fl
         raise ValueError(msg)
     differences = [a - b for a, b in zip(first, second, strict=True)]
     p_value = paired_permutation(differences)
-    return PairedComparison(bootstrap_interval(differences, level=level), p_value, len(first), p_value <= 1 - level)
+    return PairedComparison(
+        bootstrap_interval(differences, level=level), p_value, len(first), p_value <= 1 - level, level
+    )

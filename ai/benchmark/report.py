@@ -178,7 +178,13 @@ def _told(report: BenchmarkReport, comparison: Comparison) -> str:
         parts.append(f"It takes {amount} memory at its peak.")
     if mine.quality and theirs.quality and len(mine.quality.per_item) == len(theirs.quality.per_item) > 0:
         paired = compare_paired(mine.quality.per_item, theirs.quality.per_item)
-        shown = "a difference is shown" if paired.shown else "no difference shown"
+        shown = (
+            "a difference is shown"
+            if paired.shown
+            else "too few to show one"
+            if paired.too_few
+            else "no difference shown"
+        )
         parts.append(
             f"F1 {mine.quality.f1_micro:.2f} against {theirs.quality.f1_micro:.2f} on {mine.quality.items} postings, {shown}."
         )

@@ -160,6 +160,8 @@ class QualityComparison:
     def sentence(self) -> str:
         """In words."""
         d = self.f1.difference
+        if self.f1.too_few:
+            return f"{self.f1.items} postings are too few to tell {self.first} and {self.second} apart in quality."
         bounds = f"95 % between {d.low:+.2f} and {d.high:+.2f}"
         if not self.f1.shown:
             return f"No difference in quality between {self.first} and {self.second} is shown ({bounds} F1, {self.f1.items} postings)."

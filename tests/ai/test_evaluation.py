@@ -173,6 +173,14 @@ def test_rules_beat_the_majority_and_are_stable() -> None:
     assert comparison.sentence().startswith("rules is better")
 
 
+def test_too_few_postings_tell_nothing() -> None:
+    """Where the test cannot show any difference, the sentence says so and gives no interval."""
+    for count, told in ((5, "5 postings are too few"), (6, "rules is better")):
+        rules = asyncio.run(evaluate(None, POSTINGS[:count]))
+        silent = asyncio.run(evaluate(_model(_SILENT), POSTINGS[:count]))
+        assert compare_quality(rules, silent).sentence().startswith(told)
+
+
 def _model(answer: dict[str, object] | str) -> BackendAsker:
     said = answer if isinstance(answer, str) else json.dumps(answer)
     return BackendAsker(ScriptedBackend("m", Script(ttft=0, per_token=0, answer=said)), LoadSpec("m"))
