@@ -39,7 +39,10 @@ def backends(data_dir: DataDir = None, as_json: Json = False) -> None:
         if row["usable"]:
             held = (row["memory"] or {}).get("rss")
             memory = f"holds {size(held['value'])}" if held else "not loaded"
-            predicted = f", predicted {size(row['memory_predicted'])}" if row["memory_predicted"] else ""
+            predicted = ""
+            if row["memory_predicted"]:
+                reckoned = row["memory_predicted_for"]
+                predicted = f", predicted {size(row['memory_predicted'])} for {_requests(reckoned)}"
             print(f"         model {clean(row['model'])}, {memory}{predicted}")
         if row["remedy"]:
             print(f"         → {clean(row['remedy'])}")
@@ -137,9 +140,17 @@ def fit(
     model: Annotated[
         str, typer.Argument(help="A GGUF file, a model folder, or an engine's name; nothing: the model in use.")
     ] = "",
-    context: Annotated[int, typer.Option("--context", "-c", min=1, help="Tokens of context a request.")] = 4096,
-    parallel: Annotated[int, typer.Option("--parallel", "-p", min=1, help="Requests at the same time.")] = 1,
-    kv_type: Annotated[str, typer.Option("--kv-type", help="Type of the cache: f16, q8_0, q4_0, …")] = "f16",
+    context: Annotated[
+        int | None,
+        typer.Option("--context", "-c", min=1, help="Tokens of context a request; else as it would be loaded."),
+    ] = None,
+    parallel: Annotated[
+        int | None,
+        typer.Option("--parallel", "-p", min=1, help="Requests at the same time; else as it would be loaded."),
+    ] = None,
+    kv_type: Annotated[
+        str | None, typer.Option("--kv-type", help="Type of the cache: f16, q8_0, q4_0, …; else as it would be loaded.")
+    ] = None,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
@@ -154,7 +165,10 @@ def fit(
         print_json(plan)
     else:
         word = paint("fits", GREEN) if plan["fits"] else paint("does not fit", RED)
-        print(f"{plan['model']} {word}: {size(plan['total'])} of {size(plan['available'])} that can be had")
+        print(
+            f"{plan['model']} {word} for {_requests(plan)}: "
+            f"{size(plan['total'])} of {size(plan['available'])} that can be had"
+        )
         exact = "" if plan["cache_exact"] else " (at least)"
         rows = [
             ("weights", plan["weights"]),
@@ -169,7 +183,15 @@ def fit(
         raise typer.Exit(1)
 
 
-async def _own_plan(model: str, context: int, parallel: int, kv_type: str, data: Path) -> dict[str, Any]:
+def _requests(reckoned: dict[str, Any]) -> str:
+    """What a prediction of memory reckons with."""
+    count = reckoned["parallel"]
+    return f"{count} request{'s' if count > 1 else ''} of {reckoned['context']} tokens"
+
+
+async def _own_plan(
+    model: str, context: int | None, parallel: int | None, kv_type: str | None, data: Path
+) -> dict[str, Any]:
     async with own_desk(data) as desk:
         return await desk.memory_plan(model, context=context, parallel=parallel, kv_type=kv_type)
 

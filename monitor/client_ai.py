@@ -36,10 +36,11 @@ class AiClient:
         return self._read(ai_models.Calls, "GET", "/v1/ai/calls", {"limit": limit})
 
     def fit(
-        self, model: str = "", *, context: int = 4096, parallel: int = 1, kv_type: str = "f16"
+        self, model: str = "", *, context: int | None = None, parallel: int | None = None, kv_type: str | None = None
     ) -> ai_models.MemoryPlan:
-        """What a model would take."""
-        params = {"model": model, "context": context, "parallel": parallel, "kv_type": kv_type}
+        """What a model would take; what is not given is as the engine would load it."""
+        wanted = {"context": context, "parallel": parallel, "kv_type": kv_type}
+        params = {"model": model} | {name: value for name, value in wanted.items() if value is not None}
         return self._read(ai_models.MemoryPlan, "GET", "/v1/ai/fit", params)
 
     def start_benchmark(self, wanted: ai_models.BenchmarkRequest | None = None) -> str:

@@ -123,6 +123,9 @@ def _memory(known: AiBackend) -> str:
     held = known.memory
     now = held and (held.vram or held.rss)
     predicted = size(known.memory_predicted) if known.memory_predicted else None
+    if predicted and (reckoned := known.memory_predicted_for):
+        requests = f"{reckoned.parallel} request{'s' if reckoned.parallel > 1 else ''}"
+        predicted = f"{predicted} for {requests} of {reckoned.context:,} tokens"
     if not now or not now.value:
         return f"none, not loaded; {predicted} predicted" if predicted else "none, not loaded"
     said = ", as it reports" if now.origin == "reported" else ""

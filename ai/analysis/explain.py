@@ -101,7 +101,7 @@ async def explain(
     Raises:
         ConfigError: no records, or a remote engine that is not allowed.
         NoAnswer: no backend answered.
-        BadOutput: the answer has not the right form.
+        BadOutput: the answer has not the right form, and nothing could be counted that would stand instead.
     """
     refuse_remote(remote=asker.leaves_machine(), allowed=allow_remote)
     if not records:
@@ -110,7 +110,13 @@ async def explain(
     shown = _fitting(records, masker)
     facts = find_facts([Entry(r.id, masker.mask_text(r.text[:4000]), r.ts, r.level) for r in records if r.counted])
     reply = await asker.ask(_request(shown, masker.mask_text(question), masker, facts))
-    said = _parse(reply)
+    empty = NOTHING
+    try:
+        said = _parse(reply)
+    except BadOutput as error:
+        if not facts:
+            raise
+        said, empty = {"explanation": "", "next_step": "", "records": []}, error.message
     numbers = [n for n in said["records"] if isinstance(n, int)]
     cited = list(dict.fromkeys(shown[n - 1].id for n in numbers if 1 <= n <= len(shown)))
     text, unknown = _without_unknown_ids(str(said["explanation"]), {r.id for r in records})
@@ -125,7 +131,7 @@ async def explain(
         cited = [one.id for one in shown if telling is not None and one.id in telling.records]
     advice = held(step, material, share=share, numbered=len(shown), most=1)
     return Explanation(
-        text=masker.mask_text(opinion.text or _counted(telling))[:1200],
+        text=masker.mask_text(opinion.text or _counted(telling, empty))[:1200],
         next_step=masker.mask_text(advice.text)[:400],
         cited=cited,
         dropped=opinion.dropped + advice.dropped,
@@ -199,9 +205,9 @@ def _parse(reply: Reply) -> dict[str, Any]:
     return {"next_step": "", **said}
 
 
-def _counted(telling: Fact | None) -> str:
+def _counted(telling: Fact | None, why: str) -> str:
     """What to say when no sentence of the model stands: that, and the most telling count."""
-    return f"{NOTHING} Counted: {telling.text}" if telling else NOTHING
+    return f"{why} Counted: {telling.text}" if telling else why
 
 
 def _asked_about(shown: Sequence[Shown]) -> str:

@@ -78,7 +78,7 @@ class PairedComparison:
     @property
     def too_few(self) -> bool:
         """Whether no difference could be shown with so few items, however big: of 2ⁿ ways to swap them, two are as extreme as any."""
-        return 2 / 2**self.items > 1 - self.level
+        return 2.0 ** (1 - self.items) > 1 - self.level
 
 
 def compare_paired(first: Sequence[float], second: Sequence[float], *, level: float = 0.95) -> PairedComparison:

@@ -52,12 +52,6 @@ class DriftDetector:
         """Whether the level is known."""
         return self._deviation > 0
 
-    def set_level(self, seconds: float, log_deviation: float) -> None:
-        """Take the level from a benchmark instead of learning it."""
-        self._level = math.log(seconds)
-        self._deviation = max(log_deviation, _LEAST_DEVIATION)
-        self._restart()
-
     def add(self, seconds: float) -> DriftAlarm | None:
         """Note one call; an alarm when it tips the balance (the detector then learns anew)."""
         if not 0 < seconds < math.inf:

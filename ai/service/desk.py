@@ -118,6 +118,7 @@ class AiDesk:
             **engine, "backend": name, "usable": candidate is not None, "model": candidate.shown if candidate else None,
             "capabilities": asdict(known.backend.capabilities()) if known else None,
             "memory": asdict(memory) if memory else None, "memory_predicted": plan.total if plan else None,
+            "memory_predicted_for": {"context": plan.context, "parallel": plan.parallel, "kv_type": plan.kv_type} if plan else None,
             "breaker": state.breaker if state else None, "breaker_reason": state.reason if state else "",
             "retry_in_s": state.retry_in_s if state else None, "live": asdict(state.live) if state else None,
             "in_use": in_use(candidate, known.won) if candidate and known and candidate.embedded else None,
@@ -181,14 +182,22 @@ class AiDesk:
         assert self._explainer is not None  # noqa: S101 - made together with the router
         return await explain(self._explainer, records, question=question, masker=self._masker)
 
-    async def memory_plan(self, model: str, *, context: int, parallel: int, kv_type: str) -> dict[str, Any]:
-        """What a model would take, and whether it fits; an empty name takes the model in use.
+    async def memory_plan(
+        self, model: str, *, context: int | None = None, parallel: int | None = None, kv_type: str | None = None
+    ) -> dict[str, Any]:
+        """What a model would take, and whether it fits; an empty name takes the model in use, a setting that is None what it would be loaded with.
 
         Raises:
             ModelMissing, BadModelFile, BadRequest: there is no such model, or the settings are impossible.
         """
-        path = await self._model_path(model)
-        plan = await asyncio.to_thread(predict, path, n_ctx=context, n_parallel=parallel, kv_type=kv_type)
+        path, spec = await self._model_file(model)
+        plan = await asyncio.to_thread(
+            predict,
+            path,
+            n_ctx=context or spec.context,
+            n_parallel=parallel or spec.parallel,
+            kv_type=kv_type or spec.kv_type,
+        )
         found = fit(plan, await asyncio.to_thread(available_memory))
         return {
             "model": plan.model, "path": str(path), "fits": found.fits, "available": found.available, "total": plan.total,
@@ -199,18 +208,22 @@ class AiDesk:
             "alternatives": [{"context": a.context, "parallel": a.parallel, "kv_type": a.kv_type, "total": a.total} for a in found.alternatives],
         }  # fmt: skip
 
-    async def _model_path(self, model: str) -> Path:
-        usable = [c for c in await self.usable() if c.path is not None]
-        named = [c.path for c in usable if c.path and (not model or model in {c.name, c.shown, c.path.name})]
-        if named and named[0] is not None:
-            return named[0]
+    async def _model_file(self, model: str) -> tuple[Path, LoadSpec]:
+        """Where a model is, and how an engine would load it."""
+        await self._router()
+        for known in self._known.values():
+            candidate = known.candidate
+            if candidate.path and (
+                not model or model in {candidate.name, candidate.shown, candidate.path.name, str(candidate.path)}
+            ):
+                return candidate.path, known.spec
         path = Path(model)
         if not model or not path.is_absolute():
             raise ModelMissing(
                 f"There is no model {model!r} here." if model else "There is no model file here.",
                 hint="Name a GGUF file or a model folder by its absolute path.",
             )
-        return path
+        return path, LoadSpec(str(path), context=self._config().context)
 
     async def fetch_demo(self) -> dict[str, Any]:
         """Fetch the demonstration model into our own folder of models.

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
 from typing import TYPE_CHECKING, TypeVar
 
 from ai.service.errors import TooSlow
@@ -74,19 +75,19 @@ class AiThread:
             if self._stopped:
                 raise TooSlow("The agent is ending.", hint="")
             if self._loop is None:
-                ready = threading.Event()
+                ready: Future[asyncio.AbstractEventLoop] = Future()
                 self._thread = threading.Thread(target=self._live, args=(ready,), name="ai", daemon=True)
                 self._thread.start()
-                ready.wait()
-            assert self._loop is not None  # noqa: S101 - set before `ready`
+                self._loop = ready.result()  # or why there is none; the next question tries again
             return self._loop
 
-    def _live(self, ready: threading.Event) -> None:
+    def _live(self, ready: "Future[asyncio.AbstractEventLoop]") -> None:
         with asyncio.Runner() as runner:
             loop = runner.get_loop()
             try:
                 self._desk = self._make()
-                self._loop = loop
-            finally:
-                ready.set()
+            except BaseException as error:  # noqa: BLE001 - it goes to whoever asks
+                ready.set_exception(error)
+                return
+            ready.set_result(loop)
             loop.run_forever()

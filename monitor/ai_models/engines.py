@@ -77,6 +77,14 @@ class InUse(Shape):
     sentence: str
 
 
+class PredictedFor(Shape):
+    """With which settings a prediction of memory reckons: tokens a request, requests at the same time, type of the cache."""
+
+    context: int
+    parallel: int
+    kv_type: str
+
+
 class AiBackend(Shape):
     """An engine: how it is, what it would serve, what it holds, what it can, how it did."""
 
@@ -97,6 +105,7 @@ class AiBackend(Shape):
     capabilities: Capabilities | None = None
     memory: Memory | None = None
     memory_predicted: int | None = None
+    memory_predicted_for: PredictedFor | None = None
     breaker: str | None = None
     breaker_reason: str = ""
     retry_in_s: float | None = None

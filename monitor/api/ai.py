@@ -97,11 +97,11 @@ def _engines(router: APIRouter, context: Context, asking: Asking) -> None:
         model: Annotated[
             str, Query(max_length=1000, description="A name or an absolute path; empty: the one in use.")
         ] = "",
-        context_tokens: Annotated[int, Query(alias="context", ge=1, le=10_000_000)] = 4096,
-        parallel: Annotated[int, Query(ge=1, le=4096)] = 1,
-        kv_type: Annotated[str, Query(max_length=10)] = "f16",
+        context_tokens: Annotated[int | None, Query(alias="context", ge=1, le=10_000_000)] = None,
+        parallel: Annotated[int | None, Query(ge=1, le=4096)] = None,
+        kv_type: Annotated[str | None, Query(max_length=10)] = None,
     ) -> Response:
-        """Before anything is loaded."""
+        """Before anything is loaded. What is not given is as the engine would load the model."""
         try:
             found = await asking.ask(
                 lambda desk: desk.memory_plan(model, context=context_tokens, parallel=parallel, kv_type=kv_type)

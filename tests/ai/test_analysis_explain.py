@@ -152,10 +152,15 @@ def test_an_opinion_without_a_record_is_marked_unsupported() -> None:
 
 
 @pytest.mark.parametrize("answer", ["no json", '{"explanation": "x"}', "[1, 2]"])
-def test_an_answer_of_the_wrong_form_is_an_error_with_a_hint(answer: str) -> None:
-    """The page can say that the model did not do as asked."""
+def test_an_answer_of_the_wrong_form_leaves_what_was_counted(answer: str) -> None:
+    """The opinion says that the model did not do as asked, and the counts stand; where nothing was counted it is an error with a hint."""
+    result, _ = ask(answer)
+    assert result.text.startswith("The model did not answer in the form")
+    assert "Counted: " in result.text
+    assert result.facts
+    assert set(result.cited) <= {record.id for record in RECORDS}
     with pytest.raises(BadOutput) as caught:
-        ask(answer)
+        ask(answer, [GivenRecord(id="reading:cpu_pct", text="reading: CPU 97 %", counted=False)])
     assert caught.value.hint
 
 

@@ -8,6 +8,7 @@ import pytest
 from ai.benchmark.stats import Interval
 from ai.errors import BackendDown, BackendOverloaded, ContextOverflow, ModelMissing
 from ai.router import BreakerPolicy, CircuitBreaker, DriftDetector, Policy, Standing, choose
+from ai.router.drift import LEARN
 
 
 class Clock:
@@ -139,7 +140,8 @@ def test_remote_engines_need_permission_and_nothing_measured_is_said() -> None:
 def _calls_until_alarm(factor: float, seed: int, limit: int, deviation: float = 0.2) -> int | None:
     draw = random.Random(seed)
     detector = DriftDetector("a", "time a token")
-    detector.set_level(0.02, deviation)
+    for _ in range(LEARN):
+        assert detector.add(0.02 * math.exp(draw.gauss(0, deviation))) is None
     for number in range(1, limit + 1):
         if detector.add(0.02 * factor * math.exp(draw.gauss(0, deviation))) is not None:
             return number

@@ -108,6 +108,10 @@ def test_memory_is_planned_before_loading(demo_path: Path) -> None:
         assert huge["remedy"]
         with pytest.raises(ModelMissing):
             await desk.memory_plan("nothing-such", context=2048, parallel=1, kv_type="f16")
+        by_default = await desk.memory_plan("")
+        (row,) = (await desk.backends())["backends"]
+        assert by_default["total"] == row["memory_predicted"]
+        assert {name: by_default[name] for name in ("context", "parallel", "kv_type")} == row["memory_predicted_for"]
         assert workers() == before
         await desk.close()
 
@@ -197,6 +201,25 @@ def test_the_thread_ends_with_its_desk() -> None:
     assert thread.stop(10)
     with pytest.raises(TooSlow, match="ending"):
         asyncio.run(thread.call(lambda desk: desk.backends(), deadline_s=20))
+
+
+def test_a_desk_that_cannot_be_made_is_told_and_tried_again() -> None:
+    """Whoever asks gets the reason, not a broken promise; the next question makes another attempt."""
+    reasons = [BackendDown("no room for it")]
+
+    async def none() -> Sequence[Mapping[str, Any]]:
+        return []
+
+    def make() -> AiDesk:
+        if reasons:
+            raise reasons.pop()
+        return AiDesk(AiConfig, none, records=NoRecords())
+
+    thread = AiThread(make)
+    with pytest.raises(BackendDown, match="no room"):
+        asyncio.run(thread.call(lambda desk: desk.backends(), deadline_s=20))
+    assert asyncio.run(thread.call(lambda desk: desk.backends(), deadline_s=20))["backends"] == []
+    assert thread.stop(10)
 
 
 def test_the_thread_ends_also_when_its_desk_does_not_close_in_order() -> None:
