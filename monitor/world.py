@@ -15,6 +15,7 @@ import msgspec
 
 from monitor.paths import own_uid
 from monitor.store.tiers import GPU_METRICS
+from monitor.titles import title_of
 from monitor.wire import RUN_COLUMNS, DiskSpace, GpuReading, Hello, HostInfo, RunColumns, RunInfo, Tick
 
 HISTORY_METRICS: Final = (
@@ -345,6 +346,7 @@ def born_row(world: World, info: RunInfo) -> dict[str, Any]:
         "ppid": info.ppid,
         "user": info.user,
         "name": info.name,
+        "title": title_of(info.name, info.cmdline),
         "cmdline": info.cmdline,
         "start_ts": info.start_ts,
         "mine": world.mine(info),

@@ -9,6 +9,7 @@ import streamlit as st
 from monitor.client import Refused
 from monitor.errors import AgentError
 from monitor.models import Run, RunRef
+from monitor.titles import title_of
 from pages._agent import agent_client, empty_state, guarded, plain
 from pages.ui import charts, components
 from pages.ui.header import page_header, page_title
@@ -23,7 +24,7 @@ NOT_FOUND = 404
 
 def link(ref: RunRef) -> dict[str, Any]:
     """A link to another run's page."""
-    return {"text": f"{ref.name} · {ref.pid}", "page": "run", "params": {"run": ref.run}}
+    return {"text": f"{title_of(ref.name, ref.cmdline)} · {ref.pid}", "page": "run", "params": {"run": ref.run}}
 
 
 def ending(run: Run) -> dict[str, Any]:
@@ -94,7 +95,7 @@ def cards(shown: Run) -> None:
 
 def show(run: Run) -> None:
     """The page of a run that is known."""
-    when = page_header(plain(f"{run.name} · {run.pid}"))
+    when = page_header(plain(f"{title_of(run.name, run.cmdline)} · {run.pid}"))
     left, right = st.columns([2.1, 1], gap="small")
     with right:
         st.fragment(cards, run_every=None if run.end_ts else LOOK_S)(run)

@@ -17,7 +17,7 @@ export class Processes {
     if (full) this.runs = new Map();
     for (const one of born) {
       const old = before.get(one.run);
-      this.runs.set(one.run, { ...(old ?? { spark: [] }), ...one, title: titleOf(one) });
+      this.runs.set(one.run, { ...(old ?? { spark: [] }), ...one });
     }
     for (const row of rows) this.#reading(row, cols, before);
     for (const run of gone) this.runs.delete(run);
@@ -40,21 +40,4 @@ function remember(process) {
   process.spark ??= [];
   process.spark.push(process.cpu_pct ?? null);
   if (process.spark.length > MINUTE) process.spark.shift();
-}
-
-const INTERPRETER = /^(python|pypy|node|deno|bun|ruby|perl|php|java|bash|dash|zsh|sh)[\d.]*$/;
-const TAKES_VALUE = new Set(["-W", "-X", "-r", "--require", "-cp", "-classpath", "--module-path"]);
-
-/** What a person calls a process: an interpreter is named with what it runs, `python worker.py`, `python -m http.server`. */
-export function titleOf({ name, cmdline }) {
-  if (!name || !INTERPRETER.test(name)) return name || "?";
-  const words = (cmdline ?? "").split(" ");
-  for (let i = 1; i < words.length; i += 1) {
-    const word = words[i];
-    if (word === "-m" || word === "-jar") return words[i + 1] ? `${name} ${word} ${words[i + 1].split("/").pop()}` : name;
-    if (word === "-c" || word === "-e") return `${name} ${word} …`;
-    if (TAKES_VALUE.has(word)) i += 1;
-    else if (word && !word.startsWith("-")) return `${name} ${word.split("/").pop() || word}`;
-  }
-  return name;
 }
