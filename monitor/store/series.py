@@ -129,11 +129,13 @@ def _plan(start: int, end: int, points: int, marks: dict[str, int | None]) -> _P
 
 
 def _least(start: int, marks: dict[str, int | None]) -> int:
-    """The narrowest width that the rows at `start` allow: raw rows may be gone there."""
+    """The narrowest width that the rows at `start` allow: finer rows may be gone there. Where a coarser tier merely begins with the bucket of the
+    finer one's first row, as in a young store, it holds nothing more.
+    """
     least = SECOND
     for finer, coarser, width in (("raw_first", "minute_first", MINUTE), ("minute_first", "hour_first", HOUR)):
         low, high = marks.get(finer), marks.get(coarser)
-        if high is not None and (low is None or start < low - width) and high < (low or high + 1):
+        if high is not None and (low is None or (start < low - width and high + width <= low)):
             least = width
     return least
 

@@ -144,3 +144,11 @@ def test_what_the_watch_warns_of_stands_on_the_overview(context: BrowserContext,
         expect(page.get_by_text(f"other accounts may look into {data}: chmod 700 closes it")).to_be_visible()
     finally:
         end(process)
+
+
+def test_a_chart_of_a_young_watch_says_where_its_readings_begin(window: Window) -> None:
+    """Most of a week lies before the watch: the picture's words say since when there are readings, and the range is drawn all the same."""
+    page = window.open("/performance?range=7d")
+    chart = page.locator(".chart .area").first
+    expect(chart).to_have_attribute("aria-label", re.compile(r"CPU.*No readings before \d{4}-"), timeout=30_000)
+    expect(page.locator(".chart b").first).to_have_text(re.compile(r"\d"))

@@ -7,6 +7,8 @@ import { context, onSize } from "./spark.js";
 const LEFT = 4;
 const BOTTOM = 18;
 const TOP = 14;
+const BLANK = 0.15;
+const DAY = 86_400e6; // µs
 const STEPS_S = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400, 172_800];
 
 /** A round number not below `value`, for the top of an axis; sizes round in powers of two. */
@@ -112,6 +114,7 @@ export class Plot {
     this.drawn = false;
     for (const series of this.spec.series) this.drawn = this.#series(pen, series) || this.drawn;
     pen.restore();
+    this.#beginning(pen);
     this.#labels(pen);
     this.#marks();
   }
@@ -145,6 +148,36 @@ export class Plot {
       pen.stroke();
     }
     this.#times(pen, width);
+  }
+
+  /** Where the readings begin, when a good part of the range lies before: else an empty picture looks broken. */
+  #beginning(pen) {
+    this.since = this.#first();
+    if (this.since === null || this.since - this.domain[0] < BLANK * (this.domain[1] - this.domain[0])) {
+      this.since = null;
+      return;
+    }
+    const x = Math.round(this.x(this.since)) - 1.5;
+    const text = `no readings before ${this.domain[1] - this.domain[0] > DAY ? moment(this.since).slice(5, 16) : clock(this.since)}`;
+    pen.strokeStyle = this.colour("line");
+    pen.lineWidth = 1;
+    pen.setLineDash([3, 3]);
+    pen.beginPath();
+    pen.moveTo(x, TOP);
+    pen.lineTo(x, this.bottom);
+    pen.stroke();
+    pen.setLineDash([]);
+    if (this.#textWidth(pen, text) + 14 > x) return;
+    pen.fillStyle = this.colour("dim");
+    pen.textAlign = "right";
+    pen.fillText(text, x - 7, (TOP + this.bottom) / 2 + 18);
+  }
+
+  /** The time of the first reading in the range; null without one. */
+  #first() {
+    const columns = this.spec.series.map(({ metric }) => this.data.columns[metric]?.avg ?? []);
+    const at = this.data.ts.findIndex((_, i) => columns.some((values) => values[i] !== null && values[i] !== undefined));
+    return at < 0 ? null : this.data.ts[at];
   }
 
   #font() {
@@ -334,7 +367,8 @@ export class Plot {
       const high = values.reduce((a, b) => Math.max(a, b), -Infinity);
       return `${series.label}: now ${inUnit(values[values.length - 1], this.spec.unit)}, from ${inUnit(low, this.spec.unit)} to ${inUnit(high, this.spec.unit)}`;
     });
-    return `${this.spec.title}, ${moment(this.domain[0])} to ${moment(this.domain[1])}. ${parts.join("; ")}.`;
+    const since = this.since ? ` No readings before ${moment(this.since)}.` : "";
+    return `${this.spec.title}, ${moment(this.domain[0])} to ${moment(this.domain[1])}. ${parts.join("; ")}.${since}`;
   }
 
   #pointer() {

@@ -176,3 +176,19 @@ def test_runs_gpus_and_devices_have_lines(store: Store, make_tick: Callable[...,
     assert (first.index, first.uuid, second.index) == (0, "u0", 1)
     assert second.series.values["util_pct"]["max"][5] == 10.0
     assert gpu_series(store, host="other", **span) == []
+
+
+def test_a_young_store_is_as_fine_as_its_rows(tmp_path: Path, host_rows: Callable[..., Append]) -> None:
+    """A range that begins before the first sample is no reason for coarse buckets: the coarser tiers hold nothing older."""
+    clock = [START + 17 * SECOND]
+    store = open_store(tmp_path, limit_bytes=1 << 30, now=lambda: clock[0])
+    first = clock[0]
+    store.write([host_rows({first + second * SECOND: float(second) for second in range(4000)})])
+    clock[0] = end = first + 4000 * SECOND
+    store.enforce_limit()
+    assert store.select("SELECT count(*) AS n FROM host_samples_1h")["n"].to_pylist() != [0]
+    for span, width in ((5000, 20), (7200, 30), (86_400, 300), (604_800, 3600)):
+        series = host_series(store, host="h", metrics=["cpu_pct"], start=end - span * SECOND, end=end, points=300)
+        assert series.bucket_us == width * SECOND
+        assert max(value for value in series.values["cpu_pct"]["max"] if value is not None) == 3999
+    store.close()
