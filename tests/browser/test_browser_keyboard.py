@@ -128,3 +128,20 @@ def test_nothing_moves_for_those_who_asked_for_none(browser: Browser, watch: Wat
         assert moving == []
     finally:
         made.close()
+
+
+def test_a_search_that_was_just_left_does_not_bring_its_page_back(window: Window) -> None:
+    """Out of the search and at once to another page: the search's own run may answer last, and the other page stays; Back still goes back."""
+    page = window.open("/logs")
+    expect(page.locator(".log-row:not([hidden]) .lv").first).to_be_visible()
+    for word in ("one", "two", "three"):
+        page.keyboard.press("/")
+        page.keyboard.type(word)
+        for key in ("Escape", "g", "o"):
+            page.keyboard.press(key)
+        expect(page.get_by_role("heading", name="Overview", exact=True, level=1)).to_be_visible()
+        window.settled()  # what was still under way has come
+        expect(page.get_by_role("heading", name="Overview", exact=True, level=1)).to_be_visible()
+        assert page.url.split("?")[0].endswith("/")
+        page.go_back()
+        expect(page.get_by_role("heading", name="Logs", exact=True, level=1)).to_be_visible()

@@ -5,6 +5,8 @@ import { el } from "./dom.js";
 
 const PAGES = { o: ["overview", "Overview"], p: ["processes", "Processes"], l: ["logs", "Logs"], f: ["performance", "Performance"], a: ["ai", "AI back ends"], s: ["settings", "Settings"] };
 const CHORD_MS = 1500;
+const LOOK_MS = 100;
+const LOOKS = 40;
 
 /** The element that has the focus, looked for inside components too. */
 function focused() {
@@ -15,6 +17,27 @@ function focused() {
 
 const writes = (node) => Boolean(node?.matches?.("input:not([type=checkbox]):not([type=radio]), textarea, select, [contenteditable=true]"));
 const acts = (node) => Boolean(node?.matches?.("button, a[href], summary, [role=button], [role=checkbox], [role=switch], [role=option], [role=combobox], input, select"));
+
+/**
+ * Go to a page, and stay there: a run of the page that is left (a search that was typed last) may answer after the change and bring its
+ * address back. Then go once more, unless somebody pressed or clicked something meanwhile.
+ */
+function go(url) {
+  const from = location.pathname;
+  const over = new AbortController();
+  const stop = (event) => event.isTrusted && over.abort(); // a popstate of our own is none of the browser's back button
+  let looks = 0;
+  const look = () => {
+    if (looks++ === LOOKS) over.abort();
+    if (over.signal.aborted) return;
+    if (location.pathname === from) visit(url);
+    setTimeout(look, LOOK_MS);
+  };
+  for (const kind of ["pointerdown", "keydown", "popstate"]) addEventListener(kind, stop, { capture: true, signal: over.signal });
+  visit(url);
+  if (location.pathname === from) over.abort();
+  else setTimeout(look, LOOK_MS);
+}
 
 /** Listen until the answer is called. `on`: `{pause, help}`. */
 export function keyboard(on) {
@@ -28,7 +51,7 @@ export function keyboard(on) {
     }
     if (writes(node)) return;
     if (performance.now() - chord < CHORD_MS && PAGES[event.key]) {
-      visit(pageUrl(PAGES[event.key][0]));
+      go(pageUrl(PAGES[event.key][0]));
     } else if (event.key === "g") {
       chord = performance.now();
       return;
