@@ -20,8 +20,8 @@ from ai.probes.packages import installed
 from ai.types import Capabilities, Figure, LoadReport, LoadSpec
 from ai.worker.budget import RestartPolicy
 from ai.worker.messages import WorkerConfig
-from ai.worker.process import tree_rss
 from ai.worker.supervisor import WatchPolicy
+from ai.worker.tree import tree_rss
 
 DEMO_SHA256: Final = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 DEMO_SIZE: Final = 98_362_432

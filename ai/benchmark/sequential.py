@@ -135,7 +135,8 @@ def decide_many(values: Mapping[str, Sequence[float]], look: Look, plan: Sequent
     """Verdicts on several candidates against one reference, by Holm's step-down within the look's error.
 
     The smallest p-value is held against alpha/m, the next against alpha/(m-1), … and after the first that shows
-    nothing all others show nothing; each interval is drawn at the error of its own step, so that it agrees.
+    nothing all others show nothing: they are held against the error of that step, which their p-values pass too. Each interval is drawn at the
+    error of its own step, so that it agrees.
     """
     order = sorted(values, key=lambda name: signed_rank_p(values[name]))
     verdicts: dict[str, Verdict] = {}
@@ -145,19 +146,8 @@ def decide_many(values: Mapping[str, Sequence[float]], look: Look, plan: Sequent
         verdict = decide(values[name], alpha, plan)
         if verdict.kind == "not shown" and stopped_at is None:
             stopped_at = alpha
-        elif stopped_at is not None and verdict.kind != "not shown":
-            verdict = _withheld(verdict)
         verdicts[name] = verdict
     return {name: verdicts[name] for name in values}
-
-
-def _withheld(verdict: Verdict) -> Verdict:
-    """The same figures without the claim, and the interval widened to include no difference."""
-    i = verdict.interval
-    wide = Interval(i.estimate, min(i.low, 1.0), max(i.high, 1.0), i.level, i.method)
-    return Verdict(
-        "not shown", wide, verdict.confidence, verdict.nominal, verdict.p_value, verdict.blocks, equivalent=False
-    )
 
 
 def settled(verdict: Verdict, plan: SequentialPlan) -> bool:

@@ -123,14 +123,16 @@ def _largest_rank(n: int, tail: float) -> int:
 
 
 def signed_rank_p(values: Sequence[float]) -> float:
-    """Two-sided p-value for "symmetric about zero"; ties with zero count half to each side."""
+    """Two-sided p-value for "symmetric about zero": at most `a` exactly when the interval at level `1 - a` leaves zero out.
+
+    So a tie with zero speaks against whichever side is the larger one.
+    """
     n = len(values)
     if n == 0:
         return 1.0
     averages = walsh_averages(values)
-    above = sum(1.0 if a > 0 else 0.5 if a == 0 else 0.0 for a in averages)
-    smaller = min(above, len(averages) - above)
-    return min(1.0, 2 * signed_rank_cdf(n, math.ceil(smaller)))
+    larger = max(sum(a > 0 for a in averages), sum(a < 0 for a in averages))
+    return min(1.0, 2 * signed_rank_cdf(n, len(averages) - larger))
 
 
 def t_interval(values: Sequence[float], level: float = 0.95) -> Interval:

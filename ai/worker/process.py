@@ -14,15 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import psutil
-
 from ai.worker.messages import WorkerConfig, parse
+from ai.worker.tree import MARK, kill_strays, kill_tree, tree_rss
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 """The folder that holds `ai/`, in a checkout and in a wheel."""
 _MAX_LINE: Final = 256 * 1024
 _TAIL_LINES: Final = 60
-_MARK: Final = "WATCHKEEPER_WORKER"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +71,7 @@ class WorkerProcess:
         """
         folder = Path(config.socket).parent
         environment = {k: v for k, v in os.environ.items() if k != "PYTHONSAFEPATH"}
-        environment[_MARK] = folder.name
+        environment[MARK] = folder.name
         # Threads that wait by spinning starve each other on busy cores: 1-2 tokens/s against 25-56 with 2 threads on 2 loaded cores.
         environment.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(ROOT), environment.get("PYTHONPATH"))))
@@ -96,7 +94,7 @@ class WorkerProcess:
         """End the worker and everything it started; `ended` follows."""
         self._killed = True
         if self._popen.returncode is None:
-            _kill_tree(self.pid)
+            kill_tree(self.pid)
 
     @property
     def alive(self) -> bool:
@@ -118,10 +116,10 @@ class WorkerProcess:
             await asyncio.shield(exited)
         finally:
             # Not reaped yet: its number, and that of its group, can belong to nobody else.
-            _kill_tree(self.pid)
+            kill_tree(self.pid)
             await exited
             code = self._popen.wait()
-            await asyncio.to_thread(_kill_strays, self._folder.name)
+            await asyncio.to_thread(kill_strays, self._folder.name)
             await asyncio.wait({said, complained}, timeout=1.0)
             for task in (said, complained):
                 task.cancel()
@@ -155,65 +153,6 @@ def new_folder(run_dir: Path | None) -> Path:
         OSError: it cannot be made.
     """
     return Path(tempfile.mkdtemp(prefix="wk-", dir=run_dir))
-
-
-def tree_rss(pid: int) -> int:
-    """Resident bytes of a process and its descendants, 0 when it is gone."""
-    try:
-        process = psutil.Process(pid)
-        family = [process, *process.children(recursive=True)]
-    except psutil.Error:
-        return 0
-    total = 0
-    for member in family:
-        try:
-            total += member.memory_info().rss
-        except psutil.Error:
-            continue  # it ended meanwhile
-    return total
-
-
-def is_stopped(pid: int) -> bool:
-    """Whether the process is stopped (SIGSTOP, a debugger): it will not answer."""
-    try:
-        return psutil.Process(pid).status() in {psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP}
-    except psutil.Error:
-        return False
-
-
-def _kill_tree(pid: int) -> None:
-    """SIGKILL for the group and for descendants that left it. The caller knows that `pid` is not reaped yet."""
-    try:
-        children = psutil.Process(pid).children(recursive=True)
-    except psutil.Error:
-        children = []
-    with contextlib.suppress(
-        ProcessLookupError, PermissionError
-    ):  # gone, or (macOS) a zombie: both are what was wanted
-        os.killpg(pid, signal.SIGKILL)
-    for child in children:
-        try:
-            child.kill()
-        except psutil.Error:
-            continue
-
-
-def _kill_strays(mark: str) -> None:
-    """Ends what a crashed worker left in sessions of its own: the mark in the environment goes to all its descendants."""
-    for _ in range(3):
-        strays = [process for process in psutil.process_iter() if _is_marked(process, mark)]
-        for process in strays:
-            with contextlib.suppress(psutil.Error):
-                process.kill()  # psutil checks that it is still the same process
-        if not strays:
-            return
-
-
-def _is_marked(process: psutil.Process, mark: str) -> bool:
-    try:
-        return bool(process.environ().get(_MARK) == mark and process.status() != psutil.STATUS_ZOMBIE)
-    except (psutil.Error, OSError):
-        return False  # another user's, or gone
 
 
 async def _exit_of(popen: subprocess.Popen[bytes]) -> None:

@@ -16,10 +16,13 @@ from ai.errors import BackendDown, BackendError
 from ai.worker.budget import RestartBudget, RestartPolicy
 from ai.worker.failures import error_of_end, reported, with_complaint
 from ai.worker.messages import WorkerConfig
-from ai.worker.process import Ended, WorkerProcess, is_stopped, new_folder
+from ai.worker.process import Ended, WorkerProcess, new_folder
+from ai.worker.tree import is_stopped
 
 _CHECK_S: Final = 0.25
 _DEAF_S: Final = 0.9
+_HEAR_S: Final = 0.5
+"""After this program itself was held up: time for what was said meanwhile to be read."""
 _SHORT_WAIT_S: Final = 0.5
 """A pause this short is waited for; a longer one is told to the caller, who may have another engine."""
 
@@ -90,7 +93,7 @@ class Supervisor:
         self._ready: asyncio.Future[dict[str, Any]] | None = None
         self._watcher: asyncio.Task[None] | None = None
         self._reason: Reason = "crashed"
-        self._last_beat = self._last_check = 0.0
+        self._last_beat = self._last_check = self._listens_since = 0.0
         self._last_use = time.monotonic()
         self._active = 0
         self._closed = False
@@ -177,7 +180,7 @@ class Supervisor:
         )  # fmt: skip
         self._ready = asyncio.get_running_loop().create_future()
         self._reason, self.last_error, self.peak_rss = "crashed", None, 0
-        self._last_beat = self._last_check = time.monotonic()
+        self._last_beat = self._last_check = self._listens_since = time.monotonic()
         try:
             self._process = WorkerProcess.start(config, self._heard, module=self._module)
         except OSError as error:
@@ -246,14 +249,10 @@ class Supervisor:
 
     def _reason_to_kill(self, process: WorkerProcess) -> Reason | None:
         now = time.monotonic()
-        if now - self._last_check > _DEAF_S:  # this program slept, and its ears with it: begin to listen anew
-            self._last_beat = now
+        if now - self._last_check > _DEAF_S:  # this program was held up, and its ears with it
+            self._listens_since = now
         self._last_check = now
-        silent = now - self._last_beat
-        loaded = (
-            self._running is not None
-        )  # a library may keep the interpreter while it loads: the load's deadline watches that
-        if (loaded and silent > self.watch.silent_s) or (silent > self.watch.stopped_s and is_stopped(process.pid)):
+        if self._is_hung(process, now):
             return "hung"
         rss = process.rss()
         self.peak_rss = max(self.peak_rss, rss)
@@ -261,6 +260,16 @@ class Supervisor:
             return "memory"
         idle = self._running is not None and not self._active and not self._lock.locked()
         return "idle" if idle and now - self._last_use > self.watch.idle_s else None
+
+    def _is_hung(self, process: WorkerProcess, now: float) -> bool:
+        """Silent for too long. Time in which this program did not listen counts for a worker that is stopped for all to see, and for no other."""
+        silent, listened = now - self._last_beat, now - self._listens_since
+        if silent > self.watch.stopped_s and listened > min(_HEAR_S, self.watch.stopped_s) and is_stopped(process.pid):
+            return True
+        loaded = (
+            self._running is not None
+        )  # a library may keep the interpreter while it loads: the load's deadline watches that
+        return loaded and min(silent, listened) > self.watch.silent_s
 
     def _account(self, ended: Ended) -> None:
         self.ended[self._reason] = self.ended.get(self._reason, 0) + 1

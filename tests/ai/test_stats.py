@@ -44,12 +44,17 @@ def test_intervals_hold_their_estimate(values: list[float], level: float) -> Non
         assert interval.low - 1e-9 <= interval.estimate <= interval.high + 1e-9
 
 
-@given(st.lists(st.integers(-40, 40), min_size=6, max_size=20, unique=True))
-def test_interval_and_test_agree(whole: list[int]) -> None:
-    """The 95 % interval excludes zero exactly when the signed-rank p-value is at most 5 %."""
-    values = [w + 0.0137 * i for i, w in enumerate(whole, 1)]
-    interval = hodges_lehmann(values, 0.95)
-    assert (interval.low > 0 or interval.high < 0) == (signed_rank_p(values) <= 0.05)
+@given(st.lists(st.integers(-40, 40), min_size=6, max_size=70), st.sampled_from([0.0, 0.0137]), st.floats(0.001, 0.2))
+def test_interval_and_test_agree(whole: list[int], apart: float, error: float) -> None:
+    """The interval leaves zero out exactly when the signed-rank p-value is at most its error, ties and zeros included."""
+    values = [w + apart * i for i, w in enumerate(whole, 1)]
+    interval = hodges_lehmann(values, 1 - error)
+    assert (interval.low > 0 or interval.high < 0) == (signed_rank_p(values) <= error)
+
+
+def test_ties_with_zero_make_no_winner() -> None:
+    """Six values of ten are exactly zero and four are not: nothing is shown, however these are."""
+    assert signed_rank_p([0.0] * 6 + [0.5] * 4) > 0.5
 
 
 def test_signed_rank_distribution_matches_published_tables() -> None:

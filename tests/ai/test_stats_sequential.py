@@ -77,6 +77,17 @@ def test_holm_lets_no_weaker_claim_pass_after_a_stronger_one_failed() -> None:
     assert verdicts["y"].interval.low > 1
 
 
+def test_three_weak_claims_make_no_strong_one() -> None:
+    """Each of three would be shown alone at 5 %, none at a third of it: Holm lets none pass, not even the last, whose share alone is all of it."""
+    weak = [0.1 * i for i in range(1, 11)]
+    candidates = {name: [*weak[at:], *(-v for v in weak[:at])] for at, name in ((3, "a"), (3, "b"), (3, "c"))}
+    alone = SequentialPlan(10).decide(candidates["c"], Look(10, 0.05))
+    assert (alone.kind, 0.05 / 3 < alone.p_value <= 0.05) == ("faster", True)
+    verdicts = decide_many(candidates, Look(10, 0.05), SequentialPlan(10))
+    assert {verdict.kind for verdict in verdicts.values()} == {"not shown"}
+    assert all(verdict.interval.low <= 1 for verdict in verdicts.values())
+
+
 def test_equality_within_the_margin_ends_the_measuring() -> None:
     """When the whole interval is within five percent, nothing more is measured and the sentence says so."""
     plan = SequentialPlan(40)

@@ -6,6 +6,7 @@ import random
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from ai.worker.budget import RestartBudget, RestartPolicy
 from ai.worker.messages import WorkerConfig, parse
 from ai.worker.process import ROOT
 from ai.worker.supervisor import Supervisor, WatchPolicy
+from ai.worker.tree import tree_rss
 from tests.ai.kit import until
 
 CONFIG = WorkerConfig("llamacpp", "serve", "", "", 0)
@@ -82,6 +84,47 @@ def test_many_kills_and_hangs_leave_no_zombie_and_every_one_is_recovered(tmp_pat
 
     supervisor = supervised(work, tmp_path, WatchPolicy(stopped_s=0.5))
     assert (supervisor.starts, supervisor.ended) == (15, {"crashed": 12, "hung": 3})
+
+
+def test_a_hang_is_found_though_the_watch_is_held_up_again_and_again(tmp_path: Path) -> None:
+    """A busy machine keeps the watching program from running for a second at a time: what it did not hear then is no excuse for a stopped worker."""
+
+    async def work(supervisor: Supervisor) -> None:
+        running = await supervisor.ensure(CONFIG, 60)
+        os.kill(running.pid, signal.SIGSTOP)
+        for _ in range(8):
+            time.sleep(1.0)  # noqa: ASYNC251 - the fault itself: nothing else runs in this program
+            if await supervisor.why_it_ended(0.8) is not None:
+                break
+        assert supervisor.running is None
+
+    assert supervised(work, tmp_path).ended == {"hung": 1}
+
+
+def test_a_worker_that_was_not_heard_because_nobody_listened_lives(tmp_path: Path) -> None:
+    """The watching program was held up for longer than a worker may be silent; the worker was well all the time."""
+
+    async def work(supervisor: Supervisor) -> None:
+        running = await supervisor.ensure(CONFIG, 60)
+        time.sleep(1.5)  # noqa: ASYNC251 - the fault itself
+        assert await supervisor.why_it_ended(1.0) is None
+        assert supervisor.running is running
+
+    assert supervised(work, tmp_path, WatchPolicy(silent_s=1.2, stopped_s=0.5)).ended == {"asked": 1}
+
+
+def test_the_memory_of_all_it_started_counts(tmp_path: Path) -> None:
+    """Children in sessions of their own too; nothing of a process that is gone."""
+
+    async def work(supervisor: Supervisor) -> None:
+        running = await supervisor.ensure(replace(CONFIG, model="family"), 60)
+        parts = [psutil.Process(pid).memory_info().rss for pid in (running.pid, *running.info["children"])]
+        assert tree_rss(running.pid) == pytest.approx(sum(parts), rel=0.02)
+        assert min(parts[1:]) > 0.03 * sum(parts)
+        await supervisor.stop()
+        assert tree_rss(running.pid) == 0
+
+    supervised(work, tmp_path)
 
 
 def test_its_children_are_killed_with_it(tmp_path: Path) -> None:
@@ -203,6 +246,7 @@ from dataclasses import replace
 from pathlib import Path
 from ai.worker.messages import WorkerConfig
 from ai.worker.supervisor import Supervisor, WatchPolicy
+from ai.worker.tree import tree_rss
 async def main():
     supervisor = Supervisor("double", WatchPolicy(run_dir=Path({str(tmp_path)!r})), module={MODULE!r})
     running = await supervisor.ensure(WorkerConfig("llamacpp", "deaf", "", "", 0), 60)
