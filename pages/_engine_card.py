@@ -123,13 +123,14 @@ def _memory(known: AiBackend) -> str:
     held = known.memory
     now = held and (held.vram or held.rss)
     predicted = size(known.memory_predicted) if known.memory_predicted else None
+    settings = ""
     if predicted and (reckoned := known.memory_predicted_for):
         requests = f"{reckoned.parallel} request{'s' if reckoned.parallel > 1 else ''}"
-        predicted = f"{predicted} for {requests} of {reckoned.context:,} tokens"
+        settings = f" for {requests} of {reckoned.context:,} tokens"
     if not now or not now.value:
-        return f"none, not loaded; {predicted} predicted" if predicted else "none, not loaded"
+        return f"none, not loaded; {predicted} predicted{settings}" if predicted else "none, not loaded"
     said = ", as it reports" if now.origin == "reported" else ""
-    return f"{size(now.value)}{said}" + (f"; {predicted} were predicted" if predicted else "")
+    return f"{size(now.value)}{said}" + (f"; {predicted} were predicted{settings}" if predicted else "")
 
 
 def _models(models: Sequence[EngineModel]) -> None:

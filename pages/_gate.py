@@ -177,8 +177,8 @@ def _with_headers(send: Send, path: str) -> Send:
                 headers[name] = value
             if "content-security-policy" not in headers:
                 headers["Content-Security-Policy"] = page_policy()
-            if headers.get("content-type", "").startswith("text/html") and "link" not in headers:
-                headers["Link"] = preloads(path)
+                if headers.get("content-type", "").startswith("text/html") and "link" not in headers:
+                    headers["Link"] = preloads(path)  # the sign-in, which has a policy of its own, loads no script
         await send(message)
 
     return _send

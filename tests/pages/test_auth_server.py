@@ -121,6 +121,7 @@ def test_a_deep_link_shows_the_form_and_leads_back(guarded: Guarded) -> None:
     with guarded.browser() as browser:
         page = browser.get("/logs?q=%3Cb%3E%22&level=error", headers={"Accept": "text/html"})
         assert page.status_code == 401
+        assert "link" not in page.headers, "its own policy allows no script"
         assert '<label for="password">' in page.text
         assert "<b>" not in page.text
         way = "/logs?q=%3Cb%3E%22&level=error"
