@@ -26,7 +26,9 @@ def json_lines(client: Client, filters: Mapping[str, Any], most: int = MOST) -> 
     """
     pages = [
         b"".join(
-            json.dumps(_values(record), ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n" for record in page
+            json.dumps(_values(record), ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+            + b"\n"
+            for record in page
         )
         for page in _pages(client, filters, most)
     ]
