@@ -85,6 +85,7 @@ class Follower:
         self.tails: dict[tuple[int, int], FileTail] = {}
         self.truncated_at: dict[int, int] = {}
         self.errors: dict[str, str] = {}
+        self._told: dict[tuple[int, int], str] = {}
         self._by_inode: dict[tuple[int, int], list[FileState]] = {}
         self._spliced: set[int] = set()
         self._idle: dict[tuple[int, int], int] = {}
@@ -138,6 +139,8 @@ class Follower:
             state = self._new_state(fd, status, found, generation)
         else:
             resumed = around.rows_behind(state.file_id, state.stored_to)
+            if state.state not in {LIVE, BACKFILLING}:  # ingested, or given up: `resume` is to find it, too
+                around.committer.put(Delivery(state, changes={"state": BACKFILLING if state.waiting else LIVE}))
         key = (status.st_dev, status.st_ino)
         writers = Writers(around.run_of_pid, around.now, lambda: holders_of(*key))
         writers.update(found.pids)
@@ -319,8 +322,11 @@ class Follower:
             except OSError as error:
                 self._give_up(key, tail, f"{tail.path} cannot be read: {error.strerror}.")
             except Exception as error:  # one file's reader is not the end of the others
-                log.exception("%s cannot be followed", tail.path)
-                self._give_up(key, tail, f"{tail.path} cannot be followed: {type(error).__name__}: {error}.")
+                why = f"{tail.path} cannot be followed: {type(error).__name__}: {error}."
+                if self._told.get(key) != why:  # it is tried again at each scan
+                    log.exception("%s cannot be followed", tail.path)
+                    self._told[key] = why
+                self._give_up(key, tail, why)
         return busy
 
     def _look_at(self, key: tuple[int, int], tail: FileTail, now: int) -> bool:

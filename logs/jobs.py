@@ -212,12 +212,14 @@ class Jobs:
     def _wait_for(self, job: Job, tail: FileTail, size: int) -> None:
         """The file is followed: what it held when it was looked at is stored by others, older part included."""
         if tail.state.waiting:
+            self._fills.setdefault(tail.state.file_id, tail.writers)  # it may have been tried, and given up
             self._fill(tail.state)  # before its turn: somebody waits for it
         deadline = time.monotonic() + _FLUSH_S
         while True:
             with self._lock:
                 ended = self._follower.tails.get((tail.state.dev, tail.state.inode)) is not tail
-                if ended or (tail.position >= size and tail.quiet):
+                why = self._follower.errors.get(tail.path)
+                if ended or tail.holds_to(size):
                     lines = tail.lines
                     break
             if time.monotonic() > deadline or self._stopping.wait(_LOOK_S):
@@ -225,6 +227,8 @@ class Jobs:
                     f"{tail.path} is followed, and was not read to its end in time.",
                     hint="`watchkeeper logs sources` says how far it is.",
                 )
+        if ended and why is not None:
+            raise LogsError(why, hint="`watchkeeper logs sources` says which files are read.")
         self._filled(tail.state)
         job.lines += lines
         job.records += tail.state.records

@@ -161,6 +161,17 @@ class FileTail:
         """Nothing waits to be parsed or stored."""
         return not self._held or self._open_done == self._seen
 
+    def holds_to(self, size: int) -> bool:
+        """Whether all records that begin before offset `size` are delivered; space taken in advance holds none.
+
+        Raises:
+            OSError: the file cannot be looked at.
+        """
+        if self._open >= size:
+            return True
+        status = os.fstat(self.fd)
+        return self.quiet and (self._seen >= size or (status.st_size, status.st_mtime_ns) == self._blank)
+
     def poll(self, limit: int = READ_AT_ONCE) -> bool:
         """Read what is new; true when there was something.
 

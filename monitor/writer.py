@@ -176,6 +176,8 @@ class StoreWriter:
                 for item in commits:
                     if not item.done.done():
                         item.done.set_exception(_meant(error))
+                if stopping and not self._commits:
+                    return  # a note that waits behind what fails would be tried for ever
             if stopping and not self._commits and not self._notes_left():
                 return
 
@@ -247,7 +249,7 @@ class StoreWriter:
         except StoreFull as error:
             self._full(error)
             return
-        except WRONG:
+        except Exception:  # whatever it is: one by one it is seen which sample it is
             log.exception("samples could not be stored")
             self._isolate(items)
             return
@@ -262,7 +264,7 @@ class StoreWriter:
             except StoreFull as error:
                 self._full(error)
                 return
-            except WRONG:
+            except Exception:  # it is counted, and harms no other
                 log.exception("a sample could not be stored and is dropped")
                 self._finished([item], stored=False)
             else:

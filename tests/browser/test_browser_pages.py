@@ -151,6 +151,6 @@ def test_a_chart_of_a_young_watch_says_where_its_readings_begin(window: Window) 
     page = window.open("/performance?range=7d")
     chart = page.locator(".chart .area").first
     expect(chart).to_have_attribute(
-        "aria-label", re.compile(r"CPU.*No readings before .*\d\d:\d\d:\d\d"), timeout=30_000
+        "aria-label", re.compile(r"CPU.*No readings until .*\d\d:\d\d:\d\d"), timeout=30_000
     )
     expect(page.locator(".chart b").first).to_have_text(re.compile(r"\d"))

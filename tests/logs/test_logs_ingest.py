@@ -6,8 +6,10 @@ import os
 import resource
 import stat
 import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,12 +18,12 @@ import pyarrow as pa
 import pytest
 
 import logs
-from logs import LogsError, search
+from logs import LogFilter, LogsError, LogService, search
 from logs.checkpoint import FileState
 from logs.committer import Committer
 from logs.delivery import Delivery
 from logs.journal import Journal
-from monitor.store.interface import Append, Change
+from monitor.store.interface import Append, Change, Store
 from monitor.store.opening import open_store
 from tests.logs.conftest import QUICK, Watch, now_us, wait_until
 
@@ -390,6 +392,92 @@ def test_ingest_of_a_followed_file_waits_for_all_of_it(start: Start, tmp_path: P
     assert (state["state"], state["lines"], state["records"], state["added"]) == ("done", count, count, 0)
     assert state["bytes"] == path.stat().st_size
     assert len(watch.records()) == count
+
+
+def test_ingest_of_a_followed_file_that_never_rests_ends(start: Start, tmp_path: Path) -> None:
+    """A file that is written to all the time is waited for as far as it went when it was looked at, not until it is quiet."""
+    path, stop = tmp_path / "busy.log", threading.Event()
+    path.write_bytes(lines(0, 100))
+
+    def write() -> None:
+        with path.open("ab", buffering=0) as file:
+            number = 100
+            while not stop.wait(0.01):
+                file.write(lines(number, number + 1))
+                number += 1
+
+    watch = start(globs=(str(path),))
+    wait_until(lambda: len(watch.records()) >= 99)
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        state = watch.ingest(path)
+    finally:
+        stop.set()
+        writer.join()
+    assert state["state"] == "done"
+    assert state["lines"] >= 100
+
+
+def test_ingest_of_a_followed_file_with_space_taken_in_advance_ends(start: Start, tmp_path: Path) -> None:
+    """The zeros behind the last line are nothing to wait for."""
+    path = tmp_path / "taken.log"
+    path.write_bytes(lines(0, 100) + bytes(5000))
+    watch = start(globs=(str(path),))
+    wait_until(lambda: len(watch.records()) == 100)
+    state = watch.ingest(path)
+    assert (state["state"], state["lines"], state["records"]) == ("done", 100, 100)
+
+
+def test_ingest_of_a_followed_file_that_cannot_be_followed_any_more_fails(store: Store, tmp_path: Path) -> None:
+    """What breaks its reader while the ingest waits is told of by the ingest; no success is reported."""
+    path = tmp_path / "app.log"
+    path.write_bytes(lines(0, 10))
+
+    def mask(text: str) -> str:
+        if "poison" in text:
+            raise ValueError("cannot mask this")
+        return text
+
+    service = LogService(
+        store=store, commit=store.write, settings=replace(QUICK, globs=(str(path),), poll_s=0.5), host="testhost", boot_id="boot",
+        run_of_pid=lambda _pid: None, own_pids=set, mask=mask, now=now_us, on_records=lambda _records: None,
+    )  # fmt: skip
+    service.start()
+    try:
+        wait_until(lambda: search.search(store, LogFilter.parse({}, now_us()), limit=100).records)
+        with path.open("ab") as file:
+            file.write(b"2026-03-01 12:00:00,000 - app - INFO - poison\n")
+        job = service.ingest([str(path)])
+        wait_until(lambda: service.ingest_state(job)["state"] != "running")
+        state = service.ingest_state(job)
+    finally:
+        service.stop()
+    assert state["state"] == "failed"
+    assert "cannot be followed" in state["error"] or "error of the program" in state["error"]
+
+
+def test_what_was_ingested_and_is_followed_now_is_found_again_under_its_new_name(
+    start: Start, stop: Callable[[Any], None], tmp_path: Path
+) -> None:
+    """A file renamed while nobody watched is read to its end, although an ingest read it before it was followed."""
+    path = tmp_path / "app.log"
+    path.write_bytes(lines(0, 100))
+    first = start()
+    first.ingest(path)
+    stop(first)
+    second = start(globs=(str(path),))
+    with path.open("ab") as file:
+        file.write(lines(100, 110))
+    wait_until(lambda: len(second.records()) == 110)
+    stop(second)
+    with path.open("ab") as file:
+        file.write(lines(110, 120))
+    path.rename(tmp_path / "kept-for-the-audit")
+    path.write_bytes(lines(120, 125))
+    third = start(globs=(str(path),))
+    wait_until(lambda: len(third.records()) == 125)
+    assert third.messages() == [f"n={n}" for n in range(125)]
 
 
 def test_ingest_reads_the_older_part_of_what_is_not_followed_any_more(

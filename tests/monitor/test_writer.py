@@ -222,3 +222,18 @@ def test_an_error_nobody_thought_of_ends_no_watch(
     assert stored(watched)[1] == 1
     assert "RuntimeError" in caplog.text
     writer.stop(20)
+
+
+def test_a_sample_that_breaks_in_an_unheard_of_way_harms_no_other(watched: Watched, tmp_path: Path) -> None:
+    """It is dropped and counted; the samples and the notes beside it are stored, and the writer ends in time."""
+
+    def broken() -> Sequence[Change]:
+        raise RuntimeError("unheard of")
+
+    writer = writer_of(watched, tmp_path, batch_s=60.0)
+    writer.samples(lambda: [row(0)])
+    writer.samples(broken)
+    writer.samples(lambda: [row(1)])
+    writer.note([event("lost")])
+    assert writer.stop(20)
+    assert (stored(watched), writer.stored, writer.dropped) == ((2, 1), 2, 1)

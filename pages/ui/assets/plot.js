@@ -158,7 +158,7 @@ export class Plot {
       return;
     }
     const x = Math.round(this.x(this.since)) - 1.5;
-    const text = `no readings before ${this.domain[1] - this.domain[0] > DAY ? moment(this.since).slice(5, 16) : clock(this.since)}`;
+    const text = `no readings until ${this.domain[1] - this.domain[0] > DAY ? moment(this.since).slice(5, 16) : clock(this.since)}`;
     pen.strokeStyle = this.colour("line");
     pen.lineWidth = 1;
     pen.setLineDash([3, 3]);
@@ -367,7 +367,7 @@ export class Plot {
       const high = values.reduce((a, b) => Math.max(a, b), -Infinity);
       return `${series.label}: now ${inUnit(values[values.length - 1], this.spec.unit)}, from ${inUnit(low, this.spec.unit)} to ${inUnit(high, this.spec.unit)}`;
     });
-    const since = this.since ? ` No readings before ${moment(this.since)}.` : "";
+    const since = this.since ? ` No readings until ${moment(this.since)}.` : "";
     return `${this.spec.title}, ${moment(this.domain[0])} to ${moment(this.domain[1])}. ${parts.join("; ")}.${since}`;
   }
 
