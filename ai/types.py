@@ -273,7 +273,7 @@ class LoadReport:
     """What is loaded now, and what makes it comparable with another engine (None: not known).
 
     `seconds` is how long this load took: small when `cold` is false. `context` is tokens per request **in force**.
-    `weights` identifies the weights (a digest), `template` the chat template (a digest).
+    `weights` identifies the weights and `template` the chat template, each as `scheme:digest`: digests of two schemes say nothing of each other.
     """
 
     model: str

@@ -38,7 +38,16 @@ def backends(data_dir: DataDir = None, as_json: Json = False) -> None:
         print(f"         {clean(row['detail'])}")
         if row["usable"]:
             held = (row["memory"] or {}).get("rss")
-            memory = f"holds {size(held['value'])}" if held else "not loaded"
+            holder = (
+                "the server's processes hold" if row["kind"] == "server" else "holds"
+            )  # loaded or not: `detail` says
+            memory = (
+                f"{holder} {size(held['value'])}"
+                if held
+                else "its memory cannot be seen"
+                if row["kind"] == "server"
+                else "not loaded"
+            )
             predicted = ""
             if row["memory_predicted"]:
                 reckoned = row["memory_predicted_for"]

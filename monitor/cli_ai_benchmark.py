@@ -152,17 +152,23 @@ def _print_report(report: dict[str, Any]) -> None:
     for note in report["notes"]:
         print(paint(clean(note), DIM))
     rows = []
+    notes: dict[str, None] = {}
     for contender in report["contenders"]:
-        metrics = contender["metrics"]
+        metrics, name = contender["metrics"], clean(contender["name"])
 
-        def shown(key: str, factor: float, unit: str, metrics: dict[str, Any] = metrics) -> str:
+        def shown(key: str, factor: float, unit: str, metrics: dict[str, Any] = metrics, name: str = name) -> str:
             value = (metrics.get(key) or {}).get("value")
-            return "-" if value is None else f"{value * factor:,.1f} {unit}"
+            if value is None:
+                return "-"
+            note = metrics[key].get("note")
+            if note:
+                notes[f"* {name}: {clean(note)}"] = None
+            return f"{value * factor:,.1f} {unit}{'*' if note else ''}"
 
         memory = (metrics.get("memory_peak") or {}).get("value")
         rows.append(
             (
-                contender["name"],
+                name,
                 shown("first_token", 1e3, "ms"),
                 shown("generation", 1, "tokens/s"),
                 shown("total", 1, "s"),
@@ -170,6 +176,8 @@ def _print_report(report: dict[str, Any]) -> None:
             )
         )
     print_table(("engine", "first token", "generation", "answer", "peak memory"), rows, right=frozenset({1, 2, 3, 4}))
+    for note in notes:
+        print(paint(note, DIM))
     print(paint(f"benchmark {report['id']}", DIM))
     offer = report.get("offer")
     if offer and not offer["taken"]:

@@ -34,6 +34,8 @@ def verdict(report: ai_models.BenchmarkReport) -> None:
         for comparison in report.comparisons[: 1 if len(report.comparisons) == 1 else 0]:
             if not comparison.comparable:
                 st.caption(plain(f"Not like for like: {'; '.join(comparison.because)}."))
+            elif comparison.unknown and report.host.get("kind") == "engines":
+                st.caption(plain(f"Not known to be alike: {', '.join(comparison.unknown)}."))
         st.markdown(f":material/science: **The plan's claim.** {plain(report.hypothesis.sentence)}")
         for note in report.notes:
             st.caption(plain(note))
@@ -46,13 +48,8 @@ def verdict(report: ai_models.BenchmarkReport) -> None:
 def _sentence(report: ai_models.BenchmarkReport) -> None:
     """The verdict; what could not be shown for want of clean measurements is said to be so."""
     if report.comparisons and all(c.low is None for c in report.comparisons):
-        pairs = max(c.blocks for c in report.comparisons)
-        st.markdown("### :orange[Not answered: too few undisturbed pairs.]")
-        st.markdown(
-            f"{pairs} of {report.blocks} pairs were undisturbed, too few for an interval. Something else kept this machine busy, or the time was "
-            "too short: wait until it is quiet, or take a longer plan, and measure again."
-        )
-        st.caption(plain(report.sentence))
+        st.markdown("### :orange[Not answered: too few pairs that can be used.]")
+        st.markdown(plain(report.sentence))
         return
     kinds = [c.kind for c in report.comparisons]
     colour = (
@@ -108,6 +105,14 @@ def figures(report: ai_models.BenchmarkReport) -> None:
         else []
     )
     st.markdown("\n".join(rows))
+    noted = {
+        f"{c.name}: {metric.note}": None
+        for c in report.contenders
+        for key, *_ in FIGURES
+        if (metric := c.metrics.get(key)) and metric.value is not None and metric.note
+    }
+    for note in noted:
+        st.caption(plain(f"† {note}."))
     st.caption(
         "Medians over the pairs; in grey the 95th percentile, or why there is no figure. Measured here unless it says otherwise."
     )
@@ -124,7 +129,8 @@ def _cell(metric: ai_models.Metric | None, factor: float, unit: str, digits: int
         return f":gray[{plain(why or 'not measurable')}]"
     spread = f" :gray[p95 {metric.p95 * factor:,.{digits}f}]" if metric.p95 is not None else ""
     origin = f" :gray[{metric.origin}]" if metric.origin != "measured" else ""
-    return f"{metric.value * factor:,.{digits}f} {unit}{spread}{origin}"
+    note = " †" if metric.note else ""
+    return f"{metric.value * factor:,.{digits}f} {unit}{spread}{origin}{note}"
 
 
 def _memory(contender: ai_models.Contender) -> str:

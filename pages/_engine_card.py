@@ -127,6 +127,12 @@ def _memory(known: AiBackend) -> str:
     if predicted and (reckoned := known.memory_predicted_for):
         requests = f"{reckoned.parallel} request{'s' if reckoned.parallel > 1 else ''}"
         settings = f" for {requests} of {reckoned.context:,} tokens"
+    if (
+        known.kind == "server"
+    ):  # its processes hold something whether a model is loaded or not, which the sentence above tells
+        if not now or not now.value:
+            return "not to be seen from here"
+        return f"{size(now.value)}" + (", as it reports" if now.origin == "reported" else " in the server's processes")
     if not now or not now.value:
         return f"none, not loaded; {predicted} predicted{settings}" if predicted else "none, not loaded"
     said = ", as it reports" if now.origin == "reported" else ""

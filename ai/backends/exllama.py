@@ -4,7 +4,6 @@ Public figures put it at 1.2-1.8 times llama.cpp's speed for one stream, not the
 """
 
 import asyncio
-import hashlib
 import json
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -14,6 +13,7 @@ import httpx
 from ai.backends.chat_template import ChatTemplate
 from ai.backends.openai_wire import FLAVOURS
 from ai.backends.worker_backend import WorkerBackend
+from ai.digests import template_id
 from ai.errors import BadModelFile, MissingPiece, ModelMissing
 from ai.probes.packages import Pieces, exllama_pieces
 from ai.types import Capabilities, EngineName, Figure, LoadReport, LoadSpec, MemoryReport
@@ -115,7 +115,7 @@ class ExLlamaBackend(WorkerBackend):
             model=folder.name, cold=running.cold,
             seconds=Figure(float(running.info["load_s"]) if running.cold else 0.0, "measured"),
             context=spec.context, parallel=parallel, kv_type=spec.kv_type, quantization=quantization(folder),
-            weights=str(running.info.get("weights")), template=hashlib.sha256(template.encode()).hexdigest()[:16],
+            weights=str(running.info.get("weights")), template=template_id("jinja", template),
             engine_version=f"{self.engine} {running.info.get('version')}", device=str(running.info.get("device")), notes=notes,
         )  # fmt: skip
 

@@ -12,6 +12,7 @@ import psutil
 
 from ai.backends.openai_wire import FLAVOURS
 from ai.backends.worker_backend import WorkerBackend
+from ai.digests import template_id
 from ai.errors import BackendOutOfMemory, BadModelFile, MissingPiece, ModelMissing
 from ai.gguf import Gguf, read_gguf
 from ai.memory import available_memory, fit, most_memory, predict
@@ -96,7 +97,7 @@ class LlamaCppBackend(WorkerBackend):
             seconds=Figure(float(running.info["load_s"]) if running.cold else 0.0, "measured"),
             context=spec.context, parallel=spec.parallel, kv_type=spec.kv_type, quantization=header.quantization,
             weights=str(running.info.get("weights")),
-            template=hashlib.sha256(template.encode()).hexdigest()[:16] if isinstance(template, str) else None,
+            template=template_id("jinja", template) if isinstance(template, str) else None,
             engine_version=f"xllamacpp {running.info.get('version')}", device=str(running.info.get("device")), notes=tuple(notes),
             threads=running.config.threads, prompt_threads=running.config.prompt_threads,
         )  # fmt: skip

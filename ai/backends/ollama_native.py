@@ -5,7 +5,6 @@ has none), a stream that ends without `done` (it raises nothing), a prompt cut t
 """
 
 import asyncio
-import hashlib
 import json
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -23,6 +22,7 @@ from ai.backends.ollama_timings import timings_of, usage_of, whole
 from ai.backends.ollama_transport import CURRENT_TAP, NativeTransport, Tap
 from ai.backends.openai_wire import CHARACTERS_PER_TOKEN
 from ai.backends.pacing import Clock, Pacer, late
+from ai.digests import ollama_id, template_id
 from ai.errors import BackendDown, BackendError, BadOutput, ContextOverflow, ModelMissing, StreamCut
 from ai.probes.http import ProbeFailed, new_client, normal_url
 from ai.probes.ollama import ask_ollama
@@ -178,10 +178,13 @@ class OllamaBackend:
             seconds=Figure(said.load_duration / 1e9, "reported") if cold and said.load_duration else Figure(took, "measured"),
             context=after.context_length if after else None, parallel=self._parallel,
             quantization=shown.details.quantization_level if shown.details else None,
-            weights=(after.digest if after else None) or None,
-            template=hashlib.sha256(template.encode()).hexdigest()[:16] if template else None,
+            weights=await self._weights(shown.modelfile or "", after.digest if after else None),
+            template=template_id("go", template) if template else None,
             engine_version=f"Ollama {self._version}".strip(), notes=self._notes(spec),
         )  # fmt: skip
+
+    async def _weights(self, modelfile: str, digest: str | None) -> str | None:
+        return await asyncio.to_thread(ollama_id, modelfile if is_local(self._url) else "", digest)
 
     def _notes(self, spec: LoadSpec) -> tuple[str, ...]:
         notes = []

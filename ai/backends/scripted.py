@@ -169,7 +169,7 @@ class ScriptedBackend:
         took = Figure(time.perf_counter() - begun, "measured")
         return LoadReport(
             model=spec.model, cold=cold, seconds=took, context=min(spec.context, self.script.context), parallel=spec.parallel,
-            kv_type=spec.kv_type, quantization="none", weights="scripted", template="scripted", device="none",
+            kv_type=spec.kv_type, quantization="none", weights="scripted:1", template="scripted:1", device="none",
         )  # fmt: skip
 
     async def stream(

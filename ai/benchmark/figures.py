@@ -26,7 +26,12 @@ def log_ratios(
     blocks: dict[int, dict[str, list[float]]] = {}
     for sample in samples:
         value = _SECONDS[measure](sample)
-        if sample.batch == 1 and sample.block >= 0 and value and not unfit(sample.flags, accept_environment=lenient):
+        if (
+            sample.batch == 1
+            and sample.block >= 0
+            and value
+            and not unfit(sample.flags, measure, accept_environment=lenient)
+        ):
             blocks.setdefault(sample.block, {}).setdefault(sample.backend, []).append(math.log(value))
     ratios = []
     for _, logs in sorted(blocks.items()):
@@ -43,11 +48,11 @@ def busy_throughout(samples: Sequence[SampleRow], candidate: str, reference: str
     return clean < MIN_BLOCKS <= every and clean < every / 2
 
 
-def only_disturbed(samples: Sequence[SampleRow], name: str) -> bool:
+def only_disturbed(samples: Sequence[SampleRow], name: str, measure: Measure) -> bool:
     """Whether an engine was measured, but never while the machine was its own."""
     mine = [s for s in samples if s.backend == name and s.batch == 1 and s.block >= 0]
-    usable = [s for s in mine if not unfit(s.flags, accept_environment=True)]
-    return bool(usable) and all(unfit(s.flags) for s in mine)
+    usable = [s for s in mine if not unfit(s.flags, measure, accept_environment=True)]
+    return bool(usable) and all(unfit(s.flags, measure) for s in mine)
 
 
 def self_checks(
@@ -64,7 +69,7 @@ def self_checks(
                 and s.batch == 1
                 and s.block >= 0
                 and value
-                and not unfit(s.flags, accept_environment=lenient)
+                and not unfit(s.flags, measure, accept_environment=lenient)
             ):
                 pairs.setdefault(s.block, []).append(math.log(value))
         values = [logs[1] - logs[0] for logs in pairs.values() if len(logs) == 2]
@@ -89,7 +94,7 @@ def finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def metric(values: Sequence[float], unit: str, origin: Origin) -> Metric | None:
+def metric(values: Sequence[float], unit: str, origin: Origin, note: str = "") -> Metric | None:
     """A figure of many values: their median with its interval, and percentiles; None without values."""
     if not values:
         return None
@@ -97,35 +102,38 @@ def metric(values: Sequence[float], unit: str, origin: Origin) -> Metric | None:
     return Metric(
         value=statistics.median(values), unit=unit, origin=origin, n=len(values), low=finite(interval.low), high=finite(interval.high),
         p50=percentile(values, 50), p90=percentile(values, 90), p95=percentile(values, 95), p99=percentile(values, 99),
+        note=note,
     )  # fmt: skip
+
+
+_READ_BEFORE: Final = "the beginning of the prompt was in its cache: not comparable with another engine's"
 
 
 def metrics_of(samples: Sequence[SampleRow], name: str, *, energy_source: str, lenient: bool) -> dict[str, Metric]:
     """All figures of one engine that come from its single-request measurements."""
-    mine = [
-        s
-        for s in samples
-        if s.backend == name and s.batch == 1 and s.block >= 0 and not unfit(s.flags, accept_environment=lenient)
-    ]
-    rated = [s for s in mine if s.rate is not None]
+    mine = [s for s in samples if s.backend == name and s.batch == 1 and s.block >= 0]
+
+    def fit(measure: Measure) -> list[SampleRow]:
+        return [s for s in mine if not unfit(s.flags, measure, accept_environment=lenient)]
+
+    generated, read = fit("generation"), fit("first_token")
+    note = "" if read or not generated else _READ_BEFORE
+    read = read or generated
+    rated = [s for s in generated if s.rate is not None]
     estimated: Origin = "estimated" if any(s.rate_origin == "estimated" for s in rated) else "measured"
-    energy = [s.energy_j / s.completion_tokens for s in mine if s.energy_j is not None and s.completion_tokens]
+    energy = [s.energy_j / s.completion_tokens for s in generated if s.energy_j is not None and s.completion_tokens]
+    reported_rates = [s.reported_rate for s in generated if s.reported_rate is not None]
     found: dict[str, Metric | None] = {
-        "first_token": metric([s.ttft_s for s in mine if s.ttft_s is not None], "s", "measured"),
+        "first_token": metric([s.ttft_s for s in read if s.ttft_s is not None], "s", "measured", note),
         "per_token": metric([1 / s.rate for s in rated if s.rate], "s", estimated),
-        "total": metric([s.total_s for s in mine if s.total_s is not None], "s", "measured"),
+        "total": metric([s.total_s for s in read if s.total_s is not None], "s", "measured", note),
         "generation": metric([s.rate for s in rated if s.rate], "tokens/s", estimated),
-        "generation_reported": metric(
-            [s.reported_rate for s in mine if s.reported_rate is not None], "tokens/s", "reported"
-        ),
-        "prompt": metric([s.prompt_rate for s in mine if s.prompt_rate is not None], "tokens/s", "reported"),
-        "energy": metric(energy, "J/token", "measured"),
+        "generation_reported": metric(reported_rates, "tokens/s", "reported"),
+        "prompt": metric([s.prompt_rate for s in read if s.prompt_rate is not None], "tokens/s", "reported", note),
+        "energy": metric(energy, "J/token", "measured", energy_source),
     }
     out = {key: value for key, value in found.items() if value is not None}
-    if "energy" not in out:
-        out["energy"] = Metric(value=None, unit="J/token", origin="measured", n=0, note=energy_source)
-    else:
-        out["energy"] = out["energy"].model_copy(update={"note": energy_source})
+    out.setdefault("energy", Metric(value=None, unit="J/token", origin="measured", n=0, note=energy_source))
     return out
 
 

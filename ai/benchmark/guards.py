@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final, Literal
 
+from ai.benchmark.model import Measure
 from ai.errors import BackendError
 from ai.protocol import Completion
 from ai.types import Final as Final_
@@ -20,6 +21,12 @@ ENVIRONMENT: Final[frozenset[Flag]] = frozenset(
 """Flags about the machine: when all the time is like that, pairs are compared nevertheless, and the report says so."""
 HARMLESS: Final[frozenset[Flag]] = frozenset({"timings not believed", "usage missing"})
 """Flags that do not touch what this program measures itself."""
+SPOILED: Final[dict[str, frozenset[Measure]]] = {"prompt cache hit": frozenset({"first_token", "total"})}
+"""Flags that touch some measures alone: an engine that had the beginning of the prompt read already (it cannot be told not to keep it) answers sooner, and
+then generates as always.
+"""
+_FEW: Final = 1 / 4
+"""An answer of free length that has less than this part of its tokens is too short to tell a rate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,10 +155,12 @@ def _prompt_short(final: Final_, expected: Expected) -> bool:
 
 
 def _stopped_otherwise(final: Final_, expected: Expected) -> bool:
+    """Not by the limit; where an engine cannot go past its end token, it may also end by itself, unless it hardly began."""
     made = final.usage.completion_tokens
-    if expected.exact_tokens:
-        return final.finish_reason == "other" or (made is not None and made.value < expected.max_tokens)
-    return final.finish_reason != "stop"
+    short = made is not None and made.value < expected.max_tokens
+    if expected.exact_tokens or final.finish_reason == "length":
+        return final.finish_reason == "other" or short
+    return final.finish_reason != "stop" or (made is not None and made.value < _FEW * expected.max_tokens)
 
 
 def _miscounted(done: Completion, expected: Expected) -> bool:
@@ -169,10 +178,10 @@ def judge_error(error: BackendError) -> list[Flag]:
     return ["failed"]
 
 
-def unfit(flags: Sequence[str], *, accept_environment: bool = False) -> bool:
-    """Whether a measurement with these flags stays out of the verdict."""
+def unfit(flags: Sequence[str], measure: Measure, *, accept_environment: bool = False) -> bool:
+    """Whether a measurement with these flags stays out of a verdict on this measure."""
     pardoned = HARMLESS | ENVIRONMENT if accept_environment else HARMLESS
-    return any(flag not in pardoned for flag in flags)
+    return any(flag not in pardoned and measure in SPOILED.get(flag, (measure,)) for flag in flags)
 
 
 def _stalled(arrivals: Sequence[tuple[int, int]], limits: Limits) -> bool:

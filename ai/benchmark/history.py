@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from ai.benchmark.guards import unfit
-from ai.benchmark.model import BenchmarkPlan, BenchmarkReport, SampleRow
+from ai.benchmark.model import BenchmarkPlan, BenchmarkReport, Measure, SampleRow
 from ai.benchmark.stats import Interval
 
-_FIGURES: Final = ("generation", "first_token", "total")
+_FIGURES: Final[tuple[Measure, ...]] = ("generation", "first_token", "total")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +113,11 @@ def agreement(original: BenchmarkReport, repeated: BenchmarkReport) -> Agreement
         if other is None:
             disagreeing.append(f"{comparison.candidate} was not measured again")
             continue
+        if None in (comparison.high, other.high):
+            disagreeing.append(
+                f"{comparison.candidate} had too few pairs {'then' if comparison.high is None else 'now'}"
+            )
+            continue
         low, high = max(comparison.low or 0, other.low or 0), min(comparison.high or math.inf, other.high or math.inf)
         if low > high or {comparison.kind, other.kind} == {"faster", "slower"}:
             disagreeing.append(
@@ -130,10 +135,10 @@ def agreement(original: BenchmarkReport, repeated: BenchmarkReport) -> Agreement
     )
 
 
-def _logs(samples: Sequence[SampleRow], name: str, figure: str) -> list[float]:
+def _logs(samples: Sequence[SampleRow], name: str, figure: Measure) -> list[float]:
     out = []
     for s in samples:
-        if s.backend != name or s.batch != 1 or s.block < 0 or unfit(s.flags):
+        if s.backend != name or s.batch != 1 or s.block < 0 or unfit(s.flags, figure):
             continue
         seconds = {
             "generation": 1 / s.rate if s.rate else None,

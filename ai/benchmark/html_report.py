@@ -108,14 +108,24 @@ def _metric(key: str, metric: Metric) -> str:
     name = escape(_NAMES.get(key, key))
     if metric.value is None:
         return f"<tr><td>{name}</td><td colspan='7' class='mut'>{escape(metric.note or 'not measurable')}</td></tr>"
-    bounds = "" if metric.low is None or metric.high is None else f"{_short(metric.low)} – {_short(metric.high)}"
-    cells = "".join(
-        f"<td class='n'>{'' if v is None else _short(v)}</td>" for v in (metric.p90, metric.p95, metric.p99)
-    )
+    factor, unit = _readable(metric.value, metric.unit)
+
+    def number(value: float | None) -> str:
+        return "" if value is None else _short(value * factor)
+
+    bounds = "" if metric.low is None or metric.high is None else f"{number(metric.low)} – {number(metric.high)}"
+    cells = "".join(f"<td class='n'>{number(v)}</td>" for v in (metric.p90, metric.p95, metric.p99))
     return (
-        f"<tr><td>{name}</td><td class='n'>{_short(metric.value)} {escape(metric.unit)}</td><td class='n'>{bounds}</td>{cells}"
+        f"<tr><td>{name}</td><td class='n'>{number(metric.value)} {escape(unit)}</td><td class='n'>{bounds}</td>{cells}"
         f"<td class='n'>{metric.n}</td><td>{metric.origin} <small>{escape(metric.note)}</small></td></tr>"
     )
+
+
+def _readable(value: float, unit: str) -> tuple[float, str]:
+    """A factor and a unit in which a figure is a number of few digits: sizes in MiB or GiB, short times in milliseconds."""
+    if unit == "bytes":
+        return (1 / 1024**3, "GiB") if value >= 1024**3 else (1 / 1024**2, "MiB")
+    return (1e3, "ms") if unit == "s" and 0 < value < 1 else (1.0, unit)
 
 
 def _batches(contender: ContenderReport) -> str:

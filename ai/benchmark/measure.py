@@ -15,7 +15,7 @@ from ai.benchmark.guards import (
     neighbour_share,
     unfit,
 )
-from ai.benchmark.model import Contender, SampleRow
+from ai.benchmark.model import Contender, Measure, SampleRow
 from ai.benchmark.watch import EnergyMeter, Watch
 from ai.errors import BackendError, Cancelled
 from ai.protocol import complete
@@ -41,6 +41,7 @@ class Measurer:
         idle_w: power of the idle machine, taken off; None when not known.
         limits: from where on something is a contamination.
         deadlines: of one request.
+        about: what the verdict is about.
     """
 
     def __init__(
@@ -50,11 +51,13 @@ class Measurer:
         *,
         limits: Limits = DEFAULT_LIMITS,
         deadlines: Deadlines = DEFAULT_DEADLINES,
+        about: Measure = "generation",
     ) -> None:
         self._watch = watch
         self._meter = meter
         self._limits = limits
         self._deadlines = deadlines
+        self._about = about
         self.idle_w: float | None = None
 
     async def learn_idle(self, seconds: float = 0.5) -> None:
@@ -113,7 +116,7 @@ class Measurer:
         return row.model_copy(
             update={
                 "flags": flags,
-                "used": not unfit(flags),
+                "used": not unfit(flags, self._about),
                 "total_s": final.timings.total.value if final.timings.total else None,
                 "ttft_s": final.timings.ttft.value if final.timings.ttft else None,
                 "rate": rate.value if rate else None,

@@ -3,12 +3,13 @@
 import hashlib
 import json
 import math
+import statistics
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import get_args
 
-from ai.benchmark.comparable import like_for_like
+from ai.benchmark.comparable import Likeness, like_for_like
 from ai.benchmark.figures import (
     busy_throughout,
     count_flags,
@@ -18,6 +19,7 @@ from ai.benchmark.figures import (
     only_disturbed,
     self_checks,
 )
+from ai.benchmark.guards import ENVIRONMENT
 from ai.benchmark.model import (
     BatchRow,
     BenchmarkPlan,
@@ -33,7 +35,7 @@ from ai.benchmark.model import (
     State,
 )
 from ai.benchmark.paired import compare_paired
-from ai.benchmark.sequential import SequentialPlan, Verdict, decide
+from ai.benchmark.sequential import MIN_BLOCKS, SequentialPlan, Verdict, decide
 from ai.benchmark.stats import Interval, bootstrap_interval, hodges_lehmann, t_interval
 
 Row = tuple[str, str, LoadRow | None, str, dict[str, Metric], list[BatchRow], QualityRow | None, bool]
@@ -68,7 +70,7 @@ def build_report(run: Gathered) -> BenchmarkReport:
             "The machine was busy all the time; pairs were compared in spite of it, which the interval includes."
         )
     comparisons = [_compare(run, usable[0], row, lenient=lenient) for row in usable[1:]]
-    crowded = {row[0] for row in usable if not lenient and only_disturbed(run.samples, row[0])}
+    crowded = {row[0] for row in usable if not lenient and only_disturbed(run.samples, row[0], run.plan.measure)}
     contenders = [_contender(run, row, lenient=lenient or row[0] in crowded) for row in run.entries]
     notes += [
         f"No measurement of {name} was left alone by other programs: its figures are those of a busy machine, and no verdict rests on them."
@@ -96,19 +98,71 @@ def _compare(run: Gathered, reference: Row, row: Row, *, lenient: bool) -> Compa
         others = max(sum(not r[3] for r in run.entries) - 1, 1)
         alpha = (sequential.looks[0].alpha if run.state == "cancelled" else plan.alpha) / others
         verdict = decide(values, alpha, sequential)
-    exact = reference[7] and row[7]
-    alike = like_for_like(reference[2], row[2], exact_lengths=exact) if reference[2] and row[2] else None
+    alike = likeness(run, reference, row)
     because = list(alike.because) if alike else []
-    sentence = verdict.sentence(name, against)
-    if because and alike is not None:
-        sentence += f" {alike.sentence()} It tells which set-up is faster here, not which engine."
     i = verdict.interval
+    sentence = (
+        verdict.sentence(name, against) if math.isfinite(i.high) else too_few_pairs(run, name, against, len(values))
+    )
+    if because and alike is not None and values:
+        sentence += f" {alike.sentence()} It tells which set-up is faster here, not which engine."
     return Comparison(
         candidate=name, reference=against, kind=verdict.kind, estimate=i.estimate, low=finite(i.low), high=finite(i.high),
         confidence=verdict.confidence, p_value=verdict.p_value, blocks=verdict.blocks, equivalent=verdict.equivalent,
         comparable=not because, because=because, unknown=list(alike.unknown) if alike else [], sentence=sentence,
         others=_others(run, name, against, lenient=lenient), log_ratios=values,
     )  # fmt: skip
+
+
+def too_few_pairs(run: Gathered, name: str, against: str, pairs: int) -> str:
+    """Why two engines got no verdict: how many pairs there are, what was wrong with the measurements that were left out, and what to do."""
+    taken = [s for s in run.samples if s.batch == 1 and s.block >= 0]
+    counts, flags = [], set[str]()
+    for who in (against, name):
+        mine = [s for s in taken if s.backend == who]
+        for flag, number in count_flags([s for s in mine if not s.used]).items():
+            counts.append(f"{flag} ({number} of {len(mine)} of {who})")
+            flags.add(flag)
+    said = (
+        f"{name} and {against} could not be compared: {pairs or 'none'} of {len({s.block for s in taken})} blocks gave a pair that can be used, "
+        f"and {MIN_BLOCKS} are needed."
+    )
+    if counts:
+        said += f" Measurements were left out: {', '.join(counts)}."
+    if flags & ENVIRONMENT:
+        return f"{said} Something else kept this machine busy: wait until it is quiet, and measure again."
+    return said if counts else f"{said} Take a longer plan."
+
+
+def likeness(run: Gathered, first: Row, second: Row) -> Likeness | None:
+    """Whether two contenders did the same work, by what they were loaded with and by the tokens that they really read and wrote; None for one that was not loaded."""
+    if first[2] is None or second[2] is None:
+        return None
+    loads = [first[2], second[2]]
+    counted = [_tokens_read(run, row[0]) for row in (first, second)]
+    if None in (load.prompt_tokens for load in loads) and None not in counted:
+        loads = [load.model_copy(update={"prompt_tokens": read}) for load, read in zip(loads, counted, strict=True)]
+    same_lengths = all(row[7] or _whole_answers(run, row[0]) for row in (first, second))
+    return like_for_like(loads[0], loads[1], same_lengths=same_lengths)
+
+
+def _measured(run: Gathered, name: str) -> list[SampleRow]:
+    return [s for s in run.samples if s.backend == name and s.batch == 1 and s.block >= 0 and s.used]
+
+
+def _tokens_read(run: Gathered, name: str) -> int | None:
+    """Tokens of the first prompt, as the engine counted them while it was measured; its unique words vary by one or two."""
+    counts = [
+        s.prompt_tokens
+        for s in _measured(run, name)
+        if s.prompt == run.plan.prompts[0] and s.prompt_tokens and "timings not believed" not in s.flags
+    ]
+    return round(statistics.median(counts)) if counts else None
+
+
+def _whole_answers(run: Gathered, name: str) -> bool:
+    mine = _measured(run, name)
+    return bool(mine) and all((s.completion_tokens or 0) >= run.plan.max_tokens for s in mine)
 
 
 def _others(run: Gathered, name: str, against: str, *, lenient: bool) -> list[RatioInterval]:
@@ -175,7 +229,7 @@ def _told(report: BenchmarkReport, comparison: Comparison) -> str:
     if a and b and a.value and b.value and a.origin == b.origin == "measured":
         change = a.value / b.value - 1
         amount = f"{abs(change):.0%} {'more' if change > 0 else 'less'}" if abs(change) >= 0.02 else "as much"
-        parts.append(f"It takes {amount} memory at its peak.")
+        parts.append(f"It takes {amount} memory at its peak{_slots(mine.load, theirs.load)}.")
     if mine.quality and theirs.quality and len(mine.quality.per_item) == len(theirs.quality.per_item) > 0:
         paired = compare_paired(mine.quality.per_item, theirs.quality.per_item)
         shown = (
@@ -189,6 +243,13 @@ def _told(report: BenchmarkReport, comparison: Comparison) -> str:
             f"F1 {mine.quality.f1_micro:.2f} against {theirs.quality.f1_micro:.2f} on {mine.quality.items} postings, {shown}."
         )
     return " ".join(parts)
+
+
+def _slots(mine: LoadRow | None, theirs: LoadRow | None) -> str:
+    """What a comparison of memory must say of the requests that each is ready for at the same time."""
+    if mine is None or theirs is None or mine.parallel == theirs.parallel or not mine.parallel or not theirs.parallel:
+        return ""
+    return f", ready for {mine.parallel} request{'s' if mine.parallel > 1 else ''} at the same time against {theirs.parallel}"
 
 
 def live_intervals(ratios: Mapping[str, Sequence[float]]) -> dict[str, tuple[float, float | None]]:

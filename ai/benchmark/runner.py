@@ -70,7 +70,7 @@ class AIBackendBenchmark:
         limits = Deadlines(
             total_s=self._plan.request_s, first_token_s=self._plan.request_s, between_tokens_s=self._plan.request_s
         )
-        self._measurer = Measurer(self._watch, self._meter, deadlines=limits)
+        self._measurer = Measurer(self._watch, self._meter, deadlines=limits, about=self._plan.measure)
         self._quality = quality
         self._host = host or {}
         self._loader = Loader(self._plan, available or (lambda: None), self._reloading)

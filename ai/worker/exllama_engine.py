@@ -86,7 +86,8 @@ def end_tokens(folder: Path) -> list[int]:
 def _digest(folder: Path) -> str:
     """Names and sizes of the weights, and the configuration: enough to tell two models apart."""
     parts = [f"{file.name}:{file.stat().st_size}" for file in sorted(folder.glob("*.safetensors"))]
-    return hashlib.sha256("\n".join(parts).encode() + (folder / "config.json").read_bytes()).hexdigest()
+    digest = hashlib.sha256("\n".join(parts).encode() + (folder / "config.json").read_bytes()).hexdigest()
+    return f"folder:{digest}"
 
 
 def _broken(error: BaseException) -> None:

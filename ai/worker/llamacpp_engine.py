@@ -3,12 +3,12 @@
 Runs in the worker only; importing it elsewhere would load the engine.
 """
 
-import hashlib
 import importlib.metadata
 import time
 from pathlib import Path
 from typing import Any, Final
 
+from ai.digests import gguf_id
 from ai.worker.messages import FailureKind, Loaded, LoadFailed, WorkerConfig
 
 _KV: Final = {"f16": "F16", "q8_0": "Q8_0", "q5_1": "Q5_1", "q5_0": "Q5_0", "q4_1": "Q4_1", "q4_0": "Q4_0"}
@@ -65,20 +65,12 @@ def _facts(xllamacpp: Any, config: WorkerConfig) -> dict[str, Any]:
     return {
         "version": importlib.metadata.version("xllamacpp"),
         "device": ", ".join(d for d in devices if d)[:200] or "CPU",
-        "weights": _digest(config.model),
+        "weights": gguf_id(config.model),
     }
 
 
 def _devices(xllamacpp: Any) -> list[dict[str, Any]]:
     return [device for device in xllamacpp.get_device_info() if isinstance(device, dict)]
-
-
-def _digest(path: str) -> str:
-    """SHA-256 of the first MiB and the size: enough to tell two files apart without reading gigabytes."""
-    with Path(path).open("rb") as file:
-        head = file.read(1024 * 1024)
-        size = file.seek(0, 2)
-    return hashlib.sha256(head + str(size).encode()).hexdigest()
 
 
 def _serve(server: Any) -> None:  # noqa: ARG001 - held, so that it is not collected

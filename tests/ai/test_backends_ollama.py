@@ -272,7 +272,7 @@ def test_a_context_smaller_than_asked_is_noticed() -> None:
                 await backend.close()
 
     report = asyncio.run(go())
-    assert (report.context, report.quantization, report.weights, report.cold) == (2048, "Q4_K_M", "d1", True)
+    assert (report.context, report.quantization, report.weights, report.cold) == (2048, "Q4_K_M", "ollama:d1", True)
     assert report.seconds == Figure(1.5, "reported")
     assert any("2048" in note for note in report.notes)
     assert any("OLLAMA_NUM_PARALLEL" in note for note in report.notes)

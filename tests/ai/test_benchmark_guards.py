@@ -85,9 +85,19 @@ def test_a_context_that_was_not_asked_for_is_flagged() -> None:
     assert judge_answer(_done(), replace(_EXPECTED, context=4096)) == ["context mismatch"]
 
 
-def test_an_answer_cut_by_its_limit_is_flagged_where_it_should_end_by_itself() -> None:
-    """An answer of free length that ends by its length did not end as planned."""
-    assert judge_answer(_done(), replace(_EXPECTED, exact_tokens=False)) == ["unexpected stop"]
+@pytest.mark.parametrize(
+    ("made", "finish", "flags"),
+    [
+        (8, "length", []), (8, "stop", []), (5, "stop", []), (1, "stop", ["unexpected stop"]), (5, "length", ["unexpected stop"]),
+        (8, "other", ["unexpected stop"]),
+    ],
+)  # fmt: skip
+def test_an_engine_that_cannot_go_past_its_end_may_stop_by_itself_or_by_the_limit(
+    made: int, finish: str, flags: list[str]
+) -> None:
+    """Its answer is fit when all tokens came or it ended by itself with some; not when something else cut it, nor when it hardly began."""
+    done = _done(usage=Usage(_reported(100), _reported(made), _reported(0)), finish_reason=finish)
+    assert judge_answer(done, replace(_EXPECTED, exact_tokens=False)) == flags
 
 
 @given(st.floats(0, 0.2), st.floats(0, 0.19), st.integers(0, 60), st.floats(-0.02, 0.02), st.floats(0.3, 20))
@@ -114,10 +124,17 @@ def test_what_is_not_available_raises_no_flag() -> None:
 
 def test_only_what_touches_the_measurement_makes_it_unfit() -> None:
     """Missing usage is harmless, load is not, and is pardoned only on a machine that is always busy."""
-    assert not unfit(["usage missing", "timings not believed"])
-    assert unfit(["neighbour load"])
-    assert not unfit(["neighbour load"], accept_environment=True)
-    assert unfit(["neighbour load", "prompt cache hit"], accept_environment=True)
+    assert not unfit(["usage missing", "timings not believed"], "generation")
+    assert unfit(["neighbour load"], "generation")
+    assert not unfit(["neighbour load"], "generation", accept_environment=True)
+    assert unfit(["neighbour load", "queued"], "generation", accept_environment=True)
+
+
+def test_a_prompt_read_before_spoils_what_reading_is_part_of() -> None:
+    """The time to the first token and of the whole answer are not those of a fresh prompt; how fast tokens follow is."""
+    assert unfit(["prompt cache hit"], "first_token")
+    assert unfit(["prompt cache hit"], "total", accept_environment=True)
+    assert not unfit(["prompt cache hit"], "generation")
 
 
 def test_the_real_machine_can_be_read() -> None:

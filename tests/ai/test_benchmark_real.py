@@ -1,12 +1,16 @@
 """The benchmark and the analyzer on the real embedded model."""
 
+from dataclasses import replace
+
 import pytest
 
 from ai.analysis import BackendAsker, JobAnalyzer
 from ai.backends.llamacpp_embedded import LlamaCppBackend
+from ai.backends.ollama_native import OllamaBackend
 from ai.benchmark import AIBackendBenchmark, BenchmarkPlan, Contender
 from ai.types import LoadSpec
 from tests.ai.kit import CONTEXT, LoopThread
+from tests.ai.ollama_double import NAME, serve
 
 SPEC = LoadSpec("demo", context=CONTEXT, parallel=2)
 POSTING = "Senior Python Engineer\nAcme Ltd is hiring in London. Python and SQL. £70,000 - £85,000 per year."
@@ -35,6 +39,26 @@ def test_a_real_engine_is_measured(llama: LlamaCppBackend, engine_loop: LoopThre
     assert all(s.completion_tokens == 4 and s.rate and s.ttft_s for s in answered)
     assert [row.batch for row in contender.batches] == [2]
     assert "generates" in report.sentence or "was measured" in report.sentence
+
+
+@pytest.mark.timeout(250)  # a busy machine may take a minute; a quiet one takes seconds
+def test_the_same_model_behind_two_engines_is_compared(llama: LlamaCppBackend, engine_loop: LoopThread) -> None:
+    """Ollama's client and server's form against the embedded engine, on one file: pairs come of it, and what is alike is known to be."""
+    plan = BenchmarkPlan(prompts=["summary"], max_tokens=8, max_blocks=8, warmup=1, batches=[])
+    with serve() as (url, _):
+        other = engine_loop.run(_made(url))
+        contenders = [Contender(other, replace(SPEC, model=NAME, parallel=1)), Contender(llama, SPEC)]
+        report = engine_loop.run(AIBackendBenchmark(contenders, plan).run(), timeout=240)
+        engine_loop.run(other.close())
+    (comparison,) = report.comparisons
+    assert (comparison.because, comparison.unknown) == ([], ["chat template", "cache type"])
+    assert comparison.blocks >= 4, report.sentence
+    assert not report.flags.keys() & {"unexpected stop", "wrong token count", "prompt truncated", "failed"}
+    assert report.contenders[0].metrics["generation"].value
+
+
+async def _made(url: str) -> OllamaBackend:
+    return OllamaBackend(url)
 
 
 @pytest.mark.timeout(250)  # a busy machine may take a minute; a quiet one takes seconds

@@ -30,8 +30,9 @@ from ai.benchmark import (
 )
 from ai.benchmark.comparable import like_for_like
 from ai.benchmark.guards import Readings
-from ai.benchmark.model import LoadRow, QualityRow
+from ai.benchmark.model import LoadRow, Metric, QualityRow
 from ai.benchmark.prompts import build_request
+from ai.benchmark.report import overall
 from ai.benchmark.watch import NoMeter
 from ai.types import LoadSpec
 
@@ -117,6 +118,65 @@ def test_every_figure_says_where_it_is_from(four_times: BenchmarkReport) -> None
     assert first.value >= 0.012
     assert first.p95 >= first.p50
     assert four_times.contenders[0].metrics["load_cold"].value >= 0.01
+
+
+def test_an_engine_that_keeps_what_it_read_is_compared_by_how_fast_it_generates() -> None:
+    """Its times to the first token are shown with what they are worth, and no ratio is made of them."""
+    keeper = engine("keeper", 4.0)
+    keeper.fault = "cached"
+    report = run([keeper, engine("new")], PLAN.model_copy(update={"max_blocks": 24}))
+    (comparison,) = report.comparisons
+    assert (comparison.kind, comparison.comparable) == ("faster", True)
+    assert {row.measure for row in comparison.others} == {"generation"}
+    figures = report.contenders[0].metrics
+    assert figures["first_token"].value
+    assert "cache" in figures["first_token"].note
+    assert figures["generation"].note == ""
+    assert report.contenders[0].flagged == 0
+    about = PLAN.model_copy(update={"measure": "first_token"})
+    assert run([keeper, engine("new")], about).comparisons[0].blocks == 0
+
+
+def test_without_a_pair_that_can_be_used_the_report_says_why() -> None:
+    """Not "no difference", but that nothing could be compared, and what was wrong with which engine's measurements."""
+    cutter = engine("cutter")
+    cutter.fault = "truncate"
+    report = run([cutter, engine("new")])
+    (comparison,) = report.comparisons
+    assert (comparison.kind, comparison.high, comparison.blocks) == ("not shown", None, 0)
+    assert comparison.sentence.startswith("new and cutter could not be compared: none of 10 blocks gave a pair")
+    assert "prompt truncated (20 of 20 of cutter)" in report.sentence
+    assert "no interval yet" not in report.sentence
+    assert not agreement(report, report).agrees
+
+
+def test_slots_are_said_with_the_memory_they_take() -> None:
+    """Pairs are of single requests, so engines with other slots are comparable; what they hold is said to be for so many requests."""
+    contenders = [
+        Contender(engine("one", 4.0), LoadSpec("m", parallel=1)),
+        Contender(engine("four"), LoadSpec("m", parallel=4)),
+    ]
+    plan = PLAN.model_copy(update={"max_blocks": 24})
+    report = asyncio.run(AIBackendBenchmark(contenders, plan, watch=Quiet(), meter=NoMeter()).run())
+    assert report.comparisons[0].comparable
+    held = [Metric(value=value, unit="bytes", origin="measured") for value in (100e6, 150e6)]
+    rows = [
+        row.model_copy(update={"metrics": row.metrics | {"memory_peak": peak}})
+        for row, peak in zip(report.contenders, held, strict=True)
+    ]
+    said = overall(report.model_copy(update={"contenders": rows}))
+    assert "50% more memory at its peak, ready for 4 requests at the same time against 1." in said
+
+
+def test_the_html_report_has_figures_that_can_be_read(four_times: BenchmarkReport) -> None:
+    """Sizes in MiB or GiB and short times in milliseconds, bounds in the same unit."""
+    first, *rest = four_times.contenders
+    held = Metric(value=3 * 1024**3, unit="bytes", origin="measured", note="of <its> process")
+    time_to = Metric(value=0.0125, unit="s", origin="measured", n=9, low=0.012, high=0.0134, p95=0.013)
+    metrics = {"memory_peak": held, "first_token": time_to, "load_cold": Metric(value=1.5, unit="s", origin="measured")}
+    page = to_html(four_times.model_copy(update={"contenders": [first.model_copy(update={"metrics": metrics}), *rest]}))
+    for words in ("3 GiB", "of &lt;its&gt; process", "12.5 ms", "12 – 13.4", ">13<", "1.5 s"):
+        assert words in page
 
 
 def test_batches_tell_throughput_and_goodput(four_times: BenchmarkReport) -> None:
@@ -228,14 +288,14 @@ def test_an_engine_that_is_down_is_left_out_and_named() -> None:
 
 @pytest.mark.parametrize(("fault", "flag"), [("cached", "prompt cache hit"), ("truncate", "prompt truncated"), ("cut", "failed"), ("overloaded", "failed")])  # fmt: skip
 def test_faults_of_an_engine_are_flagged_and_kept(fault: str, flag: str) -> None:
-    """Samples that a fault spoiled are kept with their flag and used for nothing."""
+    """Samples that a fault spoiled are kept with their flag and left out of a verdict that it touches."""
     bad = engine("bad", faults=dict.fromkeys((3, 5, 6), fault))
     report = run([engine("good"), bad])
     spoiled = [s for s in report.samples if flag in s.flags]
     assert len(spoiled) == 3
-    assert all(s.backend == "bad" and not s.used for s in spoiled)
+    assert all(s.backend == "bad" and s.used == (fault == "cached") for s in spoiled)
     assert report.flags[flag] >= 2
-    assert report.contenders[1].flagged >= 2
+    assert report.contenders[1].flagged == sum(s.block >= 0 and not s.used for s in report.samples)
 
 
 def test_a_machine_that_is_always_busy_still_gets_an_honest_answer() -> None:
@@ -333,7 +393,7 @@ def test_a_replay_agrees_and_a_change_is_marked() -> None:
 
 
 _LOAD = LoadRow(
-    model="m", cold_s=1, warm_s=0, context=4096, parallel=1, kv_type="f16", quantization="Q4_K_M", weights="abc", template="t", engine_version="1",
+    model="m", cold_s=1, warm_s=0, context=4096, parallel=1, kv_type="f16", quantization="Q4_K_M", weights="gguf:abc", template="jinja:t", engine_version="1",
     device="cpu", prompt_tokens=100,
 )  # fmt: skip
 
@@ -341,12 +401,11 @@ _LOAD = LoadRow(
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"weights": "def"}, "weights"),
+        ({"weights": "gguf:def"}, "weights"),
         ({"quantization": "Q8_0"}, "quantisation"),
         ({"context": 2048}, "context"),
         ({"kv_type": "q8_0"}, "cache type"),
-        ({"template": "u"}, "chat template"),
-        ({"parallel": 4}, "parallel slots"),
+        ({"template": "jinja:u"}, "chat template"),
         ({"prompt_tokens": 110}, "tokens"),
     ],
 )
@@ -364,6 +423,19 @@ def test_what_is_not_known_is_neither_alike_nor_different() -> None:
     assert likeness.comparable
     assert likeness.unknown == ("chat template",)
     assert like_for_like(_LOAD, _LOAD.model_copy(update={"quantization": "q4-k-m"})).comparable
+
+
+def test_digests_of_two_schemes_say_nothing_of_each_other() -> None:
+    """Ollama's digest of a model and ours of a file can never be equal, nor can its template in Go and the model's in Jinja: that is no difference."""
+    other = _LOAD.model_copy(update={"weights": "ollama:abc", "template": "go:t", "quantization": None})
+    likeness = like_for_like(_LOAD, other)
+    assert likeness.comparable
+    assert likeness.unknown == ("weights", "chat template", "quantisation")
+
+
+def test_the_same_weights_have_the_same_quantisation() -> None:
+    """What one engine does not tell of a file is known from the other."""
+    assert like_for_like(_LOAD, _LOAD.model_copy(update={"quantization": None})).unknown == ()
 
 
 def test_contenders_need_different_names() -> None:

@@ -123,13 +123,27 @@ def test_a_card_says_which_settings_are_in_use_and_leads_back(ai: AiDouble) -> N
     assert "engine_0_take" not in {button.key for button in app.button}
 
 
-def test_too_few_clean_pairs_are_no_verdict(ai: AiDouble) -> None:
-    """Without an interval the page says that nothing was answered, and what to do."""
+def test_what_a_figure_is_worth_stands_below_the_table(ai: AiDouble) -> None:
+    """A figure with a note has a mark, and the note is said once; what could not be compared is named beside the verdict."""
     ai.reports = [report()]
+    metrics = ai.reports[0]["contenders"][0]["metrics"]
+    for key in ("first_token", "total"):
+        metrics[key] = {"value": 0.2, "unit": "s", "origin": "measured", "note": "its <b>cache</b> had some of it"}
+    ai.reports[0]["comparisons"][0] |= {"comparable": True, "because": [], "unknown": ["chat <i>template</i>"]}
+    text = _text(_open())
+    assert text.count("† ollama: its <b>cache</b> had some of it.") == 1
+    assert "200 ms †" in text
+    assert "0.20 s †" in text
+    assert "Not known to be alike: chat <i>template</i>." in text
+
+
+def test_too_few_clean_pairs_are_no_verdict(ai: AiDouble) -> None:
+    """Without an interval the page says that nothing was answered, and in the report's words why and what to do."""
+    ai.reports = [report() | {"sentence": "fast and slow could not be compared: wait until it is <b>quiet</b>."}]
     ai.reports[0]["comparisons"][0] |= {"low": None, "high": None, "kind": "not shown", "blocks": 2, "log_ratios": []}
     text = _text(_open())
-    assert "Not answered: too few undisturbed pairs." in text
-    assert "wait until it is quiet" in text
+    assert "Not answered: too few pairs that can be used." in text
+    assert "could not be compared: wait until it is <b>quiet</b>." in text
 
 
 def test_policy_and_calls_are_told(ai: AiDouble) -> None:
