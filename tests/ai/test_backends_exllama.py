@@ -3,7 +3,10 @@
 import asyncio
 import inspect
 import json
+import sys
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,6 +22,7 @@ from ai.protocol import Backend
 from ai.types import LoadSpec, Message, Sampling
 from ai.worker import exllama_v2, exllama_v3
 from ai.worker.exllama_engine import end_tokens
+from ai.worker.generation import Job
 from ai.worker.messages import LoadFailed
 from tests.ai.kit import LoopThread
 
@@ -27,15 +31,27 @@ SIGNATURES = json.loads((Path(__file__).parent / "contract" / "exllama_signature
 
 
 class Recorded:
-    """A package's classes with the signatures that were recorded from the real ones; calls must bind."""
+    """A package's classes with the signatures that were recorded from the real ones; calls must bind.
+
+    A class that is made elsewhere than by its name (`Config.from_directory`) and a method that is called (`ExLlamaV2.load_autosplit`) stand in
+    the record by their dotted names.
+    """
 
     def __init__(self, generation: str) -> None:
         self._signatures: dict[str, dict[str, bool]] = SIGNATURES[generation]
         self.calls: list[tuple[str, dict[str, Any]]] = []
 
     def __getattr__(self, name: str) -> Any:
-        if name == "ExLlamaV2Sampler":
+        if name in {"ExLlamaV2Sampler", "generator"}:
             return self
+        if name.startswith("__"):
+            raise AttributeError(name)
+        makers = {key.partition(".")[2] for key in self._signatures if key.startswith(f"{name}.from_")}
+        if makers:
+            return SimpleNamespace(**{maker: self._call(f"{name}.{maker}") for maker in makers})
+        return self._call(name)
+
+    def _call(self, name: str) -> Any:
         parameters = self._signatures[name]
 
         def call(*args: Any, **kwargs: Any) -> Any:
@@ -44,15 +60,90 @@ class Recorded:
                     p, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=None if optional else inspect.Parameter.empty
                 )
                 for p, optional in parameters.items()
+                if p != "**"
             ]
+            if "**" in parameters:
+                kinds.append(inspect.Parameter("more", inspect.Parameter.VAR_KEYWORD))
             bound = inspect.Signature(kinds).bind(*args, **kwargs)
             if "config" in bound.arguments and not hasattr(bound.arguments["config"], "model_dir"):
                 raise AttributeError(f"{type(bound.arguments['config']).__name__!r} object has no attribute 'arch'")
             self.calls.append((name, dict(bound.arguments)))
-            made = type(name, (), {"model_dir": "x", "arch_compat_overrides": lambda _: None, **bound.arguments})
-            return made()
+            return self._made(name.partition(".")[0], bound.arguments)
 
         return call
+
+    def _made(self, name: str, arguments: dict[str, Any]) -> Any:
+        """An object with what it was made of, and with the methods that were recorded."""
+        methods = [key for key in self._signatures if key.startswith(f"{name}.") and ".from_" not in key]
+        calls = {key.partition(".")[2]: staticmethod(self._call(key)) for key in methods}
+        known = {"model_dir": "x", "eos_token_id": 2, "arch_compat_overrides": lambda _: None}
+        return type(name, (), {**known, **arguments, **calls})()
+
+    def of(self, name: str) -> dict[str, Any]:
+        """The arguments of the last call of that name."""
+        return next(arguments for called, arguments in reversed(self.calls) if called == name)
+
+
+def test_v2_is_loaded_in_the_order_that_works(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Configuration, model, lazy cache, `load_autosplit` with that cache, tokenizer, generator, warm-up: and no path where a configuration belongs."""
+    package = Recorded("2")
+    monkeypatch.setitem(sys.modules, "exllamav2", package)
+    monkeypatch.setitem(sys.modules, "exllamav2.generator", package)
+    engine = exllama_v2.ExLlamaV2Engine(exllama_v2.Plan("folder", 300, 3, "q8_0", paged=True))
+    assert [name for name, _ in package.calls] == [
+        "ExLlamaV2Config", "ExLlamaV2", "ExLlamaV2Cache_Q8", "ExLlamaV2.load_autosplit", "ExLlamaV2Tokenizer",
+        "ExLlamaV2DynamicGenerator", "ExLlamaV2DynamicGenerator.warmup",
+    ]  # fmt: skip
+    assert package.of("ExLlamaV2Config")["model_dir"] == "folder"
+    loaded = package.of("ExLlamaV2.load_autosplit")["cache"]
+    assert (loaded.lazy, loaded.model, loaded.max_seq_len) == (True, engine.model, 1536)
+    made = package.of("ExLlamaV2DynamicGenerator")
+    assert (made["model"], made["cache"], made["tokenizer"]) == (engine.model, loaded, engine.tokenizer)
+    assert (made["paged"], made["max_batch_size"], engine.parallel) == (True, 3, 3)
+    exllama_v2.ExLlamaV2Engine(exllama_v2.Plan("folder", 300, 1, "f16", paged=False))
+    made = package.of("ExLlamaV2DynamicGenerator")
+    assert (made["paged"], made["max_batch_size"]) == (False, 1)
+
+
+def test_v3_is_loaded_in_the_order_that_works(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cache is made before the model is loaded, for all requests together."""
+    package = Recorded("3")
+    monkeypatch.setitem(sys.modules, "exllamav3", package)
+    engine = exllama_v3.ExLlamaV3Engine("folder", 300, 3, "f16")
+    assert [name for name, _ in package.calls] == [
+        "Config.from_directory", "Model.from_config", "Cache", "Model.load", "Tokenizer.from_config", "Generator",
+    ]  # fmt: skip
+    assert (package.of("Cache")["model"], package.of("Cache")["max_num_tokens"]) == (engine.model, 1024)
+    made = package.of("Generator")
+    assert (made["model"], made["tokenizer"], made["max_batch_size"]) == (engine.model, engine.tokenizer, 3)
+
+
+@pytest.fixture
+def tensors(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one thing of torch that a job needs: a tensor, which here is its data."""
+    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(tensor=lambda data, **_: data, long="long"))
+
+
+@pytest.mark.usefixtures("tensors")
+def test_a_job_carries_seed_ends_and_filters() -> None:
+    """Both generations: the same answer for the same seed, an end at every end of turn unless the length is to be exact, a schema as a filter."""
+    wanted = Job([1, 2], 5, Sampling(seed=9), ("STOP",), json_schema={"type": "object"})
+    second, third = Recorded("2"), Recorded("3")
+    exllama_v2.v2_job(second, wanted, 7, [2, 128009], ["a filter"])
+    exllama_v3.v3_job(third, wanted, 7, [2, 128009], "a tokenizer")
+    for package, name in ((second, "ExLlamaV2DynamicJob"), (third, "Job")):
+        job = package.of(name)
+        assert (job["input_ids"], job["max_new_tokens"], job["seed"], job["identifier"]) == ([[1, 2]], 5, 9, 7)
+        assert job["stop_conditions"] == ["STOP", 2, 128009]
+        assert len(job["filters"]) == 1
+    assert second.of("ExLlamaV2DynamicJob")["filter_prefer_eos"]
+    schema = third.of("LLGuidanceFilter")
+    assert (schema["tokenizer"], schema["json_schema"]) == ("a tokenizer", {"type": "object"})
+    exact = replace(wanted, ignore_eos=True, json_schema=None)
+    exllama_v2.v2_job(second, exact, 8, [2], None)
+    exllama_v3.v3_job(third, exact, 8, [2], "a tokenizer")
+    assert [second.of("ExLlamaV2DynamicJob")["stop_conditions"], third.of("Job")["stop_conditions"]] == [["STOP"]] * 2
+    assert [second.of("ExLlamaV2DynamicJob")["filters"], third.of("Job")["filters"]] == [None, None]
 
 
 def test_without_the_package_the_extra_is_named() -> None:
@@ -86,10 +177,12 @@ def test_each_missing_piece_is_named_with_its_remedy() -> None:
 def test_paged_attention_needs_flash_attn_and_ampere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Otherwise one request at a time, and flash-attn off."""
     assert not exllama_v2.plan("m", 1000, 4, "f16", (8, 6)).paged
-    info = tmp_path / "flash_attn-2.5.7.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: flash-attn\nVersion: 2.5.7\n")
-    monkeypatch.syspath_prepend(tmp_path)
+    for version in ("2.5.6", "2.5.7"):
+        assert not exllama_v2.plan("m", 1000, 4, "f16", (8, 6)).paged
+        info = tmp_path / version / f"flash_attn-{version}.dist-info"
+        info.mkdir(parents=True)
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: flash-attn\nVersion: {version}\n")
+        monkeypatch.syspath_prepend(tmp_path / version)
     paged = exllama_v2.plan("m", 1000, 4, "f16", (8, 6))
     assert (paged.paged, paged.parallel, paged.cache_tokens) == (True, 4, 4096)
     old = exllama_v2.plan("m", 1000, 4, "f16", (7, 5))

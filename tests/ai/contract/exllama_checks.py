@@ -10,6 +10,7 @@ import json
 import sys
 import types
 from collections.abc import Callable
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -112,13 +113,16 @@ RECORD = Path(__file__).parent / "exllama_signatures.json"
 
 
 def signatures_of(package: Any, extra: dict[str, Any], names: list[str]) -> dict[str, dict[str, bool]]:
-    """Class → parameter → whether it has a default."""
+    """Class → parameter → whether it has a default; `**` alone for what only hands on what it is given."""
     found = {}
     for name in names:
-        target = extra.get(name) or getattr(package, name)
-        parameters = inspect.signature(target).parameters.values()
+        target = extra.get(name) or attrgetter(name)(package)
+        parameters = list(inspect.signature(target).parameters.values())
         variadic = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
-        found[name] = {p.name: p.default is not inspect.Parameter.empty for p in parameters if p.kind not in variadic}
+        known = [p for p in parameters if p.kind not in variadic and p.name != "self"]
+        found[name] = {p.name: p.default is not inspect.Parameter.empty for p in known}
+        if not known and any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters):
+            found[name] = {"**": True}
     return found
 
 
@@ -198,10 +202,16 @@ def checks_v2(folder: Path) -> dict[str, Callable[[], None]]:
         "ExLlamaV2Cache_Q8",
         "ExLlamaV2Cache_Q6",
         "ExLlamaV2Cache_Q4",
+        "ExLlamaV2.load_autosplit",
     ]
-    extra = {"Settings": generator.ExLlamaV2Sampler.Settings}
+    extra = {
+        "Settings": generator.ExLlamaV2Sampler.Settings,
+        "ExLlamaV2DynamicGenerator": generator.ExLlamaV2DynamicGenerator,
+        "ExLlamaV2DynamicGenerator.warmup": generator.ExLlamaV2DynamicGenerator.warmup,
+        "ExLlamaV2DynamicJob": generator.ExLlamaV2DynamicJob,
+    }
     return {
-        "recorded signatures": lambda: recorded("2", signatures_of(exllamav2, extra, [*names, "Settings"])),
+        "recorded signatures": lambda: recorded("2", signatures_of(exllamav2, extra, [*names, *extra])),
         "config and model graph": graph,
         "caches": caches,
         "tokenizer": round_trip,
@@ -224,6 +234,20 @@ def checks_v2(folder: Path) -> dict[str, Callable[[], None]]:
             lambda: ours.ExLlamaV2Engine(wanted),
         ),
     }
+
+
+V3_NAMES = [
+    "Cache",
+    "CacheLayer_quant",
+    "ComboSampler",
+    "Config.from_directory",
+    "Model.from_config",
+    "Model.load",
+    "Tokenizer.from_config",
+    "Generator",
+    "Job",
+    "LLGuidanceFilter",
+]
 
 
 def checks_v3(folder: Path) -> dict[str, Callable[[], None]]:
@@ -273,9 +297,7 @@ def checks_v3(folder: Path) -> dict[str, Callable[[], None]]:
         assert len(made.filters) == 1
 
     return {
-        "recorded signatures": lambda: recorded(
-            "3", signatures_of(exllamav3, {}, ["Cache", "CacheLayer_quant", "ComboSampler"])
-        ),
+        "recorded signatures": lambda: recorded("3", signatures_of(exllamav3, {}, V3_NAMES)),
         "config and model graph": graph,
         "caches": caches,
         "tokenizer": round_trip,
