@@ -277,6 +277,9 @@ def test_exllama_with_everything_is_ready_and_says_its_limits(tmp_path: Path, mo
     assert pieces is not None
     assert pieces.missing == ()
     assert "one request at a time" in pieces.limits[0]
+    without = exllama_pieces(2, tmp_path / "no such device")
+    assert without is not None
+    assert [what for what, _ in without.missing] == ["an NVIDIA GPU with its driver"]
     package(tmp_path, "flash_attn", "2.6.3")
     (tmp_path / "flash_attn-2.6.3.dist-info" / "METADATA").write_text(
         "Metadata-Version: 2.1\nName: flash-attn\nVersion: 2.6.3\n"
