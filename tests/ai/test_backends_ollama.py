@@ -208,6 +208,19 @@ def test_a_load_that_hangs_ends_by_its_deadline() -> None:
     asyncio.run(go())
 
 
+def test_a_small_question_to_a_server_that_hangs_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Memory and unloading have no deadline of their caller's: the limit of small questions ends them, as a timeout."""
+    monkeypatch.setattr("ai.backends.ollama_native._ASK_S", 0.2)
+
+    async def use(backend: OllamaBackend, server: Raw) -> None:
+        for question in (backend.memory, backend.unload):
+            with pytest.raises(BackendTimeout):
+                await asyncio.wait_for(question(), 20)
+        await until(lambda: server.open_connections == 0)
+
+    asyncio.run(with_server(use, [asyncio.Event()], [asyncio.Event()]))
+
+
 @pytest.mark.parametrize(
     ("reply", "kind"),
     [
