@@ -30,7 +30,6 @@ DEFAULT_CONTEXT: Final = 2048
 _DOUBTED_OFTEN: Final = 2
 _FILLED_BY_DOUBTED: Final = ("title", "company", "locations", "summary")
 """Fields that nearly every posting fills: what a doubted model says there, and the posting too, is better than nothing."""
-_CHARS_IN_A_TOKEN_AT_MOST: Final = 9
 
 
 class JobAnalyzer:
@@ -181,7 +180,7 @@ class JobAnalyzer:
         request = request_for(piece, self._schema, talk.max_tokens)
         reply = await asker.ask(request)
         talk.attempts.extend(reply.attempts)
-        if was_truncated(reply, sum(len(m.content) for m in request.messages)):
+        if reply.final.truncated:
             talk.notes.append(f"{reply.name} dropped a part of the prompt; the text was read in smaller pieces.")
             return False
         talk.replies.append(reply)
@@ -209,15 +208,6 @@ def _weighed(said: Said) -> tuple[int, int]:
     add_answer(scratch, said.answer, Searchable.of(scratch.plain.text), said.backend)
     supported = len(scratch.evidence) + scratch.has("summary")
     return supported + len(scratch.unsupported), supported
-
-
-def was_truncated(reply: Reply, prompt_chars: int) -> bool:
-    """Whether the model saw less than it was sent: it says so, or counts fewer tokens than the text can have."""
-    tokens = reply.final.usage.prompt_tokens
-    too_few = (
-        tokens is not None and tokens.origin == "reported" and tokens.value * _CHARS_IN_A_TOKEN_AT_MOST < prompt_chars
-    )
-    return reply.final.truncated or too_few
 
 
 def check_answer(reply: Reply) -> tuple[ModelAnswer | None, str]:

@@ -20,12 +20,12 @@ from ai.backends.http_errors import error_of, error_of_transport
 from ai.backends.ollama_options import load_options, request_options
 from ai.backends.ollama_timings import timings_of, usage_of, whole
 from ai.backends.ollama_transport import CURRENT_TAP, NativeTransport, Tap
-from ai.backends.openai_wire import CHARACTERS_PER_TOKEN
 from ai.backends.pacing import Clock, Pacer, late
 from ai.digests import ollama_id, template_id
 from ai.errors import BackendDown, BackendError, BadOutput, ContextOverflow, ModelMissing, StreamCut
 from ai.probes.http import ProbeFailed, new_client, normal_url
 from ai.probes.ollama import ask_ollama
+from ai.token_bounds import DROPPED, PromptCheck, least_tokens
 from ai.types import (
     DEFAULT_DEADLINES,
     Capabilities,
@@ -47,8 +47,6 @@ from ai.types import (
 )
 
 _ASK_S: Final = 5.0
-_FEWEST: Final = 1 / 10
-"""Tokens a character at least, for a prompt that is more than a few words in any language."""
 _ONE_AT_A_TIME: Final = "Ollama answers OLLAMA_NUM_PARALLEL requests at a time, 1 unless it was set."
 _RESERVED: Final = "Ollama's size_vram is what it reserved, not what was measured."
 
@@ -79,7 +77,7 @@ class OllamaBackend:
         self._spec: LoadSpec | None = None
         self._context: int | None = None
         self._version = ""
-        self._density: float | None = None
+        self._prompts = PromptCheck()
 
     @property
     def name(self) -> str:
@@ -137,7 +135,7 @@ class OllamaBackend:
     async def count_tokens(self, content: str | tuple[Message, ...]) -> Figure:
         """Ollama cannot count: estimated at the density its own counts have shown so far."""
         texts = [content] if isinstance(content, str) else [message.content for message in content]
-        return Figure(max(1, round(sum(map(len, texts)) * (self._density or 1 / CHARACTERS_PER_TOKEN))), "estimated")
+        return Figure(max(1, round(sum(map(len, texts)) * self._prompts.density)), "estimated")
 
     async def memory(self) -> MemoryReport:
         """Measured over the server's process tree when it runs here; the GPU's part is the server's own word."""
@@ -170,7 +168,7 @@ class OllamaBackend:
         took = time.perf_counter() - begun
         self._spec = spec
         after = await self._running(spec.model)
-        self._context = (after.context_length if after else None) or spec.context
+        self._context = self._prompts.context = (after.context_length if after else None) or spec.context
         shown = await self._ask(self._client.show(spec.model))
         template = shown.template or ""
         return LoadReport(
@@ -203,7 +201,7 @@ class OllamaBackend:
 
     def _refuse_too_long(self, request: GenRequest) -> None:
         """Refuses what cannot fit by any count; what may fit is sent, and the server is told not to truncate."""
-        least = sum(len(message.content) for message in request.messages) * _FEWEST
+        least = least_tokens([message.content for message in request.messages])
         if self._context is not None and least > self._context:
             raise ContextOverflow(
                 f"The prompt has at least {least:.0f} tokens; {self._name} has a context of {self._context}.",
@@ -254,33 +252,17 @@ class OllamaBackend:
         ended = time.perf_counter_ns()
         said = {**done.model_dump(), **tap.last()}  # the raw line has fields that the client drops
         timings = timings_of(said, clock.timings(ended))
-        density = self._density or 1 / CHARACTERS_PER_TOKEN
-        usage = usage_of(said, characters, density, trusted=not timings.distrust)
-        truncated = self._lost_some(request, whole(said, "prompt_eval_count"))
+        usage = usage_of(said, characters, self._prompts.density, trusted=not timings.distrust)
+        texts = [message.content for message in request.messages]
+        truncated = self._prompts.dropped_some(whole(said, "prompt_eval_count"), texts)
         notes = [f"The reported timings are not used: {timings.distrust}"] if timings.distrust else []
         if truncated:
-            notes.append("The server has read only a part of the prompt.")
+            notes.append(DROPPED)
         finish: FinishReason = (
             "stop" if done.done_reason == "stop" else "length" if done.done_reason == "length" else "other"
         )
         model = done.model or ""
         return FinalEvent(clock.sent_ns, ended, finish, usage, timings, model, tuple(notes), truncated)
-
-    def _lost_some(self, request: GenRequest, counted: int | None) -> bool:
-        """Whether the count of prompt tokens is too small for the text: an older server has cut it, saying nothing.
-
-        The density of shorter prompts is the measure; it is learned from every prompt that surely fitted.
-        """
-        characters = sum(len(message.content) for message in request.messages)
-        if not counted or characters < 200:
-            return False
-        context = self._context or 4096
-        if counted < context // 4:
-            found = counted / characters
-            if found >= _FEWEST:
-                self._density = found if self._density is None else 0.8 * self._density + 0.2 * found
-                return False
-        return counted < characters * max(_FEWEST, (self._density or 0.0) * 0.5)
 
     async def _ask(self, question: Any) -> Any:
         """The answer to one small question.

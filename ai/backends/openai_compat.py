@@ -14,11 +14,12 @@ import httpx
 
 from ai.backends.footprint import is_local, listening_pid, memory_of
 from ai.backends.http_errors import error_of, error_of_transport
-from ai.backends.openai_wire import CHARACTERS_PER_TOKEN, FLAVOURS, Flavour, OpenAIWire
+from ai.backends.openai_wire import FLAVOURS, Flavour, OpenAIWire
 from ai.backends.pacing import Pacer, late
 from ai.errors import BackendDown, BackendError, BadOutput, BadRequest, ModelMissing
 from ai.probes.http import ProbeFailed, normal_url
 from ai.probes.openai import ask_openai
+from ai.token_bounds import PromptCheck
 from ai.types import (
     DEFAULT_DEADLINES,
     Capabilities,
@@ -61,7 +62,8 @@ class OpenAIBackend:
             timeout=httpx.Timeout(_ASK_S),
             limits=httpx.Limits(max_connections=None, keepalive_expiry=2.0),  # servers close theirs after 5 s
         )
-        self._wire = OpenAIWire(self._client, self._name)
+        self._prompts = PromptCheck()
+        self._wire = OpenAIWire(self._client, self._name, prompts=self._prompts)
         self._key = api_key
         self._flavour: Flavour = FLAVOURS["OpenAI-compatible server"]
         self._model = ""
@@ -114,7 +116,7 @@ class OpenAIBackend:
         except ProbeFailed as error:
             raise self._failed(error) from error
         model = self._pick(found, spec.model)
-        self._model = model.name
+        self._model, self._prompts.context = model.name, model.context
         notes = []
         if model.context is not None and model.context < spec.context:
             notes.append(f"The server gives {model.context} tokens of context, not the {spec.context} asked for.")
@@ -142,7 +144,7 @@ class OpenAIBackend:
         count = _COUNTERS.get(self._flavour.label)
         texts = [content] if isinstance(content, str) else [m.content for m in content]
         if count is None:
-            return Figure(max(1, round(sum(map(len, texts)) / CHARACTERS_PER_TOKEN)), "estimated")
+            return Figure(max(1, round(sum(map(len, texts)) * self._prompts.density)), "estimated")
         return Figure(await count(self._post, self._model, content), "reported")
 
     async def memory(self) -> MemoryReport:

@@ -16,13 +16,12 @@ from ai.backends.http_errors import error_of, error_of_transport
 from ai.backends.pacing import Clock
 from ai.backends.sse import SseParser
 from ai.errors import BadOutput, StreamCut
+from ai.token_bounds import CHARACTERS_PER_TOKEN, DROPPED, PromptCheck
 from ai.types import Chunk, ChunkKind, Event, Figure, FinishReason, GenRequest, Timings, Usage
 from ai.types import Final as FinalEvent
 
 _MAX_ERROR_BODY: Final = 64 * 1024
 _NO_USAGE: Final = "The server reports no token counts: they are estimated from the length of the text."
-CHARACTERS_PER_TOKEN: Final = 4.0
-"""A rule of thumb for English with today's vocabularies; whatever uses it is marked as estimated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,13 +158,17 @@ class _Answer:
             self.clock.finish()
         return found
 
-    def final(self, request: GenRequest) -> FinalEvent:
+    def final(self, request: GenRequest, prompts: PromptCheck) -> FinalEvent:
         """The last event, figures labelled by where they come from."""
         ended = time.perf_counter_ns()
         finish: FinishReason = "stop" if self.finish == "stop" else "length" if self.finish == "length" else "other"
         usage, notes = self._usage(request)
         timings = _reported(self.clock.timings(ended), usage, self.usage, self.timings)
-        return FinalEvent(self.clock.sent_ns, ended, finish, usage, timings, self.model, notes)
+        said = usage.prompt_tokens.value if usage.prompt_tokens and usage.prompt_tokens.origin == "reported" else None
+        truncated = prompts.dropped_some(said, [message.content for message in request.messages])
+        if truncated:
+            notes = (*notes, DROPPED)
+        return FinalEvent(self.clock.sent_ns, ended, finish, usage, timings, self.model, notes, truncated)
 
     def _usage(self, request: GenRequest) -> tuple[Usage, tuple[str, ...]]:
         prompt, completion = _number(self.usage.get("prompt_tokens")), _number(self.usage.get("completion_tokens"))
@@ -179,12 +182,19 @@ class _Answer:
 
 
 class OpenAIWire:
-    """Chat completions of one server. `path` is relative to the client's base URL."""
+    """Chat completions of one server. `path` is relative to the client's base URL; `prompts` remembers what the server counted."""
 
-    def __init__(self, client: httpx.AsyncClient, name: str, path: str = "/v1/chat/completions") -> None:
+    def __init__(
+        self,
+        client: httpx.AsyncClient,
+        name: str,
+        path: str = "/v1/chat/completions",
+        prompts: PromptCheck | None = None,
+    ) -> None:
         self._client = client
         self._name = name
         self._path = path
+        self._prompts = prompts or PromptCheck()
 
     async def events(
         self, request: GenRequest, model: str, flavour: Flavour, connect_s: float = 2.0
@@ -215,7 +225,7 @@ class OpenAIWire:
             raise StreamCut(
                 f"{self._name} ended its answer without a finish reason.", backend=self._name, hint="Try again."
             )
-        yield answer.final(request)
+        yield answer.final(request, self._prompts)
 
 
 async def _error_body(response: httpx.Response) -> bytes:

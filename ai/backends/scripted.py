@@ -22,6 +22,7 @@ from ai.errors import (
     ModelMissing,
     StreamCut,
 )
+from ai.token_bounds import least_tokens
 from ai.types import (
     DEFAULT_DEADLINES,
     Capabilities,
@@ -275,7 +276,11 @@ class ScriptedBackend:
             )
         full = script.tokens if script.answer is None else 0
         cut = fault == "length" or (tokens >= request.max_tokens and (request.ignore_eos or full > request.max_tokens))
-        return Final(clock.sent_ns, ended, "length" if cut else "stop", usage, timings, model="scripted")
+        least = least_tokens([message.content for message in request.messages])
+        truncated = usage.prompt_tokens is not None and usage.prompt_tokens.value < least
+        return Final(
+            clock.sent_ns, ended, "length" if cut else "stop", usage, timings, model="scripted", truncated=truncated
+        )
 
     def _error(self, fault: Fault) -> BackendError:
         if fault == "context overflow":

@@ -67,11 +67,11 @@ async def with_server(use: Callable[[OpenAIBackend, Raw], Any], *answers: list[A
             await backend.close()
 
 
-def answer(*parts: Any, **more: Any) -> Completion:
+def answer(*parts: Any, text: str = "hi", **more: Any) -> Completion:
     """The completion of an answer that arrives as these parts."""
 
     async def use(backend: OpenAIBackend, _: Raw) -> Completion:
-        return await complete(backend, ask("hi"), **more)
+        return await complete(backend, ask(text), **more)
 
     result: Completion = asyncio.run(with_server(use, [HEAD, *parts]))
     return result
@@ -114,6 +114,15 @@ def test_a_whole_answer_with_the_servers_own_figures() -> None:
     prompt = made.final.prompt_rate()
     assert prompt is not None
     assert prompt.value == pytest.approx(9 / 0.05)
+
+
+@pytest.mark.parametrize(("counted", "cut"), [(400, True), (2047, True), (1400, False), (0, False)])
+def test_a_prompt_that_was_cut_in_silence_is_found_out(counted: int, cut: bool) -> None:  # noqa: FBT001
+    """A needle at both ends of 1,000 words, of which the server counts too few tokens, or as many as its context has: the answer is marked and says why."""
+    text = f"NEEDLE in Leeds. {'We share lunch in the yard and talk about the weather. ' * 100}NEEDLE in Oslo."
+    made = answer(delta(content="ok"), delta("stop"), usage(counted, 1), DONE, text=text)
+    assert made.final.truncated == cut
+    assert any("only a part" in note for note in made.final.notes) == cut
 
 
 def test_the_first_token_is_the_first_content_and_not_the_role() -> None:

@@ -104,7 +104,9 @@ def test_an_older_server_that_truncates_is_found_out() -> None:
         try:
             await backend.ensure_loaded(LoadSpec(double.NAME, context=256))
             whole = await complete(backend, ask("The nurse works in a hospital in Berlin. " * 2))
-            return whole, await complete(backend, ask("The nurse works in a hospital in Berlin. " * 60))
+            return whole, await complete(
+                backend, ask("Krankenhausverwaltungsfachangestellte in Charlottenburg-Wilmersdorf gesucht. " * 20)
+            )
         finally:
             await backend.close()
 
