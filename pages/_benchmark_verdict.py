@@ -158,7 +158,7 @@ def quality_table(report: ai_models.BenchmarkReport) -> None:
             continue
         again = f"{q.stability:.2f}" if q.stability is not None else "-"
         rows.append(
-            f"| {plain(contender.name)} | {q.schema_valid_rate:.0%} | {q.f1_micro:.2f} :gray[{q.f1_low:.2f} to {q.f1_high:.2f}] | "
+            f"| {plain(contender.name)} | {100 * q.schema_valid_rate:.0f} % | {q.f1_micro:.2f} :gray[{q.f1_low:.2f} to {q.f1_high:.2f}] | "
             f"{q.evidence_rate:.2f} | {q.null_when_absent:.2f} | {again} |"
         )
     st.markdown("\n".join(rows))

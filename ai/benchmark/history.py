@@ -158,6 +158,8 @@ def _differences(before: BenchmarkReport, after: BenchmarkReport, name: str) -> 
     found = [f.replace("_", " ") for f in fields if getattr(old, f) != getattr(new, f)]
     return found + [
         key.replace("_", " ")
-        for key in sorted(before.host.keys() & after.host.keys())
+        for key in sorted(
+            before.host.keys() & after.host.keys() - {"kind"}
+        )  # what was compared is no part of the machine
         if before.host[key] != after.host[key]
     ]

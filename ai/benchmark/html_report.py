@@ -145,7 +145,7 @@ def _quality(contender: ContenderReport) -> str:
         return ""
     return (
         f"<p>Quality on {q.items} labelled postings: F1 {q.f1_micro:.2f} (95 % between {q.f1_low:.2f} and {q.f1_high:.2f}), "
-        f"form valid {q.schema_valid_rate:.0%}, evidence {q.evidence_rate:.0%}, empty when absent {q.null_when_absent:.0%}.</p>"
+        f"form valid {_pct(q.schema_valid_rate)}, evidence {_pct(q.evidence_rate)}, empty when absent {_pct(q.null_when_absent)}.</p>"
     )
 
 
@@ -175,6 +175,10 @@ def _samples(report: BenchmarkReport) -> str:
         )
     titles = "".join(f"<th>{h}</th>" for h in head)
     return f"<h2>Measurements</h2><details><summary>{len(rows)} measurements</summary><div class='scroll'><table><tr>{titles}</tr>{''.join(rows)}</table></div></details>"
+
+
+def _pct(part: float) -> str:
+    return f"{100 * part:.0f} %"
 
 
 def _short(value: float) -> str:

@@ -228,7 +228,7 @@ def _told(report: BenchmarkReport, comparison: Comparison) -> str:
     a, b = (c.metrics.get("memory_peak") for c in (mine, theirs))
     if a and b and a.value and b.value and a.origin == b.origin == "measured":
         change = a.value / b.value - 1
-        amount = f"{abs(change):.0%} {'more' if change > 0 else 'less'}" if abs(change) >= 0.02 else "as much"
+        amount = f"{100 * abs(change):.0f} % {'more' if change > 0 else 'less'}" if abs(change) >= 0.02 else "as much"
         parts.append(f"It takes {amount} memory at its peak{_slots(mine.load, theirs.load)}.")
     if mine.quality and theirs.quality and len(mine.quality.per_item) == len(theirs.quality.per_item) > 0:
         paired = compare_paired(mine.quality.per_item, theirs.quality.per_item)

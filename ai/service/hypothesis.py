@@ -78,5 +78,5 @@ def _memory(exl: ContenderReport, ollama: ContenderReport) -> str:
             )
             guess = "" if mine.origin == theirs.origin == "measured" else ", partly as the engines report it"
             word = "less" if less >= 0 else "more"
-            return f"It takes {abs(less):.0%} {word} memory ({within}{guess})."
+            return f"It takes {100 * abs(less):.0f} % {word} memory ({within}{guess})."
     return "Their memory could not be compared."

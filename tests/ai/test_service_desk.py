@@ -163,7 +163,7 @@ def test_the_claim_is_answered_with_its_interval(rate: float, answer: str, words
     assert found.answer == answer
     assert words in found.sentence
     assert "95 % between" in found.sentence
-    assert "40% less memory (as claimed)" in found.sentence
+    assert "40 % less memory (as claimed)" in found.sentence
     assert found.low is not None
     assert found.estimate == pytest.approx(rate / 10.0, rel=0.01)
 
