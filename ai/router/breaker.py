@@ -76,7 +76,6 @@ class CircuitBreaker:
         self._weight = 0.0
         self._opened = None
         self._probing = False
-        self._cool_down = self._policy.cool_down_s
         self.reason = ""
 
     def failed(self, error: BackendError) -> None:

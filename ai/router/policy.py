@@ -109,7 +109,7 @@ def _reason(best: str, ranked: Sequence[str], standings: Mapping[str, Standing],
         else:
             parts.append(f"its F1 of {standing.quality:.2f} is above the floor of {policy.quality_floor:.2f}")
     if policy.latency_target_s is not None and standing.latency_s is not None:
-        relation = "within" if _reaches(standing, policy) else "the nearest to"
+        relation = "within" if _reaches(standing, policy) else "over"
         parts.append(
             f"its answers take {standing.latency_s:.1f} s, {relation} the target of {policy.latency_target_s:.1f} s"
         )
