@@ -114,6 +114,8 @@ def _from_file(where: str) -> str:
         raise ValueError(f"its file {path} cannot be read: {error.strerror}") from error
     if not stat.S_ISREG(facts.st_mode) or len(text) > _MOST_BYTES:
         raise ValueError(f"{path} is no file with a key")
+    if hasattr(os, "getuid") and facts.st_uid not in {os.getuid(), 0}:
+        raise ValueError(f"its file {path} belongs to another user")
     if facts.st_mode & 0o077:
         raise ValueError(f"others may read its file {path}; close it with: chmod 600 {path}")
     return text.decode("ascii", "replace")

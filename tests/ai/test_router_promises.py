@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Coroutine
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -96,6 +97,19 @@ def test_an_engine_that_hangs_leaves_the_next_one_time(fault: Any) -> None:
         reply = await world.hybrid.ask(REQUEST)
         assert reply.name == "second"
         assert reply.attempts[0].seconds < 0.95
+
+    play(world, scene())
+
+
+def test_an_engine_that_trickles_is_left_in_time() -> None:
+    """It is never late with a piece, and would take ten times as long as the call has."""
+    world = World()
+    world.engines[0].script = Script(ttft=0.001, per_token=0.1, tokens=100)
+
+    async def scene() -> None:
+        reply = await world.hybrid.ask(replace(REQUEST, max_tokens=100))
+        assert reply.name == "second"
+        assert reply.attempts[0].outcome == "BackendTimeout"
 
     play(world, scene())
 
