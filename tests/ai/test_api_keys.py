@@ -19,7 +19,7 @@ from ai.types import LoadSpec
 from ai.worker.process import ROOT
 from monitor.agent import look_at_engines
 from monitor.api.ai_desk import ai_config
-from monitor.api_keys import resolve_keys, write_key
+from monitor.api_keys import address_of, resolve_keys, write_key
 from monitor.settings import SettingsError, load_settings
 from tests.ai.kit import ask, http, raw_server
 
@@ -122,6 +122,67 @@ def test_a_key_goes_to_its_own_server_only(tmp_path: Path) -> None:
     del tmp_path
 
 
+@pytest.mark.parametrize(
+    ("set_for", "asked"),
+    [
+        ("http://0.0.0.0:8000", "http://127.0.0.1:8000/v1"), ("http://[::]:8000", "http://[::1]:8000"), ("https://H.example/v1/", "https://h.example"),
+        ("http://h:8000/models", "http://h:8000/models/v1"),
+    ],
+)  # fmt: skip
+def test_an_address_is_the_same_however_it_is_written(set_for: str, asked: str) -> None:
+    """A listening address, capitals, a slash and `/v1` make no other server; a port that is none is asked for without a key, and breaks nothing."""
+    keys = resolve_keys([f"{set_for}=env:A"], {"A": KEY})
+    assert keys.key_of(asked) == KEY
+    assert address_of("http://[::1]:8000/v1") == "http://[::1]:8000"
+    assert keys.key_of("http://h:99999999") == ""
+
+
+def test_a_key_that_is_none_is_not_sent(tmp_path: Path) -> None:
+    """An empty variable, two lines, a letter that no header may hold, a file that is too long: each is told, and no key comes of it."""
+    long = tmp_path / "long"
+    long.touch(0o600)
+    long.write_text(" " * 9000 + KEY)
+    environ = {"EMPTY": "", "TWO": f"{KEY}\n{KEY}", "ODD": f"{KEY}é"}
+    found = resolve_keys(
+        ["http://a:1=env:EMPTY", "http://b:1=env:TWO", "http://c:1=env:ODD", f"http://d:1=file:{long}"], environ
+    )
+    assert not found.keys
+    told = [found.problem_of(f"http://{name}:1") for name in "abcd"]
+    assert ["not set" in told[0], "no key" in told[1], "no key" in told[2], "no file with a key" in told[3]] == [
+        True
+    ] * 4
+    assert KEY not in "".join(told)
+
+
+def test_a_key_file_of_others_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither one that its group may read, nor one that belongs to somebody else."""
+    path = Path(write_key(tmp_path / "keys", "http://h:1", KEY).partition("file:")[2])
+    line = [f"http://h:1=file:{path}"]
+    path.chmod(0o640)
+    assert "chmod 600" in resolve_keys(line, {}).problem_of("http://h:1")
+    path.chmod(0o600)
+    assert resolve_keys(line, {}).key_of("http://h:1") == KEY
+    if os.geteuid() == 0:
+        os.chown(path, 12345, -1)
+    else:
+        monkeypatch.setattr(os, "getuid", lambda: 12345)
+    assert "another user" in resolve_keys(line, {}).problem_of("http://h:1")
+
+
+def test_a_new_key_takes_the_place_of_what_is_there(tmp_path: Path) -> None:
+    """An older key with an open file, or a link to somewhere else: the link's target stays as it was, and the file is closed."""
+    folder, target = tmp_path / "keys", tmp_path / "target"
+    path = Path(write_key(folder, "http://h:1", "old-key").partition("file:")[2])
+    path.chmod(0o644)
+    write_key(folder, "http://h:1", KEY)
+    assert (path.read_text().strip(), path.stat().st_mode & 0o777) == (KEY, 0o600)
+    path.unlink()
+    target.write_text("precious")
+    path.symlink_to(target)
+    write_key(folder, "http://h:1", KEY)
+    assert (target.read_text(), path.is_symlink(), path.read_text().strip()) == ("precious", False, KEY)
+
+
 def test_what_is_wrong_with_a_key_is_told_where_the_server_is_shown(tmp_path: Path) -> None:
     """A variable that is not set, a file that others may read, an empty one, a pipe that is not waited for: the card of the engine says which."""
     path = Path(write_key(tmp_path / "keys", "http://h:1", KEY).partition("file:")[2])
@@ -152,7 +213,17 @@ def test_what_is_wrong_with_a_key_is_told_where_the_server_is_shown(tmp_path: Pa
     assert "chmod 600" in asyncio.run(go())["remedy"]
 
 
-@pytest.mark.parametrize("line", [KEY, f"http://h:1={KEY}", f"http://h:1=env:{KEY}", "http://h:1=file:relative"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        KEY,
+        f"http://h:1={KEY}",
+        f"http://h:1=env:{KEY}",
+        "http://h:1=file:relative",
+        f"http://:1=env:{KEY}",
+        "http://h:1=file: /a",
+    ],
+)
 def test_a_key_in_the_wrong_place_is_refused_and_not_repeated(tmp_path: Path, line: str) -> None:
     """Somebody puts the key itself into the setting: told how it is done, without it being shown again."""
     with pytest.raises(SettingsError) as wrong:
