@@ -220,6 +220,9 @@ class LogService:
         """`{"sources", "files", "records", "backfilling", "missed_bytes", "waiting", "errors"}` for the status; `waiting` says why records cannot be stored now, and is empty else."""
         with self._lock:
             states = list(self._follower.states.values())
+            for by_path in (self._follower.errors, self._jobs.errors):
+                for path in [path for path in list(by_path) if path.startswith("/") and not os.path.lexists(path)]:
+                    by_path.pop(path, None)  # what is gone needs nobody's care
             errors = [
                 *self._errors.values(),
                 *self._around.forced.errors.values(),

@@ -40,6 +40,8 @@ def test_an_error_in_one_file_leaves_the_others_and_is_told(
         with good.open("ab") as file:
             file.write(b"2026-03-01 10:00:01,000 INFO a: second\n")
         wait_until(lambda: stored(store) == {"first", "second"})
+        bad.unlink()
+        wait_until(lambda: service.health()["errors"] == [])
     finally:
         service.stop()
     assert any("bad.log" in message for message in caplog.messages)
