@@ -339,7 +339,7 @@ class LogView {
   #foot() {
     if (!this.data) return;
     const mode = !this.data.live ? "" : this.hub.paused ? ` · paused, ${count(this.pending.length)} waiting` : this.tail ? " · following" : " · scrolled away, not following";
-    setText(this.says, this.trouble?.status === WRONG ? "" : `${plural(this.model.length, "record")}${this.model.complete ? "" : "+"}${mode}`);
+    setText(this.says, this.trouble?.status === WRONG ? "" : `${this.model.complete ? plural(this.model.length, "record") : `${count(this.model.length)}+ records`}${mode}`);
     const missed = this.hub.status?.logs?.missed_bytes ?? 0;
     const told = [this.dropped ? `${plural(this.dropped, "line")} not delivered` : "", this.hub.lost ? `${plural(this.hub.lost, "frame")} lost` : "", missed ? `${count(missed)} bytes not read from files` : ""].filter(Boolean).join(" · ");
     setText(this.lost, told);
