@@ -24,19 +24,21 @@ def gguf_id(path: str | Path) -> str:
         OSError: it cannot be read, or is no regular file.
         ValueError: it is no GGUF file.
     """
-    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    try:
-        status = os.fstat(fd)
+    with open(path, "rb", opener=_at_once) as file:
+        status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
             msg = f"{path} is no regular file"
             raise OSError(msg)
-        head = os.pread(fd, _HEAD, 0)
-    finally:
-        os.close(fd)
+        head = file.read(_HEAD)
     if not head.startswith(_MAGIC):
         msg = f"{path} is no GGUF file"
         raise ValueError(msg)
     return f"gguf:{hashlib.sha256(head + str(status.st_size).encode()).hexdigest()}"
+
+
+def _at_once(path: str, flags: int) -> int:
+    """Open a file; a pipe that nobody writes to is not waited for."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def ollama_id(modelfile: str, digest: str | None) -> str | None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from ai.benchmark.comparable import alike
 from ai.benchmark.guards import unfit
 from ai.benchmark.model import BenchmarkPlan, BenchmarkReport, Measure, SampleRow
 from ai.benchmark.stats import Interval
@@ -154,8 +155,9 @@ def _differences(before: BenchmarkReport, after: BenchmarkReport, name: str) -> 
     old, new = (next(c.load for c in r.contenders if c.name == name) for r in (before, after))
     if old is None or new is None:
         return []
-    fields = ("model", "engine_version", "quantization", "context", "kv_type", "weights", "device")
+    fields = ("model", "engine_version", "quantization", "context", "kv_type", "device")
     found = [f.replace("_", " ") for f in fields if getattr(old, f) != getattr(new, f)]
+    found += ["weights"] if alike(old.weights, new.weights) is False else []
     return found + [
         key.replace("_", " ")
         for key in sorted(

@@ -19,7 +19,7 @@ from ai.benchmark.figures import (
     only_disturbed,
     self_checks,
 )
-from ai.benchmark.guards import ENVIRONMENT
+from ai.benchmark.guards import ENVIRONMENT, unfit
 from ai.benchmark.model import (
     BatchRow,
     BenchmarkPlan,
@@ -123,10 +123,9 @@ def too_few_pairs(run: Gathered, name: str, against: str, pairs: int) -> str:
         for flag, number in count_flags([s for s in mine if not s.used]).items():
             counts.append(f"{flag} ({number} of {len(mine)} of {who})")
             flags.add(flag)
-    said = (
-        f"{name} and {against} could not be compared: {pairs or 'none'} of {len({s.block for s in taken})} blocks gave a pair that can be used, "
-        f"and {MIN_BLOCKS} are needed."
-    )
+    lack = f"and {MIN_BLOCKS} are needed" if pairs < MIN_BLOCKS else "too few for an interval"
+    blocks = len({s.block for s in taken})
+    said = f"{name} and {against} could not be compared: {pairs or 'none'} of {blocks} blocks gave a pair that can be used, {lack}."
     if counts:
         said += f" Measurements were left out: {', '.join(counts)}."
     if flags & ENVIRONMENT:
@@ -147,7 +146,9 @@ def likeness(run: Gathered, first: Row, second: Row) -> Likeness | None:
 
 
 def _measured(run: Gathered, name: str) -> list[SampleRow]:
-    return [s for s in run.samples if s.backend == name and s.batch == 1 and s.block >= 0 and s.used]
+    """Its measurements that can be used, on a busy machine too: tokens are not counted otherwise there."""
+    mine = [s for s in run.samples if s.backend == name and s.batch == 1 and s.block >= 0]
+    return [s for s in mine if not unfit(s.flags, run.plan.measure, accept_environment=True)]
 
 
 def _tokens_read(run: Gathered, name: str) -> int | None:

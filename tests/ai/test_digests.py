@@ -55,5 +55,8 @@ def test_only_gguf_files_have_an_id(tmp_path: Path) -> None:
     (tmp_path / "text").write_text("no model")
     with pytest.raises(ValueError, match="no GGUF"):
         gguf_id(tmp_path / "text")
+    os.mkfifo(tmp_path / "pipe")
     with pytest.raises(OSError, match="no regular file"):
+        gguf_id(tmp_path / "pipe")
+    with pytest.raises(OSError, match="directory"):
         gguf_id(tmp_path)
