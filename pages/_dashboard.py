@@ -101,6 +101,7 @@ class Dashboard:
             "server.maxUploadSize": 1,
             "server.showEmailPrompt": False,
             "browser.gatherUsageStats": False,
+            "runner.magicEnabled": False,  # a docstring below a constant of a page would be shown on it
             "browser.serverAddress": "127.0.0.1" if is_wildcard(self.host) else self.host,
             "client.toolbarMode": "viewer",
             "client.showErrorDetails": "full" if self.loopback else "none",

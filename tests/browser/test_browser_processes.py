@@ -121,6 +121,7 @@ def test_an_ended_process_says_how_it_ended(window: Window, watch: Watch, sleepe
     until(lambda: watch.api(f"runs/{run}")["end_ts"] is not None, "its end is stored")
     page = window.open(f"/run?run={run}")
     expect(page.locator(".facts").first).to_contain_text("ended")
+    expect(page.get_by_text("tell a person nothing")).to_have_count(0)  # words to who reads the source, not the page
 
 
 def test_the_page_of_a_process_says_by_itself_that_it_ended(
