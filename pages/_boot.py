@@ -26,6 +26,8 @@ SCRIPT: Final = (
     f"window.__streamlit={{BACKEND_BASE_URL:location.origin,HOST_CONFIG:{{allowedOrigins:[location.origin],"
     f"{json.dumps(HOST_CONFIG, separators=(',', ':'))[1:-1]}}}}}"
 )
+STYLE: Final = "[data-testid=stMain] [data-testid=stMarkdownContainer]:has(table){overflow-x:auto}"
+"""On a narrow screen a wide table scrolls by itself, not the page; from its first frame on, which a style among the elements is too late for."""
 HEAD: Final = b"<head>"
 TITLE: Final = (b"<title>Streamlit</title>", b"<title>Watchkeeper</title>")
 
@@ -33,7 +35,7 @@ TITLE: Final = (b"<title>Streamlit</title>", b"<title>Watchkeeper</title>")
 def inserted() -> bytes:
     """What a page's head begins with. The script of the live socket holds up nothing, and waits for nothing but its own imports."""
     early = f'<script type="module" async fetchpriority="high" src="{asset_url("early.js")}"></script>'
-    return f"<script>{SCRIPT}</script>{early}".encode()
+    return f"<script>{SCRIPT}</script>{early}<style>{STYLE}</style>".encode()
 
 
 class Boot:

@@ -21,8 +21,6 @@ from pages._words import age, clock
 from pages.ui.header import page_title
 
 REFRESH_S = 15.0
-# On a narrow screen a wide table scrolls by itself, not the page.
-NARROW = "<style>[data-testid=stMain] [data-testid=stMarkdownContainer]:has(table){overflow-x:auto}</style>"
 
 
 def _order(engine: Engine | AiBackend) -> tuple[int, str]:
@@ -146,7 +144,6 @@ def _check_again() -> None:
         st.session_state.engines_refused = error
 
 
-st.html(NARROW)
 page_title("AI back ends", actions=_actions)
 if (refused := st.session_state.pop("engines_refused", None)) is not None:
     error_state("The engines were not asked.", refused)
