@@ -18,14 +18,16 @@ from pydantic import ValidationError
 from ai.backends.footprint import is_local, listening_pid, memory_of
 from ai.backends.http_errors import error_of, error_of_transport
 from ai.backends.ollama_options import load_options, request_options
-from ai.backends.ollama_timings import timings_of, usage_of, whole
+from ai.backends.ollama_timings import timings_of, usage_of
 from ai.backends.ollama_transport import CURRENT_TAP, NativeTransport, Tap
 from ai.backends.pacing import Clock, Pacer, late
+from ai.backends.prompt_proof import Counter, proved
 from ai.digests import ollama_id, template_id
 from ai.errors import BackendDown, BackendError, BadOutput, ContextOverflow, ModelMissing, StreamCut
 from ai.probes.http import ProbeFailed, new_client, normal_url
 from ai.probes.ollama import ask_ollama
-from ai.token_bounds import DROPPED, PromptCheck, least_tokens
+from ai.prompt_check import PromptCheck
+from ai.token_bounds import least_tokens
 from ai.types import (
     DEFAULT_DEADLINES,
     Capabilities,
@@ -126,11 +128,17 @@ class OllamaBackend:
                 f"{self._name} was not told which model to use.", backend=self._name, hint="Call ensure_loaded first."
             )
         self._refuse_too_long(request)
-        async with aclosing(
-            Pacer(self._name, deadlines, cancel).run(self._events(request, self._spec, deadlines))
-        ) as events:
+        pacer, spec = Pacer(self._name, deadlines, cancel), self._spec
+
+        async def count(messages: tuple[Message, ...]) -> float | None:
+            return await self._counted(GenRequest(messages, max_tokens=1), spec, pacer.left(), cancel)
+
+        async with aclosing(pacer.run(self._events(request, spec, deadlines))) as events:
             async for event in events:
-                yield event
+                if isinstance(event, FinalEvent):
+                    yield await proved(self._prompts, request, event, _prompt_tokens(event), Counter(count))
+                else:
+                    yield event
 
     async def count_tokens(self, content: str | tuple[Message, ...]) -> Figure:
         """Ollama cannot count: estimated at the density its own counts have shown so far."""
@@ -166,9 +174,11 @@ class OllamaBackend:
             self._patient.generate(spec.model, prompt="", options=load_options(spec), keep_alive=self._keep_alive)
         )
         took = time.perf_counter() - begun
-        self._spec = spec
         after = await self._running(spec.model)
-        self._context = self._prompts.context = (after.context_length if after else None) or spec.context
+        context = (after.context_length if after else None) or spec.context
+        if self._spec is None or (self._spec.model, self._context) != (spec.model, context):
+            self._prompts = PromptCheck(context)
+        self._spec, self._context = spec, context
         shown = await self._ask(self._client.show(spec.model))
         template = shown.template or ""
         return LoadReport(
@@ -230,7 +240,7 @@ class OllamaBackend:
                 backend=self._name,
                 hint="Look at its log.",
             )
-        yield self._final(request, clock, tap, done, characters)
+        yield self._final(clock, tap, done, characters)
 
     async def _chat(self, request: GenRequest, spec: LoadSpec) -> AsyncGenerator[ollama.ChatResponse, None]:
         extra: dict[str, Any] = {} if request.think is None else {"think": request.think}
@@ -246,23 +256,26 @@ class OllamaBackend:
         assert isinstance(stream, AsyncGenerator)  # noqa: S101 - it is one, though its annotation says less; it must be closed
         return stream
 
-    def _final(
-        self, request: GenRequest, clock: Clock, tap: Tap, done: ollama.ChatResponse, characters: int
-    ) -> FinalEvent:
+    def _final(self, clock: Clock, tap: Tap, done: ollama.ChatResponse, characters: int) -> FinalEvent:
         ended = time.perf_counter_ns()
         said = {**done.model_dump(), **tap.last()}  # the raw line has fields that the client drops
         timings = timings_of(said, clock.timings(ended))
         usage = usage_of(said, characters, self._prompts.density, trusted=not timings.distrust)
-        texts = [message.content for message in request.messages]
-        truncated = self._prompts.dropped_some(whole(said, "prompt_eval_count"), texts)
-        notes = [f"The reported timings are not used: {timings.distrust}"] if timings.distrust else []
-        if truncated:
-            notes.append(DROPPED)
+        notes = (f"The reported timings are not used: {timings.distrust}",) if timings.distrust else ()
         finish: FinishReason = (
             "stop" if done.done_reason == "stop" else "length" if done.done_reason == "length" else "other"
         )
         model = done.model or ""
-        return FinalEvent(clock.sent_ns, ended, finish, usage, timings, model, tuple(notes), truncated)
+        return FinalEvent(clock.sent_ns, ended, finish, usage, timings, model, notes)
+
+    async def _counted(
+        self, request: GenRequest, spec: LoadSpec, deadlines: Deadlines, cancel: asyncio.Event | None
+    ) -> float | None:
+        """The server's count of a prompt."""
+        source = self._events(request, spec, deadlines)
+        async with aclosing(Pacer(self._name, deadlines, cancel).run(source)) as events:
+            ends = [event async for event in events if isinstance(event, FinalEvent)]
+        return _prompt_tokens(ends[-1])
 
     async def _ask(self, question: Any) -> Any:
         """The answer to one small question.
@@ -309,3 +322,8 @@ def _chunks(part: ollama.ChatResponse, clock: Clock) -> list[Chunk]:
         ("content", part.message.content),
     )
     return [Chunk(clock.mark(), said, kind) for kind, said in kinds if said]
+
+
+def _prompt_tokens(final: FinalEvent) -> float | None:
+    """What the server counted, whether its times are believed or not."""
+    return final.usage.prompt_tokens.value if final.usage.prompt_tokens else None

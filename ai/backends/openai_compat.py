@@ -16,10 +16,11 @@ from ai.backends.footprint import is_local, listening_pid, memory_of
 from ai.backends.http_errors import error_of, error_of_transport
 from ai.backends.openai_wire import FLAVOURS, Flavour, OpenAIWire
 from ai.backends.pacing import Pacer, late
+from ai.backends.prompt_proof import Counter, proved
 from ai.errors import BackendDown, BackendError, BadOutput, BadRequest, ModelMissing
 from ai.probes.http import ProbeFailed, normal_url
 from ai.probes.openai import ask_openai
-from ai.token_bounds import PromptCheck
+from ai.prompt_check import PromptCheck
 from ai.types import (
     DEFAULT_DEADLINES,
     Capabilities,
@@ -34,6 +35,9 @@ from ai.types import (
     LoadSpec,
     MemoryReport,
     Message,
+)
+from ai.types import (
+    Final as Final_,
 )
 
 _ASK_S: Final = 5.0
@@ -63,7 +67,7 @@ class OpenAIBackend:
             limits=httpx.Limits(max_connections=None, keepalive_expiry=2.0),  # servers close theirs after 5 s
         )
         self._prompts = PromptCheck()
-        self._wire = OpenAIWire(self._client, self._name, prompts=self._prompts)
+        self._wire = OpenAIWire(self._client, self._name)
         self._key = api_key
         self._flavour: Flavour = FLAVOURS["OpenAI-compatible server"]
         self._model = ""
@@ -116,7 +120,9 @@ class OpenAIBackend:
         except ProbeFailed as error:
             raise self._failed(error) from error
         model = self._pick(found, spec.model)
-        self._model, self._prompts.context = model.name, model.context
+        if (self._model, self._prompts.context) != (model.name, model.context):
+            self._prompts = PromptCheck(model.context)
+        self._model = model.name
         notes = []
         if model.context is not None and model.context < spec.context:
             notes.append(f"The server gives {model.context} tokens of context, not the {spec.context} asked for.")
@@ -132,12 +138,33 @@ class OpenAIBackend:
         if not self._model:
             await self.ensure_loaded(LoadSpec(""), deadline_s=min(deadlines.load_s, deadlines.total_s))
         source = self._wire.events(request, self._model, self._flavour, deadlines.connect_s)
+        pacer = Pacer(self._name, deadlines, cancel)
         try:
-            async with aclosing(Pacer(self._name, deadlines, cancel).run(source)) as events:
+            async with aclosing(pacer.run(source)) as events:
                 async for event in events:
-                    yield event
+                    if isinstance(event, Final_):
+                        counter = self._counter(pacer, cancel)
+                        yield await proved(self._prompts, request, event, _prompt_tokens(event), counter)
+                    else:
+                        yield event
         except BackendError as error:
             raise without_key(error, self._key) from error.__cause__
+
+    def _counter(self, pacer: Pacer, cancel: asyncio.Event | None) -> Counter:
+        """How this server counts a prompt: where it offers that, else by what it says after reading one."""
+        exact = _COUNTERS.get(self._flavour.label)
+
+        async def count(messages: tuple[Message, ...]) -> float | None:
+            return await exact(self._post, self._model, messages) if exact else None
+
+        async def read(messages: tuple[Message, ...]) -> float | None:
+            left = pacer.left()
+            source = self._wire.events(GenRequest(messages, max_tokens=1), self._model, self._flavour, left.connect_s)
+            async with aclosing(Pacer(self._name, left, cancel).run(source)) as events:
+                ends = [event async for event in events if isinstance(event, Final_)]
+            return _prompt_tokens(ends[-1])
+
+        return Counter(read, count if exact is not None else None)
 
     async def count_tokens(self, content: str | tuple[Message, ...]) -> Figure:
         """Asks the servers that can count; an estimate for the others."""
@@ -195,6 +222,12 @@ class OpenAIBackend:
             raise without_key(error, self._key) from error.__cause__
 
 
+def _prompt_tokens(final: Final_) -> float | None:
+    """What the server counted; not what was estimated for one that does not count."""
+    tokens = final.usage.prompt_tokens
+    return tokens.value if tokens is not None and tokens.origin == "reported" else None
+
+
 def without_key(error: BackendError, key: str) -> BackendError:
     """Some servers repeat the key they refuse: it is taken out of what they said."""
     if key and key in f"{error.message}{error.hint}":
@@ -243,12 +276,17 @@ async def _count_vllm(post: Any, model: str, content: str | tuple[Message, ...])
         body: dict[str, Any] = {"model": model, "prompt": content, "add_special_tokens": False}
     else:
         body = {"model": model, "messages": [{"role": m.role, "content": m.content} for m in content]}
-    return int((await post("/tokenize", body)).get("count", 0))
+    return _count((await post("/tokenize", body)).get("count"))
 
 
 async def _count_tabby(post: Any, model: str, content: str | tuple[Message, ...]) -> int:  # noqa: ARG001
     text: Any = content if isinstance(content, str) else [{"role": m.role, "content": m.content} for m in content]
-    return int((await post("/v1/token/encode", {"text": text})).get("length", 0))
+    return _count((await post("/v1/token/encode", {"text": text})).get("length"))
+
+
+def _count(value: object) -> int:
+    """A count that a server sent; 0 where it is none."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
 
 
 _COUNTERS: Final = {"llama.cpp server": count_llamacpp, "vLLM": _count_vllm, "TabbyAPI": _count_tabby}

@@ -16,7 +16,7 @@ from ai.backends.http_errors import error_of, error_of_transport
 from ai.backends.pacing import Clock
 from ai.backends.sse import SseParser
 from ai.errors import BadOutput, StreamCut
-from ai.token_bounds import CHARACTERS_PER_TOKEN, DROPPED, PromptCheck
+from ai.token_bounds import CHARACTERS_PER_TOKEN
 from ai.types import Chunk, ChunkKind, Event, Figure, FinishReason, GenRequest, Timings, Usage
 from ai.types import Final as FinalEvent
 
@@ -158,17 +158,13 @@ class _Answer:
             self.clock.finish()
         return found
 
-    def final(self, request: GenRequest, prompts: PromptCheck) -> FinalEvent:
+    def final(self, request: GenRequest) -> FinalEvent:
         """The last event, figures labelled by where they come from."""
         ended = time.perf_counter_ns()
         finish: FinishReason = "stop" if self.finish == "stop" else "length" if self.finish == "length" else "other"
         usage, notes = self._usage(request)
         timings = _reported(self.clock.timings(ended), usage, self.usage, self.timings)
-        said = usage.prompt_tokens.value if usage.prompt_tokens and usage.prompt_tokens.origin == "reported" else None
-        truncated = prompts.dropped_some(said, [message.content for message in request.messages])
-        if truncated:
-            notes = (*notes, DROPPED)
-        return FinalEvent(self.clock.sent_ns, ended, finish, usage, timings, self.model, notes, truncated)
+        return FinalEvent(self.clock.sent_ns, ended, finish, usage, timings, self.model, notes)
 
     def _usage(self, request: GenRequest) -> tuple[Usage, tuple[str, ...]]:
         prompt, completion = _number(self.usage.get("prompt_tokens")), _number(self.usage.get("completion_tokens"))
@@ -182,19 +178,12 @@ class _Answer:
 
 
 class OpenAIWire:
-    """Chat completions of one server. `path` is relative to the client's base URL; `prompts` remembers what the server counted."""
+    """Chat completions of one server. `path` is relative to the client's base URL."""
 
-    def __init__(
-        self,
-        client: httpx.AsyncClient,
-        name: str,
-        path: str = "/v1/chat/completions",
-        prompts: PromptCheck | None = None,
-    ) -> None:
+    def __init__(self, client: httpx.AsyncClient, name: str, path: str = "/v1/chat/completions") -> None:
         self._client = client
         self._name = name
         self._path = path
-        self._prompts = prompts or PromptCheck()
 
     async def events(
         self, request: GenRequest, model: str, flavour: Flavour, connect_s: float = 2.0
@@ -225,7 +214,7 @@ class OpenAIWire:
             raise StreamCut(
                 f"{self._name} ended its answer without a finish reason.", backend=self._name, hint="Try again."
             )
-        yield answer.final(request, self._prompts)
+        yield answer.final(request)
 
 
 async def _error_body(response: httpx.Response) -> bytes:

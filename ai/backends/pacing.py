@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from dataclasses import replace
 
 from ai.errors import BackendTimeout, Cancelled, Phase
 from ai.types import Chunk, Deadlines, Event, Figure, Timings
@@ -54,6 +55,13 @@ class Pacer:
         self._waiting: asyncio.Timeout | None = None
         self._begun = time.perf_counter()
 
+    def left(self) -> Deadlines:
+        """The deadlines of what else is to be asked for the same call."""
+        return replace(self._deadlines, total_s=self._left_s())
+
+    def _left_s(self) -> float:
+        return max(self._deadlines.total_s - (time.perf_counter() - self._begun), 0.0)
+
     async def run(self, source: AsyncGenerator[Event, None]) -> AsyncGenerator[Event, None]:
         """The events of `source`.
 
@@ -77,10 +85,10 @@ class Pacer:
         if self._cancel is not None and self._cancel.is_set():
             raise self._cancelled()
         allowed = self._deadlines.first_token_s if phase == "first token" else self._deadlines.between_tokens_s
-        left = self._deadlines.total_s - (time.perf_counter() - self._begun)
+        left = self._left_s()
         whole: Phase = "total"
         if left <= allowed:
-            phase, allowed = whole, max(left, 0.0)
+            phase, allowed = whole, left
         try:
             async with asyncio.timeout(allowed) as self._waiting:
                 return await anext(source, None)

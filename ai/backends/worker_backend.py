@@ -13,6 +13,7 @@ from ai.backends.footprint import memory_of
 from ai.backends.openai_compat import count_llamacpp, post_json
 from ai.backends.openai_wire import Flavour, OpenAIWire
 from ai.backends.pacing import Pacer
+from ai.backends.prompt_proof import bounded
 from ai.errors import BackendDown, BackendError, BackendOutOfMemory, BackendTimeout, BadRequest, StreamCut
 from ai.types import (
     DEFAULT_DEADLINES,
@@ -98,7 +99,7 @@ class WorkerBackend:
             try:
                 async with aclosing(Pacer(self._name, left, cancel).run(source)) as events:
                     async for event in events:
-                        yield self._with_load(event, running, loaded)
+                        yield self._end(event, request, running, loaded) if isinstance(event, FinalEvent) else event
             except (StreamCut, BackendDown) as error:
                 raise await self._explained(error) from error
             self.supervisor.served()
@@ -176,8 +177,6 @@ class WorkerBackend:
             return error
         return type(error)(f"{error.message.rstrip('.')}: {why.message}", backend=self._name, hint=why.hint)
 
-    def _with_load(self, event: Event, running: Running, loaded: float) -> Event:
-        if not isinstance(event, FinalEvent):
-            return event
-        timings = replace(event.timings, load=Figure(loaded if running.cold else 0.0, "measured"))
-        return replace(event, timings=timings)
+    def _end(self, final: FinalEvent, request: GenRequest, running: Running, loaded: float) -> FinalEvent:
+        timings = replace(final.timings, load=Figure(loaded if running.cold else 0.0, "measured"))
+        return bounded(request, replace(final, timings=timings))

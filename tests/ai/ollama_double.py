@@ -48,6 +48,8 @@ class Double:
         self._blob = store / f"sha256-{DEMO_SHA256}"
         self._blob.symlink_to(path)
         self.bodies: list[dict[str, Any]] = []
+        self.cut: list[bool] = []
+        """Of each prompt, whether a part of it was dropped."""
         self.app = Starlette(
             routes=[
                 Route("/", lambda _: Response("Ollama is running")),
@@ -148,11 +150,13 @@ class Double:
 
     async def _fitting(self, messages: list[Message], body: dict[str, Any]) -> list[Message] | None:
         """The messages, the last one cut in front until it fits, as Ollama does; None when that was forbidden."""
+        asked = messages
         while (await self._backend.count_tokens(tuple(messages))).value > self._context - 16:
             if body.get("truncate") is False and not self._old:
                 return None
             last = messages[-1]
             messages = [*messages[:-1], Message(last.role, last.content[max(len(last.content) // 4, 1) :])]
+        self.cut.append(messages is not asked)
         return messages
 
     async def _lines(self, request: GenRequest, *, chat: bool, begun: int, load_ns: int) -> AsyncIterator[bytes]:

@@ -117,6 +117,34 @@ def test_an_older_server_that_truncates_is_found_out() -> None:
     assert "only a part" in cut.final.notes[-1]
 
 
+GERMAN = "Krankenhausverwaltungsfachangestellte in Charlottenburg-Wilmersdorf gesucht, Vollzeit. "
+ENGLISH = "The nurse works in a hospital in Berlin and shares lunch in the yard. "
+
+
+@pytest.mark.parametrize("sentence", [ENGLISH, GERMAN])
+def test_a_prompt_just_over_the_context_is_found_out_at_the_first_time(sentence: str) -> None:
+    """A needle at both ends of a text just below and one just above the context, each the first that is asked: what a server cut is told, and nothing else."""
+
+    async def go(url: str, times: int) -> bool:
+        backend = OllamaBackend(url)
+        try:
+            await backend.ensure_loaded(LoadSpec(double.NAME, context=512))
+            done = await complete(backend, ask(f"NEEDLE in Leeds. {sentence * times}NEEDLE in Oslo.", max_tokens=1))
+            return done.final.truncated
+        finally:
+            await backend.close()
+
+    found = []
+    with double.serve(old=True) as (url, server):
+        for tokens in (460, 540):
+            server.cut.clear()
+            said = asyncio.run(go(url, tokens // (16 if sentence is ENGLISH else 34)))
+            found.append((server.cut[0], said))
+            assert not any(server.cut[1:])  # what is asked to make sure fits
+    assert {cut for cut, _ in found} == {True, False}
+    assert all(cut == said for cut, said in found), found
+
+
 def test_a_model_it_does_not_have_is_missing(server: str) -> None:
     """A 404 is no outage but a model to fetch."""
 

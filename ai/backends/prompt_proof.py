@@ -1,0 +1,162 @@
+"""Makes sure that a server read all of a prompt, where its count alone leaves that open: the server counts the text once more.
+
+One that can count is asked to. Any other is given the text in parts that fit for sure, with one token to answer: their counts add up to that of
+the whole, but for a token or so at each seam. That costs about as much as reading the prompt did, and is needed only when a prompt is longer than
+all that were proven before it, or has far fewer tokens than its like.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import Final
+
+from ai.errors import BackendError, Cancelled
+from ai.prompt_check import Doubt, PromptCheck
+from ai.token_bounds import DROPPED, SHORT, least_tokens
+from ai.types import Final as FinalEvent
+from ai.types import GenRequest, Message
+
+Count = Callable[[tuple[Message, ...]], Awaitable[float | None]]
+"""Tokens of a conversation by the server's own count, the template's included; None when it does not say."""
+UNSURE: Final = "Whether the server read all of the prompt is not sure"
+_A_PART: Final = 0.4
+"""Of what fits for sure: even where a text is denser than expected, its parts are not too long."""
+_MOST_PARTS: Final = 96
+_A_SEAM: Final = 1.5
+_ROUNDING: Final = 0.005
+_TWICE: Final = (
+    "Here are some words: north, south, east, west, spring, summer, autumn, winter, red, green, blue, black, white."
+)
+_MARKS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+"""Parts begin with different letters, so that nothing of one is kept for the next."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counter:
+    """How a server counts.
+
+    Attributes:
+        read: what it says after it has read a prompt, which it may cut.
+        exact: its own route for counting, whatever the length; None where it has none.
+    """
+
+    read: Count
+    exact: Count | None = None
+
+
+async def proved(
+    check: PromptCheck, request: GenRequest, final: FinalEvent, counted: float | None, counter: Counter
+) -> FinalEvent:
+    """The end of an answer, marked as truncated where the prompt was not read whole, or nobody can tell.
+
+    Raises:
+        Cancelled: by the caller, while the server was counting.
+    """
+    found = check.read(counted, [message.content for message in request.messages])
+    if found == "whole":
+        return final
+    if found == "cut":
+        return _marked(final, DROPPED)
+    try:
+        whole = await _is_whole(check, request.messages, found, counter)
+    except Cancelled:
+        raise
+    except BackendError as error:
+        return _marked(final, f"{UNSURE}: {error.message}")
+    if whole is None:
+        return _marked(final, f"{UNSURE}: it does not say how many tokens the parts of it have.")
+    return final if whole else _marked(final, DROPPED)
+
+
+def bounded(request: GenRequest, final: FinalEvent) -> FinalEvent:
+    """The end of an answer of a worker of ours, which refuses what it cannot read whole: marked if it should have counted too few tokens."""
+    tokens = final.usage.prompt_tokens
+    cut = tokens is not None and tokens.value < least_tokens(message.content for message in request.messages)
+    return _marked(final, DROPPED) if cut else final
+
+
+def _marked(final: FinalEvent, note: str) -> FinalEvent:
+    return replace(final, truncated=True, notes=(*final.notes, note))
+
+
+async def _is_whole(check: PromptCheck, messages: tuple[Message, ...], doubt: Doubt, counter: Counter) -> bool | None:
+    tokens = await _counted_exactly(messages, counter.exact) if counter.exact else None
+    if tokens:
+        check.counts_kept = True  # as those servers do
+        expected, slack = tokens, _A_SEAM + tokens * _ROUNDING
+    else:
+        if check.counts_kept is None:
+            check.counts_kept = await _counts_kept(counter.read)
+        shape = await counter.read(tuple(replace(message, content=".") for message in messages))
+        parts = _Parts(check, doubt, counter)
+        text = await parts.tokens(doubt.text[doubt.kept if check.counts_kept is False else 0 :])
+        if not shape or text is None:
+            return None
+        frame = 0.0 if check.counts_kept is False else shape - len(messages)
+        expected, slack = text + frame, parts.asked * _A_SEAM + text * _ROUNDING
+    if doubt.counted < expected - slack:
+        return False
+    check.proved(doubt)
+    return True
+
+
+async def _counts_kept(count: Count) -> bool | None:
+    """Whether a server counts what it still has of the prompt before: it is given the same one twice."""
+    first, again = [await count((Message("user", _TWICE),)) for _ in range(2)]
+    return (again or 0) > first / 2 if first else None
+
+
+async def _counted_exactly(messages: tuple[Message, ...], count: Count) -> float | None:
+    """None also where the route fails: what imitates a server may lack it, and there is another way."""
+    try:
+        return await count(messages)
+    except Cancelled:
+        raise
+    except BackendError:
+        return None
+
+
+class _Parts:
+    """Counts a text in parts."""
+
+    def __init__(self, check: PromptCheck, doubt: Doubt, counter: Counter) -> None:
+        self._count = counter.read
+        self._most = max(check.proven // 2, SHORT // 4)
+        dense = max(check.density, doubt.counted / len(doubt.text))
+        self._size = max(int(_A_PART * check.proven / dense), SHORT)
+        self._frame = 0.0
+        self.asked = 0
+
+    async def tokens(self, text: str) -> float | None:
+        """Tokens of a text without any template; None when the server does not say, or has to be asked too often."""
+        for _ in range(2):  # the second time nothing differs but the mark, as it will be for the parts
+            alone = await self._ask(".")
+            if alone is None:
+                return None
+            self._frame = alone - 1
+        counts = [await self._part(part) for part in _split(text, self._size)]
+        return None if None in counts else sum(count for count in counts if count is not None)
+
+    async def _part(self, part: str) -> float | None:
+        found = await self._ask(part)
+        if found is None:
+            return None
+        if found - self._frame > self._most and len(part) > SHORT:  # denser than expected: perhaps cut itself
+            halves = [await self._part(half) for half in _split(part, -(-len(part) // 2))]
+            return None if None in halves else sum(half for half in halves if half is not None)
+        return max(found - self._frame, 0.0)
+
+    async def _ask(self, text: str) -> float | None:
+        mark = _MARKS[self.asked % len(_MARKS)]
+        self.asked += 1
+        return await self._count((Message("user", f"{mark}\n{text}"),)) if self.asked <= _MOST_PARTS else None
+
+
+def _split(text: str, size: int) -> list[str]:
+    """Parts of at most `size` characters; each begins with the blank before a word where there is one, as tokens do."""
+    parts, start = [], 0
+    while len(text) - start > size:
+        cut = max(text.rfind(" ", start + size // 2, start + size), text.rfind("\n", start + size // 2, start + size))
+        end = cut if cut > start else start + size
+        parts.append(text[start:end])
+        start = end
+    return [*parts, text[start:]]

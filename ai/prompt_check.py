@@ -1,0 +1,96 @@
+"""Whether an engine read all of a prompt, by what it counts: some servers cut a long one and say nothing.
+
+Servers cut a prompt to their context, or to half of it (ollama#17427). So a count below half of what a server has read whole before
+is no cut one; a count below the least that the text can have, or one that fills the context, is; and what lies between is open, until the server
+has counted the text in another way (`ai.backends.prompt_proof`).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from ai.token_bounds import CHARACTERS_PER_TOKEN, SHORT, least_tokens
+
+FITS_ANYWHERE: Final = 1000
+"""Tokens; half of the smallest context that a server gives unless it is told otherwise."""
+_THIN: Final = 0.7
+"""Texts of one kind differ less than this in their tokens a character; a cut to a half differs more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """A count that neither says that a prompt was read whole, nor that it was cut.
+
+    Attributes:
+        text: the prompt.
+        kept: characters of its beginning that the prompt before had, too: some servers leave those out of their count.
+        counted: tokens, as the server says.
+    """
+
+    text: str
+    kept: int
+    counted: float
+
+
+class PromptCheck:
+    """Watches the counts of prompt tokens of one engine with one model.
+
+    Args:
+        context: tokens of context a request, where that is known; None where the server refuses by itself what is longer.
+    """
+
+    def __init__(self, context: int | None = None) -> None:
+        self.context = context
+        self.density = 1 / CHARACTERS_PER_TOKEN
+        """Tokens a character, learned from prompts that were read whole."""
+        self.proven = FITS_ANYWHERE if context is None else min(FITS_ANYWHERE, context // 2)
+        """Tokens that fit for sure."""
+        self.counts_kept: bool | None = None
+        """Whether it counts what it still had of the prompt before; None until that was found out."""
+        self._learned = False
+        self._sent = ""
+
+    def read(self, counted: float | None, texts: Iterable[str]) -> Literal["whole", "cut"] | Doubt:
+        """What a count says of a prompt; None or 0: the engine does not count, which says nothing against it."""
+        text = "\n".join(texts)
+        kept = _alike(text, self._sent)
+        self._sent = text
+        if not counted or len(text) < SHORT:
+            return "whole"
+        if counted < least_tokens([text[kept:]]) or (self.context and self.context - 1 <= counted <= self.context):
+            return "cut"
+        doubt = Doubt(text, kept, counted)
+        if self._is_open(doubt):
+            return doubt
+        self._learn(doubt, counted)
+        return "whole"
+
+    def proved(self, doubt: Doubt) -> None:
+        """A prompt in doubt was whole."""
+        self.proven = max(self.proven, int(doubt.counted + self._unseen(doubt)))
+        self._learn(doubt, doubt.counted)
+
+    def _unseen(self, doubt: Doubt) -> float:
+        """Tokens that the server may have read, or kept, without counting them."""
+        return 0.0 if self.counts_kept else doubt.kept * self.density
+
+    def _is_open(self, doubt: Doubt) -> bool:
+        if doubt.counted + self._unseen(doubt) > self.proven:
+            return True
+        rest = len(doubt.text) - doubt.kept
+        thin = doubt.counted < _THIN * self.density * rest
+        too_long = self.context is not None and len(doubt.text) * self.density > self.context
+        return self._learned and (thin or too_long)
+
+    def _learn(self, doubt: Doubt, tokens: float) -> None:
+        if doubt.kept:
+            return
+        found = tokens / len(doubt.text)
+        self.density = 0.8 * self.density + 0.2 * found if self._learned else found
+        self._learned = True
+
+
+def _alike(first: str, second: str) -> int:
+    """How many characters two texts have in common at their beginnings."""
+    shorter = min(len(first), len(second))
+    return next((at for at in range(shorter) if first[at] != second[at]), shorter)

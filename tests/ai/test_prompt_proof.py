@@ -1,0 +1,241 @@
+"""A prompt that a server cut in silence is found out, whatever the server; one that it read whole is not called cut."""
+
+import asyncio
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ai.backends.prompt_proof import UNSURE, Counter, proved
+from ai.errors import BackendDown, BackendTimeout, Cancelled
+from ai.prompt_check import FITS_ANYWHERE, Doubt, PromptCheck
+from ai.token_bounds import DROPPED
+from ai.types import Figure, Final, GenRequest, Message, Timings, Usage
+
+RULES = "Read the posting below and answer with the facts that it states, and with nothing else. " * 12
+WORDS = (
+    "nurse",
+    "engineer",
+    "Berlin",
+    "responsibilities",
+    "Kraftfahrzeugmechatroniker",
+    "yard",
+    "de",
+    "the",
+    "C++",
+    "2,500",
+    "työntekijä",
+)
+
+
+def quarters(context: int, tokens: int) -> int:
+    """What is left of a prompt that loses a quarter until it fits."""
+    while tokens > context - 16:
+        tokens = tokens * 3 // 4
+    return tokens
+
+
+CUTS: dict[str, Callable[[int, int], int]] = {
+    "to its context": lambda context, _: context,
+    "to half of it": lambda context, _: context // 2 + 2,
+    "to make room for the answer": lambda context, _: context - 64,
+    "by a quarter until it fits": quarters,
+}
+FRAME = 11
+"""Tokens of the template around a message."""
+
+
+@dataclass
+class Server:
+    """Counts tokens by an own vocabulary of pieces, reads what fits, and cuts the rest in silence.
+
+    `piece`: characters of the longest token; `keeps`: it leaves out what it still has of the prompt before.
+    """
+
+    context: int = 4096
+    cut: str = "to its context"
+    piece: int = 5
+    keeps: bool = False
+    calls: int = 0
+    _last: list[str] = field(default_factory=list)
+
+    def tokens(self, messages: tuple[Message, ...]) -> list[str]:
+        """Of a conversation, with the template's."""
+        pieces = re.compile(rf"\s?\w{{1,{self.piece}}}|\s?[^\w\s]|\s+")
+        return [
+            token
+            for message in messages
+            for token in [*(f"<{message.role}>",) * FRAME, *pieces.findall(message.content)]
+        ]
+
+    def room(self) -> int:
+        """Tokens of the longest prompt that is not cut."""
+        least = {"to make room for the answer": self.context - 64, "by a quarter until it fits": self.context - 16}
+        return least.get(self.cut, self.context)
+
+    def read(self, messages: tuple[Message, ...]) -> int:
+        """How many tokens it says that a prompt has."""
+        self.calls += 1
+        tokens = self.tokens(messages)
+        if len(tokens) > self.room():
+            tokens = tokens[len(tokens) - CUTS[self.cut](self.context, len(tokens)) :]
+        kept = 0
+        while self.keeps and kept < min(len(tokens), len(self._last)) and tokens[kept] == self._last[kept]:
+            kept += 1
+        self._last = tokens
+        return len(tokens) - kept
+
+    async def count(self, messages: tuple[Message, ...]) -> float | None:
+        """As a counter."""
+        return self.read(messages)
+
+
+@dataclass
+class Client:
+    """What a back end does with each answer."""
+
+    server: Server
+    check: PromptCheck = field(default_factory=PromptCheck)
+    exact: bool = False
+
+    def ask(self, *texts: str) -> Final:
+        """The end of an answer to a system message and others."""
+        roles = ("system", "user") if len(texts) > 1 else ("user",)
+        request = GenRequest(tuple(Message(role, text) for role, text in zip(roles, texts, strict=True)))
+        counted = self.server.read(request.messages)
+        exact = self._exactly if self.exact else None
+        return asyncio.run(proved(self.check, request, END, counted, Counter(self.server.count, exact)))
+
+    async def _exactly(self, messages: tuple[Message, ...]) -> float | None:
+        return len(self.server.tokens(messages))
+
+
+END = Final(0, 1, "stop", Usage(Figure(1, "reported"), Figure(1, "reported")), Timings())
+
+texts = st.builds(
+    lambda words, times, at: (" ".join(words) + ". ") * times + f"NEEDLE {at}",
+    st.lists(st.sampled_from(WORDS), min_size=6, max_size=30),
+    st.integers(1, 60),
+    st.integers(0, 9),
+)
+
+
+servers = st.builds(Server, st.integers(2 * FITS_ANYWHERE, 6000), st.sampled_from(sorted(CUTS)), st.integers(3, 9))
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    asked=st.lists(st.tuples(st.sampled_from(("", RULES)), texts), min_size=1, max_size=5),
+    server=servers,
+    data=st.data(),
+)
+def test_whatever_a_server_cuts_is_found_and_nothing_else(
+    asked: list[tuple[str, str]], server: Server, data: st.DataObject
+) -> None:
+    """Any text, vocabulary, context (told or not) and manner of cutting: the first prompt is judged as rightly as the last one."""
+    context = data.draw(st.sampled_from((None, server.context)), "the context as told")
+    client = Client(server, PromptCheck(context), exact=data.draw(st.booleans(), "exact"))
+    for rules, text in asked:
+        given_ = (rules, text) if rules else (text,)
+        whole = len(server.tokens(tuple(Message("user", one) for one in given_))) <= server.room()
+        final = client.ask(*given_)
+        assert final.truncated != whole, final.notes
+        assert (DROPPED in final.notes) == final.truncated
+
+
+@settings(max_examples=200, deadline=None)
+@given(asked=st.lists(texts, min_size=1, max_size=5), context=st.integers(1100, 6000), piece=st.integers(3, 9))
+def test_a_server_that_leaves_out_what_it_kept_is_no_cutter(asked: list[str], context: int, piece: int) -> None:
+    """An older Ollama counts only what it had to read anew: what fits is never called cut."""
+    server = Server(context, piece=piece, keeps=True)
+    client = Client(server, PromptCheck(context))
+    for text in asked:
+        if len(server.tokens((Message("user", RULES), Message("user", text)))) <= server.room() - 2:
+            assert not client.ask(RULES, text).truncated
+
+
+def test_what_was_proven_once_is_not_counted_again() -> None:
+    """A prompt no longer than one that was proven costs nothing; a longer one is counted once."""
+    server, text = Server(8192), "We share lunch in the yard and talk about the weather of the week. " * 120
+    client = Client(server)
+    assert not client.ask(text).truncated
+    proving = server.calls - 1
+    assert 2 < proving < 20
+    for cut_off in (0, 10, 3000):
+        assert not client.ask(text[cut_off:]).truncated
+    assert server.calls == proving + 4
+    assert not client.ask(text * 2).truncated
+    assert server.calls < proving + 5 + 20
+
+
+def test_a_short_prompt_is_never_counted_twice() -> None:
+    """What fits into half of the smallest context anywhere is not in doubt."""
+    server = Server(2048)
+    client = Client(server)
+    for times in range(1, 11):
+        assert not client.ask(f"{times}. " + "We share lunch in the yard of the house. " * 9 * times).truncated
+    assert server.read((Message("user", "We share lunch in the yard of the house. " * 90),)) < FITS_ANYWHERE
+    assert server.calls == 11
+
+
+@pytest.mark.parametrize(("error", "told"), [(BackendDown("gone"), "gone"), (None, "does not say")])
+def test_what_nobody_can_tell_is_marked_as_such(error: BackendDown | None, told: str) -> None:
+    """A server that fails while it counts, or says no count: the answer is not taken for one to the whole prompt, and says why."""
+
+    async def count(_: tuple[Message, ...]) -> float | None:
+        if error is not None:
+            raise error
+        return None
+
+    request = GenRequest((Message("user", "We share lunch in the yard. " * 400),))
+    final = asyncio.run(proved(PromptCheck(), request, END, 2500, Counter(count)))
+    assert final.truncated
+    assert final.notes[-1].startswith(UNSURE)
+    assert told in final.notes[-1]
+
+
+def test_a_route_for_counting_that_fails_is_not_needed() -> None:
+    """What imitates a server that counts is asked in the other way."""
+    server = Server(4096)
+
+    async def broken(_: tuple[Message, ...]) -> float | None:
+        raise BackendTimeout("late", phase="health", waited_s=5)
+
+    request = GenRequest((Message("user", "We share lunch in the yard. " * 300),))
+    final = asyncio.run(
+        proved(PromptCheck(), request, END, server.read(request.messages), Counter(server.count, broken))
+    )
+    assert not final.truncated
+
+
+def test_who_cancels_is_obeyed_while_a_server_counts() -> None:
+    """It is no failure of the server."""
+
+    async def count(_: tuple[Message, ...]) -> float | None:
+        raise Cancelled("stopped")
+
+    request = GenRequest((Message("user", "We share lunch in the yard. " * 400),))
+    for counter in (Counter(count), Counter(count, count)):
+        with pytest.raises(Cancelled):
+            asyncio.run(proved(PromptCheck(), request, END, 2500, counter))
+
+
+def test_a_server_that_does_not_count_is_believed() -> None:
+    """Nothing can be held against it; its answers say that it does not count."""
+    check = PromptCheck()
+    assert check.read(None, ["We share lunch in the yard. " * 400]) == "whole"
+    assert check.read(0, ["We share lunch in the yard. " * 400]) == "whole"
+
+
+def test_density_is_learned_from_what_was_read_whole() -> None:
+    """A count in doubt teaches nothing until it is proven."""
+    check, text = PromptCheck(), "We share lunch in the yard. " * 400
+    before = check.density
+    doubt = check.read(2500, [text])
+    assert isinstance(doubt, Doubt)
+    assert check.density == before
+    check.proved(doubt)
+    assert check.density == pytest.approx(2500 / len(text))
