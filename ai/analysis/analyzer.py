@@ -27,6 +27,8 @@ from ai.analysis.trust import Trust, compare_sure
 from ai.errors import ContextOverflow
 
 DEFAULT_CONTEXT: Final = 2048
+_SMALLEST_CUT: Final = 400
+"""Characters of the smallest piece that is cut again when an engine did not read it whole."""
 _DOUBTED_OFTEN: Final = 2
 _FILLED_BY_DOUBTED: Final = ("title", "company", "locations", "summary")
 """Fields that nearly every posting fills: what a doubted model says there, and the posting too, is better than nothing."""
@@ -138,10 +140,10 @@ class JobAnalyzer:
                     return
                 whole = False
             if not whole:
-                if len(piece) < 400:
+                if len(piece) < _SMALLEST_CUT:
                     talk.unanswered += 1
                     continue
-                halves = split(piece, len(piece) // 2 + 200)
+                halves = split(piece, min(len(piece) // 2 + 200, len(piece) * 3 // 4))
                 talk.chunks += len(halves) - 1
                 waiting.extend(reversed(halves))
 

@@ -134,6 +134,18 @@ def test_it_always_answers(fault: Any) -> None:
     assert result.provenance.attempts
 
 
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("fault", ["context overflow", "truncate"])
+@pytest.mark.parametrize("length", [399, 400, 401, 410, 800, 2000])
+def test_a_model_that_never_reads_a_whole_piece_is_given_up(fault: Any, length: int) -> None:
+    """Pieces get smaller each time, so that there is an end, and the result says that they were read by rules."""
+    backend = scripted(RIGHT)
+    backend.fault = fault
+    result = analyze(backend, (POSTING + " We share lunch." * 200)[:length])
+    assert result.title == "Senior Python Engineer"
+    assert "company" in result.provenance.fields
+    assert set(result.provenance.fields.values()) == {"rules"}
+    assert backend.calls <= length / 50
 def _needle_answer(request: GenRequest) -> dict[str, Any]:
     """A model that reads: it reports the cities and skills of the piece it was given."""
     piece = request.messages[1].content
