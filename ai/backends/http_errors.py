@@ -25,7 +25,8 @@ _OUT_OF_MEMORY: Final = re.compile(
 )
 _CONTEXT: Final = re.compile(
     r"exceed_context_size|exceeds? the (available )?context|maximum context length|context (length|window|size) exceeded"
-    r"|longer than the (model's )?(maximum )?context|input length exceeds|prompt is too long",
+    r"|longer than the (model's )?(maximum )?context|input length exceeds|prompt is too long"
+    r"|is greater than max_seq_len|requires \d+ pages \(only \d+ available\)",  # TabbyAPI; ExLlama's own generators
     re.IGNORECASE,
 )
 _MODEL: Final = re.compile(

@@ -6,7 +6,7 @@ Always streamed; a client that hangs up cancels its job at once. Figures are the
 import asyncio
 import hmac
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, Final
 
 from starlette.applications import Starlette
@@ -82,21 +82,24 @@ class ChatServer:
 
     async def _chat(self, body: dict[str, Any]) -> Response:
         ids = self._engine.encode(self._prompt(body), special=True)
-        room = self._engine.context - len(ids)
+        room = self._engine.context - self._engine.reserved - len(ids)
         if room < 1:
             said = f"request ({len(ids)} tokens) exceeds the available context size ({self._engine.context} tokens)"
-            error = {
-                "message": said,
-                "type": "exceed_context_size_error",
-                "n_prompt_tokens": len(ids),
-                "n_ctx": self._engine.context,
-            }
-            return JSONResponse({"error": error}, 400)
+            return JSONResponse({"error": self._overflow(said, len(ids))}, 400)
         return StreamingResponse(self._answer(_job(body, ids, room)), media_type="text/event-stream")
 
     def _prompt(self, body: dict[str, Any]) -> str:
-        arguments = body.get("chat_template_kwargs")
-        return self._template.render(_messages(body), **(arguments if isinstance(arguments, dict) else {}))
+        arguments, messages = body.get("chat_template_kwargs"), _messages(body)
+        prompt = self._template.render(messages, **(arguments if isinstance(arguments, dict) else {}))
+        if not holds_all(prompt, messages):
+            raise BadBody("the model's chat template leaves out a part of this conversation")
+        return prompt
+
+    def _overflow(self, said: str, tokens: int) -> dict[str, Any]:
+        """As llama.cpp says it."""
+        return {
+            "message": said, "type": "exceed_context_size_error", "code": 400, "n_prompt_tokens": tokens, "n_ctx": self._engine.context,
+        }  # fmt: skip
 
     async def _answer(self, job: Job) -> AsyncIterator[bytes]:
         loop = asyncio.get_running_loop()
@@ -111,6 +114,11 @@ class ChatServer:
                 if text := result.get("text"):
                     yield self._delta({"content": text})
                 if result.get("eos"):
+                    read = int(result.get("prompt_tokens") or 0)
+                    if read < len(job.ids):
+                        said = f"the generator has read {read} of the prompt's {len(job.ids)} tokens"
+                        yield _event({"error": self._overflow(said, len(job.ids))})
+                        return
                     yield self._delta({}, _ENDS.get(str(result.get("eos_reason")), "stop"))
                     yield _event(self._figures(result))
                     yield b"data: [DONE]\n\n"
@@ -187,6 +195,12 @@ async def _body(request: Request) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise BadBody("the request is no object")
     return body
+
+
+def holds_all(prompt: str, messages: Sequence[Message]) -> bool:
+    """Whether a prompt holds all that the user and the system say, white space aside. Of the model's own turns templates drop the thoughts."""
+    dense = "".join(prompt.split())
+    return all("".join(m.content.split()) in dense for m in messages if m.role != "assistant")
 
 
 def _messages(body: dict[str, Any]) -> list[Message]:

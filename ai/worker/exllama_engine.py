@@ -3,9 +3,10 @@
 import hashlib
 import json
 import os
+import socket
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import uvicorn
 
@@ -13,9 +14,11 @@ from ai.backends.chat_template import ChatTemplate
 from ai.errors import BackendError
 from ai.probes.packages import exllama_pieces, version_of
 from ai.types import Message
-from ai.worker.chat_server import ChatServer
+from ai.worker.chat_server import ChatServer, holds_all
 from ai.worker.generation import GenerationThread
 from ai.worker.messages import FailureKind, Loaded, LoadFailed, WorkerConfig
+
+_HELLO: Final = (Message("user", "Hello"),)
 
 
 def load(config: WorkerConfig) -> Loaded:
@@ -32,9 +35,11 @@ def load(config: WorkerConfig) -> Loaded:
     folder = Path(config.model)
     try:
         template = ChatTemplate.of(folder)
-        template.render((Message("user", "Hello"),))  # one that never ends shows itself now, within the load's deadline
+        prompt = template.render(_HELLO)  # one that never ends shows itself now, within the load's deadline
     except BackendError as error:
         raise LoadFailed("bad model", error.message) from error
+    if not holds_all(prompt, _HELLO):
+        raise LoadFailed("bad model", "The model's chat template leaves out what the user says.")
     import torch
 
     try:
@@ -54,7 +59,8 @@ def load(config: WorkerConfig) -> Loaded:
         "context": engine.context,
         "parallel": engine.parallel,
     }
-    return lambda: _serve(server, config.socket), facts
+    listener = _listening(config.socket)
+    return lambda: _serve(server, listener), facts
 
 
 def _engine(generation: int, config: WorkerConfig, torch: Any) -> Any:
@@ -97,5 +103,14 @@ def _broken(error: BaseException) -> None:
     os._exit(4)
 
 
-def _serve(server: ChatServer, socket: str) -> None:
-    uvicorn.run(server.app, uds=socket, log_level="error", lifespan="off", access_log=False)
+def _listening(path: str) -> socket.socket:
+    """There before the worker says that it is ready: who asks at once waits until the server runs, instead of finding nobody."""
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.bind(path)
+    listener.listen(128)
+    return listener
+
+
+def _serve(server: ChatServer, listener: socket.socket) -> None:
+    config = uvicorn.Config(server.app, log_level="error", lifespan="off", access_log=False)
+    uvicorn.Server(config).run(sockets=[listener])

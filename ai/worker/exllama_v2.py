@@ -141,12 +141,22 @@ def vocabulary_of(tokenizer: Any) -> Any:
     )
 
 
+def read_whole_texts(tokenizer: Any) -> None:
+    """Turn off what a `tokenizer.json` may hold from its training: a length at which texts are cut, or to which they are filled up."""
+    inner = getattr(getattr(tokenizer, "tokenizer_model", None), "hf_tokenizer", None)
+    if inner is not None:
+        inner.no_truncation()
+        inner.no_padding()
+
+
 class ExLlamaV2Engine:
     """A loaded model with its generator.
 
     Raises:
         LoadFailed: (from the constructor) it cannot be loaded here.
     """
+
+    reserved = 0
 
     def __init__(self, wanted: Plan) -> None:
         import exllamav2
@@ -159,6 +169,7 @@ class ExLlamaV2Engine:
         cache = new_cache(exllamav2, self.model, wanted)
         self.model.load_autosplit(cache, progress=False)
         self.tokenizer = exllamav2.ExLlamaV2Tokenizer(config)
+        read_whole_texts(self.tokenizer)
         self.generator = generator.ExLlamaV2DynamicGenerator(
             model=self.model, cache=cache, tokenizer=self.tokenizer, paged=wanted.paged, max_batch_size=wanted.parallel
         )

@@ -65,6 +65,9 @@ def v3_job(exllamav3: Any, job: Job, identifier: int, ends: list[int], tokenizer
 class ExLlamaV3Engine:
     """A loaded model with its generator."""
 
+    reserved = 1
+    """V3 finds pages for one token more than prompt and answer have, or refuses the job."""
+
     def __init__(self, folder: str, context: int, parallel: int, kv_type: str) -> None:
         import exllamav3
 

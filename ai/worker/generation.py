@@ -28,11 +28,15 @@ class Job:
 
 
 class TokenEngine(Protocol):
-    """An engine that takes tokens. `generator` has `enqueue`, `cancel`, `iterate` and `num_remaining_jobs`."""
+    """An engine that takes tokens. `generator` has `enqueue`, `cancel`, `iterate` and `num_remaining_jobs`.
+
+    `reserved` are tokens of the context that the generator needs for itself, beside the prompt and the answer.
+    """
 
     generator: Any
     context: int
     parallel: int
+    reserved: int
 
     def encode(self, text: str, *, special: bool) -> list[int]:
         """The tokens of a text; `special`: names of special tokens in it become those tokens."""
@@ -119,6 +123,10 @@ class GenerationThread:
         self._running[number] = (made, sink)
 
     def _hand_out(self, result: dict[str, Any]) -> None:
+        if (
+            result.get("stage") == "error"
+        ):  # V3's, which names no job of ours: without this the caller would wait for ever
+            raise result["error"]
         number = result.get("identifier")
         found = self._running.get(number) if isinstance(number, int) else None
         if found is None:

@@ -146,6 +146,8 @@ def test_a_model_that_never_reads_a_whole_piece_is_given_up(fault: Any, length: 
     assert "company" in result.provenance.fields
     assert set(result.provenance.fields.values()) == {"rules"}
     assert backend.calls <= length / 50
+
+
 def _needle_answer(request: GenRequest) -> dict[str, Any]:
     """A model that reads: it reports the cities and skills of the piece it was given."""
     piece = request.messages[1].content

@@ -231,6 +231,16 @@ def test_a_connection_that_breaks_midway_is_a_cut_stream() -> None:
             {"error": {"message": "This model's maximum context length is 4096 tokens."}},
             ContextOverflow,
         ),
+        (
+            "503 Service Unavailable",
+            {"error": {"message": "Prompt length 5000 is greater than max_seq_len 4096"}},
+            ContextOverflow,
+        ),
+        (
+            "503 Service Unavailable",
+            {"error": {"message": "Job requires 20 pages (only 16 available) and cannot be enqueued."}},
+            ContextOverflow,
+        ),
         ("400 Bad Request", {"error": {"message": "temperature must be positive"}}, BadRequest),
         ("401 Unauthorized", {"error": "who are you"}, BadRequest),
         (

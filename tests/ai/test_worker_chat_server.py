@@ -15,7 +15,7 @@ from ai.backends.chat_template import ChatTemplate
 from ai.backends.openai_wire import FLAVOURS, OpenAIWire
 from ai.errors import BackendError, BadRequest, ContextOverflow
 from ai.types import Chunk, Final, GenRequest, Message
-from ai.worker.chat_server import ChatServer
+from ai.worker.chat_server import ChatServer, holds_all
 from ai.worker.generation import GenerationThread, Job
 from tests.ai.kit import ask, until
 
@@ -28,7 +28,8 @@ class FakeGenerator:
     def __init__(self) -> None:
         self.jobs: dict[int, dict[str, Any]] = {}
         self.cancelled: list[int] = []
-        self.fail = ""
+        self.fail = self.fault = ""
+        self.reads: int | None = None
 
     def enqueue(self, job: dict[str, Any]) -> None:
         """Begin."""
@@ -47,7 +48,9 @@ class FakeGenerator:
         """One turn."""
         if self.fail:
             raise RuntimeError(self.fail)
-        results = []
+        if self.fault:
+            return [{"job": None, "serial": 0, "stage": "error", "eos": True, "error": RuntimeError(self.fault)}]
+        results: list[dict[str, Any]] = []
         for number, job in list(self.jobs.items()):
             job["made"] += 1
             result = {
@@ -58,7 +61,7 @@ class FakeGenerator:
             }
             if result["eos"]:
                 del self.jobs[number]
-                result |= {"eos_reason": "max_new_tokens", "prompt_tokens": len(job["job"].ids), "new_tokens": job["made"], "cached_tokens": 2,
+                result |= {"eos_reason": "max_new_tokens", "prompt_tokens": len(job["job"].ids[: self.reads]), "new_tokens": job["made"], "cached_tokens": 2,
                            "time_enqueued": 0.5, "time_prefill": 0.25, "time_generate": 1.5}  # fmt: skip
             results.append(result)
         return results
@@ -69,7 +72,7 @@ class FakeEngine:
 
     def __init__(self) -> None:
         self.generator = FakeGenerator()
-        self.context, self.parallel = 64, 2
+        self.context, self.parallel, self.reserved = 64, 2, 0
         self.seen: list[Job] = []
 
     def encode(self, text: str, *, special: bool) -> list[int]:  # noqa: ARG002 - the interface's
@@ -80,6 +83,8 @@ class FakeEngine:
         """A job; one stop string is refused, as a wrong schema would be."""
         if "refuse" in job.stop:
             raise ValueError("this cannot be generated")
+        if "pages" in job.stop:
+            raise AssertionError("Job requires 5 pages (only 4 available) and cannot be enqueued.")
         self.seen.append(job)
         return {"identifier": identifier, "job": job, "made": 0}
 
@@ -192,6 +197,54 @@ def test_a_prompt_that_does_not_fit_is_an_overflow(tmp_path: Path) -> None:
     asyncio.run(go())
 
 
+@pytest.mark.parametrize("reserved", [0, 1, 7])
+def test_the_longest_prompt_leaves_one_token_to_answer(tmp_path: Path, reserved: int) -> None:
+    """And what the generator keeps for itself; all of it is given to the generator. One token more is refused before."""
+
+    async def go() -> None:
+        async with serving(tmp_path) as (engine, client, _):
+            engine.reserved = reserved
+            longest = engine.context - reserved - 1 - len("<user><assistant>")
+            text = "F" + "x" * (longest - 2) + "L"
+            _, final = await run(client, ask(text, max_tokens=99))
+            assert "".join(map(chr, engine.seen[0].ids)) == f"<user>{text}<assistant>"
+            assert engine.seen[0].max_tokens == 1
+            assert final.usage.prompt_tokens is not None
+            assert final.usage.prompt_tokens.value == engine.context - reserved - 1
+            with pytest.raises(ContextOverflow):
+                await run(client, ask(text + "!"))
+            assert len(engine.seen) == 1
+
+    asyncio.run(go())
+
+
+def test_a_generator_that_counts_fewer_tokens_than_it_was_given_is_an_overflow(tmp_path: Path) -> None:
+    """Its answer is not taken for one to the whole prompt."""
+
+    async def go() -> None:
+        async with serving(tmp_path) as (engine, client, _):
+            engine.generator.reads = 18
+            with pytest.raises(ContextOverflow, match="read 18 of the prompt's 19 tokens") as caught:
+                await run(client, ask("hi"))
+            assert (caught.value.prompt_tokens, caught.value.context, caught.value.outage) == (19, 64, False)
+            engine.generator.reads = 19
+            await run(client, ask("hi"))
+
+    asyncio.run(go())
+
+
+def test_a_job_that_the_package_has_no_pages_for_is_an_overflow(tmp_path: Path) -> None:
+    """ExLlama's own words for it, should a prompt ever get that far."""
+
+    async def go() -> None:
+        async with serving(tmp_path) as (_, client, _):
+            with pytest.raises(ContextOverflow, match="requires 5 pages") as caught:
+                await run(client, ask("hi", stop=("pages",)))
+            assert not caught.value.outage
+
+    asyncio.run(go())
+
+
 def test_a_refused_job_is_a_bad_request_and_the_next_one_is_served(tmp_path: Path) -> None:
     """What one job asks wrongly does no harm to others."""
 
@@ -205,12 +258,13 @@ def test_a_refused_job_is_a_bad_request_and_the_next_one_is_served(tmp_path: Pat
     asyncio.run(go())
 
 
-def test_a_generator_that_fails_tells_everyone_and_the_process(tmp_path: Path) -> None:
-    """After a CUDA error nothing of it can be trusted: the caller gets the error, the process is told to end."""
+@pytest.mark.parametrize("way", ["fail", "fault"])
+def test_a_generator_that_fails_tells_everyone_and_the_process(tmp_path: Path, way: str) -> None:
+    """After a CUDA error nothing of it can be trusted: the caller gets the error, the process is told to end. V2 raises it; V3 makes a result of it."""
 
     async def go() -> None:
         async with serving(tmp_path) as (engine, client, broken):
-            engine.generator.fail = "device-side assert triggered"
+            setattr(engine.generator, way, "device-side assert triggered")
             with pytest.raises(BackendError, match="device-side assert"):
                 await run(client, ask("hi"))
             await until(lambda: len(broken) == 1)
@@ -252,6 +306,18 @@ def test_the_small_routes(tmp_path: Path) -> None:
             assert (await client.get("/health", headers={"Authorization": "Bearer guess"})).status_code == 401
 
     asyncio.run(go())
+
+
+def test_a_prompt_holds_what_user_and_system_say() -> None:
+    """White space aside; what the model itself said before may be shortened."""
+    messages = (
+        Message("system", " rules\n"),
+        Message("assistant", "<think>Hm.</think>Yes."),
+        Message("user", "Read\nthis"),
+    )
+    assert holds_all("<s>rules\n\nYes.Read  this", messages)
+    for lacking in ("", "rules Yes. Read", "Yes. Read this", "rules Yes."):
+        assert not holds_all(lacking, messages)
 
 
 def test_messages_reach_the_template_as_they_are() -> None:

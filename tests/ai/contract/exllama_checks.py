@@ -7,9 +7,11 @@ are the package's own. Prints one JSON object: check → "ok" or what went wrong
 import importlib.machinery
 import inspect
 import json
+import shutil
 import sys
 import types
 from collections.abc import Callable
+from functools import partial
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -311,6 +313,27 @@ def checks_v3(folder: Path) -> dict[str, Callable[[], None]]:
     }
 
 
+def needle_checks(generation: str, folder: Path) -> dict[str, Callable[[], None]]:
+    """All of a long prompt is read: V2 with paged attention and without, and V3; with a tokenizer file as it should be, and with one that cuts."""
+    import exllama_needles as long
+
+    ways = {"V3": (long.engine_v3, True)}
+    if generation == "2":
+        ways = {
+            "V2 paged": (partial(long.engine_v2, paged=True), True),
+            "V2": (partial(long.engine_v2, paged=False), False),
+        }
+    other = folder / "cutting"
+    shutil.copytree(folder, other)
+    long.cutting(other)
+    found: dict[str, Callable[[], None]] = {}
+    for way, (engine, batch) in ways.items():
+        for files, end in ((folder, ""), (other, ", a tokenizer that cuts")):
+            checks = long.needles(files, partial(engine, files), batch=batch)
+            found |= {f"{way}: {name}{end}": check for name, check in checks.items()}
+    return found
+
+
 def main() -> int:
     """Run the checks of one generation."""
     generation, folder = sys.argv[1], Path(sys.argv[2])
@@ -320,7 +343,8 @@ def main() -> int:
     found: dict[str, str] = {}
     if "--record" in sys.argv:
         sys.stderr.write(f"recording into {RECORD}\n")
-    for name, check in (checks_v2 if generation == "2" else checks_v3)(folder).items():
+    checks = (checks_v2 if generation == "2" else checks_v3)(folder)
+    for name, check in (checks | needle_checks(generation, folder)).items():
         try:
             check()
             found[name] = "ok"

@@ -76,9 +76,12 @@ def python(request: pytest.FixtureRequest) -> str:
 @pytest.mark.timeout(1600)
 @pytest.mark.parametrize("generation", ["2", "3"])
 def test_our_calls_are_the_packages_calls(python: str, tmp_path: Path, generation: str) -> None:
-    """Configuration, tokenizer, model graph, caches, settings, jobs, filters, signatures; a path instead of a config fails."""
+    """Configuration, tokenizer, model graph, caches, settings, jobs, filters, signatures; a path instead of a config fails; all of a long prompt is read."""
     out = run(python, str(Path(__file__).parent / "exllama_checks.py"), generation, str(tmp_path))
     found = json.loads(out.rpartition("RESULT ")[2])
     assert set(found.values()) == {"ok"}, found
     assert "recorded signatures" in found
     assert any("path instead of a config" in name for name in found)
+    ways = {"2": {"V2", "V2 paged"}, "3": {"V3"}}[generation]
+    assert {name.partition(":")[0] for name in found if ": several passes" in name} == ways
+    assert {name.partition(":")[0] for name in found if ": three at a time" in name} == ways - {"V2"}
