@@ -1,8 +1,8 @@
 """Whether an engine read all of a prompt, by what it counts: some servers cut a long one and say nothing.
 
-Servers cut a prompt to their context, or to half of it (ollama#17427). So a count below half of what a server has read whole before
-is no cut one; a count below the least that the text can have, or one that fills the context, is; and what lies between is open, until the server
-has counted the text in another way (`ai.backends.prompt_proof`).
+A server cuts a prompt to what it can read, which may be less than the context it names (half of it: ollama#17427). So a count below what it has
+read whole before is that of a whole prompt, a count below the least that the text can have is that of a cut one, and what lies between is open, until
+the server has counted the text in another way (`ai.backends.prompt_proof`).
 """
 
 from collections.abc import Iterable
@@ -11,10 +11,10 @@ from typing import Final, Literal
 
 from ai.token_bounds import CHARACTERS_PER_TOKEN, SHORT, least_tokens
 
-FITS_ANYWHERE: Final = 1000
+FITS_ANYWHERE: Final = 500
 """Tokens; half of the smallest context that a server gives unless it is told otherwise."""
-_THIN: Final = 0.7
-"""Texts of one kind differ less than this in their tokens a character; a cut to a half differs more."""
+_THIN: Final = 0.8
+"""Texts of one kind seldom differ more in their tokens a character; one of which a server leaves half does (older llama.cpp)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,7 @@ class PromptCheck:
         """Tokens that fit for sure."""
         self.counts_kept: bool | None = None
         """Whether it counts what it still had of the prompt before; None until that was found out."""
+        self._longest = 0
         self._learned = False
         self._sent = ""
 
@@ -57,37 +58,45 @@ class PromptCheck:
         self._sent = text
         if not counted or len(text) < SHORT:
             return "whole"
-        if counted < least_tokens([text[kept:]]) or (self.context and self.context - 1 <= counted <= self.context):
+        if counted < least_tokens([text[kept:]]):
             return "cut"
         doubt = Doubt(text, kept, counted)
         if self._is_open(doubt):
             return doubt
-        self._learn(doubt, counted)
+        self._learn_from(doubt)
         return "whole"
 
     def proved(self, doubt: Doubt) -> None:
         """A prompt in doubt was whole."""
-        self.proven = max(self.proven, int(doubt.counted + self._unseen(doubt)))
-        self._learn(doubt, doubt.counted)
+        tokens = int(doubt.counted + self._unseen(doubt))
+        if tokens >= self.proven:
+            self.proven, self._longest = tokens, len(doubt.text)
+        self._learn_from(doubt)
 
     def _unseen(self, doubt: Doubt) -> float:
         """Tokens that the server may have read, or kept, without counting them."""
         return 0.0 if self.counts_kept else doubt.kept * self.density
 
     def _is_open(self, doubt: Doubt) -> bool:
-        if doubt.counted + self._unseen(doubt) > self.proven:
+        tokens, length = int(doubt.counted + self._unseen(doubt)), len(doubt.text)
+        if tokens > self.proven or (tokens == self.proven and length > self._longest):
             return True
-        rest = len(doubt.text) - doubt.kept
+        if self.context is not None and doubt.counted >= self.context - 1:
+            return True
+        rest = length if self.counts_kept else length - doubt.kept
         thin = doubt.counted < _THIN * self.density * rest
-        too_long = self.context is not None and len(doubt.text) * self.density > self.context
+        too_long = self.context is not None and length * self.density > self.context
         return self._learned and (thin or too_long)
 
-    def _learn(self, doubt: Doubt, tokens: float) -> None:
-        if doubt.kept:
-            return
-        found = tokens / len(doubt.text)
+    def learn(self, tokens: float, characters: int) -> None:
+        """How many tokens a text has."""
+        found = tokens / characters
         self.density = 0.8 * self.density + 0.2 * found if self._learned else found
         self._learned = True
+
+    def _learn_from(self, doubt: Doubt) -> None:
+        if not doubt.kept or self.counts_kept:
+            self.learn(doubt.counted, len(doubt.text))
 
 
 def _alike(first: str, second: str) -> int:

@@ -91,10 +91,15 @@ async def _lm_studio(client: httpx.AsyncClient, models: list[EngineModel]) -> li
             size=model.size,
             loaded=by_name[model.name].get("state") == "loaded" if model.name in by_name else model.loaded,
             quantization=text(by_name.get(model.name, {}).get("quantization")) or None,
-            context=whole(by_name.get(model.name, {}).get("max_context_length")),
+            context=_context(by_name.get(model.name, {})),
         )
         for model in models
     ]
+
+
+def _context(item: dict[str, Any]) -> int | None:
+    """What it was loaded with; before that, what it could have."""
+    return whole(item.get("loaded_context_length")) or whole(item.get("max_context_length"))
 
 
 async def _version(client: httpx.AsyncClient, label: str) -> str:

@@ -116,10 +116,12 @@ def test_a_whole_answer_with_the_servers_own_figures() -> None:
     assert prompt.value == pytest.approx(9 / 0.05)
 
 
-@pytest.mark.parametrize(("counted", "cut"), [(400, True), (2047, True), (1400, False), (0, False)])
-def test_a_prompt_that_was_cut_in_silence_is_found_out(counted: int, cut: bool) -> None:  # noqa: FBT001
-    """A needle at both ends of 1,000 words, of which the server counts too few tokens, or as many as its context has: the answer is marked and says why."""
-    text = f"NEEDLE in Leeds. {'We share lunch in the yard and talk about the weather. ' * 100}NEEDLE in Oslo."
+@pytest.mark.parametrize(
+    ("times", "counted", "cut"), [(100, 400, True), (100, 2047, True), (30, 420, False), (100, 0, False)]
+)
+def test_a_prompt_that_was_cut_in_silence_is_found_out(times: int, counted: int, cut: bool) -> None:  # noqa: FBT001
+    """A needle at both ends of a text, of which the server counts too few tokens, or as many as its context has: the answer is marked and says why."""
+    text = f"NEEDLE in Leeds. {'We share lunch in the yard and talk about the weather. ' * times}NEEDLE in Oslo."
     made = answer(delta(content="ok"), delta("stop"), usage(counted, 1), DONE, text=text)
     assert made.final.truncated == cut
     assert any("only a part" in note for note in made.final.notes) == cut

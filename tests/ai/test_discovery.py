@@ -190,6 +190,14 @@ def test_lm_studio_says_what_is_loaded() -> None:
     own = {"data": [{"id": "m", "state": "not-loaded", "quantization": "4bit", "max_context_length": 4096}]}
     engine, _ = asyncio.run(openai_says([models(owned_by="organization_owner")], [http(json.dumps(own))]))
     assert (engine.label, engine.models[0].loaded, engine.models[0].quantization) == ("LM Studio", False, "4bit")
+    assert engine.models[0].context == 4096
+
+
+def test_lm_studio_gives_less_context_than_the_model_could() -> None:
+    """What it was loaded with is what a request gets."""
+    own = {"data": [{"id": "m", "state": "loaded", "max_context_length": 131072, "loaded_context_length": 4096}]}
+    engine, _ = asyncio.run(openai_says([models(owned_by="organization_owner")], [http(json.dumps(own))]))
+    assert (engine.models[0].loaded, engine.models[0].context) == (True, 4096)
 
 
 def test_an_address_that_ends_in_v1_is_taken_as_it_is() -> None:

@@ -31,19 +31,12 @@ WORDS = (
 )
 
 
-def quarters(context: int, tokens: int) -> int:
-    """What is left of a prompt that loses a quarter until it fits."""
-    while tokens > context - 16:
-        tokens = tokens * 3 // 4
-    return tokens
-
-
-CUTS: dict[str, Callable[[int, int], int]] = {
-    "to its context": lambda context, _: context,
-    "to half of it": lambda context, _: context // 2 + 2,
-    "to make room for the answer": lambda context, _: context - 64,
-    "by a quarter until it fits": quarters,
+LIMITS: dict[str, Callable[[int], int]] = {
+    "its context": lambda context: context,
+    "half of its context": lambda context: context // 2 + 2,
+    "its context but for an answer": lambda context: context - 64,
 }
+"""What a server really reads of a prompt, by the context it names."""
 FRAME = 11
 """Tokens of the template around a message."""
 
@@ -52,19 +45,21 @@ FRAME = 11
 class Server:
     """Counts tokens by an own vocabulary of pieces, reads what fits, and cuts the rest in silence.
 
-    `piece`: characters of the longest token; `keeps`: it leaves out what it still has of the prompt before.
+    `piece`: characters of the longest token; `leaves`: the share of its limit that is left of a longer prompt; `keeps`: it leaves out what it still has
+    of the prompt before.
     """
 
     context: int = 4096
-    cut: str = "to its context"
+    limit: str = "its context"
     piece: int = 5
+    leaves: float = 1.0
     keeps: bool = False
     calls: int = 0
     _last: list[str] = field(default_factory=list)
 
     def tokens(self, messages: tuple[Message, ...]) -> list[str]:
         """Of a conversation, with the template's."""
-        pieces = re.compile(rf"\s?\w{{1,{self.piece}}}|\s?[^\w\s]|\s+")
+        pieces = re.compile(rf" ?\w{{1,{self.piece}}}| ?[^\w\s]|\n+|\s+")
         return [
             token
             for message in messages
@@ -73,15 +68,14 @@ class Server:
 
     def room(self) -> int:
         """Tokens of the longest prompt that is not cut."""
-        least = {"to make room for the answer": self.context - 64, "by a quarter until it fits": self.context - 16}
-        return least.get(self.cut, self.context)
+        return LIMITS[self.limit](self.context)
 
     def read(self, messages: tuple[Message, ...]) -> int:
         """How many tokens it says that a prompt has."""
         self.calls += 1
         tokens = self.tokens(messages)
         if len(tokens) > self.room():
-            tokens = tokens[len(tokens) - CUTS[self.cut](self.context, len(tokens)) :]
+            tokens = tokens[-int(self.room() * self.leaves) :]
         kept = 0
         while self.keeps and kept < min(len(tokens), len(self._last)) and tokens[kept] == self._last[kept]:
             kept += 1
@@ -123,7 +117,7 @@ texts = st.builds(
 )
 
 
-servers = st.builds(Server, st.integers(400, 6000), st.sampled_from(sorted(CUTS)), st.integers(3, 9))
+servers = st.builds(Server, st.integers(400, 6000), st.sampled_from(sorted(LIMITS)), st.integers(3, 9))
 
 
 @settings(max_examples=400, deadline=None)
@@ -135,7 +129,7 @@ servers = st.builds(Server, st.integers(400, 6000), st.sampled_from(sorted(CUTS)
 def test_whatever_a_server_cuts_is_found_and_nothing_else(
     asked: list[tuple[str, str]], server: Server, data: st.DataObject
 ) -> None:
-    """Any text, vocabulary, context (told or not) and manner of cutting: the first prompt is judged as rightly as the last one."""
+    """Any text, vocabulary, context (told or not) and limit: the first prompt is judged as rightly as the last one."""
     told = server.context < 2 * FITS_ANYWHERE or data.draw(st.booleans(), "told")
     context = server.context if told else None
     client = Client(server, PromptCheck(context), exact=data.draw(st.booleans(), "exact"))
@@ -160,7 +154,7 @@ def test_a_server_that_leaves_out_what_it_kept_is_no_cutter(asked: list[str], co
 
 def test_a_prompt_that_lost_half_is_found_among_shorter_ones_that_were_whole() -> None:
     """The context is not told, and what is left of the prompt is less than what was proven before: it is too little for its length."""
-    server = Server(4096, "to half of it", piece=3)
+    server = Server(8192, "half of its context", piece=3, leaves=0.5)
     client, words = Client(server), "Kraftfahrzeugmechatroniker in Charlottenburg. "
     assert not client.ask(words * 180).truncated
     assert client.check.proven > 2500
@@ -188,8 +182,8 @@ def test_a_short_prompt_is_never_counted_twice() -> None:
     server = Server(2048)
     client = Client(server)
     for times in range(1, 11):
-        assert not client.ask(f"{times}. " + "We share lunch in the yard of the house. " * 9 * times).truncated
-    assert server.read((Message("user", "We share lunch in the yard of the house. " * 90),)) < FITS_ANYWHERE
+        assert not client.ask(f"{times}. " + "We share lunch in the yard of the house. " * 4 * times).truncated
+    assert server.read((Message("user", "We share lunch in the yard of the house. " * 40),)) < FITS_ANYWHERE
     assert server.calls == 11
 
 

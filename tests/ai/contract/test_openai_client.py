@@ -1,11 +1,16 @@
 """The real `openai` client against the servers that our workers run: llama.cpp's own, and ours."""
 
+import asyncio
+
 import httpx
 import openai
 import pytest
 
 from ai.backends.llamacpp_embedded import LlamaCppBackend
-from tests.ai.kit import LoopThread
+from ai.backends.openai_compat import OpenAIBackend
+from ai.protocol import complete
+from tests.ai import cutting_server
+from tests.ai.kit import LoopThread, ask
 
 _FRESH = httpx.Limits(max_keepalive_connections=0)
 """A kept connection may be closed by the server while it is chosen, on a busy machine."""
@@ -54,3 +59,33 @@ def test_the_real_client_is_refused_without_the_key(llama: LlamaCppBackend, engi
                 await client.chat.completions.create(model="m", messages=[{"role": "user", "content": "x"}])
 
     engine_loop.run(go())
+
+
+GERMAN = "Krankenhausverwaltungsfachangestellte in Charlottenburg-Wilmersdorf gesucht, Vollzeit. "
+"""34 tokens of this model, of which words alone prove six."""
+
+
+@pytest.mark.parametrize(("times", "cut"), [(24, False), (31, True)])
+def test_a_server_of_unknown_context_that_cuts_is_found_out_at_the_first_prompt(
+    llama: LlamaCppBackend,
+    engine_loop: LoopThread,
+    times: int,
+    cut: bool,  # noqa: FBT001
+) -> None:
+    """A needle at both ends of a text just below and one just above what it reads; it names no context, and its first prompt is judged."""
+    running = llama.supervisor.running
+    assert running is not None
+
+    async def go(url: str) -> tuple[bool, tuple[str, ...]]:
+        backend = OpenAIBackend(url)
+        try:
+            done = await complete(backend, ask(f"NEEDLE in Leeds. {GERMAN * times}NEEDLE in Oslo.", max_tokens=1))
+            return done.final.truncated, done.final.notes
+        finally:
+            await backend.close()
+
+    with cutting_server.serve(running, limit=1000) as (url, server):
+        truncated, notes = asyncio.run(go(url))
+        assert server.cut[0] == cut
+        assert not any(server.cut[1:])
+    assert truncated == cut, notes
