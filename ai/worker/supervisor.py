@@ -189,7 +189,6 @@ class Supervisor:
                 f"The worker of {self._name} cannot be started: {error.strerror}.", backend=self._name
             ) from error
         self.starts += 1
-        self._budget.started()
         self._watcher = asyncio.create_task(self._watch_it(self._process, self._ready))
         try:
             async with asyncio.timeout(max(deadline_s, 0.0)):

@@ -25,7 +25,7 @@ from tests.ai.kit import until
 
 CONFIG = WorkerConfig("llamacpp", "serve", "", "", 0)
 MODULE = "tests.ai.worker_double"
-PLENTY = RestartPolicy(starts=1000, window_s=600, first_wait_s=0.001, longest_wait_s=0.01)
+PLENTY = RestartPolicy(failures=1000, window_s=600, first_wait_s=0.001, longest_wait_s=0.01)
 
 
 def supervised(
@@ -215,7 +215,7 @@ def test_what_a_worker_says_of_its_failure_reaches_the_caller(tmp_path: Path) ->
             with pytest.raises(BadModelFile, match="tensor 7 is missing"):
                 await supervisor.ensure(replace(CONFIG, model="bad file"), 60)
 
-    supervised(work, tmp_path, restarts=RestartPolicy(starts=10, first_wait_s=100))
+    supervised(work, tmp_path, restarts=RestartPolicy(failures=10, first_wait_s=100))
 
 
 def test_a_worker_nobody_asks_gives_its_memory_back(tmp_path: Path) -> None:
@@ -243,7 +243,19 @@ def test_a_storm_of_crashes_stops_at_the_budget(tmp_path: Path) -> None:
         with pytest.raises(BackendDown, match=r"ended too often.*SIGKILL"):
             await supervisor.ensure(CONFIG, 60)
 
-    assert supervised(work, tmp_path, restarts=RestartPolicy(starts=10, first_wait_s=60)).starts == 2
+    assert supervised(work, tmp_path, restarts=RestartPolicy(failures=10, first_wait_s=60)).starts == 2
+
+
+def test_a_worker_that_was_asked_to_end_has_not_failed(tmp_path: Path) -> None:
+    """Models in turn, as a benchmark loads them that fit only alone: as often as it takes."""
+
+    async def work(supervisor: Supervisor) -> None:
+        for turn in range(4):
+            assert (await supervisor.ensure(replace(CONFIG, context=512 + turn), 60)).cold
+        await supervisor.stop()
+        assert (await supervisor.ensure(CONFIG, 60)).cold
+
+    assert supervised(work, tmp_path, restarts=RestartPolicy(failures=2)).starts == 5
 
 
 def test_a_worker_ends_with_its_parent(tmp_path: Path) -> None:
@@ -274,24 +286,25 @@ asyncio.run(main())
 def test_the_budget_waits_longer_after_each_failure_and_forgives_success() -> None:
     """The first restart is at once; then 1, 2, 4 … up to the longest; an answer resets the row."""
     now = [0.0]
-    budget = RestartBudget(RestartPolicy(starts=100, window_s=1000, first_wait_s=1, longest_wait_s=5), lambda: now[0])
+    budget = RestartBudget(RestartPolicy(failures=100, window_s=1000, first_wait_s=1, longest_wait_s=5), lambda: now[0])
     waits = []
     for _ in range(6):
         waits.append(budget.wait_s())
-        budget.started()
         budget.failed()
     assert waits == [0, 0, 1, 2, 4, 5]
     budget.served()
     assert budget.wait_s() == 0
 
 
-def test_the_budget_counts_starts_in_a_window() -> None:
-    """So many starts, then none until the first of them is old."""
+def test_the_budget_counts_failures_in_a_window() -> None:
+    """So many, forgiven or not, then no start until the first of them is old."""
     now = [0.0]
-    budget = RestartBudget(RestartPolicy(starts=2, window_s=10), lambda: now[0])
-    budget.started()
+    budget = RestartBudget(RestartPolicy(failures=2, window_s=10), lambda: now[0])
+    budget.failed()
+    budget.served()
     now[0] = 4.0
-    budget.started()
+    budget.failed()
+    budget.served()
     assert budget.wait_s() == 6.0
     now[0] = 10.0
     assert budget.wait_s() == 0.0

@@ -40,7 +40,7 @@ from ai.worker.supervisor import WatchPolicy
 SPEC = LoadSpec("demo", context=512, threads=1)
 LONG = GenRequest((Message("user", "Count as far as you can."),), max_tokens=32, ignore_eos=True)
 SHORT = GenRequest((Message("user", "Say hello."),), max_tokens=2)
-PLENTY = RestartPolicy(starts=100_000, window_s=600, first_wait_s=0.001, longest_wait_s=0.01)
+PLENTY = RestartPolicy(failures=100_000, window_s=600, first_wait_s=0.001, longest_wait_s=0.01)
 
 
 def _memory_gone(backend: LlamaCppBackend, pid: int) -> None:
