@@ -105,18 +105,21 @@ class ExLlamaBackend(WorkerBackend):
     def _report(self, running: Running, spec: LoadSpec) -> LoadReport:
         folder = Path(running.config.model)
         parallel = running.info.get("parallel")
-        notes: tuple[str, ...] = ()
+        notes = []
         if isinstance(parallel, int) and parallel < spec.parallel:
-            notes = (
-                f"It answers {parallel} request at a time: batches need flash-attn 2.5.7 or newer and an Ampere GPU or newer.",
+            notes.append(
+                f"It answers {parallel} request at a time: batches need flash-attn 2.5.7 or newer and an Ampere GPU or newer."
             )
+        trained = trained_context(folder)
+        if trained is not None and trained < spec.context:
+            notes.append(f"The model was trained for {trained} tokens of context, not {spec.context}.")
         template = ChatTemplate.of(folder).source
         return LoadReport(
             model=folder.name, cold=running.cold,
             seconds=Figure(float(running.info["load_s"]) if running.cold else 0.0, "measured"),
             context=spec.context, parallel=parallel, kv_type=spec.kv_type, quantization=quantization(folder),
             weights=str(running.info.get("weights")), template=template_id("jinja", template),
-            engine_version=f"{self.engine} {running.info.get('version')}", device=str(running.info.get("device")), notes=notes,
+            engine_version=f"{self.engine} {running.info.get('version')}", device=str(running.info.get("device")), notes=tuple(notes),
         )  # fmt: skip
 
 
@@ -140,13 +143,27 @@ def refuse_when_lacking(generation: int, name: str, pieces: Pieces | None) -> No
         )
 
 
-def quantization(folder: Path) -> str | None:
-    """`exl2 4.5 bpw`, `fp16`, …; None when the configuration cannot be read."""
+def trained_context(folder: Path) -> int | None:
+    """Tokens that the model was trained to read; None where its files do not say, or stretch it."""
+    config = _config_of(folder) or {}
+    given = config.get("max_position_embeddings")
+    return given if isinstance(given, int) and not config.get("rope_scaling") else None
+
+
+def _config_of(folder: Path) -> dict[str, Any] | None:
     try:
-        config: Any = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    given = config.get("quantization_config") if isinstance(config, dict) else None
+    return config if isinstance(config, dict) else {}
+
+
+def quantization(folder: Path) -> str | None:
+    """`exl2 4.5 bpw`, `fp16`, …; None when the configuration cannot be read."""
+    config = _config_of(folder)
+    if config is None:
+        return None
+    given = config.get("quantization_config")
     if not isinstance(given, dict):
         return "fp16"
     bits = given.get("bits")

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ai.backends.chat_template import ChatTemplate
-from ai.backends.exllama import ExLlamaBackend, quantization, refuse_when_lacking
+from ai.backends.exllama import ExLlamaBackend, quantization, refuse_when_lacking, trained_context
 from ai.errors import BadModelFile, BadRequest, MissingPiece
 from ai.gguf import read_gguf
 from ai.probes.packages import Pieces
@@ -247,6 +247,20 @@ def test_quantisation_is_read_from_the_config(tmp_path: Path) -> None:
     assert quantization(tmp_path) == "fp16"
     (tmp_path / "config.json").write_text("no")
     assert quantization(tmp_path) is None
+
+
+def test_the_trained_context_is_read_from_the_config(tmp_path: Path) -> None:
+    """Unless the model's own configuration stretches it, or says nothing."""
+    config = tmp_path / "config.json"
+    for text, trained in (
+        ('{"max_position_embeddings": 4096, "rope_scaling": null}', 4096),
+        ('{"max_position_embeddings": 4096, "rope_scaling": {"type": "yarn", "factor": 4.0}}', None),
+        ("{}", None),
+        ("[]", None),
+        ("no", None),
+    ):
+        config.write_text(text)
+        assert trained_context(tmp_path) == trained
 
 
 def test_all_ends_of_turn_are_found(tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from ai.analysis.analyzer import JobAnalyzer
+from ai.analysis.analyzer import analyze_job_content
+from ai.analysis.ask import Reply
 from ai.analysis.schema import JobAnalysisResult
 from ai.backends.exllama import ExLlamaBackend
 from ai.errors import BadModelFile, BadRequest, ContextOverflow
@@ -86,13 +87,33 @@ def test_the_longest_prompt_is_read_whole_and_one_token_more_is_an_overflow(gene
     with_backend(generation, model, work)
 
 
+class Elsewhere:
+    """Asks in the loop where the worker is watched: `analyze_job_content` brings one of its own."""
+
+    def __init__(self, router: HybridAIBackend, loop: asyncio.AbstractEventLoop) -> None:
+        self._router, self._loop = router, loop
+
+    async def ask(self, request: GenRequest) -> Reply:
+        """The router's."""
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self._router.ask(request), self._loop))
+
+    async def context(self) -> int | None:
+        """The router's."""
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self._router.context(), self._loop))
+
+    def leaves_machine(self) -> bool:
+        """The router's."""
+        return self._router.leaves_machine()
+
+
 def analysed(generation: int, model: Path, text: str) -> JobAnalysisResult:
     """What the model alone says of a posting."""
     found: list[JobAnalysisResult] = []
 
     async def work(backend: ExLlamaBackend) -> None:
         router = HybridAIBackend([Member(backend, LoadSpec(str(model), context=CONTEXT))])
-        found.append(await JobAnalyzer(router, fill=False).analyze(text))
+        asker = Elsewhere(router, asyncio.get_running_loop())
+        found.append(await asyncio.to_thread(analyze_job_content, text, asker=asker, fill=False))
         [state] = router.states()
         assert state.breaker == "closed"
 
@@ -155,3 +176,17 @@ def test_a_template_that_leaves_something_out_is_told(model: Path) -> None:
     template("{% for m in messages if m.role == 'user' %}{{ m.content[:4] }}{% endfor %}")
     with pytest.raises(BadModelFile, match="template leaves out"):
         with_backend(2, model, work)
+
+
+@both
+def test_a_context_beyond_what_the_model_was_trained_for_is_told(generation: int, model: Path) -> None:
+    """It is read whole, but who loads it learns what to expect of the far end."""
+    (model / "config.json").write_text('{"max_position_embeddings": 2047}')
+
+    async def work(backend: ExLlamaBackend) -> None:
+        report = await backend.ensure_loaded(LoadSpec(str(model), context=CONTEXT))
+        assert report.notes == ("The model was trained for 2047 tokens of context, not 2048.",)
+        (model / "config.json").write_text('{"max_position_embeddings": 2048}')
+        assert (await backend.ensure_loaded(LoadSpec(str(model), context=CONTEXT))).notes == ()
+
+    with_backend(generation, model, work)
