@@ -123,10 +123,8 @@ class GenerationThread:
         self._running[number] = (made, sink)
 
     def _hand_out(self, result: dict[str, Any]) -> None:
-        if (
-            result.get("stage") == "error"
-        ):  # V3's, which names no job of ours: without this the caller would wait for ever
-            raise result["error"]
+        if result.get("stage") == "error":
+            raise result["error"]  # V3's, which names no job of ours: without this the caller would wait for ever
         number = result.get("identifier")
         found = self._running.get(number) if isinstance(number, int) else None
         if found is None:

@@ -6,6 +6,7 @@ package's own. Only the model's arithmetic is left out: what it is given to read
 
 import asyncio
 import json
+import threading
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
@@ -117,8 +118,13 @@ class Served:
     def __init__(self, folder: Path, engine: Any, reader: Reader) -> None:
         self.engine, self.reader = engine, reader
         self.broken: list[BaseException] = []
+        self.ended = threading.Event()
         self.template = ChatTemplate.of(folder)
-        self._app = ChatServer(engine, GenerationThread(engine, self.broken.append), self.template, "tiny", "key").app
+        self._app = ChatServer(engine, GenerationThread(engine, self._broken), self.template, "tiny", "key").app
+
+    def _broken(self, error: BaseException) -> None:
+        self.broken.append(error)
+        self.ended.set()
 
     def ask(self, *prompts: str, max_tokens: int = 8) -> list[Final | BackendError]:
         """The ends of the answers to prompts that are sent at the same time, or their errors."""
@@ -219,6 +225,7 @@ def failing(served: Served) -> None:
     served.reader.fault = RuntimeError("CUDA error: device-side assert triggered")
     [error] = served.ask(prompt_of(served, "fails", 600))
     assert "device-side assert" in str(error), error
+    assert served.ended.wait(10)  # the caller is told first
     assert [str(told) for told in served.broken] == [str(served.reader.fault)]
 
 
