@@ -5,7 +5,8 @@ read whole before is that of a whole prompt, a count below the least that the te
 the server has counted the text in another way (`ai.backends.prompt_proof`).
 """
 
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -13,6 +14,10 @@ from ai.token_bounds import CHARACTERS_PER_TOKEN, SHORT, least_tokens
 
 FITS_ANYWHERE: Final = 500
 """Tokens; half of the smallest context that a server gives unless it is told otherwise."""
+PROOF_S: Final = 900.0
+"""How long a proof holds: a server may be started again with less context, and another one may listen there."""
+_ALIKE: Final = 0.95
+"""Of the length of the text that was proven: one with as many tokens that is longer, or much shorter, may have been cut to what the server reads at most."""
 _THIN: Final = 0.8
 """Texts of one kind seldom differ more in their tokens a character; one of which a server leaves half does (older llama.cpp)."""
 
@@ -36,18 +41,20 @@ class PromptCheck:
     """Watches the counts of prompt tokens of one engine with one model.
 
     Args:
-        context: tokens of context a request, where that is known; None where the server refuses by itself what is longer.
+        context: tokens of context a request, as the server names it; None where it does not.
     """
 
-    def __init__(self, context: int | None = None) -> None:
+    def __init__(self, context: int | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         self.context = context
         self.density = 1 / CHARACTERS_PER_TOKEN
         """Tokens a character, learned from prompts that were read whole."""
-        self.proven = FITS_ANYWHERE if context is None else min(FITS_ANYWHERE, context // 2)
+        self.proven = self._least = FITS_ANYWHERE if context is None else min(FITS_ANYWHERE, context // 2)
         """Tokens that fit for sure."""
         self.counts_kept: bool | None = None
         """Whether it counts what it still had of the prompt before; None until that was found out."""
-        self._longest = 0
+        self._proven_length = 0
+        self._proven_at = 0.0
+        self._clock = clock
         self._learned = False
         self._sent = ""
 
@@ -59,18 +66,26 @@ class PromptCheck:
         if not counted or len(text) < SHORT:
             return "whole"
         if counted < least_tokens([text[kept:]]):
+            self.refuted()
             return "cut"
+        if self._clock() - self._proven_at > PROOF_S:
+            self.proven = self._least
         doubt = Doubt(text, kept, counted)
         if self._is_open(doubt):
             return doubt
         self._learn_from(doubt)
         return "whole"
 
+    def refuted(self) -> None:
+        """The prompt was cut: what the server kept of it is not what it had in common with the next."""
+        self._sent = ""
+
     def proved(self, doubt: Doubt) -> None:
         """A prompt in doubt was whole."""
         tokens = int(doubt.counted + self._unseen(doubt))
         if tokens >= self.proven:
-            self.proven, self._longest = tokens, len(doubt.text)
+            longest = max(len(doubt.text), self._proven_length if tokens == self.proven else 0)
+            self.proven, self._proven_length, self._proven_at = tokens, longest, self._clock()
         self._learn_from(doubt)
 
     def _unseen(self, doubt: Doubt) -> float:
@@ -79,14 +94,11 @@ class PromptCheck:
 
     def _is_open(self, doubt: Doubt) -> bool:
         tokens, length = int(doubt.counted + self._unseen(doubt)), len(doubt.text)
-        if tokens > self.proven or (tokens == self.proven and length > self._longest):
+        alike = _ALIKE * self._proven_length <= length <= self._proven_length
+        if tokens > self.proven or (tokens == self.proven and not alike):
             return True
-        if self.context is not None and doubt.counted >= self.context - 1:
-            return True
-        rest = length if self.counts_kept else length - doubt.kept
-        thin = doubt.counted < _THIN * self.density * rest
-        too_long = self.context is not None and length * self.density > self.context
-        return self._learned and (thin or too_long)
+        thin = doubt.counted < _THIN * self.density * (length - doubt.kept)
+        return self._learned and thin
 
     def learn(self, tokens: float, characters: int) -> None:
         """How many tokens a text has."""
@@ -100,6 +112,7 @@ class PromptCheck:
 
 
 def _alike(first: str, second: str) -> int:
-    """How many characters two texts have in common at their beginnings."""
+    """How many characters of whole words two texts have in common at their beginnings."""
     shorter = min(len(first), len(second))
-    return next((at for at in range(shorter) if first[at] != second[at]), shorter)
+    differs = next((at for at in range(shorter) if first[at] != second[at]), shorter)
+    return max(first.rfind(" ", 0, differs), first.rfind("\n", 0, differs), 0) if differs < len(first) else differs

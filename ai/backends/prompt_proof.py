@@ -23,6 +23,8 @@ _A_PART: Final = 0.4
 _MOST_PARTS: Final = 256
 _TEMPLATE: Final = 4.0
 """Tokens by which a server's own count of a conversation may differ from that of what it reads: the beginning of the answer."""
+_A_WORD: Final = 8.0
+"""Tokens; a server keeps the beginning of the word in which two prompts begin to differ."""
 _TWICE: Final = (
     "Here are some words: north, south, east, west, spring, summer, autumn, winter, red, green, blue, black, white."
 )
@@ -89,6 +91,8 @@ async def _is_whole(check: PromptCheck, messages: tuple[Message, ...], doubt: Do
         whole = await _adds_up(check, messages, doubt, counter.read)
     if whole:
         check.proved(doubt)
+    else:
+        check.refuted()
     return whole
 
 
@@ -98,14 +102,18 @@ async def _adds_up(check: PromptCheck, messages: tuple[Message, ...], doubt: Dou
         check.counts_kept = await _counts_kept(count)
     shape = await count(tuple(replace(message, content=".") for message in messages))
     parts = _Parts(check, doubt, count)
-    text = doubt.text[doubt.kept if check.counts_kept is False else 0 :]
-    tokens = await parts.tokens(text)
-    if not shape or tokens is None:
+    rest = await parts.tokens(doubt.text[doubt.kept :])
+    if not shape or rest is None:
         return None
-    if len(text) >= SHORT:
-        check.learn(tokens, len(text))
-    frame = 0.0 if check.counts_kept is False else shape - len(messages)
-    return doubt.counted >= tokens + frame - parts.slack()
+    if check.counts_kept is False and doubt.counted <= rest + shape + parts.slack():
+        return doubt.counted >= rest - parts.slack() - _A_WORD  # it kept what it could, and counted the rest
+    kept = await parts.tokens(doubt.text[: doubt.kept])
+    if kept is None:
+        return None
+    if len(doubt.text) >= SHORT:
+        check.learn(kept + rest, len(doubt.text))
+    frame = 0.0 if check.counts_kept is False else shape - len(messages)  # that may be kept, too
+    return doubt.counted >= kept + rest + frame - parts.slack()
 
 
 async def _counts_kept(count: Count) -> bool | None:
@@ -138,6 +146,8 @@ class _Parts:
 
     async def tokens(self, text: str) -> float | None:
         """Tokens of a text without any template; None when the server does not say, or has to be asked too often."""
+        if not text:
+            return 0.0
         for _ in range(2):  # the second time nothing differs but the mark, as it will be for the parts
             alone = await self._ask(" a")
             if alone is None:
