@@ -5,6 +5,7 @@ The engines that take bare tokens (ExLlama) need it; with another template two e
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -86,11 +87,27 @@ class ChatTemplate:
         return cls(source, bos=_token(config.get("bos_token")), eos=_token(config.get("eos_token")))
 
     def render(self, messages: Sequence[Message], **arguments: Any) -> str:
-        """The prompt for a conversation, up to where the model is to answer.
+        """The prompt for a conversation, up to where the model is to answer. Where a template has no place for a system's message
+        (Gemma's), it stands before the first of the user's, as llama.cpp does it.
 
         Raises:
-            BadRequest: the template refuses the conversation, or does what the sandbox forbids.
+            BadRequest: the template refuses the conversation, leaves out a part of it, or does what the sandbox forbids.
         """
+        try:
+            return self._whole(messages, arguments)
+        except BadRequest:
+            joined = _system_joined(messages)
+            if joined is None:
+                raise
+            return self._whole(joined, arguments)
+
+    def _whole(self, messages: Sequence[Message], arguments: dict[str, Any]) -> str:
+        prompt = self._rendered(messages, arguments)
+        if not holds_all(prompt, messages):
+            raise BadRequest("The model's chat template leaves out a part of this conversation.")
+        return prompt
+
+    def _rendered(self, messages: Sequence[Message], arguments: dict[str, Any]) -> str:
         turns = [{"role": message.role, "content": message.content} for message in messages]
         parts: list[str] = []
         size = 0
@@ -108,6 +125,20 @@ class ChatTemplate:
                 f"The model's chat template does not take this conversation: {str(error)[:200]}."
             ) from error
         return "".join(parts)
+
+
+def holds_all(prompt: str, messages: Sequence[Message]) -> bool:
+    """Whether a prompt holds all that the user and the system say, white space aside. Of the model's own turns templates drop the thoughts."""
+    dense = "".join(prompt.split())
+    return all("".join(m.content.split()) in dense for m in messages if m.role != "assistant")
+
+
+def _system_joined(messages: Sequence[Message]) -> tuple[Message, ...] | None:
+    """The system's message at the head of the user's that follows it; None where there are no such two."""
+    if [message.role for message in messages[:2]] != ["system", "user"]:
+        return None
+    system, user, *others = messages
+    return (replace(user, content=f"{system.content}\n{user.content}"), *others)
 
 
 def _check_size(size: int) -> None:

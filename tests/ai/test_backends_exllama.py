@@ -285,8 +285,8 @@ def test_the_template_is_the_models_own(tmp_path: Path) -> None:
     assert made.render(HELLO) == "<s>[user]Hello</s>>"
     several = [{"name": "tool_use", "template": "no"}, {"name": "default", "template": simple}]
     assert ChatTemplate.of(folder(tmp_path, chat_template=several)).render(HELLO) == "[user]Hello>"
-    (tmp_path / "chat_template.jinja").write_text("beside")
-    assert ChatTemplate.of(folder(tmp_path)).render(HELLO) == "beside"
+    (tmp_path / "chat_template.jinja").write_text("beside {{ messages[0].content }}")
+    assert ChatTemplate.of(folder(tmp_path)).render(HELLO) == "beside Hello"
 
 
 def test_a_base_model_has_no_template(tmp_path: Path) -> None:

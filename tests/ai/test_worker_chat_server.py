@@ -11,11 +11,11 @@ import openai
 import pytest
 import uvicorn
 
-from ai.backends.chat_template import ChatTemplate
+from ai.backends.chat_template import ChatTemplate, holds_all
 from ai.backends.openai_wire import FLAVOURS, OpenAIWire
 from ai.errors import BackendError, BadRequest, ContextOverflow
 from ai.types import Chunk, Final, GenRequest, Message
-from ai.worker.chat_server import ChatServer, holds_all
+from ai.worker.chat_server import ChatServer
 from ai.worker.generation import GenerationThread, Job
 from tests.ai.kit import ask, until
 
@@ -324,3 +324,19 @@ def test_messages_reach_the_template_as_they_are() -> None:
     """Roles and texts, in order."""
     messages = (Message("system", "s"), Message("user", "u"))
     assert ChatTemplate(TEMPLATE).render(messages) == "<system>s<user>u<assistant>"
+
+
+NO_SYSTEM = (
+    "{% if messages[0]['role'] == 'system' %}{{ raise_exception('System role not supported') }}{% endif %}"
+    "{% for m in messages %}<{{ m['role'] }}>{{ m['content'] | trim }}{% endfor %}<model>"
+)
+ONLY_USER = "{% for m in messages if m['role'] == 'user' %}<user>{{ m['content'] }}{% endfor %}<model>"
+
+
+@pytest.mark.parametrize("source", [NO_SYSTEM, ONLY_USER])
+def test_a_template_without_a_system_turn_gets_it_with_the_users(source: str) -> None:
+    """Gemma's refuses one, others leave it out: what it says stands before what the user says, so that the model reads all."""
+    said = (Message("system", "Rules."), Message("user", "Hello"))
+    assert ChatTemplate(source).render(said) == "<user>Rules.\nHello<model>"
+    with pytest.raises(BadRequest):
+        ChatTemplate(source).render(said[:1])
