@@ -41,12 +41,18 @@ def _at_once(path: str, flags: int) -> int:
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
+def ollama_blob(modelfile: str) -> str | None:
+    """The GGUF file of a model of Ollama, which its modelfile names; it may be another machine's, or not ours to read."""
+    found = _BLOB.search(modelfile)
+    return found.group(1) if found else None
+
+
 def ollama_id(modelfile: str, digest: str | None) -> str | None:
-    """A model of Ollama: as its GGUF file, which its modelfile names, where that can be read here; else by Ollama's own digest of the model."""
-    blob = _BLOB.search(modelfile)
+    """A model of Ollama: as its GGUF file, where that can be read here; else by Ollama's own digest of the model."""
+    blob = ollama_blob(modelfile)
     if blob is not None:
         try:
-            return gguf_id(blob.group(1))
+            return gguf_id(blob)
         except (OSError, ValueError):
             pass  # in a container, on another machine, another user's: its own digest is what is left
     return f"ollama:{digest}" if digest else None

@@ -88,6 +88,11 @@ class Gguf:
         value = self.metadata.get(f"{self.architecture}.{key}")
         return value if isinstance(value, int) and not isinstance(value, bool) else None
 
+    def count(self, key: str) -> int:
+        """A number under its full key; 0 where there is none."""
+        value = self.metadata.get(key)
+        return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
+
     def numbers(self, key: str) -> tuple[int, ...] | None:
         """As `number`, where a layer may have a value of its own; a single value is a tuple of one."""
         value = self.metadata.get(f"{self.architecture}.{key}")

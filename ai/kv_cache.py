@@ -67,10 +67,12 @@ def shape_of_gguf(header: Gguf) -> CacheShape:
         header.number("embedding_length"),
         header.numbers("attention.head_count"),
     )
-    if not count or not width or not heads or count > 4096:
+    kv = header.numbers("attention.head_count_kv") or heads
+    sizes = (count or 0, width or 0, max(heads or (0,)), 1 + min(heads or (0,)), 1 + min(kv or (0,)))
+    if not count or not width or not heads or not kv or count > 4096 or min(sizes) < 1:
         raise BadModelFile(f"{header.path.name} does not describe its layers.", hint="It may not be a language model.")
-    kv_heads = _per_layer(header.numbers("attention.head_count_kv") or heads, count)
-    size = max(*heads, 1)
+    kv_heads = _per_layer(kv, count)
+    size = max(heads)
     key = header.number("attention.key_length") or width // size
     value = header.number("attention.value_length") or width // size
     layers = [Layer(key * n, value * n) for n in kv_heads]

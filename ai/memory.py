@@ -16,7 +16,7 @@ from typing import Any, Final, Literal
 import psutil
 
 from ai.errors import BadModelFile, BadRequest, ModelMissing
-from ai.gguf import read_gguf
+from ai.gguf import Gguf, read_gguf
 from ai.kv_cache import BITS, UBATCH, CacheShape, padded, shape_of_config, shape_of_gguf
 
 MIB: Final = 1024 * 1024
@@ -26,6 +26,7 @@ _CUDA: Final = (400 + 256) * MIB
 """A CUDA context takes 300 to 500 MiB; autosplit keeps 256 MiB free for its work."""
 _MAX_HEADER: Final = 100 * MIB
 _MAX_CONFIG: Final = 4 * MIB
+_ABSURD: Final = 2**50
 _PART: Final = re.compile(r"-(\d{5})-of-(\d{5})\.gguf$")
 _STEP: Final = 256
 _CGROUP: Final = Path("/sys/fs/cgroup")
@@ -99,15 +100,19 @@ def predict(model: Path, *, n_ctx: int, n_parallel: int = 1, kv_type: str = "f16
         BadModelFile: it is damaged or no model.
         BadRequest: the settings are impossible.
     """
-    if kv_type not in BITS or not 1 <= n_ctx <= 2**31 or not 1 <= n_parallel <= 4096:
-        raise BadRequest(
-            f"No such cache: {kv_type}, {n_ctx} tokens, {n_parallel} requests.", hint=f"Cache types: {', '.join(BITS)}."
-        )
+    _check(n_ctx, n_parallel, kv_type)
     if model.is_dir():
         return _folder(model, n_ctx, n_parallel, kv_type)
     if not model.is_file():
         raise ModelMissing(f"There is no {model}.", hint="Name a GGUF file or a model folder.")
     return _file(model, n_ctx, n_parallel, kv_type)
+
+
+def _check(n_ctx: int, n_parallel: int, kv_type: str) -> None:
+    if kv_type not in BITS or not 1 <= n_ctx <= 2**31 or not 1 <= n_parallel <= 4096:
+        raise BadRequest(
+            f"No such cache: {kv_type}, {n_ctx} tokens, {n_parallel} requests.", hint=f"Cache types: {', '.join(BITS)}."
+        )
 
 
 def available_memory(cgroup: Path = _CGROUP) -> int:
@@ -205,16 +210,29 @@ def _gib(size: int) -> str:
 
 def _file(path: Path, n_ctx: int, n_parallel: int, kv_type: str) -> MemoryPlan:
     header = read_gguf(path)
-    shape = shape_of_gguf(header)
     weights = header.weights + sum(read_gguf(part).weights for part in _other_parts(path))
+    return plan_of(header, weights, n_ctx=n_ctx, n_parallel=n_parallel, kv_type=kv_type)
+
+
+def plan_of(header: Gguf, weights: int, *, n_ctx: int, n_parallel: int = 1, kv_type: str = "f16") -> MemoryPlan:
+    """The memory of a model of which the header of its GGUF file is known, and the bytes of its weights.
+
+    Raises:
+        BadModelFile: the header lacks what is needed, or says what no model is.
+        BadRequest: the settings are impossible.
+    """
+    _check(n_ctx, n_parallel, kv_type)
+    shape = shape_of_gguf(header)
     width, inner = header.number("embedding_length") or 0, max(header.numbers("feed_forward_length") or (0,))
-    elements = sum(_product(tensor.shape) for tensor in header.tensors)
+    elements = sum(_product(tensor.shape) for tensor in header.tensors) or header.count("general.parameter_count")
     trained = header.number("context_length")
     notes = [shape.note] if shape.note else []
     if trained and n_ctx > trained:
         notes.append(f"The model was trained for {trained} tokens.")
+    if max(width, inner, shape.size(n_ctx, n_parallel, kv_type)) > _ABSURD:
+        raise BadModelFile(f"{header.path.name} describes a model that cannot be.", hint="Fetch the model again.")
     return MemoryPlan(
-        model=path.stem, weights=weights, cache=shape.size(n_ctx, n_parallel, kv_type),
+        model=header.path.stem, weights=weights, cache=shape.size(n_ctx, n_parallel, kv_type),
         compute=4 * UBATCH * (2 * inner + 8 * width) + 2 * UBATCH * padded(n_ctx) * n_parallel,
         overhead=_WORKER, cache_per_token=shape.per_token(kv_type), context=n_ctx, parallel=n_parallel, kv_type=kv_type,
         cache_exact=shape.exact, trained_context=trained, parameters=elements or None, notes=tuple(notes), shape=shape,

@@ -130,9 +130,14 @@ def _memory(known: AiBackend) -> str:
     if (
         known.kind == "server"
     ):  # its processes hold something whether a model is loaded or not, which the sentence above tells
+        told = f"; {predicted} predicted{settings}" if predicted else ""
         if not now or not now.value:
-            return "not to be seen from here"
-        return f"{size(now.value)}" + (", as it reports" if now.origin == "reported" else " in the server's processes")
+            return f"not to be seen from here{told}"
+        return (
+            f"{size(now.value)}"
+            + (", as it reports" if now.origin == "reported" else " in the server's processes")
+            + told
+        )
     if not now or not now.value:
         return f"none, not loaded; {predicted} predicted{settings}" if predicted else "none, not loaded"
     said = ", as it reports" if now.origin == "reported" else ""

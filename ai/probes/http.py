@@ -61,15 +61,15 @@ def new_client(base_url: str, timeout_s: float, headers: Mapping[str, str] | Non
     )
 
 
-async def get_json(client: httpx.AsyncClient, path: str) -> dict[str, Any]:
-    """The JSON object at `path`.
+async def get_json(client: httpx.AsyncClient, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The JSON object at `path`; a `body` is posted.
 
     Raises:
         ProbeFailed: nobody answers, or not with a JSON object of at most `MAX_ANSWER` bytes and status 200.
     """
     try:
-        async with client.stream("GET", path) as answer:
-            body = await _limited(answer)
+        async with client.stream("GET" if body is None else "POST", path, json=body) as answer:
+            said = await _limited(answer)
     except httpx.ConnectError as error:
         raise ProbeFailed("down", "nobody answers there") from error
     except httpx.TimeoutException as error:
@@ -81,7 +81,7 @@ async def get_json(client: httpx.AsyncClient, path: str) -> dict[str, Any]:
     if answer.status_code != httpx.codes.OK:
         raise ProbeFailed("error", f"it answers HTTP {answer.status_code}", status=answer.status_code)
     try:
-        value = json.loads(body)
+        value = json.loads(said)
     except (ValueError, RecursionError) as error:
         raise ProbeFailed("error", "the answer is not JSON") from error
     if not isinstance(value, dict):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ai.backends.exllama import ExLlamaBackend
+from ai.backends.footprint import is_local
 from ai.backends.llamacpp_embedded import LlamaCppBackend
 from ai.backends.ollama_native import OllamaBackend
 from ai.backends.openai_compat import OpenAIBackend
@@ -15,6 +16,7 @@ from ai.memory import MemoryPlan, most_memory, predict
 from ai.probes.files import demo_model, exllama_folders, gguf_files
 from ai.protocol import Backend
 from ai.service.config import AiConfig
+from ai.service.ollama_plan import plan_of_ollama
 from ai.types import LoadSpec
 from ai.worker.supervisor import WatchPolicy
 
@@ -40,7 +42,9 @@ class Candidate:
         return self.engine in {"llamacpp", "exllamav2", "exllamav3"}
 
     def plan(self, spec: LoadSpec) -> MemoryPlan | None:
-        """What it is predicted to take; None for what a server loads by itself, or what cannot be read."""
+        """What it is predicted to take; None for what a server loads by itself (but Ollama here, which tells), or what cannot be read."""
+        if self.engine == "ollama" and is_local(self.address):
+            return plan_of_ollama(self.address, self.model, context=spec.context)
         if self.path is None:
             return None
         try:

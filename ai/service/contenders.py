@@ -110,6 +110,6 @@ def _contender(candidate: Candidate, name: str, spec: LoadSpec) -> Contender:
     plan = candidate.plan(mine)
     if plan is None:
         return Contender(candidate.make(name), mine)
-    in_memory = plan.where == "memory" and not on_gpu()
+    in_memory = candidate.embedded and plan.where == "memory" and not on_gpu()  # a server may hold it already
     remedy = fit(plan, available_memory()).remedy if in_memory else ""
     return Contender(candidate.make(name), mine, plan.total, in_memory, remedy)

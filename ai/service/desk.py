@@ -8,14 +8,16 @@ from pathlib import Path
 from typing import Any, Final
 
 from ai.analysis import Explanation, GivenRecord, JobAnalysisResult, JobAnalyzer, explain
+from ai.backends.footprint import is_local
 from ai.benchmark import BenchmarkReport, GpuHints
 from ai.errors import ModelMissing
-from ai.memory import available_memory, fit, predict
+from ai.memory import MemoryPlan, available_memory, fit, predict
 from ai.protocol import Backend
 from ai.router import DriftAlarm, HybridAIBackend, Member, MemberState, Standing
 from ai.service.bench import BenchmarkDesk, Facts
 from ai.service.candidates import Candidate, candidates, cores
 from ai.service.config import AiConfig
+from ai.service.ollama_plan import plan_of_ollama
 from ai.service.past import REPORTS, PastBenchmarks, in_use
 from ai.service.records import Records
 from ai.service.settings_won import SettingsWon, Won
@@ -190,23 +192,56 @@ class AiDesk:
         Raises:
             ModelMissing, BadModelFile, BadRequest: there is no such model, or the settings are impossible.
         """
-        path, spec = await self._model_file(model)
-        plan = await asyncio.to_thread(
-            predict,
-            path,
-            n_ctx=context or spec.context,
-            n_parallel=parallel or spec.parallel,
-            kv_type=kv_type or spec.kv_type,
-        )
+        plan, path = await self._plan(model, context, parallel, kv_type)
         found = fit(plan, await asyncio.to_thread(available_memory))
         return {
-            "model": plan.model, "path": str(path), "fits": found.fits, "available": found.available, "total": plan.total,
+            "model": plan.model, "path": path, "fits": found.fits, "available": found.available, "total": plan.total,
             "weights": plan.weights, "cache": plan.cache, "compute": plan.compute, "overhead": plan.overhead,
             "cache_per_token": plan.cache_per_token, "cache_exact": plan.cache_exact, "context": plan.context, "parallel": plan.parallel,
             "kv_type": plan.kv_type, "where": plan.where, "trained_context": plan.trained_context, "parameters": plan.parameters,
             "notes": list(plan.notes), "remedy": found.remedy,
             "alternatives": [{"context": a.context, "parallel": a.parallel, "kv_type": a.kv_type, "total": a.total} for a in found.alternatives],
         }  # fmt: skip
+
+    async def _plan(
+        self, model: str, context: int | None, parallel: int | None, kv_type: str | None
+    ) -> tuple[MemoryPlan, str]:
+        """The plan, and the file it is of; an empty path where that is a server's."""
+        served = await self._served(model)
+        if served is not None:
+            where, n_ctx = served.candidate, context or served.spec.context
+            plan = await asyncio.to_thread(
+                plan_of_ollama,
+                where.address,
+                where.model,
+                context=n_ctx,
+                parallel=parallel or 1,
+                kv_type=kv_type or "f16",
+            )
+            if plan is None:
+                raise ModelMissing(
+                    f"{where.label} does not tell what {where.model} consists of.", hint="Name the model's file."
+                )
+            return plan, ""
+        path, spec = await self._model_file(model)
+        n_ctx, n_parallel = context or spec.context, parallel or spec.parallel
+        plan = await asyncio.to_thread(
+            predict, path, n_ctx=n_ctx, n_parallel=n_parallel, kv_type=kv_type or spec.kv_type
+        )
+        return plan, str(path)
+
+    async def _served(self, model: str) -> _Known | None:
+        """The Ollama on this machine that is meant, by its name or its model's."""
+        await self._router()
+        for known in self._known.values():
+            candidate = known.candidate
+            if (
+                candidate.engine == "ollama"
+                and is_local(candidate.address)
+                and model in {candidate.name, candidate.shown}
+            ):
+                return known
+        return None
 
     async def _model_file(self, model: str) -> tuple[Path, LoadSpec]:
         """Where a model is, and how an engine would load it."""

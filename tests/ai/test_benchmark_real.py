@@ -8,6 +8,7 @@ from ai.analysis import BackendAsker, JobAnalyzer
 from ai.backends.llamacpp_embedded import LlamaCppBackend
 from ai.backends.ollama_native import OllamaBackend
 from ai.benchmark import AIBackendBenchmark, BenchmarkPlan, Contender
+from ai.service.ollama_plan import plan_of_ollama
 from ai.types import LoadSpec
 from tests.ai.kit import CONTEXT, LoopThread
 from tests.ai.ollama_double import NAME, serve
@@ -47,7 +48,10 @@ def test_the_same_model_behind_two_engines_is_compared(llama: LlamaCppBackend, e
     plan = BenchmarkPlan(prompts=["summary"], max_tokens=8, max_blocks=8, warmup=1, batches=[])
     with serve() as (url, _):
         other = engine_loop.run(_made(url))
-        contenders = [Contender(other, replace(SPEC, model=NAME, parallel=1)), Contender(llama, SPEC)]
+        predicted = plan_of_ollama(url, NAME, context=SPEC.context)
+        assert predicted is not None
+        mine = Contender(other, replace(SPEC, model=NAME, parallel=1), predicted.total, in_memory=False)
+        contenders = [mine, Contender(llama, SPEC)]
         report = engine_loop.run(AIBackendBenchmark(contenders, plan).run(), timeout=240)
         engine_loop.run(other.close())
     (comparison,) = report.comparisons
@@ -55,6 +59,7 @@ def test_the_same_model_behind_two_engines_is_compared(llama: LlamaCppBackend, e
     assert comparison.blocks >= 4, report.sentence
     assert not report.flags.keys() & {"unexpected stop", "wrong token count", "prompt truncated", "failed"}
     assert report.contenders[0].metrics["generation"].value
+    assert report.contenders[0].metrics["memory_predicted"].value == predicted.total
 
 
 async def _made(url: str) -> OllamaBackend:

@@ -1,0 +1,155 @@
+"""What Ollama will take for a model is predicted from its file, or from what it tells of it; what it does not tell is not made up."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ai.errors import BadRequest, ModelMissing
+from ai.memory import MIB, MemoryPlan, predict
+from ai.service.config import AiConfig
+from ai.service.desk import AiDesk
+from ai.service.ollama_plan import plan_of_ollama
+from ai.service.records import NoRecords
+from tests.ai import ollama_double as double
+from tests.ai.kit import http, raw_server, workers
+
+TAGS = http(json.dumps({"models": [{"name": "m", "size": 4_000_000_000}]}))
+KEYS = {"general.architecture": "llama", "general.parameter_count": 7_000_000_000, "llama.block_count": 32, "llama.embedding_length": 4096,
+        "llama.attention.head_count": 32, "llama.attention.head_count_kv": 8, "llama.context_length": 8192, "llama.feed_forward_length": 14336,
+        "tokenizer.ggml.tokens": None}  # fmt: skip
+
+
+def told(shown: Any, tags: bytes = TAGS, **asked: Any) -> MemoryPlan | None:
+    """The plan from a server that shows this."""
+    shows = http(shown if isinstance(shown, bytes | str) else json.dumps(shown))
+
+    async def go() -> MemoryPlan | None:
+        async with raw_server([shows], [tags]) as server:
+            return await asyncio.to_thread(plan_of_ollama, server.url, "m", **({"context": 2048} | asked))
+
+    return asyncio.run(go())
+
+
+def test_the_file_behind_ollama_takes_what_the_same_file_takes(demo_path: Path) -> None:
+    """Read where it lies: the same weights, cache and total as the embedded engine's; with Ollama's own defaults, which are said."""
+    with double.serve() as (url, _):
+        plan = plan_of_ollama(url, double.NAME, context=4096)
+    own = predict(demo_path, n_ctx=4096)
+    assert plan is not None
+    assert (plan.weights, plan.cache, plan.total) == (own.weights, own.cache, own.total)
+    assert (plan.model, plan.context, plan.parallel, plan.kv_type) == (double.NAME, 4096, 1, "f16")
+    assert "reckoned with" in plan.notes[-1]
+
+
+def test_what_ollama_tells_is_enough(demo_path: Path) -> None:
+    """Where its files are not to be read: the same cache, and weights that differ by what else is in the file."""
+    with double.serve(hides_blob=True) as (url, _):
+        plan = plan_of_ollama(url, double.NAME, context=4096, parallel=2, kv_type="q8_0")
+    own = predict(demo_path, n_ctx=4096, n_parallel=2, kv_type="q8_0")
+    assert plan is not None
+    assert (plan.cache, plan.compute) == (own.cache, own.compute)
+    assert own.weights <= plan.weights <= own.weights + 8 * MIB
+    assert plan.total == pytest.approx(own.total, rel=0.03)
+
+
+def test_keys_as_ollama_gives_them_make_a_plan() -> None:
+    """A model of 7 billion parameters: 128 KiB of cache a token, and its size on disk."""
+    plan = told({"model_info": KEYS, "modelfile": "FROM m"})
+    assert plan is not None
+    assert plan.cache == 2048 * 128 * 1024
+    assert (plan.weights, plan.parameters, plan.trained_context) == (4_000_000_000, 7_000_000_000, 8192)
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        "", "[1]", "nonsense", "[" * 5000, {}, {"model_info": 7}, {"model_info": {}}, {"model_info": {"general.architecture": "bert"}},
+        {"model_info": KEYS | {"llama.block_count": "32"}}, {"model_info": KEYS | {"llama.block_count": 10**6}}, {"model_info": KEYS | {"llama.attention.head_count": -5}},
+        {"model_info": KEYS | {"llama.embedding_length": 2**80}}, {"model_info": KEYS | {"llama.attention.head_count_kv": [2**60] * 32}},
+        {"model_info": KEYS | {"llama.attention.head_count": [[1]] * 32}}, {"model_info": KEYS | {"llama.feed_forward_length": 2**70}},
+    ],
+)  # fmt: skip
+def test_what_is_no_description_of_a_model_makes_no_plan(shown: Any) -> None:
+    """Whatever a server says: a plan that can be, or none."""
+    assert told(shown) is None
+
+
+def test_a_server_that_does_not_list_the_model_or_is_away_makes_no_plan() -> None:
+    """Its size is not guessed."""
+    assert told({"model_info": KEYS}, tags=http('{"models": []}')) is None
+    assert plan_of_ollama("http://127.0.0.1:1", "m", context=2048) is None
+
+
+@pytest.mark.parametrize("blob", ["/dev/sha256-", "/etc/sha256-"])
+def test_a_path_that_is_no_file_of_a_model_is_not_read(blob: str) -> None:
+    """A modelfile may name anything: what is not there, or no model, is passed over."""
+    plan = told({"model_info": KEYS, "modelfile": f"FROM {blob}{'0' * 64}"})
+    assert plan is not None
+    assert plan.weights == 4_000_000_000
+
+
+def test_impossible_settings_are_refused() -> None:
+    """As for a file."""
+    with pytest.raises(BadRequest):
+        told({"model_info": KEYS}, kv_type="q1")
+
+
+def test_the_engines_and_a_question_agree(demo_path: Path) -> None:
+    """The row of Ollama says what it would take before anything is loaded; a question by its name, or its model's, gives the same."""
+
+    async def run(url: str) -> None:
+        before = workers()
+        served = {
+            "name": "ollama",
+            "label": "Ollama",
+            "kind": "server",
+            "state": "ready",
+            "address": url,
+            "models": [{"name": double.NAME}],
+        }
+
+        async def found() -> list[dict[str, Any]]:
+            return [served]
+
+        desk = AiDesk(lambda: AiConfig(context=4096), found, records=NoRecords())
+        (row,) = (await desk.backends())["backends"]
+        assert row["memory_predicted"] == predict(demo_path, n_ctx=4096).total
+        assert row["memory_predicted_for"] == {"context": 4096, "parallel": 1, "kv_type": "f16"}
+        for name in ("ollama", double.NAME):
+            plan = await desk.memory_plan(name)
+            assert (plan["total"], plan["model"], plan["path"]) == (row["memory_predicted"], double.NAME, "")
+        two = await desk.memory_plan("ollama", context=8192, parallel=2, kv_type="q8_0")
+        assert two["total"] == predict(demo_path, n_ctx=8192, n_parallel=2, kv_type="q8_0").total
+        assert workers() == before
+        await desk.close()
+
+    with double.serve() as (url, _):
+        asyncio.run(run(url))
+
+
+def test_a_server_that_tells_nothing_is_said_to_a_question() -> None:
+    """With what to do instead."""
+
+    async def run() -> None:
+        async with raw_server([http("{}")]) as server:
+            served = {
+                "name": "ollama",
+                "label": "Ollama",
+                "kind": "server",
+                "state": "ready",
+                "address": server.url,
+                "models": [{"name": "m"}],
+            }
+
+            async def found() -> list[dict[str, Any]]:
+                return [served]
+
+            desk = AiDesk(AiConfig, found, records=NoRecords())
+            with pytest.raises(ModelMissing, match="does not tell"):
+                await desk.memory_plan("m")
+            await desk.close()
+
+    asyncio.run(run())
