@@ -68,7 +68,8 @@ def shape_of_gguf(header: Gguf) -> CacheShape:
         header.numbers("attention.head_count"),
     )
     kv = header.numbers("attention.head_count_kv") or heads
-    sizes = (count or 0, width or 0, max(heads or (0,)), 1 + min(heads or (0,)), 1 + min(kv or (0,)))
+    given = [header.number(f"attention.{key}") or 0 for key in ("key_length", "value_length", "kv_lora_rank")]
+    sizes = (count or 0, width or 0, max(heads or (0,)), *(1 + size for size in (*(heads or ()), *(kv or ()), *given)))
     if not count or not width or not heads or not kv or count > 4096 or min(sizes) < 1:
         raise BadModelFile(f"{header.path.name} does not describe its layers.", hint="It may not be a language model.")
     kv_heads = _per_layer(kv, count)

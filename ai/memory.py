@@ -229,7 +229,8 @@ def plan_of(header: Gguf, weights: int, *, n_ctx: int, n_parallel: int = 1, kv_t
     notes = [shape.note] if shape.note else []
     if trained and n_ctx > trained:
         notes.append(f"The model was trained for {trained} tokens.")
-    if max(width, inner, shape.size(n_ctx, n_parallel, kv_type)) > _ABSURD:
+    known = (width, inner, weights, elements, trained or 0, shape.size(n_ctx, n_parallel, kv_type))
+    if min(known) < 0 or max(known) > _ABSURD:
         raise BadModelFile(f"{header.path.name} describes a model that cannot be.", hint="Fetch the model again.")
     return MemoryPlan(
         model=header.path.stem, weights=weights, cache=shape.size(n_ctx, n_parallel, kv_type),

@@ -26,7 +26,7 @@ from ai.benchmark.model import (
 from ai.benchmark.order import block_order, turns
 from ai.benchmark.prompts import build_request
 from ai.benchmark.report import Gathered, build_report, live_intervals
-from ai.benchmark.sequential import Look, SequentialPlan, Verdict, decide_many, settled
+from ai.benchmark.sequential import Look, SequentialPlan, Verdict, could_show, decide_many, settled
 from ai.benchmark.watch import EnergyMeter, ProcWatch, Watch, best_meter
 from ai.errors import BackendError, Cancelled
 from ai.types import Deadlines
@@ -79,6 +79,7 @@ class AIBackendBenchmark:
         self._told = 0
         self._verdicts: dict[str, Verdict] = {}
         self._stopped = ""
+        self._looks: list[Look] = []
         self._on_progress: OnProgress | None = None
         self._cancel: asyncio.Event | None = None
 
@@ -143,7 +144,7 @@ class AIBackendBenchmark:
                 or spent + each > plan.budget_s
                 or whole > _MOST_WITH_LOADS * plan.budget_s
             )
-            look = sequential.last_look(done) if last else sequential.look_at(done)
+            look = sequential.last_look(done, self._looks) if last else sequential.look_at(done)
             if look is not None and self._look(entries, look, sequential):
                 self._stopped = self._stopped or "the verdict is settled"
             planned = sequential.looks[-1].blocks
@@ -167,6 +168,8 @@ class AIBackendBenchmark:
         values = {e.name: log_ratios(self._samples, e.name, reference, self._plan.measure) for e in entries[1:]}
         if not values:
             return False
+        if could_show(values, look):
+            self._looks.append(look)
         self._verdicts = decide_many(values, look, sequential)
         return all(settled(verdict, sequential) for verdict in self._verdicts.values())
 

@@ -88,10 +88,15 @@ class SequentialPlan:
         """The look due after `blocks` blocks, if any."""
         return next((look for look in self.looks if look.blocks == blocks), None)
 
-    def last_look(self, blocks: int) -> Look:
-        """The look to end with after `blocks` blocks: all error that earlier looks have not spent."""
-        spent = sum(look.alpha for look in self.looks if look.blocks < blocks)
-        return Look(blocks, self.alpha - spent)
+    def last_look(self, blocks: int, taken: Sequence[Look] | None = None) -> Look:
+        """The look to end with after `blocks` blocks: all error that earlier looks have not spent.
+
+        Args:
+            blocks: so many are done.
+            taken: the looks that could have shown something (`could_show`); None for all before `blocks`.
+        """
+        before = taken if taken is not None else [look for look in self.looks if look.blocks < blocks]
+        return Look(blocks, self.alpha - sum(look.alpha for look in before))
 
     def decide(self, values: Sequence[float], look: Look, *, comparisons: int = 1) -> Verdict:
         """The verdict on one candidate's log ratios at a look; `comparisons` shares the error (Bonferroni)."""
@@ -148,6 +153,14 @@ def decide_many(values: Mapping[str, Sequence[float]], look: Look, plan: Sequent
             stopped_at = alpha
         verdicts[name] = verdict
     return {name: verdicts[name] for name in values}
+
+
+def could_show(values: Mapping[str, Sequence[float]], look: Look) -> bool:
+    """Whether any result of so many pairs would have been a verdict at a look.
+
+    The smallest p-value of n pairs is 2/2^n. Where measurements were left out a look may have too few of them: it makes no false verdict, and spends no error.
+    """
+    return any(2.0 ** (1 - len(pairs)) <= look.alpha / len(values) for pairs in values.values())
 
 
 def settled(verdict: Verdict, plan: SequentialPlan) -> bool:

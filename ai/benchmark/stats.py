@@ -33,8 +33,12 @@ class Interval:
         return Interval(_exp(self.estimate), _exp(self.low), _exp(self.high), self.level, self.method)
 
 
+_LARGEST: Final = 700.0
+"""The exponential of more is no number of a computer."""
+
+
 def _exp(value: float) -> float:
-    return math.exp(min(value, 700.0))
+    return math.exp(value) if value < _LARGEST else math.inf
 
 
 def percentile(values: Sequence[float], q: float) -> float:

@@ -1,6 +1,7 @@
 """What a model behind Ollama is predicted to take: from its GGUF file where that can be read here, else from what Ollama tells of it."""
 
 import asyncio
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -8,12 +9,15 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
+import httpx
+
 from ai.digests import ollama_blob
 from ai.errors import BackendError, BadModelFile
 from ai.gguf import MAX_KEPT_ITEMS, MAX_KEYS, Gguf, Value, read_gguf
 from ai.memory import MemoryPlan, plan_of
 from ai.probes.http import ProbeFailed, entries, get_json, new_client, text, whole
 
+_PARTS: Final = re.compile(r"^(?:FROM|ADAPTER)[ \t]", re.MULTILINE)
 _ASK_S: Final = 2.0
 _KNOWN_S: Final = 300.0
 _NOTE: Final = "Ollama sets the type of its cache and how many requests it answers at a time where it is started: f16 and one, its defaults, are reckoned with."
@@ -30,7 +34,7 @@ def plan_of_ollama(url: str, model: str, *, context: int, parallel: int = 1, kv_
     try:
         header, weights = _header(url, model, int(time.monotonic() // _KNOWN_S))
         plan = plan_of(header, weights, n_ctx=context, n_parallel=parallel, kv_type=kv_type)
-    except (ProbeFailed, BadModelFile, TimeoutError):
+    except (ProbeFailed, BadModelFile, TimeoutError, httpx.InvalidURL):
         return None
     return replace(plan, model=model, notes=(*plan.notes, _NOTE))
 
@@ -44,16 +48,26 @@ def _header(url: str, model: str, _period: int) -> tuple[Gguf, int]:
 async def _ask(url: str, model: str) -> tuple[Gguf, int]:
     async with asyncio.timeout(_ASK_S), new_client(url, _ASK_S) as client:
         shown = await get_json(client, "/api/show", {"model": model})
-        blob = ollama_blob(str(shown.get("modelfile") or ""))
-        header = await asyncio.to_thread(_read, Path(blob)) if blob else None
+        if _dict(shown.get("details")).get("format") not in {None, "", "gguf"}:
+            raise BadModelFile(f"The weights of {model} are no GGUF file.")
+        modelfile = str(shown.get("modelfile") or "")
+        blob = ollama_blob(modelfile)
+        alone = (
+            len(_PARTS.findall(modelfile)) == 1
+        )  # a projector or an adapter takes memory, too: then their size together is what is known
+        header = await asyncio.to_thread(_read, Path(blob)) if blob and alone else None
         if header is not None:
             return header, header.weights
         tags = entries((await get_json(client, "/api/tags")).get("models"))
     size = next((whole(tag.get("size")) for tag in tags if text(tag.get("model") or tag.get("name")) == model), None)
-    told = shown.get("model_info")
-    if not size or not isinstance(told, dict):
+    told = _dict(shown.get("model_info"))
+    if not size or not told:
         raise BadModelFile(f"Ollama does not describe {model}.")
     return Gguf(Path(model), 3, _metadata(told), (), size), size
+
+
+def _dict(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 def _read(blob: Path) -> Gguf | None:

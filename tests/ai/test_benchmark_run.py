@@ -455,3 +455,25 @@ def test_a_machine_that_is_never_quiet_still_gives_figures() -> None:
     assert report.comparisons[0].kind == "not shown"
     assert all(c.metrics["generation"].value for c in report.contenders)
     assert sum("those of a busy machine" in note for note in report.notes) == 2
+
+
+def test_looks_with_too_few_pairs_leave_their_error_to_the_last_one() -> None:
+    """Three of ten blocks are lost: the look before the last could have shown nothing, so that seven pairs are enough for a verdict."""
+    limping = engine("limping", 2.0, on_paper=True, faults=dict.fromkeys(range(3, 9), "overloaded"))
+    report = run([limping, engine("new", on_paper=True)])
+    (comparison,) = report.comparisons
+    assert (report.blocks, comparison.blocks) == (10, 7)
+    assert comparison.kind == "faster"
+    assert comparison.low is not None
+    assert 1 < comparison.low < 2.1
+
+
+def test_an_interval_without_end_is_none() -> None:
+    """Of too few pairs nothing can be said: no bounds, in the report and in its sentence, of a comparison as of an engine with itself."""
+    failing = engine("failing", 2.0, on_paper=True, faults=dict.fromkeys(range(3, 15), "overloaded"))
+    report = run([failing, engine("new", on_paper=True)])
+    (comparison,) = report.comparisons
+    assert (comparison.kind, comparison.low, comparison.high) == ("not shown", 0.0, None)
+    assert "4 of 10 blocks" in comparison.sentence
+    assert {check.backend: check.high is None for check in report.self_checks} == {"failing": True, "new": False}
+    assert not any(len(word) > 40 for word in report.sentence.split())

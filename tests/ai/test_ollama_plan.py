@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from ai.errors import BadRequest, ModelMissing
@@ -70,6 +71,9 @@ def test_keys_as_ollama_gives_them_make_a_plan() -> None:
         {"model_info": KEYS | {"llama.block_count": "32"}}, {"model_info": KEYS | {"llama.block_count": 10**6}}, {"model_info": KEYS | {"llama.attention.head_count": -5}},
         {"model_info": KEYS | {"llama.embedding_length": 2**80}}, {"model_info": KEYS | {"llama.attention.head_count_kv": [2**60] * 32}},
         {"model_info": KEYS | {"llama.attention.head_count": [[1]] * 32}}, {"model_info": KEYS | {"llama.feed_forward_length": 2**70}},
+        {"model_info": KEYS | {"llama.feed_forward_length": -(2**40)}}, {"model_info": KEYS | {"llama.attention.key_length": -8}}, {"model_info": KEYS | {"llama.context_length": -1}},
+        {"model_info": KEYS | {"general.parameter_count": 2**80}}, {"model_info": KEYS | {"llama.context_length": 2**70}},
+        {"model_info": KEYS, "details": {"format": "safetensors"}},
     ],
 )  # fmt: skip
 def test_what_is_no_description_of_a_model_makes_no_plan(shown: Any) -> None:
@@ -80,7 +84,25 @@ def test_what_is_no_description_of_a_model_makes_no_plan(shown: Any) -> None:
 def test_a_server_that_does_not_list_the_model_or_is_away_makes_no_plan() -> None:
     """Its size is not guessed."""
     assert told({"model_info": KEYS}, tags=http('{"models": []}')) is None
-    assert plan_of_ollama("http://127.0.0.1:1", "m", context=2048) is None
+    assert told({"model_info": KEYS}, tags=http(json.dumps({"models": [{"name": "m", "size": 2**62}]}))) is None
+    for address in ("http://127.0.0.1:1", "http://[::1", "nonsense"):
+        assert plan_of_ollama(address, "m", context=2048) is None
+
+
+def test_an_adapter_counts() -> None:
+    """What lies in several files, be the first one readable, is as large as all of them together."""
+    with double.serve() as (url, _):
+        real = asyncio.run(_modelfile(url))
+    plan = told(
+        {"model_info": KEYS, "modelfile": f"{real}ADAPTER /nowhere/sha256-{'1' * 64}\n", "details": {"format": "gguf"}}
+    )
+    assert plan is not None
+    assert plan.weights == 4_000_000_000
+
+
+async def _modelfile(url: str) -> str:
+    async with httpx.AsyncClient(base_url=url, trust_env=False) as client:
+        return str((await client.post("/api/show", json={"model": double.NAME})).json()["modelfile"])
 
 
 @pytest.mark.parametrize("blob", ["/dev/sha256-", "/etc/sha256-"])
