@@ -26,8 +26,11 @@ SCRIPT: Final = (
     f"window.__streamlit={{BACKEND_BASE_URL:location.origin,HOST_CONFIG:{{allowedOrigins:[location.origin],"
     f"{json.dumps(HOST_CONFIG, separators=(',', ':'))[1:-1]}}}}}"
 )
-STYLE: Final = "[data-testid=stMain] [data-testid=stMarkdownContainer]:has(table){overflow-x:auto}"
-"""On a narrow screen a wide table scrolls by itself, not the page; from its first frame on, which a style among the elements is too late for."""
+STYLE: Final = (
+    "[data-testid=stMain] [data-testid=stMarkdownContainer]:has(table){overflow-x:auto}"
+    ".st-key-history td:first-child{white-space:nowrap}"
+)
+"""On a narrow screen a wide table scrolls by itself, not the page, and a time stays in its line; from the first frame on, which a style among the elements is too late for."""
 HEAD: Final = b"<head>"
 TITLE: Final = (b"<title>Streamlit</title>", b"<title>Watchkeeper</title>")
 

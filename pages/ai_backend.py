@@ -165,7 +165,7 @@ with st.container(border=True):
 with st.container(border=True):
     st.header("Explain the log", anchor=False)
     explain_errors()
-with st.container(border=True):
+with st.container(border=True, key="history"):
     st.header("History", anchor=False)
     with guarded("the history"):
         past()

@@ -130,7 +130,7 @@ def too_few_pairs(run: Gathered, name: str, against: str, pairs: int) -> str:
         said += f" Measurements were left out: {', '.join(counts)}."
     if flags & ENVIRONMENT:
         return f"{said} Something else kept this machine busy: wait until it is quiet, and measure again."
-    return said if counts else f"{said} Take a longer plan."
+    return said if counts or run.state == "cancelled" else f"{said} Take a longer plan."
 
 
 def likeness(run: Gathered, first: Row, second: Row) -> Likeness | None:

@@ -12,6 +12,7 @@ from ai.backends.footprint import is_local
 from ai.benchmark import BenchmarkReport, GpuHints
 from ai.errors import ModelMissing
 from ai.memory import MemoryPlan, available_memory, fit, predict
+from ai.probes.files import demo_model
 from ai.protocol import Backend
 from ai.router import DriftAlarm, HybridAIBackend, Member, MemberState, Standing
 from ai.service.bench import BenchmarkDesk, Facts
@@ -261,7 +262,7 @@ class AiDesk:
         return path, LoadSpec(str(path), context=self._config().context)
 
     async def fetch_demo(self) -> dict[str, Any]:
-        """Fetch the demonstration model into our own folder of models.
+        """The demonstration model: where it came along, else fetched into our own folder of models.
 
         Raises:
             ModelMissing: there is no such folder.
@@ -270,11 +271,13 @@ class AiDesk:
         from ai.service.fetch import fetch_demo
 
         folder = self._config().model_dir
-        if folder is None:
-            raise ModelMissing(
-                "There is no folder for models.", hint="Start the watch, or name a GGUF file in the settings."
-            )
-        path = await fetch_demo(folder)
+        path = await asyncio.to_thread(demo_model)
+        if path is None:
+            if folder is None:
+                raise ModelMissing(
+                    "There is no folder for models.", hint="Start the watch, or name a GGUF file in the settings."
+                )
+            path = await fetch_demo(folder)
         return {"path": str(path), "size": path.stat().st_size}
 
     # --- life

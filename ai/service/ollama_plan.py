@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any, Final
 
 import httpx
+import psutil
 
+from ai.backends.footprint import listening_pid
 from ai.digests import ollama_blob
 from ai.errors import BackendError, BadModelFile
 from ai.gguf import MAX_KEPT_ITEMS, MAX_KEYS, Gguf, Value, read_gguf
@@ -19,6 +21,8 @@ from ai.probes.http import ProbeFailed, entries, get_json, new_client, text, who
 
 _PARTS: Final = re.compile(r"^(?:FROM|ADAPTER)[ \t]", re.MULTILINE)
 _ASK_S: Final = 2.0
+_MOST_SERVER: Final = 128 * 1024 * 1024
+"""Bytes; early ones loaded models into the server itself, which are in the plan already."""
 _KNOWN_S: Final = 300.0
 _NOTE: Final = "Ollama sets the type of its cache and how many requests it answers at a time where it is started: f16 and one, its defaults, are reckoned with."
 
@@ -36,7 +40,16 @@ def plan_of_ollama(url: str, model: str, *, context: int, parallel: int = 1, kv_
         plan = plan_of(header, weights, n_ctx=context, n_parallel=parallel, kv_type=kv_type)
     except (ProbeFailed, BadModelFile, TimeoutError, httpx.InvalidURL):
         return None
-    return replace(plan, model=model, notes=(*plan.notes, _NOTE))
+    return replace(plan, model=model, overhead=plan.overhead + _server(url), notes=(*plan.notes, _NOTE))
+
+
+def _server(url: str) -> int:
+    """What the server itself holds, which is measured with the model: its own process, without those it started for models."""
+    pid = listening_pid(url)
+    try:
+        return min(int(psutil.Process(pid).memory_info().rss), _MOST_SERVER) if pid is not None else 0
+    except psutil.Error:
+        return 0  # another user's, or gone
 
 
 @lru_cache(maxsize=32)

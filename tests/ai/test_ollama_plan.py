@@ -35,12 +35,13 @@ def told(shown: Any, tags: bytes = TAGS, **asked: Any) -> MemoryPlan | None:
 
 
 def test_the_file_behind_ollama_takes_what_the_same_file_takes(demo_path: Path) -> None:
-    """Read where it lies: the same weights, cache and total as the embedded engine's; with Ollama's own defaults, which are said."""
+    """Read where it lies: the same weights, cache and work as the embedded engine's; with Ollama's own defaults, which are said."""
     with double.serve() as (url, _):
         plan = plan_of_ollama(url, double.NAME, context=4096)
     own = predict(demo_path, n_ctx=4096)
     assert plan is not None
-    assert (plan.weights, plan.cache, plan.total) == (own.weights, own.cache, own.total)
+    assert (plan.weights, plan.cache, plan.compute) == (own.weights, own.cache, own.compute)
+    assert own.overhead + 10 * MIB < plan.overhead <= own.overhead + 128 * MIB  # the server itself is measured, too
     assert (plan.model, plan.context, plan.parallel, plan.kv_type) == (double.NAME, 4096, 1, "f16")
     assert "reckoned with" in plan.notes[-1]
 
@@ -53,7 +54,6 @@ def test_what_ollama_tells_is_enough(demo_path: Path) -> None:
     assert plan is not None
     assert (plan.cache, plan.compute) == (own.cache, own.compute)
     assert own.weights <= plan.weights <= own.weights + 8 * MIB
-    assert plan.total == pytest.approx(own.total, rel=0.03)
 
 
 def test_keys_as_ollama_gives_them_make_a_plan() -> None:
@@ -138,13 +138,14 @@ def test_the_engines_and_a_question_agree(demo_path: Path) -> None:
 
         desk = AiDesk(lambda: AiConfig(context=4096), found, records=NoRecords())
         (row,) = (await desk.backends())["backends"]
-        assert row["memory_predicted"] == predict(demo_path, n_ctx=4096).total
+        assert row["memory_predicted"] == pytest.approx(predict(demo_path, n_ctx=4096).total + 64 * MIB, abs=64 * MIB)
         assert row["memory_predicted_for"] == {"context": 4096, "parallel": 1, "kv_type": "f16"}
         for name in ("ollama", double.NAME):
             plan = await desk.memory_plan(name)
-            assert (plan["total"], plan["model"], plan["path"]) == (row["memory_predicted"], double.NAME, "")
+            assert (plan["model"], plan["path"]) == (double.NAME, "")
+            assert plan["total"] == pytest.approx(row["memory_predicted"], abs=32 * MIB)  # the server lives meanwhile
         two = await desk.memory_plan("ollama", context=8192, parallel=2, kv_type="q8_0")
-        assert two["total"] == predict(demo_path, n_ctx=8192, n_parallel=2, kv_type="q8_0").total
+        assert two["cache"] == predict(demo_path, n_ctx=8192, n_parallel=2, kv_type="q8_0").cache
         assert workers() == before
         await desk.close()
 
