@@ -26,12 +26,7 @@ def log_ratios(
     blocks: dict[int, dict[str, list[float]]] = {}
     for sample in samples:
         value = _SECONDS[measure](sample)
-        if (
-            sample.batch == 1
-            and sample.block >= 0
-            and value
-            and not unfit(sample.flags, measure, accept_environment=lenient)
-        ):
+        if sample.paired and value and not unfit(sample.flags, measure, accept_environment=lenient):
             blocks.setdefault(sample.block, {}).setdefault(sample.backend, []).append(math.log(value))
     ratios = []
     for _, logs in sorted(blocks.items()):
@@ -50,7 +45,7 @@ def busy_throughout(samples: Sequence[SampleRow], candidate: str, reference: str
 
 def only_disturbed(samples: Sequence[SampleRow], name: str, measure: Measure) -> bool:
     """Whether an engine was measured, but never while the machine was its own."""
-    mine = [s for s in samples if s.backend == name and s.batch == 1 and s.block >= 0]
+    mine = [s for s in samples if s.backend == name and s.paired]
     usable = [s for s in mine if not unfit(s.flags, measure, accept_environment=True)]
     return bool(usable) and all(unfit(s.flags, measure) for s in mine)
 
@@ -64,13 +59,7 @@ def self_checks(
         pairs: dict[int, list[float]] = {}
         for s in samples:
             value = _SECONDS[measure](s)
-            if (
-                s.backend == name
-                and s.batch == 1
-                and s.block >= 0
-                and value
-                and not unfit(s.flags, measure, accept_environment=lenient)
-            ):
+            if s.backend == name and s.paired and value and not unfit(s.flags, measure, accept_environment=lenient):
                 pairs.setdefault(s.block, []).append(math.log(value))
         values = [logs[1] - logs[0] for logs in pairs.values() if len(logs) == 2]
         if not values:
@@ -111,7 +100,7 @@ _READ_BEFORE: Final = "the beginning of the prompt was in its cache: not compara
 
 def metrics_of(samples: Sequence[SampleRow], name: str, *, energy_source: str, lenient: bool) -> dict[str, Metric]:
     """All figures of one engine that come from its single-request measurements."""
-    mine = [s for s in samples if s.backend == name and s.batch == 1 and s.block >= 0]
+    mine = [s for s in samples if s.backend == name and s.paired]
 
     def fit(measure: Measure) -> list[SampleRow]:
         return [s for s in mine if not unfit(s.flags, measure, accept_environment=lenient)]

@@ -109,6 +109,11 @@ class SampleRow(_Frozen):
     neighbour_pct: float | None = None
     error: str | None = None
 
+    @property
+    def paired(self) -> bool:
+        """Whether it belongs to a pair: neither a warm-up nor one of several requests at once."""
+        return self.batch == 1 and self.block >= 0
+
 
 class BatchRow(_Frozen):
     """Requests at the same time: tokens a second of all together, and how many requests a second were good enough."""

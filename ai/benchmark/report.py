@@ -116,7 +116,7 @@ def _compare(run: Gathered, reference: Row, row: Row, *, lenient: bool) -> Compa
 
 def too_few_pairs(run: Gathered, name: str, against: str, pairs: int) -> str:
     """Why two engines got no verdict: how many pairs there are, what was wrong with the measurements that were left out, and what to do."""
-    taken = [s for s in run.samples if s.batch == 1 and s.block >= 0]
+    taken = [s for s in run.samples if s.paired]
     counts, flags = [], set[str]()
     for who in (against, name):
         mine = [s for s in taken if s.backend == who]
@@ -147,7 +147,7 @@ def likeness(run: Gathered, first: Row, second: Row) -> Likeness | None:
 
 def _measured(run: Gathered, name: str) -> list[SampleRow]:
     """Its measurements that can be used, on a busy machine too: tokens are not counted otherwise there."""
-    mine = [s for s in run.samples if s.backend == name and s.batch == 1 and s.block >= 0]
+    mine = [s for s in run.samples if s.backend == name and s.paired]
     return [s for s in mine if not unfit(s.flags, run.plan.measure, accept_environment=True)]
 
 

@@ -19,6 +19,8 @@ class Standing:
     latency_s: float | None = None
     measured_ts: int | None = None
     remote: bool = False
+    unit: str = "tokens/s"
+    """Of the speed; "×" where it is a ratio."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +117,10 @@ def _reason(best: str, ranked: Sequence[str], standings: Mapping[str, Standing],
         )
     if standing.speed is not None:
         low, high = standing.speed.low, standing.speed.high
-        parts.append(f"its measured speed is {standing.speed.estimate:.2f} (95 % between {low:.2f} and {high:.2f})")
+        said = "its measured speed is {:.1f} tokens/s (95 % between {:.1f} and {:.1f})"
+        if standing.unit != "tokens/s":
+            said = "its measured speed is {:.2f} times the reference's (95 % between {:.2f} and {:.2f})"
+        parts.append(said.format(standing.speed.estimate, low, high))
         if len(ranked) > 1:
             parts.append("the highest lower end of those left")
     if not parts:

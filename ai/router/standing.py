@@ -28,5 +28,6 @@ def standings_of(report: BenchmarkReport) -> dict[str, Standing]:
             speed=ratios.get(contender.name),
             latency_s=total.p95 if total else None,
             measured_ts=report.ended,
+            unit="×",
         )
     return out
