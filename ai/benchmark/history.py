@@ -29,7 +29,8 @@ class Change:
 
     def sentence(self) -> str:
         """In words."""
-        bounds = f"95 % between {self.ratio.low:.2f} and {self.ratio.high:.2f}"
+        low, high = self.ratio.low, self.ratio.high
+        bounds = f"95 % between {low:.2f} and {high:.2f}" if math.isfinite(high) else "too few measurements"
         if not self.changed:
             return f"{self.backend}, {self.figure.replace('_', ' ')}: no change shown ({bounds})."
         word = "faster" if self.ratio.estimate > 1 else "slower"

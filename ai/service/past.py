@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from ai.benchmark import BenchmarkReport, change_marks, compare_runs
+from ai.benchmark.figures import finite
 from ai.service.candidates import Candidate
 from ai.service.errors import NothingToUse
 from ai.service.hypothesis import answer_hypothesis
@@ -67,7 +68,7 @@ class PastBenchmarks:
             "before": before.id, "after": after.id, "sentence": word,
             "changes": [
                 {
-                    "backend": c.backend, "figure": c.figure, "estimate": c.ratio.estimate, "low": c.ratio.low, "high": c.ratio.high,
+                    "backend": c.backend, "figure": c.figure, "estimate": c.ratio.estimate, "low": finite(c.ratio.low), "high": finite(c.ratio.high),
                     "changed": c.changed, "why": list(c.why), "sentence": c.sentence(),
                 }
                 for c in changes

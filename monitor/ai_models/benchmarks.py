@@ -256,13 +256,13 @@ class History(Shape):
 
 
 class Change(Shape):
-    """A figure of one back end in two benchmarks; above 1: faster now."""
+    """A figure of one back end in two benchmarks; above 1: faster now. No `high` where there are too few measurements for an interval."""
 
     backend: str
     figure: str
     estimate: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     changed: bool
     why: list[str]
     sentence: str

@@ -477,3 +477,12 @@ def test_an_interval_without_end_is_none() -> None:
     assert "4 of 10 blocks" in comparison.sentence
     assert {check.backend: check.high is None for check in report.self_checks} == {"failing": True, "new": False}
     assert not any(len(word) > 40 for word in report.sentence.split())
+
+
+def test_a_comparison_of_runs_of_too_few_measurements_names_no_interval() -> None:
+    """Nothing has changed that could be shown, and the sentence says why."""
+    short = run([engine("old", on_paper=True), engine("new", on_paper=True)], PLAN.model_copy(update={"max_blocks": 1}))
+    changes = compare_runs(short, short)
+    assert changes
+    assert not any(change.changed for change in changes)
+    assert all("too few measurements" in change.sentence() for change in changes)
