@@ -1,6 +1,7 @@
 """What the machine's programs write: found, followed, taken apart, stored and searched.
 
-`LogService` runs in the agent; `search` asks the store; `parse_file` reads a file without one. Each is imported when it is first used: a worker that only parses
+`LogService` runs in the agent; `search` asks the store; `parse_file` reads a file without one, `FilePatterns`
+says what its records have in common. Each is imported when it is first used: a worker that only parses
 does without the store.
 """
 
@@ -8,51 +9,85 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from logs import search
-    from logs.errors import LogsError
-    from logs.filters import LogFilter, parse_time
-    from logs.formats import Registry
-    from logs.formats.forced import check_forced
-    from logs.parse import parse_file
-    from logs.record import LogRecord, record_detail, record_json
-    from logs.service import LogService, SourceState
-    from logs.settings import LogSettings
+    from logs.core.errors import LogsError
+    from logs.core.format_spec import FormatSpec
+    from logs.core.record import LogRecord, record_detail, record_json
+    from logs.core.settings import LogSettings, SourceState
+    from logs.core.timestamps import TimeReader
+    from logs.parsing.draft import draft_format, line_shown, preview_format
+    from logs.parsing.formats import Registry
+    from logs.parsing.formats.forced import check_forced, files_of_format
+    from logs.parsing.formats.user import check_samples, format_toml, read_format
+    from logs.parsing.own_formats import OwnFormats
+    from logs.parsing.parse import parse_file
+    from logs.patterns.files import FilePatterns
+    from logs.patterns.miner import PatternMiner
+    from logs.query import search
+    from logs.query.filters import LogFilter
+    from logs.query.times import parse_past, parse_time
+    from logs.service import LogService
 
 __all__ = [
+    "FilePatterns",
+    "FormatSpec",
     "LogFilter",
     "LogRecord",
     "LogService",
     "LogSettings",
     "LogsError",
+    "OwnFormats",
+    "PatternMiner",
     "Registry",
     "SourceState",
+    "TimeReader",
     "check_forced",
+    "check_samples",
+    "draft_format",
+    "files_of_format",
+    "format_toml",
+    "line_shown",
     "parse_file",
+    "parse_past",
     "parse_time",
+    "preview_format",
+    "read_format",
     "record_detail",
     "record_json",
     "search",
 ]
 _WHERE: Final = {
-    "LogFilter": "filters",
-    "LogRecord": "record",
+    "FilePatterns": "patterns.files",
+    "FormatSpec": "core.format_spec",
+    "LogFilter": "query.filters",
+    "LogRecord": "core.record",
     "LogService": "service",
-    "LogSettings": "settings",
-    "LogsError": "errors",
-    "Registry": "formats",
-    "SourceState": "service",
-    "check_forced": "formats.forced",
-    "parse_file": "parse",
-    "parse_time": "filters",
-    "record_detail": "record",
-    "record_json": "record",
+    "LogSettings": "core.settings",
+    "LogsError": "core.errors",
+    "OwnFormats": "parsing.own_formats",
+    "PatternMiner": "patterns.miner",
+    "Registry": "parsing.formats",
+    "SourceState": "core.settings",
+    "TimeReader": "core.timestamps",
+    "check_forced": "parsing.formats.forced",
+    "check_samples": "parsing.formats.user",
+    "draft_format": "parsing.draft",
+    "files_of_format": "parsing.formats.forced",
+    "format_toml": "parsing.formats.user",
+    "line_shown": "parsing.draft",
+    "parse_file": "parsing.parse",
+    "parse_past": "query.times",
+    "parse_time": "query.times",
+    "preview_format": "parsing.draft",
+    "read_format": "parsing.formats.user",
+    "record_detail": "core.record",
+    "record_json": "core.record",
 }
 
 
 def __getattr__(name: str) -> Any:
     """The public names, from the modules that hold them."""
     if name == "search":
-        return import_module("logs.search")
+        return import_module("logs.query.search")
     where = _WHERE.get(name)
     if where is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

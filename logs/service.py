@@ -3,66 +3,52 @@
 import os
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import pyarrow as pa
 
-from logs import checkpoint
-from logs.checkpoint import BACKFILLING, ERROR, GONE, LIVE, FileState
-from logs.committer import Committer
-from logs.discovery import Discovery, Found
-from logs.errors import LogsError
-from logs.follower import Follower, Surroundings
-from logs.formats import Registry
-from logs.formats.forced import ForcedFormats
-from logs.jobs import Jobs
-from logs.journal import Journal
-from logs.lasting import Lasting
-from logs.record import LogRecord
-from logs.secrets import LineMask, masker_of, suspect_of
-from logs.settings import LogSettings
-from logs.tail import FileTail
-from monitor.errors import StoreError
-from monitor.store.interface import Change, Store
+from logs.core.errors import LogsError, StorageError
+from logs.core.record import LogRecord
+from logs.core.settings import LogSettings, SourceState
+from logs.core.supervised_thread import SupervisedThread
+from logs.following.discovery import Discovery, Found
+from logs.following.follower import Follower, Surroundings
+from logs.following.journal import Journal
+from logs.following.tail import FileTail
+from logs.ingest.jobs import Jobs
+from logs.parsing.formats import Registry
+from logs.parsing.formats.forced import ForcedFormats
+from logs.redaction.line_mask import LineMask, masker_of, suspect_of
+from logs.storing.checkpoint import BACKFILLING, ERROR, GONE, LIVE, FileState
+from logs.storing.sink import RecordSink, StoredRecords
 
 _BUSY_WAIT_S: Final = 0.005
 _STOP_S: Final = 5.0
+_LOOK_S: Final = 0.5
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class SourceState:
-    """One source: where it comes from and how far it is read. Times are µs, sizes bytes; `progress` is 0 to 1, None when all is read."""
+class _View:
+    """What is read and followed, for who asks from another thread: the tuples never change, the numbers in what they hold go on."""
 
-    source: str
-    kind: str
-    path: str | None
-    files: int
-    size: int | None
-    stored_to: int | None
-    records: int
-    state: str
-    progress: float | None
-    format: str | None
-    found_by: str | None
-    error: str | None
-    last_ts: int | None
-    missed_bytes: int
-    truncations: int
-
-    def json(self) -> dict[str, Any]:
-        """As the API gives it."""
-        return {name: getattr(self, name) for name in self.__slots__}
+    states: tuple[FileState, ...] = ()
+    tails: tuple[FileTail, ...] = ()
 
 
 class LogService:
     """Finds, follows and stores logs, in threads of its own; see `start`.
 
+    One thread, `logs-tail`, owns the follower: others ask it to do something there (`_on_follower`), or read the view that it leaves for them. So nobody who
+    asks how the logs are doing ever waits, neither for the store nor for a file.
+
     Args:
-        store: answers questions; safe from any thread.
-        commit: stores all changes in one transaction, or raises `StoreFull` having stored none.
+        sink: takes records; `stored` says what is stored already.
         host: this machine's name; `boot_id` its boot.
         run_of_pid: the run that has this pid now, None when it is not known (yet).
         own_pids: the watch's own processes, whose files are not followed.
@@ -72,13 +58,14 @@ class LogService:
             Called from the service's threads.
         suspect: an RE2 expression that every text with a secret matches: what does not match it is not given to `mask`, which makes reading much faster;
             not needed when `mask` is the method of a `Masker`, which knows its own.
+        written_by: who writes a file, where somebody knows better than the list of open files; None else. Called from the service's threads.
     """
 
     def __init__(
         self,
         *,
-        store: Store,
-        commit: Callable[[Sequence[Change]], None],
+        sink: RecordSink,
+        stored: StoredRecords,
         settings: LogSettings,
         host: str,
         boot_id: str,
@@ -88,28 +75,34 @@ class LogService:
         now: Callable[[], int],
         on_records: Callable[[list[LogRecord]], None],
         suspect: str | None = None,
+        written_by: Callable[[str], Sequence[int] | None] = lambda _path: None,
     ) -> None:
-        self._store = store
+        self._written_by = written_by
+        self._sink, self._stored = sink, stored
         self._host = host
         self.boot_id = boot_id
         self._own_pids = own_pids
         self._now = now
         self._on_records = on_records
         self._last_ts: dict[str, int] = {}
-        self._lock = threading.RLock()
         self._stopping = threading.Event()
-        self._found: list[Found] = []
-        self._threads: list[Lasting] = []
+        self._due = threading.Event()
+        self._requests: deque[tuple[Callable[[], Any], Future[Any]]] = deque()
+        self._found: deque[list[Found]] = deque(
+            maxlen=1
+        )  # the newest scan alone counts: older ones know of writers that ended
+        self._scans = 0
+        self._threads: list[SupervisedThread] = []
+        self._tail_thread: SupervisedThread | None = None
         self._errors: dict[str, str] = {}
         self._mask = LineMask(mask, suspect if suspect is not None else suspect_of(mask))
         self._masker = masker_of(mask)
         self._run_of_pid = run_of_pid
         self.settings = settings
-        self._committer = Committer(commit, host, settings.commit_s, now)
-        self._registry = Registry()
         self._around = self._surroundings(settings)
         self._follower = Follower(self._around, [], self._backfill)
-        self._jobs = Jobs(self._around, self._follower, self._lock)
+        self._view, self._view_of = _View(), (self._follower, -1)
+        self._jobs = Jobs(self._around, self._follower, self._on_follower)
         self._journal: Journal | None = None
         self._discovery = self._new_discovery(settings)
 
@@ -117,55 +110,63 @@ class LogService:
         """Go on where the last life ended, and look for new files; returns at once.
 
         Raises:
-            StoreError: the store cannot say how far the files were read.
+            StorageError: the store cannot say how far the files were read.
         """
         pa.array([""])  # the first array makes pyarrow import pandas, which takes a second: not while a line waits
-        states = checkpoint.load(self._store, self._host)
-        journal = next((state for state in states if state.path == "journal" and not state.inode), None)
+        states = self._stored.files()
+        journal = next((state for state in states if _of_journal(state)), None)
         self._follower = Follower(self._around, [state for state in states if state is not journal], self._backfill)
-        for row in self._store.query("log_sources", host=self._host).to_pylist():
-            self._follower.found_by[row["source"]] = row["found_by"] or "open"
-        self._jobs = Jobs(self._around, self._follower, self._lock)
-        self._committer.start()
+        self._follower.found_by.update(self._stored.sources())
+        self._refresh_view()
+        self._jobs = Jobs(self._around, self._follower, self._on_follower)
         self._jobs.start()
         if self.settings.journal:
             self._start_journal(journal)
-        for name, work in (("logs-scan", self._scan), ("logs-tail", self._tail)):
-            thread = Lasting(name, work, stopping=self._stopping, tell=partial(self._errors.__setitem__, name))
+        scan = self._thread("logs-scan", self._scan)
+        self._tail_thread = self._thread("logs-tail", self._tail)
+        self._threads = [scan, self._tail_thread]
+        for thread in self._threads:
             thread.start()
-            self._threads.append(thread)
+
+    def _thread(self, name: str, work: Callable[[], None]) -> SupervisedThread:
+        return SupervisedThread(name, work, stopping=self._stopping, report=partial(self._report, name))
 
     def stop(self) -> None:
         """Store what was read and end all threads."""
         deadline = time.monotonic() + 2 * _STOP_S
         self._stopping.set()
+        self._due.set()
         if self._journal is not None:
             self._journal.stop(_STOP_S)
         self._jobs.stop(_STOP_S)
-        for thread in self._threads:
-            thread.join(max(0.1, deadline - time.monotonic()))
-        with self._lock:
+        ended = [thread.join(max(0.1, deadline - time.monotonic())) for thread in self._threads]
+        if all(ended):  # else a thread still waits for the store: what it reads is read again at the next start
             self._follower.close()
-        self._committer.stop(max(0.5, deadline - time.monotonic()))
+        self._sink.flush(max(0.5, deadline - time.monotonic()))
 
     def configure(self, settings: LogSettings) -> None:
-        """Use other settings from now on: patterns at the next scan, the journal at once; the rest for files found later."""
-        with self._lock:
-            self.settings = settings
-            self._around = self._surroundings(settings)
-            self._follower.around = self._around
-            self._discovery = self._new_discovery(settings)
-            self._follower.reread_formats()
-            for key, tail in list(self._follower.tails.items()):
-                if self._discovery.excludes(tail.path):
-                    self._follower.release(key)
+        """Use other settings from now on: patterns at the next scan, the journal at once; the rest for files found later.
+
+        Raises:
+            LogsError: the service is ending.
+        """
+        self._on_follower(lambda: self._apply(settings))
         if self._journal is not None and not settings.journal:
             self._journal.stop(_STOP_S)
             self._journal = None
         elif self._journal is None and settings.journal and self._threads:
-            self._start_journal(
-                next((s for s in checkpoint.load(self._store, self._host) if s.path == "journal" and not s.inode), None)
-            )
+            self._start_journal(next((s for s in self._stored.files() if _of_journal(s)), None))
+
+    def _apply(self, settings: LogSettings) -> None:
+        """On the follower's thread."""
+        self.settings = settings
+        self._around = self._surroundings(settings)
+        self._follower.around = self._jobs.around = self._around
+        self._discovery = self._new_discovery(settings)
+        self._follower.reread_formats()
+        for key, tail in list(self._follower.tails.items()):
+            if self._discovery.excludes(tail.path):
+                self._follower.release(key)
 
     def ingest(self, paths: Sequence[str], format: str | None = None) -> str:  # noqa: A002 - the API's word
         """Read whole files into the store, as fast as it goes; returns the job's id at once.
@@ -192,102 +193,166 @@ class LogService:
 
     def sources(self) -> list[SourceState]:
         """All sources, by name."""
-        with self._lock:
-            groups: dict[str, list[FileState]] = {}
-            for state in self._follower.states.values():
-                groups.setdefault(state.source, []).append(state)
-            tails = {tail.state.file_id: tail for tail in self._follower.tails.values()}
-            result = [self._source(name, states, tails) for name, states in groups.items()]
+        view = self._view
+        groups: dict[str, list[FileState]] = {}
+        for state in view.states:
+            groups.setdefault(state.source, []).append(state)
+        tails = {tail.state.file_id: tail for tail in view.tails}
+        result = [self._source(name, states, tails) for name, states in groups.items()]
         result.append(self._journal_source())
         return sorted(result, key=lambda source: source.source)
 
     def files_of_run(self, run: int) -> list[dict[str, Any]]:
-        """The log files that a run holds open, or wrote while it was watched."""
-        with self._lock:
-            return [
-                {
-                    "path": tail.path,
-                    "source": tail.state.source,
-                    "size": _size_of(tail),
-                    "stored_to": _stored_to(tail),
-                    "state": tail.state.state,
-                }
-                for tail in self._follower.tails.values()
-                if run in tail.writers.runs
-            ]
+        """The log files that a run holds open, and those that hold records of it: `{"path", "source", "size", "stored_to", "state"}`.
+
+        Raises:
+            StorageError: the store cannot be asked.
+        """
+        view = self._view
+        tails = {tail.state.file_id: tail for tail in view.tails}
+        written = set(self._stored.files_of_run(run))
+        written.update(number for number, tail in tails.items() if run in tail.writers.runs)
+        states = {state.file_id: state for state in view.states}
+        return [_file_of_run(states[number], tails.get(number)) for number in sorted(written & states.keys())]
 
     def health(self) -> dict[str, Any]:
-        """`{"sources", "files", "records", "backfilling", "missed_bytes", "waiting", "errors"}` for the status; `waiting` says why records cannot be stored now, and is empty else."""
-        with self._lock:
-            states = list(self._follower.states.values())
-            for by_path in (self._follower.errors, self._jobs.errors):
-                for path in [path for path in list(by_path) if path.startswith("/") and not os.path.lexists(path)]:
-                    by_path.pop(path, None)  # what is gone needs nobody's care
-            errors = [
-                *self._errors.values(),
-                *self._around.forced.errors.values(),
-                *self._follower.errors.values(),
-                *self._jobs.errors.values(),
-            ]
-            files = len(self._follower.tails)
-        journal = self._journal
+        """`{"sources", "files", "records", "backfilling", "missed_bytes", "waiting", "errors"}` for the status; `waiting` says why records cannot be stored now, and is empty else.
+
+        It never waits: for the event loop, too.
+        """
+        view, journal, waiting = self._view, self._journal, self._sink.error
+        errors = [waiting] if waiting else []
+        for found in (self._errors, self._around.forced.errors, self._follower.errors, self._jobs.errors):
+            errors.extend(found.copy().values())
         if journal is not None and journal.error:
             errors.append(journal.error)
-        if self._committer.error:
-            errors.insert(0, self._committer.error)
+        states = view.states
         return {
             "sources": len({state.source for state in states}) + int(journal is not None and journal.present),
-            "files": files,
+            "files": len(view.tails),
             "records": sum(state.records for state in states) + (journal.state.records if journal is not None else 0),
             "backfilling": len(self._jobs.backfilling),
             "missed_bytes": sum(state.missed_bytes for state in states),
-            "waiting": self._committer.error or "",
+            "waiting": waiting or "",
             "errors": errors[:20],
         }
 
     def flush(self, timeout_s: float) -> bool:
         """Wait until what has been read is stored; False when it takes longer."""
-        return self._committer.flush(timeout_s)
+        return self._sink.flush(timeout_s)
 
     def awaits(self, file_id: int, pos: int) -> bool:
         """Whether a record there may have been shown but is not stored yet."""
-        with self._lock:
-            state = self._follower.states.get(file_id)
-            return state is not None and pos >= state.stored_to
+        state = self._follower.states.get(file_id)
+        return state is not None and pos >= state.stored_to
 
     def _scan(self) -> None:
         while not self._stopping.is_set():
-            found = list(self._discovery.scan().values())
-            with self._lock:
-                self._found = found
+            self._scans += 1
+            self._found.append(list(self._discovery.scan().values()))
+            if self._threads:
+                self._threads[0].well()
             self._stopping.wait(self.settings.scan_s)
 
-    def _tail(self) -> None:
-        with self._lock:
-            self._guarded(self._follower.resume)
-        while not self._stopping.is_set():
-            began = time.monotonic()
-            with self._lock:
-                found, self._found = self._found, []
-                for one in found:
-                    self._guarded(lambda one=one: self._follower.adopt(one))  # type: ignore[misc] # bound at once
-                busy = self._follower.poll() if self._guarded(lambda: None) else 0
-            spent = time.monotonic() - began
-            self._stopping.wait(
-                _BUSY_WAIT_S
-                if busy and spent > self.settings.poll_s / 2
-                else max(_BUSY_WAIT_S, self.settings.poll_s - spent)
-            )
+    # --- on the thread that owns the follower
 
-    def _guarded(self, work: Callable[[], None]) -> bool:
-        """Do it; a store that does not answer is said and tried again at the next scan."""
+    def _on_follower(self, work: Callable[[], T]) -> T:
+        """Do something with the follower on its own thread, and answer what it answers; at once where that thread does not run.
+
+        Raises:
+            LogsError: the service is ending.
+        """
+        owner = self._tail_thread
+        if owner is None or owner.current:
+            return work()
+        done: Future[T] = Future()
+        self._requests.append((work, done))
+        self._due.set()
+        while True:
+            try:
+                return done.result(_LOOK_S)
+            except TimeoutError:
+                if self._stopping.is_set() and done.cancel():
+                    raise LogsError("The service that reads logs is ending.", hint="Ask again later.") from None
+
+    def _answer_requests(self) -> None:
+        while self._requests:
+            work, done = self._requests.popleft()
+            if not done.set_running_or_notify_cancel():
+                continue
+            try:
+                done.set_result(work())
+            except Exception as error:  # noqa: BLE001 - it goes to whoever asked
+                done.set_exception(error)
+
+    def _tail(self) -> None:
+        resumed = False
+        next_round = 0.0
+        while not self._stopping.is_set():
+            self._due.clear()
+            self._answer_requests()
+            began = time.monotonic()
+            if began >= next_round:
+                resumed = resumed or self._guarded("resume", self._follower.resume)
+                self._adopt_found()
+                busy = self._poll()
+                spent = time.monotonic() - began
+                hurried = busy and spent > self.settings.poll_s / 2
+                next_round = (
+                    began + spent + (_BUSY_WAIT_S if hurried else max(_BUSY_WAIT_S, self.settings.poll_s - spent))
+                )
+                if self._tail_thread is not None:
+                    self._tail_thread.well()
+            self._refresh_view()
+            self._due.wait(max(0.0, next_round - time.monotonic()))
+
+    def _adopt_found(self) -> None:
+        """Follow what a scan found. A file that the store does not answer about is reported; the next scan finds it again."""
+        if not self._found:
+            return
+        refused = ""
+        for one in self._found.pop():
+            try:
+                self._follower.adopt(one)
+            except StorageError as error:
+                refused = f"{one.path} is not followed yet: {error.message}"
+        self._report("adopt", refused)
+        for errors in (self._follower.errors, self._jobs.errors):
+            for path in [path for path in errors.copy() if path.startswith("/") and not os.path.lexists(path)]:
+                errors.pop(path, None)  # nobody can do anything about a file that is gone
+
+    def _poll(self) -> int:
+        busy = 0
+
+        def poll() -> None:
+            nonlocal busy
+            busy = self._follower.poll()
+
+        self._guarded("poll", poll)
+        return busy
+
+    def _guarded(self, what: str, work: Callable[[], None]) -> bool:
+        """Do it; a store that does not answer is reported until the same work succeeds."""
         try:
             work()
-        except StoreError as error:
-            self._errors["store"] = error.message
+        except StorageError as error:
+            self._report(what, error.message)
             return False
-        self._errors.pop("store", None)
+        self._report(what, "")
         return True
+
+    def _report(self, what: str, error: str) -> None:
+        """Keep an error for the status; an empty one says that it has passed."""
+        if error:
+            self._errors[what] = error
+        else:
+            self._errors.pop(what, None)
+
+    def _refresh_view(self) -> None:
+        follower = self._follower
+        if self._view_of != (follower, follower.version):
+            self._view_of = (follower, follower.version)
+            self._view = _View(tuple(follower.states.values()), tuple(follower.tails.values()))
 
     def _show(self, records: list[LogRecord]) -> None:
         for record in records:
@@ -298,42 +363,33 @@ class LogService:
         self._jobs.backfill(state, writers)
 
     def _surroundings(self, settings: LogSettings) -> Surroundings:
-        def positions(file_id: int, position: int) -> list[int]:
-            found: list[int] = (
-                self._store.query("log_tail_rows", file_id=file_id, pos=position).column("pos").to_pylist()
-            )
-            return found
-
-        def unnumbered(file_id: int) -> list[int]:
-            found: list[int] = self._store.query("log_unnumbered", file_id=file_id).column("pos").to_pylist()
-            return found
-
+        registry = Registry(settings.own_formats)
         return Surroundings(
-            host=self._host, settings=settings, committer=self._committer, now=self._now, mask=self._mask, run_of_pid=self._run_of_pid, show=self._show,
-            rows_behind=lambda file_id, position: bool(positions(file_id, position)), positions_behind=positions, unnumbered=unnumbered, registry=self._registry,
-            forced=ForcedFormats(settings.formats, self._registry),
-            masker=self._masker,
+            host=self._host, settings=settings, sink=self._sink, stored=self._stored, now=self._now, mask=self._mask, run_of_pid=self._run_of_pid,
+            show=self._show, registry=registry, forced=ForcedFormats(settings.formats, registry), masker=self._masker,
+            written_by=self._written_by,
         )  # fmt: skip
 
     def _new_discovery(self, settings: LogSettings) -> Discovery:
-        own = os.path.dirname(os.path.realpath(self._store.info().path))  # noqa: PTH120 - a text from the store
         return Discovery(
             globs=settings.globs,
-            excluded=(*settings.exclude, own + "/*"),
+            excluded=settings.exclude,
             own_pids=self._own_pids,
             discover=settings.discover,
+            named=settings.named,
+            written_by=self._written_by,
         )
 
     def _start_journal(self, remembered: FileState | None) -> None:
         self._journal = Journal(
-            committer=self._committer, host=self._host, now=self._now, mask=self._mask, run_of_pid=self._run_of_pid, show=self._show, remembered=remembered,
+            sink=self._sink, host=self._host, now=self._now, mask=self._mask, run_of_pid=self._run_of_pid, show=self._show, remembered=remembered,
         )  # fmt: skip
         self._journal.start()
 
     def _source(self, name: str, states: list[FileState], tails: dict[int, FileTail]) -> SourceState:
         newest = max(states, key=lambda state: (state.file_id in tails, state.generation, state.first_seen))
         tail = tails.get(newest.file_id)
-        size = _size_of(tail) if tail is not None else newest.size
+        size = tail.size if tail is not None else newest.size
         stored_to = _stored_to(tail) if tail is not None else newest.stored_to
         waiting = sum(state.waiting for state in states if state.state == BACKFILLING)
         error = (
@@ -377,8 +433,25 @@ def _stored_to(tail: FileTail) -> int:
     return tail.position if tail.quiet else tail.state.stored_to
 
 
-def _size_of(tail: FileTail) -> int:
-    try:
-        return os.fstat(tail.fd).st_size
-    except OSError:
-        return tail.state.size
+def _file_of_run(state: FileState, tail: FileTail | None) -> dict[str, Any]:
+    """A file as the page of a run shows it; one that is not followed any more as it was last seen."""
+    if tail is None:
+        return {
+            "path": state.path,
+            "source": state.source,
+            "size": state.size,
+            "stored_to": state.stored_to,
+            "state": state.state,
+        }
+    return {
+        "path": tail.path,
+        "source": state.source,
+        "size": tail.size,
+        "stored_to": _stored_to(tail),
+        "state": state.state,
+    }
+
+
+def _of_journal(state: FileState) -> bool:
+    """Whether the state is the journal's, whose cursor stands where a file has its place."""
+    return state.path == "journal" and not state.inode

@@ -1,0 +1,230 @@
+"""Levels: the words programs write, and the numbers the store keeps (0 unknown, 5 trace … 50 fatal)."""
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+import re2
+
+UNKNOWN: Final = 0
+TRACE: Final = 5
+DEBUG: Final = 10
+INFO: Final = 20
+WARN: Final = 30
+ERROR: Final = 40
+FATAL: Final = 50
+
+NAMES: Final[dict[int, str]] = {
+    TRACE: "trace",
+    DEBUG: "debug",
+    INFO: "info",
+    WARN: "warn",
+    ERROR: "error",
+    FATAL: "fatal",
+}
+"""Stored number → the word of the API. 0 has none: it is null."""
+
+_WORDS: Final[dict[int, str]] = {
+    TRACE: "TRACE TRC TRCE VERBOS TRAC TRA FINER FINEST VERBOSE VRB VERB SILLY SILL VERBO SPEW T V DEBUG2 DEBUG3 DEBUG4 DEBUG5 FEINER FEINST",
+    DEBUG: "DEBUG DBG DEBG DBUG DEBU DEB FINE CONFIG D DEBUG1 FEIN KONFIGURATION",
+    INFO: "INFO INF INFORMATION INFORMATIONAL INFOS INFORM SUCC SUCCE SUCCES NOTICE NOTIC NOTI NTC NOTE SUCCESS SUCCS OK LOG MESSAGE I N DEFAULT STATUS STATEMENT DETAIL HINT CONTEXT QUERY LOCATION SYSTEM"
+    " STATS PERF HINWEIS INFORMACIÓN INFORMAÇÃO INFORMAZIONI ИНФО ИНФОРМАЦИЯ 信息 情報 정보",
+    WARN: "WARN WARNING WRN WARNI WARNIN WAR W WARNUNG AVERTISSEMENT ADVERTENCIA AVISO AVVERTENZA AVVISO ATTENZIONE WAARSCHUWING OSTRZEŻENIE VARNING ADVARSEL"
+    " ПРЕДУПРЕЖДЕНИЕ 警告 경고",
+    ERROR: "ERROR ERR ERRO EROR ERR! SEVERE SEVE SEVER FAILURE FAIL FAILED EXCEPTION E FEHLER SCHWERWIEGEND ERREUR GRAVE ERRORE ERRO FOUT BŁĄD FEL FEJL OSHIBKA ОШИБКА"
+    " 错误 錯誤 エラー 오류",
+    FATAL: "FATAL FTL FATA FATL CRITICAL CRIT CRT CRI CRITI CRITIC CRITICA EMERG EMERGENCY EMRG ALERT ALRT PANIC PNC DPANIC PANI EMER ALER F C A KRITISCH CRITIQUE CRÍTICO CRITICO FATALE PANIK"
+    " КРИТИЧЕСКАЯ 严重 致命 致命的 심각",
+}
+NUMBERS: Final[dict[str, int]] = {word: number for number, words in _WORDS.items() for word in words.split()}
+"""Upper-case word or letter → stored number."""
+MARKS: Final[dict[str, int]] = {
+    "✖": ERROR, "✗": ERROR, "✘": ERROR, "❌": ERROR, "🔥": ERROR, "⚠": WARN, "⚠️": WARN, "\N{INFORMATION SOURCE}": INFO, "\N{INFORMATION SOURCE}\N{VARIATION SELECTOR-16}": INFO, "✔": INFO, "✓": INFO, "✅": INFO, "🐛": DEBUG, "🔍": DEBUG,
+}  # fmt: skip
+"""Signs that stand for a level."""
+
+_SEVERITIES: Final = {f"LOG{number}": number for number in range(8)}
+"""Syslog's severities behind a word."""
+_NOT_ALONE: Final = frozenset(
+    [
+        "STATUS",
+        "STATEMENT",
+        "DETAIL",
+        "HINT",
+        "CONTEXT",
+        "QUERY",
+        "LOCATION",
+        "SYSTEM",
+        "STATS",
+        "PERF",
+        "DEFAULT",
+        "DEB",
+        "WAR",
+        "TRA",
+    ]
+)
+"""Levels of some programs, ordinary words in all others."""
+_LETTERS: Final = frozenset("TVDINWECFSA")
+
+
+def style(token: str) -> str | None:
+    """How a token writes a level (`upper`, `lower`, `title`, `letter`, `mark`, `number`); None when it is none, or a word that is one only in some programs."""
+    if token.removesuffix("!") in _LETTERS and 0 < len(token) < 3:
+        return "letter"
+    word = token.upper()
+    if token in MARKS or word in _SEVERITIES:
+        return "mark" if token in MARKS else "number"
+    if word not in NUMBERS or word in _NOT_ALONE or len(word) == 1:
+        return None
+    return {word: "upper", word.lower(): "lower", word.capitalize(): "title"}.get(token)
+
+
+def alternatives(styles: Iterable[str]) -> str:
+    """An expression, for RE2 too, that matches the levels written in these styles."""
+    parts = {letters for name in styles for letters in _alternatives(name)}
+    return "|".join(sorted(parts, key=lambda part: (-len(part), part)))
+
+
+def _alternatives(name: str) -> list[str]:
+    words = [word for word in NUMBERS if len(word) > 1 and word not in _NOT_ALONE]
+    match name:
+        case "upper":
+            return [re.escape(word) for word in words]
+        case "lower":
+            return [re.escape(word.lower()) for word in words]
+        case "title":
+            return [re.escape(word.capitalize()) for word in words]
+        case "letter":
+            return [f"[{''.join(sorted(_LETTERS))}]!?"]
+        case "mark":
+            return [re.escape(mark) for mark in MARKS]
+        case _:
+            return ["LOG[0-7]"]
+
+
+BY_NAME: Final[dict[str, int]] = {name: number for number, name in NAMES.items()} | {"warning": WARN, "critical": FATAL}
+
+WORD: Final = (
+    r"(?:INFO(?:RMATION(?:AL)?)?|DEBU(?:G\d?)?|WARN(?:ING)?|ERROR|TRACE|NOTICE|SUCCESS|SEVERE|FATAL|CRITICAL|EMERG(?:ENCY)?|ALERT|PANIC|DPANIC"
+    r"|TRC|DBG|DEBG|DBUG|INF|WRN|ERR(?:O|!)?|EROR|FTL|FATA|CRIT|CRT|NOTE|LOG|VERBOSE|FINE(?:R|ST)?"
+    r"|[Ii]nfo|[Dd]ebug|[Ww]arn(?:ing)?|[Ee]rror|[Tt]race|[Nn]otice|[Nn]ote|[Ee]rr|[Ff]atal|[Cc]ritical|[Cc]rit|[Ee]merg|[Aa]lert|[Pp]anic|[Ss]uccess|[Ss]evere)"
+)
+"""Matches one level word as programs write them."""
+
+_SYSLOG = (FATAL, FATAL, FATAL, ERROR, WARN, INFO, INFO, DEBUG)
+_LABEL = r"(?:\[[^\]]{1,48}\]:?|\([^)]{1,48}\):?|<[^>]{1,48}>:?|\{[^}]{1,48}\}:?|[\w.@/\-]{1,48}(?:\[\d+\])?:|[\w.\-]{1,48} +[|\-] |[*=#>\-]{1,5}|\[?\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[^\s\]]*\]?)"
+_UPPER_WORDS = r"(?P<fatal>PANIC|FATAL|CRITICAL|EMERGENCY|CRIT)|(?P<error>ERROR|SEVERE|ERR|ERR!|EROR|ERRO)|(?P<warn>WARN(?:ING)?|WRN)|(?P<info>INFO|NOTICE|INF)|(?P<debug>DEBUG|DEBG|DBG)|(?P<trace>TRACE)"
+_LOUD = re.compile(
+    rf"[\s:|\-]{{0,8}}(?:{_LABEL}\s*){{0,3}}[\[(<{{|]?\s*(?:{_UPPER_WORDS})\s*(?:[\])>}}|]|[:,;]|-+ |\s|$)"
+)
+"""A level word in capitals where levels stand: at the beginning, behind nothing but labels."""
+_BRACKETED_LETTER = re.compile(r"\s{0,8}(?:\[([DIWEF])\]|\(([DIWEF])\)|<([DIWEF])>)[\s:]")
+_ANNOUNCED = re.compile(r"\s{0,8}([^\W\d_]{4,16}): ")
+_TRACED = re.compile(r"Traceback \(most recent call last\)")
+_FATAL_SIGNS = r"Kernel panic|GPU has fallen off the bus"
+_ERROR_SIGNS = r"NVRM: Xid|Xid \(PCI|Out of memory: Killed process|segfault at |\bBUG: |Oops: |I/O error|blocked for more than \d+ seconds|Failed to start "
+_WARN_SIGNS = r"[A-Za-z]Warning: |Failed with result "
+_NAMED = r"\b(?:level|lvl|severity)=|\"(?:level|lvl|severity|levelname)\":"
+_BRACKETED = r"\[(?:trace|debug|info|notice|warn|warning|err|error|crit|critical|fatal)\]"
+_SIGNS = re.compile(
+    rf"({_FATAL_SIGNS})|({_ERROR_SIGNS})|({_WARN_SIGNS})|(?:(?:{_NAMED}) ?\"?|(?={_BRACKETED})\[)([A-Za-z]{{3,13}})\b"
+)
+_FIRST = re.compile(
+    r"(?:[\w.\-]{1,40}: |npm |uncaught )?(?:(fatal|panic|critical)\b(?::| error)|(error|err!|failed to|exception|[\w.]*[a-z](?:Error|Exception))(?::(?: |$)| loading |$| code | to |!? )|(warn(?:ing)?)\b:? )",
+    re.IGNORECASE,
+)
+_ANY_SIGN = re2.compile(
+    rf"PANIC|FATAL|CRIT|ERR|EMERG|ALERT|SEVERE|EROR|Traceback|WARN|WRN|INF|NOTICE|DEBUG|DBG|DEBG|TRACE|{_FATAL_SIGNS}|{_ERROR_SIGNS}|{_WARN_SIGNS}|{_NAMED}|{_BRACKETED}"
+    r"|(?m:^)[ \t]*[\[(<][DIWEF][\])>]|(?i:fatal|panic|critical|error|err!|failed to|exception|warn)".encode()
+)
+"""Matches every line in which `in_text` finds a level, and few others."""
+_PYTHON_STEPS = ((50, FATAL), (40, ERROR), (30, WARN), (20, INFO), (10, DEBUG), (1, TRACE))
+_BUNYAN_STEPS = ((60, FATAL), (50, ERROR), (40, WARN), (30, INFO), (20, DEBUG), (10, TRACE))
+_OTEL_STEPS = ((21, FATAL), (17, ERROR), (13, WARN), (9, INFO), (5, DEBUG), (1, TRACE))
+_SHIFT = re.compile(r"[+\-]\d+$")
+
+
+def of_word(word: str) -> int:
+    """The stored number of a level word, in any case; 0 when it is none."""
+    number = NUMBERS.get(word)
+    if number is None:
+        plain = word.strip(" :[]<>|!").upper()
+        number = NUMBERS.get(plain) or NUMBERS.get(_SHIFT.sub("", plain), UNKNOWN)  # slog writes ERROR+2
+    if not number:
+        number = MARKS.get(word) or (_SYSLOG[_SEVERITIES[word]] if word in _SEVERITIES else UNKNOWN)
+    return number
+
+
+def announced(line: str) -> int:
+    """The level with which a line begins (`WARNUNG: …`); 0 when it begins with none."""
+    match = _ANNOUNCED.match(line)
+    return of_word(match[1]) if match is not None and style(match[1]) in {"upper", "title"} else UNKNOWN
+
+
+def of_syslog(priority: int) -> int:
+    """The level of a syslog severity (0 emergency … 7 debug; a facility above is ignored)."""
+    return _SYSLOG[priority & 7]
+
+
+def of_number(value: float, *, bunyan: bool) -> int:
+    """The level of a number in a JSON record: pino and bunyan count 10 (trace) to 60 (fatal), Python's logging 10 (debug) to 50, Monolog and
+    logback the same in hundreds and ten-thousands.
+    """
+    while value >= 100:
+        value, bunyan = value / (10 if value < 1000 else 1000), False
+    return _step(value, _BUNYAN_STEPS if bunyan else _PYTHON_STEPS)
+
+
+def of_otel(value: float) -> int:
+    """The level of OpenTelemetry's severity number (1 trace … 24 fatal)."""
+    return _step(value, _OTEL_STEPS)
+
+
+def of_status(code: int) -> int:
+    """The level of an HTTP status: server errors are errors, client errors warnings."""
+    if code >= 500:
+        return ERROR
+    return WARN if code >= 400 else INFO
+
+
+def _step(value: float, steps: tuple[tuple[int, int], ...]) -> int:
+    return next((number for least, number in steps if value >= least), UNKNOWN)
+
+
+def in_texts(texts: Sequence[str]) -> list[int]:
+    """`in_text` of many lines; only those are looked at that may show one."""
+    result = [UNKNOWN] * len(texts)
+    data = "\n".join(texts).encode("utf-8", "replace")
+    line, counted, match = 0, 0, _ANY_SIGN.search(data)
+    while match is not None:
+        line += data.count(b"\n", counted, match.start())
+        result[line] = _shown(texts[line])
+        counted = data.find(b"\n", match.start())
+        match = _ANY_SIGN.search(data, counted) if counted >= 0 else None
+    return result
+
+
+def in_text(text: str) -> int:
+    """The level that a line without a level of its own shows: a word in capitals at its beginning (labels may stand before it), `level=…` or `"level":"…"` of what is wrapped in it, how it begins
+    (`error: …`, `ValueError: …`), or what the kernel says when something is broken; 0 when it shows none.
+    """
+    return UNKNOWN if _ANY_SIGN.search(text.encode("utf-8", "replace")) is None else _shown(text)
+
+
+def _shown(text: str) -> int:
+    sign = _SIGNS.search(text, 0, 400)
+    if sign is not None:
+        word = sign.group(4)
+        number = of_word(word) if word else (FATAL, ERROR, WARN)[(sign.lastindex or 1) - 1]
+        if number:
+            return number
+    match = _LOUD.match(text, 0, 200)
+    if match is not None and match.lastgroup:
+        return BY_NAME[match.lastgroup]
+    letter = _BRACKETED_LETTER.match(text)
+    if letter is not None:
+        return NUMBERS[letter[letter.lastindex or 1]]
+    if _TRACED.search(text, 0, 200) is not None:
+        return ERROR
+    first = _FIRST.match(text)
+    return (FATAL, ERROR, WARN)[first.lastindex - 1] if first is not None and first.lastindex else UNKNOWN

@@ -1,0 +1,249 @@
+"""Finding log files: what processes hold open for writing, and what the globs name."""
+
+import fnmatch
+import glob
+import os
+import re
+import stat
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from logs.following.own_processes import Ours
+from logs.following.source_names import base_path
+from logs.parsing.text import looks_like_text
+
+_LOG_NAME: Final = re.compile(
+    r"(?:^|[._\-])(?:log|logs|out|err|stdout|stderr|trace|messages|syslog|console|nohup|output|debug)(?:[._\-]|$|\d)|\.(?:log|jsonl|ndjson|txt|out|err)(?:[.\-]\d[\w.\-]*)?$|log$",
+    re.IGNORECASE,
+)
+_NO_LOG: Final = re.compile(
+    r"(?:/core(?:\.\d+)?|\.(?:db|sqlite\d?|db3|duckdb|wal|shm|lock|lck|pid|sock|swp|swo|tmp|part|crdownload|parquet|arrow|feather|npy|npz|pt|pth|bin|gguf|safetensors|pyc|so|png|jpe?g|gif|mp4|mkv|zip|gz|zst|xz|bz2|7z|tar"
+    r"|ipynb|pickle|pkl|cache|idx|pack|journal|ldb|sst|history|csv|tsv|html?|py|js|css|md|toml|ya?ml)|-wal|-journal|-shm|_history|~)$",
+    re.IGNORECASE,
+)
+_SKIP: Final = ("/dev/", "/proc/", "/sys/", "/run/lock/", "/memfd:")
+_BROWSER: Final = re.compile(
+    r"(?:google-)?chrom|brave|msedge|firefox|opera|vivaldi|Web Content|Isolated Web|Socket Process", re.IGNORECASE
+)
+"""Programs whose profiles are full of files that look like logs, and are none that a person reads."""
+_INTERPRETER: Final = re.compile(
+    r"python[\d.]*|pypy[\d.]*|node|ruby|perl|java|bash|sh|dash|zsh|php[\d.]*|Rscript|deno|bun|uv"
+)
+_STORE_FILE: Final = re.compile(r"(?:\d{6,}\.log|LOG(?:\.old.*)?)$")
+_APPEND: Final = os.O_APPEND
+_SNIFF: Final = 1024
+
+
+@dataclass(slots=True)
+class Found:
+    """A log file that is there now. `found_by`: `open`, `glob` or `service`; `pids` write it; `source` is its name, empty if that is to be found."""
+
+    path: str
+    dev: int
+    inode: int
+    found_by: str
+    name: str = ""
+    pids: list[int] = field(default_factory=list)
+    source: str = ""
+
+
+class Discovery:
+    """Looks through `/proc/*/fd` and the globs.
+
+    Args:
+        excluded: patterns of paths that are not read; the watch's own directory among them.
+        own_pids: processes of the watch itself.
+        proc: where the kernel's process files are.
+        named: path and source of files that are followed in any case.
+        written_by: who writes such a file.
+    """
+
+    def __init__(
+        self,
+        *,
+        globs: Iterable[str],
+        excluded: Iterable[str],
+        own_pids: Callable[[], set[int]],
+        discover: bool,
+        proc: str = "/proc",
+        named: Iterable[tuple[str, str]] = (),
+        written_by: Callable[[str], Sequence[int] | None] = lambda _path: None,
+    ) -> None:
+        self._with_source = dict(named)
+        self._written_by = written_by
+        self._globs = [os.path.expanduser(pattern) for pattern in globs]
+        self._excluded = [os.path.expanduser(pattern) for pattern in excluded]
+        self._own_pids = own_pids
+        self._discover = discover
+        self._proc = proc
+        self._verdicts: dict[tuple[int, int, str], bool] = {}
+        self._ours = Ours(proc)
+        self._uid = os.geteuid()
+
+    def scan(self) -> dict[tuple[int, int], Found]:
+        """What is there now, by (device, inode): a file with two names is one."""
+        found: dict[tuple[int, int], Found] = {}
+        for path, source in self._with_source.items():
+            self._with_name(path, source, found)
+        if self._discover:
+            pids = self._pids()
+            self._ours.look(pids, self._own_pids() | {os.getpid()})
+            for pid in pids:
+                if pid not in self._ours.pids:
+                    self._open_files(pid, found)
+        for pattern in self._globs:
+            for path in sorted(glob.iglob(pattern, recursive=True)):
+                self._named(path, found)
+        if len(self._verdicts) > 50_000:
+            self._verdicts.clear()
+        return found
+
+    def excludes(self, path: str) -> bool:
+        """Whether the settings forbid to read `path`."""
+        return base_path(path) not in self._with_source and any(
+            fnmatch.fnmatchcase(path, pattern) or path.startswith(pattern.rstrip("/") + "/")
+            for pattern in self._excluded
+        )
+
+    def _pids(self) -> list[int]:
+        try:
+            return [int(name) for name in os.listdir(self._proc) if name.isdecimal()]
+        except OSError:
+            return []
+
+    def _open_files(self, pid: int, found: dict[tuple[int, int], Found]) -> None:
+        folder = f"{self._proc}/{pid}/fd"
+        try:
+            if self._uid and os.stat(folder).st_uid != self._uid:
+                return
+            names = os.listdir(folder)
+        except OSError:  # it ended, or it is another user's
+            return
+        for name in names:
+            try:
+                path = os.readlink(f"{folder}/{name}")
+                if path[0] != "/" or path.startswith(_SKIP) or _NO_LOG.search(path) or path.endswith(" (deleted)"):
+                    continue
+                self._consider(pid, name, path, found)
+            except OSError:
+                continue
+
+    def _consider(self, pid: int, fd: str, path: str, found: dict[tuple[int, int], Found]) -> None:
+        status = os.stat(f"{self._proc}/{pid}/fd/{fd}")
+        if not stat.S_ISREG(status.st_mode):
+            return
+        with open(f"{self._proc}/{pid}/fdinfo/{fd}", "rb") as info:
+            flags = _flags(info.read(256))
+        if flags & os.O_ACCMODE == os.O_RDONLY:
+            return
+        key = (status.st_dev, status.st_ino)
+        if key in self._ours.files:
+            return
+        known = found.get(key)
+        if known is not None:
+            if pid not in known.pids:
+                known.pids.append(pid)
+            return
+        output = fd in {"1", "2"}
+        if not output and _of_a_store(path):
+            return
+        if self._is_log(path, key, status.st_size, strong=bool(flags & _APPEND) or output):
+            name = _name_of(self._proc, pid)
+            if output or not _BROWSER.match(name) or "debug" in path:
+                found[key] = Found(path, *key, "open", name, [pid])
+
+    def _is_log(self, path: str, key: tuple[int, int], size: int, *, strong: bool) -> bool:
+        verdict = self._verdicts.get((*key, path))
+        if verdict is not None:
+            return verdict
+        named = _LOG_NAME.search(os.path.basename(path)) is not None
+        if not (named or strong) or self.excludes(path):
+            verdict = False
+        elif size == 0:
+            return named
+        else:
+            verdict = _sniff(path, key)
+        self._verdicts[(*key, path)] = verdict
+        return verdict
+
+    def _with_name(self, path: str, source: str, found: dict[tuple[int, int], Found]) -> None:
+        try:
+            status = os.stat(path)
+        except OSError:  # nothing was written yet
+            return
+        if stat.S_ISREG(status.st_mode):
+            key = (status.st_dev, status.st_ino)
+            found[key] = Found(path, *key, "service", source, list(self._written_by(path) or ()), source)
+
+    def _named(self, path: str, found: dict[tuple[int, int], Found]) -> None:
+        path = os.path.realpath(path)
+        try:
+            status = os.stat(path)
+        except OSError:
+            return
+        key = (status.st_dev, status.st_ino)
+        if (
+            key in found
+            or not stat.S_ISREG(status.st_mode)
+            or self.excludes(path)
+            or path.endswith((".gz", ".zst", ".xz", ".bz2", ".zip"))
+        ):
+            return
+        verdict = self._verdicts.get((*key, path))
+        if verdict is None:
+            try:
+                verdict = status.st_size == 0 or _sniff(path, key)
+            except OSError:
+                verdict = False
+            if status.st_size:
+                self._verdicts[(*key, path)] = verdict
+        if verdict:
+            found[key] = Found(path, *key, "glob")
+
+
+def _flags(info: bytes) -> int:
+    for line in info.splitlines():
+        if line.startswith(b"flags:"):
+            return int(line.split()[1], 8)
+    return 0
+
+
+def _name_of(proc: str, pid: int) -> str:
+    """What a person calls the process: its program, or what an interpreter runs."""
+    with open(f"{proc}/{pid}/comm", "rb") as comm:
+        name = comm.read().decode("utf-8", "replace").strip()
+    if _INTERPRETER.fullmatch(name) is None:
+        return name
+    with open(f"{proc}/{pid}/cmdline", "rb") as command:
+        words = command.read(4096).decode("utf-8", "replace").split("\0")[1:]
+    for number, word in enumerate(words):
+        if word in {"-m", "-jar"} and number + 1 < len(words):
+            return os.path.splitext(os.path.basename(words[number + 1]))[0] or name
+        if word in {"-c", "-e"}:
+            break
+        if word and not word.startswith("-"):
+            return os.path.splitext(os.path.basename(word))[0] or name
+    return name
+
+
+def _of_a_store(path: str) -> bool:
+    """Whether it is the write-ahead log or the notes of a LevelDB or RocksDB store: the former is no text, the notes of a LevelDB tell a person nothing."""
+    folder, name = os.path.split(path)
+    if _STORE_FILE.match(name) is None or not os.path.exists(f"{folder}/CURRENT"):
+        return False
+    return name[0].isdigit() or not any(other.startswith("OPTIONS-") for other in os.listdir(folder))
+
+
+def _sniff(path: str, key: tuple[int, int]) -> bool:
+    """Whether the path still leads to that file, and its first bytes are text."""
+    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+    try:
+        status = os.fstat(fd)
+        return (
+            (status.st_dev, status.st_ino) == key
+            and stat.S_ISREG(status.st_mode)
+            and looks_like_text(os.pread(fd, _SNIFF, 0))
+        )
+    finally:
+        os.close(fd)

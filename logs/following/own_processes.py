@@ -1,0 +1,102 @@
+"""Which processes are the watch itself, and which only keep what it prints: to follow their files would feed it with its own words."""
+
+import os
+import re
+from collections.abc import Iterable
+from typing import Final
+
+_COMMAND: Final = re.compile(
+    rb"(?:^|/)watchkeeper\0|\0-m\0(?:monitor|logs\.worker|ai\.worker[\w.]*)\0|/monitor/services/shim/run\.py\0"
+)
+_PRINTS_RECORDS: Final = re.compile(rb"\0logs\0")
+_LOOKS: Final = 3
+"""A process may become another program soon after its birth: how many times one is looked at."""
+
+
+class Ours:
+    """Knows the watch's processes by their command lines.
+
+    Args:
+        proc: where the kernel's process files are.
+    """
+
+    def __init__(self, proc: str = "/proc") -> None:
+        self._proc = proc
+        self._looks: dict[int, int] = {}
+        self._printing: dict[int, bool] = {}
+        """Process of the watch → whether it prints records (`watchkeeper logs tail`)."""
+        self.pids: set[int] = set()
+        """All processes whose files are not followed."""
+        self.files: set[tuple[int, int]] = set()
+        """Files (device, inode) into which records are printed."""
+
+    def look(self, pids: Iterable[int], own: set[int]) -> None:
+        """Look at all processes that there are now; `own` are known to be the watch's."""
+        there = set(pids)
+        self._looks = {pid: looks for pid, looks in self._looks.items() if pid in there}
+        self._printing = {pid: prints for pid, prints in self._printing.items() if pid in there}
+        for pid in there:
+            looks = self._looks.get(pid, 0)
+            if looks < _LOOKS:
+                self._looks[pid] = looks + 1
+                command = self._command(pid)
+                if _COMMAND.search(command):
+                    self._printing[pid] = _PRINTS_RECORDS.search(command) is not None
+                else:
+                    self._printing.pop(pid, None)
+        self.pids = own | set(self._printing)
+        self.files = set()
+        pipes: set[str] = set()
+        for pid in [pid for pid, prints in self._printing.items() if prints]:
+            for fd in ("1", "2"):
+                target = self._target(pid, fd)
+                if target.startswith("pipe:"):
+                    pipes.add(target)
+                elif target.startswith("/dev/pts/"):
+                    self.pids.update(self._recorders(pid))
+                elif target.startswith("/") and not target.startswith("/dev/"):
+                    self._add_file(pid, fd)
+        if pipes:
+            self.pids.update(pid for pid in there if self._target(pid, "0") in pipes)
+
+    def _add_file(self, pid: int, fd: str) -> None:
+        try:
+            status = os.stat(f"{self._proc}/{pid}/fd/{fd}")
+        except OSError:  # it ended
+            return
+        self.files.add((status.st_dev, status.st_ino))
+
+    def _recorders(self, pid: int) -> set[int]:
+        """The ancestors that hold the other side of a terminal: `script`, a terminal that keeps its output."""
+        found = set()
+        for _ in range(64):
+            pid = self._parent(pid)
+            if pid <= 1:
+                break
+            try:
+                fds = os.listdir(f"{self._proc}/{pid}/fd")
+            except OSError:  # another user's
+                continue
+            if any(self._target(pid, fd) in {"/dev/ptmx", "/dev/pts/ptmx"} for fd in fds):
+                found.add(pid)
+        return found
+
+    def _parent(self, pid: int) -> int:
+        try:
+            with open(f"{self._proc}/{pid}/stat", "rb") as stat:
+                return int(stat.read().rpartition(b")")[2].split()[1])
+        except (OSError, ValueError, IndexError):
+            return 0
+
+    def _command(self, pid: int) -> bytes:
+        try:
+            with open(f"{self._proc}/{pid}/cmdline", "rb") as command:
+                return command.read(4096)
+        except OSError:
+            return b""
+
+    def _target(self, pid: int, fd: str) -> str:
+        try:
+            return os.readlink(f"{self._proc}/{pid}/fd/{fd}")
+        except OSError:
+            return ""

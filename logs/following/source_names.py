@@ -1,0 +1,114 @@
+"""Short names of sources: what a person would call the file."""
+
+import os
+import re
+from typing import Final
+
+_ROTATED: Final = re.compile(r"(?:[.\-_](?:\d{1,4}|\d{8}(?:[-_]?\d{4,6})?|\d{4}-\d\d-\d\d(?:[_T\-][\d\-:.]+)?))+$")
+_SUFFIX: Final = re.compile(r"\.(?:log|txt|out|err|jsonl|ndjson|json)$", re.IGNORECASE)
+_RANDOM: Final = re.compile(
+    r"(?=[^/]*\d)[0-9a-f]{8,}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|tmp[\w\-]{6,10}|\d{5,}|(?=\w*\d[a-z]+\d+[a-z]+\d)\w{16,}",
+    re.IGNORECASE,
+)
+"""What a program made up: hashes, UUIDs, names of temporary files."""
+_RANDOM_END: Final = re.compile(
+    r"[._\-](?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|(?=[^/]*\d)[0-9a-f]{8,}|tmp[\w\-]{6,10}|\d{5,})$",
+    re.IGNORECASE,
+)
+_ANYWHERE: Final = frozenset(
+    {"tmp", "var", "log", "logs", "home", "root", "run", "data", "mnt", "opt", "srv", "usr", "out", "output"}
+)
+"""Folders whose names say nothing about the program."""
+_VAGUE: Final = frozenset(
+    {
+        "log",
+        "logs",
+        "out",
+        "err",
+        "output",
+        "stdout",
+        "stderr",
+        "nohup",
+        "error",
+        "access",
+        "debug",
+        "console",
+        "messages",
+        "0",
+        "1",
+        "main",
+        "current",
+        "trace",
+    }
+)
+
+
+def base_path(path: str) -> str:
+    """The path that the file has when it is written to: without the numbers that rotation adds, behind the suffix (`app.log.1`) or before it (`app-2026-03-01.log`)."""
+    folder, name = os.path.split(path)
+    suffix = _SUFFIX.search(name)
+    stem, end = (name[: suffix.start()], suffix.group()) if suffix else (name, "")
+    base = _ROTATED.sub("", stem)
+    base = base and base + end
+    return os.path.join(folder, base or name)  # noqa: PTH118 - texts, not files
+
+
+class SourceNames:
+    """Gives each path a short name of its own, the same for its rotated forms."""
+
+    def __init__(self) -> None:
+        self._by_path: dict[str, str] = {}
+        self._taken: dict[str, str] = {}
+
+    def remember(self, path: str, source: str) -> None:
+        """The path has this name already (from the store)."""
+        base = _key(path)
+        self._by_path.setdefault(base, source)
+        self._taken.setdefault(source, base)
+
+    def name(self, path: str, process: str = "", wanted: str = "") -> str:
+        """The name for `path`; `process` wrote it, for files whose own name says nothing; `wanted` is its name if no other file has it."""
+        base = _key(path)
+        known = self._by_path.get(base)
+        if known is not None:
+            return known
+        for candidate in [wanted, f"service/{wanted}", base] if wanted else _candidates(base, process):
+            if self._taken.get(candidate, base) == base:
+                self._by_path[base], self._taken[candidate] = candidate, base
+                return candidate
+        self._by_path[base] = base
+        return base
+
+
+def _key(path: str) -> str:
+    return _SUFFIX.sub("", base_path(path))
+
+
+def _candidates(base: str, process: str) -> list[str]:
+    """From the shortest that a person recognises to the whole path."""
+    parts = [_clean(part) for part in base.split("/") if part]
+    stem = parts[-1] if parts else "log"
+    plain = _RANDOM_END.sub("", stem)
+    longer = ["/".join(parts[-number:]) for number in range(2, len(parts) + 1)]
+    if stem.lower() not in _VAGUE and plain.lower() not in _VAGUE and not _RANDOM.fullmatch(stem):
+        shorter = [plain] if plain == stem else [plain, stem[: len(plain) + 5]]
+        return [*shorter, stem, *longer, base]
+    plain_stem = plain if plain.lower() in _VAGUE or not _RANDOM.fullmatch(stem) else _short(stem)
+    folders = parts[:-1]
+    speaking = [folder for folder in folders if not _RANDOM.fullmatch(folder) and folder.lower() not in _ANYWHERE]
+    random = "/".join(_short(folder) for folder in folders if _RANDOM.fullmatch(folder))
+    owner = _clean(process)
+    near = [f"{folders[-1]}/{plain_stem}"] if folders and folders[-1] in speaking else []
+    owned = [f"{owner}/{plain_stem}", f"{owner}/{random or _short(stem)}/{plain_stem}"] if owner else []
+    by_folder = [f"{speaking[-1]}/{plain_stem}", f"{speaking[-1]}/{random}/{plain_stem}"] if speaking and random else []
+    return [*near, *owned, *by_folder, *longer, base]
+
+
+def _short(part: str) -> str:
+    """The beginning of a random name, as people write it."""
+    return part[:4] if _RANDOM.fullmatch(part) else part
+
+
+def _clean(part: str) -> str:
+    """No commas or stars in a name: filters list names with commas and match with stars."""
+    return re.sub(r"[,*\x00-\x1f\x7f]", "_", part)

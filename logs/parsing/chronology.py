@@ -1,0 +1,182 @@
+"""What a whole file says about its times, and no line of it does: how often midnight or New Year passed, whether its clock was UTC, which of the two
+hours it was when clocks were put back.
+"""
+
+import re
+import sys
+import time
+from bisect import bisect_right
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import Final, Literal
+
+import msgspec
+
+from logs.core.moments import ZONES
+from logs.core.timestamps import DAY, SECOND
+from logs.parsing.rows import Rows
+
+HOUR: Final = 3600 * SECOND
+_BACK: Final = {"day": 2 * HOUR, "year": 100 * DAY}
+"""So far back a time goes only where midnight, or New Year, has passed; less is disorder."""
+_MOST: Final = {"day": 3660, "year": 30}
+_FRESH: Final = 90 * SECOND
+_ZONED = re.compile(r"\d:\d\d(?::\d\d)?(?:[.,:]\d+)?\s?(?:Z|[+-]\d\d|(?:" + "|".join(ZONES) + r")\b)|\b1\d{9}")
+
+
+class Chronology(msgspec.Struct, frozen=True):
+    """Puts right the times of a file's records, in whatever order they are read.
+
+    Args:
+        unit: what its times lack; empty where they say everything.
+        rolls: the offsets of the records before which midnight, or New Year, had passed; ascending.
+        utc: whether times without a zone are UTC, not local ones.
+        last: the time of its last record, as it is read by itself, µs.
+        end: how far the file was looked through; what stands behind is of today and stays as it is.
+    """
+
+    unit: Literal["", "day", "year"] = ""
+    rolls: tuple[int, ...] = ()
+    utc: bool = False
+    last: int = 0
+    end: int = sys.maxsize
+
+    def apply(self, rows: Rows) -> None:
+        """Put right the times of these records."""
+        for number, (ts, origin, pos) in enumerate(zip(rows.ts, rows.ts_from, rows.pos, strict=True)):
+            if pos >= self.end:
+                break
+            if origin == "previous" and number:
+                rows.ts[number] = rows.ts[number - 1]
+            elif origin == "line":
+                rows.ts[number] = self._right(ts, rows.prefix[number], pos)
+
+    def _right(self, ts: int, prefix: str, pos: int) -> int:
+        if self.unit:
+            ts = _earlier(ts, self.unit, len(self.rolls) - bisect_right(self.rolls, pos), self.last)
+        if self.utc and _ZONED.search(prefix) is None:
+            ts += local_offset(ts)
+        return ts
+
+
+def first_of_two(ts: int, prefix: str, previous: int | None) -> int:
+    """Of a local time that there were two of, as clocks were put back: the one that goes on with the record before, else the first."""
+    earlier = ts - HOUR
+    if not _twice(ts) or _ZONED.search(prefix) is not None:
+        return ts
+    return earlier if previous is None or earlier >= previous - 2 * 60 * SECOND else ts
+
+
+def put_back(rows: Rows, previous: int | None) -> None:
+    """`first_of_two` for all records, where any may need it."""
+    if not rows.ts or not any(_folds(year) for year in {_year(min(rows.ts)), _year(max(rows.ts))}):
+        return
+    for number, (ts, origin) in enumerate(zip(rows.ts, rows.ts_from, strict=True)):
+        if origin == "line":
+            rows.ts[number] = first_of_two(ts, rows.prefix[number], previous)
+        elif origin == "previous" and previous is not None:
+            rows.ts[number] = previous
+        previous = rows.ts[number]
+
+
+def may_be_twice(first: int, last: int) -> bool:
+    """Whether clocks were put back between two times."""
+    return any(
+        first <= begin + HOUR and begin <= last for year in {_year(first), _year(last)} for begin in _folds(year)
+    )
+
+
+class Stamps:
+    """The times of a file's records in their order, as they are read by themselves; collects where they go back.
+
+    Args:
+        unit: what they lack; empty where they say everything.
+    """
+
+    def __init__(self, unit: Literal["", "day", "year"]) -> None:
+        self._unit: Literal["", "day", "year"] = unit
+        self._rolls: list[int] = []
+        self._place: int | None = None
+        self._last: int | None = None
+
+    def add(self, rows: Rows) -> None:
+        """Look at the records that follow."""
+        for ts, origin, pos in zip(rows.ts, rows.ts_from, rows.pos, strict=True):
+            if origin != "line":
+                continue
+            self._last = ts
+            if self._unit:
+                place = _place(ts, self._unit)
+                if self._place is not None and place < self._place - _BACK[self._unit]:
+                    self._rolls.append(pos)
+                self._place = place
+
+    def chronology(self, written: int, end: int = sys.maxsize, *, zones: bool = True) -> Chronology | None:
+        """What they say of a file that was last written at `written` (µs); None where there is nothing to put right.
+
+        Args:
+            written: see above.
+            end: how far the file was looked through.
+            zones: whether its clock may be UTC.
+        """
+        if self._last is None:
+            return None
+        rolls = tuple(self._rolls)
+        if len(rolls) > _MOST[self._unit or "day"]:
+            rolls = ()  # lines of several sources, not in order
+        utc = zones and in_utc(self._last, written)
+        return Chronology(self._unit if rolls else "", rolls, utc, self._last, end) if rolls or utc else None
+
+
+def in_utc(last: int, written: int) -> bool:
+    """Whether the last time of a file, read as a local one, can only be UTC: then, and only then, it is when the file was written."""
+    offset = local_offset(last)
+    return abs(offset) >= HOUR // 4 and abs(last + offset - written) <= _FRESH and abs(last - written) > HOUR // 6
+
+
+def local_offset(ts: int) -> int:
+    """How far local clocks are ahead of UTC at a time, µs."""
+    return time.localtime(ts // SECOND).tm_gmtoff * SECOND
+
+
+def _place(ts: int, unit: str) -> int:
+    """Where in its day, or its year, a time lies, µs."""
+    local = time.localtime(ts // SECOND)
+    clock = (local.tm_hour * 60 + local.tm_min) * 60 + local.tm_sec
+    return (clock + (local.tm_yday * 86_400 if unit == "year" else 0)) * SECOND
+
+
+def _earlier(ts: int, unit: str, count: int, last: int) -> int:
+    """The same clock (and day) `count` days (or years) before those of `last`."""
+    moment, end = (datetime.fromtimestamp(value / SECOND).astimezone() for value in (ts, last))
+    if unit == "day":
+        there = (end - timedelta(days=count)).timetuple()[:3]
+    else:
+        there = (end.year - count, moment.month, moment.day)
+    noon = (12, 0, 0, 0, 0, -1)
+    step = time.mktime((*moment.timetuple()[:3], *noon)) - time.mktime((there[0], there[1], there[2], *noon))
+    return ts - round(step) * SECOND
+
+
+def _twice(ts: int) -> bool:
+    return any(begin <= ts < begin + HOUR for begin in _folds(_year(ts)))
+
+
+def _year(ts: int) -> int:
+    return datetime.fromtimestamp(ts / SECOND, UTC).year
+
+
+@lru_cache(maxsize=64)
+def _folds_in(year: int, zone: tuple[str, str]) -> tuple[int, ...]:  # noqa: ARG001 - the zone is part of the key
+    """When an hour begins for the second time in a year, µs."""
+    begin = int(datetime(year, 1, 1, tzinfo=UTC).timestamp())
+    offsets = [time.localtime(begin + hour * 3600).tm_gmtoff for hour in range(-1, 8785)]
+    return tuple(
+        (begin + (number - 1) * 3600) * SECOND
+        for number in range(1, len(offsets))
+        if offsets[number] == offsets[number - 1] - 3600
+    )
+
+
+def _folds(year: int) -> tuple[int, ...]:
+    return _folds_in(year, time.tzname)

@@ -1,0 +1,122 @@
+"""The known log formats, and how one is chosen for a file."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from logs.core.errors import LogsError
+from logs.core.format_spec import FormatSpec
+from logs.core.timestamps import TimeReader
+from logs.parsing.formats.base import Format, Header, LineColumns, RegexFormat
+from logs.parsing.formats.blocks import block_formats, labelling_formats, wrapping_formats
+from logs.parsing.formats.servers import server_formats
+from logs.parsing.formats.structured import structured_formats
+from logs.parsing.formats.text import CANDIDATE, text_formats
+from logs.parsing.formats.user import UserFormat
+
+__all__ = ["ANY", "PLAIN", "Detection", "Format", "Header", "LineColumns", "RegexFormat", "Registry"]
+
+PLAIN = "plain"
+"""The name of what no format recognises."""
+_SAMPLE = 100
+ANY = frozenset({"generic", "time", "level"})
+"""Formats that take any time or level."""
+
+
+class Registry:
+    """All formats, in the order in which they are asked. One is made for a parser; it holds no state of a file.
+
+    Args:
+        own: formats that people described; a file is read by one of them only where it is named for it.
+    """
+
+    def __init__(self, own: Iterable[FormatSpec] = ()) -> None:
+        self._own = {spec.name: UserFormat(spec) for spec in own}
+        self._formats: list[Format] = [
+            *structured_formats(), *wrapping_formats(), *block_formats(), *server_formats(), *text_formats(), *labelling_formats(),
+        ]  # fmt: skip
+        self._by_start: dict[str, list[tuple[int, Format]]] = {}
+
+    def names(self) -> list[str]:
+        """The names that can be forced."""
+        return sorted({fmt.name for fmt in self._formats} | {PLAIN, *self._own})
+
+    def named(self, name: str) -> list[Format]:
+        """The formats called `name`; none for `plain`.
+
+        Raises:
+            LogsError: there is no such format.
+        """
+        if name in self._own:
+            return [self._own[name]]
+        found = [fmt for fmt in self._formats if fmt.name == name]
+        if not found and name != PLAIN:
+            raise LogsError(f"there is no log format {name!r}", hint=f"Known: {', '.join(self.names())}.")
+        return found
+
+    def at(self, place: int) -> Format | None:
+        """The format in this place of the registry; None where there is none."""
+        return self._formats[place] if 0 <= place < len(self._formats) else None
+
+    def place(self, wanted: Format | None) -> int:
+        """Where one of these formats stands; -1 for none."""
+        return next((number for number, fmt in enumerate(self._formats) if fmt is wanted), -1)
+
+    def first(self, line: str, times: TimeReader, *, but: Format | None = None) -> tuple[Format, Header] | None:
+        """The first format that reads `line`, and what it read."""
+        if CANDIDATE.match(line) is None:
+            return None
+        for _, fmt in self._starting(line[0]):
+            if fmt is not but:
+                header = fmt.read(line, times)
+                if header is not None:
+                    return fmt, header
+        return None
+
+    def _starting(self, first: str) -> list[tuple[int, Format]]:
+        """The formats, with their places, of which a line may be that begins with this character."""
+        found = self._by_start.get(first)
+        if found is None:
+            found = [
+                (place, fmt) for place, fmt in enumerate(self._formats) if fmt.starts is None or first in fmt.starts
+            ]
+            if len(self._by_start) < 256:
+                self._by_start[first] = found
+        return found
+
+    def detection(self) -> "Detection":
+        """Finds the format of a file."""
+        return Detection(self)
+
+    def reading(self, line: str, times: TimeReader) -> list[int]:
+        """The places of all formats that read `line`."""
+        if not line or CANDIDATE.match(line) is None:
+            return []
+        return [place for place, fmt in self._starting(line[0]) if fmt.read(line, times) is not None]
+
+
+class Detection:
+    """Which format the first lines of a file are of, as more and more of them are seen."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self._counts: Counter[int] = Counter()
+        self._lines = 0
+
+    @property
+    def wants(self) -> int:
+        """How many more lines would help."""
+        return _SAMPLE - self._lines
+
+    def add(self, lines: Sequence[str], times: TimeReader) -> None:
+        """Look at these lines, or as many of them as help."""
+        for line in [line for line in lines if line.strip()][: self.wants]:
+            self._counts.update(self._registry.reading(line, times))
+            self._lines += 1
+
+    def best(self) -> Format | None:
+        """The format that reads most lines; earlier ones win a tie, and one that knows what it reads wins over those that take any time or level, if it
+        reads at least a fifth. None: plain text.
+        """
+        fits = [(count, -place, fmt) for place, count in self._counts.items() if (fmt := self._registry.at(place))]
+        knowing = [fit for fit in fits if fit[2].name not in ANY and fit[0] * 5 >= self._lines]
+        return max(knowing or fits, key=lambda fit: fit[:2])[2] if fits else None

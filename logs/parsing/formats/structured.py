@@ -1,0 +1,293 @@
+"""Structured formats: JSON lines of many dialects, Docker's JSON, the journal's export, logfmt."""
+
+import re
+from typing import Any, Final
+
+import msgspec
+
+from logs.core import levels
+from logs.core.timestamps import ISO, TimeReader, epoch_us
+from logs.parsing.formats.base import Format, Header, pid_number
+
+_TIME_KEYS: Final = (
+    "ts", "time", "timestamp", "@timestamp", "datetime", "date", "t", "@t", "asctime", "eventTime", "event_time", "Timestamp", "TimeStamp", "Time", "_time",
+    "created", "EdgeStartTimestamp", "_SOURCE_REALTIME_TIMESTAMP", "__REALTIME_TIMESTAMP", "timeUnixNano", "time_unix_nano", "observedTimeUnixNano",
+    "date_time", "log_time", "logged_at", "timestamp_ms", "receiveTimestamp", "StartTime", "start_time", "instant",
+)  # fmt: skip
+_LEVEL_KEYS: Final = (
+    "level", "lvl", "severity", "levelname", "level_name", "log.level", "loglevel", "log_level", "Level", "LogLevel", "logLevel", "@l", "@level", "LEVEL", "Severity",
+    "SeverityText", "severityText", "severity_text", "SeverityNumber", "severityNumber", "severity_number", "s", "PRIORITY", "priority", "levelno", "level_number",
+    "level_value",
+)  # fmt: skip
+_OTEL: Final = frozenset({"SeverityNumber", "severityNumber", "severity_number"})
+_STATUS_KEYS: Final = (
+    "EdgeResponseStatus",
+    "status",
+    "status_code",
+    "statusCode",
+    "response_code",
+    "http_status",
+    "http.response.status_code",
+)
+_MESSAGE_KEYS: Final = (
+    "msg", "message", "event", "Message", "MESSAGE", "@m", "@message", "body", "Body", "text", "log", "short_message", "textPayload", "@mt", "description",
+)  # fmt: skip
+_LOGGER_KEYS: Final = (
+    "logger", "name", "logger_name", "loggerName", "log.logger", "module", "@module", "component", "c", "Category", "SourceContext", "target", "channel",
+    "SYSLOG_IDENTIFIER", "_COMM", "app", "service",
+)  # fmt: skip
+_PID_KEYS: Final = ("pid", "process", "process_id", "processId", "_PID", "_pid", "SYSLOG_PID", "process.pid")
+_NESTED: Final = ("record", "@fields", "fields", "log", "jsonPayload")
+_decoder = msgspec.json.Decoder()
+_encode = msgspec.json.Encoder().encode
+_COMPOSE = re.compile(r"[\w.\-]+ +\| ")
+_PAIR = re.compile(r"""([A-Za-z_@][\w.@/\-]*)=(?:"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)'(?=\s|$)|([^\s"]*))(?=\s|$)""")
+_TIME_AHEAD = re.compile(rf"(?P<ts>{ISO}) +(?=[A-Za-z_@][\w.@/\-]*=)")
+_PLAIN_PID = re.compile(r"\d{1,8}$")
+
+
+def structured_formats() -> list[Format]:
+    """Docker before JSON, JSON before logfmt."""
+    return [DockerFormat(), JsonFormat(), LogfmtFormat()]
+
+
+class JsonFormat:
+    """One JSON object a line, whatever its keys are called."""
+
+    name = "json"
+    starts = None
+    dated = True
+    wraps = False
+    follows = None
+
+    def read(self, line: str, times: TimeReader) -> Header | None:
+        """See `Format.read`. The message is the message field; the whole line is kept beside it."""
+        start = 0
+        if line[:1] != "{":
+            compose = _COMPOSE.match(line)
+            start = compose.end() if compose else len(line) - len(line.lstrip())
+            if line[start : start + 1] != "{":
+                return None
+        record = json_object(line[start:])
+        if record is None:
+            return None
+        return json_header(_otel_record(record) if "resourceLogs" in record else record, line, times)
+
+
+class DockerFormat:
+    """Docker's json-file driver: objects with `log`, `stream` and `time`."""
+
+    name = "docker"
+    starts = "{"
+    dated = True
+    wraps = True
+    follows = None
+
+    def read(self, line: str, times: TimeReader) -> Header | None:
+        """See `Format.read`."""
+        if line[:1] != "{" or '"stream"' not in line or '"log"' not in line:
+            return None
+        record = json_object(line)
+        if record is None or not isinstance(record.get("log"), str) or not isinstance(record.get("time"), str):
+            return None
+        ts = times.any(record["time"])
+        if ts is None:
+            return None
+        text = record["log"]
+        message = text.rstrip("\r\n")
+        fields = {key: value for key, value in record.items() if key not in {"log", "time"}}
+        return Header(
+            ts, levels.in_text(message), None, None, "", message, _encode(fields).decode(),
+            whole=True, lane=str(record.get("stream", "")), partial=not text.endswith("\n"),
+        )  # fmt: skip
+
+
+class LogfmtFormat:
+    """Pairs such as `time=… level=info msg="…" key=value`, also behind a time: Go's slog text (Ollama), Grafana, Heroku and many more."""
+
+    name = "logfmt"
+    starts = None
+    dated = True
+    wraps = False
+    follows = None
+
+    def read(self, line: str, times: TimeReader) -> Header | None:
+        """See `Format.read`."""
+        if "=" not in line[:96]:
+            return None
+        ahead = _TIME_AHEAD.match(line) if line[:1].isdigit() else None
+        begin = ahead.end() if ahead else 0
+        if not (line[begin : begin + 1].isalpha() or line[begin : begin + 1] in {"_", "@"}):
+            return None
+        pairs = _PAIR.findall(line, begin)
+        if len(pairs) < 2 or not line.startswith(pairs[0][0] + "=", begin):
+            return None
+        record: dict[str, Any] = {
+            key: (double.replace('\\"', '"').replace("\\n", "\n") or single or bare)
+            for key, double, single, bare in pairs
+        }
+        if not (
+            record.keys() & {"level", "lvl", "severity"}
+            or (record.keys() & {"msg", "message", "event"} and record.keys() & {"time", "ts", "t", "timestamp"})
+        ):
+            return None
+        header = json_header(record, line, times)
+        return header._replace(ts=times.iso(ahead["ts"])) if ahead and header.ts is None else header
+
+
+def json_object(text: str) -> dict[str, Any] | None:
+    """The JSON object that `text` is, or None."""
+    try:
+        value = _decoder.decode(text)
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _otel_record(line: dict[str, Any]) -> dict[str, Any]:
+    """The log records that the OpenTelemetry collector puts into one line, as one: the first one's names, all messages, the worst severity."""
+    found: list[dict[str, Any]] = []
+    scope: Any = None
+    try:
+        for resource in line["resourceLogs"]:
+            for part in resource["scopeLogs"]:
+                scope = scope or part.get("scope", {}).get("name")
+                found.extend(dict(entry) for entry in part["logRecords"])
+    except (KeyError, TypeError, AttributeError, ValueError):
+        return line
+    if not found:
+        return line
+    worst = max(found, key=lambda entry: _number(entry.get("severityNumber")))
+    texts = [_value(entry.get("body")) for entry in found]
+    timed = next((entry for entry in found if _number(entry.get("timeUnixNano")) > 0), found[0])
+    return {**found[0], **{key: worst[key] for key in ("severityNumber", "severityText") if key in worst}, "logger": scope,
+            "timeUnixNano": timed.get("timeUnixNano"), "body": "\n".join(text for text in texts if text), "resourceLogs": line["resourceLogs"]}  # fmt: skip
+
+
+def _value(body: Any) -> str:
+    """An OpenTelemetry value as text."""
+    if isinstance(body, dict):
+        inner = next(iter(body.values()), "")
+        return inner if isinstance(inner, str) else _encode(inner).decode()
+    return body if isinstance(body, str) else ""
+
+
+def _number(value: Any) -> int:
+    return int(value) if isinstance(value, int | float) or (isinstance(value, str) and value.isdigit()) else 0
+
+
+def json_header(record: dict[str, Any], line: str, times: TimeReader) -> Header:
+    """A record of named values as a header: the well-known names are taken, all others stay as fields."""
+    outer, merged, used = record, record, set[str]()
+    ts = _time(record, times, used)
+    level = _level(record, used)
+    message = _first_text(record, _MESSAGE_KEYS, used)
+    if ts is None or message is None or not level:
+        for name in _NESTED:
+            inner = outer.get(name)
+            if isinstance(inner, dict):
+                ts = ts if ts is not None else _time(inner, times, used)
+                level = level or _level(inner, used)
+                if message is None or name == "record":
+                    message = _first_text(inner, _MESSAGE_KEYS, used) or message
+                merged = {**outer, **inner}
+    logger = None if merged.keys().isdisjoint(_LOGGER_KEYS) else _first_text(merged, _LOGGER_KEYS, used)
+    pid = None
+    for key in () if merged.keys().isdisjoint(_PID_KEYS) else _PID_KEYS:
+        value = merged.get(key)
+        if isinstance(value, dict):
+            value = value.get("pid", value.get("id"))
+        if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+            pid = value
+            used.add(key)
+            break
+        if isinstance(value, str) and _PLAIN_PID.match(value):
+            pid = pid_number(value)
+            used.add(key)
+            break
+    if message is None:
+        return Header(ts, level, logger, pid, "", line, _fields(outer, used))
+    return Header(ts, level, logger, pid, "", message, _fields(outer, used), whole=True)
+
+
+def _fields(record: dict[str, Any], used: set[str]) -> str | None:
+    rest = {key: value for key, value in record.items() if key not in used}
+    return _encode(rest).decode() if rest else None
+
+
+def _first_text(record: dict[str, Any], keys: tuple[str, ...], used: set[str]) -> str | None:
+    for key in keys:
+        value = record.get(key)
+        if isinstance(value, dict) and isinstance(value.get("stringValue"), str):
+            value = value["stringValue"]
+        if isinstance(value, str) and value:
+            used.add(key)
+            return value
+        if isinstance(value, list) and key == "MESSAGE":  # the journal gives bytes that are no text as numbers
+            used.add(key)
+            return bytes(number & 255 for number in value if isinstance(number, int)).decode("utf-8", "replace")
+    return None
+
+
+def _time(record: dict[str, Any], times: TimeReader, used: set[str]) -> int | None:
+    for key in _TIME_KEYS:
+        value = record.get(key)
+        if value is None or isinstance(value, bool):
+            continue
+        if isinstance(value, dict):
+            if "seconds" in value:
+                value = f"{value['seconds']}.{_number(value.get('nanos')):09d}"
+            elif "epochSecond" in value:
+                value = f"{value['epochSecond']}.{_number(value.get('nanoOfSecond')):09d}"
+            else:
+                value = value.get("$date", value.get("timestamp"))
+        ts = None
+        if isinstance(value, str):
+            ts = times.any(value) if value else None
+        elif isinstance(value, int | float):
+            ts = epoch_us(str(value)) if isinstance(value, int) else epoch_us(value)
+        if ts is not None:
+            used.add(key)
+            return ts
+    return None
+
+
+def _level(record: dict[str, Any], used: set[str]) -> int:
+    for key in _LEVEL_KEYS:
+        value = record.get(key)
+        if isinstance(value, dict):
+            value = value.get("name")
+        number = levels.UNKNOWN
+        if isinstance(value, str):
+            if value.isdigit():
+                value = int(value)
+            else:
+                number = levels.of_word(value)
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            number = _numeric_level(key, value, record)
+        if number:
+            used.add(key)
+            return number
+    for key in _STATUS_KEYS:
+        status = record.get(key)
+        if isinstance(status, int) and 100 <= status < 600:
+            return levels.of_status(status)
+    return levels.INFO if "@t" in record and ("@m" in record or "@mt" in record) else levels.UNKNOWN
+
+
+def _numeric_level(key: str, value: float, record: dict[str, Any]) -> int:
+    """The level that a number means, by the company it keeps."""
+    if key in _OTEL:
+        return levels.of_otel(value)
+    if key in {"PRIORITY", "priority"} or "short_message" in record:
+        return levels.of_syslog(int(value))
+    if value < 8:  # Nextcloud counts from 0 (debug) to 4 (fatal); others' small numbers may mean anything
+        return (
+            (levels.DEBUG, levels.INFO, levels.WARN, levels.ERROR, levels.FATAL)[int(value)]
+            if "reqId" in record and 0 <= value < 5
+            else levels.UNKNOWN
+        )
+    node = bool(record.keys() & {"hostname", "v", "pid"}) or value == 60 or isinstance(record.get("time"), int)
+    return levels.of_number(
+        value, bunyan=node and key == "level" and not record.keys() & {"levelname", "levelno", "funcName", "lineno"}
+    )

@@ -1,0 +1,402 @@
+"""From a block of a file to its records."""
+
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+from logs.core import levels
+from logs.core.timestamps import LACKING, TimeReader
+from logs.parsing.assembly import FROM_LINES, PLAIN_HEADER, Block, Builder, ReadState, Undated, segments
+from logs.parsing.charset import UTF8
+from logs.parsing.chronology import Chronology, put_back
+from logs.parsing.formats import ANY, PLAIN, Format, Header, RegexFormat, Registry
+from logs.parsing.formats.user import UserFormat
+from logs.parsing.grouping import Grouper, dies, surely_begins
+from logs.parsing.reader.layout import NAME as LEARNED
+from logs.parsing.reader.layout import LearnedFormat
+from logs.parsing.rows import Rows
+from logs.parsing.shape import Learner, Shape
+from logs.parsing.text import HOLE, last_progress, plain_text, without_codes
+
+__all__ = ["BlockParser", "ReadState", "Undated"]
+_RECENT = 100
+_SILENT = 50
+"""After so many lines without a header, other headers are looked for in them."""
+_CARRIAGE = "\N{SYMBOL FOR CARRIAGE RETURN}"
+"""Shown for a carriage return inside a record."""
+
+
+class BlockParser:
+    """Parses the blocks of one file.
+
+    Each line is read by the file's format first and by all others if that fails, so that its fate depends on no other line; see `Grouper` for
+    the rest. `formats` forces formats: nothing else is tried.
+
+    Args:
+        mask: hides secrets in a text; it must keep a text's number of lines where it can.
+    """
+
+    def __init__(
+        self, registry: Registry, times: TimeReader, mask: Callable[[str], str], formats: Sequence[Format] | None = None
+    ) -> None:
+        self._registry = registry
+        self._times = times
+        self._mask = mask
+        self._forced = formats
+        self.forced_name = None if formats is None else (formats[0].name if formats else PLAIN)
+        self.own_format = formats[0].spec if formats and isinstance(formats[0], UserFormat) else None
+        """The forced format, where a person described it."""
+        self._misses = 0
+        self._recent: list[str] = []
+        self._learner = Learner(registry)
+        # Who describes the headers of a file says with it that all other lines belong to the records before them.
+        self._shape = Shape(headed=self.own_format is not None)
+        self._learned_to = 0
+        self._learned: tuple[LearnedFormat, ...] = ()
+        self._wanting = True
+        self._inside: Format | None = None
+        self.primary: Format | None = formats[0] if formats else None
+        self.settled = formats is not None
+        self.charset = UTF8
+        """Of the file; whoever opens it says it."""
+        self.chronology: Chronology | None = None
+        """What the whole file says about its times, where somebody looked through it; its records must then be parsed in order."""
+
+    @property
+    def format_name(self) -> str | None:
+        """The name of the file's format; None before it is known."""
+        if not self.settled:
+            return None
+        return self.primary.name if self.primary else PLAIN
+
+    def learn(self, data: bytes) -> None:
+        """Choose how the file is read by its first bytes; the choice may change while there were few lines."""
+        self._learned_to = len(data)
+        if self._forced is None:
+            lines = without_codes(plain_text(self.charset.utf8(data))).split("\n")
+            if len(lines) > 1:
+                lines.pop()  # the last one is cut off, or empty
+            self._sample(lines)
+
+    def _sample(self, lines: Sequence[str]) -> None:
+        self._learner.add(lines, self._times)
+        self._use(self._learner.shape(self._times))
+
+    @property
+    def shape(self) -> Shape:
+        """How the file is read."""
+        return self._shape
+
+    def take(self, shape: Shape) -> None:
+        """Read the file in this way."""
+        if self._forced is None and (shape != self._shape or not self.settled):
+            self._use(shape)
+            self._wanting = False
+
+    def _use(self, shape: Shape) -> None:
+        if shape.layouts != self._shape.layouts:
+            self._learned = tuple(LearnedFormat(layout) for layout in shape.layouts)
+        self._shape = shape
+        self.primary = self._learned[0] if shape.learned else self._registry.at(shape.place)
+        self.settled = True
+
+    def prefer(self, name: str) -> None:
+        """Choose the file's format by name, as a checkpoint remembers it, when there is one of this name only, and its lines alone say all about it."""
+        found = [] if name in {PLAIN, LEARNED} else self._registry.named(name)
+        if len(found) == 1 and self._forced is None and not isinstance(found[0], RegexFormat):
+            self._use(Shape(self._registry.place(found[0])))
+            self._wanting = False
+
+    def parse(self, data: bytes, base: int, state: ReadState, undated: Undated) -> Rows:
+        """The records of `data`, whole lines that begin at offset `base` at a record's start.
+
+        `state` moves on. A last line without line end is taken as it is.
+        """
+        if not data:
+            return Rows()
+        original = self._mask(plain_text(self.charset.utf8(data)))
+        original = original.removesuffix("\n")
+        text = self._shown(without_codes(original))
+        if self._forced is None and self._wanting and base >= self._learned_to and self._learner.wants > 0:
+            self._sample(text[:65536].split("\n"))
+        starts = self._starts(data, base)
+        rows = self._by_segment(text, starts, base + len(data), state, undated) if text is original else None
+        if rows is None:
+            rows = self.by_line(text, original, starts, base + len(data), state, undated)
+        if self.chronology is not None:
+            self.chronology.apply(rows)
+        put_back(rows, state.previous_ts)
+        state.line_no += len(starts)
+        if rows.ts and rows.ts_from[-1] in FROM_LINES:
+            state.previous_ts = rows.ts[-1]
+        return rows
+
+    def _shown(self, text: str) -> str:
+        """Each line as a terminal shows it in the end, where it was written over; but a header is never written over."""
+        if "\r" not in text:
+            return text
+        return "\n".join(line if "\r" not in line else self._overwritten(line) for line in text.split("\n"))
+
+    def _overwritten(self, line: str) -> str:
+        first, *rest = line.split("\r")
+        if not first.strip() or self._header(first) is None:
+            return last_progress(line)
+        return _CARRIAGE.join((first, *rest) if len(rest) < 3 else (first, "…", rest[-1]))
+
+    def begins_dated(self, line: bytes) -> bool:
+        """Whether `line` begins a record that has a time of its own, whatever stands before it."""
+        found = self._beginning(self._line_text(line))
+        return found is not None and found.ts is not None
+
+    def cut(self, line: bytes) -> bool:
+        """Whether `line` is a part of one that goes on in another line of its stream."""
+        header = self.primary.read(self._line_text(line), self._times) if self.primary is not None else None
+        return header is not None and header.partial
+
+    @property
+    def lacks(self) -> Literal["", "day", "year"]:
+        """What the times of the file's headers do not say: the day (and so the year), or the year."""
+        primary = self.primary
+        if isinstance(primary, LearnedFormat):
+            return primary.lacks
+        return LACKING.get(primary.time, "") if isinstance(primary, RegexFormat) and primary.time is not None else ""
+
+    @property
+    def blank_first(self) -> bool:
+        """Whether a blank line before a header belongs to its record."""
+        return self._shape.blank_first
+
+    def begins(self, line: bytes) -> bool:
+        """Whether `line` begins a record, whatever stands before it."""
+        return self._beginning(self._line_text(line)) is not None
+
+    def starts_alone(self, line: bytes) -> bool:
+        """Like `begins`; in plain text also a line that could not belong to any record before it."""
+        text = self._line_text(line)
+        return self._beginning(text) is not None or (self.primary is None and surely_begins(text, self._shape.indent))
+
+    def _starts(self, data: bytes, base: int) -> list[int]:
+        """Where the lines begin; behind the hole, where one begins with a hole."""
+        starts = self.charset.starts(data, base)
+        if self.charset is UTF8 and HOLE in data:
+            for number, start in enumerate(starts):
+                if data.startswith(HOLE, start - base):
+                    starts[number] = start + len(data[start - base :]) - len(data[start - base :].lstrip(b"\0"))
+        return starts
+
+    def _line_text(self, line: bytes) -> str:
+        return self._shown(without_codes(plain_text(self.charset.utf8(line))).rstrip("\n"))
+
+    def _beginning(self, line: str) -> Header | None:
+        """The header of a line that surely begins a record."""
+        found = self._header(line)
+        if found is None:
+            return None
+        fmt, header = found
+        primary = self.primary
+        if primary is not None and fmt is not primary and primary.follows is not None and primary.follows.match(line):
+            return None
+        if (self._shape.two_lines and header.ts is None) or (_heads_each(fmt) and not surely_begins(header.message)):
+            return None
+        if fmt.wraps and self._inner(header.message) is None and not surely_begins(header.message):
+            return None
+        return header
+
+    def _inner(self, line: str) -> tuple[Format, Header] | None:
+        """How the line of another program reads, that a format wraps."""
+        last = self._inside
+        header = last.read(line, self._times) if last is not None else None
+        if last is not None and header is not None:
+            return last, header
+        if not line or line[0] in " \t":
+            return None
+        found = self._registry.first(line, self._times, but=last)
+        self._inside = found[0] if found is not None else last
+        return found
+
+    def _by_segment(self, text: str, starts: list[int], end: int, state: ReadState, undated: Undated) -> Rows | None:
+        """Runs of one-line records of the file's format at once, only what lies between them line by line; None when that would not pay."""
+        if not isinstance(self.primary, RegexFormat) or not self.primary.alone:
+            return None
+        columns = self.primary.columns(text, self._times)
+        if columns is None or len(columns.others) * 4 > len(starts):
+            return None
+        block = Block(starts, end, state.line_no, self.primary.name, columns)
+        if not columns.others:
+            return block.rows(0, len(starts))
+        lines = text.split("\n")
+        rows, at = Rows(), 0
+        for first, last in segments(columns.others):
+            rows.extend(block.rows(at, first))
+            previous = rows.ts[-1] if rows.ts and rows.ts_from[-1] in FROM_LINES else state.previous_ts
+            read = ReadState(state.line_no + first, previous)
+            part = "\n".join(lines[first:last])
+            rows.extend(self.by_line(part, part, starts[first:last], block.start(last), read, undated))
+            at = last
+        rows.extend(block.rows(at, len(starts)))
+        return rows
+
+    def _header(self, line: str) -> tuple[Format, Header] | None:  # noqa: PLR0911 - one way of reading a line
+        primary = self.primary
+        if primary is not None:
+            header = primary.read(line, self._times)
+            if header is not None:
+                return primary, header
+        if self._forced is not None:
+            for fmt in self._forced[1:]:
+                header = fmt.read(line, self._times)
+                if header is not None:
+                    return fmt, header
+            return None
+        learned = self._by_learned(line) if self._shape.learned else None
+        if learned is not None:
+            return learned
+        if not line or line[0] in " \t":
+            return self._by_learned(line)
+        found = self._registry.first(line, self._times, but=primary)
+        if not self._shape.learned and (found is None or found[0].name in ANY):
+            found = self._by_learned(line) or found
+        if found is not None and self._shape.headed and not _begins_alone(*found):
+            return None
+        return found
+
+    def _by_learned(self, line: str) -> tuple[Format, Header] | None:
+        """How a line reads by what was learned of the file, beside its main format."""
+        for learned in self._learned:
+            header = learned.read(line, self._times) if learned is not self.primary else None
+            if header is not None:
+                return learned, header
+        return None
+
+    def by_line(  # noqa: PLR0917 - one block and where it stands in its file
+        self, text: str, original: str, starts: list[int], end: int, state: ReadState, undated: Undated
+    ) -> Rows:
+        """The records of `text`, read line by line; `original` has the same lines as they were written, secrets hidden. `state` stays."""
+        lines = text.split("\n")
+        originals = lines if text is original else original.split("\n")
+        dated = bool(self.primary and self.primary.dated)
+        rows = Builder(starts, end, lines, originals, state, undated, self._times, dated=dated)
+        shape, misses = self._shape, 0
+        objects = self.primary is not None and self.primary.name == "json"
+        grouper = Grouper(headed=shape.headed, indent=shape.indent)
+        number, silent = -1, 0
+        while (number := number + 1) < len(lines):
+            line = lines[number]
+            if silent >= _SILENT and (changed := self._changed(lines[number - silent : number])) is not None:
+                self._use(changed)
+                number, silent, shape = number - silent - 1, 0, changed
+                grouper = Grouper(headed=shape.headed, indent=shape.indent)
+                continue
+            found = self._header(line)
+            if shape.two_lines and found is not None and found[1].ts is None and rows.last_header == number - 1:
+                found = None
+            if rows.continues(line, found):
+                grouper.take(line)
+            elif found is not None and found[0].wraps:
+                self._wrapped(number, *found, rows, grouper)
+                misses += found[0] is not self.primary
+            elif (
+                found is not None
+                and _heads_each(found[0])
+                and rows.goes_on(*found)
+                and grouper.goes_on(found[1].message)
+            ):
+                rows.add(found[1])
+                rows.joined(traceback=grouper.traceback)
+            elif found is not None:
+                rows.begin(number, *found, blank=shape.blank_first and _blank(lines, number))
+                grouper.begin(line, headed=True, calm=_calm(found[1]), empty=not found[1].message.strip())
+                misses += found[0] is not self.primary
+            elif (
+                rows.lane is None
+                and "\r" not in originals[number]
+                and not (objects and line[:1] == "{")
+                and grouper.joins(line)
+            ):
+                rows.joined(traceback=grouper.traceback)
+                silent += 1
+                continue
+            elif rows.open or line.strip():
+                rows.begin(number, None, PLAIN_HEADER, blank=_blank(lines, number) and dies(line))
+                grouper.begin(line, headed=False)
+                rows.joined(traceback=grouper.traceback)
+            silent = 0
+        self._reconsider(misses, len(rows.rows), lines)
+        return rows.done()
+
+    def _wrapped(self, number: int, fmt: Format, header: Header, rows: Builder, grouper: Grouper) -> None:
+        """A line of another program in a wrapping: it begins a record or goes on with one, as it would without."""
+        line = header.message
+        if rows.resume(number, header):
+            return
+        if rows.lane == header.lane and rows.partial:
+            rows.join(header)
+            return
+        found = self._inner(line)
+        if found is None and rows.lane == header.lane and grouper.joins(line):
+            rows.join(header)
+            rows.joined(traceback=grouper.traceback)
+            return
+        rows.begin(number, fmt, _unwrapped(header, *found) if found is not None else header)
+        grouper.begin(line, headed=found is not None, calm=found is not None and _calm(found[1]))
+        rows.joined(traceback=grouper.traceback)
+
+    def _changed(self, lines: Sequence[str]) -> Shape | None:
+        """How lines read that had no header for long, where they have headers of another kind; None where they have none."""
+        if self._forced is not None or len(lines) % _SILENT:
+            return None
+        learner = Learner(self._registry)
+        learner.add(lines[-_SILENT:], self._times)
+        shape = learner.shape(self._times)
+        dated = shape.layouts and shape.layouts[0].shape is not None
+        return shape if shape.headed and dated and shape != self._shape else None
+
+    def _foreign(self, fmt: Format) -> bool:
+        """Whether a line's format is none that the file is known to have."""
+        return fmt is not self.primary and fmt not in self._learned
+
+    def _reconsider(self, misses: int, records: int, lines: list[str]) -> None:
+        """Other formats read most of the last lines: the file has changed its format."""
+        if self._forced is None and misses * 2 > records:
+            self._misses += misses
+            self._recent = [*self._recent, *lines[-_RECENT:]][-_RECENT:]
+            if (self._misses >= 20 and len(self._recent) >= 20) or self.primary is None:
+                again = Learner(self._registry)
+                again.add(self._recent, self._times)
+                shape = again.shape(self._times)
+                if shape.layouts or shape.place >= 0:
+                    self._use(shape)
+                self._misses = 0
+        else:
+            self._misses, self._recent = 0, []
+
+
+def _heads_each(fmt: Format) -> bool:
+    return isinstance(fmt, RegexFormat) and fmt.heads_each
+
+
+def _blank(lines: Sequence[str], number: int) -> bool:
+    return number > 0 and not lines[number - 1].strip()
+
+
+def _begins_alone(fmt: Format, header: Header) -> bool:
+    """Whether a line in a format that is not the file's begins a record: it says its time or its level, and is not just any text that looks like it."""
+    return header.ts is not None or bool(header.level) or fmt.follows is not None or fmt.wraps
+
+
+def _calm(header: Header) -> bool:
+    return levels.UNKNOWN < header.level < levels.WARN
+
+
+def _unwrapped(header: Header, fmt: Format, inner: Header) -> Header:
+    """The header of a wrapped line with what the line itself says. A pid in it is one of another name space; a line without a time keeps its text."""
+    level, logger = inner.level or header.level, inner.logger or header.logger
+    if header.ts is None:
+        header = header._replace(ts=inner.ts)
+    if inner.whole:
+        fields = inner.fields if header.fields is None else header.fields
+        return header._replace(level=level, logger=logger, prefix="", message=inner.message, fields=fields, whole=True)
+    if fmt.dated and not header.whole:
+        return header._replace(level=level, logger=logger, prefix=header.prefix + inner.prefix, message=inner.message)
+    if fmt.dated:
+        return header._replace(level=level, logger=logger, message=inner.message)
+    return header._replace(level=level, logger=logger)

@@ -1,0 +1,90 @@
+"""What was learned about a file, and the format that it makes."""
+
+import re
+from functools import partial
+from typing import Final, Literal
+
+import msgspec
+
+from logs.core import levels
+from logs.core.moments import SHAPES, Order
+from logs.core.timestamps import TimeReader
+from logs.parsing.formats.base import Header, LineColumns, RegexFormat, TimeMethod, pid_number
+
+NAME: Final = "learned"
+"""What such a format is called."""
+ISO: Final = "iso"
+"""The shape of times that `TimeReader.iso` reads, faster than a general one."""
+
+
+class Layout(msgspec.Struct, frozen=True):
+    """How the headers of a file are written: `header` is the expression of a `RegexFormat`, `shape` names how its time is written (None: it has none)."""
+
+    header: str
+    shape: str | None
+    order: Order = ""
+    pid: str | None = None
+    """An expression whose group 1 is the pid, for the text of the header."""
+    categories: bool = False
+    """Whether words that are no levels may stand in the level's place: categories of ordinary records."""
+    blanks: bool = False
+    """Whether a repeated time may be left blank."""
+
+
+class LearnedFormat(RegexFormat):
+    """The format of one file, as its own lines say it."""
+
+    def __init__(self, layout: Layout) -> None:
+        super().__init__(NAME, layout.header, time_method(layout), default=default_level(layout), level_of=level_of)
+        self.layout = layout
+        self.pid_in_header = re.compile(layout.pid) if layout.pid is not None else None
+
+    @property
+    def lacks(self) -> Literal["", "day", "year"]:
+        """What its times do not say."""
+        shape = SHAPES.get(self.layout.shape or "")
+        if shape is None or shape.years:
+            return ""
+        return "year" if shape.days else "day"
+
+    def read(self, line: str, times: TimeReader) -> Header | None:
+        """See `Format.read`."""
+        header = super().read(line, times)
+        if header is None or self.pid_in_header is None:
+            return header
+        return header._replace(pid=self.pid_of(header.prefix))
+
+    def columns(self, text: str, times: TimeReader) -> LineColumns | None:
+        """See `RegexFormat.columns`."""
+        columns = super().columns(text, times)
+        if columns is None or self.pid_in_header is None:
+            return columns
+        return columns._replace(pid=[self.pid_of(prefix) for prefix in columns.prefix])
+
+    def pid_of(self, prefix: str) -> int | None:
+        """The pid that a header says."""
+        match = self.pid_in_header.search(prefix) if self.pid_in_header is not None else None
+        return pid_number(match[1]) if match is not None else None
+
+
+def default_level(layout: Layout) -> int | None:
+    """The level of a header that shows none; None: its message may."""
+    return levels.INFO if layout.categories else None
+
+
+def level_of(word: str) -> int:
+    """The stored number of a level as a learned header shows it."""
+    return levels.of_word(word)
+
+
+def time_method(layout: Layout) -> TimeMethod | None:
+    """What reads the times of a layout."""
+    if layout.shape is None:
+        return None
+    if layout.shape == ISO:
+        return TimeReader.iso
+    return partial(_read, layout.shape, layout.order)
+
+
+def _read(shape: str, order: Order, times: TimeReader, text: str) -> int | None:
+    return times.moment(SHAPES[shape], order, text)

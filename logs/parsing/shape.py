@@ -1,0 +1,151 @@
+"""How a file is read: the format of its headers, what was learned beside it, and whether lines without a header belong to the record before them."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from logs.core import levels
+from logs.core.timestamps import TimeReader
+from logs.parsing.formats import ANY, Detection, Format, Header, RegexFormat, Registry
+from logs.parsing.grouping import surely_begins
+from logs.parsing.reader.layout import Layout, LearnedFormat
+from logs.parsing.reader.learn import layouts
+
+_MOST = 400
+_LENGTH = 1000
+
+
+class Shape(msgspec.Struct, frozen=True):
+    """`place` is that of the known format in the registry, -1 for none; of `layouts` the first is the file's format when `learned`."""
+
+    place: int = -1
+    layouts: tuple[Layout, ...] = ()
+    learned: bool = False
+    headed: bool = False
+    blank_first: bool = False
+    """Whether a blank line before a header belongs to its record."""
+    two_lines: bool = False
+    """Whether the level, or the message, of each record stands in a line of its own behind the header."""
+    indent: int = 0
+    """How deep records begin that have no header."""
+
+
+class Learner:
+    """Finds the shape of a file, as more and more of its first lines are seen."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self._detection: Detection = registry.detection()
+        self._lines: list[str] = []
+
+    @property
+    def wants(self) -> int:
+        """How many more lines would help."""
+        return self._detection.wants
+
+    def add(self, lines: Sequence[str], times: TimeReader) -> None:
+        """Look at these lines too, or as many of them as help."""
+        self._detection.add(lines, times)
+        self._lines.extend(line[:_LENGTH] for line in lines[: _MOST - len(self._lines)])
+
+    def shape(self, times: TimeReader) -> Shape:
+        """The shape of the lines seen so far."""
+        lines = self._lines
+        known = self._detection.best()
+        place = self._registry.place(known)
+        indent = min((len(line) - len(line.lstrip(" ")) for line in lines if line.strip()), default=0)
+        if known is not None and not isinstance(known, RegexFormat):
+            return Shape(place, headed=_headed([known], lines, times), blank_first=_blank_first([known], lines, times))
+        if known is not None and known.wraps:
+            return Shape(place)
+        found = layouts(lines, times)
+        learned = [LearnedFormat(layout) for layout in found]
+        if len(learned) > 1 and learned[0].dated and _second_lines(learned, lines):
+            found, learned = found[:1], learned[:1]
+        first = bool(learned) and (known is None or _better(learned[0], known, lines, times))
+        formats: list[Format] = [*learned]
+        if known is not None and not first:
+            formats = [known] if known.follows is not None else [known, *learned]
+        headed = _headed(formats, lines, times)
+        return Shape(
+            place,
+            tuple(found),
+            first,
+            headed,
+            _blank_first(formats, lines, times),
+            _two_lines(formats, lines, times),
+            0 if found or known else indent,
+        )
+
+
+def _two_lines(formats: Sequence[Format], lines: Sequence[str], times: TimeReader) -> bool:
+    """Whether nearly every dated header is followed by a line that begins with a level and has no time."""
+    dated = (
+        [n for n, line in enumerate(lines[:-1]) if (header := formats[0].read(line, times)) and header.ts is not None]
+        if formats
+        else []
+    )
+    return len(dated) > 1 and sum(1 for n in dated if levels.announced(lines[n + 1])) * 10 >= len(dated) * 8
+
+
+def _second_lines(learned: Sequence[LearnedFormat], lines: Sequence[str]) -> bool:
+    """Whether what has a level and no time is always the line behind one that has a time: the second line of its record."""
+    undated = [
+        number
+        for number, line in enumerate(lines)
+        if any(fmt.regex.match(line) for fmt in learned[1:] if not fmt.dated)
+    ]
+    return len(undated) > 1 and all(number and learned[0].regex.match(lines[number - 1]) for number in undated)
+
+
+def _better(learned: LearnedFormat, known: RegexFormat, lines: Sequence[str], times: TimeReader) -> bool:
+    """Whether what was learned reads more of the lines, or more in them, than a known format does."""
+    mine = [header for line in lines if (header := learned.read(line, times))]
+    theirs = [header for line in lines if (header := known.read(line, times))]
+    if known.name in ANY:
+        return len(mine) * 10 >= len(theirs) * 9
+    if known.follows is not None or (_dated(theirs) and not _dated(mine)):
+        return False
+    return len(mine) > len(theirs) * 1.1 + 1 or (
+        len(mine) * 10 >= len(theirs) * 9
+        and (
+            _levelled(mine) > _levelled(theirs) * 1.1
+            or _dated(mine) > _dated(theirs) * 1.1 + (1 if _dated(theirs) else 0)
+            or (_levelled(mine) == _levelled(theirs) and _known(mine) > _known(theirs) * 1.1)
+        )
+    )
+
+
+def _dated(headers: Sequence[Header]) -> int:
+    return sum(1 for header in headers if header.ts is not None)
+
+
+def _levelled(headers: Sequence[Header]) -> int:
+    return sum(1 for header in headers if header.level)
+
+
+def _known(headers: Sequence[Header]) -> int:
+    return sum(1 for header in headers if header.pid is not None)
+
+
+def _blank_first(formats: Sequence[Format], lines: Sequence[str], times: TimeReader) -> bool:
+    """Whether the program writes a blank line, and then the record: the file begins with one, and so does nearly each record."""
+    if not lines or lines[0].strip():
+        return False
+    headers = [number for number, line in enumerate(lines) if any(fmt.read(line, times) for fmt in formats)]
+    after_one = [n for n in headers if n and not lines[n - 1].strip() and (n == 1 or lines[n - 2].strip())]
+    return bool(headers) and len(after_one) * 10 >= len(headers) * 8
+
+
+def _headed(formats: Sequence[Format], lines: Sequence[str], times: TimeReader) -> bool:
+    """Whether so many lines have headers that one without belongs to the record before it."""
+    headers = others = 0
+    dated = False
+    for line in lines:
+        header = next((header for fmt in formats if (header := fmt.read(line, times))), None)
+        if header is not None:
+            headers += 1
+            dated = dated or header.ts is not None
+        elif surely_begins(line):
+            others += 1
+    return headers > (0 if dated else 2) and headers * (10 if dated else 6) >= (headers + others) * 3

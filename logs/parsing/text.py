@@ -1,0 +1,58 @@
+"""From bytes to text that can be matched and shown: encodings, line ends, terminal codes, NULs."""
+
+import re
+from typing import Final
+
+from logs.parsing.charset import UTF8, charset_of
+
+_ANSI: Final = re.compile(
+    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b\n]*(?:\x07|\x1b\\)?|[@-Z\\^_=>78cDEHM]|[()][A-Z0-9])|\x1b|[\x01-\x08\x0e\x0f]"
+)
+HOLE: Final = b"\0" * 4
+"""As many NULs are no text."""
+_HOLE: Final = re.compile("\0{4,}")
+_OVERWRITTEN: Final = re.compile(r"[^\n]*\r(?!\n|$)", re.MULTILINE)
+
+
+def plain_text(data: bytes) -> str:
+    """Decode UTF-8; what is not becomes U+FFFD, so do NULs, but for the holes of truncated files, which are nothing; CRLF becomes LF. The number of lines stays."""
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        text = data.decode("utf-8", "replace")
+    if "\0" in text:
+        text = _HOLE.sub("", text).replace("\0", "\ufffd")
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").removesuffix("\r")
+    return text.removeprefix("\ufeff")
+
+
+def without_codes(text: str) -> str:
+    """`text` without terminal colour and cursor codes; the number of lines stays."""
+    if "\x1b" in text or "\x08" in text or "\x01" in text or "\x0f" in text:
+        return _ANSI.sub("", text)
+    return text
+
+
+def last_progress(text: str) -> str:
+    """Of a line that a progress bar overwrote with carriage returns, what stood there in the end."""
+    return _OVERWRITTEN.sub("", text) if "\r" in text else text
+
+
+def looks_like_text(head: bytes) -> bool:
+    """Whether the first bytes of a file are text: UTF-8 (or nearly), UTF-16, few control characters."""
+    if not head or charset_of(head) is not UTF8:
+        return True
+    body = head.strip(
+        b"\0"
+    )  # a truncated file that is written on begins with a hole, one that takes space in advance ends with one
+    if not body:
+        return True
+    body = _NULS.sub(b"\0", body)  # a hole is one odd thing, however long it is
+    odd = sum(body.count(code) for code in _CONTROLS)
+    text = body.decode("utf-8", "replace")
+    return odd * 20 < len(body) and text.count("\ufffd") * 5 < len(text) + 4
+
+
+_NULS: Final = re.compile(rb"\0{2,}")
+_CONTROLS: Final = tuple(bytes([code]) for code in range(32) if code not in {7, 8, 9, 10, 12, 13, 15, 27})

@@ -1,0 +1,80 @@
+"""Which words of skeletons are values: those in whose place many different words stand.
+
+A place is known by the word that a message begins with, the two words before it and the one behind. What is learned depends on the set of skeletons alone, and
+never on skeletons that begin with another word.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+
+from logs.patterns.skeleton import VALUE, Skeleton
+
+_MANY: Final = 4.0
+"""From this weight of different words on, a place holds values."""
+_STATE: Final = 1 / 3
+"""What a word weighs that is written like a state."""
+_ROUNDS: Final = 6
+_EDGE: Final = ""
+Place = tuple[str, str, str, str]
+"""How a message begins, the two words before a place in it, and the one behind."""
+Rounds = Sequence[frozenset[Place]]
+"""The places that hold values, in the order in which they are found: each round sees what the one before left."""
+
+
+def learn(skeletons: Iterable[Skeleton]) -> tuple[dict[Skeleton, Skeleton], list[frozenset[Place]]]:
+    """Each skeleton with the words of its pattern, and the rounds that lead there."""
+    now = {skeleton: skeleton for skeleton in skeletons}
+    rounds: list[frozenset[Place]] = []
+    while len(rounds) < _ROUNDS and (varied := _varied(set(now.values()))):
+        taken = {skeleton: _without(skeleton, varied) for skeleton in set(now.values())}
+        now = {skeleton: taken[words] for skeleton, words in now.items()}
+        rounds.append(varied)
+    return now, rounds
+
+
+def pattern_of(skeleton: Skeleton, rounds: Rounds) -> Skeleton:
+    """The words of the pattern of a skeleton by what was learned from others."""
+    for varied in rounds:
+        skeleton = _without(skeleton, varied)
+    return skeleton
+
+
+def _places(skeleton: Skeleton) -> Iterator[tuple[int, Place]]:
+    """Where a word of a skeleton may be a value. What begins a message says what it is about, however many such words there are; what names a value is none."""
+    if not skeleton:
+        return
+    first, behind = skeleton[0], (*skeleton[1:], _EDGE, _EDGE)
+    before, word = _EDGE, first
+    for at in range(1, len(skeleton)):
+        two_before, before, word = before, word, skeleton[at]
+        if word[0].isalnum() or word[0] == "_":
+            following = behind[at]
+            if following != "=" and not (following == ":" and behind[at + 1] == VALUE):
+                yield at, (first, two_before, before, following)
+
+
+def _varied(skeletons: Iterable[Skeleton]) -> frozenset[Place]:
+    """The places in which many different words stand."""
+    words: dict[Place, set[str]] = defaultdict(set)
+    for skeleton in skeletons:
+        for at, place in _places(skeleton):
+            words[place].add(skeleton[at])
+    return frozenset(place for place, found in words.items() if sum(map(_weight, found)) >= _MANY)
+
+
+def _without(skeleton: Skeleton, varied: frozenset[Place]) -> Skeleton:
+    values = {at for at, place in _places(skeleton) if place in varied}
+    if not values:
+        return skeleton
+    words: list[str] = []
+    for at, word in enumerate(skeleton):
+        text = VALUE if at in values else word
+        if text != VALUE or not words or words[-1] != VALUE:
+            words.append(text)
+    return tuple(words)
+
+
+def _weight(word: str) -> float:
+    state = (word.isupper() and len(word) > 1) or (word[:1].isupper() and word[1:].islower())
+    return _STATE if state else 1.0

@@ -1,0 +1,1 @@
+"""Questions about stored records: filters come in, SQL parameters go to the store, records come back."""

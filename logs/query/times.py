@@ -1,0 +1,100 @@
+"""Times as people type them."""
+
+import re
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Final
+
+from logs.core.errors import LogsError
+from logs.core.timestamps import SECOND
+
+_AGO: Final = re.compile(
+    r"-?(\d+(?:\.\d+)?)\s*(ms|s|secs?|seconds?|m|mins?|minutes?|h|hr|hrs|hours?|d|days?|w|weeks?)(?:\s+ago)?",
+    re.IGNORECASE,
+)
+_DAY: Final = re.compile(r"(?:(today|yesterday)(?:[ T]+(?:at )?)?)?((\d{1,2}):(\d\d)(?::(\d\d))?)?", re.IGNORECASE)
+"""A day in words, a time of day, or both; a time alone is today's."""
+_UNITS: Final = {
+    "s": SECOND,
+    "m": 60 * SECOND,
+    "h": 3600 * SECOND,
+    "d": 86400 * SECOND,
+    "w": 7 * 86400 * SECOND,
+}
+"""By the first letter; `ms` is apart."""
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+
+
+def parse_time(text: str, now: int, zone: tzinfo | None = None) -> int:
+    """Microseconds since the epoch of `text`: microseconds, ISO 8601 (local without a zone), `15m`, `-2h`, `7d` or `3 days` ago, `now`, `today`,
+    `yesterday` (from midnight), `yesterday 14:00`, or `14:00` (today).
+
+    Args:
+        text: see above.
+        now: the present, µs since the epoch.
+        zone: of times without a zone; None is that of this process.
+
+    Raises:
+        LogsError: it is none of these.
+    """
+    text = text.strip()
+    if text == "now":
+        return now
+    if re.fullmatch(r"-?\d{1,18}", text):
+        return int(text)
+    ago = _AGO.fullmatch(text)
+    if ago is not None:
+        unit = ago.group(2).lower()
+        return now - int(float(ago.group(1)) * (1000 if unit == "ms" else _UNITS[unit[0]]))
+    day = _DAY.fullmatch(text)
+    if day is not None and text:
+        return _of_day(day, now, zone)
+    try:
+        moment = datetime.fromisoformat(text.replace(" ", "+") if re.search(r"T.* \d\d:?\d\d$", text) else text)
+        return (_zoned(moment, zone) - _EPOCH) // _MICROSECOND
+    except (ValueError, OverflowError) as error:
+        raise LogsError(
+            f"{text!r} is no time.",
+            hint="Write 15m, 2h or 7d (ago), today, yesterday 14:00, 2026-01-31T10:00, or microseconds since the epoch.",
+        ) from error
+
+
+def parse_past(text: str, now: int, zone: tzinfo | None = None) -> int:
+    """A moment that has been, like `parse_time`. A clock alone that is still to come today was yesterday.
+
+    Raises:
+        LogsError: it is no time, or lies in the future.
+    """
+    found = parse_time(text, now, zone)
+    clock = _DAY.fullmatch(text.strip())
+    if found > now and clock is not None and clock[1] is None:
+        found = parse_time(f"yesterday {clock[2]}", now, zone)
+    if found > now:
+        raise LogsError(f"{text.strip()!r} lies in the future.", hint="Give a time that has been, such as 03:12 or 2h.")
+    return found
+
+
+def _of_day(day: re.Match[str], now: int, zone: tzinfo | None) -> int:
+    """A time of today or yesterday.
+
+    Raises:
+        LogsError: there is no such time of day.
+    """
+    today = (
+        datetime.fromtimestamp(now / 1e6, UTC)
+        .astimezone(zone)
+        .replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
+    )
+    date = today - timedelta(days=(day[1] or "today").lower() == "yesterday")
+    try:
+        moment = date.replace(hour=int(day[3] or 0), minute=int(day[4] or 0), second=int(day[5] or 0))
+    except ValueError as error:
+        raise LogsError(f"{day[2]!r} is no time of day.", hint="Write hours and minutes, such as 14:00.") from error
+    return (_zoned(moment, zone) - _EPOCH) // _MICROSECOND
+
+
+def _zoned(moment: datetime, zone: tzinfo | None) -> datetime:
+    """The moment with a zone: its own, the one given, or that of this process."""
+    if moment.tzinfo is not None or zone is None:
+        return moment.astimezone()
+    return moment.replace(tzinfo=zone)

@@ -1,0 +1,220 @@
+"""The forms in which a text gives a name and its secret: assignments, options, XML, headers, URLs, private keys."""
+
+import re
+from collections.abc import Callable
+from typing import Final
+
+from logs.redaction.names import kind_of
+from logs.redaction.values import (
+    ANSI,
+    BLANK,
+    HIDDEN,
+    LONG,
+    LOOKS_SECRET,
+    QUOTE,
+    Value,
+    is_masked,
+    is_secret,
+    is_small_number,
+    value_at,
+)
+
+_NAME: Final = r"(?<![\w.-])(?P<name>(?:(?i:api|access|secret|private|auth|signing|encryption|account|master) (?=(?i:key))|(?i:mot de )(?=(?i:passe)))?[\w.-]++)"
+PAIR: Final = re.compile(
+    rf"{_NAME}(?P<close>{ANSI}{QUOTE}?\]?{ANSI}){BLANK}*+(?P<sep>:=|=>|->|→|⇒|={{1,3}}|[:\uff1a]|%3[aAdD])(?P<gap>{BLANK}*+){ANSI}(?={QUOTE}?{ANSI}[^\s=])"
+)
+OPTION: Final = re.compile(
+    rf"(?<![\w-])--?(?P<name>[A-Za-z][\w.-]*+)(?P<close>{QUOTE}?)(?P<sep>{BLANK}*+,{BLANK}*+(?={QUOTE})|{BLANK}++)"
+)
+BESIDE: Final = re.compile(rf"{_NAME}{QUOTE}?{BLANK}{{1,8}}+{QUOTE}?")
+XML: Final = re.compile(r"<(?:[\w-]++:)?(?P<name>[\w.-]++)(?:\s[^<>]*+)?+>(?P<value>[^<>]++)</")
+LISTED: Final = re.compile(
+    rf"\b(?:[kK]ey|[nN]ame)(?:{QUOTE})?{BLANK}*+[=:]{BLANK}*+(?:{QUOTE})?(?P<name>[\w.-]++)(?:{QUOTE})?[\s,]{{1,40}}+(?:{QUOTE})?[vV]alue"
+    rf"(?:{QUOTE})?{BLANK}*+[=:]{BLANK}*+"
+)
+AUTH: Final = re.compile(
+    rf"(?P<head>\b(?:proxy-)?authorization(?:{QUOTE})?\s{{0,8}}+[:=]>?\s{{0,8}}+(?:{QUOTE})?(?:(?P<scheme>bearer|basic|token|digest|apikey|negotiate|ntlm|hawk"
+    r"|oauth|signature|aws4-hmac-sha256|sso-key|key|bot|splunk|genie-?key|discogs)\s{1,4})?+|\bbearer\s{1,4})(?P<value>[A-Za-z0-9+/=_.~:%-]{6,})",
+    re.IGNORECASE,
+)
+_LOOSE: Final = frozenset({":", "\uff1a", "->", "→", "⇒"})
+"""What also stands in a sentence."""
+SQL: Final = re.compile(
+    rf"\b(?:password|identified{BLANK}+(?:with{BLANK}+\S{{1,60}}{BLANK}+)?by(?:{BLANK}+password)?){BLANK}+(?=[\"'])",
+    re.IGNORECASE,
+)
+_TOKENS: Final = ("token", "bearer", "jwt")
+_PARTS: Final = frozenset({"digest", "hawk", "oauth", "signature", "aws4-hmac-sha256"})
+"""Schemes whose secret is one of several parts: all the line is hidden."""
+_REST: Final = re.compile(r"[^\r\n]*")
+COOKIE: Final = re.compile(
+    rf"(?P<head>\b(?:set-)?cookie(?:{QUOTE})?:\s{{0,8}}+(?:{QUOTE})?)(?=[\w.%-]+=)(?!\*\*\*)(?P<value>[^\r\n\"']{{4,}})",
+    re.IGNORECASE,
+)
+PEM_HEAD: Final = re.compile(r"-----BEGIN [A-Z0-9 ]{0,32}PRIVATE KEY(?: BLOCK)?-----")
+PEM_TAIL: Final = re.compile(r"-----END [A-Z0-9 ]{0,32}PRIVATE KEY(?: BLOCK)?-----")
+_SCHEME: Final = r"(?P<head>\b[A-Za-z][A-Za-z0-9+.-]{0,30}://(?P<user>[^\s/?#:@\"'<>]{0,256}):)"
+URL: Final = re.compile(rf"{_SCHEME}[^\s/?#\"'<>]{{1,512}}@(?=[^\s@])")
+URL_ODD: Final = re.compile(
+    rf"{_SCHEME}(?!\d{{1,5}}(?:[/?#]|\Z)|\*\*\*@|//)(?=[^\s\"'<>@]{{0,512}}[/?#])[^\s\"'<>@]{{1,512}}@(?=[A-Za-z0-9_.-]+(?:[:/?#\s\"',;)]|\Z))"
+)
+"""A password with `/`, `?` or `#` in it; a port before them means that there is no password."""
+URL_LONE: Final = re.compile(r"(?P<head>\bhttps?://)(?P<user>[A-Za-z0-9_-]{20,256})@(?=[^\s@])")
+SIGNED: Final = re.compile(
+    r"(?P<head>[?&;](?:sig|hmac|[\w-]{0,40}?signature|x-amz-security-token|code|assertion)=)(?!\*\*\*)[A-Za-z0-9%+/=_.~-]{12,}",
+    re.IGNORECASE,
+)
+HOOK: Final = re.compile(
+    r"(?P<head>hooks\.slack\.com/(?:services|workflows|triggers)/\w+/\w+/(?:\d+/)?+"
+    r"|discord(?:app)?\.com/api/(?:v\d+/)?webhooks/\d+/"
+    r"|api\.telegram\.org/(?:file/)?bot\d+:"
+    r"|\.office\.com/webhook(?:b2)?/[\w@-]+/IncomingWebhook/"
+    r"|hooks\.zapier\.com/hooks/catch/\d+/"
+    r"|maker\.ifttt\.com/\S{1,200}?/key/"
+    r"|\.logic\.azure\.com\S{1,300}?[?&]sig=)(?!\*\*\*)[A-Za-z0-9_%/.-]{4,}"
+)
+
+
+def hide_urls(text: str) -> str:
+    """Passwords and tokens in URLs."""
+    if "@" in text:
+        for url in (URL, URL_ODD, URL_LONE):
+            text = url.sub(rf"\g<head>{HIDDEN}@", text)
+    return HOOK.sub(rf"\g<head>{HIDDEN}", SIGNED.sub(rf"\g<head>{HIDDEN}", text))
+
+
+def hide_keys(text: str) -> str:
+    """Private keys between their first and last line; one without a last line was cut, and all the rest is it."""
+    parts, at = [], 0
+    while head := PEM_HEAD.search(text, at):
+        tail = PEM_TAIL.search(text, head.end())
+        parts += [text[at : head.end()], HIDDEN]
+        at = len(text) if tail is None else tail.start()
+    return "".join([*parts, text[at:]])
+
+
+def hide_headers(text: str) -> str:
+    """What stands behind `Authorization:`, `Bearer` and `Cookie:`."""
+    parts, at = [], 0
+    while match := AUTH.search(text, at):
+        end = match.end()
+        if _is_credential(match):
+            if (match["scheme"] or "").lower() in _PARTS and (rest := _REST.match(text, end)):
+                end = rest.end()
+            parts += [text[at : match.start("value")], HIDDEN]
+        else:
+            parts.append(text[at:end])
+        at = end
+    return COOKIE.sub(rf"\g<head>{HIDDEN}", "".join([*parts, text[at:]]))
+
+
+def _is_credential(match: re.Match[str]) -> bool:
+    """Not a word as in `bearer of bad news` or `Authorization: required`."""
+    value = match["value"]
+    if not match["head"].lower().startswith(("authorization", "proxy-")):
+        return bool(LOOKS_SECRET.match(value))
+    return not (value.isalpha() and value.islower() and len(value) < 20)
+
+
+def hide_pairs(text: str) -> str:
+    """`name=value`, `name: value`, `"name": "value"`, `name := value`, `name => value`."""
+    return _each(text, PAIR, _pair_value)
+
+
+def hide_options(text: str) -> str:
+    """`--name value`, also as words of a list in quotation marks."""
+    return _each(text, OPTION, _option_value)
+
+
+def hide_listed(text: str) -> str:
+    """`<name>value</name>`, `key="name" value="value"`, `name: NAME, value: value`, `PASSWORD 'value'`, a long value beside its name."""
+    text = _each(text, LISTED, _listed_value)
+    text = XML.sub(_hide_xml, text)
+    text = _each(text, SQL, _sql_value)
+    return _each(text, BESIDE, _beside_value)
+
+
+def _each(text: str, pattern: re.Pattern[str], value_of: Callable[[re.Match[str]], Value | None]) -> str:
+    """The text with what `value_of` finds behind each match hidden."""
+    parts, kept, at = [], 0, 0
+    while match := pattern.search(text, at):
+        value = value_of(match)
+        if value is None:
+            at = match.end()
+            continue
+        parts += [text[kept : value.start], HIDDEN]
+        kept = at = value.end
+    return "".join([*parts, text[kept:]]) if parts else text
+
+
+def _pair_value(match: re.Match[str]) -> Value | None:
+    kind = kind_of(match["name"])
+    if kind == "none":
+        return None
+    text = match.string
+    value = value_at(text, match.end())
+    if value is None:
+        return None
+    inner = text[value.start : value.end]
+    sure = value.quoted or match["sep"] not in _LOOSE
+    sure = sure or (match["name"].lower() == "pass" and _is_single(text, value))
+    if not is_secret(inner, kind, sure=sure):
+        return None
+    if not sure and kind != "weak" and match["gap"] and not _is_single(text, value):
+        return None
+    return value
+
+
+def _is_single(text: str, value: Value) -> bool:
+    """Whether `password: hunter2` names a value, and not a sentence ("password: must be longer")."""
+    rest = text[value.end : value.end + 2]
+    return bool(LOOKS_SECRET.match(text[value.start : value.end])) or not rest.strip() or not rest[0].isspace()
+
+
+def _option_value(match: re.Match[str]) -> Value | None:
+    """What stands behind an option. Another option there means that this one took no value."""
+    kind = kind_of(match["name"])
+    if kind == "none":
+        return None
+    text = match.string
+    value = value_at(text, match.end())
+    if value is None or text.startswith(("-", HIDDEN), value.start):
+        return None
+    return value if is_option_secret(match["name"], text[value.start : value.end]) else None
+
+
+def is_option_secret(name: str, value: str) -> bool:
+    """Whether the word behind an option of this name is a secret."""
+    kind = kind_of(name)
+    if kind == "weak" and not name.lower().endswith(_TOKENS):
+        return ":" in value or is_secret(value, kind, sure=True)
+    return is_secret(value, "strong" if kind == "weak" else kind, sure=True) and not is_small_number(value)
+
+
+def _listed_value(match: re.Match[str]) -> Value | None:
+    kind = kind_of(match["name"])
+    value = value_at(match.string, match.end()) if kind != "none" else None
+    if value is None or not is_secret(match.string[value.start : value.end], kind, sure=True):
+        return None
+    return value
+
+
+def _hide_xml(match: re.Match[str]) -> str:
+    value = match["value"].strip()
+    if not is_secret(value, kind_of(match["name"]), sure=True):
+        return match[0]
+    return match[0][: match.start("value") - match.start()] + HIDDEN + "</"
+
+
+def _sql_value(match: re.Match[str]) -> Value | None:
+    value = value_at(match.string, match.end())
+    return (
+        value if value is not None and is_secret(match.string[value.start : value.end], "strong", sure=True) else None
+    )
+
+
+def _beside_value(match: re.Match[str]) -> Value | None:
+    if kind_of(match["name"]) == "none":
+        return None
+    found = LONG.match(match.string, match.end())
+    return None if found is None or is_masked(found[0]) else Value(*found.span(), quoted=False)

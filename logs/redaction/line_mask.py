@@ -1,0 +1,94 @@
+"""Hiding secrets in blocks of lines, fast: what is a secret, another part decides; here is only asked where one could be."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import re2
+
+from logs.redaction.masker import Masker
+
+_KEY_BEGINS: Final = "-----BEGIN "
+_KEY_ENDS: Final = "-----END "
+_KEY_LINES: Final = 400
+HIDDEN: Final = "***"
+
+
+class LineMask:
+    """Masks the lines of a text; their number stays.
+
+    Args:
+        mask: hides the secrets of one line; the same text when there are none.
+        suspect: an RE2 expression that every line with a secret matches, so that the others need not be looked at; None: all are.
+    """
+
+    def __init__(self, mask: Callable[[str], str], suspect: str | None = None) -> None:
+        self._mask = mask
+        self._suspect: Any = re2.compile(suspect.encode()) if suspect is not None else None
+
+    def __call__(self, text: str) -> str:
+        """The text with its secrets hidden; the very same object when there are none."""
+        if self._suspect is not None:
+            data = text.encode("utf-8", "surrogatepass")
+            found = self._suspected(data, None)
+            if not found:
+                return text
+            lines = text.split("\n")
+        else:
+            lines = text.split("\n")
+            found = list(range(len(lines)))
+        changed = _hide_keys(lines) if _KEY_BEGINS in text else False
+        for number in found:
+            line = lines[number]
+            masked = self._mask(line)
+            if masked != line:
+                lines[number], changed = masked.replace("\n", " "), True
+        return "\n".join(lines) if changed else text
+
+    def suspects(self, data: bytes, ends: npt.NDArray[np.int64]) -> list[int] | None:
+        """Numbers of the lines of `data` that may hold a secret, where they end at `ends`; None when any may."""
+        return self._suspected(data, ends) if self._suspect is not None else None
+
+    def _suspected(self, data: bytes, ends: npt.NDArray[np.int64] | None) -> list[int]:
+        found: list[int] = []
+        for match in self._suspect.finditer(data):
+            if ends is None:
+                ends = np.flatnonzero(np.frombuffer(data, np.uint8) == ord("\n"))
+            number = int(np.searchsorted(ends, match.start()))
+            # A match that reaches into the next lines hides what would be found in them.
+            last = number + data.count(b"\n", match.start(), match.end())
+            found += range(max(number, found[-1] + 1) if found else number, last + 1)
+        return found
+
+
+def mask_of(patterns: Sequence[str]) -> LineMask:
+    """The mask of a masker with these further patterns."""
+    masker = Masker(patterns)
+    return LineMask(masker.mask_text, masker.suspect)
+
+
+def masker_of(mask: Callable[[str], str]) -> Masker | None:
+    """The masker whose method `mask` is; None when it is some other function."""
+    owner = getattr(mask, "__self__", None)
+    return owner if isinstance(owner, Masker) and mask == owner.mask_text else None
+
+
+def suspect_of(mask: Callable[[str], str]) -> str | None:
+    """What every text matches in which `mask` would hide something; None when that is not known."""
+    masker = masker_of(mask)
+    return masker.suspect if masker is not None else None
+
+
+def _hide_keys(lines: list[str]) -> bool:
+    """A private key goes over many lines: all behind its first are hidden."""
+    changed, number = False, 0
+    while number < len(lines):
+        if _KEY_BEGINS in lines[number] and "PRIVATE KEY" in lines[number] and _KEY_ENDS not in lines[number]:
+            number += 1
+            last = min(len(lines), number + _KEY_LINES)
+            while number < last and _KEY_ENDS not in lines[number]:
+                lines[number], changed = HIDDEN, True
+                number += 1
+        number += 1
+    return changed

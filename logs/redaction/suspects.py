@@ -1,0 +1,74 @@
+"""Where a rule may find a secret: an expression for RE2 a rule, which a whole block of lines is asked at once."""
+
+import re
+from typing import Final
+
+from logs.redaction import families
+from logs.redaction.commands import PROGRAMS
+from logs.redaction.names import KEY_OWNERS
+
+_CLASS: Final = re.compile(r"\[\^?\]?(?:\\.|[^\]\\])*\]")
+"""A set of characters in a regular expression."""
+_GAP: Final = r"(?:[^!-~\n]|[\"'`\\\]]|\x1b\[[0-9;]*m|u002[27]|%2[27]|&(?:quot|apos|#3[49]);)*?"
+"""What may stand between a name and its value."""
+_KEYS: Final = rf"(?:{'|'.join(KEY_OWNERS)})[ _.-]?key"
+_MORE: Final = r"[\w.\x{80}-\x{10ffff}-]"
+_OTHERS: Final = "passwort|kennwort|passe|contrase|wachtwoord|senord|salasana|пароль|密码|密碼|パスワード|비밀번호|senha|has[lł]o|heslo|parola|jelsz|sifre|şifre|adgangskode|passord"
+_STEM: Final = rf"(?:pass(?:w|phrase|code|\b|_)|pass|pwd|pw|psk|secret|credential|{_KEYS}|privkey|{_OTHERS}){_MORE}*"
+_EXACT: Final = r"(?:token(?:[_.-][\w.-]*|(?-i:[0-9A-Z]\w*))?|jwt|bearer|auth|session_?-?id|sessid|sid|csrf|xsrf|otp|cookie|signature)"
+_NAME: Final = rf"(?:{_STEM}|{_EXACT})"
+_PROGRAM: Final = "|".join(re.escape(name) for name in PROGRAMS)
+_BLANKS: Final = r"[^!-~\n]+"
+FAMILY: Final = families.SUSPECT
+URL: Final = (
+    r"://[^\s\"'<>]+@|(?i:[?&;](?:sig|hmac|[\w-]*signature|x-amz-security-token|code|assertion)=)"
+    r"|hooks\.slack\.com/|discord(?:app)?\.com/api/|api\.telegram\.org/|office\.com/webhook|hooks\.zapier\.com/"
+    r"|maker\.ifttt\.com/|logic\.azure\.com"
+)
+PRIVATE_KEY: Final = "PRIVATE KEY"
+HEADER: Final = rf"(?i:authorization{_GAP}[:=]|bearer[^!-~\n]|cookie[^A-Za-z0-9\n]*:)"
+COMMAND: Final = rf"(?:{_PROGRAM})(?:\.exe)?[\"']?[\t\r ,][^\n]*(?:-|/p)|\spass:\S|\s/(?:p|password|pass|gp):\S"
+PAIR: Final = rf"(?i:{_NAME}{_GAP}(?:[:=]|%3[ad]|->|[→⇒\x{{ff1a}}]))"
+OPTION: Final = rf"(?i:-[\w.-]*{_NAME}[\"'\\]*[\s,])"
+LISTED: Final = "|".join(
+    (
+        rf"(?i:{_NAME}[\"'\\]*{_BLANKS}[\"'\\]*[\w+/=.-]{{16}})",
+        rf"(?i:<[\w:.-]*{_NAME}[^<>\n]*>[^<\n])",
+        rf"(?i:(?:key|name){_GAP}[:=]{_GAP}[\w.-]*{_NAME}[^A-Za-z0-9\n]*value)",
+        rf"(?i:identified{_BLANKS}(?:with|by)|password{_BLANKS}[\"'])",
+    )
+)
+
+
+def needed_text(pattern: str) -> str:  # noqa: C901 - one rule a kind of character
+    """The longest run of ASCII letters, digits, `_` and `-` that stands in whatever the expression matches; empty when none of two or more is certain."""
+    best, run, depth, at = "", "", 0, 0
+    while at < len(pattern):
+        char, width, kept = pattern[at], 1, ""
+        if char == "\\":
+            if pattern[at + 1 : at + 2].isalnum() and pattern[at + 1] not in "bBdDsSwWAZnrt":
+                return ""  # a character by its number, or a group again
+            width = 2
+        elif char == "[":
+            klass = _CLASS.match(pattern, at)
+            width = klass.end() - at if klass else 1
+        elif char == "(":
+            if pattern[at + 1 : at + 2] == "?" and not pattern.startswith(("(?:", "(?P<"), at):
+                return ""
+            depth += 1
+        elif char == ")":
+            depth -= 1
+        elif char == "|" and not depth:
+            return ""
+        elif char in "*?{":
+            run = run[:-1]
+            width = max(1, pattern.find("}", at) + 1 - at) if char == "{" else 1
+        elif not depth and char.isascii() and (char.isalnum() or char in "_-"):
+            kept = char
+        if kept:
+            run += kept
+        else:
+            best, run = max(best, run, key=len), ""
+        at += width
+    best = max(best, run, key=len)
+    return best if len(best) > 1 else ""

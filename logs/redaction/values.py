@@ -1,0 +1,94 @@
+"""Where the value behind a name stands, and whether it is a secret."""
+
+import re
+from typing import Final, NamedTuple
+
+from logs.redaction import families
+from logs.redaction.names import Kind, words
+
+HIDDEN: Final = "***"
+ANSI: Final = r"(?:\x1b\[[0-9;]{0,24}m){0,4}+"
+"""Colours of a terminal may stand anywhere between a name and its value."""
+QUOTE: Final = r"(?:\\*[\"'`]|\\+u002[27]|%2[27]|&(?:quot|apos|#3[49]);)"
+"""A quotation mark, also one within quoted text, within JSON, a URL or XML."""
+BLANK: Final = r"[^\S\r\n]"
+_OPEN: Final = re.compile(QUOTE)
+_BARE: Final = re.compile(r"[^\s\"'`,;&|)}\]<>(){\[\x1b]+")
+_HASH: Final = re.compile("|".join(head + rest for head, rest in families.HASHES))
+_STRING: Final = {
+    '"': re.compile(r'"((?:[^"\\\r\n]|\\.)*+)"'),
+    "'": re.compile(r"'((?:[^'\\\r\n]|\\.)*+)'"),
+    "`": re.compile(r"`([^`\r\n]*+)`"),
+}
+_LINE: Final = re.compile(r"[^\r\n]*")
+LOOKS_SECRET: Final = re.compile(
+    r"(?=.{8,})(?=[^0-9]*[0-9])(?=.*[A-Za-z])[A-Za-z0-9+/=_.~!@#$%^*:-]+\Z|[0-9a-f]{16,}\Z|[A-Za-z0-9+/=_-]{20,}\Z"
+)
+_SHORT: Final = re.compile(r"(?=[^0-9]*[0-9])(?=.*[A-Za-z])[A-Za-z0-9+/=_-]{6,}\Z")
+LONG: Final = re.compile(r"(?=[A-Za-z+/=_.-]*[0-9])(?=[0-9+/=_.-]*[A-Za-z])[A-Za-z0-9+/=_.-]{16,}")
+_MASKED: Final = re.compile(rf"(?:{families.PREFIX})?\*\*\*")
+_PLACE: Final = re.compile(
+    r"(?:~|\.{1,2})?(?:/[\w.@%-]*)+\Z|[A-Za-z]:[\\/]|\.{1,2}\Z|[\w.-]+\.(?:json|ya?ml|toml|pem|key|crt|p12|txt|env|cfg|ini)\Z"
+)
+_STAND_IN: Final = re.compile(r"\$\{?\w+\}?\Z|\$[({]|%\(|\{\{|</|%\w+%\Z")
+_NUMBER: Final = re.compile(r"\d{1,2}(?:\.\d+)?\Z")
+PLAIN_VALUES: Final = words(
+    "none null nil undefined true false yes no on off required missing invalid expired empty unset set given not is was changed ok wrong"
+    " incorrect failed failure success accepted rejected denied unknown default disabled enabled valid correct optional reset updated"
+    " generated hidden redacted masked encrypted prompt ask str string text bool int bytes any optional nan n/a na must cannot will too"
+    " for and or to in from of with by does has are needs should can may may-be this that the a an option options flag argument given"
+    " expected not-set unchanged mismatch match matched basic bearer token oauth oauth2 ldap kerberos publickey password"
+)
+
+
+class Value(NamedTuple):
+    """A value in a text: the positions of what is to hide, and whether it is in quotation marks."""
+
+    start: int
+    end: int
+    quoted: bool
+
+
+def value_at(text: str, at: int) -> Value | None:
+    """The value that begins at `at`; None without one. A quoted value without an end goes to the end of its line."""
+    opened = _OPEN.match(text, at)
+    if opened is None:
+        bare = _HASH.match(text, at) or _BARE.match(text, at)
+        return None if bare is None else Value(at, bare.end(), quoted=False)
+    mark = opened[0]
+    if mark in _STRING:
+        whole = _STRING[mark].match(text, at)
+        if whole is not None:
+            return Value(*whole.span(1), quoted=True)
+    line = _LINE.match(text, opened.end())
+    last = line.end() if line else len(text)
+    end = text.find(mark, opened.end(), last) if mark not in _STRING else -1
+    return Value(opened.end(), last if end < 0 else end, quoted=True)
+
+
+def is_masked(value: str) -> bool:
+    """Whether a value was hidden before."""
+    return _MASKED.match(value) is not None
+
+
+def is_secret(value: str, kind: Kind, *, sure: bool) -> bool:
+    """Whether a value behind a name of this kind is a secret.
+
+    Args:
+        value: without its quotation marks.
+        kind: what the name says.
+        sure: it was assigned, as with `=`, or stands in quotation marks; with `name: value` it may begin a sentence.
+    """
+    low = value.lower()
+    if not value or kind == "none" or is_masked(value) or low in PLAIN_VALUES or _STAND_IN.match(value):
+        return False
+    if kind == "place" and _PLACE.match(value):
+        return False
+    if kind == "weak":
+        return bool(LOOKS_SECRET.match(value) or (sure and _SHORT.match(value)))
+    return True
+
+
+def is_small_number(value: str) -> bool:
+    """Whether it counts something: `--pass 2`."""
+    return _NUMBER.match(value) is not None

@@ -1,0 +1,47 @@
+"""How far each file is read: stored in the same transaction as the records."""
+
+from dataclasses import dataclass
+from typing import Final
+
+LIVE: Final = "live"
+BACKFILLING: Final = "backfilling"
+DONE: Final = "done"
+GONE: Final = "gone"
+ERROR: Final = "error"
+
+
+@dataclass(slots=True)
+class FileState:
+    """One generation of one file (a truncation begins a new one).
+
+    Bytes `[backfill_to, backfill_from)` still wait for the backfill; from there to `stored_to` everything is stored. `marker_hash` is of the bytes before `stored_to`.
+    """
+
+    file_id: int
+    source: str
+    path: str
+    dev: int
+    inode: int
+    head_hash: str | None = None
+    head_len: int = 0
+    marker_hash: str | None = None
+    format: str | None = None
+    state: str = LIVE
+    generation: int = 0
+    size: int = 0
+    stored_to: int = 0
+    backfill_from: int = 0
+    backfill_to: int = 0
+    lines: int = 0
+    records: int = 0
+    bytes: int = 0
+    truncations: int = 0
+    missed_bytes: int = 0
+    error: str | None = None
+    first_seen: int = 0
+    updated: int = 0
+
+    @property
+    def waiting(self) -> int:
+        """Bytes that the backfill has still to read."""
+        return self.backfill_from - self.backfill_to
