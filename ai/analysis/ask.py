@@ -1,14 +1,14 @@
 """Asking for one answer, whoever gives it: a single backend, or a router over several."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from ai.analysis.schema import Attempt
-from ai.errors import BackendError
-from ai.protocol import Backend, complete
-from ai.types import DEFAULT_DEADLINES, Deadlines, Final, GenRequest, LoadSpec
+from ai.core.errors import BackendError
+from ai.core.protocol import Backend, complete
+from ai.core.types import DEFAULT_DEADLINES, Deadlines, Final, GenRequest, LoadSpec
+from ai.shapes.posting import Attempt
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +36,16 @@ class NoAnswer(BackendError):
 class Asker(Protocol):
     """Gives answers."""
 
-    async def ask(self, request: GenRequest) -> Reply:
-        """One whole answer.
+    async def ask(self, request: GenRequest, *, avoid: Collection[str] = ()) -> Reply:
+        """One whole answer, from none of the back ends in `avoid`.
 
         Raises:
             NoAnswer: nobody could answer.
         """
+        ...
+
+    def models(self) -> Mapping[str, str]:
+        """The model of each back end, by the back end's name."""
         ...
 
     async def context(self) -> int | None:
@@ -62,12 +66,14 @@ class BackendAsker:
         self._deadlines = deadlines
         self._context: int | None = spec.context
 
-    async def ask(self, request: GenRequest) -> Reply:
+    async def ask(self, request: GenRequest, *, avoid: Collection[str] = ()) -> Reply:
         """One whole answer.
 
         Raises:
-            NoAnswer: the backend failed.
+            NoAnswer: the backend failed, or is one to avoid.
         """
+        if self._backend.name in avoid:
+            raise NoAnswer("There is no other engine to ask.", [], last=None)
         begun = time.perf_counter()
         try:
             report = await self._backend.ensure_loaded(self._spec, deadline_s=self._deadlines.load_s)
@@ -79,6 +85,10 @@ class BackendAsker:
         taken = time.perf_counter() - begun
         attempt = Attempt(backend=self._backend.name, outcome="answered", seconds=taken)
         return Reply(done.text, str(self._backend.engine), self._backend.name, done.final, (attempt,))
+
+    def models(self) -> Mapping[str, str]:
+        """Its model."""
+        return {self._backend.name: self._spec.model}
 
     async def context(self) -> int | None:
         """What was asked for, or what is in force once loaded."""

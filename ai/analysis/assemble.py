@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
 from ai.analysis.evidence import Searchable, Span, fold
+from ai.analysis.posting.model_answer import ModelAnswer
+from ai.analysis.posting.text import PlainText
 from ai.analysis.rules import Draft, Hit, PayHit
 from ai.analysis.rules.abilities import canonical_skill
 from ai.analysis.rules.conditions import EMPLOYMENT, REMOTE, SENIORITY
-from ai.analysis.rules.spoken import canonical_language
-from ai.analysis.schema import FIELDS, Evidence, ModelAnswer, Salary
-from ai.analysis.text import PlainText
+from ai.analysis.rules.lexicon.languages import canonical_language
+from ai.shapes.posting import FIELDS, Evidence, Salary
 
 LIMITS: Final = {"locations": 10, "skills_required": 40, "skills_preferred": 30, "languages": 10, "red_flags": 12}
 
@@ -90,7 +91,7 @@ def add_rules(assembly: Assembly, draft: Draft, *, only_missing: bool = False) -
 
 
 def add_answer(assembly: Assembly, answer: ModelAnswer, search: Searchable, source: str) -> None:
-    """Put what a model said, each value only where the posting says it too; the rest is noted as unsupported."""
+    """Put what a model said, each value only where the posting says it too; the rest is listed as unsupported."""
     locate: dict[str, Callable[[str], Span | None]] = {
         "title": search.find_loosely,
         "company": search.find_loosely,

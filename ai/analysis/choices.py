@@ -6,14 +6,14 @@ It is some sixty tokens instead of three hundred, every choice is among spans of
 from dataclasses import dataclass
 from typing import Any, Final
 
+from ai.analysis.posting.model_answer import ModelAnswer
 from ai.analysis.prompt import defused, fence
 from ai.analysis.rules import Draft
 from ai.analysis.rules.employers import company_candidates
 from ai.analysis.rules.layout import lay_out
 from ai.analysis.rules.locations import place_candidates
 from ai.analysis.rules.titles import title_candidates
-from ai.analysis.schema import ModelAnswer
-from ai.types import GenRequest, Message
+from ai.core.types import GenRequest, Message
 
 _CHARS: Final = 2400
 _TOKENS: Final = 120

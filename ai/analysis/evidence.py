@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ai.analysis.rules.abilities import skill_spellings
-from ai.analysis.rules.spoken import language_pattern
+from ai.analysis.rules.lexicon.languages import language_pattern
 
 _WORD: Final = re.compile(r"\w+")
 

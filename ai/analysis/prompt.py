@@ -5,7 +5,7 @@ import json
 import re
 from typing import Final
 
-from ai.types import GenRequest, Message
+from ai.core.types import GenRequest, Message
 
 PROMPT_VERSION: Final = "1"
 OVERHEAD_TOKENS: Final = 420
@@ -20,6 +20,13 @@ _SYSTEM: Final = (
     "Keys: title, company, locations, remote_policy (onsite|hybrid|remote), employment_type, seniority, salary_min, salary_max "
     "(whole numbers), salary_currency (ISO code), salary_period (hour|day|week|month|year), skills_required, skills_preferred, "
     "years_experience, languages (human languages), education, summary (one sentence), red_flags (worrying phrases)."
+)
+_MOST_OBJECTS: Final = 200
+"""Places in an answer where an object may begin, at most."""
+_TAGS: Final = r"(?:think|thinking|thought|thoughts|reasoning|reflection|analysis)"
+_THOUGHTS: Final = re.compile(rf"<({_TAGS})>.*?</\1>|\[THINK\].*?\[/THINK\]", re.IGNORECASE | re.DOTALL)
+_THOUGHTS_END: Final = re.compile(
+    rf"</{_TAGS}>|\[/THINK\]|<\|(?:channel|start)\|>(?:final|assistant<\|channel\|>final)<\|message\|>", re.IGNORECASE
 )
 _CONTROL: Final = re.compile(
     r"<\|[^|<>\n]{1,40}\|>|\[/?INST\]|<</?SYS>>|</?s>|<(?:start|end)_of_turn>|###\s*(?:System|Assistant|User)\s*:"
@@ -61,16 +68,32 @@ def repair_request(first: GenRequest, answer: str, problem: str) -> GenRequest:
 
 
 def parse_object(answer: str) -> object:
-    """The JSON object in an answer, with or without a fence or words around it.
+    """The JSON object in an answer, with or without a fence, words or a model's thoughts around it.
+
+    Thoughts are skipped, as far as they are marked; of several objects the longest counts, of equal ones the last.
 
     Raises:
         ValueError: there is none.
     """
-    text = answer.strip()
-    if text.startswith("```"):
-        text = re.sub(r"^```\w*\s*|\s*```$", "", text)
-    start, end = text.find("{"), text.rfind("}")
-    if start < 0 or end < start:
-        msg = "it holds no JSON object."
-        raise ValueError(msg)
-    return json.loads(text[start : end + 1])
+    text = without_thoughts(answer)
+    decoder, found, at, problem = json.JSONDecoder(strict=False), [], text.find("{"), ""
+    for _ in range(_MOST_OBJECTS):
+        if at < 0:
+            break
+        try:
+            value, end = decoder.raw_decode(text, at)
+        except ValueError as error:
+            problem, end = problem or str(error), at + 1
+        else:
+            found.append((end - at, value))
+        at = text.find("{", end)
+    if found:
+        return max(reversed(found), key=lambda pair: pair[0])[1]
+    raise ValueError(f"it is not JSON ({problem})." if problem else "it holds no JSON object.")
+
+
+def without_thoughts(answer: str) -> str:
+    """An answer without what a model marked as its thoughts; one whose end mark alone is there had its begin mark in the prompt."""
+    text = _THOUGHTS.sub(" ", answer)
+    ends = list(_THOUGHTS_END.finditer(text))
+    return text[ends[-1].end() :] if ends else text

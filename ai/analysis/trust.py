@@ -2,15 +2,15 @@
 
 Two signs: how much of what it says stands in the posting, and whether it agrees with what rules read there with hardly a mistake
 (pay, years, terms: precision 0.98 and more on held-out postings). A large model passes and speaks first; a tiny one that invents does
-not, and then the rules speak first.
+not, and then the rules take precedence.
 """
 
 from dataclasses import dataclass
 from typing import Final
 
+from ai.analysis.posting.model_answer import ModelAnswer
 from ai.analysis.rules import Draft
-from ai.analysis.rules.spoken import canonical_language
-from ai.analysis.schema import ModelAnswer
+from ai.analysis.rules.lexicon.languages import canonical_language
 
 _SUPPORTED: Final = 0.7
 _AGREES: Final = 0.6
@@ -28,15 +28,15 @@ class Trust:
 
     @property
     def enough(self) -> bool:
-        """Whether the model may speak before the rules."""
+        """Whether the model takes precedence over the rules."""
         if self.said and self.supported / self.said < _SUPPORTED:
             return False
         return self.compared < _LEAST_COMPARED or self.agreed / self.compared >= _AGREES
 
     def note(self) -> str:
-        """Why the rules spoke first."""
+        """Why the rules took precedence."""
         return (
-            f"Rules speak first here: {self.supported} of {self.said} values of the model stand in the posting, "
+            f"The rules take precedence here: {self.supported} of {self.said} values of the model are in the posting, "
             f"and it agrees with {self.agreed} of {self.compared} that rules are sure of."
         )
 

@@ -1,1 +1,1 @@
-"""The engines behind the one protocol of `ai.protocol`."""
+"""The engines behind the one protocol of `ai.core.protocol`."""

@@ -6,22 +6,20 @@ Public figures put it at 1.2-1.8 times llama.cpp's speed for one stream, not the
 import asyncio
 import json
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 import httpx
 
-from ai.backends.chat_template import ChatTemplate
-from ai.backends.openai_wire import FLAVOURS
+from ai.backends.openai.request import FLAVOURS
 from ai.backends.worker_backend import WorkerBackend
-from ai.digests import template_id
-from ai.errors import BadModelFile, MissingPiece, ModelMissing
-from ai.probes.packages import Pieces, exllama_pieces
-from ai.types import Capabilities, EngineName, Figure, LoadReport, LoadSpec, MemoryReport
+from ai.core.errors import BadModelFile, MissingPiece, ModelMissing
+from ai.core.types import Capabilities, EngineName, Figure, LoadReport, LoadSpec, MemoryReport
+from ai.discovery.packages import INSTALL, Pieces, exllama_pieces
+from ai.model_files.digests import template_id
 from ai.worker.budget import RestartPolicy
+from ai.worker.engines.chat_template import ChatTemplate
 from ai.worker.messages import WorkerConfig
 from ai.worker.supervisor import Running, WatchPolicy
-
-_EXTRA: Final = {2: "pip install 'watchkeeper[exllama]'", 3: "pip install exllamav3"}
 
 
 class ExLlamaBackend(WorkerBackend):
@@ -133,7 +131,7 @@ def refuse_when_lacking(generation: int, name: str, pieces: Pieces | None) -> No
         raise MissingPiece(
             f"The package exllamav{generation} is not installed.",
             backend=name,
-            hint=f"On a machine with an NVIDIA GPU: {_EXTRA[generation]}",
+            hint=f"On a machine with an NVIDIA GPU: {INSTALL[generation]}",
         )
     if pieces.missing:
         lacking = ", ".join(what for what, _ in pieces.missing)

@@ -4,24 +4,26 @@ import asyncio
 import hashlib
 import math
 import os
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 import psutil
 
-from ai.backends.openai_wire import FLAVOURS
+from ai.backends.openai.request import FLAVOURS
 from ai.backends.worker_backend import WorkerBackend
-from ai.digests import template_id
-from ai.errors import BackendOutOfMemory, BadModelFile, MissingPiece, ModelMissing
-from ai.gguf import Gguf, read_gguf
-from ai.memory import available_memory, fit, most_memory, predict
-from ai.probes.files import demo_model
-from ai.probes.packages import installed
-from ai.types import Capabilities, Figure, LoadReport, LoadSpec
+from ai.core.errors import BackendOutOfMemory, BadModelFile, MissingPiece, ModelMissing
+from ai.core.types import Capabilities, Figure, LoadReport, LoadSpec
+from ai.discovery.files import demo_model
+from ai.discovery.packages import installed
+from ai.model_files.digests import template_id
+from ai.model_files.gguf import Gguf, read_gguf
+from ai.model_files.memory import available_memory, fit, most_memory, predict
 from ai.worker.budget import RestartPolicy
 from ai.worker.messages import WorkerConfig
 from ai.worker.supervisor import WatchPolicy
+from ai.worker.threads import known_threads, measured_threads
 from ai.worker.tree import tree_rss
 
 DEMO_SHA256: Final = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
@@ -31,8 +33,7 @@ DEMO: Final = "demo"
 _GPU: Final = Path("/dev/nvidiactl")
 _SLACK: Final = 512 * 1024 * 1024
 _WEIGHTS_A_THREAD: Final = 256 * 1024 * 1024
-"""Bytes of weights that one more thread is worth for a token: below that, threads wait for each other longer than they compute.
-Measured: 98 MB on two cores, 145 tokens/s with one thread, 52 with two."""
+"""Bytes of weights that one more thread is worth for a token, where nothing was measured."""
 
 
 class LlamaCppBackend(WorkerBackend):
@@ -41,6 +42,7 @@ class LlamaCppBackend(WorkerBackend):
     Args:
         name: unique among the backends.
         demo: where the demonstration model lies when its package is not installed.
+        threads_file: keeps how many threads were measured to be fastest; None measures them once for each process.
         watch: when the worker is killed.
         restarts: how often it is started again.
     """
@@ -52,11 +54,12 @@ class LlamaCppBackend(WorkerBackend):
         *,
         name: str = "llamacpp",
         demo: Path | None = None,
+        threads_file: Path | None = None,
         watch: WatchPolicy | None = None,
         restarts: RestartPolicy | None = None,
     ) -> None:
         super().__init__(name, FLAVOURS["llama.cpp server"], watch, restarts)
-        self._demo = demo
+        self._demo, self._threads_file = demo, threads_file
         self._loaded: Gguf | None = None
         self._planned: tuple[Path, LoadSpec] | None = None
         self._limits_itself = watch is None or (watch.memory_limit is None and watch.data_limit is None)
@@ -109,11 +112,19 @@ class LlamaCppBackend(WorkerBackend):
             )
         path = await asyncio.to_thread(self._model_path, spec.model)
         await asyncio.to_thread(self._bound, path, spec)
-        threads, prompt_threads = chosen_threads(path, spec)
+        threads, prompt_threads = await self._threads(path, spec)
         return WorkerConfig(
             engine="llamacpp", model=str(path), socket="", key="", parent=0, context=spec.context, parallel=spec.parallel,
             kv_type=spec.kv_type, threads=threads, prompt_threads=prompt_threads, gpu_layers=spec.gpu_layers,
         )  # fmt: skip
+
+    async def _threads(self, path: Path, spec: LoadSpec) -> tuple[int, int]:
+        """As asked for, as its worker has them already, or as measured at the first load."""
+        running = self.supervisor.running
+        now = running.config if running is not None else None
+        if spec.threads is None and now is not None and now.model == str(path) and now.threads is not None:
+            return now.threads, now.prompt_threads or now.threads
+        return await asyncio.to_thread(chosen_threads, path, spec, self._threads_file, measure=True)
 
     def _bound(self, path: Path, spec: LoadSpec) -> None:
         """Refuse what cannot fit, and limit the worker to what it was predicted to need, with room for error.
@@ -183,15 +194,24 @@ def on_gpu() -> bool:
     return _GPU.exists()
 
 
-def chosen_threads(model: Path, spec: LoadSpec) -> tuple[int, int]:
-    """Threads that generate, and threads that read a prompt: as asked for, else by the model's size and the cores.
+def chosen_threads(
+    model: Path, spec: LoadSpec, threads_file: Path | None = None, *, measure: bool = False
+) -> tuple[int, int]:
+    """Threads that generate, and threads that read a prompt: as asked for, else as measured on this machine; with `measure` now, if they were not.
 
-    A token is one thin pass through the weights: a small model has too little work in it for several threads, which then wait
-    for each other at every layer. A prompt is a thick one, and all cores are worth having.
+    Where they cannot be measured, or not yet, they follow from the model's size. A token is one thin pass through the weights: a small model may have too
+    little work in it for several threads, which then wait for each other at every layer. A prompt is a thick one, and all cores are worth having.
     """
     every = default_threads()
     if spec.threads is not None:
         return spec.threads, spec.prompt_threads or spec.threads
+    best = None
+    if not on_gpu():
+        with suppress(OSError, ValueError):  # the load itself will say what is wrong with the file
+            rates = (measured_threads if measure else known_threads)(model, every, threads_file)
+            best = rates.best() if rates is not None else None
+    if best is not None:
+        return best[0], spec.prompt_threads or best[1]
     size = model.stat().st_size
     return max(1, min(every, math.ceil(size / _WEIGHTS_A_THREAD))), spec.prompt_threads or every
 

@@ -9,13 +9,13 @@ from typing import Final
 
 import httpx
 
-from ai.backends.footprint import memory_of
-from ai.backends.openai_compat import count_llamacpp, post_json
-from ai.backends.openai_wire import Flavour, OpenAIWire
-from ai.backends.pacing import Pacer
-from ai.backends.prompt_proof import bounded
-from ai.errors import BackendDown, BackendError, BackendOutOfMemory, BackendTimeout, BadRequest, StreamCut
-from ai.types import (
+from ai.backends.openai.backend import count_llamacpp, post_json
+from ai.backends.openai.request import Flavour
+from ai.backends.openai.stream import OpenAIWire
+from ai.core.errors import BackendDown, BackendError, BackendOutOfMemory, BackendTimeout, BadRequest, StreamCut
+from ai.core.footprint import is_working, memory_of
+from ai.core.pacing import Pacer
+from ai.core.types import (
     DEFAULT_DEADLINES,
     Deadlines,
     Event,
@@ -26,9 +26,10 @@ from ai.types import (
     MemoryReport,
     Message,
 )
-from ai.types import (
+from ai.core.types import (
     Final as FinalEvent,
 )
+from ai.prompt_integrity.proof import bounded
 from ai.worker.budget import RestartPolicy
 from ai.worker.messages import WorkerConfig
 from ai.worker.supervisor import Running, Supervisor, WatchPolicy
@@ -47,6 +48,8 @@ class WorkerBackend:
         watch: when its worker is killed.
         restarts: how often it is started again.
     """
+
+    restarts_itself = True
 
     def __init__(
         self, name: str, flavour: Flavour, watch: WatchPolicy | None = None, restarts: RestartPolicy | None = None
@@ -120,6 +123,11 @@ class WorkerBackend:
         if running is None:
             return MemoryReport(note="It is not loaded.")
         return await asyncio.to_thread(memory_of, running.pid)
+
+    async def working(self) -> bool:
+        """Whether its worker computes."""
+        running = self.supervisor.running
+        return running is not None and await is_working(lambda: running.pid)
 
     async def unload(self) -> None:
         """End the worker: the only way to get all of an engine's memory back."""

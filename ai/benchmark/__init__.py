@@ -2,26 +2,18 @@
 
 benchmark = AIBackendBenchmark([Contender(a, spec), Contender(b, spec)], BenchmarkPlan(budget_s=90), quality=quality_check())
 report = await benchmark.run(on_progress=show, cancel=event)
-report.sentence; to_json(report); to_csv(report); to_html(report); append_log(report, log_dir); to_records(report)
+report.sentence; to_json(report); to_csv(report); to_html(report); append_log(report, log_dir)
 compare_runs(before, after); change_marks(reports); replay_plan(report); agreement(report, repeated)
 """
 
-from ai.benchmark.export import append_log, from_json, to_csv, to_json, to_records
+from ai.benchmark.contender import Contender, Progress
 from ai.benchmark.gpu import GpuHints, GpuHolder
-from ai.benchmark.history import Agreement, Change, agreement, change_marks, compare_runs, replay_plan
-from ai.benchmark.html_report import to_html
-from ai.benchmark.model import (
-    BenchmarkPlan,
-    BenchmarkReport,
-    Comparison,
-    Contender,
-    ContenderReport,
-    Metric,
-    Progress,
-    Slo,
-)
+from ai.benchmark.reporting.export import append_log, from_json, to_csv, to_json
+from ai.benchmark.reporting.history import Agreement, Change, agreement, change_marks, compare_runs, replay_plan
+from ai.benchmark.reporting.html import to_html
 from ai.benchmark.runner import AIBackendBenchmark
 from ai.benchmark.watch import ProcWatch, best_meter
+from ai.shapes.report import BenchmarkPlan, BenchmarkReport, Comparison, ContenderReport, Metric, Slo
 
 __all__ = [
     "AIBackendBenchmark",
@@ -48,5 +40,4 @@ __all__ = [
     "to_csv",
     "to_html",
     "to_json",
-    "to_records",
 ]

@@ -4,9 +4,9 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
-from ai.benchmark.model import BatchRow, BenchmarkPlan, SampleRow
-from ai.benchmark.stats import percentile
-from ai.types import Origin
+from ai.core.types import Origin
+from ai.shapes.report import BatchRow, BenchmarkPlan, SampleRow
+from ai.statistics.intervals import percentile
 
 Take = Callable[[int], Awaitable[SampleRow]]
 """Takes the i-th measurement of a batch."""

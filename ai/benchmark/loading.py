@@ -1,12 +1,18 @@
 """Has the contenders in memory: all at once where they fit, else in turn, and not at all what would never fit."""
 
+import asyncio
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from ai.benchmark.model import BatchRow, BenchmarkPlan, Contender, LoadRow, Metric, QualityRow
-from ai.benchmark.prompts import build_request
-from ai.errors import BackendError, BackendOutOfMemory
+import psutil
+
+from ai.benchmark.contender import Contender
+from ai.benchmark.schedule import build_request
+from ai.core.errors import BackendDown, BackendError, BackendOutOfMemory
+from ai.core.protocol import Restarting, SharedServer
+from ai.core.types import LoadReport
+from ai.shapes.report import BatchRow, BenchmarkPlan, LoadRow, Metric, QualityRow
 
 RESERVE = 128 * 1024 * 1024
 """Bytes left to everything else on the machine."""
@@ -23,6 +29,10 @@ class Entry:
     metrics: dict[str, Metric] = field(default_factory=dict)
     batches: list[BatchRow] = field(default_factory=list)
     quality: QualityRow | None = None
+    borrowed: bool = False
+    """Somebody else has its model in memory: it is measured as it is, and stays there."""
+    gone: str = ""
+    """That it ended meanwhile, as a sentence; empty while it answers."""
 
     @property
     def name(self) -> str:
@@ -44,6 +54,8 @@ class Loader:
     ) -> None:
         self._plan, self._available, self._telling = plan, available, telling
         self._held: Entry | None = None
+        self._shared: list[Entry] = []
+        self._borrowed: list[str] = []
         self.in_turn = ""
         """Why they take turns, as a sentence; empty while all are loaded together."""
         self.reloads = 0
@@ -58,11 +70,11 @@ class Loader:
         known = [(e, e.contender.predicted or 0) for e in entries if e.contender.in_memory]
         for entry, size in known:
             if size > room:
-                what = f"It needs {_mib(size)} and {_mib(room)} can be had: use a smaller model or a shorter context."
+                what = f"It needs {_mib(size)} and {_mib(room)} is available: use a smaller model or a shorter context."
                 entry.unusable = f"It was not loaded. {entry.contender.remedy or what}"
         total = sum(size for entry, size in known if not entry.unusable)
         if total > room:
-            self._take_turns(f"together they are predicted to need {_mib(total)}, and {_mib(room)} can be had")
+            self._take_turns(f"together they are predicted to need {_mib(total)}, and {_mib(room)} is available")
 
     async def first(self, entry: Entry, others: Sequence[Entry]) -> None:
         """Load a contender for the first time; when it finds no memory beside the others, they take turns from here on.
@@ -84,7 +96,7 @@ class Loader:
         self._held = entry
 
     async def have(self, entry: Entry) -> bool:
-        """Have it in memory; whether it had to be loaded anew.
+        """Have it in memory; whether it had to be loaded again.
 
         Raises:
             BackendError: it cannot be loaded.
@@ -101,10 +113,29 @@ class Loader:
         self.reloading_s += time.perf_counter() - begun
         return True
 
-    def note(self) -> str:
-        """For the report: what the turns mean for its figures."""
-        if not self.in_turn:
-            return ""
+    async def give_back(self, deadline_s: float = 120.0) -> list[str]:
+        """Leave each server as it was found; a sentence for each that could not be. The last one that was loaded goes first."""
+        problems = []
+        for entry in reversed(self._shared):
+            backend = entry.contender.backend
+            assert isinstance(backend, SharedServer)  # noqa: S101 - that is why it was noted
+            try:
+                async with asyncio.timeout(deadline_s):
+                    await backend.restore()
+            except (BackendError, TimeoutError) as error:
+                ended = isinstance(error, BackendDown) and any(other.gone for other in self._shared)
+                if not entry.gone and not ended:
+                    problems.append(
+                        f"{entry.name} could not be left as it was found: {str(error) or 'it did not answer in time'}"
+                    )
+        self._shared = []
+        return problems
+
+    def notes(self) -> list[str]:
+        """For the report: what was measured as it was found, and what turns mean for its figures."""
+        return [*self._borrowed, *([self._turns()] if self.in_turn else [])]
+
+    def _turns(self) -> str:
         return (
             f"They do not fit into memory at the same time: {self.in_turn}. So they were loaded in turn ({self.reloads} times again), each measured "
             "twice in a row after a request that does not count; what the machine did between two turns is in the interval. "
@@ -126,8 +157,11 @@ class Loader:
         if health.state in {"down", "missing", "error"}:
             entry.unusable = health.detail
             return
+        if isinstance(backend, SharedServer) and entry not in self._shared:
+            entry.borrowed = await backend.remember(spec.model)
+            self._shared.append(entry)
         cold = None
-        if self._plan.cold_load and backend.capabilities().unloads:
+        if self._plan.cold_load and _unloads(entry):
             await backend.unload()
             first = await backend.ensure_loaded(spec)
             cold = first.seconds.value if first.cold else None
@@ -141,12 +175,22 @@ class Loader:
             counted = await backend.count_tokens(request.messages)
             tokens = int(counted.value) if counted.origin != "estimated" else None
         entry.pids = (await backend.memory()).pids
+        self._as_found(entry, report)
         entry.load = LoadRow(
             model=report.model, cold_s=cold, warm_s=warm.seconds.value, context=report.context, parallel=report.parallel,
             kv_type=report.kv_type, quantization=report.quantization, weights=report.weights, template=report.template,
             engine_version=report.engine_version, device=report.device, prompt_tokens=tokens, notes=list(report.notes),
             threads=report.threads, prompt_threads=report.prompt_threads,
         )  # fmt: skip
+
+    def _as_found(self, entry: Entry, report: LoadReport) -> None:
+        """What a server has in force is what is measured, not what would have been asked for."""
+        contender, context = entry.contender, report.context
+        if entry not in self._shared or context is None or not (entry.borrowed or context != contender.spec.context):
+            return
+        entry.contender = replace(contender, spec=replace(contender.spec, context=context))
+        why = "its model was loaded with" if entry.borrowed else "its server was started with"
+        self._borrowed.append(f"{entry.name} was measured with a context of {context} tokens, as {why}.")
 
 
 async def find_pids(entry: Entry) -> None:
@@ -175,8 +219,27 @@ async def note_memory(entry: Entry) -> None:
         entry.metrics["memory_predicted"] = Metric(value=entry.contender.predicted, unit="bytes", origin="estimated")
 
 
+async def look_whether_gone(entry: Entry, patience_s: float = 2.0) -> None:
+    """After a failure: whether the server ended. A worker of this program is started again; a server that is back within moments is not gone."""
+    backend = entry.contender.backend
+    if isinstance(backend, Restarting):
+        return
+    pids, until = entry.pids, time.monotonic() + patience_s
+    health = await backend.health()
+    while health.state == "down" and time.monotonic() < until:
+        await asyncio.sleep(min(0.5, patience_s))
+        health = await backend.health()
+    if health.state != "down":
+        return
+    if pids and not any(psutil.pid_exists(pid) for pid in pids):
+        which = f"process {pids[0]}" if len(pids) == 1 else f"processes {', '.join(map(str, pids[:4]))}"
+        entry.gone = f"{entry.name} stopped while it was measured: its {which} ended at {time.strftime('%H:%M:%S')}."
+    else:
+        entry.gone = f"{entry.name} stopped while it was measured: it no longer answers."
+
+
 def _unloads(entry: Entry) -> bool:
-    return entry.contender.backend.capabilities().unloads
+    return entry.contender.backend.capabilities().unloads and not entry.borrowed
 
 
 def _mib(size: int) -> str:

@@ -5,7 +5,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from ai.benchmark.guards import (
+from ai.benchmark.contender import Contender
+from ai.benchmark.samples.guards import (
     DEFAULT_LIMITS,
     Expected,
     Limits,
@@ -15,11 +16,11 @@ from ai.benchmark.guards import (
     neighbour_share,
     unfit,
 )
-from ai.benchmark.model import Contender, Measure, SampleRow
 from ai.benchmark.watch import EnergyMeter, Watch
-from ai.errors import BackendError, Cancelled
-from ai.protocol import complete
-from ai.types import DEFAULT_DEADLINES, Deadlines, GenRequest
+from ai.core.errors import BackendError, Cancelled
+from ai.core.protocol import complete
+from ai.core.types import DEFAULT_DEADLINES, Deadlines, GenRequest
+from ai.shapes.report import Measure, SampleRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +126,7 @@ class Measurer:
                 "prompt_rate": prompt_rate.value if prompt_rate else None,
                 "prompt_tokens": int(prompt.value) if prompt else None,
                 "completion_tokens": int(made.value) if made else None,
+                "bunches": final.timings.arrival.bunches if final.timings.arrival else None,
                 "energy_j": energy if energy is None else max(energy, 0.0),
                 "neighbour_pct": None if share is None else round(100 * share, 1),
             }

@@ -2,37 +2,25 @@
 
 import asyncio
 import math
+import statistics
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from typing import Final
 
 from ai.benchmark.batches import measure_batch
-from ai.benchmark.figures import log_ratios
-from ai.benchmark.loading import Entry, Loader, find_pids, note_memory
+from ai.benchmark.contender import Contender, OnProgress, Phase, Progress, QualityCheck
+from ai.benchmark.loading import Entry, Loader, find_pids, look_whether_gone, note_memory
 from ai.benchmark.measure import Measurer, Place
-from ai.benchmark.model import (
-    BenchmarkPlan,
-    BenchmarkReport,
-    Contender,
-    Metric,
-    OnProgress,
-    Phase,
-    Progress,
-    QualityCheck,
-    SampleRow,
-    State,
-)
-from ai.benchmark.order import block_order, turns
-from ai.benchmark.prompts import build_request
-from ai.benchmark.report import Gathered, build_report, live_intervals
-from ai.benchmark.sequential import Look, SequentialPlan, Verdict, could_show, decide_many, settled
+from ai.benchmark.pace import Pace
+from ai.benchmark.reporting.figures import log_ratios
+from ai.benchmark.reporting.report import Gathered, build_report, live_intervals
+from ai.benchmark.samples.length import long_enough
+from ai.benchmark.schedule import block_order, build_request, turns
 from ai.benchmark.watch import EnergyMeter, ProcWatch, Watch, best_meter
-from ai.errors import BackendError, Cancelled
-from ai.types import Deadlines
-
-_MOST_WITH_LOADS: Final = 4
-"""Loading in turn is not counted into the time for the pairs, up to this many times that time in all."""
+from ai.core.errors import BackendError, Cancelled
+from ai.core.types import Deadlines
+from ai.shapes.report import BenchmarkPlan, BenchmarkReport, Metric, SampleRow, State
+from ai.statistics.sequential import Look, SequentialPlan, Verdict, could_show, decide_many, settled
 
 
 class AIBackendBenchmark:
@@ -77,8 +65,14 @@ class AIBackendBenchmark:
         self._phase: tuple[Phase, int, int, float | None] = ("check", 0, 1, None)
         self._samples: list[SampleRow] = []
         self._told = 0
+        self._nonce = uuid.uuid4().hex[:8]
+        """A server keeps what it read: no prompt of an earlier benchmark may come again."""
         self._verdicts: dict[str, Verdict] = {}
         self._stopped = ""
+        self._problems: list[str] = []
+        self._notes: list[str] = []
+        self._verdict = ""
+        self._begun = time.perf_counter()
         self._looks: list[Look] = []
         self._on_progress: OnProgress | None = None
         self._cancel: asyncio.Event | None = None
@@ -88,6 +82,7 @@ class AIBackendBenchmark:
     ) -> BenchmarkReport:
         """The whole benchmark. Setting `cancel` ends it soon, with what was measured until then."""
         self._on_progress, self._cancel = on_progress, cancel
+        self._begun = time.perf_counter()
         started = time.time_ns() // 1000
         state: State = "done"
         try:
@@ -97,13 +92,29 @@ class AIBackendBenchmark:
                 state, self._stopped = "failed", "no engine could be used"
             else:
                 await self._pairs(usable)
-                await self._batches(usable)
-                await self._judge_quality(usable)
+                await self._verdict_stands(_alive(usable), started)
+                if not self._ended(usable):
+                    await self._batches(_alive(usable))
+                    await self._judge_quality(_alive(usable))
+                elif not any(v.kind != "not shown" or v.equivalent for v in self._verdicts.values()):
+                    state = "failed"
         except Cancelled:
             state, self._stopped = "cancelled", "it was cancelled"
+        finally:
+            self._problems = await self._loader.give_back()
         report = build_report(self._gathered(started, state))
         self._tell("done", report.sentence, 1, 1, 0.0)
         return report
+
+    async def _verdict_stands(self, entries: Sequence[Entry], started: int) -> None:
+        """Tell the verdict on speed at once: what follows takes minutes, and changes nothing about it."""
+        for entry in entries:
+            if not self._loader.in_turn:  # else it may not be in memory now; the batches tell
+                await note_memory(entry)
+        report = await asyncio.to_thread(build_report, self._gathered(started, "done"))
+        self._verdict = report.sentence
+        phase, done, total, _ = self._phase
+        self._tell(phase, "The verdict on speed stands", done, total, 0.0)
 
     async def _prepare(self) -> None:
         self._loader.decide(self._entries)
@@ -122,46 +133,47 @@ class AIBackendBenchmark:
             await self._have(entry, warm=False)
             for turn in range(self._plan.warmup):
                 await self._take(entry, self._plan.prompts[turn % len(self._plan.prompts)], Place(-1, turn, "warm-up"))
+        wanted = long_enough(self._samples, self._plan.max_tokens)
+        self._plan = self._plan.model_copy(update={"max_tokens": wanted})
 
     async def _pairs(self, entries: Sequence[Entry]) -> None:
         """Interleaved blocks until the verdicts are settled, the time is up, or the planned number is done."""
-        plan, begun, reloaded = self._plan, time.perf_counter(), self._loader.reloading_s
+        plan = self._plan
         by_name = {e.name: e for e in entries}
-        sequential = SequentialPlan(plan.max_blocks, plan.alpha, plan.margin, plan.settle)
-        first_block_s: float | None = None
+        pace = Pace(plan, elapsed_s=time.perf_counter() - self._begun, reloaded_s=self._loader.reloading_s)
         for block in range(plan.max_blocks):
-            await self._block(by_name, block)
-            whole = time.perf_counter() - begun
-            spent = whole - (self._loader.reloading_s - reloaded)
-            if first_block_s is None:
-                first_block_s = spent
-                fit = max(8, min(plan.max_blocks, int(plan.budget_s / max(spent, 1e-6))))
-                sequential = SequentialPlan(fit, plan.alpha, plan.margin, plan.settle)
-            done = block + 1
-            each = spent / done
-            last = (
-                done >= sequential.looks[-1].blocks
-                or spent + each > plan.budget_s
-                or whole > _MOST_WITH_LOADS * plan.budget_s
-            )
+            prompt = pace.prompt(block)
+            await self._block(by_name, block, prompt)
+            pace.block_done(prompt, self._loader.reloading_s)
+            ended, sequential, done = self._ended(entries), pace.sequential, block + 1
+            up = pace.is_up()
+            last = bool(ended or up)
             look = sequential.last_look(done, self._looks) if last else sequential.look_at(done)
             if look is not None and self._look(entries, look, sequential):
                 self._stopped = self._stopped or "the verdict is settled"
             planned = sequential.looks[-1].blocks
-            left = min((planned - done) * each, max(plan.budget_s - spent, 0.0)) * whole / spent
-            self._tell("pairs", f"Pairs {done} of at most {planned}", done, planned, left)
+            self._tell("pairs", f"Pairs {done} of at most {planned}", done, planned, pace.left_s())
+            if ended:
+                self._stopped = ended
+            elif last:
+                self._stopped = self._stopped or up
             if self._stopped:
-                return
-            if last:
-                self._stopped = "the planned number of pairs is done" if done >= planned else "the time is up"
-                return
+                break
+        self._notes = pace.notes
 
-    async def _block(self, by_name: dict[str, Entry], block: int) -> None:
-        prompt = self._plan.prompts[block % len(self._plan.prompts)]
+    async def _block(self, by_name: dict[str, Entry], block: int, prompt: str) -> None:
         order = block_order(list(by_name), block, self._plan.seed)
         for position, name in enumerate(turns(order) if self._loader.in_turn else order):
+            if by_name[name].gone:
+                continue
             await self._have(by_name[name])
             await self._take(by_name[name], prompt, Place(block, position, prompt))
+
+    def _ended(self, entries: Sequence[Entry]) -> str:
+        """Why there is nothing left to compare, because engines ended; empty while there is."""
+        if len(_alive(entries)) >= min(2, len(entries)) and not entries[0].gone:
+            return ""
+        return " ".join(e.gone for e in entries if e.gone)
 
     def _look(self, entries: Sequence[Entry], look: Look, sequential: SequentialPlan) -> bool:
         reference = entries[0].name
@@ -178,7 +190,11 @@ class AIBackendBenchmark:
             jobs = [(size, e) for e in entries for size in self._plan.batches]
         else:
             jobs = [(size, e) for size in self._plan.batches for e in entries]
+        begun, left_out = time.perf_counter(), set[int]()
         for at, (size, entry) in enumerate(jobs):
+            if self._is_too_long(size, entry, time.perf_counter() - begun):
+                left_out.add(size)
+                continue
             self._tell("batches", f"{entry.name}: {size} at once", at, len(jobs), None)
             await self._have(entry)
 
@@ -190,10 +206,24 @@ class AIBackendBenchmark:
             row, _ = await measure_batch(take, size, self._plan, slots=slots)
             entry.batches.append(row)
             await note_memory(entry)
+        if left_out:
+            sizes = ", ".join(map(str, sorted(left_out)))
+            self._notes.append(
+                f"Not all engines were measured with {sizes} requests at once: that would take too long here."
+            )
         for entry in entries:
             if "memory_peak" not in entry.metrics:
                 await self._have(entry)
                 await note_memory(entry)
+
+    def _is_too_long(self, size: int, entry: Entry, spent_s: float) -> bool:
+        """Whether a batch would not end in time, where there is a time: half of that for the pairs."""
+        if self._plan.verdict_s is None or size == 1:
+            return False
+        single = [s.total_s for s in self._samples if s.backend == entry.name and s.paired and s.total_s]
+        slots = (entry.load.parallel if entry.load else None) or 1
+        expected = statistics.median(single) * math.ceil(size / slots) if single else 0.0
+        return spent_s + expected > self._plan.budget_s / 2
 
     async def _judge_quality(self, entries: Sequence[Entry]) -> None:
         if self._quality is None:
@@ -202,7 +232,7 @@ class AIBackendBenchmark:
             self._tell("quality", f"Quality of {entry.name}", at, len(entries), None)
             try:
                 await self._have(entry)
-                entry.quality = await self._quality(entry.contender)
+                entry.quality = await self._quality(entry.contender.backend, entry.contender.spec)
             except Cancelled:
                 raise
             except BackendError as error:
@@ -226,13 +256,15 @@ class AIBackendBenchmark:
 
     async def _take(self, entry: Entry, prompt: str, place: Place) -> SampleRow:
         self._stop_if_cancelled()
-        unique = f"{self._plan.seed}:{place.block}:{place.position}:{place.batch}:{entry.name}"
+        unique = f"{self._nonce}:{self._plan.seed}:{place.block}:{place.position}:{place.batch}:{entry.name}"
         request = build_request(prompt, unique, self._plan.max_tokens)
         context = entry.load.context if entry.load else None
         row = await self._measurer.measure(
             entry.contender, request, place, pids=entry.pids, context=context, cancel=self._cancel
         )
-        if "failed" in row.flags or "engine restarted" in row.flags:
+        if "failed" in row.flags:
+            await look_whether_gone(entry)
+        if not entry.gone and ("failed" in row.flags or "engine restarted" in row.flags):
             await find_pids(entry)
         self._samples.append(row)
         return row
@@ -249,7 +281,7 @@ class AIBackendBenchmark:
         names = [e.name for e in self._entries if not e.unusable]
         ratios = {n: log_ratios(self._samples, n, names[0], self._plan.measure) for n in names[1:]}
         event = Progress(
-            phase=phase, message=message, done=done, total=total, left_s=left_s, samples=new, intervals=live_intervals(ratios),
+            phase=phase, message=message, done=done, total=total, left_s=left_s, samples=new, intervals=live_intervals(ratios), verdict=self._verdict,
             ratios={n: [round(math.exp(v), 4) for v in values] for n, values in ratios.items()},
         )  # fmt: skip
         self._on_progress(event)
@@ -270,5 +302,10 @@ class AIBackendBenchmark:
             verdicts=self._verdicts,
             stopped=self._stopped,
             energy_source=self._meter.source,
-            loading=self._loader.note(),
+            notes=[*(e.gone for e in self._entries if e.gone), *self._notes, *self._loader.notes(), *self._problems],
+            gone=" ".join(e.gone for e in self._entries if e.gone),
         )  # fmt: skip
+
+
+def _alive(entries: Sequence[Entry]) -> list[Entry]:
+    return [entry for entry in entries if not entry.gone]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from ai.benchmark.gpu import GpuHints, others_on_gpu
-from ai.benchmark.guards import Readings
+from ai.benchmark.samples.guards import Readings
 
 _TICK: Final = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 
@@ -24,7 +24,7 @@ class ProcWatch:
     """Readings from `/proc`; whatever cannot be read is None. One benchmark has one: it knows the contenders it was asked about.
 
     Args:
-        gpu: hints about the GPUs, from whoever talks to NVML; None without one.
+        gpu: hints about the GPUs, from the part that reads NVML; None without one.
         proc: where the kernel's files are.
     """
 
@@ -60,7 +60,7 @@ class ProcWatch:
         try:
             return (self._proc / name).read_text(encoding="ascii", errors="replace")
         except OSError:
-            return None  # not this kernel's, or not ours to read: shown as not available
+            return None  # not in this kernel, or not readable for this user: shown as not available
 
     def _cpu(self) -> tuple[float | None, float | None]:
         text = self._text("stat")
@@ -140,14 +140,14 @@ class RaplMeter:
                 else:
                     now_full = now
             except (OSError, ValueError):
-                return None  # the counter is not ours to read: not measurable
+                return None  # the counter is not readable for this user: not measurable
             self._sum += (now_full - before) / 1e6
             self._last[zone] = now
         return self._sum
 
 
 class GpuMeter:
-    """Energy of the GPUs, from whoever talks to NVML."""
+    """Energy of the GPUs, from the part that reads NVML."""
 
     source = "NVML (all GPUs)"
 

@@ -3,18 +3,20 @@
 import asyncio
 import statistics
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ai.analysis.analyzer import JobAnalyzer
 from ai.analysis.ask import Asker, BackendAsker
-from ai.analysis.schema import FIELDS, JobAnalysisResult
-from ai.benchmark.model import Contender, QualityCheck, QualityRow
-from ai.benchmark.paired import PairedComparison, compare_paired, mcnemar_exact, wilson
-from ai.benchmark.stats import Interval, bootstrap_interval
-from ai.evaluation.postings_file import MANY, LabelledPosting, parse_pay, unseen_postings
+from ai.core.protocol import Backend
+from ai.core.types import LoadSpec
+from ai.evaluation.labelled import MANY, LabelledPosting, parse_pay, unseen_postings
 from ai.evaluation.score import SCORED, Counts, ItemScore, score, score_values
+from ai.shapes.posting import FIELDS, JobAnalysisResult
+from ai.shapes.report import QualityRow
+from ai.statistics.intervals import Interval, bootstrap_interval
+from ai.statistics.paired import wilson
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +58,12 @@ async def evaluate(
     repeats: int = 1,
     concurrency: int = 1,
     fill: bool = False,
+    go_on: Callable[[int], bool] | None = None,
 ) -> Quality:
     """Measure a backend (None: the rules) on postings: the model's own answers, or with `fill` model and rules together.
 
-    A posting that no model could answer counts as an empty answer, with `fill` as what the rules make of it.
+    A posting that no model could answer counts as an empty answer, with `fill` as what the rules make of it. `go_on` is told after each posting how many
+    are answered, one after the other, and may end it there: the quality is then that on those.
 
     Raises:
         ValueError: no postings.
@@ -68,9 +72,12 @@ async def evaluate(
         msg = "there are no postings to measure on"
         raise ValueError(msg)
     analyzer = JobAnalyzer(asker, fill=fill)
-    runs = [
-        await analyzer.analyze_many([p.text for p in postings], concurrency=concurrency) for _ in range(max(repeats, 1))
-    ]
+    if go_on is not None:
+        results = await _one_by_one(analyzer, postings, go_on)
+        postings, runs = postings[: len(results)], [results]
+    else:
+        texts = [p.text for p in postings]
+        runs = [await analyzer.analyze_many(texts, concurrency=concurrency) for _ in range(max(repeats, 1))]
     results = runs[0]
     modelled = asker is not None
     scores = tuple(
@@ -78,6 +85,17 @@ async def evaluate(
         for p, r in zip(postings, results, strict=True)
     )
     return _quality(name or results[0].backend, scores, results, runs, modelled=modelled)
+
+
+async def _one_by_one(
+    analyzer: JobAnalyzer, postings: Sequence[LabelledPosting], go_on: Callable[[int], bool]
+) -> list[JobAnalysisResult]:
+    results: list[JobAnalysisResult] = []
+    for posting in postings:
+        results.append(await analyzer.analyze(posting.text))
+        if not go_on(len(results)):
+            break
+    return results
 
 
 def _quality(
@@ -148,50 +166,14 @@ def _commonest(postings: Sequence[LabelledPosting], name: str) -> Any:
     return float(value) if name == "years_experience" else value
 
 
-@dataclass(frozen=True, slots=True)
-class QualityComparison:
-    """Two backends on the same postings: the difference of F1 with interval and p, and McNemar's p on perfect answers."""
+def quality_check(
+    limit: int | None = None, *, repeats: int = 1, go_on: Callable[[int], bool] | None = None
+) -> Callable[[Backend, LoadSpec], Awaitable[QualityRow]]:
+    """The benchmark's quality check: on the first `limit` of the held-out postings, languages mixed, or on all of them; `go_on` as in `evaluate`."""
 
-    first: str
-    second: str
-    f1: PairedComparison
-    mcnemar_p: float
-
-    def sentence(self) -> str:
-        """In words."""
-        d = self.f1.difference
-        if self.f1.too_few:
-            return f"{self.f1.items} postings are too few to tell {self.first} and {self.second} apart in quality."
-        bounds = f"95 % between {d.low:+.2f} and {d.high:+.2f}"
-        if not self.f1.shown:
-            return f"No difference in quality between {self.first} and {self.second} is shown ({bounds} F1, {self.f1.items} postings)."
-        better = self.first if d.estimate > 0 else self.second
-        return f"{better} is better: F1 differs by {abs(d.estimate):.2f} ({bounds}, {self.f1.items} postings)."
-
-
-def compare_quality(first: Quality, second: Quality, *, good: float = 0.8) -> QualityComparison:
-    """Compare item by item; an item is right for McNemar's test when its F1 is at least `good`.
-
-    Raises:
-        ValueError: they were not measured on the same postings.
-    """
-    if [i.posting for i in first.items] != [i.posting for i in second.items]:
-        msg = "both backends must have been measured on the same postings"
-        raise ValueError(msg)
-    pairs = [(a.f1 >= good, b.f1 >= good) for a, b in zip(first.items, second.items, strict=True)]
-    paired = compare_paired([i.f1 for i in first.items], [i.f1 for i in second.items])
-    p_value = mcnemar_exact(sum(a and not b for a, b in pairs), sum(b and not a for a, b in pairs))
-    return QualityComparison(first.backend, second.backend, paired, p_value)
-
-
-def quality_check(limit: int | None = None, *, repeats: int = 1) -> QualityCheck:
-    """The benchmark's quality check: on the first `limit` of the held-out postings, languages mixed, or on all of them."""
-
-    async def check(contender: Contender) -> QualityRow | None:
+    async def check(backend: Backend, spec: LoadSpec) -> QualityRow:
         chosen = await asyncio.to_thread(unseen_postings, limit)
-        quality = await evaluate(
-            BackendAsker(contender.backend, contender.spec), chosen, name=contender.backend.name, repeats=repeats
-        )
+        quality = await evaluate(BackendAsker(backend, spec), chosen, name=backend.name, repeats=repeats, go_on=go_on)
         return quality.row()
 
     return check

@@ -7,9 +7,9 @@ from typing import Any, Final
 
 from ai.analysis.evidence import fold
 from ai.analysis.rules.abilities import canonical_skill
-from ai.analysis.rules.spoken import canonical_language
-from ai.analysis.schema import JobAnalysisResult, Salary
-from ai.evaluation.postings_file import MANY, LabelledPosting
+from ai.analysis.rules.lexicon.languages import canonical_language
+from ai.evaluation.labelled import MANY, LabelledPosting
+from ai.shapes.posting import JobAnalysisResult, Salary
 
 SCORED: Final = (
     "title", "company", "locations", "remote_policy", "employment_type", "seniority", "salary", "skills_required", "skills_preferred",

@@ -53,7 +53,7 @@ class DriftDetector:
         return self._deviation > 0
 
     def add(self, seconds: float) -> DriftAlarm | None:
-        """Note one call; an alarm when it tips the balance (the detector then learns anew)."""
+        """Add one call; an alarm when the sum passes the threshold (the detector then learns a new level)."""
         if not 0 < seconds < math.inf:
             return None
         value = math.log(seconds)

@@ -1,13 +1,18 @@
-"""Which backend is used, and why: quality first, then the latency one wants, then speed that was shown."""
+"""Which backend is used, and why: quality first, then the latency one wants, then speed that was shown, then the configured order.
+
+A speed stands for a verdict of a benchmark. It orders the backends that have one among themselves; where no verdict tells two
+apart, the configured order does.
+"""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from ai.benchmark.stats import Interval
+from ai.shapes.engines import Choice
+from ai.statistics.intervals import Interval
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class Score:
     """What was measured of a backend; None = not measured.
 
     `quality` is the F1 on labelled postings, 0 to 1. `speed` is its speed as a ratio to one common reference, or in one common
@@ -42,89 +47,92 @@ class Policy:
     preferred: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """Backends in the order they are tried, why the first is first, and why others are not used at all."""
-
-    order: tuple[str, ...]
-    sentence: str
-    excluded: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def chosen(self) -> str | None:
-        """The first."""
-        return self.order[0] if self.order else None
-
-
-def choose(standings: Mapping[str, Standing], policy: Policy, incumbent: str | None = None) -> Choice:
+def choose(scores: Mapping[str, Score], policy: Policy, incumbent: str | None = None) -> Choice:
     """Order the backends by the policy."""
-    excluded = {name: why for name, s in standings.items() if (why := _unfit(s, policy))}
-    fit = [name for name in standings if name not in excluded]
+    excluded = {name: why for name, s in scores.items() if (why := _unfit(s, policy))}
+    fit = [name for name in scores if name not in excluded]
     if not fit:
         return Choice((), _none_sentence(excluded), excluded)
-    ranked = sorted(fit, key=lambda name: _rank(name, standings[name], policy))
-    first, why = _keep_incumbent(ranked, standings, policy, incumbent)
+    ranked = _ranked(fit, scores, policy)
+    first, why = _keep_incumbent(ranked, scores, policy, incumbent)
     order = (first, *(name for name in ranked if name != first))
     return Choice(order, _sentence(first, why, order), excluded)
 
 
-def _unfit(standing: Standing, policy: Policy) -> str:
-    if standing.remote and not policy.allow_remote:
+def _unfit(score: Score, policy: Policy) -> str:
+    if score.remote and not policy.allow_remote:
         return "it would send the text to another machine, which is not allowed"
-    if standing.quality is not None and standing.quality < policy.quality_floor:
-        return f"its F1 of {standing.quality:.2f} is below the floor of {policy.quality_floor:.2f}"
+    if score.quality is not None and score.quality < policy.quality_floor:
+        return f"its F1 of {score.quality:.2f} is below the floor of {policy.quality_floor:.2f}"
     return ""
 
 
-def _reaches(standing: Standing, policy: Policy) -> bool:
+def _reaches(score: Score, policy: Policy) -> bool:
     target = policy.latency_target_s
-    return target is None or (standing.latency_s is not None and standing.latency_s <= target)
+    return target is None or (score.latency_s is not None and score.latency_s <= target)
 
 
-def _rank(name: str, standing: Standing, policy: Policy) -> tuple[bool, bool, float, int, str]:
-    quality_unknown = policy.quality_floor > 0 and standing.quality is None
-    low = standing.speed.low if standing.speed is not None else 0.0
-    place = policy.preferred.index(name) if name in policy.preferred else len(policy.preferred)
-    return quality_unknown, not _reaches(standing, policy), -low, place, name
+def _class(score: Score, policy: Policy) -> tuple[bool, bool]:
+    """What comes before any speed: a quality that is known, and a time to an answer as wanted."""
+    return policy.quality_floor > 0 and score.quality is None, not _reaches(score, policy)
+
+
+def _ranked(names: Sequence[str], scores: Mapping[str, Score], policy: Policy) -> list[str]:
+    """The configured order, in which the backends with a verdict on their speed change places among themselves."""
+    place = {name: at for at, name in enumerate(policy.preferred)}
+    ordered: list[str] = []
+    for kind in sorted({_class(scores[name], policy) for name in names}):
+        mine = [name for name in names if _class(scores[name], policy) == kind]
+        mine.sort(key=lambda name: (place.get(name, len(place)), name))
+        shown = [(s.low, name) for name in mine if (s := scores[name].speed) is not None]
+        faster = iter([name for _, name in sorted(shown, key=lambda pair: (-pair[0], mine.index(pair[1])))])
+        ordered += [next(faster) if scores[name].speed is not None else name for name in mine]
+    return ordered
 
 
 def _keep_incumbent(
-    ranked: Sequence[str], standings: Mapping[str, Standing], policy: Policy, incumbent: str | None
+    ranked: Sequence[str], scores: Mapping[str, Score], policy: Policy, incumbent: str | None
 ) -> tuple[str, str]:
     best = ranked[0]
     if incumbent is None or incumbent not in ranked or incumbent == best:
-        return best, _reason(best, ranked, standings, policy)
-    old, new = standings[incumbent], standings[best]
-    if _rank(incumbent, old, policy)[:2] != _rank(best, new, policy)[:2]:
-        return best, _reason(best, ranked, standings, policy)
-    if new.speed is not None and (old.speed is None or new.speed.low > policy.margin * old.speed.estimate):
-        return best, _reason(best, ranked, standings, policy)
+        return best, _reason(best, ranked, scores, policy)
+    old, new = scores[incumbent], scores[best]
+    if _class(old, policy) != _class(new, policy):
+        return best, _reason(best, ranked, scores, policy)
+    if new.speed is not None and old.speed is not None and new.speed.low > policy.margin * old.speed.estimate:
+        return best, _reason(best, ranked, scores, policy)
     return incumbent, f"it is in use and {best} has not been shown to be at least {policy.margin:.2f} times as fast"
 
 
-def _reason(best: str, ranked: Sequence[str], standings: Mapping[str, Standing], policy: Policy) -> str:
-    standing = standings[best]
+def _reason(best: str, ranked: Sequence[str], scores: Mapping[str, Score], policy: Policy) -> str:
+    score = scores[best]
     parts = []
     if policy.quality_floor > 0:
-        if standing.quality is None:
+        if score.quality is None:
             parts.append("its quality is not measured yet")
         else:
-            parts.append(f"its F1 of {standing.quality:.2f} is above the floor of {policy.quality_floor:.2f}")
-    if policy.latency_target_s is not None and standing.latency_s is not None:
-        relation = "within" if _reaches(standing, policy) else "over"
+            parts.append(f"its F1 of {score.quality:.2f} is above the floor of {policy.quality_floor:.2f}")
+    if policy.latency_target_s is not None and score.latency_s is not None:
+        relation = "within" if _reaches(score, policy) else "over"
         parts.append(
-            f"its answers take {standing.latency_s:.1f} s, {relation} the target of {policy.latency_target_s:.1f} s"
+            f"its answers take {score.latency_s:.1f} s, {relation} the target of {policy.latency_target_s:.1f} s"
         )
-    if standing.speed is not None:
-        low, high = standing.speed.low, standing.speed.high
+    others = [name for name in ranked if name != best and _class(scores[name], policy) == _class(score, policy)]
+    if score.speed is not None:
+        low, high = score.speed.low, score.speed.high
         said = "its measured speed is {:.1f} tokens/s (95 % between {:.1f} and {:.1f})"
-        if standing.unit != "tokens/s":
+        if score.unit != "tokens/s":
             said = "its measured speed is {:.2f} times the reference's (95 % between {:.2f} and {:.2f})"
-        parts.append(said.format(standing.speed.estimate, low, high))
-        if len(ranked) > 1:
-            parts.append("the highest lower end of those left")
-    if not parts:
-        parts.append("nothing is measured yet and it comes first in the configured order")
+        parts.append(said.format(score.speed.estimate, low, high))
+        beaten = [name for name in others if scores[name].speed is not None]
+        if beaten:
+            parts.append("the highest lower end of those that a benchmark told apart")
+        if len(beaten) < len(others):
+            parts.append("and the others come later in the configured order")
+    elif others:
+        parts.append("no benchmark has shown another to be faster and it comes first in the configured order")
+    elif not parts:
+        parts.append("it is the only one that can be used" if len(ranked) == 1 else "it comes first in the order")
     return ", ".join(parts)
 
 

@@ -1,10 +1,10 @@
-"""The engines of this machine, put to work: what the agent and the command line ask.
+"""The engines of this machine at work: what the agent and the command line ask.
 
-desk = AiDesk(config, engines, records=records)       # ai.service.desk; everything below runs in one event loop
-await desk.backends(); await desk.analyze(text); await desk.benchmarks.start(options); await desk.close()
+service = AiService(config, engines, records=NoRecords(), mask=hide_secrets)      # ai.service.service; belongs to one event loop
+await service.backends(); await service.analyze(text); await service.benchmarks.start(request); await service.close()
 
-thread = AiThread(lambda: AiDesk(...))                # ai.service.thread; that loop on a thread of its own
-await thread.call(lambda desk: desk.backends(), deadline_s=10); thread.stop()
+thread = AiThread(lambda: AiService(...))                # ai.service.thread; runs that loop on a thread of its own
+await thread.call(lambda service: service.backends(), deadline_s=10); thread.stop()
 
 Nothing is imported here: the thread imports the engines' clients and the statistics at the first question, and an agent
 that nobody asks about engines does not pay for them.

@@ -6,36 +6,36 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, TypeVar
 
-from ai.service.errors import TooSlow
+from ai.core.errors import TooSlow
 
 if TYPE_CHECKING:
-    from ai.service.desk import AiDesk
+    from ai.service.service import AiService
 
 T = TypeVar("T")
 
 
 class AiThread:
-    """Runs a desk in an event loop on a thread, begun at the first question.
+    """Runs an `AiService` in an event loop on a thread, which starts at the first question.
 
     Args:
-        make: makes the desk, on that thread.
+        make: makes the service, on that thread.
     """
 
-    def __init__(self, make: "Callable[[], AiDesk]") -> None:
+    def __init__(self, make: "Callable[[], AiService]") -> None:
         self._make = make
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._desk: AiDesk | None = None
+        self._service: AiService | None = None
         self._stopped = False
 
     @property
-    def desk(self) -> "AiDesk | None":
-        """The desk, once something was asked."""
-        return self._desk
+    def service(self) -> "AiService | None":
+        """The service, once something was asked."""
+        return self._service
 
-    async def call(self, question: "Callable[[AiDesk], Awaitable[T]]", *, deadline_s: float) -> T:
-        """Ask the desk from another event loop.
+    async def call(self, question: "Callable[[AiService], Awaitable[T]]", *, deadline_s: float) -> T:
+        """Ask the service from another event loop.
 
         Raises:
             TooSlow: the deadline passed; the question is then cancelled.
@@ -43,8 +43,8 @@ class AiThread:
         loop = await asyncio.to_thread(self._begin)
 
         async def ask() -> T:
-            assert self._desk is not None  # noqa: S101 - `_begin` made it
-            return await question(self._desk)
+            assert self._service is not None  # noqa: S101 - `_begin` made it
+            return await question(self._service)
 
         future = asyncio.run_coroutine_threadsafe(ask(), loop)
         try:
@@ -57,10 +57,10 @@ class AiThread:
         """End every worker and the thread; whether that was done in time."""
         with self._lock:
             self._stopped = True
-            thread, loop, desk = self._thread, self._loop, self._desk
-        if thread is None or loop is None or desk is None:
+            thread, loop, service = self._thread, self._loop, self._service
+        if thread is None or loop is None or service is None:
             return True
-        closing = asyncio.run_coroutine_threadsafe(desk.close(), loop)
+        closing = asyncio.run_coroutine_threadsafe(service.close(), loop)
         try:
             closing.result(timeout_s)
         except TimeoutError:
@@ -85,7 +85,7 @@ class AiThread:
         with asyncio.Runner() as runner:
             loop = runner.get_loop()
             try:
-                self._desk = self._make()
+                self._service = self._make()
             except BaseException as error:  # noqa: BLE001 - it goes to whoever asks
                 ready.set_exception(error)
                 return

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from ai.errors import BackendDown, BackendError, BackendOutOfMemory, BadModelFile, MissingPiece
+from ai.core.errors import BackendDown, BackendError, BackendOutOfMemory, BadModelFile, MissingPiece
 from ai.worker.process import Ended
 
 _OOM_WORDS: Final = (
@@ -21,7 +21,7 @@ _KINDS: Final[dict[str, tuple[type[BackendError], str]]] = {
 
 
 def reported(name: str, kind: str, message: str) -> BackendError:
-    """The error that a worker told of itself, by its kind."""
+    """The error that a worker reported, by its kind."""
     error, hint = _KINDS.get(kind, (BackendDown, ""))
     return error(f"{name}: {message}", backend=name, hint=hint)
 
@@ -40,7 +40,9 @@ def error_of_end(name: str, reason: str, ended: Ended) -> BackendError:
         )
     last = ended.tail.strip().splitlines()[-1:] or [""]
     hint = (
-        "The kernel may have ended it for want of memory." if ended.code == -9 else "It is started again when needed."
+        "The kernel may have killed it because memory ran out."
+        if ended.code == -9
+        else "It is started again when needed."
     )
     said = f": {last[0][:200]}" if last[0] else ""
     return BackendDown(f"The worker of {name} is gone; {ended.words}{said}.", backend=name, hint=hint)

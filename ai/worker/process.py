@@ -62,7 +62,7 @@ class WorkerProcess:
 
     @classmethod
     def start(
-        cls, config: WorkerConfig, heard: Callable[[dict[str, Any]], None], *, module: str = "ai.worker.main"
+        cls, config: WorkerConfig, heard: Callable[[dict[str, Any]], None], *, module: str = "ai.worker.engines.main"
     ) -> "WorkerProcess":
         """Start a worker; returns at once.
 

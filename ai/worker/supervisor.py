@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from ai.backends.pacing import late
-from ai.errors import BackendDown, BackendError
+from ai.core.errors import BackendDown, BackendError
+from ai.core.pacing import late
 from ai.worker.budget import RestartBudget, RestartPolicy
 from ai.worker.failures import error_of_end, reported, with_complaint
 from ai.worker.messages import WorkerConfig
@@ -81,7 +81,7 @@ class Supervisor:
         watch: WatchPolicy | None = None,
         restarts: RestartPolicy | None = None,
         *,
-        module: str = "ai.worker.main",
+        module: str = "ai.worker.engines.main",
     ) -> None:
         self._name = name
         self.watch = watch or WatchPolicy()

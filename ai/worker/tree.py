@@ -39,8 +39,9 @@ def _family(pid: int) -> list[int]:
 def _children(pid: int) -> list[int]:
     children: list[int] = []
     try:
-        for task in os.scandir(f"/proc/{pid}/task"):
-            children += map(int, Path(task.path, "children").read_text(encoding="ascii").split())
+        with os.scandir(f"/proc/{pid}/task") as tasks:
+            for task in tasks:
+                children += map(int, Path(task.path, "children").read_text(encoding="ascii").split())
     except OSError:
         return children  # it ended meanwhile
     return children

@@ -5,11 +5,10 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Final
 
-from ai.analysis.rules.asked import LANGUAGE
-from ai.analysis.rules.hits import Hit
-from ai.analysis.rules.layout import Layout, Line
-from ai.analysis.rules.roles import ROLE
-from ai.analysis.rules.skills import CASE_MATTERS, RISKY, SKILLS
+from ai.analysis.rules.layout import Hit, Layout, Line
+from ai.analysis.rules.lexicon.languages import LANGUAGE
+from ai.analysis.rules.lexicon.roles import ROLE
+from ai.analysis.rules.lexicon.skills import CASE_MATTERS, RISKY, SKILLS
 
 Span = tuple[int, int]
 _KNOW: Final = (
@@ -42,6 +41,17 @@ _SOFT: Final = re.compile(
     r"references|referenzen|travel|reise|work permit|eligib|citizen|clearance|physical|lift|stand|age\b|old\b|CV\b|resume|imprescindible|cookies|leave\b|responsib|enthus|patient\b|empath|punctual|hands-on|commut|start\b|love|similar|related|field|environment|umfeld|role\b|position|company|industry|branche|secteur|sector|area|áreas|diseases?|stress|pressure|drive\b|véhicul|mobil|idiom|sprache|language|langue|lingua|taal)",
     re.IGNORECASE,
 )
+_NO_SKILL: Final = re.compile(
+    r"(?:no|not|without|non|kein\w*|nicht|ohne|sans|pas|aucune?|sin|senza|nessun\w*|geen|zonder|sem|nenhum\w*|"
+    r"apply|applications?|send|submit|email|contact|visit|call|join|closing|deadline|interviews?|"
+    r"bewerb\w*|bewirb\w*|bewerbung\w*|postul\w*|candidat\w*|envía\w*|envi[ae]\w*|envoy\w*|solicit\w*|inviar?e?|invia|stuur|solliciteer)(?!\w)",
+    re.IGNORECASE,
+)
+"""What a list of requirements may hold that is none: what is not needed, and what to do next."""
+_DATE: Final = re.compile(
+    r"\b\d{1,2}(?:st|nd|rd|th|\.|º|er)?\s+(?:de\s+)?(?:jan|feb|mar|mär|apr|avr|abr|may|mai|mayo|mag|jun|juin|giu|jul|juil|lug|aug|août|ago|sep|set|oct|okt|oct|ott|nov|dec|dez|déc|dic)\w*|\b(?:january|february|march|april|june|july|august|september|october|november|december)\s+\d{1,2}\b",
+    re.IGNORECASE,
+)
 _NEGATED: Final = re.compile(
     r"(?:\bno|\bnot|\bwithout|\bkeine?|\bohne|\bsin|\bpas de|\baucune?|\bno need for|\bnot need|\bgeen)\s+(?:\w+\s+){0,2}$",
     re.IGNORECASE,
@@ -52,6 +62,33 @@ _TOOL: Final = re.compile(
 _WITH: Final = re.compile(
     r"(?:\b(?:in|with|using|via|through|on|update|into|mittels|mit|über|avec|sous|en|con|mediante|com|met|tramite|use|uses|run|runs|from|and|und|et|y|e)\s|,\s|/\s?)$",
     re.IGNORECASE,
+)
+_NAMED_BEFORE: Final = "|".join(
+    rf"(?<=\b{word}\s)"
+    for word in (
+        "write",
+        "writes",
+        "know",
+        "knows",
+        "use",
+        "of",
+        "with",
+        "in",
+        "di",
+        "de",
+        "en",
+        "von",
+        "mit",
+        "met",
+        "con",
+    )
+)
+"""Words after which a single letter is the name of a language."""
+_CAPITALISED: Final = r"[A-Z][\w+#.-]*"
+_SUBJECT: Final = re.compile(
+    rf"(?:^|(?<=[.;:!?]\s)|(?<=\n))(?P<v>{_CAPITALISED}(?:(?:,\s|\s(?:or|and|und|oder|et|ou|y|o|e|of|en)\s|\s){_CAPITALISED}){{0,6}})"
+    r"\s(?:would be|is|are|wäre|wären|ist|sind|serait|seraient|est|sont|sería|serían|es|son|è|sono|is|zijn)\s"
+    r"(?:an?\s|ein\s|une?\s|een\s)?(?:\w+\s)?(?:bonus|plus|advantage|asset|welcome|desirable|required|essential|must|Vorteil|Pluspunkt|wünschenswert|willkommen|erforderlich|atouts?|appréciée?s?|deseables?|valorables?|imprescindibles?|requeridos?|gradit[oaie]|richiest[oaie]|pré|welkom|vereist)\b"
 )
 _PROPER: Final = re.compile(r"[A-Z]{2}|[a-z][A-Z]|\d|[+#]|\.(?:js|NET|io)")
 _TOKEN: Final = re.compile(r"\w+")
@@ -95,7 +132,7 @@ def _all(text: str, layout: Layout, taken: list[Span]) -> Iterator[Hit]:
     )  # a mark for each character, so that a text of nothing but skills takes no longer for each of them
     for start, end in taken:
         used[start:end] = b"\1" * (end - start)
-    for finder in (_known(text, layout), _named(text, layout), _tools(text, layout)):
+    for finder in (_known(text, layout), _named(text, layout), _tools(text, layout), _subjects(text, layout)):
         for hit in finder:
             if not any(used[hit.start : hit.end]):
                 used[hit.start : hit.end] = b"\1" * (hit.end - hit.start)
@@ -115,9 +152,26 @@ def _known(text: str, layout: Layout) -> Iterator[Hit]:
                 yield Hit(name, match.start(), match.end(), exact=match.group() == name)
     for name in RISKY:
         for match in re.finditer(
-            rf"(?<=[,/(:.]\s){name}(?=\s?[,/)]|\.(?:\s|$)|\s(?:and|und|y|et|or)\s)|(?<=[,/(]){name}(?=[,/)])", text
+            rf"(?:(?<=[,/(:.]\s)|{_NAMED_BEFORE}){name}(?=\s?[,/)]|\.(?:\s|$)|\s(?:and|und|y|et|or|e|en|o|ou|oder)\s)|(?<=[,/(]){name}(?=[,/)])",
+            text,
         ):
             yield Hit(name, match.start(), match.end())
+
+
+def _subjects(text: str, layout: Layout) -> Iterator[Hit]:
+    """What a sentence says to be a bonus, or a must: "Kafka or Pulsar would be a bonus"."""
+    for match in _SUBJECT.finditer(text):
+        if layout.kind_at(match.start("v")) in {"offer", "about"}:
+            continue
+        position = match.start("v")
+        for piece in _SPLIT.split(match["v"]):
+            at = text.find(piece, position, match.end("v")) if piece else -1
+            if at < 0:
+                continue
+            position = at + len(piece)
+            hit = _as_skill(text, (at, position), listed=True, first=False, german=False)
+            if hit is not None:
+                yield hit
 
 
 def _labelled_otherwise(layout: Layout, position: int) -> bool:
@@ -169,6 +223,8 @@ def _as_skill(text: str, span: Span, *, listed: bool, first: bool, german: bool)
         start += cut
         value = _TAIL.sub("", value[cut:])
     words = value.split()
+    if _NO_SKILL.match(value) or _DATE.search(value):
+        return None
     if (
         not 1 <= len(words) <= 4
         or not 2 <= len(value) <= 40

@@ -7,8 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from ai.analysis.rules.hits import Hit
-from ai.analysis.rules.layout import Layout
+from ai.analysis.rules.layout import Hit, Layout
 
 _N: Final = r"(?:\d|an?|one|two|three|four|ein\w*|zwei|drei|vier|un[ao]?|une|dos|tres|cuatro|dois|duas|três|deux|trois|quatre|één|een|twee|drie|due|tre|quattro)"
 _DAYS: Final = rf"{_N}(?:\s*(?:-|–|to|bis|a|à|or|oder|ou|o|of)\s*\w+)?\s+(?:home[- ]?office[- ]|remote[- ]|office[- ])?(?:days?|Tage?n?\b|días?|dias?|jours?|dagen|dag\b|giorn[oi])"

@@ -5,10 +5,9 @@ from collections.abc import Iterator
 from typing import Final
 
 from ai.analysis.rules.abilities import is_known_skill
-from ai.analysis.rules.hits import Hit
-from ai.analysis.rules.layout import Layout, heading_kind, label_field
-from ai.analysis.rules.places import PLACES
-from ai.analysis.rules.roles import ROLE
+from ai.analysis.rules.layout import Hit, Layout, heading_kind, label_field
+from ai.analysis.rules.lexicon.places import PLACES
+from ai.analysis.rules.lexicon.roles import ROLE
 
 LEGAL: Final = (
     r"GmbH(?:\s&\sCo\.\s?KG(?:aA)?)?|gGmbH|mbH|AG|SE|KG|UG|OHG|e\.\s?V\.|e\.\s?G\.|eG|a\.\s?G\.|Ltd\.?|Limited|LLP|Inc\.?|LLC|Corp\.?|PLC|plc|Pty Ltd|Pvt\.? Ltd\.?|Private Limited|Pte Ltd|S\.\s?L\.(?:\s?U\.)?|S\.\s?A\.(?:\s?U\.)?|S\.\s?Coop\.?|"
@@ -40,6 +39,7 @@ _SHAPES: Final[tuple[tuple[float, re.Pattern[str]], ...]] = tuple(
         (3.4, rf"(?P<v>{_NAME}),\s(?:an?|one|azienda|une?|eine?|empresa|acteur|uno|una|inhabergeführt)\s[^.\n]{{3,90}}?[,.]"),
         (3.2, rf"(?:\b[Aa]bout|\bÜber|\bSobre|\b[ÀA] propos de|\bAcerca de|\bOver|\bJoin|\bjoin|\b[Rr]ejoignez|\b[ÚU]nete a|\b[Ss]umate a|\bWir von(?: der)?|\bWir bei|\bWe at|\bHere at|\bWir sind|\bWe are|\bOn est|\bSomos|\bteam at|\bteam bei|\bWir,)[^\S\n]+(?P<v>{_NAME})"),
         (1.6, rf"(?:\bpara(?: la| el)?|\bfor|\bpour)[^\S\n]+(?P<v>{_NAME})"),
+        (3.3, rf"(?:\bcalled|\bnamed|\bnamens|\bllamad[oa]|\bappelée?|\bnommée?|\bgenaamd|\bchiamat[oa])[^\S\n]+(?P<v>{_NAME})"),
         (2.8, rf"(?:\bat|\bbei(?: der| dem)?|\bBei|\bchez|\bChez|@|\bEn|\bbij|\bBij|\bpresso|\bPresso)[^\S\n]+(?P<v>{_NAME})"),
     )
 )  # fmt: skip
@@ -48,11 +48,15 @@ _AGENCY: Final = re.compile(
     re.IGNORECASE,
 )
 _FIRST: Final = frozenset(
-    ["the", "a", "an", "at", "in", "on", "for", "to", "bei", "die", "der", "das", "dem", "den", "la", "le", "les", "el", "los", "las", "about", "join", "wir", "en", "chez", "über", "job", "jobs", "willkommen", "our", "my", "we", "il", "lo", "gli", "het", "de", "o", "os", "um", "uma", "una", "un", "une", "bij", "presso", "and", "und", "et", "y", "e", "para", "por", "with", "from", "as", "if", "please", "this", "that", "these", "those", "no", "all", "you", "your", "they", "their", "there", "it", "its", "im", "am", "zum", "zur", "als", "ein", "eine", "einen", "einer", "eines", "du", "dein", "deine", "sie", "ihr", "ihre", "nous", "vous", "notre", "nos", "votre", "vos", "tu", "tes", "ton", "toi", "nuestro", "nuestra", "somos", "on", "who", "what", "where", "when", "why", "how"]
+    ["the", "a", "an", "at", "in", "on", "for", "to", "bei", "die", "der", "das", "dem", "den", "la", "le", "les", "el", "los", "las", "about", "join", "wir", "en", "chez", "über", "job", "jobs", "willkommen", "our", "my", "we", "il", "lo", "gli", "het", "de", "o", "os", "um", "uma", "una", "un", "une", "se", "si", "bij", "presso", "and", "und", "et", "y", "e", "para", "por", "with", "from", "as", "if", "please", "this", "that", "these", "those", "no", "all", "you", "your", "they", "their", "there", "it", "its", "im", "am", "zum", "zur", "als", "ein", "eine", "einen", "einer", "eines", "du", "dein", "deine", "sie", "ihr", "ihre", "nous", "vous", "notre", "nos", "votre", "vos", "tu", "tes", "ton", "toi", "nuestro", "nuestra", "somos", "on", "who", "what", "where", "when", "why", "how"]
 )  # fmt: skip
 _NO_COMPANY: Final = frozenset(
     ["season", "seasonal", "job", "location", "salary", "senior", "junior", "requirements", "role", "position", "company", "remote", "hybrid", "full", "part", "stelle", "standort", "gehalt", "uns", "aufgaben", "profil", "ubicación", "salario", "requisitos", "puesto", "oferta", "lieu", "salaire", "poste", "june", "july", "january", "february", "march", "april", "may", "august", "september", "october", "november", "december", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday", "english", "german", "french", "spanish", "dutch", "italian", "sql", "excel", "python", "java", "start", "post", "grade", "ref", "hours", "pay", "city", "employer", "organization", "contract", "type", "benefits", "responsibilities", "qualifications", "essential", "desirable", "applicants", "candidates", "applications", "experience", "knowledge", "contrat", "missions", "conditions", "contratto", "funciones", "homeoffice", "vollzeit", "teilzeit", "wo", "wer", "was", "wie"]
 )  # fmt: skip
+
+
+_TOWN_OF: Final = re.compile(r"([^\s,]+(?: [^\s,]+)?)[^\S\n]+(?:di|de|of|von|van|da|do|du|des)[^\S\n]+(?=\S)")
+"""A town before the name: "the office in Turin of Acme"."""
 
 
 def find_company(
@@ -143,7 +147,7 @@ def _in_lines(text: str, layout: Layout, title: Hit | None, places: frozenset[st
         cells = [m.span() for m in re.finditer(r"(?:(?!\s*[|·•@]\s*|\s[–—-]\s|,\s|\.\s|\s?\().)+", whole)]
         alone = len(cells) <= 3 and len(whole.split()) <= 14
         for place, (begin, end) in enumerate(cells[:5]):
-            piece = whole[begin:end].strip(" .!*_")
+            piece = whole[begin:end].strip(" .!*_-–—|·•@")
             listed = place > 0 and whole[:begin].rstrip().endswith(",") and re.search(_NAME + r",\s*$", whole[:begin])
             if listed or not piece or ":" in piece or label_field(piece) or not re.fullmatch(_NAME, piece):
                 continue
@@ -175,6 +179,9 @@ def _hit(text: str, start: int, value: str) -> Hit:
 def _as_company(start: int, value: str, places: frozenset[str]) -> Hit | None:
     while (lead := re.match(r"(\S+)\s+", value)) is not None and lead[1].lower().rstrip(",:") in _FIRST:
         value, start = value[lead.end() :], start + lead.end()
+    town = _TOWN_OF.match(value)
+    if town is not None and (town[1] in PLACES or town[1].casefold() in places):
+        value, start = value[town.end() :], start + town.end()
     first = value.split(maxsplit=1)[0].lower().rstrip(",:.") if value.split() else ""
     legal = re.search(rf"\s(?:{LEGAL})$", value)
     if (

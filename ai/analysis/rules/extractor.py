@@ -8,11 +8,9 @@ from ai.analysis.rules.abilities import find_skills
 from ai.analysis.rules.asked import find_education, find_languages, find_years
 from ai.analysis.rules.conditions import find_employment, find_remote, find_seniority
 from ai.analysis.rules.employers import find_company
-from ai.analysis.rules.hits import Hit
-from ai.analysis.rules.layout import lay_out
+from ai.analysis.rules.layout import Hit, lay_out
 from ai.analysis.rules.locations import find_locations
 from ai.analysis.rules.pay import PayHit, find_pay
-from ai.analysis.rules.summary import find_summary
 from ai.analysis.rules.titles import find_title
 from ai.analysis.rules.warnings import find_red_flags, without_orders
 
@@ -93,3 +91,28 @@ def extract(text: str) -> Draft:
         summary=find_summary(text),
         red_flags=red_flags,
     )
+
+
+_CUE: Final = re.compile(
+    r"you will|you['’]ll|your job|looking for|seek|hiring|du |deine Aufgabe|suchen|sucht|buscamos|busca|recherch|mission|vous |te encargarás|aufgaben|zoek|procura|contrata|cerca",
+    re.IGNORECASE,
+)
+
+
+def find_summary(text: str) -> Hit | None:
+    """A sentence near the beginning that speaks of the work; the first line when there is no sentence."""
+    sentences = [
+        m
+        for m in re.finditer(r"[^.!?\n][^.!?\n]{0,600}(?:[.](?=\S)[^.!?\n]{0,200}){0,6}[.!?]", text[:20_000])
+        if 6 <= len(m.group().split()) <= 45
+    ]
+    if not sentences:
+        first = re.search(r"\S[^\n]*", text)
+        if first is None:
+            return None
+        value = first.group().strip()[:400].rstrip()
+        return Hit(value, first.start(), first.start() + len(value))
+    best = next((m for m in sentences[:12] if _CUE.search(m.group())), sentences[0])
+    value = best.group().strip()[:400].rstrip()
+    start = best.start() + best.group().find(value[0])
+    return Hit(value, start, start + len(value))

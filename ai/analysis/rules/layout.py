@@ -8,7 +8,18 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, Literal
 
-from ai.analysis.rules.vocabulary import HEADINGS, LABELS
+from ai.analysis.rules.lexicon.vocabulary import HEADINGS, LABELS
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A value (of one field) and its span in the text it was found in; `exact` as in `Evidence`."""
+
+    value: str | float
+    start: int
+    end: int
+    exact: bool = True
+
 
 Kind = Literal["preferred", "offer", "tasks", "about", "required", "other"]
 _KINDS: Final[tuple[Kind, ...]] = ("preferred", "offer", "tasks", "about", "required", "other")
@@ -16,11 +27,10 @@ _MAX_LABELLED: Final = 200
 _LEAD: Final = re.compile(r"[^\w(\"“«'’¿¡€£$₹@]*(?:\d{1,2}[.)]\s+)?[^\w(\"“«'’¿¡€£$₹@]*")
 _BULLET: Final = re.compile(r"\s*(?:[-–—*•·‣▪◦●○✓✔✅👍👉➡+>]|\d{1,2}[.)]\s)")
 _PLACE_SIGN: Final = re.compile(r"[📍🗺🌍🏢]\ufe0f?\s*")
-_CELL: Final = re.compile(r"\s*(?:\||·|•|\t| — )\s*")
 _MAX_LABEL: Final = 40
 _PREFERRED: Final = re.compile(
     r"(?<!\w)(?:nice[- ](?:to[- ]have|extra)|preferred|preferably|(?:a|would be a|as a|is a|are a|real) (?:big |real |definite |strong )?(?:plus|bonus|asset|advantage)|bonus\b(?! of)|desirable|strongly desired|desired|"
-    r"would be (?:great|nice|lovely|an? \w+|useful|welcome|helpful)|(?:be )?an advantage|advantageous|ideally|not essential|by no means essential|optional|beneficial|helps\b|would make (?:me|us)|exposure to|"
+    r"(?:is|are|also|very|most|always) welcome(?! to)|(?:gerne?|sind|ist|auch) willkommen|(?:son|es|será|serán) bienvenid\w+|(?:est|sont|serait|seraient) (?:les? )?bienvenue?s?|(?:is|zijn) welkom|(?:sono|è) benvenut\w+|would be (?:great|nice|lovely|an? \w+|useful|welcome|helpful)|(?:be )?an advantage|advantageous|ideally|not essential|by no means essential|optional|beneficial|helps\b|would make (?:me|us)|exposure to|"
     r"wünschenswert|von vorteil|idealerweise|gern(?:e)? gesehen|pluspunkt\w*|(?:ein|wäre ein|sind ein) plus|wäre (?:toll|schön|gut)|kein muss|optional|nicht zwingend|"
     r"valorable\w*|se valora\w*|valoramos|deseable\w*|(?:ser[áa]|es) un plus|preferente\w*|"
     r"appréciée?s?|souhaitée?s?|(?:serait|est|constitue|seraient|sont) (?:un|des) (?:plus|atouts?|véritable)|un atout|atouts|idéalement|un plus|pas obligatoire|"

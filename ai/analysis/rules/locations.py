@@ -2,16 +2,17 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import islice
 from typing import Final
 
+from ai.analysis.posting.text import guess_language
 from ai.analysis.rules.abilities import canonical_skill, skill_spellings
-from ai.analysis.rules.asked import LANGUAGE
-from ai.analysis.rules.hits import Hit
-from ai.analysis.rules.layout import Layout
-from ai.analysis.rules.places import ORDINARY, PLACES
-from ai.analysis.rules.roles import ROLE
-from ai.analysis.text import guess_language
+from ai.analysis.rules.employers import LEGAL
+from ai.analysis.rules.layout import Hit, Layout
+from ai.analysis.rules.lexicon.languages import LANGUAGE
+from ai.analysis.rules.lexicon.places import ORDINARY, PLACES
+from ai.analysis.rules.lexicon.roles import ROLE
 
 _WORD: Final = r"[A-ZÄÖÜÉÈÁÍÓÚÑÅØŁŚÎ][a-zà-ÿßłśń'’]+(?:-(?:[a-z]{1,3}-)*[A-ZÄÖÜÉ][\wà-ÿ'’]+)*"
 TOWN: Final = rf"(?:(?:St\.|Saint|San|Santa|São|Bad|Le|La|Les|Los|Las|El|New|Den|Port|Puerto|Villa|Vila|Sint|Santiago|Ciudad|Rio)[ -])?{_WORD}(?: (?:am|an der|im|de|del|do|da|upon|sur|sous|la|las|los)? ?{_WORD})?"
@@ -39,6 +40,7 @@ _HIRING: Final = re.compile(
     re.IGNORECASE,
 )
 _MAX_NAMES: Final = 2000
+_EMPLOYER: Final = re.compile(rf"[^\S\n]?,?[^\S\n](?:{LEGAL})(?!\w)")
 _SPLIT: Final = re.compile(r"\s*(?:/|\||;|,|\bor\b|\band\b|\boder\b|\bund\b|\bo\b|\by\b|\bou\b|\bet\b|\be\b|&)\s*")
 _NOT_PLACE: Final = re.compile(
     r"(?<!\w)(?:remote|hybrid|híbrid|office|büro|home|on-?site|presencial|télétravail|teletrabajo|days?|tage|germany|deutschland|españa|spain|france|uk$|usa$|us$|anywhere|europe|europa|eu\b|vor ort|sur place|possible|möglich|modelo|civic|street|straße|road|rue|calle|flexible|nationwide|bundesweit|various|multiple|worldwide|global)|\d",
@@ -86,6 +88,11 @@ def _together(text: str, hits: list[Hit]) -> list[Hit]:
 
 def _labelled(text: str, start: int, end: int) -> Iterator[Hit]:
     value = text[start:end]
+    titled = value.title()
+    if value.isupper() and titled != value and len(titled) == len(value):
+        for hit in _labelled(text[:start] + titled + text[end:], start, end):
+            yield replace(hit, exact=False)
+        return
     stop = re.search(r"[.](?=\s|$)(?<!St\.)|\s[-–—]\s|\s\(", value)
     known = list(_KNOWN.finditer(value))
     if known:
@@ -145,6 +152,8 @@ def _scored(text: str, layout: Layout, title: Hit | None) -> Iterator[tuple[floa
 def _shown(text: str, layout: Layout, hit: Hit, title: Hit | None, also: tuple[str, ...]) -> float:
     """How much speaks for a name that is not known to be a town; 0 when nothing does."""
     before = text[max(0, hit.start - 40) : hit.start].rsplit("\n", maxsplit=1)[-1]
+    if _EMPLOYER.match(text, hit.end):
+        return 0.0
     context = _context(text, layout, hit.start, hit.end, title)
     if _STRONG.search(before) or _TOWN_BEHIND.match(text, hit.end):
         return 1.6 + context
@@ -210,7 +219,8 @@ def _own_cell(text: str, layout: Layout, hit: Hit, title: Hit | None) -> bool:
         len(whole.split()) > 14
         or (title is not None and abs(line.start - title.start) > 260)
         or title is None
-        or layout.kind_at(line.start) in {"required", "preferred", "offer"}
+        or {layout.kind_at(line.start), layout.kind_at(hit.start)} & {"required", "preferred", "offer", "tasks"}
+        or any(v.start <= hit.start < v.end and v.field != "locations" for v in layout.labelled)
     ):
         return False
     if title.start <= hit.start < title.end:

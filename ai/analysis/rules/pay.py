@@ -9,9 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from ai.analysis.rules.hits import Hit
-from ai.analysis.rules.layout import Layout, lay_out
-from ai.analysis.schema import Period, Salary
+from ai.analysis.rules.layout import Hit, Layout, lay_out
+from ai.shapes.posting import Period, Salary
 
 _CURRENCIES: Final[tuple[tuple[str, str], ...]] = (
     ("CAD", r"CA\$|C\$|CAD\b|\$\s?CA\b"),

@@ -4,10 +4,9 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from ai.analysis.rules.hits import Hit
-from ai.analysis.rules.layout import Layout, Line, heading_kind, label_field
-from ai.analysis.rules.places import PLACES
-from ai.analysis.rules.roles import ROLE
+from ai.analysis.rules.layout import Hit, Layout, Line, heading_kind, label_field
+from ai.analysis.rules.lexicon.places import PLACES
+from ai.analysis.rules.lexicon.roles import ROLE
 
 _LETTERS: Final = r"[mwfdxhniMWFDXHNI]"
 GENDER: Final = re.compile(
@@ -20,7 +19,7 @@ _SOUGHT: Final = re.compile(
     r"buscamos|busca|buscan|necesitamos|necesita|precisa|incorpora(?:r|mos)?|selecciona(?:mos)?|solicita|contrata(?:mos|ndo)?|nos falta|"
     r"recherch(?:e|ons)|recrut(?:e|ons|ent)|cherch(?:e|ons)|embauch(?:e|ons|ent)|"
     r"zoekt|zoeken(?:\s+(?:wij|we|naar))?|cerca|cerchiamo|ricerca|ricerchiamo|assume|seleziona|procura(?:mos)?|admite|busca|söker|zatrudni|poszukuje)(?!\w)"
-    r"(?:[ \t]*[:\n]\s*|[ \t]+)(?:(?:wir|ab sofort|per direct|zum nächstmöglichen Zeitpunkt|for our team|actuellement|currently|now|einen?|eine[nr]?(?:/n)?|eine:n|an?|the|our|un[ae]?|une?|un\(e\)|un/e|una|een|um|uma|unseren?|zwei|two|deux|dos|several|neue[nr]?|new|"
+    r"(?:[ \t]*[:\n]\s*|[ \t]+)(?:(?:wir|ab sofort|per direct|zum nächstmöglichen Zeitpunkt|for our team|actuellement|currently|now|einen?|eine[nr]?(?:/n)?|eine:n|an?|the|our|un/una|una?/uno?|um/uma|un[ae]?|une?|un\(e\)|un/e|una|een|um|uma|unseren?|zwei|two|deux|dos|several|neue[nr]?|new|"
     r"experienced|motivierte[nr]?|talented|passionate|another|brilliant|great|notre|nos|nuestr[oa]|ons|futur(?:\(e\)|e)?|jemanden|add|for|person who \w+(?: \w+){0,5}: an?|dich als|Dich als|dich|mehrere|enthusiastic|skilled|qualified|für unser \w+)[ \t]+){0,4}"
     r"(?P<v>[^\n.;!?:(|]{3,90})",
     re.IGNORECASE,
@@ -29,15 +28,23 @@ _LEADIN: Final = re.compile(
     r"(?:(?:job|stellenangebot|stellenanzeige|oferta(?: de empleo)?|offre(?: d['’]emploi)?|vacature|now hiring|urgent\w*|hiring(?: for)?|wir suchen|gesucht|intérim|alternance(?: \d{4})?|join us|we(?:'|’)?re hiring|vaga|stage(?: \w+)?)\s*[:!–-]+\s*|oferta [\d/]+\.?\s*|\W+|role [a-z0-9]\s*[-–:]\s*|\d+[).]\s*)+",
     re.IGNORECASE,
 )
+_SHOUT: Final = re.compile(
+    r"(?:urgent(?:ly)?|now hiring|hiring(?: now)?|apply now|new|hot job|immediate start|dringend|ab sofort|urgente|wanted|vacancy|job|stellenangebot)",
+    re.IGNORECASE,
+)
 _WANTED: Final = re.compile(
     r"\s+(?:wanted|needed|required|gesucht|sought|urgently|se busca|recherchée?|job (?:description|posting|ad)|Stellenbeschreibung|fiche de poste|x\s?\d+|\d+\s?[–-]\s?\d+\s?%|\d{2,3}\s?%)(?!\w).*$",
     re.IGNORECASE,
 )
 _END: Final = re.compile(
-    r"\s+(?:at|bei|beim|chez|@|to|who|with|mit|um|para|pour(?! )|als Verstärkung|für unser\w*|to join|based|op|presso|a tiempo|à temps|am Standort|zur Verstärkung|que|qui|con|com|avec|per(?! )|from|on a|on-site|in unserem|zum nächstmöglichen|ab sofort|près|afin|sur|nous|where|we hope|till|til|role\b|is|are|and will|whose|while|wer|der|die|das|has|have|übern(?:ehmen|immst)|sind|bist|unterstütz\w+|arbeite\w+|bring\w*|sorg\w+|verantworte\w+|would|can|for (?:its|our|their|a|the)|für (?:den|die|das|unser\w*)|"
+    r"\s+(?:at|bei|beim|chez|@|to|who|with|mit|um|para|pour(?! )|als Verstärkung|für unser\w*|to join|based|op|presso|per (?:la|il|lo|le|i|gli|una?)|pour (?:la|le|les|notre|nos|une?)|a tiempo|à temps|am Standort|zur Verstärkung|que|qui|con|com|avec|per(?! )|from|on a|on-site|in unserem|zum nächstmöglichen|ab sofort|près|afin|sur|nous|where|we hope|till|til|role\b|is|are|and will|whose|while|wer|der|die|das|has|have|übern(?:ehmen|immst)|sind|bist|unterstütz\w+|arbeite\w+|bring\w*|sorg\w+|verantworte\w+|would|can|for (?:its|our|their|a|the)|für (?:den|die|das|unser\w*)|"
     r"à [A-ZÉ]\w+|en [A-ZÁÉ]\w+|in [A-ZÄÖÜ]\w+|a [A-Z]\w+|em [A-Z]\w+|te [A-Z]\w+|i [A-ZÅÄÖ]\w+|para [A-ZÁÉ]\w+|im Raum|voor|na [A-Z]\w+)(?:\s.*)?$"
-    r"|\s+[–—-]\s+.*$|\s*[—|\[•·\u2600-\u27bf\U0001f300-\U0001faff].*$|\s*\((?!s\)|in\)|[eaor]\)|[Ff]rontend|[Bb]ackend|UI|UX).*$|,.*$|:\s.*$|\s+(?:in|for|für)\s+(?:a|an|the|einem?|einer|our|its|their|one|der|dem|den)\s.*$"
+    r"|\s+[–—-]\s+.*$|\s*(?:[—|\[•\u2600-\u27bf\U0001f300-\U0001faff]|·(?!\w)|(?<!\w)·).*$|\s*\((?!s\)|in\)|[eaor]\)|[Ff]rontend|[Bb]ackend|UI|UX).*$|,.*$|:\s.*$|\s+(?:in|for|für)\s+(?:a|an|the|einem?|einer|our|its|their|one|der|dem|den)\s.*$"
 )
+
+
+_MARKED: Final = re.compile(r"\s*[\[【]?[^\[\]【】\n]{1,40}[\]】]\s*(?=\w)")
+"""A remark in square brackets before a title, such as "[Remote]"."""
 
 
 def find_title(text: str, layout: Layout) -> Hit | None:
@@ -111,11 +118,15 @@ def _in_line(text: str, line: Line, index: int, layout: Layout) -> Iterator[tupl
             yield 5.0 - index * 0.1, hit
     if _SOUGHT.search(whole) and not len(whole.split()) <= 3 and (index > 0 or len(whole.split()) > 6):
         return
-    cells = [m.span() for m in re.finditer(r"(?:(?!\s[|·•@–—]\s|\s-\s|\||(?<=[\w)])[.!]\s).)+", whole)]
+    cells = [
+        m.span()
+        for m in re.finditer(r"(?:(?!\s[|·•@–—]\s|\s-\s|\||\s?(?:\*{2,}|={2,}|~{2,}|!{2,})|(?<=[\w)])[.!]\s).)+", whole)
+    ]
     for place, (begin, end) in enumerate(cells):
         piece = whole[begin:end].strip()
         if (
             not piece
+            or _SHOUT.fullmatch(piece.strip(" *_!.-"))
             or (len(piece.split()) > 11 and ":" not in piece)
             or piece.endswith("?")
             or layout.kind_at(line.start) in {"required", "preferred", "offer"}
@@ -134,6 +145,8 @@ def _in_line(text: str, line: Line, index: int, layout: Layout) -> Iterator[tupl
 
 
 def _as_title(text: str, start: int, end: int) -> Hit | None:
+    mark = _MARKED.match(text, start, end)
+    start = mark.end() if mark is not None else start
     value = text[start:end]
     lead = _LEADIN.match(value)
     start += lead.end() if lead else 0

@@ -3,8 +3,8 @@
 import re
 from typing import Final
 
-from ai.analysis.rules.hits import Hit
-from ai.analysis.rules.words import RED_FLAGS
+from ai.analysis.rules.layout import Hit
+from ai.analysis.rules.lexicon.vocabulary import RED_FLAGS
 
 _ORDER: Final = re.compile(
     r"(?:\b(?:ignore|disregard|forget|override|bypass)\s+(?:all\s+|any\s+|the\s+|your\s+|everything\s+)*(?:of\s+the\s+)?(?:previous|prior|above|earlier|preceding|posting|instructions?|prompts?|rules)"

@@ -1,0 +1,1 @@
+"""A posting's text and what is made of it: input, normal form, pieces, and the form of a model's answer."""

@@ -1,0 +1,1 @@
+"""Words the rules look for, in nine languages. Tables only."""

@@ -1,0 +1,1 @@
+"""Ollama's own API. Requests come in, timed chunks go out."""

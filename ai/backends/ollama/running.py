@@ -1,0 +1,145 @@
+"""What an Ollama server has in memory, and the settings it was started with: somebody else may have chosen both, so they are used as they are."""
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any, Final
+
+import psutil
+
+from ai.core.footprint import is_local, listening_pid
+from ai.core.types import GenRequest
+from ai.discovery.http import text, whole
+from ai.discovery.ollama import is_over
+
+_KNOWN_S: Final = 15.0
+_FOR_EVER_S: Final = 10 * 365 * 86_400.0
+_TYPES: Final = frozenset({"f16", "q8_0", "q4_0"})
+_OFF: Final = frozenset({"0", "f", "false", "n", "no", "off"})
+_SEEN: Final = 4096
+_HEAD: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A model in the server's memory. `size` is bytes with the cache of all its requests; `keep_s` is how long it stays from now, infinite for ever."""
+
+    model: str
+    context: int | None
+    size: int | None
+    keep_s: float
+    digest: str = ""
+
+    def keep_alive(self) -> str | int:
+        """As a request says it."""
+        return -1 if math.isinf(self.keep_s) else f"{max(math.ceil(self.keep_s), 1)}s"
+
+
+def loaded_models(rows: Sequence[Mapping[str, Any]], *, local: bool, now: datetime | None = None) -> list[Loaded]:
+    """What `/api/ps` lists and what is still there."""
+    at = now or datetime.now(UTC)
+    return [
+        Loaded(
+            model=text(row.get("model") or row.get("name")), context=whole(row.get("context_length")) or None,
+            size=whole(row.get("size")) or None, keep_s=_left_s(row.get("expires_at"), at), digest=text(row.get("digest")),
+        )
+        for row in rows
+        if not is_over(row.get("expires_at"), local=local, now=at)
+    ]  # fmt: skip
+
+
+def _left_s(expires: object, now: datetime) -> float:
+    try:
+        at = expires if isinstance(expires, datetime) else datetime.fromisoformat(str(expires))
+    except ValueError:
+        return 0.0
+    left = ((at if at.tzinfo else at.replace(tzinfo=UTC)) - now).total_seconds()
+    return math.inf if left > _FOR_EVER_S else max(left, 0.0)
+
+
+def same_model(one: str, other: str) -> bool:
+    """Whether two names mean the same model: the tag `latest` may be left out, and case does not matter."""
+    return _full(one) == _full(other)
+
+
+def _full(name: str) -> str:
+    low = name.strip().lower()
+    return low if ":" in low.rpartition("/")[2] else f"{low}:latest"
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSettings:
+    """What the environment of an Ollama process says; None where it says nothing. `read` is false where it cannot be read."""
+
+    read: bool = False
+    parallel: int | None = None
+    kv_type: str | None = None
+    context: int | None = None
+
+    def sentence(self) -> str:
+        """Where the settings of a prediction come from."""
+        if not self.read:
+            return "Ollama's own settings cannot be read from here: its defaults are assumed, one request at a time and a cache of f16."
+        told = [
+            f"{name}={value}"
+            for name, value in (
+                ("OLLAMA_NUM_PARALLEL", self.parallel), ("OLLAMA_KV_CACHE_TYPE", self.kv_type), ("OLLAMA_CONTEXT_LENGTH", self.context),
+            )
+            if value is not None
+        ]  # fmt: skip
+        return f"As Ollama was started: {', '.join(told)}." if told else "As Ollama was started: with its defaults."
+
+
+def server_settings(url: str) -> ServerSettings:
+    """The settings of the server at a loopback address, from its process, where that is this user's; kept for some seconds. Reads `/proc`."""
+    return _settings(url, int(time.monotonic() // _KNOWN_S)) if is_local(url) else ServerSettings()
+
+
+@lru_cache(maxsize=16)
+def _settings(url: str, _period: int) -> ServerSettings:
+    pid = listening_pid(url)
+    if pid is None:
+        return ServerSettings()
+    try:
+        environ = psutil.Process(pid).environ()
+    except psutil.Error:
+        return ServerSettings()  # another user's, or gone
+    return settings_of(environ)
+
+
+def settings_of(environ: Mapping[str, str]) -> ServerSettings:
+    """The settings in an environment, as Ollama reads them."""
+    kind = environ.get("OLLAMA_KV_CACHE_TYPE", "").strip().strip("\"'").lower()
+    plain = environ.get("OLLAMA_FLASH_ATTENTION", "").strip().strip("\"'").lower() in _OFF  # then it ignores the type
+    return ServerSettings(
+        read=True,
+        parallel=_count(environ.get("OLLAMA_NUM_PARALLEL")),
+        kv_type=kind if kind in _TYPES and not plain else None,
+        context=_count(environ.get("OLLAMA_CONTEXT_LENGTH")),
+    )
+
+
+def _count(value: str | None) -> int | None:
+    """A positive number; 0 leaves the choice to the server."""
+    said = (value or "").strip().strip("\"'")
+    return int(said) if said.isascii() and said.isdigit() and 0 < int(said) < 2**31 else None
+
+
+@dataclass(slots=True)
+class SeenPrompts:
+    """Which beginnings of prompts a server was sent: it keeps what it has read, and then counts the whole prompt but reads only the rest."""
+
+    _heads: dict[str, None] = field(default_factory=dict)
+
+    def is_new(self, request: GenRequest) -> bool:
+        """Whether nothing that begins like it was sent before; it counts as sent from now on."""
+        head = "\n".join(message.content for message in request.messages)[:_HEAD]
+        if head in self._heads:
+            return False
+        if len(self._heads) >= _SEEN:
+            self._heads.pop(next(iter(self._heads)))
+        self._heads[head] = None
+        return True

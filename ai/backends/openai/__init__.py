@@ -1,0 +1,1 @@
+"""Servers that speak OpenAI's API. Requests come in, timed chunks go out."""

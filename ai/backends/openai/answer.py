@@ -1,0 +1,227 @@
+"""What one streamed answer has said so far, and the figures that follow from it.
+
+The first token is the first chunk with non-empty content or reasoning, not the chunk that only names a role. A chunk is not a
+token: tokens come from `usage`, or from the server's word that the limit was reached.
+"""
+
+import json
+from dataclasses import replace
+from typing import Any, Final
+
+from ai.backends.openai.http_errors import error_of
+from ai.backends.openai.sse import SseEvent
+from ai.core.errors import BadOutput
+from ai.core.pacing import Clock
+from ai.core.types import Chunk, ChunkKind, Figure, FinishReason, GenRequest, Timings, Usage
+from ai.core.types import Final as FinalEvent
+from ai.prompt_integrity.check import CHARACTERS_PER_TOKEN
+
+_NO_USAGE: Final = "The server reports no token counts: they are estimated from the length of the text."
+_HIDDEN: Final = "The server counts tokens that it did not send, so the speed of the answer is not known."
+_MISCOUNTED: Final = "The server's count of tokens cannot be that of its text, and is not used."
+_NOT_BELIEVED: Final = "The server says it generated {:.1f} tokens/s, but they arrived at {:.1f}."
+_ALIVE: Final = frozenset({"ping", "pong", "keep-alive", "keepalive", "keep_alive", "heartbeat"})
+_LONGEST_TOKEN: Final = 16.0
+"""Characters a token, on average over a text, that no vocabulary reaches."""
+_APART: Final = 1.5
+_ENOUGH_BUNCHES: Final = 8
+"""Arrivals from which on the measured rate can tell that the reported one is wrong."""
+
+
+class Answer:
+    """What has been said so far, and the server's own figures.
+
+    Args:
+        name: the backend's.
+        request: what was asked.
+        limited: the server was told the most tokens of the answer.
+    """
+
+    def __init__(self, name: str, request: GenRequest, *, limited: bool = True) -> None:
+        self.clock = Clock()
+        self.finish: str | None = None
+        self.done = False
+        self.heard = False
+        self._name, self._request, self._limited = name, request, limited
+        self._usage: dict[str, Any] = {}
+        self._timings: dict[str, Any] = {}
+        self._model = ""
+        self._characters = self._bytes = 0
+        self._reasoned = False
+        self.last_ns = self.clock.sent_ns
+
+    @property
+    def complete(self) -> bool:
+        """Whether everything that a server sends has come: the reason of the end, and the counts."""
+        return self.done or (self.finish is not None and "completion_tokens" in self._usage)
+
+    def take(self, event: SseEvent, at_ns: int) -> list[Chunk]:
+        """The chunks of one event that arrived at `at_ns`.
+
+        Raises:
+            BackendError: the event tells of an error, or is none of such a stream.
+        """
+        word = event.data.strip().strip('"[]').casefold()
+        if word == "done":
+            self.done, self.last_ns = True, at_ns
+            return []
+        if word in _ALIVE or event.name.casefold() in _ALIVE:
+            return []
+        message = self._message(event)
+        self.last_ns = at_ns
+        self._model = str(message.get("model") or self._model)[:200]
+        self._usage = _dict(message.get("usage")) or self._usage
+        self._timings = _dict(message.get("timings")) or self._timings
+        counted = _number(_dict(message.get("usage")).get("completion_tokens"))
+        return [c for choice in _list(message.get("choices")) for c in self._choice(choice, at_ns, counted)]
+
+    def _message(self, event: SseEvent) -> dict[str, Any]:
+        try:
+            message = json.loads(event.data)
+        except (ValueError, RecursionError) as error:
+            if event.name == "error":
+                raise error_of(self._name, 0, event.data) from error
+            said = " ".join(event.data.split())[:120]
+            raise BadOutput(f"{self._name} sent an event that is not JSON: {said}", backend=self._name) from error
+        if not message:
+            return {}
+        if not isinstance(message, dict):
+            raise BadOutput(f"{self._name} sent an event that is no object.", backend=self._name)
+        if event.name == "error" or _tells_error(message):
+            raise error_of(self._name, 0, event.data)
+        return message
+
+    def _choice(self, choice: dict[str, Any], at_ns: int, counted: float | None) -> list[Chunk]:
+        if choice.get("index") not in {0, None}:
+            return []
+        self.heard = True
+        if choice.get("error") or choice.get("finish_reason") == "error":
+            raise error_of(self._name, 0, json.dumps({"error": choice.get("error") or "no reason given"}))
+        said = choice.get("delta")
+        if not isinstance(said, dict):  # a whole message in place of a stream, or the older form
+            said = _dict(choice.get("message")) if not self._characters else {}
+            said = said or {"content": choice.get("text")}
+        found: list[Chunk] = []
+        kinds: tuple[tuple[ChunkKind, str], ...] = (
+            ("reasoning", _text(said.get("reasoning_content") or said.get("reasoning")) or _thoughts(said.get("content"))),
+            ("content", _text(said.get("content"))),
+        )  # fmt: skip
+        for kind, text in kinds:
+            if text:
+                self._characters += len(text)
+                self._bytes += len(text.encode("utf-8", "replace"))
+                self._reasoned |= kind == "reasoning"
+                found.append(Chunk(self.clock.mark(at_ns, len(text), counted), text, kind))
+        if choice.get("finish_reason"):
+            self.finish = str(choice["finish_reason"])
+            self.clock.finish(at_ns)
+        return found
+
+    def final(self, notes: tuple[str, ...] = ()) -> FinalEvent:
+        """The last event, figures labelled by where they come from."""
+        finish: FinishReason = "stop" if self.finish == "stop" else "length" if self.finish == "length" else "other"
+        usage, own = self._counts()
+        ended = max(self.last_ns, self.clock.sent_ns + 1)
+        timings = _reported(self.clock.timings(ended), usage, self._usage, self._timings)
+        end = FinalEvent(self.clock.sent_ns, ended, finish, usage, timings, self._model, (*own, *notes))
+        return _checked(end)
+
+    def _counts(self) -> tuple[Usage, tuple[str, ...]]:
+        prompt, completion = _number(self._usage.get("prompt_tokens")), _number(self._usage.get("completion_tokens"))
+        notes: list[str] = []
+        if completion is not None and self._characters > max(200.0, _LONGEST_TOKEN * completion):
+            completion, notes = None, [_MISCOUNTED]
+        hidden = completion is not None and self._hides(completion)
+        cached = _number(_dict(self._usage.get("prompt_tokens_details")).get("cached_tokens"))
+        cached = _number(self._timings.get("cache_n")) if cached is None else cached
+        if completion is not None:
+            made = Figure(completion, "reported")
+        elif self.finish == "length" and self._limited:
+            made = Figure(self._request.max_tokens, "measured")  # it said that it made as many as it may
+        else:
+            made = _estimate(self._characters)
+        if prompt is None or (completion is None and not notes):
+            notes.append(_NO_USAGE)
+        notes += [_HIDDEN] if hidden else []
+        asked = sum(len(message.content) for message in self._request.messages)
+        read = Figure(prompt, "reported") if prompt is not None else _estimate(asked)
+        return Usage(read, made, Figure(cached, "reported") if cached is not None else None, hidden), tuple(notes)
+
+    def _hides(self, completion: float) -> bool:
+        """Whether tokens were counted that were not sent: a model's thoughts, mostly."""
+        thought = _number(_dict(self._usage.get("completion_tokens_details")).get("reasoning_tokens")) or 0
+        return (thought > 0 and not self._reasoned) or (self._bytes > 0 and completion > self._bytes + 8)
+
+
+def _tells_error(message: dict[str, Any]) -> bool:
+    if message.get("error") or message.get("object") == "error":
+        return True
+    code = message.get("code", message.get("status"))
+    failed = isinstance(code, int) and code >= 400
+    return "choices" not in message and bool(message.get("detail") or (failed and message.get("message")))
+
+
+def _text(said: object) -> str:
+    """The text of a content: a string, or a list of parts."""
+    if isinstance(said, str):
+        return said
+    parts = said if isinstance(said, list) else []
+    texts = [p if isinstance(p, str) else p.get("text") for p in parts if isinstance(p, str | dict)]
+    return "".join(text for text in texts if isinstance(text, str))
+
+
+def _thoughts(said: object) -> str:
+    """The reasoning inside a list of parts."""
+    parts = [p for p in said if isinstance(p, dict)] if isinstance(said, list) else []
+    return "".join(_text(p.get("thinking") or p.get("reasoning")) for p in parts)
+
+
+def _reported(timings: Timings, usage: Usage, said: dict[str, Any], llama: dict[str, Any]) -> Timings:
+    """Adds what llama.cpp (`timings`) or TabbyAPI (rates inside `usage`) reports."""
+    prompt_ms, generation_ms = _number(llama.get("prompt_ms")), _number(llama.get("predicted_ms"))
+    if prompt_ms is not None and generation_ms is not None:
+        return replace(
+            timings, prompt=Figure(prompt_ms / 1e3, "reported"), generation=Figure(generation_ms / 1e3, "reported")
+        )
+    prompt_rate, rate = _number(said.get("prompt_tokens_per_sec")), _number(said.get("gen_tokens_per_sec"))
+    queue = _number(said.get("queue_time"))
+    if prompt_rate and usage.prompt_tokens:
+        timings = replace(timings, prompt=Figure(usage.prompt_tokens.value / prompt_rate, "reported"))
+    if rate and usage.completion_tokens:
+        timings = replace(timings, generation=Figure(usage.completion_tokens.value / rate, "reported"))
+    return replace(timings, queue=Figure(queue, "reported")) if queue is not None else timings
+
+
+def _checked(final: FinalEvent) -> FinalEvent:
+    """Without the reported times where what arrived contradicts them."""
+    said, seen, arrival = final.generation_rate(), final.measured_rate(), final.timings.arrival
+    if (
+        said is None
+        or seen is None
+        or said.origin != "reported"
+        or arrival is None
+        or arrival.bunches < _ENOUGH_BUNCHES
+    ):
+        return final
+    if 1 / _APART <= said.value / seen.value <= _APART:
+        return final
+    why = _NOT_BELIEVED.format(said.value, seen.value)
+    timings = replace(final.timings, prompt=None, generation=None, distrust=why)
+    return replace(final, timings=timings, notes=(*final.notes, f"The reported timings are not used: {why}"))
+
+
+def _estimate(characters: int) -> Figure:
+    return Figure(max(1, round(characters / CHARACTERS_PER_TOKEN)) if characters else 0, "estimated")
+
+
+def _number(value: object) -> float | None:
+    ok = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e15
+    return float(value) if ok and isinstance(value, int | float) else None
+
+
+def _dict(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: object) -> list[dict[str, Any]]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []

@@ -1,0 +1,215 @@
+"""What an HTTP answer that is no answer means: one class of error for each thing a caller would do."""
+
+import html
+import json
+import math
+import re
+import time
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+from typing import Any, Final
+
+import httpx
+
+from ai.core.errors import (
+    BackendDown,
+    BackendError,
+    BackendLoading,
+    BackendOutOfMemory,
+    BackendOverloaded,
+    BackendTimeout,
+    BadRequest,
+    ContextOverflow,
+    ModelMissing,
+    StreamCut,
+)
+from ai.discovery.http import is_loading
+
+_MAX_MESSAGE: Final = 300
+_MAX_PAGE: Final = 50_000
+_LONGEST_WAIT_S: Final = 86_400.0
+_AUTH: Final = frozenset({401, 403})
+_PAGE: Final = re.compile(r"<(!doctype html|html|head|body|title|center|h1)\b", re.IGNORECASE)
+_TITLE: Final = re.compile(r"<(title|h1|h2)[^>]{0,200}>(.{0,400}?)</\1", re.IGNORECASE | re.DOTALL)
+_TAG: Final = re.compile(r"<[^>]{0,200}>")
+_OUT_OF_MEMORY: Final = re.compile(
+    r"out of memory|outofmemory|cannot allocate|failed to allocate|unable to allocate|requires more system memory|bad_alloc|\boom\b",
+    re.IGNORECASE,
+)
+_CONTEXT: Final = re.compile(
+    r"exceed_context_size|exceeds? the (available )?context|maximum context length|context (length|window|size) exceeded"
+    r"|longer than the (model's )?(maximum )?context|input length exceeds|prompt is too long"
+    r"|is greater than max_seq_len|requires \d+ pages \(only \d+ available\)",  # TabbyAPI; ExLlama's own generators
+    re.IGNORECASE,
+)
+_MODEL: Final = re.compile(
+    r"model[^.]{0,200}(not found|does not exist|not exist|unknown|no such)|model_not_found|no models? loaded",
+    re.IGNORECASE,
+)
+
+
+def error_of(name: str, status: int, body: bytes | str, headers: Mapping[str, str] | None = None) -> BackendError:
+    """The error for an HTTP status, its body and its headers (of an error in the middle of a stream: status 0)."""
+    data = _object(body)
+    inner = data.get("error")
+    detail: dict[str, Any] = inner if isinstance(inner, dict) else data
+    said = _said(body, inner, detail)
+    code = detail.get("code")
+    status = code if status == 0 and isinstance(code, int) else status
+    everything = f"{said} {detail.get('type', '')} {code}"
+    if 300 <= status < 400 and headers is not None and headers.get("location"):
+        return _moved(name, headers["location"])
+    error = _by_words(name, status, said, everything, detail) or _by_status(name, status, said)
+    error.retry_after_s = retry_after(headers) if headers is not None else None
+    return error
+
+
+def _by_words(name: str, status: int, said: str, everything: str, detail: dict[str, Any]) -> BackendError | None:
+    """The error that the words of a server tell, whatever the status."""
+    if status == httpx.codes.REQUEST_ENTITY_TOO_LARGE or _CONTEXT.search(everything):
+        what = (
+            said if status != httpx.codes.REQUEST_ENTITY_TOO_LARGE else f"the request is too large (HTTP 413): {said}"
+        )
+        return ContextOverflow(
+            f"{name}: {what}",
+            backend=name,
+            prompt_tokens=_whole(detail.get("n_prompt_tokens")),
+            context=_whole(detail.get("n_ctx")),
+            hint="Shorten the text, or load the model with a longer context.",
+        )
+    if _OUT_OF_MEMORY.search(everything):
+        return BackendOutOfMemory(
+            f"{name}: {said}", backend=name, hint="Use a shorter context, a smaller cache type, or a smaller model."
+        )
+    if is_loading(status, everything):
+        return BackendLoading(f"{name} is loading its model: {said}", backend=name, hint="Wait until it is loaded.")
+    if status not in _AUTH and _MODEL.search(everything):
+        return ModelMissing(
+            f"{name}: {said}", backend=name, hint="Fetch the model, or name another one in the settings."
+        )
+    return None
+
+
+def _moved(name: str, location: str) -> BackendError:
+    try:
+        to = httpx.URL(location)
+        where = f"{to.scheme}://{to.host}{f':{to.port}' if to.port else ''}{to.path}" if to.host else to.path
+    except (httpx.InvalidURL, ValueError):
+        where = "another address"
+    return BadRequest(
+        f"{name} redirects to {where[:_MAX_MESSAGE]}, which is not followed.", backend=name, hint="If that is the server you want, set its address."
+    )  # fmt: skip
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds that a server wants to be left alone, from `Retry-After` (seconds, or a date) or `retry-after-ms`; None when it does not say.
+
+    A date is read against the server's own clock where it tells it.
+    """
+    exact, said = headers.get("retry-after-ms", "").strip(), headers.get("retry-after", "").strip()
+    try:
+        if exact:
+            return _bounded(float(exact) / 1e3)
+        return _bounded(float(said)) if said else None
+    except ValueError:
+        pass
+    until, now = _date(said or headers.get("retry-after", "")), _date(headers.get("date", ""))
+    return None if until is None else _bounded(until - (time.time() if now is None else now))
+
+
+def _bounded(seconds: float) -> float | None:
+    return min(seconds, _LONGEST_WAIT_S) if math.isfinite(seconds) and seconds > 0 else None
+
+
+def _date(text: str) -> float | None:
+    try:
+        return parsedate_to_datetime(text).timestamp() if text else None
+    except (ValueError, TypeError, OverflowError):
+        return None
+
+
+def _by_status(name: str, status: int, said: str) -> BackendError:
+    match status:
+        case 401 | 403:
+            return BadRequest(
+                f"{name} asks for a key ({said}).",
+                backend=name,
+                hint="Give its API key: watchkeeper ai key ADDRESS (setting engines.api_keys).",
+            )
+        case 408 | 425 | 429 | 503 | 529:
+            return BackendOverloaded(
+                f"{name} is busy: {said}", backend=name, hint="Try again later, or allow fewer requests at once."
+            )
+        case 502 | 504 | 521 | 522 | 523 | 524:
+            return BackendDown(f"{name} is behind a gateway that does not reach it: {said}", backend=name)
+        case 404 | 405:
+            return BadRequest(
+                f"{name} does not know this route: {said}", backend=name, hint="Check its address in the settings."
+            )
+        case _ if 300 <= status < 500:
+            return BadRequest(f"{name} refused the request (HTTP {status}): {said}", backend=name)
+        case _:
+            return BackendError(f"{name} failed: {said}", backend=name, hint="Look at the engine's own log.")
+
+
+def error_of_transport(name: str, error: httpx.TransportError, *, begun: bool, connect_s: float) -> BackendError:
+    """The error for a connection that failed; `begun`: a part of the answer had arrived."""
+    why = (str(error) or type(error).__name__)[:_MAX_MESSAGE]
+    if isinstance(error, httpx.ConnectTimeout):
+        return BackendTimeout(
+            f"{name} could not be reached within {connect_s:g} s.", backend=name, phase="connect", waited_s=connect_s,
+            hint="Check its address, and whether its machine is on.",
+        )  # fmt: skip
+    if begun:
+        return StreamCut(
+            f"{name} broke off in the middle of its answer ({why}).",
+            backend=name,
+            hint="It may have crashed: look at its log.",
+        )
+    return BackendDown(
+        f"{name} does not answer ({why}).", backend=name, hint="Start it, or correct its address in the settings."
+    )
+
+
+def page_words(text: str) -> str | None:
+    """What a web page in place of an answer says, from its title or first heading; None for what is no page."""
+    if not _PAGE.search(text[:2000]):
+        return None
+    found = _TITLE.search(text[:_MAX_PAGE])
+    title = " ".join(html.unescape(_TAG.sub(" ", found.group(2))).split()) if found else ""
+    return f"a web page, “{title[:100]}”" if title and "<" not in title else "a web page without a reason"
+
+
+def _object(body: bytes | str) -> dict[str, Any]:
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    while isinstance(value, list) and value:  # some servers wrap the error in a list
+        value = value[0]
+    return value if isinstance(value, dict) else {}
+
+
+def _said(body: bytes | str, inner: object, detail: dict[str, Any]) -> str:
+    raw = body.decode("utf-8", "replace") if isinstance(body, bytes) else body
+    found = inner if isinstance(inner, str) else detail.get("message") or detail.get("detail") or detail.get("msg")
+    if isinstance(found, dict):
+        found = found.get("detail") or found.get("message") or found
+    if isinstance(found, list):
+        found = "; ".join(_complaint(item) for item in found[:5])
+    text = str(found) if found else page_words(raw) or ("" if detail or raw.strip() in {"{}", "[]"} else raw)
+    words = " ".join(text.split())
+    return (words[:_MAX_MESSAGE] or "no reason given").rstrip(".") + "."
+
+
+def _complaint(item: object) -> str:
+    """One entry of FastAPI's list of what is wrong with a request."""
+    if not isinstance(item, dict):
+        return str(item)
+    where = item.get("loc")
+    place = ".".join(str(part) for part in where if part != "body") if isinstance(where, list) else ""
+    return f"{place}: {item.get('msg', '')}" if place else str(item.get("msg") or item.get("message") or item)
+
+
+def _whole(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None

@@ -1,0 +1,134 @@
+"""Server-sent events, incrementally, from bytes cut anywhere (HTML standard, "event stream interpretation"), and what servers send in their place.
+
+Our own rather than httpx-sse, which holds a CR back until more bytes come (an event would arrive late, and the last one never), keeps a byte order
+mark, and sets no bound to the length of an event.
+"""
+
+import json
+from typing import Final, NamedTuple
+
+from ai.core.errors import BadOutput
+
+MAX_EVENT: Final = 4 * 1024 * 1024
+
+
+_MAX_STRAY: Final = 2000
+_MAX_TRIES: Final = 200
+"""Lines that may end an object spread over many lines, at most."""
+_FIELDS: Final = frozenset({b"data", b"event", b"id", b"retry"})
+
+
+class SseEvent(NamedTuple):
+    """The name of an event (mostly empty) and its data, never empty."""
+
+    name: str
+    data: str
+
+
+class SseParser:
+    """Feed bytes, get each event that became complete; ids and comments are left out.
+
+    A line `error: …` (llama.cpp) is an event named `error`. Lines that are no fields at all are JSON without a frame: they are an
+    event without a name as soon as they make a whole object.
+
+    Raises:
+        BadOutput: (from `feed`) an event longer than `MAX_EVENT` bytes.
+    """
+
+    def __init__(self, backend: str = "") -> None:
+        self._backend = backend
+        self._rest = bytearray()
+        self._name = ""
+        self._data: list[str] = []
+        self._bare: list[str] = []
+        self._tries = 0
+        self._stray = ""
+        self._size = 0
+        self._begun = False
+        self._skip_newline = False
+
+    def feed(self, part: bytes) -> list[SseEvent]:
+        """The events that end within what was fed so far."""
+        self._rest += part
+        if not self._begun and len(self._rest) >= 3:
+            self._begun = True
+            if self._rest.startswith(b"\xef\xbb\xbf"):
+                del self._rest[:3]
+        events: list[SseEvent] = []
+        for line in self._lines():
+            events += self._line(line)
+        if self._size + len(self._rest) > MAX_EVENT:
+            raise BadOutput(f"The server sent an event longer than {MAX_EVENT // 1024**2} MiB.", backend=self._backend)
+        return events
+
+    def end(self) -> list[SseEvent]:
+        """What is left when the stream is over: some servers leave out the last line's end, or the empty line behind the last event."""
+        rest, self._rest = bytes(self._rest), bytearray()
+        return [*(self._line(rest) if rest else []), *self._line(b"")]
+
+    def words(self) -> str:
+        """The first of what is neither an event nor JSON, such as a web page."""
+        return "\n".join([self._stray, *self._bare])[:_MAX_STRAY].strip()
+
+    def _line(self, line: bytes) -> list[SseEvent]:
+        if line:
+            return self._field(line)
+        name, data = self._name, "\n".join(self._data)
+        if self._data or name:
+            self._name, self._data, self._size = "", [], sum(map(len, self._bare))
+        return [SseEvent(name, data)] if data else []  # an event with empty data is none, by the standard
+
+    def _lines(self) -> list[bytes]:
+        """Complete lines; ends are LF, CR or CR LF, and a CR at the very end may still get its LF."""
+        lines: list[bytes] = []
+        begin = 0
+        if self._skip_newline and self._rest:
+            begin = 1 if self._rest[0] == 0x0A else 0
+            self._skip_newline = False
+        while True:
+            ends = [at for at in (self._rest.find(b"\n", begin), self._rest.find(b"\r", begin)) if at >= 0]
+            if not ends:
+                break
+            end = min(ends)
+            lines.append(bytes(self._rest[begin:end]))
+            begin = end + 1
+            if self._rest[end] == 0x0D:
+                if begin == len(self._rest):
+                    self._skip_newline = True
+                elif self._rest[begin] == 0x0A:
+                    begin += 1
+        del self._rest[:begin]
+        return lines
+
+    def _field(self, line: bytes) -> list[SseEvent]:
+        name, _, value = line.partition(b":")
+        text = value.removeprefix(b" ").decode("utf-8", "replace")
+        if name == b"data":
+            self._data.append(text)
+            self._size += len(value)
+        elif name == b"event":
+            self._name = text.strip()
+        elif name == b"error":
+            return [SseEvent("error", text)] if text else []
+        elif name and name not in _FIELDS:
+            return self._without_frame(line)
+        return []
+
+    def _without_frame(self, line: bytes) -> list[SseEvent]:
+        """JSON as it is, in one line or in many."""
+        text = line.decode("utf-8", "replace")
+        if not self._bare and not text.lstrip().startswith("{"):
+            self._stray = f"{self._stray}\n{text}"[:_MAX_STRAY]
+            return []  # an unknown field, which the standard says to leave out
+        self._bare.append(text)
+        self._size += len(line)
+        if not text.rstrip().endswith("}") or self._tries > _MAX_TRIES:
+            return []
+        self._tries += 1
+        whole = "\n".join(self._bare)
+        try:
+            json.loads(whole)
+        except (ValueError, RecursionError):
+            return []
+        self._bare, self._tries, self._size = [], 0, sum(map(len, self._data))
+        return [SseEvent("", whole)]

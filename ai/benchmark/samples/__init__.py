@@ -1,0 +1,1 @@
+"""Which measurements count: what spoils one, and what makes the set-ups of two engines comparable."""

@@ -1,0 +1,160 @@
+"""Small, suspicious HTTP questions: a deadline, a size limit, no redirects, no proxies."""
+
+import asyncio
+import json
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import urlsplit, urlunsplit
+
+import httpx
+
+from ai.core.footprint import is_local
+
+MAX_ANSWER: Final = 4 * 1024 * 1024
+"""Bytes of an answer that are read at most; a list of a thousand models takes about 600 kB."""
+MAX_TEXT: Final = 200
+_ROUTES: Final = re.compile(
+    r"/chat/completions$|(?<=/v1)/(completions|embeddings|models|responses)$|/api/(chat|generate|tags|version|ps)$"
+)
+"""Routes that people paste with the address."""
+_MAX_SAID: Final = 2000
+_LOADING: Final = re.compile(
+    r"\bloading\b|\bmodel\b[^.]{0,40}\b(initiali[sz]ing|not ready|starting)\b|warming up|starting up|is being initiali[sz]ed|\bnot ready\b",
+    re.IGNORECASE,
+)
+_FAILED: Final = re.compile(r"\b(fail(ed|ure)?|cannot|could not|unable|error while)\b", re.IGNORECASE)
+MAX_MODELS: Final = 500
+
+
+class ProbeFailed(Exception):
+    """The question had no usable answer. `state` is the engine's state then: `down`, `loading` or `error`."""
+
+    def __init__(self, state: str, message: str, *, status: int | None = None) -> None:
+        super().__init__(message)
+        self.state = state
+        self.message = message
+        self.status = status
+
+
+def normal_url(text: str, default_port: int | None = None) -> str:
+    """An address as people write it (`OLLAMA_HOST` forms and pasted routes included), as a base URL without a trailing slash.
+
+    Raises:
+        ValueError: it is no http or https address.
+    """
+    stripped = text.strip()
+    raw = stripped if "://" in stripped else f"http://{stripped}"
+    parts = urlsplit(raw)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        msg = f"{text!r} is no http:// or https:// address"
+        raise ValueError(msg)
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(parts.hostname, parts.hostname)  # noqa: S104 - a listening address, made one to connect to
+    host = f"[{host}]" if ":" in host else host
+    port = parts.port or (default_port if "://" not in stripped else None)
+    user = parts.netloc.rpartition("@")[0]
+    netloc = f"{user}@{host}" if user else host
+    path = _ROUTES.sub("", parts.path.rstrip("/")).rstrip("/")
+    return urlunsplit((parts.scheme, f"{netloc}:{port}" if port else netloc, path, "", ""))
+
+
+def is_loading(status: int | None, said: str) -> bool:
+    """Whether a server says that it is not ready yet, and will be."""
+    return status in {425, 500, 503} and _LOADING.search(said) is not None and not _FAILED.search(said)
+
+
+def shown_url(url: str) -> str:
+    """The address without the password some people put into it."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+
+
+def same_endpoint(first: str, second: str) -> bool:
+    """Whether two addresses lead to one server: the same port of the same host, loopback being one host under all its names."""
+
+    def place(address: str) -> tuple[str, int | None]:
+        parts = urlsplit(address if "://" in address else f"http://{address}")
+        port = parts.port or (443 if parts.scheme == "https" else 80 if "://" in address else None)
+        return "loopback" if is_local(urlunsplit(parts)) else parts.hostname or "", port
+
+    try:
+        return place(first) == place(second)
+    except ValueError:  # a port that is none
+        return False
+
+
+def new_client(base_url: str, timeout_s: float, headers: Mapping[str, str] | None = None) -> httpx.AsyncClient:
+    """A client that trusts nothing of the environment and asks for uncompressed answers."""
+    return httpx.AsyncClient(
+        base_url=base_url,
+        timeout=httpx.Timeout(timeout_s),
+        trust_env=False,
+        follow_redirects=False,
+        headers={"Accept-Encoding": "identity", "Accept": "application/json", **(headers or {})},
+        limits=httpx.Limits(max_connections=4, max_keepalive_connections=1),
+    )
+
+
+async def get_json(client: httpx.AsyncClient, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The JSON object at `path`; a `body` is posted. The whole answer has the time that the client gives one read.
+
+    Raises:
+        ProbeFailed: nobody answers, or not with a JSON object of at most `MAX_ANSWER` bytes and status 200.
+    """
+    try:
+        async with (
+            asyncio.timeout(client.timeout.read),
+            client.stream("GET" if body is None else "POST", path, json=body) as answer,
+        ):
+            said = await _limited(answer)
+    except httpx.ConnectError as error:
+        raise ProbeFailed("down", "nobody answers there") from error
+    except (httpx.TimeoutException, TimeoutError) as error:
+        raise ProbeFailed("down", "no answer in time") from error
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+        raise ProbeFailed("error", f"the answer is not HTTP as expected ({_short(error)})") from error
+    if answer.is_redirect:
+        raise ProbeFailed("error", "it answers with a redirect, which is not followed", status=answer.status_code)
+    if is_loading(answer.status_code, said[:_MAX_SAID].decode("utf-8", "replace")):
+        raise ProbeFailed("loading", "it is loading its model", status=answer.status_code)
+    if answer.status_code != httpx.codes.OK:
+        raise ProbeFailed("error", f"it answers HTTP {answer.status_code}", status=answer.status_code)
+    try:
+        value = json.loads(said)
+    except (ValueError, RecursionError) as error:
+        raise ProbeFailed("error", "the answer is not JSON") from error
+    if not isinstance(value, dict):
+        raise ProbeFailed("error", "the answer is not a JSON object")
+    return value
+
+
+async def _limited(answer: httpx.Response) -> bytes:
+    body = bytearray()
+    async for part in answer.aiter_bytes():
+        body += part
+        if len(body) > MAX_ANSWER:
+            raise ProbeFailed("error", f"the answer is longer than {MAX_ANSWER // 1024**2} MiB")
+    return bytes(body)
+
+
+def _short(error: Exception) -> str:
+    return (str(error) or type(error).__name__)[:MAX_TEXT]
+
+
+def text(value: object) -> str:
+    """A string of at most `MAX_TEXT` printable characters from whatever a server sent."""
+    if not isinstance(value, str):
+        return ""
+    return "".join(c if c.isprintable() else " " for c in value[:MAX_TEXT]).strip()
+
+
+def whole(value: object) -> int | None:
+    """A non-negative integer that fits 63 bits, or None."""
+    ok = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63
+    return value if ok and isinstance(value, int) else None
+
+
+def entries(value: object) -> list[dict[str, Any]]:
+    """The objects of a list, at most `MAX_MODELS`; whatever else is there is left out."""
+    found = [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+    return found[:MAX_MODELS]

@@ -1,0 +1,108 @@
+"""Servers with OpenAI's API that run here, found by their processes and listening sockets; and the process behind each engine that was found."""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+import psutil
+
+from ai.core.footprint import is_local
+from ai.core.types import Engine, EngineProcess
+from ai.discovery.openai import UNKNOWN
+from ai.discovery.processes import reachable
+from ai.discovery.signatures import is_script_of_many, model_of, server_of, settings_of
+
+Mask = Callable[[Sequence[str]], str]
+"""A command line with its secrets hidden, from its words."""
+_MOST_PORTS: Final = 4
+_MOST_SERVERS: Final = 16
+_MOST_COMMAND: Final = 1000
+
+
+def server_addresses() -> list[str]:
+    """The loopback addresses of such servers. Each is still to be asked what it is. Reads `/proc`: some tens of milliseconds."""
+    found: dict[str, None] = {}
+    for process in _servers():
+        try:
+            sockets = process.net_connections("tcp")
+        except psutil.Error:
+            continue  # another user's: its address has to be told in the settings
+        ports = [c.laddr for c in sockets if c.status == psutil.CONN_LISTEN and c.laddr]
+        found |= {f"http://{reachable(place.ip)}:{place.port}": None for place in ports[:_MOST_PORTS]}
+    return list(found)[:_MOST_SERVERS]
+
+
+def with_processes(engines: Sequence[Engine], mask: Mask) -> list[Engine]:
+    """The engines, those that listen on this machine with their process, as far as this user may see it. Reads `/proc`.
+
+    Args:
+        engines: what was found.
+        mask: hides secrets in command lines.
+    """
+    here = {
+        engine.address for engine in engines if engine.address and engine.state != "down" and is_local(engine.address)
+    }
+    if not here:
+        return list(engines)
+    try:
+        listens = {
+            c.laddr.port: c.pid
+            for c in psutil.net_connections("tcp")
+            if c.status == psutil.CONN_LISTEN and c.laddr and c.pid
+        }
+    except psutil.Error:
+        return list(engines)
+    told = {address: _about(listens.get(_port(address)), mask) for address in here}
+    return [_with(engine, told.get(engine.address)) for engine in engines]
+
+
+def _with(engine: Engine, process: EngineProcess | None) -> Engine:
+    """The engine with its process, which also names one that says nothing of itself."""
+    if process is None:
+        return engine
+    label = process.kind if process.kind and engine.label == UNKNOWN else engine.label
+    return engine.model_copy(
+        update={"process": process, "label": label, "detail": engine.detail.replace(UNKNOWN, label, 1)}
+    )
+
+
+def _about(pid: int | None, mask: Mask) -> EngineProcess | None:
+    """Command, model and settings of a process; None when it cannot be seen."""
+    if pid is None or pid == os.getpid():
+        return None
+    try:
+        process = psutil.Process(pid)
+        with process.oneshot():
+            words, name, user = process.cmdline(), process.name(), process.username()
+        environ = process.environ() if words else {}
+    except psutil.AccessDenied:
+        environ = {}
+    except psutil.Error:
+        return None
+    model = model_of(words)
+    file = Path(model) if model.endswith((".gguf", ".llamafile")) or "/" in model else None
+    settings = {key: mask([value]) for key, value in settings_of(words, environ).items()}
+    command = mask(words)[:_MOST_COMMAND] or name
+    return EngineProcess(
+        pid=pid, name=name, kind=server_of(name, words, "") or "", user=user, command=command, model=mask([model])[:300], settings=settings,
+        model_file=str(file) if file is not None and file.is_absolute() else "",
+    )  # fmt: skip
+
+
+def _servers() -> Iterator[psutil.Process]:
+    for process in psutil.process_iter():
+        try:
+            with process.oneshot():
+                words = process.cmdline()
+                folder = process.cwd() if is_script_of_many(words) else ""
+                if server_of(process.name(), words, folder) is not None:
+                    yield process
+        except psutil.Error:
+            continue  # it ended meanwhile, or may not be looked at
+
+
+def _port(address: str) -> int:
+    parts = urlsplit(address)
+    return parts.port or (443 if parts.scheme == "https" else 80)

@@ -1,0 +1,98 @@
+"""The routes that go to engines: what is read of a request, and how each kind of engine is asked."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+
+from ai.core.errors import BadRequest
+from ai.gateway.apis import to_ollama, to_openai
+from ai.gateway.apis.to_ollama import Translator
+from ai.gateway.link.messages import Engine, Need
+
+Fields = dict[str, msgspec.Raw]
+_fields: Final = msgspec.json.Decoder(Fields)
+_text: Final = msgspec.json.Decoder(str)
+_encode: Final = msgspec.json.Encoder().encode
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request: its fields as they were written, the model it names, and whether its answer is a stream."""
+
+    body: bytes
+    fields: Fields
+    model: str
+    stream: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Turned:
+    """A request as an engine is asked it. `translator` makes what reads the answer, or None where it is passed on as it is."""
+
+    path: str
+    body: bytes
+    translator: Callable[[], Translator | None] = lambda: None
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A route of an API.
+
+    Attributes:
+        path: as programs ask it.
+        need: what the model must be able to do.
+        streams: whether an answer is a stream where the request does not say.
+        convert: asks an engine that has OpenAI's API only; None where this is OpenAI's API.
+    """
+
+    path: str
+    need: Need
+    streams: bool = False
+    convert: "Callable[[Mapping[str, Any], str], to_openai.Converted] | None" = None
+
+    def read(self, body: bytes) -> Asked:
+        """What a request asks for.
+
+        Raises:
+            BadRequest: it is no JSON object, or its model is no text.
+        """
+        try:
+            fields = _fields.decode(body)
+            model = _text.decode(fields["model"]) if "model" in fields else ""
+            stream = msgspec.json.decode(fields["stream"]) if "stream" in fields else None
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+            raise BadRequest(f"The request is not the JSON object that is expected here: {error}.") from error
+        return Asked(body, fields, model, self.need == "chat" and (self.streams if stream is None else stream is True))
+
+    def turned(self, asked: Asked, engine: Engine, model: str) -> Turned:
+        """The request for this engine and model.
+
+        Raises:
+            BadRequest: it asks for what cannot be asked of this engine.
+        """
+        if self.convert is None or engine.kind == "ollama":
+            same = asked.model == model
+            return Turned(self.path, asked.body if same else _encode({**asked.fields, "model": model}))
+        try:
+            whole = msgspec.json.decode(asked.body)
+            converted = self.convert(whole, model)
+        except (msgspec.DecodeError, TypeError, ValueError, AttributeError, KeyError) as error:
+            raise BadRequest(f"The request is not as Ollama's API has it: {error}.") from error
+        make = to_ollama.TRANSLATORS[converted.kind]
+        return Turned(converted.path, _encode(converted.body), lambda: make(model, stream=asked.stream))
+
+
+ROUTES: Final = {
+    route.path: route
+    for route in (
+        Route("/v1/chat/completions", "chat"),
+        Route("/v1/completions", "chat"),
+        Route("/v1/embeddings", "embed"),
+        Route("/api/chat", "chat", streams=True, convert=to_openai.chat),
+        Route("/api/generate", "chat", streams=True, convert=to_openai.generate),
+        Route("/api/embed", "embed", convert=to_openai.embed),
+        Route("/api/embeddings", "embed", convert=to_openai.embeddings),
+    )
+}

@@ -1,0 +1,303 @@
+"""Answers of OpenAI's API as Ollama's API has them."""
+
+import time
+from datetime import UTC, datetime
+from typing import Any, Final, Protocol
+
+import msgspec
+
+from ai.core.errors import BadOutput, StreamCut
+
+_encode: Final = msgspec.json.Encoder().encode
+_LINES: Final = "application/x-ndjson"
+_JSON: Final = "application/json"
+_REASONS: Final = {"stop": "stop", "length": "length", "tool_calls": "stop", "function_call": "stop", "content_filter": "stop"}  # fmt: skip
+
+
+class Translator(Protocol):
+    """Makes the answer of one API that of another. With `whole`, it is translated when all of it is here."""
+
+    content_type: str
+    whole: bool
+
+    def feed(self, data: bytes) -> bytes:
+        """What a part of the answer becomes; it may be nothing yet.
+
+        Raises:
+            BadOutput: it is no answer.
+        """
+
+    def finish(self) -> bytes:
+        """What is left when the answer is whole.
+
+        Raises:
+            BadOutput: it was no answer.
+        """
+
+
+class _Said:
+    """What a piece of an answer says, from a chat (`delta` or `message`) or from a text completion."""
+
+    def __init__(self, choice: dict[str, Any]) -> None:
+        part = choice.get("delta") or choice.get("message") or {}
+        self.text = str(part.get("content") or choice.get("text") or "")
+        self.thinking = str(part.get("reasoning_content") or part.get("reasoning") or "")
+        self.calls: list[dict[str, Any]] = part.get("tool_calls") or []
+        self.finish: str | None = choice.get("finish_reason")
+
+
+class _Answered:
+    """Collects over the pieces what Ollama tells at the end: tool calls, counts, times."""
+
+    def __init__(self) -> None:
+        self._begun = time.perf_counter_ns()
+        self._first: int | None = None
+        self._calls: dict[int, dict[str, str]] = {}
+        self.reason = ""
+        self._usage: dict[str, Any] = {}
+        self._timings: dict[str, Any] = {}
+
+    def read(self, data: dict[str, Any]) -> _Said | None:
+        """A piece; None where it says nothing to the program."""
+        usage, timings = data.get("usage"), data.get("timings")
+        self._usage = usage if isinstance(usage, dict) else self._usage
+        self._timings = timings if isinstance(timings, dict) else self._timings
+        choices = data.get("choices") or []
+        if not choices:
+            return None
+        said = _Said(choices[0])
+        self._first = self._first or time.perf_counter_ns()
+        self.reason = _REASONS.get(said.finish or "", "stop") if said.finish else self.reason
+        for place, call in enumerate(said.calls):
+            known = self._calls.setdefault(int(call.get("index", place)), {"name": "", "arguments": ""})
+            function = call.get("function") or {}
+            known["name"] += str(function.get("name") or "")
+            known["arguments"] += str(function.get("arguments") or "")
+        return said
+
+    def tool_calls(self) -> list[dict[str, Any]]:
+        """Whole, with their arguments as an object.
+
+        Raises:
+            BadOutput: the arguments are no JSON.
+        """
+        try:
+            return [
+                {"function": {"name": c["name"], "arguments": msgspec.json.decode(c["arguments"] or "{}")}}
+                for c in self._calls.values()
+            ]
+        except msgspec.DecodeError as error:
+            raise BadOutput("the arguments of a tool call are not JSON") from error
+
+    def figures(self) -> dict[str, Any]:
+        """Counts, and times in nanoseconds: the engine's where it tells them, else as they were seen here."""
+        now = time.perf_counter_ns()
+        first = self._first or now
+        prompt_ms, predicted_ms = self._timings.get("prompt_ms"), self._timings.get("predicted_ms")
+        return {
+            "total_duration": now - self._begun,
+            "load_duration": 0,
+            "prompt_eval_count": int(self._usage.get("prompt_tokens") or self._timings.get("prompt_n") or 0),
+            "prompt_eval_duration": int(prompt_ms * 1e6) if prompt_ms else first - self._begun,
+            "eval_count": int(self._usage.get("completion_tokens") or self._timings.get("predicted_n") or 0),
+            "eval_duration": int(predicted_ms * 1e6) if predicted_ms else now - first,
+        }
+
+
+class Lines:
+    """A stream of events → Ollama's lines.
+
+    Args:
+        model: as it is called in the answer.
+        talks: the answer is a message (`/api/chat`), not a response (`/api/generate`).
+    """
+
+    content_type = _LINES
+    whole = False
+
+    def __init__(self, model: str, *, talks: bool) -> None:
+        self._model, self._talks = model, talks
+        self._rest = b""
+        self._answered = _Answered()
+        self._ended = False
+
+    def feed(self, data: bytes) -> bytes:
+        """Some events."""
+        *events, self._rest = (self._rest + data).split(b"\n")
+        return b"".join(self._line(event.strip()) for event in events)
+
+    def finish(self) -> bytes:
+        """The last line.
+
+        Raises:
+            StreamCut: the stream ended before its end.
+        """
+        line = self._line(self._rest.strip())
+        if not self._ended and not self._answered.reason:
+            raise StreamCut("the engine's stream ended before its end")
+        last = {
+            "model": self._model,
+            "created_at": _now(),
+            **self._said("", "", self._answered.tool_calls()),
+            "done": True,
+        }
+        return (
+            line + _encode(last | {"done_reason": self._answered.reason or "stop"} | self._answered.figures()) + b"\n"
+        )
+
+    def _line(self, event: bytes) -> bytes:
+        if not event.startswith(b"data:"):
+            return b""
+        data = event[5:].strip()
+        if data == b"[DONE]":
+            self._ended = True
+            return b""
+        told = _object(data)
+        if "error" in told:
+            return _encode({"error": _message(told["error"])}) + b"\n"
+        said = self._answered.read(told)
+        if said is None or not (said.text or said.thinking):
+            return b""
+        line = {"model": self._model, "created_at": _now(), **self._said(said.text, said.thinking, []), "done": False}
+        return _encode(line) + b"\n"
+
+    def _said(self, text: str, thinking: str, calls: list[dict[str, Any]]) -> dict[str, Any]:
+        more: dict[str, Any] = {"thinking": thinking} if thinking else {}
+        if not self._talks:
+            return {"response": text, **more}
+        return {"message": {"role": "assistant", "content": text, **more, **({"tool_calls": calls} if calls else {})}}
+
+
+class Whole:
+    """A whole answer → Ollama's."""
+
+    content_type = _JSON
+    whole = True
+
+    def __init__(self, model: str, *, talks: bool) -> None:
+        self._model, self._talks = model, talks
+        self._answered = _Answered()
+        self._body = b""
+
+    def feed(self, data: bytes) -> bytes:
+        """All of it."""
+        self._body += data
+        return b""
+
+    def finish(self) -> bytes:
+        """The answer.
+
+        Raises:
+            BadOutput: it is none.
+        """
+        said = self._answered.read(_object(self._body))
+        if said is None:
+            raise BadOutput("the engine's answer says nothing")
+        more: dict[str, Any] = {"thinking": said.thinking} if said.thinking else {}
+        calls = self._answered.tool_calls()
+        told: dict[str, Any] = {"response": said.text, **more}
+        if self._talks:
+            told = {
+                "message": {
+                    "role": "assistant",
+                    "content": said.text,
+                    **more,
+                    **({"tool_calls": calls} if calls else {}),
+                }
+            }
+        whole = {
+            "model": self._model,
+            "created_at": _now(),
+            **told,
+            "done": True,
+            "done_reason": self._answered.reason or "stop",
+        }
+        return _encode(whole | self._answered.figures())
+
+
+class Vectors:
+    """A list of embeddings → Ollama's; `alone` is the older route's one vector."""
+
+    content_type = _JSON
+    whole = True
+
+    def __init__(self, model: str, *, alone: bool) -> None:
+        self._model, self._alone = model, alone
+        self._begun = time.perf_counter_ns()
+        self._body = b""
+
+    def feed(self, data: bytes) -> bytes:
+        """All of it."""
+        self._body += data
+        return b""
+
+    def finish(self) -> bytes:
+        """The vectors.
+
+        Raises:
+            BadOutput: there are none.
+        """
+        told = _object(self._body)
+        rows = told.get("data")
+        if not isinstance(rows, list) or not all(isinstance(row, dict) and "embedding" in row for row in rows):
+            raise BadOutput("the engine's answer has no embeddings")
+        vectors = [row["embedding"] for row in sorted(rows, key=lambda row: int(row.get("index", 0)))]
+        if self._alone:
+            return _encode({"embedding": vectors[0] if vectors else []})
+        tokens = (told.get("usage") or {}).get("prompt_tokens") or 0
+        spent = time.perf_counter_ns() - self._begun
+        whole = {
+            "model": self._model,
+            "embeddings": vectors,
+            "total_duration": spent,
+            "load_duration": 0,
+            "prompt_eval_count": tokens,
+        }
+        return _encode(whole)
+
+
+class Make(Protocol):
+    """Makes a translator for one answer."""
+
+    def __call__(self, model: str, *, stream: bool) -> Translator:
+        """Of an answer with this model."""
+
+
+def _chat(model: str, *, stream: bool) -> Translator:
+    return Lines(model, talks=True) if stream else Whole(model, talks=True)
+
+
+def _generate(model: str, *, stream: bool) -> Translator:
+    return Lines(model, talks=False) if stream else Whole(model, talks=False)
+
+
+def _embed(model: str, *, stream: bool) -> Translator:  # noqa: ARG001 - vectors come at once
+    return Vectors(model, alone=False)
+
+
+def _embeddings(model: str, *, stream: bool) -> Translator:  # noqa: ARG001 - vectors come at once
+    return Vectors(model, alone=True)
+
+
+TRANSLATORS: Final[dict[str, Make]] = {
+    "chat": _chat, "generate": _generate, "text": _generate, "embed": _embed, "embeddings": _embeddings,
+}  # fmt: skip
+"""By the kind of a converted request."""
+
+
+def _object(text: bytes) -> dict[str, Any]:
+    try:
+        told = msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BadOutput("the engine's answer is not JSON") from error
+    if not isinstance(told, dict):
+        raise BadOutput("the engine's answer is no JSON object")
+    return told
+
+
+def _message(error: object) -> str:
+    return str(error.get("message", error)) if isinstance(error, dict) else str(error)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat().replace("+00:00", "Z")

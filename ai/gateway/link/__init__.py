@@ -1,0 +1,1 @@
+"""What passes between the gateway and whoever started it: messages, their pipes, and the keys of programs."""

@@ -1,0 +1,305 @@
+"""One call: which engines it may go to, its turn, one engine after another until one begins its answer, and the record of it."""
+
+import asyncio
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+from ai.core.errors import (
+    BackendDown,
+    BackendError,
+    BackendOverloaded,
+    BackendTimeout,
+    BadRequest,
+    ModelMissing,
+    StreamCut,
+)
+from ai.gateway.admission import Gate
+from ai.gateway.answer import Answer, Whole
+from ai.gateway.apis.figures import Figures, Meter
+from ai.gateway.apis.forms import Api, error_body
+from ai.gateway.apis.routes import Route, Turned
+from ai.gateway.http.connection import Connection, Request
+from ai.gateway.http.upstream import Place, Upstreams, request_bytes
+from ai.gateway.link.messages import CallRow, Current, Done, Limits, NotLent, Program
+from ai.gateway.link.pipe import Link
+from ai.gateway.peers import UNKNOWN
+from ai.gateway.routing import Routes, Target
+
+_PASSES: Final = 400
+"""From this status on an answer may be the request's fault, which no other engine would mend."""
+_MOST_MESSAGE: Final = 300
+_FETCH_S: Final = 5.0
+
+
+@dataclass(slots=True)
+class Call:
+    """What is known of a call while it lasts."""
+
+    api: Api
+    path: str
+    key: str
+    program: "asyncio.Future[Program]"
+    bytes_in: int
+    id: str = field(default_factory=lambda: uuid.uuid4().hex[:16])
+    ts: int = field(default_factory=lambda: time.time_ns() // 1000)
+    begun: float = field(default_factory=time.perf_counter)
+    wanted: str = ""
+    stream: bool = False
+    backend: str = ""
+    model: str = ""
+    phase: str = "waiting"
+    attempts: int = 0
+    queued_s: float = 0.0
+    status: int = 0
+    outcome: str = "answered"
+    message: str = ""
+    first: float | None = None
+    meter: Meter | None = None
+
+    def refuse(self, outcome: str, status: int, message: str) -> None:
+        """It ends without an answer of an engine."""
+        self.outcome, self.status, self.message = outcome, status, message
+
+    def current(self) -> Current:
+        """How it is now."""
+        return Current(
+            self.id, self.ts, self.phase, self.key, self.known_program(), self.wanted, self.backend, self.model
+        )
+
+    def known_program(self) -> Program:
+        """The program that made it, as far as it is known by now."""
+        return self.program.result() if self.program.done() and not self.program.cancelled() else UNKNOWN
+
+    def row(self, bytes_out: int) -> CallRow:
+        """Its record."""
+        figures = self.meter.figures() if self.meter is not None else Figures()
+        return CallRow(
+            call=self.id, ts=self.ts, api=self.api, route=self.path, program=self.known_program(), key=self.key, wanted=self.wanted[:200],
+            backend=self.backend, model=self.model, stream=self.stream, attempts=self.attempts, outcome=self.outcome, status=self.status,
+            message=self.message[:_MOST_MESSAGE], queued_s=self.queued_s, total_s=time.perf_counter() - self.begun,
+            ttft_s=None if self.first is None else self.first - self.begun, prompt_tokens=figures.prompt_tokens,
+            completion_tokens=figures.completion_tokens, tokens_origin=figures.origin, tokens_per_s=figures.tokens_per_s,
+            bytes_in=self.bytes_in, bytes_out=bytes_out,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """An engine to ask, how it is asked, and how long it may be silent; None where nobody else is left to ask."""
+
+    target: Target
+    turned: Turned
+    silent_s: float | None
+
+
+class Relay:
+    """Answers calls with engines.
+
+    Args:
+        routes: the engines.
+        gate: who may go ahead.
+        limits: returns those in force.
+        link: for engines that have to be lent.
+    """
+
+    def __init__(self, routes: Routes, gate: Gate, limits: Callable[[], Limits], link: Link) -> None:
+        self._routes, self._gate, self._limits, self._link = routes, gate, limits, link
+        self._upstreams = Upstreams()
+
+    def close(self) -> None:
+        """End the connections that are kept."""
+        self._upstreams.close()
+
+    async def answer(self, call: Call, connection: Connection, request: Request, route: Route) -> None:
+        """Answer a call, or say why not; its outcome is written into it."""
+        try:
+            async with asyncio.timeout(self._limits().deadline_s):
+                await self._answer(call, connection, request, route)
+        except ModelMissing as error:
+            self._refuse(call, connection, ("refused", 404, _said(error)))
+        except BadRequest as error:
+            self._refuse(call, connection, ("refused", 400, _said(error)))
+        except BackendOverloaded as error:
+            self._refuse(call, connection, ("refused", 429, _said(error)))
+        except TimeoutError:
+            self._late(call, connection)
+        except asyncio.CancelledError:
+            call.outcome, call.message = "cancelled", "The program hung up."
+            raise
+
+    async def fetch(self, target: Target, path: str, body: bytes) -> tuple[int, bytes]:
+        """A small question to an engine: status and body.
+
+        Raises:
+            BackendError: it does not answer in time.
+        """
+        limit_s = self._limits().connect_s
+        place = Place.of(target.engine.address)
+        upstream = await self._upstreams.connect(place, limit_s)
+        whole = Whole()
+        upstream.ask(request_bytes("POST", path, place, target.engine.key, body), whole)
+        try:
+            async with asyncio.timeout(_FETCH_S):
+                return await whole.done
+        except TimeoutError as error:
+            raise BackendTimeout("no answer in time", phase="total", waited_s=_FETCH_S) from error
+        finally:
+            if not whole.done.done() or whole.done.cancelled():
+                upstream.drop()
+
+    async def _answer(self, call: Call, connection: Connection, request: Request, route: Route) -> None:
+        asked = route.read(request.body)
+        call.wanted, call.stream = asked.model, asked.stream
+        plan = self._routes.plan(asked.model, route.need)
+        async with self._gate.turn():
+            call.queued_s = time.perf_counter() - call.begun
+            targets = self._routes.order(plan, streams=asked.stream)
+            for place, target in enumerate(targets):
+                last_one = place == len(targets) - 1
+                silent_s = self._limits().first_byte_s if asked.stream and not last_one else None
+                turned = route.turned(asked, target.engine, target.model)
+                call.attempts += 1
+                call.backend, call.model, call.phase = target.engine.name, target.model, "asking"
+                trouble, answer = await self._try(call, connection, _Attempt(target, turned, silent_s))
+                if trouble is None or (answer is not None and answer.begun):
+                    self._over(call, connection, target, trouble)
+                    return
+                self._note(target, trouble)
+                if last_one or isinstance(trouble, BadRequest):
+                    self._give_up(call, connection, trouble, answer)
+                    return
+
+    def _note(self, target: Target, trouble: BackendError) -> None:
+        """What a refusal says about an engine's health."""
+        if trouble.outage:
+            self._routes.failed(target.engine, trouble)
+        else:
+            self._routes.breaker(target.engine).succeeded()  # it lives, if only to refuse
+
+    async def _try(
+        self, call: Call, connection: Connection, attempt: _Attempt
+    ) -> tuple[BackendError | None, Answer | None]:
+        """Ask one engine; the error is None when its answer is whole. An answer that has begun is not tried anywhere else."""
+        try:
+            return await self._asked(call, connection, attempt)
+        except BackendError as error:
+            return error, None
+        finally:
+            if attempt.target.engine.kind == "worker":
+                self._link.say(Done(call.id))
+
+    async def _asked(
+        self, call: Call, connection: Connection, attempt: _Attempt
+    ) -> tuple[BackendError | None, Answer | None]:
+        """The same.
+
+        Raises:
+            BackendError: no connection to it can be had.
+        """
+        place, key = await self._place(call, attempt.target)
+        upstream = self._upstreams.kept(place) or await self._upstreams.connect(place, self._limits().connect_s)
+        body = request_bytes("POST", attempt.turned.path, place, key, attempt.turned.body)
+        while True:
+            call.meter = Meter(streams=call.stream)
+            answer = Answer(connection, call.meter, _named(attempt.target), attempt.turned.translator())
+            connection.on_full = upstream.pause
+            upstream.ask(body, answer)
+            try:
+                error = await self._followed(call, answer, attempt.silent_s)
+            finally:
+                connection.on_full = None
+                if not answer.whole:
+                    upstream.drop()
+            if not (upstream.used and isinstance(error, BackendDown) and answer.head is None):
+                return error, answer
+            # a kept connection that the engine had just closed: it never saw this request
+            upstream = await self._upstreams.connect(place, self._limits().connect_s)
+
+    async def _followed(self, call: Call, answer: Answer, silent_s: float | None) -> BackendError | None:
+        """Wait for an answer's beginning and its end."""
+        if silent_s is None:
+            await answer.decided
+        else:
+            await asyncio.wait({answer.decided}, timeout=silent_s)
+            if not answer.decided.done():
+                return BackendTimeout(f"it was silent for {silent_s:g} s", phase="first token", waited_s=silent_s)
+        if answer.begun:
+            call.first, call.phase = answer.first, "answering"
+            call.status = answer.head.status if answer.head is not None else 0
+            await answer.ended
+        return answer.error
+
+    async def _place(self, call: Call, target: Target) -> tuple[Place, str]:
+        """Where the engine listens, and its key.
+
+        Raises:
+            BackendDown: it cannot be had.
+        """
+        engine = target.engine
+        if engine.kind != "worker":
+            try:
+                return Place.of(engine.address), engine.key
+            except ValueError as error:
+                raise BackendDown(str(error)) from error
+        lent = await self._link.lend(call.id, engine.name)
+        if isinstance(lent, NotLent):
+            raise BackendDown(lent.message)
+        return Place(unix=lent.socket), lent.key
+
+    def _over(self, call: Call, connection: Connection, target: Target, error: BackendError | None) -> None:
+        """An answer that had begun has ended, well or not."""
+        if error is None:
+            self._routes.breaker(target.engine).succeeded()
+            return
+        call.outcome, call.message = "cut", f"{target.engine.name}: {error.message}"
+        if isinstance(error, StreamCut | BackendDown):
+            self._routes.failed(target.engine, error)
+        connection.cut()
+
+    def _give_up(self, call: Call, connection: Connection, error: BackendError, answer: Answer | None) -> None:
+        """No engine could answer. What the last one said is passed on where it is an answer of the API that was asked."""
+        call.outcome, call.message = "failed", f"{call.backend}: {error.message}"
+        head = answer.head if answer is not None else None
+        if answer is not None and head is not None and head.status >= _PASSES and head.status not in {401, 403}:
+            call.status = head.status
+            body = answer.body
+            if not body.startswith(b"{") or answer.translated:
+                body = error_body(call.api, head.status, f"{call.backend} answers {error.message}")
+            wait = head.get(b"retry-after")
+            connection.respond(head.status, body, [(b"Retry-After", wait.encode("latin-1"))] if wait else [])
+            return
+        call.status = 504 if isinstance(error, BackendTimeout) else 502
+        tried = "" if call.attempts == 1 else f" It was the last of {call.attempts} engines that were tried."
+        connection.respond(
+            call.status, error_body(call.api, call.status, f"{call.backend} cannot answer: {error.message}.{tried}")
+        )
+
+    def _refuse(self, call: Call, connection: Connection, why: tuple[str, int, str]) -> None:
+        call.refuse(*why)
+        headers = [(b"Retry-After", b"1")] if why[1] == 429 else []
+        connection.respond(why[1], error_body(call.api, why[1], why[2]), headers)
+
+    def _late(self, call: Call, connection: Connection) -> None:
+        """The deadline has passed."""
+        call.outcome, call.message = "late", f"No whole answer within {self._limits().deadline_s:g} s."
+        if call.first is not None:
+            connection.cut()
+            return
+        call.status = 504
+        connection.respond(504, error_body(call.api, 504, call.message))
+
+
+def _said(error: BackendError) -> str:
+    return f"{error.message} {error.hint}".strip()
+
+
+def _named(target: Target) -> list[tuple[bytes, bytes]]:
+    """Who answers, for those who look."""
+    names = ((b"X-Watchkeeper-Engine", target.engine.name), (b"X-Watchkeeper-Model", target.model))
+    return [
+        (name, "".join(c if c.isprintable() and ord(c) < 127 else "?" for c in value).encode("ascii"))
+        for name, value in names
+    ]

@@ -1,0 +1,1 @@
+"""Benchmarks as the service runs them: who takes part, progress, history, and adopted settings."""

@@ -1,0 +1,78 @@
+"""llama.cpp inside a worker: `xllamacpp`'s own HTTP server on a Unix socket, behind a random key, without its web page.
+
+Runs in the worker only; importing it elsewhere would load the engine.
+"""
+
+import importlib.metadata
+import time
+from pathlib import Path
+from typing import Any, Final
+
+from ai.model_files.digests import gguf_id
+from ai.worker.messages import FailureKind, Loaded, LoadFailed, WorkerConfig
+
+_KV: Final = {"f16": "F16", "q8_0": "Q8_0", "q5_1": "Q5_1", "q5_0": "Q5_0", "q4_1": "Q4_1", "q4_0": "Q4_0"}
+_OOM: Final = ("alloc", "memory", "buffer")
+
+
+def load(config: WorkerConfig) -> Loaded:
+    """Load the model and serve it.
+
+    Returns:
+        A function that does not return, and facts for the load report.
+
+    Raises:
+        LoadFailed: the model cannot be loaded.
+    """
+    try:
+        import xllamacpp
+    except ImportError as error:
+        raise LoadFailed("missing", f"xllamacpp cannot be imported: {error}") from error
+    try:
+        server = xllamacpp.Server(_params(xllamacpp, config))
+    except (RuntimeError, ValueError, TypeError) as error:
+        text = str(error)
+        kind: FailureKind = "out of memory" if any(word in text.lower() for word in _OOM) else "bad model"
+        raise LoadFailed(kind, f"llama.cpp cannot load this model: {text}") from error
+    return lambda: _serve(server), _facts(xllamacpp, config)
+
+
+def _params(xllamacpp: Any, config: WorkerConfig) -> Any:
+    params = xllamacpp.CommonParams()
+    params.model.path = config.model
+    params.model_alias = {Path(config.model).stem}
+    params.hostnames = [config.socket]
+    params.api_keys = [config.key]
+    params.ui = False
+    params.n_parallel = config.parallel
+    params.n_ctx = config.context * config.parallel  # llama.cpp divides its context among the slots
+    params.cache_ram_mib = 0  # its store of old prompts would grow to 8 GiB
+    params.n_ctx_checkpoints = 0
+    params.fit_params = False  # memory is predicted before; what was asked for is what is loaded
+    params.verbosity = 1
+    kind = getattr(xllamacpp.ggml_type, f"GGML_TYPE_{_KV[config.kv_type]}")
+    params.cache_type_k = params.cache_type_v = kind
+    if config.threads is not None:
+        params.cpuparams.n_threads = config.threads
+        params.cpuparams_batch.n_threads = config.prompt_threads or config.threads
+    if config.gpu_layers is not None:
+        params.n_gpu_layers = config.gpu_layers
+    return params
+
+
+def _facts(xllamacpp: Any, config: WorkerConfig) -> dict[str, Any]:
+    devices = [str(device.get("description") or device.get("name") or "") for device in _devices(xllamacpp)]
+    return {
+        "version": importlib.metadata.version("xllamacpp"),
+        "device": ", ".join(d for d in devices if d)[:200] or "CPU",
+        "weights": gguf_id(config.model),
+    }
+
+
+def _devices(xllamacpp: Any) -> list[dict[str, Any]]:
+    return [device for device in xllamacpp.get_device_info() if isinstance(device, dict)]
+
+
+def _serve(server: Any) -> None:  # noqa: ARG001 - held, so that it is not collected
+    while True:
+        time.sleep(3600)

@@ -1,0 +1,147 @@
+"""How fast a model generates and reads with how many threads, through llama.cpp's C interface: one load, about a second of measuring.
+
+Run as `python -m ai.worker.engines.thread_probe MODEL COUNT…` in a process of its own: the library keeps its memory, and a version that does not
+fit ends this process only. Prints a JSON object: `{"generate": {count: tokens/s}, "read": {count: tokens/s}, "neighbours": cores that others used}`.
+
+Server objects of xllamacpp fix their threads when they load; the library's own interface can change them between two tokens, so that counts
+are measured in turn and what else the machine does touches all of them alike. Structures that go by value are opaque: larger than any version's, and
+last among the arguments.
+"""
+
+import ctypes
+import importlib.util
+import json
+import os
+import statistics
+import sys
+import time
+from pathlib import Path
+from typing import Any, Final
+
+from ai.worker.guard import die_with, own_output
+
+_GENERATE_S: Final = 0.8
+_READ_S: Final = 0.4
+_MOST_S: Final = 4.0
+"""For each of the two, where a single token takes long."""
+_AT_ONCE: Final = 3
+_LEAST: Final = 3
+_PROMPT: Final = 32
+_TOKEN: Final = 5
+_HOPELESS: Final = 3.0
+
+
+class _Params(ctypes.Structure):
+    """`llama_model_params` or `llama_context_params`, as the library fills them in."""
+
+    _fields_ = (("opaque", ctypes.c_uint64 * 128),)
+
+
+class _Batch(ctypes.Structure):
+    """`llama_batch`."""
+
+    _fields_ = (("opaque", ctypes.c_uint64 * 16),)
+
+
+def _library() -> Any:
+    spec = importlib.util.find_spec("xllamacpp")
+    folders = list(spec.submodule_search_locations or []) if spec is not None else []
+    found = [path for folder in folders for path in sorted(Path(folder).glob("xllamacpp*.so"))]
+    if not found:
+        raise OSError("xllamacpp's library is not where it was expected")
+    lib = ctypes.CDLL(str(found[0]))
+    pointer, count = ctypes.c_void_p, ctypes.c_int32
+    for name, result, *arguments in (
+        ("llama_backend_init", None), ("llama_model_default_params", _Params), ("llama_context_default_params", _Params),
+        ("llama_model_load_from_file", pointer, ctypes.c_char_p, _Params), ("llama_init_from_model", pointer, pointer, _Params),
+        ("llama_set_n_threads", None, pointer, count, count), ("llama_batch_get_one", _Batch, ctypes.POINTER(count), count),
+        ("llama_decode", count, pointer, _Batch), ("llama_get_memory", pointer, pointer),
+        ("llama_memory_clear", None, pointer, ctypes.c_bool), ("llama_synchronize", None, pointer), ("llama_log_set", None, pointer, pointer),
+    ):  # fmt: skip
+        function = getattr(lib, name)
+        function.restype, function.argtypes = result, arguments
+    return lib
+
+
+class _Model:
+    """A loaded model that decodes."""
+
+    def __init__(self, path: str) -> None:
+        self._lib = lib = _library()
+        quiet = ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)
+        self._quiet = quiet(lambda *_: None)
+        lib.llama_log_set(ctypes.cast(self._quiet, ctypes.c_void_p), None)
+        lib.llama_backend_init()
+        model = lib.llama_model_load_from_file(path.encode(), lib.llama_model_default_params())
+        self._context = lib.llama_init_from_model(model, lib.llama_context_default_params()) if model else None
+        if not self._context:
+            raise OSError("llama.cpp cannot load this model")
+        self._memory = lib.llama_get_memory(self._context)
+
+    def seconds(self, threads: int, tokens: int, times: int) -> float:
+        """A token, where `tokens` are decoded at once, so many times."""
+        lib = self._lib
+        lib.llama_memory_clear(self._memory, True)
+        lib.llama_set_n_threads(self._context, threads, threads)
+        values = (ctypes.c_int32 * tokens)(*([_TOKEN] * tokens))
+        begun = time.perf_counter()
+        for _ in range(times):
+            if lib.llama_decode(self._context, lib.llama_batch_get_one(values, tokens)) != 0:
+                raise OSError("llama.cpp cannot decode")
+            lib.llama_synchronize(self._context)
+        return (time.perf_counter() - begun) / (tokens * times)
+
+
+def _in_turn(model: _Model, counts: list[int], tokens: int, times: int, budget_s: float) -> dict[int, float]:
+    """Tokens a second for each count, in turn until the time is up; the median of at least three turns where they do not take too long."""
+    taken: dict[int, list[float]] = {count: [] for count in counts}
+    left, begun, turn = list(counts), time.perf_counter(), 0
+    while True:
+        for count in left if turn % 2 == 0 else left[::-1]:
+            taken[count].append(model.seconds(count, tokens, times))
+            if time.perf_counter() - begun > _MOST_S and all(taken.values()):
+                return {n: 1 / statistics.median(values) for n, values in taken.items()}
+        turn += 1
+        if turn >= _LEAST and time.perf_counter() - begun >= budget_s:
+            return {n: 1 / statistics.median(values) for n, values in taken.items() if values}
+        if turn == _LEAST - 1:  # what is far behind is not worth more of the time
+            best = min(statistics.median(values) for values in taken.values())
+            left = [n for n in left if statistics.median(taken[n]) < _HOPELESS * best]
+
+
+def _busy_s() -> tuple[float, float]:
+    """CPU seconds of the whole machine, and of this process; the first is 0 where it cannot be read."""
+    own = time.process_time()
+    try:
+        fields = Path("/proc/stat").read_text(encoding="ascii").split("\n", 1)[0].split()[1:9]
+    except OSError:
+        return 0.0, own
+    user, nice, system, _idle, _wait, irq, softirq, _steal = (int(f) for f in fields)
+    return (user + nice + system + irq + softirq) / os.sysconf("SC_CLK_TCK"), own
+
+
+def main() -> int:
+    """Measure, print, end."""
+    out = own_output()
+    parent, path, *counts = sys.argv[1:]
+    die_with(int(parent))
+    wanted = [int(count) for count in counts]
+    try:
+        model = _Model(path)
+        model.seconds(wanted[-1], 1, 1)  # weights that were not in memory yet are, now
+        before, begun = _busy_s(), time.perf_counter()
+        generate = _in_turn(model, wanted, 1, _AT_ONCE, _GENERATE_S)
+        read = _in_turn(model, wanted, _PROMPT, 1, _READ_S)
+        after, took = _busy_s(), time.perf_counter() - begun
+    except (OSError, AttributeError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 3
+    others = max((after[0] - before[0]) - (after[1] - before[1]), 0.0) / took if after[0] else None
+    found = {"generate": generate, "read": read, "neighbours": others, "seconds": took}
+    out.write(json.dumps(found).encode() + b"\n")
+    out.flush()
+    os._exit(0)  # the library's threads and memory go with the process
+
+
+if __name__ == "__main__":
+    sys.exit(main())
