@@ -1,6 +1,6 @@
-"""The agent's HTTP and WebSocket interface (`docs/design.md` §4 and §5), one module a noun."""
+"""The agent's HTTP and WebSocket interface (`docs/design.md` §4 and §5), one module per noun."""
 
 from monitor.api.app import create_app
-from monitor.api.context import Context
+from monitor.api.http.context import Context
 
 __all__ = ["Context", "create_app"]

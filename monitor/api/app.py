@@ -7,9 +7,24 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from monitor.api import ai, engines, errors, live, logs, machine, processes, query, settings, status
-from monitor.api.answers import ClientGone
-from monitor.api.context import Context
+from monitor.api import (
+    agent,
+    events,
+    groups,
+    jobs,
+    live,
+    log_formats,
+    log_patterns,
+    logs,
+    machine,
+    processes,
+    settings,
+)
+from monitor.api.acting import actions, services
+from monitor.api.ai import routes as ai
+from monitor.api.http import errors
+from monitor.api.http.answers import ClientGone
+from monitor.api.http.context import Context
 
 DESCRIPTION = """The Watchkeeper agent of one machine. Times are microseconds since the epoch (UTC), sizes bytes, rates per second;
 `null` means *not available*. Live samples and log records come over the WebSocket `/v1/live`."""
@@ -26,7 +41,22 @@ def create_app(context: Context, version: str) -> ASGIApp:
         responses=errors.RESPONSES,
     )
     errors.install(app)
-    for noun in (status, machine, processes, logs, engines, ai, settings, query, live):
+    for noun in (
+        agent,
+        machine,
+        processes,
+        events,
+        groups,
+        jobs,
+        log_formats,
+        log_patterns,
+        logs,
+        ai,
+        settings,
+        services,
+        actions,
+        live,
+    ):
         app.include_router(noun.routes(context))
 
     @app.exception_handler(ClientGone)

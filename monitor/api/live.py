@@ -4,16 +4,16 @@ import asyncio
 import contextlib
 from typing import Any
 
-import msgspec
 from fastapi import APIRouter, WebSocket
 from pydantic import ValidationError
 from starlette.websockets import WebSocketDisconnect, WebSocketState
 
-from monitor import models
-from monitor.api.context import Context
-from monitor.api.logs import parse_filter
-from monitor.errors import MonitorError
-from monitor.live import Subscriber, encode
+from monitor.api.http.context import Context
+from monitor.api.http.parameters import parse_filter
+from monitor.api_models.base import ErrorBody
+from monitor.api_models.status import SubscribeMessage
+from monitor.core.errors import REPORTED
+from monitor.live.hub import Subscriber, encode
 
 
 def routes(context: Context) -> APIRouter:
@@ -40,12 +40,12 @@ def routes(context: Context) -> APIRouter:
 
 
 async def _listen(socket: WebSocket, subscriber: Subscriber, context: Context) -> None:
-    """Take the subscriber's wishes, one message after the other."""
+    """Handle the subscriber's messages, one after the other."""
     greeted = False
     while socket.client_state is WebSocketState.CONNECTED:
         text = await socket.receive_text()
         try:
-            wish = models.SubscribeMessage.model_validate_json(text).subscribe
+            wish = SubscribeMessage.model_validate_json(text).subscribe
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             where = ".".join(str(part) for part in first["loc"])
@@ -53,8 +53,8 @@ async def _listen(socket: WebSocket, subscriber: Subscriber, context: Context) -
             continue
         record_filter = None
         try:
-            record_filter = None if wish.logs is None else parse_filter(wish.logs, context.now())
-        except MonitorError as error:  # a search that is wrong takes nothing away from the rest of the page
+            record_filter = None if wish.logs is None else parse_filter(wish.logs, context.now(), context.snapshot)
+        except REPORTED as error:  # a search that is wrong takes nothing away from the rest of the page
             subscriber.put(_error(type(error).__name__, error.message, error.hint))
             wish = wish.model_copy(update={"logs": None})
         if not greeted:
@@ -66,24 +66,24 @@ async def _listen(socket: WebSocket, subscriber: Subscriber, context: Context) -
 
 
 async def _send(socket: WebSocket, subscriber: Subscriber) -> None:
-    """Send frames as they come; a slow reader holds up only its own queue."""
+    """Send frames as they come. A slow reader delays only its own queue."""
     while True:
         await socket.send_text(await subscriber.next_frame())
 
 
 def _error(kind: str, message: str, hint: str) -> str:
-    return encode({"t": "error", "error": {"kind": kind, "message": message, "hint": hint}})
+    return encode({"t": "error", "error": ErrorBody(kind=kind, message=message, hint=hint)})
 
 
 def _hello(context: Context, history_s: int) -> dict[str, Any]:
-    """Who speaks, and the last minutes of the machine for the charts' first picture."""
+    """The first frame: agent, host, and the last minutes for the charts."""
     about = context.about()
-    info = context.world.host
+    info = context.snapshot.host
     return {
         "t": "hello",
         "agent": {"pid": about["pid"], "version": about["version"]},
-        "host": None if info is None else msgspec.to_builtins(info),
+        "host": info,
         "interval_s": about["interval_s"],
         "now": context.now(),
-        "history": context.world.history_since(history_s),
+        "history": context.snapshot.history_since(history_s),
     }

@@ -1,45 +1,51 @@
-"""Log records: search, counts, neighbours, sources, and files to read in."""
+"""Log records: search, counts, context, sources, and import of files."""
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
-from logs import LogFilter, LogsError, record_json, search
-from monitor import models
-from monitor.api.answers import asked, blocking, json_answer, rows_answer
-from monitor.api.context import Context
-from monitor.api.errors import NotFound
-from monitor.errors import ConfigError, StoreError
+from logs import LogsError, record_json
+from logs.query import search
+from logs.query.language import Options, QueryWrong, parse_query
+from logs.query.vocabulary import field_names
+from monitor.api.http.answers import asked, blocking, json_answer, rows_answer
+from monitor.api.http.context import Context
+from monitor.api.http.errors import NotFound
+from monitor.api.http.parameters import Zone, parse_filter, zone_of
+from monitor.api.http.turns import Turns
+from monitor.api_models.logs import (
+    FieldNames,
+    IngestJob,
+    IngestRequest,
+    IngestStarted,
+    LogContext,
+    LogCount,
+    LogErrors,
+    LogFacets,
+    LogHistogram,
+    LogPage,
+    LogSources,
+    QueryCheck,
+    QueryProblem,
+    RecordDetail,
+)
+from monitor.core.errors import ConfigError, StoreError
 
 FLAG = {"description": "0 or 1."}
 READY_S = 10.0
 STORED_S = 3.0
-"""How long one waits for a record that was told but is not stored yet."""
+"""How long to wait for a record that was published but is not stored yet."""
 STORED_EVERY_S = 0.1
+_SEARCHES: Final = 4
+"""A search uses two cores; with more at a time each takes longer, and none ends earlier."""
+_SEARCHES_WAITING: Final = 80
+_READINGS: Final = 2
 Found = TypeVar("Found")
-FILTER_KEYS = ("q", "regex", "raw", "case", "level", "levels", "source", "pid", "run", "since", "until")
-
-
-def parse_filter(given: Mapping[str, Any], now: int) -> LogFilter:
-    """A filter of the API from parameters of any JSON type; those that are no filters are left out.
-
-    Raises:
-        LogsError: naming what is wrong.
-    """
-    params = {}
-    for key in FILTER_KEYS:
-        value = given.get(key)
-        if value is None or value == "":
-            continue
-        if isinstance(value, list | tuple):
-            value = ",".join(str(part) for part in value)
-        params[key] = str(int(value)) if isinstance(value, bool) else str(value)
-    return LogFilter.parse(params, now)
 
 
 def filter_parameters(  # noqa: PLR0917 - every filter is documented as a parameter of its own
@@ -47,6 +53,9 @@ def filter_parameters(  # noqa: PLR0917 - every filter is documented as a parame
     regex: Annotated[str | None, Query(description="1: `q` is an expression.", max_length=5)] = None,
     raw: Annotated[str | None, Query(description="1: match the whole original, not the message.", max_length=5)] = None,
     case: Annotated[str | None, Query(description="1: regard upper and lower case.", max_length=5)] = None,
+    query: Annotated[
+        str | None, Query(description="A query: `level>=warn -heartbeat user_id=42`.", max_length=10_000)
+    ] = None,
     level: Annotated[str | None, Query(description="Least level, a word.", max_length=20)] = None,
     levels: Annotated[str | None, Query(description="Levels, separated by commas.", max_length=100)] = None,
     source: Annotated[str | None, Query(description="Sources, separated by commas; `*` allowed.")] = None,
@@ -54,13 +63,15 @@ def filter_parameters(  # noqa: PLR0917 - every filter is documented as a parame
     run: Annotated[str | None, Query(description="Run, a decimal number.", max_length=20)] = None,
     since: Annotated[str | None, Query(description="µs, ISO 8601, or `15m`, `2h`, `7d` ago.", max_length=60)] = None,
     until: Annotated[str | None, Query(description="As `since`; exclusive.", max_length=60)] = None,
+    zone: Annotated[str | None, Query(description="Time zone of times without one.", max_length=60)] = None,
 ) -> dict[str, Any]:
-    """The filters given."""
+    """The filters of the request."""
     return {
         "q": q,
         "regex": regex,
         "raw": raw,
         "case": case,
+        "query": query,
         "level": level,
         "levels": levels,
         "source": source,
@@ -68,6 +79,7 @@ def filter_parameters(  # noqa: PLR0917 - every filter is documented as a parame
         "run": run,
         "since": since,
         "until": until,
+        "zone": zone,
     }
 
 
@@ -79,6 +91,7 @@ def routes(context: Context) -> APIRouter:
     """`/v1/logs/*`."""
     router = APIRouter(prefix="/v1/logs", tags=["logs"])
     _searches(router, context)
+    _queries(router, context)
     _records(router, context)
     _sources(router, context)
     return router
@@ -86,8 +99,9 @@ def routes(context: Context) -> APIRouter:
 
 def _searches(router: APIRouter, context: Context) -> None:
     stored = context.store
+    turns = Turns("searches", running=_SEARCHES, waiting=_SEARCHES_WAITING)
 
-    @router.get("/records", response_model=models.LogPage, summary="The newest records of a filter (Arrow too)")
+    @router.get("/records", response_model=LogPage, summary="The newest records of a filter (Arrow too)")
     async def records(
         request: Request,
         filters: Filters,
@@ -95,42 +109,68 @@ def _searches(router: APIRouter, context: Context) -> None:
         before: Cursor = None,
         after: Cursor = None,
     ) -> Response:
-        """Oldest first; `older` and `newer` lead on as `before` and `after`."""
-        wanted = parse_filter(filters, context.now())
+        """Oldest first. Pass `older` as `before`, or `newer` as `after`, to get the next page. `marks` are the texts that were searched."""
+        wanted = parse_filter(filters, context.now(), context.snapshot)
         page = await asked(
-            request, stored, lambda store: search.search(store, wanted, limit=limit, before=before, after=after).json()
+            request,
+            stored,
+            lambda store: search.search(store, wanted, limit=limit, before=before, after=after).json(),
+            turns,
         )
+        page |= {"marks": wanted.marks(), "streams": wanted.streams}
         return rows_answer(request, page, page["records"])
 
-    @router.get("/count", response_model=models.LogCount, summary="How many records match")
+    @router.get("/count", response_model=LogCount, summary="Number of matching records")
     async def count(request: Request, filters: Filters) -> Response:
-        """Counts all of the store."""
-        wanted = parse_filter(filters, context.now())
-        return json_answer(await asked(request, stored, lambda store: search.count(store, wanted)))
+        """Counts all stored records."""
+        wanted = parse_filter(filters, context.now(), context.snapshot)
+        return json_answer(await asked(request, stored, lambda store: search.count(store, wanted), turns))
 
-    @router.get("/histogram", response_model=models.LogHistogram, summary="Matching records over time by level")
+    @router.get("/histogram", response_model=LogHistogram, summary="Matching records over time by level")
     async def histogram(
         request: Request, filters: Filters, buckets: Annotated[int, Query(ge=1, le=2000)] = 120
     ) -> Response:
-        """Buckets of equal width over the filter's range, or over the records'."""
-        wanted = parse_filter(filters, context.now())
-        return json_answer(await asked(request, stored, lambda store: search.histogram(store, wanted, buckets)))
+        """Buckets of equal width over the range of the filter or, without one, of the records."""
+        wanted = parse_filter(filters, context.now(), context.snapshot)
+        return json_answer(await asked(request, stored, lambda store: search.histogram(store, wanted, buckets), turns))
 
-    @router.get("/facets", response_model=models.LogFacets, summary="Matching records by level and source")
+    @router.get("/facets", response_model=LogFacets, summary="Matching records by level and source")
     async def facets(request: Request, filters: Filters) -> Response:
-        """For the pills and the list of sources."""
-        wanted = parse_filter(filters, context.now())
-        return json_answer(await asked(request, stored, lambda store: search.facets(store, wanted)))
+        """Counts per level and per source."""
+        wanted = parse_filter(filters, context.now(), context.snapshot)
+        return json_answer(await asked(request, stored, lambda store: search.facets(store, wanted), turns))
 
-    @router.get("/errors", response_model=models.LogErrors, summary="Errors a minute, and the newest")
+    @router.get("/errors", response_model=LogErrors, summary="Errors per minute, and the newest")
     async def errors(request: Request) -> Response:
-        """Of the last ten minutes."""
-        return json_answer(await asked(request, stored, lambda store: search.errors(store, context.now())))
+        """Covers the last ten minutes."""
+        return json_answer(await asked(request, stored, lambda store: search.errors(store, context.now()), turns))
+
+
+def _queries(router: APIRouter, context: Context) -> None:
+    """What helps to write a query."""
+    turns = Turns("questions about fields", running=1, waiting=_SEARCHES_WAITING)
+
+    @router.get("/query", response_model=QueryCheck, summary="Whether a query can be read")
+    async def check(query: Annotated[str, Query(max_length=10_000)] = "", zone: Zone = "") -> Response:
+        """With the place of what is wrong."""
+        try:
+            parse_query(query, Options(context.now(), zone_of(zone)))
+        except QueryWrong as wrong:
+            problem = QueryProblem(column=wrong.column, end=wrong.end, message=wrong.message, hint=wrong.hint)
+            return json_answer(QueryCheck(problem=problem))
+        return json_answer(QueryCheck(problem=None))
+
+    @router.get("/fields", response_model=FieldNames, summary="Fields that recent records have")
+    async def fields(request: Request) -> Response:
+        """With values that they often have, to complete a query."""
+        return json_answer({"fields": await asked(request, context.store, field_names, turns)})
 
 
 def _records(router: APIRouter, context: Context) -> None:
+    turns = Turns("readings of records", running=_READINGS, waiting=_SEARCHES_WAITING)
+
     async def stored(record: str, look: Callable[[], Awaitable[Found]]) -> Found:
-        """What `look` finds; a record is on the screens before it is in the store, so one that is on its way is waited for."""
+        """The result of `look`. Pages show a record before it is stored, so this waits for one that is about to be."""
         deadline = time.monotonic() + STORED_S
         found = await look()
         file_id, _, pos = record.partition(":")
@@ -141,24 +181,27 @@ def _records(router: APIRouter, context: Context) -> None:
             found = await look()
         return found
 
-    @router.get("/records/{record}", response_model=models.RecordDetail, summary="One record, whole")
+    @router.get("/records/{record}", response_model=RecordDetail, summary="One record")
     async def one(request: Request, record: str) -> Response:
-        """With its fields, its original and its file."""
-        found = await stored(record, lambda: asked(request, context.store, lambda store: search.record(store, record)))
+        """With its fields, its original text and its file."""
+        found = await stored(
+            record, lambda: asked(request, context.store, lambda store: search.record(store, record), turns)
+        )
         if found is None:
             raise _no_record(record)
         return json_answer(found)
 
-    @router.get("/records/{record}/context", response_model=models.LogContext, summary="A record's neighbours")
+    @router.get("/records/{record}/context", response_model=LogContext, summary="The context of a record")
     async def neighbours(
         request: Request,
         record: str,
         before: Annotated[int, Query(ge=0, le=1000)] = 20,
         after: Annotated[int, Query(ge=0, le=1000)] = 20,
     ) -> Response:
-        """In the same file, in its order."""
+        """Neighbouring records of the same file, in file order."""
         found = await stored(
-            record, lambda: asked(request, context.store, lambda store: search.context(store, record, before, after))
+            record,
+            lambda: asked(request, context.store, lambda store: search.context(store, record, before, after), turns),
         )
         if not found:
             raise _no_record(record)
@@ -167,40 +210,40 @@ def _records(router: APIRouter, context: Context) -> None:
 
 def _sources(router: APIRouter, context: Context) -> None:
     async def service() -> Any:
-        """The log service; it begins a moment after the agent, once the sampler has said which machine this is."""
+        """The log service. It starts shortly after the agent, with the first message of the sampler."""
         for _ in range(int(READY_S / 0.05)):
             found = context.logs()
             if found is not None:
                 return found
             await asyncio.sleep(0.05)
-        raise StoreError("log files are not followed yet", hint="`watchkeeper status` says why")
+        raise StoreError("log files are not followed yet", hint="run `watchkeeper status`")
 
-    @router.get("/sources", response_model=models.LogSources, summary="Where records come from")
+    @router.get("/sources", response_model=LogSources, summary="Log sources")
     async def sources(request: Request) -> Response:
-        """And how far each is read."""
+        """Each with its state, and how far it has been read."""
         found = context.logs()
-        rows = [] if found is None else [s.json() for s in await blocking(request, found.sources)]
-        return json_answer({"sources": rows})
+        return json_answer(LogSources(sources=[] if found is None else await blocking(request, found.sources)))
 
-    @router.post("/ingest", response_model=models.IngestStarted, summary="Read files into the store")
-    async def ingest(request: Request, wanted: models.IngestRequest) -> Response:
-        """Begins a job; ask for it until it is done."""
+    @router.post("/ingest", response_model=IngestStarted, summary="Read log files into the store")
+    async def ingest(request: Request, wanted: IngestRequest) -> Response:
+        """Starts a job. Poll it until it is done."""
         for path in wanted.paths:
             if not Path(path).is_absolute():
                 raise ConfigError(
-                    f"{path} is not an absolute path", hint="the agent has another working directory than you"
+                    f"{path} is not an absolute path",
+                    hint="give absolute paths: the agent has another working directory",
                 )
         reader = await service()
         job = await blocking(request, lambda: reader.ingest(wanted.paths, wanted.format))
-        return json_answer({"job": str(job)})
+        return json_answer(IngestStarted(job=str(job)))
 
-    @router.get("/ingest/{job}", response_model=models.IngestJob, summary="How far a job is")
+    @router.get("/ingest/{job}", response_model=IngestJob, summary="Progress of a job")
     async def ingest_job(job: str) -> Response:
         """Lines, records, bytes and seconds so far."""
         try:
             return json_answer((await service()).ingest_state(job))
         except LogsError as error:
-            raise NotFound(error.message, hint="jobs are forgotten when the agent ends") from error
+            raise NotFound(error.message, hint="jobs are forgotten when the agent stops") from error
 
 
 def _no_record(record: str) -> NotFound:

@@ -1,47 +1,49 @@
 """Readings of the machine and its GPUs."""
 
-from typing import Annotated, Any
+import dataclasses
+from typing import Annotated
 
-import msgspec
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from monitor import models
-from monitor.api.answers import blocking, json_answer, series_answer, series_json
-from monitor.api.context import Context
-from monitor.api.parameters import FromTime, Points, ToTime
+from monitor.api.http.answers import blocking, json_answer, series_answer
+from monitor.api.http.context import Context
+from monitor.api.http.parameters import FromTime, Points, ToTime
+from monitor.api_models.machine import GpuProcess, GpuState, HostLatest
+from monitor.metrics import messages
+from monitor.metrics.history import GpuSeries, Series
 from monitor.store import series
-from monitor.wire import GpuState
 
 Metrics = Annotated[str, Query(description="Names of readings, separated by commas.", max_length=2000)]
 
 
-def gpu_json(state: GpuState) -> dict[str, Any]:
+def gpu_state(state: messages.GpuState) -> GpuState:
     """The state of the GPUs; runs as decimal strings."""
-    whole: dict[str, Any] = msgspec.to_builtins(state)
-    for use in whole["processes"]:
-        use["run"] = None if use["run"] is None else str(use["run"])
-    return whole
+    users = [
+        GpuProcess(gpu=use.gpu, pid=use.pid, run=None if use.run is None else str(use.run), mem_bytes=use.mem_bytes)
+        for use in state.processes
+    ]
+    return GpuState(state=state.state, message=state.message, age_s=state.age_s, gpus=state.gpus, processes=users)
 
 
 def routes(context: Context) -> APIRouter:
     """`/v1/host/*` and `/v1/gpu/*`."""
     router = APIRouter(prefix="/v1", tags=["machine"])
 
-    @router.get("/host/latest", response_model=models.HostLatest, summary="The newest reading")
+    @router.get("/host/latest", response_model=HostLatest, summary="Newest reading of the machine")
     async def latest() -> Response:
-        """Everything is null before the first sample."""
-        tick = context.world.tick
+        """All values are null before the first sample."""
+        tick = context.snapshot.tick
         if tick is None:
-            return json_answer({"ts": None, "host": None, "gpu": None, "quality": None})
-        host = msgspec.structs.replace(tick.host, space=context.world.space)
-        return json_answer({"ts": tick.ts, "host": host, "gpu": gpu_json(tick.gpu), "quality": tick.quality})
+            return json_answer(HostLatest())
+        host = dataclasses.replace(tick.host, space=context.snapshot.space)
+        return json_answer(HostLatest(ts=tick.ts, host=host, gpu=gpu_state(tick.gpu), quality=tick.quality))
 
-    @router.get("/host/series", response_model=models.Series, summary="Readings of the machine over time (Arrow too)")
+    @router.get("/host/series", response_model=Series, summary="Readings of the machine over time (JSON or Arrow)")
     async def host_series(
         request: Request, metrics: Metrics, start: FromTime, end: ToTime, points: Points = 600
     ) -> Response:
-        """At most `points` buckets with average, least and greatest; a bucket without samples is null."""
+        """At most `points` buckets with average, minimum and maximum. A bucket without samples is null."""
         names = [name.strip() for name in metrics.split(",") if name.strip()]
         answer = await blocking(
             request,
@@ -51,14 +53,13 @@ def routes(context: Context) -> APIRouter:
         )
         return series_answer(request, answer)
 
-    @router.get("/gpu/series", response_model=models.GpuSeries, summary="Readings of every GPU over time")
+    @router.get("/gpu/series", response_model=GpuSeries, summary="Readings of every GPU over time")
     async def gpu_series(request: Request, start: FromTime, end: ToTime, points: Points = 600) -> Response:
-        """The same, for each GPU."""
-        gpus = await blocking(
+        """Like the series of the machine, for each GPU."""
+        answer = await blocking(
             request,
             lambda: series.gpu_series(context.store, host=context.host(), start=start, end=end, points=points),
         )
-        rows = [{"index": gpu.index, "uuid": gpu.uuid, "name": gpu.name, **series_json(gpu.series)} for gpu in gpus]
-        return json_answer({"bucket_us": gpus[0].series.bucket_us if gpus else None, "gpus": rows})
+        return json_answer(answer)
 
     return router

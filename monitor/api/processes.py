@@ -4,74 +4,165 @@ import asyncio
 import time
 from typing import Annotated, Any
 
-import msgspec
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from monitor import models, runs
-from monitor.api.answers import blocking, json_answer, rows_answer, series_answer
-from monitor.api.context import Context
-from monitor.api.errors import NotFound
-from monitor.api.parameters import FromTime, Points, RunPart, ToTime, run_number
+from logs import parse_past, parse_time
+from monitor.api.http.answers import blocking, json_answer, rows_answer, series_answer
+from monitor.api.http.context import Context
+from monitor.api.http.errors import NotFound
+from monitor.api.http.parameters import (
+    EndedFilter,
+    FromTime,
+    LivesFilter,
+    PastTime,
+    Points,
+    RunPart,
+    ToTime,
+    Zone,
+    run_number,
+    zone_of,
+)
+from monitor.api.runs import detail as run_detail
+from monitor.api.runs.at_moment import processes_at
+from monitor.api.runs.ending import run_ending
+from monitor.api_models.endings import RunEnding
+from monitor.api_models.processes import EndedRuns, Lives, Moment, PastProcesses, Processes, Run, RunLogFile
+from monitor.core.paths import own_uid
+from monitor.live.snapshot import process_rows
+from monitor.metrics.catalogue import RUN
+from monitor.metrics.history import Series
 from monitor.store import series
-from monitor.world import process_rows
 
-RUN_METRICS = ("cpu_pct", "rss", "threads", "read_bps", "write_bps", "fds")
+CHARTED = [metric.name for metric in RUN if metric.chart]
 STORED_S = 5.0
-Metrics = Annotated[str, Query(description="Names of readings, separated by commas; empty: all.", max_length=200)]
+Metrics = Annotated[
+    str, Query(description="Names of readings, separated by commas; empty: those with a chart.", max_length=200)
+]
 
 
 async def _stored(request: Request, context: Context, run: int) -> dict[str, Any] | None:
-    """What the store knows of a run; one that came and went just now is waited for, since it is about to be stored."""
+    """What the store knows about a run. Waits for one that has just ended and is about to be stored."""
     deadline = time.monotonic() + STORED_S
-    found = await blocking(request, lambda: runs.stored_run(context.store, run))
-    while found is None and context.world.has_just_left(run) and time.monotonic() < deadline:
+    found = await blocking(request, lambda: run_detail.stored_run(context.store, run))
+    while found is None and context.snapshot.has_just_left(run) and time.monotonic() < deadline:
         await asyncio.sleep(0.1)
-        found = await blocking(request, lambda: runs.stored_run(context.store, run))
+        found = await blocking(request, lambda: run_detail.stored_run(context.store, run))
     return found
 
 
 def routes(context: Context) -> APIRouter:
     """`/v1/processes` and `/v1/runs/*`."""
     router = APIRouter(prefix="/v1", tags=["processes"])
+    _add_processes(router, context)
+    _add_lists(router, context)
+    _add_runs(router, context)
+    return router
 
-    @router.get("/processes", response_model=models.Processes, summary="All running processes (Arrow too)")
+
+def _add_processes(router: APIRouter, context: Context) -> None:
+    """All processes: now, and at a past moment."""
+
+    @router.get("/processes", response_model=Processes, summary="All running processes (JSON or Arrow)")
     async def processes(request: Request) -> Response:
-        """As of the newest sample."""
-        tick = context.world.tick
-        rows = process_rows(context.world)
+        """From the newest sample."""
+        tick = context.snapshot.tick
+        rows = process_rows(context.snapshot)
         return rows_answer(request, {"ts": tick.ts if tick else None, "processes": rows}, rows)
 
-    @router.get("/runs/{run}", response_model=models.Run, summary="One life of one process")
+    @router.get("/processes/at", response_model=PastProcesses, summary="All processes at a past moment")
+    async def at_moment(request: Request, at: PastTime, zone: Zone = "") -> Response:
+        """The readings of the sample at that moment, at or before it. Where none is stored any more, those that lived then."""
+        moment = parse_past(at, context.now(), zone_of(zone))
+        host, interval_s = context.host(), context.settings().sampling.interval_s
+        return json_answer(await blocking(request, lambda: processes_at(context.store, host, moment, interval_s)))
+
+    @router.get("/moment", response_model=Moment, summary="A time as people type it, in µs")
+    async def moment(at: PastTime, zone: Zone = "") -> Response:
+        """Reads `03:12`, `-2h` or `yesterday 14:00`. A clock alone that is still to come today was yesterday."""
+        return json_answer(Moment(ts=parse_past(at, context.now(), zone_of(zone))))
+
+
+def _add_lists(router: APIRouter, context: Context) -> None:
+    """Runs that have ended, and runs that lived in a range of time."""
+
+    @router.get("/runs", response_model=EndedRuns, summary="Runs that have ended, the newest first")
+    async def ended(request: Request, wanted: Annotated[EndedFilter, Query()]) -> Response:
+        """A run is here once its end is stored, up to two seconds after it."""
+        now, host = context.now(), context.host()
+        filters = {
+            "q": wanted.q or None,
+            "since": parse_time(wanted.since, now) if wanted.since else None,
+            "until": parse_time(wanted.until, now) if wanted.until else None,
+            "uid": own_uid() if wanted.mine else None,
+            "failed": 1 if wanted.failed else None,
+            "lived": round(wanted.lived_s * 1e6) or None,
+            "limit": wanted.limit,
+        }
+        return json_answer(await blocking(request, lambda: run_detail.ended_runs(context.store, host, filters)))
+
+    @router.get("/lives", response_model=Lives, summary="Runs that lived in a range of time")
+    async def lives(
+        request: Request, start: FromTime, end: ToTime, wanted: Annotated[LivesFilter, Query()]
+    ) -> Response:
+        """Those that lived longest in it first; kernel threads are left out."""
+        now, host = context.now(), context.host()
+        filters = {
+            "q": wanted.q or None,
+            "uid": own_uid() if wanted.mine else None,
+            "lived": round(wanted.lived_s * 1e6) or None,
+            "now": now if wanted.lived_s else None,
+            "limit": wanted.limit,
+        }
+        return json_answer(
+            await blocking(request, lambda: run_detail.lives(context.store, host, start, max(start, end), filters))
+        )
+
+
+def _add_runs(router: APIRouter, context: Context) -> None:
+    """One life of one process."""
+
+    @router.get("/runs/{run}", response_model=Run, summary="One life of one process")
     async def one(request: Request, run: RunPart) -> Response:
-        """Running or ended; of an ended one the readings are the last."""
+        """Running or ended. After its end, the readings are the last ones."""
         number = run_number(run)
-        now = process_rows(context.world, number)
+        now = process_rows(context.snapshot, number)
         stored = await _stored(request, context, number)
-        whole = runs.merge(number, context.world, msgspec.to_builtins(now[0]) if now else None, stored)
+        whole = run_detail.merge(number, context.snapshot, now[0] if now else None, stored)
         if whole is None:
             raise NotFound(f"there is no run {run}", hint="it may have been removed to keep the store within its limit")
         if now:
-            relatives = runs.relatives(context.world, number)
+            whole.parent, whole.children = run_detail.relatives(context.snapshot, number)
         else:
-            relatives = await blocking(request, lambda: runs.stored_relatives(context.store, number))
+            whole.parent, whole.children = await blocking(
+                request, lambda: run_detail.stored_relatives(context.store, number)
+            )
         service = context.logs()
-        files: list[dict[str, Any]] = []
         if service is not None:
-            files = await blocking(request, lambda: service.files_of_run(number))
-        return json_answer({**whole, **relatives, "log_files": files})
+            whole.log_files = [
+                RunLogFile(**file) for file in await blocking(request, lambda: service.files_of_run(number))
+            ]
+        return json_answer(whole)
 
-    @router.get("/runs/{run}/series", response_model=models.Series, summary="Readings of a run over time (Arrow too)")
+    @router.get("/runs/{run}/end", response_model=RunEnding, summary="Why a run ended")
+    async def ending(request: Request, run: RunPart) -> Response:
+        """The cause in a sentence, and what led to it: the last error, the final minute, and earlier runs of the command."""
+        number = run_number(run)
+        await _stored(request, context, number)
+        found = await blocking(request, lambda: run_ending(context.store, number))
+        if found is None:
+            raise NotFound(f"there is no run {run}", hint="it may have been removed to keep the store within its limit")
+        return json_answer(found)
+
+    @router.get("/runs/{run}/series", response_model=Series, summary="Readings of a run over time (JSON or Arrow)")
     async def run_series(  # noqa: PLR0917 - one parameter each of the request's
         request: Request, run: RunPart, start: FromTime, end: ToTime, points: Points = 600, metrics: Metrics = ""
     ) -> Response:
         """Like the series of the machine."""
         number = run_number(run)
-        names = [name.strip() for name in metrics.split(",") if name.strip()] or list(RUN_METRICS)
+        names = [name.strip() for name in metrics.split(",") if name.strip()] or CHARTED
         answer = await blocking(
             request,
             lambda: series.run_series(context.store, run=number, metrics=names, start=start, end=end, points=points),
         )
         return series_answer(request, answer)
-
-    return router

@@ -1,4 +1,4 @@
-"""`python -m monitor.sampling`: the sampler process. Frames (`monitor.wire`) go to standard output."""
+"""`python -m monitor.sampling`: the sampler process. Frames (`monitor.metrics.messages`) go to standard output."""
 
 import argparse
 import gc
@@ -9,14 +9,13 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from monitor.masking import Masker
-from monitor.sampling.clock import Clock
-from monitor.sampling.gpu import Nvml
-from monitor.sampling.gpuwatch import GpuWatch
-from monitor.sampling.loop import Sampler
+from logs.redaction.masker import Masker
+from monitor.sampling.core.priority import be_prompt
+from monitor.sampling.core.reader import Reader
+from monitor.sampling.gpu.nvml import Nvml
+from monitor.sampling.gpu.watch import GpuWatch
+from monitor.sampling.loop import Clock, Sampler
 from monitor.sampling.outlet import Outlet
-from monitor.sampling.priority import be_prompt
-from monitor.sampling.reader import Reader
 from monitor.sampling.stopping import Stopping
 
 
@@ -68,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _patterns(fd: int) -> list[str]:
-    """The patterns on the first line of `fd`; no byte behind it is read.
+    """The patterns on the first line of `fd`. No byte after it is read.
 
     Raises:
         ValueError: the line is no JSON list of strings.
@@ -83,12 +82,12 @@ def _patterns(fd: int) -> list[str]:
 
 
 def _reader(choice: str, masker: Masker) -> Reader:
-    """The reader for this system; what the other one needs is not even imported."""
+    """The reader for this system. The other one is not imported."""
     if choice == "procfs" or (choice == "auto" and sys.platform == "linux"):
-        from monitor.sampling.procfs import ProcfsReader
+        from monitor.sampling.linux.reader import ProcfsReader
 
         return ProcfsReader(masker)
-    from monitor.sampling.portable import PortableReader
+    from monitor.sampling.portable.reader import PortableReader
 
     return PortableReader(masker)
 

@@ -1,22 +1,49 @@
-"""The sampling loop: one sweep a second on absolute deadlines, told as `Tick`s."""
+"""The sampling loop: one sweep per second on absolute deadlines, sent as `Tick`s."""
 
+import dataclasses
+import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final, Protocol
 
 import msgspec
 
-from monitor.sampling.clock import Clock, Instant
+from monitor.lifecycle.exits import decode
+from monitor.metrics.catalogue import HostReading
+from monitor.metrics.messages import PROTOCOL, GpuProcess, GpuState, Hello, Quality, RunEnd, Tick, encode
+from monitor.sampling.core.reader import Ending, Reader, Sweep
 from monitor.sampling.outlet import Outlet
-from monitor.sampling.reader import Reader, Sweep
-from monitor.wire import PROTOCOL, GpuProcess, GpuState, Hello, HostReading, Quality, Tick, encode
 
 STEP_S: Final = 0.05
-"""A wall clock that moved this far against the others was set; less is slewing by a time service."""
+"""If the wall clock moves this far against the others, it was set. Less is slewing by a time service."""
+
+
+@dataclass(frozen=True, slots=True)
+class Instant:
+    """One moment on three clocks, nanoseconds. `mono` stops while the machine sleeps, `boot` does not, `wall` can be set."""
+
+    mono_ns: int
+    boot_ns: int
+    wall_ns: int
+
+
+class Clock:
+    """The machine's own clocks."""
+
+    def now(self) -> Instant:
+        """The present moment."""
+        mono = time.monotonic_ns()
+        boot = time.clock_gettime_ns(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else mono
+        return Instant(mono, boot, time.time_ns())
+
+    def cpu_s(self) -> float:
+        """CPU time of this process so far, seconds."""
+        return time.process_time()
 
 
 class GpuSource(Protocol):
-    """What is known of the GPUs at this moment; never blocks."""
+    """The newest state of the GPUs. Never blocks."""
 
     def latest(self) -> GpuState:
         """The newest state; processes without their runs."""
@@ -27,7 +54,7 @@ class Waiter(Protocol):
     """Waits for the next deadline or for the end."""
 
     def wait(self, timeout_s: float) -> bool:
-        """True when the sampler should end, False when the time is over."""
+        """True if the sampler should stop, False at the deadline."""
         ...
 
 
@@ -64,13 +91,13 @@ class Sampler:
         self._interval_ns: Final = int(interval_s * 1e9)
         self._rss = rss
         self._clock = clock
-        self._hello = Hello(PROTOCOL, pid, interval_s, reader.name, reader.info)
+        self._hello = Hello(PROTOCOL, pid, interval_s, reader.name, reader.info, reader.exits)
         self._errors: Counter[str] = Counter()
         self._taken = 0
         self._last: Instant | None = None
 
     def run(self, waiter: Waiter) -> None:
-        """Tell `Hello`, then ticks, until the waiter says it is the end."""
+        """Send `Hello`, then ticks, until the waiter says to stop."""
         self._outlet.send(encode(self._hello))
         start_ns = self._clock.now().mono_ns
         seq = 0
@@ -84,7 +111,7 @@ class Sampler:
             seq += 1
 
     def _tick(self, seq: int, due_ns: int, now: Instant) -> None:
-        """One sweep. The host comes first: it is short, and the processes' own cost must not colour it."""
+        """One sweep. The host comes first: it is quick, and the cost of reading processes must not affect it."""
         host = self._reader.read_host(now.mono_ns)
         sweep = self._reader.sweep(now.mono_ns)
         swept_ns = self._clock.now().mono_ns
@@ -109,11 +136,13 @@ class Sampler:
             gpu=_with_runs(self._gpus.latest(), sweep),
             quality=quality,
             clock_step_s=self._step(now),
+            brief=sweep.brief,
+            ends=[_end(ending, now) for ending in sweep.ends],
         )
         self._outlet.send(encode(tick))
 
     def _step(self, now: Instant) -> float:
-        """How far the wall clock was set since the last tick. A machine that slept is no step: `boot_ns` went on too."""
+        """How far the wall clock was set since the last tick. Sleep of the machine does not count, because `boot_ns` includes it."""
         last, self._last = self._last, now
         if last is None:
             return 0.0
@@ -122,11 +151,26 @@ class Sampler:
 
 
 def _with_count(host: HostReading, count: int) -> HostReading:
-    return msgspec.structs.replace(host, procs_total=count)
+    return dataclasses.replace(host, procs_total=count)
+
+
+def _end(ending: Ending, now: Instant) -> RunEnd:
+    """With the time of the wall clock; that of the sweep if nobody told a better one."""
+    ago_ns = 0 if ending.mono_ns is None else max(now.mono_ns - ending.mono_ns, 0)
+    ts = (now.wall_ns - ago_ns) // 1000
+    return RunEnd(
+        ending.run,
+        ts,
+        *decode(ending.status),
+        ending.source,
+        ending.out_of_memory,
+        ending.memory_group,
+        ending.memory_limit,
+    )
 
 
 def _with_runs(state: GpuState, sweep: Sweep) -> GpuState:
-    """The GPU's processes with the runs their pids stand for now."""
+    """The processes on the GPU, each with its run."""
     if not state.processes:
         return state
     return msgspec.structs.replace(

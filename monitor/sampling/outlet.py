@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 
 class Outlet:
-    """Writes whole frames to a file descriptor from a thread of its own.
+    """Writes whole frames to a file descriptor, in a thread.
 
     Args:
         fd: where the frames go; blocking.
@@ -28,18 +28,18 @@ class Outlet:
 
     @property
     def full(self) -> bool:
-        """Whether the reader is so far behind that nothing more should be sent now."""
+        """Whether the reader is too far behind to send more now."""
         return self._bytes > self._limit
 
     def send(self, frame: bytes) -> None:
-        """Queue one frame; never blocks, never cuts a frame."""
+        """Queue one frame. Never blocks and never cuts a frame."""
         with self._changed:
             self._waiting.append(frame)
             self._bytes += len(frame)
             self._changed.notify()
 
     def close(self, timeout_s: float = 1.0) -> None:
-        """Write what waits, for at most `timeout_s`."""
+        """Write what is queued, for at most `timeout_s`."""
         with self._changed:
             self._closed = True
             self._changed.notify()

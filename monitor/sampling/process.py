@@ -1,4 +1,4 @@
-"""The agent's side of the sampler: starts the process, reads its frames, restarts it when it dies or falls silent."""
+"""The agent's side of the sampler: starts the process, reads its frames, and restarts it if it dies or hangs."""
 
 import contextlib
 import json
@@ -14,7 +14,7 @@ from typing import BinaryIO, Final, Literal
 
 import msgspec
 
-from monitor.wire import Message, read_messages
+from monitor.metrics.messages import Message, read_messages
 
 State = Literal["starting", "running", "down"]
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -23,7 +23,7 @@ FIRST_PAUSE_S: Final = 0.2
 LONGEST_PAUSE_S: Final = 30.0
 SILENT_INTERVALS: Final = 10
 START_GRACE_S: Final = 20.0
-"""A first frame may take this long: a cold start imports from a slow disk."""
+"""Time allowed for the first frame: a cold start imports from a slow disk."""
 _log: Final = logging.getLogger("watchkeeper.sampler")
 
 
@@ -71,7 +71,7 @@ class SamplerProcess:
 
     @property
     def pid(self) -> int | None:
-        """The sampler's process id; None while there is none."""
+        """The sampler's process ID; None while it is not running."""
         child = self._child
         return None if child is None else child.pid
 
@@ -82,11 +82,11 @@ class SamplerProcess:
 
     @property
     def restarts(self) -> int:
-        """How often it was started again."""
+        """Number of restarts."""
         return self._restarts
 
     def start(self) -> None:
-        """Start the sampler and keep it running; returns at once.
+        """Start the sampler and keep it running. Returns at once.
 
         Raises:
             RuntimeError: it was started before.
@@ -97,7 +97,7 @@ class SamplerProcess:
         self._thread.start()
 
     def stop(self, timeout_s: float = 2.0) -> None:
-        """End the sampler: close its input, then terminate, then kill; idempotent. It is reaped in any case."""
+        """Stop the sampler: close its input, then terminate, then kill. It is always reaped. Idempotent."""
         with self._changed:
             self._stopping = True
             child = self._child
@@ -108,7 +108,7 @@ class SamplerProcess:
             self._thread.join(timeout_s + 2.0)
 
     def _keep(self) -> None:
-        """Run one child after the other, with growing pauses between those that fail early."""
+        """Run one child after another, with growing pauses after early failures."""
         pause_s = FIRST_PAUSE_S
         while not self._stopping:
             self._tell(
@@ -129,7 +129,7 @@ class SamplerProcess:
         self._tell("down", "the sampler was stopped")
 
     def _run_once(self) -> str:
-        """One life of the sampler; returns why it ended."""
+        """Run one child; returns why it ended."""
         try:
             child = self._spawn()
         except OSError as error:
@@ -156,7 +156,7 @@ class SamplerProcess:
         return f"{ending}: {self._last_words}" if self._last_words else ending
 
     def _spawn(self) -> subprocess.Popen[bytes]:
-        """Start the child under the lock, so that a `stop` meanwhile either prevents or sees it.
+        """Start the child under the lock, so that a concurrent `stop` either prevents it or sees it.
 
         Raises:
             OSError: it cannot be started.
@@ -180,7 +180,7 @@ class SamplerProcess:
         return child
 
     def _instruct(self, child: subprocess.Popen[bytes]) -> None:
-        """Tell the child what its command line does not; one that has died already is seen by its silence."""
+        """Send the child what its command line does not contain. If it has died already, its silence shows that."""
         if self._first_words and child.stdin is not None:
             try:
                 child.stdin.write(self._first_words)
@@ -189,7 +189,7 @@ class SamplerProcess:
                 _log.debug("sampler: took no instructions (%s)", error)
 
     def _read(self, stream: BinaryIO) -> None:
-        """Hand on every frame; ends with the stream, with a damaged frame, or with the first error of the receiver."""
+        """Pass every frame on, until the stream ends, a frame is damaged, or the receiver fails."""
         try:
             for message in read_messages(stream):
                 self._waits_since = None  # silence while the receiver works is not the sampler's
@@ -207,7 +207,7 @@ class SamplerProcess:
                 self._changed.notify_all()
 
     def _hear(self, stream: BinaryIO) -> None:
-        """Log what the sampler writes to standard error; its last line explains an end."""
+        """Log what the sampler writes to standard error. The last line explains why it ended."""
         for line in stream:
             text = line.decode("utf-8", "replace").strip()
             if text:
@@ -215,7 +215,7 @@ class SamplerProcess:
                 _log.warning("sampler: %s", text[:2000])
 
     def _watch(self, reader: threading.Thread) -> bool:
-        """Wait until the frames end; True when they did not, but the sampler fell silent."""
+        """Wait until the frames end; returns True if the sampler hangs instead."""
         while reader.is_alive():
             with self._changed:
                 self._changed.wait(min(self._silence_s / 4, 1.0))
@@ -229,7 +229,7 @@ class SamplerProcess:
         return False
 
     def _end(self, child: subprocess.Popen[bytes], timeout_s: float) -> None:
-        """Bring one child to its end and reap it."""
+        """End a child and reap it."""
         if child.stdin is not None and not child.stdin.closed:
             with contextlib.suppress(BrokenPipeError):  # it ended before it read what it was told
                 child.stdin.close()

@@ -1,4 +1,4 @@
-"""The ways in which the sampler is told to end: its input ends, its output breaks, a signal comes."""
+"""How the sampler stops: its input ends, its output breaks, or a signal arrives."""
 
 import os
 import select
@@ -9,11 +9,11 @@ from types import FrameType
 from typing import Final
 
 GRACE_S: Final = 2.0
-"""A sweep that hangs in the kernel must not outlive the agent: after this time the process ends anyway."""
+"""After this time the process ends in any case: a sweep that hangs in the kernel must not outlive the agent."""
 
 
 class Stopping:
-    """Waits for a deadline or the end. `stop` is safe in a signal handler and from any thread."""
+    """Waits for a deadline or a stop. `stop` is safe in a signal handler and from any thread."""
 
     def __init__(self) -> None:
         self._wake, self._woken = socket.socketpair()
@@ -21,7 +21,7 @@ class Stopping:
         self._stopped = False
 
     def stop(self) -> None:
-        """Ask for the end; idempotent."""
+        """Request a stop; idempotent."""
         self._stopped = True
         try:
             self._wake.send(b"x")
@@ -29,7 +29,7 @@ class Stopping:
             return
 
     def wait(self, timeout_s: float) -> bool:
-        """True when the end was asked for, False after `timeout_s`."""
+        """True if a stop was requested, False after `timeout_s`."""
         if not self._stopped:
             select.select([self._woken], [], [], max(timeout_s, 0.0))
         return self._stopped
@@ -40,12 +40,12 @@ class Stopping:
         self._woken.close()
 
     def on_signals(self) -> None:
-        """End on SIGTERM; leave Ctrl-C in a shared terminal to the agent, which then closes our input."""
+        """Stop on SIGTERM. Ctrl-C in a shared terminal is left to the agent, which then closes our input."""
         signal.signal(signal.SIGTERM, self._handle)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def on_end_of(self, fd: int) -> None:
-        """End when `fd` has no more to read, as when the agent is gone, however it went."""
+        """Stop when `fd` ends, which happens when the agent ends for any reason."""
         threading.Thread(target=self._watch, args=(fd,), name="input", daemon=True).start()
 
     def _handle(self, _signal: int, _frame: FrameType | None) -> None:

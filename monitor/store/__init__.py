@@ -1,10 +1,4 @@
-"""What the watch remembers. `open_store` opens it; `monitor.store.interface.Store` is what it can do.
+"""The store: samples, runs, events, log records and model calls come in through one writer, tables go out.
 
-`lock` keeps a second agent away, `rows` turns the sampler's frames into rows, `series` answers charts.
+`monitor.store.interface.Store` is what any store can do; `monitor.store.duckdb.open_store` opens the one in use.
 """
-
-from monitor.store.interface import Append, Change, Delete, Store, StoreInfo, Upsert
-from monitor.store.lock import DataDirLock
-from monitor.store.opening import open_store
-
-__all__ = ["Append", "Change", "DataDirLock", "Delete", "Store", "StoreInfo", "Upsert", "open_store"]

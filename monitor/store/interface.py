@@ -1,19 +1,21 @@
-"""What a store can do, whatever engine is behind it.
+"""The interface of a store, for any engine.
 
-The agent is the only writer. Rows travel as Arrow tables whose columns are named as in
-`schema/*.sql`; a table may lack columns, which then are NULL. All rows handed to one `write` are committed in one
-transaction: a file's records and its checkpoint go in together.
+The agent is the only writer. Rows are Arrow tables with the column names of `schema/*.sql`; missing columns are NULL. All rows of one
+`write` are committed in one transaction, such as the records of a file and its checkpoint.
 """
 
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
 
 import pyarrow as pa
 
-from monitor.store.stop import Stop
+from logs.query.tree import Node
 
-ParamValue = str | int | float | bool | bytes | None | Sequence[str] | Sequence[int]
+ParamValue = str | int | float | bool | bytes | None | Sequence[str] | Sequence[int] | Node
+"""A value to bind, or the conditions of a log query."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,7 @@ class Upsert:
     rows: pa.Table
     keys: tuple[str, ...]
     keep: tuple[str, ...] = ()
-    """Columns that are set when the row is new and never changed after (`first_seen`)."""
+    """Columns that are set for a new row and never changed later (`first_seen`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ Change = Append | Upsert | Delete
 
 @dataclass(frozen=True, slots=True)
 class StoreInfo:
-    """Where the store is, how big, and what happened when it was opened."""
+    """Location and size of the store, and what happened when it was opened."""
 
     engine: str
     version: str
@@ -60,15 +62,64 @@ class StoreInfo:
     size_bytes: int
     limit_bytes: int
     notices: tuple[str, ...] = ()
-    """What a person should know: a damaged file set aside, a migration done."""
+    """Notices for a person: a damaged file was set aside, a migration was done."""
     rows: Mapping[str, int] = field(default_factory=dict)
 
 
+class Stop:
+    """Cancels queries when nobody waits for their answer any more. Usable from any thread."""
+
+    def __init__(self) -> None:
+        self._said = threading.Event()
+        self._lock = threading.Lock()
+        self._actions: list[Callable[[], None]] = []
+
+    @property
+    def said(self) -> bool:
+        """Whether `say` was called."""
+        return self._said.is_set()
+
+    def say(self) -> None:
+        """Cancel running and later queries. Call it again if needed: an engine may miss it just before a query starts."""
+        self._said.set()
+        with self._lock:
+            for action in self._actions:
+                action()
+
+    @contextmanager
+    def ends(self, action: Callable[[], None]) -> Iterator[None]:
+        """Within this block, `say` also calls `action`."""
+        with self._lock:
+            self._actions.append(action)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._actions.remove(action)
+
+
+class Answer(Protocol):
+    """An answer on its way."""
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        ...
+
+    def chunks(self) -> Iterator[bytes]:
+        """The bytes, once. The iterator must be used up or closed."""
+        ...
+
+    def close(self) -> None:
+        """Give the answer up. Idempotent."""
+        ...
+
+
 class Store(Protocol):
-    """One host's (or many hosts') history."""
+    """The history of one or more hosts."""
 
     def write(self, changes: Sequence[Change]) -> None:
-        """Commit all changes or none. Called from one thread.
+        """Commit all changes or none. Call it from one thread only.
 
         Raises:
             StoreFull: nothing was written; the caller keeps the rows and tries again.
@@ -76,8 +127,8 @@ class Store(Protocol):
         ...
 
     def query(self, name: str, *, deadline_s: float = 10.0, **params: ParamValue) -> pa.Table:
-        """Run `queries/<name>.sql`; safe from any thread. Sections `-- :if p` … `-- :end` of the file
-        are kept only when parameter `p` is given and not None.
+        """Run `queries/<name>.sql`; safe from any thread. Sections `-- :if p is given` … `-- :endif` of the
+        file are kept only when parameter `p` is given, and neither None nor False.
 
         Raises:
             QueryError: unknown name or parameter, or the deadline passed (the query is then cancelled).
@@ -85,19 +136,27 @@ class Store(Protocol):
         ...
 
     def select(self, sql: str, *, limit: int = 10_000, deadline_s: float = 30.0) -> pa.Table:
-        """Run a person's own read-only SQL: one SELECT, no files, no network, no settings.
+        """Run read-only ad-hoc SQL: one SELECT, without access to files, network or settings.
 
         Raises:
             QueryError: not one SELECT, wrong, or too slow.
         """
         ...
 
+    def answer(self, sql: str, *, limit: int, form: Literal["json", "arrow"], deadline_s: float = 30.0) -> "Answer":
+        """`select` as bytes: an Arrow stream, or JSON `{"columns", "rows", "truncated"}`. The query runs in a process of its own.
+
+        Raises:
+            QueryError: not one SELECT, wrong, too slow, or it takes too much memory.
+        """
+        ...
+
     def until(self, stop: Stop) -> "Store":
-        """The same store for someone who may go away: when `stop` is said, their queries are cancelled and further ones refused (`QueryError`)."""
+        """The same store for a caller that may go away. When `stop.say()` is called, its queries are cancelled and further ones refused (`QueryError`)."""
         ...
 
     def enforce_limit(self) -> int:
-        """Drop the oldest raw rows until the byte limit holds; returns how many rows went."""
+        """Drop the oldest raw rows until the store is within its size limit; returns their number."""
         ...
 
     def info(self) -> StoreInfo:

@@ -1,25 +1,29 @@
-"""Lives of processes as rows: runs that began, changed or ended, and the events that tell of it."""
+"""Rows about lives of processes: runs that started, changed or ended, and their events."""
 
+import json
 from collections.abc import Sequence
 from typing import Final
 
 import pyarrow as pa
 
-from monitor import wire
+from monitor.core.exit_words import ended_with
+from monitor.metrics import messages
 from monitor.store.interface import Append, Change, Upsert
 
 _US: Final = pa.timestamp("us")
+UNSEEN: Final = "unseen"
+"""Source of the end of a run that ended while no agent ran: it was last seen then."""
 FRESH_US: Final = 30_000_000
-"""A run that began longer ago than this is looked for in the store before it is written."""
+"""A run that started longer ago than this is looked up in the store before it is written."""
 
 
 def times(values: Sequence[int | None]) -> pa.Array:
-    """Microseconds since the epoch as the store's times."""
+    """Microseconds since the epoch as timestamps of the store."""
     return pa.array(values, pa.int64()).view(_US)
 
 
 class Births:
-    """Tells runs that cannot be in the store yet: they are added without looking for them, which costs a fifth.
+    """Finds the runs that cannot be in the store yet. Adding them without a lookup costs a fifth.
 
     New is what began while this watch ran, not long ago, and was not written by it. One value belongs to one life of
     the agent, and to the thread that builds rows; a sweep built twice, because its first write failed, is looked for.
@@ -31,8 +35,8 @@ class Births:
         self._older: set[int] = set()
         self._turned = 0
 
-    def split(self, tick: wire.Tick) -> tuple[list[wire.RunInfo], list[wire.RunInfo]]:
-        """The born runs of a sweep that are new, and those that may be known."""
+    def split(self, tick: messages.Tick) -> tuple[list[messages.RunInfo], list[messages.RunInfo]]:
+        """The started runs of a sample: those that are new, and those that may be stored already."""
         if self._first is None or tick.clock_step_s:
             self._first = tick.ts
         if abs(tick.ts - self._turned) > 2 * FRESH_US:
@@ -48,26 +52,37 @@ class Births:
         return new, [run for run in tick.born if run.run not in fresh]
 
 
-def life_changes(host: str, boot_id: str, tick: wire.Tick, births: Births | None = None) -> list[Change]:
-    """Runs that began, changed or ended, and the clock's steps. A run that began twice (exec, restart of the watch) is one."""
+def life_changes(host: str, boot_id: str, tick: messages.Tick, births: Births | None = None) -> list[Change]:
+    """Runs that started, changed or ended, and steps of the clock. A run that started twice (exec, restart of the agent) is one.
+
+    A life between two sweeps is one row, and an event only if it did not end well: scripts begin hundreds of them a minute.
+    """
     changes: list[Change] = []
+    told = {end.run: end for end in tick.ends}
+    if brief := [run for run in tick.brief if run.run in told]:
+        ends = [told[run.run] for run in brief]
+        changes += [
+            Append("runs", _born(host, boot_id, tick.ts, brief, ends)),
+        ]
+        if failed := [(end, run.name) for end, run in zip(ends, brief, strict=True) if end.exit_code != 0]:
+            stops, names = zip(*failed, strict=True)
+            changes.append(Append("events", _stops(host, stops, names)))
     new, known = births.split(tick) if births else ([], tick.born)
     if new:
         changes += [Append("runs", _born(host, boot_id, tick.ts, new)), Append("events", _starts(host, new))]
     if known:
         changes.append(Upsert("runs", _born(host, boot_id, tick.ts, known), ("run",), keep=("first_seen",)))
-        changes.append(Upsert("events", _starts(host, known), ("kind", "run")))
+        changes.append(Upsert("events", _starts(host, known), ("subject", "kind", "run")))
     if gone := tick.gone:
+        ends = [told.get(run) or messages.RunEnd(run, tick.ts, None, None, "poll") for run in gone]
         ended = {
             "run": pa.array(gone, pa.int64()),
             "host": pa.array([host] * len(gone)),
             "boot_id": pa.array([boot_id] * len(gone)),
-            "end_ts": times([tick.ts] * len(gone)),
-            "end_source": pa.array(["poll"] * len(gone)),
+            **_end_columns(ends),
         }
         changes.append(Upsert("runs", pa.table(ended), ("run",)))
-        stops = _events(host, [tick.ts] * len(gone), "STOP", gone, [None] * len(gone), [None] * len(gone))
-        changes.append(Append("events", stops))
+        changes.append(Append("events", _stops(host, ends, [None] * len(gone))))
     if tick.clock_step_s:
         text = f"The clock moved by {tick.clock_step_s:+.3f} s."
         changes.append(
@@ -76,7 +91,7 @@ def life_changes(host: str, boot_id: str, tick: wire.Tick, births: Births | None
     return changes
 
 
-def _starts(host: str, born: Sequence[wire.RunInfo]) -> pa.Table:
+def _starts(host: str, born: Sequence[messages.RunInfo]) -> pa.Table:
     return _events(
         host,
         [run.start_ts for run in born],
@@ -87,7 +102,44 @@ def _starts(host: str, born: Sequence[wire.RunInfo]) -> pa.Table:
     )
 
 
-def _born(host: str, boot_id: str, ts: int, born: Sequence[wire.RunInfo]) -> pa.Table:
+def _stops(host: str, ends: Sequence[messages.RunEnd], names: Sequence[str | None]) -> pa.Table:
+    said = [
+        ended_with(
+            end.exit_code,
+            end.exit_signal,
+            out_of_memory=end.out_of_memory,
+            memory_group=end.memory_group,
+            memory_limit=end.memory_limit,
+        )
+        for end in ends
+    ]
+    table = _events(host, [end.ts for end in ends], "STOP", [end.run for end in ends], names, said)
+    memory = [_memory_details(end) if end.out_of_memory else None for end in ends]
+    return table.append_column("details", pa.array(memory, pa.string()))
+
+
+def _memory_details(end: messages.RunEnd) -> str:
+    """Whose memory ran out, as JSON."""
+    return json.dumps({"out_of_memory": True, "memory_group": end.memory_group, "memory_limit": end.memory_limit})
+
+
+def _end_columns(ends: Sequence[messages.RunEnd | None]) -> dict[str, pa.Array]:
+    return {
+        "end_ts": times([None if end is None else end.ts for end in ends]),
+        "exit_code": pa.array([None if end is None else end.exit_code for end in ends], pa.int32()),
+        "exit_signal": pa.array([None if end is None else end.exit_signal for end in ends], pa.int32()),
+        "end_source": pa.array([None if end is None else end.source for end in ends], pa.string()),
+    }
+
+
+def _born(
+    host: str,
+    boot_id: str,
+    ts: int,
+    born: Sequence[messages.RunInfo],
+    ends: Sequence[messages.RunEnd] = (),
+) -> pa.Table:
+    """The rows of runs, with their ends where they are over."""
     count = len(born)
     return pa.table(
         {
@@ -106,7 +158,7 @@ def _born(host: str, boot_id: str, ts: int, born: Sequence[wire.RunInfo]) -> pa.
             "kernel_thread": pa.array([run.kernel_thread for run in born]),
             "start_ts": times([run.start_ts for run in born]),
             "first_seen": times([ts] * count),
-            "end_ts": times([None] * count),
+            **_end_columns(ends or [None] * count),
         }
     )
 
@@ -136,10 +188,10 @@ def _events(  # noqa: PLR0917 - in the order of the columns
 
 
 def _text(value: str | None) -> str | None:
-    """Text that Arrow can hold: lone surrogates (bytes that were not UTF-8) become U+FFFD."""
+    """Text for Arrow: lone surrogates (bytes that were not UTF-8) become U+FFFD."""
     return None if value is None else value.encode("utf-8", "replace").decode("utf-8")
 
 
 def _signed32(uid: int) -> int:
-    """A user id in 32 signed bits; 4294967294 (nobody of old NFS) becomes -2, as `ls -n` of 32-bit systems has it."""
+    """A user ID in 32 signed bits; 4294967294 (nobody of old NFS) becomes -2, as in `ls -n` on 32-bit systems."""
     return uid - (1 << 32) if uid >= 1 << 31 else uid

@@ -1,6 +1,9 @@
-"""One agent a data directory: an advisory lock that the kernel releases when its holder dies.
+"""One agent per data directory: an advisory lock that the kernel releases when its holder dies.
 
 The lock belongs to the open file, so `kill -9` frees it at once and a stale pid inside the file means nothing.
+
+`filelock` would take the lock as well, but where a file system has none it falls back on a marker file, which outlives a killed holder; here
+that is an error. It also leaves to its caller what this module is mostly about: whose lock it is, and why the directory cannot be written.
 """
 
 import errno
@@ -10,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from monitor.errors import StoreError, StoreFull, StoreLocked
+from monitor.core.errors import StoreError, StoreFull, StoreLocked
 
 LOCK_NAME: Final = "agent.lock"
 WINDOWS_BYTE: Final = 1 << 20
@@ -38,15 +41,15 @@ class DataDirLock:
             self._close()
             whose = f"process {pid}" if pid else "another process"
             raise StoreLocked(
-                f"{data_dir} is already watched by {whose}.",
+                f"{data_dir} is already in use by {whose}",
                 pid=pid,
-                hint="Run `watchkeeper status` to see it, `watchkeeper down` to end it, or choose another --data-dir.",
+                hint="run `watchkeeper status` to see it, `watchkeeper down` to stop it, or choose another --data-dir",
             ) from None
         except OSError as error:
             self._close()
             raise StoreError(
-                f"{self.path} cannot be locked: {error.strerror}.",
-                hint="Choose a data directory on a file system that supports locks.",
+                f"{self.path} cannot be locked: {error.strerror}",
+                hint="choose a data directory on a file system that supports locks",
             ) from error
         try:
             os.ftruncate(self._fd, 0)
@@ -56,7 +59,7 @@ class DataDirLock:
             raise _not_writable(self.path, error) from error
 
     def release(self) -> None:
-        """Let another agent in; idempotent. The file stays: removing it would race with the next holder."""
+        """Release the lock; idempotent. The file stays, because removing it would race with the next holder."""
         if self._fd is not None:
             os.ftruncate(self._fd, 0)
             self._close()
@@ -76,7 +79,7 @@ class DataDirLock:
 
 
 def read_pid(path: Path) -> int | None:
-    """The pid written in a lock file, None when there is none. Says nothing about whether it is held."""
+    """The pid in a lock file; None without one. It does not say whether the lock is held."""
     try:
         text = path.read_text(encoding="ascii", errors="replace").strip()
     except OSError:
@@ -112,8 +115,10 @@ def _open(path: Path) -> int:
 
 def _not_writable(path: Path, error: OSError) -> StoreFull:
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-        return StoreFull(f"No space is left for {path.parent}.", hint="Free some space, or choose another --data-dir.")
+        return StoreFull(
+            f"no space is left for {path.parent}", hint="free some disk space, or choose another --data-dir"
+        )
     return StoreFull(
-        f"{path.parent} is not writable: {error.strerror}.",
-        hint="Give your user write access to it, or choose another --data-dir.",
+        f"{path.parent} is not writable: {error.strerror}",
+        hint="give your user write access to it, or choose another --data-dir",
     )

@@ -1,4 +1,4 @@
-"""The sampler's frames as rows of the store.
+"""The sampler's messages as rows of the store.
 
 Per-process columns go from the frame's buffers into Arrow without a copy; only the validity bits of *not available* values are made.
 """
@@ -9,41 +9,35 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
-from monitor import wire
+from monitor.metrics import catalogue, messages
 from monitor.store.interface import Append, Change, Upsert
 from monitor.store.lives import Births, life_changes, times
 
 DEVICE_EVERY: Final = 5
-"""Every how many seconds disks, network interfaces and temperatures are stored."""
+"""Seconds between two stored readings of disks, network interfaces and temperatures."""
 _US: Final = pa.timestamp("us")
-_NUMPY: Final[dict[str, np.dtype[Any]]] = {
+_NUMPY: Final[dict[catalogue.Code, np.dtype[Any]]] = {
     "q": np.dtype(np.int64),
     "i": np.dtype(np.int32),
     "b": np.dtype(np.int8),
     "f": np.dtype(np.float32),
     "d": np.dtype(np.float64),
 }
-_ARROW: Final = {"q": pa.int64(), "i": pa.int32(), "b": pa.int8(), "f": pa.float32(), "d": pa.float64()}
-_STORED: Final = tuple((name, code) for name, code in wire.RUN_COLUMNS.items() if name != "pid")
+_ARROW: Final[dict[catalogue.Code, pa.DataType]] = {
+    "q": pa.int64(),
+    "i": pa.int32(),
+    "b": pa.int8(),
+    "f": pa.float32(),
+    "d": pa.float64(),
+}
+_STORED: Final = tuple((name, code) for name, code in catalogue.RUN_COLUMNS.items() if name != "pid")
+_DIGITS: Final = {metric.name: metric.digits for metric in catalogue.RUN if metric.digits is not None}
 _NEVER_NULL: Final = frozenset({"run"})
-_DIGITS: Final = {"cpu_pct": 1, "read_bps": 0, "write_bps": 0}
-"""Decimal places kept: what is beyond them is noise of the clock, and takes the room of a reading."""
-_HOST_REAL: Final = (
-    "cpu_pct", "cpu_user", "cpu_system", "cpu_iowait", "cpu_steal", "load1", "load5", "load15",
-    "psi_cpu_some", "psi_mem_some", "psi_mem_full", "psi_io_some", "psi_io_full",
-    "disk_read_bps", "disk_write_bps", "disk_read_ops", "disk_write_ops", "net_rx_bps", "net_tx_bps", "ctx_switches",
-)  # fmt: skip
-_HOST_BIG: Final = ("mem_total", "mem_used", "mem_available", "mem_cached", "swap_total", "swap_used")
-_HOST_INT: Final = ("procs_total", "procs_running")
-_GPU: Final = {
-    "uuid": pa.string(), "name": pa.string(), "util_pct": pa.float32(), "mem_util_pct": pa.float32(),
-    "mem_total": pa.int64(), "mem_used": pa.int64(), "power_w": pa.float32(), "power_limit_w": pa.float32(), "temp_c": pa.float32(),
-    "clock_sm_mhz": pa.int32(), "clock_mem_mhz": pa.int32(), "energy_j": pa.float64(), "error": pa.string(),
-}  # fmt: skip
+_GPU_TEXTS: Final = ("uuid", "name", "error")
 
 
-def hello_changes(host: wire.HostInfo, now: int) -> list[Change]:
-    """The host and its boot, seen now (µs)."""
+def hello_changes(host: messages.HostInfo, now: int) -> list[Change]:
+    """The host and its boot, at `now` (µs)."""
     row = {
         "host": pa.array([host.host]),
         "boot_id": pa.array([host.boot_id]),
@@ -62,21 +56,21 @@ def hello_changes(host: wire.HostInfo, now: int) -> list[Change]:
 def tick_changes(
     host: str,
     boot_id: str,
-    tick: wire.Tick,
+    tick: messages.Tick,
     *,
     watch_cpu_pct: float | None = None,
     watch_rss: int | None = None,
     births: Births | None = None,
 ) -> list[Change]:
-    """Everything one sweep says, ready for one `Store.write`.
+    """All changes of one sample, for one `Store.write`.
 
     Args:
         host: the host's id.
         boot_id: of its present boot.
         tick: the sweep.
-        watch_cpu_pct: what the watch itself costs, percent of one core, when known.
-        watch_rss: the watch's memory in bytes, when known.
-        births: what this life of the watch has already stored; without it every run is looked for in the store.
+        watch_cpu_pct: CPU of agent and sampler, percent of one core, if known.
+        watch_rss: memory of agent and sampler in bytes, if known.
+        births: the runs that this agent has stored; without it, every run is looked up in the store.
     """
     changes: list[Change] = [_host_sample(host, tick, watch_cpu_pct, watch_rss)]
     if tick.runs.run:
@@ -90,8 +84,8 @@ def tick_changes(
     return changes
 
 
-def run_table(host: str, ts: int, runs: wire.RunColumns) -> pa.Table:
-    """One row a process of one sweep, in the columns of `run_samples`."""
+def run_table(host: str, ts: int, runs: catalogue.RunColumns) -> pa.Table:
+    """One row per process, in the columns of `run_samples`."""
     count = len(runs.run) // 8
     columns: dict[str, pa.Array] = {
         "host": pa.DictionaryArray.from_arrays(pa.array(np.zeros(count, np.int8)), pa.array([host])),
@@ -105,8 +99,8 @@ def run_table(host: str, ts: int, runs: wire.RunColumns) -> pa.Table:
     return pa.table(columns)
 
 
-def column(buffer: bytes, code: str, *, nullable: bool = True) -> pa.Array:
-    """An Arrow array over a frame's buffer; -1 and NaN become NULL.
+def column(buffer: bytes, code: catalogue.Code, *, nullable: bool = True) -> pa.Array:
+    """An Arrow array over the buffer of a message; -1 and NaN become NULL.
 
     Args:
         buffer: native-endian values.
@@ -124,27 +118,32 @@ def column(buffer: bytes, code: str, *, nullable: bool = True) -> pa.Array:
     return pa.Array.from_buffers(_ARROW[code], len(values), [validity, pa.py_buffer(buffer)], nulls)
 
 
-def _host_sample(host: str, tick: wire.Tick, watch_cpu_pct: float | None, watch_rss: int | None) -> Append:
+def _host_sample(host: str, tick: messages.Tick, watch_cpu_pct: float | None, watch_rss: int | None) -> Append:
     reading = tick.host
-    hottest = max(reading.temperatures.values(), default=None) if reading.temperatures else None
+    added = catalogue.AddedReading(
+        temp_max_c=max(reading.temperatures.values(), default=None) if reading.temperatures else None,
+        lag_ms=tick.quality.lag_ms,
+        sweep_ms=tick.quality.sweep_ms,
+        watch_cpu_pct=watch_cpu_pct,
+        watch_rss=watch_rss,
+    )
     row: dict[str, pa.Array] = {
         "host": pa.array([host]),
         "ts": times([tick.ts]),
         "seq": pa.array([tick.seq], pa.int64()),
         "per_core": pa.array([reading.per_core], pa.list_(pa.float32())),
-        "temp_max_c": pa.array([hottest], pa.float32()),
-        "lag_ms": pa.array([tick.quality.lag_ms], pa.float32()),
-        "sweep_ms": pa.array([tick.quality.sweep_ms], pa.float32()),
-        "watch_cpu_pct": pa.array([watch_cpu_pct], pa.float32()),
-        "watch_rss": pa.array([watch_rss], pa.int64()),
     }
-    for names, kind in ((_HOST_REAL, pa.float32()), (_HOST_BIG, pa.int64()), (_HOST_INT, pa.int32())):
-        for name in names:
-            row[name] = pa.array([getattr(reading, name)], kind, from_pandas=True)
+    row |= {metric.name: _figures([reading], metric) for metric in catalogue.LIVE}
+    row |= {metric.name: _figures([added], metric) for metric in catalogue.ADDED}
     return Append("host_samples", pa.table(row))
 
 
-def _devices(host: str, tick: wire.Tick) -> list[Change]:
+def _figures(readings: Sequence[object], metric: catalogue.Metric) -> pa.Array:
+    """One metric of readings as a column; NaN becomes NULL."""
+    return pa.array([getattr(reading, metric.name) for reading in readings], _ARROW[metric.code], from_pandas=True)
+
+
+def _devices(host: str, tick: messages.Tick) -> list[Change]:
     rates = [("disk", device) for device in tick.host.disks or []] + [
         ("nic", device) for device in tick.host.nics or []
     ]
@@ -172,7 +171,7 @@ def _devices(host: str, tick: wire.Tick) -> list[Change]:
     return [Append("device_samples", table)]
 
 
-def _space(host: str, ts: int, space: Sequence[wire.DiskSpace]) -> Append:
+def _space(host: str, ts: int, space: Sequence[catalogue.DiskSpace]) -> Append:
     columns: dict[str, pa.Array] = {"host": pa.array([host] * len(space)), "ts": times([ts] * len(space))}
     for name in ("mount", "device", "fstype"):
         columns[name] = pa.array([getattr(disk, name) for disk in space], pa.string())
@@ -181,8 +180,11 @@ def _space(host: str, ts: int, space: Sequence[wire.DiskSpace]) -> Append:
     return Append("disk_space", pa.table(columns))
 
 
-def _gpus(host: str, tick: wire.Tick) -> list[Change]:
+def _gpus(host: str, tick: messages.Tick) -> list[Change]:
+    """The readings of this moment. What a driver said before it stopped to answer is no reading of now: the time is a gap."""
     changes: list[Change] = []
+    if not tick.gpu.fresh:
+        return changes
     if gpus := tick.gpu.gpus:
         columns: dict[str, pa.Array] = {
             "host": pa.array([host] * len(gpus)),
@@ -192,8 +194,10 @@ def _gpus(host: str, tick: wire.Tick) -> list[Change]:
                 [None if gpu.throttle is None else ",".join(gpu.throttle) for gpu in gpus], pa.string()
             ),
         }
-        for name, kind in _GPU.items():
-            columns[name] = pa.array([getattr(gpu, name) for gpu in gpus], kind, from_pandas=True)
+        for name in _GPU_TEXTS:
+            columns[name] = pa.array([getattr(gpu, name) for gpu in gpus], pa.string())
+        for metric in catalogue.GPU:
+            columns[metric.name] = _figures(gpus, metric)
         changes.append(Append("gpu_samples", pa.table(columns)))
     if users := tick.gpu.processes:
         table = pa.table(

@@ -1,6 +1,6 @@
-"""Readings over time for charts: at most so many buckets, from the tier that holds them, gaps told apart.
+"""Readings over time for charts: in a given number of buckets, from the tier that fits, with gaps.
 
-A bucket begins at a multiple of its width since the epoch, so that a chart that moves on does not shimmer. The first bucket may begin
+A bucket starts at a multiple of its width since the epoch, so that a moving chart does not flicker. The first bucket may begin
 before the range and the last end after it; both count all their samples. A bucket without samples is None.
 """
 
@@ -11,9 +11,11 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from monitor.errors import QueryError
+from monitor.core.errors import QueryError
+from monitor.metrics.catalogue import GPU, HOST, RUN, names
+from monitor.metrics.history import GpuSeries, OneGpuSeries, Series, Statistics
 from monitor.store.interface import Store
-from monitor.store.tiers import DAY, GPU_METRICS, HOST_METRICS, HOUR, MINUTE, RUN_METRICS, SECOND
+from monitor.store.tiers import DAY, HOUR, MINUTE, SECOND
 
 STEPS: Final = (
     *(n * SECOND for n in (1, 2, 5, 10, 15, 20, 30)),
@@ -21,36 +23,15 @@ STEPS: Final = (
     *(n * HOUR for n in (1, 2, 3, 4, 6, 8, 12)),
     *(n * DAY for n in (1, 2, 4, 7, 14, 28, 56, 112, 224, 448)),
 )
-"""Bucket widths that a person reads without counting, µs."""
+"""Round bucket widths, µs."""
 TOLERANCE: Final = SECOND // 2
-"""How much later than a second the next sample may be before samples count as missing: 500 ms."""
+"""How late the next sample may be before samples count as missing: 500 ms."""
 MOST_POINTS: Final = 10_000
-Values = dict[str, dict[str, list[float | None]]]
-
-
-@dataclass(frozen=True, slots=True)
-class Series:
-    """`values[metric]["avg" | "min" | "max"][i]` is about `[ts[i], ts[i] + bucket_us)`; times in µs, gaps as (from, to)."""
-
-    ts: list[int]
-    bucket_us: int
-    values: Values
-    gaps: list[tuple[int, int]]
-
-
-@dataclass(frozen=True, slots=True)
-class GpuSeries:
-    """The series of one GPU."""
-
-    index: int
-    uuid: str | None
-    name: str | None
-    series: Series
 
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """The buckets of an answer, and the tier that fills them: its parameters are empty for raw rows."""
+    """The buckets of an answer, and the tier that fills them. Its parameters are empty for raw rows."""
 
     ts: list[int]
     width: int
@@ -65,11 +46,18 @@ def host_series(store: Store, *, host: str, metrics: Sequence[str], start: int, 
     Raises:
         QueryError: an unknown metric, an empty range, or too slow.
     """
-    chosen = _metrics(metrics, HOST_METRICS)
-    marks = _marks(store, "host", host)
+    chosen = _metrics(metrics, names(HOST))
+    marks = _marks(store, "host_samples", host)
     plan = _plan(start, end, points, marks)
     table = store.query(
-        "series_host", host=host, metric=chosen, start=plan.start, end=plan.end, width=plan.width, **plan.tier
+        "series",
+        samples="host_samples",
+        host=host,
+        metrics=chosen,
+        start=plan.start,
+        end=plan.end,
+        width=plan.width,
+        **plan.tier,
     )
     gaps = store.query("gaps_host", host=host, start=plan.start, end=plan.end, tolerance=TOLERANCE, **plan.tier)
     found = [(max(low, start), min(high, end)) for low, high in _pairs(gaps) if high > start and low < end]
@@ -79,31 +67,39 @@ def host_series(store: Store, *, host: str, metrics: Sequence[str], start: int, 
 
 
 def run_series(store: Store, *, run: int, metrics: Sequence[str], start: int, end: int, points: int) -> Series:
-    """Readings of one run, like `host_series`. Raw rows only: what the limit dropped is not there."""
-    chosen = _metrics(metrics, RUN_METRICS)
+    """Readings of one run, like `host_series`, but from raw rows only."""
+    chosen = _metrics(metrics, names(RUN))
     plan = _plan(start, end, points, {})
-    table = store.query("series_run", run=run, metric=chosen, start=plan.start, end=plan.end, width=plan.width)
+    table = store.query("series_run", run=run, metrics=chosen, start=plan.start, end=plan.end, width=plan.width)
     gaps = store.query("gaps_run", run=run, start=start, end=end, tolerance=TOLERANCE)
     return Series(plan.ts, plan.width, _fill(table, plan, chosen), _pairs(gaps))
 
 
-def gpu_series(store: Store, *, host: str, start: int, end: int, points: int) -> list[GpuSeries]:
-    """Every GPU's readings, like `host_series`."""
-    plan = _plan(start, end, points, _marks(store, "gpu", host))
-    metrics = list(GPU_METRICS)
+def gpu_series(store: Store, *, host: str, start: int, end: int, points: int) -> GpuSeries:
+    """Readings of every GPU, like `host_series`."""
+    plan = _plan(start, end, points, _marks(store, "gpu_samples", host))
+    metrics = names(GPU)
     table = store.query(
-        "series_gpu", host=host, metric=metrics, start=plan.start, end=plan.end, width=plan.width, **plan.tier
+        "series",
+        samples="gpu_samples",
+        gpu=True,
+        host=host,
+        metrics=metrics,
+        start=plan.start,
+        end=plan.end,
+        width=plan.width,
+        **plan.tier,
     )
-    answers = []
+    gpus = []
     for index in sorted(set(table["gpu"].to_pylist())):
         rows = table.filter(pc.equal(table["gpu"], index))
-        series = Series(plan.ts, plan.width, _fill(rows, plan, metrics), [])
-        answers.append(GpuSeries(index, rows["uuid"][-1].as_py(), rows["name"][-1].as_py(), series))
-    return answers
+        uuid, name = rows["uuid"][-1].as_py(), rows["name"][-1].as_py()
+        gpus.append(OneGpuSeries(index, uuid, name, plan.ts, _fill(rows, plan, metrics)))
+    return GpuSeries(plan.width, gpus)
 
 
 def bucket_width(start: int, end: int, points: int, least: int = SECOND) -> int:
-    """The narrowest pleasant width of at least `least` µs with which the range takes at most `points` buckets."""
+    """The smallest round width of at least `least` µs with which the range has at most `points` buckets."""
     for width in STEPS:
         if width >= least and _count(start, end, width) <= points:
             return width
@@ -119,9 +115,9 @@ def _count(start: int, end: int, width: int) -> int:
 
 def _plan(start: int, end: int, points: int, marks: dict[str, int | None]) -> _Plan:
     if end <= start or start < 0:
-        raise QueryError("The time range is empty.", hint="Give `from` before `to`.")
+        raise QueryError("the time range is empty", hint="give `from` before `to`")
     if not 1 <= points <= MOST_POINTS:
-        raise QueryError(f"{points} points were asked for.", hint=f"Ask for 1 to {MOST_POINTS}.")
+        raise QueryError(f"{points} points were asked for", hint=f"ask for 1 to {MOST_POINTS}")
     width = bucket_width(start, end, points, _least(start, marks))
     first = start - start % width
     ts = list(range(first, end, width))
@@ -150,29 +146,30 @@ def _tier(start: int, width: int, marks: dict[str, int | None]) -> dict[str, int
     return {"tail": start}
 
 
-def _marks(store: Store, kind: str, host: str) -> dict[str, int | None]:
-    (row,) = store.query(f"series_marks_{kind}", host=host).to_pylist()
+def _marks(store: Store, samples: str, host: str) -> dict[str, int | None]:
+    (row,) = store.query("series_marks", samples=samples, host=host).to_pylist()
     return dict(row)
 
 
 def _metrics(metrics: Sequence[str], known: Sequence[str]) -> list[str]:
     if unknown := [name for name in metrics if name not in known]:
-        raise QueryError(f"There is no reading named {', '.join(unknown)}.", hint=f"Known: {', '.join(known)}.")
+        raise QueryError(f"there is no reading named {', '.join(unknown)}", hint=f"known: {', '.join(known)}")
     if not metrics:
-        raise QueryError("No reading was asked for.", hint=f"Known: {', '.join(known)}.")
+        raise QueryError("no reading was asked for", hint=f"known: {', '.join(known)}")
     return list(dict.fromkeys(metrics))
 
 
-def _fill(table: pa.Table, plan: _Plan, metrics: Sequence[str]) -> Values:
+def _fill(table: pa.Table, plan: _Plan, metrics: Sequence[str]) -> dict[str, Statistics]:
     places = [(bucket - plan.start) // plan.width for bucket in table["bucket"].to_pylist()]
-    values: Values = {}
+    values: dict[str, Statistics] = {}
     for metric in metrics:
-        values[metric] = {}
+        lines: list[list[float | None]] = []
         for kind in ("avg", "min", "max"):
             line: list[float | None] = [None] * len(plan.ts)
             for place, value in zip(places, table[f"{metric}_{kind}"].to_pylist(), strict=True):
                 line[place] = value
-            values[metric][kind] = line
+            lines.append(line)
+        values[metric] = Statistics(*lines)
     return values
 
 
@@ -183,7 +180,7 @@ def _pairs(table: pa.Table) -> list[tuple[int, int]]:
 def _with_head(
     gaps: list[tuple[int, int]], table: pa.Table, plan: _Plan, marks: dict[str, int | None], *, start: int, end: int
 ) -> list[tuple[int, int]]:
-    """The gaps, and the one that began before the range: nothing at its start though the watch had begun."""
+    """The gaps, including one that started before the range: no sample at its start although the agent was running."""
     firsts = [at for name in ("raw_first", "minute_first", "hour_first") if (at := marks.get(name)) is not None]
     lasts = [at for name in ("raw_last", "minute_last", "hour_last") if (at := marks.get(name)) is not None]
     if not firsts or min(firsts) >= plan.start:

@@ -1,45 +1,46 @@
-"""The tiers of history: which table holds which resolution, and which readings go into the coarser ones."""
+"""The tiers of history: which table has which resolution, and its columns from the catalogue."""
 
 from dataclasses import dataclass
 from typing import Final
+
+from monitor.metrics.catalogue import GPU, HOST, RUN, STATISTICS, Metric
 
 SECOND: Final = 1_000_000
 MINUTE: Final = 60 * SECOND
 HOUR: Final = 60 * MINUTE
 DAY: Final = 24 * HOUR
 
-HOST_METRICS: Final = (
-    "cpu_pct", "cpu_user", "cpu_system", "cpu_iowait", "cpu_steal", "load1", "load5", "load15",
-    "mem_total", "mem_used", "mem_available", "mem_cached", "swap_total", "swap_used",
-    "psi_cpu_some", "psi_mem_some", "psi_mem_full", "psi_io_some", "psi_io_full",
-    "disk_read_bps", "disk_write_bps", "disk_read_ops", "disk_write_ops", "net_rx_bps", "net_tx_bps",
-    "procs_total", "procs_running", "ctx_switches", "temp_max_c", "lag_ms", "sweep_ms", "watch_cpu_pct", "watch_rss",
-)  # fmt: skip
-GPU_METRICS: Final = (
-    "util_pct", "mem_util_pct", "mem_total", "mem_used", "power_w", "power_limit_w", "temp_c",
-    "clock_sm_mhz", "clock_mem_mhz", "energy_j",
-)  # fmt: skip
-RUN_METRICS: Final = (
-    "cpu_pct", "cpu_user_s", "cpu_system_s", "rss", "vms", "threads", "read_bytes", "write_bytes", "read_bps", "write_bps",
-    "fds", "ctx_voluntary", "ctx_involuntary", "minor_faults", "major_faults",
-)  # fmt: skip
-
 
 @dataclass(frozen=True, slots=True)
 class Tier:
-    """`table` holds one row per `width` µs, made from `source` by the query `query`."""
+    """`table` has one row per `width` µs, built from `source`; for GPUs, one row per GPU."""
 
     source: str
     table: str
-    query: str
     width: int
-    metrics: tuple[str, ...]
+    metrics: tuple[Metric, ...]
+
+    @property
+    def coarser(self) -> bool:
+        """Whether the source is itself a tier."""
+        return self.width > MINUTE
 
 
 TIERS: Final = (
-    Tier("host_samples", "host_samples_1m", "rollup_host_1m", MINUTE, HOST_METRICS),
-    Tier("host_samples_1m", "host_samples_1h", "rollup_host_1h", HOUR, HOST_METRICS),
-    Tier("gpu_samples", "gpu_samples_1m", "rollup_gpu_1m", MINUTE, GPU_METRICS),
-    Tier("gpu_samples_1m", "gpu_samples_1h", "rollup_gpu_1h", HOUR, GPU_METRICS),
+    Tier("host_samples", "host_samples_1m", MINUTE, HOST),
+    Tier("host_samples_1m", "host_samples_1h", HOUR, HOST),
+    Tier("gpu_samples", "gpu_samples_1m", MINUTE, GPU),
+    Tier("gpu_samples_1m", "gpu_samples_1h", HOUR, GPU),
 )
-"""In the order in which they are made: a minute tier before the hour tier that reads it."""
+"""In the order in which they are built: a minute tier before the hour tier that reads it."""
+
+
+def columns() -> dict[str, dict[str, str]]:
+    """By table, the columns that hold metrics, and the SQL type of each."""
+    raw = {"host_samples": HOST, "gpu_samples": GPU, "run_samples": RUN}
+    found = {table: {metric.name: metric.sql_type for metric in metrics} for table, metrics in raw.items()}
+    for tier in TIERS:
+        found[tier.table] = {
+            f"{metric.name}_{statistic}": metric.tier_type for metric in tier.metrics for statistic in STATISTICS
+        }
+    return found

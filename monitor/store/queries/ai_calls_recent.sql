@@ -3,7 +3,7 @@ SELECT host, wk_us(ts) AS ts, call, attempt, purpose, backend, engine, model, ou
     tokens_per_s_origin, prompt_tokens, completion_tokens, explanation
 FROM ai_calls
 WHERE host = $host
--- :if since
+-- :if since is given
   AND ts >= wk_ts($since)
--- :end
+-- :endif
 ORDER BY ts DESC, attempt DESC LIMIT $limit

@@ -2,11 +2,11 @@
 SELECT file_id, pos, line_no, wk_us(ts) AS ts, ts_from, level, source, logger, pid, run, prefix, message, raw, lines, fields, format
 FROM log_records
 WHERE file_id = $file_id
--- :if upward
+-- :if upward is given
   AND pos > $pos
 ORDER BY pos
 -- :else
   AND pos < $pos
 ORDER BY pos DESC
--- :end
+-- :endif
 LIMIT $limit

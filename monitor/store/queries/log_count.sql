@@ -1,4 +1,4 @@
 -- How many records a filter has.
 SELECT count(*) AS n FROM log_records
 WHERE TRUE
--- :use log_filter
+-- :include "parts/log_filter.sql"

@@ -1,5 +1,5 @@
 -- Records of a filter by time and level.
 SELECT wk_bucket_us(ts, $width) AS bucket, level, count(*) AS n FROM log_records
 WHERE TRUE
--- :use log_filter
+-- :include "parts/log_filter.sql"
 GROUP BY bucket, level

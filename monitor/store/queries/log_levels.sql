@@ -1,5 +1,5 @@
 -- Records of a filter by level.
 SELECT level, count(*) AS n FROM log_records
 WHERE TRUE
--- :use log_filter
+-- :include "parts/log_filter.sql"
 GROUP BY level

@@ -1,5 +1,5 @@
 -- Records of a filter by source, most first.
 SELECT source, count(*) AS n FROM log_records
 WHERE TRUE
--- :use log_filter
+-- :include "parts/log_filter.sql"
 GROUP BY source ORDER BY n DESC, source LIMIT 1000

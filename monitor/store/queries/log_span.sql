@@ -1,4 +1,4 @@
 -- The oldest and newest time of a filter, microseconds.
 SELECT min(wk_us(ts)) AS oldest, max(wk_us(ts)) AS newest, count(*) AS n FROM log_records
 WHERE TRUE
--- :use log_filter
+-- :include "parts/log_filter.sql"

@@ -1,5 +1,5 @@
--- The functions that queries share, as DuckDB macros. functions_clickhouse.sql has the same names; queries use these and
--- standard SQL only (tests/monitor/store/test_store_statements.py holds this). `us` is microseconds since the epoch.
+-- The functions that queries share, as DuckDB macros: queries use these and standard SQL only, so that another engine needs no more than
+-- these. `us` is microseconds since the epoch.
 
 -- Times
 CREATE OR REPLACE MACRO wk_ts(us) AS make_timestamp(us);
@@ -7,25 +7,46 @@ CREATE OR REPLACE MACRO wk_us(ts) AS epoch_us(ts);
 CREATE OR REPLACE MACRO wk_bucket(ts, width_us) AS make_timestamp(epoch_us(ts) - epoch_us(ts) % width_us);
 CREATE OR REPLACE MACRO wk_bucket_us(ts, width_us) AS epoch_us(ts) - epoch_us(ts) % width_us;
 
--- Text: `wk_matches` is an RE2 search anywhere in the text; the `i` forms ignore case; `*` in a glob is any text.
+-- Text: `wk_matches` is an RE2 search anywhere in the text; the `i` forms ignore case.
 CREATE OR REPLACE MACRO wk_matches(body, pattern) AS regexp_matches(body, pattern, 's');
 CREATE OR REPLACE MACRO wk_imatches(body, pattern) AS regexp_matches(body, pattern, 'is');
 CREATE OR REPLACE MACRO wk_contains(body, needle) AS contains(body, needle);
 CREATE OR REPLACE MACRO wk_icontains(body, needle) AS contains(lower(body), lower(needle));
-CREATE OR REPLACE MACRO wk_glob(body, pattern) AS body GLOB pattern;
-CREATE OR REPLACE MACRO wk_length(body) AS strlen(body);
 
--- Lists and JSON: `wk_json` gives the text of one top-level key, NULL when absent.
+-- Values of a record by name: of its fields, where `path` is a JSON path, and of a text, where the first group of `pattern` is the value.
+CREATE OR REPLACE MACRO wk_field(fields, path) AS json_extract_string(fields, path);
+CREATE OR REPLACE MACRO wk_pair(body, name, pattern) AS
+    CASE WHEN contains(body, name) THEN nullif(trim(regexp_extract(body, pattern, 1), '"''.,;:'), '') END;
+
+-- Numbers in a text, as `logs/query/quantities.py` reads them: in seconds, in bytes, or in either. A number without a unit counts `bare`.
+CREATE OR REPLACE MACRO wk_finite(x) AS CASE WHEN isfinite(x) THEN x END;
+CREATE OR REPLACE MACRO wk_amount(body, units, factors) AS list_transform(
+    [regexp_extract(body, '^(?:([-+]?[0-9]+(?:[.][0-9]+)?(?:[eE][-+]?[0-9]{1,3})?) ?([A-Za-zµμ]{1,7}|%)?)$', ['number', 'unit'])],
+    lambda part: try_cast(part.number AS DOUBLE) * factors[list_position(units, part.unit)])[1];
+CREATE OR REPLACE MACRO wk_compound(body) AS CASE WHEN regexp_full_match(body, '(?:[0-9]+(?:[.][0-9]+)?(?:ns|us|µs|μs|ms|s|m|h|d)){2,8}') THEN list_sum(list_transform(
+    list_zip(regexp_extract_all(body, '([0-9]+(?:[.][0-9]+)?)(ns|us|µs|μs|ms|s|m|h|d)', 1), regexp_extract_all(body, '([0-9]+(?:[.][0-9]+)?)(ns|us|µs|μs|ms|s|m|h|d)', 2)),
+    lambda part: try_cast(part[1] AS DOUBLE) * CASE part[2]
+        WHEN 'ns' THEN 1e-9 WHEN 'us' THEN 1e-6 WHEN 'µs' THEN 1e-6 WHEN 'μs' THEN 1e-6 WHEN 'ms' THEN 1e-3
+        WHEN 's' THEN 1 WHEN 'm' THEN 60 WHEN 'h' THEN 3600 WHEN 'd' THEN 86400 END)) END;
+CREATE OR REPLACE MACRO wk_seconds(body, bare) AS list_transform([body], lambda x: wk_finite(coalesce(wk_amount(x,
+    ['', '%', 'ns', 'us', 'µs', 'μs', 'ms', 's', 'sec', 'secs', 'second', 'seconds', 'm', 'min', 'mins', 'minute', 'minutes', 'h', 'hr', 'hour', 'hours', 'd', 'day', 'days'],
+    [bare, bare, 1e-09, 1e-06, 1e-06, 1e-06, 0.001, 1.0, 1.0, 1.0, 1.0, 1.0, 60.0, 60.0, 60.0, 60.0, 60.0, 3600.0, 3600.0, 3600.0, 3600.0, 86400.0, 86400.0, 86400.0]), wk_compound(x))))[1];
+CREATE OR REPLACE MACRO wk_bytes(body, bare) AS wk_finite(wk_amount(body,
+    ['', '%', 'B', 'kB', 'KB', 'kb', 'MB', 'mb', 'GB', 'gb', 'TB', 'tb', 'KiB', 'K', 'MiB', 'M', 'GiB', 'G', 'TiB', 'T'],
+    [bare, bare, 1.0, 1000.0, 1000.0, 1000.0, 1000000.0, 1000000.0, 1000000000.0, 1000000000.0, 1000000000000.0, 1000000000000.0, 1024.0, 1024.0, 1048576.0, 1048576.0, 1073741824.0, 1073741824.0, 1099511627776.0, 1099511627776.0]));
+CREATE OR REPLACE MACRO wk_quantity(body, bare) AS list_transform([body], lambda x: wk_finite(coalesce(wk_amount(x,
+    ['', '%', 'ns', 'us', 'µs', 'μs', 'ms', 's', 'sec', 'secs', 'second', 'seconds', 'm', 'min', 'mins', 'minute', 'minutes', 'h', 'hr', 'hour', 'hours', 'd', 'day', 'days', 'B', 'kB', 'KB', 'kb', 'MB', 'mb', 'GB', 'gb', 'TB', 'tb', 'KiB', 'K', 'MiB', 'M', 'GiB', 'G', 'TiB', 'T'],
+    [bare, bare, 1e-09, 1e-06, 1e-06, 1e-06, 0.001, 1.0, 1.0, 1.0, 1.0, 1.0, 60.0, 60.0, 60.0, 60.0, 60.0, 3600.0, 3600.0, 3600.0, 3600.0, 86400.0, 86400.0, 86400.0, 1.0, 1000.0, 1000.0, 1000.0, 1000000.0, 1000000.0, 1000000000.0, 1000000000.0, 1000000000000.0, 1000000000000.0, 1024.0, 1024.0, 1048576.0, 1048576.0, 1073741824.0, 1073741824.0, 1099511627776.0, 1099511627776.0]), wk_compound(x))))[1];
+
+-- Lists: `*` in a glob is any text.
 CREATE OR REPLACE MACRO wk_in(value, list) AS list_contains(list, value);
 CREATE OR REPLACE MACRO wk_glob_any(body, patterns) AS len(list_filter(patterns, lambda p: body GLOB p)) > 0;
-CREATE OR REPLACE MACRO wk_json(doc, key) AS (doc ->> key);
 
--- Aggregates: percentiles; the value at the newest / oldest time.
+-- Aggregates: percentiles; the value at the newest time.
 CREATE OR REPLACE MACRO wk_p50(x) AS quantile_cont(x, 0.50);
 CREATE OR REPLACE MACRO wk_p95(x) AS quantile_cont(x, 0.95);
 CREATE OR REPLACE MACRO wk_p99(x) AS quantile_cont(x, 0.99);
 CREATE OR REPLACE MACRO wk_last(x, ts) AS arg_max(x, ts);
-CREATE OR REPLACE MACRO wk_first(x, ts) AS arg_min(x, ts);
 CREATE OR REPLACE MACRO wk_any(x) AS any_value(x);
 CREATE OR REPLACE MACRO wk_count_if(x) AS count_if(x);
 CREATE OR REPLACE MACRO wk_float(x) AS CAST(x AS DOUBLE);

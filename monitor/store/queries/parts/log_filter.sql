@@ -1,55 +1,31 @@
--- The conditions of a log filter (`LogFilter.params`), behind a WHERE.
--- :if since
+-- The conditions of a log filter (`LogFilter.params`), behind a WHERE; `where` is a parsed query.
+-- :if since is given
   AND ts >= wk_ts($since)
--- :end
--- :if until
+-- :endif
+-- :if until is given
   AND ts < wk_ts($until)
--- :end
--- :if least
+-- :endif
+-- :if least is given
   AND level >= $least
--- :end
--- :if levels
+-- :endif
+-- :if levels is given
   AND wk_in(level, $levels)
--- :end
--- :if sources
+-- :endif
+-- :if sources is given
   AND wk_glob_any(source, $sources)
--- :end
--- :if source
+-- :endif
+-- :if source is given
   AND source = $source
--- :end
--- :if pid
+-- :endif
+-- :if pid is given
   AND pid = $pid
--- :end
--- :if run
+-- :endif
+-- :if run is given
   AND run = $run
--- :end
--- :if file_id
+-- :endif
+-- :if file_id is given
   AND file_id = $file_id
--- :end
--- :if raw
--- :if text
-  AND wk_contains(coalesce(raw, concat(prefix, message)), $text)
--- :end
--- :if itext
-  AND wk_icontains(coalesce(raw, concat(prefix, message)), $itext)
--- :end
--- :if regex
-  AND wk_matches(coalesce(raw, concat(prefix, message)), $regex)
--- :end
--- :if iregex
-  AND wk_imatches(coalesce(raw, concat(prefix, message)), $iregex)
--- :end
--- :else
--- :if text
-  AND wk_contains(message, $text)
--- :end
--- :if itext
-  AND wk_icontains(message, $itext)
--- :end
--- :if regex
-  AND wk_matches(message, $regex)
--- :end
--- :if iregex
-  AND wk_imatches(message, $iregex)
--- :end
--- :end
+-- :endif
+-- :if where is given
+  AND {{ where }}
+-- :endif

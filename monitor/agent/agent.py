@@ -1,0 +1,542 @@
+"""The agent: puts the parts together, runs them, and stops them in order. The only module that knows all parts."""
+
+import asyncio
+import importlib.metadata
+import logging
+import os
+import platform
+import signal
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, Protocol, runtime_checkable
+
+import uvicorn
+
+import logs
+from ai.gateway.link.keys import KeyFile
+from ai.service.thread import AiThread
+from logs.query import search
+from logs.redaction.masker import Masker
+from monitor.agent.ai_runtime import MODELS, ai_thread
+from monitor.agent.background import Background
+from monitor.agent.engine_watch import EngineWatch, check_engines
+from monitor.agent.gateway import GatewayProcess
+from monitor.agent.gateway_records import GatewayRecords
+from monitor.agent.listener import Listener, listen
+from monitor.agent.status import StatusReporter
+from monitor.api import Context, create_app
+from monitor.api_models.services import Service
+from monitor.config.sections import EngineSettings
+from monitor.config.settings import Settings
+from monitor.core.endpoint import write_endpoint
+from monitor.core.errors import StoreError
+from monitor.core.paths import DataFiles
+from monitor.core.this_process import end_with_parent
+from monitor.jobs.service import JobService, job_service
+from monitor.launcher.running import read_dashboard
+from monitor.live.audit import Audit
+from monitor.live.event_log import EventLog
+from monitor.live.hub import Hub
+from monitor.live.ingest import Ingest
+from monitor.live.process_events import ProcessEvents
+from monitor.live.sample_counter import SampleCounter
+from monitor.live.self_cost import OwnCost, ReportedCost
+from monitor.live.snapshot import Snapshot
+from monitor.metrics.messages import Hello, Message
+from monitor.sampling.process import SamplerProcess
+from monitor.services.supervisor import Supervisor
+from monitor.services.unit import event_of
+from monitor.store.duckdb import open_store
+from monitor.store.interface import Store
+from monitor.store.lock import DataDirLock
+from monitor.store.log_records import LogRecords
+from monitor.store.writer import StoreWriter
+
+log = logging.getLogger("watchkeeper.agent")
+STATUS_S: Final = 5.0
+UPKEEP_S: Final = 60.0
+LOGS_AGAIN_S: Final = 5.0
+
+
+def version() -> str:
+    """The installed version."""
+    try:
+        return importlib.metadata.version("watchkeeper")
+    except importlib.metadata.PackageNotFoundError:
+        return "0+unknown"
+
+
+def now_us() -> int:
+    """Microseconds since the epoch, UTC."""
+    return time.time_ns() // 1000
+
+
+MIB: Final = 1024 * 1024
+
+
+class Server(uvicorn.Server):
+    """uvicorn without signal handlers; the agent has its own."""
+
+    def capture_signals(self) -> Any:
+        """Capture no signals."""
+        import contextlib
+
+        return contextlib.nullcontext()
+
+
+class Agent:
+    """The agent of one data directory.
+
+    Args:
+        settings: the settings at the start.
+        data_dir: the data directory; it must exist.
+        environ: the environment, for the runtime directory.
+        sampler_command: replaces the sampler, for tests.
+        parent: stop when this process ends.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        data_dir: Path,
+        *,
+        environ: Mapping[str, str],
+        sampler_command: Sequence[str] | None = None,
+        parent: int | None = None,
+    ) -> None:
+        self.settings, self.data_dir, self._environ = settings, data_dir, environ
+        self.formats = logs.OwnFormats(DataFiles(data_dir).formats)
+        self._sampler_command, self._parent = sampler_command, parent
+        self.started = now_us()
+        self.masker = Masker(settings.masking.extra)
+        self.snapshot = Snapshot()
+        self.sample_counter = SampleCounter(settings.sampling.interval_s)
+        self.own, self.sampler_cost = OwnCost(), ReportedCost()
+        self.hub = Hub(self.snapshot, logs.record_json, self._known_status)
+        self.engines = EngineWatch(lambda: self.settings.engines, self._look_at_engines, self._publish_soon)
+        self.sampler_message = ""
+        self.restart_needed: list[str] = []
+        self.sampler: SamplerProcess
+        self.store: Store
+        self.writer: StoreWriter
+        self.events: ProcessEvents
+        self.audit: Audit
+        self.logs: logs.LogService | None = None
+        self.logs_trouble = ""
+        """Why logs are not followed yet, when the store could not say how far they were read."""
+        self.jobs: JobService | None = None
+        self.ai: AiThread
+        self.gateway: GatewayProcess
+        self.gateway_records: GatewayRecords
+        self.services = Supervisor(
+            self.data_dir,
+            self.settings,
+            environ=self._environ,
+            run_of_pid=self.snapshot.run_of_pid,
+            mask=self.masker.mask_cmdline,
+            changed=self._services_changed,
+            happened=self._service_became,
+        )
+        self.listener: Listener
+        self._reporter: StatusReporter
+        self._loop: asyncio.AbstractEventLoop
+        self._ending: asyncio.Event
+        self._status_due: asyncio.Event
+        self._saving: asyncio.Lock
+        self._logs_starting: asyncio.Task[None] | None = None
+        self._configuring: set[asyncio.Task[None]] = set()
+        self._ingest: Ingest
+
+    def run(self) -> None:
+        """Run until SIGTERM, SIGINT, `POST /v1/shutdown`, or the end of the parent.
+
+        Raises:
+            StoreLocked: another agent owns the data directory.
+            StoreError, ConfigError: the store or the socket cannot be used.
+        """
+        with DataDirLock(self.data_dir):
+            began = time.monotonic()
+            self.store = self._open()
+            log.info("store open after %.2f s", time.monotonic() - began)
+            for notice in self.store.info().notices:
+                log.warning("%s", notice)
+            try:
+                asyncio.run(self._watch())
+            finally:
+                self.store.close()
+
+    def _open(self) -> Store:
+        keep = self.settings.store
+        return open_store(
+            self.data_dir,
+            limit_bytes=keep.limit_mb * MIB,
+            memory_limit_mb=keep.memory_limit_mb,
+            now=now_us,
+            raw_days=keep.raw_days,
+            log_days=keep.log_days,
+            app_version=version(),
+        )
+
+    async def _watch(self) -> None:
+        """Start everything, wait, and stop everything in reverse order."""
+        self._loop, self._ending = asyncio.get_running_loop(), asyncio.Event()
+        self._status_due, self._saving = asyncio.Event(), asyncio.Lock()
+        for number in _ending_signals():
+            try:
+                self._loop.add_signal_handler(number, self._ending.set)
+            except NotImplementedError:  # Windows
+                signal.signal(number, lambda _number, _frame: self._end_soon())
+        if self._parent is not None:
+            end_with_parent(self._parent, self._end_soon)
+        self.writer = StoreWriter(self.store, data_dir=self.data_dir)
+        self.writer.start()
+        self.events = ProcessEvents(
+            snapshot=self.snapshot,
+            hub=self.hub,
+            writer=self.writer,
+            file=EventLog(DataFiles(self.data_dir).event_log),
+            settings=lambda: self.settings.events,
+            engine_of=self.engines.of_run,
+            engine_ended=self.engines.again,
+            own_pids=self._own_pids,
+            host=self.host_name,
+            mask=self.masker.mask_text,
+        )
+        self.audit = Audit(self.writer, self.events, self.host_name, now_us)
+        self._ingest = Ingest(
+            snapshot=self.snapshot,
+            sample_counter=self.sample_counter,
+            costs=(self.own, self.sampler_cost),
+            hub=self.hub,
+            writer=self.writer,
+            events=self.events,
+            on_loop=self._loop.call_soon_threadsafe,
+            greeted=self._greeted,
+            now=now_us,
+        )
+        self.ai = ai_thread(
+            settings=lambda: self.settings,
+            data_dir=self.data_dir,
+            store=self.store,
+            writer=self.writer,
+            snapshot=self.snapshot,
+            host=self.host_name,
+            engines=self._engines_found,
+            mask=self.masker.mask_text,
+        )
+        self.gateway_records = GatewayRecords(self.writer.commit, self.snapshot, self.host_name, self.masker.mask_text)
+        keys = KeyFile(DataFiles(self.data_dir).gateway_keys)
+        self.gateway = GatewayProcess(lambda: self.settings.gateway, self.ai, keys, self.gateway_records.call)
+        self.listener = listen(self.data_dir, self._environ)
+        interval = self.settings.sampling.interval_s
+        self.sampler = SamplerProcess(
+            self._hear,
+            self._sampler_state,
+            interval_s=interval,
+            command=self._sampler_command,
+            mask=self.masker.extra,
+        )
+        server = self._server()
+        serving = asyncio.create_task(server.serve(sockets=[self.listener.sock]))
+        self.sampler.start()
+        write_endpoint(self.data_dir, self.listener.endpoint)
+        log.info("watching; pid %d, %s", os.getpid(), self.listener.endpoint.name)
+        background = Background()
+        for task in (self.engines.keep_looking, self.hub.send_records, self._tell_status, self._upkeep):
+            background.begin(task)
+        for task in (self.gateway.keep, self.gateway_records.keep_storing, self.services.keep_services):
+            background.begin(task)
+        try:
+            await asyncio.wait({serving, asyncio.create_task(self._ending.wait())}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            await self._stop(server, serving, background)
+
+    def _server(self) -> Server:
+        reporter = StatusReporter(self, version(), lambda: search.errors(self.store, now_us()))
+        context = Context(
+            host=self.host_name,
+            snapshot=self.snapshot,
+            store=self.store,
+            hub=self.hub,
+            events=self.events,
+            logs=lambda: self.logs,
+            engines=self.engines,
+            jobs=self.about_jobs,
+            ai=self.ai,
+            gateway=self.gateway,
+            gateway_records=self.gateway_records,
+            status=reporter.status,
+            about=reporter.about,
+            settings=lambda: self.settings,
+            save_settings=self.save_settings,
+            log_formats=self.formats,
+            reread_formats=self._reread_formats,
+            services=self.services,
+            audit=self.audit,
+            own_pids=self._protected_pids,
+            restart_needed=lambda: self.restart_needed,
+            shutdown=self._end_soon,
+            now=now_us,
+            token=self.listener.endpoint.token,
+        )
+        self._reporter = reporter
+        config = uvicorn.Config(
+            create_app(context, version()),
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            ws="websockets-sansio",
+            ws_per_message_deflate=False,
+            ws_max_size=1 << 20,
+            timeout_graceful_shutdown=1,
+            server_header=False,
+        )
+        return Server(config)
+
+    async def _stop(self, server: Server, serving: "asyncio.Task[None]", background: Background) -> None:
+        """Stop in an order that loses nothing: readers first, then the writer, then the address."""
+        began = time.monotonic()
+        await background.end()
+        server.should_exit = True
+        try:
+            async with asyncio.timeout(1.0):
+                await self.gateway_records.store_waiting()
+        except (TimeoutError, StoreError) as failed:
+            log.warning("the last calls through the gateway were not stored: %s", failed)
+        if self._logs_starting is not None:
+            await asyncio.wait({self._logs_starting}, timeout=2)
+            self._logs_starting.cancel()
+        stops: list[Callable[[], object]] = [lambda: self.sampler.stop(0.5), self.ai.stop]
+        if self.logs is not None:
+            stops.append(self.logs.stop)
+        if self.jobs is not None:
+            stops.append(self.jobs.stop)
+        ends = await asyncio.gather(*(asyncio.to_thread(stop) for stop in stops), return_exceptions=True)
+        for error in (end for end in ends if isinstance(end, BaseException)):
+            log.error("a part did not end in order", exc_info=error)
+        if not await asyncio.to_thread(self.writer.stop):
+            log.error("the store took too long; %d samples were not written", self.writer.waiting)
+        ended, _ = await asyncio.wait({serving}, timeout=1)
+        if ended and not serving.cancelled() and (failure := serving.exception()) is not None:
+            log.error("the socket was served no longer", exc_info=failure)
+        self.listener.close()
+        DataFiles(self.data_dir).endpoint.unlink(missing_ok=True)
+        log.info("ended after %.2f s", time.monotonic() - began)
+
+    def _end_soon(self) -> None:
+        """Request a stop, from any thread."""
+        self._loop.call_soon_threadsafe(self._ending.set)
+
+    # --- messages of the sampler
+
+    def _hear(self, message: Message) -> None:
+        """Called on the sampler's reading thread."""
+        self._loop.call_soon_threadsafe(self._ingest.accept, message)
+
+    def _sampler_state(self, state: str, message: str) -> None:
+        """Called on the sampler's supervising thread."""
+        self.sampler_message = message
+        if message:
+            log.log(logging.WARNING if state == "down" else logging.INFO, "sampler %s: %s", state, message)
+        self._loop.call_soon_threadsafe(self._status_due.set)
+
+    def host_name(self) -> str:
+        """The machine's name in the store."""
+        info = self.snapshot.host
+        return info.host if info else platform.node()
+
+    def _greeted(self, hello: Hello) -> None:
+        """A sampler has started. The first one starts what needs the host: jobs, and logs, which need the boot ID too."""
+        if self.jobs is None:
+            self.jobs = job_service(
+                self.data_dir,
+                self.store,
+                self.writer.commit,
+                host=hello.host.host,
+                run_of_pid=self.snapshot.run_of_pid,
+                mask=self.masker.mask_text,
+                patterns=lambda: self.settings.jobs.patterns,
+                now=now_us,
+            )
+            self.jobs.start()
+        if self.logs is None and self._logs_starting is None:
+            self._logs_starting = asyncio.create_task(self._start_logs(hello))
+
+    def about_jobs(self) -> tuple[str, str]:
+        """The spool folder of jobs, and why they cannot be read now."""
+        return str(DataFiles(self.data_dir).jobs), self.jobs.trouble if self.jobs is not None else ""
+
+    # --- logs
+
+    async def _start_logs(self, hello: Hello) -> None:
+        """Start the log service."""
+
+        def begin() -> logs.LogService:
+            records = LogRecords(self.store, self.writer, hello.host.host, now_us)
+            service = logs.LogService(
+                sink=records,
+                stored=records,
+                settings=self._log_settings(),
+                host=hello.host.host,
+                boot_id=hello.host.boot_id,
+                run_of_pid=self.snapshot.run_of_pid,
+                own_pids=self._own_pids,
+                mask=self.masker.mask_text,
+                now=now_us,
+                on_records=self.hub.publish_records,
+                written_by=self.services.writer_of,
+            )
+            service.start()
+            return service
+
+        while self.logs is None:
+            try:
+                self.logs = await asyncio.to_thread(begin)
+            except (logs.LogsError, OSError) as error:
+                self.logs_trouble = f"log files cannot be followed yet: {error}"
+                log.exception("log files cannot be followed; trying again in %g s", LOGS_AGAIN_S)
+                await asyncio.sleep(LOGS_AGAIN_S)
+        self.logs_trouble = ""
+
+    def _log_settings(self) -> "logs.LogSettings":
+        s = self.settings.logs
+        return logs.LogSettings(
+            discover=s.discover,
+            journal=s.journal,
+            globs=tuple(s.globs),
+            exclude=(*s.exclude, f"{self.data_dir}/*", f"{self.data_dir.resolve()}/*"),
+            formats=tuple(s.formats),
+            own_formats=tuple(self.formats.read()[0]),
+            named=tuple(self.services.outputs().items()),
+        )
+
+    async def _reread_formats(self) -> None:
+        if self.logs is not None:
+            await asyncio.to_thread(self.logs.configure, await asyncio.to_thread(self._log_settings))
+
+    def _services_changed(self) -> None:
+        """Follow the output of the services that there are now."""
+        task = asyncio.create_task(self._reread_formats())
+        self._configuring.add(task)
+        task.add_done_callback(self._configured)
+
+    def _service_became(self, service: Service) -> None:
+        """A service came into another state."""
+        told = event_of(service)
+        if told is not None:
+            self.events.tell(f"service {service.name}", *told, pid=service.pid)
+
+    def _configured(self, task: "asyncio.Task[None]") -> None:
+        self._configuring.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("the output of services is not followed", exc_info=error)
+
+    def _protected_pids(self) -> set[int]:
+        """Processes that nobody may act on: Watchkeeper's own, the dashboard and the launcher among them."""
+        board = read_dashboard(self.data_dir) or {}
+        others = (self._parent, board.get("pid"), *self.services.shims())
+        return self._own_pids() | {pid for pid in others if pid is not None}
+
+    def _own_pids(self) -> set[int]:
+        """Watchkeeper's own processes. Their files are not followed."""
+        return {pid for pid in (os.getpid(), self.sampler.pid, self.gateway.pid) if pid is not None}
+
+    # --- engines
+
+    async def _look_at_engines(self, where: EngineSettings) -> list[dict[str, Any]]:
+        paths = [*self.settings.ai.model_paths, str(self.data_dir / MODELS)]
+        found = await check_engines(where, paths, mask=self.masker.mask_cmdline)
+        for process in (engine["process"] for engine in found if engine.get("process")):
+            run = self.snapshot.run_of_pid(process["pid"])
+            process["run"] = None if run is None else str(run)
+        return found
+
+    async def _engines_found(self) -> list[dict[str, Any]]:
+        """The engines at their last check; waits for one where the settings say now. Called on the thread of `ai`."""
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self.engines.current(), self._loop))
+
+    # --- maintenance tasks
+
+    def _publish_soon(self) -> None:
+        self._status_due.set()
+        self.gateway.wake()
+
+    def _known_status(self) -> dict[str, Any]:
+        """The status for a new subscriber, as far as it is known. A complete one follows."""
+        self._status_due.set()
+        return self._reporter.known_status()
+
+    async def _tell_status(self) -> None:
+        """Publish the status: at the start, every 5 s while there are subscribers, on changes, and for new subscribers."""
+        self.hub.publish_status(await asyncio.to_thread(self._reporter.live_status))
+        while not self._ending.is_set():
+            try:
+                async with asyncio.timeout(STATUS_S):
+                    await self._status_due.wait()
+                await asyncio.sleep(0.05)
+            except TimeoutError:
+                pass
+            self._status_due.clear()
+            if self.hub.subscribers:
+                frame = await asyncio.to_thread(self._reporter.live_status)
+                self.hub.publish_status(frame)
+
+    async def _upkeep(self) -> None:
+        """Apply the store's limits regularly."""
+        while True:
+            await asyncio.sleep(UPKEEP_S)
+            self.writer.maintenance(_enforce)
+
+    # --- settings
+
+    async def save_settings(self, changes: Mapping[str, Any]) -> None:
+        """Validate and save settings, and apply those that need no restart."""
+        async with self._saving:
+            before = self.settings
+            after = await asyncio.to_thread(before.save, changes)
+            self.settings = after
+            restart = {
+                row["key"] for row in after.describe() if row["restart"] and before.get(row["key"]) != row["value"]
+            }
+            self.restart_needed = sorted({*self.restart_needed, *(restart - after.SECRET)})
+            if before.logs != after.logs and self.logs is not None:
+                await asyncio.to_thread(self.logs.configure, self._log_settings())
+            if before.engines != after.engines or before.ai != after.ai:
+                self.engines.again()
+            self.gateway.wake()
+            if before.store != after.store:
+                keep = after.store
+                limit = keep.limit_mb * MIB
+                if isinstance(self.store, Adjustable):
+                    self.store.set_limits(limit_bytes=limit, raw_days=keep.raw_days, log_days=keep.log_days)
+                    self.writer.maintenance(_enforce)
+                else:
+                    changed = [
+                        k for k in ("limit_mb", "raw_days", "log_days") if getattr(before.store, k) != getattr(keep, k)
+                    ]
+                    self.restart_needed = sorted({*self.restart_needed, *(f"store.{k}" for k in changed)})
+            self._publish_soon()
+
+
+def _ending_signals() -> list[signal.Signals]:
+    """The signals that stop the agent: SIGTERM, Ctrl-C, and the end of the terminal unless it is ignored (`nohup`)."""
+    hangup = getattr(signal, "SIGHUP", None)
+    if hangup is None or signal.getsignal(hangup) is signal.SIG_IGN:
+        return [signal.SIGTERM, signal.SIGINT]
+    return [signal.SIGTERM, signal.SIGINT, hangup]
+
+
+@runtime_checkable
+class Adjustable(Protocol):
+    """A store whose limits can change while it is open."""
+
+    def set_limits(self, *, limit_bytes: int, raw_days: float, log_days: float) -> None:
+        """Use these limits from now on."""
+        ...
+
+
+def _enforce(store: Store) -> None:
+    removed = store.enforce_limit()
+    if removed:
+        log.info("%d old rows were removed", removed)

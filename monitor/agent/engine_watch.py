@@ -1,0 +1,116 @@
+"""The model engines at their last check. Checks them regularly, and on request."""
+
+import asyncio
+import os
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from ai.discovery.discover import DiscoveryConfig, discover
+from ai.discovery.owners import server_addresses
+from logs.redaction.masker import Masker
+from monitor.config.api_keys import resolve_keys
+from monitor.config.sections import EngineSettings
+
+_CATCH_UP: Final = 3
+"""Checks to make, at most, when the settings change while one is under way."""
+
+
+class EngineWatch:
+    """Checks the engines and remembers the answers.
+
+    Args:
+        settings: returns where to look; called for each check.
+        look: checks the engines; returns one dictionary for each, see `docs/design.md` §7.
+        on_change: called when a state or a list of models has changed.
+    """
+
+    def __init__(
+        self,
+        settings: Callable[[], EngineSettings],
+        look: Callable[[EngineSettings], Awaitable[list[dict[str, Any]]]],
+        on_change: Callable[[], None],
+    ) -> None:
+        self._settings, self._ask, self._on_change = settings, look, on_change
+        self._checked: int | None = None
+        self._looked: EngineSettings | None = None
+        self._engines: list[dict[str, Any]] = []
+        self._runs: dict[int, str] = {}
+        self._looking: asyncio.Task[None] | None = None
+        self._wake = asyncio.Event()
+
+    def newest(self) -> dict[str, Any]:
+        """`{"checked": µs | None, "engines": […]}`."""
+        return {"checked": self._checked, "engines": self._engines}
+
+    def of_run(self, run: int) -> str | None:
+        """The engine that a process served at the last check, in words; None for any other process."""
+        return self._runs.get(run)
+
+    def brief(self) -> list[dict[str, Any]]:
+        """Name, state and one sentence for each engine, for the status strip."""
+        return [
+            {"name": e["name"], "label": e["label"], "state": e["state"], "detail": e["detail"]} for e in self._engines
+        ]
+
+    async def current(self) -> list[dict[str, Any]]:
+        """The engines, checked where the settings say now: a change of them is not waited for until the next round."""
+        for _ in range(_CATCH_UP):
+            if self._looked == self._settings():
+                break
+            await self.refresh()
+        return self._engines
+
+    async def refresh(self) -> dict[str, Any]:
+        """Check the engines now. Concurrent callers share one check."""
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(self._look())
+        await asyncio.shield(self._looking)
+        return self.newest()
+
+    def again(self) -> None:
+        """Check the engines soon, because the settings changed."""
+        self._wake.set()
+
+    async def keep_looking(self) -> None:
+        """Check the engines every `check_s`, for as long as the agent runs."""
+        while True:
+            self._wake.clear()
+            await self.refresh()
+            try:
+                async with asyncio.timeout(self._settings().check_s):
+                    await self._wake.wait()
+            except TimeoutError:
+                continue
+
+    async def _look(self) -> None:
+        where = self._settings()
+        found = await self._ask(where)
+        before = [(e["name"], e["address"], e["state"], e["models"]) for e in self._engines]
+        self._engines, self._checked, self._looked = found, time.time_ns() // 1000, where
+        processes = [(e, e.get("process") or {}) for e in found]
+        self._runs = {int(p["run"]): f"{e['label']} at {e['address']}" for e, p in processes if p.get("run")}
+        if before != [(e["name"], e["address"], e["state"], e["models"]) for e in found]:
+            self._on_change()
+
+
+async def check_engines(
+    where: EngineSettings, model_paths: Sequence[str] = (), *, mask: Callable[[Sequence[str]], str] | None = None
+) -> list[dict[str, Any]]:
+    """Check the model engines, each with a deadline.
+
+    Args:
+        where: where to look.
+        model_paths: model files, or folders that hold them.
+        mask: hides secrets in the command lines of servers; those of known forms without it.
+    """
+    paths = await asyncio.to_thread(lambda: tuple(Path(path).expanduser() for path in model_paths))
+    keys = await asyncio.to_thread(resolve_keys, where.api_keys, os.environ)
+    config = DiscoveryConfig(
+        ollama_url=where.ollama_url, openai_urls=tuple(where.openai_urls), model_paths=paths,
+        api_keys={**keys.keys, **{url: key for url in where.openai_urls if (key := keys.key_of(url))}},
+        key_problems={url: why for url in where.openai_urls if (why := keys.problem_of(url))},
+        search_servers=server_addresses if where.discover else tuple, mask=mask or Masker().mask_cmdline,
+    )  # fmt: skip
+    return [engine.model_dump(mode="json") for engine in await discover(config)]

@@ -1,0 +1,191 @@
+"""What the agent says of itself: `GET /v1/status` and the live `status` frame."""
+
+import logging
+import os
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from monitor.api_models.status import (
+    AgentStatus,
+    GpuStatus,
+    LiveStatus,
+    LogStatus,
+    SamplerStatus,
+    SampleStatus,
+    Status,
+    StoreStatus,
+)
+from monitor.core.errors import StoreError
+from monitor.core.paths import readable_by_others
+
+if TYPE_CHECKING:
+    from monitor.agent.agent import Agent
+
+log = logging.getLogger("watchkeeper.report")
+INFO_S = 5.0
+HEAD_CHARS = 300
+
+
+class StatusReporter:
+    """Builds the reports.
+
+    Args:
+        agent: the agent to report on.
+        version: its version.
+        count_errors: `GET /v1/logs/errors`; asks the store.
+    """
+
+    def __init__(self, agent: "Agent", version: str, count_errors: Callable[[], dict[str, Any]]) -> None:
+        self._agent, self._version, self._count_errors = agent, version, count_errors
+        self._info = agent.store.info()
+        self._looked = time.monotonic()
+        self._trouble = ""
+        self._errors: dict[str, Any] | None = None
+
+    def about(self) -> dict[str, Any]:
+        """What is said to everyone who begins to listen."""
+        return {"pid": os.getpid(), "version": self._version, "interval_s": self._agent.sample_counter.interval_s}
+
+    def status(self) -> Status:
+        """`GET /v1/status`. Asks the store every few seconds, and may wait for it: not for the event loop."""
+        agent = self._agent
+        self._look_at_store()
+        agent.own.measure()
+        hello, counter = agent.snapshot.hello, agent.sample_counter
+        expected = counter.expected(time.monotonic_ns())
+        return Status(
+            version=self._version,
+            now=time.time_ns() // 1000,
+            started=agent.started,
+            host=None if hello is None else hello.host,
+            agent=AgentStatus(pid=os.getpid(), rss=agent.own.rss, cpu_pct=agent.own.cpu_pct),
+            sampler=SamplerStatus(
+                pid=agent.sampler.pid,
+                state=agent.sampler.state,
+                reader=hello.reader if hello else None,
+                rss=agent.sampler_cost.rss,
+                cpu_pct=agent.sampler_cost.cpu_pct,
+                restarts=agent.sampler.restarts,
+                message=agent.sampler_message,
+                exits=hello.exits if hello else None,
+            ),
+            socket=agent.listener.endpoint.name,
+            data_dir=str(agent.data_dir),
+            store=self.store(),
+            samples=SampleStatus(
+                expected=expected,
+                received=counter.received,
+                missed=max(0, expected - counter.received),
+                stored=agent.writer.stored,
+                dropped=agent.writer.dropped,
+                last_ts=counter.last_ts,
+                lag_ms=counter.lag_ms,
+                interval_s=counter.interval_s,
+            ),
+            logs=self.log_numbers(),
+            gpu=self._gpus(),
+            live=LiveStatus(subscribers=agent.hub.subscribers, dropped=agent.hub.dropped),
+            config=str(agent.settings.path) if agent.settings.path else None,
+            warnings=self.warnings(),
+        )
+
+    def _gpus(self) -> GpuStatus:
+        tick = self._agent.snapshot.tick
+        if tick is None:
+            return GpuStatus(state="none", message="no sample yet", age_s=None, count=0)
+        return GpuStatus(state=tick.gpu.state, message=tick.gpu.message, age_s=tick.gpu.age_s, count=len(tick.gpu.gpus))
+
+    def _look_at_store(self) -> None:
+        """Read the size of the store every few seconds. If it cannot answer, the status says so with the last known size."""
+        at = time.monotonic()
+        if at - self._looked <= INFO_S:
+            return
+        self._looked = at
+        try:
+            self._info, self._trouble = self._agent.store.info(), ""
+        except StoreError as error:
+            log.warning("the store could not be read: %s", error.message)
+            self._trouble = error.message
+
+    def store(self) -> StoreStatus:
+        """The store's part of the status, as far as it is known."""
+        info, writer = self._info, self._agent.writer
+        return StoreStatus(
+            engine=f"{info.engine} {info.version}".strip(),
+            schema_version=info.schema_version,
+            size_bytes=info.size_bytes,
+            limit_bytes=info.limit_bytes,
+            state=writer.state,
+            message=writer.message or self._trouble,
+            notices=list(info.notices),
+        )
+
+    def log_numbers(self) -> LogStatus:
+        """Counts of log sources, files and records."""
+        service = self._agent.logs
+        trouble = self._agent.logs_trouble
+        found = {"errors": [trouble] if trouble else []} if service is None else service.health()
+        return LogStatus(**found, dropped=self._agent.hub.records_dropped)
+
+    def warnings(self) -> list[str]:
+        """Warnings, as sentences."""
+        agent = self._agent
+        found = [f"the sampler is {agent.sampler.state}: {agent.sampler_message}"] if agent.sampler_message else []
+        if agent.writer.state != "ok":
+            found.append(f"the store is {agent.writer.state}: {agent.writer.message}")
+        if agent.writer.dropped:
+            found.append(f"{agent.writer.dropped} samples could not be stored and are lost")
+        if waiting := self.log_numbers().waiting:
+            found.append(f"log records are waiting: {waiting}")
+        found += [trouble] if (trouble := agent.about_jobs()[1]) else []
+        hello = agent.snapshot.hello
+        if hello is not None and hello.reader == "portable":
+            found.append(
+                f"readings of {hello.host.platform} come from psutil; pressure, lost time and other users' open log files are missing"
+            )
+        if readable_by_others(agent.data_dir):
+            found.append(f"other users can read {agent.data_dir}; run `chmod 700 {agent.data_dir}`")
+        if agent.services.trouble:
+            found.append(agent.services.trouble)
+        found += [f"{key} takes effect at the next start" for key in agent.restart_needed]
+        return found
+
+    def live_status(self) -> dict[str, Any]:
+        """The live `status` frame with errors counted anew; asks the store, so not for the event loop."""
+        try:
+            self._errors = _heads(self._count_errors())
+        except StoreError as error:
+            log.warning("errors could not be counted: %s", error.message)
+            self._errors = None
+        self._look_at_store()
+        return self.known_status()
+
+    def known_status(self) -> dict[str, Any]:
+        """The same at once, with the errors as they were counted last; `errors` is None before that."""
+        agent = self._agent
+        return {
+            "errors": self._errors,
+            "logs": self.log_numbers(),
+            "engines": agent.engines.brief(),
+            "store": self.store(),
+            "sampler": {
+                "state": agent.sampler.state,
+                "message": agent.sampler_message,
+                "exits": agent.snapshot.hello.exits if agent.snapshot.hello else None,
+            },
+            "processes": len(agent.snapshot.runs),
+            "space": agent.snapshot.space or [],
+            "warnings": self.warnings(),
+        }
+
+
+def _heads(errors: dict[str, Any]) -> dict[str, Any]:
+    """The same with messages cut: a live frame every few seconds need not carry whole tracebacks."""
+
+    def cut(record: dict[str, Any] | None) -> dict[str, Any] | None:
+        if record is None or len(record["message"]) <= HEAD_CHARS:
+            return record
+        return {**record, "message": record["message"][:HEAD_CHARS] + "…"}
+
+    return {**errors, "newest": cut(errors["newest"]), "recent": [cut(record) for record in errors["recent"]]}

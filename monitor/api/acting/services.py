@@ -1,0 +1,112 @@
+"""Services: their states, and starting, stopping and changing them."""
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Path, Request
+from starlette.responses import Response
+
+from monitor.api.acting.gate import acting
+from monitor.api.http.answers import blocking, json_answer
+from monitor.api.http.context import Context
+from monitor.api_models.actions import Asked
+from monitor.api_models.services import Service, ServiceChange, ServiceDetail, ServiceEvent, Services
+from monitor.core.errors import REPORTED
+from monitor.services.supervisor import AVAILABLE
+
+Name = Annotated[str, Path(description="The service's name.", max_length=100)]
+EVENTS = 100
+
+
+def routes(context: Context) -> APIRouter:
+    """`/v1/services`."""
+    router = APIRouter(prefix="/v1/services", tags=["services"])
+    _readings(router, context)
+    _actions(router, context)
+    return router
+
+
+def _readings(router: APIRouter, context: Context) -> None:
+    kept = context.services
+
+    @router.get("", response_model=Services, summary="All services and their states")
+    async def every() -> Response:
+        """By name."""
+        read_only = context.settings().actions.read_only
+        return json_answer(
+            Services(services=kept.services(), available=AVAILABLE, read_only=read_only, trouble=kept.trouble)
+        )
+
+    @router.get("/{name}", response_model=ServiceDetail, summary="One service with its settings and events")
+    async def one(request: Request, name: Name) -> Response:
+        """Values of environment variables are left out: there may be secrets."""
+        service, folder, settings = kept.service(name), kept.folder(name), kept.settings_of(name)
+        found = await blocking(request, lambda: list(folder.events())[-EVENTS:])
+        table: dict[str, Any] = {}
+        if settings is not None:
+            table = settings.model_dump(exclude_unset=True)
+            plain = service.command == " ".join(settings.words)
+            table["command"] = settings.command if plain else service.command  # with secrets hidden
+            table["environment"] = dict.fromkeys(table.get("environment", {}))
+        known = ServiceEvent.model_fields
+        events = [ServiceEvent(**{key: value for key, value in event.items() if key in known}) for event in found]
+        return json_answer(ServiceDetail(service=service, settings=table, events=events))
+
+
+def _actions(router: APIRouter, context: Context) -> None:
+    kept, gate = context.services, [acting(context)]
+
+    async def audited(action: str, name: str, by: str, work: Callable[[], Awaitable[Service | None]]) -> Response:
+        """Do it, and record what came of it."""
+        try:
+            service = await work()
+        except REPORTED as error:
+            context.audit.record(f"service {action}", name, actor=by, outcome=error.message)
+            raise
+        run = None if service is None or service.run is None else int(service.run)
+        state = "removed" if service is None else service.state
+        pid = None if service is None else service.pid
+        context.audit.record(f"service {action}", name, actor=by, pid=pid, run=run, state=state)
+        return json_answer({} if service is None else service)
+
+    @router.post("/{name}/start", response_model=Service, summary="Start a service", dependencies=gate)
+    async def start(name: Name, asked: Asked) -> Response:
+        """And what it depends on. Answers once it runs or failed, or after three seconds."""
+        return await audited("start", name, asked.by, lambda: kept.start(name, asked.by))
+
+    @router.post("/{name}/stop", response_model=Service, summary="Stop a service", dependencies=gate)
+    async def stop(name: Name, asked: Asked) -> Response:
+        """And all processes below it. Answers once they are gone."""
+        return await audited("stop", name, asked.by, lambda: kept.stop(name, asked.by))
+
+    @router.post("/{name}/restart", response_model=Service, summary="Restart a service", dependencies=gate)
+    async def restart(name: Name, asked: Asked) -> Response:
+        """With its settings as they are now."""
+        return await audited("restart", name, asked.by, lambda: kept.restart(name, asked.by))
+
+    @router.put("/{name}", response_model=Service, summary="Add a service, or change its settings", dependencies=gate)
+    async def change(name: Name, asked: Annotated[ServiceChange, Body()]) -> Response:
+        """Keys that are not given stay as they are. A service that runs takes its new settings at its next start."""
+        known = {service.name for service in kept.services()}
+        settings = kept.settings_of(name) if name in known else None
+        before = settings.model_dump(exclude_unset=True) if settings else {}
+        table = merged({"name": name, **before}, asked.settings)
+        return await audited("change" if settings else "add", name, asked.by, lambda: kept.save(name, table))
+
+    @router.delete("/{name}", summary="Remove a service from the settings, and stop it", dependencies=gate)
+    async def remove(name: Name, asked: Asked) -> Response:
+        """Refused while another service depends on it."""
+        kept.service(name)
+        return await audited("remove", name, asked.by, lambda: kept.save(name, None))
+
+
+def merged(before: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """A service's table with changes: null is the default; a variable of the environment whose value is null keeps it."""
+    after = {key: value for key, value in {**before, **changes}.items() if value is not None}
+    environment = changes.get("environment")
+    if isinstance(environment, dict):
+        kept = before.get("environment", {})
+        after["environment"] = {
+            key: kept.get(key, "") if value is None else value for key, value in environment.items()
+        }
+    return after

@@ -1,0 +1,110 @@
+"""Routes about the gateway: its state, its keys, the calls that passed it."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Annotated, Any, Final, TypeVar
+
+from fastapi import APIRouter, Query
+from starlette.responses import Response
+
+from monitor.api.http.answers import json_answer
+from monitor.api.http.context import Context
+from monitor.api_models import gateway as models
+
+DAY_S: Final = 86_400
+_USAGE: Final = 200
+T = TypeVar("T")
+
+
+def add_gateway(router: APIRouter, context: Context) -> None:
+    """`/v1/ai/gateway` and what is below it."""
+
+    @router.get("/gateway", response_model=models.GatewayStatus, summary="The gateway: state, keys, engines, calls now")
+    async def state() -> Response:
+        """Switch it on with the setting `gateway.enabled`."""
+        return json_answer(_status(context, await asyncio.to_thread(_keys, context)))
+
+    @router.get("/gateway/calls", response_model=models.GatewayCalls, summary="The newest calls, and who used what")
+    async def calls(
+        limit: Annotated[int, Query(ge=1, le=1000)] = 50,
+        since_s: Annotated[int, Query(ge=1, le=366 * DAY_S, description="Age of what usage covers.")] = DAY_S,
+        run: Annotated[str | None, Query(pattern=r"^\d{1,19}$", description="Calls of one process.")] = None,
+    ) -> Response:
+        """What was asked and answered is not kept."""
+        since = context.now() - since_s * 1_000_000
+
+        def read() -> models.GatewayCalls:
+            store, host = context.store, context.host()
+            of = int(run) if run is not None else None
+            newest = store.query("gateway_calls", host=host, limit=limit, run=of).to_pylist()
+            usage = store.query("gateway_usage", host=host, since=since, limit=_USAGE).to_pylist()
+            rows = {"calls": [_named(row) for row in newest], "usage": [_named(row) for row in usage]}
+            return models.GatewayCalls.model_validate({"since": since, **rows})
+
+        return json_answer(await asyncio.to_thread(read))
+
+    @router.post("/gateway/keys", response_model=models.MadeKey, summary="Make a key for a program")
+    async def add_key(wanted: models.NewKey) -> Response:
+        """The key is told here and never again."""
+        key = await asyncio.to_thread(context.gateway.keys.add, wanted.name)
+        context.gateway.wake()
+        return json_answer(models.MadeKey(name=wanted.name, key=key))
+
+    @router.delete("/gateway/keys/{name}", response_model=models.RemovedKey, summary="Remove a key")
+    async def remove_key(name: str) -> Response:
+        """It opens nothing any more."""
+        await asyncio.to_thread(context.gateway.keys.remove, name)
+        context.gateway.wake()
+        return json_answer(models.RemovedKey(name=name))
+
+
+def _keys(context: Context) -> list[models.GatewayKey]:
+    """The keys, with when each was used last. Asks the store."""
+    used = {row["key_name"]: row for row in context.store.query("gateway_keys", host=context.host()).to_pylist()}
+    found = []
+    for name, created in context.gateway.keys.listed():
+        row = used.get(name)
+        found.append(
+            models.GatewayKey(
+                name=name, created=created, last_used=row and row["last_ts"], calls=row["calls"] if row else 0
+            )
+        )
+    return found
+
+
+def _status(context: Context, keys: list[models.GatewayKey]) -> models.GatewayStatus:
+    gateway, settings = context.gateway, context.settings().gateway
+    now, table = gateway.state if gateway.port is not None else None, gateway.table
+
+    def of_now(read: Callable[[Any], T], otherwise: T) -> T:
+        return otherwise if now is None else read(now)
+
+    resting: dict[str, str] = of_now(lambda state: state.resting, {})
+    calls: tuple[Any, ...] = of_now(lambda state: state.calls, ())
+    return models.GatewayStatus(
+        enabled=settings.enabled, state=gateway.process_state, message=gateway.message, port=settings.port,
+        address=f"http://127.0.0.1:{gateway.port}" if gateway.port is not None else None, pid=gateway.pid,
+        rss=of_now(lambda state: state.rss or None, None), restarts=gateway.restarts, active=of_now(lambda state: state.active, 0),
+        waiting=of_now(lambda state: state.waiting, 0), connections=of_now(lambda state: state.connections, 0),
+        answered=of_now(lambda state: state.answered, 0), refused=of_now(lambda state: state.refused, 0),
+        lost=of_now(lambda state: state.lost, 0) + context.gateway_records.lost, require_key=settings.require_key, keys=keys,
+        engines=[
+            models.GatewayEngine(name=e.name, label=e.label, model=e.model, models=[m.name for m in e.models], resting=resting.get(e.name, ""))
+            for e in (table.engines if table is not None else ())
+        ],
+        excluded=dict(table.excluded) if table is not None else {}, sentence=table.sentence if table is not None else "",
+        calls=[_current(context, call) for call in calls],
+    )  # fmt: skip
+
+
+def _current(context: Context, call: Any) -> models.GatewayCurrent:
+    run, program = context.gateway_records.program(call.program)
+    return models.GatewayCurrent(
+        call=call.call, since=call.since, phase=call.phase, program=program, run=None if run is None else str(run), key=call.key,
+        wanted=call.wanted, backend=call.backend, model=call.model,
+    )  # fmt: skip
+
+
+def _named(row: dict[str, Any]) -> dict[str, Any]:
+    """JavaScript loses integers beyond 2^53: a run is a string."""
+    return {**row, "run": None if row["run"] is None else str(row["run"])}

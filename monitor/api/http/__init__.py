@@ -1,0 +1,1 @@
+"""What all routes share: context, parameters, answers, errors."""

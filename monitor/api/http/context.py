@@ -1,0 +1,73 @@
+"""What the routes need from the agent."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from logs import OwnFormats
+from monitor.api_models.status import Status
+from monitor.config.settings import Settings
+from monitor.live.audit import Audit
+from monitor.live.hub import Hub
+from monitor.live.process_events import ProcessEvents
+from monitor.live.snapshot import Snapshot
+from monitor.services.supervisor import Supervisor
+from monitor.store.interface import Store
+
+
+class Engines(Protocol):
+    """The model engines at their last check."""
+
+    def newest(self) -> dict[str, Any]:
+        """`{"checked": µs | None, "engines": […]}`."""
+        ...
+
+    async def refresh(self) -> dict[str, Any]:
+        """Check now; returns the same shape."""
+        ...
+
+
+@dataclass(frozen=True)
+class Context:
+    """Collaborators of the routes.
+
+    Attributes:
+        logs: the `LogService`, None until the machine is known.
+        jobs: the spool folder, and why jobs cannot be read now.
+        ai: the engines at work, an `ai.service.AiThread`.
+        gateway: the process that answers other programs, a `monitor.agent.gateway.GatewayProcess`; `gateway_records` keeps its calls.
+        status: builds `GET /v1/status`; asks the store, so not for the event loop. `about` is what needs no asking.
+        settings: the settings in force now; `save` changes them (blocking) and applies what can be applied at once;
+            `restart_needed` names saved keys that wait for the next start.
+        services: those that are kept running; `audit` records what people do to them and to processes;
+            `own_pids` are Watchkeeper's processes.
+        log_formats: the formats that people described; `reread_formats` makes the followed files be read by them.
+        shutdown: asks the agent to end.
+        now: microseconds since the epoch.
+        token: what a request must carry where the agent listens on a port.
+    """
+
+    host: Callable[[], str]
+    snapshot: Snapshot
+    store: Store
+    hub: Hub
+    events: ProcessEvents
+    logs: Callable[[], Any]
+    engines: Engines
+    jobs: Callable[[], tuple[str, str]]
+    ai: Any
+    gateway: Any
+    gateway_records: Any
+    status: Callable[[], Status]
+    about: Callable[[], dict[str, Any]]
+    settings: Callable[[], Settings]
+    save_settings: Callable[[Mapping[str, Any]], Awaitable[None]]
+    log_formats: OwnFormats
+    reread_formats: Callable[[], Awaitable[None]]
+    services: Supervisor
+    audit: Audit
+    own_pids: Callable[[], set[int]]
+    restart_needed: Callable[[], list[str]]
+    shutdown: Callable[[], None]
+    now: Callable[[], int]
+    token: str | None = None

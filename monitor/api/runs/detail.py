@@ -1,0 +1,148 @@
+"""One life of one process, from the snapshot and from the store."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any, Final
+
+from monitor.api_models.processes import EndedRun, EndedRuns, Life, Lives, Process, Run, RunRef
+from monitor.core.exit_words import ended_with
+from monitor.core.paths import own_uid
+from monitor.core.process_title import title_of
+from monitor.core.units import unit_name
+from monitor.live.snapshot import Snapshot, status_word
+from monitor.store.interface import Store
+from monitor.store.lives import UNSEEN
+
+MOST_RELATIVES: Final = 201
+"""The parent, and the newest children."""
+
+Relatives = tuple[RunRef | None, list[RunRef]]
+"""The parent, and the children."""
+
+
+def stored_run(store: Store, run: int) -> dict[str, Any] | None:
+    """What the store has about a run: identity, end and last readings; None if it has nothing."""
+    table = store.query("run", run=run)
+    if table.num_rows == 0:
+        return None
+    row: dict[str, Any] = table.to_pylist()[0]
+    status = row.pop("status_code")
+    for name, value in row.items():
+        if isinstance(value, float) and math.isnan(value):
+            row[name] = None
+    known = {name: row[name] for name in row if name != "user_name"}
+    return {
+        **known,
+        "user": row["user_name"],
+        "status": None if status is None else status_word(status),
+        "kernel_thread": bool(row["kernel_thread"]),
+        "mine": row["uid"] == own_uid() and not row["kernel_thread"],
+        "gpu_mem": None,
+    }
+
+
+def ended_runs(store: Store, host: str, filters: Mapping[str, str | int | None]) -> EndedRuns:
+    """Runs that have ended, the newest end first. Filters: `q`, `since`, `until`, `lived` (µs), `uid`, `failed`, `limit`; None leaves one out."""
+    given: dict[str, Any] = {name: value for name, value in filters.items() if value is not None}
+    rows = store.query("runs_ended", host=host, **given).to_pylist()
+    return EndedRuns(total=rows[0]["total"] if rows else 0, runs=[ended_run(row) for row in rows])
+
+
+def ended_run(row: Mapping[str, Any]) -> EndedRun:
+    """A row of `runs_ended`, or one that has at least its identity and end."""
+    code, signal = row["exit_code"], row["exit_signal"]
+    return EndedRun(
+        run=str(row["run"]),
+        pid=row["pid"],
+        ppid=row.get("ppid"),
+        user=row.get("user_name"),
+        name=row["name"],
+        title=title_of(row["name"], row["cmdline"]),
+        cmdline=row["cmdline"] or "",
+        started=row["start_ts"],
+        ended=row["end_ts"],
+        exit_code=code,
+        signal=signal,
+        outcome=outcome_of(row),
+        failed=None if code is None and signal is None else bool(code or signal),
+        peak_rss=row.get("peak_rss"),
+        cpu_seconds=finite(row.get("cpu_seconds")),
+    )
+
+
+def lives(store: Store, host: str, start: int, end: int, filters: Mapping[str, str | int | None]) -> Lives:
+    """The runs that lived in a range. Filters: `q`, `uid`, `lived` (µs), `now`, `limit`; None leaves one out."""
+    given: dict[str, Any] = {name: value for name, value in filters.items() if value is not None}
+    rows = store.query("runs_between", host=host, start=start, end=end, **given).to_pylist()
+    return Lives(**{"from": start, "to": end}, total=rows[0]["total"] if rows else 0, runs=[_life(row) for row in rows])
+
+
+def _life(row: dict[str, Any]) -> Life:
+    code, signal, over = row["exit_code"], row["exit_signal"], row["end_ts"] is not None
+    return Life(
+        run=str(row["run"]),
+        pid=row["pid"],
+        user=row["user_name"],
+        title=title_of(row["name"], row["cmdline"]),
+        cmdline=(row["cmdline"] or "")[:300],
+        started=row["start_ts"],
+        ended=row["end_ts"],
+        outcome=outcome_of(row) if over else None,
+        failed=None if not over or (code is None and signal is None) else bool(code or signal),
+    )
+
+
+def finite(value: Any) -> Any:
+    """A reading; None for not a number."""
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def outcome_of(row: Mapping[str, Any]) -> str:
+    """How a run ended, in words: of `exit_code`, `exit_signal` and `end_source`."""
+    unknown = "ended unseen" if row["end_source"] == UNSEEN else "exit code unknown"
+    return ended_with(row["exit_code"], row["exit_signal"]) or unknown
+
+
+def relatives(snapshot: Snapshot, run: int) -> Relatives:
+    """The parent and the children among the running processes."""
+    c = snapshot.columns
+    if c is None:
+        return None, []
+    runs, pids, ppids = c.column("run"), c.column("pid"), c.column("ppid")
+    me = next((i for i, number in enumerate(runs) if number == run), None)
+    if me is None:
+        return None, []
+    parent = next((_ref(snapshot, runs[i]) for i, pid in enumerate(pids) if pid == ppids[me]), None)
+    return parent, [ref for i, ppid in enumerate(ppids) if ppid == pids[me] and (ref := _ref(snapshot, runs[i]))]
+
+
+def stored_relatives(store: Store, run: int) -> Relatives:
+    """The parent and the children of an ended run, from the store."""
+    parent: RunRef | None = None
+    children: list[RunRef] = []
+    for row in store.query("run_relatives", run=run, most=MOST_RELATIVES).to_pylist():
+        ref = RunRef(run=str(row["run"]), pid=row["pid"], name=row["name"], cmdline=row["cmdline"])
+        if row["place"] == "child":
+            children.append(ref)
+        else:
+            parent = parent or ref
+    return parent, children
+
+
+def _ref(snapshot: Snapshot, run: int) -> RunRef | None:
+    info = snapshot.runs.get(run)
+    return None if info is None else RunRef(run=str(run), pid=info.pid, name=info.name, cmdline=info.cmdline)
+
+
+def merge(run: int, snapshot: Snapshot, now: Process | None, stored: dict[str, Any] | None) -> Run | None:
+    """A run for the API. The snapshot is newer than the store; None if neither knows the run."""
+    if now is None and stored is None:
+        return None
+    info = snapshot.runs.get(run)
+    whole: dict[str, Any] = {**(stored or {}), **(asdict(now) if now else {}), "run": str(run)}
+    if info is not None:
+        whole |= {"exe": info.exe, "cgroup": info.cgroup, "start_tick": info.start_tick, "end_ts": None}
+        whole["boot_id"] = snapshot.host.boot_id if snapshot.host else ""
+    whole["unit"] = unit_name(whole.get("cgroup"))
+    return Run(**whole)

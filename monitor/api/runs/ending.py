@@ -1,0 +1,126 @@
+"""Why a run ended, and what led to it, from the store."""
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+from logs import LogFilter, LogRecord
+from logs.query import search
+from monitor.api.runs.detail import ended_run, finite
+from monitor.api_models.endings import FinalMinute, LastError, RunEnding
+from monitor.api_models.processes import RunRef
+from monitor.core.error_words import cause_of as error_words
+from monitor.core.exit_words import signal_name
+from monitor.core.process_title import title_of
+from monitor.lifecycle.causes import Evidence, cause_of
+from monitor.store.actions import stored_actions
+from monitor.store.interface import Store
+from monitor.store.lives import UNSEEN
+from monitor.store.tiers import DAY, MINUTE, SECOND
+
+NEAR: Final = 3 * SECOND
+"""How long before a run its parent may have ended to be what took it along."""
+STOPPED_WITHIN: Final = 30 * SECOND
+"""How long a process may take to end after it was asked to."""
+STOPS: Final = frozenset({"process stop", "process kill"})
+EARLIER: Final = 6
+ERROR: Final = 40
+
+
+def run_ending(store: Store, run: int) -> RunEnding | None:
+    """Why a run ended; None if the store does not know the run."""
+    rows = store.query("run_ending", run=run, near=NEAR).to_pylist()
+    if not rows:
+        return None
+    row = rows[0]
+    ended = row["end_ts"]
+    error = _last_error(store, run)
+    memory = json.loads(row["memory"]) if row["memory"] else {}
+    parent = _parent(row)
+    cause, why = cause_of(
+        Evidence(
+            ended=ended is not None,
+            exit_code=row["exit_code"],
+            exit_signal=row["exit_signal"],
+            seen=row["end_source"] != UNSEEN,
+            out_of_memory=bool(memory.get("out_of_memory")),
+            memory_group=memory.get("memory_group"),
+            memory_limit=memory.get("memory_limit"),
+            exception=_exception(error, ended),
+            stopped_by=_stopped_by(store, row),
+            parent=None if parent is None else f"{title_of(parent.name, parent.cmdline)} ({parent.pid})",
+        )
+    )
+    total, earlier = _earlier(store, run, row["start_ts"])
+    return RunEnding(
+        run=str(run),
+        pid=row["pid"],
+        title=title_of(row["name"], row["cmdline"]),
+        command=row["cmdline"] or row["name"],
+        cause=cause,
+        why=why,
+        started=row["start_ts"],
+        ended=ended,
+        at_least=row["end_source"] == UNSEEN,
+        exit_code=row["exit_code"],
+        signal=row["exit_signal"],
+        signal_name=None if row["exit_signal"] is None else signal_name(row["exit_signal"]),
+        sender=parent if cause == "parent_gone" else None,
+        out_of_memory=bool(memory.get("out_of_memory")),
+        memory_group=memory.get("memory_group"),
+        memory_limit=memory.get("memory_limit"),
+        last_error=None
+        if error is None
+        else LastError(record=f"{error.file_id}:{error.pos}", ts=error.ts, text=error_words(error.message)),
+        peak_rss=row["peak_rss"],
+        cpu_seconds=finite(row["cpu_seconds"]),
+        final=None if ended is None else _final(store, run, ended),
+        earlier_24h=total,
+        earlier=earlier,
+    )
+
+
+def _parent(row: Mapping[str, Any]) -> RunRef | None:
+    """The parent, if its end may have been the reason: one that the same signal ended went along with it."""
+    if row["parent_run"] is None or row["exit_signal"] is None or row["parent_signal"] == row["exit_signal"]:
+        return None
+    return RunRef(
+        run=str(row["parent_run"]), pid=row["parent_pid"], name=row["parent_name"], cmdline=row["parent_cmdline"] or ""
+    )
+
+
+def _stopped_by(store: Store, row: Mapping[str, Any]) -> str | None:
+    """Who stopped the run from Watchkeeper just before its end; None if nobody did."""
+    if row["end_ts"] is None:
+        return None
+    bounds = {"run": row["run"], "since": row["end_ts"] - STOPPED_WITHIN, "until": row["end_ts"] + SECOND}
+    _, actions = stored_actions(store, row["host"], bounds, limit=EARLIER)
+    done = [one for one in actions if one.action in STOPS and one.outcome == "done"]
+    return (done[0].actor or "somebody") if done else None
+
+
+def _last_error(store: Store, run: int) -> LogRecord | None:
+    found = search.search(store, LogFilter(run=run, least=ERROR), limit=1).records
+    return found[-1] if found else None
+
+
+def _exception(error: LogRecord | None, ended: int | None) -> str | None:
+    """The exception of the last error, if it was logged at the end."""
+    if error is None or ended is None or error.ts < ended - MINUTE:
+        return None
+    words = error_words(error.message)
+    return words if words != error.message.split("\n", 1)[0] or error.lines > 1 else None
+
+
+def _final(store: Store, run: int, ended: int) -> FinalMinute | None:
+    (row,) = store.query("run_final", run=run, start=ended - MINUTE, end=ended).to_pylist()
+    if not row.pop("samples"):
+        return None
+    return FinalMinute(start=ended - MINUTE, end=ended, **{name: finite(value) for name, value in row.items()})
+
+
+def _earlier(store: Store, run: int, started: int | None) -> tuple[int, list[Any]]:
+    if started is None:
+        return 0, []
+    rows = store.query("runs_like", run=run, since=started - DAY, limit=EARLIER).to_pylist()
+    return (rows[0]["total"] if rows else 0), [ended_run(row) for row in rows if row["end_ts"] is not None]

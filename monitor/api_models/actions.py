@@ -1,0 +1,53 @@
+"""What people do to services and processes, as the audit table keeps it."""
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from monitor.api_models.base import Shape
+
+
+class Asked(Shape):
+    """Who asks for an action."""
+
+    by: str = Field(default="", max_length=200, description="Who asks, for the audit table.")
+
+
+class Action(Shape):
+    """One action: who did what to whom, and what came of it."""
+
+    ts: int
+    actor: str = Field(
+        description="Who, as far as it is known: the name of the sign-in, or of the account at the command line."
+    )
+    action: str = Field(description="Such as `service stop` or `process kill`.")
+    target: str = Field(description="The service, or the name of the process.")
+    pid: int | None = None
+    run: str | None = None
+    outcome: str = Field(description="`done`, or why not.")
+    details: dict[str, Any] = Field(default={})
+
+
+class ProcessAction(Asked):
+    """What to do to a process."""
+
+    action: Literal["stop", "kill", "signal", "renice"] = Field(
+        description="`stop` sends SIGTERM, `kill` SIGKILL, `signal` the one named in `signal`, `renice` sets `nice`."
+    )
+    signal: str | None = Field(default=None, description="Such as `HUP`, for `signal`.", max_length=20)
+    nice: int | None = Field(default=None, description="For `renice`: -20 (the most CPU time) to 19.", ge=-20, le=19)
+
+
+class ProcessActed(Shape):
+    """What was done."""
+
+    run: str
+    pid: int
+    said: str = Field(description="In words, such as `SIGTERM sent`.")
+
+
+class Actions(Shape):
+    """The newest actions that match, and how many match in all."""
+
+    total: int
+    actions: list[Action]

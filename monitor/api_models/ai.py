@@ -1,0 +1,177 @@
+"""Models of `/v1/ai/*`: those of `ai`, and what the agent adds.
+
+Durations are seconds, sizes bytes, times µs since the epoch; null is *not available*.
+"""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from ai.core.types import Shape
+from ai.shapes.benchmark import Benchmark, BenchmarkRequest, Compared, History, HistoryRow
+from ai.shapes.engines import AiBackend, AiBackends, BackendScore, CallRecord, Fetched, InUse, MemoryFit, PolicyState
+from ai.shapes.opinion import Explanation, Fact
+from ai.shapes.posting import Evidence, JobAnalysisResult, Timing
+from ai.shapes.report import BenchmarkReport, ContenderReport, FullReport, Metric, QualityRow
+
+__all__ = [
+    "AiBackend",
+    "AiBackends",
+    "AnalyzeRequest",
+    "BackendScore",
+    "Benchmark",
+    "BenchmarkReport",
+    "BenchmarkRequest",
+    "BenchmarkStarted",
+    "CallFigures",
+    "CallRecord",
+    "Calls",
+    "Cancelled",
+    "Citation",
+    "Compared",
+    "ContenderReport",
+    "Evidence",
+    "ExplainRequest",
+    "Explanation",
+    "Fact",
+    "Fetched",
+    "FullReport",
+    "History",
+    "HistoryRow",
+    "InUse",
+    "JobAnalyses",
+    "JobAnalysisResult",
+    "MemoryFit",
+    "Metric",
+    "Opinion",
+    "OpinionAsked",
+    "OpinionState",
+    "PolicyState",
+    "Problem",
+    "QualityRow",
+    "Timing",
+]
+
+
+class AnalyzeRequest(BaseModel):
+    """One job posting, or several."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    text: str | None = Field(default=None, max_length=400_000)
+    texts: list[str] | None = Field(default=None, max_length=100)
+    concurrency: int = Field(default=2, ge=1, le=8)
+
+
+class JobAnalyses(Shape):
+    """Several results, in the order of the postings."""
+
+    results: list[JobAnalysisResult]
+
+
+class ExplainRequest(BaseModel):
+    """Log records by id (with `around` neighbours each), the newest of a log filter, the errors and warnings of a time, or with `readings` what
+    the machine did in that time.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    records: list[str] = Field(default=[], max_length=60)
+    since: str | None = Field(default=None, max_length=60)
+    until: str | None = Field(default=None, max_length=60)
+    level: str | None = Field(default=None, max_length=10)
+    filters: dict[str, str | int] | None = Field(default=None, max_length=12)
+    around: int = Field(default=0, ge=0, le=30)
+    readings: bool = False
+    question: str = Field(default="", max_length=400)
+    wait: bool = True
+
+
+class Citation(Shape):
+    """A citation: a record, a process (`run:<run>`) or a reading (`reading:<metric>`). `number` is the one that the model used."""
+
+    id: str
+    kind: Literal["record", "process", "reading"]
+    number: int
+    text: str
+    ts: int | None
+    level: str | None
+    source: str | None
+
+
+class Opinion(Explanation):
+    """An explanation with its citations. The model got `records` of `matched` records."""
+
+    matched: int | None = None
+    records: int | None = None
+    citations: list[Citation] = Field(default=[])
+
+
+class OpinionAsked(Shape):
+    """A question that was started."""
+
+    id: str
+
+
+class Problem(Shape):
+    """What went wrong, and what to do."""
+
+    kind: str
+    message: str
+    hint: str = ""
+
+
+class OpinionState(Shape):
+    """A question under way, or what became of it. `records` were found of `matched`; `span` in µs; `limit_s` bounds the answer.
+
+    `measured` are the processes and readings that the model was given: they hold without it.
+    """
+
+    id: str
+    state: Literal["running", "done", "failed", "cancelled"]
+    phase: Literal["reading", "answering"]
+    started: int
+    elapsed_s: float
+    limit_s: float
+    records: int | None
+    matched: int | None
+    span: tuple[int, int] | None
+    measured: list[Citation] = Field(default=[])
+    opinion: Opinion | None
+    error: Problem | None
+
+
+class BenchmarkStarted(Shape):
+    """The id to ask for."""
+
+    id: str
+
+
+class Cancelled(Shape):
+    """Whether there was something to cancel."""
+
+    cancelled: bool
+
+
+class CallFigures(Shape):
+    """The calls of a back end in the time range."""
+
+    backend: str
+    calls: int
+    errors: int
+    ttft_p50_s: float | None
+    ttft_p95_s: float | None
+    tokens_per_s: float | None
+    total_p95_s: float | None
+    last_ts: int | None
+
+
+class Calls(Shape):
+    """The newest calls, figures per back end, and outcomes of the requests."""
+
+    calls: list[CallRecord]
+    figures: list[CallFigures]
+    requests: int
+    answered: int
+    by_fallback: int
+    unanswered: int

@@ -1,0 +1,62 @@
+"""Why a run ended, and what led to it."""
+
+from monitor.api_models.base import Shape
+from monitor.api_models.processes import EndedRun, RunRef
+
+
+class LastError(Shape):
+    """The newest error that a run logged: its exception or its first line, and the record."""
+
+    record: str
+    ts: int
+    text: str
+
+
+class FinalMinute(Shape):
+    """What a run used in the minute before its end: CPU in percent of one core and rates on average, memory in bytes."""
+
+    start: int
+    end: int
+    cpu_pct: float | None
+    rss_first: int | None
+    rss_last: int | None
+    rss_max: int | None
+    read_bps: float | None
+    write_bps: float | None
+
+
+class RunEnding(Shape):
+    """The end of a run.
+
+    Attributes:
+        cause: `running`, `completed`, `exit_code`, `exception`, `terminated`, `killed`, `segfault`, `aborted`, `memory_machine`, `memory_group`,
+            `memory`, `cpu_limit`, `parent_gone`, `stopped`, `signal` or `unknown`.
+        why: the cause in one sentence.
+        ended: µs; of an end that nobody saw, the last moment at which it was seen (`at_least`).
+        sender: who ended it, where that is known: its parent, when that took it along.
+        memory_group: the control group whose limit was reached; empty for the machine, None if none ran out or that is not known.
+        earlier: runs of the same command before it, the newest first; `earlier_24h` counts those of the last 24 hours.
+    """
+
+    run: str
+    pid: int
+    title: str
+    command: str
+    cause: str
+    why: str
+    started: int | None
+    ended: int | None
+    at_least: bool
+    exit_code: int | None
+    signal: int | None
+    signal_name: str | None
+    sender: RunRef | None
+    out_of_memory: bool
+    memory_group: str | None
+    memory_limit: int | None
+    last_error: LastError | None
+    peak_rss: int | None
+    cpu_seconds: float | None
+    final: FinalMinute | None
+    earlier_24h: int
+    earlier: list[EndedRun]

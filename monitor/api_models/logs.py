@@ -1,0 +1,231 @@
+"""Log records, their sources, and files to import."""
+
+from typing import Any, Literal
+
+from pydantic import ConfigDict, Field
+
+from logs.core.settings import SourceState
+from monitor.api_models.base import Level, Shape
+
+
+class Record(Shape):
+    """One log record, however many lines; `id` is `<file_id>:<pos>`."""
+
+    id: str
+    ts: int
+    level: str | None
+    source: str
+    logger: str | None
+    pid: int | None
+    run: str | None
+    message: str
+    lines: int
+    format: str | None
+    file_id: str
+    pos: int
+    line_no: int | None
+
+
+class RecordDetail(Record):
+    """A record with its fields, its original text and its file."""
+
+    fields: dict[str, Any] | None
+    raw: str
+    path: str | None
+
+
+class Mark(Shape):
+    """A text, or an RE2 expression, that was searched."""
+
+    text: str
+    regex: bool
+    case: bool
+
+
+class LogPage(Shape):
+    """Matching records, oldest first, with cursors to older and newer ones, and what to mark in them."""
+
+    records: list[Record]
+    older: str | None
+    newer: str | None
+    elapsed_ms: float
+    scanned: int | None = None
+    marks: list[Mark] = Field(default_factory=list)
+    streams: bool = Field(default=True, description="Whether new records of the filter come over the live socket.")
+
+
+class LogContext(Shape):
+    """The neighbours of a record in its file."""
+
+    records: list[Record]
+
+
+class LogCount(Shape):
+    """The number of matching records."""
+
+    count: int
+    elapsed_ms: float
+
+
+class LogHistogram(Shape):
+    """Records over time by level."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    bucket_us: int
+    start: int | None = Field(default=None, alias="from")
+    end: int | None = Field(default=None, alias="to")
+    ts: list[int]
+    levels: dict[str, list[int]]
+    total: int
+    elapsed_ms: float
+
+
+class SourceCount(Shape):
+    """The number of matching records of one source."""
+
+    source: str
+    count: int
+
+
+class LogFacets(Shape):
+    """Counts by level and by source."""
+
+    levels: dict[str, int]
+    sources: list[SourceCount]
+
+
+class QueryProblem(Shape):
+    """Where a query is wrong, why, and what would be right. Columns count from 1; `end` is behind the part that is wrong."""
+
+    column: int
+    end: int
+    message: str
+    hint: str
+
+
+class QueryCheck(Shape):
+    """Whether a query can be read; None when it can."""
+
+    problem: QueryProblem | None
+
+
+class FieldName(Shape):
+    """A field of records, how many of those looked at have it, and values that it often has."""
+
+    name: str
+    count: int
+    values: list[str]
+
+
+class FieldNames(Shape):
+    """Fields that recent records have."""
+
+    fields: list[FieldName]
+
+
+class LogSources(Shape):
+    """All sources."""
+
+    sources: list[SourceState]
+
+
+class ErrorTrend(Shape):
+    """Errors per minute, as the mean of the previous ten minutes, from a time (µs) in equal steps (µs)."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    start: int = Field(alias="from")
+    step_us: int
+    per_minute: list[float]
+
+
+class LogErrors(Shape):
+    """The number of errors, and the newest."""
+
+    per_minute: list[int] | float | None
+    last_10_min: int
+    fatal_10_min: int
+    trend: ErrorTrend
+    newest: Record | None
+    recent: list[Record]
+
+
+class IngestRequest(Shape):
+    """Files to read into the store."""
+
+    paths: list[str] = Field(min_length=1, max_length=1000, description="Absolute paths of files.")
+    format: str | None = Field(default=None, description="Log format to use; null detects it.")
+
+
+class IngestStarted(Shape):
+    """The job that reads the files."""
+
+    job: str
+
+
+class IngestJob(Shape):
+    """The progress of a job. Lines, records and bytes count the whole files; `added` counts the records that this job stored."""
+
+    state: Literal["running", "done", "failed"]
+    lines: int
+    records: int
+    added: int
+    bytes: int
+    seconds: float
+    progress: float | None
+    error: str | None
+
+
+class OwnFormat(Shape):
+    """A log format that somebody described: its file, what is wrong with its samples, and the files it reads."""
+
+    name: str
+    toml: str
+    samples: int
+    wrong: list[str]
+    files: list[str]
+
+
+class OwnFormats(Shape):
+    """All of them, and per file that cannot be used, why. `known` names the formats that need no description."""
+
+    folder: str
+    formats: list[OwnFormat]
+    errors: dict[str, str]
+    known: list[str]
+
+
+class FormatTrial(Shape):
+    """Lines to read, and the format to read them by; without `toml` one is drafted from the lines."""
+
+    lines: list[str] = Field(max_length=200)
+    toml: str | None = Field(None, max_length=100_000)
+
+
+class LineParts(Shape):
+    """How a format reads a line. A line that does not match is its own message."""
+
+    line: str
+    matches: bool
+    ts: str | None
+    level: Level | None
+    logger: str | None
+    pid: int | None
+    message: str
+    fields: dict[str, Any] | None
+
+
+class FormatTried(Shape):
+    """The format, and how it reads the lines."""
+
+    toml: str
+    lines: list[LineParts]
+    wrong: list[str]
+
+
+class FormatSaving(Shape):
+    """A format to keep, and the patterns of the files that it reads from now on."""
+
+    toml: str = Field(max_length=100_000)
+    files: list[str] = Field(default_factory=list, max_length=100)

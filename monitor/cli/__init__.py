@@ -1,0 +1,1 @@
+"""The command line: options come in, the agent answers, text or JSON goes out."""

@@ -1,0 +1,283 @@
+"""`watchkeeper ps`, `query`, `engines` and `doctor`: one look at the machine or at the store."""
+
+import os
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from monitor.cli.options import ConfigFile, DataDir, Json
+from monitor.cli.output import DIM, GREEN, RED, YELLOW, clean, iso, paint, print_json, print_table, size
+from monitor.core import paths
+from monitor.core.errors import AgentUnreachable, ConfigError
+
+SORTS = {
+    "cpu": "cpu_pct",
+    "mem": "rss",
+    "pid": "pid",
+    "name": "name",
+    "start": "start_ts",
+    "read": "read_bps",
+    "write": "write_bps",
+}
+
+
+def ps(
+    text: Annotated[
+        str | None,
+        typer.Argument(metavar="TEXT", help="Show processes whose name, user or command line contains TEXT."),
+    ] = None,
+    sort: Annotated[str, typer.Option("--sort", metavar="FIELD", help=f"Sort by {', '.join(SORTS)}.")] = "cpu",
+    limit: Annotated[
+        int | None, typer.Option("--limit", "-n", metavar="COUNT", min=1, help="Show at most COUNT processes.")
+    ] = None,
+    tree: Annotated[bool, typer.Option("--tree", help="Show children below their parents.")] = False,
+    mine: Annotated[bool, typer.Option("--mine", help="Show your own processes only.")] = False,
+    kernel: Annotated[bool, typer.Option("--kernel", help="Include kernel threads.")] = False,
+    ended: Annotated[
+        bool, typer.Option("--ended", help="List processes that have ended, the newest end first.")
+    ] = False,
+    failed: Annotated[
+        bool, typer.Option("--failed", help="With --ended: only those with a non-zero exit code or ended by a signal.")
+    ] = False,
+    since: Annotated[
+        str | None,
+        typer.Option("--since", metavar="TIME", help="With --ended: ended at or after TIME, such as 2h or 09:30."),
+    ] = None,
+    at: Annotated[
+        str | None,
+        typer.Option(
+            "--at", metavar="TIME", help="List the processes of a past second: 03:12, -2h or 'yesterday 14:00'."
+        ),
+    ] = None,
+    groups: Annotated[
+        bool, typer.Option("--groups", help="List containers, units and sessions with their limits instead.")
+    ] = False,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """List processes: running, of a past moment, or ended.
+
+    The values are the agent's latest sample. Without an agent, the command takes two samples half a second apart.
+    """
+    if groups:
+        _print_groups(paths.data_dir(data_dir, os.environ), text, as_json)
+        return
+    if at and (ended or failed or since):
+        raise ConfigError("--at cannot be combined with --ended, --failed or --since", hint="give one of them")
+    if ended or failed or since:
+        _print_ended(paths.data_dir(data_dir, os.environ), text, failed, mine, since, limit or 50, as_json)
+        return
+    from monitor.cli.processes import arrange, look
+    from monitor.config.settings import load_settings
+
+    if sort not in SORTS:
+        raise ConfigError(f"cannot sort by {sort!r}", hint=f"sort by {', '.join(SORTS)}")
+
+    def patterns() -> list[str]:
+        return load_settings(paths.config_path(None, os.environ)).masking.extra
+
+    directory = paths.data_dir(data_dir, os.environ)
+    found = look(directory, patterns) if at is None else _at_moment(directory, at)
+    rows = arrange(found["processes"], text=text, by=SORTS[sort], tree=tree, mine=mine, kernel=kernel)
+    rows = rows[:limit]
+    if as_json:
+        print_json({**found, "processes": [row for _, row in rows]})
+        return
+    if at is not None:
+        print(_said_of(found), file=sys.stderr)
+    titles = ("pid", "user", "cpu %", "memory", "threads", "status", "command")
+    table = [
+        (
+            str(row["pid"]),
+            row["user"] or "-",
+            "-" if row["cpu_pct"] is None else f"{row['cpu_pct']:.1f}",
+            size(row["rss"]),
+            "-" if row["threads"] is None else str(row["threads"]),
+            row["status"] or "-",
+            "  " * depth + _short(row["cmdline"] or f"[{row['name']}]"),
+        )
+        for depth, row in rows
+    ]
+    print_table(titles, table, right=frozenset({0, 2, 3, 4}))
+
+
+def _print_groups(data_dir: Path, text: str | None, as_json: bool) -> None:
+    """Containers, units and sessions."""
+    from monitor.client.client import Client
+
+    with Client.of(data_dir) as client:
+        found = client.groups()
+    wanted = (text or "").casefold()
+    kept = [one for one in found.groups if wanted in f"{one.name} {one.cgroup or ''}".casefold()]
+    if as_json:
+        print_json({"ts": found.ts, "groups": [asdict(one) for one in kept]})
+        return
+    rows = [
+        (
+            clean(one.name) or "(none)",
+            one.kind or "-",
+            str(one.processes),
+            f"{one.cpu_pct:.1f}",
+            size(one.rss if one.memory is None else one.memory),
+            "-" if one.memory_limit is None else size(one.memory_limit),
+            "-" if one.cpu_limit is None else f"{one.cpu_limit:g} cores",
+        )
+        for one in kept
+    ]
+    print_table(
+        ("group", "kind", "processes", "cpu %", "memory", "limit", "cpu limit"), rows, right=frozenset({2, 3, 4, 5, 6})
+    )
+
+
+def _at_moment(data_dir: Path, at: str) -> dict[str, Any]:
+    """`PastProcesses` of a time as people type it."""
+    from monitor.cli.logs import moment
+    from monitor.client.client import Client
+
+    with Client.of(data_dir) as client:
+        found: dict[str, Any] = client.get_json("/v1/processes/at", {"at": moment(at, past=True)})
+    return found
+
+
+def _said_of(found: dict[str, Any]) -> str:
+    """What is known of a past moment, in a sentence."""
+    asked, seen = iso(found["asked"]), iso(found["ts"])
+    if found["resolution"] == "none":
+        return f"Nothing is known of {asked}: Watchkeeper did not run then, or its data was removed."
+    if found["resolution"] == "lives":
+        return f"At {asked}, without readings: no sample of that time is stored."
+    missing = f"; no sample was taken at {asked}" if found["gap"] else ""
+    return f"At {seen}{missing}"
+
+
+def _print_ended(
+    data_dir: Path, text: str | None, failed: bool, mine: bool, since: str | None, limit: int, as_json: bool
+) -> None:
+    from monitor.cli.logs import moment
+    from monitor.client.client import Client
+
+    filters = {"q": text, "failed": failed, "mine": mine, "since": moment(since) if since else None}
+    with Client.of(data_dir) as client:
+        found = client.ended_runs({name: value for name, value in filters.items() if value}, limit=limit)
+    if as_json:
+        print_json(found.model_dump())
+        return
+    table = [
+        (
+            str(run.pid),
+            run.user or "-",
+            iso(run.ended) or "-",
+            "-" if run.started is None else f"{(run.ended - run.started) / 1e6:,.1f} s",
+            size(run.peak_rss),
+            paint(run.outcome, RED) if run.failed else run.outcome,
+            _short(run.cmdline or f"[{run.name}]"),
+        )
+        for run in found.runs
+    ]
+    print_table(("pid", "user", "ended", "lived", "peak", "outcome", "command"), table, right=frozenset({0, 3, 4}))
+    if found.total > len(found.runs):
+        print(f"… {found.total - len(found.runs)} more; raise --limit to see them", file=sys.stderr)
+
+
+def _short(command: str) -> str:
+    width = max(40, os.get_terminal_size().columns - 60) if sys.stdout.isatty() else 200
+    return command if len(command) <= width else command[: width - 1] + "…"
+
+
+def doctor(
+    data_dir: DataDir = None,
+    config: ConfigFile = None,
+    as_json: Json = False,
+) -> None:
+    """Check this machine and suggest fixes.
+
+    Needs no running agent. The exit code is 1 if a check fails.
+    """
+    from monitor.cli.doctor import examine
+
+    checks = examine(paths.data_dir(data_dir, os.environ), paths.config_path(config, os.environ))
+    worst = any(check.state == "fail" for check in checks)
+    if as_json:
+        print_json({"ok": not worst, "checks": [check.json() for check in checks]})
+    else:
+        colours = {"ok": GREEN, "warn": YELLOW, "fail": RED}
+        for check in checks:
+            print(f"{paint(f'{check.state:<5}', colours[check.state])} {check.name:<12} {clean(check.detail)}")
+            if check.remedy:
+                print(f"{'':<18} {paint('→ ' + clean(check.remedy), DIM)}")
+    if worst:
+        raise typer.Exit(1)
+
+
+def query(
+    sql: Annotated[str, typer.Argument(metavar="SQL", help="One SELECT statement; - reads it from standard input.")],
+    limit: Annotated[
+        int, typer.Option("--limit", "-n", metavar="COUNT", min=1, max=100_000, help="Print at most COUNT rows.")
+    ] = 1000,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Run a read-only SQL query on the store.
+
+    The query cannot reach files or the network.
+    """
+    from monitor.client.client import Client
+
+    text = sys.stdin.read() if sql == "-" else sql
+    with Client.of(paths.data_dir(data_dir, os.environ), timeout_s=40) as client:
+        answer = client.query(text, limit=limit)
+    if as_json:
+        print_json(answer.model_dump())
+        return
+    rows = [["NULL" if value is None else str(value) for value in row] for row in answer.rows]
+    print_table(answer.columns, rows)
+    if answer.truncated:
+        print(f"… more than {limit} rows; raise --limit to see more", file=sys.stderr)
+
+
+def engines(
+    refresh: Annotated[bool, typer.Option("--refresh", help="Check the engines now.")] = False,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """List the model engines on this machine.
+
+    Shows the agent's last check. Without an agent, the command checks the engines itself.
+    """
+    from monitor.client.client import Client
+
+    try:
+        with Client.of(paths.data_dir(data_dir, os.environ)) as client:
+            found = client.engines()
+            found = client.refresh_engines() if refresh or found.checked is None else found
+        rows: list[dict[str, Any]] = [engine.model_dump() for engine in found.engines]
+    except AgentUnreachable:
+        import asyncio
+
+        from monitor.agent.engine_watch import check_engines
+        from monitor.config.settings import load_settings
+
+        settings = load_settings(paths.config_path(None, os.environ))
+        rows = asyncio.run(check_engines(settings.engines, settings.ai.model_paths))
+    if as_json:
+        print_json({"engines": rows})
+        return
+    colours = {"ready": GREEN, "idle": GREEN, "error": RED}
+    for engine in rows:
+        where = f" at {clean(engine['address'])}" if engine["address"] else ""
+        state = paint(engine["state"].ljust(8), colours.get(engine["state"], YELLOW))
+        print(f"{state} {engine['label']}{where}")
+        print(f"         {clean(engine['detail'])}")
+        if engine.get("process"):
+            process = engine["process"]
+            started = ", ".join(f"{key} {value}" for key, value in list(process["settings"].items())[:12])
+            print(
+                f"         process {process['pid']} {clean(process['name'])}{f', started with {clean(started)}' if started else ''}"
+            )
+        for model in engine["models"]:
+            print(f"         · {clean(model['name'])} {size(model['size']) if model['size'] else ''}")
+        if engine["remedy"]:
+            print(f"         → {clean(engine['remedy'])}")

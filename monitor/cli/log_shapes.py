@@ -1,0 +1,333 @@
+"""How log lines look: `watchkeeper logs formats` tries formats on them, `logs patterns` and `logs changes` count what they have in common."""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from monitor.cli.logs import Format, LevelOption, Source, filters, moment, readable
+from monitor.cli.options import ConfigFile, DataDir, Json
+from monitor.cli.output import clean, iso, print_json, print_table
+from monitor.config.settings import load_settings
+from monitor.core import paths
+from monitor.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from logs import FormatSpec, OwnFormats
+
+_BARS: Final = "▁▂▃▄▅▆▇█"
+_TREND_POINTS: Final = 24
+_TIMES: Final = "an age (15m, 2h, 7d), today, yesterday 14:00, or an ISO 8601 time"
+Limit = Annotated[int, typer.Option("--limit", metavar="COUNT", min=1, help="Print at most this many patterns.")]
+Since = Annotated[str | None, typer.Option("--since", metavar="TIME", help=f"Start: {_TIMES}.")]
+Until = Annotated[str | None, typer.Option("--until", metavar="TIME", help="End, in the same forms as --since.")]
+
+
+def formats(
+    test: Annotated[
+        str | None, typer.Option("--test", metavar="LINE", help="Show how each format reads this line.")
+    ] = None,
+    learn: Annotated[
+        Path | None,
+        typer.Option(
+            "--learn",
+            metavar="FILE",
+            help="Draft a format from the first lines of FILE (- for standard input) and print it.",
+        ),
+    ] = None,
+    config: ConfigFile = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """List your own log formats and check their samples.
+
+    A format is a file NAME.toml in the directory `formats` of the data directory. The setting logs.formats says which
+    files it reads.
+    """
+    from logs import OwnFormats
+
+    own = OwnFormats(paths.DataFiles(paths.data_dir(data_dir, os.environ)).formats)
+    if test is not None and learn is not None:
+        raise ConfigError("--test and --learn cannot be combined", hint="give one of them")
+    if learn is not None:
+        _learn(learn, as_json=as_json)
+    elif test is not None:
+        _test(own, test, as_json=as_json)
+    else:
+        _list(own, load_settings(paths.config_path(config, os.environ)).logs.formats, as_json=as_json)
+
+
+def _learn(file: Path, *, as_json: bool) -> None:
+    from logs import draft_format, format_toml
+
+    try:
+        with sys.stdin if str(file) == "-" else file.open(encoding="utf-8", errors="replace") as stream:
+            lines = [line.rstrip("\n") for line, _ in zip(stream, range(200), strict=False)]
+    except OSError as error:
+        raise ConfigError(f"{file} cannot be read: {error.strerror}", hint="give a file that you can read") from error
+    text = format_toml(draft_format(lines, "draft"))
+    print_json({"toml": text}) if as_json else sys.stdout.write(text)
+
+
+def _test(own: "OwnFormats", line: str, *, as_json: bool) -> None:
+    from logs import Registry, TimeReader, line_shown
+
+    specs, _ = own.read()
+    registry, times = Registry(specs), TimeReader(lambda: time.time_ns() // 1000)
+    found = []
+    for name in [spec.name for spec in specs] + [
+        name for name in registry.names() if name not in {s.name for s in specs}
+    ]:
+        header = next((h for fmt in registry.named(name) if (h := fmt.read(line, times))), None)
+        if header is not None:
+            found.append({"format": name, **line_shown(line, header)})
+    if as_json:
+        print_json({"line": line, "formats": found})
+        return
+    if not found:
+        print("No format reads this line. Draft one with `watchkeeper logs formats --learn FILE`.")
+        return
+    for one in found:
+        print(one["format"])
+        for key in ("ts", "level", "logger", "pid", "message", "fields"):
+            if one[key] is not None:
+                print(f"  {key:<8} {clean(str(one[key]))}")
+
+
+def _list(own: "OwnFormats", lines: list[str], *, as_json: bool) -> None:
+    from logs import Registry
+
+    specs, errors = own.read()
+    rows = [_row(spec, lines) for spec in specs]
+    if as_json:
+        print_json({"folder": str(own.folder), "formats": rows, "errors": errors, "known": Registry().names()})
+        return
+    for name, error in errors.items():
+        print(f"{own.folder / name}: {error}")
+    if not rows:
+        print(f"No formats of your own. Put one into {own.folder}/NAME.toml, or draft one with --learn FILE.")
+        return
+    print_table(
+        ("format", "samples", "files"),
+        [(r["name"], _samples(r), ", ".join(r["files"]) or "none: name it in logs.formats") for r in rows],
+    )
+    for row in rows:
+        for wrong in row["wrong"]:
+            print(f"{row['name']}: {clean(wrong)}")
+
+
+def _row(spec: "FormatSpec", lines: list[str]) -> dict[str, Any]:
+    from logs import TimeReader, check_samples, files_of_format
+
+    results = check_samples(spec, TimeReader(lambda: time.time_ns() // 1000))
+    wrong = [f"{', '.join(result.wrong)} in {result.line!r}" for result in results if result.wrong]
+    return {"name": spec.name, "samples": len(results), "wrong": wrong, "files": files_of_format(lines, spec.name)}
+
+
+def _samples(row: dict[str, Any]) -> str:
+    if not row["samples"]:
+        return "none"
+    return f"{row['samples'] - len(row['wrong'])} of {row['samples']} right"
+
+
+def patterns(
+    files: Annotated[
+        list[Path] | None, typer.Argument(metavar="FILE...", help="Log files to read; - reads standard input.")
+    ] = None,
+    since: Since = None,
+    until: Until = None,
+    query: Annotated[
+        str | None,
+        typer.Option("--query", metavar="QUERY", help="Count matching records only, as `logs search` finds them."),
+    ] = None,
+    level: LevelOption = None,
+    source: Source = None,
+    form: Format = None,
+    lines: Annotated[
+        bool, typer.Option("--lines", help="Print one JSON object per record of FILE with the ID of its pattern.")
+    ] = False,
+    limit: Limit = 50,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Show what stored records, or log files, have in common.
+
+    Each pattern is listed with how often it occurs. Numbers, names and other values are left out of a pattern. With FILE, no agent is needed and nothing is stored; secrets
+    are masked.
+    """
+    if files:
+        if since or until or query or level or source:
+            raise ConfigError(
+                "--since, --until, --query, --level and --source select stored records",
+                hint="leave them out, or leave FILE out",
+            )
+        _of_files(files, form, lines=lines, limit=limit, as_json=as_json)
+        return
+    if lines or form:
+        raise ConfigError("--lines and --format belong to files", hint="give a FILE, or leave them out")
+    _of_the_store(_wanted(query, level, source, since, until), data_dir, limit=limit, as_json=as_json)
+
+
+def changes(
+    since: Annotated[
+        str, typer.Option("--since", metavar="TIME", help=f"Start of the second range: {_TIMES}.")
+    ] = "24h",
+    until: Until = None,
+    before: Annotated[
+        str | None,
+        typer.Option(
+            "--before", metavar="TIME", help="Start of the first range, which ends at --since. Default: as long."
+        ),
+    ] = None,
+    query: Annotated[
+        str | None,
+        typer.Option("--query", metavar="QUERY", help="Compare matching records only, as `logs search` finds them."),
+    ] = None,
+    level: LevelOption = None,
+    source: Source = None,
+    limit: Limit = 50,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Show which patterns of log records changed between two ranges.
+
+    A pattern is new, gone, more or less frequent. Rates per hour are compared, and what chance explains is left out.
+    """
+    from monitor.client.client import Client
+
+    wanted = _wanted(query, level, source, since, until) | {
+        "limit": limit,
+        "before": moment(before) if before else None,
+    }
+    with Client.of(paths.data_dir(data_dir, os.environ)) as client:
+        found = client.get_json("/v1/logs/changes", wanted)
+    if as_json:
+        print_json(found)
+        return
+    for name in ("before", "after"):
+        one = found[name]
+        print(
+            f"{name:6}  {_minute(one['from'])} to {_minute(one['to'])}  {one['records']} records, {_rate(one['per_hour'])} an hour"
+        )
+    for title in ("levels", "sources"):
+        for one in (row for row in found[title] if row["changed"]):
+            print(
+                f"{title[:-1]:6}  {clean(one['name'])}: {_rate(one['before_per_hour'])} → {_rate(one['after_per_hour'])} an hour"
+            )
+    rows = [
+        (
+            one["kind"],
+            one["level"] or "-",
+            _rate(one["before_per_hour"]),
+            _rate(one["after_per_hour"]),
+            ", ".join(source["source"] for source in one["sources"][:2]),
+            one["text"],
+        )
+        for one in found["changes"]
+    ]
+    if not rows:
+        print("No pattern changed by more than chance.")
+        return
+    print_table(("CHANGE", "LEVEL", "BEFORE/H", "AFTER/H", "SOURCE", "PATTERN"), rows, right=frozenset({2, 3}))
+    if found["found"] > len(rows):
+        print(f"{found['found']} patterns changed; the first {len(rows)} are shown")
+
+
+def _wanted(
+    query: str | None, level: str | None, source: list[str] | None, since: str | None, until: str | None
+) -> dict[str, Any]:
+    words = [query] if query else None
+    chosen = filters(words, text=False, regex=False, raw=False, case=False, level=level, source=source)
+    return chosen | {"since": moment(since) if since else None, "until": moment(until) if until else None}
+
+
+def _of_the_store(wanted: dict[str, Any], data_dir: Path | None, *, limit: int, as_json: bool) -> None:
+    from monitor.client.client import Client
+
+    with Client.of(paths.data_dir(data_dir, os.environ)) as client:
+        found = client.get_json("/v1/logs/patterns", wanted | {"limit": limit, "points": _TREND_POINTS})
+    if as_json:
+        print_json(found)
+        return
+    if not found["patterns"]:
+        print("No records. `watchkeeper logs sources` lists what is read; without --since all of it is counted.")
+        return
+    total = found["total"]
+    rows = [
+        (
+            str(one["count"]),
+            f"{100 * one['count'] / total:.1f} %",
+            str(one["errors"] or "-"),
+            _minute(one["last"]),
+            _bars(one["trend"]),
+            "new" if one["new"] else "burst" if one["bursting"] else "",
+            clean(one["text"]),
+        )
+        for one in found["patterns"]
+    ]
+    print_table(("COUNT", "SHARE", "ERRORS", "LAST", "TREND", "", "PATTERN"), rows, right=frozenset({0, 1, 2}))
+    more = f"; the {limit} most frequent are shown" if found["found"] > limit else ""
+    print(f"{total} records, {found['found']} patterns{more}")
+
+
+def _of_files(files: Sequence[Path], form: str | None, *, lines: bool, limit: int, as_json: bool) -> None:
+    from logs import FilePatterns
+    from logs.redaction.line_mask import mask_of
+
+    mask = mask_of(load_settings(paths.config_path(None, os.environ)).masking.extra)
+    found = FilePatterns()
+    for file in files:
+        with readable(file) as path:
+            found.read(path, form, name=str(file))
+    if lines:
+        for name, line_no, pattern in found.lines():
+            sys.stdout.write(json.dumps({"file": name, "line_no": line_no, "template_id": pattern}) + "\n")
+        return
+    counts = found.counts()
+    total = sum(one.count for one in counts)
+    shown: list[dict[str, Any]] = [
+        {
+            "template_id": one.pattern.id,
+            "template": mask(one.pattern.template),
+            "count": one.count,
+            "errors": one.errors,
+            "first": None if one.first is None else iso(one.first),
+            "last": None if one.last is None else iso(one.last),
+        }
+        for one in counts[:limit]
+    ]
+    if as_json:
+        print_json({"records": total, "patterns": len(counts), "shown": shown})
+        return
+    rows = [
+        (
+            str(one["count"]),
+            f"{100 * one['count'] / total:.1f} %",
+            str(one["errors"] or "-"),
+            one["last"] or "-",
+            clean(one["template"]),
+        )
+        for one in shown
+    ]
+    print_table(("COUNT", "SHARE", "ERRORS", "LAST", "PATTERN"), rows)
+    more = f"; the {limit} most frequent are shown" if len(counts) > limit else ""
+    print(f"{total} records, {len(counts)} patterns{more}")
+
+
+def _bars(trend: Sequence[int]) -> str:
+    """A trend as a row of bars; a blank where there is nothing."""
+    most = max(trend, default=0)
+    return "".join(" " if not count else _BARS[-(-count * len(_BARS) // most) - 1] for count in trend)
+
+
+def _minute(us: int) -> str:
+    return (iso(us) or "")[:16].replace("T", " ")
+
+
+def _rate(per_hour: float) -> str:
+    return f"{per_hour:.0f}" if per_hour >= 10 or not per_hour else f"{per_hour:.2g}"

@@ -1,0 +1,84 @@
+"""Output of the command line: JSON or aligned text on standard output, errors with a hint on standard error."""
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, TextIO
+
+from monitor.core.errors import Reported
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+BOLD, DIM, RED, GREEN, YELLOW = "1", "2", "31", "32", "33"
+
+
+def clean(text: str, *, newlines: bool = False) -> str:
+    """Untrusted text for a terminal: control characters become escapes, so they cannot move the cursor or change colours."""
+    if text.isprintable():
+        return text
+    kept = {"\n", "\t"} if newlines else {"\t"}
+    return "".join(c if c.isprintable() or c in kept else repr(c)[1:-1] for c in text)
+
+
+def paint(text: str, code: str, out: TextIO | None = None) -> str:
+    """Coloured text, if the output is a terminal and NO_COLOR is not set."""
+    stream = out or sys.stdout
+    if not stream.isatty() or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        return text
+    return f"\x1b[{code}m{text}\x1b[0m"
+
+
+def print_json(value: Any) -> None:
+    """Print one JSON document."""
+    print(json.dumps(value, ensure_ascii=False, indent=2 if sys.stdout.isatty() else None, default=str))
+
+
+def print_table(titles: Sequence[str], rows: Iterable[Sequence[str]], *, right: frozenset[int] = frozenset()) -> None:
+    """Print aligned columns. `right` has the numbers of the columns to align to the right."""
+    lines = [list(map(clean, row)) for row in rows]
+    widths = [max([len(title), *(len(line[i]) for line in lines)]) for i, title in enumerate(titles)]
+    last = len(titles) - 1
+
+    def aligned(cells: Sequence[str]) -> str:
+        parts = [
+            cell.rjust(widths[i]) if i in right else cell if i == last else cell.ljust(widths[i])
+            for i, cell in enumerate(cells)
+        ]
+        return "  ".join(parts).rstrip()
+
+    print(paint(aligned(titles), DIM))
+    for line in lines:
+        print(aligned(line))
+
+
+def iso(us: int | None) -> str | None:
+    """Microseconds since the epoch as ISO 8601 in the local time zone, with its offset."""
+    if us is None:
+        return None
+    return (_EPOCH + timedelta(microseconds=us)).astimezone().isoformat(timespec="microseconds")
+
+
+def size(value: float | None) -> str:
+    """Bytes in powers of 1024, as on the pages: `41.2 GiB`."""
+    if value is None:
+        return "-"
+    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
+        if abs(value) < 1024 or unit == "TiB":
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1024
+    return "-"
+
+
+def say_error(error: Reported, *, as_json: bool) -> None:
+    """Print an error and its hint on standard error."""
+    if as_json:
+        body: dict[str, Any] = {"kind": type(error).__name__, "message": error.message, "hint": error.hint}
+        pid = getattr(error, "pid", None)
+        print(json.dumps({"error": body | ({"pid": pid} if pid else {})}, ensure_ascii=False), file=sys.stderr)
+        return
+    print(f"{paint('error:', RED, sys.stderr)} {clean(error.message, newlines=True)}", file=sys.stderr)
+    for line in getattr(error, "pointer", ()):
+        print(f"  {clean(line)}", file=sys.stderr)
+    if error.hint:
+        print(f"{paint('hint:', BOLD, sys.stderr)} {clean(error.hint)}", file=sys.stderr)

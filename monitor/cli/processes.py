@@ -1,0 +1,273 @@
+"""Processes on the command line: the newest sample for `ps` (the agent's or, without one, two samples half a second apart), `watchkeeper events`,
+and `watchkeeper run show`.
+
+What is slow to import is imported where it is needed: `watchkeeper --help` loads this module.
+"""
+
+import dataclasses
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from monitor.cli.logs import moment
+from monitor.cli.options import DataDir, Group, Json, command, example
+from monitor.cli.output import DIM, GREEN, RED, YELLOW, clean, iso, paint, print_json, size
+from monitor.core import paths
+from monitor.core.errors import AgentUnreachable, ConfigError
+
+if TYPE_CHECKING:
+    from monitor.api_models.endings import RunEnding
+    from monitor.client.client import Client
+
+INTERVAL_S = 0.5
+DEADLINE_S = 15.0
+PID_DIGITS = 7
+"""A longer number is no process ID: the kernel has at most 4,194,304."""
+COLOURS = {"START": GREEN, "COMPLETE": GREEN, "ERROR": RED, "STATUS_CHANGE": YELLOW, "STOP": DIM}
+
+
+def look(data_dir: Path, patterns: Callable[[], Sequence[str]]) -> dict[str, Any]:
+    """`{"ts", "processes"}`, as in `GET /v1/processes`.
+
+    Args:
+        data_dir: the data directory of the agent.
+        patterns: returns additional patterns of secrets; called only without an agent.
+
+    Raises:
+        AgentUnreachable: no agent is running, and sampling here failed too.
+    """
+    from monitor.client.client import Client
+
+    try:
+        with Client.of(data_dir, timeout_s=10) as client:
+            found: dict[str, Any] = client.get_json("/v1/processes")
+    except AgentUnreachable:
+        return sweep(patterns())
+    return found if found["ts"] is not None else sweep(patterns())
+
+
+def sweep(patterns: Sequence[str] = ()) -> dict[str, Any]:
+    """Run a sampler for two samples. CPU percentages are for the time between them."""
+    import queue
+
+    from monitor.live.snapshot import Snapshot, process_rows
+    from monitor.metrics.messages import Hello, Message, Tick
+    from monitor.sampling.process import SamplerProcess
+
+    messages: queue.Queue[Message] = queue.Queue()
+    snapshot = Snapshot()
+    sampler = SamplerProcess(messages.put, lambda _state, _message: None, interval_s=INTERVAL_S, mask=patterns)
+    sampler.start()
+    ticks, deadline = 0, time.monotonic() + DEADLINE_S
+    try:
+        while ticks < 2:
+            message = messages.get(timeout=max(0.1, deadline - time.monotonic()))
+            if isinstance(message, Hello):
+                snapshot.greet(message)
+            elif isinstance(message, Tick):
+                snapshot.accept(message)
+                ticks += 1
+    except queue.Empty as error:
+        raise AgentUnreachable("the processes could not be read in time", hint="run `watchkeeper doctor`") from error
+    finally:
+        sampler.stop(1.0)
+    rows = [dataclasses.asdict(row) for row in process_rows(snapshot) if row.pid != os.getpid()]
+    return {"ts": snapshot.tick.ts if snapshot.tick else None, "processes": rows}
+
+
+def arrange(
+    rows: list[dict[str, Any]], *, text: str | None, by: str, tree: bool, mine: bool, kernel: bool
+) -> list[tuple[int, dict[str, Any]]]:
+    """The rows, filtered and sorted, each with its depth in the tree (0 without a tree)."""
+    wanted = text.casefold() if text else None
+    kept = [
+        row
+        for row in rows
+        if (kernel or not row["kernel_thread"])
+        and (not mine or row["mine"])
+        and (
+            wanted is None or any(wanted in (row.get(k) or "").casefold() for k in ("name", "user", "cmdline", "unit"))
+        )
+    ]
+    rising = by in {"pid", "name"}
+    kept.sort(key=lambda row: (row[by] is None, row[by] if rising else -(row[by] or 0)))
+    return list(_tree(kept)) if tree else [(0, row) for row in kept]
+
+
+def _tree(rows: list[dict[str, Any]]) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Children below their parents. A process whose parent is not shown becomes a root."""
+    pids = {row["pid"] for row in rows}
+    children: dict[int, list[dict[str, Any]]] = {}
+    roots = []
+    for row in rows:
+        if row["ppid"] in pids and row["ppid"] != row["pid"]:
+            children.setdefault(row["ppid"], []).append(row)
+        else:
+            roots.append(row)
+    waiting = [(0, row) for row in reversed(roots)]
+    while waiting:
+        depth, row = waiting.pop()
+        yield depth, row
+        waiting += [(depth + 1, child) for child in reversed(children.pop(row["pid"], []))]
+
+
+def events(
+    text: Annotated[
+        str | None,
+        typer.Argument(metavar="TEXT", help="Show events with TEXT in name, message or details.", show_default=False),
+    ] = None,
+    types: Annotated[
+        str | None,
+        typer.Option(
+            "--type", metavar="TYPES", help="Only START, STOP, STATUS_CHANGE, ERROR or COMPLETE; several with commas."
+        ),
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option("--since", metavar="TIME", help="Start: 2h, 09:30, 'yesterday 14:00' or ISO 8601.")
+    ] = None,
+    limit: Annotated[
+        int, typer.Option("--limit", "-n", metavar="COUNT", min=0, max=10_000, help="Show the newest COUNT events.")
+    ] = 50,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Print new events as they come, until Ctrl-C.")
+    ] = False,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Show when processes began, failed, completed or hung.
+
+    `events.patterns` and `events.exclude` say of which processes. With --json, each event is one line.
+    """
+    from monitor.api_models.status import Subscription
+    from monitor.client.client import Client
+
+    filters = {"q": text, "types": types, "since": moment(since) if since else None}
+    wish = Subscription(host=False, processes=False, status=False, events=True, history_s=0)
+    with Client.of(paths.data_dir(data_dir, os.environ)) as client:
+        if not follow:
+            _print_stored(client.get_json("/v1/events", {**filters, "limit": max(1, limit)}), limit, as_json=as_json)
+            return
+        with client.live(wish) as live:
+            found = client.get_json("/v1/events", {**filters, "limit": max(1, limit)})
+            shown = _print_stored(found, limit, as_json=as_json)
+            for frame in live:
+                fresh = [event for event in frame.get("events", ()) if frame["t"] == "events"]
+                for event in fresh:
+                    if _key(event) not in shown and _matches(event, text, types):
+                        _print(event, as_json=as_json)
+                sys.stdout.flush()
+
+
+def _print_stored(found: dict[str, Any], limit: int, *, as_json: bool) -> set[str]:
+    """Print the events, the oldest first; returns what tells them from others."""
+    rows = found["events"][:limit]
+    for event in reversed(rows):
+        _print(event, as_json=as_json)
+    sys.stdout.flush()
+    if found["left_out"]:
+        print(f"… {found['left_out']} events came too fast to be recorded", file=sys.stderr)
+    if not rows and limit and sys.stdout.isatty():
+        print("No events. A process is listed once it has lived for events.least_s seconds.", file=sys.stderr)
+    return {_key(event) for event in found["events"]}
+
+
+def _key(event: dict[str, Any]) -> str:
+    return f"{event['timestamp']} {event['event_type']} {event['run']} {event['process_name']}"
+
+
+def _matches(event: dict[str, Any], text: str | None, types: str | None) -> bool:
+    """As the agent filters stored events."""
+    if types and event["event_type"] not in {word.strip().upper() for word in types.split(",")}:
+        return False
+    told = f"{event['process_name']} {json.dumps(event['details'], default=str)}"
+    return not text or text.casefold() in told.casefold()
+
+
+def _print(event: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps({**event, "timestamp": iso(event["timestamp"])}, ensure_ascii=False))
+        return
+    when = paint((iso(event["timestamp"]) or "")[:23].replace("T", " "), DIM)
+    word = paint(f"{event['event_type']:<13}", COLOURS.get(event["event_type"], "0"))
+    pid = f" ({event['pid']})" if event["pid"] else ""
+    print(f"{when} {word} {clean(event['process_name'])}{pid}: {clean(str(event['details'].get('message', '')))}")
+
+
+run_app = typer.Typer(
+    cls=Group,
+    epilog=example("watchkeeper run show 4711"),
+    help="Show one life of one process.",
+    rich_markup_mode=None,
+    no_args_is_help=True,
+)
+
+
+@command(run_app, "watchkeeper run show 4711")
+def show(
+    process: Annotated[str, typer.Argument(metavar="PROCESS", help="Process ID, or a run (`run` in `ps --json`).")],
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Show how a process ended and why.
+
+    A process ID stands for the process that has it now, else for the last one that had it.
+    """
+    from monitor.client.client import Client
+
+    with Client.of(paths.data_dir(data_dir, os.environ)) as client:
+        found = client.run_ending(_run_of(client, process.strip()))
+    if as_json:
+        print_json(found.model_dump())
+        return
+    for name, value in _told(found):
+        print(f"{paint(f'{name:<14}', DIM)} {clean(value)}")
+
+
+def _run_of(client: "Client", process: str) -> str:
+    """The run of a process ID; a longer number is a run itself.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    if not process.isascii() or not process.isdigit():
+        raise ConfigError(
+            f"{process!r} is no process ID", hint="`watchkeeper ps` and `watchkeeper ps --ended` list them"
+        )
+    if len(process) > PID_DIGITS:
+        return process
+    running = [one.run for one in client.processes().processes if one.pid == int(process)]
+    ended = [] if running else [one.run for one in client.ended_runs({"q": process}).runs if one.pid == int(process)]
+    for run in [*running, *ended]:
+        return run
+    raise ConfigError(f"no process {process} is known", hint="`watchkeeper ps --ended` lists what has ended")
+
+
+def _told(found: "RunEnding") -> Iterator[tuple[str, str]]:
+    """What is known, name by name."""
+    at_least = "at least until " if found.at_least else ""
+    yield "process", f"{found.title} ({found.pid})"
+    yield "why", found.why
+    yield "command", found.command
+    yield "started", iso(found.started) or "unknown"
+    if found.ended is not None:
+        yield "ended", f"{at_least}{iso(found.ended)}"
+    if found.sender is not None:
+        yield "ended by", f"the end of its parent, process {found.sender.pid}"
+    if found.last_error is not None:
+        yield "last error", found.last_error.text
+    yield "peak memory", size(found.peak_rss)
+    if found.cpu_seconds is not None:
+        yield "CPU time", f"{found.cpu_seconds:,.2f} s"
+    if (minute := found.final) is not None:
+        cpu = "unknown" if minute.cpu_pct is None else f"{minute.cpu_pct:.1f} % of a core"
+        yield "final minute", f"CPU {cpu}, memory {size(minute.rss_first)} → {size(minute.rss_last)}"
+    if found.earlier_24h:
+        yield "earlier runs", f"{found.earlier_24h} in the 24 hours before"
+    for one in found.earlier:
+        yield "", f"{iso(one.ended)} {one.outcome}"

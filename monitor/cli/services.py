@@ -1,0 +1,201 @@
+"""`watchkeeper service …`: commands that are kept running."""
+
+import getpass
+import os
+import shlex
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from monitor.api_models.services import Service
+from monitor.cli.options import DataDir, Group, Json, client_of, command, example
+from monitor.cli.output import GREEN, RED, YELLOW, clean, iso, paint, print_json, print_table
+from monitor.core import paths
+from monitor.core.errors import ConfigError, MonitorError
+
+Names = Annotated[list[str], typer.Argument(metavar="NAME...", help="The services, by name.")]
+COLOURS = {"running": GREEN, "exited": GREEN, "failed": RED, "backoff": RED}
+
+service_app = typer.Typer(
+    cls=Group,
+    help="List, start, stop and add services (commands kept running).",
+    epilog=example("watchkeeper service restart api"),
+    rich_markup_mode=None,
+    no_args_is_help=True,
+)
+
+
+def whoami() -> str:
+    """The account that asks, for the audit table."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # an account without a name
+        return str(paths.own_uid())
+
+
+@command(service_app, "watchkeeper service list", name="list")
+def show(data_dir: DataDir = None, as_json: Json = False) -> None:
+    """List all services and their states."""
+    with client_of(data_dir) as client:
+        found = client.services.all()
+    if as_json:
+        print_json(found.model_dump())
+        return
+    if found.trouble:
+        print(f"{paint('warning', YELLOW, sys.stderr)} {clean(found.trouble)}", file=sys.stderr)
+    if not found.services:
+        print("There are no services. Add one: watchkeeper service add NAME -- COMMAND")
+        return
+    rows = [
+        (one.name, one.state, str(one.pid or "-"), up(one), str(one.restarts), one.ended_with or "-", told(one))
+        for one in found.services
+    ]
+    print_table(("service", "state", "pid", "up", "restarts", "last end", ""), rows, right=frozenset({2, 3, 4}))
+
+
+def up(service: Service) -> str:
+    """How long it has been running, in words."""
+    if service.pid is None or service.started is None:
+        return "-"
+    seconds = max(0, time.time() - service.started / 1e6)
+    for unit, size in (("d", 86_400), ("h", 3600), ("min", 60)):
+        if seconds >= size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def told(service: Service) -> str:
+    """What else is worth knowing of its state."""
+    soon = iso(service.next_run if service.state == "scheduled" else service.next_start)
+    parts = [service.reason, f"next {soon[:19].replace('T', ' ')}" if soon else ""]
+    parts += ["settings changed; restart to apply" if service.changed else ""]
+    parts += ["" if service.configured else "no longer in the settings"]
+    return "; ".join(part for part in parts if part)
+
+
+def _act(action: str, names: list[str], data_dir: Path | None, *, as_json: bool) -> None:
+    """Do the same to several services; the exit code is 1 if one does not become what it should."""
+    with client_of(data_dir) as client:
+        results = [getattr(client.services, action)(name, by=whoami()) for name in names]
+    if as_json:
+        print_json({"services": [one.model_dump() for one in results]})
+    else:
+        for one in results:
+            reason = f": {clean(one.reason)}" if one.reason else ""
+            print(f"{one.name} {paint(one.state, COLOURS.get(one.state, YELLOW))}{reason}")
+    good = {"stopped", "exited", "failed", "scheduled"} if action == "stop" else {"running", "exited", "starting"}
+    if any(one.state not in good for one in results):
+        raise typer.Exit(1)
+
+
+@command(service_app, "watchkeeper service start api")
+def start(names: Names, data_dir: DataDir = None, as_json: Json = False) -> None:
+    """Start services, and what they depend on."""
+    _act("start", names, data_dir, as_json=as_json)
+
+
+@command(service_app, "watchkeeper service stop api worker")
+def stop(names: Names, data_dir: DataDir = None, as_json: Json = False) -> None:
+    """Stop services with all processes below them.
+
+    They stay stopped until somebody starts them, also when the agent starts again.
+    """
+    _act("stop", names, data_dir, as_json=as_json)
+
+
+@command(service_app, "watchkeeper service restart api")
+def restart(names: Names, data_dir: DataDir = None, as_json: Json = False) -> None:
+    """Restart services, with their settings as they are now."""
+    _act("restart", names, data_dir, as_json=as_json)
+
+
+@command(service_app, "watchkeeper service logs api --limit 50")
+def logs(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The service.")],
+    limit: Annotated[
+        int, typer.Option("--limit", "-n", metavar="COUNT", min=1, max=10_000, help="Print at most COUNT records.")
+    ] = 100,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Print the newest records of a service's output."""
+    with client_of(data_dir) as client:
+        source = client.services.one(name).service.source
+        page = client.log_records({"source": source}, limit=limit)
+    if as_json:
+        print_json(page.model_dump())
+        return
+    for record in page.records:
+        print(f"{(iso(record.ts) or '')[:23].replace('T', ' ')} {clean(record.message, newlines=True)}")
+
+
+@command(service_app, "watchkeeper service add web --restart always -- python -m http.server 8000")
+def add(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Its name, also of its log source.")],
+    words: Annotated[list[str], typer.Argument(metavar="COMMAND...", help="Program and arguments, after --.")],
+    directory: Annotated[
+        str | None, typer.Option("--directory", metavar="DIR", help="Working directory. Default: this one.")
+    ] = None,
+    environment: Annotated[
+        list[str] | None, typer.Option("--env", metavar="NAME=VALUE", help="An environment variable. Repeatable.")
+    ] = None,
+    rule: Annotated[
+        str | None, typer.Option("--restart", metavar="RULE", help="Rule: never, on-failure or always.")
+    ] = None,
+    schedule: Annotated[
+        str | None, typer.Option("--schedule", metavar="CRON", help="Run it at these times, such as '0 3 * * *'.")
+    ] = None,
+    needs: Annotated[
+        list[str] | None, typer.Option("--after", metavar="SERVICE", help="Start after this service. Repeatable.")
+    ] = None,
+    ready: Annotated[
+        str | None,
+        typer.Option("--ready", metavar="CHECK", help="Ready when: port=8000, http=URL, command=…, or log=REGEX."),
+    ] = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Add a service to the settings, and start it.
+
+    A service of this name is changed. No shell reads the command; `sh -c '…'` is one.
+    """
+    settings: dict[str, Any] = {
+        "command": words if len(words) > 1 else shlex.split(words[0]),
+        "directory": os.path.abspath(directory or "."),  # noqa: PTH100 - links are kept as the person wrote them
+        "restart": rule,
+        "schedule": schedule,
+        "depends_on": needs or None,
+        "ready": _pair("--ready", ready) if ready else None,
+        "environment": dict(next(iter(_pair("--env", one).items())) for one in environment) if environment else None,
+    }
+    with client_of(data_dir) as client:
+        client.services.save(name, {key: value for key, value in settings.items() if value is not None}, by=whoami())
+        found = client.services.all().services
+        service = next((one for one in found if one.name == name), None)
+        if service is None:
+            raise MonitorError(f"service {name} was added, but is not there", hint="run `watchkeeper service list`")
+        if not service.schedule:
+            service = client.services.restart(name, by=whoami()) if service.changed else client.services.start(name)
+    if as_json:
+        print_json(service.model_dump())
+    else:
+        print(f"{name} {paint(service.state, COLOURS.get(service.state, YELLOW))}{_tail(told(service))}")
+
+
+def _tail(text: str) -> str:
+    return f": {clean(text)}" if text else ""
+
+
+def _pair(option: str, text: str) -> dict[str, str]:
+    """`NAME=VALUE` as a dictionary.
+
+    Raises:
+        ConfigError: there is no `=`.
+    """
+    name, sign, value = text.partition("=")
+    if not (sign and name):
+        raise ConfigError(f"{option} {text!r} is not of the form NAME=VALUE", hint="`watchkeeper service add --help`")
+    return {name: value}

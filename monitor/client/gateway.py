@@ -1,0 +1,42 @@
+"""The part of the client for the gateway: `client.gateway`."""
+
+from typing import TYPE_CHECKING, Any
+
+from monitor.api_models import gateway as models
+from monitor.client.parsing import Model, parsed, path_part
+
+if TYPE_CHECKING:
+    from monitor.client.client import Client
+
+
+class GatewayClient:
+    """State, keys and calls.
+
+    Args:
+        client: sends the requests.
+    """
+
+    def __init__(self, client: "Client") -> None:
+        self._client = client
+
+    def status(self) -> models.GatewayStatus:
+        """How it is, who may ask, which engines answer, what is under way."""
+        return self._read(models.GatewayStatus, "GET", "")
+
+    def calls(self, limit: int = 50, *, since_s: int = 86_400, run: str | None = None) -> models.GatewayCalls:
+        """The newest calls (of one run, if given), and who used what in the last `since_s` seconds."""
+        params: dict[str, Any] = {"limit": limit, "since_s": since_s} | ({"run": run} if run is not None else {})
+        return self._read(models.GatewayCalls, "GET", "/calls", params=params)
+
+    def add_key(self, name: str) -> models.MadeKey:
+        """Make a key."""
+        return self._read(models.MadeKey, "POST", "/keys", body={"name": name})
+
+    def remove_key(self, name: str) -> None:
+        """Remove a key."""
+        self._read(models.RemovedKey, "DELETE", f"/keys/{path_part(name)}")
+
+    def _read(
+        self, model: type[Model], method: str, path: str, *, params: dict[str, Any] | None = None, body: object = None
+    ) -> Model:
+        return parsed(model, self._client.request(method, f"/v1/ai/gateway{path}", params=params, body=body))

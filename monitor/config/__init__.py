@@ -1,0 +1,1 @@
+"""Settings and API keys: TOML file, environment and options come in, one validated `Settings` goes out."""

@@ -1,0 +1,1 @@
+"""What everything in `monitor` builds on: errors, paths and addresses. It knows no other folder of `monitor`."""

@@ -1,0 +1,91 @@
+"""Limits of a control group and how often they were hit, from the files of cgroup v2 (or, for memory, v1)."""
+
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+_UNLIMITED_V1: Final = 1 << 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupLimits:
+    """Sizes in bytes, CPU in cores. None: no limit, or nothing is known.
+
+    Args:
+        memory: what the group uses, page cache included.
+        memory_limit: the smallest limit of the group and of those above it.
+        memory_limit_hits: how often memory had to be freed because the group's own limit was reached.
+        oom_kills: processes of the group that the kernel killed because memory ran out.
+        cpu_limit: cores that it may use on average; the smallest of the group and of those above it.
+        cpu_throttled: periods in which it had to wait for its CPU limit.
+        cpu_periods: all periods in which it ran under one.
+    """
+
+    memory: int | None = None
+    memory_limit: int | None = None
+    memory_limit_hits: int | None = None
+    oom_kills: int | None = None
+    cpu_limit: float | None = None
+    cpu_throttled: int | None = None
+    cpu_periods: int | None = None
+
+
+NOTHING: Final = GroupLimits()
+
+
+def limits_of(cgroup: str, root: str = "/sys/fs/cgroup") -> GroupLimits:
+    """The limits of the group of this path, as `/proc/<pid>/cgroup` has it. What cannot be read is None."""
+    path = PurePosixPath(cgroup)
+    if ".." in path.parts or not path.is_absolute():
+        return NOTHING
+    own = f"{root}{'' if str(path) == '/' else path}"
+    if _read(f"{own}/cgroup.controllers") is None:
+        return _old(f"{root}/memory{path}")
+    above = [f"{root}{'' if str(one) == '/' else one}" for one in (path, *path.parents)]
+    events, cpu = _keyed(f"{own}/memory.events"), _keyed(f"{own}/cpu.stat")
+    return GroupLimits(
+        memory=_number(f"{own}/memory.current"),
+        memory_limit=min((n for one in above if (n := _number(f"{one}/memory.max")) is not None), default=None),
+        memory_limit_hits=events.get(b"max"),
+        oom_kills=events.get(b"oom_kill"),
+        cpu_limit=min((c for one in above if (c := _cores(f"{one}/cpu.max")) is not None), default=None),
+        cpu_throttled=cpu.get(b"nr_throttled"),
+        cpu_periods=cpu.get(b"nr_periods"),
+    )
+
+
+def _old(folder: str) -> GroupLimits:
+    """Of cgroup v1, which has a tree for each resource."""
+    limit = _number(f"{folder}/memory.limit_in_bytes")
+    return GroupLimits(
+        memory=_number(f"{folder}/memory.usage_in_bytes"),
+        memory_limit=limit if limit is not None and limit < _UNLIMITED_V1 else None,
+        memory_limit_hits=_number(f"{folder}/memory.failcnt"),
+        oom_kills=_keyed(f"{folder}/memory.oom_control").get(b"oom_kill"),
+    )
+
+
+def _cores(path: str) -> float | None:
+    """The quota of `cpu.max` in cores."""
+    words = (_read(path) or b"").split()
+    if len(words) != 2 or not all(word.isdigit() for word in words) or int(words[1]) == 0:
+        return None
+    return int(words[0]) / int(words[1])
+
+
+def _number(path: str) -> int | None:
+    text = (_read(path) or b"").strip()
+    return int(text) if text.isdigit() else None
+
+
+def _keyed(path: str) -> dict[bytes, int]:
+    pairs = [line.split() for line in (_read(path) or b"").splitlines()]
+    return {pair[0]: int(pair[1]) for pair in pairs if len(pair) == 2 and pair[1].isdigit()}
+
+
+def _read(path: str) -> bytes | None:
+    """A small file; None where it is not there, or nobody may read it."""
+    try:
+        return Path(path).read_bytes()
+    except OSError:
+        return None

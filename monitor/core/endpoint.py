@@ -1,0 +1,99 @@
+"""Addresses: how to reach the agent of a data directory (`agent.json`, which the agent writes), and what counts as loopback."""
+
+import ipaddress
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from monitor.core.errors import AgentUnreachable
+from monitor.core.paths import DataFiles, socket_path
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """An agent's address: a Unix socket or, on platforms without them, a loopback port and a token."""
+
+    pid: int | None
+    socket: str | None
+    url: str | None = None
+    token: str | None = None
+    launcher: int | None = None
+    """The process that starts the agent again when it ends; None without one."""
+
+    @property
+    def name(self) -> str:
+        """The address as a person reads it."""
+        return self.socket or self.url or "nowhere"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers that every request needs."""
+        return {"Authorization": f"Bearer {self.token}"} if self.token else {}
+
+
+def read_endpoint(data_dir: Path, environ: Mapping[str, str] | None = None) -> Endpoint:
+    """The address of the agent of `data_dir`; without `agent.json`, the default one.
+
+    Raises:
+        AgentUnreachable: the file cannot be read.
+    """
+    try:
+        found = json.loads(DataFiles(data_dir).endpoint.read_text("utf-8"))
+        launcher = _launcher(data_dir)
+        return Endpoint(found.get("pid"), found.get("socket"), found.get("url"), found.get("token"), launcher)
+    except FileNotFoundError:
+        return Endpoint(None, str(socket_path(data_dir, os.environ if environ is None else environ)))
+    except (OSError, ValueError, AttributeError) as error:
+        raise AgentUnreachable(
+            f"{DataFiles(data_dir).endpoint} cannot be read: {error}",
+            hint="check that the data directory belongs to you",
+        ) from error
+
+
+def _launcher(data_dir: Path) -> int | None:
+    """The launcher that restarts the agent of this data directory; None without one."""
+    try:
+        board = json.loads(DataFiles(data_dir).dashboard.read_text("utf-8"))
+        found = board.get("launcher") if board.get("restarts_agent") else None
+    except (OSError, ValueError, AttributeError):  # no dashboard, or one that is just being started
+        return None
+    return found if isinstance(found, int) else None
+
+
+def alive(pid: int) -> bool:
+    """Whether a process with this pid exists and is not a zombie."""
+    try:
+        os.kill(pid, 0)
+        state = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()[0]
+    except ProcessLookupError:
+        return False
+    except (PermissionError, FileNotFoundError, IndexError):
+        return Path(f"/proc/{pid}").exists() or not Path("/proc/self").exists()
+    return state != "Z"
+
+
+def write_private(path: Path, value: Mapping[str, object]) -> None:
+    """Replace a small JSON file in one step, with mode 0600 from the start."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.unlink(missing_ok=True)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as out:
+        json.dump(value, out)
+    temporary.replace(path)
+
+
+def write_endpoint(data_dir: Path, endpoint: Endpoint) -> None:
+    """Write the agent's address."""
+    write_private(DataFiles(data_dir).endpoint, asdict(endpoint))
+
+
+def is_loopback(host: str) -> bool:
+    """True for 127.0.0.0/8, ::1 and localhost. Any other name counts as reachable from other machines."""
+    if host.lower().rstrip(".") == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,15 @@
+"""The one line that says what an error is."""
+
+import re
+from typing import Final
+
+_RAISED: Final = re.compile(r"(?:Caused by: )?[A-Za-z_][\w.$]*(?:: .*)?")
+"""The line of a traceback that names the exception: `ValueError: …`, `Caused by: java.io.IOException: …`."""
+
+
+def cause_of(message: str) -> str:
+    """The exception of a record with a traceback, else its first line."""
+    first, *others = message.split("\n")
+    traced = any(line.startswith((" ", "\t")) for line in others)
+    raised = [line.rstrip() for line in others if _RAISED.fullmatch(line.rstrip())] if traced else []
+    return raised[-1] if raised else first

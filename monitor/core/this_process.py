@@ -1,0 +1,62 @@
+"""What a process does to itself: end together with its parent, and leave out a module that it can do without."""
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+
+
+def end_with_parent(parent: int, end: Callable[[], None], *, interval_s: float = 0.2) -> threading.Thread:
+    """Call `end` once, from another thread, when the process `parent` is no longer our parent.
+
+    With pidfds the thread sleeps until then. On systems without them it checks a few times a second.
+    """
+    thread = threading.Thread(target=_watch, args=(parent, end, interval_s), name="parent", daemon=True)
+    thread.start()
+    return thread
+
+
+def _watch(parent: int, end: Callable[[], None], interval_s: float) -> None:
+    if hasattr(os, "pidfd_open"):
+        import select
+
+        try:
+            descriptor = os.pidfd_open(parent)
+        except OSError:  # the parent has ended already, or this kernel is too old
+            descriptor = -1
+        if descriptor >= 0:
+            if os.getppid() == parent:
+                select.select([descriptor], [], [])
+            os.close(descriptor)
+            end()
+            return
+    while os.getppid() == parent:
+        time.sleep(interval_s)
+    end()
+
+
+class _Without(MetaPathFinder):
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def find_spec(
+        self, fullname: str, _path: Sequence[str] | None, _target: ModuleType | None = None, /
+    ) -> ModuleSpec | None:
+        """Refuse the one module."""
+        if fullname == self._name:
+            raise ModuleNotFoundError(f"{fullname} is left out of this process", name=fullname)
+        return None
+
+
+def without(module: str) -> None:
+    """Make `import module` fail in this process.
+
+    pyarrow, for example, imports pandas when it converts its first list, if pandas is installed. That takes a second and 60 MB,
+    and pyarrow works as well without it.
+    """
+    if module not in sys.modules:
+        sys.meta_path.insert(0, _Without(module))

@@ -1,0 +1,74 @@
+"""One line of a spool file: an event of a worker, as JSON. `docs/jobs.md` is the reference for programs in other languages."""
+
+from typing import Final
+
+import msgspec
+
+LATEST_US: Final = 253_402_300_799_000_000
+"""The end of the year 9999, as a time."""
+SECONDS_BELOW: Final = 100_000_000_000
+"""A smaller time is in seconds: in µs it would be of the first 28 hours of 1970."""
+MOST_NUMBER: Final = (1 << 62) - 1
+MOST_PID: Final = (1 << 31) - 1
+MOST_AT_ONCE: Final = 10**12
+"""Jobs that one `missed` may report."""
+NAME_CHARS: Final = 200
+ID_CHARS: Final = 200
+TEXT_CHARS: Final = 2_000
+
+
+class Line(msgspec.Struct, frozen=True):
+    """An event. `e` says which: start, begin, done, failed, log, missed, stop; other fields depend on it, and unknown ones are ignored.
+
+    `n` is the number of the event in its run: whatever comes again with the same number is the same event. `of` is the number of the
+    `begin` that a done, failed or log belongs to; `s` how long the job took, in seconds; `t` when, in µs (or seconds) since the epoch.
+    """
+
+    e: str
+    n: int | None = None
+    t: int | float | None = None
+    job: str | int | float | None = None
+    of: int | None = None
+    s: int | float | None = None
+    error: str | None = None
+    level: str | None = None
+    logger: str | None = None
+    text: str | None = None
+    worker: str | None = None
+    run: str | None = None
+    pid: int | None = None
+    tick: int | None = None
+    boot: str | None = None
+    locked: bool = False
+    done: int = 0
+    failed: int = 0
+
+
+_decoder: Final = msgspec.json.Decoder(Line)
+EVENTS: Final = frozenset({"start", "begin", "done", "failed", "log", "missed", "stop"})
+
+
+def parse(data: bytes) -> Line | None:
+    """The event of a line; None if it is none: no JSON, an unknown event, or a number out of range."""
+    try:
+        line = _decoder.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    bounds = ((line.n, MOST_NUMBER), (line.of, MOST_NUMBER), (line.tick, MOST_NUMBER), (line.pid, MOST_PID))
+    counts = ((line.done, MOST_AT_ONCE), (line.failed, MOST_AT_ONCE))
+    if line.e not in EVENTS or any(number is not None and not 0 <= number <= most for number, most in bounds + counts):
+        return None
+    return None if line.run is not None and not 0 < len(line.run) <= NAME_CHARS else line
+
+
+def time_of(line: Line, otherwise: int) -> int:
+    """When, in µs since the epoch; `otherwise` where the line does not say, or says what is no time."""
+    value = line.t
+    if value is None or not 0 < value <= LATEST_US:
+        return otherwise
+    return round(value * 1e6) if value < SECONDS_BELOW else int(value)
+
+
+def job_id(line: Line) -> str:
+    """What the worker calls the job; empty if it has no name for it."""
+    return "" if line.job is None else str(line.job)[:ID_CHARS]

@@ -1,0 +1,123 @@
+"""Why a process ended: the most likely cause that the evidence allows, in words. What is not known is said to be unknown."""
+
+import signal
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from monitor.core.exit_words import ended_with, signal_name, size_words
+
+Cause = Literal[
+    "running", "completed", "exit_code", "exception", "terminated", "killed", "segfault", "aborted", "memory_machine", "memory_group",
+    "memory", "cpu_limit", "parent_gone", "stopped", "signal", "unknown",
+]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What is known of an end.
+
+    Attributes:
+        ended: whether it ended.
+        exit_code: None if a signal ended it, or nobody told.
+        exit_signal: the number of that signal.
+        seen: whether the end itself was seen.
+        out_of_memory: whether the kernel ended it to free memory.
+        memory_group: the control group whose limit was reached; empty for the machine, None if that is not known.
+        memory_limit: of that group, bytes.
+        exception: the uncaught exception that it logged at its end, in one line.
+        stopped_by: who stopped it from Watchkeeper just before.
+        parent: the name of its parent, if that ended at the same moment or just before, and not by the same signal.
+    """
+
+    ended: bool = True
+    exit_code: int | None = None
+    exit_signal: int | None = None
+    seen: bool = True
+    out_of_memory: bool = False
+    memory_group: str | None = None
+    memory_limit: int | None = None
+    exception: str | None = None
+    stopped_by: str | None = None
+    parent: str | None = None
+
+
+_MEANINGS: Final[dict[str, tuple[Cause, str]]] = {
+    "SIGTERM": ("terminated", "It was asked to stop"),
+    "SIGKILL": ("killed", "It was killed at once, without a chance to react"),
+    "SIGSEGV": ("segfault", "It crashed: it used memory that it does not have"),
+    "SIGBUS": ("segfault", "It crashed: memory that it used could not be read, such as a file that was shortened"),
+    "SIGABRT": ("aborted", "It gave itself up: an assertion failed, or an error in native code was not handled"),
+    "SIGXCPU": ("cpu_limit", "It used up the CPU time that its limit allows"),
+    "SIGXFSZ": ("signal", "It wrote a file that is larger than its limit allows"),
+    "SIGINT": ("terminated", "It was interrupted, as by Ctrl-C"),
+    "SIGHUP": ("terminated", "Its terminal or connection was closed"),
+    "SIGPIPE": ("signal", "It wrote to a pipe or connection that nobody reads any more"),
+    "SIGFPE": ("signal", "It crashed: a calculation was impossible, such as a division by zero"),
+    "SIGILL": ("signal", "It crashed: its code has an instruction that this processor does not know"),
+    "SIGSYS": ("signal", "It asked the kernel for something that it may not"),
+}
+_PASSED_ON: Final = frozenset({"SIGTERM", "SIGKILL", "SIGHUP", "SIGINT"})
+"""Signals that a process gets because its parent ended."""
+_SHELLS: Final = 128
+
+
+def cause_of(known: Evidence) -> tuple[Cause, str]:
+    """The cause, and one sentence that says it."""
+    if not known.ended:
+        return "running", "It still runs."
+    if known.out_of_memory:
+        return _memory(known)
+    if known.stopped_by is not None:
+        return _stopped(known)
+    if known.exit_signal is not None:
+        return _signalled(known, signal_name(known.exit_signal))
+    return _coded(known, known.exit_code)
+
+
+def _stopped(known: Evidence) -> tuple[Cause, str]:
+    said = ended_with(known.exit_code, known.exit_signal) or "how it ended is not known"
+    return "stopped", f"It was stopped from Watchkeeper by {known.stopped_by} ({said})."
+
+
+def _coded(known: Evidence, code: int | None) -> tuple[Cause, str]:
+    if code is None:
+        return "unknown", "It ended; how is not known." if known.seen else "It ended while Watchkeeper did not look."
+    if code == 0:
+        return "completed", "It completed, with exit code 0."
+    if known.exception is not None:
+        return "exception", f"It failed with {known.exception} (exit code {code})."
+    return "exit_code", f"It ended itself with exit code {code}{_meaning(code)}."
+
+
+def _memory(known: Evidence) -> tuple[Cause, str]:
+    if known.memory_group is None:
+        return "memory", "The kernel killed it because memory ran out."
+    if not known.memory_group:
+        return "memory_machine", "The kernel killed it because the machine ran out of memory."
+    limit = "" if known.memory_limit is None else f" of {size_words(known.memory_limit)}"
+    return (
+        "memory_group",
+        f"The kernel killed it because its control group {known.memory_group} reached its memory limit{limit}.",
+    )
+
+
+def _signalled(known: Evidence, name: str) -> tuple[Cause, str]:
+    cause, words = _MEANINGS.get(name, ("signal", "A signal ended it"))
+    said = f"({name}, signal {known.exit_signal})"
+    if known.parent is not None and name in _PASSED_ON:
+        return "parent_gone", f"Its parent {known.parent} ended at that moment, and it was ended too {said}."
+    if cause == "aborted" and known.exception is not None:
+        return cause, f"{words}: {known.exception} {said}."
+    return cause, f"{words} {said}."
+
+
+def _meaning(code: int) -> str:
+    """What a code stands for by the custom of shells; empty for all others."""
+    if code == 126:
+        return ": a command could not be executed"
+    if code == 127:
+        return ": a command was not found"
+    number = code - _SHELLS
+    if 0 < number < 65 and number in {one.value for one in signal.Signals}:
+        return f": a command that it ran, or it itself, was ended by {signal_name(number)}"
+    return ""

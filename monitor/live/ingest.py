@@ -1,0 +1,156 @@
+"""Passes the sampler's messages on: to the snapshot, the store and the live subscribers."""
+
+import dataclasses
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+from monitor.live.hub import Hub
+from monitor.live.process_events import ProcessEvents
+from monitor.live.recovery import Recovery, watch_event
+from monitor.live.sample_counter import Hole, SampleCounter
+from monitor.live.self_cost import OwnCost, ReportedCost
+from monitor.live.snapshot import Moment, Snapshot
+from monitor.metrics.messages import Hello, HostInfo, Message, Tick
+from monitor.store import rows
+from monitor.store.interface import Change, Store
+from monitor.store.lives import Births
+from monitor.store.writer import StoreWriter
+
+log = logging.getLogger("watchkeeper.agent")
+
+
+class Ingest:
+    """Handles the sampler's messages, on the event loop.
+
+    Args:
+        snapshot: the present state, updated with each message.
+        sample_counter: counts expected and received samples.
+        costs: CPU and memory of the agent and of the sampler.
+        hub: the live subscribers.
+        writer: the queue of the store.
+        events: finds events of processes in each sample.
+        on_loop: runs a function on the event loop, from another thread.
+        greeted: called at each start of a sampler.
+        now: microseconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        *,
+        snapshot: Snapshot,
+        sample_counter: SampleCounter,
+        costs: tuple[OwnCost, ReportedCost],
+        hub: Hub,
+        writer: StoreWriter,
+        events: ProcessEvents,
+        on_loop: Callable[..., object],
+        greeted: Callable[[Hello], None],
+        now: Callable[[], int],
+    ) -> None:
+        self._snapshot, self._sample_counter, self._hub, self._writer = snapshot, sample_counter, hub, writer
+        self._own, self._sampler = costs
+        self._events = events
+        self._on_loop, self._greeted, self._now = on_loop, greeted, now
+        self._births = Births()
+        self._dropped_told = 0
+        self._unheard = True
+        """Whether no sample has arrived since the sampler started."""
+
+    def accept(self, message: Message) -> None:
+        """Handle one message."""
+        if isinstance(message, Tick):
+            if (info := self._snapshot.host) is not None:
+                self._accept_tick(info, message)
+            return
+        self._snapshot.greet(message)
+        self._unheard = True
+        self._sample_counter.restarted()
+        self._sampler.forget()
+        host_info, now = message.host, self._now()
+        self._writer.samples(lambda: rows.hello_changes(host_info, now), count=0)
+        self._greeted(message)
+
+    def _accept_tick(self, info: HostInfo, tick: Tick) -> None:
+        hole = self._sample_counter.take(tick)
+        self._events.take(tick)
+        self._snapshot.accept(tick)
+        self._sampler.report(tick.quality.cpu_s, tick.quality.rss, tick.mono_ns / 1e9)
+        self._own.measure()
+        if tick.clock_step_s:
+            log.warning("the wall clock was set by %+.3f s", tick.clock_step_s)
+        if losses := self._losses(info.host, tick, hole):
+            self._writer.note(losses)
+        cpu, rss = self._watch_cost()
+        self._writer.samples(
+            lambda: rows.tick_changes(
+                info.host, info.boot_id, tick, watch_cpu_pct=cpu, watch_rss=rss, births=self._births
+            )
+        )
+        if self._unheard:
+            self._unheard = False
+            self._look_back(info.host, tick, first=self._sample_counter.received == 1)
+        self._hub.publish_tick(self._frame(tick))
+
+    def _losses(self, host: str, tick: Tick, hole: Hole | None) -> list[Change]:
+        """Losses since the last tick, as events: samples that did not arrive, and samples that could not be stored."""
+        events: list[Change] = []
+        if hole is not None:
+            text = f"{hole.missed} samples were missed in {(hole.end - hole.start) / 1e6:.1f} s"
+            log.warning("%s", text)
+            details = {"from": hole.start, "to": hole.end, "missed": hole.missed}
+            events.append(watch_event(host, tick.ts, "GAP", text, **details))
+        if self._writer.dropped > self._dropped_told and self._writer.state == "ok":
+            lost = self._writer.dropped - self._dropped_told
+            self._dropped_told = self._writer.dropped
+            events.append(watch_event(host, tick.ts, "LOST", f"{lost} samples could not be stored", samples=lost))
+        return events
+
+    def _look_back(self, host: str, tick: Tick, *, first: bool) -> None:
+        """Complete what an earlier sampler or, if `first`, an earlier agent left open."""
+        recovery = Recovery(host, first=tick.ts, first_mono_ns=tick.mono_ns, living=self._snapshot.runs)
+
+        def remember(moments: list[Moment]) -> None:
+            self._snapshot.recall(moments)
+            self._hub.retell()
+
+        def recall(moments: list[Moment]) -> None:
+            self._on_loop(remember, moments)
+
+        def look(store: Store) -> None:
+            if first:
+                recovery.recall(store, recall)
+            ended = recovery.close(store, gap=first)
+            if ended:
+                log.info("%d runs ended while the agent was not running", ended)
+
+        self._writer.maintenance(look)
+
+    def _frame(self, tick: Tick) -> dict[str, Any]:
+        """The tick for subscribers."""
+        expected = self._sample_counter.expected(time.monotonic_ns())
+        received = self._sample_counter.received
+        cpu, rss = self._watch_cost()
+        return {
+            "t": "tick",
+            "seq": tick.seq,
+            "ts": tick.ts,
+            "host": dataclasses.replace(tick.host, disks=None, nics=None, space=None),
+            "gpus": tick.gpu.gpus,
+            "gpu_state": tick.gpu.state,
+            "gpu_message": tick.gpu.message,
+            "gpu_fresh": tick.gpu.fresh,
+            "samples": {
+                "expected": expected,
+                "received": received,
+                "missed": max(0, expected - received),
+                "lag_ms": tick.quality.lag_ms,
+            },
+            "watch": {"cpu_pct": cpu, "rss": rss},
+        }
+
+    def _watch_cost(self) -> tuple[float | None, int]:
+        """CPU percent of one core and memory of agent and sampler together."""
+        cpu = [c for c in (self._own.cpu_pct, self._sampler.cpu_pct) if c is not None]
+        return round(sum(cpu), 2) if cpu else None, (self._own.rss or 0) + (self._sampler.rss or 0)

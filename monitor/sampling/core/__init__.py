@@ -1,0 +1,1 @@
+"""What all readers share: their interface, columns, rates, and threads for slow readings."""

@@ -1,0 +1,67 @@
+"""The interface between the sampling loop and the readers of the machine."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from monitor.metrics.catalogue import HostReading, RunColumns
+from monitor.metrics.messages import HostInfo, RunInfo
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a run ended. `mono_ns` and `status` (as `wait` gives it) are None where nobody could tell.
+
+    `out_of_memory`: whether the kernel killed it to free memory; then `memory_group` is the control group whose limit `memory_limit` (bytes) was reached, empty
+    for the machine, None if that is not known.
+    """
+
+    run: int
+    mono_ns: int | None
+    status: int | None
+    source: str
+    out_of_memory: bool = False
+    memory_group: str | None = None
+    memory_limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """All processes at one moment.
+
+    `born` holds runs seen for the first time and runs whose description changed; `gone` runs that are no longer
+    there; `by_pid` maps each living pid to its run. `brief` are runs that began and ended since the last sweep; `ends`
+    tells how they and those that are gone ended, as far as somebody told.
+    """
+
+    columns: RunColumns
+    count: int
+    born: list[RunInfo]
+    gone: list[int]
+    by_pid: Mapping[int, int]
+    brief: list[RunInfo] = field(default_factory=list)
+    ends: list[Ending] = field(default_factory=list)
+
+
+class Reader(Protocol):
+    """Reads one machine. Called from one thread; blocks only on the kernel's own tables."""
+
+    name: str
+    exits: str
+    """Who tells how processes end: `connector`, `pidfd` or `poll`."""
+    info: HostInfo
+    errors: Counter[str]
+    """Failed readings by reason, since the reader was created."""
+
+    def read_host(self, mono_ns: int) -> HostReading:
+        """The machine as a whole; rates are since the last call, None on the first. `procs_total` is left to the caller."""
+        ...
+
+    def sweep(self, mono_ns: int) -> Sweep:
+        """All processes; rates are since the last call, NaN for a process seen for the first time and older than that."""
+        ...
+
+    def close(self) -> None:
+        """Close what is open; idempotent."""
+        ...

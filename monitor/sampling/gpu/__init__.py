@@ -1,0 +1,1 @@
+"""Readings of NVIDIA GPUs through NVML, in a thread that may hang without affecting the rest."""

@@ -1,0 +1,145 @@
+"""Matches exits to runs: to those that a sweep knows, and to those that lived between two sweeps."""
+
+import os
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Final, Protocol
+
+from monitor.lifecycle.exits import Exit, ExitSource, Program
+from monitor.metrics.messages import RunInfo
+from monitor.sampling.core.reader import Ending
+from monitor.sampling.linux.describe import Describer
+from monitor.sampling.linux.oom import KernelLog, OomKills
+from monitor.sampling.linux.parse import Stat, parse_stat
+
+MOST_BRIEF: Final = 1_000
+"""How many short lives one sweep tells of; those beyond are counted."""
+UNSEEN: Final = "(not seen)"
+"""The name of a program that ended before its name could be read."""
+
+
+class Life(Protocol):
+    """A run as the sweep keeps it: its description, its last stat line, and its exit once that is known."""
+
+    info: RunInfo
+    stat: bytes
+    exit: Exit | None
+
+
+class Ends:
+    """Finds out how runs ended.
+
+    Args:
+        source: tells exits; None if nobody does.
+        describer: describes short lives.
+        errors: counts what was lost.
+        root: `/proc`, or a copy of it.
+    """
+
+    def __init__(
+        self, source: ExitSource | None, describer: Describer, errors: Counter[str], *, root: str = "/proc"
+    ) -> None:
+        self._source = source
+        self._log = KernelLog() if root == "/proc" else None
+        self._oom = OomKills(root, self._log)
+        self._describer = describer
+        self._errors = errors
+        self._sees_codes = os.geteuid() == 0
+        self._uid = os.geteuid()
+
+    def watch(self, pid: int) -> None:
+        """A process was found."""
+        if self._source is not None:
+            self._source.watch(pid)
+
+    def close(self) -> None:
+        """Stop watching."""
+        if self._source is not None:
+            self._source.close()
+        if self._log is not None:
+            self._log.close()
+
+    def settle(self, dead: Iterable[Life], living: Mapping[str, Life]) -> tuple[list[RunInfo], list[Ending]]:
+        """The lives between the last sweep and this one, and the endings of all that are gone.
+
+        Args:
+            dead: known runs that this sweep found gone.
+            living: known runs by pid.
+        """
+        gone = {life.info.pid: life for life in dead}
+        brief: list[RunInfo] = []
+        endings: list[Ending] = []
+        hz, asleep_ns = self._describer.host.clock_tick_hz, _asleep_ns()
+        for end in self._exits():
+            if (life := gone.get(end.pid)) is not None and life.exit is None:
+                life.exit = end
+            elif (at := living.get(str(end.pid))) is not None and at.info.start_tick <= _tick(
+                end.mono_ns, hz, asleep_ns
+            ):
+                at.exit = end  # a zombie, until its parent asks for it
+            elif (info := self._brief(end, _tick(_began(end), hz, asleep_ns))) is not None:
+                if len(brief) < MOST_BRIEF:
+                    brief.append(info)
+                    endings.append(Ending(info.run, end.mono_ns, end.status, self._name))
+                else:
+                    self._errors["brief:dropped"] += 1
+        pids = {info.run: info.pid for info in (*(life.info for life in gone.values()), *brief)}
+        return brief, self._oom.mark([*map(self._ending, gone.values()), *endings], pids)
+
+    @property
+    def _name(self) -> str:
+        return "poll" if self._source is None else self._source.name
+
+    def _exits(self) -> list[Exit]:
+        if self._source is None:
+            return []
+        lost, found = self._source.lost, self._source.drain()
+        if self._source.lost > lost:
+            self._errors["exits:lost"] += self._source.lost - lost
+        return found
+
+    def _ending(self, life: Life) -> Ending:
+        told = life.exit
+        if told is not None and told.status is not None:
+            return Ending(life.info.run, told.mono_ns, told.status, self._name)
+        status = self._of_zombie(life)
+        source = "zombie" if status is not None else "poll" if told is None else self._name
+        return Ending(life.info.run, None if told is None else told.mono_ns, status, source)
+
+    def _of_zombie(self, life: Life) -> int | None:
+        """The status in the last stat line of a zombie. To those who may not see it the kernel says 0."""
+        end = life.stat.rfind(b")")
+        field = life.stat[end + 2 :].split()
+        if end < 0 or field[0] not in (b"Z", b"X") or len(field) < 50:
+            return None
+        status = int(field[49])
+        return status if status or self._sees_codes or life.info.uid == self._uid else None
+
+    def _brief(self, end: Exit, start_tick: int) -> RunInfo | None:
+        """A life between two sweeps. One that began no program of its own and ended well is a part of its parent."""
+        program = end.program
+        if program is None or (end.status == 0 and program.began_ns == end.mono_ns):
+            return None
+        stat = _stat(program, end, start_tick)
+        return self._describer.describe(end.pid, stat, program.uid, program.cmdline, gone=True)
+
+
+def _began(end: Exit) -> int:
+    return end.mono_ns if end.program is None else end.program.began_ns
+
+
+def _stat(program: Program, end: Exit, start_tick: int) -> Stat:
+    """What was read when the program began; without it, what the exit tells."""
+    if program.stat:
+        return parse_stat(program.stat)
+    return Stat(UNSEEN.encode(), ord("X"), end.parent, 0, 0, 0, 0, 0, 1, start_tick, 0, 0)
+
+
+def _asleep_ns() -> int:
+    """How long the machine slept since its boot: the monotonic clock leaves it out, start ticks do not."""
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) - time.monotonic_ns()
+
+
+def _tick(mono_ns: int, hz: int, asleep_ns: int) -> int:
+    return (mono_ns + asleep_ns) * hz // 1_000_000_000

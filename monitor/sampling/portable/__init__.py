@@ -1,0 +1,1 @@
+"""The reader for systems without `/proc`, from psutil."""

@@ -1,0 +1,182 @@
+"""The folder of one service in the data directory: what its shim reads and writes, and what the agent remembers."""
+
+import contextlib
+import hashlib
+import json
+import os
+import signal
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from monitor.config.services import ServiceSettings
+from monitor.core.endpoint import write_private
+from monitor.services.shim import policy
+
+FOLDER: Final = "services"
+PROBE_TIMEOUT_S: Final = 5.0
+MIB: Final = 1024 * 1024
+END_S: Final = 10.0
+MARK: Final = "WATCHKEEPER_SERVICE_RUN"
+"""The variable that `shim` sets for all processes of a service."""
+
+
+def boot_id() -> str:
+    """The kernel's name for this boot; empty where there is none."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+    except OSError:
+        return ""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceFolder:
+    """The files of one service."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """The service's name."""
+        return self.path.name
+
+    @property
+    def output(self) -> Path:
+        """The file that its output goes to."""
+        return self.path / "output.log"
+
+    @property
+    def was_stopped(self) -> bool:
+        """Whether a person stopped it, so that it stays so when the agent starts again."""
+        return (self.path / "stopped").exists()
+
+    def keep_stopped(self, stopped: bool) -> None:  # noqa: FBT001 - the state itself
+        """Remember whether a person stopped it.
+
+        Raises:
+            OSError: the folder cannot be written.
+        """
+        if stopped:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            (self.path / "stopped").touch(mode=0o600)
+        else:
+            (self.path / "stopped").unlink(missing_ok=True)
+
+    def write_spec(self, service: ServiceSettings) -> None:
+        """Write what the shim is to run.
+
+        Raises:
+            OSError: the folder cannot be written.
+        """
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        ready = service.ready
+        spec: dict[str, Any] = {
+            "command": service.words,
+            "directory": str(Path(service.directory).expanduser()),
+            "environment": service.environment,
+            "stop_signal": service.signal_number,
+            "ready": list(ready.check) if ready else None,
+            "probe_timeout_s": min(PROBE_TIMEOUT_S, ready.timeout_s) if ready else PROBE_TIMEOUT_S,
+            "rules": {
+                "restart": service.restart,
+                "backoff_s": service.backoff_s,
+                "backoff_max_s": service.backoff_max_s,
+                "stable_s": service.stable_s,
+                "crash_limit": service.crash_limit,
+                "crash_window_s": service.crash_window_s,
+                "stop_grace_s": service.stop_grace_s,
+                "ready_timeout_s": ready.timeout_s if ready else None,
+            },
+            "output": str(self.output),
+            "output_bytes": int(service.output_mb * MIB),
+            "output_kept": service.output_kept,
+            "hash": hash_of(service),
+            "mark": self._mark() or uuid.uuid4().hex,
+            "boot": boot_id(),
+        }
+        write_private(self.path / "spec.json", spec)
+
+    def _mark(self) -> str:
+        """The mark of its processes, the same for each start."""
+        return str((_read(self.path / "spec.json") or {}).get("mark", ""))
+
+    def state(self) -> dict[str, Any] | None:
+        """Where it stood when its shim last said so; None if it was never started, or in an earlier boot."""
+        found = _read(self.path / "state.json")
+        return found if found is not None and found.get("boot") == boot_id() else None
+
+    def events(self, after: int = 0) -> Iterator[dict[str, Any]]:
+        """What happened to it, the oldest first, beyond the number `after`."""
+        try:
+            lines = (self.path / "events.jsonl").read_bytes().splitlines()
+        except OSError:
+            return
+        for line in lines:
+            with contextlib.suppress(ValueError, KeyError, TypeError):  # a line that a crash cut
+                event = json.loads(line)
+                if event["seq"] > after:
+                    yield event
+
+    def end_leftovers(self) -> int:
+        """Kill processes of this service whose shim was lost; returns how many there were. For a thread: it reads `/proc` of all processes."""
+        mark = self._mark()
+        if not mark:
+            return 0
+        wanted, killed = f"{MARK}={mark}".encode(), set[int]()
+        deadline = time.monotonic() + END_S
+        while (pids := [pid for pid in _all_pids() if wanted in _environment(pid)]) and time.monotonic() < deadline:
+            killed.update(pid for pid in pids if _kill_marked(pid, wanted))
+            time.sleep(0.005)
+        return len(killed)
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError):  # it was never started, or its folder cannot be read: both mean that nothing is known
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _kill_marked(pid: int, wanted: bytes) -> bool:
+    """Kill a process that has the mark; looked at again once a descriptor holds it, as its pid may be another's by now."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except OSError:
+        return False
+    try:
+        if wanted not in _environment(pid):
+            return False
+        signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True
+
+
+def _all_pids() -> list[int]:
+    return [
+        int(entry.name) for entry in os.scandir("/proc") if entry.name.isdecimal() and int(entry.name) != os.getpid()
+    ]
+
+
+def _environment(pid: int) -> list[bytes]:
+    """Its variables; none for a zombie, and for another user's."""
+    try:
+        return Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    except OSError:
+        return []
+
+
+def hash_of(service: ServiceSettings) -> str:
+    """A short text that changes with the settings of a service."""
+    return hashlib.blake2b(service.model_dump_json().encode(), digest_size=8).hexdigest()
+
+
+def active(state: Mapping[str, Any] | None) -> bool:
+    """Whether a shim should be there, by what it said last."""
+    return state is not None and state.get("state") in policy.ACTIVE

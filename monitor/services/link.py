@@ -1,0 +1,88 @@
+"""The connection to a shim, and starting shims."""
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import AsyncIterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, Self
+
+from monitor.core.errors import MonitorError
+
+RUN: Final = Path(__file__).parent / "shim" / "run.py"
+START_S: Final = 30.0
+
+
+class Link:
+    """An open connection to the shim of one service.
+
+    Usage:
+        link = await Link.open(folder)
+        async for state in link.states(): ...
+    """
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader, self._writer = reader, writer
+
+    @classmethod
+    async def open(cls, folder: Path) -> Self | None:
+        """Connect to the shim of a folder; None if there is none."""
+        try:
+            directory = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        except OSError:
+            return None
+        try:  # through a descriptor, as the path of a socket has room for 107 bytes only
+            streams = await asyncio.open_unix_connection(f"/proc/self/fd/{directory}/control")
+        except (FileNotFoundError, ConnectionRefusedError):
+            return None
+        finally:
+            os.close(directory)
+        return cls(*streams)
+
+    async def states(self) -> AsyncIterator[dict[str, Any]]:
+        """Its state, at once and at each change, until it ends."""
+        try:
+            while line := await self._reader.readline():
+                yield json.loads(line)
+        except (ConnectionError, ValueError):  # it was killed while it wrote
+            return
+
+    async def send(self, do: str, by: str) -> None:
+        """Send a command, `stop` or `restart`. One that has ended meanwhile hears nothing, and needs not."""
+        self._writer.write(json.dumps({"do": do, "by": by}).encode() + b"\n")
+        try:
+            async with asyncio.timeout(2):
+                await self._writer.drain()
+        except (ConnectionError, TimeoutError):
+            return
+
+    def close(self) -> None:
+        """Hang up."""
+        self._writer.close()
+
+
+async def start_shims(folders: Sequence[Path], environ: Mapping[str, str]) -> dict[str, str]:
+    """Start a shim for each folder; answers why one did not start, by name, `busy` where another one runs.
+
+    Raises:
+        MonitorError: none could be started.
+    """
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-I", "-S", str(RUN), *map(str, folders),
+        cwd="/", env=dict(environ), start_new_session=True,
+        stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        async with asyncio.timeout(START_S):
+            said, complained = await process.communicate()
+        found = json.loads(said)
+    except TimeoutError as error:
+        process.kill()
+        raise MonitorError(
+            "services could not be started in time", hint="try again when the machine is less busy"
+        ) from error
+    except ValueError as error:
+        words = complained.decode("utf-8", "replace").strip().splitlines()
+        raise MonitorError(f"services could not be started: {words[-1] if words else 'no reason was given'}") from error
+    return {Path(folder).name: str(trouble) for folder, trouble in found.items()}

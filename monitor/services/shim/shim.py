@@ -1,0 +1,292 @@
+"""The shim of one service: starts it, keeps it running by `policy`, writes its output, and answers on a socket.
+
+Its folder has `spec.json` (what to run; written by the agent), `state.json` (where the service stands), `events.jsonl` (every change), `control` (the
+socket) and `lock`, which the one shim of the service holds. Commands are lines of JSON: `{"do": "stop", "by": "…"}`, and `{"do": "restart", "by": "…"}`,
+which reads `spec.json` again. The shim ends when the service is over.
+"""
+
+import json
+import os
+import random
+import select
+import signal
+import time
+
+from monitor.services.shim import policy, spawn, tree
+from monitor.services.shim.control import Control, Events
+from monitor.services.shim.output import BLOCK, Lines, Output
+
+MARK = "WATCHKEEPER_SERVICE_RUN"
+"""Environment variable of all processes of a service, by which they are found if the shim is lost."""
+PROBE_S = (0.05, 1.0)
+"""First and longest pause between two probes."""
+PROBE_SLACK_S = 0.5
+
+
+class Busy(Exception):
+    """Another shim runs this service."""
+
+
+class Shim:
+    """One service.
+
+    Args:
+        folder: the service's folder.
+
+    Raises:
+        Busy: another shim has it.
+        OSError, ValueError: the folder cannot be used, or `spec.json` is not what the agent writes.
+    """
+
+    def __init__(self, folder: str) -> None:
+        import fcntl  # not on Windows, where nothing starts a shim
+
+        os.chdir(folder)
+        self._lock = os.open("lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise Busy from error
+        self._read_spec()
+        self._output = Output(self.spec["output"], self.spec["output_bytes"], self.spec["output_kept"])
+        spawn.prctl(spawn.PR_SET_CHILD_SUBREAPER, 1)
+        spawn.name_process(f"shim {os.path.basename(folder)}")
+        self._woken = _wake_on_signals()
+        self._poll = select.poll()
+        self._poll.register(self._woken, select.POLLIN)
+        self._control, self._events = Control(self._poll), Events()
+        self._pipes: set[int] = set()
+        self._main: int | None = None
+        self._main_tick: int | None = None
+        self._started_us = self._since_us = _now_us()
+        self._probe: tuple[int, float] | None = None
+        self._probe_at: float | None = None
+        self._probe_pause = PROBE_S[0]
+        self._lines: Lines | None = None
+        self._told: tuple[object, ...] = ()
+        self.life, self._actions = policy.begin()
+        self._tell()
+
+    def _read_spec(self) -> None:
+        with open("spec.json", encoding="utf-8") as file:
+            self.spec = json.load(file)
+        self.rules = policy.Rules(**self.spec["rules"])
+        self._environment = {
+            "PYTHONUNBUFFERED": "1",
+            **os.environ,
+            **self.spec["environment"],
+            MARK: self.spec["mark"],
+        }
+
+    # --- the loop
+
+    def run(self) -> None:
+        """Keep the service until it is over."""
+        self._act(self._actions)
+        while self.life.state not in policy.OVER:
+            for descriptor, _ in self._poll.poll(self._timeout_ms()):
+                if descriptor == self._woken:
+                    self._signalled()
+                elif self._control.owns(descriptor):
+                    for command in self._control.heard(descriptor):
+                        self._obey(command)
+                elif descriptor in self._pipes:
+                    self._read(descriptor)
+            self._look_at_clock()
+        self._drain()
+        self._output.close()
+        self._control.close(self._lock)
+
+    def _timeout_ms(self) -> int | None:
+        times = (self.life.timer, self._probe_at, self._probe[1] if self._probe else None)
+        due = [at for at in times if at is not None]
+        return max(0, int((min(due) - time.monotonic()) * 1000) + 1) if due else None
+
+    def _look_at_clock(self) -> None:
+        now = time.monotonic()
+        if self.life.timer is not None and now >= self.life.timer:
+            self._happen(policy.DUE)
+        if self._probe is not None and now >= self._probe[1]:
+            os.kill(self._probe[0], signal.SIGKILL)  # nobody has waited for this child yet: the pid is its own
+            self._probe = self._probe[0], now + PROBE_SLACK_S
+        if self._probe_at is not None and now >= self._probe_at:
+            self._ask_whether_ready(now)
+
+    def _obey(self, command: dict[str, object]) -> None:
+        if command.get("do") not in {policy.STOP, policy.RESTART}:
+            return
+        if command["do"] == policy.RESTART:
+            try:
+                self._read_spec()
+            except (OSError, ValueError) as error:
+                self._happen(policy.STOP, why=f"its settings cannot be read: {error}")
+                return
+        self._happen(str(command["do"]), why=str(command.get("by", "")))
+
+    # --- what happens
+
+    def _happen(self, event: str, *, code: int | None = None, why: str = "") -> None:
+        if event == policy.ENDED:
+            self._events.note("ended", pid=self._main, code=code, started=self._started_us)
+            self._main = self._main_tick = None
+        jitter = random.uniform(-1, 1)  # noqa: S311 - no secret
+        before = self.life.state
+        self.life, actions = policy.step(
+            self.life, event, time.monotonic(), self.rules, code=code, why=why, jitter=jitter
+        )
+        if self.life.state != before:
+            self._since_us = _now_us()
+        if self.life.state != policy.STARTING:
+            self._probe_at = self._lines = None
+        self._act(actions)
+        self._look_whether_gone()
+        self._tell()
+
+    def _act(self, actions: list[str]) -> None:
+        for action in actions:
+            if action == policy.SPAWN:
+                self._spawn()
+            elif action == policy.SIGNAL:
+                self._signal()
+            else:
+                for pid in tree.descendants(os.getpid()):
+                    tree.send(pid, signal.SIGKILL)
+
+    def _spawn(self) -> None:
+        reading, writing = os.pipe()
+        os.set_blocking(reading, False)
+        self._started_us = _now_us()
+        pid, trouble = spawn.start(self.spec["command"], self.spec["directory"], self._environment, writing)
+        os.close(writing)
+        self._pipes.add(reading)
+        self._poll.register(reading, select.POLLIN)
+        if trouble:
+            self._happen(policy.UNSTARTABLE, why=f"cannot be started: {trouble}")
+            return
+        self._main, self._main_tick = pid, tree.start_tick(pid)
+        if self.spec["ready"]:
+            kind, what = self.spec["ready"]
+            self._lines = Lines(what) if kind == "log" else None
+            self._probe_at, self._probe_pause = (None if kind == "log" else time.monotonic()), PROBE_S[0]
+        self._happen(policy.BEGUN)
+
+    def _signal(self) -> None:
+        """Send the stop signal: to the main process, which may end its own children in order; once it is gone, to what it left behind."""
+        below = tree.descendants(os.getpid()) if self._main is None else [self._main]
+        for pid in below:
+            tree.send(pid, self.spec["stop_signal"])
+
+    def _look_whether_gone(self) -> None:
+        if self.life.state == policy.STOPPING and self._main is None and not tree.descendants(os.getpid()):
+            self._drain()
+            self._happen(policy.GONE)
+
+    def _signalled(self) -> None:
+        """Signals have come: SIGTERM stops the service; children have ended."""
+        if signal.SIGTERM in os.read(self._woken, 4096):
+            self._happen(policy.STOP, why="its shim was ended")
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                break
+            if pid == 0:
+                break
+            code = os.waitstatus_to_exitcode(status)
+            if pid == self._main:
+                self._happen(policy.ENDED, code=code)
+            elif self._probe is not None and pid == self._probe[0]:
+                self._probe = None
+                self._answered(ready=code == 0)
+        self._look_whether_gone()
+        self._tell()
+
+    # --- readiness
+
+    def _ask_whether_ready(self, now: float) -> None:
+        self._probe_at = None
+        (kind, what), limit = self.spec["ready"], self.spec["probe_timeout_s"]
+        pid = spawn.probe(kind, what, self.spec["directory"], self._environment, limit)
+        self._probe = pid, now + limit + PROBE_SLACK_S
+
+    def _answered(self, *, ready: bool) -> None:
+        if self.life.state != policy.STARTING:
+            return
+        if ready:
+            self._happen(policy.READY)
+            return
+        self._probe_at = time.monotonic() + self._probe_pause
+        self._probe_pause = min(self._probe_pause * 1.5, PROBE_S[1])
+
+    # --- output and state
+
+    def _read(self, descriptor: int) -> bool:
+        """Read one block; answers whether there may be more. A pipe that nobody writes to any more is closed."""
+        try:
+            data = os.read(descriptor, BLOCK)
+        except BlockingIOError:
+            return False
+        if not data:
+            self._poll.unregister(descriptor)
+            os.close(descriptor)
+            self._pipes.discard(descriptor)
+            return False
+        self._output.write(data)
+        if self._lines is not None and self._lines.found_in(data):
+            self._happen(policy.READY)
+        return True
+
+    def _drain(self) -> None:
+        """Read what the processes that are gone have left in their pipes."""
+        for descriptor in list(self._pipes):
+            while self._read(descriptor):
+                pass
+
+    def _tell(self) -> None:
+        life = self.life
+        now = (life.state, life.reason, life.restarts, self._main, self._output.error)
+        if now == self._told:
+            return
+        changed, self._told = now[:3] != self._told[:3], now
+        facts = {"pid": self._main, "code": life.exit_code, "signal": life.exit_signal, "restarts": life.restarts}
+        if changed:
+            self._events.note(life.state, reason=life.reason, **facts)
+        pause = None if life.state != policy.BACKOFF or life.timer is None else life.timer - time.monotonic()
+        self._control.tell(
+            {
+                "state": life.state,
+                "reason": life.reason,
+                "since": self._since_us,
+                "pid": self._main,
+                "start_tick": self._main_tick,
+                "started": self._started_us,
+                "exit_code": life.exit_code,
+                "exit_signal": life.exit_signal,
+                "restarts": life.restarts,
+                "next_start": None if pause is None else _now_us() + int(pause * 1e6),
+                "seq": self._events.seq,
+                "shim": os.getpid(),
+                "mark": self.spec["mark"],
+                "spec": self.spec["hash"],
+                "boot": self.spec["boot"],
+                "output_lost": self._output.lost,
+                "output_error": self._output.error,
+            }
+        )
+
+
+def _wake_on_signals() -> int:
+    """A descriptor that gets the number of each signal that comes. The terminal's end and Ctrl-C are not for the shim."""
+    reading, writing = os.pipe()
+    os.set_blocking(reading, False)
+    os.set_blocking(writing, False)
+    signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+    for number in (signal.SIGCHLD, signal.SIGTERM):
+        signal.signal(number, lambda _number, _frame: None)
+    for number in (signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
+    return reading
+
+
+def _now_us() -> int:
+    return time.time_ns() // 1000

@@ -1,0 +1,440 @@
+"""Keeps the services of the settings: starts their shims in the order of their dependencies and at the times of their schedules, adopts shims that
+run already, and passes on what people ask for.
+
+Restarts are the shims' own business. All methods belong to the agent's event loop.
+"""
+
+import asyncio
+import contextlib
+import logging
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from monitor.api_models.services import Service
+from monitor.config.services import ServiceSettings
+from monitor.config.settings import Settings
+from monitor.core.errors import MonitorError
+from monitor.core.exit_words import ended_with
+from monitor.services.folder import FOLDER, ServiceFolder, active
+from monitor.services.link import START_S, Link, start_shims
+from monitor.services.unit import LOST, Unit
+from monitor.services.units import Units
+
+log = logging.getLogger("watchkeeper.services")
+LOOK_S: Final = 2.0
+WAIT_S: Final = 3.0
+"""How long an answer waits for a start to succeed or fail."""
+SLACK_S: Final = 5.0
+AGAIN_S: Final = 0.05
+REMOVED: Final = "removed from the settings"
+AVAILABLE: Final = sys.platform == "linux"
+
+
+class Supervisor:
+    """The services of one data directory.
+
+    Args:
+        data_dir: where their folders are.
+        settings: the settings in force at the start; later ones are read from the same file.
+        environ: the environment that services get.
+        run_of_pid: the run that has this pid now.
+        mask: hides secrets in a command.
+        changed: called whenever the list of services changes.
+        happened: called with a service that came into another state, or was started again.
+        clock: seconds since the epoch, for schedules.
+        look_s: how often the settings file and the clock are looked at.
+    """
+
+    def __init__(
+        self,
+        data_dir: Path,
+        settings: Settings,
+        *,
+        environ: Mapping[str, str],
+        run_of_pid: Callable[[int], int | None],
+        mask: Callable[[Sequence[str]], str],
+        changed: Callable[[], None],
+        happened: Callable[[Service], None],
+        clock: Callable[[], float] = time.time,
+        look_s: float = LOOK_S,
+    ) -> None:
+        self._happened = happened
+        self._told: dict[str, tuple[str, int | None]] = {}
+        self._clock, self._look_s = clock, look_s
+        self._base, self._settings, self._environ = data_dir / FOLDER, settings, environ
+        self._run_of_pid, self._mask, self._list_changed = run_of_pid, mask, changed
+        self._units = Units(self._base, clock)
+        self._listening: set[asyncio.Task[None]] = set()
+        self._saving = asyncio.Lock()
+        self._wake, self._news = asyncio.Event(), asyncio.Event()
+        self._file_seen: int | None = None
+        self._adopted = asyncio.Event()
+        self.trouble = ""
+        """Why a change of the settings file is not in force; empty if it is."""
+        self._units.take(settings.service)
+
+    # --- what others ask
+
+    def services(self) -> list[Service]:
+        """All services, by name."""
+        return [self._shown(unit) for unit in sorted(self._units, key=lambda unit: unit.name)]
+
+    def service(self, name: str) -> Service:
+        """One service.
+
+        Raises:
+            UnknownService: there is none of this name.
+        """
+        return self._shown(self._units.get(name))
+
+    def folder(self, name: str) -> ServiceFolder:
+        """The folder of a service; raises `UnknownService`."""
+        return self._units.get(name).folder
+
+    def settings_of(self, name: str) -> ServiceSettings | None:
+        """The settings of a service, None once it was removed from the file; raises `UnknownService`."""
+        return self._units.get(name).settings
+
+    def outputs(self) -> dict[str, str]:
+        """The file of each service's output, and the name of its source."""
+        return {str(unit.folder.output): unit.name for unit in self._units}
+
+    def shims(self) -> list[int]:
+        """The processes that keep the services."""
+        return [unit.state["shim"] for unit in self._units if unit.link is not None and unit.state]
+
+    def writer_of(self, path: str) -> list[int] | None:
+        """The main process of the service that an output file belongs to, if there is one now; None for any other file. From any thread."""
+        folder = Path(path).parent
+        unit = self._units.find(folder.name)
+        if unit is None or folder != unit.folder.path:
+            return None
+        pid = (unit.state or {}).get("pid")
+        return [pid] if pid and unit.link is not None else []
+
+    async def start(self, name: str, by: str = "") -> Service:
+        """Start a service and what it depends on; returns once it runs or failed, or after some seconds. One that is up stays as it is.
+
+        Raises:
+            UnknownService: there is none of this name.
+            MonitorError: this platform cannot run services.
+        """
+        await self._ready()
+        unit = self._units.get(name)
+        self._units.request(unit)
+        log.info("start of service %s asked for%s", name, f" by {by}" if by else "")
+        self._wake.set()
+        await self._until(lambda: not unit.requested and unit.word != "starting", WAIT_S)
+        return self.service(name)
+
+    async def stop(self, name: str, by: str = "") -> Service:
+        """Stop a service and all processes below it; returns once it is gone, or its grace is long over.
+
+        Raises:
+            UnknownService: there is none of this name.
+        """
+        await self._ready()
+        unit = self._units.get(name)
+        unit.folder.keep_stopped(True)
+        unit.requested, unit.due, unit.trouble, unit.lost = False, None, "", False
+        await self._until(lambda: not unit.launching, START_S)
+        log.info("stop of service %s asked for%s", name, f" by {by}" if by else "")
+        if unit.link is not None:
+            await unit.link.send("stop", f"stopped by {by}" if by else "stopped by hand")
+            grace = unit.settings.stop_grace_s if unit.settings else 60.0
+            await self._until(lambda: unit.link is None, grace + SLACK_S)
+        self._tell()
+        return self.service(name)
+
+    async def restart(self, name: str, by: str = "") -> Service:
+        """Stop and start a service, with its settings as they are now. One that is not up is started.
+
+        Raises:
+            UnknownService: there is none of this name.
+            OSError: its folder cannot be written.
+        """
+        await self._ready()
+        unit = self._units.get(name)
+        if unit.link is None or unit.settings is None:
+            return await self.start(name, by)
+        await asyncio.to_thread(unit.folder.write_spec, unit.settings)
+        before = (unit.state or {}).get("started")
+        log.info("restart of service %s asked for%s", name, f" by {by}" if by else "")
+        await unit.link.send("restart", f"restarted by {by}" if by else "restarted by hand")
+        done = ("running", "failed")
+        grace = unit.settings.stop_grace_s + SLACK_S
+        await self._until(
+            lambda: unit.link is None or ((unit.state or {}).get("started") != before and unit.word in done), grace
+        )
+        return self.service(name)
+
+    async def save(self, name: str, table: Mapping[str, Any] | None) -> Service | None:
+        """Write the settings of a service to the file, or remove it (`table` is None), and use them.
+
+        Raises:
+            SettingsError: a value is wrong; nothing is written.
+            ConfigError: the file cannot be written.
+        """
+        async with self._saving:
+            self._settings = await asyncio.to_thread(self._settings.save_service, name, table)
+            await self._apply(self._settings)
+            self._wake.set()
+        found = self._units.find(str((table or {}).get("name", name)))
+        return None if found is None else self._shown(found)
+
+    async def read_again(self) -> None:
+        """Use the services that the settings file has now."""
+        path = self._settings.path
+        seen = None
+        if path is not None:
+            with contextlib.suppress(OSError):
+                seen = path.stat().st_mtime_ns
+        if seen == self._file_seen:
+            return
+        self._file_seen = seen
+        async with self._saving:
+            try:
+                self._settings = await asyncio.to_thread(self._settings.again)
+            except MonitorError as error:
+                self.trouble = f"the settings file is wrong, so services stay as they were: {error.message}"
+                log.warning("%s", self.trouble)
+                return
+            self.trouble = ""
+            await self._apply(self._settings)
+
+    # --- the loop
+
+    async def keep_services(self) -> None:
+        """Adopt what runs, start what is to run, and go on until cancelled. Shims outlive this."""
+        if not AVAILABLE:
+            return
+        try:
+            await self._adopt()
+            self._adopted.set()
+            while True:
+                self._wake.clear()
+                await self.read_again()
+                self._look_at_schedules()
+                await self._start_requested()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(self._pause()):
+                        await self._wake.wait()
+        finally:
+            for unit in self._units:
+                if unit.link is not None:
+                    unit.link.close()
+                    unit.link = None
+            for task in self._listening:
+                task.cancel()
+
+    def _pause(self) -> float:
+        due = [unit.due - self._clock() for unit in self._units if unit.due is not None]
+        return max(0.01, min([self._look_s, *due]))
+
+    async def _adopt(self) -> None:
+        """Connect to the shims that run already, and see what became of the others."""
+        there = [path for path in self._base.iterdir() if path.is_dir()] if self._base.is_dir() else []
+        for path in there:
+            if self._units.find(path.name) is None:
+                unit = Unit(ServiceFolder(path), None)
+                unit.link = await Link.open(path)
+                if unit.link is None:
+                    continue  # it was removed from the settings, and does not run
+                self._units.add(unit)
+        for unit in self._units:
+            unit.state = unit.folder.state()
+            link = unit.link or await Link.open(unit.folder.path)
+            if link is not None:
+                log.info("service %s runs already, as process %s", unit.name, (unit.state or {}).get("pid"))
+                self._listen(unit, link)
+            elif active(unit.state):
+                await self._lost(unit)
+            elif unit.state is None:
+                self._begin(unit)
+            else:
+                unit.plan(self._clock())
+        self._list_changed()
+        self._tell()
+
+    def _begin(self, unit: Unit) -> None:
+        """What a service does that was not started in this boot."""
+        if unit.settings is None or unit.folder.was_stopped:
+            return
+        unit.plan(self._clock())
+        unit.requested = unit.settings.autostart and not unit.settings.schedule
+
+    def _look_at_schedules(self) -> None:
+        for unit in self._units:
+            if not unit.is_due(self._clock()):
+                continue
+            if unit.link is not None:
+                log.warning("service %s is due, but its last run goes on; this run is left out", unit.name)
+            else:
+                unit.requested, unit.trouble, unit.lost = True, "", False
+            unit.plan(self._clock())
+
+    async def _start_requested(self) -> None:
+        """Start shims for all that may start now."""
+        ready = [unit for unit in self._units if unit.requested and unit.link is None and not self._units.waits(unit)]
+        if not ready:
+            return
+        by_name = {unit.name: unit for unit in ready}
+        for unit in ready:
+            unit.launching = True
+        try:
+            for unit in ready:
+                if unit.settings is not None:
+                    await asyncio.to_thread(unit.folder.write_spec, unit.settings)
+            troubles = await start_shims([unit.folder.path for unit in ready], self._environ)
+        except (OSError, MonitorError) as error:
+            troubles = dict.fromkeys(by_name, str(error))
+        for name, unit in by_name.items():
+            await self._launched(unit, troubles.get(name, ""))
+        self._tell()
+
+    async def _launched(self, unit: Unit, trouble: str) -> None:
+        """A shim was started for a service, or could not be."""
+        link = await Link.open(unit.folder.path) if trouble in {"", "busy"} else None
+        unit.launching = False
+        if trouble == "busy" and link is None:  # its last shim is just ending
+            asyncio.get_running_loop().call_later(AGAIN_S, self._wake.set)
+            return
+        unit.requested, unit.trouble = False, "" if trouble == "busy" else trouble
+        if unit.trouble:
+            log.error("service %s could not be started: %s", unit.name, unit.trouble)
+        elif link is not None:
+            self._listen(unit, link)
+        else:  # it ended at once
+            unit.state = unit.folder.state()
+        if unit.settings is None:
+            await self._drop(unit)
+
+    def _listen(self, unit: Unit, link: Link) -> None:
+        unit.link, unit.lost, unit.trouble, unit.state = link, False, "", unit.state if active(unit.state) else None
+        task = asyncio.create_task(self._hear(unit, link), name=f"service {unit.name}")
+        self._listening.add(task)
+        task.add_done_callback(self._listening.discard)
+
+    async def _hear(self, unit: Unit, link: Link) -> None:
+        """Follow what a shim says, until it ends."""
+        async for state in link.states():
+            self._note(unit, state)
+            self._tell()
+            self._wake.set()  # others may wait for it
+        link.close()
+        if unit.link is not link:
+            return
+        unit.link = None
+        unit.state = await asyncio.to_thread(unit.folder.state)
+        if active(unit.state):
+            again = await Link.open(unit.folder.path)  # it may only have hung up
+            if again is not None:
+                self._listen(unit, again)
+            else:
+                await self._lost(unit)
+        elif unit.state is not None:
+            log.info("service %s: %s%s", unit.name, unit.state["state"], _because(unit.state["reason"]))
+        if unit.settings is None and unit.link is None:
+            self._units.remove(unit)
+            self._list_changed()
+        self._tell()
+        self._wake.set()
+
+    @staticmethod
+    def _note(unit: Unit, state: dict[str, object]) -> None:
+        before, unit.state = unit.state or {}, state
+        if state["restarts"] != before.get("restarts", 0) or state["state"] == "backoff":
+            how = ended_with(state["exit_code"], state["exit_signal"])  # type: ignore[arg-type]
+            log.warning("service %s ended (%s); %s", unit.name, how or "how is unknown", state["state"])
+
+    async def _lost(self, unit: Unit) -> None:
+        """Its shim was killed, or the machine's container began anew: end what is left, and start it again where its rule says so."""
+        killed = await asyncio.to_thread(unit.folder.end_leftovers)
+        log.error("service %s: %s; %d of its processes were left and are ended", unit.name, LOST, killed)
+        unit.plan(self._clock())
+        again = unit.settings is not None and unit.settings.restart != "never" and not unit.folder.was_stopped
+        unit.requested, unit.lost = again and unit.due is None, not again
+        self._wake.set()
+
+    # --- helpers
+
+    async def _apply(self, settings: Settings) -> None:
+        """Begin services that are new, and stop those that are gone."""
+        before = self._units.names
+        schedules = {unit.name: unit.settings.schedule for unit in self._units if unit.settings}
+        self._units.take(settings.service)
+        there = {service.name for service in settings.service}
+        for name in self._units.names - before:
+            unit = self._units.get(name)
+            unit.state = unit.folder.state()
+            link = await Link.open(unit.folder.path)
+            if link is not None:
+                self._listen(unit, link)
+            elif unit.state is None:
+                self._begin(unit)
+            else:
+                unit.plan(self._clock())
+        for name in before - there:
+            unit = self._units.get(name)
+            if unit.settings is None:
+                continue
+            unit.settings, unit.requested, unit.due = None, False, None
+            await self._drop(unit)
+        for name in before & there:
+            unit = self._units.get(name)
+            if unit.settings and unit.settings.schedule != schedules.get(name):
+                unit.plan(self._clock())
+        if before != self._units.names:
+            self._list_changed()
+        self._tell()
+
+    def _shown(self, unit: Unit) -> Service:
+        return unit.shown(
+            mask=self._mask,
+            run_of_pid=self._run_of_pid,
+            waits=self._units.waits(unit),
+            needed_by=self._units.needing(unit),
+        )
+
+    async def _drop(self, unit: Unit) -> None:
+        """A service is no longer in the settings: stop it, and forget it once it is gone."""
+        if unit.link is not None:
+            await unit.link.send("stop", REMOVED)
+        elif not unit.launching:
+            self._units.remove(unit)
+            self._list_changed()
+
+    def _tell(self) -> None:
+        """Tell what changed, and wake those who wait for it."""
+        for unit in self._units:
+            now = unit.word, (unit.state or {}).get("pid")
+            before = self._told.get(unit.name)
+            self._told[unit.name] = now
+            if before is not None and before != now:
+                self._happened(self._shown(unit))
+        self._news.set()
+        self._news = asyncio.Event()
+
+    async def _until(self, condition: Callable[[], bool], seconds: float) -> None:
+        """Wait until a condition holds, or so long."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while not condition():
+                    await self._news.wait()
+
+    async def _ready(self) -> None:
+        """Wait until it is known which services run already.
+
+        Raises:
+            MonitorError: this platform cannot run services.
+        """
+        if not AVAILABLE:
+            raise MonitorError("services can only be run on Linux", hint="use the service manager of this system")
+        await self._adopted.wait()
+
+
+def _because(reason: str) -> str:
+    return f" ({reason})" if reason else ""

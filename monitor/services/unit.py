@@ -1,0 +1,121 @@
+"""One service as the agent knows it: its settings, its shim's last word, and what somebody asked for."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from monitor.api_models.events import EventType
+from monitor.api_models.services import Service, State
+from monitor.config.services import ServiceSettings, next_run
+from monitor.core.exit_words import ended_with
+from monitor.services.folder import ServiceFolder, active, hash_of
+from monitor.services.link import Link
+
+LOST = "its supervising process was lost; how it ended is unknown"
+
+
+@dataclass(eq=False)
+class Unit:
+    """One service.
+
+    Attributes:
+        settings: None once it was removed from the settings while it runs.
+        state: what its shim said last; None if it was not started in this boot.
+        link: the connection to its shim; None without one.
+        requested: whether it is to be started as soon as what it depends on is ready.
+        launching: whether its shim is being started.
+        trouble: why its shim could not be started.
+        due: next run of its schedule, seconds since the epoch.
+    """
+
+    folder: ServiceFolder
+    settings: ServiceSettings | None
+    state: dict[str, Any] | None = None
+    link: Link | None = None
+    requested: bool = False
+    launching: bool = False
+    trouble: str = ""
+    due: float | None = None
+    lost: bool = False
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self.folder.name
+
+    @property
+    def word(self) -> State:
+        """Its state in a word."""
+        known: State = (self.state or {}).get("state", "stopped")
+        if self.link is not None:
+            return known if self.state else "starting"
+        if self.requested and not self.launching:
+            return "waiting"
+        if self.trouble or self.lost:
+            return "failed"
+        if self.launching or active(self.state):
+            return "starting"  # or its shim was not heard yet, or is lost and being replaced
+        return known if self.due is None else "scheduled"
+
+    @property
+    def satisfied(self) -> bool:
+        """Whether services that depend on it may start: it is ready, or has done its work."""
+        return self.word in {"running", "exited"}
+
+    def plan(self, now: float) -> None:
+        """Find the next run of its schedule after `now`, seconds since the epoch."""
+        schedule = self.settings.schedule if self.settings and not self.folder.was_stopped else ""
+        self.due = next_run(schedule, datetime.fromtimestamp(now).astimezone()).timestamp() if schedule else None
+
+    def shown(self, *, mask: Callable[[Sequence[str]], str], run_of_pid: Callable[[int], int | None], waits: str, needed_by: list[str]) -> Service:  # fmt: skip
+        """It as the API shows it."""
+        state, settings = self.state or {}, self.settings
+        word, pid = self.word, state.get("pid") if self.link else None
+        run = run_of_pid(pid) if pid else None
+        reason = LOST if self.lost else self.trouble or (waits if word == "waiting" else state.get("reason", ""))
+        began = self.settings is not None and state.get("spec") not in {None, hash_of(self.settings)}
+        return Service(
+            name=self.name,
+            state=word,
+            reason="" if word == "scheduled" else reason,
+            since=state.get("since"),
+            pid=pid,
+            run=None if run is None else str(run),
+            started=state.get("started"),
+            restarts=state.get("restarts", 0),
+            exit_code=state.get("exit_code"),
+            exit_signal=state.get("exit_signal"),
+            ended_with=ended_with(state.get("exit_code"), state.get("exit_signal")),
+            next_start=state.get("next_start") if word == "backoff" else None,
+            next_run=None if self.due is None else int(self.due * 1e6),
+            schedule=settings.schedule if settings else "",
+            restart=settings.restart if settings else "",
+            autostart=settings.autostart if settings else False,
+            command=mask(settings.words) if settings else "",
+            directory=settings.directory if settings else "",
+            depends_on=settings.depends_on if settings else [],
+            needed_by=needed_by,
+            configured=settings is not None,
+            changed=self.link is not None and began,
+            source=self.name,
+            output=str(self.folder.output),
+            output_lost=state.get("output_lost", 0),
+        )
+
+    def is_due(self, now: float) -> bool:
+        """Whether the time of its next run has come."""
+        return self.due is not None and now >= self.due
+
+
+def event_of(service: Service) -> tuple[EventType, str] | None:
+    """The event that the state of a service is, and in which words; None for states that only pass."""
+    why = f": {service.reason}" if service.reason else ""
+    events: dict[str, tuple[EventType, str]] = {
+        "running": ("START", f"restarted ({service.restarts})" if service.restarts else "started"),
+        "backoff": ("STATUS_CHANGE", f"ended{why}; starts again after a pause"),
+        "stopped": ("STOP", f"stopped{why}"),
+        "exited": ("COMPLETE", f"ended{why}"),
+        "failed": ("ERROR", f"failed{why}"),
+    }
+    return events.get(service.state)

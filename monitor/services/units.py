@@ -1,0 +1,90 @@
+"""All services that the agent knows, and what they say of each other."""
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from monitor.config.services import ServiceSettings
+from monitor.core.errors import MonitorError
+from monitor.services.folder import ServiceFolder
+from monitor.services.unit import Unit
+
+
+class UnknownService(MonitorError):
+    """There is no such service."""
+
+    exit_code = 2
+
+
+class Units:
+    """The services by name.
+
+    Args:
+        base: the folder of their folders.
+        clock: seconds since the epoch.
+    """
+
+    def __init__(self, base: Path, clock: Callable[[], float]) -> None:
+        self._base, self._clock = base, clock
+        self._units: dict[str, Unit] = {}
+
+    def __iter__(self) -> Iterator[Unit]:
+        return iter(list(self._units.values()))
+
+    @property
+    def names(self) -> set[str]:
+        """The names of all."""
+        return set(self._units)
+
+    def find(self, name: str) -> Unit | None:
+        """The service of a name, None without one."""
+        return self._units.get(name)
+
+    def get(self, name: str) -> Unit:
+        """The service of a name.
+
+        Raises:
+            UnknownService: there is none.
+        """
+        unit = self._units.get(name)
+        if unit is None:
+            raise UnknownService(f"there is no service {name[:80]}", hint="`watchkeeper service list` lists them")
+        return unit
+
+    def add(self, unit: Unit) -> None:
+        """Know one more."""
+        self._units[unit.name] = unit
+
+    def remove(self, unit: Unit) -> None:
+        """Forget one."""
+        self._units.pop(unit.name, None)
+
+    def take(self, services: Iterable[ServiceSettings]) -> None:
+        """Use these settings, for services that are known and for new ones."""
+        for service in services:
+            unit = self._units.get(service.name)
+            if unit is None:
+                self.add(Unit(ServiceFolder(self._base / service.name), service))
+            else:
+                unit.settings = service
+
+    def request(self, unit: Unit) -> None:
+        """Ask for a start of a service and of all that it depends on."""
+        unit.folder.keep_stopped(False)
+        if unit.link is not None or unit.settings is None:
+            return
+        unit.requested, unit.trouble, unit.lost = True, "", False
+        unit.plan(self._clock())
+        for name in unit.settings.depends_on:
+            other = self._units[name]
+            if not other.satisfied:
+                self.request(other)
+
+    def waits(self, unit: Unit) -> str:
+        """What a service waits for, in words; empty if it may start."""
+        needs = unit.settings.depends_on if unit.settings else []
+        waiting = [other for name in needs if (other := self._units.get(name)) is not None and not other.satisfied]
+        return ", ".join(f"waits for {other.name} ({other.word})" for other in waiting)
+
+    def needing(self, unit: Unit) -> list[str]:
+        """The names of the services that depend on one."""
+        return sorted(other.name for other in self if other.settings and unit.name in other.settings.depends_on)

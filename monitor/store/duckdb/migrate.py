@@ -1,0 +1,122 @@
+"""Schema versions: numbered files applied forwards, each in a transaction of its own. Columns of metrics that the catalogue has gained
+since are added without a version: an older program passes over them.
+
+`meta` holds one row: the schema version, when the store was made, by which version of the program, and a digest of the shared
+functions, so that they are written again only when they changed.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import duckdb
+
+from monitor.core.errors import StoreTooNew
+from monitor.store import tiers
+
+SCHEMA: Final = Path(__file__).parents[1] / "schema"
+_FILE = re.compile(r"(\d{4})_[a-z0-9_]+\.sql")
+_META = """
+CREATE TABLE IF NOT EXISTS meta (
+    schema_version INTEGER NOT NULL, created TIMESTAMP NOT NULL, app_version TEXT NOT NULL, functions TEXT NOT NULL
+)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One migration; its number is the version that it leads to."""
+
+    version: int
+    name: str
+    sql: str
+
+
+def migrations(folder: Path = SCHEMA) -> list[Migration]:
+    """All migrations, in order."""
+    found = [
+        Migration(int(match.group(1)), path.stem, path.read_text(encoding="utf-8"))
+        for path in sorted(folder.glob("*.sql"))
+        if (match := _FILE.fullmatch(path.name))
+    ]
+    return sorted(found, key=lambda step: step.version)
+
+
+def schema_version(connection: duckdb.DuckDBPyConnection) -> int:
+    """The store's version, 0 for a new file."""
+    exists = connection.execute("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'meta'").fetchone()
+    if exists is None or not exists[0]:
+        return 0
+    row = connection.execute("SELECT max(schema_version) FROM meta").fetchone()
+    return int(row[0]) if row and row[0] is not None else 0
+
+
+def migrate(
+    connection: duckdb.DuckDBPyConnection, *, app_version: str, now_us: int, folder: Path = SCHEMA
+) -> list[Migration]:
+    """Migrate the store to the newest version; returns the migrations that ran.
+
+    Raises:
+        StoreTooNew: a newer program wrote it; nothing was changed.
+        duckdb.Error: a step failed; the steps before it stay, it left nothing.
+    """
+    steps = migrations(folder)
+    newest = steps[-1].version if steps else 0
+    have = schema_version(connection)
+    if have > newest:
+        raise StoreTooNew(
+            f"the store has schema version {have}; this Watchkeeper {app_version} knows {newest}",
+            hint="install the newer Watchkeeper again, or choose another --data-dir; the file was not touched",
+        )
+    functions = (folder / "functions_duckdb.sql").read_text(encoding="utf-8")
+    digest = hashlib.blake2b(functions.encode(), digest_size=8).hexdigest()
+    done = [step for step in steps if step.version > have]
+    for step in done:
+        with _transaction(connection):
+            if step.version == steps[0].version:
+                connection.execute(_META)
+                created = datetime.fromtimestamp(now_us / 1e6, UTC).replace(tzinfo=None)
+                connection.execute("INSERT INTO meta VALUES (0, ?, ?, '')", [created, app_version])
+            connection.execute(step.sql)
+            connection.execute("UPDATE meta SET schema_version = ?, app_version = ?", [step.version, app_version])
+    row = connection.execute("SELECT functions FROM meta").fetchone()
+    if row is None or row[0] != digest:
+        with _transaction(connection):
+            connection.execute(functions)
+            connection.execute("UPDATE meta SET functions = ?", [digest])
+    _add_columns(connection)
+    return done
+
+
+def _add_columns(connection: duckdb.DuckDBPyConnection) -> None:
+    """Add a column for every new metric of the catalogue; NULL in existing rows."""
+    there: dict[str, set[str]] = {}
+    for table, column in connection.execute("SELECT table_name, column_name FROM duckdb_columns()").fetchall():
+        there.setdefault(table, set()).add(column)
+    missing = [
+        f"ALTER TABLE {table} ADD COLUMN {name} {kind}"
+        for table, columns in tiers.columns().items()
+        for name, kind in columns.items()
+        if table in there and name not in there[table]
+    ]
+    if missing:
+        with _transaction(connection):
+            for statement in missing:
+                connection.execute(statement)
+
+
+@contextmanager
+def _transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """All of it or nothing."""
+    connection.begin()
+    try:
+        yield
+        connection.commit()
+    except duckdb.Error:
+        connection.rollback()
+        raise

@@ -1,0 +1,320 @@
+"""The store on DuckDB: one file, one writer, many readers."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Final, TypeVar
+
+import duckdb
+import pyarrow as pa
+
+from monitor.core.errors import QueryError, StoreDamaged, StoreError, StoreFull
+from monitor.store.adhoc_sql.guard import wrong_query
+from monitor.store.adhoc_sql.processes import Form, SqlAnswer, SqlProcesses
+from monitor.store.duckdb.changes import apply, forget, table_columns
+from monitor.store.duckdb.engine import Engine, Hold, translate
+from monitor.store.duckdb.migrate import schema_version
+from monitor.store.duckdb.retention import Ages, Retention
+from monitor.store.duckdb.rollup import Rollups
+from monitor.store.duckdb.settle import Settling
+from monitor.store.duckdb.sql_templates import Statements
+from monitor.store.interface import Change, ParamValue, Stop, StoreInfo
+
+T = TypeVar("T")
+
+STORED: Final = "COMMIT succeeded and is durable"
+"""The engine's message if the rows are in its log and only the checkpoint failed: they are stored, and must not be written twice."""
+
+
+class DuckStore:
+    """A `Store` (see `monitor.store.interface`) on one DuckDB file. `open_store` makes it.
+
+    Args:
+        engine: the open, migrated database.
+        statements: the query files.
+        retention: what is kept, and how much.
+        rollups: the coarser tiers.
+        notices: what happened while opening.
+        now: the clock, µs since the epoch.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        statements: Statements,
+        retention: Retention,
+        rollups: Rollups,
+        notices: Sequence[str] = (),
+        now: Callable[[], int],
+    ) -> None:
+        self._engine = engine
+        self._statements = statements
+        self._retention = retention
+        self._rollups = rollups
+        self._notices = list(notices)
+        self._now = now
+        self._settling = Settling()
+        self._write_lock = threading.Lock()
+        self._broken = threading.Event()
+        self._columns = table_columns(engine.connection)
+        self._version = schema_version(engine.connection)
+        self._closed = False
+        self._sql = SqlProcesses(engine.path, engine.memory_limit_bytes // (1024 * 1024), self.held_still)
+
+    def write(self, changes: Sequence[Change]) -> None:
+        """Commit all changes or none.
+
+        Raises:
+            StoreFull: there is no space; nothing was written, and a later call can succeed.
+            StoreError: a table or column does not exist, or the engine failed; nothing was written.
+        """
+        if not changes:
+            return
+        with self._write_lock:
+            self._heal()
+            coming = sum(change.rows.nbytes for change in changes)
+            if self._engine.size_bytes() + coming > self._retention.tight_bytes:
+                self._make_room(coming)
+            connection = self._engine.connection
+            try:
+                connection.begin()
+                apply(connection, changes, self._columns)
+                connection.commit()
+            except duckdb.Error as error:
+                self._roll_back(error)
+                if not isinstance(error, duckdb.FatalException) or STORED not in str(error):
+                    raise translate(error, self._engine.path) from error
+            except (StoreError, pa.ArrowException):
+                self._roll_back(None)
+                raise
+            self._rollups.note(changes)
+
+    def query(self, name: str, *, deadline_s: float = 10.0, **params: ParamValue) -> pa.Table:
+        """Run `queries/<name>.sql`; see `Store.query`."""
+        return self.ask(name, params, deadline_s)
+
+    def ask(self, name: str, params: Mapping[str, ParamValue], deadline_s: float, stop: Stop | None = None) -> pa.Table:
+        """`query`, cancelled by `stop`."""
+        sql, bound = self._statements.render(name, params)
+        return self._read(lambda cursor: cursor.sql(sql, params=bound).to_arrow_table(), deadline_s, stop)
+
+    def select(self, sql: str, *, limit: int = 10_000, deadline_s: float = 30.0) -> pa.Table:
+        """Run read-only ad-hoc SQL; see `Store.select`. Returns at most `limit` rows.
+
+        Values are as the engine gives them: besides numbers, text and times these may be lists, structs, maps,
+        decimals (HUGEINT), intervals (month, day, nanosecond) and blobs; JSON columns are text.
+        """
+        return _table(self.ask_sql(sql, limit, "arrow", deadline_s))
+
+    def answer(self, sql: str, *, limit: int, form: Form, deadline_s: float = 30.0) -> SqlAnswer:
+        """See `Store.answer`."""
+        return self.ask_sql(sql, limit, form, deadline_s)
+
+    def ask_sql(self, sql: str, limit: int, form: Form, deadline_s: float, stop: Stop | None = None) -> SqlAnswer:
+        """`answer`, cancelled by `stop`."""
+        return self._sql.ask(sql, limit, form, deadline_s, stop)
+
+    @contextmanager
+    def held_still(self, deadline_s: float, interrupt: Callable[[], None]) -> Iterator[None]:
+        """Within this block, another process can read the file: nothing that the last checkpoint holds is overwritten.
+
+        Rows are still written; they go to the log. If the store must reorganise its file, it calls `interrupt`.
+
+        Raises:
+            QueryError: that is not possible within `deadline_s`.
+            StoreError: the store is closed.
+        """
+        deadline = time.monotonic() + deadline_s
+        while True:
+            if not self._write_lock.acquire(timeout=max(0.0, deadline - time.monotonic())):
+                raise QueryError(
+                    f"the query waited longer than {deadline_s:g} s for the store and was stopped",
+                    hint="ask again in a moment",
+                )
+            try:
+                hold = self._hold(interrupt)
+            finally:
+                self._write_lock.release()
+            if hold is not None:
+                break
+            self._engine.await_holds(deadline - time.monotonic())
+        try:
+            yield
+        finally:
+            self._engine.release(hold)
+
+    def _hold(self, interrupt: Callable[[], None]) -> Hold | None:
+        """`Engine.hold`, in an engine that works."""
+        for again in (True, False):
+            self._heal()
+            try:
+                return self._engine.hold(interrupt, tidy=again)
+            except duckdb.Error as error:
+                if not again:
+                    raise translate(error, self._engine.path) from error
+                self._broken.set()
+        return None
+
+    def until(self, stop: Stop) -> "Asking":
+        """See `Store.until`."""
+        return Asking(self, stop)
+
+    def enforce_limit(self) -> int:
+        """Complete the coarser tiers, drop rows beyond the limits, sort the rest; returns the number of dropped rows.
+
+        Raises:
+            StoreFull: the disk is full.
+        """
+        with self._write_lock:
+            self._heal()
+            try:
+                now = self._now()
+                self._rollups.run(self._engine.connection, now)
+                gone = self._retention.drop_old(self._engine, now)
+                if self._engine.size_bytes() > self._retention.tight_bytes:
+                    gone += self._retention.drop_excess(self._engine, now)
+                else:
+                    self._settling.run(self._engine.connection, now)
+            except duckdb.Error as error:
+                self._roll_back(error)
+                raise translate(error, self._engine.path) from error
+            return gone
+
+    def set_limits(self, *, limit_bytes: int, raw_days: float, log_days: float) -> None:
+        """Use these limits from now on. They apply at the next write or `enforce_limit`."""
+        self._retention = Retention(limit_bytes=limit_bytes, ages=Ages(raw_days=raw_days, log_days=log_days))
+
+    def info(self) -> StoreInfo:
+        """Size, version, notices, and rows per table."""
+        sql = "SELECT table_name, estimated_size FROM duckdb_tables() WHERE schema_name = 'main' AND NOT internal"
+        rows = self._read(lambda cursor: dict(cursor.execute(sql).fetchall()), 5.0)
+        return StoreInfo(
+            engine="duckdb",
+            version=duckdb.__version__,
+            schema_version=self._version,
+            path=str(self._engine.path),
+            size_bytes=self._engine.size_bytes(),
+            limit_bytes=self._retention.limit_bytes,
+            notices=tuple(self._notices),
+            rows=rows,
+        )
+
+    def close(self) -> None:
+        """Flush and release the file; idempotent."""
+        self._sql.close()
+        with self._write_lock:
+            if not self._closed:
+                self._closed = True
+                try:
+                    self._engine.close()
+                except duckdb.Error as error:
+                    raise translate(error, self._engine.path) from error
+
+    def _read(self, run: Callable[[duckdb.DuckDBPyConnection], T], deadline_s: float, stop: Stop | None = None) -> T:
+        """Run one reading call, and repeat it once if a fatal error of another call had closed the engine."""
+        if self._closed:
+            raise StoreError("the store is closed")
+        for again in (True, False):
+            if self._broken.is_set():
+                with self._write_lock:
+                    self._heal()
+            try:
+                with self._engine.reader(deadline_s, stop) as cursor:
+                    cursor.execute("BEGIN TRANSACTION READ ONLY")
+                    return run(cursor)
+            except (duckdb.FatalException, duckdb.InternalException, duckdb.ConnectionException) as error:
+                self._broken.set()
+                if not again:
+                    raise translate(error, self._engine.path) from error
+            except duckdb.InterruptException as error:  # the engine is being opened anew
+                if not again:
+                    raise translate(error, self._engine.path) from error
+            except duckdb.Error as error:
+                meant = translate(error, self._engine.path)
+                raise (meant if isinstance(meant, StoreDamaged) else wrong_query(error)) from error
+        raise StoreError("the store could not be read")
+
+    def _make_room(self, coming: int) -> None:
+        """Hold the hard limit before `coming` bytes are added."""
+        try:
+            if self._engine.used_bytes() + coming > self._retention.tight_bytes:
+                self._rollups.run(self._engine.connection, self._now())
+                self._retention.drop_excess(self._engine, self._now(), coming=coming)
+        except duckdb.Error as error:
+            self._roll_back(error)
+            raise translate(error, self._engine.path) from error
+        if self._engine.used_bytes() > self._retention.limit_bytes:
+            raise StoreFull(
+                f"the store reached its limit of {self._retention.limit_bytes} bytes with rows that are not dropped",
+                hint="raise the limit in the settings",
+            )
+
+    def _roll_back(self, cause: duckdb.Error | None) -> None:
+        """Roll back the failed transaction, and note if the engine must be reopened."""
+        try:
+            self._engine.connection.rollback()
+            forget(self._engine.connection)
+        except duckdb.Error as error:
+            if "no transaction" not in str(error).lower():
+                self._broken.set()
+        if isinstance(cause, duckdb.FatalException | duckdb.InternalException):
+            self._broken.set()
+
+    def _heal(self) -> None:
+        """Reopen the engine if a fatal error closed it.
+
+        Raises:
+            StoreError: closed for good, or it still cannot be opened.
+        """
+        if self._closed:
+            raise StoreError("the store is closed")
+        if self._broken.is_set():
+            self._engine.reopen()
+            self._columns = table_columns(self._engine.connection)
+            self._broken.clear()
+
+
+class Asking:
+    """The store for one caller: its queries end with `stop`."""
+
+    def __init__(self, store: DuckStore, stop: Stop) -> None:
+        self._store, self._stop = store, stop
+
+    def write(self, changes: Sequence[Change]) -> None:
+        """See `Store.write`."""
+        self._store.write(changes)
+
+    def query(self, name: str, *, deadline_s: float = 10.0, **params: ParamValue) -> pa.Table:
+        """See `Store.query`."""
+        return self._store.ask(name, params, deadline_s, self._stop)
+
+    def select(self, sql: str, *, limit: int = 10_000, deadline_s: float = 30.0) -> pa.Table:
+        """See `Store.select`."""
+        return _table(self._store.ask_sql(sql, limit, "arrow", deadline_s, self._stop))
+
+    def answer(self, sql: str, *, limit: int, form: Form, deadline_s: float = 30.0) -> SqlAnswer:
+        """See `Store.answer`."""
+        return self._store.ask_sql(sql, limit, form, deadline_s, self._stop)
+
+    def until(self, stop: Stop) -> "Asking":
+        """See `Store.until`."""
+        return Asking(self._store, stop)
+
+    def enforce_limit(self) -> int:
+        """See `Store.enforce_limit`."""
+        return self._store.enforce_limit()
+
+    def info(self) -> StoreInfo:
+        """See `Store.info`."""
+        return self._store.info()
+
+    def close(self) -> None:
+        """See `Store.close`."""
+        self._store.close()
+
+
+def _table(answer: SqlAnswer) -> pa.Table:
+    with pa.ipc.open_stream(b"".join(answer.chunks())) as reader:
+        return reader.read_all()

@@ -1,0 +1,170 @@
+"""A parsed log query as a condition in SQL: the functions that all engines share, and bound values."""
+
+from itertools import count
+from typing import Final
+
+from logs.query import tree
+from logs.query.expressions import for_store
+from logs.query.matching import pair_expression, path_of
+from logs.query.quantities import bare_factor, digits_of, same_number
+from logs.query.tree import Node
+
+Value = str | int | float
+_PLACE: Final = {"message": "message", "raw": "coalesce(raw, concat(prefix, message))"}
+_WHOLE: Final = {"pid": "pid", "lines": "lines", "line": "line_no"}
+_QUANTITY: Final = {"": "wk_quantity", "time": "wk_seconds", "bytes": "wk_bytes"}
+_RUNS: Final = "run IN (SELECT r.run FROM runs AS r WHERE {})"
+_PATTERN: Final = "template_id IN (SELECT t.number FROM log_templates AS t WHERE t.pattern IN (SELECT p.pattern FROM log_templates AS p WHERE {}))"
+_RUN_TEXT: Final = "concat(r.name, ' ', coalesce(r.cmdline, ''))"
+
+
+Valued = tree.Holds | tree.Equals | tree.Glob | tree.Matches | tree.Compares
+
+
+class Sql(str):
+    """A piece of SQL that may stand in a statement as it is: it holds no text of a user."""
+
+    __slots__ = ()
+
+
+class Condition:
+    """A query as SQL on one row of `log_records`; `values` are bound by the names in it.
+
+    Args:
+        node: the query.
+    """
+
+    def __init__(self, node: Node) -> None:
+        self.values: dict[str, Value] = {}
+        self._names = (f"where_{number}" for number in count())
+        self.sql = Sql(self._sql(node))
+
+    def _bind(self, value: Value) -> str:
+        name = next(self._names)
+        self.values[name] = value
+        return f"${name}"
+
+    def _sql(self, node: Node) -> str:  # noqa: C901, PLR0911 - one kind of node a case
+        match node:
+            case tree.And(parts):
+                return "(" + " AND ".join(map(self._sql, parts)) + ")"
+            case tree.Or(parts):
+                return "(" + " OR ".join(map(self._sql, parts)) + ")"
+            case tree.Not(part):
+                return f"(NOT {self._sql(part)})"
+            case tree.Text():
+                return self._text(node)
+            case tree.Regex():
+                return self._matches(_PLACE[node.place], node.pattern, case=node.case)
+            case tree.Level("=", number):
+                return f"(level = {self._bind(number)})"
+            case tree.Level(sign, number):
+                return f"(level > 0 AND level {sign} {self._bind(number)})"
+            case tree.Time(name, at):
+                return f"(ts {'>=' if name == 'since' else '<'} wk_ts({self._bind(at)}))"
+            case tree.Whole(name, sign, number):
+                return f"coalesce({_WHOLE[name]} {sign} {self._bind(number)}, FALSE)"
+            case tree.Run():
+                return self._run(node)
+            case tree.Pattern():
+                return self._pattern(node)
+            case _:
+                return self._value(node)
+
+    def _text(self, node: tree.Text) -> str:
+        """As ripgrep finds it. Lower case is quicker than an expression, and the same for letters of ASCII, but for two: the
+        dotted capital I has a plain small one, which is no match, and the long s is a match but no capital.
+        """
+        body = _PLACE[node.place]
+        if node.case:
+            return f"wk_contains({body}, {self._bind(node.text)})"
+        if not node.text.isascii():
+            return self._matches(body, tree.literal(node.text), case=False)
+        small = node.text.lower()
+        found = f"wk_icontains({body}, {self._bind(small)})"
+        if not {"i", "s"} & set(small):
+            return found
+        exactly = self._matches(body, tree.literal(node.text), case=False)
+        if "i" in small:
+            found = f"({found} AND (NOT wk_contains({body}, '\u0130') OR {exactly}))"
+        if "s" in small:
+            found = f"({found} OR (wk_contains({body}, '\u017f') AND {exactly}))"
+        return found
+
+    def _matches(self, body: str, pattern: str, *, case: bool) -> str:
+        return f"{'wk_matches' if case else 'wk_imatches'}({body}, {self._bind(for_store(pattern))})"
+
+    def _run(self, node: tree.Run) -> str:
+        if node.number is None:
+            small = f"wk_icontains({_RUN_TEXT}, {self._bind(node.text)})"
+            return f"coalesce({_RUNS.format(small)}, FALSE)"
+        number = self._bind(node.number)
+        known = _RUNS.format(f"r.pid = {number}")
+        return f"(coalesce(run = {number}, FALSE) OR coalesce(pid = {number}, FALSE) OR coalesce({known}, FALSE))"
+
+    def _pattern(self, node: tree.Pattern) -> str:
+        """All templates that belong to the one that is named."""
+        named = f"p.id = {self._bind(node.text)}"
+        if node.number is not None:
+            named += f" OR p.number = {self._bind(node.number)}"
+        return f"coalesce({_PATTERN.format(named)}, FALSE)"
+
+    def _value(self, node: Valued) -> str:
+        """A condition on a value. What must stand in the record for it is looked for first: taking a value out of a text costs ten times as much."""
+        found = f"coalesce({self._accepts(node, self._read(node.field))}, FALSE)"
+        needed, case = (None, True) if node.field.column else _needed(node)
+        if needed is None:
+            return found
+        contains, text = "wk_contains" if case else "wk_icontains", self._bind(needed)
+        return f"CASE WHEN {contains}(message, {text}) OR {contains}(CAST(fields AS TEXT), {text}) THEN {found} ELSE FALSE END"
+
+    def _read(self, field: tree.Field) -> str:
+        """The value of a field as text."""
+        if field.column:
+            return field.name
+        paths = [[field.name], path_of(field.name)] if "." in field.name else [[field.name]]
+        steps = ("$" + "".join(f'."{step}"' for step in path) for path in paths)
+        found = [f"wk_field(fields, {self._bind(path)})" for path in steps]
+        pair = f"wk_pair(message, {self._bind(field.name)}, {self._bind(pair_expression(field.name))})"
+        return f"coalesce({', '.join([*found, pair])})"
+
+    def _accepts(self, node: Valued, value: str) -> str:  # noqa: PLR0911 - one kind of condition a case
+        match node:
+            case tree.Compares():
+                return f"{self._quantity(node, value)} {node.operator} {self._bind(node.number)}"
+            case tree.Matches():
+                return self._matches(value, node.pattern, case=node.case)
+            case tree.Glob():
+                return self._matches(value, node.expression, case=node.case)
+            case tree.Holds(_, text, case):
+                return f"{'wk_contains' if case else 'wk_icontains'}({value}, {self._bind(text)})"
+            case tree.Equals(_, text, case, number, _):
+                wanted = self._bind(text)
+                same = f"{value} = {wanted}" if case else f"lower({value}) = lower({wanted})"
+                if number is None:
+                    return same
+                if not node.dimension:
+                    return self._matches(value, same_number(text), case=True)
+                return f"(coalesce({self._quantity(node, value)} = {self._bind(number)}, FALSE) OR {same})"
+
+    def _quantity(self, node: tree.Compares | tree.Equals, value: str) -> str:
+        """The value in the base unit of what it is compared with."""
+        bare = self._bind(bare_factor(node.field.name, node.dimension))
+        return f"{_QUANTITY[node.dimension]}({value}, {bare})"
+
+
+def _needed(node: Valued) -> tuple[str | None, bool]:
+    """A text that the message or the JSON of the fields has, whatever the form of the value, and whether its case counts; None where it could be written otherwise there."""
+    match node:
+        case tree.Equals(_, text, _, number, dimension) if number is not None:
+            return (None if dimension else digits_of(text)), True
+        case tree.Equals(_, text, case) | tree.Holds(_, text, case):
+            needed = text
+        case tree.Glob(_, pattern, case):
+            needed = max(pattern.split("*"), key=len)
+            if not case and (not needed.isascii() or "s" in needed.lower()):
+                return None, True  # expressions fold these letters otherwise than lower case does
+        case _:
+            return None, True
+    plain = needed.isprintable() and not {'"', "\\"} & set(needed)
+    return (needed if needed and plain else None), case or not needed.upper().isupper()

@@ -1,0 +1,21 @@
+-- Events of processes, the newest first. `total` counts all that match.
+SELECT run, name, kind, wk_us(ts) AS ts, message, details, count(*) OVER () AS total
+FROM events
+WHERE host = $host AND subject = 'process'
+-- :if since is given
+    AND ts >= wk_ts($since)
+-- :endif
+-- :if until is given
+    AND ts < wk_ts($until)
+-- :endif
+-- :if kinds is given
+    AND wk_in(kind, $kinds)
+-- :endif
+-- :if run is given
+    AND run = $run
+-- :endif
+-- :if q is given
+    AND wk_icontains(concat(name, ' ', message, ' ', details), $q)
+-- :endif
+ORDER BY ts DESC, run, kind
+LIMIT $limit

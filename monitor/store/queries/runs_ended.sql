@@ -1,0 +1,38 @@
+-- Runs that have ended, the newest end first, with what they took: from their end where it was told, else from their samples.
+-- `total` counts all that match.
+WITH ended AS (
+    SELECT *, count(*) OVER () AS total
+    FROM runs
+    WHERE host = $host AND end_ts IS NOT NULL
+-- :if since is given
+      AND end_ts >= wk_ts($since)
+-- :endif
+-- :if until is given
+      AND end_ts < wk_ts($until)
+-- :endif
+-- :if lived is given
+      AND wk_us(end_ts) - wk_us(start_ts) >= $lived
+-- :endif
+-- :if uid is given
+      AND uid = $uid
+-- :endif
+-- :if failed is given
+      AND (exit_code <> 0 OR exit_signal IS NOT NULL)
+-- :endif
+-- :if q is given
+      AND (wk_icontains(concat(name, ' ', coalesce(cmdline, '')), $q) OR user_name = $q OR CAST(pid AS TEXT) = $q)
+-- :endif
+    ORDER BY end_ts DESC, run
+    LIMIT $limit
+), used AS (
+    SELECT run, max(rss) AS rss, max(cpu_user_s + cpu_system_s) AS cpu_s
+    FROM run_samples
+    WHERE run IN (SELECT run FROM ended) AND ts >= (SELECT min(start_ts) FROM ended)
+    GROUP BY run
+)
+SELECT
+    e.run, e.pid, e.ppid, e.uid, e.user_name, e.name, e.cmdline, wk_us(e.start_ts) AS start_ts, wk_us(e.end_ts) AS end_ts,
+    e.exit_code, e.exit_signal, e.end_source, coalesce(e.peak_rss, u.rss) AS peak_rss, coalesce(e.cpu_seconds, u.cpu_s) AS cpu_seconds, e.total
+FROM ended AS e
+LEFT JOIN used AS u ON u.run = e.run
+ORDER BY e.end_ts DESC, e.run
