@@ -16,18 +16,18 @@ if str(ROOT) not in sys.path:
 
 import streamlit as st
 
-from monitor.errors import MonitorError
-from pages._dashboard import Dashboard, from_arguments
-from pages._lifespan import lifespan
-from pages._routes import Doors
+from monitor.core.errors import MonitorError
+from pages.server.dashboard import Dashboard, from_arguments
+from pages.server.lifespan import lifespan
+from pages.server.routes import DashboardRoutes
 
 
-def _start() -> tuple[Dashboard, Doors]:
+def _start() -> tuple[Dashboard, DashboardRoutes]:
     """What this process was started with; ends it with a sentence when that cannot be."""
     try:
         dashboard = from_arguments(sys.argv[1:] if __name__ == "__main__" else [], os.environ)
         dashboard.check()
-        return dashboard, Doors(dashboard)
+        return dashboard, DashboardRoutes(dashboard)
     except MonitorError as error:
         sys.stderr.write(f"watchkeeper: {error.message}\n")
         if error.hint:
@@ -35,12 +35,12 @@ def _start() -> tuple[Dashboard, Doors]:
         sys.exit(error.exit_code)
 
 
-dashboard, doors = _start()
+dashboard, routes = _start()
 app = st.App(
     ROOT / "pages" / "_frame.py",
-    routes=doors.routes(),
-    middleware=doors.middleware(),
-    lifespan=lifespan(dashboard, doors),
+    routes=routes.routes(),
+    middleware=routes.middleware(),
+    lifespan=lifespan(dashboard, routes),
 )
 
 if __name__ == "__main__":

@@ -1,31 +1,18 @@
-"""The frame of every page: its configuration, the navigation, and what stands beside the page."""
+"""The frame of every page: configuration, navigation, side bar, and the status strip."""
 
 from pathlib import Path
 
 import streamlit as st
 
-from pages._auth import NOBODY_ASKED
-from pages._healing import heal_when_back
-from pages._visitor import current_visitor
+from pages.server.auth import NOBODY_ASKED
+from pages.shared.visitor import current_visitor
+from pages.ui.components import heal_when_back, watch_footer
 from pages.ui.header import reserve_head
-from pages.ui.strip import watch_footer
 
 HERE = Path(__file__).resolve().parent
 SIDE_PX = 208
-KEYS = (
-    ("/", "search"),
-    ("space", "pause, resume"),
-    ("g o", "Overview"),
-    ("g p", "Processes"),
-    ("g l", "Logs"),
-    ("g f", "Performance"),
-    ("g a", "AI back ends"),
-    ("g s", "Settings"),
-    ("Esc", "leave, close"),
-    ("?", "this help"),
-)
 
-# Pictures of our own: a Material icon here would be fetched from its maker's server.
+# Own pictures: a Material icon here would be fetched from another server.
 st.set_page_config(
     page_title="Watchkeeper",
     page_icon=(HERE / "_icon.svg").read_text("utf-8"),
@@ -42,42 +29,63 @@ page = st.navigation(
             icon=":material/monitoring:",
             url_path="overview",
             default=True,
-            help="Is this machine well? Readings, busiest processes, newest errors, engines.",
+            help="Health of this machine at a glance: key metrics, busiest processes, latest errors, engines.",
         ),
         st.Page(
             "processes.py",
             title="Processes",
             icon=":material/memory:",
             url_path="processes",
-            help="Every running process, live: sort, filter, open one.",
+            help="All running processes, live. Sort, filter, and open one for details.",
+        ),
+        st.Page(
+            "services.py",
+            title="Services",
+            icon=":material/deployed_code:",
+            url_path="services",
+            help="Commands that are kept running: states, start, stop, add and edit.",
+        ),
+        st.Page(
+            "jobs.py",
+            title="Jobs",
+            icon=":material/task_alt:",
+            url_path="jobs",
+            help="Jobs that workers report: counts, failures, what is in flight or stuck.",
         ),
         st.Page(
             "logs.py",
             title="Logs",
             icon=":material/article:",
             url_path="logs",
-            help="Log records of every source, live or of the past: filter, search, expand.",
+            help="Log records of all sources, live or from a time range. Filter and search.",
+        ),
+        st.Page(
+            "patterns.py",
+            title="Patterns",
+            icon=":material/account_tree:",
+            url_path="patterns",
+            help="What log records have in common: how often each pattern occurs, what is new, and what changed.",
         ),
         st.Page(
             "performance.py",
             title="Performance",
             icon=":material/show_chart:",
             url_path="performance",
-            help="Readings of machine and GPU over minutes, hours and days.",
+            help="Metrics of the machine and its GPUs over minutes, hours and days.",
         ),
         st.Page(
             "ai_backend.py",
             title="AI back ends",
             icon=":material/neurology:",
             url_path="ai",
-            help="Which model engines are found here, and what to do about the rest.",
+            help="Model engines on this machine, benchmarks, and which engine answers.",
         ),
         st.Page(
             "settings.py",
             title="Settings",
             icon=":material/settings:",
             url_path="settings",
-            help="What is in force, where it came from, and the way to change it.",
+            help="View and change settings, and see where each value comes from.",
         ),
         st.Page("run.py", title="Process", icon=":material/memory:", url_path="run", visibility="hidden"),
     ]
@@ -85,13 +93,11 @@ page = st.navigation(
 
 with st.sidebar:
     watch_footer()
-    with st.popover("Keyboard", icon=":material/keyboard:", type="tertiary"):
-        st.markdown("| key | does |\n|:--|:--|\n" + "\n".join(f"| `{key}` | {what} |" for key, what in KEYS))
     visitor = current_visitor()
     if visitor is not None and visitor is not NOBODY_ASKED:
         st.text(f"{visitor.name}, {visitor.role}")
         st.html('<a href="/wk/logout" target="_self" style="color:inherit">Sign out</a>')
-    heal_when_back()  # here it takes no room of the page
+    heal_when_back()  # in the side bar it leaves no gap in the page
 
 reserve_head()
 page.run()

@@ -1,58 +1,59 @@
-"""AI back ends: which model engines are found here, which is fastest, what it costs, whether it is as good."""
+"""AI back ends: the model engines of this machine, benchmarks of them, and which engine answers."""
 
 import streamlit as st
 
-from monitor.ai_models import AiBackend
-from monitor.client import Refused
-from monitor.errors import AgentError
-from monitor.models import Engine
-from pages import _benchmark_run as run
-from pages._agent import agent_client, empty_state, error_state, guarded, plain
-from pages._ai_explain import explain_errors
-from pages._ai_policy import live_calls, policy
-from pages._ai_tryit import try_it
-from pages._benchmark_charts import charts
-from pages._benchmark_offer import offer
-from pages._benchmark_past import files, past, samples
-from pages._benchmark_verdict import figures, quality_table, verdict
-from pages._engine_card import ABSENT, engine_card, summary, unusable
-from pages._visitor import may_change
-from pages._words import age, clock
+from monitor.api_models.ai import AiBackend
+from monitor.api_models.machine import Engine
+from monitor.client.client import Refused
+from monitor.core.errors import AgentError
+from pages.ai_parts import benchmark_run as run
+from pages.ai_parts.benchmark_charts import charts
+from pages.ai_parts.benchmark_history import files, history, samples
+from pages.ai_parts.benchmark_offer import offer
+from pages.ai_parts.benchmark_verdict import figures, quality_table, verdict
+from pages.ai_parts.engine_card import ABSENT, engine_card, summary, unusable
+from pages.ai_parts.explain import explain_errors
+from pages.ai_parts.gateway import gateway
+from pages.ai_parts.policy import live_calls, policy
+from pages.ai_parts.try_it import try_it
+from pages.shared.agent import agent_client, empty_state, error_state, guarded, plain
+from pages.shared.visitor import may_change
 from pages.ui.header import page_title
+from pages.ui.numbers import clock, duration
 
 REFRESH_S = 15.0
 
 
 def _order(engine: Engine | AiBackend) -> tuple[int, str]:
-    """What works stands first."""
+    """Usable engines first."""
     return {"ready": 0, "idle": 1, "error": 2, "down": 3, "missing": 4}.get(engine.state, 5), engine.label
 
 
 def _gpu_sentence() -> str:
-    """What is known of the GPUs, in one sentence."""
+    """The GPUs in one sentence."""
     gpu = agent_client().status().gpu
     if gpu.state == "ok":
         count = f"{gpu.count} NVIDIA GPU" + ("s" if gpu.count != 1 else "")
-        return f"{count} here; readings are on the Performance page."
-    return f"{plain(gpu.message or 'No GPU can be read here.')} Engines that need one cannot run here; the others use the CPU."
+        return f"{count} found; metrics are on the Performance page."
+    return f"{plain(gpu.message or 'No GPU found.')} Engines that need a GPU cannot run here; the others use the CPU."
 
 
 @st.fragment(run_every=REFRESH_S)
 def _engines() -> None:
-    """The engines, read again from time to time; the agent itself looks at them as often as the settings say."""
+    """The engines, refreshed while the page is open. The settings say how often the agent checks them."""
     with guarded("the engines"):
         found = agent_client().engines()
         now = agent_client().status().now
         if found.checked:
             st.markdown(
-                f"{summary(found.engines)} :gray[{_gpu_sentence()} Checked at {clock(found.checked)}, {age((now - found.checked) / 1e6)} ago.]",
-                help="An engine counts as ready when it answers and has a model.",
+                f"{summary(found.engines)} :gray[{_gpu_sentence()} Checked at {clock(found.checked)}, {duration((now - found.checked) / 1e6)} ago.]",
+                help="An engine is ready when it responds and has a model.",
             )
         if not found.engines:
             empty_state(
-                "No engine was looked for yet." if not found.checked else "No engine is known here.",
-                "Watchkeeper asks Ollama, OpenAI-compatible servers, and installed packages.",
-                "Give their addresses under *Settings*, group *Engines*, then check again.",
+                "Engines have not been checked yet." if not found.checked else "No engines found.",
+                "Watchkeeper looks for Ollama, OpenAI-compatible servers, and installed packages.",
+                "Enter their addresses in *Settings*, group *Engines*, then check again.",
                 icon=":material/neurology:",
             )
             return
@@ -69,7 +70,7 @@ def _engines() -> None:
 
 
 def _known() -> dict[tuple[str, str], AiBackend]:
-    """What more there is to say of each engine: memory, figures, circuit. An agent that cannot tell leaves the cards as they are."""
+    """Memory, figures and circuit breaker of each engine, or nothing when the agent refuses."""
     try:
         return {(b.name, b.address or ""): b for b in agent_client().ai.backends().backends}
     except Refused:
@@ -77,7 +78,7 @@ def _known() -> dict[tuple[str, str], AiBackend]:
 
 
 def _newest() -> str | None:
-    """The benchmark to show: the one in the address, else the newest that measured anything."""
+    """The benchmark to show: the one in the address, else the newest with measurements."""
     wanted = st.query_params.get("benchmark", "")
     if wanted:
         return wanted
@@ -99,9 +100,9 @@ def _benchmark() -> None:
     chosen = _newest()
     if chosen is None:
         empty_state(
-            "No engine has been measured here yet.",
-            "*Benchmark* asks every engine that can be used the same questions in turn, and says which is faster, by how much, and how sure that is.",
-            "It takes a minute or two; the first figure comes in seconds.",
+            "No benchmark yet.",
+            "*Benchmark* sends the same prompts to all usable engines in turn and reports which is faster, by how much, and with which confidence.",
+            "The first results appear within seconds, the verdict on speed after a minute or so. Quality is measured after it.",
             icon=":material/speed:",
         )
         return
@@ -121,7 +122,7 @@ def _benchmark() -> None:
 
 
 def _actions() -> None:
-    """What can be done with all engines."""
+    """The actions on all engines."""
     st.button("Check again", key="check_again", icon=":material/refresh:", on_click=_check_again)
     wanted = run.options()
     st.button(
@@ -132,12 +133,12 @@ def _actions() -> None:
         on_click=run.begin,
         args=(wanted,),
         disabled=not may_change(),
-        help=None if may_change() else "Only operators may start a benchmark.",
+        help=None if may_change() else "Only operators can start a benchmark.",
     )
 
 
 def _check_again() -> None:
-    """Have every engine asked."""
+    """Check all engines now."""
     try:
         agent_client().refresh_engines()
     except AgentError as error:
@@ -146,7 +147,7 @@ def _check_again() -> None:
 
 page_title("AI back ends", actions=_actions)
 if (refused := st.session_state.pop("engines_refused", None)) is not None:
-    error_state("The engines were not asked.", refused)
+    error_state("The engines could not be checked.", refused)
 with guarded("the benchmark"):
     _benchmark()
 st.header("Engines", anchor=False)
@@ -159,13 +160,15 @@ with left, st.container(border=True, height="stretch"):
         policy()
 with right, st.container(border=True, height="stretch"):
     live_calls()
+with st.container(border=True, key="gateway"):
+    gateway()
 with st.container(border=True):
     st.header("Try it", anchor=False)
     try_it()
 with st.container(border=True):
-    st.header("Explain the log", anchor=False)
+    st.header("Explain the logs", anchor=False)
     explain_errors()
 with st.container(border=True, key="history"):
     st.header("History", anchor=False)
     with guarded("the history"):
-        past()
+        history()

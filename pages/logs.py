@@ -1,13 +1,13 @@
-"""Logs: what every process writes, streaming or searched; the address holds the whole view."""
+"""Logs: records of all sources, streaming or from a time range. The address holds the whole view."""
 
 from typing import Any
 
 import streamlit as st
 
-from monitor.ai_models import ExplainRequest
-from monitor.errors import AgentError
-from pages._agent import agent_client, guarded, plain
-from pages._ai_explain import Subject, explain_button, explain_panel, is_explaining
+from monitor.api_models.ai import ExplainRequest
+from monitor.core.errors import AgentError
+from pages.ai_parts.explain import Subject, explain_button, explain_panel, is_explaining
+from pages.shared.agent import agent_client, guarded, plain
 from pages.ui import components, export
 from pages.ui.header import page_header
 
@@ -15,17 +15,25 @@ AROUND = 8
 LEVELS = ("fatal", "error", "warn", "info", "debug", "trace", "unknown")
 
 
+def browser_zone() -> str:
+    """The time zone of the browser; empty when it is not known."""
+    return str(st.context.timezone or "")
+
+
 def source_names() -> list[str]:
-    """Names to offer; the box takes any other too, so an agent that is away costs only the offer."""
+    """Sources to suggest. The box accepts any other name, so without an agent only the suggestions are missing."""
     try:
         return sorted({one.source for one in agent_client().log_sources().sources})
     except AgentError:
         return []
 
 
-def filters_of(text: str, sources: list[str], process: str) -> dict[str, Any]:
-    """What the boxes say, as filters of the log API."""
-    found = components.log_text_filter(text)
+def filters_of(query: str, sources: list[str], process: str) -> dict[str, Any]:
+    """The filter boxes as filters of the log API. Without a query, the address may have a text of an earlier version's link."""
+    found = components.log_text_filter(st.query_params.get("q", "")) if not query else {}
+    if query:
+        found = {"query": query, "zone": browser_zone()}
+        found |= {name: 1 for name in ("case", "raw") if st.query_params.get(name) == "1"}
     if sources:
         found["source"] = ",".join(sources)
     digits = process.strip()
@@ -35,23 +43,23 @@ def filters_of(text: str, sources: list[str], process: str) -> dict[str, Any]:
 
 
 def subjects(view: dict[str, Any], record: str) -> list[Subject]:
-    """What can be explained here: the records of the view, and the one that is open."""
+    """What can be explained here: the records of the view and the open record."""
     found = [
         Subject(
             "records",
             "Explain these records",
-            "The newest records of this view that a model can take in are given to it, secrets masked.",
+            "The model receives the newest records of this view, as many as fit, with secrets masked.",
             ExplainRequest(filters=view),
         )
     ]
     if record:
-        at = 0 if st.query_params.get("explain") == "record" else 1  # asked for at the record itself
+        at = 0 if st.query_params.get("explain") == "record" else 1  # the button in the record itself was clicked
         found.insert(
             at,
             Subject(
                 "record",
-                "Explain the opened one",
-                f"The opened record goes with {AROUND} neighbours on either side.",
+                "Explain the open record",
+                f"The model receives the open record and {AROUND} records before and after it.",
                 ExplainRequest(records=[record[:60]], around=AROUND),
             ),
         )
@@ -59,24 +67,24 @@ def subjects(view: dict[str, Any], record: str) -> list[Subject]:
 
 
 when = page_header("Logs")
+known = source_names()
+query = st.query_params.get("query", "")[:4000].strip()
+shown = " ".join(part for part in (components.query_of_text(st.query_params.get("q", "")), query) if part)
+components.log_query(
+    shown,
+    sources=known,
+    case=st.query_params.get("case") == "1",
+    raw=st.query_params.get("raw") == "1",
+    zone=browser_zone(),
+)
 with st.container(horizontal=True, vertical_alignment="center", key="log_filters"):
-    q = st.text_input(
-        "Search",
-        key="q",
-        type="search",
-        live="300ms",
-        bind="query-params",
-        placeholder="text or /regex/    ( / )",
-        label_visibility="collapsed",
-        max_chars=1000,
-    )
     sources = st.multiselect(
         "Sources",
-        source_names(),
+        known,
         key="source",
         bind="query-params",
         accept_new_options=True,
-        placeholder="all sources",
+        placeholder="All sources",
         label_visibility="collapsed",
         width=230,
     )
@@ -84,7 +92,7 @@ with st.container(horizontal=True, vertical_alignment="center", key="log_filters
         "Process",
         key="process",
         bind="query-params",
-        placeholder="pid or run",
+        placeholder="PID or run",
         label_visibility="collapsed",
         max_chars=20,
         width=150,
@@ -94,13 +102,13 @@ with st.container(horizontal=True, vertical_alignment="center", key="log_filters
 
 if (process or "").strip() and not (process or "").strip().isdigit():
     st.caption(
-        f"“{plain(process or '')}” is no pid and no run, and is left out: the table of processes has their numbers."
+        f"“{plain(process or '')}” is not a PID or a run number and is ignored. Search for run:NAME to find records by process."
     )
 levels = [level for level in st.query_params.get("levels", "").split(",") if level in LEVELS]
-chosen = filters_of(q or "", sources, process or "")
+chosen = filters_of(shown if query else "", sources, process or "")
 filters = chosen | when.log_filters() | ({"levels": ",".join(levels)} if levels else {})
 with download:
-    st.caption(f"The newest {export.MOST:,} records of this view at most.")
+    st.caption(f"Up to {export.MOST:,} of the newest records in this view.")
     with guarded("the download"):
         client = agent_client()
         st.download_button(
@@ -121,12 +129,15 @@ with download:
         )
 
 components.histogram(chosen, when, levels=levels)
-place = st.container(key="explain_place") if is_explaining() else None  # filled last: the records do not wait for it
+place = (
+    st.container(key="explain_place") if is_explaining() else None
+)  # filled last, so that the records do not wait for it
 components.log_view(
     filters,
     live=not when.fixed,
     filtered=bool(chosen or levels or not when.live),
     order="up" if st.query_params.get("order") == "newest" else "down",
+    query=shown,
 )
 if place is not None:
     with place:

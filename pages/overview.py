@@ -1,4 +1,4 @@
-"""Overview: is this machine well?"""
+"""Overview: the health of the machine at a glance."""
 
 import streamlit as st
 
@@ -7,7 +7,8 @@ from pages.ui.header import page_header
 
 when = page_header("Overview")
 components.live_cards()
-left, right = st.columns([2.1, 1], gap="small")
+with st.container(key="beside"):
+    left, right = st.columns([2.1, 1], gap="small")
 with left:
     components.live_charts(charts.OVERVIEW, when, key="overview_charts")
     components.newest_errors()

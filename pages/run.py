@@ -1,104 +1,182 @@
-"""Process: one life of one process, running or ended: who it is, what it cost, what it wrote."""
+"""Process: one run of a process, running or ended: identity, resources, log records."""
 
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
 import streamlit as st
 
-from monitor.client import Refused
-from monitor.errors import AgentError
-from monitor.models import Run, RunRef
-from monitor.titles import title_of
-from pages._agent import agent_client, empty_state, guarded, plain
+from monitor.api_models.endings import RunEnding
+from monitor.api_models.processes import EndedRun, Run, RunRef
+from monitor.client.client import Refused
+from monitor.core.errors import AgentError
+from monitor.core.exit_words import ended_with
+from monitor.core.process_title import title_of
+from pages.shared.agent import agent_client, empty_state, guarded, plain
+from pages.shared.process_actions import process_actions
 from pages.ui import charts, components
 from pages.ui.header import page_header, page_title
-from pages.ui.numbers import NONE, duration, moment, size
+from pages.ui.numbers import NONE, count, duration, moment, size
+from pages.ui.timerange import iso, life_of
 
 SHOWN_CHILDREN = 12
 LOOK_S = 2.0
+SETTLES_S = 6.0
+SETTLED_S = 20.0
+"""How often the page of a process that has just ended looks again, and how long: its last records may be stored after its end."""
 ORDINARY = frozenset({"running", "sleeping", "idle"})
-"""States that come and go many times a second and tell a person nothing."""
+"""States that change many times a second, so that they are not worth showing."""
 NOT_FOUND = 404
 
 
 def link(ref: RunRef) -> dict[str, Any]:
-    """A link to another run's page."""
+    """A link to the page of another run."""
     return {"text": f"{title_of(ref.name, ref.cmdline)} · {ref.pid}", "page": "run", "params": {"run": ref.run}}
 
 
 def ending(run: Run) -> dict[str, Any]:
-    """How it is, or how it ended, in words and a sign."""
+    """The state, or how the run ended, in words and an icon."""
     if run.end_ts is None:
         notable = f" ({run.status})" if run.status and run.status not in ORDINARY else ""
         return {"text": f"running{notable}", "sign": "ok"}
-    if run.exit_signal:
-        return {"text": f"ended {moment(run.end_ts)}, killed by signal {run.exit_signal}", "sign": "bad"}
-    if run.exit_code is None:
-        return {"text": f"ended {moment(run.end_ts)}, exit not seen", "sign": "off"}
+    known = ended_with(run.exit_code, run.exit_signal)
+    how = (run.ended_with or known) if known else "exit code unknown"
     return {
-        "text": f"ended {moment(run.end_ts)} with exit code {run.exit_code}",
-        "sign": "bad" if run.exit_code else "off",
+        "text": f"ended {moment(run.end_ts)}, {how}",
+        "sign": "bad" if run.exit_code or run.exit_signal else "off",
     }
 
 
 def children(refs: Sequence[RunRef]) -> list[dict[str, Any]]:
-    """Links to the first of them, and how many more there are."""
+    """Links to the first children, and the number of the others."""
     more = [{"text": f"and {len(refs) - SHOWN_CHILDREN} more"}] if len(refs) > SHOWN_CHILDREN else []
     return [*map(link, refs[:SHOWN_CHILDREN]), *more]
 
 
 def identity(run: Run) -> list[tuple[str, Any]]:
-    """The card of facts."""
+    """The rows of the identity card."""
     until = run.end_ts
     lived = (until - run.start_ts) / 1e6 if until and run.start_ts else None
     return [
-        ("state", ending(run)),
-        ("pid", str(run.pid)),
-        ("user", run.user or NONE),
-        ("command", {"text": run.cmdline or run.name, "block": True}),
-        ("program", run.exe or NONE),
-        ("started", moment(run.start_ts)),
-        *([("lived", duration(lived))] if lived is not None else []),
-        ("parent", link(run.parent) if run.parent else NONE),
-        ("children", children(run.children) or NONE),
-        *([("peak memory", size(run.peak_rss))] if run.peak_rss is not None else []),
+        *([("State", ending(run))] if until is None else []),
+        ("Started", moment(run.start_ts)),
+        *([("Duration", duration(lived))] if lived is not None else []),
+        ("PID", str(run.pid)),
+        ("User", run.user or NONE),
+        ("Container or unit", run.unit or NONE),
+        ("Command", {"text": run.cmdline or run.name, "block": True}),
+        ("Executable", run.exe or NONE),
+        ("Parent", link(run.parent) if run.parent else NONE),
+        ("Children", children(run.children) or NONE),
+        *([("Peak memory", size(run.peak_rss))] if run.peak_rss is not None and until is None else []),
         *([("CPU time", f"{run.cpu_seconds:,.1f} s")] if run.cpu_seconds is not None else []),
-        ("log records", {"text": "search them", "page": "logs", "params": {"process": run.run}}),
-        ("run", run.run),
+        ("Log records", {"text": "Search its records", "page": "logs", "params": {"process": run.run}}),
+        *([("Jobs", jobs)] if (jobs := jobs_of(run)) is not None else []),
+        *([("Model engine", engine)] if (engine := engine_of(run)) is not None else []),
+        ("Run", run.run),
     ]
 
 
+def jobs_of(run: Run) -> dict[str, Any] | None:
+    """The jobs that this process reported, as a link to them; None without any."""
+    try:
+        client = agent_client().jobs
+        over, running = (client.found({"run": run.run, "running": now}, limit=1).total for now in (False, True))
+    except AgentError:  # the rest of the card lives
+        return None
+    if not over + running:
+        return None
+    words = f"{count(over)} over, {count(running)} in flight"
+    return {"text": words, "page": "jobs", "params": {"view": "all", "window": "7d", "process": run.run}}
+
+
+def engine_of(run: Run) -> dict[str, Any] | None:
+    """The model engine that this process serves, as a link to its card."""
+    try:
+        found = agent_client().engines().engines
+    except AgentError:  # the rest of the card lives
+        return None
+    served = next((e for e in found if e.process is not None and e.process.run == run.run), None)
+    return None if served is None else {"text": f"{served.label} at {served.address}", "page": "ai"}
+
+
+def why_rows(run: Run, end: RunEnding) -> list[tuple[str, Any]]:
+    """The rows of the card that says why a run ended."""
+    sign = {"completed": "ok", "unknown": "off"}.get(end.cause, "bad")
+    rows: list[tuple[str, Any]] = [("State", ending(run)), ("Why", {"text": end.why, "sign": sign})]
+    if end.at_least:
+        rows.append(("Ended", f"at least until {moment(end.ended)}; its end was not seen"))
+    if end.sender is not None:
+        rows.append(("Ended by", link(end.sender)))
+    if (error := end.last_error) is not None:
+        rows.append(
+            ("Last error", {"text": error.text, "page": "logs", "params": {"process": end.run, "record": error.record}})
+        )
+    if end.peak_rss is not None:
+        rows.append(("Peak memory", size(end.peak_rss)))
+    if (minute := end.final) is not None:
+        cpu = "CPU unknown" if minute.cpu_pct is None else f"CPU {minute.cpu_pct:.1f} % of a core"
+        used = f"{cpu}, memory {size(minute.rss_first)} → {size(minute.rss_last)}"
+        then = {"text": "All processes then", "page": "processes", "params": {"view": "at", "at": iso(minute.end)}}
+        rows.append(("Final minute", [used, then]))
+    if end.earlier_24h:
+        told = [f"{end.earlier_24h} in the 24 hours before"]
+        rows.append(("Earlier runs", [*told, *map(earlier, end.earlier)]))
+    return rows
+
+
+def earlier(run: EndedRun) -> dict[str, Any]:
+    """A link to an earlier run of the command, with how it ended."""
+    sign = "off" if run.failed is None else "bad" if run.failed else "ok"
+    return {"text": f"{moment(run.ended)}: {run.outcome}", "page": "run", "params": {"run": run.run}, "sign": sign}
+
+
+def why_card(run: Run) -> None:
+    """Why the run ended, looked up again for a moment: its last records may be stored after its end."""
+    with suppress(AgentError):  # the status strip says what is wrong with the agent
+        components.facts("Why did it stop?", why_rows(run, agent_client().run_ending(run.run)), key="why")
+
+
 def cards(shown: Run) -> None:
-    """Who it is and its log files, looked at again while it runs; when it has ended, the whole page is drawn anew.
+    """Identity and log files, refreshed while the process runs. Once it ends, the whole page runs again.
 
     Args:
-        shown: the run as the page knows it.
+        shown: the run when the page was drawn.
     """
     run = shown
     if shown.end_ts is None:
-        with suppress(AgentError):  # away: what was known stands, and the strip says since when
+        with suppress(AgentError):  # without an agent the cards keep what they show, and the status strip says why
             run = agent_client().run(shown.run)
         if run.end_ts is not None:
             st.rerun()
+    if run.end_ts is not None:
+        why_card(run)
     components.facts("Identity", identity(run), key="identity", aside="kernel thread" if run.kernel_thread else "")
     files = [
         (
             file.source,
-            [file.path, {"text": f"{size(file.size)}, read to {size(file.stored_to)} · {file.state or NONE}"}],
+            [file.path, {"text": f"{size(file.size)}, read up to {size(file.stored_to)} · {file.state or NONE}"}],
         )
         for file in run.log_files
     ]
-    none = ("It holds no log file open.", "A regular file open for writing would be followed and listed here.")
-    components.facts("Its log files", files, key="log_files", empty=none)
+    none = (
+        "No log files.",
+        "Regular files that the process writes to are followed and listed here, also after its end.",
+    )
+    components.facts("Log files", files, key="log_files", empty=none)
 
 
 def show(run: Run) -> None:
-    """The page of a run that is known."""
-    when = page_header(plain(f"{title_of(run.name, run.cmdline)} · {run.pid}"))
-    left, right = st.columns([2.1, 1], gap="small")
+    """The page of a known run."""
+    life = life_of(run.start_ts, run.end_ts) if run.start_ts and run.end_ts else None
+    when = page_header(plain(f"{title_of(run.name, run.cmdline)} · {run.pid}"), life=life)
+    process_actions(run)
+    with st.container(key="beside"):
+        left, right = st.columns([2.1, 1], gap="small")
     with right:
-        st.fragment(cards, run_every=None if run.end_ts else LOOK_S)(run)
+        every = LOOK_S if run.end_ts is None else SETTLES_S if _may_change(run) else None
+        st.fragment(cards, run_every=every)(run)
     with left:
         components.live_charts(charts.RUN, when, source={"kind": "run", "run": run.run}, key="run_charts")
         components.log_view(
@@ -106,16 +184,21 @@ def show(run: Run) -> None:
         )
 
 
+def _may_change(run: Run) -> bool:
+    """Whether it runs, or ended so recently that its last records may not be stored."""
+    return run.end_ts is None or time.time() - run.end_ts / 1e6 < SETTLED_S
+
+
 def nothing(title: str, why: str) -> None:
-    """What stands here when there is no process to show, with the way to those there are."""
+    """An empty page, with a link to the processes."""
     page_title("Process")
     empty_state(title, why, icon=":material/memory:")
-    components.facts("What to do", [("open", {"text": "the table of processes", "page": "processes"})], key="nothing")
+    components.facts("What to do", [("Open", {"text": "All processes", "page": "processes"})], key="nothing")
 
 
 wanted = st.query_params.get("run", "")
 if not wanted.isdigit():
-    nothing("No process is chosen.", "A row of the table of processes opens one.")
+    nothing("No process selected.", "Select a process on the Processes page.")
 else:
     with guarded("this process"):
         try:
@@ -124,8 +207,8 @@ else:
             if error.status != NOT_FOUND:
                 raise
             nothing(
-                "This process is not known here.",
-                "Its readings are older than what is kept, or the link is of another machine.",
+                "Process not found.",
+                "Its data is older than the retention period, or the link is from another machine.",
             )
         else:
             show(found)

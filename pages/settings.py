@@ -1,16 +1,17 @@
-"""Settings: what is in force, where it came from, and the way to change it."""
+"""Settings: the current values, where they come from, and a form to change them."""
 
 from itertools import groupby
 from typing import Any
 
 import streamlit as st
 
-from monitor.client import Refused
-from monitor.errors import AgentError
-from monitor.models import SettingInfo, SettingsInfo
-from monitor.settings import all_fields
-from pages._agent import agent_client, empty_state, error_state, guarded, plain
-from pages._settings_form import (
+from monitor.api_models.status import SettingInfo, SettingsInfo
+from monitor.client.client import Refused
+from monitor.config.settings import all_fields
+from monitor.core.errors import AgentError
+from pages.shared.agent import agent_client, empty_state, error_state, guarded, plain
+from pages.shared.log_formats import log_formats
+from pages.shared.settings_form import (
     GROUPS,
     about,
     difference,
@@ -20,31 +21,31 @@ from pages._settings_form import (
     why_fixed,
     widget,
 )
-from pages._visitor import may_change
+from pages.shared.visitor import may_change, operators_only
 from pages.ui.header import page_title
 
 state = st.session_state
-state.setdefault("settings_round", 0)  # a new round gives every widget a new key, and with it the value in force
+state.setdefault("settings_round", 0)  # a new round gives every widget a new key, and so the current value
 state.setdefault("settings_reset", set())
 state.setdefault("settings_refused", {})
 
 
-def _anew() -> None:
-    """Forget what was typed."""
+def _discard() -> None:
+    """Discard unsaved changes."""
     state.settings_round += 1
     state.settings_reset = set()
     state.settings_refused = {}
 
 
 def _reset(key: str) -> None:
-    """Go back to the default when saved next."""
+    """Use the default from the next save on, or undo that."""
     state.settings_reset = state.settings_reset ^ {key}
 
 
 def _save(changes: dict[str, Any]) -> None:
-    """Save, if the visitor may; the agent checks every value before it writes any."""
+    """Save the changes. The agent checks all values before it writes any."""
     if not may_change():
-        state.settings_failed = AgentError("only operators may change settings", hint="sign in as an operator")
+        state.settings_failed = operators_only("change settings")
         return
     try:
         saved = agent_client().save_settings(changes)
@@ -54,26 +55,26 @@ def _save(changes: dict[str, Any]) -> None:
     except AgentError as error:
         state.settings_failed = error
     else:
-        _anew()
+        _discard()
         later = set(changes) & {s.key for s in saved.settings if s.restart}
         state.settings_saved = sorted(later)
 
 
 def _row(setting: SettingInfo, fields: dict[str, Any], *, allowed: bool) -> Any:
-    """One setting; answers the value it would have, None for its default."""
+    """Draw one setting and return its value after a save, None for its default."""
     resetting = setting.key in state.settings_reset
     fixed = why_fixed(setting)
     shape = shape_of(setting, fields)
     words, control = st.columns([3, 2], vertical_alignment="center")
     with words:
-        badges = origin_badge(setting) + (" :orange-badge[needs a restart]" if setting.restart else "")
+        badges = origin_badge(setting) + (" :orange-badge[restart required]" if setting.restart else "")
         st.markdown(f"**`{setting.key}`** {badges}")
         st.caption(about(setting, fields))
     with control:
         key = f"set_{setting.key}_{state.settings_round}"
         value = widget(setting, shape, key=key, disabled=bool(fixed) or not allowed or resetting)
         if allowed and not fixed and setting.origin == "file":
-            label = "Keep it" if resetting else "Use the default"
+            label = "Keep value" if resetting else "Reset to default"
             st.button(
                 label,
                 key=f"reset_{setting.key}",
@@ -89,7 +90,7 @@ def _row(setting: SettingInfo, fields: dict[str, Any], *, allowed: bool) -> Any:
 
 
 def _form(info: SettingsInfo, *, allowed: bool) -> dict[str, Any]:
-    """All settings in groups; answers what was changed."""
+    """Draw all settings in groups and return the changed ones."""
     fields = dict(all_fields())
     state.settings_slots = {}
     changes: dict[str, Any] = {}
@@ -112,7 +113,7 @@ def _rank(section: str, order: list[str]) -> int:
 
 
 def _review(info: SettingsInfo, changes: dict[str, Any]) -> None:
-    """What would change, what is wrong with it, and the buttons."""
+    """The unsaved changes, what is wrong with them, and the buttons."""
     by_key = {setting.key: setting for setting in info.settings}
     wrong = problems_of(info.settings, changes) | {k: v for k, v in state.settings_refused.items() if k in changes}
     for key, text in wrong.items():
@@ -120,7 +121,7 @@ def _review(info: SettingsInfo, changes: dict[str, Any]) -> None:
             state.settings_slots[key].error(plain(text), icon=":material/error:")
     with st.bottom, st.container(border=True, key="review"):
         count = f"{len(changes)} change" + ("s" if len(changes) != 1 else "")
-        st.markdown(f"**{count}, not saved yet**")
+        st.markdown(f"**{count} not saved**")
         st.markdown("\n".join(f"- {difference(by_key[key], new)}" for key, new in changes.items()))
         if wrong:
             st.markdown(f":red[:material/error: {plain('; '.join(wrong.values()))}]")
@@ -134,35 +135,37 @@ def _review(info: SettingsInfo, changes: dict[str, Any]) -> None:
                 on_click=_save,
                 args=(changes,),
             )
-            st.button("Discard", key="discard", on_click=_anew)
+            st.button("Discard", key="discard", on_click=_discard)
 
 
-def _told() -> None:
-    """What the last save came to."""
+def _result() -> None:
+    """The result of the last save."""
     failed = state.pop("settings_failed", None)
     if failed is not None:
-        error_state("Nothing was saved.", failed)
+        error_state("Settings were not saved.", failed)
     later = state.pop("settings_saved", None)
     if later is not None:
-        st.success("Saved.", icon=":material/check_circle:")
+        st.success("Settings saved.", icon=":material/check_circle:")
         if later:
             names = ", ".join(f"`{key}`" for key in later)
-            st.warning(f"In force once Watchkeeper is started again: {names}.", icon=":material/restart_alt:")
+            st.warning(f"Restart Watchkeeper to apply: {names}.", icon=":material/restart_alt:")
 
 
 page_title("Settings")
 allowed = may_change()
 if not allowed:
-    st.info("You may look at the settings. Changing them needs the operator role.", icon=":material/visibility:")
-_told()
+    st.info("You can view settings. Only operators can change them.", icon=":material/visibility:")
+_result()
 with guarded("the settings"):
     info = agent_client().settings()
     if info.path:
         st.caption(
-            f"Kept in `{info.path.replace('`', '')}`. Option, environment, file, default: the first that is set wins."
+            f"Stored in `{info.path.replace('`', '')}`. Precedence: command-line option, environment variable, file, default."
         )
     if not info.settings:
-        empty_state("The agent named no setting.", "It may be of another version.", "Start Watchkeeper again.")
+        empty_state("No settings.", "The agent may run another version.", "Restart Watchkeeper.")
     changed = _form(info, allowed=allowed)
     if changed and allowed:
         _review(info, changed)
+with guarded("the log formats"):
+    log_formats(allowed=allowed)

@@ -1,1 +1,1 @@
-"""What the pages share: the live components, the time range, the status strip and the numbers."""
+"""The parts of pages: live components with their scripts in `assets`, time range, header, charts, number formats, exports."""

@@ -1,202 +1,173 @@
-"""What the charts show: panels of lines, each line one metric with the colour of its meaning."""
+"""What the charts show: panels of lines. The catalogue says which metrics a chart has, their names and their unit; this module says how they look."""
 
-from collections.abc import Sequence
-from typing import Final, Literal, NotRequired, TypedDict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Final, Literal, NotRequired, TypedDict, Unpack
+
+from monitor.metrics import catalogue
 
 Hue = Literal["cpu", "mem", "io", "gpu", "bad", "ok", "warn", "neutral"]
 Unit = Literal["%", "bytes", "rate", "count", "°C", "W", "MHz", ""]
+UNITS: Final[dict[catalogue.Unit, Unit]] = {
+    "%": "%", "bytes": "bytes", "bytes/s": "rate", "/s": "count", "count": "count", "load": "", "°C": "°C", "W": "W", "MHz": "MHz",
+}  # fmt: skip
+"""How an axis writes a unit of the catalogue."""
 
 
-class Line(TypedDict):
-    """One metric of a panel."""
+class Look(TypedDict):
+    """How a line looks: the colour of its meaning, filled below, dashed."""
 
-    metric: str
-    label: str
     hue: Hue
     area: NotRequired[bool]
     dashed: NotRequired[bool]
 
 
-class Panel(TypedDict):
-    """One chart. `max` fixes its top; `least` and `ceiling` bound it where the readings set it."""
+class Line(Look):
+    """One metric of a panel."""
+
+    metric: str
+    label: str
+
+
+class Bounds(TypedDict, total=False):
+    """The axis of a panel: `max` fixes its top; `least` and `ceiling` bound it where the readings set it."""
+
+    max: float
+    least: float
+    ceiling: float
+
+
+class Panel(Bounds):
+    """One chart."""
 
     title: str
     unit: Unit
     series: Sequence[Line]
-    max: NotRequired[float]
-    least: NotRequired[float]
-    ceiling: NotRequired[float]
-    height: NotRequired[int]
 
 
-CPU: Final = Panel(
-    title="CPU",
-    unit="%",
-    max=100,
-    series=[
-        Line(metric="cpu_pct", label="all", hue="cpu", area=True),
-        Line(metric="cpu_user", label="user", hue="mem"),
-        Line(metric="cpu_system", label="system", hue="neutral"),
-        Line(metric="cpu_iowait", label="iowait", hue="io"),
-    ],
-)
-CPU_MODES: Final = Panel(
-    title="CPU by mode",
-    unit="%",
-    max=100,
-    series=[*CPU["series"], Line(metric="cpu_steal", label="steal", hue="bad", dashed=True)],
-)
-MEMORY: Final = Panel(
-    title="Memory",
-    unit="bytes",
+def panel(
+    chart: str,
+    title: str,
+    looks: Mapping[str, Look],
+    *,
+    of: Iterable[catalogue.Metric] = catalogue.HOST,
+    prefix: str = "",
+    without: Collection[str] = (),
+    **bounds: Unpack[Bounds],
+) -> Panel:
+    """One chart of the catalogue.
+
+    Args:
+        chart: its name in the catalogue.
+        title: its heading.
+        looks: by metric.
+        of: whose metrics.
+        prefix: before the names of the metrics, where one of several is meant.
+        without: metrics left out.
+        bounds: of its axis.
+    """
+    shown = [metric for metric in of if metric.chart == chart and metric.name not in without]
+    lines = [Line(metric=prefix + metric.name, label=metric.label, **looks[metric.name]) for metric in shown]
+    return Panel(title=title, unit=UNITS[shown[0].unit], series=lines, **bounds)
+
+
+_CPU: Final[dict[str, Look]] = {
+    "cpu_pct": Look(hue="cpu", area=True),
+    "cpu_user": Look(hue="mem"),
+    "cpu_system": Look(hue="neutral"),
+    "cpu_iowait": Look(hue="io"),
+    "cpu_steal": Look(hue="bad", dashed=True),
+}
+CPU: Final = panel("cpu", "CPU", _CPU, without={"cpu_steal"}, max=100)
+CPU_MODES: Final = panel("cpu", "CPU by mode", _CPU, max=100)
+MEMORY: Final = panel(
+    "memory",
+    "Memory",
+    {
+        "mem_used": Look(hue="mem", area=True),
+        "mem_cached": Look(hue="neutral"),
+        "swap_used": Look(hue="bad", dashed=True),
+    },
     least=2**30,
-    series=[
-        Line(metric="mem_used", label="used", hue="mem", area=True),
-        Line(metric="mem_cached", label="cache", hue="neutral"),
-        Line(metric="swap_used", label="swap", hue="bad", dashed=True),
-    ],
 )
-DISK: Final = Panel(
-    title="Disk",
-    unit="rate",
-    least=1e6,
-    series=[
-        Line(metric="disk_read_bps", label="read", hue="cpu"),
-        Line(metric="disk_write_bps", label="write", hue="io", area=True),
-    ],
+DISK: Final = panel(
+    "disk", "Disk", {"disk_read_bps": Look(hue="cpu"), "disk_write_bps": Look(hue="io", area=True)}, least=1e6
 )
-NETWORK: Final = Panel(
-    title="Network",
-    unit="rate",
-    least=1e5,
-    series=[
-        Line(metric="net_rx_bps", label="received", hue="cpu", area=True),
-        Line(metric="net_tx_bps", label="sent", hue="io"),
-    ],
+NETWORK: Final = panel(
+    "network", "Network", {"net_rx_bps": Look(hue="cpu", area=True), "net_tx_bps": Look(hue="io")}, least=1e5
 )
-LOAD: Final = Panel(
-    title="Load",
-    unit="",
+LOAD: Final = panel(
+    "load",
+    "Load",
+    {"load1": Look(hue="cpu", area=True), "load5": Look(hue="mem"), "load15": Look(hue="neutral")},
     least=1,
-    series=[
-        Line(metric="load1", label="1 min", hue="cpu", area=True),
-        Line(metric="load5", label="5 min", hue="mem"),
-        Line(metric="load15", label="15 min", hue="neutral"),
-    ],
 )
-PRESSURE: Final = Panel(
-    title="Pressure: share of time that work waits",
-    unit="%",
+PRESSURE: Final = panel(
+    "pressure",
+    "Pressure: share of time that tasks wait",
+    {
+        "psi_cpu_some": Look(hue="cpu"),
+        "psi_mem_some": Look(hue="mem"),
+        "psi_mem_full": Look(hue="mem", dashed=True),
+        "psi_io_some": Look(hue="io"),
+        "psi_io_full": Look(hue="io", dashed=True),
+    },
     least=5,
     ceiling=100,
-    series=[
-        Line(metric="psi_cpu_some", label="CPU", hue="cpu"),
-        Line(metric="psi_mem_some", label="memory", hue="mem"),
-        Line(metric="psi_mem_full", label="memory, all", hue="mem", dashed=True),
-        Line(metric="psi_io_some", label="IO", hue="io"),
-        Line(metric="psi_io_full", label="IO, all", hue="io", dashed=True),
-    ],
 )
-OPERATIONS: Final = Panel(
-    title="Disk operations a second",
-    unit="count",
+OPERATIONS: Final = panel(
+    "operations",
+    "Disk operations per second",
+    {"disk_read_ops": Look(hue="cpu"), "disk_write_ops": Look(hue="io", area=True)},
     least=50,
-    series=[
-        Line(metric="disk_read_ops", label="reads", hue="cpu"),
-        Line(metric="disk_write_ops", label="writes", hue="io", area=True),
-    ],
 )
-PROCESSES: Final = Panel(
-    title="Processes",
-    unit="count",
-    least=10,
-    series=[
-        Line(metric="procs_total", label="all", hue="cpu"),
-        Line(metric="procs_running", label="running", hue="ok", area=True),
-    ],
+PROCESSES: Final = panel(
+    "processes", "Processes", {"procs_total": Look(hue="cpu"), "procs_running": Look(hue="ok", area=True)}, least=10
 )
-SWITCHES: Final = Panel(
-    title="Context switches a second",
-    unit="count",
-    least=1000,
-    series=[Line(metric="ctx_switches", label="switches", hue="cpu", area=True)],
+SWITCHES: Final = panel(
+    "switches", "Context switches per second", {"ctx_switches": Look(hue="cpu", area=True)}, least=1000
 )
+FORKS: Final = panel("forks", "New processes a second", {"forks": Look(hue="ok", area=True)}, least=10)
 
 OVERVIEW: Final = [CPU, MEMORY, DISK, NETWORK]
-HOST: Final = [CPU_MODES, LOAD, MEMORY, PRESSURE, DISK, OPERATIONS, NETWORK, PROCESSES, SWITCHES]
+HOST: Final = [CPU_MODES, LOAD, MEMORY, PRESSURE, DISK, OPERATIONS, NETWORK, PROCESSES, SWITCHES, FORKS]
 
 RUN: Final = [
-    Panel(
-        title="CPU, percent of one core",
-        unit="%",
-        least=10,
-        series=[Line(metric="cpu_pct", label="CPU", hue="cpu", area=True)],
-    ),
-    Panel(
-        title="Memory", unit="bytes", least=2**20, series=[Line(metric="rss", label="resident", hue="mem", area=True)]
-    ),
-    Panel(
-        title="Reads and writes",
-        unit="rate",
+    panel("cpu", "CPU, % of one core", {"cpu_pct": Look(hue="cpu", area=True)}, of=catalogue.RUN, least=10),
+    panel("memory", "Memory", {"rss": Look(hue="mem", area=True)}, of=catalogue.RUN, least=2**20),
+    panel(
+        "io",
+        "Reads and writes",
+        {"read_bps": Look(hue="cpu"), "write_bps": Look(hue="io", area=True)},
+        of=catalogue.RUN,
         least=1e4,
-        series=[
-            Line(metric="read_bps", label="read", hue="cpu"),
-            Line(metric="write_bps", label="write", hue="io", area=True),
-        ],
     ),
-    Panel(
-        title="Threads and open files",
-        unit="count",
+    panel(
+        "handles",
+        "Threads and open files",
+        {"threads": Look(hue="neutral"), "fds": Look(hue="io")},
+        of=catalogue.RUN,
         least=4,
-        series=[
-            Line(metric="threads", label="threads", hue="neutral"),
-            Line(metric="fds", label="files", hue="io"),
-        ],
     ),
 ]
 
 
 def gpu_panels(index: int, name: str) -> list[Panel]:
     """The charts of one GPU."""
-    at = f"gpu{index}."
+
+    def one(chart: str, title: str, looks: Mapping[str, Look], **bounds: Unpack[Bounds]) -> Panel:
+        return panel(chart, f"GPU {index} {title}", looks, of=catalogue.GPU, prefix=f"gpu{index}.", **bounds)
+
     return [
-        Panel(
-            title=f"GPU {index} · {name}",
-            unit="%",
-            max=100,
-            series=[
-                Line(metric=f"{at}util_pct", label="busy", hue="gpu", area=True),
-                Line(metric=f"{at}mem_util_pct", label="memory bus", hue="neutral"),
-            ],
+        one(
+            "busy", f"· {name}", {"util_pct": Look(hue="gpu", area=True), "mem_util_pct": Look(hue="neutral")}, max=100
         ),
-        Panel(
-            title=f"GPU {index} memory",
-            unit="bytes",
-            least=2**30,
-            series=[Line(metric=f"{at}mem_used", label="used", hue="gpu", area=True)],
-        ),
-        Panel(
-            title=f"GPU {index} power",
-            unit="W",
+        one("memory", "memory", {"mem_used": Look(hue="gpu", area=True)}, least=2**30),
+        one(
+            "power",
+            "power",
+            {"power_w": Look(hue="io", area=True), "power_limit_w": Look(hue="neutral", dashed=True)},
             least=50,
-            series=[
-                Line(metric=f"{at}power_w", label="power", hue="io", area=True),
-                Line(metric=f"{at}power_limit_w", label="limit", hue="neutral", dashed=True),
-            ],
         ),
-        Panel(
-            title=f"GPU {index} temperature",
-            unit="°C",
-            least=60,
-            series=[Line(metric=f"{at}temp_c", label="temperature", hue="bad", area=True)],
-        ),
-        Panel(
-            title=f"GPU {index} clocks",
-            unit="MHz",
-            least=500,
-            series=[
-                Line(metric=f"{at}clock_sm_mhz", label="cores", hue="gpu"),
-                Line(metric=f"{at}clock_mem_mhz", label="memory", hue="neutral"),
-            ],
-        ),
+        one("temperature", "temperature", {"temp_c": Look(hue="bad", area=True)}, least=60),
+        one("clocks", "clocks", {"clock_sm_mhz": Look(hue="gpu"), "clock_mem_mhz": Look(hue="neutral")}, least=500),
     ]

@@ -1,17 +1,21 @@
-"""The live components, one function each. Every one says in its `key` which place it keeps."""
+"""One function for each live component. `key` names the place that the component keeps across reruns."""
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any, Final
 
-from monitor import ai_models
+from monitor.api_models import ai as ai_models
+from monitor.api_models.jobs import Job, WorkerSummary
+from monitor.api_models.processes import EndedRun, Lives, ProcessGroup
+from pages.server.assets import other_parts
 from pages.ui.charts import Panel
 from pages.ui.mount import mount
 from pages.ui.timerange import TimeRange
 
 ALL_COLUMNS: Final = {
     "name": "Name",
-    "pid": "Pid",
+    "pid": "PID",
     "user": "User",
     "cpu_pct": "CPU %",
     "spark": "Last minute",
@@ -22,19 +26,49 @@ ALL_COLUMNS: Final = {
     "threads": "Threads",
     "fds": "Open files",
     "status": "Status",
+    "unit": "Container or unit",
     "start_ts": "Running for",
     "cmdline": "Command",
 }
-"""Columns of the process table: name → title (which is what stands in the address)."""
+"""Columns of the process table: name → title. The address has the titles."""
+PAST_COLUMNS: Final = {
+    **{name: title for name, title in ALL_COLUMNS.items() if name != "cmdline"},
+    "cpu_minute": "CPU, minute",
+    "outcome": "Since then",
+    "cmdline": "Command",
+}
+"""Columns of the table of a past moment."""
+PAST_SHOWN: Final = ("name", "pid", "user", "cpu_pct", "spark", "rss", "start_ts", "outcome", "cmdline")
+"""Those shown by default."""
 COLUMNS: Final = ("name", "pid", "user", "cpu_pct", "spark", "rss", "start_ts", "cmdline")
-"""Those shown unless others are chosen."""
+"""The columns shown by default."""
 CHART_PX: Final = 236
 """Height of one chart with its frame."""
 
 
+def status_strip() -> None:
+    """Say whether the machine is fine and how old the data is. The strip also handles the keyboard of the page."""
+    mount("frame/strip", {"parts": other_parts()}, key="wk-strip", height=40)
+
+
+def pause_button() -> None:
+    """Pause and resume all live parts of the page."""
+    mount("frame/pause", {}, key="wk-pause", height=36, width=104)
+
+
+def watch_footer() -> None:
+    """Counts of processes, errors and engines; the machine; what Watchkeeper itself uses; samples received."""
+    mount("frame/footer", {}, key="wk-footer", height=186)
+
+
+def heal_when_back() -> None:
+    """Run the page again when the agent is back, so that its native parts recover without a reload. Shows nothing."""
+    mount("frame/healing", {}, key="wk-healing", height=0, triggers=("back",))
+
+
 def live_cards(*, key: str = "cards") -> None:
-    """CPU, memory, GPU or load, disk, network, errors: value, unit, last minute, change."""
-    mount("cards", {}, key=key, height=114)
+    """Cards for CPU, memory, GPU or load, disk, network and errors: value, unit, last minute, change."""
+    mount("machine/cards", {}, key=key, height=114)
 
 
 def live_charts(
@@ -43,40 +77,56 @@ def live_charts(
     *,
     source: Mapping[str, str] | None = None,
     columns: int = 2,
+    pick: str | None = None,
+    mark: int | None = None,
     key: str = "charts",
 ) -> None:
-    """Charts with one time axis and one crosshair; a brush writes the range to the address.
+    """Charts with one time axis and one crosshair. Dragging over a chart writes the range to the address; a click offers the
+    processes and the records of that moment.
 
     Args:
         panels: see `pages.ui.charts`.
-        when: what to show; a relative range keeps moving.
+        when: the range; a relative one keeps moving.
         source: `{"kind": "host"}`, `{"kind": "gpu"}` or `{"kind": "run", "run": …}`.
-        columns: charts beside each other where there is room.
+        columns: charts in a row where there is room.
+        pick: a parameter of the address that a click sets to its moment, instead of offering links.
+        mark: µs; a moment that is marked.
         key: names the place.
     """
     data = {
         "panels": panels,
+        "pick": pick,
+        "mark": mark,
         "source": source or {"kind": "host"},
         "range": when.bounds,
         "window_s": when.window_s,
         "columns": columns,
         "brush": True,
     }
-    mount("charts", data, key=key, height=-(-len(panels) // columns) * CHART_PX)
+    mount("charts/charts", data, key=key, height=-(-len(panels) // columns) * CHART_PX)
 
 
 def process_table(
-    *, q: str, sort: str, tree: bool, scope: str, kernel: bool, columns: Sequence[str], key: str = "processes"
+    *,
+    q: str,
+    sort: str,
+    tree: bool,
+    scope: str,
+    kernel: bool,
+    columns: Sequence[str],
+    at: int | None = None,
+    key: str = "processes",
 ) -> None:
-    """The live table of processes.
+    """The table of processes, live or as they were at a past moment.
 
     Args:
         q: text or `/regex/`.
-        sort: a column, with `-` before it to turn the order.
+        sort: a column, with a leading `-` for the opposite order.
         tree: children under their parents.
         scope: `own-first`, `mine` or `all`.
-        kernel: with the kernel's own threads.
-        columns: of `ALL_COLUMNS`.
+        kernel: with kernel threads.
+        columns: of `ALL_COLUMNS`, or of `PAST_COLUMNS` with `at`.
+        at: the moment, µs; now without it.
         key: names the place.
     """
     data = {
@@ -87,57 +137,58 @@ def process_table(
         "kernel": kernel,
         "columns": list(columns),
         "height": 640,
+        **({} if at is None else {"at": at}),
     }
-    mount("proctable", data, key=key, height=690)
+    mount("processes/table", data, key=key, height=690)
 
 
 def busiest_processes(*, key: str = "busiest") -> None:
     """The eight busiest processes now."""
-    mount("busiest", {}, key=key, height=312)
+    mount("processes/busiest", {}, key=key, height=312)
 
 
 def newest_errors(*, shown: int = 6, key: str = "errors") -> None:
-    """The newest errors; each leads to the logs at its time."""
-    mount("errors", {"shown": shown}, key=key, height=176)
+    """The newest errors, each a link to the logs at its time."""
+    mount("logs/errors", {"shown": shown}, key=key, height=176)
 
 
 def engines(*, key: str = "engines") -> None:
-    """Which model engines are here."""
-    mount("engines", {}, key=key, height=140)
+    """The model engines of this machine."""
+    mount("machine/engines", {}, key=key, height=140)
 
 
 def data_quality(*, key: str = "quality") -> None:
-    """Samples expected and received, lateness, losses, cost."""
-    mount("quality", {}, key=key, height=300)
+    """Samples expected and received, delay, losses, and what Watchkeeper uses."""
+    mount("machine/quality", {}, key=key, height=300)
 
 
 def gpu_line(*, key: str = "gpu") -> None:
-    """One sentence when this machine has no GPU that can be read; nothing otherwise."""
-    mount("gpuline", {}, key=key, height=20)
+    """One sentence about the GPUs of this machine."""
+    mount("machine/gpuline", {}, key=key, height=20)
 
 
 def core_strips(*, key: str = "cores") -> None:
     """How busy each core is."""
-    mount("cores", {}, key=key, height=96)
+    mount("machine/cores", {}, key=key, height=96)
 
 
 def devices(*, key: str = "devices") -> None:
-    """Disks, file systems, interfaces and temperatures now."""
-    mount("devices", {}, key=key, height=180)
+    """Current values of disks, file systems, network interfaces and temperature sensors."""
+    mount("machine/devices", {}, key=key, height=180)
 
 
 def histogram(filters: Mapping[str, Any], when: TimeRange, *, levels: Sequence[str], key: str = "histogram") -> None:
-    """Records over time by level, with a pill a level; a brush sets the range in the address.
+    """Records over time by level, with a toggle for each level. Dragging writes the range to the address.
 
     Args:
         filters: of the log API, without levels and times.
         when: the range; live shows the last hour.
-        levels: those chosen; none means all.
+        levels: the chosen ones; none means all.
         key: names the place.
     """
     window = 3600 if when.live else when.window_s
     data = {"filters": filters, "levels": list(levels), "range": when.bounds, "window_s": window}
-    mount("hist", data, key=key, height=170)
+    mount("logs/histogram", data, key=key, height=170)
 
 
 def log_view(
@@ -146,6 +197,7 @@ def log_view(
     live: bool,
     filtered: bool,
     order: str = "down",
+    query: str = "",
     height: int = 560,
     key: str = "records",
 ) -> None:
@@ -154,24 +206,54 @@ def log_view(
     Args:
         filters: of the log API.
         live: whether new records are appended.
-        filtered: whether a person narrowed the view, which decides what an empty one says.
+        filtered: whether the user narrowed the view, which decides what an empty view says.
         order: see above.
+        query: what is searched, to which the values of a record can be added.
         height: pixels of the list.
         key: names the place.
     """
-    data = {"filters": filters, "live": live, "filtered": filtered, "order": order, "height": height}
-    mount("logview", data, key=key, height=height + 46)
+    data = {
+        "filters": filters,
+        "live": live,
+        "filtered": filtered,
+        "order": order,
+        "query": query,
+        "height": height,
+    }
+    mount("logs/view", data, key=key, height=height + 46)
+
+
+def log_patterns(filters: Mapping[str, Any], when: TimeRange, *, sort: str, key: str = "patterns") -> None:
+    """The patterns of a range, each with its count, trend and level; a click leads to its records.
+
+    Args:
+        filters: of the log API, without times.
+        when: the range; live shows the last hour.
+        sort: `count`, `new`, `errors` or `last`.
+        key: names the place.
+    """
+    data = {"filters": filters, "sort": sort, "filtered": bool(filters), **_log_range(when)}
+    mount("logs/patterns", data, key=key, height=420)
+
+
+def log_changes(filters: Mapping[str, Any], when: TimeRange, *, key: str = "changes") -> None:
+    """What changed in the logs from the time before a range to the range; live compares the last hour."""
+    mount("logs/changes", {"filters": filters, **_log_range(when)}, key=key, height=420)
+
+
+def _log_range(when: TimeRange) -> dict[str, Any]:
+    return {"range": when.bounds, "window_s": 3600 if when.live else when.window_s, "live": when.live}
 
 
 def opinion(
     said: ai_models.Opinion | None, measured: Sequence[ai_models.Citation], *, here: str, key: str = "opinion"
 ) -> None:
-    """A model's opinion with what it cites, and what was measured.
+    """The answer of a model with its citations, and the measured facts.
 
     Args:
-        said: the opinion, when there is one yet.
+        said: the answer, once there is one.
         measured: processes and readings.
-        here: the page, as in its address; on the logs page a cited record opens beside the list.
+        here: the page, as in its address. On the logs page a cited record opens beside the list.
         key: names the place.
     """
     data = {
@@ -180,7 +262,84 @@ def opinion(
         "here": here,
     }
     counted = len(said.facts) if said else 0
-    mount("opinion", data, key=key, height=40 + (130 if said else 0) + 24 * (len(measured) + counted))
+    mount("logs/opinion", data, key=key, height=40 + (130 if said else 0) + 24 * (len(measured) + counted))
+
+
+def ended_processes(runs: Sequence[EndedRun], total: int, *, filtered: bool, key: str = "ended") -> None:
+    """A table of runs that have ended.
+
+    Args:
+        runs: the newest first.
+        total: how many match; those behind `runs` are not shown.
+        filtered: whether the user narrowed the view, which decides what an empty view says.
+        key: names the place.
+    """
+    data = {"runs": [run.model_dump(mode="json") for run in runs], "total": total, "filtered": filtered}
+    mount("processes/ended", data, key=key, height=66 + 31 * max(2, min(len(runs), 20)))
+
+
+def process_groups(groups: Sequence[ProcessGroup], *, key: str = "groups") -> None:
+    """A table of containers, units and sessions."""
+    data = {"groups": [asdict(group) for group in groups]}
+    mount("processes/groups", data, key=key, height=66 + 31 * max(2, min(len(groups), 20)))
+
+
+def process_events(*, q: str, types: str, run: str = "", key: str = "events") -> None:
+    """Events of processes, the newest on top; new ones appear as they come.
+
+    Args:
+        q: text in name, message or details.
+        types: of events, separated by commas; all without.
+        run: only of this run.
+        key: names the place.
+    """
+    mount("processes/events", {"q": q, "types": types, "run": run}, key=key, height=400)
+
+
+def workers(rows: Sequence[WorkerSummary], *, chosen: str, window: str, key: str = "workers") -> None:
+    """A table of workers.
+
+    Args:
+        rows: one for each.
+        chosen: the name of the one whose jobs are listed; empty for all.
+        window: since when counts and durations are, in words.
+        key: names the place.
+    """
+    data = {"workers": [row.model_dump(mode="json") for row in rows], "chosen": chosen, "window": window}
+    mount("jobs/workers", data, key=key, height=86 + 31 * max(1, min(len(rows), 20)))
+
+
+def jobs(
+    rows: Sequence[Job], total: int, *, here: Mapping[str, str], empty: tuple[str, str], key: str = "jobs_list"
+) -> None:
+    """A table of jobs.
+
+    Args:
+        rows: the first ones.
+        total: how many match.
+        here: the parameters of the view, which links to a job keep.
+        empty: headline and sentence when there are none.
+        key: names the place.
+    """
+    data = {
+        "jobs": [row.model_dump(mode="json") for row in rows],
+        "total": total,
+        "here": dict(here),
+        "empty": list(empty),
+    }
+    mount("jobs/list", data, key=key, height=66 + 31 * max(2, min(len(rows), 20)))
+
+
+def process_timeline(lives: Lives, *, filtered: bool, key: str = "timeline") -> None:
+    """Lives of processes as bars on a time axis.
+
+    Args:
+        lives: those to draw; the others are only counted.
+        filtered: whether the user narrowed the view, which decides what an empty view says.
+        key: names the place.
+    """
+    data = {**lives.model_dump(mode="json", by_alias=True), "filtered": filtered}
+    mount("processes/timeline", data, key=key, height=120 + 26 * max(4, min(len(lives.runs), 24)))
 
 
 def facts(
@@ -189,7 +348,7 @@ def facts(
     *,
     key: str,
     aside: str = "",
-    empty: tuple[str, str] = ("Nothing to show.", ""),
+    empty: tuple[str, str] = ("No data.", ""),
 ) -> None:
     """A card of names and values.
 
@@ -201,14 +360,40 @@ def facts(
         empty: headline and sentence when there are no rows.
     """
     data = {"title": title, "rows": [list(row) for row in rows], "aside": aside, "empty": list(empty)}
-    mount("facts", data, key=key, height=52 + 31 * max(2, len(rows)))
+    mount("processes/facts", data, key=key, height=52 + 31 * max(2, len(rows)))
+
+
+def log_query(query: str, *, sources: Sequence[str], case: bool, raw: bool, zone: str, key: str = "query") -> None:
+    """The search box of the logs. It writes `query`, `case` and `raw` to the address.
+
+    Args:
+        query: what is searched now.
+        sources: names to suggest.
+        case: whether upper and lower case differ.
+        raw: whether the whole original line is searched.
+        zone: of the browser, for times without one.
+        key: names the place.
+    """
+    data = {"query": query, "sources": list(sources), "case": case, "raw": raw, "zone": zone}
+    mount("logs/query", data, key=key, height=42)
 
 
 def log_text_filter(text: str) -> dict[str, Any]:
-    """A search box's text as filters of the log API: plain text, or `/regex/` (`/regex/i` ignores case)."""
+    """The text that links of earlier versions have as `q`, as filters of the log API: plain text, or `/regex/` (`/regex/i` ignores case)."""
     query = text.strip()
     pattern = re.fullmatch(r"/(.+)/(i?)", query, flags=re.DOTALL)
     if pattern is None:
         return {"q": query} if query else {}
     found = {"q": pattern[1], "regex": 1}
     return found if pattern[2] else found | {"case": 1}
+
+
+def query_of_text(text: str) -> str:
+    """The same text as a query: a plain text as it stands, or `/regex/` (`/regex/i` ignores case)."""
+    text = text.strip()
+    pattern = re.fullmatch(r"/(.+)/(i?)", text, flags=re.DOTALL)
+    if pattern is not None:
+        return "/" + re.sub(r"(\\.)|/", lambda found: found[1] or "\\/", pattern[1], flags=re.DOTALL) + "/" + pattern[2]
+    if not text or (re.fullmatch(r"\w[\w.]*", text) and text not in {"AND", "OR", "NOT"}):
+        return text
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -1,4 +1,4 @@
-"""Records of a filter as a file: JSON lines or CSV, newest first fetched, oldest first written, bounded. Times are ISO 8601, UTC, to the microsecond."""
+"""Exports the records of a filter as JSON lines or CSV: the newest ones up to a limit, oldest first. Times are ISO 8601, UTC, to the microsecond."""
 
 import csv
 import io
@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from monitor.client import Client
-from monitor.models import Record
+from monitor.api_models.logs import Record
+from monitor.client.client import Client
 
 MOST: Final = 100_000
-"""Records in one file; the newest of the filter."""
+"""Most records in one file."""
 PAGE: Final = 2000
 COLUMNS: Final = ("id", "ts", "level", "source", "logger", "pid", "run", "line_no", "message")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -19,10 +19,10 @@ _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
 def json_lines(client: Client, filters: Mapping[str, Any], most: int = MOST) -> bytes:
-    """One JSON object a line.
+    """One JSON object per line.
 
     Raises:
-        AgentUnreachable, AgentRefused: see `monitor.client`.
+        AgentUnreachable, AgentRefused: see `monitor.client.client`.
     """
     pages = [
         b"".join(
@@ -36,10 +36,10 @@ def json_lines(client: Client, filters: Mapping[str, Any], most: int = MOST) -> 
 
 
 def csv_text(client: Client, filters: Mapping[str, Any], most: int = MOST) -> bytes:
-    """CSV with a head; a cell that a spreadsheet would run as a formula gets an apostrophe before it.
+    """CSV with a header row. A cell that a spreadsheet would run as a formula gets a leading apostrophe.
 
     Raises:
-        AgentUnreachable, AgentRefused: see `monitor.client`.
+        AgentUnreachable, AgentRefused: see `monitor.client.client`.
     """
     head = io.StringIO(newline="")
     csv.writer(head).writerow(COLUMNS)
@@ -71,7 +71,7 @@ def _rows(page: list[Record]) -> str:
 
 
 def _values(record: Record) -> dict[str, Any]:
-    """The record with a time that a person and every program can read."""
+    """The values of a record, with its time in ISO 8601."""
     moment = _EPOCH + timedelta(microseconds=record.ts)
     return record.model_dump(mode="json") | {"ts": moment.isoformat(timespec="microseconds")}
 

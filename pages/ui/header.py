@@ -1,6 +1,7 @@
-"""The head of every page: its title, what can be done with the whole page at its right end, and the status strip below.
+"""The header of every page: title, actions at the right end, and the status strip below.
 
-The frame reserves the row and draws the strip, which so stays when the page changes: its keys lose no stroke. The page fills the row.
+The frame reserves the row and draws the strip, so that the strip and its keyboard stay when the page changes. The page fills
+the row.
 """
 
 from collections.abc import Callable
@@ -9,7 +10,7 @@ from typing import Final
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from pages.ui.strip import pause_button, status_strip
+from pages.ui.components import pause_button, status_strip
 from pages.ui.timerange import TimeRange, time_range
 
 Draw = Callable[[], object]
@@ -17,10 +18,10 @@ _ROW: Final = "page_header_row"
 
 
 def page_title(title: str, *, actions: Draw | None = None) -> None:
-    """The head of a page without a time range.
+    """The header of a page without a time range.
 
     Args:
-        title: the page's name.
+        title: name of the page.
         actions: draws buttons at the right end of the row.
     """
     with _row(title):
@@ -29,17 +30,17 @@ def page_title(title: str, *, actions: Draw | None = None) -> None:
             actions()
 
 
-def page_header(title: str, *, actions: Draw | None = None) -> TimeRange:
-    """The same with the time range (below the title on a narrow screen)."""
+def page_header(title: str, *, actions: Draw | None = None, life: TimeRange | None = None) -> TimeRange:
+    """The header of a page with a time range, and the chosen range; `life` is that of a run that has ended."""
     with _row(title):
         if actions is not None:
             actions()
         pause_button()
-        return time_range()
+        return time_range(life)
 
 
 def reserve_head() -> None:
-    """Keep the row's place for the page, and draw the strip below it."""
+    """Reserve the row for the page, and draw the strip below it."""
     st.session_state[_ROW] = _container()
     status_strip()
 

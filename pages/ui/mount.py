@@ -1,16 +1,16 @@
-"""How a component of ours comes into a page.
+"""Puts a live component into a page.
 
-All of them are one registered Streamlit component: a loader of a few lines that imports the module the page names from our
-own route, where a browser keeps it. So no script travels with a rerun, and a rerun only hands over new `data`. What ticks
-reaches the component through its own socket, without Streamlit.
+All live components are one registered Streamlit component: a loader of a few lines that imports the script the page names
+from the asset route, where the browser caches it. A rerun sends only new `data`, never a script. Live readings reach the
+component through the tab's own socket, without Streamlit.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal
 
 import streamlit as st
 
-from pages._assets import asset_url
+from pages.server.assets import asset_url
 
 NAME: Final = "watchkeeper"
 HTML: Final = """<div class="wk waiting"></div>
@@ -26,23 +26,40 @@ LOADER: Final = """export default async function (component) {
     const module = await import(new URL(data.module, document.baseURI).href)
     return await module.default(component)
   } catch (error) {
-    host.textContent = "This part could not be loaded (" + error.message + "). Reload the page; if that does not help, is `watchkeeper` still running?"
+    host.textContent = "This part could not be loaded (" + error.message + "). Reload the page, and check that Watchkeeper is running."
   }
 }
 """
 
 
 def mount(
-    module: str, data: Mapping[str, Any], *, key: str, height: int, width: int | Literal["stretch"] = "stretch"
+    script: str,
+    data: Mapping[str, Any],
+    *,
+    key: str,
+    height: int,
+    width: int | Literal["stretch"] = "stretch",
+    triggers: Sequence[str] = (),
 ) -> None:
     """Put a component at this place of the page.
 
     Args:
-        module: name of its script in `assets/`, without `.js`.
-        data: what it is told; JSON.
-        key: names this place; the component keeps its node, and all a person did to it, while the key stays.
-        height: pixels kept free from the first moment, so that nothing jumps when it appears.
+        script: path of its script below `assets/`, without `.js`.
+        data: JSON that the script gets.
+        key: names this place. While the key stays, the component keeps its node and what a person did to it.
+        height: pixels reserved from the first frame, so that nothing jumps when the component appears.
         width: `stretch`, or pixels.
+        triggers: names of the events with which the script may ask for a rerun.
     """
     component = st.components.v2.component(NAME, html=HTML, css=CSS, js=LOADER)
-    component(key=key, width=width, data={"module": asset_url(f"{module}.js"), "reserve": f"{height}px", **data})
+    callbacks: dict[str, Any] = {f"on_{name}_change": _rerun for name in triggers}
+    component(
+        key=key,
+        width=width,
+        data={"module": asset_url(f"{script}.js"), "reserve": f"{height}px", **data},
+        **callbacks,
+    )
+
+
+def _rerun() -> None:
+    """Streamlit needs a callback to accept an event; the rerun itself is all that is wanted."""

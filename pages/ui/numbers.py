@@ -1,4 +1,4 @@
-"""Numbers and times as the pages write them; the same forms as `assets/format.js`. Not available is a dash."""
+"""Formats numbers, times and errors for pages, like `assets/core/format.js` does for components. A missing value is a dash."""
 
 from datetime import datetime, tzinfo
 from typing import Final
@@ -24,7 +24,7 @@ def count(value: int | None) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """Two units at most: `3 h 12`, `6 d 4 h`."""
+    """A duration in at most two units: `3 h 12`, `6 d 4 h`."""
     if seconds is None:
         return NONE
     whole = max(0, int(seconds))
@@ -35,6 +35,11 @@ def duration(seconds: float | None) -> str:
     if whole < 86_400:
         return f"{whole // 3600} h {whole % 3600 // 60:02}"
     return f"{whole // 86_400} d {whole % 86_400 // 3600} h"
+
+
+def clock(us: int) -> str:
+    """A time in µs as local time of day: `14:02:11`."""
+    return f"{datetime.fromtimestamp(us / 1e6).astimezone():%H:%M:%S}"
 
 
 def moment(us: int | None, zone: tzinfo | None = None) -> str:

@@ -1,0 +1,69 @@
+"""Offers settings that a benchmark showed to be faster; one click adopts them, another one goes back."""
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from monitor.api_models import ai as ai_models
+from monitor.core.errors import AgentError
+from pages.shared.agent import agent_client, error_state, plain
+from pages.shared.visitor import may_change
+
+_REFUSED = "offer_refused"
+_BACK = "Use the default settings"
+
+
+def offer(report: ai_models.FullReport) -> None:
+    """The faster settings, whether they are in use, and the button. Nothing when no settings were faster."""
+    _refusal("offer")
+    found = report.offer
+    if found is None:
+        return
+    with st.container(border=True, horizontal=True, vertical_alignment="center", key="offer"):
+        if found.taken:
+            st.markdown(
+                f":material/check: {plain(found.backend)} uses the fastest settings of this benchmark ({plain(found.settings)})."
+            )
+            _button(_BACK, _reset, found.backend, "offer")
+        else:
+            st.markdown(
+                f":material/tune: Fastest settings here: {plain(found.settings)}. You can use them for analyses and explanations."
+            )
+            _button("Use these settings", _use, report.id, "offer")
+
+
+def in_use(used: ai_models.InUse, *, key: str) -> None:
+    """How the model of an engine is loaded and why, with the way back when settings of a benchmark are in use."""
+    _refusal(key)
+    if used.benchmark is None:
+        st.caption(plain(used.sentence))
+        return
+    st.markdown(f":material/tune: {plain(used.sentence)}")
+    _button(_BACK, _reset, used.backend, key)
+
+
+def _button(label: str, action: Callable[[str, str], None], given: str, where: str) -> None:
+    st.button(
+        label, key=f"{where}_take", on_click=action, args=(given, where), disabled=not may_change(),
+        help=None if may_change() else "Only operators can change how a model is loaded.",
+    )  # fmt: skip
+
+
+def _refusal(where: str) -> None:
+    """Show why the last click here failed."""
+    if (refused := st.session_state.pop(f"{where}_{_REFUSED}", None)) is not None:
+        error_state("The settings could not be changed.", refused)
+
+
+def _use(given: str, where: str) -> None:
+    try:
+        agent_client().ai.use(given)
+    except AgentError as error:
+        st.session_state[f"{where}_{_REFUSED}"] = error
+
+
+def _reset(given: str, where: str) -> None:
+    try:
+        agent_client().ai.reset(given)
+    except AgentError as error:
+        st.session_state[f"{where}_{_REFUSED}"] = error

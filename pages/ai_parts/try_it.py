@@ -1,0 +1,134 @@
+"""The panel that analyses a job posting: the extracted fields, the evidence in the text, and the engine that answered."""
+
+from typing import Any, Final
+
+import streamlit as st
+
+from monitor.api_models import ai as ai_models
+from monitor.core.errors import AgentError
+from pages.shared.agent import agent_client, error_state, plain
+from pages.shared.visitor import may_change
+
+SAMPLE: Final = """Senior Backend Engineer (f/m/d)
+Nordlicht Logistics GmbH, Hamburg or Bremen
+
+We pay 72,000 to 88,000 EUR a year. Full time, permanent, two days a week from home.
+
+You bring five years of experience with Python and PostgreSQL. Kafka is a plus.
+You speak German and English. A degree in computer science is welcome, not required.
+"""
+LABELS: Final = {
+    "title": "title",
+    "company": "company",
+    "locations": "locations",
+    "remote_policy": "remote",
+    "employment_type": "employment",
+    "seniority": "seniority",
+    "salary": "salary",
+    "skills_required": "skills required",
+    "skills_preferred": "skills preferred",
+    "years_experience": "years of experience",
+    "languages": "languages",
+    "education": "education",
+    "summary": "summary",
+    "red_flags": "red flags",
+}
+
+
+def try_it() -> None:
+    """The panel."""
+    st.caption("Job postings are the sample task: an engine's answer can be checked against the text.")
+    st.text_area("A job posting", key="posting", height=220, max_chars=400_000, placeholder="Paste a job posting.")
+    with st.container(horizontal=True):
+        asked = st.button("Analyse", key="analyse", icon=":material/neurology:", disabled=not may_change())
+        st.button("Use a sample", key="use_sample", type="tertiary", on_click=_use_sample)
+    if asked:
+        _analyse(st.session_state.get("posting", ""))
+    found = st.session_state.get("analysis")
+    if isinstance(found, tuple):
+        _result(*found)
+
+
+def _use_sample() -> None:
+    st.session_state.posting = SAMPLE
+
+
+def _analyse(text: str) -> None:
+    st.session_state.pop("analysis", None)
+    if not text.strip():
+        st.info("Paste a posting first, or use the sample.", icon=":material/info:")
+        return
+    if not may_change():
+        return
+    try:
+        with st.spinner("Analysing. The first time, the model must be loaded…"):
+            st.session_state.analysis = (text, agent_client().ai.analyze(text))
+    except AgentError as error:
+        error_state("The posting could not be analysed.", error)
+
+
+def _result(text: str, found: ai_models.JobAnalysisResult) -> None:
+    values = found.model_dump()
+    where = found.provenance
+    st.markdown(f"**Answered by {plain(found.backend)}** ({plain(where.how)}), {_seconds(found.timing)}")
+    left, right = st.columns(2)
+    with left:
+        sources = where.fields
+        rows = ["| Field | Value | Source |", "|:--|:--|:--|"]
+        for key, label in LABELS.items():
+            shown = _shown(key, values.get(key))
+            rows.append(
+                f"| {label} | {plain(shown) if shown else ':gray[not stated]'} | {plain(sources.get(key, ''))} |"
+            )
+        st.markdown("\n".join(rows))
+    with right:
+        st.caption("Evidence in the posting")
+        st.markdown(_highlighted(text, found.evidence))
+    with st.expander("Details"):
+        st.json(
+            found.model_dump(include={"timing", "provenance", "evidence"}),
+            expanded=1,
+        )
+
+
+def _seconds(timing: ai_models.Timing) -> str:
+    first = f", first token after {timing.first_token_s:.1f} s" if timing.first_token_s is not None else ""
+    return f"{timing.total_s:.1f} s{first}"
+
+
+def _shown(key: str, value: Any) -> str:
+    if value is None or value == []:
+        return ""
+    if key == "salary" and isinstance(value, dict):
+        low, high = value.get("minimum"), value.get("maximum")
+        span = " to ".join(f"{bound:,.0f}" for bound in dict.fromkeys((low, high)) if bound is not None)
+        per = f" a {value['period']}" if value.get("period") else ""
+        return f"{span} {value.get('currency') or ''}{per}".strip()
+    if isinstance(value, list):
+        return ", ".join(str(part) for part in value)
+    return f"{value:g}" if isinstance(value, float) else str(value).replace("_", " ")
+
+
+def _highlighted(text: str, evidence: list[ai_models.Evidence]) -> str:
+    """The posting with its evidence marked. Spans are positions in the text that the engine read; where tags were removed from it, the quoted words are searched."""
+    spans: list[tuple[int, int]] = []
+    for item in evidence:
+        if item.field == "summary" or not item.text.strip():
+            continue
+        at = item.start if text[item.start : item.end] == item.text else text.find(item.text)
+        if at >= 0:
+            spans.append((at, at + len(item.text)))
+    out, place = [], 0
+    for start, end in sorted(spans):
+        if start < place:
+            continue
+        out.append(_lines(text[place:start]))
+        marked = " ".join(text[start:end].split())
+        out.append(f":blue-background[{plain(marked)}]" if marked else "")
+        place = end
+    out.append(_lines(text[place:]))
+    return "".join(out)
+
+
+def _lines(text: str) -> str:
+    return "  \n".join(plain(line) for line in text[:20_000].split("\n"))

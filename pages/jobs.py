@@ -1,0 +1,154 @@
+"""Jobs: the workers that report jobs, and their jobs: failed, in flight, slowest, all."""
+
+import time
+from typing import Any, Final
+
+import streamlit as st
+
+from monitor.api_models.jobs import Job, JobDetail, Workers
+from monitor.client.client import Refused
+from pages.shared.agent import agent_client, guarded, plain
+from pages.ui import components
+from pages.ui.choice import choice, chosen_of
+from pages.ui.header import page_title
+from pages.ui.numbers import NONE, moment
+
+VIEWS: Final = {"failed": "Failed", "running": "In flight", "slowest": "Slowest", "all": "All"}
+WINDOWS: Final = {"1h": "1 h", "24h": "24 h", "7d": "7 d"}
+WORDS: Final = {"1h": "the last hour", "24h": "the last 24 hours", "7d": "the last 7 days"}
+EMPTY: Final = {
+    "failed": "No job has failed",
+    "running": "No job is in flight",
+    "slowest": "No job has ended",
+    "all": "No job has ended",
+}
+SHOWN: Final = 200
+LOOK_S: Final = {"1h": 2.0, "24h": 5.0, "7d": 15.0}
+"""Time between two looks: a wide window has much to count, and changes little."""
+NOT_FOUND: Final = 404
+MODULE: Final = "watchkeeper track --write track.py"
+LINES: Final = """from track import track
+
+with track("scraper") as worker:
+    for item in items:
+        with worker.job(item.id):
+            ...  # your work; an exception makes it a failed job
+"""
+
+
+def no_workers(found: Workers) -> None:
+    """What to do where no worker has reported a job yet."""
+    st.markdown("**No worker has reported a job yet.**")
+    st.markdown(
+        "A worker is a program that does units of work: pages to fetch, messages to send. It reports each with one file that needs "
+        "nothing but Python. Write that file beside your worker:"
+    )
+    st.code(MODULE, language=None)
+    st.markdown("and add three lines to it:")
+    st.code(LINES, language=None)
+    st.markdown(
+        f"Jobs then appear here within two seconds. Programs in other languages append JSON lines to a file in `{plain(found.spool)}`; "
+        "`docs/jobs.md` describes them."
+    )
+
+
+def tables(view: str, window: str, worker: str, process: str, q: str) -> None:
+    """The workers, and the jobs of the chosen view, looked up again every few seconds."""
+    with guarded("jobs"):
+        client = agent_client()
+        found = client.jobs.workers(window)
+        if found.trouble:
+            st.warning(plain(found.trouble), icon=":material/warning:")
+        if not found.workers:
+            no_workers(found)
+            return
+        components.workers(found.workers, chosen=worker, window=WORDS[window])
+        filters: dict[str, Any] = {"worker": worker or None, "run": process or None, "q": q or None}
+        filters |= {view: True} if view in {"failed", "running", "slowest"} else {}
+        filters |= {} if view == "running" else {"since": window}
+        jobs = client.jobs.found(filters, limit=SHOWN)
+        where = (f" of {worker}" if worker else "") + (" of this process" if process else "")
+        why = f"In {WORDS[window]}{where}." if view != "running" else "Jobs appear here while they are at work."
+        narrowed = "No matching jobs." if q else f"{EMPTY[view]}."
+        here = {"view": view, "window": window, "worker": worker, "process": process, "q": q}
+        components.jobs(jobs.jobs, jobs.total, here=here, empty=(narrowed, why))
+
+
+def rows_of(found: JobDetail) -> list[tuple[str, Any]]:
+    """The rows of the card of one job."""
+    job = found.job
+    rows: list[tuple[str, Any]] = [
+        ("State", {"text": said(job), "sign": {"done": "ok", "running": "wait"}.get(job.state, "bad")}),
+        ("Worker", {"text": job.worker, "page": "jobs", "params": {"worker": job.worker}}),
+        ("Started", moment(job.started)),
+        *([("Ended", moment(job.ended))] if job.ended is not None else []),
+        ("Took", NONE if job.seconds is None else f"{job.seconds:,.3f} s"),
+        *([("Error", {"text": job.error, "block": True})] if job.error else []),
+        *(
+            [("Logged", [{"text": f"{one.level} {one.logger}: {one.message}", "block": True} for one in found.records])]
+            if found.records
+            else []
+        ),
+    ]
+    if job.run is not None:
+        rows.append(("Process", {"text": f"PID {job.pid}", "page": "run", "params": {"run": job.run}}))
+        if job.started is not None:
+            end = job.ended if job.ended is not None else time.time_ns() // 1000
+            span = {"range": "custom", "from": job.started - 1_000_000, "to": end + 3_000_000}
+            rows.append(
+                (
+                    "Log records",
+                    {
+                        "text": "Records of its process in that time",
+                        "page": "logs",
+                        "params": {"process": job.run, **span},
+                    },
+                )
+            )
+    return rows
+
+
+def said(job: Job) -> str:
+    """The state in words."""
+    return "stuck" if job.stuck else {"running": "in flight"}.get(job.state, job.state)
+
+
+def card(worker_run: str, seq: str) -> None:
+    """The job that the address names."""
+    if not worker_run or not (seq.isascii() and seq.isdigit()):
+        return
+    with guarded("this job"):
+        try:
+            found = agent_client().jobs.one(worker_run, int(seq))
+        except Refused as error:
+            if error.status != NOT_FOUND:
+                raise
+            st.caption("The job in the address is not known; it may be older than the retention period.")
+            return
+        components.facts(f"Job {found.job.job or seq}", rows_of(found), key="job")
+
+
+view = chosen_of("view", VIEWS)
+window = chosen_of("window", WINDOWS)
+page_title("Jobs", actions=lambda: choice("Counted since", "window", WINDOWS, window, key="window"))
+with st.container(horizontal=True, vertical_alignment="center", key="job_filters"):
+    text = st.text_input(
+        "Search",
+        key="q",
+        type="search",
+        live="200ms",
+        bind="query-params",
+        placeholder="Job or error    ( / )",
+        label_visibility="collapsed",
+        max_chars=500,
+    )
+    choice("Which jobs", "view", VIEWS, view, key="view", clears=("of", "job"))
+    worker = st.query_params.get("worker", "")[:200]
+    process = st.query_params.get("process", "")
+    process = process if process.isascii() and process.isdigit() and len(process) < 20 else ""
+    for name, words in (("worker", plain(worker)), ("process", "One process" if process else "")):
+        if words and st.button(words, icon=":material/close:", key=f"any_{name}", help="Show the jobs of all"):
+            st.query_params.update({name: []})
+            st.rerun()
+card(st.query_params.get("of", "")[:500], st.query_params.get("job", "")[:20])
+st.fragment(tables, run_every=LOOK_S[window])(view, window, worker, process, text or "")

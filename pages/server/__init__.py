@@ -1,0 +1,1 @@
+"""The dashboard's server: sign-in, routes, relay to the agent, static files, start and end."""

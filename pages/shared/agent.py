@@ -1,0 +1,121 @@
+"""The client of the agent for pages, and what pages show when the agent is not reachable or refuses.
+
+    with guarded("the processes"):
+        rows = agent_client().processes()
+        …
+
+When a call inside the block fails, what was drawn before stays and an error state takes the place of the rest. Such a page
+retries once a second and recovers without a reload.
+"""
+
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Final
+
+import streamlit as st
+
+from monitor.client.client import Client
+from monitor.core.endpoint import Endpoint, read_endpoint
+from monitor.core.errors import AgentConnecting, AgentError, AgentUnreachable, MonitorError
+from pages.server import dashboard
+
+AWAY: Final = "agent_away_since"
+LOOK_AGAIN_S: Final = 1.0
+MEANING: Final = frozenset("\\`*_{}[]()<>#+-.!|~$:&@")
+AUTOLINK: Final = re.compile(r"(https?(?=://)|www(?=\.)|(?<=.)(?=@))", re.IGNORECASE)
+
+
+def agent_client() -> Client:
+    """The client of the agent, shared by all browser sessions. It follows the agent when its address changes.
+
+    Raises:
+        AgentUnreachable: its address cannot be read.
+    """
+    client: Client = _client(read_endpoint(dashboard.data_dir()))
+    return client
+
+
+@st.cache_resource(show_spinner=False, max_entries=4, on_release=lambda client: client.close())
+def _client(endpoint: Endpoint) -> Client:
+    return Client(endpoint, timeout_s=35.0)
+
+
+@contextmanager
+def guarded(what: str) -> Iterator[None]:
+    """Show an error state when the agent is not reachable or refuses inside the block.
+
+    Args:
+        what: what the block shows, as in "the processes".
+    """
+    try:
+        yield
+    except AgentConnecting as error:
+        st.session_state.pop(AWAY, None)
+        empty_state("Connecting to the agent…", plain(f"{_capital(error.message)}."), icon=":material/sync:")
+        _look_again()
+    except AgentUnreachable as error:
+        since = st.session_state.setdefault(AWAY, time.time())
+        error_state(f"The agent is not reachable, so {what} cannot be shown.", error, since=since)
+        _look_again()
+    except AgentError as error:
+        st.session_state.pop(AWAY, None)
+        error_state(f"{_capital(what)} cannot be shown.", error)
+    else:
+        st.session_state.pop(AWAY, None)
+
+
+@st.fragment(run_every=LOOK_AGAIN_S)
+def _look_again() -> None:
+    """Retry once a second while the agent is not reachable, and run the page again when it answers."""
+    try:
+        agent_client().get_json("/v1/status")
+    except AgentError:
+        return
+    st.session_state.pop(AWAY, None)
+    st.rerun()
+
+
+def error_state(title: str, error: MonitorError, *, since: float | None = None) -> None:
+    """Show what failed, since when, and what to do.
+
+    Args:
+        title: one sentence.
+        error: message and hint are shown as plain text.
+        since: seconds since the epoch.
+    """
+    lines = [f"**{title}**", plain(f"{_capital(error.message).rstrip('.')}.")]
+    if since is not None:
+        lines.append(f"Since {datetime.fromtimestamp(since).astimezone():%H:%M:%S}; retrying every second.")
+    if error.hint:
+        lines.append(f"What to do: {worded(error.hint.rstrip('.'))}.")
+    st.error("  \n".join(lines), icon=":material/error:")
+
+
+def empty_state(title: str, why: str, action: str = "", *, icon: str = ":material/info:") -> None:
+    """Show what is missing, why, and what to do."""
+    st.info("  \n".join(part for part in (f"**{title}**", why, action) if part), icon=icon)
+
+
+def plain(text: str) -> str:
+    """Untrusted text for a place that reads Markdown, escaped so that it is shown as it is.
+
+    All characters with a meaning in Markdown are escaped. URLs would still become links, since Streamlit finds them in the
+    rendered text, so an invisible word joiner breaks them.
+    """
+    inert = AUTOLINK.sub("\\1\u2060", text)
+    return "".join(f"\\{sign}" if sign in MEANING else sign for sign in inert).replace("\n", " ").replace("\r", " ")
+
+
+def worded(text: str) -> str:
+    """Like `plain`, but text between backticks stays code."""
+    parts = text.split("`")
+    if len(parts) % 2 == 0:
+        return plain(text)
+    return "".join(f"`{part}`" if place % 2 and part.strip() else plain(part) for place, part in enumerate(parts))
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

@@ -1,0 +1,128 @@
+"""The form of a service: its fields, what they give as settings, and where a problem belongs."""
+
+import shlex
+from collections.abc import Mapping
+from typing import Any, Final
+
+import streamlit as st
+
+from monitor.api_models.services import Service
+from monitor.config.services import STOP_SIGNALS
+
+RESTARTS: Final = {
+    "on-failure": "When it fails",
+    "always": "Always",
+    "never": "Never",
+}
+READY: Final = {
+    "": "Once it has started",
+    "port": "When a port is open",
+    "http": "When an address answers",
+    "command": "When a command succeeds",
+    "log": "When a line of its output matches",
+}
+EXAMPLES: Final = {
+    "port": "8000",
+    "http": "http://127.0.0.1:8000/health",
+    "command": "test -e /run/app.ready",
+    "log": "listening on",
+}
+
+
+def form(before: Mapping[str, Any], others: list[Service], *, new: bool) -> tuple[str, dict[str, Any]]:
+    """Draw the fields; answers the name, and the settings that differ from `before` (None for a default).
+
+    Args:
+        before: the settings as the agent gives them; empty for a new service.
+        others: the other services, for dependencies.
+        new: whether it is to be added.
+    """
+    name = st.text_input("Name", before.get("name", ""), key="svc_name", disabled=not new, placeholder="api", max_chars=63)  # fmt: skip
+    command = st.text_input(
+        "Command",
+        _line(before.get("command", "")),
+        key="svc_command",
+        placeholder="python -m http.server 8000",
+        help="Program and arguments. No shell reads them; write sh -c '…' where you need one. Secrets are hidden: to change the command, write all of it.",
+    )
+    directory = st.text_input("Working directory", before.get("directory", "~"), key="svc_directory")
+    left, right = st.columns(2)
+    with left:
+        rules = list(RESTARTS)
+        rule = st.selectbox("Restart", rules, rules.index(before.get("restart", "on-failure")), key="svc_restart", format_func=RESTARTS.__getitem__)  # fmt: skip
+    with right:
+        schedule = st.text_input("Schedule", before.get("schedule", ""), key="svc_schedule", placeholder="0 3 * * *", help="Minute, hour, day, month, day of week, in local time. Empty: it is kept running.")  # fmt: skip
+    variables = st.text_area(
+        "Environment",
+        "\n".join(before.get("environment", {})),
+        key="svc_environment",
+        height=92,
+        placeholder="NAME=VALUE, one per line",
+        help="Values that are set are not shown. A line with a name alone keeps its value.",
+    )
+    ready = _ready(before)
+    names = [other.name for other in others if other.name != name and not other.schedule]
+    needs = st.multiselect("Starts after", names, [one for one in before.get("depends_on", []) if one in names], key="svc_needs")  # fmt: skip
+    with st.expander("Stopping and starting"):
+        autostart = st.toggle("Start with Watchkeeper", before.get("autostart", True), key="svc_autostart")
+        number = STOP_SIGNALS.index(before.get("stop_signal", "TERM"))
+        stop = st.selectbox("Stop signal", STOP_SIGNALS, number, key="svc_signal", format_func=lambda one: f"SIG{one}")
+        grace = st.number_input("Seconds until SIGKILL", 0.0, 3600.0, float(before.get("stop_grace_s", 10.0)), key="svc_grace")  # fmt: skip
+    given: dict[str, Any] = {
+        "command": command.strip(),
+        "directory": directory.strip() or "~",
+        "restart": rule,
+        "schedule": schedule.strip(),
+        "environment": dict(_variable(line) for line in variables.splitlines() if line.strip()),
+        "ready": ready,
+        "depends_on": needs,
+        "autostart": autostart,
+        "stop_signal": stop,
+        "stop_grace_s": grace,
+    }
+    return name.strip(), changed(before, given)
+
+
+DEFAULTS: Final[dict[str, Any]] = {
+    "directory": "~",
+    "restart": "on-failure",
+    "schedule": "",
+    "environment": {},
+    "ready": None,
+    "depends_on": [],
+    "autostart": True,
+    "stop_signal": "TERM",
+    "stop_grace_s": 10.0,
+}
+
+
+def changed(before: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """What the form gives that differs from the settings: None where it is the default."""
+    found: dict[str, Any] = {}
+    for key, value in given.items():
+        standard = DEFAULTS.get(key)
+        old = _line(before.get(key, "")) if key == "command" else before.get(key, standard)
+        if value != old:
+            found[key] = None if key in DEFAULTS and value == standard else value
+    return found
+
+
+def _line(command: str | list[str]) -> str:
+    return command if isinstance(command, str) else shlex.join(command)
+
+
+def _variable(line: str) -> tuple[str, str | None]:
+    """Name and value of a line; None keeps the value that is set."""
+    name, sign, value = line.partition("=")
+    return name.strip(), value.strip() if sign else None
+
+
+def _ready(before: Mapping[str, Any]) -> dict[str, Any] | None:
+    set_now = before.get("ready") or {}
+    kinds = list(READY)
+    kind = next((one for one in kinds if set_now.get(one)), "")
+    chosen = st.selectbox("It counts as running", kinds, kinds.index(kind), key="svc_ready", format_func=READY.__getitem__)  # fmt: skip
+    if not chosen:
+        return None
+    what = st.text_input("Port, address, command or expression", set_now.get(chosen) or "", key=f"svc_ready_{chosen}", placeholder=EXAMPLES[chosen])  # fmt: skip
+    return {**{key: value for key, value in set_now.items() if key not in kinds}, chosen: what.strip()}

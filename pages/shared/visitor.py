@@ -1,0 +1,44 @@
+"""The visitor of the page that is being drawn, and what that person may do; checked at every run and every action."""
+
+import os
+
+import streamlit as st
+
+from monitor.core.errors import AgentError
+from pages.server.auth import NOBODY_ASKED, Role, SignIn, Visitor
+from pages.server.dashboard import CONFIG, DATA_DIR, Dashboard, from_arguments
+
+
+def current_visitor() -> Visitor | None:
+    """The signed-in person, `NOBODY_ASKED` when no sign-in is configured, or None when the sign-in has ended."""
+    mode, sign_in = _sign_in(os.environ.get(DATA_DIR, ""), os.environ.get(CONFIG, ""))
+    if mode == "none":
+        return NOBODY_ASKED
+    return sign_in.visitor(st.context.cookies, st.context.headers.get("Host", ""))
+
+
+def current_role() -> Role:
+    """The role of the visitor. After the sign-in has ended it is viewer."""
+    visitor = current_visitor()
+    return visitor.role if visitor is not None else "viewer"
+
+
+def may_change() -> bool:
+    """Whether the visitor may change anything. Check at the action itself too, not only when its button is drawn."""
+    return current_role() == "operator"
+
+
+def operators_only(what: str) -> AgentError:
+    """The error that a visitor without the role gets.
+
+    Args:
+        what: the refused action, as in "start a benchmark".
+    """
+    return AgentError(f"only operators can {what}", hint="sign in as an operator")
+
+
+@st.cache_resource(show_spinner=False, max_entries=4)
+def _sign_in(data_dir: str, config: str) -> tuple[str, SignIn]:
+    """The sign-in of this dashboard, with the settings from its start."""
+    dashboard: Dashboard = from_arguments([], {**os.environ, DATA_DIR: data_dir, CONFIG: config})
+    return dashboard.settings.auth.mode, SignIn(dashboard)

@@ -1,0 +1,49 @@
+// Writes what a component selects to the address, from which Streamlit reruns. Streamlit follows `popstate`, so pages change
+// without a reload and the back button undoes a zoom.
+
+/** The address of a page. A base path of the dashboard is kept. */
+export function pageUrl(page, params = {}) {
+  const path = location.pathname.replace(/[^/]*$/, "") + (page === "overview" ? "" : page);
+  return withParams(path, new URLSearchParams(), params);
+}
+
+function withParams(path, query, params) {
+  for (const [name, value] of Object.entries(params)) {
+    if (value === null || value === undefined || value === "") query.delete(name);
+    else query.set(name, String(value));
+  }
+  const text = query.toString();
+  return text ? `${path}?${text}` : path;
+}
+
+function announce() {
+  dispatchEvent(new PopStateEvent("popstate"));
+}
+
+/** Go to another page, or another address of this one, without a reload. */
+export function visit(url) {
+  if (url === location.pathname + location.search) return;
+  history.pushState({}, "", url);
+  announce();
+}
+
+/** Change parameters of this page's address; `null` removes one. With `replace` the history gets no new entry. */
+export function setParams(params, { replace = false } = {}) {
+  const url = withParams(location.pathname, new URLSearchParams(location.search), params);
+  if (url === location.pathname + location.search) return;
+  if (replace) history.replaceState(history.state, "", url);
+  else history.pushState({}, "", url);
+  announce();
+}
+
+export const param = (name) => new URLSearchParams(location.search).get(name);
+
+/** Make a plain click on an anchor move within the app; it stays a link that can be copied or opened in a new tab. */
+export function follow(anchor) {
+  anchor.addEventListener("click", (event) => {
+    if (event.button !== 0 || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+    event.preventDefault();
+    visit(anchor.getAttribute("href"));
+  });
+  return anchor;
+}

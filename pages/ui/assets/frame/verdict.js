@@ -1,0 +1,134 @@
+// Whether the machine is fine: every problem in a sentence, the most severe first.
+
+import { count, fixed, inUnit, plural, sentence, span } from "../core/format.js";
+
+const BUSY_PCT = 95;
+const FULL = 0.95;
+const STALL_PCT = 20;
+const MANY_ERRORS = 10; // one a minute
+const FEW_FILES = 0.02;
+const GIB = 2 ** 30;
+// Room that a file system should have: a share of it, but no more than what fills a large one within days.
+const ROOM = { bad: { share: 0.01, most: GIB }, warn: { share: 0.05, most: 50 * GIB } };
+const FINE = ["ok", "All good.", "All readings are in their normal range."];
+
+/** `[level, headline, sentence, ...others]`: the most severe problem, and the others as one text each. */
+export function verdict(hub) {
+  const [first, ...others] = findings(hub);
+  return [...first, ...others.map(([, headline, text]) => `${headline} ${text}`.trim())];
+}
+
+/** All that is to say, `[level, headline, sentence]` each, by weight; the level is `ok`, `warn`, `bad` or `wait`. */
+export function findings(hub) {
+  const lost = connection(hub);
+  if (lost) return [lost]; // the readings are old, so nothing is said of them
+  const found = RULES.map((rule) => rule(hub)).filter(Boolean);
+  const troubles = ["bad", "warn"].flatMap((level) => found.filter(([one]) => one === level));
+  return troubles.length ? troubles : [fewErrors(hub) ?? FINE];
+}
+
+function connection(hub) {
+  const since = (at) => (at ? ` since ${new Date(at).toLocaleTimeString("en-GB")}` : "");
+  switch (hub.state) {
+    case "offline":
+      return ["bad", "The dashboard is not reachable", `${since(hub.offlineSince)}. Showing the last readings. Reconnecting; check that Watchkeeper is running.`];
+    case "away":
+      if (hub.agent.coming) return ["wait", "Connecting to the agent…", `It runs or is being started again${since(hub.agent.since ? hub.agent.since / 1000 : null)}. Showing the last readings.`];
+      return ["bad", "The agent is not reachable", `${since(hub.agent.since ? hub.agent.since / 1000 : null)}. Showing the last readings. Start it with “watchkeeper agent”; this page reconnects.`];
+    case "silent":
+      return ["warn", `No reading for ${span(hub.ageSeconds)}.`, "The sampler may be restarting. Showing the last readings."];
+    case "connecting":
+      return ["wait", "Connecting to the agent…", ""];
+    default:
+      return null;
+  }
+}
+
+/** The rules in order of weight. What is severe comes before all that is not. */
+const RULES = [storeFails, diskFull, noMoreFiles, memoryFull, memoryStalls, recordsWait, gpuHangs, gpuLost, fatalRecords, diskStalls, manyErrors, samplesMissing, cpuBusy];
+
+function storeFails({ status }) {
+  const store = status?.store;
+  if (!store || store.state === "ok") return null;
+  return ["bad", store.state === "full" ? "The store is full." : "The store cannot be written.", sentence(store.message) || "New readings are not saved."];
+}
+
+function diskFull({ status }) {
+  const short = (level) => (status?.space ?? []).filter((one) => lacksRoom(one, ROOM[level]));
+  const full = short("bad");
+  const found = full.length ? full : short("warn");
+  if (!found.length) return null;
+  const sorted = found.sort((a, b) => a.free - b.free);
+  const said = sorted.map((one) => `${one.mount} has ${inUnit(one.free, "bytes")} of ${inUnit(one.total, "bytes")} left`);
+  return [full.length ? "bad" : "warn", full.length ? "No space left on a disk:" : "A disk is nearly full:", `${said.join(", ")}.`];
+}
+
+function lacksRoom({ total, free, read_only: fixedSize }, { share, most }) {
+  return !fixedSize && total > 0 && free < Math.min(total * share, most);
+}
+
+/** A file system can have room and still take no new file. One that sets no limit says 0. */
+function noMoreFiles({ status }) {
+  const found = (status?.space ?? []).filter((one) => !one.read_only && one.files > 0 && one.files_free < one.files * FEW_FILES);
+  if (!found.length) return null;
+  const said = found.map((one) => `${one.mount} can take ${count(one.files_free)} of ${count(one.files)}`);
+  const none = found.some((one) => one.files_free === 0);
+  return [none ? "bad" : "warn", none ? "A file system takes no new files:" : "A file system is running out of files:", `${said.join(", ")}.`];
+}
+
+function memoryFull({ tick }) {
+  const { mem_used: used, mem_total: total } = tick?.host ?? {};
+  if (!total || (used ?? 0) / total <= FULL) return null;
+  return ["bad", "Memory is nearly full:", `${inUnit(used, "bytes")} of ${inUnit(total, "bytes")}.`];
+}
+
+function memoryStalls({ tick }) {
+  const stalled = tick?.host?.psi_mem_full ?? 0;
+  return stalled > STALL_PCT ? ["bad", "Memory pressure:", `all tasks wait for memory ${fixed(stalled, 0)} % of the time.`] : null;
+}
+
+function recordsWait({ status }) {
+  const waiting = status?.logs?.waiting;
+  return waiting ? ["bad", "Log records are waiting to be stored.", sentence(waiting)] : null;
+}
+
+function gpuHangs({ tick }) {
+  const { gpu_state: state, gpu_message: message } = tick ?? {};
+  return state === "stale" || state === "error" ? ["warn", "The GPUs cannot be read:", message ?? ""] : null;
+}
+
+function gpuLost({ tick }) {
+  const lost = (tick?.gpus ?? []).filter((gpu) => gpu.error);
+  if (!lost.length) return null;
+  return ["warn", lost.length > 1 ? "GPUs cannot be read:" : "A GPU cannot be read:", lost.map((gpu) => `GPU ${gpu.index}: ${sentence(gpu.error)}`).join(" ")];
+}
+
+function fatalRecords({ status }) {
+  const fatal = status?.errors?.fatal_10_min ?? 0;
+  return fatal ? ["warn", "A program failed:", `${plural(fatal, "fatal record")} in the last 10 minutes.`] : null;
+}
+
+function diskStalls({ tick }) {
+  const stalled = tick?.host?.psi_io_full ?? 0;
+  return stalled > STALL_PCT ? ["warn", "Disk pressure:", `all tasks wait for the disk ${fixed(stalled, 0)} % of the time.`] : null;
+}
+
+function manyErrors({ status }) {
+  const errors = status?.errors?.last_10_min ?? 0;
+  return errors > MANY_ERRORS ? ["warn", "Errors are being logged:", `${plural(errors, "error")} in the last 10 minutes.`] : null;
+}
+
+function samplesMissing({ tick }) {
+  const { received = 0, expected = 0, missed = 0 } = tick?.samples ?? {};
+  return expected > 60 && missed / expected > 0.05 ? ["warn", "Samples are missing:", `${received} of ${expected} received.`] : null;
+}
+
+function cpuBusy({ ring }) {
+  const busy = ring.mean("cpu_pct", ring.last - 60e6, ring.last + 1);
+  return busy !== null && busy > BUSY_PCT ? ["warn", "High CPU usage:", `${fixed(busy, 0)} % over the last minute.`] : null;
+}
+
+function fewErrors({ status }) {
+  const errors = status?.errors?.last_10_min ?? 0;
+  return errors > 0 ? ["ok", "All good.", `${plural(errors, "error")} logged in the last 10 minutes.`] : null;
+}

@@ -1,0 +1,57 @@
+// A table of jobs, each with links to itself, to its process, and to what that process wrote meanwhile.
+
+import { follow, pageUrl } from "../core/address.js";
+import { component, el, icon, inert } from "../core/dom.js";
+import { count, moment, NONE, plural } from "../core/format.js";
+import { nameOf, recordsOf, stateOf, took } from "./model.js";
+
+const COLUMNS = ["Job", "State", "Error", "Took", "When", "Worker", "Process", "Records"];
+
+class Jobs {
+  constructor(host) {
+    this.says = el("div", { class: "aside-line muted", role: "status" });
+    this.body = el("tbody");
+    const head = el("tr", {}, ...COLUMNS.map((title) => el("th", { class: title === "Took" ? "num" : "", scope: "col", text: title })));
+    this.table = el("div", { class: "scrolls", tabindex: "0", role: "group", "aria-label": "Jobs" }, el("table", { class: "plain ended jobs" }, el("thead", {}, head), this.body));
+    this.nothing = el("div", { class: "empty" });
+    host.append(el("section", { class: "card" }, this.says, this.table, this.nothing));
+  }
+
+  /** `{jobs: [Job], total, here: parameters of this view, empty: [title, text]}`. */
+  update(data) {
+    const text = JSON.stringify(data);
+    if (text === this.text) return;
+    this.text = text;
+    const { jobs, total, here, empty } = data;
+    const shown = jobs.length;
+    this.says.textContent = shown ? `${plural(total, "job")}${total > shown ? ` · the first ${count(shown)} are shown` : ""}` : "";
+    this.body.replaceChildren(...jobs.map((job) => row(job, here)));
+    this.table.hidden = !shown;
+    this.nothing.hidden = shown > 0;
+    this.nothing.replaceChildren(el("b", { text: empty[0] }), empty[1]);
+  }
+
+  close() {}
+}
+
+function row(job, here) {
+  const [sign, words] = stateOf(job);
+  const records = recordsOf(job);
+  const error = (job.error ?? "").split("\n", 1)[0];
+  return el(
+    "tr",
+    {},
+    el("td", { class: "one-line job", title: inert(nameOf(job), 200) }, link(inert(nameOf(job), 200), "jobs", { ...here, of: job.worker_run, job: job.seq })),
+    el("td", { class: "how" }, icon(sign), " ", words),
+    el("td", { class: "one-line mono text error", title: inert(job.error ?? "", 2000), text: inert(error || NONE, 300) }),
+    el("td", { class: "num", text: took(job.seconds) }),
+    el("td", { class: "when", text: moment(job.ended ?? job.started) }),
+    el("td", { class: "text", text: inert(job.worker, 60) }),
+    el("td", {}, job.run === null ? String(job.pid ?? NONE) : link(String(job.pid ?? "open"), "run", { run: job.run })),
+    el("td", {}, records ? link("Records", "logs", records) : NONE),
+  );
+}
+
+const link = (text, page, params) => follow(el("a", { class: "link text", href: pageUrl(page, params), text }));
+
+export default component(Jobs);

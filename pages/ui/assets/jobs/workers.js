@@ -1,0 +1,59 @@
+// One row for each worker: what it did, how fast, and what is at work now.
+
+import { follow, pageUrl } from "../core/address.js";
+import { component, el, icon, inert } from "../core/dom.js";
+import { count, fixed, moment, NONE } from "../core/format.js";
+import { nameOf, recordsOf, took, workerState } from "./model.js";
+
+const COLUMNS = ["Worker", "State", "In flight", "Stuck", "Done", "Failed", "Per minute", "Median", "99th percentile", "Slowest", "In all", "Last event"];
+const WORDS = new Set(["Worker", "State", "Slowest", "Last event"]);
+
+class Workers {
+  constructor(host) {
+    this.body = el("tbody");
+    const head = el("tr", {}, ...COLUMNS.map((title) => el("th", { class: WORDS.has(title) ? "" : "num", scope: "col", text: title })));
+    const table = el("table", { class: "plain ended" }, el("thead", {}, head), this.body);
+    this.says = el("span", { class: "aside" });
+    host.append(el("section", { class: "card" }, el("header", {}, el("h2", { text: "Workers" }), this.says), el("div", { class: "scrolls", tabindex: "0", role: "group", "aria-label": "Workers" }, table)));
+  }
+
+  /** `{workers: [WorkerSummary], chosen, window}`. */
+  update(data) {
+    const text = JSON.stringify(data);
+    if (text === this.text) return;
+    this.text = text;
+    this.says.textContent = `done, failed and durations: ${data.window}`;
+    this.body.replaceChildren(...data.workers.map((worker) => row(worker, worker.worker === data.chosen)));
+  }
+
+  close() {}
+}
+
+function row(worker, chosen) {
+  const [sign, words, title] = workerState(worker);
+  const { done, failed, interrupted } = worker.counts;
+  const lost = worker.recent.failed + worker.recent.interrupted;
+  const slowest = worker.slowest;
+  const records = slowest && recordsOf(slowest);
+  const number = (value, bad = false) => el("td", { class: bad ? "num bad" : "num", text: value });
+  return el(
+    "tr",
+    { "aria-current": chosen ? "true" : null },
+    el("td", {}, link(inert(worker.worker, 60), "jobs", { worker: worker.worker })),
+    el("td", { class: "how", title: inert(title, 300) }, icon(sign), " ", words),
+    number(count(worker.in_flight)),
+    number(count(worker.stuck), worker.stuck > 0),
+    number(count(worker.recent.done)),
+    number(count(lost), lost > 0),
+    number(fixed(worker.per_minute, 1)),
+    number(took(worker.p50_s)),
+    number(took(worker.p99_s)),
+    el("td", {}, slowest ? (records ? link(inert(nameOf(slowest), 40), "logs", records) : inert(nameOf(slowest), 40)) : NONE, slowest ? ` ${took(slowest.seconds)}` : ""),
+    number(count(done + failed + interrupted)),
+    el("td", { class: "when", text: moment(worker.last_event) }),
+  );
+}
+
+const link = (text, page, params) => follow(el("a", { class: "link text", href: pageUrl(page, params), text }));
+
+export default component(Workers);

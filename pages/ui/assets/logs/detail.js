@@ -1,0 +1,105 @@
+// One record: its fields, its raw text, its neighbours in the file, and links to process and charts.
+
+import { follow, pageUrl, setParams } from "../core/address.js";
+import { get } from "../core/api.js";
+import { el, inert, inertBlock } from "../core/dom.js";
+import { clock, count, iso, moment } from "../core/format.js";
+import { fieldTerm, quoted, withTerm } from "./terms.js";
+
+const AROUND = 300e6;
+const TRIES = 8;
+
+/** The record from the store. One that has just streamed in may be stored a moment later, so a missing one is requested again. */
+async function settled(id, signal) {
+  for (let left = TRIES; ; left -= 1) {
+    try {
+      return await get(`logs/records/${encodeURIComponent(id).replace("%3A", ":")}`, {}, { signal });
+    } catch (error) {
+      if (error.status !== 404 || left <= 1) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 400));
+    }
+  }
+}
+
+const isPlain = (value) => value !== null && typeof value === "object" && !Array.isArray(value) && Object.keys(value).length > 0;
+
+export class LogDetail {
+  /** `on`: `{close(), query()}`; `query` is the search that is in force. */
+  constructor(on) {
+    this.on = on;
+    this.node = el("section", { class: "card detail", hidden: true, "aria-label": "Record", tabindex: "-1" });
+  }
+
+  close() {
+    this.abort?.abort();
+  }
+
+  /** Show the record with this id, or close the panel with null. */
+  async show(id) {
+    this.abort?.abort();
+    this.node.hidden = id === null;
+    if (id === null) return;
+    const abort = (this.abort = new AbortController());
+    this.node.replaceChildren(this.#header("Record", ""), el("div", { class: "skeleton", style: "height:180px" }));
+    try {
+      this.#fill(await settled(id, abort.signal));
+    } catch (error) {
+      if (!abort.signal.aborted) this.node.replaceChildren(this.#header("Record", ""), el("div", { class: "trouble", role: "alert" }, `This record could not be loaded: ${error.message}. ${error.hint ?? ""}`));
+    }
+  }
+
+  #header(title, aside) {
+    const close = el("button", { class: "plain", type: "button", text: "✕", "aria-label": "Close the record" });
+    close.onclick = () => this.on.close();
+    return el("header", {}, el("h2", { text: title }), el("span", { class: "aside one-line text", text: aside }), close);
+  }
+
+  #fill(record) {
+    const where = [inert(record.source, 80), record.pid ? `pid ${record.pid}` : "", record.line_no ? `line ${count(record.line_no)}` : ""].filter(Boolean).join(" · ");
+    const fields = Object.entries(record.fields ?? {}).flatMap(([name, value]) => (isPlain(value) ? Object.entries(value).map(([key, part]) => [`${name}.${key}`, part]) : [[name, value]]));
+    const own = [["Source", record.source, `source=${quoted(record.source)}`], ["PID", record.pid && String(record.pid), `pid:${record.pid}`]];
+    const known = [["Time", `${moment(record.ts, 3)}  (${iso(record.ts)})`], ["Level", record.level ?? "unknown", `level:${record.level ?? "unknown"}`], ...own, ["Logger", record.logger, `logger=${quoted(record.logger ?? "")}`], ["Format", record.format, `format=${quoted(record.format ?? "")}`], ["File", record.path]];
+    const rows = [...known, ...fields.map(([name, value]) => [name, typeof value === "string" ? value : JSON.stringify(value), fieldTerm(name, value)])].filter(([, value]) => value);
+    const list = el("dl", { class: "facts" }, ...rows.flatMap(([name, value, term]) => [el("dt", { text: inert(name, 60) }), el("dd", { class: "text" }, this.#filters(name, term), inert(value, 2000))]));
+    this.context = el("div", { class: "context mono" });
+    this.node.replaceChildren(this.#header("Record", where), list, el("pre", { class: "text", tabindex: "0", "aria-label": "Raw text", text: inertBlock(record.raw ?? record.message) }), this.#acts(record), this.context);
+  }
+
+  /** Two buttons that add the value to the search, where there is one. */
+  #filters(name, term) {
+    if (!term || !location.pathname.endsWith("/logs")) return null;
+    const button = (text, title, out) => {
+      const node = el("button", { type: "button", text, title, "aria-label": `${title}: ${inert(name, 60)}` });
+      node.onclick = () => setParams({ query: withTerm(this.on.query(), term, { out }), q: null });
+      return node;
+    };
+    return el("span", { class: "acts-of" }, button("+", "Filter for this value", false), button("−", "Hide this value", true));
+  }
+
+  #acts(record) {
+    const around = el("button", { type: "button", text: "Show context" });
+    around.onclick = () => this.#around(record);
+    const copy = el("button", { type: "button", text: "Copy link" });
+    copy.onclick = async () => {
+      await navigator.clipboard?.writeText(location.href);
+      copy.textContent = "Copied";
+    };
+    const explain = el("button", { type: "button", text: "Explain" });
+    explain.onclick = () => setParams({ explain: "record", opinion: null });
+    const span = { range: "custom", from: new Date((record.ts - AROUND) / 1000).toISOString(), to: new Date((record.ts + AROUND) / 1000).toISOString() };
+    const then = follow(el("a", { class: "link", href: pageUrl("performance", span), text: "Machine at that time" }));
+    const who = follow(el("a", { class: "link", href: pageUrl("processes", { view: "at", at: new Date(record.ts / 1000).toISOString() }), text: "Processes at that time" }));
+    const run = record.run ? follow(el("a", { class: "link", href: pageUrl("run", { run: record.run, ...span }), text: "Open process" })) : null;
+    return el("div", { class: "acts", style: "align-items:center" }, around, ...(location.pathname.endsWith("/logs") ? [explain] : []), copy, then, who, run);
+  }
+
+  async #around(record) {
+    this.context.replaceChildren(el("div", { text: "Loading…", style: "display:block" }));
+    try {
+      const { records } = await get(`logs/records/${record.id}/context`, { before: 20, after: 20 });
+      this.context.replaceChildren(...records.map((one) => el("div", { class: one.id === record.id ? "here" : null }, el("span", { class: "dim", text: clock(one.ts, 3) }), el("span", { class: `lv ${one.level ?? "unknown"}`, text: (one.level ?? "–").toUpperCase() }), el("span", { class: "text", style: "overflow-wrap:anywhere", text: inert(one.message, 1000) }))));
+    } catch (error) {
+      this.context.replaceChildren(el("div", { class: "trouble", role: "alert", style: "display:flex" }, `The context could not be loaded: ${error.message}.`));
+    }
+  }
+}

@@ -1,0 +1,109 @@
+// The records of a log view, oldest first: appended while streaming, prepended while scrolling back. Their number is bounded: the
+// records furthest from the visible ones are dropped, and loaded again when needed.
+
+export const MOST = 100_000;
+const SLACK = 5000;
+const LATE_US = 2e6; // programs that write at once are a little out of order all the time
+const GROWING = 5000; // how far back to look for a record that has grown
+
+/** The position of a record in the order of all records, for `before` and `after` of the API. */
+export const cursorOf = ({ ts, file_id: file, pos }) => `${ts}.${file}.${pos}`;
+
+export class LogModel {
+  constructor() {
+    this.clear();
+  }
+
+  clear() {
+    this.records = [];
+    this.ids = new Set();
+    this.floor = new Map(); // file → offset of its first record here: what lies before it is older, whenever it arrives
+    this.newest = -Infinity; // the latest time of what was appended
+    this.older = null;
+    this.complete = false;
+    this.detached = false; // whether records newer than the last one were dropped
+  }
+
+  get length() {
+    return this.records.length;
+  }
+
+  /** The oldest record. */
+  get first() {
+    return this.records.find((record) => !record.gap);
+  }
+
+  /** The newest record. */
+  get last() {
+    return this.records.findLast((record) => !record.gap);
+  }
+
+  /**
+   * Append newer records; returns `[added, dropped from the front, whether a known record has grown]`. A known record is replaced,
+   * not added: a traceback arrives again whenever it has grown. A record that lies before the first one of its file is not new;
+   * it arrives with the older ones, in its place, when one scrolls there. A record whose time is before that of records that
+   * came earlier is marked `late`: it stands where it came.
+   */
+  append(records) {
+    let added = 0;
+    let grown = false;
+    for (const record of records) {
+      if (this.ids.has(record.id)) grown = this.#replace(record) || grown;
+      else if (this.complete || !(record.pos < this.floor.get(record.file_id))) {
+        if (!this.floor.has(record.file_id)) this.floor.set(record.file_id, record.pos);
+        this.ids.add(record.id);
+        if (record.ts < this.newest - LATE_US) record.late = true;
+        else if (record.ts > this.newest) this.newest = record.ts;
+        this.records.push(record);
+        added += 1;
+      }
+    }
+    return [added, this.#trimFront(), grown];
+  }
+
+  #replace(record) {
+    const { records } = this;
+    for (let i = records.length - 1; i >= Math.max(0, records.length - GROWING); i -= 1) {
+      if (records[i].id !== record.id) continue;
+      if (records[i].message === record.message) return false;
+      records[i] = records[i].late ? { ...record, late: true } : record;
+      return true;
+    }
+    return false;
+  }
+
+  /** Prepend a page of older records; returns `[added, dropped from the back]`. */
+  prepend(records) {
+    const fresh = records.filter((record) => !this.ids.has(record.id));
+    for (const record of fresh) {
+      this.ids.add(record.id);
+      if (!(record.pos > this.floor.get(record.file_id))) this.floor.set(record.file_id, record.pos);
+    }
+    this.records = fresh.concat(this.records);
+    this.newest = Math.max(this.newest, fresh.at(-1)?.ts ?? -Infinity);
+    return [fresh.length, this.#trimBack()];
+  }
+
+  /** Add a line that says what is missing here, e.g. after a long pause. */
+  gap(text, ts) {
+    this.records.push({ id: `gap:${ts}:${this.records.length}`, gap: text, ts });
+  }
+
+  #trimFront() {
+    if (this.records.length <= MOST + SLACK) return 0;
+    const gone = this.records.splice(0, this.records.length - MOST);
+    for (const record of gone) this.ids.delete(record.id);
+    this.complete = false;
+    const { first } = this;
+    this.older = first ? cursorOf(first) : null; // the cursor of the last page lies further back
+    return gone.length;
+  }
+
+  #trimBack() {
+    if (this.records.length <= MOST + SLACK) return 0;
+    const gone = this.records.splice(MOST);
+    for (const record of gone) this.ids.delete(record.id);
+    this.detached = true;
+    return gone.length;
+  }
+}

@@ -1,0 +1,135 @@
+// The patterns of a filter, the most frequent first: count, share, trend, level, what is new or bursting. Each leads to its records.
+
+import { follow, pageUrl, param } from "../core/address.js";
+import { get } from "../core/api.js";
+import { component, el, icon, inert, setText } from "../core/dom.js";
+import { count, fixed, moment, NONE, percent, plural } from "../core/format.js";
+import { live, markStale } from "../live/hub.js";
+import { bars, parts, recordsOf, sorted } from "./pattern_model.js";
+
+const REFRESH_MS = 5000;
+const SLOW_MS = 20_000; // for ranges above an hour
+const WIDTH = 104;
+const HEIGHT = 20;
+const SVG = "http://www.w3.org/2000/svg";
+
+class Patterns {
+  constructor(host) {
+    this.hub = live();
+    this.says = el("span", { class: "aside", role: "status", text: "Counting…" });
+    this.list = el("div", { class: "rows fades", style: "min-height:160px" });
+    host.append(el("section", { class: "card" }, el("header", {}, el("h2", { text: "Patterns" }), this.says), this.list));
+    this.subscription = this.hub.subscribe({ host: true, status: true });
+    this.off = [markStale(host), this.hub.on("second", () => this.#second())];
+  }
+
+  /** `data`: `{filters, range, window_s, sort, filtered}`. */
+  update(data) {
+    const asked = JSON.stringify([data.filters, data.range, data.window_s]);
+    this.data = data;
+    if (asked !== this.asked) {
+      this.asked = asked;
+      this.#load();
+    } else if (this.answer) this.#show();
+  }
+
+  close() {
+    this.abort?.abort();
+    this.subscription.close();
+    for (const off of this.off) off();
+  }
+
+  async #load() {
+    this.abort?.abort();
+    const abort = (this.abort = new AbortController());
+    this.askedAt = performance.now();
+    const [since, until] = spanOf(this.data, this.hub);
+    try {
+      this.answer = await get("logs/patterns", { ...this.data.filters, since, until }, { signal: abort.signal, seconds: 35 });
+      this.#show();
+    } catch (error) {
+      if (abort.signal.aborted) return;
+      setText(this.says, "");
+      this.list.replaceChildren(el("div", { class: "trouble" }, icon("bad"), `Patterns could not be counted: ${error.message}. ${error.hint ?? ""}`));
+    } finally {
+      if (!abort.signal.aborted) this.abort = null;
+    }
+  }
+
+  #second() {
+    if (!this.data || this.data.range || this.hub.paused || this.abort) return;
+    if (performance.now() - this.askedAt > (this.data.window_s <= 3600 ? REFRESH_MS : SLOW_MS)) this.#load();
+  }
+
+  #show() {
+    const { patterns, found, total, elapsed_ms: took } = this.answer;
+    const cut = found > patterns.length ? ` · the ${count(patterns.length)} most frequent are listed` : "";
+    setText(this.says, `${this.data.live ? "last hour · " : ""}${plural(total, "record")} · ${plural(found, "pattern")}${cut} · ${fixed(took, 0)} ms`);
+    const drawn = JSON.stringify([patterns, this.data.sort, this.data.filters]);
+    if (drawn === this.drawn) return; // a row under the pointer stays as it is
+    this.drawn = drawn;
+    const range = rangeOf();
+    const rows = sorted(patterns, this.data.sort).map((one) => row(one, total, recordsOf(one, this.data.filters, range)));
+    this.list.replaceChildren(...(rows.length ? rows : [nothing(this.data.filtered)]));
+  }
+}
+
+/** Begin and end of the view's range, µs. */
+export function spanOf(data, hub) {
+  if (data.range) return data.range.map(Math.round);
+  const now = Math.round(hub.tick?.ts ?? Date.now() * 1000);
+  return [now - data.window_s * 1e6, now];
+}
+
+/** The range in the address, as other pages read it. Records have a pattern once they are stored: live becomes the hour that is shown here. */
+export function rangeOf() {
+  return { range: param("range") ?? "1h", from: param("from"), to: param("to") };
+}
+
+/** The text of a pattern with its values marked. */
+export function template(text) {
+  return el("span", { class: "template one-line text" }, ...parts(text).map(([part, value]) => (value ? el("i", { class: "hole", title: "a value", text: part }) : inert(part, 600))));
+}
+
+/** A trend as bars. */
+function trendOf(one) {
+  const svg = document.createElementNS(SVG, "svg");
+  svg.setAttribute("viewBox", `0 0 ${WIDTH} ${HEIGHT}`);
+  svg.setAttribute("class", one.errors ? "trend bad" : "trend");
+  svg.setAttribute("aria-hidden", "true");
+  const path = document.createElementNS(SVG, "path");
+  path.setAttribute("d", bars(one.trend, WIDTH, HEIGHT));
+  svg.append(path);
+  return svg;
+}
+
+function marks(one) {
+  const found = [];
+  if (one.new) found.push(el("span", { class: "tag new", title: `First seen ${moment(one.first_seen)}`, text: "new" }));
+  if (one.bursting) found.push(el("span", { class: "tag burst", title: "Far more in the newest part of the range than before", text: "burst" }));
+  return found;
+}
+
+function row(one, total, address) {
+  const share = total ? (100 * one.count) / total : 0;
+  const errors = one.errors ? `, ${plural(one.errors, "error")}` : "";
+  const title = `${inert(one.example || one.text, 1000)}\n${one.sources.map((source) => `${inert(source.source, 80)}: ${count(source.count)}`).slice(0, 8).join("\n")}\nfirst seen ${moment(one.first_seen)}`;
+  const cells = [
+    el("span", { class: "num n", text: count(one.count) }),
+    el("span", { class: "num dim share", text: percent(share) }),
+    trendOf(one),
+    el("span", { class: `lv ${one.level ?? "unknown"}`, text: one.level ? one.level.toUpperCase() : NONE }),
+    el("span", { class: "what" }, ...marks(one), template(one.text)),
+    el("span", { class: "num dim last", title: "last seen", text: moment(one.last) }),
+  ];
+  const said = `${count(one.count)} records, ${percent(share)}${errors}, ${one.level ?? "no level"}: ${inert(one.text, 300)}`;
+  if (!address) return el("div", { class: "pattern-row mono", title, "aria-label": said }, ...cells);
+  return follow(el("a", { class: "pattern-row mono", href: pageUrl("logs", address), title, "aria-label": said }, ...cells));
+}
+
+function nothing(filtered) {
+  const [what, why] = filtered ? ["No matching records in this range.", "Clear the filters, or choose a longer range."] : ["No records in this range.", "Choose a longer range. The Logs page lists the sources that are read."];
+  return el("div", { class: "empty" }, el("b", { text: what }), why);
+}
+
+export default component(Patterns);

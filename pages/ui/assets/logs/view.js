@@ -1,0 +1,454 @@
+// The log view: newest records at the bottom as in a terminal, or on top. It follows new records until one scrolls away, and never
+// moves what one reads.
+
+import { get } from "../core/api.js";
+import { param, setParams } from "../core/address.js";
+import { component, el, inert, setAttr, setText } from "../core/dom.js";
+import { clock, count, day, plural, sentence } from "../core/format.js";
+import { causeOf } from "./cause.js";
+import { highlighterOf } from "./highlight.js";
+import { live, markStale } from "../live/hub.js";
+import { LogDetail } from "./detail.js";
+import { cursorOf, LogModel, MOST } from "./model.js";
+import { onSize } from "../charts/canvas.js";
+
+const WRONG = 400; // HTTP status of a query that is wrong in itself
+const ROW = 24;
+const PAGE = 300;
+const FURTHER = 1000; // records in a page while scrolling
+const AHEAD = 4; // screens before the end at which more records are loaded
+const NEAR = 3 * ROW;
+const POLL_MS = 2000; // for filters whose new records do not stream
+const SKEW_US = 5e6; // clocks of sources differ
+
+class LogView {
+  constructor(host) {
+    this.host = host;
+    this.hub = live();
+    this.model = new LogModel();
+    this.pool = [];
+    this.pending = [];
+    this.unread = 0;
+    this.dropped = 0;
+    this.tail = true;
+    this.#build();
+    this.subscription = this.hub.subscribe({ host: true, status: true });
+    this.off = [markStale(host), this.hub.on("logs", (message) => this.#stream(message)), this.hub.on("following", ({ tag }) => tag === this.tag && this.#again()), this.hub.on("pause", (paused) => this.#paused(paused)), this.hub.on("second", () => this.#second())];
+    const follow = () => this.#follow();
+    addEventListener("popstate", follow); // a link elsewhere on the page or the back button chooses another record
+    this.off.push(() => removeEventListener("popstate", follow));
+    this.tall = 0;
+    this.sized = onSize(this.scroll, (_, height) => {
+      this.tall = height;
+      this.#stick();
+      this.#paint();
+    });
+  }
+
+  #build() {
+    this.body = el("div", { class: "log-body" });
+    this.scroll = el("div", { class: "log-scroll fades mono", tabindex: "0", role: "log", "aria-label": "Log records", "aria-live": "off" }, this.body);
+    this.over = el("div", { class: "over" });
+    this.says = el("span");
+    this.lost = el("span", { class: "dropped", hidden: true });
+    this.news = el("button", { class: "new", type: "button", hidden: true });
+    this.news.onclick = () => this.#toNewest();
+    this.turn = el("button", { class: "plain", type: "button" });
+    this.turn.onclick = () => setParams({ order: this.data.order === "down" ? "newest" : null }, { replace: true });
+    const foot = el("div", { class: "log-foot" }, this.says, this.lost, el("span", { class: "spring" }), this.news, this.turn);
+    const sheet = el("section", { class: "card sheet", "aria-label": "Records" }, el("div", { class: "log-stage" }, this.scroll, this.over), foot);
+    this.detail = new LogDetail({ close: () => this.#choose(null), query: () => param("query") ?? this.data.query });
+    this.box = el("div", { class: "logs" }, sheet, this.detail.node);
+    this.host.append(this.box);
+    this.scroll.onscroll = () => this.#scrolled();
+    this.scroll.onkeydown = (event) => this.#key(event);
+  }
+
+  /** `data`: `{filters, live, order: "down"|"up", height, query}`. Filters are those of the log API. */
+  update(data) {
+    const asked = JSON.stringify([data.filters, data.live]) !== JSON.stringify([this.data?.filters, this.data?.live]);
+    const turned = data.order !== this.data?.order;
+    this.data = data;
+    this.scroll.style.height = `${data.height ?? 560}px`;
+    setText(this.turn, data.order === "down" ? "Newest at the bottom ⇅" : "Newest on top ⇅");
+    if (asked) this.#load();
+    if (turned) this.#toNewest();
+    this.#follow();
+    this.#paint();
+  }
+
+  close() {
+    this.abort?.abort();
+    this.detail.close();
+    this.sized.disconnect();
+    this.subscription.close();
+    for (const off of this.off) off();
+  }
+
+  // --- loading
+
+  async #load() {
+    this.abort?.abort();
+    const abort = (this.abort = new AbortController());
+    this.tag = this.hub.logsTag += 1; // so that the agent answers again, even for the same filters
+    this.subscription.update({ host: true, status: true, logs: this.data.live ? this.data.filters : null, logs_tag: this.tag });
+    this.loading = true;
+    this.asking = false;
+    this.pending = [];
+    this.skipped = null;
+    try {
+      const page = await get("logs/records", { ...this.data.filters, limit: PAGE }, { signal: abort.signal, seconds: 30 });
+      this.model.clear();
+      this.model.append(page.records);
+      this.model.older = page.older;
+      this.model.complete = page.older === null;
+      this.marks = highlighterOf(page.marks);
+      this.polls = page.streams === false;
+      this.unread = this.dropped = 0;
+      this.#count(abort);
+      this.loading = false;
+      this.trouble = null;
+      this.model.append(this.pending.splice(0));
+      this.tail = true;
+    } catch (error) {
+      if (abort.signal.aborted) return;
+      this.loading = false;
+      this.trouble = error;
+      clearTimeout(this.retry);
+      if (error.status === WRONG) this.model.clear(); // the records belong to another query, and a retry would not help
+      else this.retry = setTimeout(() => this.trouble && !abort.signal.aborted && this.#load(), 3000);
+    }
+    this.#resize();
+    this.#stick();
+    this.#paint();
+    this.#foot();
+    if (this.missed) this.#again();
+  }
+
+  /** How many records the view has in all. What streams in later is added; what is loaded completely needs no count. */
+  async #count(abort) {
+    this.total = null;
+    const { last } = this.model;
+    if (this.model.complete || !last) return;
+    const { until } = this.data.filters;
+    try {
+      const { count: found } = await get("logs/count", { ...this.data.filters, until: typeof until === "number" ? Math.min(until, last.ts + 1) : last.ts + 1 }, { signal: abort.signal, seconds: 30 });
+      const later = this.model.records.reduce((sum, record) => sum + (!record.gap && record.ts > last.ts), 0);
+      this.total = found + later;
+    } catch {
+      // the view says how many are loaded, and that there are more
+    }
+    if (!abort.signal.aborted) this.#foot();
+  }
+
+  /**
+   * The stream of records starts now: at first, or again after a hidden tab or a lost connection. Load what was written between the
+   * last loaded record and this moment, so that nothing is missing.
+   */
+  async #again() {
+    if (!this.data?.live || this.model.detached) return;
+    if (this.loading) {
+      this.missed = true; // the pending answer may be older than this moment
+      return;
+    }
+    this.missed = false;
+    const { last } = this.model;
+    try {
+      const since = last ? { since: last.ts - SKEW_US } : {};
+      const page = await get("logs/records", { ...this.data.filters, ...since, limit: FURTHER }, { signal: this.abort?.signal });
+      const joined = page.records.some((record) => this.model.ids.has(record.id));
+      const oldest = this.model.complete ? -1 : page.records.findIndex((record) => record.id === this.model.first?.id);
+      if (oldest > 0) page.records.splice(0, oldest); // they lie before the first record here, and load when one scrolls there
+      if (last && !joined && page.records.length >= FURTHER) this.model.gap("Some records are not loaded. Narrow the time range to see them.", last.ts);
+      this.#added(this.model.append(page.records));
+    } catch (error) {
+      if (!this.abort?.signal.aborted) this.trouble = error;
+    }
+  }
+
+  #second() {
+    const now = performance.now();
+    if (this.polls && !this.hub.paused && now - (this.polled ?? 0) > POLL_MS) {
+      this.polled = now;
+      this.#again();
+    }
+    this.#foot();
+  }
+
+  async #older() {
+    if (this.asking || this.loading || this.model.complete || !this.model.older) return;
+    this.asking = true;
+    try {
+      const page = await get("logs/records", { ...this.data.filters, before: this.model.older, limit: FURTHER }, { signal: this.abort.signal, seconds: 30 });
+      const [added, dropped] = this.model.prepend(page.records);
+      this.model.older = page.older;
+      this.model.complete = page.older === null;
+      const { scrollTop } = this.scroll;
+      this.#resize();
+      this.scroll.scrollTop = this.data.order === "down" ? scrollTop + added * ROW : scrollTop - dropped * ROW; // keep the visible records where they are
+    } catch (error) {
+      if (!this.abort.signal.aborted) this.trouble = error;
+    } finally {
+      this.asking = false;
+    }
+    this.#paint();
+    this.#foot();
+  }
+
+  /** Load newer records, where some were dropped while one read far back. */
+  async #newer() {
+    const { last } = this.model;
+    if (this.asking || this.loading || !last) return;
+    this.asking = true;
+    try {
+      const page = await get("logs/records", { ...this.data.filters, after: cursorOf(last), limit: FURTHER }, { signal: this.abort.signal, seconds: 30 });
+      const joined = page.records.length < FURTHER;
+      this.#added(this.model.append(page.records), { read: true });
+      if (joined) this.#attach();
+    } catch (error) {
+      if (!this.abort.signal.aborted) this.trouble = error;
+    } finally {
+      this.asking = false;
+    }
+  }
+
+  /** The last record here is the newest again: show what arrived meanwhile. */
+  #attach() {
+    this.model.detached = false;
+    this.skipped = null; // they came from the store
+    this.#flush();
+  }
+
+  #stream({ records, dropped, tag }) {
+    if (!this.data?.live || tag !== this.tag) return; // sent before the filter changed
+    this.dropped += dropped ?? 0;
+    for (const record of records) this.pending.push(record);
+    if (this.pending.length > MOST) this.#tooMany();
+    if (this.loading || this.hub.paused) return;
+    this.frame ??= requestAnimationFrame(() => {
+      this.frame = null;
+      if (this.model.detached) this.#foot();
+      else this.#flush();
+    });
+  }
+
+  /** Drop the oldest of too many pending records; a line will say how many. */
+  #tooMany() {
+    const gone = this.pending.splice(0, this.pending.length - MOST / 2);
+    this.skipped = { n: (this.skipped?.n ?? 0) + gone.length, ts: gone[0].ts };
+  }
+
+  /** Show pending records. */
+  #flush() {
+    if (this.skipped) this.model.gap(`${plural(this.skipped.n, "newer record")} not loaded. Narrow the time range to see them.`, this.skipped.ts);
+    this.skipped = null;
+    this.#added(this.model.append(this.pending.splice(0)));
+  }
+
+  #paused(paused) {
+    if (!paused && !this.model.detached && !this.loading) this.#flush();
+    this.#foot();
+  }
+
+  #added([added, dropped, grown], { read = false } = {}) {
+    if (!added && !grown) return;
+    if (this.total !== null && !read) this.total += added;
+    if (!this.tail && !read) this.unread += added;
+    const top = this.scroll.scrollTop;
+    this.#resize();
+    if (!this.tail) this.scroll.scrollTop = this.data.order === "down" ? top - dropped * ROW : top + added * ROW;
+    this.#stick();
+    this.#paint();
+    this.#foot();
+    globalThis.__watchkeeperLogProbe?.(this.model, added); // set by the benchmarks in tests/bench only
+  }
+
+  // --- scrolling
+
+  #resize() {
+    this.body.style.height = `${this.model.length * ROW}px`;
+  }
+
+  #stick() {
+    if (!this.tail) return;
+    const target = this.data?.order === "down" ? this.scroll.scrollHeight : 0;
+    if (Math.abs(this.scroll.scrollTop - target) > 0.5) this.scroll.scrollTop = target;
+  }
+
+  #scrolled() {
+    const { scrollTop, scrollHeight, clientHeight } = this.scroll;
+    const down = this.data?.order === "down";
+    const fromNewest = down ? scrollHeight - clientHeight - scrollTop : scrollTop;
+    const fromOldest = down ? scrollTop : scrollHeight - clientHeight - scrollTop;
+    this.tail = fromNewest < NEAR && !this.model.detached;
+    if (this.tail && this.unread) {
+      this.unread = 0;
+      this.#foot();
+    }
+    if (fromOldest < clientHeight * AHEAD) this.#older();
+    if (this.model.detached && fromNewest < clientHeight * AHEAD) this.#newer();
+    this.#paint();
+  }
+
+  #toNewest() {
+    if (this.model.detached) {
+      this.#load();
+      return;
+    }
+    this.tail = true;
+    this.unread = 0;
+    this.#stick();
+    this.#paint();
+    this.#foot();
+  }
+
+  // --- drawing
+
+  /** The position of the record on line `line` of the list. */
+  #position(line) {
+    return this.data.order === "down" ? line : this.model.length - 1 - line;
+  }
+
+  #paint() {
+    if (!this.tall || !this.data) return;
+    const lines = Math.ceil(this.tall / ROW) + 6;
+    const first = Math.max(0, Math.floor(this.scroll.scrollTop / ROW) - 3);
+    while (this.pool.length < lines) {
+      const view = row((id) => this.#choose(id));
+      this.pool.push(view);
+      this.body.append(view.node);
+    }
+    const today = day(Date.now() * 1000);
+    const dated = Boolean(this.model.length) && day(this.model.records[0].ts) !== today;
+    this.pool.forEach((view, i) => {
+      const line = first + ((i - (first % this.pool.length) + this.pool.length) % this.pool.length);
+      this.#fill(view, line < this.model.length ? this.model.records[this.#position(line)] : undefined, line, dated);
+    });
+    this.#cover();
+  }
+
+  #fill(view, record, line, dated) {
+    view.node.hidden = record === undefined;
+    if (record === undefined) return;
+    view.node.style.transform = `translateY(${line * ROW}px)`;
+    const on = record.id === this.chosen;
+    setAttr(view.node, "class", `log-row${on ? " on" : ""}${dated ? " dated" : ""}${record.gap ? " gap" : ""}`);
+    if (view.record === record && view.marks === this.marks && view.dated === dated) return;
+    Object.assign(view, { record, marks: this.marks, dated });
+    setText(view.when, record.gap ? "" : `${dated ? `${day(record.ts)} ` : ""}${clock(record.ts, 3)}${record.late ? "↑" : ""}`);
+    setAttr(view.when, "title", record.late ? "Arrived late: its time is before that of the record before it. It is in its place when the page is loaded again." : null);
+    const level = record.level ?? (record.gap ? "" : "–");
+    setText(view.level, level.toUpperCase());
+    setAttr(view.level, "class", `lv ${record.level ?? "unknown"}`);
+    setText(view.source, inert(record.source ?? "", 80));
+    this.#message(view, record);
+  }
+
+  #message(view, record) {
+    const [exception, head] = causeOf(record.gap ?? record.message);
+    const marked = (words) => {
+      const text = inert(words, 1200);
+      return (this.marks ? this.marks(text) : [[text, false]]).map(([part, match]) => (match ? el("mark", { text: part }) : part));
+    };
+    view.message.replaceChildren(...(exception ? [el("b", {}, ...marked(exception)), " · "] : []), ...marked(head));
+    if (record.lines > 1) view.message.append(el("span", { class: "more", text: `▸ ${plural(record.lines, "line")}` }));
+  }
+
+  #cover() {
+    const empty = this.model.length === 0;
+    const key = !empty ? "" : this.loading ? "loading" : this.trouble ? `trouble ${this.trouble.message}` : `empty ${this.data.filtered}`;
+    if (key === this.covered) return;
+    this.covered = key;
+    if (!key) this.over.replaceChildren();
+    else if (this.loading) this.over.replaceChildren(el("div", { class: "empty", text: "Loading…" }));
+    else if (this.trouble) this.over.replaceChildren(el("div", { class: "trouble", role: "alert" }, `Records could not be loaded. ${sentence(this.trouble.message)} ${sentence(this.trouble.hint)}${this.trouble.status === WRONG ? "" : " Retrying."}`));
+    else this.over.replaceChildren(this.#teach());
+  }
+
+  #teach() {
+    if (this.data.filtered) return el("div", { class: "empty" }, el("b", { text: "No matching records." }), "Widen the time range, include more levels, or clear the search. New matches appear as they are written.");
+    return el("div", { class: "empty" }, el("b", { text: "No log records yet." }), "Watchkeeper follows every regular file that your processes write to. Add more files in ", el("code", { text: "Settings → logs.globs" }), ", or import old files with ", el("code", { text: "watchkeeper logs ingest FILE…" }), ".");
+  }
+
+  #foot() {
+    if (!this.data) return;
+    const mode = !this.data.live ? "" : this.hub.paused ? ` · paused, ${count(this.pending.length)} new` : this.tail ? " · following" : " · not following";
+    setText(this.says, this.trouble?.status === WRONG ? "" : `${this.#counted()}${mode}`);
+    const missed = this.hub.status?.logs?.missed_bytes ?? 0;
+    const lost = [this.dropped ? `${plural(this.dropped, "line")} not delivered` : "", this.hub.lost ? `${plural(this.hub.lost, "frame")} lost` : "", missed ? `${count(missed)} bytes not read from files` : ""].filter(Boolean).join(" · ");
+    setText(this.lost, lost);
+    this.lost.hidden = !lost;
+    const unread = this.unread + (this.model.detached ? this.pending.length + (this.skipped?.n ?? 0) : 0);
+    this.news.hidden = !unread || this.tail;
+    setText(this.news, `${count(unread)} new ${this.data.order === "down" ? "↓" : "↑"}`);
+  }
+
+  /** How many are loaded, and how many there are. */
+  #counted() {
+    const loaded = this.model.records.reduce((sum, record) => sum + !record.gap, 0);
+    if (this.model.complete) return plural(loaded, "record");
+    return `${count(loaded)}+ records${this.total === null ? "" : ` · ${count(Math.max(loaded, this.total))} in this view`}`;
+  }
+
+  // --- one record
+
+  #choose(id) {
+    const next = id === this.chosen ? null : id;
+    this.#show(next);
+    setParams({ record: next }, { replace: true });
+  }
+
+  /** Show the record in the address, and scroll to its line when it is loaded. */
+  #follow() {
+    const chosen = param("record");
+    if (chosen === (this.chosen ?? null)) return;
+    this.#show(chosen);
+    const position = this.model.records.findIndex((record) => record.id === chosen);
+    if (position >= 0) this.#reveal(position);
+  }
+
+  #show(id) {
+    if (id === (this.chosen ?? null)) return;
+    this.chosen = id;
+    setAttr(this.box, "class", id ? "logs open" : "logs");
+    this.detail.show(id);
+    this.#paint();
+  }
+
+  #key(event) {
+    const records = this.model.records;
+    const at = records.findIndex((record) => record.id === this.chosen);
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (step && at >= 0) this.#step(at + step * (this.data.order === "down" ? 1 : -1));
+    else if (event.key === "Enter" && at < 0 && records.length) this.#step(records.length - 1);
+    else if (event.key === "End") this.#toNewest();
+    else if (event.key === "Escape" && this.chosen) this.#choose(null);
+    else return;
+    event.preventDefault();
+  }
+
+  #step(position) {
+    const record = this.model.records[position];
+    if (!record || record.gap) return;
+    this.#reveal(position);
+    this.#choose(record.id);
+  }
+
+  #reveal(position) {
+    const line = this.#position(position);
+    const { scrollTop, clientHeight } = this.scroll;
+    if (line * ROW < scrollTop) this.scroll.scrollTop = line * ROW;
+    else if ((line + 1) * ROW > scrollTop + clientHeight) this.scroll.scrollTop = (line + 1) * ROW - clientHeight;
+  }
+}
+
+function row(choose) {
+  const view = { when: el("span", { class: "dim when" }), level: el("span"), source: el("span", { class: "muted text source" }), message: el("span", { class: "text" }) };
+  view.node = el("div", { class: "log-row" }, view.when, view.level, view.source, view.message);
+  view.node.onclick = () => {
+    if (view.record && !view.record.gap && !String(getSelection())) choose(view.record.id);
+  };
+  return view;
+}
+
+export default component(LogView);

@@ -1,0 +1,23 @@
+// The list of events without its table: which belong to it, in which order, each once.
+
+export const MOST = 500;
+
+/** Type → sign and word. */
+export const SIGNS = { START: ["wait", "Started"], COMPLETE: ["ok", "Completed"], ERROR: ["bad", "Failed"], STATUS_CHANGE: ["warn", "Changed"], STOP: ["off", "Ended"] };
+
+/** What tells an event from all others. */
+export const keyOf = (event) => `${event.timestamp} ${event.event_type} ${event.run ?? event.pid} ${event.process_name}`;
+
+/** Whether an event passes the filters of the page, as the agent would say. */
+export function matches(event, { q, types, run }) {
+  if (types && !types.split(",").includes(event.event_type)) return false;
+  if (run && event.run !== run) return false;
+  const told = `${event.process_name} ${JSON.stringify(event.details)}`.toLowerCase();
+  return !q || told.includes(q.toLowerCase());
+}
+
+/** Two lists as one, each event once, the newest first, at most `MOST`. */
+export function merged(some, others) {
+  const known = new Map([...others, ...some].map((event) => [keyOf(event), event]));
+  return [...known.values()].sort((a, b) => b.timestamp - a.timestamp).slice(0, MOST);
+}
