@@ -6,41 +6,35 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-from monitor.client import Client
-from monitor.errors import AgentError
+from monitor.client.client import Client
+from monitor.core.errors import AgentError
+from tests.waiting import CORES, patient, wait_until
 
 ROOT = Path(__file__).resolve().parents[1]
-MARK = "WATCHKEEPER_TEST_SESSION"
+MARK = "TEST_SESSION_MARK"  # no setting, so that tests which hide those of the machine pass it on
 
-# A busy machine makes no test wrong: examples have no stop-watch.
-settings.register_profile("watchkeeper", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("watchkeeper")
-
-
-def wait_for(true: Callable[[], Any], *, seconds: float = 15.0, what: str = "the condition") -> Any:
-    """Poll until `true()` is truthy, and answer it; a condition with a deadline, never a sleep."""
-    deadline = time.monotonic() + seconds
-    while True:
-        found = true()
-        if found:
-            return found
-        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
-        time.sleep(0.02)
+# A busy machine makes no test wrong: examples have no stop-watch. `--hypothesis-profile full` tries more of them.
+settings.register_profile("full", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("usual", settings.get_profile("full"), max_examples=25)
+settings.load_profile("usual")
 
 
-@pytest.fixture(name="wait_for", scope="session")
-def wait_for_fixture() -> Callable[..., Any]:
-    """The poller."""
-    return wait_for
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Two workers more than cores, as tests wait much of their time; none for one file, which begins sooner without."""
+    one_file = len(config.args) == 1 and ".py" in config.args[0]
+    return 0 if one_file else CORES + 2
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Browser tests that are not asked for are not imported: Playwright alone takes each worker a second."""
+    return True if collection_path.name == "browser" and "not browser" in config.option.markexpr else None
 
 
 @pytest.fixture
@@ -51,18 +45,19 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _marked(mark: str) -> list[int]:
-    """Processes that carry the session's mark in their environment, other than this one."""
-    found = []
+def _marked(mark: str) -> dict[int, str]:
+    """The command lines of processes that carry the session's mark in their environment, other than this one."""
+    found = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit() and int(entry.name) != os.getpid():
             try:
                 environ = (entry / "environ").read_bytes()
+                words = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
                 state = (entry / "stat").read_text("utf-8", "replace").rpartition(")")[2].split()[0]
             except OSError:
                 continue
             if f"{MARK}={mark}".encode() in environ and state != "Z":
-                found.append(int(entry.name))
+                found[int(entry.name)] = words
     return found
 
 
@@ -74,16 +69,7 @@ def nothing_is_left_running() -> Iterator[None]:
     yield
     if not Path("/proc/self/environ").exists():
         return
-    deadline = time.monotonic() + 10
-    while (left := _marked(mark)) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    names = []
-    for pid in left:
-        try:
-            names.append(Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace"))
-        except OSError:
-            continue
-    assert not names, f"still running: {names}"
+    wait_until(lambda: not _marked(mark), lambda: f"gone are {_marked(mark)}", seconds=10)
 
 
 class RunningAgent:
@@ -127,7 +113,7 @@ class RunningAgent:
             assert self.process is not None
             assert self.process.poll() is None, self.words()
             if self.client is None:
-                self.client = Client.of(self.data_dir, timeout_s=20)
+                self.client = Client.of(self.data_dir, timeout_s=patient(20))
             try:
                 return bool(self.client.get_json("/v1/status")["samples"]["received"] >= 1)
             except AgentError:
@@ -135,7 +121,7 @@ class RunningAgent:
                 self.client = None
                 return False
 
-        wait_for(ready, seconds=40, what="the agent answers with a sample")
+        wait_until(ready, "the agent answers with a sample", seconds=40)
 
     def words(self) -> str:
         """What it wrote."""
@@ -157,7 +143,7 @@ class RunningAgent:
             self.client = None
         assert self.process is not None
         self.process.send_signal(number)
-        return self.process.wait(20)
+        return self.process.wait(patient(20))
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""The arrows of docs/design.md §2, and the rule that only one place knows each engine."""
+"""Imports point one way: a folder knows only folders that stand further down in the list, and each engine is known in one place."""
 
 import ast
 from collections.abc import Iterator
@@ -7,71 +7,87 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-LEAVES = {"errors", "masking", "identity", "wire"}
-"""Small modules of `monitor` that `logs` and `ai` may know."""
+LIST = """
+app
+pages pages.ai_parts pages.shared pages.ui pages.server
+monitor monitor.cli monitor.agent monitor.api monitor.api.acting monitor.api.ai monitor.api.runs monitor.api.http
+monitor.launcher monitor.client monitor.jobs monitor.live monitor.services monitor.services.shim
+monitor.sampling monitor.sampling.portable monitor.sampling.linux monitor.sampling.gpu monitor.sampling.core monitor.lifecycle
+monitor.store.duckdb monitor.store.adhoc_sql monitor.store monitor.config monitor.api_models monitor.metrics monitor.core
+logs logs.analytics logs.ingest logs.following logs.storing logs.patterns logs.parsing logs.parsing.reader logs.parsing.formats logs.query logs.redaction logs.core
+ai ai.service ai.service.benchmarks ai.service.context ai.gateway ai.gateway.apis ai.gateway.http ai.gateway.link ai.benchmark ai.evaluation ai.explain ai.router
+ai.analysis ai.analysis.rules ai.analysis.posting ai.analysis.rules.lexicon ai.backends ai.backends.ollama ai.backends.openai
+ai.benchmark.reporting ai.benchmark.samples ai.worker.engines ai.worker ai.discovery ai.model_files ai.prompt_integrity
+ai.shapes ai.statistics ai.core
+"""
+ORDER = LIST.split()
+PACKAGES = {"app": {"pages", "monitor"}, "pages": {"monitor"}, "monitor": {"logs", "ai"}, "logs": set(), "ai": set()}
+"""What each package may know besides itself."""
+FOR_PAGES = {"monitor.client", "monitor.api_models", "monitor.config", "monitor.metrics", "monitor.core"}
+"""What pages may know of monitor: they ask the agent, and see neither its store nor its insides."""
+ENGINES = {"duckdb": "monitor.store", "pynvml": "monitor.sampling.gpu", "streamlit": "pages"}
+MOST_MODULES = 14
 
 
-def imports(path: Path) -> Iterator[str]:
-    """The modules a file imports, wherever in it."""
+def modules() -> Iterator[tuple[str, Path]]:
+    """Each module's folder, as a dotted name, and its file."""
+    yield "app", ROOT / "app.py"
+    for package in PACKAGES.keys() - {"app"}:
+        for path in sorted((ROOT / package).rglob("*.py")):
+            yield ".".join(path.relative_to(ROOT).parent.parts), path
+
+
+def imported(path: Path) -> Iterator[str]:
+    """The modules that a file imports, wherever in it."""
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.Import):
             yield from (name.name for name in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module
             yield from (f"{node.module}.{name.name}" for name in node.names)
 
 
-def modules(folder: str) -> list[Path]:
-    """Python files below a folder."""
-    return sorted((ROOT / folder).rglob("*.py"))
+def folder_of(name: str) -> str | None:
+    """The folder of ours that a dotted name leads into; None for what is not ours."""
+    parts = name.split(".")
+    if parts[0] not in PACKAGES:
+        return None
+    while not (ROOT.joinpath(*parts)).is_dir() and len(parts) > 1:
+        parts.pop()
+    return ".".join(parts)
 
 
-def offences(paths: list[Path], forbidden: tuple[str, ...], allowed: tuple[str, ...] = ()) -> list[str]:
-    """Imports of forbidden packages."""
-
-    def within(name: str, packages: tuple[str, ...]) -> bool:
-        return any(name == package or name.startswith(package + ".") for package in packages)
-
-    return [
-        f"{path.relative_to(ROOT)}: {name}"
-        for path in paths
-        for name in imports(path)
-        if within(name, forbidden) and not within(name, allowed)
-    ]
+def arrows() -> set[tuple[str, str]]:
+    """Which folder knows which."""
+    found = {(folder, there) for folder, path in modules() for name in imported(path) if (there := folder_of(name))}
+    return {(here, there) for here, there in found if here != there}
 
 
-def test_pages_know_only_the_client() -> None:
-    """The pages see neither store, nor logs, nor ai, nor the agent."""
-    assert (
-        offences(modules("pages"), ("logs", "ai", "monitor.store", "monitor.agent", "monitor.api", "monitor.sampling"))
-        == []
-    )
+def test_every_folder_has_its_place() -> None:
+    """The list names each folder of modules once, and nothing else."""
+    assert sorted(ORDER) == sorted({folder for folder, _ in modules()})
 
 
-@pytest.mark.parametrize(("here", "there"), [("logs", "ai"), ("ai", "logs")])
-def test_logs_and_ai_do_not_know_each_other(here: str, there: str) -> None:
-    """Neither knows the other, the pages, or the agent; of `monitor` only the leaves and the store's interface."""
-    leaves = tuple(f"monitor.{leaf}" for leaf in LEAVES)
-    assert offences(modules(here), (there, "pages", "monitor"), (*leaves, "monitor.store.interface")) == []
+def test_folders_know_only_what_stands_further_down() -> None:
+    """No folder imports from one above it in the list, so that there is no circle and no pair that knows each other."""
+    assert [(here, there) for here, there in sorted(arrows()) if ORDER.index(here) > ORDER.index(there)] == []
 
 
-def test_the_store_knows_nobody_above_it() -> None:
-    """Store and sampling know small leaves of `monitor` only."""
-    above = ("logs", "ai", "pages", "monitor.api", "monitor.agent", "monitor.client", "monitor.world")
-    assert offences([*modules("monitor/store"), *modules("monitor/sampling")], above) == []
+def test_packages_know_only_what_they_may() -> None:
+    """App → pages → monitor → logs and ai: neither of the last two knows the other, or anything above it."""
+    across = {(here.split(".")[0], there.split(".")[0]) for here, there in arrows()}
+    assert [(here, there) for here, there in sorted(across) if here != there and there not in PACKAGES[here]] == []
+    asked = {there for here, there in arrows() if here.startswith("pages") and there.startswith("monitor")}
+    assert asked <= FOR_PAGES
 
 
-def test_only_the_agent_knows_everyone() -> None:
-    """Outside agent, API and command line nothing of `monitor` imports `logs` or `ai`."""
-    free = [
-        p for p in modules("monitor") if p.name != "agent.py" and not p.name.startswith("cli") and "api" not in p.parts
-    ]
-    assert offences(free, ("logs", "ai", "pages")) == []
+def test_a_folder_can_be_looked_over() -> None:
+    """No folder holds so many modules that nobody finds their way."""
+    count = {folder: len([p for f, p in modules() if f == folder and p.stem != "__init__"]) for folder in ORDER}
+    assert {folder: number for folder, number in count.items() if number > MOST_MODULES} == {}
 
 
-def test_engines_are_known_in_one_place() -> None:
-    """DuckDB in the store, NVML in the sampler's gpu modules, Streamlit in the pages."""
-    everywhere = [p for folder in ("monitor", "logs", "ai", "pages") for p in modules(folder)]
-    assert offences([p for p in everywhere if "store" not in p.parts], ("duckdb",)) == []
-    assert offences([p for p in everywhere if not p.name.startswith("gpu")], ("pynvml",)) == []
-    assert offences([p for p in everywhere if "pages" not in p.parts], ("streamlit",)) == []
+@pytest.mark.parametrize(("engine", "home"), ENGINES.items())
+def test_each_engine_is_known_in_one_place(engine: str, home: str) -> None:
+    """DuckDB in the store, NVML in the sampler's part for GPUs, Streamlit in the pages and the app."""
+    knows = {folder for folder, path in modules() if engine in {name.split(".")[0] for name in imported(path)}}
+    assert [folder for folder in sorted(knows) if folder != "app" and not f"{folder}.".startswith(f"{home}.")] == []

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor.settings import load_settings
+from monitor.config.settings import load_settings
 
 README = Path(__file__).resolve().parents[1] / "README.md"
 BEGIN, END = "<!-- settings -->\n", "<!-- /settings -->"

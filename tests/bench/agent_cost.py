@@ -3,7 +3,7 @@
     python tests/bench/agent_cost.py [--quick]
 
 Prints one JSON object. CPU is user and system time of the two processes over the span, percent of one core; requests are sequential, through
-`monitor.client`.
+`monitor.client.client`.
 """
 
 import argparse
@@ -21,8 +21,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from monitor.client import Client
-from monitor.errors import AgentError
+from monitor.client.client import Client
+from monitor.core.errors import AgentError
 
 
 def cpu_s(pid: int) -> float:
@@ -106,7 +106,10 @@ def measure(base: Path, *, span_s: float, sleepers: int, times: int) -> dict[str
                 "status": timed(client.status, times),
                 "processes": timed(client.processes, times),
                 "host_series_5min": timed(
-                    lambda: client.host_series(["cpu_pct", "mem_used"], start=now - 300_000_000, end=now, points=300),
+                    lambda: client.get_json(
+                        "/v1/host/series",
+                        {"metrics": "cpu_pct,mem_used", "from": now - 300_000_000, "to": now, "points": 300},
+                    ),
                     times,
                 ),
                 "log_records": timed(lambda: client.log_records({"level": "error"}), times),

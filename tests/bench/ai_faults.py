@@ -28,14 +28,14 @@ import psutil
 
 from ai.analysis.ask import NoAnswer
 from ai.backends.llamacpp_embedded import LlamaCppBackend
-from ai.backends.scripted import Script, ScriptedBackend
-from ai.benchmark.stats import percentile
-from ai.errors import BackendTimeout
-from ai.protocol import complete
+from ai.core.errors import BackendTimeout
+from ai.core.protocol import complete
+from ai.core.types import Deadlines, GenRequest, Health, LoadSpec, Message
 from ai.router import BreakerPolicy, HybridAIBackend, Member, Policy
-from ai.types import Deadlines, GenRequest, Health, LoadSpec, Message
+from ai.statistics.intervals import percentile
 from ai.worker.budget import RestartPolicy
 from ai.worker.supervisor import WatchPolicy
+from tests.doubles.scripted_backend import Script, ScriptedBackend
 
 SPEC = LoadSpec("demo", context=512, threads=1)
 LONG = GenRequest((Message("user", "Count as far as you can."),), max_tokens=32, ignore_eos=True)

@@ -24,11 +24,11 @@ import gguf
 import numpy as np
 
 from ai.backends.llamacpp_embedded import LlamaCppBackend
-from ai.errors import BackendError
-from ai.memory import predict
-from ai.probes.files import demo_model
-from ai.protocol import complete
-from ai.types import GenRequest, KvType, LoadSpec, Message
+from ai.core.errors import BackendError
+from ai.core.protocol import complete
+from ai.core.types import GenRequest, KvType, LoadSpec, Message
+from ai.discovery.files import demo_model
+from ai.model_files.memory import predict
 
 PROMPT = GenRequest((Message("user", "The nurse works in Berlin and likes it. " * 12),), max_tokens=2)
 _LOGGED = re.compile(r"llama_kv_cache[^:\n]*: size =\s*([0-9.]+) MiB \(\s*(\d+) cells,\s*(\d+) layers")

@@ -18,9 +18,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from ai.analysis import BackendAsker
 from ai.backends.llamacpp_embedded import LlamaCppBackend
-from ai.evaluation import Quality, compare_quality, evaluate, load_postings, majority_baseline, unseen_postings
+from ai.core.types import LoadSpec
+from ai.evaluation import Quality, evaluate, load_postings, majority_baseline, unseen_postings
 from ai.evaluation.score import Counts
-from ai.types import LoadSpec
+from ai.statistics.paired import compare_paired
 
 SPEC = LoadSpec("demo", context=2048)
 
@@ -65,8 +66,19 @@ async def with_model(*, quick: bool) -> dict[str, Any]:
     same = await evaluate(None, asked, name="rules")
     return {
         "model": row(model), "model_and_rules": row(both), "rules_on_the_same": row(same), "seconds_a_posting": round(seconds, 1),
-        "both_against_model": compare_quality(both, model).sentence(), "both_against_rules": compare_quality(both, same).sentence(),
+        "both_against_model": compared(both, model), "both_against_rules": compared(both, same),
     }  # fmt: skip
+
+
+def compared(first: Quality, second: Quality) -> dict[str, float | bool]:
+    """The difference of F1 on the same postings, with its bounds."""
+    found = compare_paired([i.f1 for i in first.items], [i.f1 for i in second.items])
+    return {
+        "f1": found.difference.estimate,
+        "low": found.difference.low,
+        "high": found.difference.high,
+        "shown": found.shown,
+    }
 
 
 def main() -> None:

@@ -19,9 +19,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from ai.benchmark.sequential import SequentialPlan
-from ai.benchmark.simulate import Noise, NoiseSource, simulate
-from ai.benchmark.stats import t_quantile
+from ai.statistics.intervals import t_quantile
+from ai.statistics.sequential import SequentialPlan
+from tests.doubles.benchmark_simulation import Noise, NoiseSource, simulate
 
 NOISES = {
     "independent": Noise(),

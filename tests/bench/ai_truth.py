@@ -17,13 +17,13 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from ai.backends.ollama_native import OllamaBackend
-from ai.backends.openai_compat import OpenAIBackend
-from ai.benchmark.stats import percentile
-from ai.protocol import Backend, complete
-from ai.types import LoadSpec
-from tests.ai.kit import ask
-from tests.ai.stamped_server import Api, Piece, StampedServer, Stamps
+from ai.backends.ollama.backend import OllamaBackend
+from ai.backends.openai.backend import OpenAIBackend
+from ai.core.protocol import Backend, complete
+from ai.core.types import LoadSpec
+from ai.statistics.intervals import percentile
+from tests.doubles.ai_kit import ask
+from tests.doubles.stamped_server import Api, Piece, StampedServer, Stamps
 
 FIRST_S, EACH_S = 0.08, 0.008
 KINDS = {
@@ -63,6 +63,7 @@ async def errors(api: Api, kind: str, calls: int) -> dict[str, Any]:
     pieces = KINDS[kind]
     first = next(at for at, piece in enumerate(pieces) if piece.spoken)
     tokens = sum(piece.tokens for piece in pieces)
+    later = tokens - pieces[first].tokens
     found: dict[str, list[float]] = {"first_token_ms": [], "per_token_ms": [], "rate_pct": []}
     try:
         await backend.ensure_loaded(LoadSpec("m"))
@@ -79,7 +80,7 @@ async def errors(api: Api, kind: str, calls: int) -> dict[str, Any]:
             found["per_token_ms"].append(abs(times.generation_measured.value - true_span) / (tokens - 1) * 1e3)
             rate = done.final.measured_rate()
             if rate is not None and rate.origin == "measured":
-                found["rate_pct"].append(abs(rate.value * true_span / (tokens - 1) - 1) * 100)
+                found["rate_pct"].append(abs(rate.value * true_span / later - 1) * 100)
     finally:
         await backend.close()
         link.send(False)

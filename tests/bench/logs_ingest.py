@@ -25,10 +25,11 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import logs
-from monitor.lean import without
-from monitor.masking import Masker
+from logs.redaction.masker import Masker
+from monitor.core.this_process import without
+from monitor.store.duckdb.opening import open_store
 from monitor.store.interface import Store
-from monitor.store.opening import open_store
+from tests.doubles.log_watch import LogWatch
 
 WORDS = ["cache", "worker", "request", "batch", "model", "queue", "retry", "loaded", "stored", "page", "shard", "index"]
 
@@ -62,12 +63,9 @@ def write_log(path: Path, lines: int) -> None:
 
 def service(
     store: Store, settings: logs.LogSettings, show: Callable[[list[logs.LogRecord]], None], mask: Callable[[str], str]
-) -> logs.LogService:
+) -> LogWatch:
     """A service on the store."""
-    return logs.LogService(
-        store=store, commit=store.write, settings=settings, host="bench", boot_id="b", run_of_pid=lambda _: None, own_pids=set, mask=mask, now=now,
-        on_records=show,
-    )  # fmt: skip
+    return LogWatch(store, settings, host="bench", linger_s=0.25, mask=mask, now=now, on_records=show)
 
 
 def children_cpu() -> float:

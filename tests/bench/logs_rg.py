@@ -2,7 +2,7 @@
 
     python tests/bench/logs_rg.py [--quick] [--patterns N] [--seed N]
 
-Prints one JSON object: how many patterns were asked, and every one whose counts differ. See `tests/logs/rg_patterns.py` for what is defined.
+Prints one JSON object: how many patterns were asked, and every one whose counts differ. See `tests/doubles/rg_patterns.py` for what is defined.
 """
 
 import argparse
@@ -20,8 +20,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 import logs_ingest
 
 import logs
-from monitor.store.opening import open_store
-from tests.logs.rg_patterns import by_rg, by_store, lines, question
+from monitor.store.duckdb.opening import open_store
+from tests.doubles.rg_patterns import by_rg, by_store, lines, question
 
 
 def main() -> None:

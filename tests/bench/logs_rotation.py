@@ -25,9 +25,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 import logs_ingest
 
 import logs
-from monitor.lean import without
+from monitor.core.this_process import without
+from monitor.store.duckdb.opening import open_store
 from monitor.store.interface import Store
-from monitor.store.opening import open_store
 
 WRITER: Final = """
 import os, sys, time

@@ -24,9 +24,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 import logs_ingest
 
 import logs
-from logs import search
+from logs.query import search
+from monitor.store.duckdb.opening import open_store
 from monitor.store.interface import Store
-from monitor.store.opening import open_store
 
 CASES = {
     "rare_word": {"q": "needle"},

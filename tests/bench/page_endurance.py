@@ -386,9 +386,9 @@ def away(browser: Browser, url: str, place: Path) -> dict[str, Any]:
     page.evaluate("() => { window.same = true }")
     os.kill(json.loads((place / "data" / "agent.json").read_text("utf-8"))["pid"], signal.SIGKILL)
     began = time.monotonic()
-    page.get_by_text("The agent is away").wait_for(timeout=10_000)
+    page.get_by_text("The agent is not reachable").wait_for(timeout=10_000)
     told = time.monotonic() - began
-    page.get_by_text("The agent is away").wait_for(state="hidden", timeout=40_000)
+    page.get_by_text("The agent is not reachable").wait_for(state="hidden", timeout=40_000)
     page.get_by_text(" s old").wait_for(timeout=40_000)
     healed = time.monotonic() - began
     same = page.evaluate("() => window.same === true")

@@ -24,9 +24,9 @@ sys.path.insert(0, str(ROOT))
 
 import psutil
 
-from monitor.masking import Masker
-from monitor.sampling.procfs import ProcfsReader
-from monitor.wire import Tick, read_messages
+from logs.redaction.masker import Masker
+from monitor.metrics.messages import Tick, read_messages
+from monitor.sampling.linux.reader import ProcfsReader
 
 ATTRIBUTES = (
     "pid name cmdline cpu_times memory_info io_counters num_threads status create_time username".split()  # noqa: SIM905

@@ -27,14 +27,14 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from monitor.wire import Tick, read_messages
+from monitor.metrics.messages import Tick, read_messages
 from tests.bench.watched import interval_errors_ms, look_on, started, stored_times
 
 SPIN = "while True: sum(range(1000))"
 THREAD = """
 import json, sys, threading, time
-from monitor.masking import Masker
-from monitor.sampling.procfs import ProcfsReader
+from logs.redaction.masker import Masker
+from monitor.sampling.linux.reader import ProcfsReader
 count = int(sys.argv[1]); times = []; sweeps = []
 def sample():
     reader = ProcfsReader(Masker()); start = time.monotonic()
@@ -109,14 +109,14 @@ def watched(seconds: int, viewers: int, pages: int) -> dict[str, object]:
             began = time.time_ns() // 1000
             served = asyncio.run(look_on(url, seconds, viewers, pages))
             load = os.getloadavg()
-            times, account = stored_times(data)
+            times, sample_counter = stored_times(data)
     times = [at for at in times if began <= at <= began + seconds * 1_000_000]
     errors, missing = interval_errors_ms(times)
     return {
         "interval_error_ms": spread(errors),
         "stored": len(times),
         "missing": missing,
-        "account": account,
+        "account": sample_counter,
         "viewers": viewers,
         **served,
         "load_at_the_end": load,

@@ -20,10 +20,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from monitor.wire import Tick, read_messages
+from monitor.metrics.messages import Tick, read_messages
 from tests.bench.sampler_jitter import SPIN, spread
 
-STUB = ROOT / "tests" / "monitor" / "sampling" / "nvml_stub.c"
+STUB = ROOT / "tests" / "doubles" / "nvml_stub.c"
 SPANS = ("answers", "hangs", "answers_again")
 
 

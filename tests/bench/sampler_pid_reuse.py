@@ -23,9 +23,9 @@ import psutil
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from monitor.masking import Masker
-from monitor.sampling.procfs import ProcfsReader
-from tests.monitor.sampling.pids import (
+from logs.redaction.masker import Masker
+from monitor.sampling.linux.reader import ProcfsReader
+from tests.doubles.pids import (
     PROGRAMS,
     can_be_forced,
     end,

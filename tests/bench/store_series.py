@@ -17,10 +17,13 @@ import pyarrow as pa
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from monitor.store import Append, open_store
+from monitor.metrics.catalogue import HOST, names
+from monitor.store.duckdb import open_store
+from monitor.store.interface import Append
 from monitor.store.series import host_series
-from monitor.store.tiers import DAY, HOST_METRICS, HOUR, SECOND
+from monitor.store.tiers import DAY, HOUR, SECOND
 
+HOST_NAMES = names(HOST)
 START = 1_700_000_000_000_000
 RANGES = (5 * 60 * SECOND, HOUR, DAY, 7 * DAY)
 
@@ -41,7 +44,7 @@ def main() -> None:
             table = {"host": ["h"] * 3600, "ts": pa.array(times).view(pa.timestamp("us"))}
             table |= {
                 name: pa.array(numbers.normal(50, 5, 3600).round(1), pa.float64()).cast(pa.float64())
-                for name in HOST_METRICS
+                for name in HOST_NAMES
             }
             store.write([Append("host_samples", pa.table(table))])
             now = int(times[-1]) + SECOND
@@ -52,7 +55,7 @@ def main() -> None:
         for _ in range(asked):
             span = noise.choice(RANGES)
             until = noise.randrange(START + min(span, days * DAY), end + 1)
-            metrics = noise.sample(HOST_METRICS, 2)
+            metrics = noise.sample(HOST_NAMES, 2)
             before, used = time.perf_counter(), time.process_time()
             host_series(store, host="h", metrics=metrics, start=until - span, end=until, points=600)
             took[span].append((time.perf_counter() - before) * 1e3)
@@ -66,7 +69,7 @@ def main() -> None:
         "p95_ms_by_range_s": {span // SECOND: round(sorted(v)[int(len(v) * 0.95)], 1) for span, v in took.items() if v},
         "p95_cpu_ms_by_range_s": {span // SECOND: round(sorted(v)[int(len(v) * 0.95)], 1) for span, v in cpu.items() if v},
         "load1": os.getloadavg()[0],
-        "bytes_per_reading": round(size / (days * 86_400 * len(HOST_METRICS)), 3),
+        "bytes_per_reading": round(size / (days * 86_400 * len(HOST_NAMES)), 3),
     }  # fmt: skip
     print(json.dumps(result))
 

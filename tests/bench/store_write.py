@@ -15,8 +15,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from monitor import wire
-from monitor.store import Change, open_store
+from monitor.metrics import catalogue, messages
+from monitor.store.duckdb import open_store
+from monitor.store.interface import Change
 from monitor.store.rows import tick_changes
 
 PROCESSES = 500
@@ -28,11 +29,11 @@ class Machine:
 
     def __init__(self) -> None:
         self.noise = random.Random(1)
-        self.columns = {name: array(code, [0] * PROCESSES) for name, code in wire.RUN_COLUMNS.items()}
+        self.columns = {name: array(code, [0] * PROCESSES) for name, code in catalogue.RUN_COLUMNS.items()}
         self.columns["run"] = array("q", [self.noise.getrandbits(63) for _ in range(PROCESSES)])
         self.columns["rss"] = array("q", [self.noise.randrange(2**30) // 4096 * 4096 for _ in range(PROCESSES)])
 
-    def tick(self, seq: int) -> wire.Tick:
+    def tick(self, seq: int) -> messages.Tick:
         """The next sweep."""
         columns, noise = self.columns, self.noise
         for index in range(PROCESSES):
@@ -44,11 +45,13 @@ class Machine:
             columns["read_bytes"][index] += noise.randrange(9000)
             columns["ctx_voluntary"][index] += noise.randrange(50)
             columns["minor_faults"][index] += noise.randrange(20)
-        host = wire.HostReading(cpu_pct=noise.random() * 100, mem_used=noise.randrange(2**34), load1=noise.random())
-        gpu = wire.GpuState("none", "no driver", 0.0, [], [])
-        runs = wire.RunColumns(**{name: values.tobytes() for name, values in columns.items()})
-        quality = wire.Quality(seq, seq, 0.1, 2.4, 0.0, 1, {})
-        return wire.Tick(seq, START + seq * 1_000_000, 0, host, runs, [], [], gpu, quality)
+        host = catalogue.HostReading(
+            cpu_pct=noise.random() * 100, mem_used=noise.randrange(2**34), load1=noise.random()
+        )
+        gpu = messages.GpuState("none", "no driver", 0.0, [], [])
+        runs = catalogue.RunColumns(**{name: values.tobytes() for name, values in columns.items()})
+        quality = messages.Quality(seq, seq, 0.1, 2.4, 0.0, 1, {})
+        return messages.Tick(seq, START + seq * 1_000_000, 0, host, runs, [], [], gpu, quality)
 
 
 def measure(ticks: int, together: int) -> dict[str, float]:
@@ -70,7 +73,7 @@ def measure(ticks: int, together: int) -> dict[str, float]:
             wall += time.perf_counter() - wall_before
         store.close()
         size = (Path(folder) / "watchkeeper.duckdb").stat().st_size
-    readings = ticks * PROCESSES * (len(wire.RUN_COLUMNS) - 2)
+    readings = ticks * PROCESSES * (len(catalogue.RUN_COLUMNS) - 2)
     return {
         "cpu_ms_per_tick": round(cpu / ticks * 1e3, 2),
         "rows_cpu_ms_per_tick": round(rows_cpu / ticks * 1e3, 2),

@@ -16,7 +16,7 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.typing import Origin, Subprotocol
 
-from monitor.client import Client
+from monitor.client.client import Client
 
 ROOT = Path(__file__).resolve().parents[2]
 WANTED = {"subscribe": {"host": True, "processes": True, "status": True, "logs": {}, "history_s": 300}}
@@ -81,14 +81,14 @@ async def look_on(url: str, seconds: float, viewers: int, pages: int) -> dict[st
 def stored_times(data_dir: Path) -> tuple[list[int], dict[str, Any]]:
     """When each stored reading of the host was taken, microseconds, in order; and the agent's own account of its samples."""
     with Client.of(data_dir, timeout_s=60) as client:
-        account = client.get_json("/v1/status")["samples"]
+        sample_counter = client.get_json("/v1/status")["samples"]
         times: list[int] = []
         while True:
             sql = f"SELECT epoch_us(ts) AS us FROM host_samples WHERE us > {times[-1] if times else 0} ORDER BY us"
             rows = client.query(sql, limit=ROWS_A_QUERY).rows
             times += [int(us) for (us,) in rows]
             if len(rows) < ROWS_A_QUERY:
-                return times, account
+                return times, sample_counter
 
 
 def interval_errors_ms(times: list[int]) -> tuple[list[float], int]:

@@ -1,0 +1,173 @@
+"""An Ollama that keeps state: what is in memory, with which context and for how long. No model answers; it counts and generates fixed words.
+
+It loads a model anew for another `num_ctx`, takes a missing one for its default, and lets `keep_alive` overwrite what was chosen, as the real one does.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from tests.waiting import wait_until_async
+
+INFO = {
+    "general.architecture": "llama", "general.parameter_count": 1_000_000_000, "llama.block_count": 16, "llama.embedding_length": 2048,
+    "llama.attention.head_count": 32, "llama.attention.head_count_kv": 8, "llama.context_length": 131_072, "llama.feed_forward_length": 8192,
+}  # fmt: skip
+WEIGHTS = 800_000_000
+PER_TOKEN = 2 * 16 * 8 * 64 * 2
+
+
+@dataclass
+class Held:
+    """A model in memory."""
+
+    context: int
+    keep_s: float
+
+
+@dataclass
+class StatefulOllama:
+    """The server's state; change it while it serves to play other programs."""
+
+    models: dict[str, dict[str, Any]] = field(default_factory=lambda: {"m:latest": {}})
+    held: dict[str, Held] = field(default_factory=dict)
+    default_context: int = 4096
+    per_token_s: float = 0.001
+    load_s: float = 0.0
+    loads: int = 0
+    bodies: list[dict[str, Any]] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
+    url: str = ""
+    stop: Callable[[], None] = lambda: None
+    """Ends the server: nobody listens there any more."""
+
+    def app(self) -> Starlette:
+        """The routes."""
+        return Starlette(
+            routes=[
+                Route("/api/version", lambda _: JSONResponse({"version": "0.24.0"})),
+                Route("/api/tags", lambda _: JSONResponse({"models": [self._tag(name) for name in self.models]})),
+                Route("/api/ps", lambda _: JSONResponse({"models": [self._row(name) for name in self.held]})),
+                Route("/v1/models", lambda _: JSONResponse({"data": [{"id": n, "owned_by": "library"} for n in self.models]})),
+                Route("/api/show", self._show, methods=["POST"]),
+                Route("/api/generate", self._generate, methods=["POST"]),
+                Route("/api/chat", self._generate, methods=["POST"]),
+            ]
+        )  # fmt: skip
+
+    def _tag(self, name: str) -> dict[str, Any]:
+        remote = self.models[name].get("remote_host")
+        extra = {"remote_host": remote, "remote_model": name} if remote else {}
+        return {
+            "name": name,
+            "model": name,
+            "size": WEIGHTS,
+            "digest": name,
+            "details": {"quantization_level": "Q4_K_M"},
+        } | extra
+
+    def _row(self, name: str) -> dict[str, Any]:
+        held = self.held[name]
+        until = datetime.now(UTC) + timedelta(seconds=held.keep_s)
+        size = WEIGHTS + PER_TOKEN * held.context
+        return self._tag(name) | {
+            "size": size,
+            "size_vram": 0,
+            "context_length": held.context,
+            "expires_at": until.isoformat(),
+        }
+
+    def _name(self, body: dict[str, Any]) -> str | None:
+        name = str(body.get("model"))
+        return next((full for full in (name, f"{name}:latest") if full in self.models), None)
+
+    async def _show(self, request: Request) -> Response:
+        body = await request.json()
+        name = self._name(body)
+        if name is None:
+            return JSONResponse({"error": f"model '{body.get('model')}' not found"}, 404)
+        facts = self.models[name]
+        remote = {"remote_host": facts["remote_host"]} if facts.get("remote_host") else {}
+        return JSONResponse(
+            {"template": "{{ .Prompt }}", "modelfile": "FROM m", "details": {"format": "gguf", "quantization_level": "Q4_K_M"},
+             "capabilities": facts.get("capabilities", ["completion"]), "model_info": INFO} | remote
+        )  # fmt: skip
+
+    async def _generate(self, request: Request) -> Response:
+        body = await request.json()
+        self.bodies.append(body)
+        name = self._name(body)
+        if name is None:
+            return JSONResponse({"error": f"model '{body.get('model')}' not found"}, 404)
+        words = " ".join(m["content"] for m in body.get("messages") or []) or body.get("prompt") or ""
+        if not words and body.get("keep_alive") == 0:
+            self.held.pop(name, None)
+            return JSONResponse({"model": name, "response": "", "done": True, "done_reason": "unload"})
+        before = self.loads
+        held = self._have(name, body)
+        if self.loads > before:
+            await asyncio.sleep(self.load_s)
+        if not words:
+            return JSONResponse(
+                {"model": name, "response": "", "done": True, "done_reason": "load", "load_duration": 10**7}
+            )
+        self.asked.append(name)
+        tokens = len(words) // 4 + 4
+        if tokens > held.context:
+            return JSONResponse({"error": "the input length exceeds the context length"}, 400)
+        return StreamingResponse(
+            self._lines(name, tokens, int(body["options"]["num_predict"])), media_type="application/x-ndjson"
+        )
+
+    def _have(self, name: str, body: dict[str, Any]) -> Held:
+        wanted = int((body.get("options") or {}).get("num_ctx") or self.default_context)
+        held = self.held.get(name)
+        if held is None or held.context != wanted:
+            self.loads += 1
+            held = self.held[name] = Held(wanted, 300.0)
+        keep = body.get("keep_alive")
+        if keep is not None:
+            held.keep_s = (
+                float(keep) if not isinstance(keep, str) else float(keep[:-1]) * {"s": 1, "m": 60, "h": 3600}[keep[-1]]
+            )
+        return held
+
+    async def _lines(self, name: str, tokens: int, answer: int) -> AsyncIterator[bytes]:
+        for _ in range(answer):
+            await asyncio.sleep(self.per_token_s)
+            yield (
+                json.dumps(
+                    {"model": name, "message": {"role": "assistant", "content": " word"}, "done": False}
+                ).encode()
+                + b"\n"
+            )
+        last = {"model": name, "message": {"role": "assistant", "content": ""}, "done": True, "done_reason": "length", "prompt_eval_count": tokens,
+                "prompt_eval_duration": 10**6, "eval_count": answer, "eval_duration": max(int(answer * self.per_token_s * 1e9), 1),
+                "total_duration": int((answer * self.per_token_s + 0.002) * 1e9 * 1.2)}  # fmt: skip
+        yield json.dumps(last).encode() + b"\n"
+
+
+@asynccontextmanager
+async def serve(state: StatefulOllama | None = None) -> AsyncIterator[StatefulOllama]:
+    """The server on a free port of the loopback."""
+    ollama = state or StatefulOllama()
+    server = uvicorn.Server(uvicorn.Config(ollama.app(), host="127.0.0.1", port=0, log_level="error", lifespan="off"))
+    task = asyncio.create_task(server.serve())
+    ollama.stop = lambda: setattr(server, "should_exit", True)
+    await wait_until_async(lambda: server.started)
+    ollama.url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    try:
+        yield ollama
+    finally:
+        server.should_exit = True
+        await task

@@ -1,0 +1,104 @@
+"""Shared by the tests of logs: a real store, a real service, and waiting on conditions."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import logs
+from logs import LogRecord, LogSettings
+from monitor.store.duckdb.opening import open_store
+from monitor.store.interface import Store
+from tests.doubles.log_watch import LogWatch, now_us
+from tests.waiting import wait_until
+
+QUICK = LogSettings(discover=False, journal=False, poll_s=0.02, scan_s=0.1)
+
+
+class Watch:
+    """A service on a store of its own, and what it showed live."""
+
+    def __init__(self, store: Store, settings: LogSettings) -> None:
+        self.store = store
+        self.live: list[LogRecord] = []
+        self.runs: dict[int, int] = {}
+        self.service = LogWatch(
+            store,
+            settings,
+            host="testhost",
+            run_of_pid=self.runs.get,
+            mask=lambda text: text.replace("hunter2", "***"),
+            on_records=self.live.extend,
+        )
+
+    def stop(self) -> None:
+        """End service, writer and store, as a clean end of the watch does."""
+        self.service.stop()
+        self.store.close()
+
+    def messages(self, **params: str) -> list[str]:
+        """Messages in the store, oldest first."""
+        return [record.message for record in self.records(**params)]
+
+    def records(self, **params: str) -> list[LogRecord]:
+        """Records in the store, oldest first."""
+        found: list[LogRecord] = []
+        before = None
+        while True:
+            page = logs.search.search(self.store, logs.LogFilter.parse(params, now_us()), limit=5000, before=before)
+            found[:0] = page.records
+            before = page.older
+            if before is None:
+                return found
+
+    def in_file_order(self) -> list[LogRecord]:
+        """Records by file and position."""
+        return sorted(self.records(), key=lambda record: (record.file_id, record.pos))
+
+    def ingest(self, *paths: Path, format: str | None = None) -> dict[str, object]:  # noqa: A002
+        """Ingest and wait."""
+        job = self.service.ingest([str(path) for path in paths], format)
+        wait_until(lambda: self.service.ingest_state(job)["state"] != "running", seconds=60)
+        return self.service.ingest_state(job)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """An empty store."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    opened = open_store(folder, limit_bytes=1 << 32, now=now_us)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., Watch]]:
+    """Starts services; each gets the store of the data directory `name`, and all are stopped at the end."""
+    running: list[Watch] = []
+
+    def begin(
+        globs: tuple[str, ...] = (),
+        name: str = "data",
+        in_store: Callable[[Store], Any] | None = None,
+        **changes: object,
+    ) -> Watch:
+        folder = tmp_path / name
+        folder.mkdir(exist_ok=True)
+        opened = open_store(folder, limit_bytes=1 << 32, now=now_us)
+        watch = Watch(in_store(opened) if in_store else opened, replace(QUICK, globs=globs, **changes))
+        running.append(watch)
+        watch.service.start()
+        return watch
+
+    yield begin
+    for watch in running:
+        watch.stop()
+
+
+@pytest.fixture
+def stop() -> Callable[[Watch], None]:
+    """Ends a service and its store, as a clean end of the watch does."""
+    return Watch.stop

@@ -1,0 +1,116 @@
+"""Big files: newest first, and the same records as a straight read."""
+
+import random
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.waiting import wait_until
+
+Start = Callable[..., Any]
+
+
+def mixed_log(seed: int, size: int) -> bytes:
+    """Lines of many kinds: records, tracebacks, blank lines, prints, JSON, colours, broken bytes, a long line."""
+    rng = random.Random(seed)
+    parts: list[bytes] = []
+    total, second = 0, 0
+    while total < size:
+        second += rng.random() < 0.3
+        stamp = f"2026-03-01 {10 + second // 3600 % 12:02d}:{second // 60 % 60:02d}:{second % 60:02d},{rng.randrange(1000):03d}"
+        kind = rng.random()
+        if kind < 0.7:
+            part = f"{stamp} - app.part - {rng.choice(['INFO', 'DEBUG', 'WARNING'])} - did {rng.randrange(10**6)}\n".encode()
+        elif kind < 0.8:
+            frames = "".join(f'  File "a{n}.py", line {n}, in f\n    call()\n' for n in range(rng.randrange(1, 9)))
+            part = f"{stamp} - app - ERROR - failed\nTraceback (most recent call last):\n{frames}ValueError: no {rng.randrange(99)}\n".encode()
+        elif kind < 0.86:
+            part = f"epoch {rng.randrange(99)} loss 0.{rng.randrange(99)}\n".encode()
+        elif kind < 0.9:
+            part = b'{"time": "2026-03-01T10:00:00Z", "level": "warn", "msg": "json %d"}\n' % rng.randrange(99)
+        elif kind < 0.93:
+            part = b"\n" * rng.randrange(1, 3)
+        elif kind < 0.96:
+            part = f"{stamp} - app - INFO - \x1b[31mred {rng.randrange(99)}\x1b[0m\r\n".encode()
+        elif kind < 0.99:
+            part = f"{stamp} - app - INFO - ".encode() + b"\xff\xfe broken \x00 bytes\n"
+        else:
+            part = f"{stamp} - app - INFO - {'long ' * rng.randrange(1, 4000)}\n".encode()
+        parts.append(part)
+        total += len(part)
+    return b"".join(parts)
+
+
+def comparable(watch: Any) -> list[tuple[Any, ...]]:
+    """Records without their file's number."""
+    return [record._replace(file_id=0)[:] for record in watch.in_file_order()]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_newest_first_gives_the_same_records_as_a_straight_read(start: Start, tmp_path: Path, seed: int) -> None:
+    """Whatever way a file is read (backwards in chunks, forwards, or as it grows), its records are the same."""
+    path = tmp_path / "app.log"
+    path.write_bytes(mixed_log(seed, 400_000))
+    backwards = start(
+        (str(path),), name="one", big_file_bytes=50_000, first_bytes=10_000, chunk_bytes=20_000 + seed * 7_777
+    )
+    forwards = start((), name="two")
+    tailed = start((str(path),), name="three", big_file_bytes=1 << 30)
+    assert forwards.ingest(path)["state"] == "done"
+    expected = comparable(forwards)
+    wait_until(lambda: tailed.service.flush(5) and len(tailed.records()) >= len(expected))
+    wait_until(
+        lambda: (
+            backwards.service.flush(5)
+            and not backwards.service.health()["backfilling"]
+            and len(backwards.records()) >= len(expected)
+        )
+    )
+    assert comparable(tailed) == expected
+    assert comparable(backwards) == expected
+    assert all(source.progress is None for source in backwards.service.sources())
+
+
+def test_the_newest_records_come_first(start: Start, tmp_path: Path) -> None:
+    """Before the older part is read, the newest records are there, and the progress says so."""
+    path = tmp_path / "app.log"
+    path.write_bytes(b"".join(b"2026-03-01 10:00:00,%03d INFO a: n=%d\n" % (n % 1000, n) for n in range(20_000)))
+    watch = start((), big_file_bytes=50_000, first_bytes=10_000)
+    watch.service.end_bulk()  # nothing is backfilled
+    watch.service.configure(replace(watch.service.settings, globs=(str(path),)))
+    wait_until(lambda: "n=19999" in watch.messages())
+    source = next(source for source in watch.service.sources() if source.source == "app")
+    assert source.state == "backfilling"
+    assert 0 < source.progress < 0.1
+    assert "n=0" not in watch.messages()
+
+
+def test_lines_are_numbered_after_the_backfill(start: Start, stop: Callable[[Any], None], tmp_path: Path) -> None:
+    """Every record knows its line number, the newest part's and what is written later too, also after a restart in between."""
+    path = tmp_path / "app.log"
+
+    def write(first: int, last: int) -> None:
+        with path.open("ab") as file:
+            file.writelines(b"2026-03-01 10:00:00,%03d INFO a: n=%d\n\n" % (n % 1000, n) for n in range(first, last))
+
+    def numbered(watch: Any, count: int) -> bool:
+        return [record.line_no for record in watch.in_file_order()] == [1 + 2 * n for n in range(count)]
+
+    write(0, 5000)
+    watch = start((str(path),), big_file_bytes=50_000, first_bytes=10_000)
+    watch.service.end_bulk()  # nothing is backfilled, nothing counted
+    write(5000, 5010)
+    wait_until(lambda: "n=5009" in watch.messages())
+    stop(watch)
+    write(5010, 5020)
+    again = start((str(path),), big_file_bytes=50_000, first_bytes=10_000)
+    wait_until(lambda: numbered(again, 5020))
+    write(5020, 5030)
+    wait_until(lambda: numbered(again, 5030))
+    stop(again)
+    write(5030, 5040)
+    last = start((str(path),), big_file_bytes=50_000, first_bytes=10_000)
+    wait_until(lambda: numbered(last, 5040))

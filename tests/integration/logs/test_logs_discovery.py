@@ -1,0 +1,176 @@
+"""Finding log files that processes hold open, and knowing who writes them."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Self
+
+import pytest
+
+from logs.following.discovery import Discovery
+from logs.following.source_names import SourceNames
+from tests.waiting import wait_until
+
+WRITER = "import sys, time; f = open(sys.argv[1], sys.argv[2]); f.write('2026-03-01 10:00:00,000 INFO app: hello\\n'); f.flush(); print('ready', flush=True); time.sleep(60)"
+
+
+class Writer:
+    """A process that holds a file open for writing."""
+
+    def __init__(self, path: Path, mode: str = "a") -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", WRITER, str(path), mode], stdout=subprocess.PIPE, text=True
+        )
+        assert self.process.stdout is not None
+        assert self.process.stdout.readline() == "ready\n"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+
+def scan(**changes: Any) -> dict[str, Any]:
+    """What is found, by path."""
+    arguments: dict[str, Any] = {"globs": (), "excluded": (), "own_pids": set, "discover": True} | changes
+    return {found.path: found for found in Discovery(**arguments).scan().values()}
+
+
+def test_a_file_open_for_writing_is_found(tmp_path: Path) -> None:
+    """A log that another process writes is found, with the process that does."""
+    path = tmp_path / "app.log"
+    with Writer(path) as writer:
+        found = scan()[str(path)]
+        assert (found.found_by, found.pids, found.inode) == ("open", [writer.process.pid], path.stat().st_ino)
+
+
+def test_what_is_no_log_is_not_found(tmp_path: Path) -> None:
+    """Databases, files of the watch itself, and excluded ones are left alone."""
+    with Writer(tmp_path / "app.db"), Writer(tmp_path / "secret.log"), Writer(tmp_path / "own.log") as own:
+        found = scan(excluded=(str(tmp_path / "secret*"),), own_pids=lambda: {own.process.pid})
+    assert [path for path in found if path.startswith(str(tmp_path))] == []
+
+
+def test_a_growing_file_is_followed_and_belongs_to_its_run(start: Callable[..., Any], tmp_path: Path) -> None:
+    """Without any setting, a process's log is stored, and its records know the run."""
+    path = tmp_path / f"worker{os.getpid()}.log"
+    with Writer(path) as writer:
+        watch = start(discover=True, exclude=("/var/*",))
+        watch.runs[writer.process.pid] = 4242
+        wait_until(lambda: watch.service.files_of_run(4242), "the file belongs to its run")
+        with path.open("a") as file:
+            stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(time.time() + 1))
+            file.write(f"{stamp},000 INFO app: mine\n")
+        wait_until(lambda: "mine" in watch.messages(source=path.stem), "the line is stored")
+        assert [record.run for record in watch.records(source=path.stem) if record.message == "mine"] == [4242]
+        assert watch.service.files_of_run(4242)[0]["path"] == str(path)
+        source = next(source for source in watch.service.sources() if source.source == path.stem)
+        assert (source.found_by, source.state, source.kind) == ("open", "live", "file")
+
+
+def test_sources_have_names_that_a_person_knows() -> None:
+    """The stem where it tells something; else the folder or the program that wrote it, what was made up cut short; rotated files share a name."""
+    names = SourceNames()
+    for path, process, name in [
+        ("/srv/a/app.log", "", "app"),
+        ("/srv/a/app.log.1", "", "app"),
+        ("/srv/a/app-2026-03-01.log", "", "app"),
+        ("/srv/b/app.log", "", "b/app"),
+        ("/srv/b/stdout", "", "b/stdout"),
+        ("/srv/x,y/a*b.log", "", "a_b"),
+        ("/scratch/jobs.0/11f8573c9d4e/stdout", "train", "train/stdout"),
+        ("/scratch/jobs.0/22f8573c9d4e/stdout", "train", "train/22f8/stdout"),
+        ("/scratch/jobs.0/33f8573c9d4e/stdout", "", "jobs.0/stdout"),
+        ("/scratch/tool-8f3a9c2d41.log", "tool", "tool"),
+        ("/scratch/tool-9f3a9c2d41.log", "tool", "tool-9f3a"),
+        ("/data/8f3a9c2d41aa.log", "worker", "worker/8f3a"),
+        ("/home/me/7b6a1c2e-1111-2222-3333-abcdefabcdef/output.log", "serve", "serve/output"),
+        ("/root/nohup.out", "train", "train/nohup"),
+        ("/var/log/nginx/access.log", "nginx", "nginx/access"),
+    ]:
+        assert names.name(path, process) == name
+
+
+def test_what_prints_our_records_is_not_followed(tmp_path: Path) -> None:
+    """A file into which the watch's own command prints records, itself, through a pipe or through a terminal that is recorded, would feed itself."""
+    ours = [
+        sys.executable,
+        "-c",
+        "import time; print('INFO hello', flush=True); time.sleep(60)",
+        "-m",
+        "monitor",
+        "logs",
+        "tail",
+    ]
+    record = (
+        "import os, pty, subprocess, sys; file = open(sys.argv[1], 'ab', buffering=0); main, side = pty.openpty();"
+        "child = subprocess.Popen(sys.argv[2:], stdout=side, stderr=side); held = os.open('/dev/ptmx', os.O_RDWR);"
+        "file.write(os.read(main, 100)); print(child.pid, flush=True); child.wait()"
+    )
+    straight, piped, recorded = tmp_path / "straight.log", tmp_path / "piped.log", tmp_path / "recorded.log"
+    running: list[subprocess.Popen[bytes]] = []
+    try:
+        with straight.open("ab") as file:
+            running.append(subprocess.Popen(ours, stdout=file))
+        running.append(subprocess.Popen(ours, stdout=subprocess.PIPE))
+        running.append(subprocess.Popen(["tee", str(piped)], stdin=running[1].stdout, stdout=subprocess.DEVNULL))
+        recorder = subprocess.Popen([sys.executable, "-c", record, str(recorded), *ours], stdout=subprocess.PIPE)
+        running.append(recorder)
+        assert recorder.stdout is not None
+        child = int(recorder.stdout.readline())
+        wait_until(lambda: all(path.exists() and path.stat().st_size for path in (straight, piped, recorded)))
+        with Writer(tmp_path / "other.log"):
+            assert [Path(path).name for path in scan() if path.startswith(str(tmp_path))] == ["other.log"]
+        os.kill(child, signal.SIGKILL)
+    finally:
+        for process in running:
+            process.kill()
+            process.communicate()
+
+
+@pytest.mark.parametrize(
+    ("name", "beside", "is_log"),
+    [
+        ("LOG", ("CURRENT", "MANIFEST-000001"), False),
+        ("LOG", ("CURRENT", "OPTIONS-000005"), True),
+        ("000003.log", ("CURRENT", "OPTIONS-000005"), False),
+        ("LOG", (), True),
+        ("core.77", (), False),
+        ("app.pyc", (), False),
+        ("state.db-wal", (), False),
+        ("job.out", (), True),
+    ],
+)
+def test_files_of_stores_are_no_logs(tmp_path: Path, name: str, beside: tuple[str, ...], is_log: bool) -> None:  # noqa: FBT001 - a parameter
+    """The notes of a LevelDB (a browser has dozens) and write-ahead logs are left alone; those of a RocksDB, and plain logs, are not."""
+    for other in beside:
+        (tmp_path / other).touch()
+    with Writer(tmp_path / name):
+        assert (str(tmp_path / name) in scan()) is is_log
+
+
+def test_a_browser_has_no_logs(tmp_path: Path) -> None:
+    """What a browser keeps open is its profile, but for what it prints."""
+    code = "import ctypes; ctypes.CDLL(None).prctl(15, b'chrome', 0, 0, 0); " + WRITER
+    with (tmp_path / "printed.log").open("ab") as printed:
+        process = subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "profile.log"), "a"], stdout=printed)
+    try:
+        wait_until(lambda: (tmp_path / "printed.log").stat().st_size)
+        assert [Path(path).name for path in scan() if path.startswith(str(tmp_path))] == ["printed.log"]
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_a_deleted_file_is_not_discovered(tmp_path: Path) -> None:
+    """A file without a name cannot be found."""
+    path = tmp_path / "app.log"
+    with Writer(path):
+        os.unlink(path)  # noqa: PTH108
+        assert not [found for found in scan() if found.startswith(str(tmp_path))]

@@ -1,0 +1,159 @@
+"""Actions on real processes: the right one, only where allowed, each in the audit table; and the gate of every route that changes something."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+from unittest.mock import MagicMock
+
+import httpx
+import pytest
+
+from monitor.api.app import create_app
+from monitor.client.client import Refused
+from monitor.core.errors import ActionRefused
+from monitor.lifecycle.acting import renice, send_signal, start_tick_of
+from tests.waiting import patient, wait_until
+
+READY = "import signal, sys, time\nsignal.signal(signal.SIGUSR1, lambda *_: print('got USR1', flush=True))\nprint('ready', flush=True)\nwhile True: time.sleep(100)"  # fmt: skip
+
+
+@pytest.fixture
+def victim() -> Iterator[subprocess.Popen[str]]:
+    """A process to act on."""
+    process = subprocess.Popen([sys.executable, "-S", "-c", READY], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    yield process
+    process.kill()
+    process.wait(patient(10))
+    process.stdout.close()
+
+
+def run_of(agent: Any, pid: int) -> str:
+    """The run of a process, once it was sampled."""
+
+    def look() -> str | None:
+        return next((one.run for one in agent.api.processes().processes if one.pid == pid), None)
+
+    return str(wait_until(look, f"process {pid} is sampled", seconds=30))
+
+
+@pytest.mark.parametrize(("action", "number"), [("stop", signal.SIGTERM), ("kill", signal.SIGKILL)])
+def test_stop_and_kill_end_the_process_that_was_named(
+    running_agent: Any, victim: subprocess.Popen[str], action: str, number: int
+) -> None:
+    """By SIGTERM and SIGKILL; who asked is in the audit table, and among the events of the run."""
+    run = run_of(running_agent, victim.pid)
+    done = running_agent.api.services.act_on(run, action, by="Ada")
+    assert (done.pid, done.said) == (victim.pid, f"{signal.Signals(number).name} sent")
+    assert victim.wait(patient(10)) == -number
+    found = wait_until(lambda: running_agent.api.services.actions({"run": run}).actions)
+    assert [(one.actor, one.action, one.pid, one.outcome) for one in found] == [
+        ("Ada", f"process {action}", victim.pid, "done")
+    ]
+    events = wait_until(lambda: running_agent.api.events({"run": run, "q": f"process {action} by Ada"}).events)
+    assert events[0].pid == victim.pid
+    with pytest.raises(Refused, match=r"not running|has ended") as caught:
+        running_agent.api.services.act_on(run, action)
+    assert caught.value.status == 409
+
+
+def test_signals_and_priorities(running_agent: Any, victim: subprocess.Popen[str]) -> None:
+    """A signal arrives; a priority is set; a wrong one is refused with what is allowed, and is audited too."""
+    run = run_of(running_agent, victim.pid)
+    running_agent.api.services.act_on(run, "signal", signal="usr1")
+    assert victim.stdout is not None
+    assert victim.stdout.readline() == "got USR1\n"
+    assert running_agent.api.services.act_on(run, "renice", nice=15).said == "priority set to 15"
+    assert os.getpriority(os.PRIO_PROCESS, victim.pid) == 15
+    for wrong, words in (({"signal": "SEGV"}, "there is no signal SEGV"), ({}, "there is no signal given")):
+        with pytest.raises(Refused, match=words):
+            running_agent.api.services.act_on(run, "signal", **wrong)
+    with pytest.raises(Refused, match="needs a priority"):
+        running_agent.api.services.act_on(run, "renice")
+    assert victim.poll() is None
+    outcomes = wait_until(
+        lambda: found if len(found := running_agent.api.services.actions({"run": run}).actions) == 5 else None
+    )
+    assert sorted(one.outcome == "done" for one in outcomes) == [False, False, False, True, True]
+
+
+def test_another_process_with_the_same_pid_is_never_hit(victim: subprocess.Popen[str]) -> None:
+    """A pid whose start is not the one that was meant gets no signal and no priority."""
+    tick = start_tick_of(victim.pid)
+    assert tick is not None
+    for act in (
+        lambda: send_signal(victim.pid, tick - 1, "KILL"),
+        lambda: renice(victim.pid, tick - 1, 19),
+        lambda: send_signal(2**22 - 7, tick, "KILL"),
+    ):
+        with pytest.raises(ActionRefused, match="has ended meanwhile"):
+            act()
+    assert victim.poll() is None
+    assert os.getpriority(os.PRIO_PROCESS, victim.pid) == os.getpriority(os.PRIO_PROCESS, 0)
+
+
+def test_watchkeeper_and_the_system_are_protected(running_agent: Any) -> None:
+    """The agent, its sampler and process 1."""
+    status = running_agent.api.status()
+    for pid in (status.agent.pid, status.sampler.pid, 1):
+        run = run_of(running_agent, pid)
+        with pytest.raises(Refused, match=r"is part of Watchkeeper|belongs to the system") as caught:
+            running_agent.api.services.act_on(run, "kill")
+        assert caught.value.status == 409
+
+
+def test_read_only_forbids_it(running_agent: Any, victim: subprocess.Popen[str]) -> None:
+    """403, and the process lives on."""
+    run = run_of(running_agent, victim.pid)
+    running_agent.api.save_settings({"actions.read_only": True})
+    try:
+        with pytest.raises(Refused, match="switched off") as caught:
+            running_agent.api.services.act_on(run, "kill")
+        assert caught.value.status == 403
+    finally:
+        running_agent.api.save_settings({"actions.read_only": None})
+    assert victim.poll() is None
+
+
+HARMLESS = {
+    ("POST", "/v1/engines/refresh"): "asks engines whether they are there",
+    ("POST", "/v1/events"): "records what a program tells",
+    ("POST", "/v1/logs/ingest"): "reads files into the store",
+    ("POST", "/v1/query"): "reads the store",
+    ("PUT", "/v1/settings"): "must stay possible, to end read-only mode",
+    ("POST", "/v1/shutdown"): "ends the agent itself; `watchkeeper down`",
+}
+"""Routes that change something, but not a service or a process; whole families besides: `OTHERS`."""
+OTHERS = ("/v1/ai/", "/v1/gateway", "/v1/logs/")
+"""Model engines, the gateway's keys, and how logs are read."""
+
+
+def test_every_route_that_acts_passes_the_gate() -> None:
+    """Each route with another method than GET is refused in read-only mode, or is known to touch no service and no process."""
+    context = MagicMock(token=None)
+    context.settings.return_value.actions.read_only = True
+    app = create_app(context, "0")
+    listed = {
+        (method.upper(), path)
+        for path, methods in app.openapi()["paths"].items()  # type: ignore[attr-defined]
+        for method in methods
+        if method not in {"get", "head"}
+    }
+
+    async def refused() -> set[tuple[str, str]]:
+        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://agent") as client:
+            acting = [one for one in listed - HARMLESS.keys() if not one[1].startswith(OTHERS)]
+            answers = [(one, await client.request(*one, json={})) for one in acting]
+        return {one for one, answer in answers if answer.status_code == 403 and "switched off" in answer.text}
+
+    gated = asyncio.run(refused())
+    assert gated >= {("POST", f"/v1/services/{{name}}/{action}") for action in ("start", "stop", "restart")}
+    assert gated >= {("PUT", "/v1/services/{name}"), ("DELETE", "/v1/services/{name}"), ("POST", "/v1/runs/{run}/act")}
+    open_ = {one for one in listed - gated - HARMLESS.keys() if not one[1].startswith(OTHERS)}
+    assert open_ == set(), "add the gate, or say above why it needs none"

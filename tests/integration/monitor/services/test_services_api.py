@@ -1,0 +1,183 @@
+"""Services through the agent: API, command line, logs, audit, and an agent that is killed."""
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from monitor.client.client import Client, Refused
+from monitor.services.folder import FOLDER, ServiceFolder
+from monitor.services.shim import policy, tree
+from tests.doubles.command_line import COMMANDS
+from tests.waiting import wait_until
+
+TALKS = "import os, time; print(f'INFO speaks as {os.getpid()} {os.environ.get(\"COLOUR\")}', flush=True); time.sleep(1000)"  # fmt: skip
+SETTINGS = f"""
+[logs]
+discover = false
+journal = false
+[engines]
+ollama_url = ''
+[[service]]
+name = "talker-1"
+command = [{json.dumps(sys.executable)}, "-S", "-c", {json.dumps(TALKS)}]
+environment = {{ COLOUR = "s3cret" }}
+"""
+
+
+@pytest.fixture(scope="module")
+def agent(make_agent: Callable[..., Any]) -> Iterator[Any]:
+    """An agent with one service; all services end with the module."""
+    one = make_agent(SETTINGS)
+    yield one
+    if one.client is None:
+        one.start()
+    one.api.save_settings({"actions.read_only": None})
+    for service in one.api.services.all().services:
+        one.api.services.stop(service.name)
+    for path in (one.data_dir / FOLDER).iterdir():
+        folder = ServiceFolder(path)
+        state = folder.state()
+        assert state is None or state["state"] in policy.OVER
+        assert folder.end_leftovers() == 0
+        assert state is None or wait_until(lambda shim=state["shim"]: tree.start_tick(shim) is None)
+
+
+def cli(agent: Any, *words: str) -> Any:
+    """What a command prints as JSON."""
+    environ = {**os.environ, "WATCHKEEPER_DATA_DIR": str(agent.data_dir), "WATCHKEEPER_CONFIG": str(agent.config)}
+    done = COMMANDS.run([*words[:2], "--json", *words[2:]], environ)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def running(api: Client, name: str) -> Any:
+    """The service, once it runs and its run is known."""
+    found = {}
+
+    def look() -> bool:
+        found[0] = api.services.one(name).service
+        return found[0].state == "running" and found[0].run is not None
+
+    wait_until(look, lambda: str(found), seconds=30)
+    return found[0]
+
+
+def test_the_output_of_a_service_is_a_source_and_belongs_to_its_run(agent: Any) -> None:
+    """Named as the service; a restart's lines belong to the next run; the files are followed although they lie in the data directory."""
+    first = running(agent.api, "talker-1")
+    wait_until(lambda: agent.api.log_records({"source": "talker-1"}).records, seconds=30)
+    assert agent.api.services.restart("talker-1").pid != first.pid
+    second = running(agent.api, "talker-1")
+    assert second.run != first.run
+
+    def records() -> list[tuple[str, str | None]]:
+        found = agent.api.log_records({"source": "talker-1"}).records
+        return [(record.message.split()[2], record.run) for record in found if record.message.startswith("speaks")]
+
+    both = {str(first.pid): first.run, str(second.pid): second.run}
+    wait_until(
+        lambda: both.keys() <= dict(records()).keys(), lambda: str(agent.api.log_records({}).records), seconds=30
+    )
+    pids = [pid for pid, _ in records()]
+    assert pids.index(str(first.pid)) < pids.index(str(second.pid))
+    assert all(dict(records())[pid] in {run, None} for pid, run in both.items())
+    (source,) = [one for one in agent.api.log_sources().sources if one.source == "talker-1"]
+    assert source.path == str(agent.data_dir / FOLDER / "talker-1" / "output.log")
+
+
+def test_secrets_of_a_service_are_not_told(agent: Any) -> None:
+    """Its settings name its variables, without their values; the output is masked as any log."""
+    detail = agent.api.services.one("talker-1")
+    assert detail.settings["environment"] == {"COLOUR": None}
+    assert "s3cret" not in detail.model_dump_json()
+    assert [event.event for event in detail.events][:2] == ["starting", "running"]
+
+
+def test_add_start_stop_restart_and_logs_on_the_command_line(agent: Any, tmp_path: Path) -> None:
+    """Each is one command; every action is in the audit table with who asked, and among the events."""
+    added = cli(agent, "service", "add", "box", "--env", "COLOUR=red", "--directory", str(tmp_path), "--", sys.executable, "-S", "-c", TALKS)  # fmt: skip
+    assert (added["state"], added["directory"]) == ("running", str(tmp_path))
+    assert "[[service]]" in agent.config.read_text("utf-8")
+    again = cli(agent, "service", "restart", "box")["services"][0]
+    assert (again["state"], again["restarts"], again["pid"] != added["pid"]) == ("running", 1, True)
+    assert cli(agent, "service", "stop", "box")["services"][0]["state"] == "stopped"
+    assert tree.start_tick(again["pid"]) is None
+    assert cli(agent, "service", "start", "box")["services"][0]["state"] == "running"
+    names = [one["name"] for one in cli(agent, "service", "list")["services"]]
+    assert names == ["box", "talker-1"]
+    wait_until(lambda: len(cli(agent, "service", "logs", "box")["records"]) == 3, seconds=30)
+
+    def audit() -> list[tuple[str, str]]:
+        return [(one.action, one.outcome) for one in agent.api.services.actions({"target": "box"}).actions]
+
+    expected = ["service add", "service restart", "service start", "service start", "service stop"]
+    wait_until(lambda: sorted(action for action, _ in audit()) == expected, lambda: str(audit()))
+    events = wait_until(lambda: agent.api.events({"q": "service stop"}).events)
+    assert events[0].process_name == "box"
+
+
+def test_an_unknown_service_is_not_found(agent: Any) -> None:
+    """404 with a hint."""
+    with pytest.raises(Refused, match="there is no service none") as caught:
+        agent.api.services.start("none")
+    assert caught.value.status == 404
+
+
+def test_wrong_settings_are_named(agent: Any) -> None:
+    """One sentence per key, and nothing is written."""
+    before = agent.config.read_text("utf-8")
+    with pytest.raises(Refused) as caught:
+        agent.api.services.save("bad", {"command": "x", "restart": "often", "schedule": "now"})
+    assert sorted(caught.value.problems) == ["service.bad.restart", "service.bad.schedule"]
+    assert agent.config.read_text("utf-8") == before
+
+
+def test_a_change_keeps_what_is_not_given(agent: Any) -> None:
+    """Variables without a value keep theirs; a removed service is gone from file and list."""
+    agent.api.services.save("kept", {"command": "sleep 1000", "autostart": False, "environment": {"A": "1", "B": "2"}})
+    agent.api.services.save("kept", {"restart": "always", "environment": {"A": None, "C": "3"}})
+    text = agent.config.read_text("utf-8")
+    assert 'A = "1"' in text
+    assert 'C = "3"' in text
+    assert 'B = "2"' not in text
+    assert agent.api.services.one("kept").settings["command"] == "sleep 1000"
+    agent.api.services.remove("kept")
+    assert "kept" not in {one.name for one in agent.api.services.all().services}
+
+
+def test_read_only_forbids_every_action(agent: Any) -> None:
+    """403 for each, and the list says so."""
+    agent.api.save_settings({"actions.read_only": True})
+    try:
+        services = agent.api.services
+        assert services.all().read_only
+        for act in (
+            lambda: services.start("talker-1"),
+            lambda: services.stop("talker-1"),
+            lambda: services.restart("talker-1"),
+            lambda: services.save("talker-1", {"restart": "never"}),
+            lambda: services.remove("talker-1"),
+        ):
+            with pytest.raises(Refused, match="switched off") as caught:
+                act()
+            assert caught.value.status == 403
+    finally:
+        agent.api.save_settings({"actions.read_only": None})
+
+
+def test_a_killed_agent_costs_no_service(agent: Any) -> None:
+    """The next agent has them all: the same process, no restart, and what it says meanwhile is read."""
+    before = running(agent.api, "talker-1")
+    agent.kill()
+    assert tree.start_tick(before.pid) is not None
+    agent.start()
+    after = running(agent.api, "talker-1")
+    assert (after.pid, after.restarts, after.run) == (before.pid, before.restarts, before.run)
+    os.kill(after.pid, signal.SIGKILL)
+    wait_until(lambda: agent.api.services.one("talker-1").service.pid not in {None, before.pid}, seconds=30)

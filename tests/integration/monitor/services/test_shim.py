@@ -1,0 +1,258 @@
+"""The shim: keeps a real command running, leaves nothing behind, loses no line, and says what happened."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from monitor.services.link import Link, start_shims
+from monitor.services.shim import tree
+from tests.integration.monitor.services.conftest import Kept, events
+from tests.waiting import wait_until
+
+Make = Callable[[str], Kept]
+Python = Callable[..., list[str]]
+SLEEP = "import time; time.sleep(1000)"
+FAMILY = """
+import os, signal, sys, time
+def sleeper(*, session, ignores, leaves):
+    if os.fork():
+        return
+    if session: os.setsid()
+    if leaves and os.fork(): os._exit(0)
+    if ignores: signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    while True: time.sleep(100)
+for session in (False, True):
+    for ignores in (False, True):
+        for leaves in (False, True):
+            sleeper(session=session, ignores=ignores, leaves=leaves)
+print("family", flush=True)
+signal.signal(signal.SIGTERM, {on_term})
+time.sleep(1000)
+"""
+"""Eight processes below the main one: in a session of their own or not, deaf to SIGTERM or not, child or orphan."""
+
+
+def marked(one: Kept) -> list[int]:
+    """All processes that carry the mark of a service, its shim aside."""
+    mark = one.state["mark"].encode()
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal():
+            try:
+                environment = (entry / "environ").read_bytes()
+            except OSError:
+                continue
+            if mark in environment:
+                found.append(int(entry.name))
+    return found
+
+
+def test_what_is_killed_runs_again_and_its_end_is_kept(kept: Make, python: Python) -> None:
+    """Another process runs, the count of restarts grows, and the events have the signal of the first."""
+    one = kept("web").start(command=python(SLEEP), restart="always")
+    first = one.running()
+    os.kill(first["pid"], signal.SIGKILL)
+    second = one.running(after=first["pid"])
+    assert (second["restarts"], second["exit_signal"], second["exit_code"]) == (1, 9, None)
+    ends = [(event["pid"], event["code"]) for event in events(one) if event["event"] == "ended"]
+    assert ends == [(first["pid"], -9)]
+    one.stop()
+    assert [event["seq"] for event in events(one)] == list(range(1, len(events(one)) + 1))
+
+
+@pytest.mark.parametrize(("code", "state"), [(0, "exited"), (3, "failed")])
+def test_a_command_that_is_not_restarted_keeps_its_exit_code(kept: Make, python: Python, code: int, state: str) -> None:
+    """Its shim ends with it, and the state stays."""
+    one = kept("once").start(command=python(f"raise SystemExit({code})"), restart="never")
+    found = one.becomes(state)
+    assert (found["exit_code"], found["reason"], found["pid"]) == (code, f"exit code {code}", None)
+    wait_until(lambda: tree.start_tick(found["shim"]) is None, "the shim ends")
+    assert not (one.folder.path / "control").exists()
+
+
+def test_a_crash_loop_ends_with_its_reason(kept: Make, python: Python) -> None:
+    """Five failures within the window are enough."""
+    one = kept("loop").start(command=python("raise SystemExit(7)"), backoff_s=0.01)
+    found = one.becomes("failed")
+    assert found["reason"].startswith("failed 5 times in ")
+    assert found["reason"].endswith(" s: exit code 7")
+    assert found["restarts"] == 4
+
+
+@pytest.mark.parametrize(
+    ("command", "directory", "words"),
+    [
+        (["/does/not/exist"], "/", "/does/not/exist: No such file"),
+        ([__file__], "/", "Permission denied"),
+        (["true"], "/does/not/exist", "/does/not/exist: No such file"),
+    ],
+)
+def test_what_cannot_be_started_says_why(kept: Make, command: list[str], directory: str, words: str) -> None:
+    """A missing program, one that is not executable, a missing folder."""
+    one = kept("missing").start(command=command, directory=directory)
+    found = one.becomes("failed")
+    assert found["reason"].startswith("cannot be started: ")
+    assert words in found["reason"]
+
+
+@pytest.mark.parametrize("on_term", ["signal.SIG_DFL", "signal.SIG_IGN", "lambda *_: sys.exit(0)"])
+def test_a_stop_leaves_no_descendant(kept: Make, python: Python, on_term: str) -> None:
+    """Not one that left the session, was orphaned, or ignores SIGTERM; nor when the main process ignores it."""
+    one = kept("family").start(command=python(FAMILY.replace("{on_term}", on_term)), stop_grace_s=0.3)
+    wait_until(lambda: "family" in one.output())
+    wait_until(lambda: len(marked(one)) == 9, lambda: f"9 processes, not {marked(one)}")
+    one.stop()
+    assert one.state["state"] == "stopped"
+    assert marked(one) == []
+
+
+def test_what_a_killed_main_process_leaves_is_ended_before_it_runs_again(kept: Make, python: Python) -> None:
+    """Nine processes before and after, none of them the same."""
+    one = kept("family").start(
+        command=python(FAMILY.replace("{on_term}", "signal.SIG_DFL")), restart="always", stop_grace_s=0.2
+    )
+    wait_until(lambda: len(marked(one)) == 9)
+    before, first = set(marked(one)), one.running()["pid"]
+    os.kill(first, signal.SIGKILL)
+    one.running(after=first)
+    wait_until(lambda: len(marked(one)) == 9)
+    assert not before & set(marked(one))
+
+
+def test_only_one_shim_has_a_service(kept: Make, python: Python) -> None:
+    """A hundred more at once are refused; one process runs."""
+    one = kept("web").start(command=python(SLEEP))
+    pid = one.running()["pid"]
+
+    async def many() -> list[dict[str, str]]:
+        return await asyncio.gather(*(start_shims([one.folder.path] * 25, os.environ) for _ in range(4)))
+
+    assert all(found == {"web": "busy"} for found in asyncio.run(many()))
+    assert marked(one) == [pid]
+
+
+def test_the_output_is_rotated_and_no_line_is_lost(kept: Make, python: Python) -> None:
+    """Of 20,000 numbered lines on both streams all are there, in order, in files of about the size that was asked for."""
+    text = "import sys\nfor n in range(20000): print(f'line {n:06d}', file=(sys.stdout, sys.stderr)[n % 2])"
+    one = kept("chatty").start(command=python(text), restart="never", output_mb=0.05, output_kept=20)
+    one.becomes("exited")
+    files = sorted(one.folder.path.glob("output.log*"), key=lambda file: int(file.suffix[1:]) if file.suffix != ".log" else 0)  # fmt: skip
+    assert len(files) > 3
+    assert all(file.stat().st_size < 0.05 * 1024 * 1024 + 70_000 for file in files)
+    lines = [line for file in reversed(files) for line in file.read_text("utf-8").splitlines()]
+    assert sorted(lines) == [f"line {n:06d}" for n in range(20000)]
+    assert one.state["output_lost"] == 0
+
+
+def test_a_full_disk_does_not_stop_a_service(kept: Make, python: Python) -> None:
+    """What cannot be written is counted and said."""
+    one = kept("full")
+    one.folder.path.mkdir(parents=True)
+    one.folder.output.symlink_to("/dev/full")
+    one.start(command=python("print('x' * 1000)"), restart="never")
+    found = one.becomes("exited")
+    assert found["output_lost"] == 1001
+    assert "No space left" in found["output_error"]
+
+
+READY_AFTER = """
+import http.server, sys, time, pathlib
+print("warming up", flush=True)
+gate = pathlib.Path(sys.argv[1])
+while not gate.exists(): time.sleep(0.01)
+print("listening now", flush=True)
+http.server.HTTPServer(("127.0.0.1", int(sys.argv[2])), http.server.SimpleHTTPRequestHandler).serve_forever()
+"""
+
+
+@pytest.mark.parametrize("kind", ["port", "http", "command", "log"])
+def test_a_service_is_running_once_it_is_ready(
+    kept: Make, python: Python, tmp_path: Path, free_port: int, kind: str
+) -> None:
+    """It is starting until its port is open, its address answers, its command succeeds, or its line comes."""
+    gate = tmp_path / "gate"
+    check = {
+        "port": str(free_port),
+        "http": f"http://127.0.0.1:{free_port}/",
+        "command": f"test -e {gate}",
+        "log": r"listen\w+ now",
+    }[kind]
+    command = python(READY_AFTER, gate, free_port)
+    one = kept("slow").start(command=command, directory=str(tmp_path), ready={kind: check})
+    wait_until(lambda: "warming up" in one.output())
+    assert one.state["state"] == "starting"
+    gate.touch()
+    one.running()
+
+
+def test_one_that_does_not_become_ready_is_stopped_with_that_reason(kept: Make, python: Python) -> None:
+    """And counts as failed."""
+    one = kept("never").start(command=python(SLEEP), restart="never", ready={"log": "never", "timeout_s": 0.2})
+    assert one.becomes("failed")["reason"] == "not ready within 0.2 s"
+
+
+def test_a_restart_reads_the_settings_again(kept: Make, python: Python) -> None:
+    """The next process has the new command and environment; the restart counts, and begins the pauses anew."""
+    show = "import os, time; print(os.environ['SIZE'], flush=True); time.sleep(1000)"
+    one = kept("web").start(command=python(show), environment={"SIZE": "small"})
+    first = one.running()
+    wait_until(lambda: one.output() == "small\n")
+    one.folder.write_spec(one_with(one, command=python(show), environment={"SIZE": "large"}))
+
+    async def ask() -> None:
+        link = await Link.open(one.folder.path)
+        assert link is not None
+        await link.send("restart", "restarted by hand")
+        link.close()
+
+    asyncio.run(ask())
+    second = one.running(after=first["pid"])
+    wait_until(lambda: one.output() == "small\nlarge\n", one.output)
+    assert second["restarts"] == 1
+    assert second["spec"] != first["spec"]
+
+
+def one_with(one: Kept, **settings: object) -> object:
+    """Settings for a service."""
+    from monitor.config.services import ServiceSettings
+
+    return ServiceSettings(name=one.folder.name, **settings)  # type: ignore[arg-type]
+
+
+def test_if_the_shim_is_killed_nothing_goes_on_unseen(kept: Make, python: Python) -> None:
+    """The kernel ends the main process; what it leaves behind is found by its mark and ended."""
+    one = kept("family").start(command=python(FAMILY.replace("{on_term}", "signal.SIG_IGN")))
+    wait_until(lambda: len(marked(one)) == 9)
+    found = one.running()
+    os.kill(found["shim"], signal.SIGKILL)
+    wait_until(lambda: tree.start_tick(found["pid"]) is None, "the main process ends with its shim")
+    assert one.folder.end_leftovers() == 8
+    wait_until(lambda: not marked(one))
+
+
+@pytest.mark.slow
+def test_of_five_hundred_stops_none_leaves_a_descendant(kept: Make, python: Python) -> None:
+    """The long form: fifty services of nine processes each, ten times."""
+    command = python(FAMILY.replace("{on_term}", "signal.SIG_IGN"))
+    for turn in range(10):
+        many = [kept(f"family-{turn}-{number}").start(command=command, stop_grace_s=0.1) for number in range(50)]
+        for one in many:
+            wait_until(lambda one=one: "family" in one.output(), seconds=60)
+        marks = [one.state["mark"].encode() for one in many]
+        for one in many:
+            one.stop()
+        left = [entry for entry in Path("/proc").iterdir() if entry.name.isdecimal() and _has(entry, marks)]
+        assert left == []
+
+
+def _has(entry: Path, marks: list[bytes]) -> bool:
+    """Whether a process carries one of these marks."""
+    try:
+        environment = (entry / "environ").read_bytes()
+    except OSError:
+        return False
+    return any(mark in environment for mark in marks)

@@ -1,0 +1,331 @@
+"""The supervisor: starts services in order and on time, adopts what runs already, and never starts one twice."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from monitor.api_models.services import Service
+from monitor.config.settings import load_settings
+from monitor.services.folder import FOLDER, ServiceFolder
+from monitor.services.shim import policy, tree
+from monitor.services.supervisor import Supervisor
+from monitor.services.units import UnknownService
+from tests.waiting import wait_until, wait_until_async
+
+SLEEP = f"{sys.executable} -S -c 'import time; time.sleep(1000)'"
+
+
+class Watch:
+    """A settings file and a data directory, with one supervisor after another."""
+
+    def __init__(self, base: Path) -> None:
+        self.file, self.data = base / "w.toml", base / "data"
+        self.now = 1_800_000_000.0
+        self.lists = 0
+        self.happened: list[tuple[str, str]] = []
+
+    def write(self, *services: dict[str, Any]) -> None:
+        """Write these services to the settings file."""
+        self.file.unlink(missing_ok=True)
+        settings = load_settings(self.file, None, {})
+        self.file.write_text("", "utf-8")
+        for service in services:
+            settings = settings.save_service(service["name"], service)
+
+    @asynccontextmanager
+    async def supervisor(self) -> Any:
+        """A supervisor at work. When it ends, it says nothing to its shims, as after a `kill -9`."""
+
+        def changed() -> None:
+            self.lists += 1
+
+        one = Supervisor(
+            self.data,
+            load_settings(self.file, None, {}),
+            environ=os.environ,
+            run_of_pid=lambda pid: pid * 10,
+            mask=" ".join,
+            changed=changed,
+            happened=lambda service: self.happened.append((service.name, service.state)),
+            clock=lambda: self.now,
+            look_s=0.05,
+        )
+        task = asyncio.create_task(one.keep_services())
+        try:
+            yield one
+        finally:
+            task.cancel()
+            await asyncio.wait({task})
+            if not task.cancelled():
+                task.result()
+
+    def end(self) -> None:
+        """End all shims."""
+        for path in (self.data / FOLDER).iterdir() if (self.data / FOLDER).exists() else ():
+            folder = ServiceFolder(path)
+            state = folder.state()
+            if state and state["state"] not in policy.OVER and (tick := tree.start_tick(state["shim"])):
+                os.kill(state["shim"], signal.SIGTERM)
+                wait_until(lambda shim=state["shim"], tick=tick: tree.start_tick(shim) != tick, seconds=30)
+            folder.end_leftovers()
+
+
+@pytest.fixture
+def watch(tmp_path: Path) -> Iterator[Watch]:
+    """A place for supervisors; all services end with the test."""
+    one = Watch(tmp_path)
+    yield one
+    one.end()
+
+
+async def becomes(one: Supervisor, name: str, state: str) -> Service:
+    """Wait until a service is in a state."""
+    await wait_until_async(lambda: one.service(name).state == state, lambda: f"{state}, not {one.service(name)}")
+    return one.service(name)
+
+
+def run(work: Awaitable[None]) -> None:
+    """Run a test's coroutine."""
+
+    async def whole() -> None:
+        await work
+
+    asyncio.run(whole())
+
+
+def test_services_survive_the_agent(watch: Watch) -> None:
+    """The next supervisor adopts all of them: same processes, no restart; one that ended meanwhile has its exit code; one that was killed has been
+    restarted by its shim.
+    """
+    gate = watch.file.with_name("gate")
+    ends = f"{sys.executable} -S -c 'import os,time\nwhile not os.path.exists(\"{gate}\"): time.sleep(.01)\nraise SystemExit(4)'"
+    watch.write(
+        *({"name": f"s{n}", "command": SLEEP} for n in range(4)),
+        {"name": "ends", "command": ends, "restart": "never"},
+    )
+
+    async def work() -> None:
+        async with watch.supervisor() as one:
+            before = {name: (await becomes(one, name, "running")).pid for name in ("s0", "s1", "s2", "s3", "ends")}
+        gate.touch()
+        await wait_until_async(lambda: tree.start_tick(before["ends"]) is None)
+        os.kill(before["s3"], signal.SIGKILL)
+        async with watch.supervisor() as one:
+            for name in ("s0", "s1", "s2"):
+                found = await becomes(one, name, "running")
+                assert (found.pid, found.restarts, found.run) == (before[name], 0, str(before[name] * 10))
+            await wait_until_async(lambda: one.service("s3").pid not in {None, before["s3"]})
+            again = await becomes(one, "s3", "running")
+            assert (again.pid != before["s3"], again.restarts, again.ended_with) == (True, 1, "killed by SIGKILL (signal 9)")  # fmt: skip
+            ended = await becomes(one, "ends", "failed")
+            assert (ended.exit_code, ended.reason) == (4, "exit code 4")
+
+    run(work())
+
+
+def test_a_hundred_starts_at_once_are_one_process(watch: Watch) -> None:
+    """Whoever asks, and however often."""
+    watch.write({"name": "web", "command": SLEEP, "autostart": False})
+
+    async def work() -> None:
+        async with watch.supervisor() as one:
+            assert one.service("web").state == "stopped"
+            answers = await asyncio.gather(*(one.start("web") for _ in range(100)))
+            assert {(answer.state, answer.pid) for answer in answers} == {("running", one.service("web").pid)}
+            stops = await asyncio.gather(*(one.stop("web") for _ in range(20)))
+            assert {answer.state for answer in stops} == {"stopped"}
+
+    run(work())
+    events = ServiceFolder(watch.data / FOLDER / "web").events()
+    assert [event["event"] for event in events] == ["starting", "running", "stopping", "ended", "stopped"]
+
+
+def test_what_a_person_stopped_stays_stopped(watch: Watch) -> None:
+    """Also with the next agent, until somebody starts it."""
+    watch.write({"name": "web", "command": SLEEP})
+
+    async def work() -> None:
+        async with watch.supervisor() as one:
+            await becomes(one, "web", "running")
+            stopped = await one.stop("web", "Ada")
+            assert (stopped.state, stopped.reason, stopped.pid) == ("stopped", "stopped by Ada", None)
+        async with watch.supervisor() as one:
+            await wait_until_async(lambda: watch.lists == 2)
+            assert one.service("web").state == "stopped"
+            assert (await one.start("web")).state == "running"
+        async with watch.supervisor() as one:
+            await becomes(one, "web", "running")
+
+    run(work())
+
+
+def test_dependencies_start_first_and_are_waited_for(watch: Watch) -> None:
+    """A service waits until what it needs is ready, and says so; a start of it starts them."""
+    gate = watch.file.with_name("gate")
+    watch.write(
+        {"name": "db", "command": SLEEP, "ready": {"command": f"test -e {gate}"}},
+        {"name": "setup", "command": "true", "restart": "never"},
+        {"name": "api", "command": SLEEP, "depends_on": ["db", "setup"]},
+    )
+
+    async def work() -> None:
+        async with watch.supervisor() as one:
+            await becomes(one, "db", "starting")
+            await becomes(one, "setup", "exited")
+            waiting = await becomes(one, "api", "waiting")
+            assert waiting.reason == "waits for db (starting)"
+            assert one.service("db").needed_by == ["api"]
+            gate.touch()
+            await becomes(one, "api", "running")
+            for name in ("api", "db"):
+                await one.stop(name)
+            assert (await one.start("api")).state == "running"
+            assert one.service("db").state == "running"
+
+    run(work())
+
+
+def test_a_schedule_starts_a_service_at_its_time(watch: Watch) -> None:
+    """Once for each time; a run that goes on is not doubled; after a stop it is not started."""
+    log = watch.file.with_name("runs")
+    watch.write({"name": "job", "command": f"sh -c 'echo run >> {log}'", "restart": "never", "schedule": "*/5 * * * *"})
+
+    async def work() -> None:
+        async with watch.supervisor() as one:
+            first = (await becomes(one, "job", "scheduled")).next_run
+            assert first is not None
+            assert 0 < first / 1e6 - watch.now <= 300
+            for number in (1, 2):
+                due = one.service("job").next_run
+                assert due is not None
+                watch.now = due / 1e6 + 1
+                await wait_until_async(
+                    lambda number=number: log.exists() and log.read_text() == "run\n" * number,
+                    lambda: f"{log.exists() and log.read_text()!r} {one.service('job')} at {watch.now}",
+                )
+                found = await becomes(one, "job", "scheduled")
+                assert found.next_run == due + 300_000_000
+                assert found.exit_code == 0
+            await one.stop("job")
+            assert (one.service("job").state, one.service("job").next_run) == ("exited", None)
+
+    run(work())
+
+
+def test_a_lost_shim_is_replaced(watch: Watch) -> None:
+    """What is left of the service is ended, and it runs again once; where it is not to be restarted, its end is unknown."""
+    watch.write({"name": "web", "command": SLEEP}, {"name": "once", "command": SLEEP, "restart": "never"})
+
+    async def work() -> None:
+        async with watch.supervisor() as one:
+            before = {name: (await becomes(one, name, "running")).pid for name in ("web", "once")}
+            for name in before:
+                os.kill(json.loads((watch.data / FOLDER / name / "state.json").read_bytes())["shim"], signal.SIGKILL)
+            await wait_until_async(lambda: one.service("web").pid not in {None, before["web"]})
+            assert all(tree.start_tick(pid) is None for pid in before.values())
+            lost = await becomes(one, "once", "failed")
+            assert "unknown" in lost.reason
+
+    run(work())
+
+
+def test_the_settings_file_is_followed(watch: Watch) -> None:
+    """A new service starts, a changed one says so and takes its settings at a restart, a removed one stops; a wrong file changes nothing and is told."""
+    watch.write({"name": "a", "command": SLEEP}, {"name": "b", "command": SLEEP})
+
+    async def work() -> None:
+        async with watch.supervisor() as one:
+            pid = (await becomes(one, "a", "running")).pid
+            await becomes(one, "b", "running")
+            watch.write({"name": "a", "command": SLEEP, "stop_grace_s": 1.0}, {"name": "c", "command": SLEEP})
+            await one.read_again()
+            await becomes(one, "c", "running")
+            await wait_until_async(lambda: [s.name for s in one.services()] == ["a", "c"])
+            assert (one.service("a").pid, one.service("a").changed) == (pid, True)
+            assert not (await one.restart("a")).changed
+            assert one.service("a").pid != pid
+            watch.file.write_text("[[service]]\nname = 'x'\n", "utf-8")
+            await one.read_again()
+            assert "service x: command" in one.trouble
+            assert {s.name for s in one.services()} == {"a", "c"}
+            with pytest.raises(UnknownService, match="there is no service b"):
+                await one.start("b")
+
+    run(work())
+
+
+def test_a_service_removed_while_no_agent_ran_can_be_stopped(watch: Watch) -> None:
+    """It is shown as not in the settings, and gone once it is stopped."""
+    watch.write({"name": "old", "command": SLEEP})
+
+    async def work() -> None:
+        async with watch.supervisor() as one:
+            pid = (await becomes(one, "old", "running")).pid
+        watch.write()
+        async with watch.supervisor() as one:
+            found = await wait_until_async(lambda: next(iter(one.services()), None))
+            assert (found.name, found.configured) == ("old", False)
+            with pytest.raises(UnknownService):
+                await one.stop("old")
+            assert one.services() == []
+            assert tree.start_tick(pid) is None
+
+    run(work())
+
+
+def test_a_long_data_directory_is_no_trouble(watch: Watch, tmp_path: Path) -> None:
+    """The path of its sockets is longer than the system's 107 bytes."""
+    watch.data = tmp_path / ("d" * 120) / "data"
+    watch.data.mkdir(parents=True)
+    watch.write({"name": "web", "command": SLEEP})
+
+    async def work() -> None:
+        async with watch.supervisor() as one:
+            await becomes(one, "web", "running")
+
+    run(work())
+
+
+def test_a_stop_or_removal_while_a_service_is_being_started_counts(watch: Watch) -> None:
+    """Its process does not outlive it."""
+    watch.write({"name": "a", "command": SLEEP}, {"name": "b", "command": SLEEP})
+
+    async def work() -> None:
+        async with watch.supervisor() as one:
+            await wait_until_async(lambda: {s.state for s in one.services()} == {"starting"})
+            stopping = asyncio.create_task(one.stop("a"))
+            await one.save("b", None)
+            assert (await stopping).state == "stopped"
+            await wait_until_async(lambda: [s.name for s in one.services()] == ["a"])
+            assert one.service("a").state == "stopped"
+        for name in ("a", "b"):
+            state = ServiceFolder(watch.data / FOLDER / name).state()
+            assert state is None or state["state"] == "stopped"
+
+    run(work())
+
+
+@pytest.mark.slow
+def test_twenty_services_survive_a_hundred_agents(watch: Watch) -> None:
+    """The long form: each supervisor adopts all twenty, none is started twice or again."""
+    watch.write(*({"name": f"s{number}", "command": SLEEP} for number in range(20)))
+
+    async def work() -> None:
+        first: dict[str, int | None] = {}
+        for _ in range(100):
+            async with watch.supervisor() as one:
+                await wait_until_async(lambda one=one: {s.state for s in one.services()} == {"running"}, seconds=60)
+                found = {s.name: s.pid for s in one.services()}
+                first = first or found
+                assert found == first
+                assert {s.restarts for s in one.services()} == {0}
+
+    run(work())

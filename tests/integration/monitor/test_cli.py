@@ -1,0 +1,393 @@
+"""The command line, as a person and as a program use it."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.doubles.command_line import COMMANDS
+from tests.waiting import patient, wait_until
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def wk(
+    *arguments: str | Path, data_dir: Path, stdin: str | None = None, config: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run `watchkeeper`."""
+    environ = {
+        **os.environ,
+        "WATCHKEEPER_DATA_DIR": str(data_dir),
+        "WATCHKEEPER_CONFIG": str(config or data_dir.parent / "w.toml"),
+    }
+    return COMMANDS.run([*map(str, arguments)], environ, stdin)
+
+
+def answer(*arguments: str | Path, data_dir: Path) -> Any:
+    """The JSON a command prints; it must succeed."""
+    done = wk(*arguments, "--json", data_dir=data_dir)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_status(running_agent: Any) -> None:
+    """`status --json` has what scripts need; without it, words."""
+    status = answer("status", data_dir=running_agent.data_dir)
+    assert status["agent"]["pid"] == running_agent.pid
+    assert status["sampler"]["pid"] > 0
+    assert status["dashboard"] == {"pid": None, "url": None}
+    assert Path(status["socket"]).exists()
+    assert status["data_dir"] == str(running_agent.data_dir)
+    assert status["samples"]["expected"] >= status["samples"]["received"] >= 1
+    words = wk("status", data_dir=running_agent.data_dir).stdout
+    assert "healthy" in words
+    assert "\x1b" not in words
+
+
+def test_without_an_agent_it_says_how_to_start_one(tmp_path: Path) -> None:
+    """Commands that need the watch end with 3, an error and a hint; in JSON with --json."""
+    for command in (["status"], ["logs", "search", "x"], ["query", "SELECT 1"], ["down"], ["logs", "sources"]):
+        done = wk(*command, data_dir=tmp_path / "d")
+        assert done.returncode == 3, (command, done.stderr)
+        assert done.stdout == ""
+        assert done.stderr.startswith("error: no agent answers")
+        assert "hint: start one with `watchkeeper`" in done.stderr
+    error = json.loads(wk("status", "--json", data_dir=tmp_path / "d").stderr)["error"]
+    assert error["kind"] == "AgentUnreachable"
+    assert error["hint"]
+
+
+def test_wrong_use_ends_with_2(tmp_path: Path) -> None:
+    """A wrong option, order or value is an error with a hint, never a traceback."""
+    for command in (
+        ["--nope"],
+        ["ps", "--sort", "colour"],
+        ["settings", "get", "store.limit"],
+        ["logs", "parse", tmp_path / "none"],
+    ):
+        done = wk(*command, data_dir=tmp_path / "d")
+        assert done.returncode == 2, (command, done.stderr)
+        assert done.stderr.startswith("error: ")
+        assert "hint: " in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_ps_with_and_without_an_agent(running_agent: Any, tmp_path: Path) -> None:
+    """Both give the same shape; a hostile command line cannot write to the terminal."""
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)", "evil\x1b[2J\nname"]) as child:
+        try:
+            for data_dir in (running_agent.data_dir, tmp_path / "d"):
+                rows = answer("ps", data_dir=data_dir)["processes"]
+                assert {"run", "pid", "cpu_pct", "rss", "cmdline", "mine"} <= set(rows[0])
+            assert any(row["pid"] == child.pid for row in rows)
+            shown = wk("ps", "evil", data_dir=tmp_path / "d").stdout
+            assert "\x1b" not in shown
+            assert len([line for line in shown.splitlines() if str(child.pid) in line.split()[:1]]) == 1
+        finally:
+            child.kill()
+
+
+def test_ps_masks_what_the_settings_name(tmp_path: Path) -> None:
+    """A look without a watch hides the same secrets as the watch does."""
+    config = tmp_path / "w.toml"
+    config.write_text("[masking]\nextra = ['badge-[0-9]+']\n", "utf-8")
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)", "badge-4711"]) as child:
+        try:
+            done = wk("ps", "--json", data_dir=tmp_path / "d", config=config)
+            shown = {row["pid"]: row["cmdline"] for row in json.loads(done.stdout)["processes"]}
+        finally:
+            child.kill()
+    assert shown[child.pid].endswith("time.sleep(600) ***")
+
+
+def test_logs_ingest_search_count_sources(running_agent: Any, tmp_path: Path) -> None:
+    """A file read in is found again, by text, expression and level."""
+    path = tmp_path / "cli.log"
+    path.write_text(
+        "".join(
+            f"2026-02-03 04:05:{i % 60:02d},000 {'ERROR' if i % 4 == 0 else 'INFO'} m: climark {i}\n" for i in range(40)
+        ),
+        "utf-8",
+    )
+    data = running_agent.data_dir
+    done = answer("logs", "ingest", path, data_dir=data)
+    assert (done["lines"], done["records"], done["added"], done["bytes"]) == (40, 40, 40, path.stat().st_size)
+    assert done["seconds"] >= 0
+    assert answer("logs", "search", "climark", "--count", data_dir=data) == {"count": 40}
+    assert answer("logs", "search", "climark", "--level", "error", "--count", data_dir=data) == {"count": 10}
+    assert answer("logs", "search", "CLIMARK [12]$", "--regex", "--count", data_dir=data) == {"count": 0}
+    assert answer("logs", "search", "climark [12]$", "--regex", "--count", data_dir=data) == {"count": 2}
+    assert answer("logs", "search", "ERROR m: climark", "--raw", "--count", data_dir=data) == {"count": 10}
+    assert answer("logs", "search", "m: ERROR climark", "--raw", "--count", data_dir=data) == {"count": 10}
+    assert answer("logs", "search", "m: ERROR climark", "--raw", "--text", "--count", data_dir=data) == {"count": 0}
+    query = "level:error,info (climark OR nothing) -/climark [0-9]$/ source:cli since:2020-01-01"
+    assert answer("logs", "search", query, "--count", data_dir=data) == {"count": 30}
+    assert answer("logs", "search", "climark", "NOT", "level>=error", "--count", data_dir=data) == {"count": 30}
+    assert wk("logs", "tail", "NOT pattern:3", data_dir=data).returncode == 2
+    wrong = wk("logs", "search", "climark (a", data_dir=data)
+    assert wrong.returncode == 2
+    assert wrong.stderr.splitlines()[1:3] == ["  climark (a", "          ^"]
+    lines = wk("logs", "search", "climark", "--limit", "3", "--json", data_dir=data).stdout.splitlines()
+    assert [json.loads(line)["message"] for line in lines] == ["climark 37", "climark 38", "climark 39"]
+    assert any((s["path"] or "").endswith("cli.log") for s in answer("logs", "sources", data_dir=data)["sources"])
+    assert wk("logs", "ingest", path, data_dir=data).stdout.startswith(
+        "40 lines, 40 records, none of them new, 1.7 KiB"
+    )
+
+
+def test_a_time_without_a_zone_is_of_the_zone_of_who_asks(
+    running_agent: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`--since` and what is printed are of one zone, the caller's, whatever zone the agent lives in; `date +%s` is taken too."""
+    path = tmp_path / "zoned.log"
+    path.write_text("2026-02-03T04:00:00Z INFO m: zoned 1\n2026-02-03T05:00:00Z INFO m: zoned 2\n", "utf-8")
+    data = running_agent.data_dir
+    answer("logs", "ingest", path, data_dir=data)
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    for since, count in (
+        ("2026-02-03T13:30", 1),
+        ("2026-02-03 13:30", 1),
+        ("2026-02-03T14:30", 0),
+        ("2026-02-03T04:30Z", 1),
+        ("1770092999", 1),
+        ("1770096001000", 0),
+    ):
+        assert answer("logs", "search", "zoned", "--since", since, "--count", data_dir=data) == {"count": count}, since
+    assert "2026-02-03 14:00:00" in wk("logs", "search", "zoned 2", data_dir=data).stdout
+
+
+def test_a_group_without_a_command_shows_its_help(tmp_path: Path) -> None:
+    """`watchkeeper logs` alone lists what there is, readably, as wrong use."""
+    for group in ("logs", "ai"):
+        done = wk(group, data_dir=tmp_path)
+        assert done.returncode == 2
+        assert done.stderr.startswith(f"Usage: watchkeeper {group}")
+        assert "\\n" not in done.stderr
+
+
+def test_logs_ingest_of_no_file(running_agent: Any, tmp_path: Path) -> None:
+    """A path that is no file is refused before anything is read."""
+    assert wk("logs", "ingest", tmp_path / "none.log", data_dir=running_agent.data_dir).returncode == 2
+
+
+def test_logs_parse_needs_no_agent(tmp_path: Path) -> None:
+    """One JSON object a record; a traceback is one record."""
+    path = tmp_path / "p.log"
+    path.write_text(
+        '2026-02-03 04:05:06,000 ERROR m: bad\nTraceback (most recent call last):\n  File "x", line 1, in f\nValueError: x\n'
+        '{"ts": "2026-02-03T04:05:07Z", "level": "info", "msg": "json"}\n',
+        "utf-8",
+    )
+    done = wk("logs", "parse", path, data_dir=tmp_path / "d")
+    records = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [r["line_no"] for r in records] == [1, 5]
+    assert [r["level"] for r in records] == ["error", "info"]
+    assert {"line_no", "ts", "level", "format", "pid", "body"} <= set(records[0])
+
+
+def test_a_log_format_is_learned_from_a_file_and_used(tmp_path: Path) -> None:
+    """From the first lines of a file to a format that reads it: no agent is needed."""
+    path, data = tmp_path / "shop.log", tmp_path / "d"
+    path.write_text("node07 2026/3/20 22:11:12 <WARN> slow\nnode11 2026/3/9 2:11:12 <ERR> stuck\n")
+    assert "No formats of your own" in wk("logs", "formats", data_dir=data).stdout
+    drafted = wk("logs", "formats", "--learn", path, data_dir=data)
+    assert drafted.returncode == 0, drafted.stderr
+    (data / "formats").mkdir(parents=True)
+    (data / "formats" / "shop.toml").write_text(drafted.stdout, "utf-8")
+    (listed,) = answer("logs", "formats", data_dir=data)["formats"]
+    assert (listed["name"], listed["samples"], listed["wrong"]) == ("shop", 2, [])
+    tested = answer("logs", "formats", "--test", "node3 2026/3/9 2:11:12 <FATAL> gone", data_dir=data)["formats"]
+    assert (tested[0]["format"], tested[0]["level"], tested[0]["message"]) == ("shop", "fatal", "gone")
+    done = wk("logs", "parse", path, "--format", "shop", data_dir=data)
+    assert [json.loads(line)["level"] for line in done.stdout.splitlines()] == ["warn", "error"]
+    (data / "formats" / "bad.toml").write_text("pattern = '('", "utf-8")
+    assert "bad.toml: the pattern is no regular expression" in wk("logs", "formats", data_dir=data).stdout
+    assert "give one of them" in wk("logs", "formats", "--test", "x", "--learn", path, data_dir=data).stderr
+
+
+def test_logs_parse_reads_a_pipe_and_masks_secrets(tmp_path: Path) -> None:
+    """`-` is standard input, whatever it is; secrets, also by a pattern of one's own, are masked as in the store."""
+    config = tmp_path / "w.toml"
+    config.write_text("[masking]\nextra = ['badge (?P<secret>\\d+)']\n", "utf-8")
+    lines = "2026-11-01 10:00:00 INFO [app] login password=hunter2 badge 4711\n2026-11-01 10:00:01 INFO [app] plain\n"
+    environ = {**os.environ, "WATCHKEEPER_CONFIG": str(config)}
+    command = [sys.executable, "-m", "monitor", "logs", "parse", "-"]
+    done = subprocess.run(
+        command, input=lines, cwd=ROOT, env=environ, capture_output=True, text=True, check=False, timeout=patient(60)
+    )
+    assert done.returncode == 0, done.stderr
+    records = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [record["line_no"] for record in records] == [1, 2]
+    assert records[0]["body"].endswith("login password=*** badge ***")
+
+
+def test_ps_lists_what_has_ended(running_agent: Any) -> None:
+    """A process is found after its end, with how it ended where this machine tells; one that runs is not among them."""
+    with subprocess.Popen(
+        [sys.executable, "-c", "import sys, time; time.sleep(float(sys.argv[1])); sys.exit(3)", "1.25"]
+    ) as child:
+        pass  # waits for its end
+
+    def found(*options: str) -> list[dict[str, Any]]:
+        runs: list[dict[str, Any]] = answer("ps", str(child.pid), "--ended", *options, data_dir=running_agent.data_dir)[
+            "runs"
+        ]
+        return runs
+
+    wait_until(lambda: len(found()) == 1, "the end is stored")
+    (run,) = found()
+    assert run["exit_code"] in {3, None}  # who may not be told has no code
+    assert run["outcome"] == ("exit code unknown" if run["exit_code"] is None else "exit code 3")
+    assert run["ended"] - run["started"] >= 1_000_000
+    assert found("--since", "1h")
+    assert not found("--since", str(run["ended"] // 1_000_000 + 3600))
+    assert str(os.getpid()) not in {
+        str(one["pid"]) for one in answer("ps", "--ended", data_dir=running_agent.data_dir)["runs"]
+    }
+    assert str(child.pid) in wk("ps", str(child.pid), "--ended", data_dir=running_agent.data_dir).stdout
+
+
+def test_ps_shows_a_past_moment(running_agent: Any) -> None:
+    """A process that has ended is in the table of a second in which it ran, with its end; wrong and future times are refused in words."""
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(3)", "past-moment"]) as child:
+        seen = wait_until(
+            lambda: next(
+                (
+                    found["ts"]
+                    for found in [answer("ps", "past-moment", data_dir=running_agent.data_dir)]
+                    if found["processes"]
+                ),
+                None,
+            ),
+            "it runs",
+        )
+        child.terminate()
+
+    def then() -> dict[str, Any]:
+        found: dict[str, Any] = answer("ps", "past-moment", "--at", str(seen), data_dir=running_agent.data_dir)
+        return found
+
+    found = wait_until(lambda: (f := then())["ts"] == seen and f["processes"] and f["processes"][0]["end_ts"] and f)
+    assert (found["asked"], found["resolution"], found["gap"]) == (seen, "sample", False)
+    (row,) = found["processes"]
+    assert (row["pid"], row["name"][:6]) == (child.pid, "python")
+    assert row["end_ts"] >= seen
+    printed = wk("ps", "past-moment", "--at", str(seen), data_dir=running_agent.data_dir)
+    assert str(child.pid) in printed.stdout
+    assert printed.stderr.startswith("At 20")
+    for wrong, words in (("soon", "is no time"), ("2090-01-01", "in the future")):
+        refused = wk("ps", "--at", wrong, data_dir=running_agent.data_dir)
+        assert refused.returncode == 2
+        assert words in refused.stderr
+    assert wk("ps", "--at", "1h", "--ended", data_dir=running_agent.data_dir).returncode == 2
+
+
+def test_logs_patterns_count_every_record_and_mask_secrets(tmp_path: Path) -> None:
+    """As a table, as JSON, and line by line: the counts add up, each line leads to its pattern, and no secret is shown."""
+    path = tmp_path / "app.log"
+    path.write_text(
+        "".join(f"2026-11-01 10:00:{n:02d} ERROR [app] login {n} password=hunter2 failed\n" for n in range(7))
+        + "2026-11-01 10:01:00 INFO [app] ready\n",
+        "utf-8",
+    )
+    found = answer("logs", "patterns", path, data_dir=tmp_path / "d")
+    assert (found["records"], found["patterns"]) == (8, 2)
+    first, second = found["shown"]
+    assert (first["count"], first["errors"], second["template"]) == (7, 7, "ready")
+    assert first["template"].startswith("login <*> password=")
+    done = wk("logs", "patterns", path, "--lines", data_dir=tmp_path / "d")
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [line["line_no"] for line in lines] == list(range(1, 9))
+    assert [line["template_id"] for line in lines] == [first["template_id"]] * 7 + [second["template_id"]]
+    table = wk("logs", "patterns", path, "--limit", "1", data_dir=tmp_path / "d").stdout
+    assert "8 records, 2 patterns" in table
+    assert "hunter2" not in table + done.stdout + json.dumps(found)
+
+
+def test_logs_patterns_and_changes_of_the_store(running_agent: Any, tmp_path: Path) -> None:
+    """Without files the store answers, in the same words; options of the one are refused for the other."""
+    path = tmp_path / "quokka.log"
+    path.write_text("".join(f"2026-11-01 10:00:{n:02d} ERROR [app] hop {n} failed\n" for n in range(7)), "utf-8")
+    assert wk("logs", "ingest", path, data_dir=running_agent.data_dir).returncode == 0
+    found = answer("logs", "patterns", "--source", "quokka", data_dir=running_agent.data_dir)
+    assert [(one["text"], one["count"], one["level"]) for one in found["patterns"]] == [("hop <*> failed", 7, "error")]
+    files = answer("logs", "patterns", path, data_dir=running_agent.data_dir)
+    assert files["shown"][0]["template_id"] == found["patterns"][0]["id"], "the same identity"
+    table = wk("logs", "patterns", "--source", "quokka", data_dir=running_agent.data_dir).stdout
+    assert "7 records, 1 patterns" in table
+    assert "hop <*> failed" in table
+    span = ("--since", "2026-11-01T10:00:03", "--until", "2026-11-01T10:00:07", "--before", "2026-11-01T10:00:00")
+    changed = answer("logs", "changes", "--source", "quokka", *span, data_dir=running_agent.data_dir)
+    assert [changed[name]["records"] for name in ("before", "after")] == [3, 4]
+    assert (
+        "No pattern changed"
+        in wk("logs", "changes", "--source", "quokka", *span, data_dir=running_agent.data_dir).stdout
+    )
+    for wrong in (("--since", "1h", str(path)), ("--lines",)):
+        assert wk("logs", "patterns", *wrong, data_dir=running_agent.data_dir).returncode == 2
+
+
+def test_query(running_agent: Any) -> None:
+    """A SELECT answers; anything else is a wrong query, which ends with 2."""
+
+    def hosts() -> Any:
+        return answer("query", "SELECT count(*) AS n FROM hosts", data_dir=running_agent.data_dir)
+
+    stored = {"columns": ["n"], "rows": [[1]], "truncated": False}
+    assert wait_until(lambda: hosts() == stored)  # an agent that has just started stores its host within seconds
+    assert wk("query", "DROP TABLE hosts", data_dir=running_agent.data_dir).returncode == 2
+    wrong = wk("query", "SELECT 1 FROM\tnowhere", data_dir=running_agent.data_dir).stderr
+    assert "nowhere" in wrong
+    assert "\\n" not in wrong  # the engine points at the place in lines of its own
+
+
+def test_settings_get_set_path(tmp_path: Path) -> None:
+    """What is set is written to the file and shown with its origin."""
+    file = tmp_path / "mine.toml"
+    done = wk("settings", "set", "logs.globs", "/a/*.log,/b", data_dir=tmp_path / "d", config=file)
+    assert done.returncode == 0, done.stderr
+    got = json.loads(wk("settings", "get", "logs.globs", "--json", data_dir=tmp_path / "d", config=file).stdout)
+    assert (got["value"], got["origin"]) == (["/a/*.log", "/b"], "file")
+    assert wk("settings", "path", data_dir=tmp_path / "d", config=file).stdout.strip() == str(file)
+    assert wk("settings", "set", "store.limit_mb", "3", data_dir=tmp_path / "d", config=file).returncode == 2
+    wrong = wk("settings", "set", "store.limit_mb", "much", data_dir=tmp_path / "d", config=file).stderr
+    assert '"much": input should be a valid integer' in wrong
+    assert str(file) not in wrong  # nothing stands there that could be corrected
+    assert wk("settings", "set", "logs.globs", "default", data_dir=tmp_path / "d", config=file).returncode == 0
+    assert "globs" not in file.read_text("utf-8")
+
+
+def test_password_makes_an_entry(tmp_path: Path) -> None:
+    """The entry verifies, and loads as a setting."""
+    from argon2 import PasswordHasher
+
+    entry = json.loads(
+        wk("password", "ann", "--role", "operator", "--json", data_dir=tmp_path, stdin="correct horse\n").stdout
+    )
+    assert PasswordHasher().verify(entry["password_hash"], "correct horse")
+    assert wk("password", "ann", data_dir=tmp_path, stdin="short\n").returncode == 2
+
+
+def test_doctor_works_without_an_agent(tmp_path: Path) -> None:
+    """Every check has a state and words; what is not well has them too."""
+    done = wk("doctor", "--json", data_dir=tmp_path / "d")
+    report = json.loads(done.stdout)
+    assert done.returncode == (0 if report["ok"] else 1)
+    names = {check["name"] for check in report["checks"]}
+    assert {"python", "system", "settings", "data", "disk", "store", "agent", "port", "gpu", "engine"} <= names
+    assert all(check["state"] in {"ok", "warn", "fail"} and check["detail"] for check in report["checks"])
+
+
+def test_a_reader_that_stops_early_is_no_error(running_agent: Any) -> None:
+    """`watchkeeper ps | head -1` says nothing on standard error."""
+    data = running_agent.data_dir
+    for words in (f"ps --kernel --json --data-dir {data}", f"--data-dir {data} ps --kernel", "ai backends --json"):
+        command = f"({sys.executable} -m monitor {words}; echo $? >&2) | head -c 0"
+        done = subprocess.run(
+            ["sh", "-c", command], cwd=ROOT, capture_output=True, text=True, timeout=patient(60), check=False
+        )
+        assert done.stderr.strip() in {"141", "0"}, words

@@ -1,0 +1,95 @@
+"""The client and its connection: one that was dropped gets a second try, and an agent that is only starting is not called absent."""
+
+import json
+import os
+import socket
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from monitor.client.client import Client
+from monitor.core.endpoint import Endpoint, write_endpoint, write_private
+from monitor.core.errors import AgentConnecting, AgentUnreachable
+from monitor.core.paths import DataFiles
+
+ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
+
+
+class Dropping:
+    """An agent that answers one request on each connection, and closes it at the next one. It counts what it was sent."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.requests = path, 0
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(str(path))
+        self._listener.listen(8)
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        with connection:
+            for number in range(2):
+                if not connection.recv(65536):
+                    return
+                self.requests += 1
+                if number == 0:
+                    connection.sendall(ANSWER)
+
+    def close(self) -> None:
+        """Accept nothing more."""
+        self._listener.close()
+
+
+@pytest.fixture
+def dropping(tmp_path: Path) -> Iterator[Dropping]:
+    """Such an agent."""
+    agent = Dropping(tmp_path / "a.sock")
+    yield agent
+    agent.close()
+
+
+def test_a_dropped_connection_is_tried_again(dropping: Dropping) -> None:
+    """Reading goes on without a word; what changes something is not sent twice."""
+    with Client(Endpoint(None, str(dropping.path))) as client:
+        for _ in range(5):
+            assert client.get_json("/v1/status") == {}
+        sent = dropping.requests
+        with pytest.raises(AgentUnreachable):
+            client.request("POST", "/v1/shutdown")
+        assert dropping.requests == sent + 1
+
+
+def test_an_agent_that_runs_or_is_started_again_is_connecting(tmp_path: Path) -> None:
+    """Nobody is told to start what runs, or what the launcher restarts; without both the hint says how to start one."""
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    gone = str(tmp_path / "none.sock")
+
+    def why() -> AgentUnreachable:
+        with Client.of(tmp_path) as client, pytest.raises(AgentUnreachable) as caught:
+            client.status()
+        return caught.value
+
+    assert "start one with" in why().hint
+    write_endpoint(tmp_path, Endpoint(os.getpid(), gone))
+    assert isinstance(why(), AgentConnecting)
+    assert "runs, but does not answer yet" in why().message
+    write_endpoint(tmp_path, Endpoint(ended.pid, gone))
+    assert "start one with" in why().hint
+    board = {"pid": os.getpid(), "url": "http://x", "launcher": os.getpid()}
+    write_private(DataFiles(tmp_path).dashboard, board | {"restarts_agent": False})
+    assert "start one with" in why().hint
+    write_private(DataFiles(tmp_path).dashboard, board | {"restarts_agent": True})
+    assert isinstance(why(), AgentConnecting)
+    assert "start one" not in why().hint
+    assert json.loads(DataFiles(tmp_path).endpoint.read_text())["launcher"] is None

@@ -1,0 +1,202 @@
+"""The causes of death: each is really produced, and an agent tells it right.
+
+One of the twelve cannot be produced in a test: the machine without memory would take the tests along.
+"""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from monitor.client.client import Refused
+from tests.waiting import patient, wait_until
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="signals, limits and control groups of Linux")
+ROOT = Path(__file__).resolve().parents[3]
+WAIT = "sys.stdin.readline(); "
+DEATHS: dict[str, tuple[str, int | None]] = {
+    "exit_code": ("sys.exit(3)", None),
+    "exception": ("{}['missing']", None),
+    "terminated": ("time.sleep(300)", signal.SIGTERM),
+    "killed": ("time.sleep(300)", signal.SIGKILL),
+    "segfault": ("import ctypes; ctypes.string_at(0)", None),
+    "aborted": ("os.abort()", None),
+    "cpu_limit": ("import resource; resource.setrlimit(resource.RLIMIT_CPU, (1, 9))\nwhile True: pass", None),
+    "completed": ("pass", None),
+    "stopped": ("time.sleep(300)", None),
+    "parent_gone": (
+        "import subprocess; subprocess.Popen([sys.executable, '-c', sys.argv[2], 'orphan']); time.sleep(1.5)",
+        None,
+    ),
+}
+"""Cause → what the program does once it is told to, and the signal that it gets then."""
+ORPHAN = "import ctypes, signal, time; ctypes.CDLL(None).prctl(1, signal.SIGTERM); time.sleep(300)"
+"""A child that asked the kernel to be ended with its parent."""
+EATS = "x = []\nwhile True: x.append(bytearray(1 << 20))"
+
+
+@pytest.fixture
+def memory_group() -> Iterator[Path | None]:
+    """A control group with 64 MB of memory and no swap; None where none can be made."""
+    name = f"watchkeeper-test-{os.getpid()}"
+    for root, limit in (("/sys/fs/cgroup/memory", "memory.limit_in_bytes"), ("/sys/fs/cgroup", "memory.max")):
+        made = Path(root) / name
+        try:
+            made.mkdir()
+        except OSError:
+            continue
+        try:
+            (made / limit).write_text(str(64 << 20))
+        except OSError:  # this controller is not there
+            made.rmdir()
+            continue
+        yield made
+        wait_until(lambda folder=made: _removed(folder), "the group is empty")
+        return
+    yield None
+
+
+def _removed(folder: Path) -> bool:
+    with contextlib.suppress(OSError):
+        folder.rmdir()
+    return not folder.exists()
+
+
+@pytest.fixture
+def agent(make_agent: Callable[..., Any]) -> Any:
+    """An agent that finds the errors of these programs."""
+    return make_agent("[logs]\njournal = false\n[engines]\nollama_url = ''\n")
+
+
+def run_of(agent: Any, pid: int) -> str | None:
+    """The run of a process that is running."""
+    return next((one.run for one in agent.api.processes().processes if one.pid == pid), None)
+
+
+def ending(agent: Any, run: str) -> Any:
+    """Its end, once it is stored."""
+
+    def found() -> Any:
+        try:
+            end = agent.api.run_ending(run)
+        except Refused:
+            return None
+        return end if end.ended is not None else None
+
+    return wait_until(found, "its end is stored")
+
+
+def test_each_cause_of_death_is_told(agent: Any, tmp_path: Path, memory_group: Path | None) -> None:
+    """Exit code, exception, signals, crashes, limits of CPU and memory, a person, the end of the parent, and an end that nobody saw."""
+    jobs: dict[str, subprocess.Popen[bytes]] = {}
+    with contextlib.ExitStack() as stack:
+
+        def start(cause: str, code: str) -> subprocess.Popen[bytes]:
+            program = f"import os, sys, time; print('2026-11-30 10:00:00 INFO began', file=sys.stderr); {WAIT}{code}"
+            command = [sys.executable, "-u", "-c", program, cause, ORPHAN]
+            with (tmp_path / f"{cause}{os.getpid()}.err.log").open("wb") as errors:  # then only the program has it open
+                job = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=errors)
+            assert job.stdin is not None
+            stack.callback(job.stdin.close)
+            stack.callback(job.wait, patient(20))
+            stack.callback(job.kill)
+            return job
+
+        for cause, (code, _) in DEATHS.items():
+            jobs[cause] = start(cause, code)
+        jobs["unknown"] = start("unknown", "time.sleep(300)")
+        if memory_group is not None:
+            jobs["memory_group"] = start("memory_group", EATS)
+            (memory_group / "cgroup.procs").write_text(str(jobs["memory_group"].pid))
+        runs = {cause: wait_until(lambda pid=job.pid: run_of(agent, pid), "it is seen") for cause, job in jobs.items()}
+        source = f"exception{os.getpid()}.*"
+        wait_until(lambda: agent.api.log_count({"source": source}).count, "its log is followed", seconds=40)
+        for cause, job in jobs.items():
+            assert job.stdin is not None
+            job.stdin.write(b"\n")
+            job.stdin.close()
+            number = DEATHS.get(cause, ("", None))[1]
+            if number is not None:
+                job.send_signal(number)
+        agent.api.request("POST", f"/v1/runs/{runs['stopped']}/act", body={"action": "stop", "by": "ada"})
+        orphan = wait_until(
+            lambda: next((one for one in agent.api.processes().processes if one.cmdline.endswith(" orphan")), None)
+        )
+        runs["parent_gone"] = orphan.run
+        for job in (job for cause, job in jobs.items() if cause != "unknown"):
+            job.wait(patient(60))
+        found = {cause: ending(agent, run) for cause, run in runs.items() if cause != "unknown"}
+        wait_until(lambda: agent.api.run_ending(runs["exception"]).last_error, "its traceback is stored", seconds=60)
+        found["exception"] = agent.api.run_ending(runs["exception"])
+        agent.kill()
+        jobs["unknown"].kill()
+        jobs["unknown"].wait(patient(5))
+        agent.start()
+        found["unknown"] = ending(agent, runs["unknown"])
+    check(agent, found, jobs, memory_group)
+
+
+def check(
+    agent: Any, found: dict[str, Any], jobs: dict[str, subprocess.Popen[bytes]], memory_group: Path | None
+) -> None:
+    """Each end has its cause and what goes with it; where the machine tells no exit codes, all are unknown."""
+    if agent.api.status().sampler.exits == "poll":
+        assert {end.cause for end in found.values()} == {"unknown"}
+        return
+    assert {cause: end.cause for cause, end in found.items()} == {cause: cause for cause in found}
+    assert "KeyError: 'missing'" in found["exception"].why
+    assert found["exception"].last_error.text == "KeyError: 'missing'"
+    assert "exit code 3" in found["exit_code"].why
+    assert "by ada" in found["stopped"].why
+    assert found["parent_gone"].sender.pid == jobs["parent_gone"].pid
+    assert found["unknown"].at_least
+    assert found["terminated"].final.rss_last > 0
+    assert found["terminated"].peak_rss >= found["terminated"].final.rss_last
+    if memory_group is not None:
+        assert found["memory_group"].memory_group.endswith(memory_group.name)
+        assert found["memory_group"].memory_limit == 64 << 20
+        assert "64 MiB" in found["memory_group"].why
+
+
+def test_earlier_runs_of_a_command_are_counted(running_agent: Any) -> None:
+    """The command line of `run show` finds a process by its number, and says how the same command ended before."""
+    command = [sys.executable, "-c", "import sys, time; time.sleep(1.3); sys.exit(4)", f"again{os.getpid()}"]
+    pids = []
+    for _ in range(2):
+        with subprocess.Popen(command) as job:
+            pids.append(job.pid)
+    options = ["--data-dir", str(running_agent.data_dir)]
+
+    def shown(*more: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "monitor", "run", "show", *more, *options],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=patient(60),
+        )
+
+    wait_until(lambda: running_agent.api.ended_runs({"q": str(pids[1])}).total, "its end is stored")
+    time_of = json.loads(shown(str(pids[1]), "--json").stdout)
+    assert (time_of["pid"], time_of["earlier_24h"], [one["pid"] for one in time_of["earlier"]]) == (
+        pids[1],
+        1,
+        [pids[0]],
+    )
+    words = shown(time_of["run"]).stdout
+    assert "1 in the 24 hours before" in words
+    assert str(pids[1]) in words
+    for wrong in ("x", "99999999999999", "4194303"):
+        refused = shown(wrong)
+        assert refused.returncode in {2, 3}, wrong
+        assert "hint" in refused.stderr
+    assert time.time() - time_of["ended"] / 1e6 < patient(60)

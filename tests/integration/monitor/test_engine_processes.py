@@ -1,0 +1,77 @@
+"""A model server that runs here is found without its address being told: its process, its settings, and how it ended."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import ROOT
+from tests.waiting import wait_until
+
+SCRIPT = "from tests.doubles.stub_engine import main\nmain()\n"
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[tuple["subprocess.Popen[bytes]", str]]:
+    """A real process that is called like llama.cpp's server and answers like one; its address is told to nobody."""
+    script = tmp_path / "served.py"
+    script.write_text(SCRIPT, "utf-8")
+    words = [
+        "llama-server",
+        str(script),
+        "--ctx-size",
+        "4096",
+        "-np",
+        "2",
+        "--api-key",
+        "sk-abcdefghijklmnop1234",
+        "-m",
+        "/models/x.gguf",
+    ]
+    environ = {**os.environ, "PYTHONPATH": str(ROOT), "LLAMA_ARG_THREADS": "3"}
+    process = subprocess.Popen(
+        words, executable=sys.executable, cwd=ROOT, env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    yield process, process.stdout.readline().decode().strip()
+    process.kill()
+    process.communicate()
+
+
+def test_a_server_is_found_with_its_process_and_its_end_is_told(
+    make_agent: Callable[..., Any], server: tuple["subprocess.Popen[bytes]", str]
+) -> None:
+    """Engine and process lead to each other; secrets of its command line are hidden; SIGKILL is an event with this reason, and takes it off the list."""
+    process, url = server
+    api = make_agent("[logs]\ndiscover = false\njournal = false\n[engines]\nollama_url = ''\n").api
+
+    def found() -> Any:
+        engines = api.refresh_engines().engines
+        return next((e for e in engines if e.address == url and e.process and e.process.run), None)
+
+    engine = wait_until(found, "the server is found", seconds=40)
+    assert engine.label == "llama.cpp server"
+    assert engine.detail == "llama.cpp server serves 1 model."
+    assert (engine.process.pid, engine.process.model_file) == (process.pid, "/models/x.gguf")
+    wanted = {"--ctx-size": "4096", "--parallel": "2", "--model": "/models/x.gguf", "LLAMA_ARG_THREADS": "3"}
+    assert engine.process.settings == wanted
+    assert "abcdefghijklmnop" not in json.dumps(engine.model_dump())
+    assert api.run(engine.process.run).pid == process.pid
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+
+    def told() -> Any:
+        events = api.events({"run": engine.process.run}).events
+        return next((e for e in events if e.event_type == "ERROR"), None)
+
+    event = wait_until(told, "the event of its end", seconds=40)
+    assert event.details["engine"] == f"llama.cpp server at {url}"
+    assert event.details["message"].startswith(f"model engine llama.cpp server at {url} ")
+    assert "SIGKILL" in event.details["message"]
+    wait_until(lambda: all(e.address != url for e in api.engines().engines), "it is off the list")

@@ -1,0 +1,127 @@
+"""What was lost is counted, and stands among the events."""
+
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from monitor.config.sections import EventSettings
+from monitor.core.errors import StoreFull
+from monitor.live.event_log import EventLog
+from monitor.live.hub import Hub
+from monitor.live.ingest import Ingest
+from monitor.live.process_events import ProcessEvents
+from monitor.live.sample_counter import SampleCounter
+from monitor.live.self_cost import OwnCost, ReportedCost
+from monitor.live.snapshot import Snapshot
+from monitor.metrics.messages import Hello, HostInfo
+from monitor.store.duckdb import open_store
+from monitor.store.interface import Change, Store
+from monitor.store.writer import StoreWriter
+from tests.doubles.ticks import BEGIN_US, tick
+from tests.waiting import patient, wait_until
+
+SECOND = 1_000_000_000
+HELLO = Hello(1, 1, 1.0, "procfs", HostInfo("h", "boot", 1, "kernel", "platform", 2, 3, 100))
+
+
+def test_missed_samples_are_told_by_their_numbers() -> None:
+    """Sweeps that a sampler left out are a hole between the two that came."""
+    sample_counter = SampleCounter(1.0)
+    assert sample_counter.take(tick(3)) is None
+    assert sample_counter.take(tick(4)) is None
+    hole = sample_counter.take(tick(8))
+    assert hole is not None
+    assert (hole.start, hole.end, hole.missed) == (tick(4).ts, tick(8).ts, 3)
+    assert (sample_counter.received, sample_counter.expected(8 * SECOND)) == (3, 6)
+
+
+def test_the_time_without_a_sampler_is_missed() -> None:
+    """A new sampler counts anew, whatever its numbers: how much was missed is told by the time."""
+    sample_counter = SampleCounter(1.0)
+    sample_counter.take(tick(1))
+    sample_counter.restarted()
+    hole = sample_counter.take(msgspec.structs.replace(tick(5), mono_ns=11 * SECOND))
+    assert hole is not None
+    assert hole.missed == 9
+    sample_counter.restarted()
+    assert sample_counter.take(msgspec.structs.replace(tick(99), mono_ns=12 * SECOND)) is None
+
+
+def test_a_sample_that_is_late_is_not_yet_missed() -> None:
+    """What is due grows only when a whole interval has passed without a sample."""
+    sample_counter = SampleCounter(1.0)
+    assert sample_counter.expected(99 * SECOND) == 0
+    sample_counter.take(tick(0))
+    assert [sample_counter.expected(int(after * SECOND)) for after in (0.5, 1.9, 2.1, 4.0)] == [1, 1, 2, 4]
+
+
+class Room:
+    """A real store that can be told to have no room."""
+
+    def __init__(self, store: Store) -> None:
+        self.store, self.full = store, False
+
+    def write(self, changes: Sequence[Change]) -> None:
+        """As the store does, or no room."""
+        if self.full:
+            raise StoreFull("no room", hint="make some")
+        self.store.write(changes)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.store, name)
+
+
+@pytest.fixture
+def room(tmp_path: Path) -> Iterator[Room]:
+    """A store in a folder of its own."""
+    store = open_store(tmp_path, limit_bytes=100_000_000, now=lambda: BEGIN_US)
+    yield Room(store)
+    store.close()
+
+
+def test_samples_without_room_are_an_event_once_there_is_room(room: Room, tmp_path: Path) -> None:
+    """A full store loses the samples that find no place in the backlog; how many stands among the events, once."""
+    writer = StoreWriter(room, data_dir=tmp_path, backlog=3, batch_s=0.0)
+    snapshot = Snapshot()
+    hub = Hub(snapshot, dict, dict)
+    ingest = Ingest(
+        snapshot=snapshot,
+        sample_counter=SampleCounter(1.0),
+        costs=(OwnCost(), ReportedCost()),
+        hub=hub,
+        writer=writer,
+        events=ProcessEvents(
+            snapshot=snapshot,
+            hub=hub,
+            writer=writer,
+            file=EventLog(tmp_path / "process_events.log"),
+            settings=EventSettings,
+            own_pids=set,
+            host=lambda: "h",
+            mask=str,
+        ),
+        on_loop=lambda run, *given: run(*given),
+        greeted=lambda _: None,
+        now=lambda: time.time_ns() // 1000,
+    )
+    writer.start()
+    ingest.accept(HELLO)
+    ingest.accept(tick(0))
+    wait_until(lambda: writer.stored == 1, "the first sample is stored")
+    room.full = True
+    ingest.accept(tick(1))
+    wait_until(lambda: writer.state == "full", "the writer notices")
+    for seq in range(2, 8):
+        ingest.accept(tick(seq))
+    assert writer.dropped == 4
+    room.full = False
+    wait_until(lambda: writer.state == "ok", "the backlog is stored")
+    for seq in (8, 9):
+        ingest.accept(tick(seq))
+    assert writer.stop(patient(5))
+    sql = "SELECT message FROM events WHERE kind = 'LOST'"
+    assert [row["message"] for row in room.store.select(sql).to_pylist()] == ["4 samples could not be stored"]
+    assert room.store.select("SELECT count(*) AS n FROM host_samples").to_pylist() == [{"n": 6}]

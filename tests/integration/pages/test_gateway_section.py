@@ -1,0 +1,106 @@
+"""The gateway's section of the AI page: what it is while it is off, the address and keys, who uses what, and that a stranger's words stay words."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from tests.doubles.page_ai import GATEWAY_ON, NOW, AiDouble
+from tests.integration.pages.conftest import ROOT, ScriptedAgent
+from tests.waiting import patient
+
+PAGE = str(ROOT / "pages" / "ai_backend.py")
+CALL: dict[str, Any] = {
+    "ts": NOW, "call": "c", "api": "openai", "route": "r", "run": "42", "pid": 7, "uid": 0, "program": "python <i>work</i>.py", "key_name": "notebook",
+    "wanted": "auto", "backend": "fast", "model": "m", "stream": True, "attempts": 2, "outcome": "cut", "status": 200, "message": "fast: it broke off",
+    "queued_s": 0.0, "ttft_s": 12.0, "total_s": 61.0, "prompt_tokens": 5, "completion_tokens": 8, "tokens_origin": "estimated", "tokens_per_s": 50.0,
+    "bytes_in": 1, "bytes_out": 2,
+}  # fmt: skip
+USAGE: dict[str, Any] = {
+    "program": "python <i>work</i>.py", "key_name": "notebook", "model": "m", "backend": "fast", "calls": 9, "failed": 1, "prompt_tokens": 50,
+    "completion_tokens": 1234, "ttft_p50_s": 0.05, "ttft_p95_s": 0.1, "tokens_per_s": 48.5, "run": "42", "last_ts": NOW,
+}  # fmt: skip
+
+
+@pytest.fixture
+def double() -> AiDouble:
+    """What the agent answers about engines."""
+    return AiDouble()
+
+
+@pytest.fixture(autouse=True)
+def agent(place: Path, double: AiDouble) -> Iterator[ScriptedAgent]:
+    """A scripted agent with it."""
+    scripted = ScriptedAgent(place / "data", place / "watchkeeper.toml")
+    scripted.more_routes = double.routes()
+    scripted.start()
+    yield scripted
+    scripted.stop()
+
+
+def _open() -> AppTest:
+    app = AppTest.from_file(PAGE, default_timeout=patient(20)).run()
+    assert not app.exception
+    return app
+
+
+def _text(app: AppTest) -> str:
+    elements = [*app.markdown, *app.caption, *app.code, *app.success, *app.error]
+    return "\n".join(str(element.value) for element in elements).replace("\\", "").replace("\u2060", "")
+
+
+def test_off_it_says_what_it_is_and_is_switched_on_with_one_click(place: Path) -> None:
+    """The switch saves the setting; no address, no keys before."""
+    app = _open()
+    assert "One address for every program that asks a model" in _text(app)
+    assert not app.code
+    app.toggle(key="gateway_on").set_value(True).run()
+    assert not app.exception
+    assert "enabled = true" in (place / "watchkeeper.toml").read_text("utf-8")
+
+
+def test_on_it_shows_address_engines_keys_and_who_uses_what(double: AiDouble) -> None:
+    """Programs lead to their processes; estimated tokens are called so; names of strangers are no markup."""
+    double.gateway, double.gateway_calls = GATEWAY_ON, {"calls": [CALL], "usage": [USAGE]}
+    app = _open()
+    assert [code.value for code in app.code] == ["http://127.0.0.1:11435/v1", "http://127.0.0.1:11435"]
+    text = _text(app)
+    for words in (
+        "now **fast** with <b>m</b>", "fast is left alone for a moment: it hung up", "far is not used: it is remote", "| notebook |", "**2** waiting",
+        "[python work.py](/run?run=42) → auto: waits for its turn", "[python <i>work</i>.py](/run?run=42)", "9 :red[(1 not answered)]", "1,234", "50 ms",
+        ":red[cut] fast: it broke off :gray[after 1 other]", "about 8", "12.0 s", "1 min",
+    ):  # fmt: skip
+        assert words in text
+    raw = "\n".join(str(element.value) for element in app.markdown)
+    assert "<b>" not in raw
+    assert "<i>" not in raw
+
+
+def test_a_key_is_made_shown_once_and_removed(double: AiDouble) -> None:
+    """It stands on the page until it was copied; a name that cannot be is refused with what to do."""
+    double.gateway = GATEWAY_ON
+    app = _open()
+    app.text_input(key="gateway_key_name").set_value(" train ")
+    app.button(key="gateway_make_key").click().run()
+    assert double.asked == [("add key", "train")]
+    assert "wk-secret" in _text(app)
+    app.button(key="gateway_copied").click().run()
+    assert "wk-secret" not in _text(app)
+    app.button(key="gateway_make_key").click().run()
+    assert "cannot be the name of a key" in _text(app)
+    app.button(key="gateway_remove_key").click().run()
+    assert double.asked[-1] == ("remove key", "notebook")
+
+
+def test_a_port_that_is_taken_is_told_with_what_to_do(double: AiDouble) -> None:
+    """In words, with the place of the setting."""
+    double.gateway = GATEWAY_ON | {
+        "state": "down",
+        "address": None,
+        "message": "the gateway cannot listen: port 11435 cannot be used: Address already in use",
+    }
+    text = _text(_open())
+    assert "The gateway cannot listen: port 11435" in text
+    assert "Choose another port in *Settings*" in text

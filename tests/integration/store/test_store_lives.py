@@ -1,0 +1,123 @@
+"""Lives of processes: new ones, known ones, relatives, and those that ended unseen."""
+
+from collections.abc import Callable
+
+from monitor.api.runs.detail import stored_relatives, stored_run
+from monitor.live.recovery import Recovery
+from monitor.live.snapshot import HISTORY_METRICS, Moment
+from monitor.metrics import messages
+from monitor.store.interface import Append, Store
+from monitor.store.lives import Births
+from monitor.store.rows import tick_changes
+
+START = 1_700_000_000_000_000
+SECOND = 1_000_000
+Make = Callable[..., messages.Tick]
+
+
+def born(run: int, pid: int, *, ppid: int = 1, at: int = 0, name: str = "sleep") -> messages.RunInfo:
+    """A process as the sampler tells of it."""
+    return messages.RunInfo(run, pid, 70, ppid, 0, "root", name, name, None, "/", START + at * SECOND, False)
+
+
+def ask(store: Store, sql: str) -> list[dict[str, object]]:
+    """What the store answers."""
+    return store.select(sql).to_pylist()
+
+
+def test_new_runs_are_told_from_known_ones(make_tick: Make) -> None:
+    """What began while we watched is new once; what is older, or was already written, is looked for."""
+    births = Births()
+    assert births.split(make_tick(1, born=[born(1, 1, at=-9)]))[0] == []
+    new, known = births.split(make_tick(5, born=[born(2, 2, at=4), born(3, 3, at=-5)]))
+    assert ([r.run for r in new], [r.run for r in known]) == ([2], [3])
+    assert births.split(make_tick(6, born=[born(2, 2, at=4)]))[0] == []
+    assert births.split(make_tick(90, born=[born(4, 4, at=89)]))[0] != []
+    assert births.split(make_tick(160, born=[born(4, 4, at=89)]))[0] == []
+
+
+def test_seconds_written_together_are_as_written_alone(store: Store, make_tick: Make) -> None:
+    """Births, changes by exec and ends of many seconds in one transaction leave one row and two events a life."""
+    births = Births()
+    ticks = [
+        make_tick(1, runs=[9, 8], born=[born(8, 8, at=-9), born(9, 9, at=-9)]),
+        make_tick(2, runs=[9, 8, 10], born=[born(10, 10, at=2)]),
+        make_tick(3, runs=[9, 10], born=[born(10, 10, at=2, name="python")], gone=[8]),
+        make_tick(4, runs=[9, 11], born=[born(11, 11, at=4)], gone=[10]),
+        make_tick(5, runs=[9], gone=[11]),
+    ]
+    store.write([change for tick in ticks for change in tick_changes("h", "b", tick, births=births)])
+    assert ask(store, "SELECT run, name, (wk_us(end_ts) - 1700000000000000) // 1000000 AS e FROM runs ORDER BY 1") == [
+        {"run": 8, "name": "sleep", "e": 3},
+        {"run": 9, "name": "sleep", "e": None},
+        {"run": 10, "name": "python", "e": 4},
+        {"run": 11, "name": "sleep", "e": 5},
+    ]
+    events = ask(store, "SELECT kind, count(*) AS n, count(DISTINCT run) AS d FROM events GROUP BY 1 ORDER BY 1")
+    assert events == [{"kind": "START", "n": 4, "d": 4}, {"kind": "STOP", "n": 3, "d": 3}]
+    assert ask(store, "SELECT count(*) AS n FROM run_samples") == [{"n": 10}]
+
+
+def test_readings_are_kept_to_a_sensible_place(store: Store, make_tick: Make) -> None:
+    """CPU to a tenth, rates to a byte: the rest is noise that takes room."""
+    store.write(tick_changes("h", "b", make_tick(1, runs=[1], cpu_pct=[33.333], read_bps=[10.7])))
+    (row,) = ask(store, "SELECT round(cpu_pct::DOUBLE, 4) AS cpu, read_bps FROM run_samples")
+    assert row == {"cpu": 33.3, "read_bps": 11.0}
+
+
+def test_what_ended_unseen_is_closed_at_the_last_sample(store: Store, make_tick: Make) -> None:
+    """After a pause: runs that are no more end with the last sample stored, and the pause is a GAP; what lives stays open."""
+    store.write(tick_changes("h", "b", make_tick(1, runs=[1, 2], born=[born(1, 11, at=-9), born(2, 12, at=-9)])))
+    store.write(tick_changes("h", "b", make_tick(2, runs=[1, 2])))
+    later = Recovery("h", first=START + 60 * SECOND, first_mono_ns=10**12, living=[2])
+    assert later.close(store, gap=True) == 1
+    assert later.close(store, gap=False) == 0
+    runs = ask(store, "SELECT run, wk_us(end_ts) AS e, end_source AS s FROM runs ORDER BY run")
+    assert runs == [{"run": 1, "e": START + 2 * SECOND, "s": "unseen"}, {"run": 2, "e": None, "s": None}]
+    (gap,) = ask(store, "SELECT wk_us(ts) AS ts, details FROM events WHERE kind = 'GAP'")
+    assert gap["ts"] == START + 60 * SECOND
+    assert str(START + 2 * SECOND) in str(gap["details"])
+    assert ask(store, "SELECT run FROM events WHERE kind = 'STOP'") == [{"run": 1}]
+    run = stored_run(store, 1)
+    assert run is not None
+    assert run["end_source"] == "unseen"
+
+
+def test_a_first_watch_has_nothing_to_close(store: Store) -> None:
+    """On an empty store there is no gap, no end, nothing to recall."""
+    first = Recovery("h", first=START, first_mono_ns=0, living=[1])
+    told: list[list[Moment]] = []
+    assert first.close(store, gap=True) == 0
+    first.recall(store, told.append)
+    assert told == []
+    assert ask(store, "SELECT count(*) AS n FROM events") == [{"n": 0}]
+
+
+def test_the_last_minutes_are_recalled_with_their_gap(store: Store, host_rows: Callable[..., Append]) -> None:
+    """The charts' history goes over the restart: stored seconds, nulls over the pause, on one monotonic line."""
+    store.write([host_rows({START + i * SECOND: float(i) for i in range(5)})])
+    told: list[list[Moment]] = []
+    Recovery("h", first=START + 60 * SECOND, first_mono_ns=10**12, living=[]).recall(store, told.append)
+    (moments,) = told
+    place = HISTORY_METRICS.index("cpu_pct")
+    assert [m.values[place] for m in moments] == [0.0, 1.0, 2.0, 3.0, 4.0, None, None]
+    assert [m.ts for m in moments] == sorted(m.ts for m in moments)
+    assert moments[0].mono_ns == 10**12 - 60 * 10**9
+
+
+def test_relatives_of_an_ended_run(store: Store, make_tick: Make) -> None:
+    """Parent and children are those of its own life, not others that had the same pid later."""
+    lives = [born(1, 10, at=-9), born(2, 20, ppid=10, at=-8), born(3, 30, ppid=20, at=-7)]
+    store.write(tick_changes("h", "b", make_tick(1, born=lives)))
+    store.write(tick_changes("h", "b", make_tick(2, gone=[1, 2, 3])))
+    store.write(tick_changes("h", "b", make_tick(5, born=[born(4, 10, at=4), born(5, 40, ppid=20, at=4)])))
+    parent, children = stored_relatives(store, 2)
+    assert parent is not None
+    assert parent.run == "1"
+    assert [child.run for child in children] == ["3"]
+
+
+def test_limits_change_while_open(store: Store) -> None:
+    """Other limits hold from the next upkeep on."""
+    store.set_limits(limit_bytes=64 << 20, raw_days=1, log_days=2)
+    assert store.info().limit_bytes == 64 << 20

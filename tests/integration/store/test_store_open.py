@@ -1,0 +1,233 @@
+"""Opening a store in whatever state it is."""
+
+import random
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from monitor.core.errors import StoreError, StoreFull, StoreLocked, StoreTooNew
+from monitor.store.duckdb import open_store
+from monitor.store.duckdb.migrate import SCHEMA
+from monitor.store.duckdb.wal import MOST_KEPT, WalCheck
+from monitor.store.interface import Append, Store
+from tests.waiting import patient
+
+LIMIT = 64 * 1024 * 1024
+FILE = "watchkeeper.duckdb"
+
+
+def reopen(path: Path, schema: Path = SCHEMA) -> Store:
+    """The store of this folder, opened once more."""
+    return open_store(path, limit_bytes=LIMIT, now=lambda: 1_700_000_000_000_000, app_version="1.2.3", schema=schema)
+
+
+def fill(path: Path, make: Callable[..., Append]) -> None:
+    """Write 20,000 samples in twenty batches and close the store."""
+    store = reopen(path)
+    for number in range(20):
+        store.write([make({number * 1000 + i: float(i) for i in range(1000)})])
+    store.close()
+
+
+def count(store: Store) -> int:
+    """How many host samples it holds."""
+    return int(store.select("SELECT count(*) AS n FROM host_samples").to_pylist()[0]["n"])
+
+
+def test_a_new_store_has_its_version(tmp_path: Path) -> None:
+    """A new data directory is made; `meta` says the schema version and the program's."""
+    store = reopen(tmp_path / "new" / "dir")
+    assert store.select("SELECT schema_version, app_version FROM meta").to_pylist() == [
+        {"schema_version": store.info().schema_version, "app_version": "1.2.3"}
+    ]
+    assert store.info().notices == ()
+    store.close()
+
+
+def test_history_survives_a_migration(tmp_path: Path, host_rows: Callable[..., Append]) -> None:
+    """An old store is brought forward step by step, keeps its rows, and says so."""
+    old = tmp_path / "old"
+    old.mkdir()
+    for name in ("0001_initial.sql", "functions_duckdb.sql"):
+        (old / name).write_text((SCHEMA / name).read_text())
+    store = reopen(tmp_path, old)
+    store.write([host_rows({1: 2.0})])
+    assert store.info().schema_version == 1
+    store.close()
+    store = reopen(tmp_path)
+    assert store.info().schema_version >= 2
+    assert "schema version" in store.info().notices[0]
+    assert count(store) == 1
+    assert store.select("SELECT count(*) AS n FROM meta").to_pylist() == [{"n": 1}]
+    store.close()
+
+
+def test_a_store_gains_the_columns_of_new_metrics(tmp_path: Path, host_rows: Callable[..., Append]) -> None:
+    """A metric that the catalogue has gained since gets its columns in the table and its tiers; what was stored stays."""
+    fill(tmp_path, host_rows)
+    with duckdb.connect(str(tmp_path / FILE)) as connection:
+        connection.execute("ALTER TABLE host_samples DROP COLUMN load5")
+        connection.execute("ALTER TABLE host_samples_1m DROP COLUMN load5_avg")
+        connection.execute("ALTER TABLE gpu_samples_1h DROP COLUMN energy_j_last")
+        connection.execute("ALTER TABLE run_samples DROP COLUMN fds")
+    store = reopen(tmp_path)
+    assert count(store) == 20_000
+    assert store.select("SELECT count(load5) AS n FROM host_samples").to_pylist() == [{"n": 0}]
+    for column, table in (
+        ("load5_avg", "host_samples_1m"),
+        ("energy_j_last", "gpu_samples_1h"),
+        ("fds", "run_samples"),
+    ):
+        store.select(f"SELECT {column} FROM {table}")
+    store.close()
+    before = (tmp_path / FILE).read_bytes()
+    reopen(tmp_path).close()
+    assert len((tmp_path / FILE).read_bytes()) == len(before)
+
+
+def test_a_failing_migration_leaves_the_version_before(tmp_path: Path, host_rows: Callable[..., Append]) -> None:
+    """A step that fails half-way leaves nothing of itself; the file is not taken for damaged."""
+    fill(tmp_path, host_rows)
+    bad = tmp_path / "bad"
+    bad.mkdir()
+    for path in SCHEMA.glob("*.sql"):
+        (bad / path.name).write_text(path.read_text())
+    (bad / "9000_wrong.sql").write_text("CREATE TABLE half (a INT); SELECT * FROM nowhere;")
+    with pytest.raises(StoreError):
+        reopen(tmp_path, bad)
+    store = reopen(tmp_path)
+    assert count(store) == 20_000
+    assert "half" not in store.info().rows
+    store.close()
+
+
+def test_a_newer_store_is_not_touched(tmp_path: Path) -> None:
+    """A store of a newer version is refused with a hint, byte for byte as it was."""
+    reopen(tmp_path).close()
+    with duckdb.connect(str(tmp_path / FILE)) as connection:
+        connection.execute("UPDATE meta SET schema_version = 9999")
+    before = (tmp_path / FILE).read_bytes()
+    with pytest.raises(StoreTooNew) as caught:
+        reopen(tmp_path)
+    assert caught.value.hint
+    assert (tmp_path / FILE).read_bytes() == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == [FILE]
+
+
+@pytest.mark.parametrize("damage", ["garbage", "headers", "truncated", "cut", "short"])
+def test_a_damaged_file_is_set_aside(tmp_path: Path, host_rows: Callable[..., Append], damage: str) -> None:
+    """What cannot be read is renamed, never deleted; a new store begins and says so."""
+    fill(tmp_path, host_rows)
+    path = tmp_path / FILE
+    whole = path.read_bytes()
+    path.write_bytes(
+        {
+            "garbage": random.Random(1).randbytes(len(whole)),
+            "headers": whole[:16] + random.Random(2).randbytes(12272) + whole[12288:],
+            "truncated": whole[: len(whole) // 2],
+            "cut": whole[: 12288 + 100],
+            "short": b"DUCK",
+        }[damage]
+    )
+    damaged = path.read_bytes()
+    store = reopen(tmp_path)
+    assert count(store) == 0
+    store.write([host_rows({1: 1.0})])
+    (aside,) = tmp_path.glob(f"{FILE}.damaged-*")
+    assert aside.name == f"{FILE}.damaged-20231114T221320Z"
+    assert aside.read_bytes() == damaged
+    assert aside.name in store.info().notices[0]
+    store.close()
+    again = reopen(tmp_path)
+    assert again.info().notices == ()
+    again.close()
+
+
+WRITE = """
+import os, pathlib, sys
+import pyarrow as pa
+from monitor.store.interface import Append
+from monitor.store.duckdb import open_store
+store = open_store(pathlib.Path(sys.argv[1]), limit_bytes=1 << 26, now=lambda: 0)
+for n in range(50):
+    store.write([Append("host_samples", pa.table({"host": ["h"], "ts": pa.array([n], pa.timestamp("us"))}))])
+print("done", flush=True)
+os._exit(0)
+"""
+
+
+@pytest.mark.parametrize("damage", ["garbage", "middle", "torn"])
+def test_a_damaged_log_costs_only_what_it_held(tmp_path: Path, host_rows: Callable[..., Append], damage: str) -> None:
+    """With a broken write-ahead log the rows before the break stay, the log is kept beside, and a notice says so."""
+    fill(tmp_path, host_rows)
+    subprocess.run([sys.executable, "-c", WRITE, str(tmp_path)], check=True, capture_output=True, timeout=patient(60))
+    wal = tmp_path / f"{FILE}.wal"
+    whole = wal.read_bytes()
+    half = len(whole) // 2
+    wal.write_bytes(
+        {
+            "garbage": random.Random(3).randbytes(len(whole)),
+            "middle": whole[:half] + random.Random(4).randbytes(64) + whole[half + 64 :],
+            "torn": whole[:-7],
+        }[damage]
+    )
+    store = reopen(tmp_path)
+    assert 20_000 <= count(store) < 20_050
+    assert "could not be read" in store.info().notices[0]
+    (aside,) = tmp_path.glob(f"{FILE}.wal.damaged-*")
+    assert aside.read_bytes() != whole
+    assert len(aside.read_bytes()) in {len(whole), len(whole) - 7}
+    store.write([host_rows({1: 1.0})])
+    store.close()
+    again = reopen(tmp_path)
+    assert again.info().notices == ()
+    again.close()
+
+
+def test_a_whole_log_is_read_whole(tmp_path: Path, host_rows: Callable[..., Append]) -> None:
+    """After a kill the log gives back every row, without a notice and without a copy left over."""
+    fill(tmp_path, host_rows)
+    subprocess.run([sys.executable, "-c", WRITE, str(tmp_path)], check=True, capture_output=True, timeout=patient(60))
+    store = reopen(tmp_path)
+    assert count(store) == 20_050
+    assert store.info().notices == ()
+    store.close()
+    assert sorted(path.name for path in tmp_path.iterdir()) == [FILE]
+
+
+def test_another_program_that_has_it_open_is_named(tmp_path: Path) -> None:
+    """A file that a person opened in another process is reported as locked, not as damaged."""
+    reopen(tmp_path).close()
+    hold = "import duckdb,sys;c=duckdb.connect(sys.argv[1]);print('open',flush=True);sys.stdin.read()"
+    command = [sys.executable, "-c", hold, str(tmp_path / FILE)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == b"open\n"
+        with pytest.raises(StoreLocked):
+            reopen(tmp_path)
+        assert list(tmp_path.glob("*.damaged-*")) == []
+        assert child.stdin is not None
+        child.stdin.close()
+        child.wait(timeout=patient(20))
+
+
+def test_a_place_that_cannot_be_made_is_said(tmp_path: Path) -> None:
+    """A data directory that cannot exist gives a clear error with a hint."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreFull) as caught:
+        reopen(tmp_path / "file" / "x")
+    assert caught.value.hint
+
+
+def test_copies_of_damaged_logs_are_bounded(tmp_path: Path) -> None:
+    """A log that is found damaged again and again leaves the newest copies, not a full disk."""
+    wal = tmp_path / "watch[1].duckdb.wal"
+    for number in range(MOST_KEPT + 3):
+        wal.write_bytes(b"broken")
+        WalCheck(wal).keep(f"20260301T1011{number:02}Z")
+    kept = sorted(path.name for path in tmp_path.iterdir() if path != wal)
+    assert kept == [f"{wal.name}.damaged-20260301T1011{number:02}Z" for number in range(3, MOST_KEPT + 3)]

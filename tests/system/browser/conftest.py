@@ -1,0 +1,196 @@
+"""A real watch (agent, sampler, dashboard) and a real Chromium that looks at it."""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+from tests.waiting import patient, wait_until
+
+ROOT = Path(__file__).resolve().parents[3]
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+SETTLED = "[data-testid=stApp][data-test-script-state=notRunning]"
+
+
+def environment(place: Path) -> dict[str, str]:
+    """Settings of this test alone; nothing of the tester's own home."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("WATCHKEEPER_", "STREAMLIT_"))}
+    return kept | {"HOME": str(place), "XDG_CONFIG_HOME": str(place / "config"), "XDG_DATA_HOME": str(place / "share")}
+
+
+def start(place: Path, *words: str) -> subprocess.Popen[str]:
+    """`watchkeeper <words>` as its own process."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "monitor", *words],
+        cwd=ROOT,
+        env=environment(place),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def end(process: subprocess.Popen[str]) -> None:
+    """Ask it to end, then make it."""
+    with contextlib.suppress(ProcessLookupError):
+        process.send_signal(signal.SIGINT)
+    try:
+        process.wait(patient(20))
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait(patient(5))
+    finally:
+        if process.stdout is not None:
+            process.stdout.close()
+
+
+@dataclass
+class Watch:
+    """A running watch, and a log file that this test process holds open for writing."""
+
+    url: str
+    place: Path
+    log: IO[str]
+    source: str
+
+    def api(self, path: str, **params: Any) -> Any:
+        """One answer through the dashboard's own route."""
+        answer = httpx.get(f"{self.url}/wk/api/v1/{path}", params=params, timeout=patient(20), trust_env=False)
+        answer.raise_for_status()
+        return answer.json()
+
+    def write(self, *lines: str) -> None:
+        """Append lines to the followed log."""
+        self.log.writelines(f"{line}\n" for line in lines)
+        self.log.flush()
+
+
+def seed_log(log: IO[str]) -> None:
+    """A history of the last twenty minutes with all levels and a traceback."""
+    now = time.time()
+    levels = ["DEBUG", "INFO", "INFO", "INFO", "WARNING", "INFO", "ERROR"]
+    for i in range(420):
+        at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(now - 1200 + i * 2.7))
+        log.write(
+            f"{at},{i % 1000:03d} {levels[i % len(levels)]} worker: job {i:04x} took {i % 9}.2 s on engine ollama\n"
+        )
+    log.write(
+        f"{time.strftime('%Y-%m-%d %H:%M:%S')},001 ERROR worker: job failed\nTraceback (most recent call last):\n"
+        '  File "work.py", line 3, in run\nValueError: <b>boom</b>\n'
+    )
+    log.flush()
+
+
+@pytest.fixture(scope="session")
+def watch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watch]:
+    """`watchkeeper up` on a free port, with one followed log that already has records in the store."""
+    place = tmp_path_factory.mktemp("watch")
+    source = f"quay{os.getpid()}"  # nobody else's log has this name
+    with (place / f"{source}.log").open("a", encoding="utf-8") as log:
+        seed_log(log)
+        process = start(place, "up", "--no-browser", "--port", "0", "--data-dir", str(place / "data"), "--json")
+        try:
+            assert process.stdout is not None
+            ready = json.loads(process.stdout.readline() or "{}")
+            assert ready.get("event") == "ready", ready
+            found = Watch(ready["url"], place, log, source)
+            wait_until(
+                lambda: found.api("logs/count", source=source)["count"] >= 400, "the log is in the store", seconds=40
+            )
+            yield found
+        finally:
+            end(process)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium; installed by `.ci/run` where it is missing."""
+    path = os.environ.get("WATCHKEEPER_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+    assert path, "Chromium is needed: apt-get install chromium, or name it in WATCHKEEPER_CHROMIUM"
+    expect.set_options(timeout=1000 * patient(20))
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@dataclass
+class Window:
+    """One tab and what went wrong in it."""
+
+    page: Page
+    url: str
+    errors: list[str] = field(default_factory=list)
+    hosts: set[str] = field(default_factory=set)
+
+    def open(self, path: str) -> Page:
+        """Go to a path of the dashboard and wait until the page was drawn."""
+        self.page.goto(self.url + path)
+        self.settled()
+        return self.page
+
+    def settled(self) -> None:
+        """Wait until Streamlit's script has run."""
+        self.page.wait_for_selector(SETTLED, timeout=1000 * patient(20))
+
+    def query(self) -> dict[str, str]:
+        """The parameters in the address."""
+        found: dict[str, str] = self.page.evaluate("() => Object.fromEntries(new URLSearchParams(location.search))")
+        return found
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    """A browser without a past, wide and light."""
+    made = browser.new_context(viewport={"width": 1440, "height": 1000}, color_scheme="light")
+    made.set_default_timeout(1000 * patient(15))
+    yield made
+    made.close()
+
+
+def window_of(context: BrowserContext, url: str) -> Window:
+    """A tab that notes errors of scripts, whatever the console says in warning, and every host it asks."""
+    window = Window(context.new_page(), url)
+    window.page.on("pageerror", lambda error: window.errors.append(str(error)))
+    window.page.on(
+        "console",
+        lambda message: (
+            window.errors.append(f"{message.text} {message.location.get('url', '')}")
+            if message.type in {"error", "warning"}
+            else None
+        ),
+    )
+    window.page.on(
+        "request", lambda request: window.hosts.add(request.url.split("/")[2] if "//" in request.url else "")
+    )
+    return window
+
+
+@pytest.fixture
+def window(context: BrowserContext, watch: Watch) -> Iterator[Window]:
+    """A tab on the watch; a script error in it fails the test."""
+    made = window_of(context, watch.url)
+    yield made
+    assert made.errors == []

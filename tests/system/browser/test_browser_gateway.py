@@ -1,0 +1,64 @@
+"""The gateway in a real browser: switched on with one click, a key copied from the page into a program, and the program shown with what it used."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import expect
+
+from monitor.client.client import Client
+from tests.system.browser.conftest import Watch, Window
+from tests.waiting import patient, wait_until
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+ASK = """
+import sys, urllib.request
+headers = {"Authorization": "Bearer " + sys.argv[2]}
+print(len(urllib.request.urlopen(urllib.request.Request(sys.argv[1], data=sys.argv[3].encode(), headers=headers)).read()))
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def client(watch: Watch) -> Iterator[Client]:
+    """The watch's agent; the gateway takes a free port, and is off again afterwards."""
+    with Client.of(watch.place / "data", timeout_s=patient(30)) as found:
+        found.save_settings({"gateway.port": 0})
+        yield found
+        found.save_settings({"gateway.port": None, "gateway.enabled": None})
+        for key in found.gateway.status().keys:
+            found.gateway.remove_key(key.name)
+
+
+def test_a_program_gets_address_and_key_from_the_page_and_is_shown_on_it(window: Window, client: Client) -> None:
+    """Off → on → address → key → a call of the embedded model → who used which model, with a link to the process."""
+    page = window.open("/ai")
+    section = page.locator(".st-key-gateway")
+    section.locator(".st-key-gateway_on label").first.click()
+    expect(section.get_by_text("OpenAI's API: base URL")).to_be_visible()
+    section.get_by_label("Program").fill("notebook")
+    section.get_by_role("button", name="Make a key").click()
+    expect(section.get_by_text("it is not shown again")).to_be_visible()
+    codes = section.locator("code")
+    address = codes.filter(has_text="/v1").first.inner_text()
+    key = codes.filter(has_text="wk-").first.inner_text()
+    wait_until(lambda: client.gateway.status().engines, "the gateway knows its engines", seconds=60)
+    body = json.dumps({"model": "auto", "messages": [{"role": "user", "content": "Say yes."}], "max_tokens": 4})
+    program = subprocess.Popen(
+        [sys.executable, "-c", ASK, f"{address}/chat/completions", key, body],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    try:
+        call = wait_until(lambda: client.gateway.calls().calls, "the stored call", seconds=90)[0]
+        assert (call.outcome, call.key_name, call.pid) == ("answered", "notebook", program.pid)
+        section.get_by_role("button", name="I have copied it").click()
+        row = section.get_by_role("row").filter(has=page.get_by_role("link")).first
+        expect(row).to_contain_text("notebook")
+        expect(row.get_by_role("link")).to_have_attribute("href", f"/run?run={call.run}")
+        expect(section.get_by_text(key)).to_have_count(0)
+    finally:
+        program.communicate()
+    assert window.hosts <= {window.url.split("/")[2]}

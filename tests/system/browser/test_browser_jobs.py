@@ -1,0 +1,61 @@
+"""The page of jobs: from nothing to a failed job, and from there to what its process wrote."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from monitor.jobs import track
+from tests.system.browser.conftest import Watch, Window
+from tests.waiting import patient, wait_until
+
+pytestmark = pytest.mark.browser
+
+WORKER = """
+import logging, sys, time
+from track import track
+logging.basicConfig(filename=sys.argv[1], level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+with track("crane") as worker:
+    for i in range(30):
+        with worker.job(f"box {i}"): pass
+    try:
+        with worker.job("box <b>31</b>"):
+            logging.error("the hook broke")
+            raise ValueError("no hook")
+    except ValueError: pass
+    with worker.job("the last box"): sys.stdin.readline()
+"""
+
+
+def test_from_an_empty_page_to_the_records_of_a_failed_job(window: Window, watch: Watch) -> None:
+    """The empty page says what to write; then a worker's row, its failed job, that job's card, and the records of its process."""
+    page = window.open("/jobs")
+    expect(page.get_by_text("No worker has reported a job yet.")).to_be_visible()
+    expect(page.get_by_text("watchkeeper track --write track.py")).to_be_visible()
+    (watch.place / "track.py").write_bytes(Path(track.__file__).read_bytes())
+    environ = {"WATCHKEEPER_DATA_DIR": str(watch.place / "data")}
+    command = [sys.executable, "-c", WORKER, str(watch.place / "crane.log")]
+    worker = subprocess.Popen(command, cwd=watch.place, env=environ, stdin=subprocess.PIPE, text=True)
+    try:
+        row = page.get_by_role("row").filter(has_text="crane").first
+        expect(row).to_contain_text("running")
+        jobs = page.get_by_role("group", name="Jobs", exact=True)
+        failed = jobs.get_by_role("row").filter(has_text="box <b>31</b>")
+        expect(failed).to_contain_text("ValueError: no hook")
+        failed.get_by_role("link", name="box <b>31</b>").click()
+        expect(page.get_by_role("heading", name="Job box <b>31</b>")).to_be_visible()
+        page.get_by_role("radio", name="In flight").click()
+        expect(jobs.get_by_role("link", name="the last box")).to_be_visible()
+        page.get_by_role("radio", name="Failed").click()
+        stored = {"q": "the hook broke", "source": "*crane*"}
+        wait_until(
+            lambda: watch.api("logs/count", **stored)["count"] == 1, "what the worker wrote is stored", seconds=40
+        )
+        failed.get_by_role("link", name="Records").click()
+        expect(page.get_by_role("heading", name="Logs", level=1)).to_be_visible()
+        expect(page.locator(".log-row", has_text="the hook broke")).to_be_visible()
+        assert window.query()["range"] == "custom"
+    finally:
+        worker.communicate("end\n", timeout=patient(20))

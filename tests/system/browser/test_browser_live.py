@@ -1,0 +1,253 @@
+"""The live socket in Chromium: ten tabs, hidden tabs, pause, and an agent that goes away and comes back."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.sync_api import BrowserContext, expect
+
+from tests.bench.page_endurance import FORWARD, HEARD
+from tests.system.browser.conftest import ROOT, Window, end, environment, start, window_of
+from tests.waiting import wait_until
+
+pytestmark = pytest.mark.browser
+PROBE = "window.ticks = []; window.__watchkeeperProbe = (ts) => window.ticks.push(ts)"
+SOCKETS = """
+const Real = window.WebSocket
+window.sockets = []
+window.WebSocket = class extends Real {
+  constructor(url, ...rest) { super(url, ...rest); if (String(url).includes('/wk/live')) window.sockets.push(this) }
+}
+"""
+
+
+def test_ten_tabs_all_get_ticks(context: BrowserContext, window: Window) -> None:
+    """With ten tabs open each draws every second."""
+    context.add_init_script(PROBE)
+    tabs = [window_of(context, window.url) for _ in range(10)]
+    for tab in tabs:
+        tab.open("/")
+    for tab in tabs:
+        tab.page.evaluate("() => { window.ticks.length = 0 }")
+    for tab in tabs:
+        wait_until(lambda tab=tab: tab.page.evaluate("() => window.ticks.length") >= 3, "ticks in every tab")
+
+
+def test_one_socket_a_tab_however_many_components_and_pages(context: BrowserContext, window: Window) -> None:
+    """All components of a tab share one socket, also over page switches."""
+    context.add_init_script(SOCKETS)
+    tab = window_of(context, window.url)
+    page = tab.open("/")
+    expect(page.locator(".kpi").first).to_be_visible()
+    page.get_by_role("link", name="Logs", exact=True).click()
+    expect(page.get_by_role("log")).to_be_visible()
+    page.get_by_role("link", name="Performance", exact=True).click()
+    expect(page.locator(".chart").first).to_be_visible()
+    assert page.evaluate("() => window.sockets.length") == 1
+
+
+def test_readings_do_not_wait_for_streamlit(context: BrowserContext, window: Window) -> None:
+    """The socket is opened by the page itself: readings are here when Streamlit's scripts have not even come."""
+    context.add_init_script(PROBE)
+    page = context.new_page()
+    page.route("**/static/js/index.*", lambda route: route.abort())
+    page.goto(window.url)
+    wait_until(lambda: page.evaluate("() => window.ticks.length") >= 1, "a reading without Streamlit")
+    assert page.locator(".stApp").count() == 0
+    page.close()
+
+
+def test_a_hidden_tab_gets_nothing_and_comes_back_without_a_hole(context: BrowserContext, window: Window) -> None:
+    """Hiding a tab closes its socket; showing it again brings ticks and the history between."""
+    context.add_init_script(SOCKETS + PROBE)
+    page = window_of(context, window.url).open("/")
+    wait_until(lambda: page.evaluate("() => window.ticks.length") >= 2, "ticks come")
+    hide = """(hidden) => {
+      Object.defineProperty(document, 'hidden', { configurable: true, get: () => hidden })
+      document.dispatchEvent(new Event('visibilitychange'))
+    }"""
+    page.evaluate(hide, True)
+    wait_until(
+        lambda: page.evaluate("() => window.sockets.every((one) => one.readyState === 3)"), "the socket is closed"
+    )
+    page.evaluate("() => { window.ticks.length = 0 }")
+    page.wait_for_timeout(2500)
+    assert page.evaluate("() => window.ticks.length") == 0
+    page.evaluate(hide, False)
+    wait_until(lambda: page.evaluate("() => window.ticks.length") >= 1, "ticks come again")
+    gaps = page.evaluate(
+        "() => { const { ts } = globalThis[Symbol.for('watchkeeper.live')].ring; return ts.slice(1).map((at, i) => at - ts[i]).filter((gap) => gap > 2.5e6) }"
+    )
+    assert gaps == []
+
+
+def test_space_pauses_and_resumes(window: Window) -> None:
+    """While paused the pictures stand still and the page says so."""
+    page = window.open("/")
+    expect(page.locator(".strip .age")).to_contain_text("s old")
+    page.locator("body").press("Space")
+    expect(page.locator(".strip .age")).to_contain_text("paused for")
+    page.locator("body").press("Space")
+    expect(page.locator(".strip .age")).to_contain_text("s old")
+
+
+def test_a_chart_brush_zooms_and_a_double_click_goes_back(window: Window) -> None:
+    """Dragging over a chart writes the range to the address; the crosshair is in all charts; a double click is live again."""
+    page = window.open("/performance")
+    area = page.locator(".chart .area").first
+    expect(area).to_be_visible()
+    page.wait_for_timeout(2500)
+    box = area.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] * 0.8, box["y"] + 40)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.9, box["y"] + 40)
+    page.mouse.move(box["x"] + box["width"] * 0.98, box["y"] + 40)
+    page.mouse.up()
+    wait_until(lambda: window.query().get("range") == "custom", "the address has the range")
+    area.dblclick()
+    wait_until(lambda: "range" not in window.query(), "live again")
+
+
+HOLES = """() => {
+  const { ring } = globalThis[Symbol.for('watchkeeper.live')]
+  const told = Object.entries(ring.series).filter(([name]) => name !== 'errors_per_minute') // counted from the logs
+  const absent = (i) => told.every(([, column]) => column[i] === null) // a sample that is missing is missing in all
+  return told.filter(([, column]) => {
+    const first = column.findIndex((value) => value !== null)
+    return first > 1 || column.some((value, i) => i > first && value === null && !absent(i))
+  }).map(([name]) => name)
+}"""
+
+
+def test_no_line_breaks_where_no_sample_is_missing(context: BrowserContext, window: Window) -> None:
+    """What a tab was told at its beginning and what comes live join without a seam, for every metric of every chart."""
+    context.add_init_script(PROBE)
+    tab = window_of(context, window.url)
+    page = tab.open("/performance")
+    wait_until(lambda: page.evaluate("() => window.ticks.length") >= 4, "ticks come")
+    assert page.evaluate("() => globalThis[Symbol.for('watchkeeper.live')].hello.history.ts.length") >= 2
+    assert page.evaluate(HOLES) == []
+    assert tab.errors == []
+
+
+def test_errors_are_known_from_before_the_tab(context: BrowserContext, window: Window) -> None:
+    """Errors per minute begin with the history, not with the tab: the card has its line and its comparison at once."""
+    page = window_of(context, window.url).open("/")
+    wait_until(
+        lambda: page.evaluate("() => Boolean(globalThis[Symbol.for('watchkeeper.live')].status?.errors)"),
+        "errors are counted",
+    )
+    known = page.evaluate(
+        "() => { const { ring } = globalThis[Symbol.for('watchkeeper.live')]; return ring.ts.map((at, i) => [(ring.last - at) / 1e6, ring.series.errors_per_minute[i]]) }"
+    )
+    assert [age for age, rate in known if rate is None and age < 320] == []
+
+
+def test_the_first_status_comes_with_the_first_reading(context: BrowserContext, window: Window) -> None:
+    """A page that was just opened does not wait for the next round of the slower news: they are there before a second reading."""
+    context.add_init_script(
+        "window.known = []; window.__watchkeeperProbe = () => window.known.push(Boolean(globalThis[Symbol.for('watchkeeper.live')].status?.errors))"
+    )
+    page = window_of(context, window.url).open("/")
+    wait_until(lambda: page.evaluate("() => window.known.length") >= 2, "two readings came")
+    assert page.evaluate("() => window.known[1]") is True
+    expect(page.get_by_text("Looking for")).to_have_count(0)
+
+
+def test_a_tab_that_lives_for_hours_holds_no_more(context: BrowserContext, window: Window) -> None:
+    """After the first two hours a third and a fourth, with thousands of processes born and ended, add nothing: readings, processes, memory, nodes."""
+    context.add_init_script(HEARD)
+    page = window_of(context, window.url).open("/")
+    wait_until(
+        lambda: page.evaluate("() => Boolean(window.heard.tick && window.heard.born)"), "a reading and the processes"
+    )
+    cdp = context.new_cdp_session(page)
+
+    def after(seconds: int) -> tuple[dict[str, int], float, int]:
+        kept = page.evaluate(FORWARD, seconds)
+        cdp.send("HeapProfiler.collectGarbage")
+        heap: float = cdp.send("Runtime.getHeapUsage")["usedSize"]
+        nodes: int = cdp.send("Memory.getDOMCounters")["nodes"]
+        return kept, heap, nodes
+
+    (kept, heap, nodes), (kept_later, heap_later, nodes_later) = after(7200), after(7200)
+    assert kept["readings"] <= 5001
+    assert kept_later["readings"] <= 5001
+    assert kept_later["processes"] == kept["processes"]
+    assert heap_later < heap * 1.1
+    assert nodes_later < nodes * 1.1
+
+
+@pytest.fixture
+def parts(tmp_path: Path) -> Iterator[tuple[str, Path]]:
+    """A dashboard of its own, whose agent the test starts and kills."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    words = [sys.executable, "app.py", "--port", str(port), "--data-dir", str(tmp_path / "data")]
+    (tmp_path / "data").mkdir(mode=0o700)
+    dashboard = subprocess.Popen(
+        words,
+        cwd=ROOT,
+        env=environment(tmp_path),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    )
+    url = f"http://127.0.0.1:{port}"
+
+    def answers() -> bool:
+        try:
+            return httpx.get(f"{url}/healthz", trust_env=False).is_success
+        except httpx.HTTPError:
+            return False
+
+    try:
+        wait_until(answers, "the dashboard answers", seconds=40)
+        yield url, tmp_path
+    finally:
+        end(dashboard)
+
+
+def test_a_killed_agent_is_shown_within_3_s_and_heals_without_a_reload(
+    context: BrowserContext, parts: tuple[str, Path]
+) -> None:
+    """The strip says that the agent is away and since when, values fade; when it is back the same page lives on."""
+    url, place = parts
+    agent = start(place, "agent", "--quiet", "--data-dir", str(place / "data"))
+    try:
+        tab = window_of(context, url)
+        page = tab.open("/")
+        expect(page.locator(".strip .age")).to_contain_text("s old")
+        page.evaluate("() => { window.same = true }")
+        os.killpg(agent.pid, signal.SIGKILL)
+        expect(page.get_by_text("The agent is not reachable")).to_be_visible(timeout=3000)
+        expect(page.get_by_text(" since ")).to_be_visible()
+        expect(page.get_by_text("Showing the last readings")).to_be_visible()
+    finally:
+        end(agent)
+    agent = start(place, "agent", "--quiet", "--data-dir", str(place / "data"))
+    try:
+        expect(page.get_by_text("The agent is not reachable")).to_be_hidden(timeout=30_000)
+        expect(page.locator(".strip .age")).to_contain_text("s old")
+        assert page.evaluate("() => window.same") is True
+    finally:
+        end(agent)
+
+
+def test_an_absent_agent_leaves_every_page_standing(context: BrowserContext, parts: tuple[str, Path]) -> None:
+    """Without an agent each page says so and what to do; no stack trace."""
+    url, _ = parts
+    tab = window_of(context, url)
+    for path in ("/", "/processes", "/logs", "/performance", "/run?run=123"):
+        page = tab.open(path)
+        expect(page.locator(".strip")).to_contain_text("The agent is not reachable")
+        expect(page.get_by_text("Traceback")).to_have_count(0)

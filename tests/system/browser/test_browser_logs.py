@@ -1,0 +1,255 @@
+"""The logs page in Chromium: from `echo >>` to the pixels, brush, filters, records, links."""
+
+import re
+import time
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from tests.system.browser.conftest import Watch, Window, window_of
+from tests.waiting import wait_until
+
+pytestmark = pytest.mark.browser
+
+
+def stamp() -> str:
+    """The time as Python's logging writes it."""
+    now = time.time()
+    return f"{time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(now))},{int(now * 1000) % 1000:03d}"
+
+
+def shown(page: Page) -> list[str]:
+    """The messages in sight, from the top."""
+    found: list[str] = page.evaluate(
+        """() => {
+          const root = [...document.querySelectorAll('.st-key-records *')].map((e) => e.shadowRoot).find(Boolean)
+          return [...root.querySelectorAll('.log-row:not([hidden])')]
+            .sort((a, b) => a.getBoundingClientRect().top - b.getBoundingClientRect().top)
+            .map((row) => row.lastElementChild.textContent)
+        }"""
+    )
+    return found
+
+
+@pytest.fixture
+def logs(window: Window, watch: Watch) -> Page:
+    """The logs page of the followed source, with records in sight."""
+    page = window.open(f"/logs?source={watch.source}")
+    expect(page.locator(".log-row:not([hidden])").first).to_be_visible()
+    return page
+
+
+def test_a_line_written_now_comes_to_the_screen(logs: Page, watch: Watch) -> None:
+    """What a process appends to its log stands at the bottom of the list, without a click."""
+    word = f"needle-{time.monotonic_ns()}"
+    watch.write(f"{stamp()} WARNING worker: {word} arrived")
+    expect(logs.locator(".log-row", has_text=word)).to_be_visible()
+    assert word in shown(logs)[-1]
+    expect(logs.get_by_text("following")).to_be_visible()
+
+
+def test_a_hostile_line_is_only_text(logs: Page, watch: Watch) -> None:
+    """Markup, escape sequences and bidirectional controls in a record show as signs and do nothing."""
+    word = f"evil-{time.monotonic_ns()}"
+    watch.write(f"{stamp()} ERROR worker: {word} <img src=x onerror='window.hacked=1'> \x1b[2J\u202edenrut")
+    row = logs.locator(".log-row", has_text=word)
+    expect(row).to_contain_text("<img src=x onerror='window.hacked=1'>")
+    expect(row).to_contain_text(
+        "\N{SINGLE LEFT-POINTING ANGLE QUOTATION MARK}U+202E\N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK}denrut"
+    )
+    row.click()
+    expect(logs.locator(".detail pre")).to_contain_text("<img src=x")
+    assert logs.evaluate("() => window.hacked") is None
+    assert logs.locator(".log-row img, .detail img").count() == 0
+
+
+def test_scrolling_up_lets_go_and_counts_what_is_new(logs: Page, watch: Watch) -> None:
+    """While one reads further up, new records move nothing and are counted; the button leads back to them."""
+    view = logs.get_by_role("log")
+    view.hover()
+    logs.mouse.wheel(0, -1500)
+    expect(logs.get_by_text("not following")).to_be_visible()
+    before = shown(logs)
+    watch.write(*(f"{stamp()} INFO worker: late {i}" for i in range(7)))
+    expect(logs.get_by_role("button", name="7 new ↓")).to_be_visible()
+    assert shown(logs) == before
+    logs.get_by_role("button", name="7 new ↓").click()
+    expect(logs.get_by_text("late 6")).to_be_visible()
+    expect(logs.get_by_text(" following")).to_be_visible()
+
+
+def test_older_pages_come_on_scrolling_up(logs: Page) -> None:
+    """The list holds the newest page first; scrolling to its top brings older ones above, in order."""
+    view = logs.get_by_role("log")
+    foot = logs.locator(".log-foot")
+    expect(foot).to_contain_text(re.compile(r"^3\d\d\+ records · 4\d\d in this view"))
+    view.evaluate("(node) => { node.scrollTop = 0 }")
+    expect(foot).to_contain_text(re.compile(r"^4\d\d records"))
+    view.evaluate("(node) => { node.scrollTop = 0 }")
+    expect(logs.get_by_text("job 0000 took")).to_be_visible()
+
+
+def test_brushing_the_histogram_sets_the_range_and_the_link_reproduces_it(window: Window, logs: Page) -> None:
+    """A brush writes from and to into the address; a reload shows the same count; back undoes it."""
+    counts = logs.locator(".pills [role=status]")
+    expect(counts).to_contain_text("records")
+    box = logs.locator(".hist .area").bounding_box()
+    assert box is not None
+    logs.mouse.move(box["x"] + box["width"] * 0.70, box["y"] + 30)
+    logs.mouse.down()
+    logs.mouse.move(box["x"] + box["width"] * 0.78, box["y"] + 30)
+    logs.mouse.move(box["x"] + box["width"] * 0.86, box["y"] + 30)
+    whole = counts.inner_text()
+    logs.mouse.up()
+    wait_until(lambda: window.query().get("range") == "custom", "the address has the range")
+    wait_until(lambda: counts.inner_text() != whole, "the counts are of the range")
+    told, address = counts.inner_text().split(" · ")[0], logs.url
+    logs.reload()
+    expect(counts).to_contain_text(told)
+    assert logs.url == address
+    logs.go_back()
+    wait_until(lambda: "range" not in window.query(), "back leads to live")
+
+
+def test_the_search_finds_marks_and_stays_in_the_address(window: Window, logs: Page) -> None:
+    """Text and /regex/ narrow the records and are marked; the address brings them back."""
+    logs.keyboard.press("/")
+    logs.keyboard.type("/job 00[0-3].*ollama/")
+    wait_until(lambda: window.query().get("query") == "/job 00[0-3].*ollama/", "the address has the search")
+    expect(logs.locator(".log-row mark").first).to_contain_text("job 00")
+    logs.reload()
+    expect(logs.locator(".log-row mark").first).to_contain_text("job 00")
+    assert all("job 00" in line for line in shown(logs))
+
+
+def test_the_newest_of_a_flood_stand_at_the_bottom(window: Window, watch: Watch) -> None:
+    """Of a source that wrote more in its last seconds than a page holds, the list ends with the last record, not with older ones that were asked for to leave no hole."""
+    word, at = f"flood-{time.monotonic_ns()}", stamp()
+    with (watch.place / f"{word}.log").open(
+        "a", encoding="utf-8"
+    ) as log:  # not the log whose records other tests look for
+        begin = f"ebb-{time.monotonic_ns()}"
+        log.write(f"{at} INFO worker: {begin}\n")
+        log.flush()
+        wait_until(lambda: watch.api("logs/count", q=begin)["count"] == 1, "the file is followed")
+        log.writelines(f"{at} INFO worker: {word} {i}\n" for i in range(900))
+    wait_until(lambda: watch.api("logs/count", q=word)["count"] == 900, "the flood is in the store")
+    with window.page.expect_response(lambda answer: "limit=1000" in answer.url):
+        page = window.open(f"/logs?q={word}&range=1h")
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    expect(page.locator(".log-foot")).to_contain_text("following")
+    assert shown(page)[-1].endswith(f"{word} 899")
+    held = [int(line.rsplit(" ", 1)[1]) for line in shown(page)]
+    assert held == sorted(held)
+
+
+def test_a_wrong_expression_says_so_and_leaves_the_rest_alive(window: Window) -> None:
+    """A search that makes no sense is told in place of the records; the strip and the counts beside the page go on."""
+    page = window.open("/logs?q=/(/")
+    expect(page.locator(".trouble")).to_contain_text("regular expression is wrong")
+    expect(page.locator(".trouble")).not_to_contain_text("Retrying")
+    expect(page.locator(".watch")).to_contain_text("samples")
+    expect(page.get_by_text("Connecting to the agent")).to_have_count(0)
+    assert all("400 (Bad Request)" in one for one in window.errors)  # the browser notes every refused question
+    window.errors.clear()
+
+
+def test_level_pills_choose_levels(window: Window, logs: Page) -> None:
+    """A pill carries its count and narrows the list to its level."""
+    logs.get_by_role("button", name=re.compile(r"^WARN")).click()
+    wait_until(lambda: window.query().get("levels") == "warn", "the address has the level")
+    wait_until(
+        lambda: set(logs.locator(".log-row:not([hidden]) .lv").all_inner_texts()) == {"WARN"}, "only warnings are shown"
+    )
+
+
+def test_a_record_opens_with_fields_and_neighbours(window: Window, logs: Page) -> None:
+    """A click shows the record as written and its neighbours; the address names it; the list keeps its order."""
+    logs.locator(".log-row", has_text="job failed").last.click()
+    expect(logs.locator(".detail pre")).to_contain_text("ValueError: <b>boom</b>")
+    wait_until(lambda: "record" in window.query(), "the address names the record")
+    logs.get_by_role("button", name="Show context").click()
+    expect(logs.locator(".context .here")).to_contain_text("job failed")
+    logs.reload()
+    expect(logs.locator(".detail pre")).to_contain_text("ValueError: <b>boom</b>")
+
+
+def test_nothing_found_teaches(window: Window) -> None:
+    """An empty answer says what to do."""
+    page = window.open("/logs?q=no-such-word-anywhere")
+    expect(page.get_by_text("No matching records.")).to_be_visible()
+    expect(page.get_by_text("Widen the time range")).to_be_visible()
+
+
+def test_the_view_downloads_as_json_lines(logs: Page) -> None:
+    """The records of the filter come as a file."""
+    logs.get_by_role("button", name="Download").click()
+    with logs.expect_download() as download:
+        logs.get_by_role("button", name="JSON lines").click()
+    text = download.value.path().read_text("utf-8")
+    assert "job failed" in text
+    assert text.splitlines()[0].startswith('{"id":"')
+
+
+def test_a_traceback_grows_where_it_stands(logs: Page, watch: Watch) -> None:
+    """A record whose further lines are written later is shown as one, with all its lines, and not twice."""
+    word = f"grows-{time.monotonic_ns()}"
+    watch.write(f"{stamp()} ERROR worker: {word}", "Traceback (most recent call last):")
+    row = logs.locator(".log-row", has_text=word)
+    expect(row).to_be_visible()
+    watch.write('  File "work.py", line 3, in run', "ValueError: late")
+    expect(row.locator(".more")).to_contain_text("4 lines")
+    expect(row).to_have_count(1)
+
+
+LATE = """
+const Real = window.WebSocket
+const waiting = []
+window.release = () => { window.released = true; for (const send of waiting.splice(0)) send() }
+window.WebSocket = class extends Real {
+  send(data) {
+    if (!window.released && this.url.includes('/wk/live') && /"logs":{/.test(data)) waiting.push(() => super.send(data))
+    else super.send(data)
+  }
+}
+"""
+
+
+def test_nothing_is_missed_between_the_first_page_and_the_stream(context: BrowserContext, watch: Watch) -> None:
+    """A line that is written after the first records were fetched and before the stream of new ones begins is shown all the same."""
+    context.add_init_script(LATE)
+    page = window_of(context, watch.url).open(f"/logs?source={watch.source}")
+    expect(page.locator(".log-row:not([hidden])").first).to_be_visible()
+    word = f"between-{time.monotonic_ns()}"
+    watch.write(f"{stamp()} INFO worker: {word}")
+    wait_until(lambda: watch.api("logs/count", source=watch.source, q=word)["count"] == 1, "the line is in the store")
+    page.evaluate("() => window.release()")
+    expect(page.locator(".log-row", has_text=word)).to_be_visible()
+
+
+def test_a_query_is_completed_refused_and_built_by_clicks(window: Window, logs: Page) -> None:
+    """Tab completes, a wrong query points at its place while the list stays, a click on a value filters for it or hides it, and a search can be saved."""
+    logs.keyboard.press("/")
+    logs.keyboard.type("lev")
+    expect(logs.get_by_role("option", name="level:")).to_be_visible()
+    logs.keyboard.press("Tab")
+    logs.keyboard.type("err")
+    logs.keyboard.press("Tab")
+    wait_until(lambda: window.query().get("query") == "level:error", "the address has the query")
+    expect(logs.locator(".log-row:not([hidden]) .lv.warn")).to_have_count(0)
+    logs.keyboard.type("(job")
+    expect(logs.locator(".query-says")).to_contain_text("Column 13: this bracket is never closed.")
+    assert window.query().get("query") == "level:error"
+    logs.keyboard.type(" -nothing)")
+    wait_until(lambda: window.query().get("query") == "level:error (job -nothing)", "the address has the query")
+    expect(logs.locator(".query-says")).to_be_hidden()
+    logs.locator(".log-row", has_text="job failed").last.click()
+    logs.get_by_role("button", name="Hide this value: Level").click()
+    wait_until(lambda: window.query().get("query") == "-level:error (job -nothing)", "the opposite took its place")
+    expect(logs.get_by_role("searchbox", name="Search")).to_have_value("-level:error (job -nothing)")
+    logs.get_by_role("button", name="Save this search").click()
+    expect(logs.get_by_role("button", name="Forget this saved search")).to_be_visible()
+    logs.get_by_role("searchbox", name="Search").fill("")
+    logs.get_by_role("searchbox", name="Search").click()
+    logs.get_by_role("option", name="-level:error (job -nothing)").click()
+    expect(logs.get_by_role("searchbox", name="Search")).to_have_value("-level:error (job -nothing)")

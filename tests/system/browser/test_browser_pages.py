@@ -1,0 +1,244 @@
+"""Every page in Chromium: opens cold, asks nobody else, is accessible, and fits a telephone."""
+
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, BrowserContext, expect
+
+from tests.system.browser.conftest import SETTLED, Watch, Window, end, start, window_of
+
+pytestmark = pytest.mark.browser
+
+PAGES = {
+    "/": ("Overview", ".kpi"),
+    "/processes": ("Processes", ".grid-row .name"),
+    "/services": ("Services", "text=No services yet."),
+    "/jobs": ("Jobs", "h1"),
+    "/logs": ("Logs", ".log-row:not([hidden]) .lv"),
+    "/performance": ("Performance", ".chart"),
+    "/ai": ("AI back ends", "h1"),
+    "/settings": ("Settings", "h1"),
+}
+"""Path → its title, and what stands on it once it lives."""
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_cold_deep_link_opens_the_page_with_its_frame(window: Window, path: str) -> None:
+    """The first thing a browser ever asks may be any page: it comes with navigation, strip and live parts."""
+    title, alive = PAGES[path]
+    page = window.open(path)
+    expect(page.get_by_role("heading", name=title, exact=True, level=1)).to_be_visible()
+    expect(page.locator(alive).first).to_be_visible()
+    expect(page.locator(".strip .age")).to_contain_text("s old")
+    expect(page.locator(".watch")).to_contain_text("samples")
+    expect(page.get_by_text("does not seem to exist")).to_have_count(0)
+
+
+def test_no_page_asks_another_host(window: Window) -> None:
+    """Nothing is fetched from anywhere but the dashboard itself."""
+    for path, (_, alive) in PAGES.items():
+        expect(window.open(path).locator(alive).first).to_be_visible()
+    assert {host for host in window.hosts if host} <= {window.url.split("/")[2]}
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("path", PAGES)
+def test_no_accessibility_violation(browser: Browser, watch: Watch, path: str, scheme: Any) -> None:
+    """Axe finds nothing to complain about, inside the live components too, in either theme."""
+    made = browser.new_context(viewport={"width": 1440, "height": 1000}, color_scheme=scheme, bypass_csp=True)
+    try:
+        page = window_of(made, watch.url).open(path)
+        expect(page.locator(PAGES[path][1]).first).to_be_visible()
+        expect(page.locator(".strip .age")).to_contain_text("s old")
+        found = Axe().run(page)
+        assert [_told(one) for one in found.response["violations"]] == []
+    finally:
+        made.close()
+
+
+def _told(violation: dict[str, Any]) -> str:
+    nodes = "; ".join(f"{node['target']} {node['failureSummary'][:160]}" for node in violation["nodes"][:3])
+    return f"{violation['id']} ({len(violation['nodes'])}): {nodes}"
+
+
+WIDEST = """
+window.widest = [0, ""];
+// Everything below an element, in the shadow of components too, deepest last.
+const below = (e) => [...e.children, ...(e.shadowRoot?.children ?? [])].flatMap((child) => [child, ...below(child)]);
+const look = () => {
+  const main = document.querySelector("[data-testid=stMain]");
+  if (main && main.scrollWidth > window.widest[0]) {
+    const wide = main.scrollWidth > main.clientWidth;
+    const out = wide ? below(main).filter((e) => e.getBoundingClientRect().right > main.clientWidth) : [];
+    window.widest = [main.scrollWidth, out.map((e) => `${e.cloneNode().outerHTML} to ${e.getBoundingClientRect().right}`).slice(0, 12).join("\\n")];
+  }
+  requestAnimationFrame(look);
+};
+look();
+"""
+"""Keeps how wide the page ever was, and what stuck out then."""
+
+
+@pytest.mark.parametrize(("width", "scale"), [(360, 1), (720, 2)])
+@pytest.mark.parametrize("path", [*PAGES, "/logs?explain=1", "/performance?explain=1"])
+def test_a_page_fits_a_narrow_screen_and_a_large_zoom(
+    browser: Browser, watch: Watch, path: str, width: int, scale: int
+) -> None:
+    """At 360 pixels, and at 1440 pixels enlarged to 200 %, nothing sticks out sideways in any frame, from the first one on."""
+    made = browser.new_context(viewport={"width": width, "height": 800}, device_scale_factor=scale)
+    try:
+        made.add_init_script(WIDEST)
+        page = window_of(made, watch.url).open(path)
+        expect(page.locator(PAGES[path.split("?", maxsplit=1)[0]][1]).first).to_be_visible()
+        expect(page.locator(SETTLED)).to_be_visible()
+        wide, out = page.evaluate("() => window.widest")
+        assert 0 < wide <= width, out
+    finally:
+        made.close()
+
+
+@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize("path", ["/logs", "/ai"])
+def test_icons_are_seen_once_their_font_is_there(browser: Browser, watch: Watch, path: str, late: Any) -> None:
+    """Without the font an icon is a word longer than its place: it is not shown, and the page is not wider for it."""
+    made = browser.new_context(viewport={"width": 720, "height": 800})
+    try:
+        made.add_init_script(WIDEST)
+        page = made.new_page()
+        if late:
+            page.route("**/MaterialSymbols*", lambda route: route.abort())
+        page.goto(watch.url + path)
+        expect(page.locator(SETTLED)).to_be_visible()
+        icons = page.locator("[data-testid=stMain] [data-testid=stIconMaterial]")
+        expect(icons.first).to_have_css("visibility", "hidden" if late else "visible")
+        wide, out = page.evaluate("() => window.widest")
+        assert 0 < wide <= 720, out
+    finally:
+        made.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(
+    ("path", "popover"),
+    [
+        ("/processes", "columns_popover"),
+        ("/logs", "download_popover"),
+        ("/logs", "time_popover"),
+        ("/run", ""),
+        ("/processes?view=ended&lived=0", ""),
+        ("/processes?view=at&at=2s", ""),
+    ],
+)
+def test_no_accessibility_violation_in_what_opens(
+    browser: Browser, watch: Watch, path: str, popover: str, scheme: Any
+) -> None:
+    """Open popovers and the page of a process satisfy axe as well."""
+    run = next(one["run"] for one in watch.api("processes")["processes"] if one["pid"] == os.getpid())
+    made = browser.new_context(viewport={"width": 1440, "height": 1000}, color_scheme=scheme, bypass_csp=True)
+    try:
+        page = window_of(made, watch.url).open(f"/run?run={run}" if path == "/run" else path)
+        expect(page.locator(".strip .age")).to_contain_text("s old")
+        if "view=ended" in path:
+            expect(page.locator("table.ended tbody tr").first).to_be_visible()
+            assert page.evaluate("() => document.querySelector('[data-testid=stMain]').scrollWidth <= innerWidth")
+        if popover:
+            page.locator(f".st-key-{popover} button").first.click()
+            expect(page.get_by_test_id("stPopoverBody")).to_be_visible()
+        found = Axe().run(page, options={"rules": {"region": {"enabled": False}}})  # an open popover is outside of all
+        assert [_told(one) for one in found.response["violations"]] == []
+    finally:
+        made.close()
+
+
+def test_a_link_to_an_unknown_process_leads_on(window: Window) -> None:
+    """A process that is not known is said, with a way to those that are."""
+    page = window.open("/run?run=123")
+    expect(page.get_by_text("Process not found.")).to_be_visible()
+    page.get_by_role("link", name="All processes").click()
+    expect(page.get_by_role("heading", name="Processes", exact=True, level=1)).to_be_visible()
+
+
+def test_the_other_name_of_the_overview_opens_it(window: Window) -> None:
+    """`/overview` opens the first page with its range, and nothing says that it does not exist."""
+    page = window.open("/overview?range=5m")
+    expect(page.locator(".kpi").first).to_be_visible()
+    expect(page.get_by_text("does not seem to exist")).to_have_count(0)
+    assert window.query() == {"range": "5m"}
+
+
+def test_a_page_that_comes_later_has_the_minutes_before(window: Window) -> None:
+    """Whichever part asked first, the charts begin with the history of the last minutes."""
+    page = window.open("/processes")
+    expect(page.locator(".grid-row .name").first).to_be_visible()
+    had = page.evaluate("() => globalThis[Symbol.for('watchkeeper.live')].hello.history.ts.length")
+    counted = page.locator(".watch div").nth(2)
+    expect(counted).to_have_text(re.compile(r"\d"))
+    samples = counted.inner_text().replace(",", "")
+    assert had >= min(300, int(samples.split()[0])) - 30
+
+
+def test_what_the_watch_warns_of_stands_on_the_overview(context: BrowserContext, tmp_path: Path) -> None:
+    """A data directory that other accounts may look into is told under the quality of the data, with what to do."""
+    data = tmp_path / "data"
+    data.mkdir()
+    data.chmod(0o755)
+    (data / "mine.txt").write_text("", "utf-8")
+    process = start(tmp_path, "up", "--no-browser", "--port", "0", "--data-dir", str(data), "--json")
+    try:
+        assert process.stdout is not None
+        url = json.loads(process.stdout.readline() or "{}")["url"]
+        page = window_of(context, url).open("/")
+        expect(page.get_by_text(f"other users can read {data}; run `chmod 700 {data}`")).to_be_visible()
+    finally:
+        end(process)
+
+
+def test_a_chart_of_a_young_watch_says_where_its_readings_begin(window: Window) -> None:
+    """Most of a week lies before the watch: the picture's words say since when there are readings, and the range is drawn all the same."""
+    page = window.open("/performance?range=7d")
+    chart = page.locator(".chart .area").first
+    expect(chart).to_have_attribute("aria-label", re.compile(r"CPU.*No data before .*\d\d:\d\d:\d\d"))
+    expect(page.locator(".chart b").first).to_have_text(re.compile(r"\d"))
+
+
+RUNS = """
+window.runs = 0
+new MutationObserver((changes) => {
+  for (const { target } of changes) if (target.dataset.testScriptState === 'running') window.runs += 1
+}).observe(document, { subtree: true, attributes: true, attributeFilter: ['data-test-script-state'] })
+"""
+
+
+def test_a_click_on_a_time_range_is_one_run_and_one_step_back(context: BrowserContext, watch: Watch) -> None:
+    """The range stands in the address at once, beside what else is there; Back undoes it, and a custom range goes in one step."""
+    context.add_init_script(RUNS)
+    window = window_of(context, watch.url)
+    page = window.open("/logs?q=job&range=custom&from=2026-11-23T00:00:00Z&to=2026-11-23T01:00:00Z")
+    chosen = page.get_by_role("radiogroup", name="Time range").get_by_role("radio", checked=True)
+    expect(chosen).to_have_text("Custom")
+    before = page.evaluate("() => window.runs")
+    page.get_by_role("radio", name="1 h").click()
+    page.wait_for_url("**/logs?q=job&range=1h")
+    window.settled()
+    expect(chosen).to_have_text("1 h")
+    assert page.evaluate("() => window.runs") - before <= 1
+    page.go_back()
+    page.wait_for_url("**/logs?q=job&range=custom&from=*&to=*")
+    expect(chosen).to_have_text("Custom")
+
+
+def test_a_time_range_is_chosen_by_keyboard(window: Window) -> None:
+    """Tab reaches the control, arrows move in it, Enter chooses; the standard choice leaves the address clean."""
+    page = window.open("/performance?range=1h")
+    page.get_by_role("radio", name="1 h").focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/performance?range=24h")
+    page.get_by_role("radio", name="Live").press("Enter")
+    page.wait_for_url("**/performance")
+    assert "range" not in window.query()

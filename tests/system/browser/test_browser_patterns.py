@@ -1,0 +1,33 @@
+"""The page Patterns in Chromium: what is written is counted, marked, compared, and leads to its records."""
+
+import re
+import time
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.system.browser.conftest import Watch, Window
+
+pytestmark = pytest.mark.browser
+
+
+def test_a_pattern_is_counted_and_leads_to_its_records(window: Window, watch: Watch) -> None:
+    """Lines with other values are one row with its count; a click shows those records in Logs; the other view compares."""
+    word = "".join(chr(97 + int(digit)) for digit in str(time.monotonic_ns())[-9:])
+    stamp = time.strftime("%Y-%m-%d %H:%M:%S")
+    for number in range(7):
+        watch.write(f"{stamp},{number:03d} ERROR worker: {word} gave up after {number} s at <img src=x>")
+    page = window.open(f"/patterns?sources={watch.source}&range=1h&sort=errors")
+    row = page.locator(".pattern-row", has_text=word)
+    expect(row.locator(".n")).to_have_text("7")
+    expect(row.locator(".lv")).to_have_text("ERROR")
+    expect(row.locator(".hole").first).to_be_visible()
+    assert page.locator(".pattern-row img").count() == 0
+    row.click()
+    expect(page).to_have_url(re.compile(r"/logs\?.*query=pattern"))
+    expect(page.locator(".log-row:not([hidden])", has_text=word)).to_have_count(7)
+    expect(page.locator(".log-row:not([hidden])")).to_have_count(7)
+    page.go_back()
+    page.get_by_role("radio", name="What changed").click()
+    expect(page.locator(".change-row, .empty").first).to_be_visible()
+    expect(page.locator(".sum").first).to_contain_text("an hour")

@@ -1,0 +1,137 @@
+"""The time of a benchmark: promised by what was measured, never a second left for minutes, and ended early where more of it would not help."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ai.benchmark.pace import Pace
+from ai.service.benchmarks.contenders import LineUp
+from ai.service.benchmarks.progress import Job
+from ai.service.benchmarks.remaining import QualityTime, overdue
+from ai.service.context.config import AiConfig
+from ai.shapes.benchmark import BenchmarkRequest
+from ai.shapes.report import BenchmarkPlan
+
+STANDARD = AiConfig().benchmark_plan(BenchmarkRequest())
+
+
+class Clock:
+    """Time that passes when told to."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        """Seconds."""
+        return self.now
+
+
+def pairs(plan: BenchmarkPlan, taken: dict[str, float], elapsed_s: float = 0.0) -> tuple[Pace, float, str, list[str]]:
+    """Blocks that take so long each, until the pace says that it is enough: the pace, the time, why, and the prompts."""
+    clock = Clock()
+    pace, asked = Pace(plan, elapsed_s=elapsed_s, clock=clock), list[str]()
+    for block in range(plan.max_blocks):
+        asked.append(pace.prompt(block))
+        clock.now += taken[asked[-1]]
+        pace.block_done(asked[-1], 0.0)
+        assert pace.left_s() >= 0
+        if why := pace.is_up():
+            return pace, clock.now - 100.0, why, asked
+    raise AssertionError
+
+
+def test_the_verdict_is_due_from_the_start_loads_included() -> None:
+    """A minute of loading leaves half a minute, and never less than a third of the whole."""
+    for elapsed, most in ((0.0, 90.0), (60.0, 30.0), (500.0, 30.0)):
+        _, took, why, asked = pairs(STANDARD, {"summary": 3.0, "posting": 3.0}, elapsed)
+        assert took <= most
+        assert why in {"the time is up", "the planned number of pairs is done"}
+        assert len(asked) >= 8
+
+
+def test_the_shortest_prompt_alone_is_repeated_where_both_would_give_no_verdict() -> None:
+    """And the report says so."""
+    pace, took, _, asked = pairs(STANDARD, {"summary": 5.0, "posting": 30.0})
+    assert asked[:3] == ["summary", "posting", "summary"]
+    assert set(asked[2:]) == {"summary"}
+    assert len(asked) >= 8
+    assert took <= 90
+    assert "too few pairs" in pace.notes[0]
+
+
+def test_a_slow_machine_takes_up_to_twice_the_time_for_a_verdict() -> None:
+    """Eight pairs, and not one more."""
+    _, took, _, asked = pairs(STANDARD, {"summary": 18.0, "posting": 20.0})
+    assert len(asked) >= 8
+    assert took <= 180
+
+
+def test_what_cannot_give_a_verdict_ends_early_and_says_how_much_time_it_needs() -> None:
+    """A few pairs for figures, not the whole time for nothing."""
+    for each, done in ((27.0, 3), (60.0, 1)):
+        _, took, why, asked = pairs(STANDARD, {"summary": each, "posting": each})
+        assert (len(asked), took) == (done, done * each)
+        minutes = -(-8 * int(each) // 60)
+        assert f"8 pairs would take about {minutes} min" in why
+        assert f"--seconds {60 * minutes}" in why
+
+
+def test_time_that_a_person_gave_is_kept() -> None:
+    """Neither more nor less, and no prompt is dropped."""
+    plan = AiConfig().benchmark_plan(BenchmarkRequest(budget_s=40))
+    assert plan.verdict_s is None
+    _, took, why, asked = pairs(plan, {"summary": 6.0, "posting": 10.0}, elapsed_s=1000)
+    assert took <= 40
+    assert why == "the time is up"
+    assert asked[:4] == ["summary", "posting", "summary", "posting"]
+
+
+@given(st.floats(0, 1e5), st.floats(0, 1e5))
+def test_the_time_left_grows_with_the_waiting(expected: float, since: float) -> None:
+    """A step that takes longer than expected is never said to end in a second."""
+    left = overdue(expected, since)
+    assert left >= since / 2
+    assert left >= expected - since
+    assert left <= max(expected, since)
+
+
+@given(st.lists(st.floats(0.1, 60), min_size=1, max_size=12), st.floats(1, 200), st.floats(1, 200))
+def test_the_time_of_postings_follows_from_those_that_were_answered(
+    taken: list[float], mine: float, theirs: float
+) -> None:
+    """And for a back end that has not begun from its speed against the one that has."""
+    time = QualityTime(rates={"a": mine, "b": theirs})
+    at = 5.0
+    time.begin("a", at)
+    for seconds in taken:
+        at += seconds
+        time.posting_done("a", at)
+    mean = sum(taken) / len(taken)
+    assert time.posting_s("a") == pytest.approx(mean)
+    assert time.posting_s("b") == pytest.approx(mean * mine / theirs)
+    assert time.left_s(["a", "b"], len(taken) + 2) == pytest.approx(2 * mean + (len(taken) + 2) * mean * mine / theirs)
+    time.begin("b", at)
+    assert time.left_s(["a", "b"], 3) == pytest.approx(3 * time.posting_s("b"))
+    assert time.affordable(["a", "b"], 120) == max(1, int(120 / (time.posting_s("a") + time.posting_s("b"))))
+
+
+def test_a_slow_engine_answers_as_many_postings_as_its_share_of_the_time_allows() -> None:
+    """The first one left most of the time; what is promised never exceeds the share."""
+    time = QualityTime(rates={"a": 100.0, "b": 100.0})
+    time.begin("a", 0.0)
+    time.posting_done("a", 10.0)
+    time.begin("b", 10.0)
+    assert time.share_s(120) == 110
+    time.posting_done("b", 54.0)
+    assert time.share_left_s(120) == 66
+    assert time.posting_s("b") == 44  # one more fits, two do not
+    time.posting_done("b", 98.0)
+    assert time.share_left_s(120) == 22
+    time.begin("c", 98.0)
+    assert time.share_s(120) == 60
+
+
+def test_nothing_is_promised_before_anything_was_measured() -> None:
+    """A load may take a second or minutes: nobody knows yet."""
+    job = Job("b", LineUp("engines", ()), STANDARD, 6, 0)
+    assert (job.left_s(), job.verdict_left_s()) == (None, None)

@@ -1,0 +1,195 @@
+"""Parts of the gateway that need no process: routing, keys, figures of an answer, translation of whatever stream, who may wait."""
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ai.core.errors import BackendDown, BadOutput, InputError, ModelMissing, StreamCut
+from ai.gateway.admission import Gate
+from ai.gateway.apis.figures import Meter
+from ai.gateway.apis.to_ollama import Lines
+from ai.gateway.http.upstream import Place
+from ai.gateway.link.keys import KeyFile, hash_of
+from ai.gateway.link.messages import Engine, Limits, Model, Table
+from ai.gateway.routing import Routes
+
+
+def engine(name: str, *models: str, embeds: str = "") -> Engine:
+    """An engine that chats with its first model."""
+    found = tuple(Model(m, chats=m != embeds, embeds=m == embeds) for m in models)
+    return Engine(name, "openai", name, f"http://{name}", model=models[0] if models[0] != embeds else "", models=found)
+
+
+@pytest.fixture
+def routes() -> Routes:
+    """Three engines, the fast one first."""
+    found = Routes()
+    table = Table(
+        (engine("fast", "a", "b"), engine("slow", "b", "c:latest"), engine("vectors", "e", embeds="e")),
+        {"far": "it is far away"},
+    )
+    found.take(table)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("wanted", "plan"),
+    [
+        ("auto", [("fast", "a"), ("slow", "b")]), ("", [("fast", "a"), ("slow", "b")]), ("b", [("fast", "b"), ("slow", "b")]),
+        ("c", [("slow", "c:latest")]), ("slow", [("slow", "b")]), ("slow/c", [("slow", "c:latest")]), ("slow:latest", [("slow", "b")]),
+    ],
+)  # fmt: skip
+def test_a_model_leads_to_the_engines_that_have_it(routes: Routes, wanted: str, plan: list[tuple[str, str]]) -> None:
+    """`auto` in the policy's order; a model's name wherever it is; an engine's name to that engine alone."""
+    assert [(t.engine.name, t.model) for t in routes.plan(wanted, "chat")] == plan
+
+
+def test_embeddings_go_to_models_that_make_them(routes: Routes) -> None:
+    """Whatever chats comes first in the policy's order."""
+    assert [(t.engine.name, t.model) for t in routes.plan("auto", "embed")] == [("vectors", "e")]
+
+
+def test_what_nobody_has_is_told_with_what_there_is(routes: Routes) -> None:
+    """An unknown model, and an engine that is not used, with its reason."""
+    with pytest.raises(ModelMissing) as missing:
+        routes.plan("absent", "chat")
+    assert "a, b, c:latest, e" in missing.value.hint
+    with pytest.raises(ModelMissing, match="far is not used: it is far away"):
+        routes.plan("far", "chat")
+
+
+def test_an_engine_that_failed_is_left_alone_and_tried_again() -> None:
+    """For five seconds; then by one call, in its place where the answer streams, else behind the others. Where all are left alone, the first is asked."""
+    now = [0.0]
+    routes = Routes(lambda: now[0])
+    one, two = engine("one", "m"), engine("two", "m")
+    routes.take(Table((one, two)))
+    plan = routes.plan("m", "chat")
+
+    def order(*, streams: bool) -> list[str]:
+        return [target.engine.name for target in routes.order(plan, streams=streams)]
+
+    assert order(streams=True) == ["one", "two"]
+    routes.failed(one, BackendDown("gone"))
+    assert order(streams=True) == ["two"]
+    routes.take(Table((one, two, engine("three", "x"))))  # a new table forgets nothing
+    assert (order(streams=True), routes.resting()) == (["two"], {"one": "gone"})
+    now[0] = 5.0
+    assert order(streams=False) == ["two", "one"]
+    assert order(streams=False) == ["two"]  # one try for each pause
+    routes.failed(one, BackendDown("gone"))
+    now[0] = 15.0
+    assert order(streams=True) == ["one", "two"]
+    routes.breaker(one).succeeded()
+    routes.failed(two, BackendDown("gone"))
+    routes.failed(one, BackendDown("gone"))
+    assert order(streams=True) == ["one"]
+
+
+def test_keys_are_kept_as_hashes_in_a_private_file(tmp_path: Path) -> None:
+    """A key is told once; a name once; what is removed is gone; a damaged file is told, not overwritten."""
+    file = KeyFile(tmp_path / "keys.json")
+    assert file.listed() == []
+    one, two = file.add("one"), file.add("two")
+    assert file.names() == {hash_of(one): "one", hash_of(two): "two"}
+    assert (tmp_path / "keys.json").stat().st_mode & 0o777 == 0o600
+    assert one not in (tmp_path / "keys.json").read_text("utf-8")
+    file.remove("one")
+    assert [name for name, _ in file.listed()] == ["two"]
+    for name in ("two", "", "a/b", "x" * 41, " x"):
+        with pytest.raises(InputError):
+            file.add(name)
+    with pytest.raises(InputError, match="There is no key"):
+        file.remove("one")
+    (tmp_path / "keys.json").write_text("[1]", "utf-8")
+    with pytest.raises(InputError, match="cannot be read"):
+        file.names()
+
+
+def cut(data: bytes, places: list[int]) -> list[bytes]:
+    """The same bytes in pieces."""
+    edges = sorted({place % (len(data) + 1) for place in places})
+    return [data[a:b] for a, b in zip([0, *edges], [*edges, len(data)], strict=True)]
+
+
+def events(texts: list[str], *, done: bool = True) -> bytes:
+    """A stream of OpenAI's."""
+    found = [b": keep-alive\n\n"]
+    found += [
+        b"data: "
+        + json.dumps({"choices": [{"index": 0, "delta": {"content": t}}]}, ensure_ascii=False).encode()
+        + b"\r\n\n"
+        for t in texts
+    ]
+    usage = {"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": len(texts)}}
+    return b"".join(found) + b"data:" + json.dumps(usage).encode() + b"\n\n" + (b"data: [DONE]\n\n" if done else b"")
+
+
+@given(st.lists(st.text(min_size=1), max_size=8), st.lists(st.integers(0, 10_000), max_size=8))
+def test_a_stream_becomes_ollamas_wherever_it_is_cut(texts: list[str], places: list[int]) -> None:
+    """Any text, any borders of the pieces, comments and both kinds of line ends: the words come out whole, each line is JSON, the last says done."""
+    lines = Lines("m", talks=True)
+    said = b"".join(lines.feed(part) for part in cut(events(texts), places)) + lines.finish()
+    rows = [json.loads(line) for line in said.split(b"\n") if line]
+    assert "".join(row["message"]["content"] for row in rows) == "".join(texts)
+    assert [row["done"] for row in rows] == [False] * (len(rows) - 1) + [True]
+    assert (rows[-1]["prompt_eval_count"], rows[-1]["eval_count"]) == (3, len(texts))
+
+
+def test_a_stream_that_breaks_off_is_no_answer() -> None:
+    """Without its end, and with what is no JSON."""
+    lines = Lines("m", talks=True)
+    lines.feed(events(["a"], done=False))
+    with pytest.raises(StreamCut):
+        lines.finish()
+    with pytest.raises(BadOutput):
+        Lines("m", talks=True).feed(b"data: {oops\n")
+
+
+@given(st.lists(st.integers(0, 100_000), max_size=6), st.text(max_size=50))
+def test_tokens_are_read_wherever_an_answer_is_cut_and_whatever_it_says(places: list[int], text: str) -> None:
+    """An answer that quotes the figures of another does not change its own."""
+    quoted = text + '"completion_tokens": 999, \\"completion_tokens\\": 998'
+    body = {"choices": [{"message": {"content": quoted}}], "usage": {"prompt_tokens": 5, "completion_tokens": 42}}
+    meter = Meter(streams=False)
+    for part in cut(json.dumps(body).encode(), places):
+        meter.feed(part)
+    figures = meter.figures()
+    assert (figures.prompt_tokens, figures.completion_tokens, figures.origin) == (5, 42, "reported")
+
+
+@pytest.mark.parametrize(
+    ("address", "host", "port", "base"),
+    [("http://127.0.0.1:8000/v1", "127.0.0.1", 8000, ""), ("https://x.example/api/v1/", "x.example", 443, "/api"), ("http://[::1]:9", "::1", 9, "")],
+)  # fmt: skip
+def test_an_address_leads_to_a_place(address: str, host: str, port: int, base: str) -> None:
+    """With or without `/v1`; what comes before it stays."""
+    place = Place.of(address)
+    assert (place.host, place.port, place.base, place.tls) == (host, port, base, address.startswith("https"))
+
+
+def test_turns_are_given_in_order_and_one_that_is_cancelled_costs_nobody_else_his() -> None:
+    """Two at once; of three that wait the second gives up; the others go ahead in order."""
+
+    async def go() -> list[str]:
+        gate, went, release = Gate(lambda: Limits(concurrency=2, queue=3)), [], asyncio.Event()
+
+        async def call(name: str) -> None:
+            async with gate.turn():
+                went.append(name)
+                await release.wait()
+
+        tasks = {name: asyncio.create_task(call(name)) for name in "abcde"}
+        await asyncio.sleep(0)
+        assert (went, gate.active, gate.waiting) == (["a", "b"], 2, 3)
+        tasks["d"].cancel()
+        release.set()
+        await asyncio.gather(*tasks.values(), return_exceptions=True)
+        assert (gate.active, gate.waiting) == (0, 0)
+        return went
+
+    assert asyncio.run(go()) == ["a", "b", "c", "e"]

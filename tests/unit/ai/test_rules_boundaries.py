@@ -1,0 +1,119 @@
+"""Where rules end, and what they must not take for something else: in each case a wrong value would have no sign of being one."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from ai.analysis import JobAnalyzer
+from ai.analysis.posting.languages import unread_language
+from ai.analysis.rules import Draft, extract
+from ai.evaluation import load_postings
+from ai.shapes.posting import JobAnalysisResult
+
+KOREAN = "[주식회사 한빛] 백엔드 개발자 채용\n업무 내용: 자사 서비스 개발\n필수 기술: TypeScript, React, 경력 3년 이상\n근무지: 서울"
+RUSSIAN = "Инженер данных в компанию Ромашка\nТребования: Python, SQL, опыт от трёх лет\nМесто работы: Казань, офис"
+CHINESE = "诚聘数据工程师\n公司:北方科技有限公司\n要求:Python、SQL,三年以上工作经验\n工作地点:广州"
+SWEDISH = (
+    "Vi söker en dataingenjör till vårt kontor. Du kommer att arbeta med Python och SQL hos oss, och det är bra om du har "
+    "erfarenhet av molntjänster för större system. Vi är en del av en växande koncern som har kontor inom hela landet."
+)
+
+
+def analysed(text: str) -> JobAnalysisResult:
+    """By rules alone."""
+    return asyncio.run(JobAnalyzer().analyze(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "name"), [(KOREAN, "Korean"), (RUSSIAN, "Cyrillic"), (CHINESE, "Chinese"), (SWEDISH, "Swedish")]
+)
+def test_a_language_that_is_not_understood_says_so(text: str, name: str) -> None:
+    """In other letters nothing is guessed; in Latin ones what was found is to be checked."""
+    result = analysed(text)
+    assert any(name in note for note in result.provenance.notes)
+    assert result.provenance.language is None
+    if text is not SWEDISH:
+        assert (result.title, result.company, result.locations, result.skills_required) == (None, None, [], [])
+
+
+def test_known_languages_are_not_doubted() -> None:
+    """None of the labelled postings, in whatever language the rules know, is taken for another."""
+    known = [p for p in load_postings() if p.language in {"en", "de", "fr", "es", "pt", "nl", "it"}]
+    assert [p.id for p in known if unread_language(p.text) is not None] == []
+    assert unread_language("Python 和 SQL") is None, "two characters tell nothing"
+
+
+def values(hits: list[Any]) -> list[str]:
+    """What was found."""
+    return [str(hit.value) for hit in hits]
+
+
+def lines(*requirements: str) -> Draft:
+    """A posting with these requirements."""
+    listed = "\n".join(f"- {r}" for r in requirements)
+    return extract(f"Office Manager\nAcorn Ltd, Leeds\n\nRequirements:\n{listed}\n")
+
+
+@pytest.mark.parametrize(
+    "nothing",
+    ["No coding", "no SAP", "Keine Programmierung", "Sin programación", "Apply by 31 January", "Send us your CV", "Start 3. März"],
+)  # fmt: skip
+def test_what_is_not_asked_for_is_no_skill(nothing: str) -> None:
+    """What is not needed, and what to do next, stand in such lists, too."""
+    assert values(lines("Excel", nothing, "Python").skills_required) == ["Excel", "Python"]
+
+
+@pytest.mark.parametrize(
+    "clause",
+    ["Terraform is welcome.", "Terraform and Kafka are also welcome.", "Terraform ist gern willkommen.", "Terraform or Kafka would be a bonus."],
+)  # fmt: skip
+def test_welcome_is_not_required(clause: str) -> None:
+    """In a clause of its own; a greeting is no such clause."""
+    found = lines("Python", clause)
+    assert "Terraform" in values(found.skills_preferred)
+    assert values(found.skills_required) == ["Python"]
+    assert values(extract("Welcome to Acorn.\nWe need Python and SQL.").skills_required) == ["Python", "SQL"]
+
+
+@pytest.mark.parametrize(
+    ("text", "title"),
+    [
+        ("[Remote] Data Engineer\nAcorn Ltd", "Data Engineer"),
+        ("*** URGENT *** TRUCK DRIVER *** URGENT ***\nPLACE: LEEDS", "TRUCK DRIVER"),
+        ("Poste : Technicien·ne de maintenance (H/F)\nLieu : Nantes", "Technicien·ne de maintenance"),
+        ("Data Engineer · Leeds · Acorn Ltd", "Data Engineer"),
+        ("Gezocht: Kok (32 uur)\nRestaurant De Eik, Breda", "Kok"),
+        ("Cerchiamo un/una Analista Funzionale per la sede di Torino di Quercia S.r.l.", "Analista Funzionale"),
+    ],
+)
+def test_a_title_is_not_cut_at_signs_within_it(text: str, title: str) -> None:
+    """Signs between words part cells; brackets before, and cries around a title, are no part of it."""
+    hit = extract(text).title
+    assert hit is not None
+    assert hit.value == title
+
+
+def test_tasks_and_employers_are_no_towns() -> None:
+    """A list of tasks near the title, and a name with a legal form behind it."""
+    text = "Sachbearbeiter (m/w/d)\nIhre Aufgaben: Ablage, Mahnwesen, Vorbereitung von Sitzungen.\nEiche GmbH"
+    assert values(extract(text).locations) == []
+    spanish = extract("Se busca Cocinero/a para Sierra Clara, S.L. (Albacete).")
+    assert values(spanish.locations) == ["Albacete"]
+    assert spanish.company is not None
+    assert str(spanish.company.value).startswith("Sierra Clara")
+    italian = extract("Ricerchiamo un/una Cuoco per la sede di Torino di Quercia S.r.l.")
+    assert italian.company is not None
+    assert italian.company.value == "Quercia S.r.l."
+
+
+def test_names_are_found_behind_a_dash_and_after_called() -> None:
+    """Where small notices name the employer."""
+    for text, name in (
+        ("Junior Clerk - Heather Foods, Leeds", "Heather Foods"),
+        ("we are a tiny shop in Leeds called Nut & Co and need help on saturdays", "Nut & Co"),
+    ):
+        hit = extract(text).company
+        assert hit is not None
+        assert hit.value == name
+    assert values(extract("COOK\nPLACE: SWANSEA").locations) == ["Swansea"]

@@ -1,0 +1,169 @@
+"""Which run an exit belongs to."""
+
+import time
+from collections import Counter
+from dataclasses import dataclass
+
+import pytest
+
+from logs.redaction.masker import Masker
+from monitor.lifecycle.exits import Exit, Program
+from monitor.metrics.messages import HostInfo, RunInfo
+from monitor.sampling.core.reader import Ending
+from monitor.sampling.linux import ends as ends_module
+from monitor.sampling.linux.describe import Describer
+from monitor.sampling.linux.ends import UNSEEN, Ends
+from monitor.sampling.linux.users import Users
+
+HZ = 100
+TICK_NS = 1_000_000_000 // HZ
+INFO = HostInfo("h", "b", 1_700_000_000_000_000, "6.1", "Linux", 2, 1 << 34, HZ)
+STAT = "{pid} ({name}) {state} 77 77 77 0 -1 0 1 0 0 0 1 1 0 0 20 0 1 0 {tick} 4096 1 " + "0 " * 27 + "{status} \n"
+
+
+def stat(pid: int, tick: int, *, name: str = "job", state: str = "S", status: int = 0) -> bytes:
+    """A whole stat line."""
+    return STAT.format(pid=pid, tick=tick, name=name, state=state, status=status).encode()
+
+
+@dataclass
+class Slot:
+    """A run as the sweep keeps it."""
+
+    info: RunInfo
+    stat: bytes
+    exit: Exit | None = None
+
+
+class Source:
+    """Tells what the test says."""
+
+    name = "told"
+
+    def __init__(self) -> None:
+        self.lost = 0
+        self.waiting: list[Exit] = []
+        self.watched: list[int] = []
+
+    def watch(self, pid: int) -> None:
+        """Remember it."""
+        self.watched.append(pid)
+
+    def drain(self) -> list[Exit]:
+        """All that waits."""
+        found, self.waiting = self.waiting, []
+        return found
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+@pytest.fixture
+def source() -> Source:
+    """Exits to be told."""
+    return Source()
+
+
+@pytest.fixture
+def errors() -> Counter[str]:
+    """What was lost."""
+    return Counter()
+
+
+@pytest.fixture
+def ends(source: Source, errors: Counter[str], monkeypatch: pytest.MonkeyPatch) -> Ends:
+    """Of a machine that never slept."""
+    monkeypatch.setattr(ends_module, "_asleep_ns", lambda: 0)
+    return Ends(source, Describer("/nowhere", INFO, Users("/nowhere"), Masker(), errors), errors)
+
+
+def slot(pid: int, tick: int, **more: str | int) -> Slot:
+    """A run that began at a tick."""
+    info = RunInfo(pid * 1000 + tick, pid, tick, 1, 0, "root", "job", "job --x", None, None, 0, False)
+    return Slot(info, stat(pid, tick, **more))  # type: ignore[arg-type]
+
+
+def test_a_known_run_gets_its_code_and_time(ends: Ends, source: Source) -> None:
+    """The exit told since the last sweep is the end of the run that is gone."""
+    source.waiting = [Exit(5, 700 * TICK_NS, 3 << 8)]
+    gone = slot(5, 100)
+    assert ends.settle([gone], {}) == ([], [Ending(gone.info.run, 700 * TICK_NS, 3 << 8, "told")])
+
+
+def test_a_zombie_keeps_its_exit_until_it_is_gone(ends: Ends, source: Source) -> None:
+    """Its end is when it ended, not when its parent asked for it; the pid's next life is another run."""
+    zombie = slot(5, 100)
+    source.waiting = [Exit(5, 700 * TICK_NS, 9)]
+    assert ends.settle([], {"5": zombie}) == ([], [])
+    source.waiting = [Exit(5, 990 * TICK_NS, 0, Program(985 * TICK_NS, stat(5, 985), b"true\0", 0), 77)]
+    brief, found = ends.settle([zombie], {})
+    assert found[0] == Ending(zombie.info.run, 700 * TICK_NS, 9, "told")
+    assert [(info.start_tick, info.name, info.cmdline, info.ppid) for info in brief] == [(985, "job", "true", 77)]
+    assert found[1] == Ending(brief[0].run, 990 * TICK_NS, 0, "told")
+
+
+def test_an_exit_from_before_a_living_run_is_not_its_own(ends: Ends, source: Source) -> None:
+    """A short life had the pid before the run that has it now."""
+    living = slot(5, 800)
+    source.waiting = [Exit(5, 750 * TICK_NS, 256, Program(749 * TICK_NS, stat(5, 749), b"", 0))]
+    brief, found = ends.settle([], {"5": living})
+    assert (len(brief), found[0].run, living.exit) == (1, brief[0].run, None)
+
+
+def test_of_a_program_that_was_not_seen_its_end_is_told(ends: Ends, source: Source) -> None:
+    """It was over before its name was read: pid, parent, times and code are known, the name is not invented."""
+    source.waiting = [Exit(5, 750 * TICK_NS, 256, Program(749 * TICK_NS), 66)]
+    [info], [end] = ends.settle([], {})
+    assert (info.pid, info.ppid, info.name, info.cmdline, info.start_tick, info.uid) == (5, 66, UNSEEN, "", 749, -1)
+    assert (end.run, end.status) == (info.run, 256)
+
+
+def test_parts_of_a_script_are_no_lives_unless_they_fail(ends: Ends, source: Source) -> None:
+    """A fork that began no program of its own and ended well is left out; one that was killed is told."""
+    at = 750 * TICK_NS
+    source.waiting = [
+        Exit(5, at, 0, Program(at, stat(5, 749))),
+        Exit(6, at, 9, Program(at, stat(6, 749))),
+        Exit(7, at, 9),
+    ]
+    brief, _ = ends.settle([], {})
+    assert [info.pid for info in brief] == [6]
+
+
+def test_without_a_word_the_last_line_of_a_zombie_speaks(ends: Ends, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its status stands in its stat; to those who may not see it the kernel writes 0, which is then no code."""
+    seen = slot(5, 100, state="Z", status=7 << 8)
+    assert ends.settle([seen], {})[1] == [Ending(seen.info.run, None, 7 << 8, "zombie")]
+    monkeypatch.setattr(ends, "_sees_codes", False)
+    monkeypatch.setattr(ends, "_uid", 4711)
+    hidden = slot(5, 100, state="Z", status=0)
+    assert ends.settle([hidden], {})[1] == [Ending(hidden.info.run, None, None, "poll")]
+
+
+def test_nothing_is_invented(ends: Ends) -> None:
+    """A run that is gone without a word has no code."""
+    gone = slot(5, 100)
+    assert ends.settle([gone], {})[1] == [Ending(gone.info.run, None, None, "poll")]
+
+
+def test_losses_are_counted(ends: Ends, source: Source, errors: Counter[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the kernel dropped, and short lives beyond what one sweep tells."""
+    monkeypatch.setattr(ends_module, "MOST_BRIEF", 2)
+    source.waiting = [Exit(pid, 750 * TICK_NS, 9, Program(1, stat(pid, 749))) for pid in range(5)]
+    drain = source.drain
+
+    def drained() -> list[Exit]:
+        source.lost += 3
+        return drain()
+
+    monkeypatch.setattr(source, "drain", drained)
+    brief, found = ends.settle([], {})
+    assert len(brief) == len(found) == 2
+    assert errors == {"brief:dropped": 3, "exits:lost": 3}
+
+
+def test_sleep_of_the_machine_is_in_start_ticks() -> None:
+    """The monotonic clock stops while the machine sleeps, start ticks go on."""
+    asleep = ends_module._asleep_ns()
+    expected = time.clock_gettime(time.CLOCK_BOOTTIME) - time.monotonic()
+    assert abs(asleep / 1e9 - expected) < 1

@@ -1,0 +1,139 @@
+"""The records a log view holds: order, no record twice, bounds and the cursor that leads on; and what a search marks."""
+
+from typing import Any
+
+import pytest
+
+from tests.doubles.node import run_script
+
+MODEL = """
+const { cursorOf, LogModel, MOST } = await load("logs/model");
+const model = new LogModel();
+const record = (pos, message = `m${pos}`, file = "1") => ({ id: `${file}:${pos}`, ts: pos * 1e6, file_id: file, pos, message, lines: 1 });
+const records = (from, to) => Array.from({ length: to - from }, (_, i) => record(from + i));
+const held = () => model.records.map((one) => one.gap ?? one.message);
+"""
+
+
+def test_a_record_is_held_once_and_grows_in_its_place() -> None:
+    """A traceback that comes again with more lines takes its own place; the same text again changes nothing."""
+    answers, held = run_script(
+        MODEL
+        + """
+        const answers = [model.append(records(0, 3)), model.append([record(1)]), model.append([record(1, "grown"), record(3)])];
+        return [answers, held()]"""
+    )
+    assert answers == [[3, 0, False], [0, 0, False], [1, 0, True]]
+    assert held == ["m0", "grown", "m2", "m3"]
+
+
+def test_a_record_from_before_what_is_held_waits_for_its_page() -> None:
+    """A late answer with older records of a file is not appended at the end; scrolling back brings it in its place."""
+    appended, held = run_script(
+        MODEL
+        + """
+        model.append(records(5, 8));
+        const [appended] = model.append([record(2), record(9), record(1, "other file", "2")]);
+        model.prepend(records(2, 6));
+        return [appended, held()]"""
+    )
+    assert appended == 2
+    assert held == ["m2", "m3", "m4", "m5", "m6", "m7", "m9", "other file"]
+
+
+def test_once_everything_is_held_any_record_may_come() -> None:
+    """Without older pages there is no other place for a record that stands early in its file."""
+    assert run_script(
+        MODEL + "model.append(records(5, 6)); model.complete = true; model.append([record(2)]); return held()"
+    ) == ["m5", "m2"]
+
+
+def test_a_gap_is_a_line_but_no_record() -> None:
+    """It is shown between the records, and neither the first nor the last of them."""
+    first, last, held = run_script(
+        MODEL
+        + 'model.gap("some are missing", 0); model.append(records(0, 2)); model.gap("more are missing", 9); return [model.first.pos, model.last.pos, held()]'
+    )
+    assert (first, last) == (0, 1)
+    assert held == ["some are missing", "m0", "m1", "more are missing"]
+
+
+def test_what_is_let_go_can_be_fetched_again() -> None:
+    """Memory is bounded at either end, and the cursor or the mark that leads on is kept."""
+    most, live, back = run_script(
+        MODEL
+        + """
+        const answer = model.append(records(0, MOST + 6000));
+        const back = new LogModel();
+        back.append(records(6000, MOST + 6000));
+        const [added, dropped] = back.prepend(records(0, 6000));
+        return [MOST,
+          [answer, model.length, model.records[0].pos, model.older, model.complete, model.detached, model.ids.size],
+          [added, dropped, back.length, back.last.pos, back.detached, back.ids.size]]"""
+    )
+    assert live == [[most + 6000, 6000, False], most, 6000, "6000000000.1.6000", False, False, most]
+    assert back == [6000, 6000, most, most - 1, True, most]
+
+
+@pytest.mark.parametrize(
+    ("q", "regex", "sensitive", "text", "marked"),
+    [
+        ("error", False, False, "An ERROR, an error", ["ERROR", "error"]),
+        ("error", False, True, "An ERROR, an error", ["error"]),
+        ("a.c", False, False, "abc a.c", ["a.c"]),
+        ("job 00[0-3]", True, True, "job 001 job 009", ["job 001"]),
+        ("(?i)job", True, True, "Job job", ["Job", "job"]),
+        ("x*", True, True, "axxa", ["xx"]),
+    ],
+)
+def test_matches_are_marked(q: str, regex: bool, sensitive: bool, text: str, marked: list[str]) -> None:  # noqa: FBT001 - parameters of the case
+    """Text is searched as it is, an expression by its meaning; the parts make up the whole line."""
+    parts: list[list[Any]] = run_script(
+        'const { highlighter } = await load("logs/highlight"); return highlighter(...given.search)(given.text)',
+        {"search": [q, regex, sensitive], "text": text},
+    )
+    assert "".join(part for part, _ in parts) == text
+    assert [part for part, match in parts if match] == marked
+
+
+def test_an_expression_that_could_run_long_marks_nothing() -> None:
+    """The browser has no limit on a search, so nested repetitions, mistakes and long lines stay unmarked."""
+    nothing, long = run_script(
+        'const { highlighter } = await load("logs/highlight");'
+        'return [["", "(a+)+b", "("].map((q) => highlighter(q, true, true)), highlighter("a", false, true)("a".repeat(3000)).map(([, match]) => match)]'
+    )
+    assert nothing == [None, None, None]
+    assert long == [False]
+
+
+def test_a_record_that_came_late_is_marked() -> None:
+    """Where a record's time is before that of those above it, it says so, also once it has grown; a little disorder is usual."""
+    script = """
+        model.prepend(records(0, 3));
+        model.append([record(10), record(9), record(4, "late"), record(11)]);
+        model.append([record(4, "late and grown")]);
+        return model.records.filter((one) => one.late).map((one) => one.message)"""
+    assert run_script(MODEL + script) == ["late and grown"]
+
+
+@pytest.mark.parametrize(
+    ("message", "cause"),
+    [
+        ("job 7 failed\nTraceback (most recent call last):\n  File \"a.py\", line 1, in f\nKeyError: 'missing'", ["KeyError: 'missing'", "job 7 failed"]),
+        (
+            "failed\nTraceback (most recent call last):\n  File\nKeyError: 1\n\nDuring handling\n\nTraceback (most recent call last):\n  File\napp.errors.RowError: bad row",
+            ["app.errors.RowError: bad row", "failed"],
+        ),
+        ("could not load\njava.lang.IllegalStateException: order 77\n\tat a.B.c(B.java:1)\nCaused by: java.io.IOException: gone", ["java.lang.IllegalStateException: order 77", "could not load"]),
+        ("Error: worker crashed\n    at run (/a.js:1:2)", ["", "Error: worker crashed"]),
+        ("report:\n  second line", ["", "report:"]),
+        ("one line", ["", "one line"]),
+        ("list\nValueError: not raised here", ["", "list"]),
+    ],
+)  # fmt: skip
+def test_the_exception_stands_before_the_message(message: str, cause: list[str]) -> None:
+    """What was raised last in Python, first in Java; a message that says it itself is not repeated."""
+    assert (
+        run_script('const { causeOf } = await load("logs/cause"); return causeOf(given.message)', {"message": message})
+        == cause
+    )

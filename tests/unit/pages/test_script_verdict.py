@@ -1,0 +1,119 @@
+"""The sentence of the status strip: which of several troubles wins, and what it says."""
+
+from typing import Any
+
+import pytest
+
+from tests.doubles.node import run_script
+
+VERDICT = """
+const { verdict } = await load("frame/verdict");
+return verdict({ ...given, ring: { last: 60e6, mean: () => given.busy } });
+"""
+WELL: dict[str, Any] = {
+    "state": "live",
+    "agent": {"since": None},
+    "ageSeconds": 1,
+    "busy": 10,
+    "tick": {
+        "host": {"mem_total": 100, "mem_used": 10},
+        "gpus": [],
+        "samples": {"received": 99, "expected": 99, "missed": 0},
+    },
+    "status": {"store": {"state": "ok"}, "logs": {}, "errors": {"last_10_min": 0}},
+}
+
+
+def verdict(*, host: dict[str, Any] | None = None, tick: Any = None, status: Any = None, **hub: Any) -> tuple[str, str]:
+    """Level and the whole text, for a machine that is well but for what is given."""
+    given = WELL | hub
+    given["tick"] = WELL["tick"] | (tick or {})
+    given["tick"]["host"] = WELL["tick"]["host"] | (host or {})
+    given["status"] = WELL["status"] | (status or {})
+    level, *said = run_script(VERDICT, given)
+    return level, " ".join(said)
+
+
+FULL_STORE = {"store": {"state": "full", "message": "The disk is full."}}
+MANY_ERRORS = {"errors": {"last_10_min": 42}}
+FATAL = {"errors": {"last_10_min": 3, "fatal_10_min": 2}}
+GB = 1_000_000_000
+
+
+def space(free: float, total: float, **more: Any) -> dict[str, Any]:
+    """The status of a machine with one file system; sizes in GB."""
+    return {"space": [{"mount": "/data", "free": free * GB, "total": total * GB, "read_only": False} | more]}
+
+
+@pytest.mark.parametrize(
+    ("given", "level", "words"),
+    [
+        ({}, "ok", "All good."),
+        ({"state": "offline", "offlineSince": 0}, "bad", "dashboard is not reachable"),
+        ({"state": "away", "agent": {"since": None}}, "bad", "watchkeeper agent"),
+        ({"state": "silent", "ageSeconds": 75}, "warn", "No reading for 1 min"),
+        ({"state": "connecting"}, "wait", "Connecting"),
+        ({"status": FULL_STORE}, "bad", "The disk is full."),
+        ({"tick": {"samples": {"received": 80, "expected": 100, "missed": 20}}}, "warn", "80 of 100"),
+        ({"host": {"mem_used": 96}}, "bad", "Memory is nearly full"),
+        ({"host": {"psi_io_full": 30}}, "warn", "30 %"),
+        ({"busy": 99}, "warn", "99 % over the last minute"),
+        ({"tick": {"gpus": [{"index": 1, "error": "fell off the bus"}]}}, "warn", "Fell off the bus."),
+        ({"status": MANY_ERRORS}, "warn", "42 errors"),
+        ({"status": {"errors": {"last_10_min": 1}}}, "ok", "1 error "),
+        ({"status": FATAL}, "warn", "2 fatal records in the last 10 minutes."),
+        ({"status": space(0, 100)}, "bad", "/data has 0 B of 93.1 GiB left"),
+        ({"status": space(3, 100)}, "warn", "A disk is nearly full: /data"),
+        ({"status": space(0.004, 0.5)}, "bad", "/data has 3.8 MiB"),
+        ({"status": space(40, 4_000)}, "warn", "/data"),
+        ({"status": space(0, 3, read_only=True)}, "ok", "All good."),
+        ({"status": space(50, 100, files=1000, files_free=0)}, "bad", "/data can take 0 of 1,000"),
+        ({"status": space(50, 100, files=100_000, files_free=900)}, "warn", "running out of files: /data"),
+        ({"status": space(50, 100, files=0, files_free=0)}, "ok", "All good."),
+        ({"tick": {"gpu_state": "stale", "gpu_message": "No answer for 14 s."}}, "warn", "No answer for 14 s."),
+    ],
+)
+def test_each_trouble_has_its_sentence(given: dict[str, Any], level: str, words: str) -> None:
+    """Level and words of one trouble alone."""
+    found, text = verdict(**given)
+    assert (found, words in text) == (level, True), text
+
+
+def test_everything_is_said_the_severe_first() -> None:
+    """No problem hides another: the store comes before the machine, what is severe before what is not, the processors last."""
+    troubles: dict[str, Any] = {
+        "status": FULL_STORE | MANY_ERRORS | space(3, 100),
+        "host": {"mem_used": 99},
+        "busy": 99,
+    }
+    troubles["tick"] = {"gpu_state": "stale", "gpu_message": "The driver hangs."}
+    level, text = verdict(**troubles)
+    order = ["The store is full.", "Memory is", "A disk is", "The driver hangs.", "42 errors", "High CPU"]
+    assert level == "bad"
+    assert [words for words in order if words in text] == order
+    assert sorted(order, key=text.index) == order
+
+
+def test_of_old_readings_nothing_is_said() -> None:
+    """Without a connection the readings are old, so only that is said."""
+    assert "CPU" not in verdict(state="away", busy=99)[1]
+
+
+@pytest.mark.parametrize(("free", "total"), [(20, 100), (0.1, 0.5), (800, 20_000), (60, 2_000)])
+def test_enough_room_is_no_trouble(free: float, total: float) -> None:
+    """A large disk may be 97 % full and have room for days, a small one needs no more than its share."""
+    assert verdict(status=space(free, total))[0] == "ok"
+
+
+def test_little_pressure_and_few_samples_are_no_trouble() -> None:
+    """Bounds are above what is usual, and a watch that just began is not judged by its first samples."""
+    young = {"samples": {"received": 1, "expected": 10, "missed": 9}}
+    assert verdict(tick=young, host={"psi_mem_full": 5, "mem_used": 90}, busy=94)[0] == "ok"
+
+
+def test_an_agent_that_comes_back_is_connecting() -> None:
+    """While it runs or is being started again, nobody is told to start it."""
+    level, text = verdict(state="away", agent={"since": 5, "coming": True})
+    assert (level, "Connecting to the agent…" in text, "Start it" in text) == ("wait", True, False)
+    level, text = verdict(state="away", agent={"since": 5, "coming": False})
+    assert (level, "Start it" in text) == ("bad", True)

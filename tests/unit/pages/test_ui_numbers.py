@@ -1,0 +1,54 @@
+"""Numbers as people read them."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from monitor.core.error_words import cause_of
+from pages.ui.numbers import NONE, count, duration, moment, size
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(None, NONE), (0, "0 B"), (512, "512 B"), (1536, "1.5 KiB"), (44_238_012_416, "41.2 GiB"), (1024**4, "1.0 TiB")],
+)
+def test_sizes_have_one_unit_and_at_most_one_decimal(value: int | None, expected: str) -> None:
+    """Bytes are said in powers of 1024; what is not available is a dash, never 0."""
+    assert expected == size(value)
+
+
+@given(st.integers(min_value=0, max_value=2**59))
+def test_a_size_never_shows_1024_of_a_unit(value: int) -> None:
+    """The number before the unit stays below 1024."""
+    assert float(size(value).split()[0]) < 1024
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [(None, NONE), (-3, "0 s"), (59.9, "59 s"), (61, "1 min"), (11_520, "3 h 12"), (360_000, "4 d 4 h")],
+)
+def test_durations_have_two_units_at_most(seconds: float | None, expected: str) -> None:
+    """Spans of time are short."""
+    assert expected == duration(seconds)
+
+
+def test_counts_are_grouped() -> None:
+    """Thousands are set apart."""
+    assert count(40_441) == "40,441"
+    assert count(None) == NONE
+    assert moment(None) == NONE
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ("plain words", "plain words"),
+        ("began\nsecond line", "began"),
+        ("job 7 failed\nTraceback (most recent call last):\n  File \"a.py\", line 3, in f\nKeyError: 'x'", "KeyError: 'x'"),
+        ('lost\nTraceback (most recent call last):\n  File "a.py", line 3\npsycopg.OperationalError', "psycopg.OperationalError"),
+        ("no\njava.lang.IllegalStateException: x\n\tat a.B.c(B.java:1)\nCaused by: java.io.IOException: disk\n\t... 3 more", "Caused by: java.io.IOException: disk"),
+    ],
+)  # fmt: skip
+def test_the_cause_of_an_error_is_its_exception(message: str, expected: str) -> None:
+    """Of a record with a traceback the line that names the exception, the innermost of a chain; else the first line."""
+    assert cause_of(message) == expected
