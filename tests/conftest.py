@@ -20,6 +20,11 @@ from tests.waiting import CORES, patient, wait_until
 ROOT = Path(__file__).resolve().parents[1]
 MARK = "TEST_SESSION_MARK"  # no setting, so that tests which hide those of the machine pass it on
 
+# Where an environment forbids compiled files, each process that a test starts would compile all that it imports again:
+# an agent twice the CPU seconds of its start.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
 # A busy machine makes no test wrong: examples have no stop-watch. `--hypothesis-profile full` tries more of them.
 settings.register_profile("full", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("usual", settings.get_profile("full"), max_examples=25)
