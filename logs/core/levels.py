@@ -27,7 +27,7 @@ NAMES: Final[dict[int, str]] = {
 _WORDS: Final[dict[int, str]] = {
     TRACE: "TRACE TRC TRCE VERBOS TRAC TRA FINER FINEST VERBOSE VRB VERB SILLY SILL VERBO SPEW T V DEBUG2 DEBUG3 DEBUG4 DEBUG5 FEINER FEINST",
     DEBUG: "DEBUG DBG DEBG DBUG DEBU DEB FINE CONFIG D DEBUG1 FEIN KONFIGURATION",
-    INFO: "INFO INF INFORMATION INFORMATIONAL INFOS INFORM SUCC SUCCE SUCCES NOTICE NOTIC NOTI NTC NOTE SUCCESS SUCCS OK LOG MESSAGE I N DEFAULT STATUS STATEMENT DETAIL HINT CONTEXT QUERY LOCATION SYSTEM"
+    INFO: "INFO INF INFORMATION INFORMATIONAL INFOS INFORM SUCC SUCCE SUCCES NOTICE NOTIC NOTI NTC NOTE SUCCESS SUCCS OK LOG MESSAGE I N DEFAULT STATUS STATEMENT DETAIL HINT CONTEXT QUERY LOCATION SYSTEM LIFECYCLE"
     " STATS PERF HINWEIS INFORMACIÓN INFORMAÇÃO INFORMAZIONI ИНФО ИНФОРМАЦИЯ 信息 情報 정보",
     WARN: "WARN WARNING WRN WARNI WARNIN WAR W WARNUNG AVERTISSEMENT ADVERTENCIA AVISO AVVERTENZA AVVISO ATTENZIONE WAARSCHUWING OSTRZEŻENIE VARNING ADVARSEL"
     " ПРЕДУПРЕЖДЕНИЕ 警告 경고",
@@ -119,7 +119,7 @@ _LOUD = re.compile(
 )
 """A level word in capitals where levels stand: at the beginning, behind nothing but labels."""
 _BRACKETED_LETTER = re.compile(r"\s{0,8}(?:\[([DIWEF])\]|\(([DIWEF])\)|<([DIWEF])>)[\s:]")
-_ANNOUNCED = re.compile(r"\s{0,8}([^\W\d_]{4,16}): ")
+_ANNOUNCED = re.compile(r"\s{0,8}(?:([^\W\d_]{4,16}): |\[([^\W\d_]{3,16})\] )")
 _TRACED = re.compile(r"Traceback \(most recent call last\)")
 _FATAL_SIGNS = r"Kernel panic|GPU has fallen off the bus"
 _ERROR_SIGNS = r"NVRM: Xid|Xid \(PCI|Out of memory: Killed process|segfault at |\bBUG: |Oops: |I/O error|blocked for more than \d+ seconds|Failed to start "
@@ -141,7 +141,7 @@ _ANY_SIGN = re2.compile(
 _PYTHON_STEPS = ((50, FATAL), (40, ERROR), (30, WARN), (20, INFO), (10, DEBUG), (1, TRACE))
 _BUNYAN_STEPS = ((60, FATAL), (50, ERROR), (40, WARN), (30, INFO), (20, DEBUG), (10, TRACE))
 _OTEL_STEPS = ((21, FATAL), (17, ERROR), (13, WARN), (9, INFO), (5, DEBUG), (1, TRACE))
-_SHIFT = re.compile(r"[+\-]\d+$")
+_SHIFTED = re.compile(r"([A-Z]+)([+\-]\d+)$")
 
 
 def of_word(word: str) -> int:
@@ -149,16 +149,27 @@ def of_word(word: str) -> int:
     number = NUMBERS.get(word)
     if number is None:
         plain = word.strip(" :[]<>|!").upper()
-        number = NUMBERS.get(plain) or NUMBERS.get(_SHIFT.sub("", plain), UNKNOWN)  # slog writes ERROR+2
+        number = NUMBERS.get(plain) or _shifted(plain)
     if not number:
         number = MARKS.get(word) or (_SYSLOG[_SEVERITIES[word]] if word in _SEVERITIES else UNKNOWN)
     return number
 
 
+def _shifted(word: str) -> int:
+    """The level between those that have names, as Go's slog writes it: `ERROR+4`; it counts like OpenTelemetry."""
+    match = _SHIFTED.match(word)
+    base = {DEBUG: 5, INFO: 9, WARN: 13, ERROR: 17}.get(NUMBERS.get(match[1], UNKNOWN)) if match is not None else None
+    return of_otel(base + int(match[2])) if match is not None and base is not None else UNKNOWN
+
+
 def announced(line: str) -> int:
-    """The level with which a line begins (`WARNUNG: …`); 0 when it begins with none."""
+    """The level with which a line begins (`WARNUNG: …`, `[info] …`); 0 when it begins with none."""
     match = _ANNOUNCED.match(line)
-    return of_word(match[1]) if match is not None and style(match[1]) in {"upper", "title"} else UNKNOWN
+    if match is None:
+        return UNKNOWN
+    allowed = {"upper", "title"} if match[1] else {"upper", "title", "lower"}
+    word = match[1] or match[2]
+    return of_word(word) if style(word) in allowed else UNKNOWN
 
 
 def of_syslog(priority: int) -> int:

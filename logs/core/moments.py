@@ -60,7 +60,7 @@ _FRACTION: Final = r"(?:,(?P<f>\d{3})\.(?P<g>\d{3})|[.,:](?P<h>\d{1,9}))?"
 _SECONDS: Final = rf"(?P<H>\d{{1,2}}):(?P<M>\d\d):(?P<S>\d\d){_FRACTION}{_HALF}{_ZONE}"
 _MINUTES: Final = rf"(?P<H>\d{{1,2}}):(?P<M>\d\d){_HALF}{_ZONE}"
 _JOIN: Final = r"(?:T|_|::?|;|,? {1,2}|,|\||-| - | \| |\t|\] \[| at )"
-_JOINED: Final = rf"(?P<H>\d{{1,2}})[.\-_hH](?P<M>\d\d)[.\-_mM](?P<S>\d\d)s?(?:[.,_](?P<h>\d{{1,9}}))?{_ZONE}"
+_JOINED: Final = rf"(?P<H>\d{{1,2}})[.\-_hH](?P<M>\d\d)[.\-_mM](?P<S>\d\d)s?(?:[.,_:](?P<h>\d{{1,9}}))?{_ZONE}"
 """A clock with other signs than colons, as file names and some countries have it."""
 _YEAR: Final = r"(?P<y>(?:19|20)\d\d)"
 _YMD: Final = rf"{_YEAR}(?:[-/.年]|\. )(?P<n>\d{{1,2}})(?:[-/.月]|\. )(?P<d>\d{{1,2}})(?:日|\.)?"
@@ -74,9 +74,9 @@ _TIGHT: Final = rf"(?P<H>[0-2]\d):?(?P<M>[0-5]\d):?(?P<S>[0-6]\d)(?:[.,:]?(?P<h>
 _SHAPES: Final[tuple[tuple[str, str], ...]] = (
     ("ymd", rf"{_YMD}{_JOIN}(?:(?P<q>午前|午後|上午|下午|오전|오후) ?)?{_SECONDS}"),
     ("ymd-dotted", rf"{_YMD} (?P<H>\d\d):(?P<M>\d\d)\.(?P<S>\d\d)\b"),
-    ("ymd-joined", rf"{_YMD}{_JOIN}{_JOINED}"),
+    ("ymd-joined", rf"{_YMD}(?:{_JOIN}|-){_JOINED}"),
     ("ymd-minutes", rf"{_YMD}{_JOIN}{_MINUTES}"),
-    ("compact", rf"{_COMPACT}[ T._\-]?{_TIGHT}"),
+    ("compact", rf"{_COMPACT}[ T._:\-]?{_TIGHT}"),
     ("dmy-names", rf"{_DMY_NAMES}(?:::?|T|,? {{1,2}}| - |-|\] \[){_SECONDS}"),
     ("dmy-names-minutes", rf"{_DMY_NAMES}(?:::?|T|,? {{1,2}}| - |-|\] \[){_MINUTES}"),
     ("mdy-names", rf"{_MDY_NAMES} {{1,2}}{_YEAR},?(?: at)? {{1,2}}{_SECONDS}"),

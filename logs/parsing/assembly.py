@@ -5,8 +5,10 @@ from dataclasses import dataclass, field
 from logs.core import levels
 from logs.core.timestamps import TimeReader
 from logs.parsing.formats import PLAIN, Format, Header, LineColumns
-from logs.parsing.formats.blocks import FINISHED
+from logs.parsing.formats.blocks import FINISHED, W3cHeadFormat
+from logs.parsing.reader.layout import LearnedFormat
 from logs.parsing.rows import Rows
+from logs.parsing.text import colour_open
 
 FROM_LINES = ("line", "previous")
 """Where a time comes from that may be lent to the next line."""
@@ -70,9 +72,9 @@ class Builder:
         """Whether a record has begun."""
         return self._first >= 0
 
-    def begin(self, number: int, fmt: Format | None, header: Header, *, blank: bool = False) -> None:
-        """A record begins at line `number`, or where it is `blank`, at the blank line before it."""
-        first = number - blank
+    def begin(self, number: int, fmt: Format | None, header: Header, *, blanks: int = 0) -> None:
+        """A record begins at line `number`, or as many blank lines before it."""
+        first = number - blanks
         self._close(first)
         self._first, self._head, self._format, self._header, self._traceback = first, number, fmt, header, False
         self._foreign = set()
@@ -83,7 +85,9 @@ class Builder:
     def continues(self, line: str, found: tuple[Format, Header] | None) -> bool:
         """Whether the open record's format says that `line` belongs to it, whatever else could read it."""
         fmt = self._format
-        if self._first < 0 or fmt is None or fmt.follows is None or (found is not None and found[0] is fmt):
+        if self._first < 0 or fmt is None or fmt.follows is None:
+            return False
+        if found is not None and found[0] is fmt and not isinstance(fmt, W3cHeadFormat):
             return False
         return fmt.follows.match(line) is not None
 
@@ -141,15 +145,15 @@ class Builder:
         if first < 0:
             return
         header, rows, lines = self._header, self.rows, self._lines
-        until = last
-        while until > first + 1 and not lines[until - 1].strip():
-            until -= 1
+        until, shown = self._ends(first, last)
         if isinstance(fmt, FINISHED):
-            header = fmt.finish(lines[first:until], header, self._times)
-        message = self._message(header, until)
+            header = fmt.finish(lines[first:shown], header, self._times)
+        message = self._message(header, shown)
         level = header.level
+        if shown > first + 1 and isinstance(fmt, LearnedFormat):
+            level = fmt.level_behind(lines[shown - 1]) or level
         if not level:
-            level = self._level_below(until) or (self._level_shown(first) if fmt is None else 0)
+            level = self._level_below(shown) or (self._level_shown(first) if fmt is None else 0)
         elif self._traceback and fmt is None:
             level = levels.ERROR
         raw = None
@@ -182,6 +186,14 @@ class Builder:
             self._cut[self.lane] = len(rows) - 1
         rows.fields.append(header.fields)
         rows.format.append(fmt.name if fmt is not None else PLAIN)
+
+    def _ends(self, first: int, last: int) -> tuple[int, int]:
+        """The line behind the open record, blank ones at its end left out, and behind what of it is shown: not a line that only ends its colour."""
+        shown = last
+        while shown > first + 1 and not self._lines[shown - 1].strip():
+            shown -= 1
+        ending = shown < last and self._originals is not self._lines and self._originals[shown].strip()
+        return shown + bool(ending and colour_open("\n".join(self._originals[first:shown]))), shown
 
     def _level_below(self, until: int) -> int:
         """The level that the lines below the first one show: a stack, or a second line that begins with a level."""

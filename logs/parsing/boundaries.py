@@ -24,10 +24,20 @@ def record_boundary(data: bytes, parser: BlockParser) -> int:
         if start <= 0:
             return 0
         if parser.begins(data[start:end]) and not _amid_cut_lines(data, start, parser):
-            before = charset.last_end(data, max(start - 1, 0)) if parser.blank_first else start
-            return before if before and not data[before:start].strip(b"\0\r\n ") else start
+            return _first_blank(data, start, parser) if parser.takes_blanks(data[start:end]) else start
         end = start
     return 0
+
+
+def _first_blank(data: bytes, start: int, parser: BlockParser) -> int:
+    """Where the blank lines before offset `start` begin; `start` where there are none, or nothing before them."""
+    at = start
+    while at > 0:
+        before = parser.charset.last_end(data, max(at - 1, 0))
+        if data[before:at].strip(b"\0\r\n "):
+            return at
+        at = before
+    return start
 
 
 def _amid_cut_lines(data: bytes, start: int, parser: BlockParser) -> bool:

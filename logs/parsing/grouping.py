@@ -42,6 +42,8 @@ _FRAME_TOP = re.compile(r"[╭╔┏┌][─═━]")
 _CRASH = re.compile(
     r"\*\*\* (?:Aborted|SIG|Check failure)|The application panicked|Fatal Python error|Full thread dump"
 )
+_DUMPED = re.compile(r"(?i)panic recovered|recovered from panic|panic recover\b")
+"""A header behind which a program writes what it was doing when it went wrong."""
 _BLANKS: Final = " \t\x0b\x0c"
 _CLOSING: Final = ")]}│╰└├║╚╠┃┗━"
 _DOUBTFUL = (_OPENS, _FRAME_TOP, _CHAINS, _JAVA, _NAMED, _GO_FRAME, _CLOSES, _NODE_ERROR)
@@ -61,6 +63,11 @@ def surely_begins(line: str, indent: int = 0) -> bool:
 def dies(line: str) -> bool:
     """Whether this is what a program writes when it ends."""
     return _DIES.match(line) is not None
+
+
+def recovers(line: str) -> bool:
+    """Whether the header of a record says that a program went on although it should have ended."""
+    return "anic" in line and _DUMPED.search(line) is not None
 
 
 class Grouper:
@@ -95,6 +102,8 @@ class Grouper:
             self._block, self.traceback = _PYTHON, True
         elif "CUDA" in line and "error" in line:
             self._block = _CUDA
+        elif recovers(line):
+            self._block, self.traceback = _CRASHED, True
 
     def joins(self, line: str) -> bool:
         """Whether `line`, which no format recognised, belongs to the record; if so it is taken in."""

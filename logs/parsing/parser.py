@@ -10,7 +10,7 @@ from logs.parsing.charset import UTF8
 from logs.parsing.chronology import Chronology, put_back
 from logs.parsing.formats import ANY, PLAIN, Format, Header, RegexFormat, Registry
 from logs.parsing.formats.user import UserFormat
-from logs.parsing.grouping import Grouper, dies, surely_begins
+from logs.parsing.grouping import Grouper, dies, recovers, surely_begins
 from logs.parsing.reader.layout import NAME as LEARNED
 from logs.parsing.reader.layout import LearnedFormat
 from logs.parsing.rows import Rows
@@ -160,10 +160,12 @@ class BlockParser:
             return primary.lacks
         return LACKING.get(primary.time, "") if isinstance(primary, RegexFormat) and primary.time is not None else ""
 
-    @property
-    def blank_first(self) -> bool:
-        """Whether a blank line before a header belongs to its record."""
-        return self._shape.blank_first
+    def takes_blanks(self, line: bytes) -> bool:
+        """Whether the blank lines before `line`, which begins a record, belong to that."""
+        return self._blanks_belong(self._line_text(line))
+
+    def _blanks_belong(self, line: str) -> bool:
+        return self._shape.blank_first or recovers(line)
 
     def begins(self, line: bytes) -> bool:
         """Whether `line` begins a record, whatever stands before it."""
@@ -303,7 +305,9 @@ class BlockParser:
                 rows.add(found[1])
                 rows.joined(traceback=grouper.traceback)
             elif found is not None:
-                rows.begin(number, *found, blank=shape.blank_first and _blank(lines, number))
+                blanks = _blanks(lines, number) if self._blanks_belong(line) else 0
+                rows.begin(number, *found, blanks=blanks)
+                rows.joined(traceback=recovers(line))
                 grouper.begin(line, headed=True, calm=_calm(found[1]), empty=not found[1].message.strip())
                 misses += found[0] is not self.primary
             elif (
@@ -316,7 +320,7 @@ class BlockParser:
                 silent += 1
                 continue
             elif rows.open or line.strip():
-                rows.begin(number, None, PLAIN_HEADER, blank=_blank(lines, number) and dies(line))
+                rows.begin(number, None, PLAIN_HEADER, blanks=_blanks(lines, number) if dies(line) else 0)
                 grouper.begin(line, headed=False)
                 rows.joined(traceback=grouper.traceback)
             silent = 0
@@ -374,8 +378,12 @@ def _heads_each(fmt: Format) -> bool:
     return isinstance(fmt, RegexFormat) and fmt.heads_each
 
 
-def _blank(lines: Sequence[str], number: int) -> bool:
-    return number > 0 and not lines[number - 1].strip()
+def _blanks(lines: Sequence[str], number: int) -> int:
+    """How many blank lines stand before a line."""
+    first = number
+    while first > 0 and not lines[first - 1].strip():
+        first -= 1
+    return number - first
 
 
 def _begins_alone(fmt: Format, header: Header) -> bool:

@@ -60,7 +60,8 @@ class Learner:
             return Shape(place)
         found = layouts(lines, times)
         learned = [LearnedFormat(layout) for layout in found]
-        if len(learned) > 1 and learned[0].dated and _second_lines(learned, lines):
+        seconds = len(learned) > 1 and learned[0].dated and _second_lines(learned, lines)
+        if seconds:
             found, learned = found[:1], learned[:1]
         first = bool(learned) and (known is None or _better(learned[0], known, lines, times))
         formats: list[Format] = [*learned]
@@ -73,7 +74,7 @@ class Learner:
             first,
             headed,
             _blank_first(formats, lines, times),
-            _two_lines(formats, lines, times),
+            seconds or _two_lines(formats, lines, times),
             0 if found or known else indent,
         )
 
@@ -138,7 +139,7 @@ def _blank_first(formats: Sequence[Format], lines: Sequence[str], times: TimeRea
 
 
 def _headed(formats: Sequence[Format], lines: Sequence[str], times: TimeReader) -> bool:
-    """Whether so many lines have headers that one without belongs to the record before it."""
+    """Whether so many lines have headers that one without belongs to the record before it; what stands before the first of them is a banner."""
     headers = others = 0
     dated = False
     for line in lines:
@@ -146,6 +147,6 @@ def _headed(formats: Sequence[Format], lines: Sequence[str], times: TimeReader) 
         if header is not None:
             headers += 1
             dated = dated or header.ts is not None
-        elif surely_begins(line):
+        elif headers and surely_begins(line):
             others += 1
     return headers > (0 if dated else 2) and headers * (10 if dated else 6) >= (headers + others) * 3

@@ -12,13 +12,19 @@ from logs.parsing.formats.structured import json_header, json_object
 _JUL_LEVEL: Final = re.compile(r"(SEVERE|WARNING|INFO|CONFIG|FINE|FINER|FINEST): ")
 
 
+_APT: Final = r"\d{4}-\d\d-\d\d  \d\d:\d\d:\d\d"
+
+
+def _apt(times: TimeReader, text: str) -> int | None:
+    return times.iso(text.replace("  ", " "))
+
+
 def block_formats() -> list[Format]:
     """Each begins with a line that no other format reads."""
     return [
         ExportFormat(),
         IndentedJsonFormat(),
-        W3cHeadFormat("w3c", r"(?=#Software: )", None, follows=r"#[\w\-]+: "),
-        W3cHeadFormat("w3c", r"(?=#(?:Fields|Version): )", None, follows=r"#[\w\-]+: "),
+        W3cHeadFormat("w3c", r"(?=#(?:Software|Version|Fields): )", None, follows=r"#[\w\-]+: "),
         RegexFormat("julia", r"[\[┌╭] (?P<level>Info|Warning|Error|Debug|Fatal): ", None, follows=r"[│└╰]"),
         RegexFormat("w3c", r"(?P<ts>\d\d:\d\d:\d\d) (?=[\d.:a-f]+ )", TimeReader.clock_of_noted_day),
         JulFormat(
@@ -29,9 +35,15 @@ def block_formats() -> list[Format]:
         ),
         RegexFormat(
             "apt",
-            r"Start-Date: (?P<ts>\d{4}-\d\d-\d\d  \d\d:\d\d:\d\d)",
-            lambda times, text: times.iso(text.replace("  ", " ")),
-            follows=r"[A-Z][A-Za-z\-]+: ",
+            rf"(?=Start-Date: (?P<ts>{_APT}))",
+            _apt,
+            follows=r"(?!Start-Date: )[A-Z][A-Za-z\-]+: ",
+        ),
+        RegexFormat(
+            "apt",
+            rf"(?=Log started: (?P<ts>{_APT}))",
+            _apt,
+            follows=r"(?!Log started: ).",
         ),
         RegexFormat("mysql-slow", rf"# Time: (?P<ts>{ISO})", TimeReader.iso, follows=r"(?!# Time: )."),
         RegexFormat(

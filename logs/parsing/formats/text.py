@@ -147,6 +147,7 @@ def _generic() -> list[Format]:
     """Any line that begins with a time; a level, a pid and a name behind it are taken as they come."""
     between = rf"(?:[ :|\]\-]*(?:\[?(?P<pid>\d{{2,8}})\]?[ :|\-]+)?[\[(<]?{_L}[\])>]?(?![\w./=])[ :|\-]*(?:(?<=[ :|\-])\[?(?P<logger>[A-Za-z_][\w.$\-]*)\]?(?:: | - | \| |:(?=\S)))?|[\]:]? ?(?:[-|] )?)"
     return [
+        RegexFormat("tap", r"(?=(?P<level>(?:not )?ok) \d+\b|# tests \d)", None, level_of=_tap),
         RegexFormat("tai64n", r"(?P<ts>@4[0-9a-f]{23}) (?:(?P<logger>[\w.\-]+): )?", TimeReader.tai64n, default=None),
         RegexFormat("generic", rf"\[?{_TS}{between}", TimeReader.iso, default=None),
         RegexFormat(
@@ -175,13 +176,19 @@ def _generic() -> list[Format]:
         RegexFormat("time", rf"\[?(?P<ts>{CLOCK}{FRACTION}){between}", TimeReader.time_only, default=None),
         RegexFormat(
             "level",
-            r"\[?(?P<level>TRACE|DEBUG|INFO|NOTICE|WARN(?:ING)?|ERROR|FATAL|CRITICAL|PANIC|[Ww]arning|[Ff]atal|[Dd]ebug|[Ii]nfo)\]?(?: ?[:|\-] | {1,7}\[|\] )",
+            r"\[?(?P<level>TRACE|DEBUG|INFO|NOTICE|WARN(?:ING)?|ERROR|FATAL|CRITICAL|PANIC|[Ww]arning|[Ff]atal|[Dd]ebug|[Ii]nfo)\]?(?: ?[|\-] |(?<=[A-Z\]]): | {1,7}\[|\] )",
             None,
         ),
+        RegexFormat("level", r"(?=(?P<level>[Ww]arning|[Ff]atal|[Dd]ebug|[Ii]nfo): )", None),
     ]
 
 
 _REDIS = {".": levels.DEBUG, "-": levels.INFO, "*": levels.INFO, "#": levels.WARN}
+
+
+def _tap(text: str) -> int:
+    """The level of a test's result in the Test Anything Protocol."""
+    return levels.ERROR if text == "not ok" else levels.INFO
 
 
 def _redis(mark: str) -> int:
@@ -195,6 +202,6 @@ def _letter(text: str) -> int:
 CANDIDATE = re.compile(
     r"[\[(<\s]{0,8}(?:\d|[A-Z][a-z]{2} |[{<@]|[A-Z]{3,9}[\s:\]|\-]|[IWEFDVCN]\d{4} |[DIWEC] \d|[DIWE] \w|[a-z]+_|[a-z@]\w*=|[\w.\-]+ +\| "
     r"|[Ww]arning|[Ee]rror|[Ff]atal|[Dd]ebug|[Ii]nfo|[a-zéû]+ \d|\S+\.log|\(?\w+ pid=\d|\S+ - \S+ \[|\S+ \[\d|\S+ \S+ - \S+ \[|rank\d|[WIEF]\d{3} |pid: \d"
-    r"|[a-z]+ +:[a-z]+ *: |[\w.\-]+:\d+:\d+ \[|__CURSOR=|Start-Date: |# Time: |===|#|\"\d)"
+    r"|[a-z]+ +:[a-z]+ *: |[\w.\-]+:\d+:\d+ \[|__CURSOR=|Start-Date: |(?:not )?ok \d|Log started: |# Time: |===|#|\"\d)"
 )
 """Cheap test: what does not begin like this is the first line of no known format."""

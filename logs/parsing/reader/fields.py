@@ -91,7 +91,7 @@ def slot_of(field: Field) -> Slot | None:
 def _allows(field: Field, between: str, style: str) -> bool:
     """Whether what joins a level to its neighbour is no part of a word: brackets hold any, outside of them only few signs join."""
     if style == "letter":
-        return between in "/ |" and not (between == " " and not field.opens)
+        return between in "/ |:" if field.opens else between in "/|"
     return between in "/ #:.|,=@-_" if field.opens else between in "/#=" or (between in ".-_" and style == "upper")
 
 

@@ -29,6 +29,8 @@ class Layout(msgspec.Struct, frozen=True):
     """Whether words that are no levels may stand in the level's place: categories of ordinary records."""
     blanks: bool = False
     """Whether a repeated time may be left blank."""
+    ending: str | None = None
+    """An expression for the last line of a record with its level at the end; the header has the same for records of one line."""
 
 
 class LearnedFormat(RegexFormat):
@@ -38,6 +40,7 @@ class LearnedFormat(RegexFormat):
         super().__init__(NAME, layout.header, time_method(layout), default=default_level(layout), level_of=level_of)
         self.layout = layout
         self.pid_in_header = re.compile(layout.pid) if layout.pid is not None else None
+        self._ending = re.compile(layout.ending, re.ASCII) if layout.ending is not None else None
 
     @property
     def lacks(self) -> Literal["", "day", "year"]:
@@ -60,6 +63,11 @@ class LearnedFormat(RegexFormat):
         if columns is None or self.pid_in_header is None:
             return columns
         return columns._replace(pid=[self.pid_of(prefix) for prefix in columns.prefix])
+
+    def level_behind(self, line: str) -> int:
+        """The level at the end of a record's last line; 0 where the file has none there."""
+        match = self._ending.match(line) if self._ending is not None else None
+        return self.level(match["level"]) if match is not None else levels.UNKNOWN
 
     def pid_of(self, prefix: str) -> int | None:
         """The pid that a header says."""

@@ -15,6 +15,7 @@ from logs.core.timestamps import SECOND, TimeReader
 from logs.parsing.reader.fields import (
     CLOSES,
     UNIT,
+    WORD,
     Field,
     Slot,
     field_pattern,
@@ -27,7 +28,7 @@ from logs.parsing.reader.layout import ISO, Layout
 
 _REACH: Final = 80
 """In how many characters of a line its time is looked for."""
-_FIELDS: Final = 7
+_FIELDS: Final = 8
 _LINE: Final = 400
 _GAP_LENGTH: Final = 8
 _ISO = re.compile(ISO_PATTERN, re.ASCII)
@@ -197,15 +198,16 @@ def _built(shape: MomentShape, found: list[Found], lines: list[str], times: Time
         stamp += inside
         matches = [re.match(inside, tail) for tail in tails]
         tails = [tail[match.end() :] if match else tail for tail, match in zip(tails, matches, strict=True)]
-    close, tail = _tail(tails, with_level=not levelled)
-    header = lead + stamp + close + tail
+    close, tail, ending = _tail(tails, with_level=not levelled)
+    header = lead + stamp + close + tail + (f"(?={ending}|)" if ending else "")
     if not levelled and tail and "(?P<level>" in tail:
         width = _blank_width(found, tails, lines)
         if width:
             blank = tail.removesuffix(")?").replace(r"(?:[ \t]+)", r"[ \t]*", 1) + ")"
             header = rf"(?:{lead}{stamp}{close}|[ ]{{{width[0]},{width[1]}}}){blank}"
             return Layout(header, name, order, blanks=True)
-    return _with_pid(Layout(header, name, order, categories=_CATEGORY in lead), [hit.line for hit in found])
+    layout = Layout(header, name, order, categories=_CATEGORY in lead, ending=ending)
+    return _with_pid(layout, [hit.line for hit in found])
 
 
 def _unclosed(text: str) -> str:
@@ -274,8 +276,10 @@ def _blank_width(found: list[Found], tails: list[str], lines: list[str]) -> tupl
     return None
 
 
-def _tail(tails: Sequence[str], *, with_level: bool) -> tuple[str, str]:
-    """The expression for what closes the time's brackets, and that for what follows: fields up to the level, the level, what closes the header."""
+def _tail(tails: Sequence[str], *, with_level: bool) -> tuple[str, str, str | None]:
+    """The expression for what closes the time's brackets, that for what follows (fields up to the level, the level, what closes the header), and that for
+    the whole line where its level stands at the end.
+    """
     closers = Counter(_matched(_CLOSERS, tail) for tail in tails)
     closer = closers.most_common(1)[0][0]
     tails = [tail.removeprefix(closer) for tail in tails]
@@ -284,10 +288,10 @@ def _tail(tails: Sequence[str], *, with_level: bool) -> tuple[str, str]:
     if with_level:
         level, last = _level_column(rows, len(tails)), _last_level(tails)
         if level is not None and not (last and level.place[0] and level.reach):
-            return close, _to_level(tails, rows, level)
+            return close, _to_level(tails, rows, level), None
         if last is not None:
-            return close, _closing(tails) + last
-    return close, _named(tails, rows)
+            return close, _closing(tails), last
+    return close, _named(tails, rows), None
 
 
 class _Level(NamedTuple):
@@ -334,7 +338,8 @@ def _standing(row: Sequence[Field], index: int, slot: Slot) -> bool:
     if slot.opens or slot.style == "number":
         return True
     before = row[:index]
-    if sum(1 for field in before if not field.opens and _PROSE.match(field.text)) > 1:
+    closed = index + 1 < len(row) and row[index + 1].gap.startswith(":")
+    if sum(1 for field in before if not field.opens and _PROSE.match(field.text)) > (2 if closed else 1):
         return False
     if (
         before
@@ -345,7 +350,7 @@ def _standing(row: Sequence[Field], index: int, slot: Slot) -> bool:
         and not before[-1].opens
     ):
         return False  # "0 ERROR"
-    return index < 4 if slot.style == "letter" else index < 6
+    return index < {"letter": 4, "upper": _FIELDS}.get(slot.style, 6)
 
 
 def _to_level(
@@ -354,15 +359,19 @@ def _to_level(
     """The expression from the time to behind the level; all of it may be missing in a line."""
     gaps = Counter(row[0].gap for row in rows if row)
     ends: Counter[str] = Counter()
+    joined = 0
     for tail, row in zip(tails, rows, strict=True):
         for index, field in enumerate(row[: level.reach + 1]):
             slot = slot_of(field)
             if slot is not None and slot.place == level.place:
                 following = row[index + 1].gap if index + 1 < len(row) else tail[field.end :][:_GAP_LENGTH]
                 ends[_end(following)] += 1
+                joined += index > 0 and not field.gap and not row[index - 1].opens
                 break
     pattern = level_pattern(level.place, level.styles)
-    skip = f"(?:{UNIT}){{0,{level.reach}}}?" if level.reach else ""
+    # `file.py[INFO]`: no field ends before the level's bracket
+    glued = joined * 2 > sum(ends.values())
+    skip = f"(?:{UNIT}){{0,{level.reach - glued}}}?{WORD * glued}" if level.reach else ""
     first = _gap_of(gaps)
     closing = "" if ends_with_it else _end_pattern(ends)
     return (
@@ -384,7 +393,8 @@ def _end_pattern(ends: Counter[str]) -> str:
         padded = end.lstrip()
         # `error:Error: …` where others have `info: …`
         behind = gap_pattern(padded.rstrip()) + r"[ \t]*" if padded.rstrip() in {":", "|"} else gap_pattern(padded)
-        kinds[r"[ \t]*" + behind if padded else gap_pattern(end)] += count
+        number = r"(?: \d{1,2})?" if padded.startswith(":") else ""  # `debug 1: …`
+        kinds[rf"{number}[ \t]*{behind}" if padded else gap_pattern(end)] += count
     if not kinds:
         return r"[ \t]*"
     kind, count = kinds.most_common(1)[0]
@@ -412,11 +422,16 @@ def _closing(tails: Sequence[str]) -> str:
 
 
 def _last_level(tails: Sequence[str]) -> str | None:
-    """Where the level stands in brackets at the end of the line."""
-    pattern = level_pattern(("[", False, False), ("upper", "lower", "title"))
-    ending = re.compile(rf".*{pattern}\s*$", re.ASCII)
-    hits = sum(1 for tail in tails if ending.match(tail))
-    return rf"(?=.*{pattern}\s*$)" if len(tails) >= 2 and hits * 10 >= len(tails) * 6 else None
+    """The expression for a line with its level at the end: in brackets, or behind a dash or a bar."""
+    if len(tails) < 2:
+        return None
+    for opens, before in (("[", ""), ("(", ""), ("<", ""), ("", r"[\-|]\s")):
+        styles = ("upper", "lower", "title") if opens else ("upper",)
+        ending = rf".*{before}{level_pattern((opens, False, False), styles)}\s*$"
+        regex = re.compile(ending, re.ASCII)
+        if sum(1 for tail in tails if regex.match(tail)) * 10 >= len(tails) * 6:
+            return ending
+    return None
 
 
 def _logger(rows: Sequence[Sequence[Field]], level: _Level) -> str:
@@ -494,11 +509,23 @@ def _behind(shape: str, order: Order, stamp: str, found: list[Found]) -> Layout:
     return Layout(rf"{start}(?=.{{0,{_REACH}}}?{stamp})", shape, order)
 
 
-def _levelled(lines: list[str], whole: int) -> Layout | None:
-    """The layout of lines that have a level and no time."""
+def _aligned(lines: list[str], whole: int) -> list[str]:
+    """The lines that begin as deep as most records do; or, where the levels that they begin with end in one column, those of all depths."""
+    firsts = [(line, first[0]) for line in lines if (first := fields(line, 0, 1)) and slot_of(first[0]) is not None]
+    columns = Counter(field.end for _, field in firsts if not field.opens)
+    if columns:
+        column, count = columns.most_common(1)[0]
+        aligned = [line for line, field in firsts if field.end == column]
+        if count * 10 >= whole * 3 and len({field.begin for _, field in firsts if field.end == column}) > 1:
+            return aligned
     depths = Counter(len(line) - len(line.lstrip()) for line in lines)
     depth = 0 if depths[0] * 10 >= whole * 3 else depths.most_common(1)[0][0]
-    standing = [line for line in lines if len(line) - len(line.lstrip()) == depth]
+    return [line for line in lines if len(line) - len(line.lstrip()) == depth]
+
+
+def _levelled(lines: list[str], whole: int) -> Layout | None:
+    """The layout of lines that have a level and no time."""
+    standing = _aligned(lines, whole)
     rows = [fields(line, 0, 4) for line in standing]
     level = _level_column(rows, len(standing))
     if level is None:

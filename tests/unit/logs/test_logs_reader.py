@@ -397,3 +397,78 @@ def test_objects_as_node_prints_them(tmp_path: Path) -> None:
         (1, 6, "2026-03-20T09:12:13", "warn"), (7, 6, "2026-03-21T09:12:13", "error"),
     ]  # fmt: skip
     assert rows[0]["body"] == "slow"
+
+
+UNSEEN = {
+    "levels that end in one column": (
+        " INFO app: up\nDEBUG app: x\n WARN app: slow\nERROR app: gone\n\nCaused by:\n    0: no file\n INFO app: done\n",
+        [(None, "info", 1), (None, "debug", 1), (None, "warn", 1), (None, "error", 4), (None, "info", 1)],
+    ),
+    "a bracket right behind a word": (
+        "2026-03-20 22:11:12,345 - util.py[WARNING]: slow\n2026-03-21 09:12:13,345 - main.py[ERROR]: gone\n",
+        [FIRST, SECOND],
+    ),
+    "a level behind many fields": (
+        (
+            "2026-03-20 22:11:12 UTC [77]: [1-1] user=a,db=b,app=c,client=1.2.3.4 WARNING:  slow\n"
+            "2026-03-21 09:12:13 UTC [77]: [1-2] user=a,db=b,app=c,client=1.2.3.4 ERROR:  gone\n"
+        ),
+        [FIRST, SECOND],
+    ),
+    "a letter before a colon": (
+        "2026-03-20 22:11:12.345678 [W:onnxruntime:, graph.cc:12 Run] slow\n2026-03-21 09:12:13.345678 [E:onnxruntime:, graph.cc:9 Run] gone\n",
+        [FIRST, SECOND],
+    ),
+    "dots and a colon in the clock": (
+        "[2026.03.20-22.11.12:345][  0]LogInit: Warning: slow\n[2026.03.21-09.12.13:345][  1]LogInit: Error: gone\n",
+        [FIRST, SECOND],
+    ),
+    "a level at the end of a record": (
+        "2026-03-20 22:11:12 careful:\n  ERROR is not its level [WARNING]\n2026-03-21 09:12:13 gone [ERROR]\n2026-03-21 09:12:13 gone [ERROR]\n",
+        [("03-20T22:11:12", "warn", 2), SECOND, SECOND],
+    ),
+    "a level in brackets in the second line": (
+        "\n2026/03/20 22:11:12 /srv/web.go:1\n[warn] slow\n\n2026/03/21 09:12:13 /srv/web.go:2\n[error] gone\n",
+        [("03-20T22:11:12", "warn", 3), ("03-21T09:12:13", "error", 3)],
+    ),
+    "a level with a number": (
+        "20-Mar-2026 22:11:12.345 general: warning: slow\n21-Mar-2026 09:12:13.345 general: error: gone\n21-Mar-2026 09:12:13.345 general: debug 1: x\n",
+        [FIRST, SECOND, ("03-21T09:12:13", "debug", 1)],
+    ),
+    "levels between those with names": (
+        "time=2026-03-20T22:11:12.345Z level=INFO+4 msg=slow\ntime=2026-03-21T09:12:13.345Z level=ERROR+2 msg=gone\ntime=2026-03-21T09:12:13.345Z level=ERROR+4 msg=dead\n",
+        [FIRST, SECOND, ("03-21T09:12:13", "fatal", 1)],
+    ),
+    "a banner without headers": (
+        "Server 1.0\nread the manual\nand the licence\n" * 4
+        + "2026-03-20 22:11:12 WARN slow\nhost: a\n2026-03-21 09:12:13 ERROR gone\n",
+        [(None, None, 1)] * 12 + [("03-20T22:11:12", "warn", 2), SECOND],
+    ),
+    "a panic that was caught": (
+        (
+            "2026/03/20 22:11:12 [Recovery] slow, not panicked\n\n\n\x1b[31m2026/03/21 09:12:13 [Recovery] panic recovered:\nGET / HTTP/1.1\r\nHost: a\r\n\r\n\n"
+            "giving up\n/srv/web.go:89 (0x112)\n\tmain: panic()\n\x1b[0m\n"
+        ),
+        [("03-20T22:11:12", None, 1), ("03-21T09:12:13", "error", 11)],
+    ),
+    "results of tests": (
+        "TAP version 13\nok 1 starts\nnot ok 2 opens\n  Error: gone\n    at a.js:1:2\nok 3 ends # SKIP\n",
+        [(None, None, 1), (None, "info", 1), (None, "error", 3), (None, "info", 1)],
+    ),
+    "what apt did": (
+        "\nLog started: 2026-03-20  22:11:12\nUnpacking nginx (1.22) ...\nLog ended: 2026-03-20  22:11:13\n\nLog started: 2026-03-21  09:12:13\nRemoving nginx\nLog ended: 2026-03-21  09:12:14\n",
+        [("03-20T22:11:12", None, 4), ("03-21T09:12:13", None, 4)],
+    ),
+    "a heading of columns in any order": (
+        "#Fields: date time cs-method cs-uri sc-status\n#Version: 2.0\n#Software: Tomcat\n2026-03-20 22:11:12 GET /a 404\n2026-03-21 09:12:13 GET /b 500\n",
+        [(None, None, 3), FIRST, SECOND],
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "expected"), UNSEEN.values(), ids=UNSEEN)
+def test_layouts_that_are_on_no_list(
+    tmp_path: Path, text: str, expected: list[tuple[str | None, str | None, int]]
+) -> None:
+    """Where records begin and end, when they were written and how grave they are, is told from the file's own lines."""
+    assert seen(parsed(tmp_path, text)) == expected
