@@ -16,10 +16,11 @@ if TYPE_CHECKING:
     from logs.core.timestamps import TimeReader
     from logs.parsing.draft import draft_format, line_shown, preview_format
     from logs.parsing.formats import Registry
-    from logs.parsing.formats.forced import check_forced, files_of_format
+    from logs.parsing.formats.forced import DETECT, ORDERS, check_forced, corrected, files_of_format
     from logs.parsing.formats.user import check_samples, format_toml, read_format
     from logs.parsing.own_formats import OwnFormats
     from logs.parsing.parse import parse_file
+    from logs.parsing.reading import reading_of_file
     from logs.patterns.files import FilePatterns
     from logs.patterns.miner import PatternMiner
     from logs.query import search
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from logs.service import LogService
 
 __all__ = [
+    "DETECT",
+    "ORDERS",
     "FilePatterns",
     "FormatSpec",
     "LogFilter",
@@ -42,6 +45,7 @@ __all__ = [
     "TimeReader",
     "check_forced",
     "check_samples",
+    "corrected",
     "draft_format",
     "files_of_format",
     "format_toml",
@@ -51,11 +55,14 @@ __all__ = [
     "parse_time",
     "preview_format",
     "read_format",
+    "reading_of_file",
     "record_detail",
     "record_json",
     "search",
 ]
 _WHERE: Final = {
+    "DETECT": "parsing.formats.forced",
+    "ORDERS": "parsing.formats.forced",
     "FilePatterns": "patterns.files",
     "FormatSpec": "core.format_spec",
     "LogFilter": "query.filters",
@@ -70,6 +77,7 @@ _WHERE: Final = {
     "TimeReader": "core.timestamps",
     "check_forced": "parsing.formats.forced",
     "check_samples": "parsing.formats.user",
+    "corrected": "parsing.formats.forced",
     "draft_format": "parsing.draft",
     "files_of_format": "parsing.formats.forced",
     "format_toml": "parsing.formats.user",
@@ -79,6 +87,7 @@ _WHERE: Final = {
     "parse_time": "query.times",
     "preview_format": "parsing.draft",
     "read_format": "parsing.formats.user",
+    "reading_of_file": "parsing.reading",
     "record_detail": "core.record",
     "record_json": "core.record",
 }

@@ -13,12 +13,14 @@ from typing import Any, Final, TypeVar
 import pyarrow as pa
 
 from logs.core.errors import LogsError, StorageError
+from logs.core.reading import FileReading
 from logs.core.record import LogRecord
 from logs.core.settings import LogSettings, SourceState
 from logs.core.supervised_thread import SupervisedThread
 from logs.following.discovery import Discovery, Found
 from logs.following.follower import Follower, Surroundings
 from logs.following.journal import Journal
+from logs.following.readings import file_readings
 from logs.following.tail import FileTail
 from logs.ingest.jobs import Jobs
 from logs.parsing.formats import Registry
@@ -201,6 +203,20 @@ class LogService:
         result = [self._source(name, states, tails) for name, states in groups.items()]
         result.append(self._journal_source())
         return sorted(result, key=lambda source: source.source)
+
+    def readings(self, source: str) -> list[FileReading]:
+        """How the files of a source are read. Looks into the files.
+
+        Raises:
+            LogsError: there is no such source, or it has no files.
+        """
+        view = self._view
+        states = [state for state in view.states if state.source == source]
+        if not states:
+            raise LogsError(
+                f"there is no source {source!r} with files", hint="`watchkeeper logs sources` lists all sources."
+            )
+        return file_readings(self._around, states, [tail for tail in view.tails if tail.state.source == source])
 
     def files_of_run(self, run: int) -> list[dict[str, Any]]:
         """The log files that a run holds open, and those that hold records of it: `{"path", "source", "size", "stored_to", "state"}`.

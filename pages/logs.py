@@ -8,6 +8,7 @@ from monitor.api_models.ai import ExplainRequest
 from monitor.core.errors import AgentError
 from pages.ai_parts.explain import Subject, explain_button, explain_panel, is_explaining
 from pages.shared.agent import agent_client, guarded, plain
+from pages.shared.log_reading import leave_for_settings, reading_button
 from pages.ui import components, export
 from pages.ui.header import page_header
 
@@ -66,6 +67,7 @@ def subjects(view: dict[str, Any], record: str) -> list[Subject]:
     return found
 
 
+leave_for_settings()
 when = page_header("Logs")
 known = source_names()
 query = st.query_params.get("query", "")[:4000].strip()
@@ -98,6 +100,7 @@ with st.container(horizontal=True, vertical_alignment="center", key="log_filters
         width=150,
     )
     download = st.popover("Download", icon=":material/download:", key="download_popover")
+    reading_button(known, sources)
     explain_button()
 
 if (process or "").strip() and not (process or "").strip().isdigit():

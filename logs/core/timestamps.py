@@ -118,6 +118,8 @@ class TimeReader:
 
     def __init__(self, reference: Callable[[], int]) -> None:
         self._reference = reference
+        self.order: Order = ""
+        """Which of a date's numbers is the day, where the file decided it; empty: each text by itself."""
         self._heads: dict[tuple[str, int | None], int | None] = {}
         self._rests: dict[str, tuple[int, int | None]] = {}
         self._days: dict[str, tuple[int, int | None]] = {}
@@ -256,7 +258,8 @@ class TimeReader:
         if match is None:
             return None
         first, second, year = int(match[1]), int(match[2]), int(match[3])
-        month, day = (second, first) if first > 12 or text[2] == "." else (first, second)
+        day_first = first > 12 or (second <= 12 and (self.order == "dmy" if self.order else text[2] == "."))
+        month, day = (second, first) if day_first else (first, second)
         hour = int(match[4]) % 12 + 12 * (match[8] == "P") if match[8] else int(match[4])
         base = _local((year + 2000 * (year < 100), month, day, hour, int(match[5]), min(int(match[6]), 59)), None)
         return None if base is None else base + fraction_us(match[7])
@@ -345,7 +348,7 @@ class TimeReader:
                 return value
         text = text.strip("[]")
         for shape in SHAPES.values():
-            value = self.moment(shape, "", text)
+            value = self.moment(shape, self.order if shape.ambiguous else "", text)
             if value is not None:
                 return value
         return None

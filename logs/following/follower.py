@@ -20,7 +20,7 @@ from logs.parsing.boundaries import boundary_before, numbers_at
 from logs.parsing.charset import HEAD, UTF8, charset_of
 from logs.parsing.chronology import Chronology
 from logs.parsing.formats import Registry
-from logs.parsing.formats.forced import ForcedFormats
+from logs.parsing.formats.forced import UNSAID, Forced, ForcedFormats
 from logs.parsing.parse import chronology_between
 from logs.parsing.parser import BlockParser
 from logs.redaction.masker import Masker
@@ -30,6 +30,8 @@ from logs.storing.sink import PastWriter, RecordSink, StoredRecords
 
 log = logging.getLogger("watchkeeper.logs")
 _DRAIN_US: Final = 5 * SECOND
+LEARNED_FROM: Final = 65536
+"""Bytes at the beginning of a file that say how it is read."""
 _COLD_US: Final = 30 * SECOND
 _COLD_EVERY: Final = 3
 _ENOUGH: Final = 128
@@ -57,13 +59,20 @@ class Surroundings:
     masker: Masker | None = None
     """What `mask` does, so that another process can do the same; None when it is some function."""
 
+    def said_of(self, path: str) -> Forced:
+        """What a person said about how a file is read; what is said of a file holds for its rotated generations, too."""
+        forced = self.forced.of(path)
+        return self.forced.of(base_path(path)) if forced is UNSAID else forced
+
     def live_parser(self, path: str, written: Callable[[], int] | None = None) -> BlockParser:
         """A parser for lines that are being written; `written` says when the file last was (µs), which years and days are guessed from."""
-        return BlockParser(self.registry, TimeReader(written or self.now), self.mask, self.forced.of(path))
+        forced = self.said_of(path)
+        return BlockParser(self.registry, TimeReader(written or self.now), self.mask, forced.formats, forced.order)
 
     def chronology(self, fd: int, mtime: int, path: str, begin: int, like: BlockParser) -> Chronology | None:
         """On which days a file that is read `like` this was written from `begin` on, where its times do not say it; None where they do."""
-        parser = BlockParser(self.registry, TimeReader(lambda: mtime), str, self.forced.of(path))
+        forced = self.said_of(path)
+        parser = BlockParser(self.registry, TimeReader(lambda: mtime), str, forced.formats, forced.order)
         parser.charset = like.charset
         parser.take(like.shape)
         return chronology_between(fd, begin, parser, mtime)
@@ -193,10 +202,12 @@ class Follower:
         written = Written(status.st_mtime_ns // 1000)
         parser = around.live_parser(found.path, lambda: written.us)
         parser.charset = charset_of(fingerprint.read_at(fd, HEAD, 0))
-        if state.format:
+        if state.reading:
+            parser.go_on(state.reading)
+        if state.format and not parser.settled:
             parser.prefer(state.format)
         if not parser.settled and state.stored_to:
-            parser.learn(fingerprint.read_at(fd, 65536, 0))
+            parser.learn(fingerprint.read_at(fd, LEARNED_FROM, 0))
         tail = FileTail(
             fd, state, parser, put=around.sink.put, show=around.show, writers=writers, host=around.host, now=around.now,
             limits=TailLimits(around.settings.max_record_bytes), numbered=state.lines > 0 or state.stored_to == 0, resumed=resumed,
@@ -368,7 +379,7 @@ class Follower:
     def _newest_part(self, fd: int, path: str, size: int) -> int:
         """Where the newest part of a big file begins: at a record."""
         parser = self.around.live_parser(path)
-        parser.learn(fingerprint.read_at(fd, 65536, 0))
+        parser.learn(fingerprint.read_at(fd, LEARNED_FROM, 0))
         return boundary_before(fd, parser, size, 0, self.around.settings.first_bytes)
 
     def _splice(self, old: FileState) -> int:
@@ -512,13 +523,21 @@ class Follower:
     def reread_formats(self) -> None:
         """Other formats were named for files: what comes from now on is read by them."""
         for tail in self.tails.values():
-            forced = self.around.forced.of(tail.path)
-            if forced is not None or tail.parser.forced_name is not None:
+            if self.around.said_of(tail.path) is not UNSAID or tail.parser.said:
                 tail.read_by(self._parser_for(tail))
 
     def _parser_for(self, tail: FileTail) -> BlockParser:
+        """A new parser of a file, which knows how its first lines look. Of a file that cannot be read any more it learns from what still comes."""
         written = tail.written
-        return self.around.live_parser(tail.path, lambda: written.us)
+        parser = self.around.live_parser(tail.path, lambda: written.us)
+        parser.charset = tail.parser.charset
+        try:
+            head = fingerprint.read_at(tail.fd, LEARNED_FROM, 0)
+        except OSError:
+            return parser
+        if not parser.settled and b"\n" in head:
+            parser.learn(head)
+        return parser
 
     def release(self, key: tuple[int, int]) -> None:
         """Follow this file no longer."""

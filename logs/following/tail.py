@@ -425,6 +425,8 @@ class FileTail:
         }
         if self.numbered:
             changes["lines"] = line_no - 1
+        if (reading := self.parser.decided) is not None and reading != state.reading:
+            changes["reading"] = reading
         if self._head_len < fingerprint.HEAD and self._seen > self._head_len:
             self._head_len = len(self._head)
             changes |= {"head_hash": fingerprint.digest(self._head), "head_len": self._head_len}

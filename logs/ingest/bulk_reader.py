@@ -152,11 +152,12 @@ class Reader:
         table = rows.table(self.writers.owner(rows, self.state, numbered=True), self.host, self.now()) if rows else None
         counts = {"records": len(rows), "bytes": length, "missed_bytes": missed}
         self.records += len(rows)
-        self.sink.put(
-            Delivery(
-                self.state, table, changes={**changes, "format": self.parser.format_name}, counts=counts, bulk=True
-            )
-        )
+        self.sink.put(Delivery(self.state, table, changes={**changes, **self._read_as()}, counts=counts, bulk=True))
+
+    def _read_as(self) -> dict[str, Any]:
+        """How the file is read; where lines that are written now showed it, what they showed stands."""
+        reading = self.parser.decided if self.state.reading is None else None
+        return {"format": self.parser.format_name} | ({} if reading is None else {"reading": reading})
 
     def _send(self, data: bytes, position: int, read: ReadState, changes: Changes) -> bool:
         """Have a piece parsed by the pool, if it may be; `read` moves on."""
@@ -223,7 +224,7 @@ class Reader:
     def _deliver_piece(  # noqa: PLR0917 - a part of a piece and where it lies
         self, piece: _Piece, table: pa.Table, begin: int, end: int, line_no: int, lost: int
     ) -> None:
-        changes = {**piece.changes(end, line_no), "format": self.parser.format_name}
+        changes = {**piece.changes(end, line_no), **self._read_as()}
         counts = {"records": table.num_rows, "bytes": end - begin, "missed_bytes": lost}
         rows = table if table.num_rows else None
         self.sink.put(Delivery(self.state, rows, changes=changes, counts=counts, bulk=True))

@@ -14,6 +14,7 @@ from logs.parsing.columns import HeaderColumns, HeaderReader, Lines, plain_lines
 from logs.parsing.formats import Format, RegexFormat, Registry
 from logs.parsing.formats.user import UserFormat
 from logs.parsing.parser import BlockParser
+from logs.parsing.reader.layout import Layout
 from logs.parsing.rows import Owner, Rows, owned, same_text
 from logs.parsing.shape import Shape
 from logs.redaction.line_mask import LineMask
@@ -69,7 +70,7 @@ class ChunkParser:
         self._registry = Registry()
         self._mtime = 0
         self._times = TimeReader(lambda: self._mtime)
-        self._readers: dict[tuple[int, str], HeaderReader | None] = {}
+        self._readers: dict[Layout | RegexFormat, HeaderReader | None] = {}
         self._own: UserFormat | None = None
 
     def parse(self, chunk: Chunk, data: bytes) -> tuple[pa.Table, Answer]:
@@ -83,7 +84,7 @@ class ChunkParser:
             self._times = TimeReader(lambda: self._mtime)
         registry = self._registry
         forced = self._forced(chunk)
-        parser = BlockParser(registry, self._times, self._mask, forced)
+        parser = BlockParser(registry, self._times, self._mask, forced, chunk.shape.order)
         if forced is None:
             parser.take(chunk.shape)
         undated = Undated(chunk.mtime, "mtime")
@@ -129,11 +130,13 @@ class ChunkParser:
 
     def _reader(self, parser: BlockParser) -> HeaderReader | None:
         fmt, shape = parser.primary, parser.shape
-        key = (shape.place, shape.layouts[0].header if shape.learned else "")
+        if not isinstance(fmt, RegexFormat):
+            return None
+        key = shape.layouts[0] if shape.learned else fmt  # of equal layouts each parser has a format of its own
         if key not in self._readers:
             if len(self._readers) > _READERS:
                 self._readers.clear()
-            self._readers[key] = reader_of(fmt) if isinstance(fmt, RegexFormat) else None
+            self._readers[key] = reader_of(fmt)
         return self._readers[key]
 
 

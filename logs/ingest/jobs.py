@@ -318,15 +318,18 @@ class Jobs:
     def _parser(self, fd: int, status: os.stat_result, state: FileState, forced: str | None) -> BlockParser:
         mtime = status.st_mtime_ns // 1000
         registry = self.around.registry
-        formats = registry.named(forced) if forced else self.around.forced.of(state.path)
-        parser = BlockParser(registry, TimeReader(lambda: mtime), self.around.mask, formats)
+        formats, order, _ = self.around.said_of(state.path)
+        formats = registry.named(forced) if forced else formats
+        parser = BlockParser(registry, TimeReader(lambda: mtime), self.around.mask, formats, order)
         parser.charset = charset_of(fingerprint.read_at(fd, HEAD, 0))
-        if state.format:
+        if state.reading:
+            parser.go_on(state.reading)
+        if state.format and not parser.settled:
             parser.prefer(state.format)
         if not parser.settled:
             parser.learn(fingerprint.read_at(fd, 65536, 0))
         if parser.lacks:
-            alone = BlockParser(registry, TimeReader(lambda: mtime), str, formats)
+            alone = BlockParser(registry, TimeReader(lambda: mtime), str, formats, order)
             alone.take(parser.shape)
             parser.chronology = chronology_between(fd, 0, alone, mtime)
         return parser

@@ -24,6 +24,11 @@ _FRESH: Final = 90 * SECOND
 _ZONED = re.compile(r"\d:\d\d(?::\d\d)?(?:[.,:]\d+)?\s?(?:Z|[+-]\d\d|(?:" + "|".join(ZONES) + r")\b)|\b1\d{9}")
 
 
+def says_zone(text: str) -> bool:
+    """Whether a time says its zone."""
+    return _ZONED.search(text) is not None
+
+
 class Chronology(msgspec.Struct, frozen=True):
     """Puts right the times of a file's records, in whatever order they are read.
 

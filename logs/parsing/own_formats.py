@@ -6,6 +6,7 @@ from typing import Final
 from logs.core.errors import LogsError
 from logs.core.format_spec import FormatSpec
 from logs.parsing.formats import Registry
+from logs.parsing.formats.forced import RESERVED
 from logs.parsing.formats.user import read_format
 
 _MOST: Final = 500
@@ -20,7 +21,7 @@ class OwnFormats:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._taken = frozenset(Registry().names())
+        self._taken = RESERVED.union(Registry().names())
 
     def read(self) -> tuple[list[FormatSpec], dict[str, str]]:
         """The formats, by name, and per file that cannot be used, why."""

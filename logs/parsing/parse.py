@@ -77,7 +77,7 @@ def rows_of(path: Path | str, format: str | None = None, own: Sequence[FormatSpe
     forced = registry.named(format) if format is not None else None
     try:
         mtime = path.stat().st_mtime_ns // 1000
-        stream = _opened(path)
+        stream = opened(path)
     except OSError as error:
         raise LogsError(
             f"{path} cannot be read: {error.strerror}", hint="Check the path and its permissions."
@@ -99,7 +99,7 @@ def _chronology(path: Path, parser: BlockParser, mtime: int) -> Chronology | Non
     """What the whole file says about its times; None where that is nothing more than its lines do. A file that cannot be read says nothing here."""
     stamps: Stamps | None = None
     try:
-        with _opened(path) as stream:
+        with opened(path) as stream:
             state = ReadState()
             for data, base in blocks(stream, parser):
                 rows = parser.parse(data, base, state, Undated(mtime, "mtime"))
@@ -166,7 +166,13 @@ def _skip_line(stream: BinaryIO, base: int, charset: Charset) -> tuple[int, byte
     return base, b""
 
 
-def _opened(path: Path) -> BinaryIO:
+def opened(path: Path) -> BinaryIO:
+    """A file's text as bytes, unpacked where it is packed.
+
+    Raises:
+        OSError: it cannot be read.
+        LogsError: it is no file, or cannot be unpacked.
+    """
     if not path.is_file():
         raise LogsError(f"{path} is not a file", hint="Give the path of a log file.")
     if path.suffix == ".gz":

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Literal
 
 from logs.core import levels
+from logs.core.moments import Order
 from logs.core.timestamps import LACKING, TimeReader
 from logs.parsing.assembly import FROM_LINES, PLAIN_HEADER, Block, Builder, ReadState, Undated, segments
 from logs.parsing.charset import UTF8
@@ -14,7 +15,7 @@ from logs.parsing.grouping import Grouper, dies, recovers, surely_begins
 from logs.parsing.reader.layout import NAME as LEARNED
 from logs.parsing.reader.layout import LearnedFormat
 from logs.parsing.rows import Rows
-from logs.parsing.shape import Learner, Shape
+from logs.parsing.shape import Learner, Shape, keep, kept
 from logs.parsing.text import HOLE, last_progress, plain_text, without_codes
 
 __all__ = ["BlockParser", "ReadState", "Undated"]
@@ -33,13 +34,19 @@ class BlockParser:
 
     Args:
         mask: hides secrets in a text; it must keep a text's number of lines where it can.
+        order: which of a date's numbers is the day, where somebody said it; else the file's lines are asked.
     """
 
     def __init__(
-        self, registry: Registry, times: TimeReader, mask: Callable[[str], str], formats: Sequence[Format] | None = None
+        self,
+        registry: Registry,
+        times: TimeReader,
+        mask: Callable[[str], str],
+        formats: Sequence[Format] | None = None,
+        order: Order = "",
     ) -> None:
         self._registry = registry
-        self._times = times
+        self.times = times
         self._mask = mask
         self._forced = formats
         self.forced_name = None if formats is None else (formats[0].name if formats else PLAIN)
@@ -47,12 +54,15 @@ class BlockParser:
         """The forced format, where a person described it."""
         self._misses = 0
         self._recent: list[str] = []
-        self._learner = Learner(registry)
+        self.order_said = order
+        self._learner = Learner(registry, order)
         # Who describes the headers of a file says with it that all other lines belong to the records before them.
-        self._shape = Shape(headed=self.own_format is not None)
+        self._shape = Shape(headed=self.own_format is not None, order=order)
+        times.order = order
         self._learned_to = 0
         self._learned: tuple[LearnedFormat, ...] = ()
         self._wanting = True
+        self._decided: tuple[Shape, str] | None = None
         self._inside: Format | None = None
         self.primary: Format | None = formats[0] if formats else None
         self.settled = formats is not None
@@ -78,13 +88,33 @@ class BlockParser:
             self._sample(lines)
 
     def _sample(self, lines: Sequence[str]) -> None:
-        self._learner.add(lines, self._times)
-        self._use(self._learner.shape(self._times))
+        self._learner.add(lines, self.times)
+        self._use(self._learner.shape(self.times))
 
     @property
     def shape(self) -> Shape:
         """How the file is read."""
         return self._shape
+
+    @property
+    def said(self) -> bool:
+        """Whether a person said how the file is read, or how its dates are."""
+        return self._forced is not None or bool(self.order_said)
+
+    @property
+    def decided(self) -> str | None:
+        """How the file is read, as a text for `go_on`; None while further lines may change it, and where a person said it."""
+        if self.said or not self.settled or (self._wanting and self._learner.wants > 0):
+            return None
+        if self._decided is None or self._decided[0] is not self._shape:
+            self._decided = self._shape, keep(self._shape, self._registry)
+        return self._decided[1]
+
+    def go_on(self, decided: str) -> None:
+        """Read the file as it was read before, as `decided` said it then."""
+        shape = kept(decided, self._registry)
+        if shape is not None and not self.said:
+            self.take(shape)
 
     def take(self, shape: Shape) -> None:
         """Read the file in this way."""
@@ -96,6 +126,7 @@ class BlockParser:
         if shape.layouts != self._shape.layouts:
             self._learned = tuple(LearnedFormat(layout) for layout in shape.layouts)
         self._shape = shape
+        self.times.order = shape.order
         self.primary = self._learned[0] if shape.learned else self._registry.at(shape.place)
         self.settled = True
 
@@ -103,7 +134,7 @@ class BlockParser:
         """Choose the file's format by name, as a checkpoint remembers it, when there is one of this name only, and its lines alone say all about it."""
         found = [] if name in {PLAIN, LEARNED} else self._registry.named(name)
         if len(found) == 1 and self._forced is None and not isinstance(found[0], RegexFormat):
-            self._use(Shape(self._registry.place(found[0])))
+            self._use(Shape(self._registry.place(found[0]), order=self.order_said))
             self._wanting = False
 
     def parse(self, data: bytes, base: int, state: ReadState, undated: Undated) -> Rows:
@@ -142,6 +173,15 @@ class BlockParser:
             return last_progress(line)
         return _CARRIAGE.join((first, *rest) if len(rest) < 3 else (first, "…", rest[-1]))
 
+    def lines_of(self, data: bytes) -> list[str]:
+        """Whole lines as they are parsed: secrets hidden, colours left out."""
+        text = self._shown(without_codes(self._mask(plain_text(self.charset.utf8(data)))))
+        return text.removesuffix("\n").split("\n")
+
+    def header_of(self, line: str) -> tuple[Format, Header] | None:
+        """The format that reads this line, and what it reads; None for a line that has no header."""
+        return self._header(line)
+
     def begins_dated(self, line: bytes) -> bool:
         """Whether `line` begins a record that has a time of its own, whatever stands before it."""
         found = self._beginning(self._line_text(line))
@@ -149,7 +189,7 @@ class BlockParser:
 
     def cut(self, line: bytes) -> bool:
         """Whether `line` is a part of one that goes on in another line of its stream."""
-        header = self.primary.read(self._line_text(line), self._times) if self.primary is not None else None
+        header = self.primary.read(self._line_text(line), self.times) if self.primary is not None else None
         return header is not None and header.partial
 
     @property
@@ -206,12 +246,12 @@ class BlockParser:
     def _inner(self, line: str) -> tuple[Format, Header] | None:
         """How the line of another program reads, that a format wraps."""
         last = self._inside
-        header = last.read(line, self._times) if last is not None else None
+        header = last.read(line, self.times) if last is not None else None
         if last is not None and header is not None:
             return last, header
         if not line or line[0] in " \t":
             return None
-        found = self._registry.first(line, self._times, but=last)
+        found = self._registry.first(line, self.times, but=last)
         self._inside = found[0] if found is not None else last
         return found
 
@@ -219,7 +259,7 @@ class BlockParser:
         """Runs of one-line records of the file's format at once, only what lies between them line by line; None when that would not pay."""
         if not isinstance(self.primary, RegexFormat) or not self.primary.alone:
             return None
-        columns = self.primary.columns(text, self._times)
+        columns = self.primary.columns(text, self.times)
         if columns is None or len(columns.others) * 4 > len(starts):
             return None
         block = Block(starts, end, state.line_no, self.primary.name, columns)
@@ -240,12 +280,12 @@ class BlockParser:
     def _header(self, line: str) -> tuple[Format, Header] | None:  # noqa: PLR0911 - one way of reading a line
         primary = self.primary
         if primary is not None:
-            header = primary.read(line, self._times)
+            header = primary.read(line, self.times)
             if header is not None:
                 return primary, header
         if self._forced is not None:
             for fmt in self._forced[1:]:
-                header = fmt.read(line, self._times)
+                header = fmt.read(line, self.times)
                 if header is not None:
                     return fmt, header
             return None
@@ -254,7 +294,7 @@ class BlockParser:
             return learned
         if not line or line[0] in " \t":
             return self._by_learned(line)
-        found = self._registry.first(line, self._times, but=primary)
+        found = self._registry.first(line, self.times, but=primary)
         if not self._shape.learned and (found is None or found[0].name in ANY):
             found = self._by_learned(line) or found
         if found is not None and self._shape.headed and not _begins_alone(*found):
@@ -264,7 +304,7 @@ class BlockParser:
     def _by_learned(self, line: str) -> tuple[Format, Header] | None:
         """How a line reads by what was learned of the file, beside its main format."""
         for learned in self._learned:
-            header = learned.read(line, self._times) if learned is not self.primary else None
+            header = learned.read(line, self.times) if learned is not self.primary else None
             if header is not None:
                 return learned, header
         return None
@@ -276,7 +316,7 @@ class BlockParser:
         lines = text.split("\n")
         originals = lines if text is original else original.split("\n")
         dated = bool(self.primary and self.primary.dated)
-        rows = Builder(starts, end, lines, originals, state, undated, self._times, dated=dated)
+        rows = Builder(starts, end, lines, originals, state, undated, self.times, dated=dated)
         shape, misses = self._shape, 0
         objects = self.primary is not None and self.primary.name == "json"
         grouper = Grouper(headed=shape.headed, indent=shape.indent)
@@ -348,9 +388,9 @@ class BlockParser:
         """How lines read that had no header for long, where they have headers of another kind; None where they have none."""
         if self._forced is not None or len(lines) % _SILENT:
             return None
-        learner = Learner(self._registry)
-        learner.add(lines[-_SILENT:], self._times)
-        shape = learner.shape(self._times)
+        learner = Learner(self._registry, self.order_said)
+        learner.add(lines[-_SILENT:], self.times)
+        shape = learner.shape(self.times)
         dated = shape.layouts and shape.layouts[0].shape is not None
         return shape if shape.headed and dated and shape != self._shape else None
 
@@ -364,9 +404,9 @@ class BlockParser:
             self._misses += misses
             self._recent = [*self._recent, *lines[-_RECENT:]][-_RECENT:]
             if (self._misses >= 20 and len(self._recent) >= 20) or self.primary is None:
-                again = Learner(self._registry)
-                again.add(self._recent, self._times)
-                shape = again.shape(self._times)
+                again = Learner(self._registry, self.order_said)
+                again.add(self._recent, self.times)
+                shape = again.shape(self.times)
                 if shape.layouts or shape.place >= 0:
                     self._use(shape)
                 self._misses = 0

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from logs.core import levels
+from logs.core.moments import SHAPES, Order
 from logs.core.timestamps import TimeReader
 from logs.parsing.formats import ANY, Detection, Format, Header, RegexFormat, Registry
 from logs.parsing.grouping import surely_begins
@@ -28,13 +29,43 @@ class Shape(msgspec.Struct, frozen=True):
     """Whether the level, or the message, of each record stands in a line of its own behind the header."""
     indent: int = 0
     """How deep records begin that have no header."""
+    order: Order = ""
+    """Which of a date's numbers is the day, in formats that do not say it themselves."""
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """A shape as it is kept while nobody reads the file. `formats`: the mark of the registry that its place is one of."""
+
+    shape: Shape
+    formats: str
+
+
+def keep(shape: Shape, registry: Registry) -> str:
+    """The shape as a text for `kept`."""
+    return msgspec.json.encode(Kept(shape, registry.mark)).decode()
+
+
+def kept(text: str, registry: Registry) -> Shape | None:
+    """The shape in a text of `keep`; None where this version cannot read it, or knows other formats, so that the file is to be looked at again."""
+    try:
+        found = msgspec.json.decode(text, type=Kept)
+    except msgspec.DecodeError:
+        return None
+    if found.formats == registry.mark:
+        return found.shape
+    return msgspec.structs.replace(found.shape, place=-1) if found.shape.learned else None
 
 
 class Learner:
-    """Finds the shape of a file, as more and more of its first lines are seen."""
+    """Finds the shape of a file, as more and more of its first lines are seen.
 
-    def __init__(self, registry: Registry) -> None:
-        self._registry = registry
+    Args:
+        registry: the known formats.
+        said: which of a date's numbers is the day, where somebody knows it.
+    """
+
+    def __init__(self, registry: Registry, said: Order = "") -> None:
+        self._registry, self._said = registry, said
         self._detection: Detection = registry.detection()
         self._lines: list[str] = []
 
@@ -55,10 +86,11 @@ class Learner:
         place = self._registry.place(known)
         indent = min((len(line) - len(line.lstrip(" ")) for line in lines if line.strip()), default=0)
         if known is not None and not isinstance(known, RegexFormat):
-            return Shape(place, headed=_headed([known], lines, times), blank_first=_blank_first([known], lines, times))
+            headed, blank_first = _headed([known], lines, times), _blank_first([known], lines, times)
+            return Shape(place, headed=headed, blank_first=blank_first, order=self._said)
         if known is not None and known.wraps:
-            return Shape(place)
-        found = layouts(lines, times)
+            return Shape(place, order=self._said)
+        found = layouts(lines, times, self._said)
         learned = [LearnedFormat(layout) for layout in found]
         seconds = len(learned) > 1 and learned[0].dated and _second_lines(learned, lines)
         if seconds:
@@ -76,7 +108,13 @@ class Learner:
             _blank_first(formats, lines, times),
             seconds or _two_lines(formats, lines, times),
             0 if found or known else indent,
+            self._said or _order(found),
         )
+
+
+def _order(found: Sequence[Layout]) -> Order:
+    """Which number of the file's dates is the day, as its first lines together say it."""
+    return next((layout.order for layout in found if (s := SHAPES.get(layout.shape or "")) and s.ambiguous), "")
 
 
 def _two_lines(formats: Sequence[Format], lines: Sequence[str], times: TimeReader) -> bool:

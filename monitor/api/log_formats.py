@@ -1,16 +1,26 @@
-"""Log formats that people described: try, keep and forget them."""
+"""How log files are read: what was found out about each, what people said instead, and the formats that they described."""
 
 import asyncio
 import time
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
 import logs
-from monitor.api.http.answers import json_answer
+from monitor.api.http.answers import blocking, json_answer
 from monitor.api.http.context import Context
-from monitor.api_models.logs import FormatSaving, FormatTrial, FormatTried, LineParts, OwnFormat, OwnFormats
+from monitor.api.http.errors import NotFound
+from monitor.api_models.logs import (
+    FormatSaving,
+    FormatTrial,
+    FormatTried,
+    LineParts,
+    LogReadings,
+    OwnFormat,
+    OwnFormats,
+    ReadingCorrection,
+)
 
 Name = Annotated[str, Path(description="Name of the format.", max_length=40)]
 _TRIED = "draft"
@@ -18,8 +28,42 @@ _LONGEST = 4000
 
 
 def routes(context: Context) -> APIRouter:
-    """`/v1/logs/formats`."""
-    router = APIRouter(prefix="/v1/logs/formats", tags=["logs"])
+    """`/v1/logs/formats`, `/v1/logs/readings`."""
+    router = APIRouter(prefix="/v1/logs", tags=["logs"])
+    _own_formats(router, context)
+    _readings(router, context)
+    return router
+
+
+def _readings(router: APIRouter, context: Context) -> None:
+    async def found(request: Request, source: str) -> Response:
+        service = context.logs()
+        if service is None:
+            raise NotFound("log files are not followed yet", hint="ask again in a moment")
+        try:
+            files = await blocking(request, lambda: service.readings(source))
+        except logs.LogsError as error:
+            raise NotFound(error.message, hint=error.hint) from error
+        specs, _ = await asyncio.to_thread(context.log_formats.read)
+        return json_answer(LogReadings(source=source, files=files, formats=logs.Registry(specs).names()))
+
+    @router.get("/readings", response_model=LogReadings, summary="How the files of a log source are read")
+    async def readings(request: Request, source: Annotated[str, Query(max_length=1000)]) -> Response:
+        """Where time, level, logger and pid stand, and what is done with other lines, with lines that stand in the files now."""
+        return await found(request, source)
+
+    @router.put("/readings", response_model=LogReadings, summary="Read a log file in another way")
+    async def correct(request: Request, wanted: ReadingCorrection) -> Response:
+        """Writes `logs.formats`. Records that are stored already stay as they are."""
+        specs, _ = await asyncio.to_thread(context.log_formats.read)
+        lines = context.settings().logs.formats
+        after = logs.corrected(lines, wanted.path, wanted.read_as, logs.Registry(specs))
+        if after != lines:
+            await context.save_settings({"logs.formats": after})
+        return await found(request, wanted.source)
+
+
+def _own_formats(router: APIRouter, context: Context) -> None:
     own = context.log_formats
 
     def read() -> OwnFormats:
@@ -32,29 +76,31 @@ def routes(context: Context) -> APIRouter:
     async def assign(name: str, files: list[str]) -> None:
         """Give these files, and no others, to the format."""
         before = context.settings().logs.formats
-        after = [line for line in before if line.rpartition("=")[2].strip() != name] + [f"{f}={name}" for f in files]
+        after = [line for line in before if name not in line.rpartition("=")[2].split()] + [
+            f"{f}={name}" for f in files
+        ]
         if after != before:
             await context.save_settings({"logs.formats": after})
         await context.reread_formats()
 
-    @router.get("", response_model=OwnFormats, summary="The log formats that people described")
+    @router.get("/formats", response_model=OwnFormats, summary="The log formats that people described")
     async def listed() -> Response:
         """With what is wrong with their samples."""
         return json_answer(await asyncio.to_thread(read))
 
-    @router.post("/try", response_model=FormatTried, summary="Read lines by a format, or draft one from them")
+    @router.post("/formats/try", response_model=FormatTried, summary="Read lines by a format, or draft one from them")
     async def tried(trial: FormatTrial) -> Response:
         """Nothing is kept."""
         return json_answer(await asyncio.to_thread(_tried, trial))
 
-    @router.put("/{name}", response_model=OwnFormats, summary="Keep a format and name the files it reads")
+    @router.put("/formats/{name}", response_model=OwnFormats, summary="Keep a format and name the files it reads")
     async def keep(name: Name, saving: FormatSaving) -> Response:
         """Records that are stored already stay as they are."""
         await asyncio.to_thread(own.save, name, saving.toml)
         await assign(name, saving.files)
         return json_answer(await asyncio.to_thread(read))
 
-    @router.delete("/{name}", response_model=OwnFormats, summary="Forget a format")
+    @router.delete("/formats/{name}", response_model=OwnFormats, summary="Forget a format")
     async def forget(name: Name) -> Response:
         """Its files are read by what is found out about them."""
         await asyncio.to_thread(own.text, name)  # says so where there is none, before anything changes
@@ -62,8 +108,6 @@ def routes(context: Context) -> APIRouter:
         await asyncio.to_thread(own.remove, name)
         await context.reread_formats()
         return json_answer(await asyncio.to_thread(read))
-
-    return router
 
 
 def _described(spec: logs.FormatSpec, toml: str, lines: list[str]) -> OwnFormat:

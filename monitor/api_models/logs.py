@@ -4,8 +4,11 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict, Field
 
+from logs.core.reading import FileReading, MarkedLine, Reading
 from logs.core.settings import SourceState
 from monitor.api_models.base import Level, Shape
+
+__all__ = ["FileReading", "MarkedLine", "Reading"]
 
 
 class Record(Shape):
@@ -194,6 +197,25 @@ class OwnFormats(Shape):
     formats: list[OwnFormat]
     errors: dict[str, str]
     known: list[str]
+
+
+class LogReadings(Shape):
+    """How the files of a source are read, and the names of the formats that could be named for them."""
+
+    source: str
+    files: list[FileReading]
+    formats: list[str]
+
+
+class ReadingCorrection(Shape):
+    """How a file is to be read from now on."""
+
+    source: str = Field(max_length=1000)
+    path: str = Field(description="`named` of one of its files: the file and its rotated generations.", max_length=4000)
+    read_as: str = Field(
+        description="A format, `day-first`, `month-first` or `year-first`, or a format and one of these; `detect`: find it out.",
+        max_length=100,
+    )
 
 
 class FormatTrial(Shape):

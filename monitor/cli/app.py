@@ -17,7 +17,7 @@ from monitor.cli.ai import ai_app
 from monitor.cli.gateway import gateway_app
 from monitor.cli.inspect import doctor, engines, ps, query
 from monitor.cli.jobs import jobs, track
-from monitor.cli.log_shapes import changes, formats, patterns
+from monitor.cli.log_shapes import changes, formats, patterns, sources
 from monitor.cli.logs import logs_app
 from monitor.cli.options import ConfigFile, DataDir, Group, Json, command, example
 from monitor.cli.output import GREEN, RED, YELLOW, clean, iso, paint, print_json, say_error, size
@@ -53,6 +53,7 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+command(logs_app, "watchkeeper logs sources")(sources)
 command(logs_app, "watchkeeper logs patterns --since 24h --level warn")(patterns)
 command(logs_app, "watchkeeper logs changes --since 24h")(changes)
 command(logs_app, "watchkeeper logs formats --learn app.log")(formats)

@@ -1,4 +1,6 @@
-"""How log lines look: `watchkeeper logs formats` tries formats on them, `logs patterns` and `logs changes` count what they have in common."""
+"""How log lines look: `watchkeeper logs sources` says how they are read, `logs formats` tries formats on them, `logs patterns` and `logs changes` count what they
+have in common.
+"""
 
 import json
 import os
@@ -12,20 +14,110 @@ import typer
 
 from monitor.cli.logs import Format, LevelOption, Source, filters, moment, readable
 from monitor.cli.options import ConfigFile, DataDir, Json
-from monitor.cli.output import clean, iso, print_json, print_table
-from monitor.config.settings import load_settings
+from monitor.cli.output import BOLD, DIM, clean, iso, paint, print_json, print_table, size
+from monitor.config.settings import Settings, load_settings
 from monitor.core import paths
 from monitor.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from logs import FormatSpec, OwnFormats
+    from logs.core.reading import MarkedLine, Reading
 
 _BARS: Final = "▁▂▃▄▅▆▇█"
+_KINDS: Final = {"time": "36", "level": "33", "logger": "35", "pid": "34"}
+"""How a part of a line is coloured."""
 _TREND_POINTS: Final = 24
 _TIMES: Final = "an age (15m, 2h, 7d), today, yesterday 14:00, or an ISO 8601 time"
 Limit = Annotated[int, typer.Option("--limit", metavar="COUNT", min=1, help="Print at most this many patterns.")]
 Since = Annotated[str | None, typer.Option("--since", metavar="TIME", help=f"Start: {_TIMES}.")]
 Until = Annotated[str | None, typer.Option("--until", metavar="TIME", help="End, in the same forms as --since.")]
+
+
+def sources(
+    source: Annotated[
+        str | None,
+        typer.Argument(metavar="SOURCE", help="Show how the files of this source are read.", show_default=False),
+    ] = None,
+    read_as: Annotated[
+        str | None,
+        typer.Option(
+            "--read-as",
+            metavar="HOW",
+            help="Read the files of SOURCE in this way from now on: a format, day-first, month-first, or detect.",
+        ),
+    ] = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """List log sources and how far each one has been read, or show how one is read."""
+    from monitor.client.client import Client
+
+    if read_as is not None and source is None:
+        raise ConfigError("--read-as needs a SOURCE", hint="`watchkeeper logs sources` lists them")
+    with Client.of(paths.data_dir(data_dir, os.environ)) as client:
+        if source is None:
+            _list_sources(client.get_json("/v1/logs/sources"), as_json=as_json)
+            return
+        found = client.log_readings(source)
+        if read_as is not None:
+            for path in dict.fromkeys(file.named for file in found.files):
+                found = client.correct_reading(source, path, read_as)
+    if as_json:
+        print_json(found.model_dump(mode="json"))
+        return
+    for file in found.files:
+        print(paint(clean(file.path), BOLD))
+        if file.setting is not None:
+            print(f"  setting      {clean(file.setting)}")
+        if file.reading is None:
+            print(f"  {clean(file.error or 'It cannot be read.')}")
+        else:
+            print_reading(file.reading)
+
+
+def _list_sources(found: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        print_json(found)
+        return
+    if not found["sources"]:
+        print("No log sources yet. Read a file with `watchkeeper logs ingest FILE`, or follow files with logs.globs.")
+        return
+    rows = [
+        (
+            s["source"],
+            s["state"],
+            "-" if s["progress"] is None else f"{100 * s['progress']:.0f} %",
+            str(s["records"]),
+            size(s["size"]),
+            s["format"] or "-",
+            s["error"] or s["path"] or "",
+        )
+        for s in found["sources"]
+    ]
+    print_table(("source", "state", "read", "records", "size", "format", "path"), rows, right=frozenset({2, 3, 4}))
+
+
+def print_reading(reading: "Reading") -> None:
+    """How a file is read, in words, with lines in which the parts are coloured."""
+    for fact in reading.facts:
+        print(f"  {fact.name.lower():<12} {clean(fact.text)}")
+    if len(reading.orders) > 1:
+        print(
+            f"  {'dates':<12} {reading.order}; could also be {', '.join(o for o in reading.orders if o != reading.order)}"
+        )
+    print(f"  {'lines':<12} {reading.headers} of the newest {reading.lines} begin a record")
+    for one in reading.examples:
+        print(f"  | {_coloured(one)}")
+        if one.first and one.ts is not None:
+            print(paint(f"  = {one.ts}", DIM))
+
+
+def _coloured(one: "MarkedLine") -> str:
+    parts, at = [], 0
+    for part in one.parts:
+        parts += [clean(one.line[at : part.begin]), paint(clean(one.line[part.begin : part.end]), _KINDS[part.kind])]
+        at = part.end
+    return "".join([*parts, clean(one.line[at:])])
 
 
 def formats(
@@ -40,6 +132,9 @@ def formats(
             help="Draft a format from the first lines of FILE (- for standard input) and print it.",
         ),
     ] = None,
+    how: Annotated[
+        Path | None, typer.Option("--how", metavar="FILE", help="Show how FILE is read, and with which lines of it.")
+    ] = None,
     config: ConfigFile = None,
     data_dir: DataDir = None,
     as_json: Json = False,
@@ -52,14 +147,28 @@ def formats(
     from logs import OwnFormats
 
     own = OwnFormats(paths.DataFiles(paths.data_dir(data_dir, os.environ)).formats)
-    if test is not None and learn is not None:
-        raise ConfigError("--test and --learn cannot be combined", hint="give one of them")
-    if learn is not None:
+    if len([one for one in (test, learn, how) if one is not None]) > 1:
+        raise ConfigError("--test, --learn and --how cannot be combined", hint="give one of them")
+    if how is not None:
+        _how(how, own, load_settings(paths.config_path(config, os.environ)), as_json=as_json)
+    elif learn is not None:
         _learn(learn, as_json=as_json)
     elif test is not None:
         _test(own, test, as_json=as_json)
     else:
         _list(own, load_settings(paths.config_path(config, os.environ)).logs.formats, as_json=as_json)
+
+
+def _how(file: Path, own: "OwnFormats", settings: Settings, *, as_json: bool) -> None:
+    from dataclasses import asdict
+
+    from logs import reading_of_file
+    from logs.redaction.line_mask import mask_of
+
+    mask = mask_of(settings.masking.extra)
+    with readable(file) as path:
+        reading = reading_of_file(path, settings.logs.formats, own.read()[0], mask)
+    print_json(asdict(reading)) if as_json else print_reading(reading)
 
 
 def _learn(file: Path, *, as_json: bool) -> None:

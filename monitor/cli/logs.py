@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from monitor.cli.options import DataDir, Group, Json, command, example
-from monitor.cli.output import DIM, RED, YELLOW, clean, iso, paint, print_json, print_table, size
+from monitor.cli.output import DIM, RED, YELLOW, clean, iso, paint, print_json, size
 from monitor.core import paths
 from monitor.core.errors import ConfigError, MonitorError
 
@@ -315,34 +315,6 @@ def readable(file: Path) -> Iterator[Path]:
 def parsed_json(record: Any) -> dict[str, Any]:
     """A parsed record as `logs parse` prints it."""
     return dict(record) if isinstance(record, dict) else dict(record._asdict())
-
-
-@command(logs_app, "watchkeeper logs sources")
-def sources(data_dir: DataDir = None, as_json: Json = False) -> None:
-    """List log sources and how far each one has been read."""
-    from monitor.client.client import Client
-
-    with Client.of(paths.data_dir(data_dir, os.environ)) as client:
-        found = client.get_json("/v1/logs/sources")
-    if as_json:
-        print_json(found)
-        return
-    if not found["sources"]:
-        print("No log sources yet. Read a file with `watchkeeper logs ingest FILE`, or follow files with logs.globs.")
-        return
-    rows = [
-        (
-            s["source"],
-            s["state"],
-            "-" if s["progress"] is None else f"{100 * s['progress']:.0f} %",
-            str(s["records"]),
-            size(s["size"]),
-            s["format"] or "-",
-            s["error"] or s["path"] or "",
-        )
-        for s in found["sources"]
-    ]
-    print_table(("source", "state", "read", "records", "size", "format", "path"), rows, right=frozenset({2, 3, 4}))
 
 
 def print_record(record: dict[str, Any], *, as_json: bool) -> None:

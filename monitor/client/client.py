@@ -34,6 +34,7 @@ from monitor.api_models.logs import (
     IngestStarted,
     LogCount,
     LogPage,
+    LogReadings,
     LogSources,
     OwnFormats,
 )
@@ -266,6 +267,15 @@ class Client:
     def groups(self) -> ProcessGroups:
         """Containers, units and sessions with the sums of their processes and their limits."""
         return self.get(ProcessGroups, "/v1/groups")
+
+    def log_readings(self, source: str) -> LogReadings:
+        """How the files of a source are read."""
+        return self.get(LogReadings, "/v1/logs/readings", {"source": source})
+
+    def correct_reading(self, source: str, path: str, read_as: str) -> LogReadings:
+        """Read a file of a source in another way from now on: a format, `day-first`, `month-first`, or `detect`."""
+        body = {"source": source, "path": path, "read_as": read_as}
+        return parsed(LogReadings, self.request("PUT", "/v1/logs/readings", body=body))
 
     def log_formats(self) -> OwnFormats:
         """The log formats that people described."""

@@ -123,7 +123,9 @@ class LogSettings(Section):
     globs: list[str] = _setting([], "Files to follow, as absolute paths. `*`, `?` and `**` match as in a shell.")
     exclude: list[str] = _setting([], "Files never to follow, as patterns of absolute paths.")
     formats: list[str] = _setting(
-        [], "Log formats for files that are not detected correctly, as PATTERN=FORMAT, such as /srv/app/*.log=logfmt."
+        [],
+        "Log formats for files that are not detected correctly, as PATTERN=FORMAT, such as /srv/app/*.log=logfmt. "
+        "FORMAT may be day-first or month-first.",
     )
 
     @field_validator("formats")

@@ -24,11 +24,11 @@ from monitor.store.writer import StoreWriter
 _KEY: Final = ("file_id", "pos")
 _COLUMNS: Final = tuple(column.name for column in fields(FileState))
 _TYPES: Final[dict[str, pa.DataType]] = {
-    **dict.fromkeys(("source", "path", "head_hash", "marker_hash", "format", "state", "error"), pa.string()),
+    **dict.fromkeys(("source", "path", "head_hash", "marker_hash", "format", "state", "error", "reading"), pa.string()),
     **dict.fromkeys(("head_len", "generation", "truncations"), pa.int32()),
     **dict.fromkeys(("first_seen", "updated"), pa.timestamp("us")),
 }
-_MAY_BE_NONE: Final = frozenset({"head_hash", "marker_hash", "format", "error"})
+_MAY_BE_NONE: Final = frozenset({"head_hash", "marker_hash", "format", "error", "reading"})
 _AWAY_US: Final = 900_000_000
 """After this long without an agent, nobody can say whether a process that ended meanwhile was the only one to write its files."""
 T = TypeVar("T")

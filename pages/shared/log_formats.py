@@ -193,6 +193,12 @@ def _draft() -> None:
         state.format_no_draft = error
 
 
+def draft_from(lines: list[str], file: str) -> None:
+    """Fill the form with lines of a file and, where one can be drafted, a format of them."""
+    st.session_state.update(format_lines="\n".join(lines), format_files=file)
+    _draft()
+
+
 def _edit(one: OwnFormat) -> None:
     st.session_state.update(format_toml=one.toml, format_name=one.name, format_files=", ".join(one.files))
 

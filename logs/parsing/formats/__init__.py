@@ -1,7 +1,9 @@
 """The known log formats, and how one is chosen for a file."""
 
+import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 
 from logs.core.errors import LogsError
 from logs.core.format_spec import FormatSpec
@@ -35,6 +37,12 @@ class Registry:
             *structured_formats(), *wrapping_formats(), *block_formats(), *server_formats(), *text_formats(), *labelling_formats(),
         ]  # fmt: skip
         self._by_start: dict[str, list[tuple[int, Format]]] = {}
+
+    @cached_property
+    def mark(self) -> str:
+        """The same for all registries whose known formats stand in the same places."""
+        known = [f"{fmt.name} {fmt.regex.pattern if isinstance(fmt, RegexFormat) else ''}" for fmt in self._formats]
+        return hashlib.blake2b("\n".join(known).encode(), digest_size=8).hexdigest()
 
     def names(self) -> list[str]:
         """The names that can be forced."""

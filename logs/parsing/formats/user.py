@@ -79,6 +79,11 @@ class UserFormat:
             whole=whole,
         )
 
+    def spans(self, line: str) -> dict[str, tuple[int, int]] | None:
+        """Where the named groups stand in a line of this format; None for another line."""
+        match = self._regex.match(line)
+        return None if match is None else {name: match.span(name) for name in self._regex.groupindex}
+
     def _moment(self, text: str, times: TimeReader) -> int | None:
         layout = self.spec.time_layout
         if layout is None:

@@ -70,13 +70,16 @@ class Found(NamedTuple):
     end: int
 
 
-def layouts(lines: Sequence[str], times: TimeReader) -> list[Layout]:
-    """The layouts of the lines, the one that reads most of them first; none when they have nothing in common."""
+def layouts(lines: Sequence[str], times: TimeReader, said: Order = "") -> list[Layout]:
+    """The layouts of the lines, the one that reads most of them first; none when they have nothing in common.
+
+    `said`: which of a date's numbers is the day, where somebody knows it.
+    """
     left = [line[:_LINE] for line in lines if line.strip()]
     result: list[Layout] = []
     whole = len(left)
     while left and len(result) < _MOST:
-        layout = _dated(left, times, whole) or _levelled(left, whole) or _counted(left, whole)
+        layout = _dated(left, times, whole, said) or _levelled(left, whole) or _counted(left, whole)
         if layout is None:
             break
         regex = re.compile(layout.header, re.ASCII)
@@ -91,7 +94,7 @@ def layouts(lines: Sequence[str], times: TimeReader) -> list[Layout]:
 _MOST: Final = 3
 
 
-def _dated(lines: list[str], times: TimeReader, whole: int) -> Layout | None:
+def _dated(lines: list[str], times: TimeReader, whole: int, said: Order) -> Layout | None:
     """The layout of the lines that have a time."""
     chosen: tuple[float, MomentShape, str | None, list[Found]] | None = None
     for shape in SHAPES.values():
@@ -114,7 +117,10 @@ def _dated(lines: list[str], times: TimeReader, whole: int) -> Layout | None:
     support, shape, signature, found = chosen
     if support * 12 < whole or (support == 1 and whole > 6):
         return None
-    return _built(shape, found, lines, times, led=signature is not None)
+    texts = [hit.line[hit.begin : hit.end] for hit in found]
+    near = datetime.fromtimestamp(times.reference / SECOND, UTC)
+    order = said if said and shape.ambiguous else order_of(shape, texts, (near.year, near.month, near.day))
+    return _built(shape, order, found, lines, led=signature is not None)
 
 
 def _find(shape: MomentShape, line: str) -> Found | None:
@@ -180,10 +186,8 @@ def _lead_pattern(hits: list[Found]) -> tuple[str, bool]:
     return "".join(parts) + gap_pattern(first[1]), levelled
 
 
-def _built(shape: MomentShape, found: list[Found], lines: list[str], times: TimeReader, *, led: bool) -> Layout | None:
+def _built(shape: MomentShape, order: Order, found: list[Found], lines: list[str], *, led: bool) -> Layout | None:
     texts = [hit.line[hit.begin : hit.end] for hit in found]
-    near = datetime.fromtimestamp(times.reference / SECOND, UTC)
-    order: Order = order_of(shape, texts, (near.year, near.month, near.day))
     name, pattern = shape.name, shape.pattern
     if name == "ymd" and all(_PLAIN_ISO.fullmatch(text) for text in texts):
         name, pattern = ISO, ISO_PATTERN

@@ -9,6 +9,7 @@ import pytest
 
 import logs
 from logs import LogRecord, LogSettings
+from logs.storing.checkpoint import FileState
 from monitor.store.duckdb.opening import open_store
 from monitor.store.interface import Store
 from tests.doubles.log_watch import LogWatch, now_us
@@ -52,6 +53,10 @@ class Watch:
             before = page.older
             if before is None:
                 return found
+
+    def files(self) -> list[FileState]:
+        """The files, as the store knows them."""
+        return self.service.records.files()
 
     def in_file_order(self) -> list[LogRecord]:
         """Records by file and position."""
