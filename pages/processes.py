@@ -38,6 +38,7 @@ TYPES: Final = {
     "START": "Starts",
     "COMPLETE,STOP": "Ends",
     "STATUS_CHANGE": "Changes",
+    "NEW_PATTERN": "New log patterns",
 }
 SPANS: Final = {"900": "15 min", "3600": "1 h", "21600": "6 h", "86400": "24 h", "604800": "7 d"}
 SHOWN: Final = 500

@@ -8,6 +8,7 @@ from typing import Any, Final
 from logs.core import levels
 from logs.core.timestamps import SECOND
 from logs.patterns.book import OTHER, OTHER_ID, OTHER_TEXT
+from logs.patterns.miner import EMPTY_TEXT
 from logs.query.filters import LogFilter
 from logs.query.search import Questions
 
@@ -131,7 +132,9 @@ def _pattern(number: int, members: Iterable[dict[str, Any]]) -> Pattern:
     own = next(row for row in found if row["number"] == number)
     first = min(found, key=lambda row: (row["first_seen"], row["number"]))
     last = max(row["last_seen"] for row in found)
-    return Pattern(number, own["id"], own["text"], own["example"], first["source"], first["first_seen"], last)
+    return Pattern(
+        number, own["id"], own["text"].strip() or EMPTY_TEXT, own["example"], first["source"], first["first_seen"], last
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ Everything is bounded: templates of a source, templates in all, new forms that a
 there. One thread uses a book.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
@@ -154,12 +154,14 @@ class PatternBook:
         self._last_stored: dict[int, int] = {}
         self._credit, self._earns = _CREDIT, _EARNS
         self._dirty: dict[int, None] = {}
+        self._fresh: set[int] = set()
         self._next = OTHER + 1
         for template in kept:
             self._take(template)
         for group in self._groups.values():
             group.fresh = 0
         self.stored(self._templates.values())
+        self.told()
 
     def number(self, records: pa.Table, *, now: int) -> pa.Array:
         """The template's number of each record. The table has the columns `message`, `source`, `level` and `ts`; `now` is µs."""
@@ -219,6 +221,19 @@ class PatternBook:
         """Templates that are new, or have changed, since they were `stored`."""
         return [self._templates[number] for number in self._dirty]
 
+    def never_seen(self) -> list[Template]:
+        """The patterns of which nothing was known until they were last `told`: whatever belongs to them is as new."""
+        members = Counter(self._templates[number].pattern for number in self._fresh)
+        return [
+            self._templates[pattern]
+            for pattern, fresh in sorted(members.items())
+            if pattern != OTHER and fresh == self._members[pattern]
+        ]
+
+    def told(self) -> None:
+        """All patterns are known from now on."""
+        self._fresh.clear()
+
     def stored(self, templates: Iterable[Template]) -> None:
         """Those that `changed` gave are stored."""
         for template in templates:
@@ -270,6 +285,7 @@ class PatternBook:
 
     def _take(self, template: Template) -> None:
         self._templates[template.number] = template
+        self._fresh.add(template.number)
         self._next = max(self._next, template.number + 1)
         if template.number == OTHER:
             return

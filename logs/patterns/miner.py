@@ -20,6 +20,8 @@ from logs.patterns.skeleton import LONGEST, VALUE, Piece, Skeleton, pieces_of, s
 
 HOLE: Final = "<*>"
 """Stands for a value in a template."""
+EMPTY_TEXT: Final = "(blank)"
+"""The template of messages without a word in them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,8 @@ def template_of(message: str, words: Skeleton) -> str:
     for piece in _aligned(pieces_of(message), words):
         parts += [message[position : piece.begin], HOLE]
         position = piece.end
-    return "".join([*parts, message[position:LONGEST]])
+    text = "".join([*parts, message[position:LONGEST]])
+    return text if text.strip() else EMPTY_TEXT
 
 
 def values_of(message: str, words: Skeleton) -> list[str]:

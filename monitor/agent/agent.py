@@ -26,6 +26,7 @@ from monitor.agent.gateway_records import GatewayRecords
 from monitor.agent.listener import Listener, listen
 from monitor.agent.status import StatusReporter
 from monitor.api import Context, create_app
+from monitor.api_models.events import ProcessEvent
 from monitor.api_models.services import Service
 from monitor.config.sections import EngineSettings
 from monitor.config.settings import Settings
@@ -373,7 +374,7 @@ class Agent:
         """Start the log service."""
 
         def begin() -> logs.LogService:
-            records = LogRecords(self.store, self.writer, hello.host.host, now_us)
+            records = LogRecords(self.store, self.writer, hello.host.host, now_us, self._patterns_found)
             service = logs.LogService(
                 sink=records,
                 stored=records,
@@ -398,6 +399,10 @@ class Agent:
                 log.exception("log files cannot be followed; trying again in %g s", LOGS_AGAIN_S)
                 await asyncio.sleep(LOGS_AGAIN_S)
         self.logs_trouble = ""
+
+    def _patterns_found(self, events: list[ProcessEvent]) -> None:
+        """Logs have new patterns. Called on the writer's thread."""
+        self._loop.call_soon_threadsafe(self.events.publish, events)
 
     def _log_settings(self) -> "logs.LogSettings":
         s = self.settings.logs

@@ -6,8 +6,8 @@ from pydantic import Field
 
 from monitor.api_models.base import Shape
 
-EventType = Literal["START", "STOP", "STATUS_CHANGE", "ERROR", "COMPLETE"]
-"""STOP is an end of which nobody knows how it went."""
+EventType = Literal["START", "STOP", "STATUS_CHANGE", "ERROR", "COMPLETE", "NEW_PATTERN"]
+"""STOP is an end of which nobody knows how it went. NEW_PATTERN: a log source wrote something that it never wrote before."""
 
 
 class Performance(Shape):
@@ -24,6 +24,9 @@ class Performance(Shape):
 
 class ProcessEvent(Shape):
     """One event. `timestamp` is in µs since the epoch; `details` has `message`, the event in words, and what else is known.
+
+    Of NEW_PATTERN, `process_name` is the log source, and `details` have `pattern` (its number), `pattern_id`, `level`, `example`, and `count` where several are told
+    together.
 
     `origin` says who tells it: Watchkeeper itself (`watch`), or a program that reports of itself or of others (`program`).
     """

@@ -29,7 +29,7 @@ INTERVAL_S = 0.5
 DEADLINE_S = 15.0
 PID_DIGITS = 7
 """A longer number is no process ID: the kernel has at most 4,194,304."""
-COLOURS = {"START": GREEN, "COMPLETE": GREEN, "ERROR": RED, "STATUS_CHANGE": YELLOW, "STOP": DIM}
+COLOURS = {"START": GREEN, "COMPLETE": GREEN, "ERROR": RED, "STATUS_CHANGE": YELLOW, "STOP": DIM, "NEW_PATTERN": YELLOW}
 
 
 def look(data_dir: Path, patterns: Callable[[], Sequence[str]]) -> dict[str, Any]:
@@ -125,7 +125,9 @@ def events(
     types: Annotated[
         str | None,
         typer.Option(
-            "--type", metavar="TYPES", help="Only START, STOP, STATUS_CHANGE, ERROR or COMPLETE; several with commas."
+            "--type",
+            metavar="TYPES",
+            help="Only START, STOP, STATUS_CHANGE, ERROR, COMPLETE or NEW_PATTERN; several with commas.",
         ),
     ] = None,
     since: Annotated[
@@ -140,7 +142,7 @@ def events(
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
-    """Show when processes began, failed, completed or hung.
+    """Show when processes began, failed, completed or hung, and when logs said something new.
 
     `events.patterns` and `events.exclude` say of which processes. With --json, each event is one line.
     """

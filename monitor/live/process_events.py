@@ -4,7 +4,7 @@ An event goes to the store, to the live subscribers and to `process_events.log`.
 moment (`events.least_s`): what is over sooner is the work of a script, and no news. Everything here is on the event loop.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -281,10 +281,13 @@ class ProcessEvents:
         events, self._batch = self._batch, []
         if not events:
             return
-        host = self._host()
-        self._writer.note([event_rows(host, events)])
+        self._writer.note([event_rows(self._host(), events)])
+        self.publish(events)
+
+    def publish(self, events: Sequence[ProcessEvent]) -> None:
+        """Tell of events that are stored, or on their way there."""
         self._writer.maintenance(lambda _store: self._file.write(events))
-        self._hub.publish_events(events)
+        self._hub.publish_events(list(events))
 
 
 def _masked(value: Any, mask: Callable[[str], str]) -> Any:

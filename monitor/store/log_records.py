@@ -12,13 +12,16 @@ import pyarrow as pa
 
 from logs.core.errors import StorageError
 from logs.patterns.book import PatternBook
+from logs.patterns.news import PatternHerald
 from logs.storing.checkpoint import FileState
 from logs.storing.delivery import Delivery, Loss, NewSource
 from logs.storing.sink import PastWriter
+from monitor.api_models.events import ProcessEvent
 from monitor.core.errors import StoreError
 from monitor.store.interface import Append, Change, Delete, Store, Upsert
 from monitor.store.lives import UNSEEN
-from monitor.store.log_templates import stored_templates, template_rows
+from monitor.store.log_templates import pattern_event, stored_templates, template_rows
+from monitor.store.process_events import event_rows
 from monitor.store.writer import StoreWriter
 
 _KEY: Final = ("file_id", "pos")
@@ -42,10 +45,19 @@ class LogRecords:
         writer: the one that writes; it takes its batches of records from here from now on.
         host: the machine's name in the store.
         now: the clock, µs since the epoch.
+        on_events: gets the events of patterns that were never seen before, once they are stored. Called on the writer's thread.
     """
 
-    def __init__(self, store: Store, writer: StoreWriter, host: str, now: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        writer: StoreWriter,
+        host: str,
+        now: Callable[[], int],
+        on_events: Callable[[list[ProcessEvent]], None] = lambda _events: None,
+    ) -> None:
         self._store, self._writer, self._host, self._now = store, writer, host, now
+        self._on_events, self._herald = on_events, PatternHerald()
         self._began = now()
         self._book: PatternBook | None = None
         writer.accept_records(self._combine)
@@ -157,9 +169,17 @@ class LogRecords:
         templates = book.changed()
         if templates:
             further.append(template_rows(templates, self._host))
+        news = self._herald.news(book.never_seen(), self._now(), bulk=batch[0].bulk)
+        events = [pattern_event(one) for one in news]
+        if events:
+            further.append(event_rows(self._host, events))
 
         def stored() -> None:
             book.stored(templates)
+            book.told()
+            self._herald.told()
+            if events:
+                self._on_events(events)
             for delivery in batch:
                 _assign(delivery.state, after[delivery.state.file_id])
             for delivery in batch:

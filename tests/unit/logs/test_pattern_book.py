@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from logs.patterns.book import OTHER, OTHER_ID, PatternBook, Template
 from logs.patterns.forms import forms_of, keys_of
 from logs.patterns.miner import PatternMiner
+from logs.patterns.news import PatternHerald
 
 NAMES = ["ada", "grace", "linus", "barbara", "ken", "dennis", "margaret"]
 words = st.sampled_from(["user", "ada", "bob", "ken", "eve", "took", "12", "ms", "=", "id=7", "(", ")", "Started", ","])
@@ -178,3 +179,80 @@ def test_a_flood_of_new_words_does_not_hide_what_is_frequent() -> None:
     kept.take(rows([*flood, *["disk full"] * 50]))
     assert text_of(kept, kept.numbers[-1]) == "disk full"
     assert kept.numbers.count(OTHER) >= 1_000
+
+
+def test_a_pattern_is_never_seen_once() -> None:
+    """Also when it comes again, after a restart, and when the store refused it: then it is new until it was told."""
+    kept = Kept()
+    kept.take(rows(["took 3 ms", "disk full"]))
+    assert [one.text for one in kept.book.never_seen()] == ["took <*>", "disk full"]
+    kept.take(rows(["took 4 ms"]))
+    assert len(kept.book.never_seen()) == 2, "not told yet"
+    kept.book.told()
+    kept.restart()
+    kept.take(rows(["took 5 ms", "disk full", "disk gone"]))
+    assert [one.text for one in kept.book.never_seen()] == ["disk gone"]
+
+
+def test_what_belongs_to_a_known_pattern_is_not_new() -> None:
+    """Names that together make a pattern are one; a further name is none."""
+    kept = Kept()
+    kept.take(rows([f"login of {name} refused" for name in NAMES[:6]]))
+    assert [one.text for one in kept.book.never_seen()] == ["login of <*> refused"]
+    kept.book.told()
+    kept.take(rows([f"login of {NAMES[6]} refused"]))
+    assert kept.book.never_seen() == []
+
+
+def test_blank_messages_have_a_name() -> None:
+    """Records without a word are a pattern with words for people."""
+    kept = Kept()
+    kept.take(rows(["", "   "]))
+    assert {text_of(kept, number) for number in kept.numbers} == {"(blank)"}
+    assert mined([""]) == mined(["  "])
+
+
+def template(number: int, source: str = "app") -> Template:
+    """A new pattern."""
+    return Template(number, (f"w{number}",), number, f"w{number}", source, 20, 1, 1, 1)
+
+
+SECOND = 1_000_000
+
+
+def test_few_new_patterns_are_told_one_by_one_and_many_together() -> None:
+    """A handful at once one by one; more, or those of an import, in one sentence a source and minute; none is told twice or lost."""
+    herald = PatternHerald()
+
+    def told(numbers: Sequence[int], now_s: int, *, bulk: bool = False) -> list[tuple[int, int]]:
+        news = herald.news([template(number) for number in numbers], now_s * SECOND, bulk=bulk)
+        herald.told()
+        assert len({one.at for one in news}) == len(news)
+        return [(one.template.number, one.count) for one in news]
+
+    assert told([1, 2], 100) == [(1, 1), (2, 1)]
+    assert told(range(10, 20), 101) == [(10, 10)]
+    assert told(range(20, 40), 102, bulk=True) == []
+    assert told([50], 103) == [(50, 1)], "a single one is told while others wait"
+    assert told([], 170) == [(20, 20)]
+
+
+def test_a_program_with_other_words_each_time_is_told_of_together() -> None:
+    """One new pattern a second for ten minutes: the first thirty and a few more by themselves, the rest once a minute."""
+    herald = PatternHerald()
+    counts: list[int] = []
+    for second in range(600):
+        counts += [one.count for one in herald.news([template(second + 1)], second * SECOND, bulk=False)]
+        herald.told()
+    assert len(counts) < 200
+    assert sum(counts) >= 540
+    assert sum(count > 1 for count in counts) <= 10
+
+
+def test_news_that_were_not_stored_are_given_again() -> None:
+    """A write that fails loses none."""
+    herald = PatternHerald()
+    first = herald.news([template(1)], SECOND, bulk=False)
+    assert herald.news([template(1)], SECOND, bulk=False) == first
+    herald.told()
+    assert herald.news([], 2 * SECOND, bulk=False) == []

@@ -94,8 +94,9 @@ class Events {
 function row(event) {
   const [sign, word] = SIGNS[event.event_type] ?? ["off", event.event_type];
   const name = inert(event.process_name, 120);
-  const title = event.run ? follow(el("a", { class: "link text", href: pageUrl("run", { run: event.run }), text: name })) : el("span", { class: "text", text: name });
   const { performance: at, details } = event;
+  const address = event.run ? pageUrl("run", { run: event.run }) : details.pattern ? pageUrl("logs", { query: `pattern:${details.pattern}`, range: "24h" }) : null;
+  const title = address ? follow(el("a", { class: "link text", href: address, text: name })) : el("span", { class: "text", text: name });
   const told = event.origin === "program" ? " (told by the program)" : "";
   const then = follow(el("a", { class: "link", href: pageUrl("processes", { view: "at", at: new Date(event.timestamp / 1000).toISOString() }), title: "Processes at that time", text: moment(event.timestamp) }));
   return el(
@@ -108,7 +109,7 @@ function row(event) {
     el("td", { class: "num", text: event.pid === null ? NONE : String(event.pid) }),
     el("td", { class: "num", text: fixed(at?.cpu_pct, 1) }),
     el("td", { class: "num", text: bytes(at?.rss) }),
-    el("td", { class: "one-line mono text command", title: inert(details.command ?? "", 2000), text: inert(details.command ?? NONE, 300) }),
+    el("td", { class: "one-line mono text command", title: inert(details.command ?? details.example ?? "", 2000), text: inert(details.command ?? details.example ?? NONE, 300) }),
   );
 }
 
