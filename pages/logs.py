@@ -68,7 +68,7 @@ def subjects(view: dict[str, Any], record: str) -> list[Subject]:
 
 
 leave_for_settings()
-when = page_header("Logs")
+when = page_header("Logs", live_link_s=86_400)  # live shows the newest records, however old
 known = source_names()
 query = st.query_params.get("query", "")[:4000].strip()
 shown = " ".join(part for part in (components.query_of_text(st.query_params.get("q", "")), query) if part)

@@ -24,7 +24,7 @@ FOLDER: Final = Path(__file__).resolve().parents[1] / "ui" / "assets"
 RELATIVE: Final = re.compile(r'(["\'])(\.{1,2}/(?:[\w-]+/)*[\w-]+\.(?:js|css))\1')
 EARLY: Final = "live/early"
 """Runs before Streamlit's own scripts and opens the live socket."""
-FRAME: Final = ("frame/strip", "frame/footer", "frame/pause", "frame/healing")
+FRAME: Final = ("frame/strip", "frame/footer", "frame/pause", "frame/share", "frame/healing")
 """Components of every page."""
 PARTS: Final = {
     "/": (

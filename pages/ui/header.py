@@ -11,7 +11,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from pages.ui.components import pause_button, status_strip
-from pages.ui.timerange import TimeRange, time_range
+from pages.ui.timerange import WINDOWS, TimeRange, time_range
 
 Draw = Callable[[], object]
 _ROW: Final = "page_header_row"
@@ -30,13 +30,15 @@ def page_title(title: str, *, actions: Draw | None = None) -> None:
             actions()
 
 
-def page_header(title: str, *, actions: Draw | None = None, life: TimeRange | None = None) -> TimeRange:
-    """The header of a page with a time range, and the chosen range; `life` is that of a run that has ended."""
+def page_header(
+    title: str, *, actions: Draw | None = None, life: TimeRange | None = None, live_link_s: int = WINDOWS["live"]
+) -> TimeRange:
+    """The header of a page with a time range, and the chosen range; `life` and `live_link_s` are those of `time_range`."""
     with _row(title):
         if actions is not None:
             actions()
         pause_button()
-        return time_range(life)
+        return time_range(life, live_link_s=live_link_s)
 
 
 def reserve_head() -> None:

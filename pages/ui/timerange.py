@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import streamlit as st
 
 from pages.ui.choice import choice
+from pages.ui.mount import mount
 
 WINDOWS: Final = {"live": 300, "5m": 300, "1h": 3600, "24h": 86_400, "7d": 604_800}
 """Name in the address → seconds."""
@@ -101,11 +102,12 @@ def life_of(start_us: int, end_us: int) -> TimeRange:
     return TimeRange("life", max(1, (bounds[1] - bounds[0]) // 1_000_000), bounds)
 
 
-def time_range(life: TimeRange | None = None) -> TimeRange:
+def time_range(life: TimeRange | None = None, *, live_link_s: int = WINDOWS["live"]) -> TimeRange:
     """Draw the control and return the chosen range.
 
     Args:
         life: what is shown has ended: this range takes the place of live and of all ranges up to now.
+        live_link_s: seconds that a copied link to the live view covers.
     """
     address = st.query_params
     try:
@@ -118,8 +120,10 @@ def time_range(life: TimeRange | None = None) -> TimeRange:
     names = ["life"] if life is not None else list(WINDOWS)
     titles = {name: TITLES[name] for name in [*names, *(["custom"] if chosen.name == "custom" else [])]}
     choice("Time range", "range", titles, chosen.name, key="time_range", clears=("from", "to"))
-    with st.popover("…", help="Custom time range", key="time_popover"):
+    with st.popover("…", help="Custom time range, link to this view", key="time_popover"):
         _custom(chosen)
+        moving = {} if life is not None else {**WINDOWS, "live": live_link_s}
+        mount("frame/share", {"windows": moving}, key="wk-share", height=36)
     return chosen
 
 

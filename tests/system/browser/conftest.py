@@ -30,6 +30,7 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+LATE = "was preloaded using link preload but not used within a few seconds"  # the machine is busy
 SETTLED = "[data-testid=stApp][data-test-script-state=notRunning]"
 
 
@@ -178,7 +179,7 @@ def window_of(context: BrowserContext, url: str) -> Window:
         "console",
         lambda message: (
             window.errors.append(f"{message.text} {message.location.get('url', '')}")
-            if message.type in {"error", "warning"}
+            if message.type in {"error", "warning"} and LATE not in message.text
             else None
         ),
     )

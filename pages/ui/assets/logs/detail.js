@@ -4,6 +4,7 @@ import { follow, pageUrl, setParams } from "../core/address.js";
 import { get } from "../core/api.js";
 import { el, inert, inertBlock } from "../core/dom.js";
 import { clock, count, iso, moment } from "../core/format.js";
+import { copyText } from "../core/share.js";
 import { fieldTerm, quoted, withTerm } from "./terms.js";
 
 const AROUND = 300e6;
@@ -81,8 +82,7 @@ export class LogDetail {
     around.onclick = () => this.#around(record);
     const copy = el("button", { type: "button", text: "Copy link" });
     copy.onclick = async () => {
-      await navigator.clipboard?.writeText(location.href);
-      copy.textContent = "Copied";
+      copy.textContent = (await copyText(location.href)) ? "Copied" : "The browser does not allow it";
     };
     const explain = el("button", { type: "button", text: "Explain" });
     explain.onclick = () => setParams({ explain: "record", opinion: null });
