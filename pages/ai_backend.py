@@ -11,10 +11,12 @@ from pages.ai_parts.benchmark_charts import charts
 from pages.ai_parts.benchmark_history import files, history, samples
 from pages.ai_parts.benchmark_offer import offer
 from pages.ai_parts.benchmark_verdict import figures, quality_table, verdict
+from pages.ai_parts.chat_box import chat_box
 from pages.ai_parts.engine_card import ABSENT, engine_card, summary, unusable
 from pages.ai_parts.explain import explain_errors
 from pages.ai_parts.gateway import gateway
 from pages.ai_parts.policy import live_calls, policy
+from pages.ai_parts.shelf import shelf
 from pages.ai_parts.try_it import try_it
 from pages.shared.agent import agent_client, empty_state, error_state, guarded, plain
 from pages.shared.visitor import may_change
@@ -153,6 +155,13 @@ with guarded("the benchmark"):
 st.header("Engines", anchor=False)
 with guarded("the engines"):
     _engines()
+with st.container(border=True, key="models"):
+    st.header("Models", anchor="models")
+    shelf()
+with st.container(border=True, key="chat"):
+    st.header("Chat with a model", anchor="chat")
+    with guarded("the engines"):
+        chat_box(list(_known().values()))
 left, right = st.columns(2)
 with left, st.container(border=True, height="stretch"):
     st.header("Which engine answers", anchor=False)

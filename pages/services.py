@@ -10,7 +10,7 @@ from monitor.client.client import Refused
 from monitor.core.errors import AgentError
 from pages.shared.agent import agent_client, empty_state, error_state, guarded, plain
 from pages.shared.service_form import form
-from pages.shared.visitor import current_visitor, may_change, operators_only
+from pages.shared.visitor import may_change, operators_only, visitor_name
 from pages.ui.header import page_title
 from pages.ui.numbers import duration, moment
 
@@ -164,16 +164,10 @@ def act(action: str, name: str) -> None:
         state.services_failed = operators_only(f"{action} services")
         return
     try:
-        done = getattr(agent_client().services, action)(name, by=who())
+        done = getattr(agent_client().services, action)(name, by=visitor_name())
         state.services_said = f"{name}: {done.state}{f' ({done.reason})' if done.reason else ''}"
     except AgentError as error:
         state.services_failed = error
-
-
-def who() -> str:
-    """The visitor's name, for the audit table."""
-    visitor = current_visitor()
-    return visitor.name if visitor is not None else ""
 
 
 def edit(name: str, found: Services) -> None:
@@ -205,7 +199,7 @@ def save(name: str, settings: dict[str, Any], *, new: bool) -> list[str]:
     if not name:
         return ["Give it a name."]
     try:
-        saved = agent_client().services.save(name, settings, by=who())
+        saved = agent_client().services.save(name, settings, by=visitor_name())
     except Refused as error:
         return list(error.problems.values()) or [error.message]
     except AgentError as error:
@@ -220,7 +214,7 @@ def remove(name: str) -> list[str]:
     if not may_change():
         return [operators_only("remove services").message]
     try:
-        agent_client().services.remove(name, by=who())
+        agent_client().services.remove(name, by=visitor_name())
     except AgentError as error:
         return [error.message]
     state.services_said = f"{name}: removed"

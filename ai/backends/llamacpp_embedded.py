@@ -11,10 +11,11 @@ from typing import Final
 
 import psutil
 
+from ai.backends.openai.backend import apply_template
 from ai.backends.openai.request import FLAVOURS
 from ai.backends.worker_backend import WorkerBackend
 from ai.core.errors import BackendOutOfMemory, BadModelFile, MissingPiece, ModelMissing
-from ai.core.types import Capabilities, Figure, LoadReport, LoadSpec
+from ai.core.types import Capabilities, Figure, LoadReport, LoadSpec, Message
 from ai.discovery.files import demo_model
 from ai.discovery.packages import installed
 from ai.model_files.digests import template_id
@@ -48,6 +49,7 @@ class LlamaCppBackend(WorkerBackend):
     """
 
     engine = "llamacpp"
+    takes_raw = True
 
     def __init__(
         self,
@@ -105,6 +107,10 @@ class LlamaCppBackend(WorkerBackend):
             threads=running.config.threads, prompt_threads=running.config.prompt_threads,
         )  # fmt: skip
 
+    async def prompt_text(self, messages: tuple[Message, ...]) -> str:
+        """See `Templating`."""
+        return await apply_template(await self._posting(), messages)
+
     async def _config(self, spec: LoadSpec) -> WorkerConfig:
         if not installed("xllamacpp"):
             raise MissingPiece(
@@ -116,6 +122,7 @@ class LlamaCppBackend(WorkerBackend):
         return WorkerConfig(
             engine="llamacpp", model=str(path), socket="", key="", parent=0, context=spec.context, parallel=spec.parallel,
             kv_type=spec.kv_type, threads=threads, prompt_threads=prompt_threads, gpu_layers=spec.gpu_layers,
+            batch=spec.batch, flash_attention=spec.flash_attention,
         )  # fmt: skip
 
     async def _threads(self, path: Path, spec: LoadSpec) -> tuple[int, int]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Final
@@ -12,6 +12,7 @@ import httpx
 from ai.backends.openai.backend import count_llamacpp, post_json
 from ai.backends.openai.request import Flavour
 from ai.backends.openai.stream import OpenAIWire
+from ai.backends.worker_transport import WorkerTransport
 from ai.core.errors import BackendDown, BackendError, BackendOutOfMemory, BackendTimeout, BadRequest, StreamCut
 from ai.core.footprint import is_working, memory_of
 from ai.core.pacing import Pacer
@@ -35,8 +36,6 @@ from ai.worker.messages import WorkerConfig
 from ai.worker.supervisor import Running, Supervisor, WatchPolicy
 
 _WHY_S: Final = 1.5
-_LIMITS: Final = httpx.Limits(max_connections=None, max_keepalive_connections=0)
-"""A new connection costs 50 µs on a Unix socket; a kept one may be closed by the server while it is chosen."""
 
 
 class WorkerBackend:
@@ -96,7 +95,8 @@ class WorkerBackend:
             running = await self._ready(min(deadlines.load_s, deadlines.total_s))
             loaded = time.perf_counter() - begun
             left = replace(deadlines, total_s=max(deadlines.total_s - loaded, 0.0))
-            source = OpenAIWire(self._http(running), self._name).events(
+            path = "/v1/completions" if request.raw else "/v1/chat/completions"
+            source = OpenAIWire(self._http(running), self._name, path).events(
                 request, running.config.model, self._flavour, deadlines.connect_s
             )
             try:
@@ -109,13 +109,16 @@ class WorkerBackend:
 
     async def count_tokens(self, content: str | tuple[Message, ...]) -> Figure:
         """Counted by the engine itself."""
-        running = await self._ready(DEFAULT_DEADLINES.load_s)
-        client = self._http(running)
+        return Figure(await count_llamacpp(await self._posting(), "", content), "reported")
+
+    async def _posting(self) -> Callable[[str, dict[str, object]], Awaitable[dict[str, object]]]:
+        """Asks the worker's server small questions."""
+        client = self._http(await self._ready(DEFAULT_DEADLINES.load_s))
 
         async def post(path: str, body: dict[str, object]) -> dict[str, object]:
             return await post_json(client, self._name, path, body)
 
-        return Figure(await count_llamacpp(post, "", content), "reported")
+        return post
 
     async def memory(self) -> MemoryReport:
         """Measured; nothing while no worker runs."""
@@ -162,7 +165,7 @@ class WorkerBackend:
             self._stale += [self._client] if self._client is not None else []
             self._client_of = running.socket
             self._client = httpx.AsyncClient(
-                transport=httpx.AsyncHTTPTransport(uds=running.socket, limits=_LIMITS),
+                transport=WorkerTransport(running.socket),
                 base_url="http://worker",
                 headers={"Authorization": f"Bearer {running.key}", "Accept-Encoding": "identity"},
                 timeout=httpx.Timeout(5.0),

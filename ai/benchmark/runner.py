@@ -14,6 +14,7 @@ from ai.benchmark.measure import Measurer, Place
 from ai.benchmark.pace import Pace
 from ai.benchmark.reporting.figures import log_ratios
 from ai.benchmark.reporting.report import Gathered, build_report, live_intervals
+from ai.benchmark.same_text import SameText
 from ai.benchmark.samples.length import long_enough
 from ai.benchmark.schedule import block_order, build_request, turns
 from ai.benchmark.watch import EnergyMeter, ProcWatch, Watch, best_meter
@@ -67,6 +68,7 @@ class AIBackendBenchmark:
         self._told = 0
         self._nonce = uuid.uuid4().hex[:8]
         """A server keeps what it read: no prompt of an earlier benchmark may come again."""
+        self._same_text = SameText()
         self._verdicts: dict[str, Verdict] = {}
         self._stopped = ""
         self._problems: list[str] = []
@@ -127,6 +129,8 @@ class AIBackendBenchmark:
                 await self._loader.first(entry, self._entries)
             except BackendError as error:
                 entry.unusable = " ".join(part for part in (error.message, error.hint) if part)
+        if not self._loader.in_turn:  # else the engine that applies the template may not be in memory
+            await self._same_text.decide([e for e in self._entries if not e.unusable])
         await self._measurer.learn_idle()
         for at, entry in enumerate(e for e in self._entries if not e.unusable):
             self._tell("warm-up", f"Warming up {entry.name}", at, len(self._entries), None)
@@ -257,7 +261,7 @@ class AIBackendBenchmark:
     async def _take(self, entry: Entry, prompt: str, place: Place) -> SampleRow:
         self._stop_if_cancelled()
         unique = f"{self._nonce}:{self._plan.seed}:{place.block}:{place.position}:{place.batch}:{entry.name}"
-        request = build_request(prompt, unique, self._plan.max_tokens)
+        request = await self._same_text.request(entry.name, build_request(prompt, unique, self._plan.max_tokens))
         context = entry.load.context if entry.load else None
         row = await self._measurer.measure(
             entry.contender, request, place, pids=entry.pids, context=context, cancel=self._cancel
@@ -302,7 +306,7 @@ class AIBackendBenchmark:
             verdicts=self._verdicts,
             stopped=self._stopped,
             energy_source=self._meter.source,
-            notes=[*(e.gone for e in self._entries if e.gone), *self._notes, *self._loader.notes(), *self._problems],
+            notes=[*(e.gone for e in self._entries if e.gone), *self._notes, *self._loader.notes(), *self._same_text.notes, *self._problems],
             gone=" ".join(e.gone for e in self._entries if e.gone),
         )  # fmt: skip
 

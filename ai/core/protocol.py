@@ -127,6 +127,29 @@ class SharedServer(Protocol):
 
 
 @runtime_checkable
+class RawPrompts(Protocol):
+    """A backend that takes a prompt as text (`GenRequest.raw`), and applies no template to it."""
+
+    @property
+    def takes_raw(self) -> bool:
+        """True."""
+        ...
+
+
+@runtime_checkable
+class Templating(RawPrompts, Protocol):
+    """A backend that can say what its model's template makes of a conversation."""
+
+    async def prompt_text(self, messages: tuple[Message, ...]) -> str:
+        """The prompt as text, with the model's chat template applied.
+
+        Raises:
+            BackendError: it does not answer.
+        """
+        ...
+
+
+@runtime_checkable
 class Watched(Protocol):
     """A backend whose engine can be seen at work from here."""
 

@@ -53,6 +53,14 @@ class EngineProcess(Shape):
     run: str | None = None
 
 
+class EngineEnd(Shape):
+    """How the process of an engine ended that does not answer since: its run, in words such as `ended by SIGKILL`, and when, in µs."""
+
+    run: str
+    said: str
+    ts: int
+
+
 class Engine(Shape):
     """What was found out about one engine (docs/design.md, "Engines").
 
@@ -75,6 +83,8 @@ class Engine(Shape):
     checked: int = 0
     latency_ms: float | None = None
     process: EngineProcess | None = None
+    ended: EngineEnd | None = None
+    """Filled in by whoever watches processes."""
 
 
 Origin = Literal["reported", "measured", "estimated"]
@@ -126,6 +136,8 @@ class GenRequest:
         reuse_prompt: the engine may reuse what it computed for an earlier prompt; benchmarks set False.
         ignore_eos: go on to `max_tokens`, where the engine can (`Capabilities.ignore_eos`).
         think: let a reasoning model reason; None leaves it to the model.
+        raw: the whole prompt as text, sent as it is to a backend that takes it so (`RawPrompts`); `messages` are what it was made of. Empty: the engine
+            applies its own template to them.
     """
 
     messages: tuple[Message, ...]
@@ -136,6 +148,7 @@ class GenRequest:
     reuse_prompt: bool = True
     ignore_eos: bool = False
     think: bool | None = None
+    raw: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +163,8 @@ class LoadSpec:
         threads: CPU threads that generate; None lets the engine choose.
         prompt_threads: CPU threads that read a prompt; None: as many as generate, or the engine's choice where `threads` is None.
         gpu_layers: layers on the GPU; None lets the engine choose, 0 keeps all on the CPU.
+        batch: tokens of a prompt that are read at once; None lets the engine choose.
+        flash_attention: None lets the engine choose.
     """
 
     model: str
@@ -159,6 +174,8 @@ class LoadSpec:
     threads: int | None = None
     prompt_threads: int | None = None
     gpu_layers: int | None = None
+    batch: int | None = None
+    flash_attention: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

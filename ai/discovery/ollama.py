@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -16,8 +17,18 @@ _SHOW_S: Final = 0.7
 """What models can do is a courtesy: without it their names tell."""
 _MOST_SHOWN: Final = 48
 _KEPT: Final = 1024
-_CAPABILITIES: dict[tuple[str, str], tuple[str, ...]] = {}
-"""What a model can do, by its name and digest: the same file can do the same for as long as it lives."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What `/api/show` says of a model: what it can do, and the tokens of context it was trained for."""
+
+    capabilities: tuple[str, ...] = ()
+    context: int | None = None
+
+
+_SHOWN: dict[tuple[str, str], Shown] = {}
+"""By name and digest: the same file says the same for as long as it lives."""
 
 
 async def ask_ollama(client: httpx.AsyncClient) -> Engine:
@@ -29,8 +40,8 @@ async def ask_ollama(client: httpx.AsyncClient) -> Engine:
     version = text((await get_json(client, "/api/version")).get("version"))
     running = await _running(client)
     tags = entries((await get_json(client, "/api/tags")).get("models"))
-    able = await _capabilities(client, tags)
-    models = [_model(tag, running, able) for tag in tags]
+    shown = await shown_of(client, tags)
+    models = [_model(tag, running, shown) for tag in tags]
     if not models:
         return Engine(
             name="ollama",
@@ -53,7 +64,7 @@ async def remote_hosts(client: httpx.AsyncClient, path: str = "/api/tags") -> di
         ProbeFailed: it is no Ollama.
     """
     tags = entries((await get_json(client, path)).get("models"))
-    return {_name(tag): host for tag in tags if (host := host_of(tag))}
+    return {name_of(tag): host for tag in tags if (host := host_of(tag))}
 
 
 def host_of(told: Mapping[str, Any]) -> str:
@@ -82,35 +93,44 @@ def is_over(expires: object, *, local: bool, now: datetime | None = None) -> boo
 async def _running(client: httpx.AsyncClient) -> dict[str, dict[str, Any]]:
     rows = entries((await get_json(client, "/api/ps")).get("models"))
     local = is_local(str(client.base_url))
-    return {_name(row): row for row in rows if not is_over(row.get("expires_at"), local=local)}
+    return {name_of(row): row for row in rows if not is_over(row.get("expires_at"), local=local)}
 
 
-async def _capabilities(client: httpx.AsyncClient, tags: list[dict[str, Any]]) -> dict[str, tuple[str, ...]]:
-    """What each model can do, as far as it is known or is told in time; models of another machine are not asked about."""
-    lacking = [tag for tag in tags if _key(tag) not in _CAPABILITIES and not host_of(tag)][:_MOST_SHOWN]
+async def shown_of(client: httpx.AsyncClient, tags: list[dict[str, Any]]) -> dict[str, Shown]:
+    """By name, what is known of each model of `/api/tags`, or is told in time; models of another machine are not asked about."""
+    lacking = [tag for tag in tags if _key(tag) not in _SHOWN and not host_of(tag)][:_MOST_SHOWN]
     tasks = [asyncio.create_task(_show(client, tag)) for tag in lacking]
     if tasks:
         _, late = await asyncio.wait(tasks, timeout=_SHOW_S)
         for task in late:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-    return {_name(tag): _CAPABILITIES.get(_key(tag), ()) for tag in tags}
+    return {name_of(tag): _SHOWN.get(_key(tag), Shown()) for tag in tags}
 
 
 async def _show(client: httpx.AsyncClient, tag: dict[str, Any]) -> None:
     with suppress(ProbeFailed):  # an older server, or a model that went meanwhile: its name tells
-        told = (await get_json(client, "/api/show", {"model": _name(tag)})).get("capabilities")
-        if isinstance(told, list):
-            while len(_CAPABILITIES) >= _KEPT:
-                _CAPABILITIES.pop(next(iter(_CAPABILITIES)))
-            _CAPABILITIES[_key(tag)] = tuple(text(item) for item in told[:16])
+        told = await get_json(client, "/api/show", {"model": name_of(tag)})
+        able, info = told.get("capabilities"), told.get("model_info")
+        if isinstance(able, list):
+            while len(_SHOWN) >= _KEPT:
+                _SHOWN.pop(next(iter(_SHOWN)))
+            _SHOWN[_key(tag)] = Shown(tuple(text(item) for item in able[:16]), _trained_context(info))
+
+
+def _trained_context(info: object) -> int | None:
+    """`llama.context_length`, whatever the architecture is called."""
+    if not isinstance(info, dict):
+        return None
+    return whole(info.get(f"{text(info.get('general.architecture'))}.context_length")) or None
 
 
 def _key(tag: dict[str, Any]) -> tuple[str, str]:
-    return _name(tag), text(tag.get("digest"))
+    return name_of(tag), text(tag.get("digest"))
 
 
-def _name(row: Mapping[str, Any]) -> str:
+def name_of(row: Mapping[str, Any]) -> str:
+    """The name of a model in a row of `/api/tags` or `/api/ps`."""
     return text(row.get("model") or row.get("name"))
 
 
@@ -125,8 +145,8 @@ def _detail(models: list[EngineModel]) -> str:
     return f"{said} {which} on another machine ({', '.join(sorted({m.remote_host for m in away}))})."
 
 
-def _model(tag: dict[str, Any], running: dict[str, dict[str, Any]], able: Mapping[str, tuple[str, ...]]) -> EngineModel:
-    name = _name(tag)
+def _model(tag: dict[str, Any], running: dict[str, dict[str, Any]], shown: Mapping[str, Shown]) -> EngineModel:
+    name = name_of(tag)
     details = tag.get("details")
     run = running.get(name)
     return EngineModel(
@@ -136,5 +156,5 @@ def _model(tag: dict[str, Any], running: dict[str, dict[str, Any]], able: Mappin
         quantization=text(details.get("quantization_level")) or None if isinstance(details, dict) else None,
         context=whole(run.get("context_length")) if run else None,
         remote_host=host_of(tag),
-        capabilities=list(able.get(name, ())),
+        capabilities=list(shown[name].capabilities),
     )

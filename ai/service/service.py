@@ -24,6 +24,9 @@ from ai.service.gateway_table import gateway_table
 from ai.service.lending import Lending
 from ai.service.memory_plans import memory_fit
 from ai.service.pool import PARALLEL, EnginePool, Engines, PooledEngine
+from ai.service.shelf import ModelShelf
+from ai.service.trials import Trials
+from ai.service.tuner import Tuner
 from ai.shapes.engines import AiBackend, AiBackends, BackendScore, Fetched, MemoryFit, PolicyState, PredictedFor, Ratio
 from ai.shapes.opinion import EvidenceRecord, Explanation
 from ai.shapes.posting import JobAnalysisResult
@@ -58,11 +61,14 @@ class AiService:
         self.pool = EnginePool(config, engines, records, adopted)
         self.benchmarks = BenchmarkService(
             config, self.pool.usable, records,
-            facts=facts or (lambda: {"cpu_count": cores()}), gpu=gpu, before=self.pool.unload, after=self.pool.measured, adopted=adopted.of,
+            facts=facts or (lambda: {"cpu_count": cores()}), gpu=gpu, before=self._make_room, after=self.pool.measured, adopted=adopted.of,
             refused=self.pool.refused,
         )  # fmt: skip
         self.lending = Lending(lambda: self.pool.engines, lambda: config().answer_s)
         self.history = BenchmarkHistory(records, self.pool.usable, adopted, self.pool.reload)
+        self.tuner = Tuner(self.pool, adopted, self.pool.reload, lambda: self.benchmarks.running)
+        self.shelf = ModelShelf(config, engines, self.pool.usable, lambda: self.benchmarks.running)
+        self.trials = Trials(config, engines, self.pool, lambda: self.benchmarks.running)
 
     # --- engines
 
@@ -169,9 +175,16 @@ class AiService:
         router = (await self.pool.routers()).explanation
         return await explain(router, records, question=question, mask=self._mask)
 
+    async def _make_room(self) -> None:
+        """Give the memory of idle workers back before a benchmark."""
+        await self.pool.unload()
+        await self.trials.unload()
+
     async def close(self) -> None:
-        """End the benchmark and every worker."""
+        """End the benchmark, what is fetched and tried, and every worker."""
         await self.benchmarks.close()
+        await self.shelf.close()
+        await self.trials.close()
         await self.pool.close()
 
 

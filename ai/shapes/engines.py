@@ -35,8 +35,19 @@ class LiveFigures:
     last_error: str
 
 
+class TuneRow(Shape):
+    """One of the settings that a search tried; `kind` is what was varied, a rate that is null was not measured."""
+
+    kind: str
+    settings: str
+    generate: float | None
+    read: float | None
+
+
 class InUse(Shape):
-    """How an embedded model is loaded, and why; `benchmark` is the one whose fastest settings were adopted."""
+    """How an embedded model is loaded, and why. `settings` is empty where they are the engine's own choice; `benchmark` is the one whose fastest settings
+    were adopted, None for those of a search.
+    """
 
     backend: str
     model: str
@@ -44,6 +55,26 @@ class InUse(Shape):
     benchmark: str | None
     taken: int | None
     sentence: str
+
+
+class Tuned(Shape):
+    """What a search for the fastest settings found. Rates in tokens a second: with the settings before, and with the best, measured in turn.
+
+    `kept`: they are used from now on. They are not where nothing was faster, and where the machine was too busy to tell.
+    """
+
+    backend: str
+    model: str
+    settings: str
+    sentence: str
+    kept: bool
+    quiet: bool
+    seconds: float
+    generate_before: float
+    generate_after: float
+    read_before: float
+    read_after: float
+    tried: list[TuneRow]
 
 
 class PredictedFor(Shape):

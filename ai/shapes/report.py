@@ -122,6 +122,8 @@ class LoadRow(Shape):
     notes: list[str] = Field(default_factory=list)
     threads: int | None = None
     prompt_threads: int | None = None
+    raw: bool = False
+    """It was sent the prompts as text, the template applied once for all contenders with these weights."""
 
 
 class QualityRow(Shape):

@@ -29,6 +29,8 @@ class WorkerConfig:
     threads: int | None = None
     prompt_threads: int | None = None
     gpu_layers: int | None = None
+    batch: int | None = None
+    flash_attention: bool | None = None
     data_limit: int | None = None
     nice: int = 0
 

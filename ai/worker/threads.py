@@ -9,8 +9,6 @@ import json
 import logging
 import os
 import platform
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Mapping
@@ -20,14 +18,14 @@ from typing import Any, Final
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ai.model_files.digests import gguf_id
-from ai.worker.process import ROOT
+from ai.worker.probing import ProbeError, run_probe
 
 log = logging.getLogger("watchkeeper.ai")
 _DEADLINE_S: Final = 30.0
 _KEPT: Final = 64
 _AGAIN_S: Final = 600.0
 """What was measured on a busy machine is measured again at a later load, no sooner than this."""
-_QUIET: Final = 0.3
+QUIET: Final = 0.3
 """Cores that other programs may use while it is measured, for the figures to be this machine's own."""
 _ALIKE: Final = 0.97
 """As good as the best: fewer threads leave more to others."""
@@ -51,7 +49,7 @@ class ThreadRates(BaseModel):
     @property
     def quiet(self) -> bool:
         """Whether the machine had nothing else to do."""
-        return self.neighbours is None or self.neighbours <= _QUIET
+        return self.neighbours is None or self.neighbours <= QUIET
 
     def best(self) -> tuple[int, int] | None:
         """Threads that generate, and threads that read a prompt; None where nothing was measured."""
@@ -115,19 +113,10 @@ def _measure(model: Path, most: int) -> ThreadRates:
     counts = counts_up_to(most)
     if counts == [1]:
         return ThreadRates(generate={1: 1.0}, read={1: 1.0}, taken=time.time())
-    words = [sys.executable, "-m", "ai.worker.engines.thread_probe", str(os.getpid()), str(model), *map(str, counts)]
-    environment = {k: v for k, v in os.environ.items() if k != "PYTHONSAFEPATH"}
-    environment.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the worker that serves
-    environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(ROOT), environment.get("PYTHONPATH"))))
     try:
-        done = subprocess.run(words, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=_DEADLINE_S, check=False)  # fmt: skip
-        if done.returncode != 0:
-            said = done.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2]
-            return _problem(said[:200] or f"the measuring process ended with code {done.returncode}")
-        return ThreadRates.model_validate(json.loads(done.stdout) | {"taken": time.time()})
-    except subprocess.TimeoutExpired:
-        return _problem(f"it took longer than {_DEADLINE_S:.0f} s")
-    except (OSError, ValueError, TypeError, ValidationError) as error:
+        said = run_probe("ai.worker.engines.thread_probe", [str(model), *map(str, counts)], _DEADLINE_S)
+        return ThreadRates.model_validate(json.loads(said) | {"taken": time.time()})
+    except (ProbeError, ValueError, TypeError) as error:  # pydantic's error is a ValueError
         return _problem(str(error)[:200])
 
 

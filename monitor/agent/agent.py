@@ -199,7 +199,7 @@ class Agent:
             file=EventLog(DataFiles(self.data_dir).event_log),
             settings=lambda: self.settings.events,
             engine_of=self.engines.of_run,
-            engine_ended=self.engines.again,
+            engine_ended=self.engines.ended,
             own_pids=self._own_pids,
             host=self.host_name,
             mask=self.masker.mask_text,

@@ -15,6 +15,8 @@ from monitor.config.sections import EngineSettings
 
 _CATCH_UP: Final = 3
 """Checks to make, at most, when the settings change while one is under way."""
+_AWAY: Final = frozenset({"down", "error", "loading"})
+"""States in which the end of an engine's process is worth telling."""
 
 
 class EngineWatch:
@@ -37,6 +39,8 @@ class EngineWatch:
         self._looked: EngineSettings | None = None
         self._engines: list[dict[str, Any]] = []
         self._runs: dict[int, str] = {}
+        self._addresses: dict[int, str] = {}
+        self._ends: dict[str, dict[str, Any]] = {}
         self._looking: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
 
@@ -73,6 +77,13 @@ class EngineWatch:
         """Check the engines soon, because the settings changed."""
         self._wake.set()
 
+    def ended(self, run: int, said: str | None, ts: int) -> None:
+        """The process of an engine ended: its card says how until it answers again, and it is checked soon."""
+        address = self._addresses.get(run)
+        if address is not None:
+            self._ends[address] = {"run": str(run), "said": said or "ended, exit code unknown", "ts": ts}
+        self.again()
+
     async def keep_looking(self) -> None:
         """Check the engines every `check_s`, for as long as the agent runs."""
         while True:
@@ -85,12 +96,21 @@ class EngineWatch:
                 continue
 
     async def _look(self) -> None:
-        where = self._settings()
+        where, begun = self._settings(), time.time_ns() // 1000
         found = await self._ask(where)
         before = [(e["name"], e["address"], e["state"], e["models"]) for e in self._engines]
+        states = {e["address"]: e["state"] for e in found}
+        self._ends = {
+            address: end
+            for address, end in self._ends.items()
+            if address in states
+            and (states[address] in _AWAY or begun <= end["ts"])  # it may have answered just before
+        }
+        found = [e | {"ended": self._ends.get(e["address"]) if e["state"] in _AWAY else None} for e in found]
         self._engines, self._checked, self._looked = found, time.time_ns() // 1000, where
         processes = [(e, e.get("process") or {}) for e in found]
         self._runs = {int(p["run"]): f"{e['label']} at {e['address']}" for e, p in processes if p.get("run")}
+        self._addresses = {int(p["run"]): e["address"] for e, p in processes if p.get("run")}
         if before != [(e["name"], e["address"], e["state"], e["models"]) for e in found]:
             self._on_change()
 

@@ -9,10 +9,22 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ai.core.types import Shape
 from ai.shapes.benchmark import Benchmark, BenchmarkRequest, Compared, History, HistoryRow
-from ai.shapes.engines import AiBackend, AiBackends, BackendScore, CallRecord, Fetched, InUse, MemoryFit, PolicyState
+from ai.shapes.engines import (
+    AiBackend,
+    AiBackends,
+    BackendScore,
+    CallRecord,
+    Fetched,
+    InUse,
+    MemoryFit,
+    PolicyState,
+    Tuned,
+)
 from ai.shapes.opinion import Explanation, Fact
 from ai.shapes.posting import Evidence, JobAnalysisResult, Timing
 from ai.shapes.report import BenchmarkReport, ContenderReport, FullReport, Metric, QualityRow
+from ai.shapes.shelf import Pull, Pulls, ServerTold, Shelf, ShelfModel, Shelves, Trial, TryFigures, Turn
+from monitor.api_models.actions import Asked
 
 __all__ = [
     "AiBackend",
@@ -43,13 +55,27 @@ __all__ = [
     "JobAnalysisResult",
     "MemoryFit",
     "Metric",
+    "ModelAction",
+    "ModelDeleted",
+    "ModelLoad",
+    "ModelShelves",
     "Opinion",
     "OpinionAsked",
     "OpinionState",
     "PolicyState",
     "Problem",
+    "Pull",
+    "Pulls",
     "QualityRow",
+    "ServerTold",
+    "Shelf",
+    "ShelfModel",
     "Timing",
+    "Trial",
+    "TryFigures",
+    "TryRequest",
+    "Tuned",
+    "Turn",
 ]
 
 
@@ -151,6 +177,45 @@ class Cancelled(Shape):
     """Whether there was something to cancel."""
 
     cancelled: bool
+
+
+class ModelShelves(Shelves):
+    """The servers whose models can be managed; `read_only`: `actions.read_only` forbids changing anything."""
+
+    read_only: bool = False
+
+
+class ModelAction(Asked):
+    """A model of a server; an empty `server` is the only one."""
+
+    server: str = Field(default="", max_length=300)
+    model: str = Field(min_length=1, max_length=200)
+
+
+class ModelLoad(ModelAction):
+    """How to load a model; what is null is the server's own choice. `keep_alive` as Ollama writes it, `-1` for ever."""
+
+    context: int | None = Field(default=None, ge=16, le=10_000_000)
+    keep_alive: str | None = Field(default=None, pattern=r"^(-1|\d{1,6}(s|m|h))$")
+
+
+class ModelDeleted(Shape):
+    """A model that is gone, and the bytes that this freed."""
+
+    server: str
+    model: str
+    freed: int | None = None
+
+
+class TryRequest(BaseModel):
+    """A conversation with a model, a question last. An empty `backend` is the one that the policy chooses, an empty `model` the one it uses."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    backend: str = Field(default="", max_length=300)
+    model: str = Field(default="", max_length=1000)
+    messages: list[Turn] = Field(min_length=1, max_length=200)
+    max_tokens: int = Field(default=512, ge=1, le=32_768)
 
 
 class CallFigures(Shape):

@@ -1,11 +1,11 @@
 """The machine: its newest reading, its GPUs, and the model engines found on it. The shapes of one engine are those of `ai`."""
 
-from ai.core.types import Engine, EngineModel, EngineProcess
+from ai.core.types import Engine, EngineEnd, EngineModel, EngineProcess
 from monitor.api_models.base import Shape
 from monitor.metrics.catalogue import GpuReading, HostReading
 from monitor.metrics.messages import Quality
 
-__all__ = ["Engine", "EngineModel", "EngineProcess", "Engines", "GpuProcess", "GpuState", "HostLatest"]
+__all__ = ["Engine", "EngineEnd", "EngineModel", "EngineProcess", "Engines", "GpuProcess", "GpuState", "HostLatest"]
 
 
 class GpuProcess(Shape):

@@ -1,28 +1,28 @@
-"""`watchkeeper ai …`: engines, benchmarks, analyses and memory plans. Most of it works without a running agent too."""
+"""`watchkeeper ai …`: engines, benchmarks, analyses, models and memory plans. Most of it works without a running agent too."""
 
 import asyncio
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar, cast
 
 import typer
 
-from monitor.cli.ai_benchmark import benchmark, reset, use
-from monitor.cli.options import DataDir, Group, Json, client_of, command, example, own_service
-from monitor.cli.output import DIM, GREEN, RED, YELLOW, clean, paint, print_json, print_table, size
+from ai.core.errors import BackendError
+from monitor.cli.ai_benchmark import Teller, benchmark, reset, tune, use
+from monitor.cli.options import DataDir, Group, Json, client_of, command, example, own_answer
+from monitor.cli.output import DIM, GREEN, RED, YELLOW, clean, iso, paint, print_json, print_table, size
+from monitor.cli.services import whoami
+from monitor.cli.settings import key
 from monitor.core import paths
 from monitor.core.errors import AgentUnreachable, ConfigError
 
 if TYPE_CHECKING:
-    from monitor.config.settings import Settings
+    from ai.service.service import AiService
+    from ai.shapes import shelf as ai_shapes
 
-KEYS: Final = "keys"
-_SETTING: Final = "engines.api_keys"
-_LONGEST: Final = 8192
-
-
+T = TypeVar("T")
 ai_app = typer.Typer(
     name="ai",
     cls=Group,
@@ -31,69 +31,20 @@ ai_app = typer.Typer(
     rich_markup_mode=None,
     no_args_is_help=True,
 )
-
-
-def key(
-    address: Annotated[
-        str, typer.Argument(metavar="URL", help="Address of the server, such as http://10.0.0.5:8000/v1.")
-    ],
-    remove: Annotated[bool, typer.Option("--remove", help="Remove the key of this server.")] = False,
-    data_dir: DataDir = None,
-) -> None:
-    """Store the API key of a server.
-
-    The key is asked for without echo, or read from standard input. It is stored in a file that only you can read.
-    """
-    from monitor.config.api_keys import address_of
-
-    data = paths.data_dir(data_dir, os.environ)
-    wanted = address_of(address)
-    lines = [line for line in _now(data_dir) if address_of(line.partition("=")[0]) != wanted]
-    if not remove:
-        lines.append(_kept(data, address))
-    _save(data_dir, {_SETTING: lines or None})
-    print(f"{clean(address)}: {'key removed' if remove else 'key stored in ' + str(data / KEYS)}")
-
-
-def _kept(data: Path, address: str) -> str:
-    """Write the key to its file; returns the line for the setting.
-
-    Raises:
-        ConfigError: no key was given, or it cannot be written.
-    """
-    from monitor.config.api_keys import write_key
-
-    text = typer.prompt("API key", hide_input=True) if sys.stdin.isatty() else sys.stdin.read(_LONGEST)
-    paths.make_data_dir(data)
-    try:
-        return write_key(data / KEYS, address, str(text))
-    except (ValueError, OSError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise ConfigError(f"the key was not stored: {reason}", hint="give it on one line of standard input") from error
-
-
-def _now(data_dir: Path | None) -> list[str]:
-    try:
-        with client_of(data_dir) as client:
-            found = next(row.value for row in client.settings().settings if row.key == _SETTING)
-    except AgentUnreachable:
-        found = _own_settings().engines.api_keys
-    return list(found)
-
-
-def _save(data_dir: Path | None, changes: Mapping[str, Any]) -> None:
-    """Save through the agent, so that the change applies at once; without an agent, save to the file."""
-    try:
-        with client_of(data_dir) as client:
-            client.save_settings(changes)
-    except AgentUnreachable:
-        _own_settings().save(changes)
-
-
-def _own_settings() -> "Settings":
-    from monitor.config.settings import load_settings
-
-    return load_settings(paths.config_path(None, os.environ))
+models_app = typer.Typer(
+    name="models",
+    cls=Group,
+    epilog=example("watchkeeper ai models list"),
+    help="List, fetch, load, delete and try models.",
+    rich_markup_mode=None,
+    no_args_is_help=True,
+)
+ModelName = Annotated[str, typer.Argument(metavar="MODEL", help="Name of the model, such as llama3.2:3b.")]
+Server = Annotated[
+    str, typer.Option("--server", "-s", metavar="SERVER", help="Name or address of the server, if there are several.")
+]
+POLL_S: Final = 0.5
+READ_S: Final = 0.2
 
 
 def backends(data_dir: DataDir = None, as_json: Json = False) -> None:
@@ -105,7 +56,7 @@ def backends(data_dir: DataDir = None, as_json: Json = False) -> None:
         with client_of(data_dir) as client:
             whole: dict[str, Any] = client.get_json("/v1/ai/backends")
     except AgentUnreachable:
-        whole = asyncio.run(_own_backends(paths.data_dir(data_dir, os.environ)))
+        whole = own_answer(data_dir, lambda service: service.backends()).model_dump(mode="json")
     if as_json:
         print_json(whole)
         return
@@ -138,11 +89,6 @@ def backends(data_dir: DataDir = None, as_json: Json = False) -> None:
     print(clean(whole["choice"]["sentence"]))
 
 
-async def _own_backends(data: Path) -> dict[str, Any]:
-    async with own_service(data) as service:
-        return (await service.backends()).model_dump(mode="json")
-
-
 def analyze(
     file: Annotated[str, typer.Argument(metavar="FILE", help="Job posting as text; - reads standard input.")],
     rules: Annotated[bool, typer.Option("--rules", help="Use rules only, no model.")] = False,
@@ -163,17 +109,12 @@ def analyze(
             with client_of(data_dir) as client:
                 result = client.ai.analyze(text).model_dump(mode="json")
         except AgentUnreachable:
-            result = asyncio.run(_own_analysis(text, paths.data_dir(data_dir, os.environ)))
+            result = own_answer(data_dir, lambda service: service.analyze(text)).model_dump(mode="json")
     result["provenance"]["notes"] = [*notes, *result["provenance"]["notes"]]
     if as_json:
         print_json(result)
     else:
         _print_analysis(result)
-
-
-async def _own_analysis(text: str, data: Path) -> dict[str, Any]:
-    async with own_service(data) as service:
-        return (await service.analyze(text)).model_dump(mode="json")
 
 
 def _posting(file: str) -> tuple[str, list[str]]:
@@ -261,7 +202,10 @@ def fit(
         with client_of(data_dir) as client:
             plan = client.ai.fit(named, context=context, parallel=parallel, kv_type=kv_type).model_dump()
     except AgentUnreachable:
-        plan = asyncio.run(_own_plan(named, context, parallel, kv_type, paths.data_dir(data_dir, os.environ)))
+        plan = own_answer(
+            data_dir,
+            lambda service: service.memory_plan(named, context=context, parallel=parallel, kv_type=kv_type),
+        ).model_dump()
     if as_json:
         print_json(plan)
     else:
@@ -290,13 +234,6 @@ def _requests(reckoned: dict[str, Any]) -> str:
     return f"{count} request{'s' if count > 1 else ''} of {reckoned['context']} tokens"
 
 
-async def _own_plan(
-    model: str, context: int | None, parallel: int | None, kv_type: str | None, data: Path
-) -> dict[str, Any]:
-    async with own_service(data) as service:
-        return (await service.memory_plan(model, context=context, parallel=parallel, kv_type=kv_type)).model_dump()
-
-
 def fetch(data_dir: DataDir = None, as_json: Json = False) -> None:
     """Download the small default model (98 MB).
 
@@ -308,26 +245,237 @@ def fetch(data_dir: DataDir = None, as_json: Json = False) -> None:
             found = client.ai.fetch_demo().model_dump()
     except AgentUnreachable:
         paths.make_data_dir(data)
-        found = asyncio.run(_own_fetch(data))
+        found = own_answer(data_dir, lambda service: service.fetch_demo()).model_dump()
     if as_json:
         print_json(found)
     else:
         print(f"{clean(found['path'])} ({size(found['size'])})")
 
 
-async def _own_fetch(data: Path) -> dict[str, Any]:
-    async with own_service(data) as service:
-        return (await service.fetch_demo()).model_dump()
+def list_models(data_dir: DataDir = None, as_json: Json = False) -> None:
+    """List the models of each Ollama, and what is in memory.
+
+    With the settings that each server was started with.
+    """
+    try:
+        with client_of(data_dir) as client:
+            found: ai_shapes.Shelves = client.ai.models.all()
+    except AgentUnreachable:
+        found = own_answer(data_dir, lambda service: service.shelf.listed())
+    if as_json:
+        print_json(found.model_dump())
+        return
+    if not found.shelves:
+        print("No Ollama answers here. Start one: ollama serve")
+    for shelf in found.shelves:
+        print(f"{paint(clean(shelf.label), GREEN)} at {clean(shelf.address)}")
+        print(paint(f"  {clean(shelf.settings.sentence())}", DIM))
+        if shelf.problem:
+            print(clean(f"  {shelf.problem} {shelf.remedy}"))
+        elif not shelf.models:
+            print("  no model yet. Fetch one: watchkeeper ai models pull llama3.2")
+        else:
+            titles = ("model", "size", "quantisation", "context", "can", "state")
+            print_table(titles, [_model_row(model) for model in shelf.models], right=frozenset({1, 3}))
+    for pull in found.pulls:
+        print(clean(f"{pull.state}: {pull.model} {_arrived(pull)}{pull.error}"))
 
 
-for function, line in (
-    (backends, "watchkeeper ai backends"),
-    (benchmark, "watchkeeper ai benchmark --depth quick --backend ollama --backend llamacpp"),
-    (use, "watchkeeper ai use 3f9c2a71b8d0"),
-    (reset, "watchkeeper ai reset llamacpp"),
-    (analyze, "watchkeeper ai analyze posting.txt"),
-    (fit, "watchkeeper ai fit ~/models/llama-3.1-8b-q4.gguf --context 8192"),
-    (fetch, "watchkeeper ai fetch"),
-    (key, "watchkeeper ai key http://10.0.0.5:8000/v1"),
+def _model_row(model: "ai_shapes.ShelfModel") -> tuple[str, ...]:
+    state = "chosen" if model.chosen else ""
+    if model.loaded:
+        left = "for ever" if model.for_ever or model.expires is None else f"until {(iso(model.expires) or '')[11:19]}"
+        state = f"in memory {left}, context {model.context or '-'}, {size(model.memory)}{', ' + state if state else ''}"
+    if model.refused:
+        state = f"on another machine{f' ({model.remote_host})' if model.remote_host else ''}: ai.allow_remote is off"
+    able = ", ".join(model.capabilities) or "-"
+    return model.name, size(model.size), model.quantization or "-", f"{model.trained_context or '-'}", able, state
+
+
+def pull(model: ModelName, server: Server = "", data_dir: DataDir = None, as_json: Json = False) -> None:
+    """Have Ollama fetch a model from its registry.
+
+    Ctrl-C stops it. Fetching it again goes on where it broke off.
+    """
+    tell = Teller(words=_pulling)
+
+    def show(now: "ai_shapes.Pull") -> bool:
+        if now.state == "running":
+            tell.tell(now.model_dump())
+        return now.state == "running"
+
+    def one(pulls: "list[ai_shapes.Pull]", pull: str) -> "ai_shapes.Pull":
+        return next(found for found in pulls if found.id == pull)
+
+    async def own(service: "AiService") -> "ai_shapes.Pull":
+        begun = await service.shelf.pull(server, model)
+        return await _followed(lambda: one(service.shelf.pulls(), begun.id), show, POLL_S)
+
+    try:
+        with client_of(data_dir) as client:
+            begun = client.ai.models.pull(model, server=server, by=whoami())
+            try:
+                done = asyncio.run(_followed(lambda: one(client.ai.models.pulls(), begun.id), show, POLL_S))
+            except KeyboardInterrupt:
+                client.ai.models.cancel_pull(begun.id, by=whoami())
+                done = one(client.ai.models.pulls(), begun.id)
+            client.refresh_engines()
+    except AgentUnreachable:
+        done = own_answer(data_dir, own)
+    tell.end()
+    if not as_json and done.state == "done":
+        print(f"{clean(done.model)} is here ({size(done.total)}).")
+    _end(done, as_json=as_json)
+
+
+def _end(done: "ai_shapes.Pull | ai_shapes.Trial", *, as_json: bool) -> None:
+    """The exit code says what became of it."""
+    if as_json:
+        print_json(done.model_dump())
+    if done.state == "failed":
+        raise BackendError(done.error, hint=done.hint)
+    if done.state == "cancelled":
+        raise typer.Exit(130)
+
+
+async def _followed(look: Callable[[], T], show: Callable[[T], bool], every_s: float) -> T:
+    """Look again and show what is found, until `show` says that it was the last."""
+    while show(now := look()):  # noqa: ASYNC110 - another process is asked
+        await asyncio.sleep(every_s)
+    return now
+
+
+def _pulling(now: dict[str, Any]) -> str:
+    left = f", about {now['left_s']:.0f} s left" if now["left_s"] is not None else ""
+    return clean(f"{now['model']}: {now['status']} {_arrived(now)}{left}")
+
+
+def _arrived(pull: Any) -> str:
+    done, total = (pull["done"], pull["total"]) if isinstance(pull, dict) else (pull.done, pull.total)
+    return f"{size(done)} of {size(total)} " if total else ""
+
+
+def load(
+    model: ModelName,
+    server: Server = "",
+    context: Annotated[
+        int | None, typer.Option("--context", "-c", metavar="TOKENS", min=16, help="Context. Default: the server's.")
+    ] = None,
+    keep: Annotated[
+        str | None, typer.Option("--keep", metavar="TIME", help="Time in memory: 30m, 2h, -1 for ever.")
+    ] = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Load a model of Ollama into memory."""
+    try:
+        with client_of(data_dir) as client:
+            found = client.ai.models.load(model, server=server, context=context, keep_alive=keep, by=whoami())
+    except AgentUnreachable:
+        found = own_answer(data_dir, lambda s: s.shelf.load(server, model, context=context, keep_alive=keep))
+    _print_model(found, as_json=as_json)
+
+
+def unload(model: ModelName, server: Server = "", data_dir: DataDir = None, as_json: Json = False) -> None:
+    """Free the memory of a model of Ollama."""
+    try:
+        with client_of(data_dir) as client:
+            found = client.ai.models.unload(model, server=server, by=whoami())
+    except AgentUnreachable:
+        found = own_answer(data_dir, lambda service: service.shelf.unload(server, model))
+    _print_model(found, as_json=as_json)
+
+
+def _print_model(found: "ai_shapes.ShelfModel", *, as_json: bool) -> None:
+    if as_json:
+        print_json(found.model_dump())
+    else:
+        print(f"{clean(found.name)}: {_model_row(found)[-1] if found.loaded else 'not in memory'}")
+
+
+def delete(
+    model: ModelName,
+    server: Server = "",
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Delete a model of Ollama from disk. Asks first."""
+    if not yes and not (sys.stdin.isatty() and typer.confirm(f"Delete {model} from disk?")):
+        raise ConfigError(f"{model} was not deleted", hint="answer y, or give --yes")
+    try:
+        with client_of(data_dir) as client:
+            freed = client.ai.models.delete(model, server=server, by=whoami()).freed
+    except AgentUnreachable:
+        freed = own_answer(data_dir, lambda service: service.shelf.delete(server, model))
+    if as_json:
+        print_json({"model": model, "freed": freed})
+    else:
+        print(f"{clean(model)} is deleted; {size(freed)} are free again.")
+
+
+def try_model(
+    question: Annotated[str, typer.Argument(metavar="QUESTION", help="What to ask; - reads standard input.")],
+    engine: Annotated[
+        str, typer.Option("--engine", "-e", metavar="ENGINE", help="Engine name. Default: the one that answers.")
+    ] = "",
+    model: Annotated[str, typer.Option("--model", "-m", metavar="MODEL", help="Default: the one it uses.")] = "",
+    tokens: Annotated[
+        int, typer.Option("--tokens", metavar="COUNT", min=1, max=32_768, help="Length of the answer at most.")
+    ] = 512,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Ask a model, and show how fast it answered.
+
+    Nothing of it is stored. Ctrl-C stops the answer.
+    """
+    from ai.shapes.shelf import Turn
+
+    turns, told = [Turn(role="user", content=sys.stdin.read() if question == "-" else question)], 0
+
+    def show(now: "ai_shapes.Trial") -> bool:
+        nonlocal told
+        if not as_json:
+            print(clean(now.text[told:], newlines=True), end="", flush=True)
+            told = len(now.text)
+        return now.state in {"loading", "answering"}
+
+    async def own(service: "AiService") -> "ai_shapes.Trial":
+        begun = await service.trials.start(engine, model, turns, max_tokens=tokens)
+        return await _followed(lambda: service.trials.state(begun.id) or begun, show, READ_S)
+
+    try:
+        with client_of(data_dir) as client:
+            begun = client.ai.models.ask(turns, backend=engine, model=model, max_tokens=tokens)
+            try:
+                done = asyncio.run(_followed(lambda: client.ai.models.answer(begun.id), show, READ_S))
+            except KeyboardInterrupt:
+                client.ai.models.stop(begun.id)
+                done = client.ai.models.answer(begun.id)
+    except AgentUnreachable:
+        done = own_answer(data_dir, own)
+    if not as_json and done.figures is not None:
+        print(paint(f"\n{clean(done.backend)}, {clean(done.model)}: {done.figures.sentence()}", DIM))
+    _end(done, as_json=as_json)
+
+
+for parent, name, function, line in (
+    (ai_app, "backends", backends, "watchkeeper ai backends"),
+    (ai_app, "benchmark", benchmark, "watchkeeper ai benchmark --depth quick --backend ollama --backend llamacpp"),
+    (ai_app, "use", use, "watchkeeper ai use 3f9c2a71b8d0"),
+    (ai_app, "tune", tune, "watchkeeper ai tune"),
+    (ai_app, "reset", reset, "watchkeeper ai reset llamacpp"),
+    (ai_app, "analyze", analyze, "watchkeeper ai analyze posting.txt"),
+    (ai_app, "fit", fit, "watchkeeper ai fit ~/models/llama-3.1-8b-q4.gguf --context 8192"),
+    (ai_app, "fetch", fetch, "watchkeeper ai fetch"),
+    (ai_app, "key", key, "watchkeeper ai key http://10.0.0.5:8000/v1"),
+    (models_app, "list", list_models, "watchkeeper ai models list"),
+    (models_app, "pull", pull, "watchkeeper ai models pull llama3.2:3b"),
+    (models_app, "load", load, "watchkeeper ai models load llama3.2:3b --keep 30m"),
+    (models_app, "unload", unload, "watchkeeper ai models unload llama3.2:3b"),
+    (models_app, "delete", delete, "watchkeeper ai models delete llama3.2:3b"),
+    (models_app, "try", try_model, 'watchkeeper ai models try "Why is the sky blue?" --engine ollama'),
 ):
-    command(ai_app, line)(function)
+    command(parent, line, name=name)(cast("Callable[..., Any]", function))
+ai_app.add_typer(models_app, name="models")

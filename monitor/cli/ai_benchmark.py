@@ -1,4 +1,4 @@
-"""`watchkeeper ai benchmark`, and what follows from it: `use` applies the winning settings, `reset` undoes that."""
+"""`watchkeeper ai benchmark`, and what follows from it: `use` applies the winning settings, `tune` searches for them, `reset` undoes that."""
 
 import asyncio
 import os
@@ -13,6 +13,7 @@ import typer
 
 from monitor.cli.options import DataDir, Json, client_of, own_service
 from monitor.cli.output import BOLD, DIM, clean, paint, print_json, print_table, size
+from monitor.cli.services import whoami
 from monitor.core import paths
 from monitor.core.errors import AgentUnreachable, ConfigError, MonitorError
 
@@ -83,10 +84,14 @@ class Teller:
 
     Args:
         clock: seconds, monotonic.
+        words: the progress in words; it has `phase` or `status`.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, clock: Callable[[], float] = time.monotonic, words: Callable[[dict[str, Any]], str] | None = None
+    ) -> None:
         self._clock = clock
+        self._words = words or _progress
         self._line = sys.stderr.isatty()
         self._phase = ""
         self._said = 0.0
@@ -95,14 +100,14 @@ class Teller:
 
     def tell(self, now: dict[str, Any]) -> None:
         """Show the current progress."""
-        words = _progress(now)
+        words, phase = self._words(now), now.get("phase") or now.get("status") or ""
         self._tell_verdict(now)
         if self._line:
             width = shutil.get_terminal_size().columns - 1
             print(f"\r\x1b[K{words[:width]}", end="", file=sys.stderr, flush=True)
             self._drawn = True
-        elif now["phase"] != self._phase or self._clock() - self._said >= SAY_AGAIN_S:
-            self._phase, self._said = now["phase"], self._clock()
+        elif phase != self._phase or self._clock() - self._said >= SAY_AGAIN_S:
+            self._phase, self._said = phase, self._clock()
             print(words, file=sys.stderr, flush=True)
 
     def _tell_verdict(self, now: dict[str, Any]) -> None:
@@ -236,6 +241,29 @@ def reset(
     """Return an engine to its default settings."""
     with client_of(data_dir) as client:
         _print_in_use(client.ai.reset(backend).model_dump(), as_json=as_json)
+
+
+def tune(
+    engine: Annotated[str, typer.Argument(metavar="ENGINE", help="Name of an engine.")] = "llamacpp",
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Find the fastest settings of the embedded engine on this machine.
+
+    Takes about 15 seconds: threads, cache type, flash attention and batch size. What is faster is used from now on; `watchkeeper ai reset` undoes that.
+    """
+    with client_of(data_dir) as client:
+        found = client.ai.tune(engine, by=whoami())
+    if as_json:
+        print_json(found.model_dump())
+        return
+    rows = [(row.kind, row.settings, _rate(row.generate), _rate(row.read)) for row in found.tried]
+    print_table(("varied", "settings", "tokens/s", "prompt tokens/s"), rows, right=frozenset({2, 3}))
+    print(clean(found.sentence))
+
+
+def _rate(value: float | None) -> str:
+    return "-" if value is None else f"{value:,.0f}"
 
 
 def _print_in_use(found: dict[str, Any], *, as_json: bool) -> None:

@@ -2,9 +2,10 @@
 the running agent's client, or without an agent the AI service in this process.
 """
 
+import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -35,6 +36,7 @@ ORDER = (
 """The commands as somebody new needs them: start, look, set up, repair, run as a service."""
 
 
+T = TypeVar("T")
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
@@ -97,6 +99,16 @@ async def own_service(data: Path) -> AsyncIterator["AiService"]:
         yield service
     finally:
         await service.close()
+
+
+def own_answer(data_dir: Path | None, question: "Callable[[AiService], Awaitable[T]]") -> T:
+    """What the service in this process answers."""
+
+    async def ask() -> T:
+        async with own_service(paths.data_dir(data_dir, os.environ)) as service:
+            return await question(service)
+
+    return asyncio.run(ask())
 
 
 def client_of(data_dir: Path | None) -> "Client":

@@ -1,15 +1,25 @@
-"""`watchkeeper settings …` and `watchkeeper password`."""
+"""`watchkeeper settings …`, `watchkeeper password`, and the keys of servers."""
 
 import json
 import os
-from typing import Annotated, Any
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from monitor.cli.options import ConfigFile, DataDir, Group, Json, command, example
-from monitor.cli.output import print_json, print_table
+from monitor.cli.options import ConfigFile, DataDir, Group, Json, client_of, command, example
+from monitor.cli.output import clean, print_json, print_table
 from monitor.core import paths
 from monitor.core.errors import AgentUnreachable, ConfigError
+
+if TYPE_CHECKING:
+    from monitor.config.settings import Settings
+
+KEYS: Final = "keys"
+_SETTING: Final = "engines.api_keys"
+_LONGEST: Final = 8192
 
 settings_app = typer.Typer(
     cls=Group, help="Show and change settings.", rich_markup_mode=None, invoke_without_command=True
@@ -107,8 +117,6 @@ def password(
 
     Asks for a password, or reads one line from standard input, and prints the entry to add to auth.users.
     """
-    import sys
-
     from argon2 import PasswordHasher
 
     if role not in {"viewer", "operator"}:
@@ -132,6 +140,69 @@ def password(
     )
     for key, text in entry.items():
         print(f"{key} = {json.dumps(text)}")
+
+
+def key(
+    address: Annotated[
+        str, typer.Argument(metavar="URL", help="Address of the server, such as http://10.0.0.5:8000/v1.")
+    ],
+    remove: Annotated[bool, typer.Option("--remove", help="Remove the key of this server.")] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Store the API key of a server.
+
+    The key is asked for without echo, or read from standard input. It is stored in a file that only you can read.
+    """
+    from monitor.config.api_keys import address_of
+
+    data = paths.data_dir(data_dir, os.environ)
+    wanted = address_of(address)
+    lines = [line for line in _now(data_dir) if address_of(line.partition("=")[0]) != wanted]
+    if not remove:
+        lines.append(_kept(data, address))
+    _save(data_dir, {_SETTING: lines or None})
+    print(f"{clean(address)}: {'key removed' if remove else 'key stored in ' + str(data / KEYS)}")
+
+
+def _kept(data: Path, address: str) -> str:
+    """Write the key to its file; returns the line for the setting.
+
+    Raises:
+        ConfigError: no key was given, or it cannot be written.
+    """
+    from monitor.config.api_keys import write_key
+
+    text = typer.prompt("API key", hide_input=True) if sys.stdin.isatty() else sys.stdin.read(_LONGEST)
+    paths.make_data_dir(data)
+    try:
+        return write_key(data / KEYS, address, str(text))
+    except (ValueError, OSError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise ConfigError(f"the key was not stored: {reason}", hint="give it on one line of standard input") from error
+
+
+def _now(data_dir: Path | None) -> list[str]:
+    try:
+        with client_of(data_dir) as client:
+            found = next(row.value for row in client.settings().settings if row.key == _SETTING)
+    except AgentUnreachable:
+        found = _own_settings().engines.api_keys
+    return list(found)
+
+
+def _save(data_dir: Path | None, changes: Mapping[str, Any]) -> None:
+    """Save through the agent, so that the change applies at once; without an agent, save to the file."""
+    try:
+        with client_of(data_dir) as client:
+            client.save_settings(changes)
+    except AgentUnreachable:
+        _own_settings().save(changes)
+
+
+def _own_settings() -> "Settings":
+    from monitor.config.settings import load_settings
+
+    return load_settings(paths.config_path(None, os.environ))
 
 
 def _shown(value: Any) -> str:

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from monitor.api_models import ai as ai_models
+from monitor.client.models import ModelsClient
 from monitor.client.parsing import Model, parsed, path_part
 
 if TYPE_CHECKING:
@@ -10,6 +11,7 @@ if TYPE_CHECKING:
 
 ANSWER_S: Final = 200.0
 FETCH_S: Final = 630.0
+TUNE_S: Final = 160.0
 
 
 class AiClient:
@@ -17,10 +19,13 @@ class AiClient:
 
     Args:
         client: sends the requests.
+
+    `models` is the part about the models of servers.
     """
 
     def __init__(self, client: "Client") -> None:
         self._client = client
+        self.models = ModelsClient(client)
 
     def backends(self) -> ai_models.AiBackends:
         """Every engine with state, model, memory and figures."""
@@ -79,6 +84,11 @@ class AiClient:
     def reset(self, backend: str) -> ai_models.InUse:
         """Return an engine to its default settings."""
         return self._read(ai_models.InUse, "POST", f"/v1/ai/backends/{path_part(backend)}/reset")
+
+    def tune(self, backend: str, *, by: str = "") -> ai_models.Tuned:
+        """Find the fastest settings of the embedded engine, and use them; takes about 15 seconds. `by` is for the audit table."""
+        path = f"/v1/ai/backends/{path_part(backend)}/tune"
+        return self._read(ai_models.Tuned, "POST", path, body={"by": by}, timeout_s=TUNE_S)
 
     def compare(self, before: str, after: str) -> ai_models.Compared:
         """What changed between two benchmarks."""

@@ -320,7 +320,7 @@ class UserSettings(Section):
 class ActionSettings(Section):
     """What operators may do to the machine."""
 
-    read_only: bool = _setting(False, "Refuse all actions on services and processes, from everyone.")
+    read_only: bool = _setting(False, "Refuse all actions on services, processes and models, from everyone.")
 
 
 class AuthSettings(Section):

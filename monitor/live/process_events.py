@@ -51,7 +51,7 @@ class ProcessEvents:
         settings: those in force.
         own_pids: Watchkeeper's own processes; they and their children are no news.
         engine_of: the model engine that a run serves, in words; the end of one is always told.
-        engine_ended: called at that end.
+        engine_ended: called at that end with the run, how it ended (None: not known), and when, in µs.
         host: the machine's name in the store.
         mask: hides secrets in what programs tell.
     """
@@ -68,7 +68,7 @@ class ProcessEvents:
         host: Callable[[], str],
         mask: Callable[[str], str],
         engine_of: Callable[[int], str | None] = lambda _run: None,
-        engine_ended: Callable[[], None] = lambda: None,
+        engine_ended: Callable[[int, str | None, int], None] = lambda _run, _said, _ts: None,
     ) -> None:
         self._engine_of, self._engine_ended = engine_of, engine_ended
         self._mask = mask
@@ -243,7 +243,7 @@ class ProcessEvents:
         if engine is not None:
             said = None if end is None else ended_with(end.exit_code, end.exit_signal, out_of_memory=end.out_of_memory)
             told |= {"engine": engine, "message": f"model engine {engine} {said or 'ended, exit code unknown'}"}
-            self._engine_ended()
+            self._engine_ended(info.run, said, ts)
         more = self._about(info, told)
         self._tracker.log_process_completion(
             title_of(info.name, info.cmdline),

@@ -7,10 +7,12 @@ import streamlit as st
 from monitor.api_models import ai as ai_models
 from monitor.core.errors import AgentError
 from pages.shared.agent import agent_client, error_state, plain
-from pages.shared.visitor import may_change
+from pages.shared.visitor import may_change, operators_only, visitor_name
 
 _REFUSED = "offer_refused"
+_SAID = "tune_said"
 _BACK = "Use the default settings"
+_TUNE = "Finds the fastest threads, cache and batch for this model here, in about 15 seconds, and uses them."
 
 
 def offer(report: ai_models.FullReport) -> None:
@@ -33,13 +35,25 @@ def offer(report: ai_models.FullReport) -> None:
 
 
 def in_use(used: ai_models.InUse, *, key: str) -> None:
-    """How the model of an engine is loaded and why, with the way back when settings of a benchmark are in use."""
+    """How the model of an engine is loaded and why, with a search for faster settings, and the way back from other than its own."""
     _refusal(key)
-    if used.benchmark is None:
+    if (said := st.session_state.pop(f"{key}_{_SAID}", "")) != "":
+        st.success(plain(said), icon=":material/tune:")
+    if used.settings:
+        st.markdown(f":material/tune: {plain(used.sentence)}")
+    else:
         st.caption(plain(used.sentence))
-        return
-    st.markdown(f":material/tune: {plain(used.sentence)}")
-    _button(_BACK, _reset, used.backend, key)
+    with st.container(horizontal=True):
+        wanted = used.backend.startswith("llamacpp") and st.button(
+            "Tune", key=f"{key}_tune", icon=":material/tune:", disabled=not may_change(),
+            help=_TUNE if may_change() else "Only operators can change how a model is loaded.",
+        )  # fmt: skip
+        if used.settings:
+            _button(_BACK, _reset, used.backend, key)
+    if wanted:
+        with st.spinner("Trying threads, cache and batch sizes…"):
+            _tune(used.backend, key)
+        st.rerun()
 
 
 def _button(label: str, action: Callable[[str, str], None], given: str, where: str) -> None:
@@ -58,6 +72,15 @@ def _refusal(where: str) -> None:
 def _use(given: str, where: str) -> None:
     try:
         agent_client().ai.use(given)
+    except AgentError as error:
+        st.session_state[f"{where}_{_REFUSED}"] = error
+
+
+def _tune(given: str, where: str) -> None:
+    try:
+        if not may_change():
+            raise operators_only("tune an engine")
+        st.session_state[f"{where}_{_SAID}"] = agent_client().ai.tune(given, by=visitor_name()).sentence
     except AgentError as error:
         st.session_state[f"{where}_{_REFUSED}"] = error
 

@@ -6,12 +6,12 @@ from typing import Final, Literal
 import streamlit as st
 
 from monitor.api_models.ai import AiBackend
-from monitor.api_models.machine import Engine, EngineModel, EngineProcess
+from monitor.api_models.machine import Engine, EngineEnd, EngineModel, EngineProcess
 from monitor.core.errors import AgentError
 from pages.ai_parts.benchmark_offer import in_use
 from pages.shared.agent import agent_client, error_state, plain
 from pages.shared.visitor import may_change
-from pages.ui.numbers import size
+from pages.ui.numbers import clock, size
 
 Colour = Literal["green", "blue", "orange", "red", "gray"]
 STATES: Final[dict[str, tuple[Colour, str, str]]] = {
@@ -55,6 +55,8 @@ def engine_card(engine: Engine, known: AiBackend | None = None, *, key: str) -> 
             st.markdown(plain(_sentence(engine.detail)))
         if engine.name == "llamacpp" and engine.state == "idle":
             _offer_demo()
+        if engine.ended is not None:
+            st.markdown(_end(engine.ended))
         if engine.remedy:
             st.markdown(f":material/build: **What to do:** {plain(_sentence(engine.remedy))}")
         facts = [
@@ -83,9 +85,16 @@ def unusable(engines: Sequence[Engine]) -> None:
                 said.append(plain(_sentence(engine.detail)))
             if engine.address:
                 said.append(_as_is(engine.address))
+            if engine.ended is not None:
+                said.append(_end(engine.ended))
             if engine.remedy:
                 said.append(f":material/build: **What to do:** {plain(_sentence(engine.remedy))}")
             st.markdown(" ".join(said))
+
+
+def _end(end: EngineEnd) -> str:
+    """How its process ended, with a link to that process."""
+    return f":material/dangerous: [Its process](/run?run={end.run}) {plain(end.said)} at {clock(end.ts)}."
 
 
 def _offer_demo() -> None:

@@ -28,6 +28,12 @@ def may_change() -> bool:
     return current_role() == "operator"
 
 
+def visitor_name() -> str:
+    """The visitor's name, for the audit table; empty without a sign-in."""
+    visitor = current_visitor()
+    return visitor.name if visitor is not None else ""
+
+
 def operators_only(what: str) -> AgentError:
     """The error that a visitor without the role gets.
 

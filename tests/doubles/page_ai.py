@@ -94,6 +94,8 @@ class AiDouble:
         self.scores = True
         self.backends: list[dict[str, Any]] = []
         self.gateway: dict[str, Any] = GATEWAY_OFF
+        self.models: dict[str, Any] = {"shelves": [], "pulls": [], "read_only": False}
+        self.trial: dict[str, Any] = {}
         self.gateway_calls: dict[str, Any] = {"calls": [], "usage": []}
 
     def routes(self) -> list[Route]:
@@ -114,11 +116,53 @@ class AiDouble:
             Route("/v1/ai/gateway/calls", self._gateway_calls),
             Route("/v1/ai/gateway/keys", self._gateway_keys, methods=["POST"]),
             Route("/v1/ai/gateway/keys/{name}", self._gateway_keys, methods=["DELETE"]),
+            Route("/v1/ai/models", self._models),
+            Route("/v1/ai/models/pulls", self._pulls),
+            Route("/v1/ai/models/pulls/{id}/cancel", self._cancel_pull, methods=["POST"]),
+            Route("/v1/ai/models/{action}", self._model_action, methods=["POST"]),
+            Route("/v1/ai/try", self._try, methods=["POST"]),
+            Route("/v1/ai/try/{id}", self._tried),
+            Route("/v1/ai/try/{id}/cancel", self._stop_trial, methods=["POST"]),
             Route("/v1/ai/analyze", self._analyze, methods=["POST"]),
             Route("/v1/ai/explain", self._explain, methods=["POST"]),
             Route("/v1/ai/explain/{id}", self._question),
             Route("/v1/ai/explain/{id}/cancel", self._cancel_question, methods=["POST"]),
         ]
+
+    async def _models(self, _: Request) -> Response:
+        return JSONResponse(self.models)
+
+    async def _pulls(self, _: Request) -> Response:
+        return JSONResponse({"pulls": self.models["pulls"]})
+
+    async def _cancel_pull(self, request: Request) -> Response:
+        self.asked.append(("cancel pull", request.path_params["id"]))
+        return JSONResponse({"cancelled": True})
+
+    async def _model_action(self, request: Request) -> Response:
+        action, body = request.path_params["action"], await request.json()
+        self.asked.append((f"model {action}", {key: value for key, value in body.items() if value not in {None, ""}}))
+        if self.refusal is not None:
+            return _refuse(*self.refusal)
+        if action == "pull":
+            return JSONResponse(pull(body["model"]), 202)
+        if action == "delete":
+            return JSONResponse({"server": body["server"], "model": body["model"], "freed": 2**30})
+        return JSONResponse({"name": body["model"], "context": 2048, "loaded": action == "load"})
+
+    async def _try(self, request: Request) -> Response:
+        body = await request.json()
+        self.asked.append(("try", (body["backend"], body["model"], body["messages"][-1]["content"])))
+        if self.refusal is not None:
+            return _refuse(*self.refusal)
+        return JSONResponse(self.trial | {"state": "loading", "text": "", "figures": None}, 202)
+
+    async def _tried(self, _: Request) -> Response:
+        return JSONResponse(self.trial)
+
+    async def _stop_trial(self, request: Request) -> Response:
+        self.asked.append(("stop trial", request.path_params["id"]))
+        return JSONResponse({"cancelled": True})
 
     async def _backends(self, _: Request) -> Response:
         return JSONResponse({"backends": self.backends, "choice": {"order": [], "sentence": "s"}})
@@ -184,10 +228,7 @@ class AiDouble:
             return JSONResponse(self.state)
         self.asked.append(("benchmark", await request.json()))
         if self.refusal is not None:
-            status, message = self.refusal
-            return JSONResponse(
-                {"error": {"kind": "NoEngine", "message": message, "hint": "look at the cards"}}, status_code=status
-            )
+            return _refuse(*self.refusal)
         self.state = RUNNING
         return JSONResponse({"id": "b2"}, status_code=202)
 
@@ -261,6 +302,52 @@ def question(**more: Any) -> dict[str, Any]:
         "id": "q1", "state": "running", "phase": "answering", "started": NOW, "elapsed_s": 3.0, "limit_s": 150.0, "records": 60, "matched": 1204,
         "span": [NOW - 9_000_000, NOW], "measured": [], "opinion": None, "error": None, **more,
     }  # fmt: skip
+
+
+def _refuse(status: int, message: str) -> Response:
+    return JSONResponse(
+        {"error": {"kind": "NoEngine", "message": message, "hint": "look at the cards"}}, status_code=status
+    )
+
+
+def pull(model: str, **more: Any) -> dict[str, Any]:
+    """A model on its way."""
+    return {
+        "id": "p1", "server": "ollama", "model": model, "state": "running", "status": "fetching", "started": NOW, "done": 2**29, "total": 2**30,
+        "bytes_per_s": 2.0**20, "left_s": 512.0, **more,
+    }  # fmt: skip
+
+
+def trial(**more: Any) -> dict[str, Any]:
+    """A model that has answered."""
+    figures = {
+        "first_token_s": 0.12, "total_s": 1.4, "load_s": 0.5, "prompt_tokens": 30, "answer_tokens": 64, "tokens_per_s": 48.5, "origin": "reported",
+        "prompt_tokens_per_s": 250.0, "finish": "stop",
+    }  # fmt: skip
+    return {
+        "id": "t1", "backend": "ollama", "model": "<b>m</b>", "state": "done", "started": NOW, "text": "Because of <i>scattering</i>.\nReally.",
+        "figures": figures, "notes": ["One note."], **more,
+    }  # fmt: skip
+
+
+def shelves() -> dict[str, Any]:
+    """A server with a model in memory, one for embeddings, one of another machine; names of strangers."""
+    models = [
+        {"name": "<b>m</b>", "size": 2**30, "quantization": "Q4_K_M", "parameters": "1.0B", "trained_context": 131072, "capabilities": ["completion"],
+         "loaded": True, "context": 8192, "memory": 3 * 2**29, "vram": 2**30, "expires": NOW, "chosen": True, "command": "ollama run '<b>m</b>'"},
+        {"name": "embed", "size": 2**28, "capabilities": ["embedding"], "chats": False, "command": "ollama run embed"},
+        {"name": "far:cloud", "remote_host": "far.example", "refused": "It runs on another machine.", "command": "ollama run far:cloud"},
+    ]  # fmt: skip
+    told = {"read": True, "parallel": 4, "kv_type": "q8_0", "context": 8192, "keep_alive": "30m"}
+    shelf = {
+        "server": "ollama",
+        "label": "Ollama",
+        "address": "http://127.0.0.1:11434",
+        "version": "0.24.0",
+        "settings": told,
+        "models": models,
+    }
+    return {"shelves": [shelf], "pulls": [], "read_only": False}
 
 
 def opinion() -> dict[str, Any]:

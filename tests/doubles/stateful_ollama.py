@@ -5,8 +5,9 @@ It loads a model anew for another `num_ctx`, takes a missing one for its default
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -17,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from tests.waiting import wait_until_async
+from tests.waiting import patient, wait_until_async
 
 INFO = {
     "general.architecture": "llama", "general.parameter_count": 1_000_000_000, "llama.block_count": 16, "llama.embedding_length": 2048,
@@ -47,6 +48,12 @@ class StatefulOllama:
     loads: int = 0
     bodies: list[dict[str, Any]] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
+    registry: dict[str, int] = field(default_factory=dict)
+    """Models that can be fetched, with the bytes of their weights."""
+    fetching: threading.Event = field(default_factory=threading.Event)
+    """A fetch goes past its middle once this is set."""
+    hung_up: int = 0
+    """Fetches whose client went away before the end."""
     url: str = ""
     stop: Callable[[], None] = lambda: None
     """Ends the server: nobody listens there any more."""
@@ -62,6 +69,9 @@ class StatefulOllama:
                 Route("/api/show", self._show, methods=["POST"]),
                 Route("/api/generate", self._generate, methods=["POST"]),
                 Route("/api/chat", self._generate, methods=["POST"]),
+                Route("/api/embed", self._embed, methods=["POST"]),
+                Route("/api/pull", self._pull, methods=["POST"]),
+                Route("/api/delete", self._delete, methods=["DELETE"]),
             ]
         )  # fmt: skip
 
@@ -71,9 +81,9 @@ class StatefulOllama:
         return {
             "name": name,
             "model": name,
-            "size": WEIGHTS,
+            "size": self.models[name].get("size", WEIGHTS),
             "digest": name,
-            "details": {"quantization_level": "Q4_K_M"},
+            "details": {"quantization_level": "Q4_K_M", "parameter_size": "1.0B", "family": "llama"},
         } | extra
 
     def _row(self, name: str) -> dict[str, Any]:
@@ -113,6 +123,8 @@ class StatefulOllama:
         if not words and body.get("keep_alive") == 0:
             self.held.pop(name, None)
             return JSONResponse({"model": name, "response": "", "done": True, "done_reason": "unload"})
+        if "completion" not in self.models[name].get("capabilities", ["completion"]):
+            return JSONResponse({"error": f'"{name}" does not support generate'}, 400)
         before = self.loads
         held = self._have(name, body)
         if self.loads > before:
@@ -126,8 +138,55 @@ class StatefulOllama:
         if tokens > held.context:
             return JSONResponse({"error": "the input length exceeds the context length"}, 400)
         return StreamingResponse(
-            self._lines(name, tokens, int(body["options"]["num_predict"])), media_type="application/x-ndjson"
+            self._lines(name, tokens, int(body["options"]["num_predict"]), chat="messages" in body),
+            media_type="application/x-ndjson",
         )
+
+    async def _embed(self, request: Request) -> Response:
+        body = await request.json()
+        self.bodies.append(body)
+        name = self._name(body)
+        if name is None:
+            return JSONResponse({"error": f"model '{body.get('model')}' not found"}, 404)
+        self._have(name, body)
+        return JSONResponse({"model": name, "embeddings": [[0.1]] if body.get("input") else []})
+
+    async def _delete(self, request: Request) -> Response:
+        body = await request.json()
+        name = self._name(body)
+        if name is None:
+            return JSONResponse({"error": f"model '{body.get('model')}' not found"}, 404)
+        del self.models[name]
+        self.held.pop(name, None)
+        return Response(status_code=200)
+
+    async def _pull(self, request: Request) -> Response:
+        body = await request.json()
+        name = str(body["model"])
+        return StreamingResponse(self._layers(name, self.registry.get(name)), media_type="application/x-ndjson")
+
+    async def _layers(self, name: str, size: int | None) -> AsyncIterator[bytes]:
+        """As recorded: the manifest, a line for each step of a layer, then the checks; an error is a line, too."""
+
+        def line(**said: Any) -> bytes:
+            return json.dumps(said).encode() + b"\n"
+
+        yield line(status="pulling manifest")
+        if size is None:
+            yield line(error="pull model manifest: file does not exist")
+            return
+        try:
+            for done in (0, size // 2, size):
+                yield line(status="pulling 74701a8c35f6", digest="sha256:74701a8c35f6", total=size, completed=done)
+                while done == size // 2 and not self.fetching.is_set():  # noqa: ASYNC110 - set on another thread
+                    await asyncio.sleep(0.01)
+        except asyncio.CancelledError:
+            self.hung_up += 1
+            raise
+        for word in ("verifying sha256 digest", "writing manifest"):
+            yield line(status=word)
+        self.models[name if ":" in name else f"{name}:latest"] = {"size": size}
+        yield line(status="success")
 
     def _have(self, name: str, body: dict[str, Any]) -> Held:
         wanted = int((body.get("options") or {}).get("num_ctx") or self.default_context)
@@ -137,24 +196,50 @@ class StatefulOllama:
             held = self.held[name] = Held(wanted, 300.0)
         keep = body.get("keep_alive")
         if keep is not None:
+            forever = isinstance(keep, int | float) and keep < 0
             held.keep_s = (
-                float(keep) if not isinstance(keep, str) else float(keep[:-1]) * {"s": 1, "m": 60, "h": 3600}[keep[-1]]
+                3e9
+                if forever
+                else (
+                    float(keep)
+                    if not isinstance(keep, str)
+                    else float(keep[:-1]) * {"s": 1, "m": 60, "h": 3600}[keep[-1]]
+                )
             )
         return held
 
-    async def _lines(self, name: str, tokens: int, answer: int) -> AsyncIterator[bytes]:
+    async def _lines(self, name: str, tokens: int, answer: int, *, chat: bool) -> AsyncIterator[bytes]:
+        def said(text: str) -> dict[str, Any]:
+            return {"message": {"role": "assistant", "content": text}} if chat else {"response": text}
+
         for _ in range(answer):
             await asyncio.sleep(self.per_token_s)
-            yield (
-                json.dumps(
-                    {"model": name, "message": {"role": "assistant", "content": " word"}, "done": False}
-                ).encode()
-                + b"\n"
-            )
-        last = {"model": name, "message": {"role": "assistant", "content": ""}, "done": True, "done_reason": "length", "prompt_eval_count": tokens,
+            yield (json.dumps({"model": name, **said(" word"), "done": False}).encode() + b"\n")
+        last = {"model": name, **said(""), "done": True, "done_reason": "length", "prompt_eval_count": tokens,
                 "prompt_eval_duration": 10**6, "eval_count": answer, "eval_duration": max(int(answer * self.per_token_s * 1e9), 1),
                 "total_duration": int((answer * self.per_token_s + 0.002) * 1e9 * 1.2)}  # fmt: skip
         yield json.dumps(last).encode() + b"\n"
+
+
+@contextmanager
+def serve_on_thread(state: StatefulOllama) -> Iterator[StatefulOllama]:
+    """The server on a thread of its own, for an agent in another process."""
+    ready, over = threading.Event(), threading.Event()
+
+    async def run() -> None:
+        async with serve(state):
+            ready.set()
+            await asyncio.to_thread(over.wait)
+
+    thread = threading.Thread(target=lambda: asyncio.run(run()))
+    thread.start()
+    assert ready.wait(patient(10))
+    try:
+        yield state
+    finally:
+        state.fetching.set()
+        over.set()
+        thread.join(patient(10))
 
 
 @asynccontextmanager

@@ -8,7 +8,6 @@ and `keep_alive` would overwrite what its owner chose. So both are ours only whe
 """
 
 import asyncio
-import json
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
@@ -17,12 +16,11 @@ from typing import Any, Final
 
 import httpx
 import ollama
-from pydantic import ValidationError
 
+from ai.backends.ollama.client import CLIENT_ERRORS, START, asked, error_of_ollama, ollama_client
 from ai.backends.ollama.running import Loaded, SeenPrompts, ServerSettings, loaded_models, same_model, server_settings
 from ai.backends.ollama.timings import timings_of, usage_of
-from ai.backends.ollama.transport import CURRENT_TAP, NativeTransport, Tap, load_options, request_options
-from ai.backends.openai.http_errors import error_of, error_of_transport
+from ai.backends.ollama.transport import CURRENT_TAP, Tap, load_options, request_options
 from ai.core.errors import (
     BackendDown,
     BackendError,
@@ -60,7 +58,6 @@ from ai.prompt_integrity.check import PromptCheck, least_tokens
 from ai.prompt_integrity.proof import Counter, proved
 
 _ONE_AT_A_TIME: Final = "Ollama answers OLLAMA_NUM_PARALLEL requests at a time, 1 unless it was set."
-_START: Final = "Start it with: ollama serve"
 _RESERVED: Final = "Ollama's size_vram is what it reserved, not what was measured."
 
 
@@ -86,6 +83,7 @@ class OllamaBackend:
     """
 
     engine = "ollama"
+    takes_raw = True
 
     def __init__(
         self,
@@ -103,8 +101,8 @@ class OllamaBackend:
         self._told_parallel, self._parallel = parallel, parallel or 1
         self._remote = remote
         self._ask_s = ask_s
-        self._client = _client(self._url, httpx.Timeout(ask_s))
-        self._patient = _client(
+        self._client = ollama_client(self._url, httpx.Timeout(ask_s))
+        self._patient = ollama_client(
             self._url, httpx.Timeout(None, connect=ask_s)
         )  # loads and streams: the pacer keeps their deadlines
         self._spec: LoadSpec | None = None
@@ -284,7 +282,7 @@ class OllamaBackend:
                     f"{self._name} does not have {model}.", backend=self._name, hint=f"Fetch it: ollama pull {model}"
                 ) from error
             kind = BackendDown if error.state == "down" else BadOutput
-            raise kind(f"{self._name}: {error.message}.", backend=self._name, hint=_START) from error
+            raise kind(f"{self._name}: {error.message}.", backend=self._name, hint=START) from error
         if (host := host_of(shown)) and not self._remote:
             raise BadRequest(
                 f"{model} runs on another machine ({host}), not in {self._name} itself.", backend=self._name,
@@ -379,7 +377,7 @@ class OllamaBackend:
         new = self._seen.is_new(request)
         clock, tap, characters = Clock(), Tap(deadlines.connect_s), 0
         CURRENT_TAP.set(tap)
-        done: ollama.ChatResponse | None = None
+        done: ollama.ChatResponse | ollama.GenerateResponse | None = None
         try:
             async with aclosing(await self._chat(request, spec, how)) as parts:
                 async for part in parts:
@@ -390,7 +388,7 @@ class OllamaBackend:
                         clock.finish()
                         done = part
                         break
-        except (ollama.ResponseError, httpx.HTTPError, ValidationError, ValueError, AttributeError, TypeError) as error:
+        except CLIENT_ERRORS as error:
             raise self._error(error, begun=tap.answered, connect_s=deadlines.connect_s) from error
         if done is None:
             raise StreamCut(
@@ -402,21 +400,30 @@ class OllamaBackend:
 
     async def _chat(
         self, request: GenRequest, spec: LoadSpec, how: _Loading
-    ) -> AsyncGenerator[ollama.ChatResponse, None]:
+    ) -> AsyncGenerator[ollama.ChatResponse | ollama.GenerateResponse, None]:
+        options = request_options(request, spec if how.keep_alive is not None else None, how.context)
+        if request.raw:
+            raw = await self._patient.generate(
+                spec.model, request.raw, raw=True, stream=True, options=options, keep_alive=how.keep_alive
+            )
+            assert isinstance(raw, AsyncGenerator)  # noqa: S101 - as below
+            return raw
         extra: dict[str, Any] = {} if request.think is None else {"think": request.think}
         stream: AsyncIterator[ollama.ChatResponse] = await self._patient.chat(
             spec.model,
             [{"role": m.role, "content": m.content} for m in request.messages],
             stream=True,
             format=dict(request.json_schema) if request.json_schema is not None else None,
-            options=request_options(request, spec if how.keep_alive is not None else None, how.context),
+            options=options,
             keep_alive=how.keep_alive,
             **extra,
         )
         assert isinstance(stream, AsyncGenerator)  # noqa: S101 - it is one, though its annotation says less; it must be closed
         return stream
 
-    def _final(self, clock: Clock, tap: Tap, done: ollama.ChatResponse, characters: int, *, new: bool) -> FinalEvent:
+    def _final(
+        self, clock: Clock, tap: Tap, done: ollama.ChatResponse | ollama.GenerateResponse, characters: int, *, new: bool
+    ) -> FinalEvent:
         ended = time.perf_counter_ns()
         said = {**done.model_dump(), **tap.last()}  # the raw line has fields that the client drops
         timings = timings_of(said, clock.timings(ended), new_prompt=new)
@@ -443,37 +450,10 @@ class OllamaBackend:
         Raises:
             BackendError: of the class that fits.
         """
-        try:
-            return await question
-        except (
-            ollama.ResponseError,
-            ollama.RequestError,
-            httpx.HTTPError,
-            ConnectionError,
-            ValidationError,
-            ValueError,
-            TypeError,
-        ) as error:
-            raise self._error(error, begun=False, connect_s=self._ask_s) from error
+        return await asked(question, self._name, self._ask_s)
 
     def _error(self, error: Exception, *, begun: bool, connect_s: float) -> BackendError:
-        if isinstance(error, ollama.ResponseError):
-            return error_of(self._name, max(error.status_code, 0), json.dumps({"error": error.error}))
-        if isinstance(error, httpx.TransportError) and not isinstance(error, httpx.ReadTimeout):
-            return error_of_transport(self._name, error, begun=begun, connect_s=connect_s)
-        if isinstance(error, httpx.ReadTimeout):
-            return late(self._name, "health", self._ask_s)
-        if isinstance(error, ConnectionError):
-            return BackendDown(f"{self._name} does not answer.", backend=self._name, hint=_START)
-        return BadOutput(
-            f"{self._name} answered in a form that is not Ollama's: {str(error)[:200]}", backend=self._name
-        )
-
-
-def _client(url: str, timeout: httpx.Timeout) -> ollama.AsyncClient:
-    return ollama.AsyncClient(
-        url, timeout=timeout, follow_redirects=False, transport=NativeTransport(), trust_env=False
-    )
+        return error_of_ollama(self._name, error, begun=begun, connect_s=connect_s, ask_s=self._ask_s)
 
 
 def _seconds(keep_alive: str | int) -> float:
@@ -483,11 +463,13 @@ def _seconds(keep_alive: str | int) -> float:
     return float(keep_alive[:-1]) * {"s": 1, "m": 60, "h": 3600}[keep_alive[-1]]
 
 
-def _chunks(part: ollama.ChatResponse, clock: Clock) -> list[Chunk]:
-    kinds: tuple[tuple[ChunkKind, str | None], ...] = (
-        ("reasoning", part.message.thinking),
-        ("content", part.message.content),
+def _chunks(part: ollama.ChatResponse | ollama.GenerateResponse, clock: Clock) -> list[Chunk]:
+    thought, words = (
+        (part.message.thinking, part.message.content)
+        if isinstance(part, ollama.ChatResponse)
+        else (part.thinking, part.response)
     )
+    kinds: tuple[tuple[ChunkKind, str | None], ...] = (("reasoning", thought), ("content", words))
     return [Chunk(clock.mark(characters=len(said)), said, kind) for kind, said in kinds if said]
 
 

@@ -78,6 +78,8 @@ class ServerSettings:
     parallel: int | None = None
     kv_type: str | None = None
     context: int | None = None
+    keep_alive: str | None = None
+    most_loaded: int | None = None
 
     def sentence(self) -> str:
         """Where the settings of a prediction come from."""
@@ -119,6 +121,8 @@ def settings_of(environ: Mapping[str, str]) -> ServerSettings:
         parallel=_count(environ.get("OLLAMA_NUM_PARALLEL")),
         kv_type=kind if kind in _TYPES and not plain else None,
         context=_count(environ.get("OLLAMA_CONTEXT_LENGTH")),
+        keep_alive=environ.get("OLLAMA_KEEP_ALIVE", "").strip().strip("\"'")[:20] or None,
+        most_loaded=_count(environ.get("OLLAMA_MAX_LOADED_MODELS")),
     )
 
 

@@ -16,6 +16,7 @@ from ai.core.types import GenRequest, LoadSpec
 
 _MAX_KEPT: Final = 256 * 1024
 _MAX_LINE: Final = 8 * 1024 * 1024
+_ASKING: Final = ("/api/chat", "/api/generate")
 
 
 class Tap:
@@ -55,7 +56,7 @@ CURRENT_TAP: contextvars.ContextVar[Tap | None] = contextvars.ContextVar("ollama
 
 
 class NativeTransport(httpx.AsyncBaseTransport):
-    """An HTTP transport for Ollama's `/api/chat`; everything else passes unchanged."""
+    """An HTTP transport for questions to Ollama; everything else passes unchanged."""
 
     def __init__(self) -> None:
         self._inner = httpx.AsyncHTTPTransport(
@@ -65,9 +66,11 @@ class NativeTransport(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request."""
         tap = CURRENT_TAP.get()
-        if not request.url.path.endswith("/api/chat"):
+        if not request.url.path.endswith(_ASKING):
             return await self._inner.handle_async_request(request)
         body = json.loads(await request.aread())
+        if not body.get("messages") and not body.get("prompt"):  # loads a model, or lets it go
+            return await self._inner.handle_async_request(request)
         body |= {"truncate": False, "shift": False}
         changed = httpx.Request(
             request.method, request.url, json=body, extensions=request.extensions,

@@ -283,11 +283,16 @@ async def count_llamacpp(post: Any, model: str, content: str | tuple[Message, ..
     if isinstance(content, str):
         text, special = content, False
     else:
-        messages = [{"role": m.role, "content": m.content} for m in content]
-        text, special = str((await post("/apply-template", {"messages": messages})).get("prompt", "")), True
+        text, special = await apply_template(post, content), True
     found = await post("/tokenize", {"content": text, "add_special": special, "parse_special": special})
     tokens = found.get("tokens")
     return len(tokens) if isinstance(tokens, list) else 0
+
+
+async def apply_template(post: Any, messages: tuple[Message, ...]) -> str:
+    """What the model's chat template makes of a conversation, by llama.cpp's server."""
+    said = await post("/apply-template", {"messages": [{"role": m.role, "content": m.content} for m in messages]})
+    return str(said.get("prompt", ""))
 
 
 async def _count_vllm(post: Any, model: str, content: str | tuple[Message, ...]) -> int:

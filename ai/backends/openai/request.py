@@ -14,7 +14,7 @@ from ai.core.types import GenRequest
 
 MOST_FORMS: Final = 6
 """Times that one question is asked in another form, at most."""
-_NEEDED: Final = frozenset({"model", "messages", "stream"})
+_NEEDED: Final = frozenset({"model", "messages", "prompt", "stream"})
 _PLAIN: Final = _NEEDED | {"max_tokens", "max_completion_tokens", "temperature", "response_format"}
 _NAMED_STATUS: Final = frozenset({400, 404, 405, 415, 422, 500, 501})
 _VAGUE_STATUS: Final = frozenset({400, 422})
@@ -104,7 +104,10 @@ def body_of(request: GenRequest, model: str, flavour: Flavour) -> dict[str, Any]
         body["cache_prompt"] = request.reuse_prompt
     if flavour.ignore_eos and request.ignore_eos:
         body["ignore_eos"] = True
-    if flavour.template_arguments and request.think is not None:
+    if request.raw:
+        del body["messages"]
+        body["prompt"] = request.raw
+    elif flavour.template_arguments and request.think is not None:
         body["chat_template_kwargs"] = {"enable_thinking": request.think}
     return body
 

@@ -19,7 +19,9 @@ KIND: Final[Kind] = "settings"
 
 
 class AdoptedSettings(BaseModel):
-    """Settings that a benchmark showed to be faster. None leaves a value to the engine's own choice; `cores` is what the machine had when they were measured."""
+    """Settings that a benchmark, or a search (`benchmark` empty), showed to be faster. None leaves a value to the engine's own choice; `cores` is what
+    the machine had when they were measured.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -28,6 +30,8 @@ class AdoptedSettings(BaseModel):
     threads: int | None = Field(default=None, ge=1, le=4096)
     prompt_threads: int | None = Field(default=None, ge=1, le=4096)
     kv_type: KvType = "f16"
+    batch: int | None = Field(default=None, ge=1, le=65_536)
+    flash_attention: bool | None = None
     benchmark: str
     sentence: str
     taken: int
@@ -35,7 +39,9 @@ class AdoptedSettings(BaseModel):
 
     def applied(self, spec: LoadSpec) -> LoadSpec:
         """A specification with these settings."""
-        return replace(spec, threads=self.threads, prompt_threads=self.prompt_threads, kv_type=self.kv_type)
+        return replace(
+            spec, threads=self.threads, prompt_threads=self.prompt_threads, kv_type=self.kv_type, batch=self.batch, flash_attention=self.flash_attention,
+        )  # fmt: skip
 
 
 def model_key(candidate: Candidate) -> str:
@@ -75,6 +81,14 @@ class AdoptedSettingsStore:
             backend=candidate.name, model=candidate.shown, threads=offer.threads, prompt_threads=offer.prompt_threads,
             kv_type=offer.kv_type, benchmark=report.id, sentence=offer.sentence, taken=now_us, cores=cores(),
         )  # fmt: skip
+        return self.keep(candidate, adopted)
+
+    def keep(self, candidate: Candidate, adopted: AdoptedSettings) -> AdoptedSettings:
+        """Use these settings for this model from now on; blocks until they are kept.
+
+        Raises:
+            RecordsError: they could not be kept.
+        """
         self._records.keep(KIND, model_key(candidate), adopted.model_dump(mode="json"))
         return adopted
 
@@ -115,7 +129,12 @@ def offer_of(
 
 def words_of(adopted: AdoptedSettings) -> str:
     """The settings in words."""
-    return in_words(adopted.threads, adopted.prompt_threads, adopted.kv_type)
+    parts = [in_words(adopted.threads, adopted.prompt_threads, adopted.kv_type)]
+    parts += (
+        [f"flash attention {'on' if adopted.flash_attention else 'off'}"] if adopted.flash_attention is not None else []
+    )
+    parts += [f"batches of {adopted.batch}"] if adopted.batch is not None else []
+    return ", ".join(parts)
 
 
 def in_words(threads: int | None, prompt_threads: int | None, kv_type: str | None) -> str:

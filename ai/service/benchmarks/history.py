@@ -115,10 +115,14 @@ def in_use(candidate: Candidate, adopted: AdoptedSettings | None) -> InUse:
         sentence = _by_itself(candidate)
         return InUse(backend=candidate.name, model=candidate.shown, settings="", benchmark=None, taken=None, sentence=sentence)  # fmt: skip
     words = words_of(adopted)
-    sentence = f"{candidate.shown} is loaded with {words}, as benchmark {adopted.benchmark} showed to be faster."
+    why = (
+        f"as benchmark {adopted.benchmark} showed to be faster."
+        if adopted.benchmark
+        else f"as tuned for this machine: {adopted.sentence}"
+    )
     return InUse(
-        backend=candidate.name, model=candidate.shown, settings=words, benchmark=adopted.benchmark, taken=adopted.taken,
-        sentence=sentence,
+        backend=candidate.name, model=candidate.shown, settings=words, benchmark=adopted.benchmark or None, taken=adopted.taken,
+        sentence=f"{candidate.shown} is loaded with {words}, {why}",
     )  # fmt: skip
 
 

@@ -168,7 +168,7 @@ def _model(engine: Mapping[str, Any], wanted: str) -> Mapping[str, Any] | None:
     """The model to use: the one named, else the first that can chat: in memory before on disk, and here before on another machine."""
     models = list(engine.get("models") or [])
     if not wanted:
-        able = [m for m in models if _chats(m)]
+        able = [m for m in models if can_chat(m)]
         return min(able, key=lambda m: (bool(m.get("remote_host")), not m.get("loaded")), default=None)
     named = next((m for m in models if same_model(str(m["name"]), wanted)), None)
     if named is None and engine["name"] == "openai" and not (models and str(engine["label"]).startswith("Ollama")):
@@ -176,7 +176,7 @@ def _model(engine: Mapping[str, Any], wanted: str) -> Mapping[str, Any] | None:
     return named
 
 
-def _chats(model: Mapping[str, Any]) -> bool:
+def can_chat(model: Mapping[str, Any]) -> bool:
     """Whether a model answers questions: by what its server says, else by its name."""
     said = model.get("capabilities") or []
     return "completion" in said if said else "embed" not in str(model["name"]).lower()

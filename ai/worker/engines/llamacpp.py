@@ -55,6 +55,11 @@ def _params(xllamacpp: Any, config: WorkerConfig) -> Any:
     if config.threads is not None:
         params.cpuparams.n_threads = config.threads
         params.cpuparams_batch.n_threads = config.prompt_threads or config.threads
+    if config.batch is not None:
+        params.n_ubatch, params.n_batch = config.batch, max(config.batch, params.n_batch)
+    if config.flash_attention is not None:
+        word = "ENABLED" if config.flash_attention else "DISABLED"
+        params.flash_attn_type = getattr(xllamacpp.llama_flash_attn_type, f"LLAMA_FLASH_ATTN_TYPE_{word}")
     if config.gpu_layers is not None:
         params.n_gpu_layers = config.gpu_layers
     return params

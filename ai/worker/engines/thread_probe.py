@@ -31,19 +31,24 @@ _TOKEN: Final = 5
 _HOPELESS: Final = 3.0
 
 
-class _Params(ctypes.Structure):
+class Params(ctypes.Structure):
     """`llama_model_params` or `llama_context_params`, as the library fills them in."""
 
     _fields_ = (("opaque", ctypes.c_uint64 * 128),)
 
 
-class _Batch(ctypes.Structure):
+class Batch(ctypes.Structure):
     """`llama_batch`."""
 
     _fields_ = (("opaque", ctypes.c_uint64 * 16),)
 
 
-def _library() -> Any:
+def library() -> Any:
+    """The library's C interface, as far as it is used here.
+
+    Raises:
+        OSError, AttributeError: it is not there, or has another interface.
+    """
     spec = importlib.util.find_spec("xllamacpp")
     folders = list(spec.submodule_search_locations or []) if spec is not None else []
     found = [path for folder in folders for path in sorted(Path(folder).glob("xllamacpp*.so"))]
@@ -52,10 +57,10 @@ def _library() -> Any:
     lib = ctypes.CDLL(str(found[0]))
     pointer, count = ctypes.c_void_p, ctypes.c_int32
     for name, result, *arguments in (
-        ("llama_backend_init", None), ("llama_model_default_params", _Params), ("llama_context_default_params", _Params),
-        ("llama_model_load_from_file", pointer, ctypes.c_char_p, _Params), ("llama_init_from_model", pointer, pointer, _Params),
-        ("llama_set_n_threads", None, pointer, count, count), ("llama_batch_get_one", _Batch, ctypes.POINTER(count), count),
-        ("llama_decode", count, pointer, _Batch), ("llama_get_memory", pointer, pointer),
+        ("llama_backend_init", None), ("llama_model_default_params", Params), ("llama_context_default_params", Params),
+        ("llama_model_load_from_file", pointer, ctypes.c_char_p, Params), ("llama_init_from_model", pointer, pointer, Params),
+        ("llama_set_n_threads", None, pointer, count, count), ("llama_batch_get_one", Batch, ctypes.POINTER(count), count),
+        ("llama_decode", count, pointer, Batch), ("llama_get_memory", pointer, pointer),
         ("llama_memory_clear", None, pointer, ctypes.c_bool), ("llama_synchronize", None, pointer), ("llama_log_set", None, pointer, pointer),
     ):  # fmt: skip
         function = getattr(lib, name)
@@ -67,7 +72,7 @@ class _Model:
     """A loaded model that decodes."""
 
     def __init__(self, path: str) -> None:
-        self._lib = lib = _library()
+        self._lib = lib = library()
         quiet = ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)
         self._quiet = quiet(lambda *_: None)
         lib.llama_log_set(ctypes.cast(self._quiet, ctypes.c_void_p), None)
@@ -109,7 +114,7 @@ def _in_turn(model: _Model, counts: list[int], tokens: int, times: int, budget_s
             left = [n for n in left if statistics.median(taken[n]) < _HOPELESS * best]
 
 
-def _busy_s() -> tuple[float, float]:
+def busy_s() -> tuple[float, float]:
     """CPU seconds of the whole machine, and of this process; the first is 0 where it cannot be read."""
     own = time.process_time()
     try:
@@ -129,10 +134,10 @@ def main() -> int:
     try:
         model = _Model(path)
         model.seconds(wanted[-1], 1, 1)  # weights that were not in memory yet are, now
-        before, begun = _busy_s(), time.perf_counter()
+        before, begun = busy_s(), time.perf_counter()
         generate = _in_turn(model, wanted, 1, _AT_ONCE, _GENERATE_S)
         read = _in_turn(model, wanted, _PROMPT, 1, _READ_S)
-        after, took = _busy_s(), time.perf_counter() - begun
+        after, took = busy_s(), time.perf_counter() - begun
     except (OSError, AttributeError) as error:
         sys.stderr.write(f"{error}\n")
         return 3

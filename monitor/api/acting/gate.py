@@ -1,4 +1,4 @@
-"""The gate of all routes that act on services and processes. Whether a visitor may act is decided where the visitor is known, by the pages;
+"""The gate of all routes that act on services, processes and models. Whether a visitor may act is decided where the visitor is known, by the pages;
 the agent's socket belongs to one user. The settings can forbid all actions, whoever asks.
 """
 
@@ -22,7 +22,7 @@ def gate_of(context: Context) -> Callable[[], None]:
     def gate() -> None:
         if context.settings().actions.read_only:
             raise ReadOnly(
-                "actions on services and processes are switched off",
+                "actions on services, processes and models are switched off",
                 hint="the setting actions.read_only switches them on",
             )
 

@@ -10,6 +10,7 @@ from ai.core.errors import BackendError
 from monitor.api.ai.asking import Asking, refused
 from monitor.api.ai.benchmarks import add_benchmarks
 from monitor.api.ai.gateway import add_gateway
+from monitor.api.ai.models import add_models
 from monitor.api.ai.opinions import add_opinions
 from monitor.api.http.answers import json_answer
 from monitor.api.http.context import Context
@@ -29,6 +30,7 @@ def routes(context: Context) -> APIRouter:
     _answers(router, asking)
     add_opinions(router, context, asking)
     add_gateway(router, context)
+    add_models(router, context, asking)
     return router
 
 

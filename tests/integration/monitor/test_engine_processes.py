@@ -75,3 +75,25 @@ def test_a_server_is_found_with_its_process_and_its_end_is_told(
     assert event.details["message"].startswith(f"model engine llama.cpp server at {url} ")
     assert "SIGKILL" in event.details["message"]
     wait_until(lambda: all(e.address != url for e in api.engines().engines), "it is off the list")
+
+
+def test_the_card_of_a_server_in_the_settings_says_how_it_ended(
+    make_agent: Callable[..., Any], server: tuple["subprocess.Popen[bytes]", str]
+) -> None:
+    """It stays on the list, with the run and the signal, until it answers again."""
+    process, url = server
+    api = make_agent(
+        f"[logs]\ndiscover = false\njournal = false\n[engines]\nollama_url = ''\nopenai_urls = ['{url}']\ncheck_s = 5\n"
+    ).api
+
+    def engine() -> Any:
+        return next((e for e in api.engines().engines if e.address == url), None)
+
+    found = wait_until(lambda: (e := engine()) and e.process and e.process.run and e, "the server is found", seconds=60)
+    assert found.ended is None
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    gone = wait_until(lambda: (e := engine()) and e.ended and e, "its end is on the list", seconds=60)
+    assert gone.state == "down"
+    assert gone.ended.run == found.process.run
+    assert "SIGKILL" in gone.ended.said

@@ -1,0 +1,65 @@
+"""The official client, set up for a shared server, and its errors as this program's."""
+
+import json
+from collections.abc import Awaitable
+from typing import Final, TypeVar
+
+import httpx
+import ollama
+from pydantic import ValidationError
+
+from ai.backends.ollama.transport import NativeTransport
+from ai.backends.openai.http_errors import error_of, error_of_transport
+from ai.core.errors import BackendDown, BackendError, BadOutput
+from ai.core.pacing import late
+
+START: Final = "Start it with: ollama serve"
+CLIENT_ERRORS: Final = (
+    ollama.ResponseError,
+    ollama.RequestError,
+    httpx.HTTPError,
+    ConnectionError,
+    ValidationError,
+    ValueError,
+    AttributeError,
+    TypeError,
+)
+"""What the client raises for what a server does: it does not check the form of an answer itself."""
+T = TypeVar("T")
+
+
+def ollama_client(url: str, timeout: httpx.Timeout) -> ollama.AsyncClient:
+    """A client that trusts nothing of the environment and follows no redirects."""
+    return ollama.AsyncClient(
+        url, timeout=timeout, follow_redirects=False, transport=NativeTransport(), trust_env=False
+    )
+
+
+async def asked(question: Awaitable[T], name: str, ask_s: float) -> T:
+    """The answer to one question.
+
+    Args:
+        question: a call of the client.
+        name: the backend's name, for errors.
+        ask_s: the deadline that the client keeps, seconds.
+
+    Raises:
+        BackendError: of the class that fits.
+    """
+    try:
+        return await question
+    except CLIENT_ERRORS as error:
+        raise error_of_ollama(name, error, begun=False, connect_s=ask_s, ask_s=ask_s) from error
+
+
+def error_of_ollama(name: str, error: Exception, *, begun: bool, connect_s: float, ask_s: float) -> BackendError:
+    """The error that says what to do; `begun`: the answer's headers had arrived."""
+    if isinstance(error, ollama.ResponseError):
+        return error_of(name, max(error.status_code, 0), json.dumps({"error": error.error}))
+    if isinstance(error, httpx.TransportError) and not isinstance(error, httpx.ReadTimeout):
+        return error_of_transport(name, error, begun=begun, connect_s=connect_s)
+    if isinstance(error, httpx.ReadTimeout):
+        return late(name, "health", ask_s)
+    if isinstance(error, ConnectionError):
+        return BackendDown(f"{name} does not answer.", backend=name, hint=START)
+    return BadOutput(f"{name} answered in a form that is not Ollama's: {str(error)[:200]}", backend=name)
