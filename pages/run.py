@@ -15,6 +15,7 @@ from monitor.core.exit_words import ended_with
 from monitor.core.process_title import title_of
 from pages.shared.agent import agent_client, empty_state, guarded, plain
 from pages.shared.process_actions import process_actions
+from pages.shared.process_connections import connections_card
 from pages.ui import charts, components
 from pages.ui.header import page_header, page_title
 from pages.ui.numbers import NONE, count, duration, moment, size
@@ -70,12 +71,24 @@ def identity(run: Run) -> list[tuple[str, Any]]:
         ("Parent", link(run.parent) if run.parent else NONE),
         ("Children", children(run.children) or NONE),
         *([("Peak memory", size(run.peak_rss))] if run.peak_rss is not None and until is None else []),
+        *([("Memory growth", grown)] if until is None and (grown := growth_of(run)) is not None else []),
         *([("CPU time", f"{run.cpu_seconds:,.1f} s")] if run.cpu_seconds is not None else []),
         ("Log records", {"text": "Search its records", "page": "logs", "params": {"process": run.run}}),
         *([("Jobs", jobs)] if (jobs := jobs_of(run)) is not None else []),
         *([("Model engine", engine)] if (engine := engine_of(run)) is not None else []),
         ("Run", run.run),
     ]
+
+
+def growth_of(run: Run) -> str | None:
+    """How fast the memory grows, as far as it is known."""
+    over = {"10 min": run.growth_10m, "1 h": run.growth_1h}
+    told = [
+        f"{'+' if value > 0 else ''}{size(value)} a minute over {name}"
+        for name, value in over.items()
+        if value is not None
+    ]
+    return ", ".join(told) or None
 
 
 def jobs_of(run: Run) -> dict[str, Any] | None:
@@ -177,6 +190,8 @@ def show(run: Run) -> None:
     with right:
         every = LOOK_S if run.end_ts is None else SETTLES_S if _may_change(run) else None
         st.fragment(cards, run_every=every)(run)
+        if run.end_ts is None and not run.kernel_thread:
+            connections_card(run.run)
     with left:
         components.live_charts(charts.RUN, when, source={"kind": "run", "run": run.run}, key="run_charts")
         components.log_view(

@@ -25,9 +25,19 @@ from monitor.api.http.parameters import (
 )
 from monitor.api.runs import detail as run_detail
 from monitor.api.runs.at_moment import processes_at
+from monitor.api.runs.connections import connections_of
 from monitor.api.runs.ending import run_ending
 from monitor.api_models.endings import RunEnding
-from monitor.api_models.processes import EndedRuns, Lives, Moment, PastProcesses, Processes, Run, RunLogFile
+from monitor.api_models.processes import (
+    Connections,
+    EndedRuns,
+    Lives,
+    Moment,
+    PastProcesses,
+    Processes,
+    Run,
+    RunLogFile,
+)
 from monitor.core.paths import own_uid
 from monitor.live.snapshot import process_rows
 from monitor.metrics.catalogue import RUN
@@ -41,11 +51,15 @@ Metrics = Annotated[
 ]
 
 
-async def _stored(request: Request, context: Context, run: int) -> dict[str, Any] | None:
-    """What the store knows about a run. Waits for one that has just ended and is about to be stored."""
+async def _stored(request: Request, context: Context, run: int, *, new: bool = False) -> dict[str, Any] | None:
+    """What the store knows about a run. Waits for one that has just ended and is about to be stored; if `new`, also for one that has just begun."""
+
+    def coming() -> bool:
+        return context.snapshot.has_just_left(run) or (new and run in context.snapshot.runs)
+
     deadline = time.monotonic() + STORED_S
     found = await blocking(request, lambda: run_detail.stored_run(context.store, run))
-    while found is None and context.snapshot.has_just_left(run) and time.monotonic() < deadline:
+    while found is None and coming() and time.monotonic() < deadline:
         await asyncio.sleep(0.1)
         found = await blocking(request, lambda: run_detail.stored_run(context.store, run))
     return found
@@ -68,7 +82,9 @@ def _add_processes(router: APIRouter, context: Context) -> None:
         """From the newest sample."""
         tick = context.snapshot.tick
         rows = process_rows(context.snapshot)
-        return rows_answer(request, {"ts": tick.ts if tick else None, "processes": rows}, rows)
+        return rows_answer(
+            request, {"ts": tick.ts if tick else None, "processes": rows, "outlook": context.snapshot.outlook}, rows
+        )
 
     @router.get("/processes/at", response_model=PastProcesses, summary="All processes at a past moment")
     async def at_moment(request: Request, at: PastTime, zone: Zone = "") -> Response:
@@ -144,11 +160,22 @@ def _add_runs(router: APIRouter, context: Context) -> None:
             ]
         return json_answer(whole)
 
+    @router.get(
+        "/runs/{run}/connections", response_model=Connections, summary="Connections and listening ports of a process"
+    )
+    async def connections(request: Request, run: RunPart) -> Response:
+        """Of a running process, as they are now; read when asked, within two seconds."""
+        info = context.snapshot.runs.get(run_number(run))
+        found = None if info is None else await blocking(request, lambda: connections_of(info.pid, info.start_tick))
+        if found is None:
+            raise NotFound(f"no process of run {run} is running", hint="only a running process has connections")
+        return json_answer(found)
+
     @router.get("/runs/{run}/end", response_model=RunEnding, summary="Why a run ended")
     async def ending(request: Request, run: RunPart) -> Response:
         """The cause in a sentence, and what led to it: the last error, the final minute, and earlier runs of the command."""
         number = run_number(run)
-        await _stored(request, context, number)
+        await _stored(request, context, number, new=True)
         found = await blocking(request, lambda: run_ending(context.store, number))
         if found is None:
             raise NotFound(f"there is no run {run}", hint="it may have been removed to keep the store within its limit")

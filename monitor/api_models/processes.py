@@ -27,9 +27,11 @@ class Process:
     status: str | None = None
     start_ts: int | None = None
     cpu_pct: float | None = None
+    cpu_seconds: float | None = None
     rss: int | None = None
     vms: int | None = None
     threads: int | None = None
+    nice: int | None = None
     read_bps: float | None = None
     write_bps: float | None = None
     read_bytes: int | None = None
@@ -38,14 +40,37 @@ class Process:
     ctx_voluntary: int | None = None
     ctx_involuntary: int | None = None
     gpu_mem: int | None = None
+    growth_10m: Annotated[
+        int | None, Field(description="Growth of memory over ten minutes, bytes a minute; null while it is not known.")
+    ] = None
+    growth_1h: Annotated[int | None, Field(description="The same over an hour.")] = None
     unit: Annotated[str | None, Field(description="The container, unit or session that it belongs to.")] = None
 
 
+class MemoryOutlook(Shape):
+    """The running process that would fill memory first if it went on to grow as it did.
+
+    `per_minute`: its growth over the last `window_s` seconds, bytes a minute. `room`: bytes that are left for it: of the machine,
+    or of the control group `group`, whose limit comes first. `full_in_s`: seconds until they are used. `told` says so in words.
+    """
+
+    run: str
+    pid: int
+    title: str
+    per_minute: int
+    window_s: int
+    room: int
+    group: str | None
+    full_in_s: int
+    told: str
+
+
 class Processes(Shape):
-    """All running processes at one moment."""
+    """All running processes at one moment. `outlook` is None if no process grows steadily, or memory lasts for more than a week."""
 
     ts: int | None
     processes: list[Process]
+    outlook: MemoryOutlook | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -182,6 +207,35 @@ class RunRef(Shape):
     cmdline: str
 
 
+class Connection(Shape):
+    """One connection, or one port that a process listens on (`remote` is None). An address is `10.0.0.1:80` or `[::1]:80`.
+
+    Bytes are those since the connection began; None where they are not known.
+    """
+
+    protocol: Literal["tcp", "udp"]
+    local: str
+    remote: str | None
+    state: str
+    sent_bytes: int | None
+    received_bytes: int | None
+
+
+class Connections(Shape):
+    """What a running process is connected to, as it is now.
+
+    `listening` are ports, `connections` have another side; `total` counts both, those that were left out too. `local_sockets` are its
+    other sockets: between processes of this machine, or of the kernel. `note` says what is missing and why, `traffic` which bytes are known.
+    """
+
+    listening: list[Connection]
+    connections: list[Connection]
+    total: int
+    local_sockets: int
+    note: str | None
+    traffic: str
+
+
 class RunLogFile(Shape):
     """A log file that a run holds open, or that holds records of it."""
 
@@ -206,7 +260,6 @@ class Run(Process):
     end_source: str | None = None
     ended_with: str | None = None
     peak_rss: int | None = None
-    cpu_seconds: float | None = None
     parent: RunRef | None = None
     children: list[RunRef] = field(default_factory=list)
     log_files: list[RunLogFile] = field(default_factory=list)

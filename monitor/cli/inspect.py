@@ -21,19 +21,25 @@ SORTS = {
     "start": "start_ts",
     "read": "read_bps",
     "write": "write_bps",
+    "growth": "growth_10m",
+    "growth-1h": "growth_1h",
 }
 
 
 def ps(
     text: Annotated[
         str | None,
-        typer.Argument(metavar="TEXT", help="Show processes whose name, user or command line contains TEXT."),
+        typer.Argument(
+            metavar="TEXT", help="Show processes with TEXT in name, user, command line, container or unit, or as PID."
+        ),
     ] = None,
     sort: Annotated[str, typer.Option("--sort", metavar="FIELD", help=f"Sort by {', '.join(SORTS)}.")] = "cpu",
     limit: Annotated[
         int | None, typer.Option("--limit", "-n", metavar="COUNT", min=1, help="Show at most COUNT processes.")
     ] = None,
-    tree: Annotated[bool, typer.Option("--tree", help="Show children below their parents.")] = False,
+    tree: Annotated[
+        bool, typer.Option("--tree", help="Show children below their parents, with the sums of each branch.")
+    ] = False,
     mine: Annotated[bool, typer.Option("--mine", help="Show your own processes only.")] = False,
     kernel: Annotated[bool, typer.Option("--kernel", help="Include kernel threads.")] = False,
     ended: Annotated[
@@ -88,20 +94,37 @@ def ps(
         return
     if at is not None:
         print(_said_of(found), file=sys.stderr)
-    titles = ("pid", "user", "cpu %", "memory", "threads", "status", "command")
+    growth = ("a minute, 10 min", "a minute, 1 h") if sort.startswith("growth") else ()
+    sums = ("processes", "cpu %, all", "memory, all") if tree else ()
+    titles = ("pid", "user", *sums, "cpu %", "memory", *growth, "threads", "status", "command")
     table = [
         (
             str(row["pid"]),
             row["user"] or "-",
+            *(_summed(row["subtree"]) if tree else ()),
             "-" if row["cpu_pct"] is None else f"{row['cpu_pct']:.1f}",
             size(row["rss"]),
+            *(_grown(row[name]) for name in ("growth_10m", "growth_1h")[: len(growth)]),
             "-" if row["threads"] is None else str(row["threads"]),
             row["status"] or "-",
             "  " * depth + _short(row["cmdline"] or f"[{row['name']}]"),
         )
         for depth, row in rows
     ]
-    print_table(titles, table, right=frozenset({0, 2, 3, 4}))
+    print_table(titles, table, right=frozenset({0, *range(2, 5 + len(sums) + len(growth))}))
+    if (outlook := found.get("outlook")) is not None and growth:
+        print(f"{clean(outlook['title'])} ({outlook['pid']}) {clean(outlook['told'])}.")
+
+
+def _summed(sums: dict[str, Any]) -> tuple[str, str, str]:
+    """How many processes a branch of the tree has, and their CPU and memory together."""
+    cpu = "-" if sums["cpu_pct"] is None else f"{sums['cpu_pct']:.1f}"
+    return str(sums["processes"]), cpu, size(sums["rss"])
+
+
+def _grown(per_minute: int | None) -> str:
+    """The growth of memory a minute, with its sign."""
+    return "not yet" if per_minute is None else f"{'+' if per_minute > 0 else ''}{size(per_minute)}"
 
 
 def _print_groups(data_dir: Path, text: str | None, as_json: bool) -> None:

@@ -7,6 +7,7 @@ What is slow to import is imported where it is needed: `watchkeeper --help` load
 import dataclasses
 import json
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -20,15 +21,31 @@ from monitor.cli.options import DataDir, Group, Json, command, example
 from monitor.cli.output import DIM, GREEN, RED, YELLOW, clean, iso, paint, print_json, size
 from monitor.core import paths
 from monitor.core.errors import AgentUnreachable, ConfigError
+from monitor.core.units import unit_pattern
 
 if TYPE_CHECKING:
     from monitor.api_models.endings import RunEnding
+    from monitor.api_models.processes import Connections
     from monitor.client.client import Client
 
 INTERVAL_S = 0.5
 DEADLINE_S = 15.0
+NOT_FOUND = 404
 PID_DIGITS = 7
 """A longer number is no process ID: the kernel has at most 4,194,304."""
+SUMMED = (
+    "cpu_pct",
+    "cpu_seconds",
+    "rss",
+    "growth_10m",
+    "growth_1h",
+    "gpu_mem",
+    "read_bps",
+    "write_bps",
+    "threads",
+    "fds",
+)
+"""Readings that are summed up over a process and its descendants."""
 COLOURS = {"START": GREEN, "COMPLETE": GREEN, "ERROR": RED, "STATUS_CHANGE": YELLOW, "STOP": DIM, "NEW_PATTERN": YELLOW}
 
 
@@ -78,26 +95,57 @@ def sweep(patterns: Sequence[str] = ()) -> dict[str, Any]:
     finally:
         sampler.stop(1.0)
     rows = [dataclasses.asdict(row) for row in process_rows(snapshot) if row.pid != os.getpid()]
-    return {"ts": snapshot.tick.ts if snapshot.tick else None, "processes": rows}
+    return {"ts": snapshot.tick.ts if snapshot.tick else None, "processes": rows, "outlook": None}
 
 
 def arrange(
     rows: list[dict[str, Any]], *, text: str | None, by: str, tree: bool, mine: bool, kernel: bool
 ) -> list[tuple[int, dict[str, Any]]]:
     """The rows, filtered and sorted, each with its depth in the tree (0 without a tree)."""
-    wanted = text.casefold() if text else None
+    wanted = _wanted(text) if text else None
     kept = [
         row
         for row in rows
-        if (kernel or not row["kernel_thread"])
-        and (not mine or row["mine"])
-        and (
-            wanted is None or any(wanted in (row.get(k) or "").casefold() for k in ("name", "user", "cmdline", "unit"))
-        )
+        if (kernel or not row["kernel_thread"]) and (not mine or row["mine"]) and (wanted is None or wanted(row))
     ]
     rising = by in {"pid", "name"}
-    kept.sort(key=lambda row: (row[by] is None, row[by] if rising else -(row[by] or 0)))
+    if tree:
+        add_subtrees(rows)
+
+    def place(row: dict[str, Any]) -> tuple[bool, Any]:
+        value = row["subtree"].get(by, row[by]) if tree else row[by]
+        return value is None, value if rising else -(value or 0)
+
+    kept.sort(key=place)
     return list(_tree(kept)) if tree else [(0, row) for row in kept]
+
+
+def _wanted(text: str) -> Callable[[dict[str, Any]], bool]:
+    """Whether a process has the text in its name, user, command line or unit, or as its PID."""
+    part, unit = text.casefold(), re.compile(unit_pattern(text))
+    return lambda row: (
+        str(row["pid"]) == text
+        or any(part in (row.get(name) or "").casefold() for name in ("name", "user", "cmdline"))
+        or unit.search((row.get("unit") or "").lower()) is not None
+    )
+
+
+def add_subtrees(rows: list[dict[str, Any]]) -> None:
+    """Give each row `subtree`: the sums of `SUMMED` over it and all its descendants, and their number as `processes`."""
+    by_pid = {row["pid"]: row for row in rows}
+    for row in rows:
+        row["subtree"] = {"processes": 0} | dict.fromkeys(SUMMED)
+    for row in rows:
+        above: set[int] = set()  # a pid that was given anew can lead in a circle
+        at: dict[str, Any] | None = row
+        while at is not None and at["pid"] not in above:
+            above.add(at["pid"])
+            sums = at["subtree"]
+            sums["processes"] += 1
+            for name in SUMMED:
+                if row.get(name) is not None:
+                    sums[name] = round((sums[name] or 0) + row[name], 2)
+            at = by_pid.get(at["ppid"])
 
 
 def _tree(rows: list[dict[str, Any]]) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -216,18 +264,20 @@ def show(
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
-    """Show how a process ended and why.
+    """Show how a process ended and why, or its connections.
 
-    A process ID stands for the process that has it now, else for the last one that had it.
+    Of a running process its connections and listening ports are listed. A process ID stands for the process that has it now, else for the last one that had it.
     """
     from monitor.client.client import Client
 
     with Client.of(paths.data_dir(data_dir, os.environ)) as client:
-        found = client.run_ending(_run_of(client, process.strip()))
+        run = _run_of(client, process.strip())
+        found = client.run_ending(run)
+        connections = _connections(client, run) if found.cause == "running" else None
     if as_json:
-        print_json(found.model_dump())
+        print_json({**found.model_dump(), "connections": connections and connections.model_dump()})
         return
-    for name, value in _told(found):
+    for name, value in [*_told(found), *_connected(connections)]:
         print(f"{paint(f'{name:<14}', DIM)} {clean(value)}")
 
 
@@ -248,6 +298,33 @@ def _run_of(client: "Client", process: str) -> str:
     for run in [*running, *ended]:
         return run
     raise ConfigError(f"no process {process} is known", hint="`watchkeeper ps --ended` lists what has ended")
+
+
+def _connections(client: "Client", run: str) -> "Connections | None":
+    """What the process is connected to; None if it ended meanwhile."""
+    from monitor.client.client import Refused
+
+    try:
+        return client.run_connections(run)
+    except Refused as error:
+        if error.status != NOT_FOUND:
+            raise
+        return None
+
+
+def _connected(found: "Connections | None") -> Iterator[tuple[str, str]]:
+    """Its connections, name by name."""
+    if found is None:
+        return
+    for one in found.listening:
+        yield "listens on", f"{one.protocol} {one.local}"
+    for one in found.connections:
+        moved = "" if one.sent_bytes is None else f", sent {size(one.sent_bytes)}, received {size(one.received_bytes)}"
+        yield "connected to", f"{one.remote} from {one.local} ({one.protocol}, {one.state}){moved}"
+    if found.note is not None:
+        yield "connections", found.note
+    if found.connections:
+        yield "bytes", found.traffic
 
 
 def _told(found: "RunEnding") -> Iterator[tuple[str, str]]:

@@ -39,7 +39,16 @@ from monitor.api_models.logs import (
     OwnFormats,
 )
 from monitor.api_models.machine import Engines, HostLatest
-from monitor.api_models.processes import EndedRuns, Lives, Moment, PastProcesses, Processes, ProcessGroups, Run
+from monitor.api_models.processes import (
+    Connections,
+    EndedRuns,
+    Lives,
+    Moment,
+    PastProcesses,
+    Processes,
+    ProcessGroups,
+    Run,
+)
 from monitor.api_models.status import SettingsInfo, ShutdownAnswer, Status, Subscription
 from monitor.client.ai import AiClient
 from monitor.client.gateway import GatewayClient
@@ -219,6 +228,10 @@ class Client:
     def run(self, run: str) -> Run:
         """One life of one process, running or ended."""
         return self.get(Run, f"/v1/runs/{path_part(run)}")
+
+    def run_connections(self, run: str) -> Connections:
+        """What a running process is connected to."""
+        return self.get(Connections, f"/v1/runs/{path_part(run)}/connections")
 
     def run_ending(self, run: str) -> RunEnding:
         """Why a run ended, and what led to it."""

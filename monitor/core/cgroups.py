@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
 
+from monitor.core.exit_words import size_words
+
 _UNLIMITED_V1: Final = 1 << 60
 
 
@@ -40,7 +42,7 @@ def limits_of(cgroup: str, root: str = "/sys/fs/cgroup") -> GroupLimits:
         return NOTHING
     own = f"{root}{'' if str(path) == '/' else path}"
     if _read(f"{own}/cgroup.controllers") is None:
-        return _old(f"{root}/memory{path}")
+        return _old(f"{root}/memory{path}", f"{root}/cpu{path}")
     above = [f"{root}{'' if str(one) == '/' else one}" for one in (path, *path.parents)]
     events, cpu = _keyed(f"{own}/memory.events"), _keyed(f"{own}/cpu.stat")
     return GroupLimits(
@@ -54,14 +56,68 @@ def limits_of(cgroup: str, root: str = "/sys/fs/cgroup") -> GroupLimits:
     )
 
 
-def _old(folder: str) -> GroupLimits:
+def memory_room(cgroup: str, root: str = "/sys/fs/cgroup") -> tuple[int, str] | None:
+    """Bytes that the group of this path may still use, and the path of the group whose limit comes first; None without a limit.
+
+    Page cache that nobody used lately does not count: the kernel drops it when the group needs memory.
+    """
+    path = PurePosixPath(cgroup)
+    if ".." in path.parts or not path.is_absolute():
+        return None
+    rooms = [(room, str(one)) for one in (path, *path.parents) if (room := _room(str(one), root)) is not None]
+    return min(rooms, default=None)
+
+
+def _room(path: str, root: str) -> int | None:
+    below = "" if path == "/" else path
+    folder = f"{root}{below}"
+    limit, used, idle = _number(f"{folder}/memory.max"), _number(f"{folder}/memory.current"), b"inactive_file"
+    if limit is None and used is None:
+        folder, idle = f"{root}/memory{below}", b"total_inactive_file"
+        limit, used = _number(f"{folder}/memory.limit_in_bytes"), _number(f"{folder}/memory.usage_in_bytes")
+    if limit is None or used is None or limit >= _UNLIMITED_V1:
+        return None
+    return max(0, limit - used + _keyed(f"{folder}/memory.stat").get(idle, 0))
+
+
+def own_limits(cgroup: str | None, root: str = "/sys/fs/cgroup") -> GroupLimits:
+    """The limits of the group that we are in. Inside of a container its group may be mounted as the root, whatever its path is called."""
+    found = limits_of(cgroup or "/", root)
+    return found if found.memory_limit is not None or found.cpu_limit is not None else limits_of("/", root)
+
+
+def whose_totals(limits: GroupLimits, *, container: bool, mem_total: int, cpu_count: int) -> str | None:
+    """A sentence that says that totals are those of the whole machine, where we may use less of it; None where all of it is ours.
+
+    Args:
+        limits: of the group that we are in.
+        container: whether we are inside of one.
+        mem_total: memory of the machine, bytes.
+        cpu_count: its cores.
+    """
+    memory = limits.memory_limit if limits.memory_limit is not None and limits.memory_limit < mem_total else None
+    cores = limits.cpu_limit if limits.cpu_limit is not None and limits.cpu_limit < cpu_count else None
+    if memory is None and cores is None and not container:
+        return None
+    group = "this container" if container else "the control group of Watchkeeper"
+    parts = [
+        *([f"{cores:g} {'core' if cores == 1 else 'cores'}"] if cores is not None else []),
+        *([f"{size_words(memory)} of memory"] if memory is not None else []),
+    ]
+    own = f"{group} may use {' and '.join(parts)}" if parts else f"{group} has no limit of its own"
+    return f"CPU and memory are those of the whole machine; {own}."
+
+
+def _old(folder: str, cpu: str) -> GroupLimits:
     """Of cgroup v1, which has a tree for each resource."""
+    quota, period = _number(f"{cpu}/cpu.cfs_quota_us"), _number(f"{cpu}/cpu.cfs_period_us")
     limit = _number(f"{folder}/memory.limit_in_bytes")
     return GroupLimits(
         memory=_number(f"{folder}/memory.usage_in_bytes"),
         memory_limit=limit if limit is not None and limit < _UNLIMITED_V1 else None,
         memory_limit_hits=_number(f"{folder}/memory.failcnt"),
         oom_kills=_keyed(f"{folder}/memory.oom_control").get(b"oom_kill"),
+        cpu_limit=quota / period if quota and period else None,
     )
 
 

@@ -25,6 +25,7 @@ _FOLDERS: Final = {
     "kubepods.slice": "kubernetes",
     "libpod_parent": "podman",
 }
+_NO_ENGINE: Final = "container"
 _MACHINE: Final = re.compile(
     r"lxc\.payload\.(?P<lxc>.+)|machine-(?P<machine>.+)\.scope|systemd-nspawn@(?P<nspawn>.+)\.service"
 )
@@ -71,12 +72,35 @@ def unit_name(cgroup: str | None) -> str | None:
     return None if unit is None else unit.name
 
 
+def unit_pattern(text: str) -> str:
+    """A regular expression (RE2) for what a person types to find units, in lower case: its words in this order. A number is where
+    a word begins, as one types the ID of a container: inside of an ID any number stands somewhere. The name of an engine also stands
+    for what paths have in its place.
+
+        >>> unit_pattern("Docker 83")
+        '(?:docker|actions_job).*[^0-9a-z]83'
+        >>> unit_pattern("83")
+        '(?:^|[^0-9a-z])83'
+    """
+    words = text.lower().split()
+    pattern = ".*[^0-9a-z]".join(_alternatives(word) for word in words)
+    return f"(?:^|[^0-9a-z]){pattern}" if len(words) == 1 and words[0].isdigit() else pattern
+
+
+def _alternatives(word: str) -> str:
+    """One word of a search: an engine by any name that paths have for it, one of no known engine by none, a dash as systemd escapes it."""
+    names = [word, *(part for part, engine in (_ENGINES | _FOLDERS).items() if engine.lower() == word and part != word)]
+    names += [""] if word == _NO_ENGINE else []
+    patterns = [re.escape(name).replace(r"\-", r"(?:-|\\x2d)") for name in names]
+    return patterns[0] if len(patterns) == 1 else f"(?:{'|'.join(patterns)})"
+
+
 def _container(part: str, above: list[str]) -> str | None:
     found = _CONTAINER.fullmatch(part)
     if found is not None:
         folders = [folder.split("-")[0] for folder in above]
         engine = _ENGINES.get(found["prefix"] or "") or next(
-            (_FOLDERS[folder] for folder in folders if folder in _FOLDERS), "container"
+            (_FOLDERS[folder] for folder in folders if folder in _FOLDERS), _NO_ENGINE
         )
         return f"{engine} {found['id'][:12]}"
     machine = _MACHINE.fullmatch(part)

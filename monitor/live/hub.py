@@ -16,6 +16,7 @@ import msgspec
 
 from monitor.api_models.base import plain
 from monitor.api_models.events import ProcessEvent
+from monitor.api_models.processes import MemoryOutlook
 from monitor.api_models.status import Subscription
 from monitor.live.snapshot import LIVE_COLUMNS, LiveRow, Snapshot, born_row, live_rows
 
@@ -141,6 +142,7 @@ class Hub:
         self._snapshot, self._record_json, self._status = snapshot, record_json, status
         self._subscribers: set[Subscriber] = set()
         self._previous: dict[int, LiveRow] = {}
+        self._outlook: MemoryOutlook | None = None
         self._full: tuple[int, str] | None = None
         self._newest: Mapping[str, Any] | None = None
         self._recent: deque[tuple[float, Any]] = deque(maxlen=BACKLOG_RECORDS)
@@ -281,6 +283,7 @@ class Hub:
                 "cols": LIVE_COLUMNS,
                 "rows": rows,
                 "cpu": self._snapshot.cpu_curves(),
+                "outlook": self._snapshot.outlook,
             }
             self._full = (ts, encode(frame))
         return self._full[1]
@@ -290,7 +293,7 @@ class Hub:
         tick = self._snapshot.tick
         now = live_rows(self._snapshot)
         before, self._previous = self._previous, now
-        frame = {
+        frame: dict[str, Any] = {
             "t": "procs",
             "ts": tick.ts if tick else 0,
             "full": False,
@@ -299,4 +302,6 @@ class Hub:
             "cols": LIVE_COLUMNS,
             "rows": [row for run, row in now.items() if before.get(run) != row],
         }
+        if self._snapshot.outlook != self._outlook:
+            frame["outlook"] = self._outlook = self._snapshot.outlook
         return encode(frame)

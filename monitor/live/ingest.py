@@ -121,6 +121,7 @@ class Ingest:
         def look(store: Store) -> None:
             if first:
                 recovery.recall(store, recall)
+                self._on_loop(self._snapshot.recall_memory, recovery.recall_memory(store))
             ended = recovery.close(store, gap=first)
             if ended:
                 log.info("%d runs ended while the agent was not running", ended)

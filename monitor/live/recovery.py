@@ -4,15 +4,18 @@ import json
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
+import numpy as np
 import pyarrow as pa
 
+from monitor.live.growth import LONG_S, STEP_S, Reading
 from monitor.live.snapshot import BLANK, HISTORY_METRICS, Moment
 from monitor.store.interface import Append, Change, Store, Upsert
 from monitor.store.lives import UNSEEN
 
 GAP_US: Final = 2_500_000
 """A shorter pause between two agents does not count as a gap."""
-RECALL_US: Final = 600_000_000
+US: Final = 1_000_000
+RECALL_US: Final = 600 * US
 
 
 def watch_event(host: str, ts: int, kind: str, message: str, **details: Any) -> Append:
@@ -85,6 +88,22 @@ class Recovery:
                 moments.append(self._moment(ts, tuple(values)))
             before = ts
         tell(moments)
+
+    def recall_memory(self, store: Store) -> list[Reading]:
+        """The memory of all processes in the last hour before the start, for their growth."""
+        table = store.query(
+            "runs_memory", host=self._host, start=self._first - LONG_S * US, end=self._first, width=STEP_S * US
+        )
+        if not table.num_rows:
+            return []
+        when, runs, rss = (table[name].to_numpy() for name in ("bucket", "run", "rss"))
+        buckets, starts = np.unique(when, return_index=True)
+        parts = zip(np.split(runs, starts[1:]), np.split(rss, starts[1:]), strict=True)
+        mono_s = self._mono / 1e9
+        return [
+            Reading(mono_s - (self._first - int(ts)) / US + STEP_S / 2, run, memory)
+            for ts, (run, memory) in zip(buckets, parts, strict=True)
+        ]
 
     def _moment(self, ts: int, values: tuple[float | int | None, ...]) -> Moment:
         return Moment(ts, self._mono - (self._first - ts) * 1000, values)

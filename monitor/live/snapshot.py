@@ -12,10 +12,12 @@ from typing import Any, Final
 
 import numpy as np
 
-from monitor.api_models.processes import Process
+from monitor.api_models.processes import MemoryOutlook, Process
 from monitor.core.paths import own_uid
 from monitor.core.process_title import title_of
 from monitor.core.units import unit_name
+from monitor.live.growth import Growth, Reading
+from monitor.live.outlook import memory_outlook
 from monitor.metrics.catalogue import GPU, LIVE, RUN_COLUMNS, DiskSpace, GpuReading, RunColumns, names
 from monitor.metrics.messages import Hello, HostInfo, RunInfo, Tick
 
@@ -30,13 +32,17 @@ CPU_TICKS: Final = 60
 LIVE_COLUMNS: Final = (
     "run",
     "cpu_pct",
+    "cpu_seconds",
     "rss",
     "threads",
+    "nice",
     "read_bps",
     "write_bps",
     "fds",
     "status",
     "gpu_mem",
+    "growth_10m",
+    "growth_1h",
 )
 STATUS_WORDS: Final = {
     "R": "running",
@@ -105,6 +111,8 @@ class Snapshot:
         self.tick: Tick | None = None
         self.runs: dict[int, RunInfo] = {}
         self.space: list[DiskSpace] | None = None
+        self.growth = Growth()
+        self.outlook: MemoryOutlook | None = None
         self.history: deque[Moment] = deque(maxlen=history_s)
         self._pids: dict[int, int] = {}
         self._left: deque[frozenset[int]] = deque(maxlen=STORED_WITHIN_TICKS)
@@ -134,6 +142,8 @@ class Snapshot:
         for info in tick.born:
             self.runs[info.run] = info
             self._pids[info.pid] = info.run
+        if self.growth.take(tick):
+            self.outlook = memory_outlook(self.growth, self.runs, tick.host)
         if tick.host.space is not None:
             self.space = tick.host.space
         self._cpu.append((tick.runs.run, tick.runs.cpu_pct))
@@ -147,6 +157,12 @@ class Snapshot:
     def recall(self, earlier: Sequence[Moment]) -> None:
         """Insert the history of an earlier agent before that of this one."""
         self.history = deque([*earlier, *self.history], maxlen=self.history.maxlen)
+
+    def recall_memory(self, earlier: Sequence[Reading]) -> None:
+        """Insert the memory of processes as an earlier agent read it before what this one read."""
+        self.growth.recall(earlier)
+        if self.tick is not None:
+            self.outlook = memory_outlook(self.growth, self.runs, self.tick.host)
 
     @property
     def columns(self) -> Columns | None:
@@ -237,6 +253,11 @@ def number(value: float, digits: int = 1) -> float | None:
     return None if math.isnan(value) else round(value, digits)
 
 
+def whole(value: float) -> int | None:
+    """A float reading that is a whole number; NaN means not available."""
+    return None if math.isnan(value) else int(value)
+
+
 def process_rows(snapshot: Snapshot, only: int | None = None) -> list[Process]:
     """Every process of the newest sample, or only the given run."""
     c = snapshot.columns
@@ -249,6 +270,7 @@ def process_rows(snapshot: Snapshot, only: int | None = None) -> list[Process]:
         info = snapshot.runs.get(runs[i])
         if info is None:
             continue
+        short, long = snapshot.growth.of(info.run)
         rows.append(
             Process(
                 run=str(info.run),
@@ -261,9 +283,11 @@ def process_rows(snapshot: Snapshot, only: int | None = None) -> list[Process]:
                 status=status_word(c.column("status")[i]),
                 start_ts=info.start_ts,
                 cpu_pct=number(c.column("cpu_pct")[i]),
+                cpu_seconds=number(c.column("cpu_user_s")[i] + c.column("cpu_system_s")[i], 2),
                 rss=known(c.column("rss")[i]),
                 vms=known(c.column("vms")[i]),
                 threads=known(c.column("threads")[i]),
+                nice=whole(c.column("nice")[i]),
                 read_bps=number(c.column("read_bps")[i], 0),
                 write_bps=number(c.column("write_bps")[i], 0),
                 read_bytes=known(c.column("read_bytes")[i]),
@@ -272,6 +296,8 @@ def process_rows(snapshot: Snapshot, only: int | None = None) -> list[Process]:
                 ctx_voluntary=known(c.column("ctx_voluntary")[i]),
                 ctx_involuntary=known(c.column("ctx_involuntary")[i]),
                 gpu_mem=memory.get(info.run),
+                growth_10m=short,
+                growth_1h=long,
                 unit=unit_name(info.cgroup),
                 kernel_thread=info.kernel_thread,
                 mine=snapshot.mine(info),
@@ -280,9 +306,7 @@ def process_rows(snapshot: Snapshot, only: int | None = None) -> list[Process]:
     return rows
 
 
-LiveRow = tuple[
-    str, float | None, int | None, int | None, float | None, float | None, int | None, str | None, int | None
-]
+LiveRow = tuple[str | float | int | None, ...]
 
 
 def live_rows(snapshot: Snapshot) -> dict[int, LiveRow]:
@@ -291,20 +315,37 @@ def live_rows(snapshot: Snapshot) -> dict[int, LiveRow]:
     if c is None:
         return {}
     memory = snapshot.gpu_memory()
-    names = ("run", "cpu_pct", "rss", "threads", "read_bps", "write_bps", "fds", "status")
+    names = (
+        "run",
+        "cpu_pct",
+        "cpu_user_s",
+        "cpu_system_s",
+        "rss",
+        "threads",
+        "nice",
+        "read_bps",
+        "write_bps",
+        "fds",
+        "status",
+    )
     return {
         run: (
             str(run),
             number(cpu),
+            number(user + system, 1),
             known(rss),
             known(threads),
+            whole(nice),
             number(read, 0),
             number(write, 0),
             known(fds),
             status_word(status),
             memory.get(run),
+            *snapshot.growth.of(run),
         )
-        for run, cpu, rss, threads, read, write, fds, status in zip(*(c.column(n) for n in names), strict=True)
+        for run, cpu, user, system, rss, threads, nice, read, write, fds, status in zip(
+            *(c.column(n) for n in names), strict=True
+        )
         if run in snapshot.runs
     }
 

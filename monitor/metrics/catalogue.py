@@ -224,6 +224,7 @@ class RunColumns(msgspec.Struct, frozen=True):
     rss: Annotated[bytes, _metric("q", "bytes", "resident", "memory")]
     vms: Annotated[bytes, _metric("q", "bytes", "virtual")]
     threads: Annotated[bytes, _metric("i", "count", "threads", "handles")]
+    nice: Annotated[bytes, _metric("f", "count", "nice")]
     read_bytes: Annotated[bytes, _metric("q", "bytes", "read, total", counter=True)]
     write_bytes: Annotated[bytes, _metric("q", "bytes", "written, total", counter=True)]
     read_bps: Annotated[bytes, _metric("f", "bytes/s", "read", "io", digits=0)]

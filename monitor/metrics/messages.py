@@ -25,7 +25,7 @@ _LENGTH = struct.Struct(">I")
 
 @dataclass(frozen=True, slots=True)
 class HostInfo:
-    """A machine and one boot of it."""
+    """A machine and one boot of it. `totals` says in a sentence whose its totals are where the watch may use less; else None."""
 
     host: str
     boot_id: str
@@ -35,6 +35,7 @@ class HostInfo:
     cpu_count: int
     mem_total: int
     clock_tick_hz: int
+    totals: str | None = None
 
 
 class RunInfo(msgspec.Struct, frozen=True):

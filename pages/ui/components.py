@@ -19,12 +19,17 @@ ALL_COLUMNS: Final = {
     "user": "User",
     "cpu_pct": "CPU %",
     "spark": "Last minute",
+    "cpu_seconds": "CPU time",
     "rss": "Memory",
+    "mem_pct": "Memory %",
+    "growth_10m": "Growth, 10 min",
+    "growth_1h": "Growth, 1 h",
     "gpu_mem": "VRAM",
     "read_bps": "Read",
     "write_bps": "Write",
     "threads": "Threads",
     "fds": "Open files",
+    "nice": "Nice",
     "status": "Status",
     "unit": "Container or unit",
     "start_ts": "Running for",
@@ -32,7 +37,7 @@ ALL_COLUMNS: Final = {
 }
 """Columns of the process table: name → title. The address has the titles."""
 PAST_COLUMNS: Final = {
-    **{name: title for name, title in ALL_COLUMNS.items() if name != "cmdline"},
+    **{name: title for name, title in ALL_COLUMNS.items() if name not in {"cmdline", "growth_10m", "growth_1h"}},
     "cpu_minute": "CPU, minute",
     "outcome": "Since then",
     "cmdline": "Command",
@@ -40,7 +45,7 @@ PAST_COLUMNS: Final = {
 """Columns of the table of a past moment."""
 PAST_SHOWN: Final = ("name", "pid", "user", "cpu_pct", "spark", "rss", "start_ts", "outcome", "cmdline")
 """Those shown by default."""
-COLUMNS: Final = ("name", "pid", "user", "cpu_pct", "spark", "rss", "start_ts", "cmdline")
+COLUMNS: Final = ("name", "pid", "user", "cpu_pct", "spark", "rss", "growth_10m", "start_ts", "cmdline")
 """The columns shown by default."""
 CHART_PX: Final = 236
 """Height of one chart with its frame."""
@@ -136,6 +141,9 @@ def process_table(
         "scope": scope,
         "kernel": kernel,
         "columns": list(columns),
+        "titles": {
+            name: title for name, title in (ALL_COLUMNS if at is None else PAST_COLUMNS).items() if name != "name"
+        },
         "height": 640,
         **({} if at is None else {"at": at}),
     }

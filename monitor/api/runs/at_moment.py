@@ -18,7 +18,7 @@ FAR: Final = 90 * SECOND
 """How far away a sample may be to stand for a moment: more than the longest time between two samples."""
 LATE: Final = 2.5
 """Times between two samples after which one is missing."""
-_DIGITS: Final = {"cpu_pct": 1, "read_bps": 0, "write_bps": 0}
+_DIGITS: Final = {"cpu_pct": 1, "cpu_seconds": 2, "nice": 0, "read_bps": 0, "write_bps": 0}
 
 
 def processes_at(store: Store, host: str, at: int, interval_s: float) -> PastProcesses:
@@ -95,7 +95,19 @@ def _process(row: Mapping[str, Any], curve: Sequence[float]) -> PastProcess:
 
 
 _READINGS: Final = (
-    *("cpu_pct", "rss", "vms", "threads", "read_bps", "write_bps", "read_bytes", "write_bytes", "fds"),
+    *(
+        "cpu_pct",
+        "rss",
+        "vms",
+        "threads",
+        "nice",
+        "cpu_seconds",
+        "read_bps",
+        "write_bps",
+        "read_bytes",
+        "write_bytes",
+        "fds",
+    ),
     *("ctx_voluntary", "ctx_involuntary", "gpu_mem"),
 )
 

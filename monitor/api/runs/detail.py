@@ -9,7 +9,7 @@ from monitor.api_models.processes import EndedRun, EndedRuns, Life, Lives, Proce
 from monitor.core.exit_words import ended_with
 from monitor.core.paths import own_uid
 from monitor.core.process_title import title_of
-from monitor.core.units import unit_name
+from monitor.core.units import unit_name, unit_pattern
 from monitor.live.snapshot import Snapshot, status_word
 from monitor.store.interface import Store
 from monitor.store.lives import UNSEEN
@@ -45,8 +45,14 @@ def stored_run(store: Store, run: int) -> dict[str, Any] | None:
 def ended_runs(store: Store, host: str, filters: Mapping[str, str | int | None]) -> EndedRuns:
     """Runs that have ended, the newest end first. Filters: `q`, `since`, `until`, `lived` (µs), `uid`, `failed`, `limit`; None leaves one out."""
     given: dict[str, Any] = {name: value for name, value in filters.items() if value is not None}
+    given |= _unit(given)
     rows = store.query("runs_ended", host=host, **given).to_pylist()
     return EndedRuns(total=rows[0]["total"] if rows else 0, runs=[ended_run(row) for row in rows])
+
+
+def _unit(given: Mapping[str, Any]) -> dict[str, str]:
+    """What a search means for the container or unit of a run."""
+    return {"unit": unit_pattern(given["q"])} if "q" in given else {}
 
 
 def ended_run(row: Mapping[str, Any]) -> EndedRun:
@@ -74,6 +80,7 @@ def ended_run(row: Mapping[str, Any]) -> EndedRun:
 def lives(store: Store, host: str, start: int, end: int, filters: Mapping[str, str | int | None]) -> Lives:
     """The runs that lived in a range. Filters: `q`, `uid`, `lived` (µs), `now`, `limit`; None leaves one out."""
     given: dict[str, Any] = {name: value for name, value in filters.items() if value is not None}
+    given |= _unit(given)
     rows = store.query("runs_between", host=host, start=start, end=end, **given).to_pylist()
     return Lives(**{"from": start, "to": end}, total=rows[0]["total"] if rows else 0, runs=[_life(row) for row in rows])
 

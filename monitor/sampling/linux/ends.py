@@ -133,7 +133,7 @@ def _stat(program: Program, end: Exit, start_tick: int) -> Stat:
     """What was read when the program began; without it, what the exit tells."""
     if program.stat:
         return parse_stat(program.stat)
-    return Stat(UNSEEN.encode(), ord("X"), end.parent, 0, 0, 0, 0, 0, 1, start_tick, 0, 0)
+    return Stat(UNSEEN.encode(), ord("X"), end.parent, 0, 0, 0, 0, 0, 0, 1, start_tick, 0, 0)
 
 
 def _asleep_ns() -> int:

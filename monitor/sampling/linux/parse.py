@@ -25,6 +25,7 @@ class Stat:
     major_faults: int
     utime: int
     stime: int
+    nice: int
     threads: int
     start_tick: int
     vms: int
@@ -51,6 +52,7 @@ def parse_stat(raw: bytes) -> Stat:
         major_faults=int(field[9]),
         utime=int(field[11]),
         stime=int(field[12]),
+        nice=int(field[16]),
         threads=int(field[17]),
         start_tick=int(field[19]),
         vms=int(field[20]),

@@ -207,6 +207,7 @@ class ProcTable:
         arrays["ppid"][index] = int(field[1])
         arrays["minor_faults"][index] = int(field[7])
         arrays["major_faults"][index] = int(field[9])
+        arrays["nice"][index] = int(field[16])
         arrays["threads"][index] = int(field[17])
         arrays["vms"][index] = int(field[20])
         arrays["rss"][index] = int(field[21]) * self._page
@@ -310,6 +311,7 @@ class ProcTable:
             "cpu_system_s": stat.stime / self._hz,
             "rss": stat.rss_pages * self._page,
             "vms": stat.vms,
+            "nice": stat.nice,
             "threads": stat.threads,
             "ctx_voluntary": status.ctx_voluntary,
             "ctx_involuntary": status.ctx_involuntary,

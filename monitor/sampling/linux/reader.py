@@ -3,20 +3,25 @@
 import os
 import time
 from collections import Counter
+from pathlib import Path
 
 from logs.redaction.masker import Masker
+from monitor.core.cgroups import own_limits, whose_totals
+from monitor.core.units import unit_of
 from monitor.lifecycle.choose import open_exits
 from monitor.metrics.catalogue import HostReading
 from monitor.metrics.messages import HostInfo
 from monitor.sampling.core.reader import Sweep
 from monitor.sampling.linux.describe import Describer
 from monitor.sampling.linux.host import HostTable
-from monitor.sampling.linux.parse import decode, parse_keyed
+from monitor.sampling.linux.parse import decode, parse_cgroup, parse_keyed
 from monitor.sampling.linux.processes import ProcTable
 from monitor.sampling.linux.procfiles import KeptFiles, read_file
 from monitor.sampling.linux.users import Users
 
 _USERS_EVERY = 10
+_CONTAINER_MARKS = ("/.dockerenv", "/run/.containerenv")
+"""Files that Docker and Podman put into their containers."""
 
 
 def host_info(root: str = "/proc") -> HostInfo:
@@ -27,16 +32,29 @@ def host_info(root: str = "/proc") -> HostInfo:
     system = os.uname()
     boot_id = decode(read_file(f"{root}/sys/kernel/random/boot_id", 128)).strip()
     memory = parse_keyed(read_file(f"{root}/meminfo"))
+    mem_total, cpu_count = memory.get(b"MemTotal", 0), os.cpu_count() or 1
+    cgroup = _own_cgroup(root)
+    unit = unit_of(cgroup)
+    container = (unit is not None and unit.kind == "container") or any(Path(mark).exists() for mark in _CONTAINER_MARKS)
     return HostInfo(
         host=system.nodename,
         boot_id=boot_id,
         boot_ts=(time.time_ns() - time.clock_gettime_ns(time.CLOCK_BOOTTIME)) // 1000,
         kernel=system.release,
         platform=f"{system.sysname} {system.machine}",
-        cpu_count=os.cpu_count() or 1,
-        mem_total=memory.get(b"MemTotal", 0),
+        cpu_count=cpu_count,
+        mem_total=mem_total,
         clock_tick_hz=os.sysconf("SC_CLK_TCK"),
+        totals=whose_totals(own_limits(cgroup), container=container, mem_total=mem_total, cpu_count=cpu_count),
     )
+
+
+def _own_cgroup(root: str) -> str | None:
+    """The control group that we are in; None where the kernel has none."""
+    try:
+        return parse_cgroup(read_file(f"{root}/self/cgroup", 8_192))
+    except OSError:
+        return None
 
 
 class ProcfsReader:

@@ -40,6 +40,7 @@ _ASKED: Final = (
     "cpu_times",
     "memory_info",
     "num_threads",
+    *(() if sys.platform == "win32" else ("nice",)),
     "io_counters",
     "num_fds",
     "num_handles",
@@ -193,6 +194,8 @@ def _fields(found: dict[str, Any]) -> dict[str, Any]:
     """The records of psutil as columns; what is None there is left out here."""
     names = {"ppid": "ppid", "num_threads": "threads", "num_fds": "fds", "num_handles": "fds"}
     values: dict[str, Any] = {names[key]: value for key, value in found.items() if key in names and value is not None}
+    if found.get("nice") is not None:
+        values["nice"] = found["nice"]
     if found.get("status") is not None:
         values["status"] = ord(_STATUS.get(found["status"], "?"))
     if (cpu := found.get("cpu_times")) is not None:

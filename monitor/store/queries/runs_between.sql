@@ -11,7 +11,8 @@ WHERE host = $host AND NOT coalesce(kernel_thread, false) AND start_ts < wk_ts($
   AND uid = $uid
 -- :endif
 -- :if q is given
-  AND (wk_icontains(concat(name, ' ', coalesce(cmdline, '')), $q) OR user_name = $q OR CAST(pid AS TEXT) = $q)
+  AND (wk_icontains(concat(name, ' ', coalesce(cmdline, '')), $q) OR user_name = $q OR CAST(pid AS TEXT) = $q
+          OR wk_imatches(cgroup, $unit))
 -- :endif
 ORDER BY least(coalesce(wk_us(end_ts), $end), $end) - greatest(wk_us(start_ts), $start) DESC, run
 LIMIT $limit

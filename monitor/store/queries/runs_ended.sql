@@ -20,7 +20,8 @@ WITH ended AS (
       AND (exit_code <> 0 OR exit_signal IS NOT NULL)
 -- :endif
 -- :if q is given
-      AND (wk_icontains(concat(name, ' ', coalesce(cmdline, '')), $q) OR user_name = $q OR CAST(pid AS TEXT) = $q)
+      AND (wk_icontains(concat(name, ' ', coalesce(cmdline, '')), $q) OR user_name = $q OR CAST(pid AS TEXT) = $q
+          OR wk_imatches(cgroup, $unit))
 -- :endif
     ORDER BY end_ts DESC, run
     LIMIT $limit

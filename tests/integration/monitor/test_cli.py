@@ -91,6 +91,81 @@ def test_ps_with_and_without_an_agent(running_agent: Any, tmp_path: Path) -> Non
             child.kill()
 
 
+def test_ps_sorts_by_growth_and_says_what_is_not_known_yet(running_agent: Any, tmp_path: Path) -> None:
+    """A process that has just begun has no growth; the two columns stand in the table; nothing is foretold without an agent."""
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)", "just-begun"]) as child:
+        try:
+            found = wait_until(
+                lambda: (
+                    (f := answer("ps", "just-begun", "--sort", "growth", data_dir=running_agent.data_dir))["processes"]
+                    and f
+                ),
+                "it is seen",
+            )
+            (row,) = found["processes"]
+            assert (row["growth_10m"], row["growth_1h"], row["nice"]) == (
+                None,
+                None,
+                os.getpriority(os.PRIO_PROCESS, child.pid),
+            )
+            assert "outlook" in found
+            shown = wk("ps", "just-begun", "--sort", "growth-1h", data_dir=running_agent.data_dir).stdout
+            assert "a minute, 10 min" in shown
+            assert shown.count("not yet") == 2
+            assert answer("ps", "just-begun", data_dir=tmp_path / "d")["outlook"] is None
+        finally:
+            child.kill()
+
+
+def test_ps_sums_up_the_branches_of_the_tree(running_agent: Any) -> None:
+    """A parent has the sums of itself and its descendants, also of those that a search leaves out; a PID finds its process."""
+    script = (
+        "import subprocess, sys; subprocess.run([sys.executable, '-c', 'import time; time.sleep(600)', 'branch-child'])"
+    )
+    with subprocess.Popen([sys.executable, "-c", script, "branch-parent"], start_new_session=True) as parent:
+        try:
+            options = ("--tree", "--limit", "1")
+            sums = wait_until(
+                lambda: next(
+                    (
+                        row
+                        for row in answer("ps", str(parent.pid), *options, data_dir=running_agent.data_dir)["processes"]
+                        if row["pid"] == parent.pid and row["subtree"]["processes"] == 2
+                    ),
+                    None,
+                ),
+                "both are seen",
+            )
+            assert sums["subtree"]["rss"] > sums["rss"]
+            assert sums["subtree"]["threads"] >= 2
+            shown = wk("ps", "branch-parent", *options, data_dir=running_agent.data_dir).stdout
+            assert "cpu %, all" in shown
+        finally:
+            os.killpg(parent.pid, 9)
+
+
+def test_run_show_tells_the_connections_of_a_running_process(running_agent: Any) -> None:
+    """Its listening port and both ends of its connection, in words and as JSON."""
+    script = (
+        "import socket, sys, time; s = socket.create_server(('127.0.0.1', 0)); c = socket.create_connection(s.getsockname());"
+        "print(s.getsockname()[1], flush=True); time.sleep(600)"
+    )
+    with subprocess.Popen([sys.executable, "-c", script, "listener"], stdout=subprocess.PIPE, text=True) as child:
+        try:
+            assert child.stdout is not None
+            port = f"127.0.0.1:{child.stdout.readline().strip()}"
+            wait_until(lambda: answer("ps", str(child.pid), data_dir=running_agent.data_dir)["processes"], "it is seen")
+            found = answer("run", "show", str(child.pid), data_dir=running_agent.data_dir)["connections"]
+            assert [one["local"] for one in found["listening"]] == [port]
+            assert [(one["remote"], one["state"]) for one in found["connections"]] == [(port, "established")]
+            assert (found["note"], found["total"]) == (None, 2)
+            shown = wk("run", "show", str(child.pid), data_dir=running_agent.data_dir).stdout
+            assert f"tcp {port}" in shown
+            assert f"{port} from 127.0.0.1:" in shown
+        finally:
+            child.kill()
+
+
 def test_ps_masks_what_the_settings_name(tmp_path: Path) -> None:
     """A look without a watch hides the same secrets as the watch does."""
     config = tmp_path / "w.toml"

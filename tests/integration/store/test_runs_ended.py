@@ -11,10 +11,19 @@ from monitor.store.lives import UNSEEN
 
 BEGIN_US = 1_790_000_000_000_000
 S = 1_000_000
+CONTAINER = f"/system.slice/docker-83a1c04f2ab1{'f' * 52}.scope"
 RUNS: list[dict[str, Any]] = [
     {"name": "python", "cmdline": "python app/main.py", "lived": 60, "exit_code": 0, "user_name": "ada", "uid": 7},
     {"name": "python", "cmdline": "python -m monitor agent", "lived": 5, "exit_code": 3, "user_name": "ada", "uid": 7},
-    {"name": "sleep", "cmdline": "sleep 300", "lived": 0.5, "exit_signal": 9, "user_name": "root", "uid": 0},
+    {
+        "name": "sleep",
+        "cmdline": "sleep 300",
+        "lived": 0.5,
+        "exit_signal": 9,
+        "user_name": "root",
+        "uid": 0,
+        "cgroup": CONTAINER,
+    },
     {"name": "Weird", "cmdline": None, "lived": 7, "end_source": UNSEEN, "user_name": "root", "uid": 0},
     {"name": "alive", "cmdline": "alive", "lived": None, "user_name": "root", "uid": 0},
 ]
@@ -39,7 +48,7 @@ def history(store: Store) -> Store:
         "uid": pa.array([run["uid"] for run in RUNS], pa.int32()),
         **{
             name: pa.array([run.get(name) for run in RUNS], pa.string())
-            for name in ("name", "cmdline", "user_name", "end_source")
+            for name in ("name", "cmdline", "user_name", "end_source", "cgroup")
         },
         **{name: pa.array([run.get(name) for run in RUNS], pa.int32()) for name in ("exit_code", "exit_signal")},
     }
@@ -65,6 +74,10 @@ def history(store: Store) -> Store:
         ({"q": "ada"}, [101, 100]),
         ({"q": "102"}, [102]),
         ({"q": "%"}, []),
+        ({"q": "83"}, [102]),
+        ({"q": "docker 83a1"}, [102]),
+        ({"q": "3"}, [102]),
+        ({"q": "04"}, []),
         ({"failed": 1}, [102, 101]),
         ({"lived": S}, [103, 101, 100]),
         ({"uid": 0}, [103, 102]),
@@ -76,7 +89,7 @@ def history(store: Store) -> Store:
 def test_each_filter_narrows_and_the_total_counts_all(
     history: Store, filters: dict[str, Any], expected: list[int]
 ) -> None:
-    """Text is looked for in name and command whatever its case, and is a user or a PID only as a whole."""
+    """Text is looked for in name and command whatever its case, and is a user or a PID only as a whole; a number begins the ID of a container."""
     found = ended_runs(history, "h", {"limit": 100} | filters)
     assert [run.pid for run in found.runs] == expected
     assert found.total == (4 if filters == {"limit": 2} else len(expected))

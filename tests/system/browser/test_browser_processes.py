@@ -96,6 +96,60 @@ def test_the_tree_shows_children_under_their_parents(window: Window, sleeper: su
     expect(row).to_be_visible()
 
 
+def test_a_branch_of_the_tree_has_the_sums_of_its_processes(window: Window, sleeper: subprocess.Popen[bytes]) -> None:
+    """The parent of a process says how many there are, and its memory is in bold; the process itself has only its own."""
+    page = window.open(f"/processes?shape=tree&q={sleeper.pid}")
+    row = page.get_by_role("row", name=re.compile("sleeper"))
+    expect(row).to_be_visible()
+    expect(row.locator(".sum")).to_have_count(0)
+    above = page.locator('.grid-row:not([hidden])[aria-expanded="true"]').first
+    expect(above.locator(".sum").first).to_have_attribute("title", re.compile(r"\d+ processes together; by itself: "))
+    expect(page.get_by_text("bold: with all descendants")).to_be_visible()
+
+
+def test_chosen_columns_come_back_at_the_next_visit(window: Window) -> None:
+    """They are kept in the browser, stand in the address again, and other columns go as they were told to."""
+    page = window.open("/processes")
+    expect(page.get_by_role("columnheader", name="Nice")).to_have_count(0)
+    page.get_by_role("button", name="Columns").click()
+    page.get_by_role("combobox").click()
+    page.get_by_role("option", name="Nice").click()
+    page.keyboard.press("Escape")  # the list, then the box: what is below them is hidden to screen readers
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("columnheader", name="Nice")).to_be_visible()
+    window.open("/")
+    window.open("/processes")
+    expect(page.get_by_role("columnheader", name="Nice")).to_be_visible()
+    wait_until(lambda: "columns" in window.query(), "the address has them")
+
+
+def test_the_page_of_a_process_lists_its_connections(window: Window, watch: Watch) -> None:
+    """Its listening port is there; a connection that it makes later comes with a click."""
+    script = (
+        "import socket, sys; s = socket.create_server(('127.0.0.1', 0)); print(s.getsockname()[1], flush=True);"
+        "sys.stdin.readline(); c = socket.create_connection(s.getsockname()); print(flush=True); sys.stdin.readline()"
+    )
+    command, pipe = [sys.executable, "-c", script], subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as listener:
+        assert listener.stdin is not None
+        assert listener.stdout is not None
+        port = listener.stdout.readline().strip()
+        pid = listener.pid
+        (one,) = wait_until(
+            lambda: [one for one in watch.api("processes")["processes"] if one["pid"] == pid], "it is seen"
+        )
+        page = window.open(f"/run?run={one['run']}")
+        card = page.locator(".st-key-connections")
+        expect(card).to_contain_text(f"tcp 127.0.0.1:{port}")
+        expect(card).to_contain_text("nothing")
+        listener.stdin.write("\n")
+        listener.stdin.flush()
+        listener.stdout.readline()
+        page.get_by_role("button", name="Read again").click()
+        expect(card).to_contain_text(f"127.0.0.1:{port} from 127.0.0.1:")
+        listener.kill()
+
+
 def test_a_row_opens_its_process_and_back_returns(window: Window, sleeper: subprocess.Popen[bytes]) -> None:
     """A row leads to the process's page without a reload; the page shows who it is; back shows the table again."""
     page = window.open(f"/processes?q={sleeper.pid}")

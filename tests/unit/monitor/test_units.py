@@ -1,13 +1,14 @@
 """What a process belongs to, by the path of its control group, and the limits of that group."""
 
+import re
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.core.cgroups import NOTHING, GroupLimits, limits_of
-from monitor.core.units import unit_of
+from monitor.core.cgroups import NOTHING, GroupLimits, limits_of, own_limits, whose_totals
+from monitor.core.units import unit_of, unit_pattern
 
 ID = "3f2a1b4c5d6e7f80" * 4
 PATHS = {
@@ -93,6 +94,57 @@ def test_limits_of_the_older_kind(tmp_path: Path) -> None:
     write(folder, memory__limit_in_bytes="4096\n", memory__oom_control="oom_kill_disable 0\noom_kill 2\n")
     assert limits_of(f"/docker/{ID}", str(tmp_path)).memory_limit == 4096
     assert limits_of(f"/docker/{ID}", str(tmp_path)).oom_kills == 2
+
+
+def test_cpu_limits_of_the_older_kind(tmp_path: Path) -> None:
+    """A quota of a period; -1 is none. Inside of a container its group is mounted as the root."""
+    write(tmp_path / "cpu", cpu__cfs_quota_us="150000\n", cpu__cfs_period_us="100000\n")
+    write(tmp_path / "memory", memory__limit_in_bytes="4096\n")
+    write(tmp_path / "cpu" / "x", cpu__cfs_quota_us="-1\n", cpu__cfs_period_us="100000\n")
+    assert limits_of("/x", str(tmp_path)) == NOTHING
+    assert own_limits(f"/docker/{ID}", str(tmp_path)) == GroupLimits(memory_limit=4096, cpu_limit=1.5)
+
+
+@pytest.mark.parametrize(
+    ("memory", "cores", "container", "words"),
+    [
+        (None, None, False, None),
+        (64 << 30, 64.0, False, None),
+        (4 << 30, None, False, "the control group of Watchkeeper may use 4 GiB of memory."),
+        (4 << 30, 1.0, True, "this container may use 1 core and 4 GiB of memory."),
+        (None, 1.5, True, "this container may use 1.5 cores."),
+        (None, None, True, "this container has no limit of its own."),
+    ],
+)
+def test_whose_totals_are_is_said(
+    memory: int | None, cores: float | None, *, container: bool, words: str | None
+) -> None:
+    """Where less than the whole machine may be used, or this is a container."""
+    limits = GroupLimits(memory_limit=memory, cpu_limit=cores)
+    told = whose_totals(limits, container=container, mem_total=64 << 30, cpu_count=64)
+    assert told == (None if words is None else f"CPU and memory are those of the whole machine; {words}")
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [("docker 83", True), ("DOCKER", True), ("83a1", True), ("83", True), ("3", False), ("a1c0", True), ("(", False)],
+)
+def test_a_unit_is_found_as_people_type_it(text: str, *, found: bool) -> None:
+    """Words in their order; a number where a word begins."""
+    paths = [
+        "docker 83a1c04f2ab1",
+        f"/docker/83a1c04f2ab1{'f' * 52}",
+        f"/system.slice/docker-83a1c04f2ab1{'f' * 52}.scope",
+    ]
+    assert [bool(re.search(unit_pattern(text), path)) for path in paths] == [found] * 3
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_the_name_of_a_unit_finds_its_path(path: str) -> None:
+    """What the column shows can be searched for among what has ended, of which the path is stored."""
+    kind, name = PATHS[path]
+    if kind != "group":
+        assert re.search(unit_pattern(name), path.lower()), unit_pattern(name)
 
 
 @pytest.mark.parametrize("path", ["/../../etc", "relative", "/gone"])

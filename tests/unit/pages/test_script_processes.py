@@ -129,6 +129,83 @@ def test_a_search_finds_by_name_command_user_and_pid(q: str, runs: list[str]) ->
     assert [row[0] for row in arranged(q)] == runs
 
 
+@pytest.mark.parametrize(
+    ("q", "found"),
+    [
+        ("83", ["pid", "container", "command"]),
+        ("83a1", ["container"]),
+        ("docker", ["pid", "container"]),
+        ("4f2", ["pid", "container"]),
+        ("12", ["session"]),
+    ],
+)
+def test_a_number_is_a_pid_the_begin_of_a_container_or_in_a_command(q: str, found: list[str]) -> None:
+    """Inside of an ID any number stands somewhere, so it counts only where the ID begins."""
+    rows = [
+        {"run": "pid", "pid": 83, "name": "a", "cmdline": "a", "unit": "docker ff4f28312283"},
+        {"run": "container", "pid": 1, "name": "b", "cmdline": "b", "unit": "docker 83a1c04f2ab1"},
+        {"run": "command", "pid": 2, "name": "c", "cmdline": "c --port 8383", "unit": None},
+        {"run": "session", "pid": 3, "name": "d", "cmdline": "d", "unit": "session 12"},
+    ]
+    told = run_script(ARRANGE, {"rows": rows, "q": q, "options": {"sort": "name"}})
+    assert sorted(row[0] for row in told) == sorted(found)
+
+
+def test_a_tree_sums_up_each_branch() -> None:
+    """Over all descendants, also those that a search hides; what is unknown adds nothing; the order is that of the sums."""
+    rows = [
+        {"run": "1", "pid": 1, "ppid": 0, "name": "init", "cpu_pct": 1, "rss": 10, "read_bps": None},
+        {"run": "2", "pid": 2, "ppid": 1, "name": "shell", "cpu_pct": 0, "rss": 20, "read_bps": None},
+        {"run": "3", "pid": 3, "ppid": 2, "name": "job", "cpu_pct": 80.5, "rss": 100, "read_bps": 7},
+        {"run": "4", "pid": 4, "ppid": 1, "name": "lone", "cpu_pct": 40, "rss": None, "read_bps": None},
+    ]
+    script = ARRANGE.replace(
+        "[process.run, level, kids, open]",
+        "[process.run, whole?.count ?? null, whole?.cpu_pct, whole?.rss, whole?.read_bps]",
+    ).replace("({ process, level, kids, open })", "({ process, whole })")
+    told = run_script(script, {"rows": rows, "options": {"tree": True}})
+    assert told == [
+        ["1", 4, 121.5, 130, 7],
+        ["2", 2, 80.5, 120, 7],
+        ["3", None, None, None, None],
+        ["4", None, None, None, None],
+    ]
+    searched = run_script(script, {"rows": rows, "q": "shell", "options": {"tree": True}})
+    assert [row[:2] for row in searched] == [["1", 4], ["2", 2]]
+
+
+def test_a_circle_of_parents_is_summed_once() -> None:
+    """Pids are used again, so a circle can be told; each process is then in both branches once."""
+    circle = [{"run": "1", "pid": 1, "ppid": 2, "rss": 1}, {"run": "2", "pid": 2, "ppid": 1, "rss": 2}]
+    script = 'const { subtrees } = await load("processes/model"); return [...subtrees(new Map(given.map((one) => [one.run, one]))).values()].map((one) => [one.count, one.rss]);'
+    assert run_script(script, circle) == [[2, 3], [2, 3]]
+
+
+def test_chosen_columns_are_kept_for_the_next_visit() -> None:
+    """As far as there are such columns; a browser that keeps nothing is no error; none chosen brings the standard ones back."""
+    script = """
+        const { keepColumns, keptColumns } = await load("processes/columns");
+        const kept = new Map();
+        const storage = { getItem: (name) => kept.get(name) ?? null, setItem: (name, text) => kept.set(name, text), removeItem: (name) => kept.delete(name) };
+        const titles = ["PID", "Memory", "Nice"];
+        const told = [keptColumns(storage, "columns", titles)];
+        keepColumns(storage, "columns", ["Nice", "Gone", "PID"]);
+        told.push(keptColumns(storage, "columns", titles), keptColumns(storage, "past_columns", titles));
+        keepColumns(storage, "columns", []);
+        told.push(keptColumns(storage, "columns", titles));
+        kept.set("watchkeeper.columns.columns", "{");
+        told.push(keptColumns(storage, "columns", titles), keptColumns(null, "columns", titles));
+        keepColumns(null, "columns", ["PID"]);
+        return told;"""
+    assert run_script(script) == [None, ["PID", "Nice"], None, None, None, None]
+
+
+def test_growth_and_cpu_time_in_words() -> None:
+    """With a sign and a unit; what is not known is a dash."""
+    script = 'const { growth, cpuTime } = await load("core/format"); return [growth(1258291), growth(-2048), growth(0), growth(null), cpuTime(0.42), cpuTime(3725), cpuTime(null)];'
+    assert run_script(script) == ["+1.2 MiB/min", "−2.0 KiB/min", "0", "–", "0.4 s", "1 h 02", "–"]
+
+
 def test_a_wrong_expression_is_said() -> None:
     """It matches nothing, which is different from finding nothing."""
     assert run_script('const { matcher } = await load("processes/model"); return matcher("/(/")') is None

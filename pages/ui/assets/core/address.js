@@ -10,7 +10,10 @@ export function pageUrl(page, params = {}) {
 function withParams(path, query, params) {
   for (const [name, value] of Object.entries(params)) {
     if (value === null || value === undefined || value === "") query.delete(name);
-    else query.set(name, String(value));
+    else if (Array.isArray(value)) {
+      query.delete(name);
+      for (const one of value) query.append(name, String(one));
+    } else query.set(name, String(value));
   }
   const text = query.toString();
   return text ? `${path}?${text}` : path;
@@ -27,7 +30,7 @@ export function visit(url) {
   announce();
 }
 
-/** Change parameters of this page's address; `null` removes one. With `replace` the history gets no new entry. */
+/** Change parameters of this page's address; `null` removes one, a list repeats it. With `replace` the history gets no new entry. */
 export function setParams(params, { replace = false } = {}) {
   const url = withParams(location.pathname, new URLSearchParams(location.search), params);
   if (url === location.pathname + location.search) return;
@@ -37,6 +40,7 @@ export function setParams(params, { replace = false } = {}) {
 }
 
 export const param = (name) => new URLSearchParams(location.search).get(name);
+export const allParams = (name) => new URLSearchParams(location.search).getAll(name);
 
 /** Make a plain click on an anchor move within the app; it stays a link that can be copied or opened in a new tab. */
 export function follow(anchor) {

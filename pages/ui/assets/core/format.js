@@ -22,6 +22,8 @@ function scaled(value, step, units, from = 0) {
 export const bytesParts = (value) => (known(value) ? scaled(value, 1024, BINARY) : [NONE, ""]);
 /** `[number, unit]` of a rate in bytes per second (powers of 1000), never below kB/s so that the unit does not flicker. */
 export const rateParts = (value) => (known(value) ? scaled(value, 1000, DECIMAL, 1) : [NONE, ""]);
+/** How fast a size grows, bytes a minute: `+1.2 MiB/min`. */
+export const growth = (value) => (!known(value) ? NONE : value === 0 ? "0" : `${value > 0 ? "+" : ""}${bytesParts(value).join(" ")}/min`);
 export const bytes = (value) => bytesParts(value).join(" ").trim();
 export const rate = (value) => rateParts(value).join(" ").trim();
 export const fixed = (value, digits = 1) => (known(value) ? value.toFixed(digits) : NONE);
@@ -50,6 +52,9 @@ export function span(seconds) {
   if (s < 86_400) return `${Math.floor(s / 3600)} h ${String(Math.floor((s % 3600) / 60)).padStart(2, "0")}`;
   return `${Math.floor(s / 86_400)} d ${Math.floor((s % 86_400) / 3600)} h`;
 }
+
+/** CPU time: `12.3 s`, from a minute on as a duration. */
+export const cpuTime = (seconds) => (!known(seconds) ? NONE : seconds < 60 ? `${seconds.toFixed(1)} s` : span(seconds));
 
 const pad = (n, width = 2) => String(n).padStart(width, "0");
 

@@ -6,6 +6,7 @@ export class Processes {
   constructor() {
     this.runs = new Map();
     this.ts = 0;
+    this.outlook = null; // which process fills memory first, as in the API
   }
 
   get size() {
@@ -13,7 +14,7 @@ export class Processes {
   }
 
   /** A frame; a full one brings the last minute of each process that used CPU (`cpu`: run → % of one core, newest last). */
-  apply({ full, ts, born = [], gone = [], cols = [], rows = [], cpu = null }) {
+  apply({ full, ts, born = [], gone = [], cols = [], rows = [], cpu = null, outlook }) {
     const before = this.runs;
     if (full) this.runs = new Map();
     for (const one of born) {
@@ -22,6 +23,7 @@ export class Processes {
     }
     for (const row of rows) this.#reading(row, cols, before);
     for (const run of gone) this.runs.delete(run);
+    if (outlook !== undefined) this.outlook = outlook;
     if (cpu) for (const process of this.runs.values()) process.spark = cpu[process.run] ?? idle(process, ts);
     else if (ts !== this.ts) for (const process of this.runs.values()) remember(process);
     this.ts = ts;

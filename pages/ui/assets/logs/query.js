@@ -4,6 +4,7 @@
 import { param, setParams } from "../core/address.js";
 import { get } from "../core/api.js";
 import { component, el, setAttr, setText } from "../core/dom.js";
+import { browserStorage } from "../core/storage.js";
 import { savedSearches, toggleSaved } from "./saved.js";
 import { suggestions } from "./terms.js";
 
@@ -35,7 +36,7 @@ class QueryBox {
     this.case = this.#switch("Aa", "Match case", "case");
     this.keep = el("button", { class: "plain", type: "button", "aria-pressed": "false" });
     this.keep.onclick = () => {
-      toggleSaved(store(), this.input.value.trim());
+      toggleSaved(browserStorage(), this.input.value.trim());
       this.#starred();
     };
     this.raw = this.#switch("Raw", "Search the whole original line, with time and level", "raw");
@@ -84,7 +85,7 @@ class QueryBox {
   /** Show whether the search is saved. */
   #starred() {
     const query = this.input.value.trim();
-    const saved = savedSearches(store()).includes(query);
+    const saved = savedSearches(browserStorage()).includes(query);
     const says = saved ? "Forget this saved search" : "Save this search in this browser";
     setText(this.keep, saved ? "★" : "☆");
     setAttr(this.keep, "aria-pressed", String(saved));
@@ -163,7 +164,7 @@ class QueryBox {
 
   #suggest() {
     const caret = this.input.selectionStart ?? this.input.value.length;
-    const saved = this.input.value.trim() ? [] : savedSearches(store()).map((query) => ({ text: query, label: query, detail: "★ saved", from: 0 }));
+    const saved = this.input.value.trim() ? [] : savedSearches(browserStorage()).map((query) => ({ text: query, label: query, detail: "★ saved", from: 0 }));
     this.shown = this.input.selectionEnd === caret ? [...saved, ...suggestions(this.input.value, caret, this.known)] : [];
     this.at = -1;
     this.list.replaceChildren(...this.shown.map((one, at) => this.#option(one, at)));
@@ -225,15 +226,6 @@ class QueryBox {
   #help() {
     this.#close();
     this.help.showModal();
-  }
-}
-
-/** What the browser keeps for this site; null where it keeps nothing. */
-function store() {
-  try {
-    return globalThis.localStorage ?? null;
-  } catch {
-    return null;
   }
 }
 

@@ -97,7 +97,8 @@ class Cards {
     this.hub = live();
     this.colour = colours(host);
     this.box = el("div", { class: "cards" });
-    host.append(this.box);
+    this.note = el("div", { class: "whose muted", role: "note", hidden: true });
+    host.append(this.box, this.note);
     this.subscription = this.hub.subscribe({ host: true, status: true, history_s: 330 });
     const show = () => this.#show();
     const greeted = () => {
@@ -144,6 +145,9 @@ class Cards {
 
   #show() {
     if (this.hub.paused && this.cards) return;
+    const totals = this.hub.hello?.host?.totals;
+    this.note.hidden = !totals;
+    setText(this.note, totals ?? "");
     const wanted = this.#wanted();
     const names = JSON.stringify(wanted);
     if (names !== this.names) {

@@ -4,6 +4,7 @@ import { follow, pageUrl } from "../core/address.js";
 import { component, el, inert, setAttr, setText } from "../core/dom.js";
 import { bytes, fixed } from "../core/format.js";
 import { live, markStale } from "../live/hub.js";
+import { Outlook } from "./outlook.js";
 
 const SHOWN = 8;
 
@@ -11,9 +12,10 @@ class Busiest {
   constructor(host) {
     this.hub = live();
     this.rows = Array.from({ length: SHOWN }, row);
+    this.outlook = new Outlook();
     this.nothing = el("div", { class: "empty", text: "Waiting for the first reading…" });
     this.list = el("div", { class: "rows fades", role: "list", hidden: true, "aria-label": "Busiest processes" }, ...this.rows.map((one) => one.node));
-    host.append(el("section", { class: "card" }, el("header", {}, el("h2", { text: "Busiest processes" }), el("span", { class: "aside", text: "% of one core · memory" })), this.nothing, this.list));
+    host.append(el("section", { class: "card" }, el("header", {}, el("h2", { text: "Busiest processes" }), el("span", { class: "aside", text: "% of one core · memory" })), this.nothing, this.list, this.outlook.node));
     this.subscription = this.hub.subscribe({ host: true, processes: true });
     const show = () => this.#show();
     this.off = [markStale(host), this.hub.on("procs", show), this.hub.on("pause", show)];
@@ -31,6 +33,7 @@ class Busiest {
   #show() {
     if (this.hub.paused) return;
     if (!this.hub.processes.size) return;
+    this.outlook.show(this.hub.processes.outlook);
     this.nothing.hidden = true;
     this.list.hidden = false;
     const cores = this.hub.hello?.host?.cpu_count ?? 1;

@@ -9,12 +9,17 @@ export const COLUMNS = {
   cpu_pct: { title: "CPU %", width: "76px" },
   cpu_minute: { title: "CPU, minute", width: "92px" },
   spark: { title: "Last minute", width: "100px", sortAs: "cpu_pct", left: true },
+  cpu_seconds: { title: "CPU time", width: "92px", tip: "CPU time that it used since it began." },
   rss: { title: "Memory", width: "88px" },
+  mem_pct: { title: "Memory %", width: "88px", sortAs: "rss", tip: "Resident memory, of the memory of the whole machine." },
+  growth_10m: { title: "Growth, 10 min", width: "116px", tip: "How fast memory grows, a minute: the median over the last 10 minutes. Known once a process was watched for 5 minutes." },
+  growth_1h: { title: "Growth, 1 h", width: "116px", tip: "How fast memory grows, a minute: the median over the last hour. Known once a process was watched for 30 minutes." },
   gpu_mem: { title: "VRAM", width: "88px" },
   read_bps: { title: "Read", width: "92px" },
   write_bps: { title: "Write", width: "92px" },
   threads: { title: "Threads", width: "72px" },
   fds: { title: "Files", width: "64px" },
+  nice: { title: "Nice", width: "64px", tip: "Priority, from -20 (first) to 19 (last)." },
   status: { title: "Status", width: "140px", text: true },
   start_ts: { title: "Running for", width: "104px", left: true },
   unit: { title: "Container or unit", width: "minmax(150px, 1fr)", text: true },
@@ -45,9 +50,14 @@ function meaning(query) {
   const regex = /^\/(.+)\/(i?)$/.exec(query);
   if (regex) return expression(regex[1]);
   const needle = query.toLowerCase();
-  const named = !/^\d+$/.test(needle); // a number is a PID: the IDs of containers are full of digits
-  const match = (one) => one.name.toLowerCase().includes(needle) || (one.cmdline ?? "").toLowerCase().includes(needle) || (named && (one.unit ?? "").toLowerCase().includes(needle)) || (one.user ?? "").toLowerCase() === needle || String(one.pid) === needle;
+  const inUnit = /^\d+$/.test(needle) ? (unit) => numbered(unit, needle) : (unit) => unit.includes(needle);
+  const match = (one) => one.name.toLowerCase().includes(needle) || (one.cmdline ?? "").toLowerCase().includes(needle) || inUnit((one.unit ?? "").toLowerCase()) || (one.user ?? "").toLowerCase() === needle || String(one.pid) === needle;
   return { match, problem: () => null };
+}
+
+/** Whether a word of the unit begins with the number, as one types the ID of a container. Inside of an ID any number stands somewhere. */
+function numbered(unit, number) {
+  return unit.split(/[^\da-z]+/).some((word) => word.startsWith(number));
 }
 
 /** A process is judged again only when its texts change: the table asks for all of them every second. */
@@ -97,7 +107,28 @@ export function order(sort) {
   };
 }
 
-/** The rows to show, in order: `[{process, level, kids, open}]`. */
+/** Readings that are summed up over a process and all its descendants. */
+export const SUMMED = ["cpu_pct", "cpu_minute", "cpu_seconds", "rss", "growth_10m", "growth_1h", "gpu_mem", "read_bps", "write_bps", "threads", "fds"];
+
+/** For each process that has children, itself with the sums of its subtree, and `count`, the processes in it. Unknown readings count as none. */
+export function subtrees(runs) {
+  const byPid = new Map();
+  for (const one of runs.values()) byPid.set(one.pid, one);
+  const sums = new Map();
+  for (const one of runs.values()) {
+    const above = new Set([one]); // a pid that was given anew can lead in a circle
+    for (let at = byPid.get(one.ppid); at !== undefined && !above.has(at); at = byPid.get(at.ppid)) {
+      above.add(at);
+      const sum = sums.get(at) ?? { ...at, count: 1 };
+      sums.set(at, sum);
+      sum.count += 1;
+      for (const name of SUMMED) if (one[name] !== null && one[name] !== undefined) sum[name] = (sum[name] ?? 0) + one[name];
+    }
+  }
+  return sums;
+}
+
+/** The rows to show, in order: `[{process, level, kids, open, whole}]`; in a tree `whole` is the process with the sums of its subtree. */
 export function arrange(runs, { match, sort, tree, scope, kernel, closed }) {
   const compare = ranked(order(sort), scope);
   const visible = [...runs.values()].filter((one) => (kernel || !one.kernel_thread) && (scope !== "mine" || one.mine));
@@ -105,7 +136,8 @@ export function arrange(runs, { match, sort, tree, scope, kernel, closed }) {
     const rows = visible.filter(match).sort(compare);
     return rows.map((process) => ({ process, level: 1, kids: 0, open: false }));
   }
-  return branches(visible, match, compare, closed);
+  const sums = subtrees(runs);
+  return branches(visible, match, (a, b) => compare(sums.get(a) ?? a, sums.get(b) ?? b), closed, sums);
 }
 
 /** The user's own processes come first, unless the scope is `all`. */
@@ -114,7 +146,7 @@ function ranked(compare, scope) {
   return (a, b) => Number(Boolean(b.mine)) - Number(Boolean(a.mine)) || compare(a, b);
 }
 
-function branches(visible, match, compare, closed) {
+function branches(visible, match, compare, closed, sums) {
   const byPid = new Map(visible.map((one) => [one.pid, one]));
   const kept = new Set();
   for (const one of visible) {
@@ -134,7 +166,7 @@ function branches(visible, match, compare, closed) {
     for (const process of list.sort(compare)) {
       const own = kids.get(process) ?? [];
       const open = !closed.has(process.run);
-      rows.push({ process, level, kids: own.length, open });
+      rows.push({ process, level, kids: own.length, open, whole: sums.get(process) });
       if (own.length && open && level < 60) walk(own, level + 1);
     }
   };

@@ -1,10 +1,13 @@
 // The table of processes, live or as they were at a past moment. Only visible rows have nodes; a row is identified by its run.
 
-import { follow, pageUrl, setParams, visit } from "../core/address.js";
+import { allParams, follow, pageUrl, setParams, visit } from "../core/address.js";
 import { colours, component, el, inert, setAttr, setText } from "../core/dom.js";
-import { bytes, count, fixed, moment, NONE, plural, rate, sentence, span } from "../core/format.js";
+import { bytes, count, cpuTime, fixed, growth, moment, NONE, plural, rate, sentence, span } from "../core/format.js";
+import { browserStorage } from "../core/storage.js";
 import { live, markStale } from "../live/hub.js";
-import { arrange, COLUMNS, search } from "./model.js";
+import { keepColumns, keptColumns } from "./columns.js";
+import { arrange, COLUMNS, search, subtrees, SUMMED } from "./model.js";
+import { Outlook } from "./outlook.js";
 import { headline, past, unknown } from "./past.js";
 import { onSize, spark } from "../charts/canvas.js";
 
@@ -19,18 +22,27 @@ const CELLS = {
   user: (one) => inert(one.user ?? NONE, 60),
   cpu_pct: (one) => fixed(one.cpu_pct, 1),
   cpu_minute: (one) => fixed(one.cpu_minute, 1),
+  cpu_seconds: (one) => cpuTime(one.cpu_seconds),
   rss: (one) => bytes(one.rss),
+  mem_pct: (one, now, total) => (total && one.rss !== null && one.rss !== undefined ? fixed((100 * one.rss) / total, 1) : NONE),
+  growth_10m: (one) => grows(one.growth_10m),
+  growth_1h: (one) => grows(one.growth_1h),
   gpu_mem: (one) => (one.gpu_mem ? bytes(one.gpu_mem) : ""),
   read_bps: (one) => (one.read_bps === 0 ? "0" : rate(one.read_bps)),
   write_bps: (one) => (one.write_bps === 0 ? "0" : rate(one.write_bps)),
   threads: (one) => count(one.threads),
   fds: (one) => count(one.fds),
+  nice: (one) => fixed(one.nice, 0).replace("-", "−"),
   status: (one) => one.status ?? NONE,
   start_ts: (one, now) => (one.start_ts ? span((now - one.start_ts) / 1e6) : NONE),
   unit: (one) => inert(one.unit ?? NONE, 80),
   outcome: (one) => (one.end_ts ? `${moment(one.end_ts)}, ${inert(one.outcome, 80)}` : "still runs"),
   cmdline: (one) => inert(one.cmdline ?? "", 300),
 };
+const NOT_YET = "not yet";
+const UNKNOWN_AT_FIRST = { growth_10m: true, growth_1h: true };
+const grows = (value) => (value === null || value === undefined ? NOT_YET : growth(value));
+const SUMS = new Set(SUMMED);
 const EMPTY = { runs: new Map(), size: 0, ts: 0 };
 
 class ProcessTable {
@@ -61,12 +73,13 @@ class ProcessTable {
 
   #build() {
     this.says = el("span", { role: "status" });
+    this.outlook = new Outlook();
     this.held = el("span", { text: "Order paused while you point at a row", hidden: true });
     this.head = el("div", { class: "grid-head", role: "row", "aria-rowindex": "1" });
     this.body = el("div", { class: "grid-body", role: "rowgroup" });
     this.view = el("div", { class: "grid-view fades", tabindex: "0", role: "treegrid", "aria-label": "Processes", "aria-rowcount": "-1" }, el("div", { role: "rowgroup" }, this.head), this.body);
     this.nothing = el("div", { class: "empty", hidden: true });
-    this.host.append(el("section", { class: "card sheet" }, el("div", { class: "bar-top" }, this.says, el("span", { class: "spring" }), this.held), this.view, this.nothing));
+    this.host.append(el("section", { class: "card sheet" }, el("div", { class: "bar-top" }, this.says, el("span", { class: "spring" }), this.held), this.outlook.node, this.view, this.nothing));
     this.top = 0;
     this.tall = 0;
     this.view.onscroll = () => {
@@ -86,8 +99,12 @@ class ProcessTable {
     });
   }
 
-  /** `data`: `{q, sort, tree, scope, kernel, columns, height, at}` from the address. With `at` (µs) it shows that moment, without it now. */
+  /**
+   * `data`: `{q, sort, tree, scope, kernel, columns, height, at}` from the address, and `titles` of all columns that can be chosen, by name. With
+   * `at` (µs) it shows that moment, without it now.
+   */
   update(data) {
+    this.#keepColumns(data);
     if (data.at !== undefined && data.at !== this.at_shown) this.#load(data.at);
     const columns = JSON.stringify(this.#wanted(data)) !== JSON.stringify(this.columns) || data.tree !== this.tree;
     this.data = data;
@@ -102,6 +119,22 @@ class ProcessTable {
     this.sized.disconnect();
     this.subscription?.close();
     for (const off of this.off ?? []) off();
+  }
+
+  /** Keep the columns when a person chooses others; at first, without any in the address, choose the kept ones. */
+  #keepColumns({ at, columns, titles }) {
+    const name = at === undefined ? "columns" : "past_columns";
+    const chosen = columns.flatMap((column) => titles[column] ?? []);
+    const [before, now] = [this.chosen, JSON.stringify(chosen)];
+    if (before === undefined) {
+      const kept = allParams(name).length ? null : keptColumns(browserStorage(), name, Object.values(titles));
+      this.chosen = kept ? JSON.stringify(kept) : now; // until the page has run again with these, what comes is of before
+      this.awaited = this.chosen !== now;
+      if (this.awaited) setParams({ [name]: kept }, { replace: true });
+    } else if (!this.awaited && now !== before) {
+      this.chosen = now;
+      keepColumns(browserStorage(), name, chosen);
+    } else if (now === before) this.awaited = false;
   }
 
   async #load(at) {
@@ -149,7 +182,7 @@ class ProcessTable {
     const chosen = this.sort.replace(/^-/, "") === name;
     const upward = this.sort.startsWith("-") !== Boolean(column.text);
     const mark = chosen ? (upward ? " ↑" : " ↓") : "";
-    const button = el("button", { type: "button", text: column.title + mark });
+    const button = el("button", { type: "button", text: column.title + mark, title: column.tip ?? null });
     button.onclick = () => setParams({ sort: this.sort === name ? `-${name}` : name }, { replace: true });
     const numeric = !column.text && !column.left;
     const sorted = chosen ? (upward ? "ascending" : "descending") : "none";
@@ -179,7 +212,11 @@ class ProcessTable {
   /** While the order is paused, rows stay and an ended process is marked as ended. */
   #refresh() {
     const { runs } = this.hub.processes;
-    this.rows = this.rows.map((row) => ({ ...row, process: runs.get(row.process.run) ?? { ...row.process, status: "ended", cpu_pct: null, over: true } }));
+    const sums = this.data.tree ? subtrees(runs) : new Map();
+    this.rows = this.rows.map((row) => {
+      const process = runs.get(row.process.run) ?? { ...row.process, status: "ended", cpu_pct: null, over: true };
+      return { ...row, process, whole: sums.get(process) };
+    });
   }
 
   #emptiness() {
@@ -202,9 +239,11 @@ class ProcessTable {
     const kernel = this.data.kernel ? 0 : all.filter((one) => one.kernel_thread).length;
     const shown = this.rows.length === size ? "" : ` · ${count(this.rows.length)} shown`;
     const hidden = kernel ? ` · ${count(kernel)} kernel threads hidden` : "";
+    const sums = this.data.tree && this.rows.some((row) => row.whole) ? " · bold: with all descendants" : "";
     const problem = this.problem && this.rows.length ? ` · ${this.problem[0]}` : "";
     const head = this.data.at === undefined ? plural(size, "process", "processes") : headline(this.set);
-    setText(this.says, size ? `${head} · ${count(mine)} yours${shown}${hidden}${problem}` : "");
+    this.outlook.show(this.data.at === undefined ? this.hub.processes.outlook : null);
+    setText(this.says, size ? `${head} · ${count(mine)} yours${shown}${hidden}${sums}${problem}` : "");
   }
 
   #paint() {
@@ -240,13 +279,15 @@ class ProcessTable {
     view.twig = el("button", { class: "twig", type: "button", tabindex: "-1" });
     view.twig.onclick = () => this.#toggle(view.run);
     view.link = follow(el("a", { class: "name text", tabindex: "-1" }));
-    cell.append(view.twig, view.link);
+    view.count = el("span", { class: "muted" });
+    cell.append(view.twig, view.link, view.count);
   }
 
   #fill(view, row, index, now) {
     view.node.hidden = row === undefined;
     if (row === undefined) return;
     const { process, level, kids, open } = row;
+    const total = this.data.at === undefined ? this.hub.hello?.host?.mem_total : this.then?.answer?.host?.readings.mem_total;
     view.run = process.run;
     view.node.style.transform = `translateY(${index * ROW}px)`;
     view.node.id = `run-${process.run}`;
@@ -255,13 +296,15 @@ class ProcessTable {
     setAttr(view.node, "aria-selected", String(process.run === this.at));
     setAttr(view.node, "aria-level", this.data.tree ? String(level) : null);
     setAttr(view.node, "aria-expanded", this.data.tree && kids ? String(open) : null);
-    for (const name of this.columns) if (CELLS[name]) setText(view.cells[name], CELLS[name](process, now));
+    for (const name of this.columns) if (CELLS[name]) fillCell(view.cells[name], name, row, now, total);
     if (view.link) this.#name(view, row);
     if (view.canvas) spark(view.canvas, process.spark ?? [], { colour: this.colour(process.gpu_mem ? "gpu" : "cpu"), width: 84, height: 18, top: Math.max(25, ...(process.spark ?? [])) * 1.1, area: true });
   }
 
-  #name(view, { process, level, kids, open }) {
+  #name(view, { process, level, kids, open, whole }) {
     setText(view.link, inert(process.title, 120));
+    setText(view.count, whole ? ` ${count(whole.count)}` : "");
+    setAttr(view.count, "title", whole ? `${plural(whole.count, "process", "processes")} in this branch` : null);
     setAttr(view.link, "href", this.#address(process.run));
     setAttr(view.link, "title", inert(process.cmdline || process.name, 600));
     view.twig.hidden = !this.data.tree;
@@ -324,6 +367,16 @@ class ProcessTable {
     this.#paint();
     setAttr(this.view, "aria-activedescendant", this.at === null ? null : `run-${this.at}`);
   }
+}
+
+/** One cell. In a tree a process with descendants shows their sum with its own in bold, and its own in a tooltip. */
+function fillCell(cell, name, { process, whole }, now, total) {
+  const summed = whole !== undefined && (SUMS.has(name) || name === "mem_pct");
+  const text = CELLS[name](summed ? whole : process, now, total);
+  setText(cell, text);
+  if (name in UNKNOWN_AT_FIRST) cell.classList.toggle("muted", text === NOT_YET);
+  cell.classList.toggle("sum", summed);
+  setAttr(cell, "title", summed ? `${count(whole.count)} processes together; by itself: ${CELLS[name](process, now, total) || "0"}` : null);
 }
 
 export default component(ProcessTable);
