@@ -14,7 +14,7 @@ monitor monitor.cli monitor.agent monitor.api monitor.api.ai monitor.api.acting 
 monitor.launcher monitor.client monitor.jobs monitor.live monitor.services monitor.services.shim
 monitor.sampling monitor.sampling.portable monitor.sampling.linux monitor.sampling.gpu monitor.sampling.core monitor.lifecycle
 monitor.store.duckdb monitor.store.adhoc_sql monitor.store monitor.config monitor.api_models monitor.metrics monitor.core
-logs logs.analytics logs.ingest logs.following logs.storing logs.patterns logs.parsing logs.parsing.reader logs.parsing.formats logs.query logs.redaction logs.core
+logs logs.analytics logs.ingest logs.following logs.storing logs.patterns logs.parsing logs.parsing.reader logs.parsing.formats logs.index logs.query logs.redaction logs.core
 ai ai.service ai.service.benchmarks ai.service.context ai.gateway ai.gateway.apis ai.gateway.http ai.gateway.link ai.benchmark ai.evaluation ai.explain ai.router
 ai.analysis ai.analysis.rules ai.analysis.posting ai.analysis.rules.lexicon ai.backends ai.backends.ollama ai.backends.openai
 ai.benchmark.reporting ai.benchmark.samples ai.worker.engines ai.worker ai.discovery ai.model_files ai.prompt_integrity

@@ -159,6 +159,15 @@ class Store(Protocol):
         """Drop the oldest raw rows until the store is within its size limit; returns their number."""
         ...
 
+    def tidy(self) -> bool:
+        """Do a small piece of work that was put off (it takes less than a second), so that later questions are answered sooner; returns whether there is more.
+        Call it from the thread that writes, when nothing waits to be written.
+
+        Raises:
+            StoreError: it could not be done; a later call tries again.
+        """
+        ...
+
     def info(self) -> StoreInfo:
         """Size, version, notices."""
         ...

@@ -3,10 +3,11 @@
 from itertools import count
 from typing import Final
 
+from logs.index.needles import Valued, part_of_value
 from logs.query import tree
 from logs.query.expressions import for_store
 from logs.query.matching import pair_expression, path_of
-from logs.query.quantities import bare_factor, digits_of, same_number
+from logs.query.quantities import bare_factor, same_number
 from logs.query.tree import Node
 
 Value = str | int | float
@@ -16,9 +17,6 @@ _QUANTITY: Final = {"": "wk_quantity", "time": "wk_seconds", "bytes": "wk_bytes"
 _RUNS: Final = "run IN (SELECT r.run FROM runs AS r WHERE {})"
 _PATTERN: Final = "template_id IN (SELECT t.number FROM log_templates AS t WHERE t.pattern IN (SELECT p.pattern FROM log_templates AS p WHERE {}))"
 _RUN_TEXT: Final = "concat(r.name, ' ', coalesce(r.cmdline, ''))"
-
-
-Valued = tree.Holds | tree.Equals | tree.Glob | tree.Matches | tree.Compares
 
 
 class Sql(str):
@@ -112,10 +110,10 @@ class Condition:
     def _value(self, node: Valued) -> str:
         """A condition on a value. What must stand in the record for it is looked for first: taking a value out of a text costs ten times as much."""
         found = f"coalesce({self._accepts(node, self._read(node.field))}, FALSE)"
-        needed, case = (None, True) if node.field.column else _needed(node)
+        needed = None if node.field.column else part_of_value(node)
         if needed is None:
             return found
-        contains, text = "wk_contains" if case else "wk_icontains", self._bind(needed)
+        contains, text = "wk_contains" if needed.case else "wk_icontains", self._bind(needed.text)
         return f"CASE WHEN {contains}(message, {text}) OR {contains}(CAST(fields AS TEXT), {text}) THEN {found} ELSE FALSE END"
 
     def _read(self, field: tree.Field) -> str:
@@ -151,20 +149,3 @@ class Condition:
         """The value in the base unit of what it is compared with."""
         bare = self._bind(bare_factor(node.field.name, node.dimension))
         return f"{_QUANTITY[node.dimension]}({value}, {bare})"
-
-
-def _needed(node: Valued) -> tuple[str | None, bool]:
-    """A text that the message or the JSON of the fields has, whatever the form of the value, and whether its case counts; None where it could be written otherwise there."""
-    match node:
-        case tree.Equals(_, text, _, number, dimension) if number is not None:
-            return (None if dimension else digits_of(text)), True
-        case tree.Equals(_, text, case) | tree.Holds(_, text, case):
-            needed = text
-        case tree.Glob(_, pattern, case):
-            needed = max(pattern.split("*"), key=len)
-            if not case and (not needed.isascii() or "s" in needed.lower()):
-                return None, True  # expressions fold these letters otherwise than lower case does
-        case _:
-            return None, True
-    plain = needed.isprintable() and not {'"', "\\"} & set(needed)
-    return (needed if needed and plain else None), case or not needed.upper().isupper()

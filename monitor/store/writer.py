@@ -8,7 +8,7 @@ What comes in by different lanes leaves in common transactions, since a transact
   meanwhile `room` says no, readers stop reading, and the files themselves are the buffer. What it refuses for another reason than room is tried in
   halves: too much for its memory at once is not too much in two parts.
 - `commit` returns when its rows are in the store, or raises; `note` takes rows that nobody waits for and that must not be lost.
-- `maintenance` is work on the store for when nothing waits.
+- `maintenance` is work on the store for when nothing waits, and so is what the store puts off (`tidying`).
 """
 
 import logging
@@ -27,6 +27,7 @@ import pyarrow as pa
 from monitor.core.errors import StoreError, StoreFull
 from monitor.store.interface import Change, Store
 from monitor.store.record_lanes import ROWS_A_COMMIT, RecordLanes
+from monitor.store.tidying import Tidying
 
 log = logging.getLogger("watchkeeper.writer")
 StoreState = Literal["ok", "full", "readonly"]
@@ -128,6 +129,7 @@ class StoreWriter:
         self._stopping = False
         self._retry_at = 0.0
         self._records_retry_at = 0.0
+        self._tidying = Tidying(clock)
         self.state: StoreState = "ok"
         self.message = ""
         self.records_error: str | None = None
@@ -278,6 +280,8 @@ class StoreWriter:
         samples = list(self._samples) if due else []
         nothing = not commits and not records and not samples
         task = self._maintenance.popleft() if nothing and self._maintenance_due() else None
+        if nothing and task is None and not self._stopping and now >= self._tidying.at:
+            task = MaintenanceTask(self._tidying.run)
         return _Work(commits, records, samples, task)
 
     def _urgent(self) -> bool:
@@ -322,11 +326,13 @@ class StoreWriter:
             or bool(self._commits)
             or self._records_due()
             or self._maintenance_due()
+            or self._clock() >= self._tidying.at
         )
 
     def _until_due(self) -> float:
         """Maximum time to sleep, in seconds: until the oldest sample or batch of records is due."""
-        now, due = self._clock(), RETRY_S
+        now = self._clock()
+        due = min(RETRY_S, self._tidying.at - now)
         if self._samples:
             due = min(due, max(self._samples[0].since + self._batch_s, self._retry_at) - now)
         if self._records:
@@ -407,6 +413,7 @@ class StoreWriter:
             log.exception("what was to be done after log records were stored failed")
         with self._wake:
             self._records.done(records)
+            self._tidying.stored(bulk=any(batch.bulk for batch in records))
             self._most = min(2 * self._most, MOST_BATCHES)
             self.records_error, self._records_retry_at = None, 0.0
             self._wake.notify_all()

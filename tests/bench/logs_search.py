@@ -1,13 +1,15 @@
 """How fast records are found in the store, beside `rg` over the raw file where it is installed.
 
-    python tests/bench/logs_search.py [--quick]
+    python tests/bench/logs_search.py [--quick] [--lines N]
 
-Prints one JSON object. Each search is timed several times; `rg` counts the same lines in the file, without times, levels or order.
+Prints one JSON object. Each search is timed several times; `rg` counts the same lines in the file, without times, levels or order. Before, every block of
+records gets its filter: `filters` says what they cost.
 """
 
 import argparse
 import json
 import os
+import resource
 import shutil
 import statistics
 import subprocess
@@ -33,6 +35,10 @@ CASES = {
     "common_word": {"q": "request"},
     "regex_with_literal": {"q": "shard id=\\d*77\\d*", "regex": "1"},
     "regex_without_literal": {"q": "[a-f]{4,}", "regex": "1"},
+    "regex_of_two_words": {"q": "needle|haystack \\d+", "regex": "1"},
+    "identity": {"q": "1234567890123"},
+    "field": {"query": "user_id=1234567890123"},
+    "unknown_source": {"source": "nowhere*"},
     "errors": {"level": "error"},
     "nothing": {"q": "no such text"},
     "all": {},
@@ -73,15 +79,38 @@ def measure(store: Store, path: Path, times: int) -> dict[str, Any]:
     return result
 
 
+def made_filters(store: Store, path: Path) -> dict[str, float]:
+    """Make the filters that are missing: their processor time and size."""
+    began, before = time.process_time(), _blocks(store)["n"]
+    while store.tidy():
+        pass
+    spent, made = time.process_time() - began, _blocks(store)
+    made_now = made["n"] - before
+    share = made["bytes"] / path.stat().st_size
+    return {
+        "blocks": made["n"],
+        "cpu_ms_a_block": round(spent / made_now * 1000) if made_now else 0,
+        "share_of_file_pct": round(share * 100, 2),
+    }
+
+
+def _blocks(store: Store) -> dict[str, Any]:
+    sql = "SELECT count(*) AS n, coalesce(sum(octet_length(bits)), 0)::BIGINT AS bytes FROM log_blocks"
+    row: dict[str, Any] = store.select(sql).to_pylist()[0]
+    return row
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true")
-    quick = parser.parse_args().quick
+    parser.add_argument("--lines", type=int, help="of the file: 3,000,000, with --quick 300,000")
+    options = parser.parse_args()
+    quick = options.quick
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         path = folder / "app.log"
-        logs_ingest.write_log(path, 300_000 if quick else 3_000_000)
+        logs_ingest.write_log(path, options.lines or (300_000 if quick else 3_000_000))
         with path.open("r+") as file:
             file.seek(0, os.SEEK_END)
             file.write("2025-10-09 10:00:00,000 - app - INFO - a needle\n")
@@ -92,9 +121,10 @@ def main() -> None:
         job = watch.ingest([str(path)])
         while watch.ingest_state(job)["state"] == "running":
             time.sleep(0.05)
+        watch.stop()
+        filters = made_filters(store, path)
         cases = measure(store, path, 5 if quick else 15)
         records = search.count(store, logs.LogFilter())["count"]
-        watch.stop()
         store.close()
     print(
         json.dumps(
@@ -102,7 +132,10 @@ def main() -> None:
                 "bench": "logs_search",
                 "cpus": os.cpu_count(),
                 "method": "in-process queries of one DuckDB store; rg -c on the raw file",
+                "load": os.getloadavg(),
                 "records": records,
+                "filters": filters,
+                "max_rss_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
                 "cases": cases,
             }
         )

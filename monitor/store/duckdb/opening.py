@@ -13,6 +13,7 @@ import duckdb
 from monitor.core.errors import StoreDamaged, StoreError, StoreFull, StoreTooNew
 from monitor.core.paths import own_uid
 from monitor.store.duckdb.engine import Engine, file_size, translate
+from monitor.store.duckdb.log_blocks import ROWS
 from monitor.store.duckdb.migrate import SCHEMA, migrate
 from monitor.store.duckdb.retention import LEAST_LIMIT, Ages, Retention
 from monitor.store.duckdb.rollup import Rollups
@@ -36,6 +37,7 @@ def open_store(
     log_days: float = 30,
     app_version: str = "",
     schema: Path = SCHEMA,
+    block_rows: int = ROWS,
 ) -> Store:
     """Open the store of a data directory, or create one. The caller holds the `DataDirLock`.
 
@@ -50,6 +52,7 @@ def open_store(
         log_days: how long log records are kept.
         app_version: of the program, written into the store.
         schema: the folder of the migrations.
+        block_rows: log records that share a filter for searches.
 
     Raises:
         StoreFull: there is no space, or the directory is not writable.
@@ -79,6 +82,7 @@ def open_store(
         rollups=Rollups(statements),
         notices=notices,
         now=now,
+        block_rows=block_rows,
     )
 
 

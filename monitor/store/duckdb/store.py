@@ -9,11 +9,16 @@ from typing import Final, TypeVar
 import duckdb
 import pyarrow as pa
 
+from logs.index.grams import Test, test_of
+from logs.index.needles import need_of
+from logs.query.tree import Node
 from monitor.core.errors import QueryError, StoreDamaged, StoreError, StoreFull
 from monitor.store.adhoc_sql.guard import wrong_query
 from monitor.store.adhoc_sql.processes import Form, SqlAnswer, SqlProcesses
 from monitor.store.duckdb.changes import apply, forget, table_columns
 from monitor.store.duckdb.engine import Engine, Hold, translate
+from monitor.store.duckdb.log_blocks import ROWS, TABLE, LogBlocks, drop_unused, filter_row, made_filter
+from monitor.store.duckdb.log_filters import LogFilters
 from monitor.store.duckdb.migrate import schema_version
 from monitor.store.duckdb.retention import Ages, Retention
 from monitor.store.duckdb.rollup import Rollups
@@ -23,6 +28,8 @@ from monitor.store.interface import Change, ParamValue, Stop, StoreInfo
 
 T = TypeVar("T")
 
+TIDY_S: Final = 60.0
+"""The most that reading a block of log records may take."""
 STORED: Final = "COMMIT succeeded and is durable"
 """The engine's message if the rows are in its log and only the checkpoint failed: they are stored, and must not be written twice."""
 
@@ -37,6 +44,7 @@ class DuckStore:
         rollups: the coarser tiers.
         notices: what happened while opening.
         now: the clock, µs since the epoch.
+        block_rows: log records of a block.
     """
 
     def __init__(
@@ -48,6 +56,7 @@ class DuckStore:
         rollups: Rollups,
         notices: Sequence[str] = (),
         now: Callable[[], int],
+        block_rows: int = ROWS,
     ) -> None:
         self._engine = engine
         self._statements = statements
@@ -56,6 +65,8 @@ class DuckStore:
         self._notices = list(notices)
         self._now = now
         self._settling = Settling()
+        self._filters = LogFilters()
+        self._blocks = LogBlocks(self._filters, block_rows)
         self._write_lock = threading.Lock()
         self._broken = threading.Event()
         self._columns = table_columns(engine.connection)
@@ -74,6 +85,7 @@ class DuckStore:
             return
         with self._write_lock:
             self._heal()
+            changes = self._numbered(changes)
             coming = sum(change.rows.nbytes for change in changes)
             if self._engine.size_bytes() + coming > self._retention.tight_bytes:
                 self._make_room(coming)
@@ -97,8 +109,21 @@ class DuckStore:
 
     def ask(self, name: str, params: Mapping[str, ParamValue], deadline_s: float, stop: Stop | None = None) -> pa.Table:
         """`query`, cancelled by `stop`."""
-        sql, bound = self._statements.render(name, params)
-        return self._read(lambda cursor: cursor.sql(sql, params=bound).to_arrow_table(), deadline_s, stop)
+        test = self._block_test(name, params)
+
+        def run(cursor: duckdb.DuckDBPyConnection) -> pa.Table:
+            blocks = {} if test is None else {"blocks": self._filters.condition(cursor, test)}
+            sql, bound = self._statements.render(name, {**params, **blocks})
+            return cursor.sql(sql, params=bound).to_arrow_table()
+
+        return self._read(run, deadline_s, stop)
+
+    def _block_test(self, name: str, params: Mapping[str, ParamValue]) -> Test | None:
+        """Which blocks of log records a query must look at; None if all."""
+        where = params.get("where")
+        if not isinstance(where, Node) or "blocks" not in self._statements.parameters(name):
+            return None
+        return test_of(need_of(where))
 
     def select(self, sql: str, *, limit: int = 10_000, deadline_s: float = 30.0) -> pa.Table:
         """Run read-only ad-hoc SQL; see `Store.select`. Returns at most `limit` rows.
@@ -177,10 +202,35 @@ class DuckStore:
                     gone += self._retention.drop_excess(self._engine, now)
                 else:
                     self._settling.run(self._engine.connection, now)
+                if gone:
+                    self._filters.drop(drop_unused(self._engine.connection))
             except duckdb.Error as error:
                 self._roll_back(error)
                 raise translate(error, self._engine.path) from error
             return gone
+
+    def tidy(self) -> bool:
+        """Make the filter of one block of log records; see `Store.tidy`."""
+        if not self._blocks.due:
+            return False
+        with self._write_lock:
+            self._heal()
+            try:
+                block = self._blocks.next_full(self._engine.connection)
+            except duckdb.Error as error:
+                self._roll_back(error)
+                raise translate(error, self._engine.path) from error
+        if block is None:
+            return False
+        try:
+            bits = self._read(lambda cursor: made_filter(cursor, block), TIDY_S)
+            if bits is not None:
+                self.write([filter_row(block, bits)])
+                self._filters.add(block, bits)
+        except Exception:
+            self._blocks.put_back(block)
+            raise
+        return self._blocks.due
 
     def set_limits(self, *, limit_bytes: int, raw_days: float, log_days: float) -> None:
         """Use these limits from now on. They apply at the next write or `enforce_limit`."""
@@ -236,12 +286,24 @@ class DuckStore:
                 raise (meant if isinstance(meant, StoreDamaged) else wrong_query(error)) from error
         raise StoreError("the store could not be read")
 
+    def _numbered(self, changes: Sequence[Change]) -> Sequence[Change]:
+        """With the blocks of the log records among them."""
+        if not any(change.table == TABLE for change in changes):
+            return changes
+        try:
+            self._blocks.begin(self._engine.connection)
+        except duckdb.Error as error:
+            self._roll_back(error)
+            raise translate(error, self._engine.path) from error
+        return self._blocks.numbered(changes)
+
     def _make_room(self, coming: int) -> None:
         """Hold the hard limit before `coming` bytes are added."""
         try:
             if self._engine.used_bytes() + coming > self._retention.tight_bytes:
                 self._rollups.run(self._engine.connection, self._now())
-                self._retention.drop_excess(self._engine, self._now(), coming=coming)
+                if self._retention.drop_excess(self._engine, self._now(), coming=coming):
+                    self._filters.drop(drop_unused(self._engine.connection))
         except duckdb.Error as error:
             self._roll_back(error)
             raise translate(error, self._engine.path) from error
@@ -305,6 +367,10 @@ class Asking:
     def enforce_limit(self) -> int:
         """See `Store.enforce_limit`."""
         return self._store.enforce_limit()
+
+    def tidy(self) -> bool:
+        """See `Store.tidy`."""
+        return self._store.tidy()
 
     def info(self) -> StoreInfo:
         """See `Store.info`."""

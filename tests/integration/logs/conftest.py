@@ -71,10 +71,10 @@ class Watch:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    """An empty store."""
+    """An empty store, with filters for few records each."""
     folder = tmp_path / "data"
     folder.mkdir()
-    opened = open_store(folder, limit_bytes=1 << 32, now=now_us)
+    opened = open_store(folder, limit_bytes=1 << 32, now=now_us, block_rows=16)
     yield opened
     opened.close()
 

@@ -64,8 +64,12 @@ def fill(store: Store, rows: list[LogRecord]) -> None:
 
 @pytest.fixture
 def filled(store: Store) -> Store:
-    """A store with the records."""
-    fill(store, records())
+    """A store with the records, some of them in blocks with a filter."""
+    rows = records()
+    for at in range(0, len(rows), 7):
+        fill(store, rows[at : at + 7])
+    while store.tidy():
+        pass
     return store
 
 

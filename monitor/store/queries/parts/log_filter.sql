@@ -29,3 +29,6 @@
 -- :if where is given
   AND {{ where }}
 -- :endif
+-- :if blocks is given
+  AND {{ blocks }}
+-- :endif

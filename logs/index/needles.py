@@ -1,0 +1,47 @@
+"""What the message or the fields of every record that a query finds must contain."""
+
+from logs.index.required import Literal, Need, every, required, some
+from logs.query import tree
+from logs.query.quantities import digits_of
+from logs.query.tree import Node
+
+Valued = tree.Holds | tree.Equals | tree.Glob | tree.Matches | tree.Compares
+
+
+def need_of(node: Node) -> Need | None:
+    """What a query needs; None where it can find records without any certain text.
+
+    >>> need_of(tree.And((tree.Text("refused"), tree.Not(tree.Text("again")))))
+    Literal(text='refused', case=False)
+    """
+    match node:
+        case tree.And(parts):
+            return every([need for part in parts if (need := need_of(part)) is not None])
+        case tree.Or(parts):
+            return some([need_of(part) for part in parts])
+        case tree.Text(text, "message", case):
+            return Literal(text, case)
+        case tree.Regex(pattern, "message", case):
+            return required(pattern, case=case)
+        case tree.Holds() | tree.Equals() | tree.Glob():
+            return None if node.field.column else part_of_value(node)
+        case _:
+            return None
+
+
+def part_of_value(node: Valued) -> Literal | None:
+    """A text that the message or the JSON of the fields has, whatever the form of the value; None where it could be written otherwise there."""
+    match node:
+        case tree.Equals(_, text, _, number, dimension) if number is not None:
+            needed, case = ("" if dimension else digits_of(text) or ""), True
+        case tree.Equals(_, text, case) | tree.Holds(_, text, case):
+            needed = text
+        case tree.Glob(_, pattern, case):
+            needed = max(pattern.split("*"), key=len)
+            if not case and (not needed.isascii() or "s" in needed.lower()):
+                return None  # expressions fold these letters otherwise than lower case does
+        case _:
+            return None
+    if not needed or not needed.isprintable() or {'"', "\\"} & set(needed):
+        return None
+    return Literal(needed, case or not needed.upper().isupper())

@@ -1,0 +1,210 @@
+"""Blocks of log records: a search passes over those that do not have what it looks for, and its answers never depend on that."""
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from logs import LogFilter
+from logs.query import search
+from monitor.store.duckdb import open_store
+from monitor.store.interface import Append, Delete, Store, Upsert
+from tests.doubles.rg_patterns import lines, question
+from tests.examples import sizes
+
+from .conftest import START, Clock
+
+ROWS = 32
+
+
+def records(messages: list[str], first: int = 0, fields: str | None = None) -> pa.Table:
+    """Records of a file, from position `first` on."""
+    count = len(messages)
+    times = pa.array(range(START + first, START + first + count), pa.int64()).view(pa.timestamp("us"))
+    return pa.table(
+        {
+            "host": ["h"] * count,
+            "file_id": pa.array([1] * count, pa.int64()),
+            "pos": pa.array(range(first, first + count), pa.int64()),
+            "ts": times,
+            "ingested": times,
+            "level": pa.array([20] * count, pa.uint8()),
+            "source": ["app"] * count,
+            "message": messages,
+            "lines": pa.array([1] * count, pa.int32()),
+            "fields": pa.array([fields] * count, pa.string()),
+        }
+    )
+
+
+def count(store: Store, **asked: str) -> int:
+    """How many records a search counts; a page has as many."""
+    wanted = LogFilter.parse(asked, 0)
+    found = int(search.count(store, wanted)["count"])
+    assert len(search.search(store, wanted, limit=100_000).records) == found
+    return found
+
+
+def filters(store: Store) -> int:
+    """How many blocks have a filter."""
+    return int(store.select("SELECT count(*) AS n FROM log_blocks")["n"][0].as_py())
+
+
+def tidied(store: Store) -> Store:
+    """The store after all that was put off is done."""
+    while store.tidy():
+        pass
+    return store
+
+
+@pytest.fixture
+def blocks(tmp_path: Path, clock: Clock) -> Iterator[Store]:
+    """A store with small blocks, and records in ten of them: the word `needle` is in one."""
+    store = open_store(tmp_path, limit_bytes=1 << 30, now=clock, block_rows=ROWS)
+    for block in range(10):
+        words = [f"request {block * ROWS + row} served" for row in range(ROWS)]
+        words[7] = "a Needle" if block == 4 else words[7]
+        store.write([Append("log_records", records(words, block * ROWS))])
+    yield store
+    store.close()
+
+
+def test_every_full_block_gets_a_filter(blocks: Store) -> None:
+    """One each, made one at a time when there is time; the newest records are searched without."""
+    assert filters(blocks) == 0
+    assert blocks.tidy()
+    assert filters(blocks) == 1
+    assert filters(tidied(blocks)) == 10
+    blocks.write([Append("log_records", records(["another needle"], 1000))])
+    assert count(blocks, q="needle") == 2
+    assert not blocks.tidy()
+    assert filters(blocks) == 10
+
+
+def test_only_blocks_that_may_have_it_are_looked_at(blocks: Store) -> None:
+    """What a filter denies is passed over: a record that got its text behind the filter's back is not found."""
+    key = pa.table({"file_id": [1], "pos": [3], "message": ["a needle of straw"]})
+    blocks.write([Upsert("log_records", key, ("file_id", "pos"))])
+    assert count(tidied(blocks), q="straw") == 1
+    hidden = records(["unheard of"], 3).append_column("block", pa.array([2], pa.int64()))
+    blocks.write([Upsert("log_records", hidden.select(["file_id", "pos", "block"]), ("file_id", "pos"))])
+    assert count(blocks, q="straw") == 0
+
+
+@pytest.mark.parametrize("number", sizes(150, 10_000))
+@pytest.mark.timeout(1800)
+def test_answers_are_those_without_filters(tmp_path: Path, clock: Clock, number: int) -> None:
+    """Literals, expressions, cases and scripts of all kinds: with filters of small blocks a search counts what it counts without."""
+    rng = random.Random(23)
+    written = [line.split(" INFO - ", 1)[1] for line in lines(rng, 600)]
+    stores = [open_store(tmp_path / name, limit_bytes=1 << 30, now=clock, block_rows=8) for name in ("a", "b")]
+    try:
+        for store in stores:
+            for at in range(0, len(written), 8):
+                store.write([Append("log_records", records(written[at : at + 8], at))])
+        tidied(stores[0])
+        assert filters(stores[0]) == len(written) // 8
+        for _ in range(number):
+            asked = {**question(rng, written), "raw": "0"}
+            counted = [int(search.count(store, LogFilter.parse(asked, 0))["count"]) for store in stores]
+            assert counted[0] == counted[1], asked
+    finally:
+        for store in stores:
+            store.close()
+
+
+def test_fields_are_searched_too(blocks: Store) -> None:
+    """A value of a field is found in the blocks whose fields have it."""
+    rows = records(["served"] * ROWS, 5000, '{"trace_id": "4bf92f3577b34da6", "size": 4200042}')
+    blocks.write([Append("log_records", rows)])
+    tidied(blocks)
+    assert count(blocks, query="trace_id=4BF92F3577B34DA6") == ROWS
+    assert count(blocks, query="trace_id=4bf92f3577b34da7") == 0
+    assert count(blocks, query="size=4200042.0") == ROWS
+    assert count(blocks, query="trace_id=4bf9* OR needle") == ROWS + 1
+
+
+def test_a_record_that_grows_is_found_by_what_it_became(blocks: Store) -> None:
+    """A traceback replaces its record after the block had its filter."""
+    tidied(blocks)
+    grown = records(["request 3 served\nTraceback\nKeyError: zebra"], 3)
+    blocks.write([Upsert("log_records", grown, ("file_id", "pos"))])
+    assert count(blocks, q="zebra") == 1
+    assert count(tidied(blocks), q="zebra") == 1
+
+
+def test_missing_and_damaged_filters_cost_only_time(tmp_path: Path, clock: Clock) -> None:
+    """A filter that is gone, cut off, changed or of another kind is not believed, and made again at the next start."""
+    folder = tmp_path / "data"
+    store = open_store(folder, limit_bytes=1 << 30, now=clock, block_rows=ROWS)
+    for block in range(6):
+        store.write([Append("log_records", records([f"word{block}"] * ROWS, block * ROWS))])
+    stored = tidied(store).select("SELECT * FROM log_blocks ORDER BY block").to_pylist()
+    changed: list[dict[str, Any]] = [
+        {**stored[1], "bits": bytes(len(stored[1]["bits"]))},
+        {**stored[2], "bits": stored[2]["bits"][:40]},
+        {**stored[3], "scheme": 99},
+        {**stored[4], "bits": b""},
+    ]
+    for row in changed:
+        store.write([Upsert("log_blocks", pa.table({name: [value] for name, value in row.items()}), ("block",))])
+    store.write([Delete("log_blocks", pa.table({"block": [stored[0]["block"]]}), ("block",))])
+    store.close()
+    store = open_store(folder, limit_bytes=1 << 30, now=clock, block_rows=ROWS)
+    assert [count(store, q=f"word{block}") for block in range(6)] == [ROWS] * 6
+    tidied(store)
+    assert store.select("SELECT * FROM log_blocks ORDER BY block").to_pylist() == stored
+    assert [count(store, q=f"word{block}") for block in range(6)] == [ROWS] * 6
+    store.close()
+
+
+def test_records_of_an_older_version_get_blocks(tmp_path: Path, clock: Clock) -> None:
+    """Rows without a block are found, and numbered and given filters when there is time."""
+    folder = tmp_path / "data"
+    store = open_store(folder, limit_bytes=1 << 30, now=clock, block_rows=ROWS)
+    rows = records([f"old {row}" for row in range(3 * ROWS)])
+    store.write([Append("log_records", rows)])
+    nowhere = rows.select(["file_id", "pos"]).append_column("block", pa.array([0] * rows.num_rows, pa.int64()))
+    store.write([Upsert("log_records", nowhere, ("file_id", "pos"))])
+    store.close()
+    store = open_store(folder, limit_bytes=1 << 30, now=clock, block_rows=ROWS)
+    store.write([Append("log_records", records(["new 1"], 9000))])
+    assert (count(store, q="old 33"), count(store, q="new 1")) == (1, 1)
+    tidied(store)
+    assert filters(store) == 3
+    assert (count(store, q="old 33"), count(store, q="new 1"), count(store, q="old")) == (1, 1, 3 * ROWS)
+    store.close()
+
+
+def test_a_block_goes_on_after_a_restart(tmp_path: Path, clock: Clock) -> None:
+    """A few records, and then a few more by the next agent: they share a block, which gets its filter when it is full."""
+    for start in range(4):
+        store = open_store(tmp_path, limit_bytes=1 << 30, now=clock, block_rows=ROWS)
+        store.write([Append("log_records", records([f"start {start}"] * 10, 100 * start))])
+        tidied(store)
+        found = store.select("SELECT DISTINCT block FROM log_records").num_rows
+        assert [count(store, q=f"start {at}") for at in range(start + 1)] == [10] * (start + 1)
+        store.close()
+    assert found == 2
+
+
+def test_filters_go_with_their_records(tmp_path: Path, clock: Clock) -> None:
+    """Old records are dropped by age: so are the filters of blocks that are empty then; numbers are not used again."""
+    store = open_store(tmp_path, limit_bytes=1 << 30, now=clock, block_rows=ROWS, log_days=1)
+    host = {"host": ["h"] * 2, "ts": pa.array([START + 86_400_000_000 * 2, START + 86_400_000_000 * 3 - 1], pa.int64())}
+    host["ts"] = host["ts"].view(pa.timestamp("us"))
+    for block in range(3):
+        store.write([Append("log_records", records([f"word{block}"] * ROWS, block * ROWS))])
+    tidied(store)
+    before = store.select("SELECT max(block) AS n FROM log_blocks")["n"][0].as_py()
+    clock.now = START + 86_400_000_000 * 3
+    store.write([Append("host_samples", pa.table(host))])
+    assert store.enforce_limit() >= 3 * ROWS
+    assert filters(store) == 0
+    store.write([Append("log_records", records(["word9"] * ROWS, 7000))])
+    assert count(tidied(store), q="word9") == ROWS
+    assert store.select("SELECT min(block) AS n FROM log_blocks")["n"][0].as_py() > before
+    store.close()
