@@ -36,7 +36,9 @@ _WORDS: Final[dict[int, str]] = {
     FATAL: "FATAL FTL FATA FATL CRITICAL CRIT CRT CRI CRITI CRITIC CRITICA EMERG EMERGENCY EMRG ALERT ALRT PANIC PNC DPANIC PANI EMER ALER F C A KRITISCH CRITIQUE CRÍTICO CRITICO FATALE PANIK"
     " КРИТИЧЕСКАЯ 严重 致命 致命的 심각",
 }
-NUMBERS: Final[dict[str, int]] = {word: number for number, words in _WORDS.items() for word in words.split()}
+NUMBERS: Final[dict[str, int]] = {word: number for number, words in _WORDS.items() for word in words.split()} | {
+    "FATAL ERROR": FATAL
+}
 """Upper-case word or letter → stored number."""
 MARKS: Final[dict[str, int]] = {
     "✖": ERROR, "✗": ERROR, "✘": ERROR, "❌": ERROR, "🔥": ERROR, "⚠": WARN, "⚠️": WARN, "\N{INFORMATION SOURCE}": INFO, "\N{INFORMATION SOURCE}\N{VARIATION SELECTOR-16}": INFO, "✔": INFO, "✓": INFO, "✅": INFO, "🐛": DEBUG, "🔍": DEBUG,
@@ -130,7 +132,7 @@ _SIGNS = re.compile(
     rf"({_FATAL_SIGNS})|({_ERROR_SIGNS})|({_WARN_SIGNS})|(?:(?:{_NAMED}) ?\"?|(?={_BRACKETED})\[)([A-Za-z]{{3,13}})\b"
 )
 _FIRST = re.compile(
-    r"(?:[\w.\-]{1,40}: |npm |uncaught )?(?:(fatal|panic|critical)\b(?::| error)|(error|err!|failed to|exception|[\w.]*[a-z](?:Error|Exception))(?::(?: |$)| loading |$| code | to |!? )|(warn(?:ing)?)\b:? )",
+    r"(?:[\w.\-]{1,40}: |[\w./+\-]{1,120}:\d+(?::\d+)?: |npm |PHP (?:Parse |Core |Compile )?|uncaught )?(?:(fatal|panic|critical)\b(?::| error)|(error(?:\[\w+\])?|err!|failed to|exception|[\w.]*[a-z](?:Error|Exception))(?::(?: |$)| loading |$| code | to |!? )|(warn(?:ing)?)\b:? )",
     re.IGNORECASE,
 )
 _ANY_SIGN = re2.compile(

@@ -73,7 +73,7 @@ _TIGHT: Final = rf"(?P<H>[0-2]\d):?(?P<M>[0-5]\d):?(?P<S>[0-6]\d)(?:[.,:]?(?P<h>
 
 _SHAPES: Final[tuple[tuple[str, str], ...]] = (
     ("ymd", rf"{_YMD}{_JOIN}(?:(?P<q>午前|午後|上午|下午|오전|오후) ?)?{_SECONDS}"),
-    ("ymd-dotted", rf"{_YMD} (?P<H>\d\d):(?P<M>\d\d)\.(?P<S>\d\d)\b"),
+    ("ymd-dotted", rf"{_YMD} (?P<H>\d\d):(?P<M>\d\d)\.(?P<S>\d\d)(?:[.,](?P<h>\d{{1,9}}))?\b"),
     ("ymd-joined", rf"{_YMD}(?:{_JOIN}|-){_JOINED}"),
     ("ymd-minutes", rf"{_YMD}{_JOIN}{_MINUTES}"),
     ("compact", rf"{_COMPACT}[ T._:\-]?{_TIGHT}"),
@@ -84,6 +84,7 @@ _SHAPES: Final[tuple[tuple[str, str], ...]] = (
     ("year-first", rf"{_YEAR}[ \-/.]{_MONTH}\.?[ \-/.]{{1,2}}{_D}[ ,]{{1,2}}{_SECONDS}"),
     ("numbers", rf"{_NUMBERS}{_JOIN}{_SECONDS}"),
     ("numbers-joined", rf"{_NUMBERS}(?:,? (?:klo |kl\. )?| - |-|_){_JOINED}"),
+    ("numbers-dotted", rf"{_NUMBERS} (?P<H>\d\d):(?P<M>\d\d)\.(?P<S>\d\d)(?:[.,](?P<h>\d{{1,9}}))?\b"),
     ("numbers-minutes", rf"{_NUMBERS}{_JOIN}{_MINUTES}"),
     ("names", rf"{_MDY_NAMES} {{1,2}}{_SECONDS}"),
     ("names-reversed", rf"{_WEEKDAY}(?P<d>\d{{1,2}})\.? {_MONTH}\.?,? {{1,2}}{_SECONDS}"),

@@ -19,20 +19,24 @@ _DIES = re.compile(
 """What a program writes when it ends: never a part of the record before."""
 _NODE_PLACE = re.compile(r"(?:file://)?/\S+\.[cm]?[jt]s:\d+$|node:internal/")
 _THROWN = re.compile(
-    r"(?:Uncaught )?(?:[A-Z]\w*)?(?:Error|Exception): |\*\* \(\w|\*\* exception |\S+\.rb:\d+:in .*\(\w+(?:::\w+)*\)$"
+    r"(?:Uncaught )?(?:[A-Z]\w*)?(?:Error|Exception): |(?:[A-Z][a-z]+ ){1,2}Error: |\*\* \(\w|\*\* exception |\S+\.rb:\d+:in .*\(\w+(?:::\w+)*\)$"
 )
 """An exception that may be that of the record before, or of the program's end."""
-_NODE_ERROR = re.compile(r"(?:Uncaught )?(?:[A-Z]\w*)?(?:Error|Exception)\b|Node\.js v\d")
+_NODE_ERROR = re.compile(r"\[UnhandledPromiseRejection\b|(?:Uncaught )?(?:[A-Z]\w*)?(?:Error|Exception)\b|Node\.js v\d")
 _CHAINS = re.compile(
     r"During handling of the above exception|The above exception was the direct cause|Caused by:(?: |$)|\[stacktrace\]|\[previous exception\]|#\d+ |frame #\d+|goroutine \d+ \["
     r"|created by |exit status \d|CUDA kernel errors might be|For debugging consider passing|Compile with `TORCH_USE|Device-side assertions|C\+\+ CapturedTraceback"
     r"|Suppressed: |[\w.]*RemoteTraceback: ?$|\"\"\"$|\.\.\. \d+ (?:more|common)|note: (?:run with `RUST_BACKTRACE|Some details are omitted)|stack backtrace:|\[signal |Search for `cuda|Location:(?: |$)|Backtrace omitted|Run with (?:RUST|COLORBT)|Stack backtrace:|Stack trace:|[Ss]tack ?traceback:|Stacktrace:|CallStack \(from|Raised (?:at|by) |Called from |Re-raised |in expression starting at |Calls: |Execution halted|Call stack:|Message: '|Arguments: |==\d+==|READ of size |WRITE of size |SUMMARY: \w+Sanitizer|\S+:\d+:\d+: 0x[0-9a-f]+ in |  what\(\)|Exception raised from "
+    r"|File name: '|(?:Aborted|Segmentation fault) \(core dumped\)|\(Use `node --trace|0x[0-9a-f]+ is located |(?:previously )?(?:freed|allocated) by thread "
 )
 _JAVA = re.compile(r"(?:[a-zA-Z_]\w*\.)+[A-Z][\w$]*(?:Exception|Error|Throwable|Failure)\b")
 _NAMED = re.compile(r"[A-Za-z_][\w.]*(?::| *$)")
 _GO_FRAME = re.compile(r"[\w./*()\[\]{}\-·]+\(.*\)$|main\.|runtime\.")
 _GO_NAME = re.compile(r"[\w.\-]+(?:/[\w.\-@]+)*\.(?:\(\*?\w+(?:\[[\w.]*\])?\)\.)?\w+(?:\.func\d+(?:\.\d+)*)?$")
 _CLOSES = re.compile(r"[)\]}]+[,;]?\s*$|[\"']?[<|+)\]}]|--> |[│╰└├║╚╠┃┗━]")
+_SOURCE = re.compile(r"\d+ +\|")
+_POINTS = re.compile(r" +(?:-->|\||=|\.\.\.)")
+"""A compiler's diagnosis: a line of the source, with its number, behind what points at its place."""
 _EXPECTS = re.compile(r"[:{(\[,\\=]\s*$")
 
 _TROUBLE = re.compile(r"(?i)fail|error|crash|exception|unhandled|cannot|could not|unable|abort|broken|fatal|went wrong")
@@ -146,6 +150,7 @@ class Grouper:
             self._block = (
                 _CHAINED if chained else (_GO if line.startswith(("goroutine", "created by")) else self._block)
             )
+            self.traceback = self.traceback or (line.startswith("goroutine") and not self._calm)
             return True
         if _DIES.match(line):
             return False
@@ -178,6 +183,8 @@ class Grouper:
         return self._lines == 1 and self._last.startswith("Exception in thread") and line.startswith("Traceback (")
 
     def _in_block(self, line: str) -> bool:  # noqa: C901, PLR0911 - one rule a line
+        if _SOURCE.match(line) and _POINTS.match(self._last):
+            return True
         if self._block == _PYTHON:
             if self._last[:1] in _BLANKS and _NAMED.match(line):
                 self._block = _PYTHON_DONE

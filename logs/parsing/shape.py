@@ -151,6 +151,11 @@ def _better(learned: LearnedFormat, known: RegexFormat, lines: Sequence[str], ti
             _levelled(mine) > _levelled(theirs) * 1.1
             or _dated(mine) > _dated(theirs) * 1.1 + (1 if _dated(theirs) else 0)
             or (_levelled(mine) == _levelled(theirs) and _known(mine) > _known(theirs) * 1.1)
+            or (
+                _levelled(mine) >= _levelled(theirs)
+                and not known.heads_each
+                and _placed(learned, lines) > _placed(known, lines) * 1.1 + 1
+            )
         )
     )
 
@@ -161,6 +166,11 @@ def _dated(headers: Sequence[Header]) -> int:
 
 def _levelled(headers: Sequence[Header]) -> int:
     return sum(1 for header in headers if header.level)
+
+
+def _placed(fmt: RegexFormat, lines: Sequence[str]) -> int:
+    """How many lines have their level where the format says that it stands, not somewhere in their message."""
+    return sum(1 for line in lines if (match := fmt.regex.match(line)) and match.groupdict().get("level"))
 
 
 def _known(headers: Sequence[Header]) -> int:

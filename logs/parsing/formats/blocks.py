@@ -7,6 +7,7 @@ from typing import Any, Final
 from logs.core import levels
 from logs.core.timestamps import CTIME_LOOSE, ISO, TimeReader
 from logs.parsing.formats.base import Format, Header, RegexFormat
+from logs.parsing.formats.markup import MarkupFormat
 from logs.parsing.formats.structured import json_header, json_object
 
 _JUL_LEVEL: Final = re.compile(r"(SEVERE|WARNING|INFO|CONFIG|FINE|FINER|FINEST): ")
@@ -24,7 +25,8 @@ def block_formats() -> list[Format]:
     return [
         ExportFormat(),
         IndentedJsonFormat(),
-        W3cHeadFormat("w3c", r"(?=#(?:Software|Version|Fields): )", None, follows=r"#[\w\-]+: "),
+        MarkupFormat(),
+        W3cHeadFormat("w3c", r"(?=#(?:Software: |Version: |Fields: |separator ))", None, follows=r"#[\w\-]+[: \t]"),
         RegexFormat("julia", r"[\[┌╭] (?P<level>Info|Warning|Error|Debug|Fatal): ", None, follows=r"[│└╰]"),
         RegexFormat("w3c", r"(?P<ts>\d\d:\d\d:\d\d) (?=[\d.:a-f]+ )", TimeReader.clock_of_noted_day),
         JulFormat(
@@ -170,5 +172,5 @@ class JulFormat(RegexFormat):
         return header if match is None else header._replace(level=levels.of_word(match.group(1)))
 
 
-FINISHED: Final = (ExportFormat, IndentedJsonFormat, JulFormat, W3cHeadFormat)
+FINISHED: Final = (ExportFormat, IndentedJsonFormat, JulFormat, MarkupFormat, W3cHeadFormat)
 """Formats whose headers are known only when the record's last line is."""

@@ -39,6 +39,7 @@ def _syslog() -> list[Format]:
         RegexFormat(
             "syslog", rf"(?P<ts>{SYSLOG}) (?:\S+ )?(?=last message repeated|--|\S)", TimeReader.no_year, default=None
         ),
+        RegexFormat("syslog", r"<(?P<level>[0-7])>(?=\S)", None, level_of=_priority),
         RegexFormat("syslog", rf"(?P<ts>\d{{4}} {SYSLOG}) \S+ +{_PROCESS}", TimeReader.year_first, default=None),
         RegexFormat(
             "audit",

@@ -135,7 +135,7 @@ def _systems() -> list[Format]:
         ),
         RegexFormat(
             "go",
-            rf"(?P<ts>\d{{4}}/\d\d/\d\d {CLOCK}(?:\.\d+)?) (?:(?P<logger>[\w./\-]+\.go:\d+): )?(?:\[?{_L}\]?:? )?",
+            rf"(?P<ts>\d{{4}}/\d\d/\d\d {CLOCK}(?:\.\d+)?) (?:(?P<logger>[\w./\-]+\.go:\d+): )?(?:\[?(?P<level>{levels.WORD}(?:[+\-]\d{{1,2}})?)\]?:? )?",
             iso,
             default=None,
         ),

@@ -463,6 +463,57 @@ UNSEEN = {
         "#Fields: date time cs-method cs-uri sc-status\n#Version: 2.0\n#Software: Tomcat\n2026-03-20 22:11:12 GET /a 404\n2026-03-21 09:12:13 GET /b 500\n",
         [(None, None, 3), FIRST, SECOND],
     ),
+    "elements of XML": (
+        (
+            "<log>\n<record>\n  <date>2026-03-20T22:11:12.345Z</date>\n  <level>WARNING</level>\n  <message>slow:\n ERROR &lt;1&gt;</message>\n</record>\n"
+            "<record>\n  <millis>1774084333000</millis>\n  <level>SEVERE</level>\n  <message>gone</message>\n</record>\n</log>\n"
+        ),
+        [(None, None, 1), ("03-20T22:11:12", "warn", 6), ("03-21T09:12:13", "error", 5), ("03-21T09:12:13", None, 1)],
+    ),
+    "elements with attributes": (
+        (
+            '<log4j:event logger="a" timestamp="1774044672345" level="WARN" thread="main">\n<log4j:message><![CDATA[slow <1>]]></log4j:message>\n</log4j:event>\n\n'
+            '<Event timeMillis="1774084333000" level="ERROR" loggerName="a"><Message>gone</Message></Event>\n'
+        ),
+        [("03-20T22:11:12", "warn", 3), SECOND],
+    ),
+    "rows of a table": (
+        (
+            '<table>\n<tr>\n<th>Time</th>\n</tr>\n<tr class="warn even">\n<td class="Date">2026-03-20 22:11:12,345</td>\n<td class="Level">WARN</td>\n'
+            '<td class="Message">slow</td>\n</tr>\n<tr><td colspan="6">at a.B.c(B.java:1)</td></tr>\n</table>\n'
+        ),
+        [(None, None, 1), (None, None, 3), ("03-20T22:11:12", "warn", 6), ("03-20T22:11:12", None, 1)],
+    ),
+    "PHP": (
+        (
+            "[20-Mar-2026 22:11:12 UTC] PHP Warning:  slow in /x.php on line 3\n[21-Mar-2026 09:12:13 UTC] PHP Parse error:  gone in /x.php on line 5\n"
+            "[21-Mar-2026 09:12:13 UTC] PHP Fatal error:  Uncaught Exception: dead in /x.php:5\nStack trace:\n#0 {main}\n  thrown in /x.php on line 5\n"
+        ),
+        [FIRST, SECOND, ("03-21T09:12:13", "fatal", 4)],
+    ),
+    "a compiler": (
+        (
+            "main.c:3:9: warning: unused variable 'x'\n    3 |     int x = 1;\n      |         ^\nmain.c:5:3: error: expected ';'\n"
+            "error[E0425]: cannot find value `y`\n --> src/main.rs:4:9\n  |\n4 |     foo(y);\n  |         ^ not found\n"
+        ),
+        [(None, "warn", 3), (None, "error", 1), (None, "error", 5)],
+    ),
+    "minutes and seconds with a dot": (
+        "[20.03.2026 22:11.12.345] [WARN]  slow\n[21.03.2026 09:12.13.345] [ERROR] gone\n",
+        [FIRST, SECOND],
+    ),
+    "severities of systemd": (
+        "<4>slow\n<3>gone\n<6>done\n",
+        [(None, "warn", 1), (None, "error", 1), (None, "info", 1)],
+    ),
+    "an unhandled rejection": (
+        "up\nnode:internal/process/promises:288\n            triggerUncaughtException(err);\n            ^\n\n[UnhandledPromiseRejection: gone] {\n  code: 'X'\n}\n\nNode.js v20.1.0\n",
+        [(None, None, 1), (None, "error", 9)],
+    ),
+    "a panic of Go's web server": (
+        "2026/03/20 22:11:12 up\n2026/03/21 09:12:13 http: panic serving 127.0.0.1:5: gone\ngoroutine 21 [running]:\nnet/http.(*conn).serve.func1()\n\t/usr/x.go:18 +0xbe\n",
+        [("03-20T22:11:12", None, 1), ("03-21T09:12:13", "error", 4)],
+    ),
 }
 
 

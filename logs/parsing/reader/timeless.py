@@ -1,0 +1,65 @@
+"""Learns the layout of lines that have no time: they begin with a level, or with a number that grows."""
+
+import re
+from collections import Counter
+from itertools import pairwise
+
+from logs.parsing.reader.behind import level_column, to_level, with_pid
+from logs.parsing.reader.fields import fields, level_pattern, slot_of
+from logs.parsing.reader.layout import Layout
+
+_NUMBER = re.compile(r"\d+(?:\.\d+)?")
+_COUNTER = re.compile(r"[ \t]*\[?\d+(?:\.\d+)?(?: ?m?s)?\]?[ \t]")
+
+
+def levelled(lines: list[str], whole: int) -> Layout | None:
+    """The layout of lines that have a level and no time."""
+    standing = _aligned(lines, whole)
+    rows = [fields(line, 0, 4) for line in standing]
+    level = level_column(rows, len(standing))
+    if level is None:
+        return None
+    if not level.place[0] and level.reach > 0 and (len(standing) < 3 or level.reach > 2):
+        return None
+    tail = to_level(standing, rows, level)
+    header = tail.removesuffix(")?").removeprefix("(?:")
+    starts = {
+        line[: row[level.reach].begin] for line, row in zip(standing, rows, strict=True) if len(row) > level.reach
+    }
+    if level.reach == 1 and len(starts) == 1 and not level.place[0]:
+        start = re.escape(starts.pop())
+        header = rf"{start}(?:{level_pattern(level.place, level.styles)}|[A-Za-z!]+)[ \t:]"
+    if level.reach and not level.place[0]:
+        header = f"(?={header})"  # what stands before a bare word may belong to the message
+    regex = re.compile(header, re.ASCII)
+    hits = sum(1 for line in lines if regex.match(line))
+    if hits * 10 < whole * 3 or (level.styles == ("letter",) and not level.place[0] and hits < 3):
+        return None
+    return with_pid(Layout(header, None), standing)
+
+
+def counted(lines: list[str], whole: int) -> Layout | None:
+    """The layout of lines that begin with a number that grows: milliseconds since the start, or their own number."""
+    matches = [match for line in lines if (match := _COUNTER.match(line))]
+    if len(matches) < 3 or len(matches) * 10 < whole * 3:
+        return None
+    numbers = [float(found[0]) for match in matches if (found := _NUMBER.search(match[0]))]
+    rising = sum(1 for before, after in pairwise(numbers) if after >= before)
+    widths = {len(match.group()) for match in matches}
+    if rising * 10 < (len(numbers) - 1) * 8 and len(widths) > 1:
+        return None
+    return Layout(_COUNTER.pattern, None)
+
+
+def _aligned(lines: list[str], whole: int) -> list[str]:
+    """The lines that begin as deep as most records do; or, where the levels that they begin with end in one column, those of all depths."""
+    firsts = [(line, first[0]) for line in lines if (first := fields(line, 0, 1)) and slot_of(first[0]) is not None]
+    columns = Counter(field.end for _, field in firsts if not field.opens)
+    if columns:
+        column, count = columns.most_common(1)[0]
+        aligned = [line for line, field in firsts if field.end == column]
+        if count * 10 >= whole * 3 and len({field.begin for _, field in firsts if field.end == column}) > 1:
+            return aligned
+    depths = Counter(len(line) - len(line.lstrip()) for line in lines)
+    depth = 0 if depths[0] * 10 >= whole * 3 else depths.most_common(1)[0][0]
+    return [line for line in lines if len(line) - len(line.lstrip()) == depth]
