@@ -114,7 +114,7 @@ WORD: Final = (
 """Matches one level word as programs write them."""
 
 _SYSLOG = (FATAL, FATAL, FATAL, ERROR, WARN, INFO, INFO, DEBUG)
-_LABEL = r"(?:\[[^\]]{1,48}\]:?|\([^)]{1,48}\):?|<[^>]{1,48}>:?|\{[^}]{1,48}\}:?|[\w.@/\-]{1,48}(?:\[\d+\])?:|[\w.\-]{1,48} +[|\-] |[*=#>\-]{1,5}|\[?\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[^\s\]]*\]?)"
+_LABEL = r"(?:\[[^\]]{1,48}\]:?|\([^)]{1,48}\):?|<[^>]{1,48}>:?|\{[^}]{1,48}\}:?|[\w.@/\-]{1,48}(?:\[\d+\])?:|[\w.\-]{1,48} +[|\-] |[\w.\-]{1,48}\| |[*=#>\-]{1,5}|\[?\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[^\s\]]*\]?)"
 _UPPER_WORDS = r"(?P<fatal>PANIC|FATAL|CRITICAL|EMERGENCY|CRIT)|(?P<error>ERROR|SEVERE|ERR|ERR!|EROR|ERRO)|(?P<warn>WARN(?:ING)?|WRN)|(?P<info>INFO|NOTICE|INF)|(?P<debug>DEBUG|DEBG|DBG)|(?P<trace>TRACE)"
 _LOUD = re.compile(
     rf"[\s:|\-]{{0,8}}(?:{_LABEL}\s*){{0,3}}[\[(<{{|]?\s*(?:{_UPPER_WORDS})\s*(?:[\])>}}|]|[:,;]|-+ |\s|$)"
@@ -132,7 +132,7 @@ _SIGNS = re.compile(
     rf"({_FATAL_SIGNS})|({_ERROR_SIGNS})|({_WARN_SIGNS})|(?:(?:{_NAMED}) ?\"?|(?={_BRACKETED})\[)([A-Za-z]{{3,13}})\b"
 )
 _FIRST = re.compile(
-    r"(?:[\w.\-]{1,40}: |[\w./+\-]{1,120}:\d+(?::\d+)?: |npm |PHP (?:Parse |Core |Compile )?|uncaught )?(?:(fatal|panic|critical)\b(?::| error)|(error(?:\[\w+\])?|err!|failed to|exception|[\w.]*[a-z](?:Error|Exception))(?::(?: |$)| loading |$| code | to |!? )|(warn(?:ing)?)\b:? )",
+    r"(?:[\w.\-]{1,40}: |[\w./+\-]{1,120}:\d+(?::\d+)?: |npm |CMake |PHP (?:Parse |Core |Compile )?|uncaught )?(?:(fatal|panic|critical)\b(?::| error)|(error(?:\[\w+\])?|err!|failed to|exception|[\w.]*[a-z](?:Error|Exception))(?::(?: |$)| loading |$| code | to | at |!? )|(warn(?:ing)?)\b:? )",
     re.IGNORECASE,
 )
 _ANY_SIGN = re2.compile(

@@ -90,7 +90,7 @@ _SHAPES: Final[tuple[tuple[str, str], ...]] = (
     ("names-reversed", rf"{_WEEKDAY}(?P<d>\d{{1,2}})\.? {_MONTH}\.?,? {{1,2}}{_SECONDS}"),
     ("short", rf"(?P<y>\d\d)(?P<n>[01]\d)(?P<d>[0-3]\d) (?P<H>[0-2]\d):?(?P<M>[0-5]\d):?(?P<S>[0-6]\d){_FRACTION}"),
     ("month-day", rf"(?P<n>[01]\d)(?P<d>[0-3]\d) {_SECONDS}"),
-    ("two-numbers", rf"(?P<i>\d{{1,2}})(?P<sep>[/.\-])(?P<j>\d{{1,2}})\.?[ T]{{1,2}}{_SECONDS}"),
+    ("two-numbers", rf"(?P<i>\d{{1,2}})(?P<sep>[/.\-])(?P<j>\d{{1,2}})(?:\.?[ T]{{1,2}}|-){_SECONDS}"),
     ("two-numbers-minutes", rf"(?P<i>\d{{1,2}})(?P<sep>[/.\-])(?P<j>\d{{1,2}})\.?[ T]{{1,2}}{_MINUTES}"),
     ("epoch", r"(?P<e>1\d{9}(?:\d{9}|\d{6}|\d{3})?(?:\.\d{1,9})?|1\.\d{6,}[eE]\+?0?9)"),
     ("clock", _SECONDS),

@@ -164,7 +164,8 @@ class Grouper:
             self._block = _PYTHON
             return True
         if _OPENS.match(line):
-            logged = self._headed and not self._calm and self._block in {_NONE, _JAVA_BLOCK} and not self.traceback
+            calm = self._calm and not (_EXPECTS.search(self._last) or _TROUBLE.search(self._last))
+            logged = self._headed and not calm and self._block in {_NONE, _JAVA_BLOCK} and not self.traceback
             return self._opens(line) if logged or self._block == _CHAINED or self._thread_named(line) else False
         return self._in_block(line)
 

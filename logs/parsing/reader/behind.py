@@ -87,11 +87,12 @@ class Level(NamedTuple):
 def level_column(rows: Sequence[Sequence[Field]], whole: int) -> Level | None:
     """Where the lines have their level: the slot that most of them have, and the last field it may be."""
     hits: dict[tuple[tuple[str, bool, bool], str], list[tuple[int, str]]] = {}
+    same = _same(rows)
     for row in rows:
         seen = set[tuple[tuple[str, bool, bool], str]]()
         for index, field in enumerate(row):
             slot = slot_of(field)
-            if slot is None or (slot.place, slot.kind) in seen or not _standing(row, index, slot):
+            if slot is None or (slot.place, slot.kind) in seen or not _standing(row, index, slot, same):
                 continue
             seen.add((slot.place, slot.kind))
             hits.setdefault((slot.place, slot.kind), []).append((index, slot.style))
@@ -117,13 +118,21 @@ def level_column(rows: Sequence[Sequence[Field]], whole: int) -> Level | None:
     return best
 
 
-def _standing(row: Sequence[Field], index: int, slot: Slot) -> bool:
+def _same(rows: Sequence[Sequence[Field]]) -> frozenset[str]:
+    """The words that nearly all lines have in one place: a host or a program, no words of a sentence."""
+    counts = Counter((index, field.text) for row in rows for index, field in enumerate(row))
+    return frozenset(text for (_, text), count in counts.items() if len(rows) > 2 and count * 10 >= len(rows) * 9)
+
+
+def _standing(row: Sequence[Field], index: int, slot: Slot, same: frozenset[str]) -> bool:
     """Whether a level in this field could be one: a bare letter, or a word in small letters, is one only near the beginning."""
     if slot.opens or slot.style == "number":
         return True
     before = row[:index]
     closed = index + 1 < len(row) and row[index + 1].gap.startswith(":")
-    if sum(1 for field in before if not field.opens and _PROSE.match(field.text)) > (2 if closed else 1):
+    if sum(1 for field in before if not field.opens and field.text not in same and _PROSE.match(field.text)) > (
+        2 if closed else 1
+    ):
         return False
     if (
         before

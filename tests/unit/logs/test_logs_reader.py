@@ -514,6 +514,32 @@ UNSEEN = {
         "2026/03/20 22:11:12 up\n2026/03/21 09:12:13 http: panic serving 127.0.0.1:5: gone\ngoroutine 21 [running]:\nnet/http.(*conn).serve.func1()\n\t/usr/x.go:18 +0xbe\n",
         [("03-20T22:11:12", None, 1), ("03-21T09:12:13", "error", 4)],
     ),
+    "a traceback that a calm record announces": (
+        (
+            "2026-03-20 22:11:12,345:WARNING:app:slow\n2026-03-21 09:12:13,345:DEBUG:app:Exiting abnormally:\nTraceback (most recent call last):\n"
+            '  File "x.py", line 3, in f\n    g()\napp.errors.Error: gone\n2026-03-21 09:12:13,345:ERROR:app:gone\n'
+        ),
+        [FIRST, ("03-21T09:12:13", "debug", 5), SECOND],
+    ),
+    "a level behind host and program": (
+        (
+            "Mar 20 22:11:12.345 [77] vm corosync warning [MAIN  ] slow\nMar 21 09:12:13.345 [77] vm corosync error   [MAIN  ] gone\n"
+            "Mar 21 09:12:13.345 [77] vm corosync notice  [MAIN  ] 0 error so far\n"
+        ),
+        [FIRST, SECOND, ("03-21T09:12:13", "info", 1)],
+    ),
+    "month, day and clock joined by a dash": (
+        "03/20-22:11:12.345678  [**] [1:1:1] ping\n03/21-09:12:13.345678  [**] [1:1:1] ping\n",
+        [("03-20T22:11:12", None, 1), ("03-21T09:12:13", None, 1)],
+    ),
+    "a label that a bar ends": (
+        "2026/03/20 22:11:11| Starting\n2026/03/20 22:11:12 kid1| WARNING: slow\n    port: 3128\n2026/03/21 09:12:13 kid1| ERROR: gone\n",
+        [("03-20T22:11:11", None, 1), ("03-20T22:11:12", "warn", 2), SECOND],
+    ),
+    "CMake": (
+        "-- Configuring done\nCMake Warning at CMakeLists.txt:5 (find_package):\n  slow\n\nCMake Error: gone\n",
+        [(None, None, 1), (None, "warn", 2), (None, "error", 1)],
+    ),
 }
 
 
