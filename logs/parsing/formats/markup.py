@@ -63,7 +63,7 @@ def _said(text: str) -> dict[str, str]:
     for name, _, value in _ELEMENT.findall(inside):
         said.setdefault(name.lower(), _plain(value))
     for attributes, value in _CELL.findall(inside):
-        named = dict(_ATTRIBUTE.findall(attributes))
+        named: dict[str, str] = dict(_ATTRIBUTE.findall(attributes))
         title = named.get("title", named.get("class", "")).lower().rpartition(" ")[2]
         if title:
             said.setdefault(title, _plain(_TAG.sub("", value)))
