@@ -6,11 +6,12 @@ import streamlit as st
 
 from monitor.core.errors import AgentError
 from pages.shared.agent import agent_client
+from pages.shared.pattern_values import pattern_values
 from pages.ui import components
 from pages.ui.choice import choice, chosen_of
 from pages.ui.header import page_header
 
-VIEWS = {"patterns": "Patterns", "changes": "What changed"}
+VIEWS = {"patterns": "Patterns", "values": "Values", "changes": "What changed"}
 LEVELS = {"": "All levels", "warn": "Warnings and errors", "error": "Errors"}
 SORTS = {"count": "Most frequent", "new": "New first", "errors": "Most errors", "last": "Last seen"}
 
@@ -61,5 +62,7 @@ with st.container(horizontal=True, vertical_alignment="center", key="pattern_fil
 filters = filters_of(query or "", sources, level)
 if view == "patterns":
     components.log_patterns(filters, when, sort=sort)
+elif view == "values":
+    pattern_values(filters | ({"since": "1h"} if when.live else when.log_filters()))
 else:
     components.log_changes(filters, when)

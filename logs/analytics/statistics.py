@@ -5,6 +5,7 @@ patterns are compared at once, the few that chance alone would pick are left out
 """
 
 import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from typing import Final
 
@@ -13,6 +14,7 @@ _CHANCE: Final = 0.001
 _BURST_TIMES: Final = 3.0
 _BURST_LEAST: Final = 10
 _BURST_SIGMAS: Final = 4.0
+_LEAST_VALUES: Final = 10
 _LEAST_BEFORE: Final = 8
 """Buckets that are needed to know what is usual."""
 
@@ -43,6 +45,17 @@ def not_by_chance(values: Sequence[float], chance: float = _CHANCE) -> list[bool
     ordered = sorted(values)
     limit = max((p for rank, p in enumerate(ordered, 1) if p <= chance * rank / len(ordered)), default=-1.0)
     return [p <= limit for p in values]
+
+
+def are_greater(before: Sequence[float], after: Sequence[float]) -> bool:
+    """Whether values tend to be greater than those before by more than chance: by their ranks, so that a few outliers count little (Mann-Whitney)."""
+    n, m = len(before), len(after)
+    if n < _LEAST_VALUES or m < _LEAST_VALUES:
+        return False
+    ordered = sorted(before)
+    wins = sum(bisect_left(ordered, value) + bisect_right(ordered, value) for value in after) / 2
+    sigma = math.sqrt(n * m * (n + m + 1) / 12)
+    return math.erfc((wins - n * m / 2) / sigma / math.sqrt(2)) / 2 < _CHANCE / 10
 
 
 def is_bursting(trend: Sequence[int]) -> bool:

@@ -36,11 +36,13 @@ _compound: Final = re.compile(COMPOUND)
 _part: Final = re.compile(PART)
 _UNITS_OF: Final[dict[str, dict[str, float]]] = {"": TIME_UNITS | BYTE_UNITS, "time": TIME_UNITS, "bytes": BYTE_UNITS}
 _SUFFIX: Final = re.compile(r"(?:_|(?<=[a-z])(?=[A-Z]))([A-Za-z]{1,7})$")
-_SUFFIX_UNITS: Final = {
+_SUFFIX_UNITS: Final[dict[str, tuple[Dimension, float]]] = {
     **dict.fromkeys(("ns", "nanos"), ("time", 1e-9)),
     **dict.fromkeys(("us", "micros"), ("time", 1e-6)),
     **dict.fromkeys(("ms", "millis", "msec"), ("time", 1e-3)),
+    **dict.fromkeys(("s", "sec", "secs", "seconds"), ("time", 1.0)),
     **dict.fromkeys(("min", "mins", "minutes"), ("time", 60.0)),
+    **dict.fromkeys(("bytes",), ("bytes", 1.0)),
     **dict.fromkeys(("kb",), ("bytes", 1e3)),
     **dict.fromkeys(("mb",), ("bytes", 1e6)),
     **dict.fromkeys(("gb",), ("bytes", 1e9)),
@@ -94,9 +96,14 @@ def same_number(text: str) -> str:
 
 def bare_factor(name: str, dimension: Dimension) -> float:
     """What a number without a unit counts in a field of this name: `latency_ms` holds milliseconds."""
-    found = _SUFFIX.search(name)
-    unit = _SUFFIX_UNITS.get(found[1].lower()) if found else None
+    unit = unit_of_name(name)
     return unit[1] if unit is not None and unit[0] == dimension else 1.0
+
+
+def unit_of_name(name: str) -> tuple[Dimension, float] | None:
+    """What a field of this name measures, and what a number counts in it, in the base unit: `latency_ms`; None where the name says nothing."""
+    found = _SUFFIX.search(name)
+    return _SUFFIX_UNITS.get(found[1].lower()) if found else None
 
 
 def _read(text: str, units: dict[str, float], bare: float, *, plain: bool) -> float | None:

@@ -44,6 +44,70 @@ class LogPatterns(Shape):
     elapsed_ms: float
 
 
+class ValueCount(Shape):
+    """A text that records often have in one place."""
+
+    value: str
+    count: int
+
+
+class ValueStats(Shape):
+    """Numbers of a column; times in seconds, sizes in bytes."""
+
+    min: float
+    p50: float
+    p95: float
+    p99: float
+    max: float
+
+
+class PatternColumn(Shape):
+    """What the records of a pattern have in place of one value. `p50` and `p95` have an entry for each bucket, null where it has no records; `top` is of texts."""
+
+    place: int
+    name: str = Field(description="The word before the value.")
+    kind: Literal["time", "bytes", "number", "text"]
+    count: int
+    different: int
+    stats: ValueStats | None
+    p50: list[float | None]
+    p95: list[float | None]
+    top: list[ValueCount]
+
+
+class PatternValues(Shape):
+    """The columns of a pattern in a range. Of `total` records, `looked_at` were looked at: all, or an even part of many."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    number: int
+    text: str
+    total: int
+    looked_at: int
+    start: int = Field(alias="from")
+    end: int = Field(alias="to")
+    bucket_us: int
+    ts: list[int]
+    columns: list[PatternColumn]
+    elapsed_ms: float
+
+
+class SlowingPattern(Shape):
+    """A pattern with a duration whose median grew in the newest quarter of its records, from `before` to `after` seconds."""
+
+    number: int
+    name: str
+    before: float
+    after: float
+    ratio: float
+
+
+class SlowingPatterns(Shape):
+    """Patterns whose durations grow."""
+
+    patterns: list[SlowingPattern]
+
+
 class Rates(Shape):
     """Records in two ranges, and an hour; `ratio` is null where there was nothing before."""
 

@@ -260,6 +260,12 @@ def patterns(
     lines: Annotated[
         bool, typer.Option("--lines", help="Print one JSON object per record of FILE with the ID of its pattern.")
     ] = False,
+    values: Annotated[
+        int | None,
+        typer.Option(
+            "--values", metavar="NUMBER", help="Show what the records of this pattern have in place of its values."
+        ),
+    ] = None,
     limit: Limit = 50,
     data_dir: DataDir = None,
     as_json: Json = False,
@@ -270,16 +276,20 @@ def patterns(
     are masked.
     """
     if files:
-        if since or until or query or level or source:
+        if since or until or query or level or source or values is not None:
             raise ConfigError(
-                "--since, --until, --query, --level and --source select stored records",
+                "--since, --until, --query, --level, --source and --values are about stored records",
                 hint="leave them out, or leave FILE out",
             )
         _of_files(files, form, lines=lines, limit=limit, as_json=as_json)
         return
     if lines or form:
         raise ConfigError("--lines and --format belong to files", hint="give a FILE, or leave them out")
-    _of_the_store(_wanted(query, level, source, since, until), data_dir, limit=limit, as_json=as_json)
+    wanted = _wanted(query, level, source, since, until)
+    if values is not None:
+        _values(wanted, values, data_dir, as_json=as_json)
+        return
+    _of_the_store(wanted, data_dir, limit=limit, as_json=as_json)
 
 
 def changes(
@@ -355,11 +365,41 @@ def _wanted(
     return chosen | {"since": moment(since) if since else None, "until": moment(until) if until else None}
 
 
+def _values(wanted: dict[str, Any], number: int, data_dir: Path | None, *, as_json: bool) -> None:
+    from monitor.client.client import Client
+
+    with Client.of(paths.data_dir(data_dir, os.environ)) as client:
+        found = client.get_json(f"/v1/logs/patterns/{number}/values", wanted | {"points": _TREND_POINTS})
+    if as_json:
+        print_json(found)
+        return
+    print(clean(found["text"]))
+    part = f", an even part of {found['total']}" if found["looked_at"] < found["total"] else ""
+    print(f"{found['looked_at']} records{part}; times in seconds, sizes in bytes")
+    rows = []
+    for column in found["columns"]:
+        stats = column["stats"]
+        if stats is None:
+            most = ", ".join(f"{clean(one['value'])} ({one['count']})" for one in column["top"][:3])
+            rows.append((clean(column["name"]), column["kind"], str(column["count"]), "", "", "", "", most))
+        else:
+            figures = [f"{stats[name]:.4g}" for name in ("p50", "p95", "p99", "max")]
+            curve = [value or 0.0 for value in column["p95"]]
+            rows.append((clean(column["name"]), column["kind"], str(column["count"]), *figures, _bars(curve)))
+    print_table(
+        ("VALUE", "KIND", "COUNT", "P50", "P95", "P99", "MAX", "P95 OVER TIME, OR MOST"),
+        rows,
+        right=frozenset({2, 3, 4, 5, 6}),
+    )
+
+
 def _of_the_store(wanted: dict[str, Any], data_dir: Path | None, *, limit: int, as_json: bool) -> None:
     from monitor.client.client import Client
 
     with Client.of(paths.data_dir(data_dir, os.environ)) as client:
         found = client.get_json("/v1/logs/patterns", wanted | {"limit": limit, "points": _TREND_POINTS})
+        slower = {one.number for one in client.slowing_patterns(wanted).patterns}
+    found["patterns"] = [one | {"slowing": one["number"] in slower} for one in found["patterns"]]
     if as_json:
         print_json(found)
         return
@@ -374,7 +414,7 @@ def _of_the_store(wanted: dict[str, Any], data_dir: Path | None, *, limit: int, 
             str(one["errors"] or "-"),
             _minute(one["last"]),
             _bars(one["trend"]),
-            "new" if one["new"] else "burst" if one["bursting"] else "",
+            "new" if one["new"] else "burst" if one["bursting"] else "slowing" if one["slowing"] else "",
             clean(one["text"]),
         )
         for one in found["patterns"]
@@ -428,10 +468,10 @@ def _of_files(files: Sequence[Path], form: str | None, *, lines: bool, limit: in
     print(f"{total} records, {len(counts)} patterns{more}")
 
 
-def _bars(trend: Sequence[int]) -> str:
+def _bars(trend: Sequence[float]) -> str:
     """A trend as a row of bars; a blank where there is nothing."""
     most = max(trend, default=0)
-    return "".join(" " if not count else _BARS[-(-count * len(_BARS) // most) - 1] for count in trend)
+    return "".join(" " if not count else _BARS[int(-(-count * len(_BARS) // most)) - 1] for count in trend)
 
 
 def _minute(us: int) -> str:

@@ -27,7 +27,7 @@ from pydantic import ValidationError
 from monitor.api_models.base import ErrorAnswer, ErrorBody, QueryAnswer
 from monitor.api_models.endings import RunEnding
 from monitor.api_models.events import ProcessEvents
-from monitor.api_models.log_patterns import LogChanges, LogPatterns
+from monitor.api_models.log_patterns import LogChanges, LogPatterns, PatternValues, SlowingPatterns
 from monitor.api_models.logs import (
     FormatTried,
     IngestJob,
@@ -280,6 +280,14 @@ class Client:
     def groups(self) -> ProcessGroups:
         """Containers, units and sessions with the sums of their processes and their limits."""
         return self.get(ProcessGroups, "/v1/groups")
+
+    def slowing_patterns(self, filters: Params | None = None) -> SlowingPatterns:
+        """The patterns whose durations grow in the records of a filter."""
+        return self.get(SlowingPatterns, "/v1/logs/slowing", filters)
+
+    def pattern_values(self, number: int, filters: Params | None = None) -> PatternValues:
+        """The parameters of a pattern in the records of a filter, as columns."""
+        return self.get(PatternValues, f"/v1/logs/patterns/{number}/values", filters)
 
     def log_readings(self, source: str) -> LogReadings:
         """How the files of a source are read."""

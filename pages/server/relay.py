@@ -32,7 +32,7 @@ ALLOWED: Final = re.compile(
     r"status|engines|events|processes(/at)?"
     r"|host/(latest|series)|gpu/series"
     r"|runs/\d{1,20}(/series)?"
-    r"|logs/(records|count|histogram|facets|sources|errors|patterns|changes|query|fields)"
+    r"|logs/(records|count|histogram|facets|sources|errors|patterns|slowing|changes|query|fields)"
     r"|logs/records/\d{1,20}:\d{1,20}(/context)?"
     r"|ai/(backends|policy|calls|benchmark|benchmarks)"
 )

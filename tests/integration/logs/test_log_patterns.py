@@ -11,9 +11,11 @@ import pytest
 
 from logs import LogFilter, LogsError
 from logs.analytics.changes import changes, ranges
+from logs.analytics.parameters import parameters, slowing
 from logs.analytics.patterns import patterns as patterns_of
 from logs.patterns.files import FilePatterns
 from logs.query import search
+from logs.query.language import Options, parse_query
 from monitor.store.interface import Append, Store
 from tests.doubles.gated_store import GatedStore
 from tests.integration.logs.conftest import Watch
@@ -208,3 +210,98 @@ def test_a_number_from_before_a_merge_leads_to_the_whole_pattern(start: Start, t
     watch.ingest(path)
     for number in (row["number"] for row in templates(watch.store).values() if row["text"].startswith("login")):
         assert search.count(watch.store, LogFilter.parse({"query": f"pattern:{number}"}, NOON))["count"] == len(names)
+
+
+@pytest.fixture
+def requests(start: Start, tmp_path: Path) -> Store:
+    """A file of requests with a duration that triples in the last tenth, a size, a name, and a duration that stays."""
+    path = tmp_path / "web.log"
+    texts: list[str] = []
+    for n in range(600):
+        took = (40 + n % 7) * (3 if n >= 540 else 1)
+        texts += [
+            written(
+                NOON + n * 1_000_000, f"request of {('ada', 'bob')[n % 2]}{n % 3} took {took} ms size={100 + n % 50}"
+            ),
+            written(NOON + n * 1_000_000, f"pause_ms={20 + n % 5} over"),
+        ]
+    path.write_text("".join(texts))
+    watch: Watch = start()
+    watch.ingest(path)
+    return watch.store
+
+
+def test_the_values_of_a_pattern_are_columns(requests: Store) -> None:
+    """A duration in a message is a curve of percentiles in seconds; numbers and texts are what they are; a unit in a name counts."""
+    now, since = NOON + HOUR, LogFilter(since=NOON, until=NOON + 600 * 1_000_000)
+    numbers = {row["text"]: number for number, row in templates(requests).items()}
+    found = parameters(requests, since, numbers["request of <*> took <*> size=<*>"], now, points=10)
+    assert (found["total"], found["looked_at"], len(found["ts"])) == (600, 600, 10)
+    who, took, size = found["columns"]
+    assert (who["kind"], who["different"], {one["count"] for one in who["top"]}) == ("text", 6, {100})
+    assert (took["kind"], took["name"], took["stats"]["min"], took["stats"]["max"]) == ("time", "took", 0.040, 0.138)
+    assert took["p50"] == pytest.approx([0.043] * 9 + [0.129])
+    assert all(p95 >= p50 for p50, p95 in zip(took["p50"], took["p95"], strict=True))
+    assert (size["kind"], size["name"], size["stats"]["p50"]) == ("number", "size", pytest.approx(124.5))
+    (pause,) = parameters(requests, since, numbers["pause_ms=<*> over"], now)["columns"]
+    assert (pause["kind"], pause["stats"]["max"]) == ("time", pytest.approx(0.024))
+    part = parameters(
+        requests,
+        LogFilter(since=NOON, query=parse_query("size=100", Options(now))),
+        numbers["request of <*> took <*> size=<*>"],
+        now,
+    )
+    assert part["total"] == 12, "the filter holds"
+    with pytest.raises(LogsError, match="no pattern"):
+        parameters(requests, since, 999, now)
+
+
+def test_of_many_records_an_even_part_is_looked_at(requests: Store) -> None:
+    """The answer says so, and its figures are near those of all."""
+    number = next(number for number, row in templates(requests).items() if row["text"].startswith("request"))
+    some = parameters(requests, LogFilter(), number, NOON + HOUR, most=100)
+    assert some["total"] == 600
+    assert 20 <= some["looked_at"] <= 200
+    assert some["columns"][1]["stats"]["p50"] == pytest.approx(0.043, rel=0.1)
+
+
+def test_a_duration_that_grows_is_slowing(requests: Store) -> None:
+    """In the newest quarter of the range: the tripled one is, by its median; the steady one is not, nor is either in the time before."""
+    numbers = {row["text"]: number for number, row in templates(requests).items()}
+    counts = [(number, 600) for number in numbers.values()]
+    late = LogFilter(since=NOON + 400 * 1_000_000)
+    (one,) = slowing(requests, late, counts)
+    assert (one["number"], one["name"]) == (numbers["request of <*> took <*> size=<*>"], "took")
+    assert one["ratio"] == pytest.approx(3, rel=0.1)
+    assert slowing(requests, LogFilter(until=NOON + 500 * 1_000_000), counts) == []
+
+
+def events(store: Store) -> list[dict[str, Any]]:
+    """The events of new patterns, the oldest first."""
+    return store.query("process_events", host="testhost", kinds=["NEW_PATTERN"], limit=1_000).to_pylist()[::-1]
+
+
+def test_a_pattern_that_was_never_seen_is_an_event_once(start: Start, tmp_path: Path) -> None:
+    """A line of a new pattern is told with its source; the next of it, and all after a restart, are not; an import is one sentence."""
+    live, old = tmp_path / "live.log", tmp_path / "old.log"
+    live.write_text(lines(0, 3))
+    watch: Watch = start(globs=(str(live),))
+    wait_until(lambda: len(events(watch.store)) == 1)
+    with live.open("a") as file:
+        file.write("2026-03-01 10:00:06,000 - app - ERROR - database lost after 3 s\n")
+    found = wait_until(lambda: got if len(got := events(watch.store)) == 2 else None)
+    assert (found[1]["name"], found[1]["message"]) == ("live", "new log pattern: database lost after <*>")
+    with live.open("a") as file:
+        file.write("2026-03-01 10:00:07,000 - app - ERROR - database lost after 4 s\n")
+    wait_until(lambda: patterns(watch.store)["database lost after <*>"] == 2)
+    watch.stop()
+    again: Watch = start(globs=(str(live),))
+    old.write_text(
+        "".join(lines(n, n + 1, f"{word} kind") for n, word in enumerate(["alpha", "beta", "gamma", "delta"]))
+    )
+    with live.open("a") as file:
+        file.write("2026-03-01 10:00:08,000 - app - ERROR - database lost after 5 s\n")
+    wait_until(lambda: patterns(again.store)["database lost after <*>"] == 3)
+    assert len(events(again.store)) == 2
+    again.ingest(old)
+    assert [one["message"] for one in events(again.store)][2:] == ["4 new log patterns, such as: alpha kind <*>"]

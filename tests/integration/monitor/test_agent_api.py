@@ -18,7 +18,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from monitor.api_models.base import ErrorAnswer, QueryAnswer
-from monitor.api_models.log_patterns import LogChanges, LogPatterns
+from monitor.api_models.log_patterns import LogChanges, LogPatterns, SlowingPatterns
 from monitor.api_models.logs import (
     IngestJob,
     IngestStarted,
@@ -101,6 +101,7 @@ def sleeper() -> Iterator[subprocess.Popen[bytes]]:
         ("logs/errors", LogErrors),
         ("logs/patterns", LogPatterns),
         ("logs/changes", LogChanges),
+        ("logs/slowing", SlowingPatterns),
         ("logs/sources", LogSources),
         ("groups", ProcessGroups),
         ("logs/formats", OwnFormats),

@@ -5,7 +5,7 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from logs.analytics.statistics import dispersion, is_bursting, not_by_chance, p_value
+from logs.analytics.statistics import are_greater, dispersion, is_bursting, not_by_chance, p_value
 
 counts = st.integers(0, 10_000)
 hours = st.floats(0.01, 1_000)
@@ -61,3 +61,12 @@ def test_a_burst_is_far_more_at_the_end_than_before() -> None:
     assert not is_bursting([])
     chance = random.Random(1)
     assert not any(is_bursting([sum(chance.random() < 0.1 for _ in range(100)) for _ in range(48)]) for _ in range(200))
+
+
+def test_values_are_greater_by_their_ranks() -> None:
+    """A shift is seen; a few outliers, the same values and too few of them are not."""
+    before = [10.0 + n % 7 for n in range(90)]
+    assert are_greater(before, [value * 1.5 for value in before[:30]])
+    assert not are_greater(before, [*before[:28], 900.0, 900.0])
+    assert not are_greater(before, [value / 2 for value in before[:30]])
+    assert not are_greater(before, [99.0] * 9)

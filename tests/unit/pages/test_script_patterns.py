@@ -2,7 +2,9 @@
 
 from tests.doubles.node import run_script
 
-MODEL = 'const { bars, parts, perHour, queryOf, recordsOf, sorted, times } = await load("logs/pattern_model");\n'
+MODEL = (
+    'const { bars, lasting, parts, perHour, queryOf, recordsOf, sorted, times } = await load("logs/pattern_model");\n'
+)
 
 
 def test_each_order_puts_its_own_first() -> None:
@@ -53,6 +55,12 @@ def test_rates_and_changes_are_short_words() -> None:
         "1.5 ×",
         "250 ×",
     ]
+
+
+def test_durations_have_the_unit_that_suits_them() -> None:
+    """Seconds as people say them."""
+    given = [0.0004, 0.0034, 0.034, 1.25]
+    assert run_script(MODEL + "return given.map(lasting)", given) == ["400 µs", "3.4 ms", "34 ms", "1.3 s"]
 
 
 def test_a_pattern_leads_to_its_records_in_the_same_view() -> None:

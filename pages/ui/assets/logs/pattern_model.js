@@ -40,6 +40,12 @@ export function bars(trend, width, height) {
     .join("");
 }
 
+/** A duration of seconds: `34 ms`, `1.2 s`. */
+export function lasting(seconds) {
+  if (seconds < 1e-3) return `${fixed(seconds * 1e6, 0)} µs`;
+  return seconds < 1 ? `${fixed(seconds * 1e3, seconds < 0.01 ? 1 : 0)} ms` : `${fixed(seconds, 1)} s`;
+}
+
 /** Records an hour, in a number that can be read at a glance. */
 export function perHour(rate) {
   if (!rate) return "0";

@@ -5,10 +5,11 @@ import { get } from "../core/api.js";
 import { component, el, icon, inert, setText } from "../core/dom.js";
 import { count, fixed, moment, NONE, percent, plural } from "../core/format.js";
 import { live, markStale } from "../live/hub.js";
-import { bars, parts, recordsOf, sorted } from "./pattern_model.js";
+import { bars, lasting, parts, recordsOf, sorted } from "./pattern_model.js";
 
 const REFRESH_MS = 5000;
 const SLOW_MS = 20_000; // for ranges above an hour
+const SLOWING_MS = 60_000; // records are read for it
 const WIDTH = 104;
 const HEIGHT = 20;
 const SVG = "http://www.w3.org/2000/svg";
@@ -47,6 +48,7 @@ class Patterns {
     try {
       this.answer = await get("logs/patterns", { ...this.data.filters, since, until }, { signal: abort.signal, seconds: 35 });
       this.#show();
+      await this.#slowing(since, until, abort.signal);
     } catch (error) {
       if (abort.signal.aborted) return;
       setText(this.says, "");
@@ -54,6 +56,20 @@ class Patterns {
     } finally {
       if (!abort.signal.aborted) this.abort = null;
     }
+  }
+
+  /** Marks the patterns whose durations grow. The list stands without it. */
+  async #slowing(since, until, signal) {
+    const asked = this.asked;
+    if (this.slower?.asked === asked && performance.now() - this.slower.at < SLOWING_MS) return;
+    try {
+      const found = await get("logs/slowing", { ...this.data.filters, since, until }, { signal, seconds: 35 });
+      this.slower = { asked, at: performance.now(), of: new Map(found.patterns.map((one) => [one.number, one])) };
+    } catch (error) {
+      if (signal.aborted) return;
+      this.slower = { asked, at: performance.now(), of: new Map(), failed: error.message };
+    }
+    if (!signal.aborted) this.#show();
   }
 
   #second() {
@@ -64,12 +80,13 @@ class Patterns {
   #show() {
     const { patterns, found, total, elapsed_ms: took } = this.answer;
     const cut = found > patterns.length ? ` · the ${count(patterns.length)} most frequent are listed` : "";
-    setText(this.says, `${this.data.live ? "last hour · " : ""}${plural(total, "record")} · ${plural(found, "pattern")}${cut} · ${fixed(took, 0)} ms`);
-    const drawn = JSON.stringify([patterns, this.data.sort, this.data.filters]);
+    setText(this.says, `${this.data.live ? "last hour · " : ""}${plural(total, "record")} · ${plural(found, "pattern")}${cut} · ${fixed(took, 0)} ms${this.slower?.asked === this.asked && this.slower.failed ? ` · what slows down is not known: ${this.slower.failed}` : ""}`);
+    const slower = this.slower?.asked === this.asked ? this.slower.of : new Map();
+    const drawn = JSON.stringify([patterns, [...slower], this.data.sort, this.data.filters]);
     if (drawn === this.drawn) return; // a row under the pointer stays as it is
     this.drawn = drawn;
     const range = rangeOf();
-    const rows = sorted(patterns, this.data.sort).map((one) => row(one, total, recordsOf(one, this.data.filters, range)));
+    const rows = sorted(patterns, this.data.sort).map((one) => row({ ...one, slower: slower.get(one.number) }, total, recordsOf(one, this.data.filters, range)));
     this.list.replaceChildren(...(rows.length ? rows : [nothing(this.data.filtered)]));
   }
 }
@@ -107,6 +124,7 @@ function marks(one) {
   const found = [];
   if (one.new) found.push(el("span", { class: "tag new", title: `First seen ${moment(one.first_seen)}`, text: "new" }));
   if (one.bursting) found.push(el("span", { class: "tag burst", title: "Far more in the newest part of the range than before", text: "burst" }));
+  if (one.slower) found.push(el("span", { class: "tag slow", title: `${inert(one.slower.name, 80)}: median ${lasting(one.slower.before)} before, ${lasting(one.slower.after)} in the newest quarter. The view Values has the curve.`, text: "slowing" }));
   return found;
 }
 
