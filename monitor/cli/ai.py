@@ -400,7 +400,7 @@ def delete(
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
-    """Delete a model of Ollama from disk. Asks first."""
+    """Delete a model of Ollama from disk, after a question."""
     if not yes and not (sys.stdin.isatty() and typer.confirm(f"Delete {model} from disk?")):
         raise ConfigError(f"{model} was not deleted", hint="answer y, or give --yes")
     try:

@@ -248,7 +248,7 @@ def tune(
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
-    """Find the fastest settings of the embedded engine on this machine.
+    """Find the fastest settings of the embedded engine here.
 
     Takes about 15 seconds: threads, cache type, flash attention and batch size. What is faster is used from now on; `watchkeeper ai reset` undoes that.
     """

@@ -49,7 +49,7 @@ def sources(
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
-    """List log sources and how far each one has been read, or show how one is read."""
+    """List log sources, or show how one of them is read."""
     from monitor.client.client import Client
 
     if read_as is not None and source is None:

@@ -190,7 +190,7 @@ def events(
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
-    """Show when processes began, failed, completed or hung, and when logs said something new.
+    """Show when processes began, failed, ended, and new log patterns.
 
     `events.patterns` and `events.exclude` say of which processes. With --json, each event is one line.
     """
