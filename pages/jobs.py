@@ -23,8 +23,8 @@ EMPTY: Final = {
     "all": "No job has ended",
 }
 SHOWN: Final = 200
-LOOK_S: Final = {"1h": 2.0, "24h": 5.0, "7d": 15.0}
-"""Time between two looks: a wide window has much to count, and changes little."""
+LOOK_S: Final = {"1h": 1.0, "24h": 5.0, "7d": 15.0}
+"""Least time between two looks: a wide window has much to count, and changes little."""
 NOT_FOUND: Final = 404
 MODULE: Final = "watchkeeper track --write track.py"
 LINES: Final = """from track import track
@@ -53,25 +53,27 @@ def no_workers(found: Workers) -> None:
 
 
 def tables(view: str, window: str, worker: str, process: str, q: str) -> None:
-    """The workers, and the jobs of the chosen view, looked up again every few seconds."""
+    """The workers, and the jobs of the chosen view. Both keep themselves fresh."""
     with guarded("jobs"):
         client = agent_client()
         found = client.jobs.workers(window)
-        if found.trouble:
-            st.warning(plain(found.trouble), icon=":material/warning:")
+        every_s = LOOK_S[window]
+        components.workers(found, since=window, every_s=every_s, chosen=worker, window=WORDS[window])
         if not found.workers:
+            if found.trouble:
+                st.warning(plain(found.trouble), icon=":material/warning:")
             no_workers(found)
             return
-        components.workers(found.workers, chosen=worker, window=WORDS[window])
         filters: dict[str, Any] = {"worker": worker or None, "run": process or None, "q": q or None}
-        filters |= {view: True} if view in {"failed", "running", "slowest"} else {}
+        filters |= {view: 1} if view in {"failed", "running", "slowest"} else {}
         filters |= {} if view == "running" else {"since": window}
         jobs = client.jobs.found(filters, limit=SHOWN)
+        query = {**{name: value for name, value in filters.items() if value is not None}, "limit": SHOWN}
         where = (f" of {worker}" if worker else "") + (" of this process" if process else "")
         why = f"In {WORDS[window]}{where}." if view != "running" else "Jobs appear here while they are at work."
         narrowed = "No matching jobs." if q else f"{EMPTY[view]}."
         here = {"view": view, "window": window, "worker": worker, "process": process, "q": q}
-        components.jobs(jobs.jobs, jobs.total, here=here, empty=(narrowed, why))
+        components.jobs(jobs, query=query, every_s=every_s, here=here, empty=(narrowed, why))
 
 
 def rows_of(found: JobDetail) -> list[tuple[str, Any]]:
@@ -151,4 +153,4 @@ with st.container(horizontal=True, vertical_alignment="center", key="job_filters
             st.query_params.update({name: []})
             st.rerun()
 card(st.query_params.get("of", "")[:500], st.query_params.get("job", "")[:20])
-st.fragment(tables, run_every=LOOK_S[window])(view, window, worker, process, text or "")
+tables(view, window, worker, process, text or "")

@@ -10,7 +10,7 @@ components.live_cards()
 with st.container(key="beside"):
     left, right = st.columns([2.1, 1], gap="small")
 with left:
-    components.live_charts(charts.OVERVIEW, when, key="overview_charts")
+    components.live_charts(charts.OVERVIEW, when, activity={}, key="overview_charts")
     components.newest_errors()
 with right:
     components.busiest_processes()

@@ -27,7 +27,7 @@ when = page_header("Performance", actions=explain_button)
 place = (
     st.container(key="explain_place") if is_explaining() else None
 )  # filled last, so that the charts do not wait for it
-components.live_charts(charts.HOST, when, columns=3, key="host_charts")
+components.live_charts(charts.HOST, when, columns=3, activity={}, key="host_charts")
 components.core_strips()
 components.devices()
 with guarded("the GPUs"):

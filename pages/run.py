@@ -1,6 +1,5 @@
 """Process: one run of a process, running or ended: identity, resources, log records."""
 
-import time
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
@@ -22,10 +21,6 @@ from pages.ui.numbers import NONE, count, duration, moment, size
 from pages.ui.timerange import iso, life_of
 
 SHOWN_CHILDREN = 12
-LOOK_S = 2.0
-SETTLES_S = 6.0
-SETTLED_S = 20.0
-"""How often the page of a process that has just ended looks again, and how long: its last records may be stored after its end."""
 ORDINARY = frozenset({"running", "sleeping", "idle"})
 """States that change many times a second, so that they are not worth showing."""
 NOT_FOUND = 404
@@ -152,7 +147,7 @@ def why_card(run: Run) -> None:
 
 
 def cards(shown: Run) -> None:
-    """Identity and log files, refreshed while the process runs. Once it ends, the whole page runs again.
+    """Identity and log files, looked up again while the process runs and shortly after its end. Once it ends, the whole page runs again.
 
     Args:
         shown: the run when the page was drawn.
@@ -163,6 +158,7 @@ def cards(shown: Run) -> None:
             run = agent_client().run(shown.run)
         if run.end_ts is not None:
             st.rerun()
+    components.run_watch(run.run, run.end_ts)
     if run.end_ts is not None:
         why_card(run)
     components.facts("Identity", identity(run), key="identity", aside="kernel thread" if run.kernel_thread else "")
@@ -188,20 +184,21 @@ def show(run: Run) -> None:
     with st.container(key="beside"):
         left, right = st.columns([2.1, 1], gap="small")
     with right:
-        every = LOOK_S if run.end_ts is None else SETTLES_S if _may_change(run) else None
-        st.fragment(cards, run_every=every)(run)
+        st.fragment(cards)(run)
         if run.end_ts is None and not run.kernel_thread:
             connections_card(run.run)
     with left:
-        components.live_charts(charts.RUN, when, source={"kind": "run", "run": run.run}, key="run_charts")
+        components.live_charts(
+            charts.RUN,
+            when,
+            source={"kind": "run", "run": run.run},
+            columns=1,
+            activity={"run": run.run},
+            key="run_charts",
+        )
         components.log_view(
             {"run": run.run} | when.log_filters(), live=run.end_ts is None and not when.fixed, filtered=True, height=300
         )
-
-
-def _may_change(run: Run) -> bool:
-    """Whether it runs, or ended so recently that its last records may not be stored."""
-    return run.end_ts is None or time.time() - run.end_ts / 1e6 < SETTLED_S
 
 
 def nothing(title: str, why: str) -> None:

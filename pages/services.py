@@ -34,6 +34,7 @@ command = "uvicorn shop.app:app --port 8000"
 directory = "~/shop"
 restart = "always"
 """
+RESTARTS_LATER: Final = "It is running. Start with Watchkeeper, Starts after and Schedule take effect at once; everything else when it is restarted."
 state = st.session_state
 
 
@@ -52,13 +53,19 @@ def about(service: Service) -> str:
         parts.append(f"next start {moment(service.next_start)}")
     if service.next_run:
         parts.append(f"next run {moment(service.next_run)}")
-    if service.changed:
-        parts.append("settings changed: a restart applies them")
-    if not service.configured:
-        parts.append("no longer in the settings")
-    if service.output_lost:
-        parts.append(f"{service.output_lost:,} bytes of its output could not be written")
-    return plain(" · ".join(parts))
+    return plain(" · ".join([*parts, *troubles(service)]))
+
+
+def troubles(service: Service) -> list[str]:
+    """What somebody may want to do something about."""
+    checks = "check" if service.unanswered == 1 else "checks"
+    told = {
+        f"liveness: {service.unanswered} {checks} failed": service.unanswered > 0,
+        "settings changed: a restart applies them": service.changed,
+        "no longer in the settings": not service.configured,
+        f"{service.output_lost:,} bytes of its output could not be written": service.output_lost > 0,
+    }
+    return [text for text, applies in told.items() if applies]
 
 
 def ask(what: str, name: str) -> None:
@@ -172,20 +179,27 @@ def act(action: str, name: str) -> None:
 
 def edit(name: str, found: Services) -> None:
     """The dialog with the form of a service, an empty name for a new one."""
-    before: dict[str, Any] = agent_client().services.one(name).settings if name else {}
+    known = agent_client().services.one(name) if name else None
+    before: dict[str, Any] = known.settings if known is not None else {}
+    runs = known is not None and known.service.state in UP
 
     def body() -> None:
+        if runs:
+            st.info(RESTARTS_LATER, icon=":material/restart_alt:")
         wanted, settings = form(before, found.services, new=not name)
         slot = st.container()
         with st.container(horizontal=True):
             keep = st.button("Save", key="save_service", type="primary", icon=":material/save:")
+            again = runs and st.button("Save and restart", key="save_restart_service", icon=ICONS["restart"])
             why = "Stops it, and removes it from the settings."
             drop = name and st.button("Remove", key="remove_service", icon=":material/delete:", help=why)
             leave = st.button("Cancel", key="cancel")
-        wrong = save(wanted, settings, new=not name) if keep else remove(name) if drop else []
+        wrong = save(wanted, settings, new=not name) if keep or again else remove(name) if drop else []
         for text in wrong:
             slot.error(plain(text), icon=":material/error:")
-        if leave or ((keep or drop) and not wrong):
+        if again and not wrong:
+            act("restart", name)
+        if leave or ((keep or again or drop) and not wrong):
             close()
             st.rerun()
 

@@ -33,7 +33,7 @@ def _unknown(_run: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class LogFilter:
-    """Which records: all conditions hold. `text` is a substring, or an RE2 expression when `regex`; `query` is a parsed query."""
+    """Which records: all conditions hold. `text` is a substring, or an RE2 expression when `regex`; `query` is a parsed query; `runs` are any of several."""
 
     text: str = ""
     regex: bool = False
@@ -45,6 +45,7 @@ class LogFilter:
     sources: tuple[str, ...] = ()
     pid: int | None = None
     run: int | None = None
+    runs: tuple[int, ...] = ()
     since: int | None = None
     until: int | None = None
     names: Names = field(default=_unknown, repr=False, compare=False)
@@ -84,6 +85,7 @@ class LogFilter:
             given.get("query", ""), Options(now, zone, _flag(given, "case"), "raw" if raw else "message")
         )
         rest, first, last = _without_times(asked)
+        runs = _runs(given)
         return cls(
             text=text.replace("\0", "\ufffd"),
             regex=regex,
@@ -94,7 +96,8 @@ class LogFilter:
             levels=frozenset(_level(word, unknown=True) for word in given.get("levels", "").split(",") if word.strip()),
             sources=tuple(name.strip() for name in given.get("source", "").split(",") if name.strip()),
             pid=_number(given, "pid", 1 << 31),
-            run=_number(given, "run", _MAX_RUN),
+            run=runs[0] if len(runs) == 1 else None,
+            runs=runs if len(runs) > 1 else (),
             since=max((at for at in (since, *first) if at is not None), default=None),
             until=min((at for at in (until, *last) if at is not None), default=None),
             names=names,
@@ -113,11 +116,15 @@ class LogFilter:
             return False
         if (self.since is not None and record.ts < self.since) or (self.until is not None and record.ts >= self.until):
             return False
-        if (self.pid is not None and record.pid != self.pid) or (self.run is not None and record.run != self.run):
+        if (self.pid is not None and record.pid != self.pid) or not self._is_of(record.run):
             return False
         if self.sources and not any(fnmatch.fnmatchcase(record.source, glob) for glob in self._globs()):
             return False
         return self._test is None or self._test(record)
+
+    def _is_of(self, run: int | None) -> bool:
+        """Whether a record of this run passes."""
+        return (self.run is None or run == self.run) and (not self.runs or run in self.runs)
 
     def params(self) -> dict[str, ParamValue]:
         """The parameters of the log queries; those that do not apply are absent."""
@@ -132,6 +139,8 @@ class LogFilter:
             values["source"] = self.sources[0]
         elif self.sources:
             values["sources"] = self._globs()
+        if self.runs:
+            values["runs"] = list(self.runs)
         numbers = {"pid": self.pid, "run": self.run, "since": self.since, "until": self.until}
         return values | {name: number for name, number in numbers.items() if number is not None}
 
@@ -205,6 +214,12 @@ def _level(word: str, *, unknown: bool = False) -> int:
     if number is None:
         raise LogsError(f"There is no level {word!r}.", hint="Levels are trace, debug, info, warn, error, fatal.")
     return number
+
+
+def _runs(params: Mapping[str, str]) -> tuple[int, ...]:
+    """The runs of a list, each once."""
+    numbers = [_number({"run": word.strip()}, "run", _MAX_RUN) for word in params.get("run", "").split(",")]
+    return tuple(dict.fromkeys(number for number in numbers if number is not None))
 
 
 def _number(params: Mapping[str, str], name: str, limit: int) -> int | None:

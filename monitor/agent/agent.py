@@ -27,6 +27,7 @@ from monitor.agent.listener import Listener, listen
 from monitor.agent.status import StatusReporter
 from monitor.api import Context, create_app
 from monitor.api_models.events import ProcessEvent
+from monitor.api_models.jobs import JobNews
 from monitor.api_models.services import Service
 from monitor.config.sections import EngineSettings
 from monitor.config.settings import Settings
@@ -342,6 +343,10 @@ class Agent:
             log.log(logging.WARNING if state == "down" else logging.INFO, "sampler %s: %s", state, message)
         self._loop.call_soon_threadsafe(self._status_due.set)
 
+    def _jobs_changed(self, news: JobNews) -> None:
+        """Called on the thread that reads jobs."""
+        self._loop.call_soon_threadsafe(self.hub.publish_jobs, news)
+
     def host_name(self) -> str:
         """The machine's name in the store."""
         info = self.snapshot.host
@@ -359,6 +364,7 @@ class Agent:
                 mask=self.masker.mask_text,
                 patterns=lambda: self.settings.jobs.patterns,
                 now=now_us,
+                on_news=self._jobs_changed,
             )
             self.jobs.start()
         if self.logs is None and self._logs_starting is None:

@@ -38,15 +38,20 @@ class JobFilter(BaseModel):
     limit: int = Field(200, description="Jobs at most.", ge=1, le=10_000)
 
 
-def routes(context: Context) -> APIRouter:
-    """`/v1/jobs*`."""
-    router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
+def job_view(context: Context) -> JobView:
+    """Answers about jobs, with the settings as they are when it is asked."""
 
     def limits() -> tuple[float, float]:
         wanted = context.settings().jobs
         return wanted.stuck_factor, wanted.stuck_least_s
 
-    view = JobView(context.store, context.host, limits)
+    return JobView(context.store, context.host, limits)
+
+
+def routes(context: Context) -> APIRouter:
+    """`/v1/jobs*`."""
+    router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
+    view = job_view(context)
 
     @router.get("", response_model=Jobs, summary="Jobs that are over, the newest first, or those in flight")
     async def jobs(request: Request, wanted: Annotated[JobFilter, Query()]) -> Response:

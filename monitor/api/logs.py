@@ -60,7 +60,9 @@ def filter_parameters(  # noqa: PLR0917 - every filter is documented as a parame
     levels: Annotated[str | None, Query(description="Levels, separated by commas.", max_length=100)] = None,
     source: Annotated[str | None, Query(description="Sources, separated by commas; `*` allowed.")] = None,
     pid: Annotated[str | None, Query(description="Process id.", max_length=20)] = None,
-    run: Annotated[str | None, Query(description="Run, a decimal number.", max_length=20)] = None,
+    run: Annotated[
+        str | None, Query(description="Run, a decimal number; several separated by commas.", max_length=500)
+    ] = None,
     since: Annotated[str | None, Query(description="µs, ISO 8601, or `15m`, `2h`, `7d` ago.", max_length=60)] = None,
     until: Annotated[str | None, Query(description="As `since`; exclusive.", max_length=60)] = None,
     zone: Annotated[str | None, Query(description="Time zone of times without one.", max_length=60)] = None,

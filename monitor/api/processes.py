@@ -8,10 +8,11 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from logs import parse_past, parse_time
-from monitor.api.http.answers import blocking, json_answer, rows_answer, series_answer
+from monitor.api.http.answers import asked, blocking, json_answer, rows_answer, series_answer
 from monitor.api.http.context import Context
 from monitor.api.http.errors import NotFound
 from monitor.api.http.parameters import (
+    ActivityFilter,
     EndedFilter,
     FromTime,
     LivesFilter,
@@ -23,10 +24,14 @@ from monitor.api.http.parameters import (
     run_number,
     zone_of,
 )
+from monitor.api.http.turns import Turns
+from monitor.api.jobs import job_view
 from monitor.api.runs import detail as run_detail
+from monitor.api.runs.activity import Wanted, activity
 from monitor.api.runs.at_moment import processes_at
 from monitor.api.runs.connections import connections_of
 from monitor.api.runs.ending import run_ending
+from monitor.api_models.activity import Activity
 from monitor.api_models.endings import RunEnding
 from monitor.api_models.processes import (
     Connections,
@@ -38,14 +43,16 @@ from monitor.api_models.processes import (
     Run,
     RunLogFile,
 )
+from monitor.core.errors import QueryError
 from monitor.core.paths import own_uid
 from monitor.live.snapshot import process_rows
-from monitor.metrics.catalogue import RUN
+from monitor.metrics.catalogue import RUN, RUN_GPU
 from monitor.metrics.history import Series
 from monitor.store import series
 
-CHARTED = [metric.name for metric in RUN if metric.chart]
+CHARTED = [metric.name for metric in (*RUN, *RUN_GPU) if metric.chart]
 STORED_S = 5.0
+_ACTIVITIES, _ACTIVITIES_WAITING = 2, 40
 Metrics = Annotated[
     str, Query(description="Names of readings, separated by commas; empty: those with a chart.", max_length=200)
 ]
@@ -70,6 +77,7 @@ def routes(context: Context) -> APIRouter:
     router = APIRouter(prefix="/v1", tags=["processes"])
     _add_processes(router, context)
     _add_lists(router, context)
+    _add_activity(router, context)
     _add_runs(router, context)
     return router
 
@@ -132,6 +140,25 @@ def _add_lists(router: APIRouter, context: Context) -> None:
         }
         return json_answer(
             await blocking(request, lambda: run_detail.lives(context.store, host, start, max(start, end), filters))
+        )
+
+
+def _add_activity(router: APIRouter, context: Context) -> None:
+    """What happened in a range of time."""
+    turns, view = Turns("views of a time range", running=_ACTIVITIES, waiting=_ACTIVITIES_WAITING), job_view(context)
+
+    @router.get("/activity", response_model=Activity, summary="The runs involved in a range of time, and what they did")
+    async def of_range(
+        request: Request, start: FromTime, end: ToTime, wanted: Annotated[ActivityFilter, Query()]
+    ) -> Response:
+        """Metrics, records, events, jobs and actions: of the runs given or, without any, of those that used most."""
+        if end <= start:
+            raise QueryError("the time range is empty", hint="give `from` before `to`")
+        runs = tuple(dict.fromkeys(run_number(word.strip()) for word in wanted.run.split(","))) if wanted.run else ()
+        what = Wanted(start, end, runs, limit=wanted.limit, records=wanted.records, buckets=wanted.buckets)
+        host, now = context.host(), context.now()
+        return json_answer(
+            await asked(request, context.store, lambda store: activity(store, host, what, view, now), turns)
         )
 
 

@@ -57,6 +57,15 @@ class JobCounts(Shape):
     interrupted: int
 
 
+class JobNews(Shape):
+    """What changed in the last round: jobs that are over (`failed` of them failed or were interrupted), jobs in flight now, and whose they are."""
+
+    over: int
+    failed: int
+    in_flight: int
+    workers: list[str]
+
+
 class WorkerSummary(Shape):
     """All runs of a worker together."""
 

@@ -147,7 +147,7 @@ class ProcessGroups(Shape):
 
 
 class EndedRun(Shape):
-    """One run that has ended. `outcome` says how, in words; `failed` is None if that is not known."""
+    """One run that has ended. `outcome` says how, in words; `failed` is None if that is not known. `out_of_memory`: the kernel killed it to free memory."""
 
     run: str
     pid: int
@@ -162,6 +162,7 @@ class EndedRun(Shape):
     signal: int | None
     outcome: str
     failed: bool | None
+    out_of_memory: bool = False
     peak_rss: int | None
     cpu_seconds: float | None
 

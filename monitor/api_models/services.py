@@ -21,6 +21,7 @@ class Service(Shape):
     run: str | None = Field(default=None, description="The run of its main process, as in `/v1/runs`.")
     started: int | None = Field(default=None, description="When its main process was last started, µs.")
     restarts: int = Field(default=0, description="How often it was started again since its first start.")
+    unanswered: int = Field(default=0, description="Liveness checks in a row that failed.")
     exit_code: int | None = None
     exit_signal: int | None = None
     ended_with: str | None = Field(default=None, description="How its main process ended last, in words.")

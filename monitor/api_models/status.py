@@ -144,6 +144,7 @@ class Subscription(Shape):
     processes: bool = False
     status: bool = True
     events: bool = False
+    jobs: bool = False
     logs: dict[str, Any] | None = None
     logs_tag: int = 0
     history_s: int = Field(default=300, ge=0, le=3600)

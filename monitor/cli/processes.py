@@ -24,6 +24,7 @@ from monitor.core.errors import AgentUnreachable, ConfigError
 from monitor.core.units import unit_pattern
 
 if TYPE_CHECKING:
+    from monitor.api_models.activity import Activity
     from monitor.api_models.endings import RunEnding
     from monitor.api_models.processes import Connections
     from monitor.client.client import Client
@@ -264,7 +265,7 @@ def show(
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
-    """Show how a process ended and why, or its connections.
+    """Show a process's life, how it ended and why, or its connections.
 
     Of a running process its connections and listening ports are listed. A process ID stands for the process that has it now, else for the last one that had it.
     """
@@ -274,11 +275,30 @@ def show(
         run = _run_of(client, process.strip())
         found = client.run_ending(run)
         connections = _connections(client, run) if found.cause == "running" else None
+        begin, end = found.started or found.ended or 0, (found.ended or time.time_ns() // 1000) + 1_000_000
+        lived = client.activity(min(begin, end - 1), end, {"run": run, "limit": 10, "records": 0})
     if as_json:
-        print_json({**found.model_dump(), "connections": connections and connections.model_dump()})
+        activity = lived.model_dump(by_alias=True, include={"start", "end", "records", "events", "jobs", "actions"})
+        more = {"connections": connections and connections.model_dump(), "activity": activity}
+        print_json({**found.model_dump(), **more})
         return
-    for name, value in [*_told(found), *_connected(connections)]:
+    for name, value in [*_told(found), *_connected(connections), *_lived(lived)]:
         print(f"{paint(f'{name:<14}', DIM)} {clean(value)}")
+
+
+def _lived(found: "Activity") -> Iterator[tuple[str, str]]:
+    """What happened in a life: counts, then the newest events and actions."""
+    levels = found.records.histogram.levels
+    bad = sum(sum(levels.get(level, ())) for level in ("error", "fatal"))
+    yield "log records", f"{found.records.histogram.total:,}, {bad:,} of them errors"
+    yield "jobs", f"{found.jobs.total:,}"
+    for name, total, rows in (
+        ("events", found.events.total, [(e.timestamp, e.event_type, e.details.get("message")) for e in found.events.events]),
+        ("actions", found.actions.total, [(a.ts, a.action, f"{a.outcome}, by {a.actor}") for a in found.actions.actions]),
+    ):  # fmt: skip
+        yield name, f"{total:,}"
+        for at, what, text in rows:
+            yield "", f"{iso(at)} {what}: {text or ''}"
 
 
 def _run_of(client: "Client", process: str) -> str:

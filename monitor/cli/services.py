@@ -71,6 +71,7 @@ def told(service: Service) -> str:
     """What else is worth knowing of its state."""
     soon = iso(service.next_run if service.state == "scheduled" else service.next_start)
     parts = [service.reason, f"next {soon[:19].replace('T', ' ')}" if soon else ""]
+    parts += [f"{service.unanswered} liveness checks in a row failed" if service.unanswered else ""]
     parts += ["settings changed; restart to apply" if service.changed else ""]
     parts += ["" if service.configured else "no longer in the settings"]
     return "; ".join(part for part in parts if part)
@@ -155,6 +156,10 @@ def add(
         str | None,
         typer.Option("--ready", metavar="CHECK", help="Ready when: port=8000, http=URL, command=…, or log=REGEX."),
     ] = None,
+    liveness: Annotated[
+        str | None,
+        typer.Option("--liveness", metavar="CHECK", help="Restart unless alive: port=8000, http=URL, or command=…."),
+    ] = None,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
@@ -169,6 +174,7 @@ def add(
         "schedule": schedule,
         "depends_on": needs or None,
         "ready": _pair("--ready", ready) if ready else None,
+        "liveness": _pair("--liveness", liveness) if liveness else None,
         "environment": dict(next(iter(_pair("--env", one).items())) for one in environment) if environment else None,
     }
     with client_of(data_dir) as client:

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import httpx
 from pydantic import ValidationError
 
+from monitor.api_models.activity import Activity
 from monitor.api_models.base import ErrorAnswer, ErrorBody, QueryAnswer
 from monitor.api_models.endings import RunEnding
 from monitor.api_models.events import ProcessEvents
@@ -224,6 +225,10 @@ class Client:
     def ended_runs(self, filters: Params | None = None, *, limit: int = 200) -> EndedRuns:
         """Runs that have ended, the newest end first. Filters: `q`, `since`, `until`, `mine`, `failed`, `lived_s`."""
         return self.get(EndedRuns, "/v1/runs", {**(filters or {}), "limit": limit})
+
+    def activity(self, start: int, end: int, filters: Params | None = None) -> Activity:
+        """What happened in `[start, end)` µs. Filters: `run` (several separated by commas), `limit`, `records`, `buckets`."""
+        return self.get(Activity, "/v1/activity", {**(filters or {}), "from": start, "to": end})
 
     def run(self, run: str) -> Run:
         """One life of one process, running or ended."""

@@ -29,16 +29,14 @@ _PORT: Final = re.compile(r"(?:(?P<host>\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]*):)?(?
 STOP_SIGNALS: Final = ("TERM", "INT", "QUIT", "HUP", "USR1", "USR2", "KILL")
 
 
-class Ready(BaseModel):
-    """How a service shows that it is ready: exactly one of the four."""
+class Check(BaseModel):
+    """What a service is asked: exactly one of these."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     port: str | None = Field(None, description="It accepts connections on this port, such as 8000 or 127.0.0.1:8000.")
     http: str | None = Field(None, description="A GET of this address is answered with a status below 400.")
     command: str | None = Field(None, description="This shell command exits with code 0.")
-    log: str | None = Field(None, description="A line of its output matches this regular expression.")
-    timeout_s: float = Field(60.0, description="Time to become ready.", gt=0, le=86_400)
 
     @field_validator("port", mode="before")
     @classmethod
@@ -60,6 +58,33 @@ class Ready(BaseModel):
             raise ValueError(msg)
         return url
 
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if len(self._given()) != 1:
+            msg = f"give exactly one of {', '.join(self.kinds()[:-1])} and {self.kinds()[-1]}"
+            raise ValueError(msg)
+        return self
+
+    @classmethod
+    def kinds(cls) -> tuple[str, ...]:
+        """The kinds of checks there are."""
+        return tuple(name for name in ("port", "http", "command", "log") if name in cls.model_fields)
+
+    def _given(self) -> list[tuple[str, str]]:
+        return [(kind, value) for kind in self.kinds() if (value := getattr(self, kind))]
+
+    @property
+    def check(self) -> tuple[str, str]:
+        """The kind of check and what it checks."""
+        return self._given()[0]
+
+
+class Ready(Check):
+    """How a service shows that it is ready."""
+
+    log: str | None = Field(None, description="A line of its output matches this regular expression.")
+    timeout_s: float = Field(60.0, description="Time to become ready.", gt=0, le=86_400)
+
     @field_validator("log")
     @classmethod
     def _pattern(cls, pattern: str | None) -> str | None:
@@ -70,20 +95,13 @@ class Ready(BaseModel):
             raise ValueError(msg) from error
         return pattern
 
-    @model_validator(mode="after")
-    def _one(self) -> Self:
-        if len(self._given()) != 1:
-            raise ValueError("give exactly one of port, http, command and log")
-        return self
 
-    def _given(self) -> list[tuple[str, str]]:
-        kinds = ("port", "http", "command", "log")
-        return [(kind, value) for kind in kinds if (value := getattr(self, kind))]
+class Liveness(Check):
+    """How a running service shows that it still works. One that does not, several times in a row, counts as failed and is restarted by its rule."""
 
-    @property
-    def check(self) -> tuple[str, str]:
-        """The kind of check and what it checks."""
-        return self._given()[0]
+    every_s: float = Field(10.0, description="Time between two checks, the first one after it became ready.", ge=0.1, le=86_400)  # fmt: skip
+    timeout_s: float = Field(5.0, description="Time to answer one check.", gt=0, le=600)
+    failures: int = Field(3, description="So many checks in a row must fail.", ge=1, le=1000)
 
 
 class ServiceSettings(BaseModel):
@@ -108,6 +126,7 @@ class ServiceSettings(BaseModel):
     stop_grace_s: float = Field(10.0, description="Time between that signal and SIGKILL.", ge=0, le=3600)
     depends_on: list[str] = Field(default=[], description="Services that must be ready before it starts.")
     ready: Ready | None = Field(None, description="How it shows that it is ready; without, once it has started.")
+    liveness: Liveness | None = Field(None, description="How it shows that it still works, checked while it runs.")
     schedule: str = Field("", description="When it is run, in cron syntax, such as `0 3 * * *`; local time.")
     output_mb: float = Field(10.0, description="Size at which the file of its output is rotated.", gt=0, le=10_000)
     output_kept: int = Field(5, description="Rotated files that are kept.", ge=0, le=100)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from monitor.api_models.jobs import JobNews
 from monitor.core.errors import StoreError
 from monitor.core.paths import DataFiles
 from monitor.jobs.counters import FinishedJob, JobRecord, RunCounter
@@ -23,6 +24,7 @@ POLL_S: Final = 1.0
 AGAIN_S: Final = 2.0
 END_WAIT_S: Final = 4.0
 """How long after the end of a worker its exit code may still become known."""
+MOST_NAMED: Final = 50
 SILENT_US: Final = 86_400_000_000
 """A worker without a lock and without a pid counts as ended after a day without an event."""
 
@@ -37,11 +39,13 @@ def job_service(
     mask: Callable[[str], str],
     patterns: Callable[[], Sequence[str]],
     now: Callable[[], int],
+    on_news: Callable[[JobNews], None] = lambda _: None,
 ) -> "JobService":
     """The service of a data directory; see `JobService` and `JobRecords`."""
     records = JobRecords(store, commit, host, mask)
     found = LogPatterns(store, host, patterns, now)
-    return JobService(Spool(DataFiles(data_dir).jobs), records, found, host=host, run_of_pid=run_of_pid, now=now)
+    spool = Spool(DataFiles(data_dir).jobs)
+    return JobService(spool, records, found, host=host, run_of_pid=run_of_pid, now=now, on_news=on_news)
 
 
 class JobService:
@@ -55,6 +59,7 @@ class JobService:
         run_of_pid: the run that has a pid now.
         now: µs since the epoch.
         clock: monotonic seconds.
+        on_news: is told, at most once a round, that jobs changed; from the service's thread.
     """
 
     def __init__(
@@ -67,9 +72,12 @@ class JobService:
         run_of_pid: Callable[[int], int | None],
         now: Callable[[], int],
         clock: Callable[[], float] = time.monotonic,
+        on_news: Callable[[JobNews], None] = lambda _: None,
     ) -> None:
         self._spool, self._records, self._patterns, self._host = spool, records, patterns, host
-        self._run_of_pid, self._now, self._clock = run_of_pid, now, clock
+        self._run_of_pid, self._now, self._clock, self._on_news = run_of_pid, now, clock, on_news
+        self._changed: set[str] = set()
+        self._over = self._failed = 0
         self._files: dict[str, SpoolFile] | None = None
         self._runs: dict[str, RunCounter] = {}
         self._gone: dict[str, float] = {}
@@ -105,6 +113,15 @@ class JobService:
                 pause = AGAIN_S
             else:
                 self.trouble, pause = "", POLL_S
+            self._tell()
+
+    def _tell(self) -> None:
+        """Say what the round changed, if anything."""
+        if self._changed:
+            in_flight = sum(run.in_flight for run in self._runs.values())
+            workers = sorted(self._changed)[:MOST_NAMED]
+            self._on_news(JobNews(over=self._over, failed=self._failed, in_flight=in_flight, workers=workers))
+        self._changed, self._over, self._failed = set(), 0, 0
 
     def round(self) -> None:
         """Read what is new, and close the runs that have ended.
@@ -201,6 +218,9 @@ class JobService:
 
     def _commit(self, batch: Batch) -> None:
         self._records.commit(batch)
+        self._changed.update(run.worker for run in batch.runs.values())
+        self._over += len(batch.finished)
+        self._failed += sum(job.outcome != "done" for _, job in batch.finished)
         if self._files is not None:
             self._files.update({file.name: file for file in batch.files})
             for name in batch.gone:

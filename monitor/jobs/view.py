@@ -42,13 +42,15 @@ class JobView:
         return [_worker(row, after.get(row["worker"]), stuck.get(row["worker"], 0)) for row in rows]
 
     def over(self, **filters: Any) -> Jobs:
-        """Jobs that are over. Filters: `worker`, `failed`, `run`, `since`, `until` (µs), `q`, `slowest`, `limit`; None leaves one out."""
+        """Jobs that are over. Filters: `worker`, `failed`, `run`, `runs`, `began` (before), `since`, `until` (µs), `q`, `slowest`, `limit`; None
+        leaves one out.
+        """
         given = {name: value for name, value in filters.items() if value is not None}
         rows = self._store.query("jobs_over", host=self._host(), **given).to_pylist()
         return Jobs(total=rows[0]["total"] if rows else 0, jobs=[_over(row) for row in rows])
 
     def running(self, now: int, **filters: Any) -> Jobs:
-        """Jobs in flight, the longest first. Filters: `worker`, `run`, `q`, `limit`."""
+        """Jobs in flight, the longest first. Filters: `worker`, `run`, `runs`, `began` (before, µs), `q`, `limit`."""
         given = {name: value for name, value in filters.items() if value is not None}
         rows = self._store.query("jobs_running", host=self._host(), **given).to_pylist()
         after = self._stuck_after(now)

@@ -16,6 +16,7 @@ import msgspec
 
 from monitor.api_models.base import plain
 from monitor.api_models.events import ProcessEvent
+from monitor.api_models.jobs import JobNews
 from monitor.api_models.processes import MemoryOutlook
 from monitor.api_models.status import Subscription
 from monitor.live.snapshot import LIVE_COLUMNS, LiveRow, Snapshot, born_row, live_rows
@@ -232,6 +233,14 @@ class Hub:
             for subscriber in self._subscribers:
                 if subscriber.wants.events:
                     subscriber.put(text)
+
+    def publish_jobs(self, news: JobNews) -> None:
+        """Say that jobs began or ended. Pages then ask for what they show."""
+        wanting = [subscriber for subscriber in self._subscribers if subscriber.wants.jobs]
+        if wanting:
+            text = encode({"t": "jobs", **news.model_dump()})
+            for subscriber in wanting:
+                subscriber.put(text)
 
     def retell(self) -> None:
         """Older history was added: every subscriber gets the history again with the next reading."""

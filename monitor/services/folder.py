@@ -20,6 +20,8 @@ FOLDER: Final = "services"
 PROBE_TIMEOUT_S: Final = 5.0
 MIB: Final = 1024 * 1024
 END_S: Final = 10.0
+WITHOUT_RESTART: Final = {"name", "autostart", "depends_on", "schedule"}
+"""Settings that the agent follows at once; the shim reads the others at each start."""
 MARK: Final = "WATCHKEEPER_SERVICE_RUN"
 """The variable that `shim` sets for all processes of a service."""
 
@@ -72,7 +74,7 @@ class ServiceFolder:
             OSError: the folder cannot be written.
         """
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        ready = service.ready
+        ready, alive = service.ready, service.liveness
         spec: dict[str, Any] = {
             "command": service.words,
             "directory": str(Path(service.directory).expanduser()),
@@ -80,6 +82,7 @@ class ServiceFolder:
             "stop_signal": service.signal_number,
             "ready": list(ready.check) if ready else None,
             "probe_timeout_s": min(PROBE_TIMEOUT_S, ready.timeout_s) if ready else PROBE_TIMEOUT_S,
+            "liveness": [*alive.check, alive.every_s, alive.timeout_s, alive.failures] if alive else None,
             "rules": {
                 "restart": service.restart,
                 "backoff_s": service.backoff_s,
@@ -173,8 +176,9 @@ def _environment(pid: int) -> list[bytes]:
 
 
 def hash_of(service: ServiceSettings) -> str:
-    """A short text that changes with the settings of a service."""
-    return hashlib.blake2b(service.model_dump_json().encode(), digest_size=8).hexdigest()
+    """A short text that changes with those settings of a service that its shim reads: a change of them needs a restart."""
+    text = service.model_dump_json(exclude=WITHOUT_RESTART, exclude_defaults=True)
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
 def active(state: Mapping[str, Any] | None) -> bool:

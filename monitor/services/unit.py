@@ -84,6 +84,7 @@ class Unit:
             run=None if run is None else str(run),
             started=state.get("started"),
             restarts=state.get("restarts", 0),
+            unanswered=state.get("unanswered", 0) if word == "running" else 0,
             exit_code=state.get("exit_code"),
             exit_signal=state.get("exit_signal"),
             ended_with=ended_with(state.get("exit_code"), state.get("exit_signal")),

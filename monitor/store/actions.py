@@ -28,7 +28,7 @@ def action_rows(host: str, action: Action) -> Append:
 
 
 def stored_actions(store: Store, host: str, filters: Mapping[str, Any], *, limit: int) -> tuple[int, list[Action]]:
-    """How many actions match, and the newest of them. Filters: `since`, `until`, `run`, `target`; those that are None are left out."""
+    """How many actions match, and the newest of them. Filters: `since`, `until`, `run`, `runs`, `target`; None leaves one out."""
     given = {name: value for name, value in filters.items() if value is not None}
     rows = store.query("actions", host=host, limit=limit, **given).to_pylist()
     return (rows[0]["total"] if rows else 0), [_action(row) for row in rows]

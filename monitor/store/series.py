@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from monitor.core.errors import QueryError
-from monitor.metrics.catalogue import GPU, HOST, RUN, names
+from monitor.metrics.catalogue import GPU, HOST, RUN, RUN_GPU, names
 from monitor.metrics.history import GpuSeries, OneGpuSeries, Series, Statistics
 from monitor.store.interface import Store
 from monitor.store.tiers import DAY, HOUR, MINUTE, SECOND
@@ -68,11 +68,16 @@ def host_series(store: Store, *, host: str, metrics: Sequence[str], start: int, 
 
 def run_series(store: Store, *, run: int, metrics: Sequence[str], start: int, end: int, points: int) -> Series:
     """Readings of one run, like `host_series`, but from raw rows only."""
-    chosen = _metrics(metrics, names(RUN))
+    chosen = _metrics(metrics, (*names(RUN), *names(RUN_GPU)))
+    of_gpus = [name for name in chosen if name in names(RUN_GPU)]
+    own = [name for name in chosen if name not in of_gpus]
     plan = _plan(start, end, points, {})
-    table = store.query("series_run", run=run, metrics=chosen, start=plan.start, end=plan.end, width=plan.width)
+    span = {"run": run, "start": plan.start, "end": plan.end, "width": plan.width}
+    values = _fill(store.query("series_run", metrics=own, **span), plan, own)
+    if of_gpus:
+        values |= _fill(store.query("series_run_gpu", **span), plan, of_gpus)
     gaps = store.query("gaps_run", run=run, start=start, end=end, tolerance=TOLERANCE)
-    return Series(plan.ts, plan.width, _fill(table, plan, chosen), _pairs(gaps))
+    return Series(plan.ts, plan.width, {name: values[name] for name in chosen}, _pairs(gaps))
 
 
 def gpu_series(store: Store, *, host: str, start: int, end: int, points: int) -> GpuSeries:

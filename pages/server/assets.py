@@ -48,7 +48,7 @@ PARTS: Final = {
     "/logs": ("logs/query", "logs/histogram", "logs/view"),
     "/patterns": ("logs/patterns", "logs/changes"),
     "/performance": ("charts/charts", "machine/cores", "machine/devices", "machine/gpuline"),
-    "/run": ("processes/facts", "charts/charts", "logs/view"),
+    "/run": ("processes/facts", "processes/watch", "charts/charts", "logs/view"),
 }
 """Path of a page → its components. A component that is missing here still loads, only later."""
 LATE: Final = ("BidiComponent", "serialization", "recordbatch", "_arrayReduce")

@@ -21,6 +21,14 @@ READY: Final = {
     "command": "When a command succeeds",
     "log": "When a line of its output matches",
 }
+LIVENESS: Final = {
+    "": "When it ends",
+    "port": "Also when a port is not open any more",
+    "http": "Also when an address does not answer any more",
+    "command": "Also when a command does not succeed any more",
+}
+LIVENESS_HELP: Final = "Checked every 10 s while it runs; three failed checks in a row count as a failure. The settings file has other times."
+WHAT: Final = {"port": "Port", "http": "Address", "command": "Shell command", "log": "Regular expression"}
 EXAMPLES: Final = {
     "port": "8000",
     "http": "http://127.0.0.1:8000/health",
@@ -60,7 +68,8 @@ def form(before: Mapping[str, Any], others: list[Service], *, new: bool) -> tupl
         placeholder="NAME=VALUE, one per line",
         help="Values that are set are not shown. A line with a name alone keeps its value.",
     )
-    ready = _ready(before)
+    ready = _check(before, "ready", "It counts as running", READY)
+    liveness = _check(before, "liveness", "It is restarted", LIVENESS, LIVENESS_HELP)
     names = [other.name for other in others if other.name != name and not other.schedule]
     needs = st.multiselect("Starts after", names, [one for one in before.get("depends_on", []) if one in names], key="svc_needs")  # fmt: skip
     with st.expander("Stopping and starting"):
@@ -75,6 +84,7 @@ def form(before: Mapping[str, Any], others: list[Service], *, new: bool) -> tupl
         "schedule": schedule.strip(),
         "environment": dict(_variable(line) for line in variables.splitlines() if line.strip()),
         "ready": ready,
+        "liveness": liveness,
         "depends_on": needs,
         "autostart": autostart,
         "stop_signal": stop,
@@ -89,6 +99,7 @@ DEFAULTS: Final[dict[str, Any]] = {
     "schedule": "",
     "environment": {},
     "ready": None,
+    "liveness": None,
     "depends_on": [],
     "autostart": True,
     "stop_signal": "TERM",
@@ -117,12 +128,19 @@ def _variable(line: str) -> tuple[str, str | None]:
     return name.strip(), value.strip() if sign else None
 
 
-def _ready(before: Mapping[str, Any]) -> dict[str, Any] | None:
-    set_now = before.get("ready") or {}
-    kinds = list(READY)
-    kind = next((one for one in kinds if set_now.get(one)), "")
-    chosen = st.selectbox("It counts as running", kinds, kinds.index(kind), key="svc_ready", format_func=READY.__getitem__)  # fmt: skip
+def _check(
+    before: Mapping[str, Any],
+    key: str,
+    label: str,
+    kinds: Mapping[str, str],
+    help: str | None = None,  # noqa: A002 - Streamlit's word
+) -> dict[str, Any] | None:
+    """A check by port, address, command or line: its kind, and what is checked. What else the settings say of it stays."""
+    set_now = before.get(key) or {}
+    names = list(kinds)
+    kind = next((one for one in names if set_now.get(one)), "")
+    chosen = st.selectbox(label, names, names.index(kind), key=f"svc_{key}", format_func=kinds.__getitem__, help=help)
     if not chosen:
         return None
-    what = st.text_input("Port, address, command or expression", set_now.get(chosen) or "", key=f"svc_ready_{chosen}", placeholder=EXAMPLES[chosen])  # fmt: skip
-    return {**{key: value for key, value in set_now.items() if key not in kinds}, chosen: what.strip()}
+    what = st.text_input(WHAT[chosen], set_now.get(chosen) or "", key=f"svc_{key}_{chosen}", placeholder=EXAMPLES[chosen])  # fmt: skip
+    return {**{name: value for name, value in set_now.items() if name not in names}, chosen: what.strip()}

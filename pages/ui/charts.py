@@ -29,11 +29,15 @@ class Line(Look):
 
 
 class Bounds(TypedDict, total=False):
-    """The axis of a panel: `max` fixes its top; `least` and `ceiling` bound it where the readings set it."""
+    """The axis of a panel: `max` fixes its top; `least` and `ceiling` bound it where the readings set it. `height` is in pixels. An `optional` panel
+    is hidden where there are no readings.
+    """
 
     max: float
     least: float
     ceiling: float
+    height: int
+    optional: bool
 
 
 class Panel(Bounds):
@@ -131,23 +135,22 @@ FORKS: Final = panel("forks", "New processes a second", {"forks": Look(hue="ok",
 OVERVIEW: Final = [CPU, MEMORY, DISK, NETWORK]
 HOST: Final = [CPU_MODES, LOAD, MEMORY, PRESSURE, DISK, OPERATIONS, NETWORK, PROCESSES, SWITCHES, FORKS]
 
+LANE_PX: Final = 74
+"""Height of a chart that shares one time axis with those above and below it."""
+
+
+def _of_run(chart: str, title: str, looks: Mapping[str, Look], **bounds: Unpack[Bounds]) -> Panel:
+    of = (*catalogue.RUN, *catalogue.RUN_GPU)
+    bounds.setdefault("height", LANE_PX)
+    return panel(chart, title, looks, of=of, **bounds)
+
+
 RUN: Final = [
-    panel("cpu", "CPU, % of one core", {"cpu_pct": Look(hue="cpu", area=True)}, of=catalogue.RUN, least=10),
-    panel("memory", "Memory", {"rss": Look(hue="mem", area=True)}, of=catalogue.RUN, least=2**20),
-    panel(
-        "io",
-        "Reads and writes",
-        {"read_bps": Look(hue="cpu"), "write_bps": Look(hue="io", area=True)},
-        of=catalogue.RUN,
-        least=1e4,
-    ),
-    panel(
-        "handles",
-        "Threads and open files",
-        {"threads": Look(hue="neutral"), "fds": Look(hue="io")},
-        of=catalogue.RUN,
-        least=4,
-    ),
+    _of_run("cpu", "CPU, % of one core", {"cpu_pct": Look(hue="cpu", area=True)}, least=10),
+    _of_run("memory", "Memory", {"rss": Look(hue="mem", area=True)}, least=2**20),
+    _of_run("io", "Reads and writes", {"read_bps": Look(hue="cpu"), "write_bps": Look(hue="io", area=True)}, least=1e4),
+    _of_run("gpu", "GPU memory", {"gpu_mem": Look(hue="gpu", area=True)}, least=2**20, optional=True),
+    _of_run("handles", "Threads and open files", {"threads": Look(hue="neutral"), "fds": Look(hue="io")}, least=4),
 ]
 
 

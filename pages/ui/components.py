@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from monitor.api_models import ai as ai_models
-from monitor.api_models.jobs import Job, WorkerSummary
+from monitor.api_models.jobs import Jobs, Workers
 from monitor.api_models.processes import EndedRun, Lives, ProcessGroup
 from pages.server.assets import other_parts
 from pages.ui.charts import Panel
@@ -47,8 +47,11 @@ PAST_SHOWN: Final = ("name", "pid", "user", "cpu_pct", "spark", "rss", "start_ts
 """Those shown by default."""
 COLUMNS: Final = ("name", "pid", "user", "cpu_pct", "spark", "rss", "growth_10m", "start_ts", "cmdline")
 """The columns shown by default."""
-CHART_PX: Final = 236
-"""Height of one chart with its frame."""
+PLOT_PX: Final = 170
+FRAME_PX: Final = 66
+"""Height of one chart, and of the frame around it."""
+ACTIVITY_PX: Final = 340
+"""Height of what happened, with its list."""
 
 
 def status_strip() -> None:
@@ -84,6 +87,7 @@ def live_charts(
     columns: int = 2,
     pick: str | None = None,
     mark: int | None = None,
+    activity: Mapping[str, str] | None = None,
     key: str = "charts",
 ) -> None:
     """Charts with one time axis and one crosshair. Dragging over a chart writes the range to the address; a click offers the
@@ -96,6 +100,8 @@ def live_charts(
         columns: charts in a row where there is room.
         pick: a parameter of the address that a click sets to its moment, instead of offering links.
         mark: µs; a moment that is marked.
+        activity: whose records, events, jobs and actions are shown below, on the same axis: `{"run": …}`, or `{}` for the runs that used
+            most, once a range is chosen.
         key: names the place.
     """
     data = {
@@ -107,8 +113,11 @@ def live_charts(
         "window_s": when.window_s,
         "columns": columns,
         "brush": True,
+        "activity": None if activity is None else dict(activity),
     }
-    mount("charts/charts", data, key=key, height=-(-len(panels) // columns) * CHART_PX)
+    rows = sum(panel.get("height", PLOT_PX) + FRAME_PX for panel in panels[::columns] if not panel.get("optional"))
+    happens = activity is not None and (when.fixed or "run" in activity)
+    mount("charts/charts", data, key=key, height=rows + (ACTIVITY_PX if happens else 0))
 
 
 def process_table(
@@ -304,38 +313,67 @@ def process_events(*, q: str, types: str, run: str = "", key: str = "events") ->
     mount("processes/events", {"q": q, "types": types, "run": run}, key=key, height=400)
 
 
-def workers(rows: Sequence[WorkerSummary], *, chosen: str, window: str, key: str = "workers") -> None:
-    """A table of workers.
+def run_watch(run: str, ended: int | None) -> None:
+    """Run this part of the page again when there is news of a run: while it runs, and shortly after its end. Shows nothing.
 
     Args:
-        rows: one for each.
+        run: which.
+        ended: when it ended, µs; None while it runs.
+    """
+    mount("processes/watch", {"run": run, "ended": ended}, key="run_watch", height=0, triggers=("changed",))
+
+
+def workers(found: Workers, *, since: str, every_s: float, chosen: str, window: str, key: str = "workers") -> None:
+    """A table of workers that keeps itself fresh. Without a worker it shows nothing, and the page runs again once there is one.
+
+    Args:
+        found: as they are now.
+        since: when counts and durations begin, for the API; `window` says it in words.
+        every_s: least time between two looks.
         chosen: the name of the one whose jobs are listed; empty for all.
-        window: since when counts and durations are, in words.
+        window: see `since`.
         key: names the place.
     """
-    data = {"workers": [row.model_dump(mode="json") for row in rows], "chosen": chosen, "window": window}
-    mount("jobs/workers", data, key=key, height=86 + 31 * max(1, min(len(rows), 20)))
+    data = {
+        "workers": [row.model_dump(mode="json") for row in found.workers],
+        "trouble": found.trouble,
+        "query": {"since": since},
+        "every_ms": every_s * 1000,
+        "chosen": chosen,
+        "window": window,
+    }
+    height = 86 + 31 * min(len(found.workers), 20) if found.workers else 0
+    mount("jobs/workers", data, key=key, height=height, triggers=("appeared",))
 
 
 def jobs(
-    rows: Sequence[Job], total: int, *, here: Mapping[str, str], empty: tuple[str, str], key: str = "jobs_list"
+    found: Jobs,
+    *,
+    query: Mapping[str, Any],
+    every_s: float,
+    here: Mapping[str, str],
+    empty: tuple[str, str],
+    key: str = "jobs_list",
 ) -> None:
-    """A table of jobs.
+    """A table of jobs that keeps itself fresh.
 
     Args:
-        rows: the first ones.
-        total: how many match.
+        found: the first ones, and how many match, as they are now.
+        query: with which they were asked for.
+        every_s: least time between two looks.
         here: the parameters of the view, which links to a job keep.
         empty: headline and sentence when there are none.
         key: names the place.
     """
     data = {
-        "jobs": [row.model_dump(mode="json") for row in rows],
-        "total": total,
+        "jobs": [row.model_dump(mode="json") for row in found.jobs],
+        "total": found.total,
+        "query": dict(query),
+        "every_ms": every_s * 1000,
         "here": dict(here),
         "empty": list(empty),
     }
-    mount("jobs/list", data, key=key, height=66 + 31 * max(2, min(len(rows), 20)))
+    mount("jobs/list", data, key=key, height=66 + 31 * max(2, min(len(found.jobs), 20)))
 
 
 def process_timeline(lives: Lives, *, filtered: bool, key: str = "timeline") -> None:

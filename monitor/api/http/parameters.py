@@ -82,6 +82,17 @@ class LivesFilter(BaseModel):
     limit: int = Field(300, description="Runs at most.", ge=1, le=5_000)
 
 
+class ActivityFilter(BaseModel):
+    """Whose activity, and how much of it."""
+
+    run: str | None = Field(
+        None, description="Runs, separated by commas; without any those that used most.", max_length=500
+    )
+    limit: int = Field(200, description="Events, jobs and actions at most, each.", ge=1, le=5_000)
+    records: int = Field(20, description="Newest records at most.", ge=0, le=1_000)
+    buckets: int = Field(120, description="Buckets of the counts of records at most.", ge=1, le=2_000)
+
+
 def parse_filter(given: Mapping[str, Any], now: int, snapshot: Snapshot) -> LogFilter:
     """A filter from parameters of any JSON type. Parameters that are not filters are ignored.
 

@@ -72,6 +72,7 @@ def ended_run(row: Mapping[str, Any]) -> EndedRun:
         signal=signal,
         outcome=outcome_of(row),
         failed=None if code is None and signal is None else bool(code or signal),
+        out_of_memory=bool(row.get("out_of_memory")),
         peak_rss=row.get("peak_rss"),
         cpu_seconds=finite(row.get("cpu_seconds")),
     )
@@ -106,7 +107,9 @@ def finite(value: Any) -> Any:
 
 
 def outcome_of(row: Mapping[str, Any]) -> str:
-    """How a run ended, in words: of `exit_code`, `exit_signal` and `end_source`."""
+    """How a run ended, in words: of `exit_code`, `exit_signal` and `end_source`, and of `out_of_memory` where the row has it."""
+    if told := row.get("out_of_memory"):
+        return str(told)
     unknown = "ended unseen" if row["end_source"] == UNSEEN else "exit code unknown"
     return ended_with(row["exit_code"], row["exit_signal"]) or unknown
 

@@ -2,7 +2,7 @@
 
     starting ──ready──► running ──┐
        ▲  │ exited                │ exited
-       │  └──────► stopping ◄─────┘◄── stop, restart
+       │  └──────► stopping ◄─────┘◄── stop, restart, no sign of life
        │               │ nothing of it is left
        │               ├──► stopped    a person or a signal asked for it
        │               ├──► exited     ended well, and is not restarted
@@ -20,11 +20,11 @@ OVER = (STOPPED, EXITED, FAILED)
 SPAWN, SIGNAL, KILL = "spawn", "signal", "kill"
 """What the shim has to do: start the command, send the stop signal to what runs, kill what runs."""
 
-BEGUN, UNSTARTABLE, READY, ENDED, GONE, DUE, STOP, RESTART = (
-    "begun", "unstartable", "ready", "ended", "gone", "due", "stop", "restart",
+BEGUN, UNSTARTABLE, READY, DEAF, ENDED, GONE, DUE, STOP, RESTART = (
+    "begun", "unstartable", "ready", "deaf", "ended", "gone", "due", "stop", "restart",
 )  # fmt: skip
-"""What happens: the command was started, or could not be; it is ready; its main process ended; none of its processes is left; the timer is due; somebody
-wants it stopped, or restarted.
+"""What happens: the command was started, or could not be; it is ready; it answers its liveness check no more; its main process ended; none of its processes
+is left; the timer is due; somebody wants it stopped, or restarted.
 """
 AGAIN_S = 1.0
 """Pause between two attempts to kill what does not end."""
@@ -115,7 +115,7 @@ def step(
         now: when.
         rules: of this service.
         code: with `ENDED`, the exit code, or the negative number of the signal.
-        why: with `UNSTARTABLE`, the reason; with `STOP`, who asked.
+        why: with `UNSTARTABLE` and `DEAF`, the reason; with `STOP`, who asked.
         jitter: a random number from -1 to 1.
     """
     after = life.copy()
@@ -159,16 +159,22 @@ def _up(life: Life, event: str, now: float, rules: Rules, *, code: int | None, w
     elif event == READY and starting:
         life.state, life.timer = RUNNING, None
     elif event == DUE and starting and life.timer is not None:
-        life.trouble = f"not ready within {rules.ready_timeout_s:g} s"
-        life.state, life.then, life.timer = STOPPING, "decide", now + rules.stop_grace_s
-        life.reason, life.killed = life.trouble, False
-        return [SIGNAL]
+        return _useless(life, f"not ready within {rules.ready_timeout_s:g} s", now, rules)
+    elif event == DEAF and not starting:
+        return _useless(life, why, now, rules)
     elif event == ENDED:
         _note_end(life, code)
         life.state, life.then, life.timer, life.killed = STOPPING, "decide", now + rules.stop_grace_s, False
         life.reason = "its main process ended; ending what it left behind"
         return [SIGNAL]
     return []
+
+
+def _useless(life: Life, trouble: str, now: float, rules: Rules) -> list[str]:
+    """It runs but does not work: it is stopped, and that counts as a failure."""
+    life.trouble = life.reason = trouble
+    life.state, life.then, life.timer, life.killed = STOPPING, "decide", now + rules.stop_grace_s, False
+    return [SIGNAL]
 
 
 def _stopping(life: Life, event: str, now: float, rules: Rules, *, code: int | None, jitter: float) -> list[str]:

@@ -62,6 +62,8 @@ class Shim:
         self._probe: tuple[int, float] | None = None
         self._probe_at: float | None = None
         self._probe_pause = PROBE_S[0]
+        self._probed = ""
+        self._unanswered = 0
         self._lines: Lines | None = None
         self._told: tuple[object, ...] = ()
         self.life, self._actions = policy.begin()
@@ -98,7 +100,7 @@ class Shim:
         self._control.close(self._lock)
 
     def _timeout_ms(self) -> int | None:
-        times = (self.life.timer, self._probe_at, self._probe[1] if self._probe else None)
+        times = (self.life.timer, None if self._probe else self._probe_at, self._probe[1] if self._probe else None)
         due = [at for at in times if at is not None]
         return max(0, int((min(due) - time.monotonic()) * 1000) + 1) if due else None
 
@@ -109,8 +111,8 @@ class Shim:
         if self._probe is not None and now >= self._probe[1]:
             os.kill(self._probe[0], signal.SIGKILL)  # nobody has waited for this child yet: the pid is its own
             self._probe = self._probe[0], now + PROBE_SLACK_S
-        if self._probe_at is not None and now >= self._probe_at:
-            self._ask_whether_ready(now)
+        if self._probe is None and self._probe_at is not None and now >= self._probe_at:
+            self._ask(now)
 
     def _obey(self, command: dict[str, object]) -> None:
         if command.get("do") not in {policy.STOP, policy.RESTART}:
@@ -136,8 +138,11 @@ class Shim:
         )
         if self.life.state != before:
             self._since_us = _now_us()
-        if self.life.state != policy.STARTING:
+        if self.life.state not in {before, policy.STARTING}:
             self._probe_at = self._lines = None
+            self._unanswered = 0
+            if self.life.state == policy.RUNNING and self.spec["liveness"]:
+                self._probe_at = time.monotonic() + self.spec["liveness"][2]
         self._act(actions)
         self._look_whether_gone()
         self._tell()
@@ -197,26 +202,42 @@ class Shim:
                 self._happen(policy.ENDED, code=code)
             elif self._probe is not None and pid == self._probe[0]:
                 self._probe = None
-                self._answered(ready=code == 0)
+                self._answered(well=code == 0)
         self._look_whether_gone()
         self._tell()
 
-    # --- readiness
+    # --- readiness and liveness
 
-    def _ask_whether_ready(self, now: float) -> None:
-        self._probe_at = None
-        (kind, what), limit = self.spec["ready"], self.spec["probe_timeout_s"]
+    def _ask(self, now: float) -> None:
+        """Ask once whether it is ready or, once it runs, whether it still works."""
+        self._probe_at, self._probed = None, f"{self.life.state} {self._main}"
+        if self.life.state == policy.STARTING:
+            (kind, what), limit = self.spec["ready"], self.spec["probe_timeout_s"]
+        else:
+            kind, what, _, limit, _ = self.spec["liveness"]
         pid = spawn.probe(kind, what, self.spec["directory"], self._environment, limit)
         self._probe = pid, now + limit + PROBE_SLACK_S
 
-    def _answered(self, *, ready: bool) -> None:
-        if self.life.state != policy.STARTING:
-            return
-        if ready:
-            self._happen(policy.READY)
-            return
-        self._probe_at = time.monotonic() + self._probe_pause
-        self._probe_pause = min(self._probe_pause * 1.5, PROBE_S[1])
+    def _answered(self, *, well: bool) -> None:
+        if self._probed != f"{self.life.state} {self._main}":
+            return  # it was asked of an earlier process, or before it was ready
+        if self.life.state == policy.STARTING:
+            if well:
+                self._happen(policy.READY)
+                return
+            self._probe_at = time.monotonic() + self._probe_pause
+            self._probe_pause = min(self._probe_pause * 1.5, PROBE_S[1])
+        elif self.life.state == policy.RUNNING and self.spec["liveness"]:
+            self._lives(well=well)
+
+    def _lives(self, *, well: bool) -> None:
+        """A liveness check was answered, or was not: so many in a row that are not, and it counts as failed."""
+        kind, what, every, _, failures = self.spec["liveness"]
+        self._unanswered = 0 if well else self._unanswered + 1
+        self._probe_at = time.monotonic() + every
+        if self._unanswered >= failures:
+            times = "" if failures == 1 else f" {failures} times in a row"
+            self._happen(policy.DEAF, why=f"liveness check failed{times}: {kind} {what}")
 
     # --- output and state
 
@@ -244,7 +265,7 @@ class Shim:
 
     def _tell(self) -> None:
         life = self.life
-        now = (life.state, life.reason, life.restarts, self._main, self._output.error)
+        now = (life.state, life.reason, life.restarts, self._main, self._output.error, self._unanswered)
         if now == self._told:
             return
         changed, self._told = now[:3] != self._told[:3], now
@@ -263,6 +284,7 @@ class Shim:
                 "exit_code": life.exit_code,
                 "exit_signal": life.exit_signal,
                 "restarts": life.restarts,
+                "unanswered": self._unanswered,
                 "next_start": None if pause is None else _now_us() + int(pause * 1e6),
                 "seq": self._events.seq,
                 "shim": os.getpid(),

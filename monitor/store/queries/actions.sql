@@ -11,6 +11,9 @@ WHERE host = $host
 -- :if run is given
     AND run = $run
 -- :endif
+-- :if runs is given
+    AND wk_in(run, $runs)
+-- :endif
 -- :if target is given
     AND target = $target
 -- :endif

@@ -12,6 +12,12 @@ WHERE o.host = $host AND o.started IS NOT NULL
 -- :if run is given
   AND w.run = $run
 -- :endif
+-- :if runs is given
+  AND wk_in(w.run, $runs)
+-- :endif
+-- :if began is given
+  AND o.started < wk_ts($began)
+-- :endif
 -- :if q is given
   AND wk_icontains(o.job, $q)
 -- :endif

@@ -14,6 +14,9 @@ WHERE host = $host AND subject = 'process'
 -- :if run is given
     AND run = $run
 -- :endif
+-- :if runs is given
+    AND wk_in(run, $runs)
+-- :endif
 -- :if q is given
     AND wk_icontains(concat(name, ' ', message, ' ', details), $q)
 -- :endif

@@ -1,6 +1,6 @@
 -- Runs that have ended, the newest end first, with what they took: from their end where it was told, else from their samples.
--- `total` counts all that match.
-WITH ended AS (
+-- `out_of_memory` says so in words, of those that the kernel killed for it. `total` counts all that match.
+WITH chosen AS (
     SELECT *, count(*) OVER () AS total
     FROM runs
     WHERE host = $host AND end_ts IS NOT NULL
@@ -28,12 +28,14 @@ WITH ended AS (
 ), used AS (
     SELECT run, max(rss) AS rss, max(cpu_user_s + cpu_system_s) AS cpu_s
     FROM run_samples
-    WHERE run IN (SELECT run FROM ended) AND ts >= (SELECT min(start_ts) FROM ended)
+    WHERE run IN (SELECT run FROM chosen) AND ts >= (SELECT min(start_ts) FROM chosen)
     GROUP BY run
-)
+),
+-- :include "parts/memory_ends.sql"
 SELECT
     e.run, e.pid, e.ppid, e.uid, e.user_name, e.name, e.cmdline, wk_us(e.start_ts) AS start_ts, wk_us(e.end_ts) AS end_ts,
-    e.exit_code, e.exit_signal, e.end_source, coalesce(e.peak_rss, u.rss) AS peak_rss, coalesce(e.cpu_seconds, u.cpu_s) AS cpu_seconds, e.total
-FROM ended AS e
+    e.exit_code, e.exit_signal, e.end_source, coalesce(e.peak_rss, u.rss) AS peak_rss, coalesce(e.cpu_seconds, u.cpu_s) AS cpu_seconds, m.message AS out_of_memory, e.total
+FROM chosen AS e
 LEFT JOIN used AS u ON u.run = e.run
+LEFT JOIN memory AS m ON m.run = e.run
 ORDER BY e.end_ts DESC, e.run

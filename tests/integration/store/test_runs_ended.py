@@ -5,7 +5,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from monitor.api.runs.detail import ended_runs
+from monitor.api.runs.detail import ended_runs, lives
 from monitor.store.interface import Append, Store
 from monitor.store.lives import UNSEEN
 
@@ -113,3 +113,24 @@ def test_how_each_ended_is_said_and_nothing_is_invented(history: Store) -> None:
 def test_another_host_has_its_own(history: Store) -> None:
     """Runs of one machine are not those of another."""
     assert ended_runs(history, "other", {"limit": 100}).total == 0
+
+
+def test_what_ran_out_of_memory_says_so(history: Store) -> None:
+    """In the list of ends and among the lives of a range: with whose memory it was, as the event of its end has it; others are as before."""
+    told = "killed by SIGKILL (signal 9): out of memory of its control group, limit 64 MiB"
+    killed = BEGIN_US + 200 * S + S // 2
+    event = {
+        "host": ["h"],
+        "ts": pa.array([killed]).view(pa.timestamp("us")),
+        "kind": ["STOP"],
+        "subject": ["run"],
+        "run": pa.array([3], pa.int64()),
+        "message": [told],
+        "details": ['{"out_of_memory": true}'],
+    }
+    history.write([Append("events", pa.table(event))])
+    found = {run.pid: run for run in ended_runs(history, "h", {"limit": 10}).runs}
+    assert (found[102].outcome, found[102].out_of_memory) == (told, True)
+    assert (found[101].outcome, found[101].out_of_memory) == ("exit code 3", False)
+    lived = lives(history, "h", BEGIN_US, BEGIN_US + 1000 * S, {"limit": 10})
+    assert {life.pid: life.outcome for life in lived.runs} == {100: "exit code 0", 101: "exit code 3", 102: told, 103: "ended unseen", 104: None}  # fmt: skip

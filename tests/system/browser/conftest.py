@@ -31,6 +31,17 @@ FLAGS = [
     "--disable-sync",
 ]
 LATE = "was preloaded using link preload but not used within a few seconds"  # the machine is busy
+COUNT_RUNS = """() => {
+    window.runs = 0;
+    const app = document.querySelector("[data-testid=stApp]");
+    let before = app.dataset.testScriptState;
+    new MutationObserver(() => {
+        const now = app.dataset.testScriptState;
+        if (now === "running" && before !== "running") window.runs += 1;
+        before = now;
+    }).observe(app, { attributes: true });
+}"""
+"""Counts in `window.runs` how often Streamlit's script runs from now on."""
 SETTLED = "[data-testid=stApp][data-test-script-state=notRunning]"
 
 

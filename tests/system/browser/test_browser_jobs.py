@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from monitor.jobs import track
-from tests.system.browser.conftest import Watch, Window
+from tests.system.browser.conftest import COUNT_RUNS, Watch, Window
 from tests.waiting import patient, wait_until
 
 pytestmark = pytest.mark.browser
@@ -25,6 +25,9 @@ with track("crane") as worker:
             logging.error("the hook broke")
             raise ValueError("no hook")
     except ValueError: pass
+    sys.stdin.readline()
+    for i in range(8):
+        with worker.job(f"late box {i}"): pass
     with worker.job("the last box"): sys.stdin.readline()
 """
 
@@ -38,12 +41,19 @@ def test_from_an_empty_page_to_the_records_of_a_failed_job(window: Window, watch
     environ = {"WATCHKEEPER_DATA_DIR": str(watch.place / "data")}
     command = [sys.executable, "-c", WORKER, str(watch.place / "crane.log")]
     worker = subprocess.Popen(command, cwd=watch.place, env=environ, stdin=subprocess.PIPE, text=True)
+    assert worker.stdin is not None
     try:
         row = page.get_by_role("row").filter(has_text="crane").first
         expect(row).to_contain_text("running")
+        window.settled()
+        page.evaluate(COUNT_RUNS)
         jobs = page.get_by_role("group", name="Jobs", exact=True)
         failed = jobs.get_by_role("row").filter(has_text="box <b>31</b>")
         expect(failed).to_contain_text("ValueError: no hook")
+        worker.stdin.write("next\n")
+        worker.stdin.flush()
+        expect(row).to_contain_text("38")
+        assert page.evaluate("() => window.runs") == 0, "the page follows without running again"
         failed.get_by_role("link", name="box <b>31</b>").click()
         expect(page.get_by_role("heading", name="Job box <b>31</b>")).to_be_visible()
         page.get_by_role("radio", name="In flight").click()

@@ -11,6 +11,7 @@ from monitor.services.shim.policy import (
     ACTIVE,
     BACKOFF,
     BEGUN,
+    DEAF,
     DUE,
     ENDED,
     EXITED,
@@ -139,6 +140,20 @@ def test_what_is_not_ready_in_time_counts_as_failed() -> None:
     assert (life.state, life.reason) == (FAILED, "failed 1 times in 1 s: not ready within 5 s")
 
 
+@pytest.mark.parametrize(("restart", "after"), [("never", FAILED), ("on-failure", STARTING), ("always", STARTING)])
+def test_what_answers_no_more_is_stopped_and_counts_as_failed(restart: str, after: str) -> None:
+    """However its process then ends, also with 0; the rule decides what follows. Before it runs, the check means nothing."""
+    rules = Rules(restart=restart, ready_timeout_s=5.0)
+    starting, _ = step(policy.begin()[0], BEGUN, 0.0, rules)
+    assert step(starting, DEAF, 1.0, rules, why="no")[0].state == STARTING
+    life, actions = step(running(rules), DEAF, 60.0, rules, why="liveness check failed: port 80")
+    assert (life.state, life.timer, actions) == (STOPPING, 60.0 + rules.stop_grace_s, [SIGNAL])
+    life, _ = step(life, DEAF, 60.1, rules, why="again")
+    life, _ = step(life, ENDED, 60.2, rules, code=0)
+    life, _ = step(life, GONE, 60.2, rules)
+    assert (life.state, life.reason) == (after, "liveness check failed: port 80")
+
+
 def test_the_last_wish_counts() -> None:
     """A stop during a restart stops; a restart during a stop restarts; a stop during a pause stops at once."""
     rules = Rules(restart="always")
@@ -155,7 +170,7 @@ def test_the_last_wish_counts() -> None:
     assert step(life, STOP, 0.1, rules)[0].state == STOPPED
 
 
-EVENTS = st.sampled_from([BEGUN, UNSTARTABLE, READY, ENDED, GONE, DUE, STOP, RESTART])
+EVENTS = st.sampled_from([BEGUN, UNSTARTABLE, READY, DEAF, ENDED, GONE, DUE, STOP, RESTART])
 RULES = st.builds(
     Rules,
     restart=st.sampled_from(["never", "on-failure", "always"]),

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.config.services import next_run
+from monitor.config.services import ServiceSettings, next_run
 from monitor.config.settings import Settings, SettingsError, load_settings
+from monitor.services.folder import hash_of
 
 FILE = """# mine
 [store]
@@ -67,6 +68,12 @@ def test_services_are_read(tmp_path: Path) -> None:
         ({"name": "a", "command": "x", "ready": {"port": 70000}}, "service.a.ready.port", "is not a port"),
         ({"name": "a", "command": "x", "ready": {"http": "ftp://x"}}, "service.a.ready.http", "is not an address"),
         ({"name": "a", "command": "x", "ready": {"log": "(("}}, "service.a.ready.log", "not a regular expression"),
+        ({"name": "a", "command": "x", "liveness": {"every_s": 5}}, "service.a.liveness", "port, http and command"),
+        (
+            {"name": "a", "command": "x", "liveness": {"port": 1, "log": "x"}},
+            "service.a.liveness.log",
+            "there is no such key",
+        ),
         ({"name": "a", "command": "x", "stop_signal": "STOP"}, "service.a.stop_signal", "not one of TERM"),
         ({"name": "a", "command": "x", "depends_on": ["b"]}, "service", "depends on b, which does not exist"),
         ({"name": "a", "command": "x", "depends_on": ["a"]}, "service.a", "cannot depend on itself"),
@@ -142,3 +149,12 @@ def test_the_next_run_is_the_first_such_minute_from_now(at: datetime, minute: in
     found = next_run(f"{minute} {hour} * * *", now)
     assert (found.astimezone().minute, found.second) == (minute, 0)
     assert timedelta(0) < found - now <= timedelta(hours=25)
+
+
+def test_a_change_that_needs_no_restart_is_no_change_for_the_shim() -> None:
+    """What the agent follows at once, and a key at its default, leave the mark of a running service's settings as it is."""
+    one = ServiceSettings(name="a", command="x")
+    at_once = {"autostart": False, "schedule": "0 3 * * *", "depends_on": ["b"], "crash_limit": 5}
+    assert hash_of(one) == hash_of(ServiceSettings(name="a", command="x", **at_once))
+    for later in ({"command": "y"}, {"liveness": {"port": 80}}, {"environment": {"A": "1"}}, {"stop_grace_s": 1.0}):
+        assert hash_of(one) != hash_of(ServiceSettings(**{"name": "a", "command": "x", **later}))

@@ -14,6 +14,12 @@ WHERE j.host = $host
 -- :if run is given
   AND j.run = $run
 -- :endif
+-- :if runs is given
+  AND wk_in(j.run, $runs)
+-- :endif
+-- :if began is given
+  AND coalesce(j.started, j.ts) < wk_ts($began)
+-- :endif
 -- :if since is given
   AND j.ts >= wk_ts($since)
 -- :endif

@@ -23,6 +23,9 @@
 -- :if run is given
   AND run = $run
 -- :endif
+-- :if runs is given
+  AND wk_in(run, $runs)
+-- :endif
 -- :if file_id is given
   AND file_id = $file_id
 -- :endif

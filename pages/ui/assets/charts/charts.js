@@ -1,16 +1,21 @@
-// A group of charts with one time axis and one crosshair, drawn live from the hub or from a range of the store.
+// A group of charts with one time axis and one crosshair, drawn live from the hub or from a range of the store. With `activity`
+// it also shows the records, events, jobs and actions of that time: of one run always, of the machine once a range is chosen.
 
 import { get } from "../core/api.js";
 import { follow, pageUrl, setParams } from "../core/address.js";
 import { colours, component, el, setAttr, setText } from "../core/dom.js";
 import { inUnit, moment } from "../core/format.js";
 import { live, markStale } from "../live/hub.js";
-import { peakOf } from "./scale.js";
+import { Happened } from "./happened.js";
+import { Lanes } from "./lanes.js";
 import { Plot } from "./plot.js";
+import { peakOf } from "./scale.js";
 import { seriesOf } from "./series.js";
 
 const ROWS = 24;
 const AROUND = 30e6; // µs
+const ACTIVITY_MS = 5000; // between two looks at what happened, while the range moves
+const BAR_PX = 7;
 
 class Charts {
   constructor(host, data) {
@@ -19,7 +24,8 @@ class Charts {
     this.colour = colours(host);
     this.grid = el("div", { class: "charts" });
     host.append(this.grid);
-    this.plots = [];
+    this.plots = []; // the charts of lines
+    this.areas = []; // all that share the axis
     this.subscription = this.hub.subscribe({ host: true, history_s: 300 });
     const draw = () => this.#live();
     this.off = [markStale(host), this.hub.on("hello", draw), this.hub.on("tick", draw), this.hub.on("pause", draw), this.hub.on("second", () => this.#second())];
@@ -28,44 +34,54 @@ class Charts {
   }
 
   update(data) {
-    const same = JSON.stringify(data.panels) === JSON.stringify(this.data?.panels);
+    const same = JSON.stringify([data.panels, data.activity]) === JSON.stringify([this.data?.panels, this.data?.activity]);
     const moved = JSON.stringify([data.range, data.window_s, data.source]) !== JSON.stringify([this.data?.range, this.data?.window_s, this.data?.source]);
     this.data = data;
     this.grid.style.setProperty("--columns", data.columns ?? 2);
     if (!same) this.#build();
-    if (same && moved) for (const plot of this.plots) plot.select(null);
+    if (same && moved) for (const area of this.areas) area.select(null);
     if (same && moved && this.tip && !this.tip.fresh) this.#unpin();
     if (this.tip) this.tip.fresh = false;
-    if (!this.tip) for (const plot of this.plots) plot.mark(data.mark ?? null);
+    if (!this.tip) for (const area of this.areas) area.mark(data.mark ?? null);
     if (!same || moved) this.#reload();
     this.#live(!same || moved);
-    if (this.theme !== this.host.dataset.theme) for (const plot of this.plots) plot.draw();
+    if (this.theme !== this.host.dataset.theme) for (const area of this.areas) area.draw();
     this.theme = this.host.dataset.theme;
   }
 
   close() {
     this.abort?.abort();
+    this.looking?.abort();
     this.resized.disconnect();
     this.subscription.close();
     for (const off of this.off) off();
-    for (const plot of this.plots) plot.close();
+    for (const area of this.areas) area.close();
   }
 
   get fromHub() {
     return this.data.range === null && this.data.source.kind === "host" && this.data.window_s <= 300;
   }
 
+  /** Whether what happened is shown. */
+  get happens() {
+    return Boolean(this.data.activity) && (this.data.range !== null || this.data.source.kind === "run");
+  }
+
   #build() {
-    for (const plot of this.plots) plot.close();
+    for (const area of this.areas) area.close();
     const on = {
-      hover: (ts) => this.plots.forEach((plot) => plot.point(ts)),
-      brush: (range) => this.plots.forEach((plot) => plot.select(range)),
-      select: (range, plot) => this.#select(range, plot),
-      pick: (ts, plot) => (this.data.pick ? setParams({ [this.data.pick]: new Date(ts / 1000).toISOString() }) : this.#pin(ts, plot)),
+      hover: (ts) => this.areas.forEach((area) => area.point(ts)),
+      brush: (range) => this.areas.forEach((area) => area.select(range)),
+      select: (range, area) => this.#select(range, area),
+      pick: (ts, area) => (this.data.pick ? setParams({ [this.data.pick]: new Date(ts / 1000).toISOString() }) : this.#pin(ts, area)),
       reset: () => setParams({ range: null, from: null, to: null }),
     };
     this.plots = this.data.panels.map((panel) => new Plot(panel, on, this.colour));
-    this.grid.replaceChildren(...this.plots.map((plot) => plot.node));
+    this.lanes = this.data.activity ? new Lanes(on, this.colour) : null;
+    this.list = this.data.activity ? new Happened(this.data.source.kind !== "run") : null;
+    this.areas = this.lanes ? [...this.plots, this.lanes] : this.plots;
+    this.grid.replaceChildren(...this.areas.map((area) => area.node));
+    this.host.replaceChildren(this.grid, ...(this.list ? [this.list.node] : []));
     for (const plot of this.plots) this.#alternative(plot);
   }
 
@@ -83,11 +99,15 @@ class Charts {
     plot.node.append(box);
   }
 
-  #select([a, b], plot) {
-    const [from, to] = [Math.min(a, b), Math.max(a, b)];
-    for (const one of this.plots) one.select(null);
+  /** A range was chosen: show it at once, and write it to the address, from which the rest of the page follows. */
+  #select([a, b], area) {
+    const [from, to] = [Math.min(a, b), Math.max(a, b)].map((ts) => Math.floor(ts / 1000) * 1000); // as exact as the address
+    for (const one of this.areas) one.select(null);
     if (!this.data.brush || to - from < 2e6) return;
-    if (!this.data.pick) this.#pin(peakOf(plot.data, plot.spec.series[0].metric, from, to) ?? (from + to) / 2, plot, true);
+    const peak = area.data ? peakOf(area.data, area.spec.series[0].metric, from, to) : null;
+    if (!this.data.pick) this.#pin(peak ?? (from + to) / 2, area, true);
+    this.data = { ...this.data, range: [from, to], window_s: Math.max(1, Math.floor((to - from) / 1e6)) };
+    this.#reload();
     const text = (ts) => new Date(ts / 1000).toISOString();
     setParams({ range: "custom", from: text(from), to: text(to) });
   }
@@ -100,7 +120,7 @@ class Charts {
     const links = [["Processes then", pageUrl("processes", { view: "at", at: new Date(ts / 1000).toISOString() })], ["Log records", pageUrl("logs", span)]];
     const node = el("div", { class: "tip", role: "group", "aria-label": `At ${moment(ts)}` }, el("b", { text: moment(ts) }), ...links.map(([text, href]) => follow(el("a", { class: "link", href, text }))), close);
     close.onclick = () => this.#unpin();
-    for (const one of this.plots) one.mark(ts);
+    for (const one of this.areas) one.mark(ts);
     plot.area.append(node);
     this.tip = { node, plot, ts, fresh, width: node.offsetWidth };
     this.#place();
@@ -109,7 +129,7 @@ class Charts {
   #unpin() {
     this.tip?.node.remove();
     this.tip = null;
-    for (const plot of this.plots) plot.mark(this.data.mark ?? null);
+    for (const area of this.areas) area.mark(this.data.mark ?? null);
   }
 
   /** Keep the offer at its moment while the chart moves. */
@@ -145,7 +165,7 @@ class Charts {
   #second() {
     if (performance.now() - (this.describedAt ?? -1e9) > 10_000) {
       this.describedAt = performance.now();
-      for (const plot of this.plots) if (plot.domain) setAttr(plot.area, "aria-label", `${plot.summary()} Arrow keys move the crosshair, with Shift they select a range, Enter opens it.`);
+      for (const plot of this.areas) if (plot.domain) setAttr(plot.area, "aria-label", `${plot.summary()} Arrow keys move the crosshair, with Shift they select a range, Enter opens it.`);
     }
     if (this.fromHub || this.hub.paused || this.data.range !== null || !this.refreshAt) return;
     if (performance.now() > this.refreshAt) this.#reload();
@@ -159,10 +179,14 @@ class Charts {
   async #reload() {
     this.abort?.abort();
     this.refreshAt = null;
-    if (this.fromHub) return;
+    if (this.fromHub) {
+      this.#happened([0, 0]); // hides it
+      return;
+    }
     const abort = (this.abort = new AbortController());
     const now = (this.hub.tick?.ts ?? Date.now() * 1000);
     const [from, to] = (this.data.range ?? [now - this.data.window_s * 1e6, now]).map(Math.round);
+    this.#happened([from, to]);
     const width = (this.asked = this.plots[0]?.width || this.host.clientWidth / (this.data.columns ?? 2) || 600);
     try {
       const data = await seriesOf(this.data.source, this.#metrics(), { from, to, points: Math.round(width) }, { get, signal: abort.signal });
@@ -172,6 +196,29 @@ class Charts {
       if (abort.signal.aborted) return;
       this.#failed(error, [from, to]);
       this.refreshAt = performance.now() + 3000;
+    }
+  }
+
+  /** Records, events, jobs and actions: with each range, and now and then while it moves. */
+  async #happened([from, to]) {
+    const { activity } = this.data;
+    const key = JSON.stringify([activity, this.data.range, this.data.window_s]);
+    for (const part of [this.lanes, this.list]) if (part) part.node.hidden = !this.happens;
+    if (!this.happens || (key === this.happenedKey && performance.now() - this.happenedAt < ACTIVITY_MS)) return;
+    this.looking?.abort();
+    const abort = (this.looking = new AbortController());
+    Object.assign(this, { happenedKey: key, happenedAt: performance.now() });
+    const buckets = Math.max(24, Math.min(240, Math.floor((this.lanes.width || 600) / BAR_PX)));
+    try {
+      const found = await get("activity", { ...activity, from, to, records: 0, buckets }, { signal: abort.signal });
+      this.lanes.show(found, [from, to]);
+      this.lanes.tell();
+      this.list.show(found);
+    } catch (error) {
+      if (abort.signal.aborted) return;
+      this.happenedKey = null; // the next look does not wait
+      this.lanes.fail(`This could not be loaded: ${error.message}. ${error.hint ?? ""}`, [from, to]);
+      this.list.fail(error);
     }
   }
 

@@ -1,31 +1,21 @@
-// One chart: a canvas for the data and one above it for crosshair and selection. Lines break at gaps.
+// One chart: the lines of a panel over its time axis. Lines break at gaps.
 
 import { el, setText } from "../core/dom.js";
 import { clock, inUnit, moment } from "../core/format.js";
-import { context, onSize } from "./canvas.js";
-import { nearest, nice, timeMarks } from "./scale.js";
+import { TimeArea, TOP } from "./area.js";
+import { nearest, nice } from "./scale.js";
 
-const LEFT = 4;
-const BOTTOM = 18;
-const TOP = 14;
 const BLANK = 0.15;
 const DAY = 86_400e6; // µs
-const onLink = (event) => event.target.closest("a,button") !== null;
 
-export class Plot {
+export class Plot extends TimeArea {
   /**
-   * @param spec `{title, unit, max, height, series: [{metric, label, hue, area, dashed}]}`
-   * @param on `{hover(ts|null), brush(range), select(range, plot), pick(ts, plot), reset()}` of the group
+   * @param spec `{title, unit, max, height, optional, series: [{metric, label, hue, area, dashed}]}`; an optional one is hidden without readings
+   * @param on see `TimeArea`
    */
   constructor(spec, on, colour) {
+    super(spec.title, on, colour, spec.height ?? 170);
     this.spec = spec;
-    this.on = on;
-    this.colour = colour;
-    this.base = el("canvas", { "aria-hidden": "true" });
-    this.over = el("canvas", { "aria-hidden": "true" });
-    this.note = el("div", { class: "note", hidden: true });
-    this.said = el("span", { class: "hidden", "aria-live": "polite" });
-    this.area = el("div", { class: "area fades", tabindex: "0", role: "group", "aria-label": spec.title, style: `min-height:${spec.height ?? 170}px` }, this.base, this.over, this.note, this.said);
     this.keys = spec.series.map((series) => {
       const value = el("b");
       const swatch = el("i", { class: series.dashed ? "dashed" : null, style: `--hue:var(--${series.hue})` });
@@ -33,28 +23,13 @@ export class Plot {
     });
     this.header = el("header", {}, el("h2", { text: spec.title }));
     const legend = el("div", { class: "legend fades" }, ...this.keys.map((key) => key.node));
-    this.node = el("section", { class: spec.unit === "%" ? "card chart" : "card chart wide" }, this.header, legend, this.area);
-    this.size = onSize(this.area, (width, height) => {
-      Object.assign(this, { wide: width, tall: height });
-      this.draw();
-    });
+    this.node = el("section", { class: spec.unit === "%" ? "card chart" : "card chart wide", hidden: Boolean(spec.optional) }, this.header, legend, this.area);
     this.data = null;
     this.top = 0;
-    this.widths = new Map();
-    this.#pointer();
   }
 
-  close() {
-    this.size.disconnect();
-  }
-
-  /** 0 until the observer reports the first size, which is before anything is painted. */
-  get width() {
-    return this.wide ?? 0;
-  }
-
-  get height() {
-    return this.tall ?? 0;
+  get ready() {
+    return this.data !== null;
   }
 
   /**
@@ -64,6 +39,7 @@ export class Plot {
   show(data, domain) {
     this.data = data;
     this.domain = domain;
+    if (this.spec.optional) this.node.hidden = this.spec.series.every(({ metric }) => !(data.columns[metric]?.avg ?? []).some((value) => value !== null && value !== undefined));
     this.#picture();
   }
 
@@ -72,7 +48,7 @@ export class Plot {
     if (!this.data || !this.width) return;
     this.note.hidden = this.drawn;
     if (!this.drawn) setText(this.note, this.data.waiting ?? "No data in this time range.");
-    this.#legend();
+    this.legend();
   }
 
   draw() {
@@ -80,21 +56,11 @@ export class Plot {
     this.tell();
   }
 
-  x(ts) {
-    return LEFT + ((ts - this.domain[0]) / (this.domain[1] - this.domain[0])) * (this.width - LEFT * 2);
-  }
-
-  time(x) {
-    const share = (x - LEFT) / (this.width - LEFT * 2);
-    return this.domain[0] + Math.min(1, Math.max(0, share)) * (this.domain[1] - this.domain[0]);
-  }
-
   #picture() {
     if (!this.data || !this.width) return;
-    const { width, height } = this;
-    const pen = context(this.base, width, height, this.#font());
+    const { width } = this;
+    const pen = this.clear();
     this.#scale();
-    this.bottom = height - BOTTOM;
     this.y = (value) => this.bottom - Math.min(1.02, Math.max(0, value / this.top)) * (this.bottom - TOP);
     this.#grid(pen, width);
     pen.save();
@@ -106,7 +72,7 @@ export class Plot {
     pen.restore();
     this.#beginning(pen);
     this.#labels(pen);
-    this.#marks();
+    this.marks();
   }
 
   #scale() {
@@ -125,10 +91,7 @@ export class Plot {
 
   #grid(pen, width) {
     pen.strokeStyle = this.colour("line");
-    pen.fillStyle = this.colour("dim");
     pen.lineWidth = 1;
-    pen.textBaseline = "alphabetic";
-    pen.textAlign = "left";
     for (let i = 0; i <= 2; i += 1) {
       const value = (this.top * i) / 2;
       const y = Math.round(this.y(value)) + 0.5;
@@ -137,7 +100,7 @@ export class Plot {
       pen.lineTo(width, y);
       pen.stroke();
     }
-    this.#times(pen, width);
+    this.times(pen);
   }
 
   /** Say where the readings begin when a good part of the range lies before; an empty picture would look broken. */
@@ -157,7 +120,7 @@ export class Plot {
     pen.lineTo(x, this.bottom);
     pen.stroke();
     pen.setLineDash([]);
-    if (this.#textWidth(pen, text) + 14 > x) return;
+    if (this.textWidth(pen, text) + 14 > x) return;
     pen.fillStyle = this.colour("dim");
     pen.textAlign = "right";
     pen.fillText(text, x - 7, (TOP + this.bottom) / 2 + 18);
@@ -168,11 +131,6 @@ export class Plot {
     const columns = this.spec.series.map(({ metric }) => this.data.columns[metric]?.avg ?? []);
     const at = this.data.ts.findIndex((_, i) => columns.some((values) => values[i] !== null && values[i] !== undefined));
     return at < 0 ? null : this.data.ts[at];
-  }
-
-  #font() {
-    this.font ??= `11px ${getComputedStyle(this.area).fontFamily || "sans-serif"}`;
-    return this.font;
   }
 
   /** Labels of the axis, above the lines and with an outline in the colour of the card, so that they stay readable. */
@@ -191,23 +149,6 @@ export class Plot {
   #axis(value) {
     const text = this.spec.unit === "%" ? `${+value.toFixed(1)} %` : inUnit(value, this.spec.unit);
     return text.replace(/\.0(?= |$)/, "");
-  }
-
-  #times(pen, width) {
-    pen.textAlign = "center";
-    for (const [at, text] of timeMarks(this.domain, width)) {
-      const x = this.x(at);
-      const half = this.#textWidth(pen, text) / 2;
-      if (x - half < 0 || x + half > width) continue;
-      pen.fillText(text, x, this.bottom + 14);
-    }
-  }
-
-  #textWidth(pen, text) {
-    if (this.widths.size > 500) this.widths.clear();
-    let width = this.widths.get(text);
-    if (width === undefined) this.widths.set(text, (width = pen.measureText(text).width));
-    return width;
   }
 
   #series(pen, series) {
@@ -264,7 +205,7 @@ export class Plot {
     return nearest(this.data?.ts ?? [], ts, this.data?.gapAfter ?? 0);
   }
 
-  #legend() {
+  legend() {
     const at = this.cursor == null ? this.data.ts.length - 1 : this.nearest(this.cursor);
     this.spec.series.forEach((series, i) => {
       const values = this.data.columns[series.metric]?.avg ?? [];
@@ -274,46 +215,8 @@ export class Plot {
     });
   }
 
-  /** Show the crosshair of the group at a time, or hide it with null. */
-  point(ts) {
-    this.cursor = ts;
-    if (!this.data || !this.width) return;
-    this.#marks();
-    this.#legend();
-  }
-
-  /** Draw selection and crosshair; skip a canvas that is blank and stays blank. */
-  #marks() {
-    const ts = this.cursor ?? null;
-    const { height } = this;
-    const wanted = Boolean(this.selection) || ts !== null || this.marked_ts != null;
-    if (!wanted && !this.marked) return;
-    this.marked = wanted;
-    const pen = context(this.over, this.width, height, this.#font());
-    if (this.selection) {
-      const [a, b] = this.selection.map((one) => this.x(one));
-      pen.fillStyle = pen.strokeStyle = this.colour("cpu");
-      pen.globalAlpha = 0.16;
-      pen.fillRect(Math.min(a, b), 0, Math.abs(b - a), height - BOTTOM);
-      pen.globalAlpha = 1;
-      pen.strokeRect(Math.min(a, b) + 0.5, 0.5, Math.abs(b - a), height - BOTTOM - 1);
-    }
-    if (this.marked_ts != null && this.marked_ts >= this.domain[0] && this.marked_ts <= this.domain[1]) {
-      pen.fillStyle = this.colour("text");
-      pen.fillRect(Math.round(this.x(this.marked_ts)) - 1, TOP - 8, 2, height - BOTTOM - TOP + 8);
-    }
-    if (ts !== null && ts >= this.domain[0] && ts <= this.domain[1]) this.#crosshair(pen, ts, height);
-  }
-
-  #crosshair(pen, ts, height) {
-    const x = Math.round(this.x(ts)) + 0.5;
-    pen.strokeStyle = this.colour("muted");
-    pen.setLineDash([3, 3]);
-    pen.beginPath();
-    pen.moveTo(x, 0);
-    pen.lineTo(x, height - BOTTOM);
-    pen.stroke();
-    pen.setLineDash([]);
+  /** The dots of the crosshair on the lines. */
+  dots(pen, ts) {
     const at = this.nearest(ts);
     for (const series of at < 0 ? [] : this.spec.series) {
       const value = this.data.columns[series.metric]?.avg[at];
@@ -323,25 +226,11 @@ export class Plot {
       pen.arc(this.x(this.data.ts[at]), this.y(value), 3, 0, 7);
       pen.fill();
     }
-    const label = moment(ts);
-    const half = pen.measureText(label).width / 2 + 5;
-    const middle = Math.min(this.width - half, Math.max(half, x));
-    pen.fillStyle = this.colour("raised");
-    pen.fillRect(middle - half, height - BOTTOM + 1, half * 2, BOTTOM - 1);
-    pen.fillStyle = this.colour("text");
-    pen.textAlign = "center";
-    pen.fillText(label, middle, height - 5);
   }
 
-  /** Mark a moment with a line that stays, or remove it with null. */
-  mark(ts) {
-    this.marked_ts = ts;
-    this.point(this.cursor ?? null);
-  }
-
-  select(range) {
-    this.selection = range;
-    this.point(this.cursor ?? null);
+  /** The readings at the crosshair, in words. */
+  told() {
+    return this.keys.map((key, i) => `${this.spec.series[i].label} ${key.value.textContent}`).join(", ");
   }
 
   /** The chart in words, for screen readers. */
@@ -355,58 +244,5 @@ export class Plot {
     });
     const since = this.since ? ` No data before ${moment(this.since)}.` : "";
     return `${this.spec.title}, ${moment(this.domain[0])} to ${moment(this.domain[1])}. ${parts.join("; ")}.${since}`;
-  }
-
-  #pointer() {
-    let down = null;
-    const at = (event) => this.time(event.clientX - this.area.getBoundingClientRect().left);
-    this.area.onpointermove = (event) => {
-      if (!this.domain) return;
-      if (down !== null && Math.abs(event.clientX - down.x) > 5) this.on.brush([down.ts, at(event)]);
-      this.on.hover(at(event));
-    };
-    this.area.onpointerleave = () => this.on.hover(null);
-    this.area.onpointerdown = (event) => {
-      if (event.button !== 0 || !this.domain || event.pointerType === "touch" || onLink(event)) return;
-      down = { x: event.clientX, ts: at(event) };
-      this.area.setPointerCapture(event.pointerId);
-    };
-    this.area.onpointerup = (event) => {
-      this.dragged = down !== null && Math.abs(event.clientX - down.x) > 5;
-      if (this.dragged) this.on.select([down.ts, at(event)], this);
-      down = null;
-    };
-    this.area.onclick = (event) => {
-      if (!this.dragged && this.domain && !onLink(event)) this.on.pick(at(event), this);
-      this.dragged = false;
-    };
-    this.area.onpointercancel = () => {
-      down = null;
-      this.on.brush(null);
-    };
-    this.area.ondblclick = () => this.on.reset();
-    this.area.onkeydown = (event) => this.#key(event);
-  }
-
-  #key(event) {
-    if (!this.domain) return;
-    const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-    if (step) {
-      const [from, to] = this.domain;
-      const was = this.cursor ?? to;
-      const next = Math.min(to, Math.max(from, was + (step * (to - from)) / 60));
-      if (event.shiftKey) this.on.brush([this.selection?.[0] ?? was, next]);
-      this.on.hover(next);
-      const said = this.keys.map((key, i) => `${this.spec.series[i].label} ${key.value.textContent}`).join(", ");
-      setText(this.said, `${moment(next)}: ${said}`);
-    } else if (event.key === "Enter" && event.target !== this.area) return; // a link in the chart
-    else if (event.key === "Enter" && this.selection) this.on.select(this.selection, this);
-    else if (event.key === "Enter" && this.cursor != null) this.on.pick(this.cursor, this);
-    else if (event.key === "Escape") {
-      this.on.brush(null);
-      this.on.hover(null);
-      return;
-    } else return;
-    event.preventDefault();
   }
 }

@@ -1,8 +1,9 @@
-// A table of jobs, each with links to itself, to its process, and to what that process wrote meanwhile.
+// A table of jobs, kept fresh, each with links to itself, to its process, and to what that process wrote meanwhile.
 
 import { follow, pageUrl } from "../core/address.js";
 import { component, el, icon, inert } from "../core/dom.js";
 import { count, moment, NONE, plural } from "../core/format.js";
+import { Look } from "./look.js";
 import { nameOf, recordsOf, stateOf, took } from "./model.js";
 
 const COLUMNS = ["Job", "State", "Error", "Took", "When", "Worker", "Process", "Records"];
@@ -15,23 +16,41 @@ class Jobs {
     this.table = el("div", { class: "scrolls", tabindex: "0", role: "group", "aria-label": "Jobs" }, el("table", { class: "plain ended jobs" }, el("thead", {}, head), this.body));
     this.nothing = el("div", { class: "empty" });
     host.append(el("section", { class: "card" }, this.says, this.table, this.nothing));
+    this.look = new Look("jobs", { answer: (found) => this.#show(found), second: () => this.#second() });
   }
 
-  /** `{jobs: [Job], total, here: parameters of this view, empty: [title, text]}`. */
+  /** `{jobs: [Job], total, query: parameters of the API, every_ms, here: parameters of this view, empty: [title, text]}`. */
   update(data) {
-    const text = JSON.stringify(data);
-    if (text === this.text) return;
+    const fresh = JSON.stringify([data.jobs, data.query]) !== JSON.stringify([this.data?.jobs, this.data?.query]);
+    this.data = data;
+    this.look.update(data.query, data.every_ms, fresh);
+    if (fresh) this.#show(data);
+  }
+
+  close() {
+    this.look.close();
+  }
+
+  /** Jobs in flight grow older by themselves. */
+  #second() {
+    const now = Date.now() * 1000;
+    for (const [job, cell] of this.running ?? []) if (job.started !== null) cell.textContent = took(Math.max(job.seconds ?? 0, (now - job.started) / 1e6));
+  }
+
+  #show({ jobs, total }) {
+    const { here, empty } = this.data;
+    const text = JSON.stringify([jobs.map((job) => (job.state === "running" ? { ...job, seconds: null } : job)), total, here, empty]);
+    if (text === this.text) return; // what did not change keeps its nodes
     this.text = text;
-    const { jobs, total, here, empty } = data;
     const shown = jobs.length;
     this.says.textContent = shown ? `${plural(total, "job")}${total > shown ? ` · the first ${count(shown)} are shown` : ""}` : "";
-    this.body.replaceChildren(...jobs.map((job) => row(job, here)));
+    const rows = jobs.map((job) => row(job, here));
+    this.running = jobs.map((job, i) => [job, rows[i].querySelector("td.num")]).filter(([job]) => job.state === "running");
+    this.body.replaceChildren(...rows);
     this.table.hidden = !shown;
     this.nothing.hidden = shown > 0;
     this.nothing.replaceChildren(el("b", { text: empty[0] }), empty[1]);
   }
-
-  close() {}
 }
 
 function row(job, here) {

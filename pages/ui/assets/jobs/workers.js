@@ -1,32 +1,54 @@
-// One row for each worker: what it did, how fast, and what is at work now.
+// One row for each worker, kept fresh: what it did, how fast, and what is at work now.
 
 import { follow, pageUrl } from "../core/address.js";
 import { component, el, icon, inert } from "../core/dom.js";
 import { count, fixed, moment, NONE } from "../core/format.js";
+import { Look } from "./look.js";
 import { nameOf, recordsOf, took, workerState } from "./model.js";
 
 const COLUMNS = ["Worker", "State", "In flight", "Stuck", "Done", "Failed", "Per minute", "Median", "99th percentile", "Slowest", "In all", "Last event"];
 const WORDS = new Set(["Worker", "State", "Slowest", "Last event"]);
 
 class Workers {
-  constructor(host) {
+  constructor(host, _data, { setTriggerValue }) {
     this.body = el("tbody");
     const head = el("tr", {}, ...COLUMNS.map((title) => el("th", { class: WORDS.has(title) ? "" : "num", scope: "col", text: title })));
     const table = el("table", { class: "plain ended" }, el("thead", {}, head), this.body);
     this.says = el("span", { class: "aside" });
-    host.append(el("section", { class: "card" }, el("header", {}, el("h2", { text: "Workers" }), this.says), el("div", { class: "scrolls", tabindex: "0", role: "group", "aria-label": "Workers" }, table)));
+    this.trouble = el("div", { class: "trouble", role: "status", hidden: true });
+    this.card = el("section", { class: "card" }, el("header", {}, el("h2", { text: "Workers" }), this.says), this.trouble, el("div", { class: "scrolls", tabindex: "0", role: "group", "aria-label": "Workers" }, table));
+    host.append(this.card);
+    this.first = () => setTriggerValue("appeared", Date.now());
+    this.look = new Look("jobs/workers", { answer: (found) => this.#show(found) });
   }
 
-  /** `{workers: [WorkerSummary], chosen, window}`. */
+  /** `{workers: [WorkerSummary], trouble, query: parameters of the API, every_ms, chosen, window}`. */
   update(data) {
-    const text = JSON.stringify(data);
-    if (text === this.text) return;
-    this.text = text;
-    this.says.textContent = `done, failed and durations: ${data.window}`;
-    this.body.replaceChildren(...data.workers.map((worker) => row(worker, worker.worker === data.chosen)));
+    const key = ({ workers, query }) => JSON.stringify([workers, query]);
+    const fresh = !this.data || key(data) !== key(this.data);
+    const chosen = this.data?.chosen;
+    this.data = data;
+    this.look.update(data.query, data.every_ms, fresh);
+    if (fresh) this.#show(data);
+    else if (chosen !== data.chosen) this.#show(this.shown);
   }
 
-  close() {}
+  close() {
+    this.look.close();
+  }
+
+  #show(found) {
+    const { workers, trouble } = (this.shown = found);
+    if (workers.length && !this.data.workers.length) this.first(); // the page explains how to report jobs until there is a worker
+    this.card.hidden = !this.data.workers.length;
+    this.trouble.hidden = !trouble;
+    if (this.trouble.textContent !== trouble) this.trouble.textContent = trouble;
+    const text = JSON.stringify([workers, this.data.chosen, this.data.window]);
+    if (text === this.text) return; // what did not change keeps its nodes
+    this.text = text;
+    this.says.textContent = `done, failed and durations: ${this.data.window}`;
+    this.body.replaceChildren(...workers.map((worker) => row(worker, worker.worker === this.data.chosen)));
+  }
 }
 
 function row(worker, chosen) {

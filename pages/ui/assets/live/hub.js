@@ -37,7 +37,7 @@ class Hub extends EventTarget {
     setInterval(() => this.#watch(), 1000);
   }
 
-  /** Subscribe to `{host, processes, status, events, logs, logs_tag, history_s}`. `update(want)` changes the subscription, `close()` ends it. */
+  /** Subscribe to `{host, processes, status, events, jobs, logs, logs_tag, history_s}`. `update(want)` changes the subscription, `close()` ends it. */
   subscribe(want) {
     const subscription = { want };
     this.subscriptions.add(subscription);
@@ -55,7 +55,7 @@ class Hub extends EventTarget {
   }
 
   /**
-   * Listen to an event; the returned function removes the listener. `logs`, `events`, `following`, `hello`, `state` and `pause` come at once;
+   * Listen to an event; the returned function removes the listener. `logs`, `events`, `jobs`, `following`, `hello`, `state` and `pause` come at once;
    * `tick`, `procs`, `status` and `second` come in the next animation frame, at most once a frame.
    */
   on(type, listener) {
@@ -85,12 +85,13 @@ class Hub extends EventTarget {
   }
 
   #merged() {
-    const want = { host: false, processes: false, status: false, events: false, logs: null, logs_tag: 0, history_s: HISTORY_S };
+    const want = { host: false, processes: false, status: false, events: false, jobs: false, logs: null, logs_tag: 0, history_s: HISTORY_S };
     for (const { want: one } of this.subscriptions) {
       want.host ||= Boolean(one.host);
       want.processes ||= Boolean(one.processes);
       want.status ||= Boolean(one.status);
       want.events ||= Boolean(one.events);
+      want.jobs ||= Boolean(one.jobs);
       if (one.logs && !want.logs) Object.assign(want, { logs: one.logs, logs_tag: one.logs_tag });
       want.history_s = Math.max(want.history_s, one.history_s ?? 0);
     }
@@ -191,6 +192,9 @@ class Hub extends EventTarget {
         break;
       case "events":
         this.#emit("events", message.events);
+        break;
+      case "jobs":
+        this.#emit("jobs", message);
         break;
       case "logs":
         this.#emit("logs", message);

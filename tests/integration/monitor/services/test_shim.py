@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -62,6 +63,42 @@ def test_what_is_killed_runs_again_and_its_end_is_kept(kept: Make, python: Pytho
     assert ends == [(first["pid"], -9)]
     one.stop()
     assert [event["seq"] for event in events(one)] == list(range(1, len(events(one)) + 1))
+
+
+SERVER = """
+import http.server, os, pathlib, signal, sys, threading
+port, flag = int(sys.argv[1]), pathlib.Path(sys.argv[2])
+flag.unlink(missing_ok=True)
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self): self.send_error(503) if flag.exists() else self.send_response(204) or self.end_headers()
+server = http.server.HTTPServer(("127.0.0.1", port), Handler)
+def deaf(*_):
+    flag.touch()
+    if sys.argv[3] == "port": os.close(server.fileno())
+signal.signal(signal.SIGUSR1, deaf)
+threading.Thread(target=server.serve_forever, daemon=True).start()
+while True: signal.pause()
+"""
+"""A server that works until SIGUSR1; then it lives on, but answers no more."""
+
+
+@pytest.mark.parametrize("kind", ["port", "http", "command"])
+def test_what_lives_but_answers_no_more_is_restarted(kept: Make, python: Python, tmp_path: Path, kind: str) -> None:
+    """After so many checks in a row that failed; the event says which check. What answers is left alone, and counts from the start."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    flag = tmp_path / "deaf"
+    what = {"port": port, "http": f"http://127.0.0.1:{port}/health", "command": f"test ! -e {flag}"}[kind]
+    check = {kind: what, "every_s": 0.1, "timeout_s": 2.0, "failures": 2}
+    ready = {"port": port}
+    one = kept("deaf").start(command=python(SERVER, port, flag, kind), ready=ready, liveness=check, restart="always")
+    first = one.running()
+    os.kill(first["pid"], signal.SIGUSR1)
+    second = one.running(after=first["pid"])
+    assert second["restarts"] == 1
+    told = [event["reason"] for event in events(one) if event["event"] == "stopping"]
+    assert told[0] == f"liveness check failed 2 times in a row: {kind} {what}"
+    assert one.running()["pid"] == second["pid"]
 
 
 @pytest.mark.parametrize(("code", "state"), [(0, "exited"), (3, "failed")])
