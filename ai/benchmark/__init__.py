@@ -6,11 +6,12 @@ report.sentence; to_json(report); to_csv(report); to_html(report); append_log(re
 compare_runs(before, after); change_marks(reports); replay_plan(report); agreement(report, repeated)
 """
 
-from ai.benchmark.contender import Contender, Progress
+from ai.benchmark.contender import Contender, Draft, Progress
 from ai.benchmark.gpu import GpuHints, GpuHolder
 from ai.benchmark.reporting.export import append_log, from_json, to_csv, to_json
 from ai.benchmark.reporting.history import Agreement, Change, agreement, change_marks, compare_runs, replay_plan
 from ai.benchmark.reporting.html import to_html
+from ai.benchmark.reporting.journal import Interrupted, Journal, interrupted
 from ai.benchmark.runner import AIBackendBenchmark
 from ai.benchmark.watch import ProcWatch, best_meter
 from ai.shapes.report import BenchmarkPlan, BenchmarkReport, Comparison, ContenderReport, Metric, Slo
@@ -24,8 +25,11 @@ __all__ = [
     "Comparison",
     "Contender",
     "ContenderReport",
+    "Draft",
     "GpuHints",
     "GpuHolder",
+    "Interrupted",
+    "Journal",
     "Metric",
     "ProcWatch",
     "Progress",
@@ -36,6 +40,7 @@ __all__ = [
     "change_marks",
     "compare_runs",
     "from_json",
+    "interrupted",
     "replay_plan",
     "to_csv",
     "to_html",

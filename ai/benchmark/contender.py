@@ -2,10 +2,11 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 from pydantic import Field
 
+from ai.benchmark.reporting.report import Gathered
 from ai.core.protocol import Backend
 from ai.core.types import LoadSpec, Shape
 from ai.shapes.report import QualityRow, SampleRow
@@ -49,5 +50,19 @@ class Progress(Shape):
 
 
 OnProgress = Callable[[Progress], None]
+
+
+class Draft(Protocol):
+    """Keeps what was measured so far while a benchmark runs. Both calls must be quick."""
+
+    def sample(self, row: SampleRow) -> None:
+        """A measurement."""
+        ...
+
+    def step(self, gathered: Gathered) -> None:
+        """Everything but the measurements, as it is now."""
+        ...
+
+
 QualityCheck = Callable[[Backend, LoadSpec], Awaitable[QualityRow | None]]
 """Measures the quality of a backend with a model on the labelled postings (`ai.evaluation.quality_check`)."""

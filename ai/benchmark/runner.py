@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Callable, Sequence
 
 from ai.benchmark.batches import measure_batch
-from ai.benchmark.contender import Contender, OnProgress, Phase, Progress, QualityCheck
+from ai.benchmark.contender import Contender, Draft, OnProgress, Phase, Progress, QualityCheck
 from ai.benchmark.loading import Entry, Loader, find_pids, look_whether_gone, note_memory
 from ai.benchmark.measure import Measurer, Place
 from ai.benchmark.pace import Pace
@@ -35,6 +35,7 @@ class AIBackendBenchmark:
         quality: measures quality; None leaves that out.
         host: facts about the machine for the report.
         available: bytes of memory that may be taken now; None, or a function that answers None, when not known.
+        draft: keeps what was measured so far; None keeps nothing before the end.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class AIBackendBenchmark:
         quality: QualityCheck | None = None,
         host: dict[str, str | int | float | None] | None = None,
         available: Callable[[], int | None] | None = None,
+        draft: Draft | None = None,
     ) -> None:
         names = [c.backend.name for c in contenders]
         if not names or len(set(names)) != len(names):
@@ -76,6 +78,8 @@ class AIBackendBenchmark:
         self._verdict = ""
         self._begun = time.perf_counter()
         self._looks: list[Look] = []
+        self._draft = draft
+        self._started = 0
         self._on_progress: OnProgress | None = None
         self._cancel: asyncio.Event | None = None
 
@@ -85,7 +89,7 @@ class AIBackendBenchmark:
         """The whole benchmark. Setting `cancel` ends it soon, with what was measured until then."""
         self._on_progress, self._cancel = on_progress, cancel
         self._begun = time.perf_counter()
-        started = time.time_ns() // 1000
+        self._started = time.time_ns() // 1000
         state: State = "done"
         try:
             await self._prepare()
@@ -94,7 +98,7 @@ class AIBackendBenchmark:
                 state, self._stopped = "failed", "no engine could be used"
             else:
                 await self._pairs(usable)
-                await self._verdict_stands(_alive(usable), started)
+                await self._verdict_stands(_alive(usable))
                 if not self._ended(usable):
                     await self._batches(_alive(usable))
                     await self._judge_quality(_alive(usable))
@@ -104,16 +108,16 @@ class AIBackendBenchmark:
             state, self._stopped = "cancelled", "it was cancelled"
         finally:
             self._problems = await self._loader.give_back()
-        report = build_report(self._gathered(started, state))
+        report = build_report(self._gathered(state))
         self._tell("done", report.sentence, 1, 1, 0.0)
         return report
 
-    async def _verdict_stands(self, entries: Sequence[Entry], started: int) -> None:
+    async def _verdict_stands(self, entries: Sequence[Entry]) -> None:
         """Tell the verdict on speed at once: what follows takes minutes, and changes nothing about it."""
         for entry in entries:
             if not self._loader.in_turn:  # else it may not be in memory now; the batches tell
                 await note_memory(entry)
-        report = await asyncio.to_thread(build_report, self._gathered(started, "done"))
+        report = await asyncio.to_thread(build_report, self._gathered("done"))
         self._verdict = report.sentence
         phase, done, total, _ = self._phase
         self._tell(phase, "The verdict on speed stands", done, total, 0.0)
@@ -196,6 +200,8 @@ class AIBackendBenchmark:
             jobs = [(size, e) for size in self._plan.batches for e in entries]
         begun, left_out = time.perf_counter(), set[int]()
         for at, (size, entry) in enumerate(jobs):
+            if entry.gone:
+                continue
             if self._is_too_long(size, entry, time.perf_counter() - begun):
                 left_out.add(size)
                 continue
@@ -215,7 +221,7 @@ class AIBackendBenchmark:
             self._notes.append(
                 f"Not all engines were measured with {sizes} requests at once: that would take too long here."
             )
-        for entry in entries:
+        for entry in _alive(entries):
             if "memory_peak" not in entry.metrics:
                 await self._have(entry)
                 await note_memory(entry)
@@ -233,6 +239,8 @@ class AIBackendBenchmark:
         if self._quality is None:
             return
         for at, entry in enumerate(entries):
+            if entry.gone:
+                continue
             self._tell("quality", f"Quality of {entry.name}", at, len(entries), None)
             try:
                 await self._have(entry)
@@ -271,6 +279,8 @@ class AIBackendBenchmark:
         if not entry.gone and ("failed" in row.flags or "engine restarted" in row.flags):
             await find_pids(entry)
         self._samples.append(row)
+        if self._draft is not None:
+            self._draft.sample(row)
         return row
 
     def _stop_if_cancelled(self) -> None:
@@ -279,6 +289,8 @@ class AIBackendBenchmark:
 
     def _tell(self, phase: Phase, message: str, done: int, total: int, left_s: float | None) -> None:
         self._phase = (phase, done, total, left_s)
+        if self._draft is not None:
+            self._draft.step(self._gathered("interrupted"))
         if self._on_progress is None:
             return
         new, self._told = self._samples[self._told :], len(self._samples)
@@ -290,10 +302,10 @@ class AIBackendBenchmark:
         )  # fmt: skip
         self._on_progress(event)
 
-    def _gathered(self, started: int, state: State) -> Gathered:
+    def _gathered(self, state: State) -> Gathered:
         return Gathered(
             id=uuid.uuid4().hex[:12],
-            started=started,
+            started=self._started,
             state=state,
             plan=self._plan,
             host=self._host,

@@ -65,7 +65,7 @@ class AiService:
             refused=self.pool.refused,
         )  # fmt: skip
         self.lending = Lending(lambda: self.pool.engines, lambda: config().answer_s)
-        self.history = BenchmarkHistory(records, self.pool.usable, adopted, self.pool.reload)
+        self.history = BenchmarkHistory(records, self.pool.usable, adopted, self.pool.reload, self.benchmarks.recovered)
         self.tuner = Tuner(self.pool, adopted, self.pool.reload, lambda: self.benchmarks.running)
         self.shelf = ModelShelf(config, engines, self.pool.usable, lambda: self.benchmarks.running)
         self.trials = Trials(config, engines, self.pool, lambda: self.benchmarks.running)

@@ -32,7 +32,7 @@ class Benchmark(Shape):
     soon as it stands, while batches and quality are still measured.
     """
 
-    state: Literal["idle", "running", "done", "cancelled", "failed"]
+    state: Literal["idle", "running", "done", "cancelled", "interrupted", "failed"]
     id: str = ""
     kind: str = ""
     note: str = ""

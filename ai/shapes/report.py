@@ -7,7 +7,8 @@ from pydantic import Field
 from ai.core.types import KvType, Origin, Shape
 
 Measure = Literal["generation", "first_token", "total"]
-State = Literal["done", "cancelled", "failed"]
+State = Literal["done", "cancelled", "interrupted", "failed"]
+"""`interrupted`: the program ended meanwhile, or failed; the report is of what was measured until then."""
 
 
 class Slo(Shape):

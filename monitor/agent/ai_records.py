@@ -68,6 +68,8 @@ class StoreRecords:
     ) -> None:
         self._store, self._append, self._commit, self._host = store, append, commit, host
 
+    lasting = True
+
     def call(self, record: CallRecord) -> None:
         """Queue a call; the store's thread makes the row."""
         host = self._host()

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 POLL_S: Final = 1.0
 SAY_AGAIN_S: Final = 10.0
+AWAY_S: Final = 20.0
+"""An agent that was restarted is back within this; its history then has what was measured."""
 
 
 def benchmark(
@@ -67,7 +69,7 @@ def benchmark(
     teller = Teller()
     try:
         with client_of(data_dir) as client:
-            report = _followed(client, wanted, teller)
+            report = _followed(client, client.ai.start_benchmark(wanted), teller)
     except AgentUnreachable:
         report = asyncio.run(_own_benchmark(wanted, teller, paths.data_dir(data_dir, os.environ)))
     teller.end()
@@ -145,23 +147,32 @@ def _time(seconds: float) -> str:
     return f"about {seconds:.0f} s" if seconds < 90 else f"about {seconds / 60:.0f} min"
 
 
-def _followed(client: "Client", wanted: "BenchmarkRequest", teller: Teller) -> dict[str, Any]:
-    """Start a benchmark and follow it to its end. Ctrl-C cancels it and waits for the partial report."""
-    started = client.ai.start_benchmark(wanted)
+def _followed(client: "Client", started: str, teller: Teller) -> dict[str, Any]:
+    """Follow a benchmark to its end. Ctrl-C cancels it and waits for the partial report.
+
+    Raises:
+        MonitorError: it failed, or the agent ended meanwhile and did not come back.
+    """
+    here = time.monotonic()
     while True:
         try:
             now = client.ai.benchmark()
-            if now.state != "running":
-                break
+            if now.state == "failed" and not now.verdict and now.id == started:
+                raise MonitorError(now.error or "the benchmark failed", hint=now.hint)
+            if now.state != "running" or now.id != started:
+                report: dict[str, Any] = client.get_json(f"/v1/ai/benchmarks/{started}")
+                return report
+            here = time.monotonic()
             teller.tell(now.model_dump())
             time.sleep(POLL_S)
         except KeyboardInterrupt:
             print("\ncancelling…", file=sys.stderr, flush=True)
             client.ai.cancel_benchmark()
-    if now.state == "failed" and not now.verdict:
-        raise MonitorError(now.error or "the benchmark failed", hint=now.hint)
-    report: dict[str, Any] = client.get_json(f"/v1/ai/benchmarks/{started}")
-    return report
+        except AgentUnreachable as error:
+            if time.monotonic() - here > AWAY_S:
+                hint = "what was measured is in the history once the agent runs again"
+                raise MonitorError("the agent ended while it measured", hint=hint) from error
+            time.sleep(POLL_S)
 
 
 async def _own_benchmark(wanted: "BenchmarkRequest", teller: Teller, data: Path) -> dict[str, Any]:

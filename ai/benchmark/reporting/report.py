@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import get_args
+from typing import Final, get_args
 
 from ai.benchmark.reporting.contradiction import contradiction
 from ai.benchmark.reporting.figures import (
@@ -43,6 +43,10 @@ from ai.statistics.sequential import MIN_BLOCKS, SequentialPlan, Verdict, decide
 
 Row = tuple[str, str, LoadRow | None, str, dict[str, Metric], list[BatchRow], QualityRow | None, bool]
 """A contender: name, engine, load, why unusable, metrics, batches, quality, whether answers have an exact length."""
+
+
+_UNFINISHED: Final = frozenset({"cancelled", "interrupted"})
+"""States of a run that did not come to its own end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +105,7 @@ def _compare(run: Gathered, reference: Row, row: Row, *, lenient: bool) -> Compa
     if verdict is None or lenient:
         sequential = SequentialPlan(plan.max_blocks, plan.alpha, plan.margin, plan.settle)
         others = max(sum(not r[3] for r in run.entries) - 1, 1)
-        alpha = (sequential.looks[0].alpha if run.state == "cancelled" else plan.alpha) / others
+        alpha = (sequential.looks[0].alpha if run.state in _UNFINISHED else plan.alpha) / others
         verdict = decide(values, alpha, sequential)
     ratios = _others(run, name, against, lenient=lenient)
     against_itself = contradiction(verdict, ratios, run.samples, name, against) if plan.measure == "generation" else ""
@@ -144,7 +148,7 @@ def too_few_pairs(run: Gathered, name: str, against: str, pairs: int) -> str:
         said += f" The engine said: {errors.most_common(1)[0][0]}"
     if flags & ENVIRONMENT:
         return f"{said} Something else kept this machine busy: wait until it is quiet, and measure again."
-    return said if counts or run.state == "cancelled" else f"{said} Take a longer plan."
+    return said if counts or run.state in _UNFINISHED else f"{said} Take a longer plan."
 
 
 def _held_back(taken: Sequence[SampleRow], who: str) -> bool:
@@ -232,6 +236,8 @@ def overall(report: BenchmarkReport) -> str:
         return f"Nothing could be measured.{tail}"
     if report.state == "cancelled":
         tail = f" Cancelled after {report.blocks} blocks.{tail}"
+    if report.state == "interrupted":
+        tail = f" Interrupted after {report.blocks} blocks: {report.stopped_because}.{tail}"
     if not report.comparisons:
         only = next(c for c in report.contenders if c.name == report.reference)
         rate = only.metrics.get("generation")

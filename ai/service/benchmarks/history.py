@@ -26,6 +26,7 @@ class BenchmarkHistory:
         usable: the engines that can be used now.
         adopted: the settings that were adopted.
         changed: called when the settings of a model changed.
+        recovered: waits until benchmarks that were interrupted are among the records.
     """
 
     def __init__(
@@ -34,15 +35,19 @@ class BenchmarkHistory:
         usable: Callable[[], Awaitable[list[Candidate]]],
         adopted: AdoptedSettingsStore,
         changed: Callable[[], Awaitable[None]],
+        recovered: Callable[[], Awaitable[None]],
     ) -> None:
         self._records, self._usable, self._adopted, self._changed = records, usable, adopted, changed
+        self._recovered = recovered
 
     async def report(self, benchmark: str) -> BenchmarkReport | None:
         """One report."""
+        await self._recovered()
         return await asyncio.to_thread(self._records.report, benchmark)
 
     async def history(self, limit: int) -> History:
         """Benchmarks, newest first, each with the changes against the one before it."""
+        await self._recovered()
         rows = await asyncio.to_thread(self._records.history, limit)
         reports = await asyncio.to_thread(self._records.reports, min(limit, REPORTS))
         marks = await asyncio.to_thread(change_marks, reports[::-1])

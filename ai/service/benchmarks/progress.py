@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from ai.benchmark import BenchmarkPlan, BenchmarkReport, Progress
+from ai.benchmark import BenchmarkPlan, BenchmarkReport, Journal, Progress
 from ai.service.benchmarks.contenders import LineUp
 from ai.service.benchmarks.remaining import ALL_POSTINGS, QualityTime, overdue
 from ai.shapes.benchmark import Benchmark, Figures, Step
 from ai.shapes.report import SampleRow
 
-State = Literal["idle", "running", "done", "cancelled", "failed"]
+State = Literal["idle", "running", "done", "cancelled", "interrupted", "failed"]
 QUALITY_S: Final = 120.0
 """Quality may take so long in all, or every labelled posting was asked for."""
 
@@ -40,6 +40,8 @@ class Job:
     """When it last got on."""
     cancel: asyncio.Event = field(default_factory=asyncio.Event)
     report: BenchmarkReport | None = None
+    journal: Journal | None = None
+    """What it measured so far, on disk; None where there is no folder for it."""
 
     @property
     def phase(self) -> str:

@@ -11,10 +11,12 @@ from ai.benchmark import (
     AIBackendBenchmark,
     BenchmarkReport,
     GpuHints,
+    Journal,
     ProcWatch,
     agreement,
     append_log,
     best_meter,
+    interrupted,
     replay_plan,
 )
 from ai.benchmark.contender import QualityCheck
@@ -75,6 +77,7 @@ class BenchmarkService:
         self._job: Job | None = None
         self._task: asyncio.Task[None] | None = None
         self._closing: set[asyncio.Future[None]] = set()
+        self._recovery: asyncio.Task[None] | None = None
 
     @property
     def running(self) -> bool:
@@ -112,6 +115,25 @@ class BenchmarkService:
         adopted = self._adopted(candidate) if candidate.embedded else None
         return adopted.applied(spec) if adopted else spec
 
+    async def recovered(self) -> None:
+        """Wait until benchmarks that were interrupted (the agent was killed) are in the history, with what they measured."""
+        if self._recovery is None:
+            self._recovery = asyncio.create_task(asyncio.to_thread(self._recover))
+        await asyncio.shield(self._recovery)
+
+    def _recover(self) -> None:
+        folder = self._config().log_dir
+        if folder is None or not self._records.lasting:
+            return
+        try:
+            for found in interrupted(folder):
+                if found.report is not None and self._records.report(found.report.id) is None:
+                    self._records.benchmark(found.report)
+                    append_log(found.report, folder)
+                found.forget()
+        except (AiError, OSError) as error:
+            log.warning("interrupted benchmarks could not be kept, and wait for the next start: %s", error)
+
     def cancel(self) -> bool:
         """Ask for the end; what was measured is kept. Whether one ran."""
         if not self.running or self._job is None:
@@ -134,6 +156,8 @@ class BenchmarkService:
         if task is None or job is None or task.done():
             return
         job.cancel.set()
+        if job.journal is not None:
+            job.journal.ended("Watchkeeper was stopped")
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
@@ -143,7 +167,10 @@ class BenchmarkService:
         return Benchmark(state="idle") if self._job is None else shown(self._job)
 
     async def _run(self, job: Job) -> None:
+        folder = self._config().log_dir
         try:
+            if folder is not None:
+                job.journal = await asyncio.to_thread(Journal, folder, job.id, job.lineup.note)
             await self._before()
             runner = AIBackendBenchmark(
                 job.lineup.contenders,
@@ -153,6 +180,7 @@ class BenchmarkService:
                 quality=self._quality(job),
                 host={**self._facts(), "kind": job.lineup.kind},
                 available=self._available,
+                draft=job.journal,
             )
             report = await runner.run(on_progress=job.note, cancel=job.cancel)
             report = await self._finished(job, report)
@@ -164,9 +192,21 @@ class BenchmarkService:
         except (BackendError, OSError) as error:
             job.state, job.error = "failed", getattr(error, "message", str(error))
             job.hint = getattr(error, "hint", "")
+            self._gave_up(job, job.error)
+        except Exception as error:
+            self._gave_up(job, f"the benchmark failed: {error}")
+            raise
         finally:
+            if job.journal is not None:
+                job.journal.close(remove=False)
             closing, self._closing = self._closing, set()
             await asyncio.gather(*(c.backend.close() for c in job.lineup.contenders), *closing, return_exceptions=True)
+
+    def _gave_up(self, job: Job, why: str) -> None:
+        """It failed: what it measured comes into the history before that is read again."""
+        if job.journal is not None:
+            job.journal.ended(why)
+            self._recovery = None
 
     async def _finished(self, job: Job, report: BenchmarkReport) -> BenchmarkReport:
         notes = [*([job.lineup.note] if job.lineup.note else []), *report.notes]
@@ -190,11 +230,15 @@ class BenchmarkService:
         folder = self._config().log_dir
         try:
             self._records.benchmark(report)
+            if job.journal is not None:
+                job.journal.close(remove=True)
             if folder is not None:
                 append_log(report, folder)
         except (AiError, OSError) as error:
             job.error = f"The benchmark could not be kept: {error}"
             log.warning("%s", job.error)
+            if job.journal is not None:
+                job.journal.whole(report)
 
     def _quality(self, job: Job) -> QualityCheck | None:
         """The quality check, cancellable between answers; of one engine with itself it is measured once."""
@@ -231,7 +275,7 @@ class BenchmarkService:
 def _ended_badly(job: Job, task: "asyncio.Task[None]") -> None:
     """A fault of the program, or the agent's end: the benchmark must not seem to run for ever."""
     if task.cancelled():
-        job.state = "cancelled"
+        job.state = "interrupted"
     elif (error := task.exception()) is not None:
         job.state, job.error = "failed", f"The benchmark failed: {error}"
         log.error("the benchmark failed", exc_info=error)

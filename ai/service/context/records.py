@@ -16,6 +16,11 @@ Kind = Literal["drift", "settings"]
 class Records(Protocol):
     """Where calls and benchmarks are kept. `call` must be quick; the others may block and are called on threads."""
 
+    @property
+    def lasting(self) -> bool:
+        """Whether what is kept is there after a restart."""
+        ...
+
     def call(self, record: CallRecord) -> None:
         """Keep a call."""
         ...
@@ -59,6 +64,8 @@ class Records(Protocol):
 
 class NoRecords:
     """Keeps what happens in memory only: for a command that runs without an agent, and for tests."""
+
+    lasting = False
 
     def __init__(self) -> None:
         self.calls: list[CallRecord] = []

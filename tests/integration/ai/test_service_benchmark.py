@@ -34,9 +34,9 @@ class Quiet:
 class Bench:
     """A benchmark service over scripted engines, and what it kept."""
 
-    def __init__(self, folder: Path, **scripts: Script) -> None:
+    def __init__(self, folder: Path, records: NoRecords | None = None, **scripts: Script) -> None:
         self.made: list[ScriptedBackend] = []
-        self.records = NoRecords()
+        self.records = records or NoRecords()
         self.told: list[str] = []
         self.rested = 0
         self.candidates = [self._candidate(name, script) for name, script in scripts.items()]
@@ -209,7 +209,7 @@ def test_closing_ends_a_benchmark_at_once(tmp_path: Path) -> None:
         async with asyncio.timeout(5):
             await bench.service.close()
         assert not bench.service.running
-        assert bench.service.state().state == "cancelled"
+        assert bench.service.state().state == "interrupted"
 
     asyncio.run(run())
 
