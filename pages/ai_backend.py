@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from monitor.api_models.ai import AiBackend
+from monitor.api_models.ai import AiBackend, BenchmarkRequest
 from monitor.api_models.machine import Engine
 from monitor.client.client import Refused
 from monitor.core.errors import AgentError
@@ -134,9 +134,16 @@ def _actions() -> None:
         icon=":material/play_arrow:",
         on_click=run.begin,
         args=(wanted,),
-        disabled=not may_change(),
-        help=None if may_change() else "Only operators can start a benchmark.",
+        disabled=wanted is None or not may_change(),
+        help=_why_not(wanted),
     )
+
+
+def _why_not(wanted: BenchmarkRequest | None) -> str | None:
+    """Why no benchmark can be started; None where one can."""
+    if not may_change():
+        return "Only operators can start a benchmark."
+    return "Correct the options first." if wanted is None else None
 
 
 def _check_again() -> None:

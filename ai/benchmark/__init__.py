@@ -14,7 +14,8 @@ from ai.benchmark.reporting.html import to_html
 from ai.benchmark.reporting.journal import Interrupted, Journal, interrupted
 from ai.benchmark.runner import AIBackendBenchmark
 from ai.benchmark.watch import ProcWatch, best_meter
-from ai.shapes.report import BenchmarkPlan, BenchmarkReport, Comparison, ContenderReport, Metric, Slo
+from ai.shapes.report import BenchmarkPlan, BenchmarkReport, Comparison, ContenderReport, Metric
+from ai.shapes.workload import EngineSettings, Length, OwnPrompt, Slo
 
 __all__ = [
     "AIBackendBenchmark",
@@ -26,11 +27,14 @@ __all__ = [
     "Contender",
     "ContenderReport",
     "Draft",
+    "EngineSettings",
     "GpuHints",
     "GpuHolder",
     "Interrupted",
     "Journal",
+    "Length",
     "Metric",
+    "OwnPrompt",
     "ProcWatch",
     "Progress",
     "Slo",

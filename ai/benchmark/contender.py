@@ -11,7 +11,7 @@ from ai.core.protocol import Backend
 from ai.core.types import LoadSpec, Shape
 from ai.shapes.report import QualityRow, SampleRow
 
-Phase = Literal["check", "load", "warm-up", "pairs", "batches", "quality", "done"]
+Phase = Literal["check", "load", "warm-up", "pairs", "answers", "lengths", "batches", "rates", "quality", "done"]
 
 
 @dataclass(frozen=True, slots=True)

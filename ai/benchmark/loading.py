@@ -12,7 +12,8 @@ from ai.benchmark.schedule import build_request
 from ai.core.errors import BackendDown, BackendError, BackendOutOfMemory
 from ai.core.protocol import Restarting, SharedServer
 from ai.core.types import LoadReport
-from ai.shapes.report import BatchRow, BenchmarkPlan, LoadRow, Metric, QualityRow
+from ai.shapes.report import BenchmarkPlan, LoadRow, Metric, QualityRow
+from ai.shapes.workload import BatchRow, LengthRow, RateRow
 
 RESERVE = 128 * 1024 * 1024
 """Bytes left to everything else on the machine."""
@@ -28,6 +29,8 @@ class Entry:
     pids: tuple[int, ...] = ()
     metrics: dict[str, Metric] = field(default_factory=dict)
     batches: list[BatchRow] = field(default_factory=list)
+    rates: list[RateRow] = field(default_factory=list)
+    lengths: list[LengthRow] = field(default_factory=list)
     quality: QualityRow | None = None
     borrowed: bool = False
     """Somebody else has its model in memory: it is measured as it is, and stays there."""
@@ -169,7 +172,7 @@ class Loader:
         if report.cold and cold is None:
             cold = report.seconds.value
         warm = await backend.ensure_loaded(spec)
-        request = build_request(self._plan.prompts[0], "count", self._plan.max_tokens)
+        request = build_request(self._plan.prompts[0], "count", self._plan.max_tokens, self._plan.own_prompts())
         tokens = None
         if backend.capabilities().counts_tokens:
             counted = await backend.count_tokens(request.messages)

@@ -31,6 +31,7 @@ class Place:
     position: int
     prompt: str
     batch: int = 1
+    level: str = ""
 
 
 class Measurer:
@@ -80,15 +81,16 @@ class Measurer:
         pids: Sequence[int] = (),
         context: int | None = None,
         cancel: asyncio.Event | None = None,
+        count: bool = True,
     ) -> SampleRow:
-        """One measurement; a failure of the engine is a flagged measurement, too.
+        """One measurement; a failure of the engine is a flagged measurement, too. `count`: let the engine count the prompt's tokens before.
 
         Raises:
             Cancelled: `cancel` was set.
         """
         backend = contender.backend
-        row = SampleRow(ts=time.time_ns() // 1000, block=place.block, position=place.position, backend=backend.name, batch=place.batch, prompt=place.prompt)  # fmt: skip
-        counted = await self._count(contender, request)
+        row = SampleRow(ts=time.time_ns() // 1000, block=place.block, position=place.position, backend=backend.name, batch=place.batch, prompt=place.prompt, level=place.level)  # fmt: skip
+        counted = await self._count(contender, request) if count else None
         before, joules, begun = self._watch.read(pids), self._meter.read_j(), time.perf_counter()
         try:
             done = await complete(backend, request, deadlines=self._deadlines, cancel=cancel)
@@ -126,6 +128,8 @@ class Measurer:
                 "prompt_rate": prompt_rate.value if prompt_rate else None,
                 "prompt_tokens": int(prompt.value) if prompt else None,
                 "completion_tokens": int(made.value) if made else None,
+                "answer_s": (done.answered_ns - final.sent_ns) / 1e9 if done.answered_ns is not None else None,
+                "thought": bool(done.reasoning.strip()),
                 "bunches": final.timings.arrival.bunches if final.timings.arrival else None,
                 "energy_j": energy if energy is None else max(energy, 0.0),
                 "neighbour_pct": None if share is None else round(100 * share, 1),

@@ -6,22 +6,29 @@ import statistics
 import time
 import uuid
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Final
 
-from ai.benchmark.batches import measure_batch
 from ai.benchmark.contender import Contender, Draft, OnProgress, Phase, Progress, QualityCheck
+from ai.benchmark.lengths import Ask, LengthTest, Ruler, calibrated
+from ai.benchmark.load import Take, measure_batch, measure_rate
 from ai.benchmark.loading import Entry, Loader, find_pids, look_whether_gone, note_memory
 from ai.benchmark.measure import Measurer, Place
 from ai.benchmark.pace import Pace
 from ai.benchmark.reporting.figures import log_ratios
-from ai.benchmark.reporting.report import Gathered, build_report, live_intervals
+from ai.benchmark.reporting.report import Gathered, Row, build_report, live_intervals
 from ai.benchmark.same_text import SameText
 from ai.benchmark.samples.length import long_enough
 from ai.benchmark.schedule import block_order, build_request, turns
 from ai.benchmark.watch import EnergyMeter, ProcWatch, Watch, best_meter
 from ai.core.errors import BackendError, Cancelled
-from ai.core.types import Deadlines
+from ai.core.types import Deadlines, GenRequest
 from ai.shapes.report import BenchmarkPlan, BenchmarkReport, Metric, SampleRow, State
 from ai.statistics.sequential import Look, SequentialPlan, Verdict, could_show, decide_many, settled
+
+_THOUGHTS: Final = 3
+_THOUGHT_TOKENS: Final = 2048
+"""Tokens that a model may reason and answer with, and how often it is asked, where its thoughts are longer than the answers that were measured."""
 
 
 class AIBackendBenchmark:
@@ -97,11 +104,16 @@ class AIBackendBenchmark:
             if not usable:
                 state, self._stopped = "failed", "no engine could be used"
             else:
-                await self._pairs(usable)
-                await self._verdict_stands(_alive(usable))
+                if self._plan.pairs:
+                    await self._pairs(usable)
+                    await self._verdict_stands(_alive(usable))
                 if not self._ended(usable):
+                    await self._answers(_alive(usable))
+                    await self._lengths(_alive(usable))
                     await self._batches(_alive(usable))
+                    await self._rates(_alive(usable))
                     await self._judge_quality(_alive(usable))
+                    self._stopped = self._stopped or "the plan is done"
                 elif not any(v.kind != "not shown" or v.equivalent for v in self._verdicts.values()):
                     state = "failed"
         except Cancelled:
@@ -205,16 +217,14 @@ class AIBackendBenchmark:
             if self._is_too_long(size, entry, time.perf_counter() - begun):
                 left_out.add(size)
                 continue
-            self._tell("batches", f"{entry.name}: {size} at once", at, len(jobs), None)
+            spent = time.perf_counter() - begun
+            left = spent / at * (len(jobs) - at) if at and not self._plan.pairs else None
+            self._tell("batches", f"{entry.name}: {size} at once", at, len(jobs), left)
             await self._have(entry)
 
-            async def take(i: int, entry: Entry = entry, size: int = size) -> SampleRow:
-                prompt = self._plan.prompts[i % len(self._plan.prompts)]
-                return await self._take(entry, prompt, Place(-2, i, prompt, size))
-
             slots = entry.load.parallel if entry.load else None
-            row, _ = await measure_batch(take, size, self._plan, slots=slots)
-            entry.batches.append(row)
+            take = self._taker(entry, Place(-2, 0, "", size, f"{size} at once"))
+            entry.batches.append(await measure_batch(take, size, self._plan, slots=slots))
             await note_memory(entry)
         if left_out:
             sizes = ", ".join(map(str, sorted(left_out)))
@@ -228,12 +238,94 @@ class AIBackendBenchmark:
 
     def _is_too_long(self, size: int, entry: Entry, spent_s: float) -> bool:
         """Whether a batch would not end in time, where there is a time: half of that for the pairs."""
-        if self._plan.verdict_s is None or size == 1:
+        if size == 1 or (self._plan.pairs and self._plan.verdict_s is None):
             return False
-        single = [s.total_s for s in self._samples if s.backend == entry.name and s.paired and s.total_s]
+        single = [s.total_s for s in self._samples if s.backend == entry.name and s.batch == 1 and s.total_s]
         slots = (entry.load.parallel if entry.load else None) or 1
         expected = statistics.median(single) * math.ceil(size / slots) if single else 0.0
-        return spent_s + expected > self._plan.budget_s / 2
+        expected = max(expected, self._plan.level_s)
+        return spent_s + expected > self._plan.budget_s / (2 if self._plan.pairs else 1)
+
+    def _taker(self, entry: Entry, place: Place) -> Take:
+        """Takes the measurements of one level, each with the next prompt. The engine is not asked to count: that is load, too."""
+
+        async def take(i: int) -> SampleRow:
+            prompt = self._plan.prompts[i % len(self._plan.prompts)]
+            return await self._take(entry, prompt, replace(place, position=i, prompt=prompt), count=False)
+
+        return take
+
+    async def _rates(self, entries: Sequence[Entry]) -> None:
+        """Each rate on each engine, rising; an engine that does not keep up with one is not asked for more."""
+        rates, begun = sorted(self._plan.rates), time.perf_counter()
+        for at, rate in enumerate(rates):
+            for place, entry in enumerate(entries):
+                if entry.gone or (entry.rates and not entry.rates[-1].kept_up):
+                    continue
+                done = at * len(entries) + place
+                left = (time.perf_counter() - begun) / done * (len(rates) * len(entries) - done) if done else None
+                self._tell("rates", f"{entry.name}: {rate:g} requests a second", done, len(rates) * len(entries), left)
+                await self._have(entry)
+                level = f"{rate:g}/s"
+                take = self._taker(entry, Place(-4, 0, "", level=level))
+                seed = f"{self._plan.seed}:{level}"  # the same times for each engine
+                entry.rates.append(await measure_rate(take, rate, self._plan, seed=seed))
+                await note_memory(entry)
+        lost = [
+            f"{e.name} did not keep up with {e.rates[-1].rate:g} requests a second"
+            for e in entries
+            if e.rates and not e.rates[-1].kept_up
+        ]
+        if lost:
+            self._notes.append(f"{'; '.join(lost)}: higher rates were left out.")
+
+    async def _answers(self, entries: Sequence[Entry]) -> None:
+        """How soon a model that reasons first begins its answer, where its thoughts took all of the measured answers."""
+        for at, entry in enumerate(entries):
+            mine = [s for s in self._samples if s.backend == entry.name]
+            if entry.gone or not any(s.thought for s in mine) or any(s.answer_s for s in mine):
+                continue
+            self._tell("answers", f"{entry.name}: waiting for its thoughts to end", at, len(entries), None)
+            await self._have(entry)
+            for turn in range(_THOUGHTS):
+                prompt = self._plan.prompts[0]
+                request = build_request(
+                    prompt, self._unique(entry, Place(-3, turn, prompt)), _THOUGHT_TOKENS, self._plan.own_prompts()
+                )
+                await self._measure(
+                    entry, replace(request, ignore_eos=False), Place(-3, turn, prompt, level="reasoning")
+                )
+
+    async def _lengths(self, entries: Sequence[Entry]) -> None:
+        """Each length on each engine, `repeats` times, the engines in turn; as far as the time goes."""
+        plan, begun = self._plan, time.perf_counter()
+        tests = {e.name: [LengthTest(length) for length in plan.lengths] for e in entries}
+        rulers: dict[str, Ruler] = {}
+        total, done = plan.repeats * len(plan.lengths) * len(entries), 0
+        for turn in range(plan.repeats if plan.lengths else 0):
+            for entry in entries:
+                await self._have(entry)
+                ask = self._asker(entry)
+                if entry.name not in rulers:
+                    rulers[entry.name] = await calibrated(ask, self._unique(entry, Place(-5, turn, "calibration")))
+                for test in tests[entry.name]:
+                    spent = time.perf_counter() - begun
+                    if entry.gone or (turn and spent > plan.budget_s):
+                        continue
+                    left = spent / done * (total - done) if done else None
+                    self._tell("lengths", f"{entry.name}: {test.length.name}", done, total, left)
+                    seed = self._unique(entry, Place(-5, turn, test.length.name))
+                    await test.once(ask, rulers[entry.name], seed)
+                    done += 1
+                entry.lengths = [test.row() for test in tests[entry.name] if test.cold]
+        for entry in entries if plan.lengths else ():
+            await note_memory(entry)
+
+    def _asker(self, entry: Entry) -> Ask:
+        async def ask(request: GenRequest, name: str) -> SampleRow:
+            return await self._measure(entry, request, Place(-5, 0, name, level=name), count=False)
+
+        return ask
 
     async def _judge_quality(self, entries: Sequence[Entry]) -> None:
         if self._quality is None:
@@ -266,13 +358,21 @@ class AIBackendBenchmark:
         phase, done, total, left_s = self._phase
         self._tell(phase, message, done, total, left_s)
 
-    async def _take(self, entry: Entry, prompt: str, place: Place) -> SampleRow:
+    async def _take(self, entry: Entry, prompt: str, place: Place, *, count: bool = True) -> SampleRow:
+        plan = self._plan
+        request = build_request(prompt, self._unique(entry, place), plan.max_tokens, plan.own_prompts())
+        return await self._measure(entry, await self._same_text.request(entry.name, request), place, count=count)
+
+    def _unique(self, entry: Entry, place: Place) -> str:
+        """What the first words of a prompt follow from: no two measurements have the same."""
+        at = f"{place.block}:{place.position}:{place.batch}:{place.level}"
+        return f"{self._nonce}:{self._plan.seed}:{at}:{place.prompt if place.block < -2 else ''}:{entry.name}"
+
+    async def _measure(self, entry: Entry, request: GenRequest, place: Place, *, count: bool = True) -> SampleRow:
         self._stop_if_cancelled()
-        unique = f"{self._nonce}:{self._plan.seed}:{place.block}:{place.position}:{place.batch}:{entry.name}"
-        request = await self._same_text.request(entry.name, build_request(prompt, unique, self._plan.max_tokens))
         context = entry.load.context if entry.load else None
         row = await self._measurer.measure(
-            entry.contender, request, place, pids=entry.pids, context=context, cancel=self._cancel
+            entry.contender, request, place, pids=entry.pids, context=context, cancel=self._cancel, count=count
         )
         if "failed" in row.flags:
             await look_whether_gone(entry)
@@ -310,8 +410,8 @@ class AIBackendBenchmark:
             plan=self._plan,
             host=self._host,
             entries=[
-                (e.name, str(e.contender.backend.engine), e.load, e.unusable, e.metrics, e.batches, e.quality,
-                 e.contender.backend.capabilities().ignore_eos)
+                Row(e.name, str(e.contender.backend.engine), e.load, e.unusable, e.metrics, e.batches, e.quality,
+                    e.contender.backend.capabilities().ignore_eos, e.rates, e.lengths)
                 for e in self._entries
             ],
             samples=self._samples,

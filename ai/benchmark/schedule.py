@@ -9,7 +9,7 @@ turned around or not by a fair coin, so that under "no difference" every ratio i
 """
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Final
 
@@ -60,7 +60,7 @@ def turns(order: Sequence[str]) -> list[str]:
     return [name for first in dict.fromkeys(order) for name in (first, first)]
 
 
-_HEAD_WORDS: Final = ["apple", "river", "stone", "cloud", "green", "paper", "light", "music", "table", "water", "north", "house", "sugar", "bread", "train", "glass", "world", "plant", "horse", "money", "sound", "field", "night", "beach", "color", "metal", "class", "board", "earth", "forest", "window", "garden", "summer", "winter", "silver"]  # fmt: skip
+HEAD_WORDS: Final = ["apple", "river", "stone", "cloud", "green", "paper", "light", "music", "table", "water", "north", "house", "sugar", "bread", "train", "glass", "world", "plant", "horse", "money", "sound", "field", "night", "beach", "color", "metal", "class", "board", "earth", "forest", "window", "garden", "summer", "winter", "silver"]  # fmt: skip
 _HEAD: Final = 12
 PROMPTS: Final = {
     "summary": "Write a short text about why a calm harbour helps ships in a storm.",
@@ -70,15 +70,21 @@ PROMPTS: Final = {
 """Name → text; `posting` and `long` hold one of the labelled postings."""
 
 
-def build_request(name: str, unique: str, max_tokens: int) -> GenRequest:
+def build_request(name: str, unique: str, max_tokens: int, own: Mapping[str, str] | None = None) -> GenRequest:
     """The request of a prompt whose first words follow from `unique`; greedy, of exactly `max_tokens` where the engine can.
+
+    Args:
+        name: of the prompt.
+        unique: what its first words follow from.
+        max_tokens: of the answer.
+        own: prompts of the user's own, by name; they come before those of the program.
 
     Raises:
         KeyError: no such prompt.
     """
     draw = random.Random(unique)  # noqa: S311 - a head, not a secret
-    head = " ".join(draw.choice(_HEAD_WORDS) for _ in range(_HEAD))
-    text = f"{head}.\n{_body(name)}"
+    head = " ".join(draw.choice(HEAD_WORDS) for _ in range(_HEAD))
+    text = f"{head}.\n{(own or {}).get(name) or _body(name)}"
     return GenRequest((Message("user", text),), max_tokens, reuse_prompt=False, ignore_eos=True)
 
 

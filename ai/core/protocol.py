@@ -160,12 +160,29 @@ class Watched(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """A whole answer. `arrivals` are (t_ns, characters) of its chunks."""
+    """A whole answer. `arrivals` are (t_ns, characters) of its chunks; `answered_ns` is when the first of its text came, after all reasoning."""
 
     text: str
     reasoning: str
     final: Final
     arrivals: tuple[tuple[int, int], ...]
+    answered_ns: int | None = None
+
+    @property
+    def thought(self) -> bool:
+        """Whether the model reasoned, in a field of its own or between `<think>` and `</think>`."""
+        return bool(self.reasoning.strip()) or self.text.lstrip().startswith(_THOUGHT)
+
+
+_THOUGHT = "<think>"
+
+
+def _answers(content: str) -> bool:
+    """Whether an answer has begun, and not only a thought before it."""
+    text = content.lstrip()
+    if text.startswith(_THOUGHT):
+        return bool(text.partition("</think>")[2].strip())
+    return bool(text) and not _THOUGHT.startswith(text)
 
 
 async def complete(
@@ -183,6 +200,7 @@ async def complete(
     """
     parts: dict[str, list[str]] = {"content": [], "reasoning": []}
     arrivals: list[tuple[int, int]] = []
+    answered: int | None = None
     async with aclosing(backend.stream(request, deadlines=deadlines, cancel=cancel)) as events:
         async for event in events:
             if began is not None:
@@ -190,6 +208,9 @@ async def complete(
             if isinstance(event, Chunk):
                 parts[event.kind].append(event.text)
                 arrivals.append((event.t_ns, len(event.text)))
+                if answered is None and event.kind == "content" and _answers("".join(parts["content"])):
+                    answered = event.t_ns
             else:
-                return Completion("".join(parts["content"]), "".join(parts["reasoning"]), event, tuple(arrivals))
+                said, thought = "".join(parts["content"]), "".join(parts["reasoning"])
+                return Completion(said, thought, event, tuple(arrivals), answered)
     raise StreamCut(f"{backend.name} ended its answer without saying so.", backend=backend.name)

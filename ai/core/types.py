@@ -164,7 +164,7 @@ class LoadSpec:
         prompt_threads: CPU threads that read a prompt; None: as many as generate, or the engine's choice where `threads` is None.
         gpu_layers: layers on the GPU; None lets the engine choose, 0 keeps all on the CPU.
         batch: tokens of a prompt that are read at once; None lets the engine choose.
-        flash_attention: None lets the engine choose.
+        flash_attention: on or off; None lets the engine choose.
     """
 
     model: str

@@ -73,6 +73,11 @@ class Call:
         """The program that made it, as far as it is known by now."""
         return self.program.result() if self.program.done() and not self.program.cancelled() else UNKNOWN
 
+    def tokens(self) -> int:
+        """Tokens of its prompt and its answer, as far as they are known."""
+        figures = self.meter.figures() if self.meter is not None else Figures()
+        return (figures.prompt_tokens or 0) + (figures.completion_tokens or 0)
+
     def row(self, bytes_out: int) -> CallRow:
         """Its record."""
         figures = self.meter.figures() if self.meter is not None else Figures()

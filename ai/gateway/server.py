@@ -17,6 +17,7 @@ from ai.gateway.apis import forms
 from ai.gateway.apis.routes import ROUTES, Route
 from ai.gateway.http.connection import Connection, Request
 from ai.gateway.http.upstream import MARK
+from ai.gateway.link.budgets import Ledger
 from ai.gateway.link.keys import hash_of
 from ai.gateway.link.messages import (
     CannotListen,
@@ -53,6 +54,7 @@ class Gateway:
     def __init__(self, gone: Callable[[], None]) -> None:
         self._link = link = Link(self.take, gone)
         self._limits, self._keys = Limits(), Keys()
+        self._ledger = Ledger()
         self._routes = Routes()
         self._gate = Gate(lambda: self._limits)
         self._relay = Relay(self._routes, self._gate, lambda: self._limits, link)
@@ -74,11 +76,12 @@ class Gateway:
         """What whoever started this process says."""
         match message:
             case Start():
+                self._ledger.restore(message.used)
                 self._tasks.append(asyncio.create_task(self._listen(message)))
             case Table():
                 self._routes.take(message)
             case Keys():
-                self._keys = message
+                self._keys, self._ledger.budgets = message, message.budgets
             case Limits():
                 self._limits = message
 
@@ -98,7 +101,7 @@ class Gateway:
         loop = asyncio.get_running_loop()
         try:
             self._server = await loop.create_server(
-                lambda: Connection(self._handle, lambda: self._limits.body_bytes, self._connections),
+                lambda: Connection(self._handle, lambda: self._limits.body_bytes, self._connections, self._meet),
                 sock=_bound(start.host, start.port),
                 backlog=1024,
             )
@@ -110,11 +113,15 @@ class Gateway:
             self._tell_state()
             await asyncio.sleep(_STATE_S)
 
+    def _meet(self, connection: Connection) -> None:
+        """Look for the program while it is still there: some live no longer than their answer takes."""
+        connection.known = self._peers.find(connection.peer, connection.here)
+
     def _tell_state(self) -> None:
         calls = tuple(call.current() for call in list(self._calls.values())[:_MOST_CURRENT])
         state = State(
             active=self._gate.active, waiting=self._gate.waiting, connections=len(self._connections), answered=self._answered,
-            lost=self._link.lost, refused=self._gate.refused, rss=_rss(), calls=calls, resting=self._routes.resting(),
+            lost=self._link.lost, refused=self._gate.refused, rss=_rss(), calls=calls, resting=self._routes.resting(), used=self._ledger.used(),
         )  # fmt: skip
         if state != self._told:
             self._told = state
@@ -160,14 +167,21 @@ class Gateway:
         connection.respond(status, forms.error_body(forms.api_of(request.path), status, message))
 
     async def _call(self, connection: Connection, request: Request, route: Route, key: str) -> None:
-        if connection.known is None:
-            connection.known = self._peers.find(connection.peer, connection.here)
         program: asyncio.Future[Program] = connection.known
         call = Call(forms.api_of(request.path), request.path, key, program, len(request.body))
+        spent = self._ledger.spent(key)
+        if spent is not None:
+            call.refuse("refused", 429, spent.message)
+            wait = [(b"Retry-After", str(spent.retry_s).encode("ascii"))]
+            connection.respond(429, forms.error_body(call.api, 429, spent.message), wait)
+            self._record(call, connection.written)
+            return
         self._calls[call.id] = call
+        self._ledger.began(key)
         try:
             await self._relay.answer(call, connection, request, route)
         finally:
+            self._ledger.ended(key, call.tokens())
             del self._calls[call.id]
             self._answered += call.outcome == "answered"
             self._record(call, connection.written)

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from ai.core.errors import AiError
+from ai.core.errors import AiError, InputError
 from ai.core.protocol import Backend
 from ai.core.types import LoadSpec
 from ai.router import DriftAlarm, HybridAIBackend, Member, Score
@@ -87,6 +87,15 @@ class EnginePool:
     async def usable(self) -> list[Candidate]:
         """The engines that can answer now, each with its model."""
         return await asyncio.to_thread(candidates, await self._engines(), self._config())
+
+    async def with_models(self, wanted: Sequence[str]) -> list[Candidate]:
+        """A candidate for each `ENGINE=MODEL`, named `ENGINE/MODEL`; the engine by its name, kind or address.
+
+        Raises:
+            InputError: there is no such engine, or it does not have the model.
+        """
+        engines, config = await self._engines(), self._config()
+        return await asyncio.to_thread(_with_models, engines, config, wanted)
 
     async def refused(self) -> dict[str, str]:
         """Why engines that are known cannot be used, by name in small letters; a kind of which one can be used is not among them."""
@@ -241,6 +250,22 @@ class EnginePool:
         task = asyncio.get_running_loop().create_task(write())
         self._writes.add(task)
         task.add_done_callback(self._writes.discard)
+
+
+def _with_models(engines: Sequence[Mapping[str, Any]], config: AiConfig, wanted: Sequence[str]) -> list[Candidate]:
+    found: dict[str, Candidate] = {}
+    for said in wanted:
+        engine, sign, model = (part.strip() for part in said.partition("="))
+        if not sign or not model:
+            raise InputError(f"{said!r} names no model.", hint="Write ENGINE=MODEL, as ollama=llama3.1:8b.")
+        able = candidates(engines, replace(config, models={**config.models, engine: model}))
+        named = [c for c in able if engine in {c.name, c.engine, c.address}]
+        if not named:
+            hint = "`watchkeeper ai backends` lists the engines and their models."
+            raise InputError(f"There is no engine {engine!r} with the model {model!r}.", hint=hint)
+        name = f"{named[0].name}/{named[0].shown}"
+        found[name] = replace(named[0], name=name)
+    return list(found.values())
 
 
 def _placed(score: Score, candidate: Candidate) -> Score:

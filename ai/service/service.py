@@ -62,7 +62,7 @@ class AiService:
         self.benchmarks = BenchmarkService(
             config, self.pool.usable, records,
             facts=facts or (lambda: {"cpu_count": cores()}), gpu=gpu, before=self._make_room, after=self.pool.measured, adopted=adopted.of,
-            refused=self.pool.refused,
+            refused=self.pool.refused, with_models=self.pool.with_models,
         )  # fmt: skip
         self.lending = Lending(lambda: self.pool.engines, lambda: config().answer_s)
         self.history = BenchmarkHistory(records, self.pool.usable, adopted, self.pool.reload, self.benchmarks.recovered)

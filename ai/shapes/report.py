@@ -5,17 +5,11 @@ from typing import Literal
 from pydantic import Field
 
 from ai.core.types import KvType, Origin, Shape
+from ai.shapes.workload import BatchRow, EngineSettings, Length, LengthRow, OwnPrompt, RateRow, Slo
 
 Measure = Literal["generation", "first_token", "total"]
 State = Literal["done", "cancelled", "interrupted", "failed"]
 """`interrupted`: the program ended meanwhile, or failed; the report is of what was measured until then."""
-
-
-class Slo(Shape):
-    """What a user calls good enough: a request within both counts as goodput."""
-
-    first_token_s: float = Field(default=2.0, gt=0, le=600)
-    per_token_s: float = Field(default=0.2, gt=0, le=60)
 
 
 class BenchmarkPlan(Shape):
@@ -24,9 +18,14 @@ class BenchmarkPlan(Shape):
     `measure` is what the verdict is about; `budget_s` bounds the pairs; `max_blocks` too; `settle` asks for more pairs after a
     clear verdict, until the interval is that narrow (half-width of the log ratio; 0 = stop at once). `verdict_s` is when the verdict is due, counted from
     the start with loads and warm-ups: the pairs then get what is left of it; None gives them the whole of `budget_s`.
+    Without `pairs` there is no verdict: `lengths`, `batches` (requests at the same time) and `rates` (requests a second) are measured alone, with
+    `budget_s` for them together. `level_s` is how long each number of requests is kept up; 0 sends each once. `texts` are prompts of the user's own,
+    named in `prompts` like the others. `models` (`ENGINE=MODEL`) are measured side by side; `settings` are those that one embedded engine is loaded with
+    in turn.
     """
 
     prompts: list[str] = Field(default=["summary", "posting"], min_length=1, max_length=8)
+    texts: list[OwnPrompt] = Field(default=[], max_length=8)
     max_tokens: int = Field(default=32, ge=2, le=4096)
     measure: Measure = "generation"
     budget_s: float = Field(default=90.0, gt=0, le=86_400)
@@ -36,12 +35,23 @@ class BenchmarkPlan(Shape):
     margin: float = Field(default=0.05, gt=0, lt=1)
     settle: float = Field(default=0.0, ge=0, lt=2)
     warmup: int = Field(default=1, ge=0, le=20)
-    batches: list[int] = Field(default=[1, 2, 4, 8], max_length=8)
+    pairs: bool = True
+    batches: list[int] = Field(default=[1, 2, 4, 8], max_length=12)
+    rates: list[float] = Field(default=[], max_length=12)
+    level_s: float = Field(default=0.0, ge=0, le=600)
+    lengths: list[Length] = Field(default=[], max_length=48)
+    repeats: int = Field(default=3, ge=1, le=50)
+    models: list[str] = Field(default=[], max_length=8)
+    settings: list[EngineSettings] = Field(default=[], max_length=8)
     slo: Slo = Slo()
     cold_load: bool = True
     seed: int = 20_260
     request_s: float = Field(default=120.0, gt=0, le=3600)
     replay_of: str | None = None
+
+    def own_prompts(self) -> dict[str, str]:
+        """The texts of the user's own prompts, by name."""
+        return {prompt.name: prompt.text for prompt in self.texts}
 
 
 class Metric(Shape):
@@ -82,6 +92,12 @@ class SampleRow(Shape):
     completion_tokens: int | None = None
     bunches: int | None = None
     """Times at which something of the answer arrived."""
+    answer_s: float | None = None
+    """Seconds to the first token that is no thought; None where there was none."""
+    thought: bool = False
+    """The model reasoned before it answered, or instead."""
+    level: str = ""
+    """The number of requests or the lengths that it belongs to; empty for pairs and warm-ups."""
     energy_j: float | None = None
     neighbour_pct: float | None = None
     error: str | None = None
@@ -90,19 +106,6 @@ class SampleRow(Shape):
     def paired(self) -> bool:
         """Whether it belongs to a pair: neither a warm-up nor one of several requests at once."""
         return self.batch == 1 and self.block >= 0
-
-
-class BatchRow(Shape):
-    """Requests at the same time: tokens a second of all together, and how many requests a second were good enough."""
-
-    batch: int
-    tokens_per_s: float | None
-    goodput_rps: float | None
-    good: int
-    requests: int
-    ttft_p95_s: float | None
-    origin: Origin = "measured"
-    note: str = ""
 
 
 class LoadRow(Shape):
@@ -151,6 +154,8 @@ class ContenderReport(Shape):
     load: LoadRow | None = None
     metrics: dict[str, Metric] = Field(default_factory=dict)
     batches: list[BatchRow] = Field(default_factory=list)
+    rates: list[RateRow] = Field(default_factory=list)
+    lengths: list[LengthRow] = Field(default_factory=list)
     quality: QualityRow | None = None
     unusable: str = ""
     flagged: int = 0

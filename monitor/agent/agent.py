@@ -228,8 +228,14 @@ class Agent:
             mask=self.masker.mask_text,
         )
         self.gateway_records = GatewayRecords(self.writer.commit, self.snapshot, self.host_name, self.masker.mask_text)
-        keys = KeyFile(DataFiles(self.data_dir).gateway_keys)
-        self.gateway = GatewayProcess(lambda: self.settings.gateway, self.ai, keys, self.gateway_records.call)
+        files = DataFiles(self.data_dir)
+        self.gateway = GatewayProcess(
+            lambda: self.settings.gateway,
+            self.ai,
+            KeyFile(files.gateway_keys),
+            self.gateway_records.call,
+            files.gateway_used,
+        )
         self.listener = listen(self.data_dir, self._environ)
         interval = self.settings.sampling.interval_s
         self.sampler = SamplerProcess(

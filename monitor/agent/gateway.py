@@ -6,11 +6,13 @@ import logging
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 
 from ai.core.errors import AiError
+from ai.gateway.link.budgets import Used
 from ai.gateway.link.keys import KeyFile
 from ai.gateway.link.messages import (
     MAX_LINE,
@@ -57,12 +59,21 @@ class GatewayProcess:
         ai: the engines.
         keys: the keys of programs.
         on_call: gets every call.
+        used_file: keeps what keys have used.
     """
 
     def __init__(
-        self, settings: Callable[[], GatewaySettings], ai: AiThread, keys: KeyFile, on_call: Callable[[CallRow], None]
+        self,
+        settings: Callable[[], GatewaySettings],
+        ai: AiThread,
+        keys: KeyFile,
+        on_call: Callable[[CallRow], None],
+        used_file: Path,
     ) -> None:
         self._settings, self._ai, self.keys, self._on_call = settings, ai, keys, on_call
+        self._used_file, self._used_kept = used_file, b""
+        self.used: dict[str, Used] = {}
+        """What each key has used."""
         self._changed = asyncio.Event()
         self._told: dict[type[In], In] = {}
         self._process: asyncio.subprocess.Process | None = None
@@ -92,6 +103,7 @@ class GatewayProcess:
     async def keep(self) -> None:
         """Run one process after another, for as long as the agent runs and the gateway is switched on."""
         pause_s = FIRST_PAUSE_S
+        self.used = await asyncio.to_thread(self._read_used)
         while True:
             self._changed.clear()
             wanted = self._settings()
@@ -138,7 +150,7 @@ class GatewayProcess:
         parts = [self._hear(process), self._hear_words(process), self._tell_changes(process, wanted)]
         tasks = [asyncio.create_task(part) for part in parts]
         try:
-            self._say(process, Start(wanted.port))
+            self._say(process, Start(wanted.port, used=self.used))
             await asyncio.wait({tasks[0], tasks[2]}, return_when=asyncio.FIRST_COMPLETED)
             for task in (tasks[0], tasks[2]):
                 if task.done():
@@ -151,6 +163,7 @@ class GatewayProcess:
     async def _end(self, process: asyncio.subprocess.Process, tasks: "list[asyncio.Task[None]]") -> None:
         """Close its input, which ends it; else kill it. Engines that it has borrowed are free again."""
         self._process = None
+        await asyncio.to_thread(self._keep_used)
         for task in [*tasks, *self._lending.values()]:
             task.cancel()
         self._lending.clear()
@@ -175,6 +188,7 @@ class GatewayProcess:
             if not settings.enabled or not _same_place(settings, wanted):
                 return
             await self._tell(process, settings)
+            await asyncio.to_thread(self._keep_used)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(TABLE_S):
                     await self._changed.wait()
@@ -185,8 +199,8 @@ class GatewayProcess:
         )  # fmt: skip
         self._say_news(process, limits)
         try:
-            names = await asyncio.to_thread(self.keys.names)
-            self._say_news(process, Keys(names, settings.require_key))
+            names, budgets = await asyncio.to_thread(lambda: (self.keys.names(), self.keys.budgets()))
+            self._say_news(process, Keys(names, settings.require_key, budgets))
             table = await self._ai.call(lambda service: service.gateway_table(), deadline_s=_ASK_S)
         except AiError as error:
             self.message = error.message
@@ -205,6 +219,32 @@ class GatewayProcess:
         """Write a line. Its reader never waits, so the pipe cannot fill up for long."""
         if process.stdin is not None and not process.stdin.is_closing():
             process.stdin.write(line(message))
+
+    # --- what keys have used
+
+    def _read_used(self) -> dict[str, Used]:
+        """As an earlier agent kept it; nothing where that cannot be read."""
+        try:
+            return msgspec.json.decode(self._used_file.read_bytes(), type=dict[str, Used])
+        except FileNotFoundError:
+            return {}
+        except (OSError, msgspec.DecodeError) as error:
+            log.warning("what keys have used is counted anew: %s", error)
+            return {}
+
+    def _keep_used(self) -> None:
+        """Write it, where it has changed."""
+        text = msgspec.json.encode(self.used)
+        if text == self._used_kept or not self.used:
+            return
+        new = self._used_file.with_suffix(".new")
+        try:
+            new.write_bytes(text)
+            new.chmod(0o600)
+            new.replace(self._used_file)
+            self._used_kept = text
+        except OSError as error:
+            log.warning("what keys have used cannot be kept: %s", error)
 
     # --- what it says
 
@@ -228,6 +268,7 @@ class GatewayProcess:
                 self._on_call(message)
             case State():
                 self.state = message
+                self.used = {**self.used, **message.used}
             case Listening():
                 self.port = message.port
                 self.process_state, self.message = "running", ""

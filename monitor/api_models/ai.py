@@ -24,6 +24,7 @@ from ai.shapes.opinion import Explanation, Fact
 from ai.shapes.posting import Evidence, JobAnalysisResult, Timing
 from ai.shapes.report import BenchmarkReport, ContenderReport, FullReport, Metric, QualityRow
 from ai.shapes.shelf import Pull, Pulls, ServerTold, Shelf, ShelfModel, Shelves, Trial, TryFigures, Turn
+from ai.shapes.workload import LoadFigures
 from monitor.api_models.actions import Asked
 
 __all__ = [
@@ -53,6 +54,7 @@ __all__ = [
     "InUse",
     "JobAnalyses",
     "JobAnalysisResult",
+    "LoadFigures",
     "MemoryFit",
     "Metric",
     "ModelAction",

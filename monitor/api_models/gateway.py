@@ -5,15 +5,40 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from ai.core.types import Shape
+from ai.gateway.link.budgets import WHAT, Budget, Span, Used
+
+__all__ = [
+    "WHAT",
+    "Budget",
+    "GatewayCall",
+    "GatewayCalls",
+    "GatewayCurrent",
+    "GatewayEngine",
+    "GatewayKey",
+    "GatewayStatus",
+    "GatewayUsage",
+    "KeyBudget",
+    "MadeKey",
+    "NewKey",
+    "RemovedKey",
+    "Span",
+    "Used",
+]
 
 
 class GatewayKey(Shape):
-    """A key that opens the gateway; the key itself is not kept. `last_used` and `calls` are over the stored calls."""
+    """A key that opens the gateway; the key itself is not kept. `last_used` and `calls` are over the stored calls.
+
+    `used` is of today and this month; None: nothing. `spent` says which budget is used up, and when it begins anew.
+    """
 
     name: str
     created: int
     last_used: int | None = None
     calls: int = 0
+    budget: Budget = Budget()
+    used: Used | None = None
+    spent: str = ""
 
 
 class GatewayEngine(Shape):
@@ -140,6 +165,13 @@ class MadeKey(Shape):
 
     name: str
     key: str
+
+
+class KeyBudget(Shape):
+    """A key with the budget that it has now."""
+
+    name: str
+    budget: Budget
 
 
 class RemovedKey(Shape):

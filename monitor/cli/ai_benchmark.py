@@ -14,6 +14,7 @@ import typer
 from monitor.cli.options import DataDir, Json, client_of, own_service
 from monitor.cli.output import BOLD, DIM, clean, paint, print_json, print_table, size
 from monitor.cli.services import whoami
+from monitor.client.prompts import parse_prompts
 from monitor.core import paths
 from monitor.core.errors import AgentUnreachable, ConfigError, MonitorError
 
@@ -28,6 +29,14 @@ AWAY_S: Final = 20.0
 
 
 def benchmark(
+    plan: Annotated[
+        str,
+        typer.Option(
+            "--plan",
+            metavar="PLAN",
+            help="What to measure: speed (pairs, with a verdict), load (many requests) or lengths (of prompts and answers).",
+        ),
+    ] = "speed",
     depth: Annotated[
         str, typer.Option("--depth", metavar="DEPTH", help="How thorough: quick, standard or full.")
     ] = "standard",
@@ -38,6 +47,18 @@ def benchmark(
         list[str] | None,
         typer.Option("--backend", "-b", metavar="ENGINE", help="Measure this engine only. Repeatable."),
     ] = None,
+    model: Annotated[
+        list[str] | None,
+        typer.Option("--model", "-m", metavar="ENGINE=MODEL", help="Measure this model of an engine. Repeatable."),
+    ] = None,
+    prompts: Annotated[
+        Path | None,
+        typer.Option(
+            "--prompts",
+            metavar="FILE",
+            help="Own prompts: JSON lines with a key prompt, or texts between lines of ---.",
+        ),
+    ] = None,
     seconds: Annotated[
         float | None, typer.Option("--seconds", metavar="SECONDS", min=1, help="Time to spend on measuring speed.")
     ] = None,
@@ -45,21 +66,76 @@ def benchmark(
         int | None,
         typer.Option("--postings", metavar="COUNT", min=0, help="Labelled postings to measure quality on."),
     ] = None,
+    tokens: Annotated[
+        int | None, typer.Option("--tokens", metavar="COUNT", min=2, help="Tokens of each answer.")
+    ] = None,
+    concurrency: Annotated[
+        str | None, typer.Option("--concurrency", "-c", metavar="LIST", help="Requests at the same time: 1,4,16,64.")
+    ] = None,
+    rate: Annotated[
+        str | None, typer.Option("--rate", "-r", metavar="LIST", help="Requests a second, at random times: 0.5,1,2.")
+    ] = None,
+    level_s: Annotated[
+        float | None,
+        typer.Option("--level-seconds", metavar="SECONDS", min=0.1, help="How long each of them is kept up."),
+    ] = None,
+    first_token: Annotated[
+        float | None, typer.Option("--first-token", metavar="SECONDS", help="Goodput: the first token within this.")
+    ] = None,
+    per_token: Annotated[
+        float | None, typer.Option("--per-token", metavar="SECONDS", help="Goodput: each further token within this.")
+    ] = None,
+    whole: Annotated[
+        float | None, typer.Option("--whole", metavar="SECONDS", help="Goodput: the whole answer within this.")
+    ] = None,
+    prompt_lengths: Annotated[
+        str | None, typer.Option("-p", "--prompt-lengths", metavar="LIST", help="Tokens to read: 128,512.")
+    ] = None,
+    answer_lengths: Annotated[
+        str | None, typer.Option("-n", "--answer-lengths", metavar="LIST", help="Tokens to generate: 32,128.")
+    ] = None,
+    both: Annotated[
+        list[str] | None,
+        typer.Option("--pg", metavar="READ,MAKE", help="Read and generate in one request: 512,128. Repeatable."),
+    ] = None,
+    depths: Annotated[
+        str | None, typer.Option("-d", "--depths", metavar="LIST", help="Tokens read before each of these: 0,4096.")
+    ] = None,
+    threads: Annotated[
+        str | None, typer.Option("-t", "--threads", metavar="LIST", help="Threads of the embedded engine: 1,2.")
+    ] = None,
+    flash: Annotated[
+        str | None, typer.Option("--flash-attention", metavar="LIST", help="On the embedded engine: on,off.")
+    ] = None,
+    layers: Annotated[
+        str | None, typer.Option("--gpu-layers", metavar="LIST", help="Layers on the GPU, embedded engine: 0,99.")
+    ] = None,
+    cache: Annotated[
+        str | None, typer.Option("--cache-type", metavar="LIST", help="Of the embedded engine: f16,q8_0.")
+    ] = None,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
     """Measure which engine is fastest on this machine.
 
-    Progress goes to standard error, the verdict to standard output. Ctrl-C cancels and reports what was measured.
+    Other plans measure how many requests it answers at once, and how it takes long prompts.
+
+    Progress goes to standard error, the result to standard output. Ctrl-C cancels and reports what was measured.
     """
     from pydantic import ValidationError
 
     from monitor.api_models.ai import BenchmarkRequest
 
+    slo = {"first_token_s": first_token, "per_token_s": per_token, "total_s": whole}
+    given = {
+        "plan": plan, "depth": depth, "kind": kind, "backends": backend or None, "models": model or None, "budget_s": seconds, "postings": postings,
+        "prompts": _read_prompts(prompts) if prompts is not None else None, "max_tokens": tokens, "batches": _list(concurrency), "rates": _list(rate),
+        "level_s": level_s, "slo": {key: value for key, value in slo.items() if value is not None} or None,
+        "lengths": _lengths(prompt_lengths, answer_lengths, both or [], depths), "threads": _list(threads), "flash_attention": _list(flash),
+        "gpu_layers": _list(layers), "kv_types": _list(cache),
+    }  # fmt: skip
     try:
-        wanted = BenchmarkRequest.model_validate(
-            {"depth": depth, "kind": kind, "backends": backend or None, "budget_s": seconds, "postings": postings}
-        )
+        wanted = BenchmarkRequest.model_validate(given)
     except ValidationError as error:
         first = error.errors()[0]
         raise ConfigError(
@@ -79,6 +155,28 @@ def benchmark(
         _print_report(report)
     if report["state"] != "done":
         raise typer.Exit(130 if report["state"] == "cancelled" else 6)
+
+
+def _read_prompts(path: Path) -> list[dict[str, str]]:
+    try:
+        return parse_prompts(path.read_text("utf-8"), path.stem)
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}", hint="Name a text file in UTF-8.") from error
+
+
+def _list(said: str | None) -> list[str] | None:
+    """`1,2` → `["1", "2"]`."""
+    return None if said is None else [part.strip() for part in said.split(",") if part.strip()]
+
+
+def _lengths(
+    prompts: str | None, answers: str | None, both: list[str], depths: str | None
+) -> list[dict[str, str]] | None:
+    """Each length at each depth; None where none was given."""
+    tests = [{"prompt": tokens} for tokens in _list(prompts) or []]
+    tests += [{"answer": tokens} for tokens in _list(answers) or []]
+    tests += [dict(zip(("prompt", "answer"), _list(pair) or [], strict=False)) for pair in both]
+    return [{**test, "depth": depth} for depth in _list(depths) or ["0"] for test in tests] or None
 
 
 class Teller:
@@ -197,8 +295,22 @@ def _print_report(report: dict[str, Any]) -> None:
         print(clean(report["hypothesis"]["sentence"]))
     for note in report["notes"]:
         print(paint(clean(note), DIM))
+    if report["plan"]["pairs"]:
+        _print_speed(report)
+    _print_lengths(report)
+    _print_levels(report)
+    print(paint(f"benchmark {report['id']}", DIM))
+    offer = report.get("offer")
+    if offer and not offer["taken"]:
+        print(clean(offer["sentence"]))
+        print(f"To apply them: watchkeeper ai use {report['id']}")
+
+
+def _print_speed(report: dict[str, Any]) -> None:
+    """A line of figures for each engine, and what must be said of them."""
     rows = []
     notes: dict[str, None] = {}
+    thinks = any((c["metrics"].get("first_answer") or {}).get("value") is not None for c in report["contenders"])
     for contender in report["contenders"]:
         metrics, name = contender["metrics"], clean(contender["name"])
 
@@ -212,23 +324,53 @@ def _print_report(report: dict[str, Any]) -> None:
             return f"{value * factor:,.1f} {unit}{'*' if note else ''}"
 
         memory = (metrics.get("memory_peak") or {}).get("value")
-        rows.append(
-            (
-                name,
-                shown("first_token", 1e3, "ms"),
-                shown("generation", 1, "tokens/s"),
-                shown("total", 1, "s"),
-                size(memory),
-            )
-        )
-    print_table(("engine", "first token", "generation", "answer", "peak memory"), rows, right=frozenset({1, 2, 3, 4}))
+        answer = [shown("first_answer", 1, "s")] if thinks else []
+        rows.append([name, shown("first_token", 1e3, "ms"), *answer, shown("generation", 1, "tokens/s"), shown("total", 1, "s"), size(memory)])  # fmt: skip
+    heads = ["engine", "first token", *(["after thoughts"] if thinks else []), "generation", "answer", "peak memory"]
+    print_table(heads, rows, right=frozenset(range(1, len(heads))))
     for note in notes:
         print(paint(note, DIM))
-    print(paint(f"benchmark {report['id']}", DIM))
-    offer = report.get("offer")
-    if offer and not offer["taken"]:
-        print(clean(offer["sentence"]))
-        print(f"To apply them: watchkeeper ai use {report['id']}")
+
+
+def _print_lengths(report: dict[str, Any]) -> None:
+    """The table of lengths, as llama-bench prints it."""
+    rows = [
+        [
+            clean(contender["name"]), row["test"], _rate(row["prompt_rate"], row["prompt_deviation"]), _rate(row["rate"], row["deviation"]),
+            _seconds(row["first_token_s"]), _seconds(row["warm_first_token_s"]), clean(row["note"]),
+        ]
+        for contender in report["contenders"]
+        for row in contender["lengths"]
+    ]  # fmt: skip
+    if rows:
+        heads = ("engine", "test", "reads tokens/s", "makes tokens/s", "first token", "warm", "")
+        print_table(heads, rows, right=frozenset({2, 3, 4, 5}))
+
+
+def _print_levels(report: dict[str, Any]) -> None:
+    """Requests at the same time and a second; with a plan for speed that is one line each, too."""
+    rows = [
+        [
+            clean(contender["name"]), f"{row['rate']:g}/s" if "rate" in row else f"{row['batch']} at once", _rate(row["tokens_per_s"], None),
+            _rate(row["goodput_rps"], None), f"{row['good']} of {row['requests']}", _seconds(row["ttft_p95_s"]), _seconds(row["total_p50_s"]),
+            _seconds(row["total_p95_s"]), clean(row["note"]),
+        ]
+        for contender in report["contenders"]
+        for row in [*contender["batches"], *contender["rates"]]
+    ]  # fmt: skip
+    if rows:
+        heads = ("engine", "requests", "tokens/s", "good/s", "good", "first token p95", "answer p50", "p95", "")
+        print_table(heads, rows, right=frozenset(range(2, 8)))
+
+
+def _rate(value: float | None, deviation: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:,.1f}" if deviation is None else f"{value:,.1f} ± {deviation:,.1f}"
+
+
+def _seconds(value: float | None) -> str:
+    return "-" if value is None else f"{value * 1e3:,.0f} ms" if value < 1 else f"{value:,.2f} s"
 
 
 def use(

@@ -1,6 +1,7 @@
 """`watchkeeper gateway …`: the one address for every program that asks a model, its keys and its calls."""
 
 import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -137,16 +138,67 @@ def list_keys(data_dir: DataDir = None, as_json: Json = False) -> None:
             keys: list[dict[str, Any]] = [key.model_dump() for key in client.gateway.status().keys]
     except AgentUnreachable:
         keys = [
-            {"name": name, "created": at, "last_used": None, "calls": None} for name, at in _file(data_dir).listed()
+            {"name": name, "created": at, "last_used": None, "calls": None, "budget": {}, "used": None, "spent": ""}
+            for name, at in _file(data_dir).listed()
         ]
     if as_json:
         print_json(keys)
         return
     rows = [
-        (k["name"], _day(k["created"]), _day(k["last_used"]), "-" if k["calls"] is None else str(k["calls"]))
+        (
+            k["name"], _day(k["created"]), _day(k["last_used"]), "-" if k["calls"] is None else str(k["calls"]),
+            f"{_limits(k['budget'], k['used'] or {})}{' (used up)' if k['spent'] else ''}",
+        )
         for k in keys
-    ]
-    print_table(("name", "made", "last used", "calls"), rows, right=frozenset({3}))
+    ]  # fmt: skip
+    print_table(("name", "made", "last used", "calls", "budget"), rows, right=frozenset({3}))
+
+
+def budget(
+    name: Name,
+    calls_day: Annotated[int | None, typer.Option("--calls-day", metavar="COUNT", min=0, help="Calls a day.")] = None,
+    tokens_day: Annotated[
+        int | None, typer.Option("--tokens-day", metavar="COUNT", min=0, help="Tokens a day.")
+    ] = None,
+    calls_month: Annotated[
+        int | None, typer.Option("--calls-month", metavar="COUNT", min=0, help="Calls a month.")
+    ] = None,
+    tokens_month: Annotated[
+        int | None, typer.Option("--tokens-month", metavar="COUNT", min=0, help="Tokens a month.")
+    ] = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Limit what a key may use in a day and in a month.
+
+    Without an option, its budget is taken away. Tokens are those of prompts and answers. A key that has used its budget is answered 429 until the next day or month begins.
+    """
+    from ai.gateway.link.budgets import Budget
+
+    wanted = Budget(calls_day, tokens_day, calls_month, tokens_month)
+    try:
+        with client_of(data_dir) as client:
+            client.gateway.set_budget(name, wanted)
+    except AgentUnreachable:
+        _file(data_dir).set_budget(name, wanted)
+    if as_json:
+        print_json({"name": name, "budget": asdict(wanted)})
+    else:
+        print(f"{clean(name)}: {_limits(asdict(wanted))}")
+
+
+def _limits(wanted: dict[str, int | None], used: dict[str, Any] | None = None) -> str:
+    """A budget in words, with what was used of it."""
+    said = []
+    for key, limit in wanted.items():
+        if limit is not None:
+            what, _, span = key.partition("_")
+            said.append(
+                f"{(used or {}).get(key, 0):,} of {limit:,} {what} a {span}"
+                if used is not None
+                else f"{limit:,} {what} a {span}"
+            )
+    return ", ".join(said) or "no budget"
 
 
 def remove(name: Name, data_dir: DataDir = None, as_json: Json = False) -> None:
@@ -189,4 +241,5 @@ command(gateway_app, "watchkeeper gateway status --json")(status)
 command(gateway_app, "watchkeeper gateway calls --usage")(calls)
 command(key_app, "watchkeeper gateway key add notebook", name="add")(add)
 command(key_app, "watchkeeper gateway key list", name="list")(list_keys)
+command(key_app, "watchkeeper gateway key budget notebook --tokens-day 200000", name="budget")(budget)
 command(key_app, "watchkeeper gateway key remove notebook", name="remove")(remove)

@@ -1,7 +1,9 @@
 """The part of the client for the gateway: `client.gateway`."""
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from ai.gateway.link.budgets import Budget
 from monitor.api_models import gateway as models
 from monitor.client.parsing import Model, parsed, path_part
 
@@ -31,6 +33,10 @@ class GatewayClient:
     def add_key(self, name: str) -> models.MadeKey:
         """Make a key."""
         return self._read(models.MadeKey, "POST", "/keys", body={"name": name})
+
+    def set_budget(self, name: str, budget: Budget) -> models.KeyBudget:
+        """Give a key a budget."""
+        return self._read(models.KeyBudget, "PUT", f"/keys/{path_part(name)}/budget", body=asdict(budget))
 
     def remove_key(self, name: str) -> None:
         """Remove a key."""

@@ -110,6 +110,11 @@ class DataFiles:
         return self.data_dir / "jobs"
 
     @property
+    def gateway_used(self) -> Path:
+        """`gateway_used.json`: what keys have used today and this month."""
+        return self.data_dir / "gateway_used.json"
+
+    @property
     def gateway_keys(self) -> Path:
         """`gateway_keys.json`: hashes of the keys that open the gateway."""
         return self.data_dir / "gateway_keys.json"

@@ -9,17 +9,45 @@ from monitor.api_models import ai as ai_models
 from pages.ai_parts.benchmark_live import COLOURS
 
 _HEIGHT: Final = 280
+_DIGITS: Final[dict[str, Any]] = {
+    name: st.column_config.NumberColumn(format=form)
+    for form, names in (
+        ("%.1f", ("Tokens/s", "Reads, tokens/s", "± reading", "Makes, tokens/s", "± making")),
+        (
+            "%.2f",
+            (
+                "Good/s",
+                "First token p95, s",
+                "Answer p50, s",
+                "Answer p95, s",
+                "First token, s",
+                "Warm, s",
+                "Answer, s",
+            ),
+        ),
+    )
+    for name in names
+}
 _QUIET: Final[dict[str, Any]] = {"displayModeBar": False, "displaylogo": False}
 
 
 def charts(report: ai_models.FullReport) -> None:
-    """Ratios pair by pair, latency distributions, throughput by batch, speed against quality, memory predicted and measured."""
+    """What the plan measured: ratios, latencies, memory and quality of pairs; throughput, latency and goodput under load; lengths."""
+    _lengths(report)
+    _levels(report)
     left, right = st.columns(2)
     with left:
-        _ratios(report)
-        _batches(report)
+        if report.plan.pairs:
+            _ratios(report)
+        if any(c.batches for c in report.contenders):
+            _batches(report)
+        if any(c.rates for c in report.contenders):
+            _goodput(report)
     with right:
-        _latency(report)
+        if report.plan.pairs:
+            _latency(report)
+        if any(b.total_p95_s for c in report.contenders for b in c.batches):
+            _latency_under_load(report)
         _memory(report)
     if any(c.quality for c in report.contenders):
         _speed_and_quality(report)
@@ -32,7 +60,10 @@ def _show(figure: Any, key: str, title: str, below: str) -> None:
             st.caption("No clean measurements to show.")
         return
     figure.update_layout(
-        height=_HEIGHT, margin={"l": 8, "r": 8, "t": 8, "b": 8}, legend={"orientation": "h", "y": 1.12}, dragmode=False
+        height=_HEIGHT,
+        margin={"l": 8, "r": 8, "t": 8, "b": 8},
+        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom"},
+        dragmode=False,
     )
     with st.container(border=True):
         st.subheader(title, anchor=False)
@@ -110,8 +141,96 @@ def _batches(report: ai_models.FullReport) -> None:
             hovertemplate="%{y:.1f} tokens/s together<br>%{customdata[2]} of %{customdata[3]} fast enough<br>first token p95 %{customdata[1]:.2f} s",
         )  # fmt: skip
     figure.update_yaxes(title="Tokens/s in total", rangemode="tozero")
-    figure.update_xaxes(title="Concurrent requests", type="category")
-    _show(figure, "chart_batches", "Concurrent requests", "Total tokens per second of all requests.")
+    figure.update_xaxes(title="Requests at the same time", type="category")
+    _show(figure, "chart_batches", "Throughput", "Tokens per second of all requests together.")
+
+
+def _latency_under_load(report: ai_models.FullReport) -> None:
+    import plotly.graph_objects as go
+
+    figure = go.Figure()
+    for contender in report.contenders:
+        colour = _colour(report, contender.name)
+        for rows, words, dash in (
+            ([(b.batch, b.total_p95_s) for b in contender.batches], "whole answer", "solid"),
+            ([(b.batch, b.ttft_p95_s) for b in contender.batches], "first token", "dot"),
+        ):
+            known = [(size, seconds) for size, seconds in rows if seconds is not None]
+            figure.add_scatter(
+                x=[str(size) for size, _ in known], y=[seconds for _, seconds in known], name=f"{contender.name}, {words}", mode="lines+markers",
+                line={"color": colour, "dash": dash}, hovertemplate="p95 %{y:.2f} s with %{x} at once",
+            )  # fmt: skip
+    figure.update_yaxes(title="95th percentile, seconds", rangemode="tozero")
+    figure.update_xaxes(title="Requests at the same time", type="category")
+    _show(figure, "chart_load_latency", "Latency under load", "95 of 100 requests are faster than this.")
+
+
+def _goodput(report: ai_models.FullReport) -> None:
+    import plotly.graph_objects as go
+
+    figure = go.Figure()
+    most = max((row.rate for c in report.contenders for row in c.rates), default=0.0)
+    figure.add_scatter(
+        x=[0, most], y=[0, most], name="all good", mode="lines", line={"color": "#8b949e", "dash": "dot"}
+    )
+    for contender in report.contenders:
+        figure.add_scatter(
+            x=[row.rate for row in contender.rates], y=[row.goodput_rps for row in contender.rates], name=contender.name, mode="lines+markers",
+            line={"color": _colour(report, contender.name)}, customdata=[[row.good, row.requests] for row in contender.rates],
+            hovertemplate="%{x:g}/s sent, %{y:.2f}/s good<br>%{customdata[0]} of %{customdata[1]} within the target",
+        )  # fmt: skip
+    figure.update_yaxes(title="Good requests/s", rangemode="tozero")
+    figure.update_xaxes(title="Requests/s sent", rangemode="tozero")
+    _show(figure, "chart_goodput", "Goodput", f"Requests per second {_target(report)}.")
+
+
+def _target(report: ai_models.FullReport) -> str:
+    """What counts as good, in words."""
+    slo = report.plan.slo
+    whole = f", {slo.total_s:g} s in all" if slo.total_s else ""
+    return f"within {slo.first_token_s:g} s to the first token, {slo.per_token_s:g} s a token{whole}"
+
+
+def _levels(report: ai_models.FullReport) -> None:
+    """The table of requests at the same time and a second, where they were measured by themselves."""
+    rows = [_level(c.name, f"{row.batch} at once", row, row.note) for c in report.contenders for row in c.batches]
+    for contender in report.contenders:
+        for row in contender.rates:
+            note = row.note if row.kept_up else f"Did not keep up. {row.note}".strip()
+            rows.append(_level(contender.name, f"{row.rate:g} a second", row, note))
+    if rows and not report.plan.pairs:
+        with st.container(border=True):
+            st.subheader("Load", anchor=False)
+            st.dataframe(rows, key="levels", hide_index=True, column_config=_DIGITS)
+            st.caption(f"Good requests are those {_target(report)}.")
+
+
+def _level(engine: str, requests: str, row: ai_models.LoadFigures, note: str) -> dict[str, Any]:
+    return {
+        "Engine": engine, "Requests": requests, "Tokens/s": row.tokens_per_s, "Good/s": row.goodput_rps, "Good": f"{row.good} of {row.requests}",
+        "First token p95, s": row.ttft_p95_s, "Answer p50, s": row.total_p50_s, "Answer p95, s": row.total_p95_s, "Note": note,
+    }  # fmt: skip
+
+
+def _lengths(report: ai_models.FullReport) -> None:
+    """The table of lengths, as llama-bench has it."""
+    rows = [
+        {
+            "Engine": contender.name, "Test": row.test, "Reads, tokens/s": row.prompt_rate, "± reading": row.prompt_deviation,
+            "Makes, tokens/s": row.rate, "± making": row.deviation, "First token, s": row.first_token_s, "Warm, s": row.warm_first_token_s,
+            "Answer, s": row.total_s, "Times": row.n, "Note": row.note,
+        }
+        for contender in report.contenders
+        for row in contender.lengths
+    ]  # fmt: skip
+    if not rows:
+        return
+    with st.container(border=True):
+        st.subheader("Lengths of prompts and answers", anchor=False)
+        st.dataframe(rows, key="lengths", hide_index=True, column_config=_DIGITS)
+        st.caption(
+            "pp512: reads a prompt of 512 tokens. tg128: generates 128 tokens. d: after so many tokens that it has read before. Mean and standard deviation. Warm: the same prompt again."
+        )
 
 
 def _memory(report: ai_models.FullReport) -> None:

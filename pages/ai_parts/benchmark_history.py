@@ -54,7 +54,7 @@ def samples(report: ai_models.FullReport) -> None:
         rows = [
             {
                 "Time": moment(s.ts),
-                "Pair": s.block + 1 if s.block >= 0 else {-1: "warm-up", -2: "batch"}.get(s.block, ""),
+                "Pair": s.block + 1 if s.block >= 0 else s.level or "warm-up",
                 "Back end": s.backend,
                 "Batch": s.batch,
                 "Prompt": s.prompt,

@@ -1,12 +1,14 @@
 """Starts, follows and cancels a benchmark."""
 
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 import streamlit as st
+from pydantic import ValidationError
 
 from monitor.api_models import ai as ai_models
-from monitor.core.errors import AgentError
+from monitor.client.prompts import parse_prompts
+from monitor.core.errors import AgentError, ConfigError
 from pages.ai_parts.benchmark_live import ratio_picture
 from pages.shared.agent import agent_client, error_state, guarded, plain
 from pages.shared.visitor import may_change, operators_only
@@ -24,11 +26,18 @@ KINDS: Final = {
     "settings": "Two settings of one engine",
     "self-check": "Self-check: an engine against itself",
 }
+PLANS: Final = {
+    "speed": "Speed: pairs, with a verdict",
+    "load": "Load: many requests at once and a second",
+    "lengths": "Lengths: long prompts and answers",
+}
 STEPS: Final = {
     "load": "Load",
     "warm-up": "Warm up",
     "pairs": "Measure pairs",
+    "lengths": "Lengths",
     "batches": "Batches",
+    "rates": "Rates",
     "quality": "Quality",
 }
 _SIGNS: Final = {
@@ -38,18 +47,91 @@ _SIGNS: Final = {
 }
 
 
-def options() -> ai_models.BenchmarkRequest:
-    """The options of a benchmark, in a popover. The defaults are enough to start one."""
+def options() -> ai_models.BenchmarkRequest | None:
+    """The options of a benchmark, in a popover. The defaults are enough to start one. None where what was entered cannot be used."""
     with st.popover("Options", icon=":material/tune:"):
+        plan = st.radio("Plan", list(PLANS), key="plan", format_func=PLANS.__getitem__, bind="query-params")
         depth = st.radio("Depth", list(DEPTHS), key="depth", format_func=DEPTHS.__getitem__, bind="query-params")
-        kind = st.radio("Comparison", list(KINDS), key="kind", format_func=KINDS.__getitem__, bind="query-params")
-        measures = {
-            "generation": "Tokens per second",
-            "first_token": "Time to first token",
-            "total": "Time to answer",
-        }
-        measure = st.radio("Measure", list(measures), key="measure", format_func=measures.__getitem__)
-    return ai_models.BenchmarkRequest.model_validate({"depth": depth, "kind": kind, "measure": measure})
+        wanted: dict[str, Any] = {"plan": plan, "depth": depth, **_who()}
+        if plan == "speed":
+            wanted |= _speed()
+        elif plan == "load":
+            wanted |= _load()
+        else:
+            wanted |= _lengths()
+        wanted |= _prompts()
+        try:
+            return ai_models.BenchmarkRequest.model_validate(
+                {k: v for k, v in wanted.items() if v not in (None, [], {})}
+            )
+        except ValidationError as error:
+            first = error.errors()[0]
+            st.error(plain(f"{' '.join(map(str, first['loc']))}: {first['msg'].lower()}"), icon=":material/error:")
+            return None
+
+
+def _who() -> dict[str, Any]:
+    """Models to measure side by side; all engines, each with its model, where none is chosen."""
+    try:
+        engines = agent_client().engines().engines
+    except AgentError:
+        return {}  # the page says below that the agent does not answer
+    models = [
+        f"{engine.address if engine.name == 'openai' and engine.address else engine.name}={model.name}"
+        for engine in engines
+        if engine.state in {"ready", "idle"}
+        for model in engine.models
+    ]
+    chosen = st.multiselect(
+        "Models side by side", models, key="models", placeholder="Each engine with its model", max_selections=8
+    )
+    return {"models": chosen}
+
+
+def _speed() -> dict[str, Any]:
+    kind = st.radio("Comparison", list(KINDS), key="kind", format_func=KINDS.__getitem__, bind="query-params")
+    measures = {"generation": "Tokens per second", "first_token": "Time to first token", "total": "Time to answer"}
+    measure = st.radio("Measure", list(measures), key="measure", format_func=measures.__getitem__)
+    return {"kind": kind, "measure": measure}
+
+
+def _load() -> dict[str, Any]:
+    sizes = st.text_input("Requests at the same time", key="concurrency", placeholder="1, 2, 4, 8, 16, 32")
+    rates = st.text_input("Requests a second", key="rates", placeholder="None. For a sweep: 0.5, 1, 2, 4")
+    left, right = st.columns(2)
+    first = left.number_input("Good: first token within, s", 0.01, 600.0, 2.0, key="slo_first")
+    each = right.number_input("Good: each token within, s", 0.001, 60.0, 0.2, key="slo_each", format="%.3f")
+    return {"batches": _parts(sizes), "rates": _parts(rates), "slo": {"first_token_s": first, "per_token_s": each}}
+
+
+def _lengths() -> dict[str, Any]:
+    left, middle, right = st.columns(3)
+    read = left.text_input("Tokens to read", key="read", placeholder="512")
+    make = middle.text_input("Tokens to generate", key="make", placeholder="128")
+    deep = right.text_input("Read before", key="deep", placeholder="0")
+    tests = [{"prompt": tokens} for tokens in _parts(read)] + [{"answer": tokens} for tokens in _parts(make)]
+    left, right = st.columns(2)
+    threads = left.text_input("Threads (embedded engine)", key="threads", placeholder="As it is used")
+    flash = right.multiselect("Flash attention", ["on", "off"], key="flash", placeholder="As it is used")
+    lengths = [{**test, "depth": depth} for depth in _parts(deep) or ["0"] for test in tests]
+    return {"lengths": lengths, "threads": _parts(threads), "flash_attention": flash}
+
+
+def _prompts() -> dict[str, Any]:
+    """Prompts of one's own, in place of the program's."""
+    file = st.file_uploader("Own prompts", type=["txt", "md", "jsonl"], key="own_prompts", max_upload_size=1)
+    if file is None:
+        return {}
+    try:
+        return {"prompts": parse_prompts(file.getvalue().decode("utf-8"), file.name.rpartition(".")[0])}
+    except (UnicodeDecodeError, ConfigError) as error:
+        st.error(plain(str(error)), icon=":material/error:")
+        return {}
+
+
+def _parts(text: str) -> list[str]:
+    """`1, 2` → `["1", "2"]`."""
+    return [part.strip() for part in text.split(",") if part.strip()]
 
 
 def begin(wanted: ai_models.BenchmarkRequest) -> None:
@@ -124,7 +206,13 @@ def progress(now: ai_models.Benchmark) -> None:
         if any(now.ratios.values()):
             st.html(ratio_picture(now))
         else:
-            st.caption("The ratio of each pair appears here once both engines have answered the same prompt twice.")
+            st.caption(_to_come(now))
+
+
+def _to_come(now: ai_models.Benchmark) -> str:
+    if any(step.step == "pairs" for step in now.steps):
+        return "The ratio of each pair appears here once both engines have answered the same prompt twice."
+    return f"{now.measurements} requests were answered so far. Tables and charts follow at the end."
 
 
 def _figures(now: ai_models.Benchmark) -> None:

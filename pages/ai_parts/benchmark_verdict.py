@@ -12,10 +12,12 @@ _COLOURS: Final = {"faster": "green", "slower": "green", "not shown": "blue"}
 _TITLES: Final = {
     "engines": "engines",
     "settings": "two settings of one engine",
+    "variants": "settings of one engine",
     "self-check": "an engine against itself",
 }
 FIGURES: Final = (
     ("first_token", "First token", 1e3, "ms", 0),
+    ("first_answer", "First token after thoughts", 1.0, "s", 2),
     ("generation", "Generation", 1.0, "tokens/s", 1),
     ("prompt", "Prompt", 1.0, "tokens/s", 0),
     ("total", "Full answer", 1.0, "s", 2),
@@ -28,7 +30,7 @@ def verdict(report: ai_models.FullReport) -> None:
     """The verdict, then the hypothesis, then the caveats."""
     with st.container(border=True, key="verdict"):
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-            st.header("Verdict", anchor=False, width="content")
+            st.header("Verdict" if report.plan.pairs else "Result", anchor=False, width="content")
             st.caption(plain(_circumstances(report)), width="content")
         _sentence(report)
         for comparison in report.comparisons[: 1 if len(report.comparisons) == 1 else 0]:
@@ -76,7 +78,7 @@ def _circumstances(report: ai_models.FullReport) -> str:
     parts = [
         moment(report.started),
         kind,
-        f"{report.blocks} pairs",
+        f"{report.blocks} pairs" if report.plan.pairs else f"{len(report.samples)} requests",
         f"{(report.ended - report.started) / 1e6:.0f} s",
         checks,
         dropped,
@@ -92,6 +94,8 @@ def figures(report: ai_models.FullReport) -> None:
     ]
     rows.append("| Model | " + " | ".join(plain(_model(c)) for c in report.contenders) + " |")
     for key, label, factor, unit, digits in FIGURES:
+        if not any(key in c.metrics for c in report.contenders) and (key == "first_answer" or not report.plan.pairs):
+            continue
         rows.append(
             f"| {label} | "
             + " | ".join(_cell(c.metrics.get(key), factor, unit, digits) for c in report.contenders)
@@ -114,6 +118,8 @@ def figures(report: ai_models.FullReport) -> None:
     }
     for note in noted:
         st.caption(plain(f"† {note}."))
+    if not report.plan.pairs:
+        return
     st.caption(
         "Medians over all pairs. Grey: the 95th percentile, or why there is no value. Measured on this machine unless stated otherwise."
     )

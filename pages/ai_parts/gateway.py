@@ -2,11 +2,21 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import fields
 from typing import Final
 
 import streamlit as st
 
-from monitor.api_models.gateway import GatewayCalls, GatewayCurrent, GatewayKey, GatewayStatus, GatewayUsage
+from monitor.api_models.gateway import (
+    WHAT,
+    Budget,
+    GatewayCalls,
+    GatewayCurrent,
+    GatewayKey,
+    GatewayStatus,
+    GatewayUsage,
+    Span,
+)
 from monitor.core.errors import AgentError
 from pages.ai_parts.engine_card import Colour
 from pages.shared.agent import agent_client, error_state, guarded, plain, worded
@@ -117,7 +127,8 @@ def _keys(found: GatewayStatus) -> None:
         _about_keys(found), icon=":material/key:", key="gateway_keys", expanded=not found.keys and found.require_key
     ):
         if found.keys:
-            rows = ["| Key | Made | Last used | Calls |", "|:--|:--|:--|--:|", *map(_key_row, found.keys)]
+            heads = ["| Key | Made | Last used | Calls | Today | This month |", "|:--|:--|:--|--:|:--|:--|"]
+            rows = [*heads, *map(_key_row, found.keys)]
             st.markdown("\n".join(rows))
         if not may_change():
             st.caption("Only operators can make and remove keys.")
@@ -134,6 +145,24 @@ def _keys(found: GatewayStatus) -> None:
                     st.button(
                         "Remove the key", key="gateway_remove_key", type="primary", on_click=_remove_key, args=(name,)
                     )
+                _budget(next((key for key in found.keys if key.name == name), None))
+
+
+def _budget(key: GatewayKey | None) -> None:
+    """The form that limits what a key may use."""
+    if key is None:
+        return
+    with st.popover("Budget", icon=":material/speed:"):
+        st.markdown(f"What programs with the key **{plain(key.name)}** may use. Leave a field empty to set no limit.")
+        with st.form(f"gateway_budget_{key.name}", border=False):
+            for field in fields(Budget):
+                what, _, span = field.name.partition("_")
+                place = f"gateway_{field.name}_{key.name}"
+                if place not in st.session_state:  # not as `value`: a field with one cannot be emptied
+                    st.session_state[place] = getattr(key.budget, field.name)
+                st.number_input(f"{what.capitalize()} a {span}", min_value=0, value=None, step=1, key=place)
+            st.form_submit_button("Set the budget", key="gateway_set_budget", on_click=_set_budget, args=(key.name,))
+        st.caption("A key that has used it up is answered 429 until the next day or month begins.")
 
 
 def _about_keys(found: GatewayStatus) -> str:
@@ -144,7 +173,21 @@ def _about_keys(found: GatewayStatus) -> str:
 
 
 def _key_row(key: GatewayKey) -> str:
-    return f"| {plain(key.name)} | {moment(key.created)} | {moment(key.last_used)} | {count(key.calls)} |"
+    spent = f" :orange[{plain(key.spent)}]" if key.spent else ""
+    return (
+        f"| {plain(key.name)}{spent} | {moment(key.created)} | {moment(key.last_used)} | {count(key.calls)} "
+        f"| {_used(key, 'day')} | {_used(key, 'month')} |"
+    )
+
+
+def _used(key: GatewayKey, span: Span) -> str:
+    """What a key has used, with its limits."""
+    said = []
+    for what in WHAT:
+        used, limit = key.used.of(what, span) if key.used is not None else 0, key.budget.of(what, span)
+        if used or limit is not None:
+            said.append(f"{count(used)}{f' of {count(limit)}' if limit is not None else ''} {what}")
+    return ", ".join(said) or NONE
 
 
 @st.fragment(run_every=NOW_S)
@@ -209,16 +252,16 @@ def _calls_table(calls: GatewayCalls) -> str:
         took = f"{call.total_s:.1f} s" if call.total_s < 60 else duration(call.total_s)
         tokens = f"{about}{count(call.completion_tokens)}" if call.completion_tokens is not None else NONE
         lines.append(
-            f"| {_at(call.ts)} | {_program(call.program, call.run)} | {plain(call.model or call.wanted) or NONE} | {said}{tried} | {tokens} "
+            f"| {_at(call.ts)} | {_program(call.program, call.run, call.uid)} | {plain(call.model or call.wanted) or NONE} | {said}{tried} | {tokens} "
             f"| {_ms(call.ttft_s)} | {_rate(call.tokens_per_s)} | {took} |"
         )
     return "\n".join(lines)
 
 
-def _program(name: str, run: str | None) -> str:
-    """A program as a link to its process."""
+def _program(name: str, run: str | None, uid: int | None = None) -> str:
+    """A program as a link to its process; one that could not be seen by its user."""
     if run is None:
-        return plain(name) or ":gray[not seen]"
+        return plain(name) or (":gray[not seen]" if uid is None else f":gray[not seen, of user {uid}]")
     return f"[{plain(name) or 'process'}](/run?run={run})"
 
 
@@ -275,6 +318,17 @@ def _make_key() -> None:
 def _forget_key() -> None:
     """The key was copied."""
     st.session_state.pop("gateway_made", None)
+
+
+def _set_budget(name: str) -> None:
+    """Give a key the budget of the form."""
+    given = {field.name: st.session_state.get(f"gateway_{field.name}_{name}") for field in fields(Budget)}
+    try:
+        if not may_change():
+            raise operators_only("set budgets")
+        agent_client().gateway.set_budget(name, Budget(**given))
+    except AgentError as error:
+        st.session_state.gateway_refused = error
 
 
 def _remove_key(name: str) -> None:

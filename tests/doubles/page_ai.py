@@ -73,6 +73,32 @@ def report(benchmark: str = "b1") -> dict[str, Any]:
     }  # fmt: skip
 
 
+def load_report(benchmark: str = "b9") -> dict[str, Any]:
+    """Two engines under load and by lengths, one that does not keep up; without pairs."""
+    level = {
+        "tokens_per_s": 90.0,
+        "goodput_rps": 1.5,
+        "good": 9,
+        "requests": 10,
+        "ttft_p95_s": 0.4,
+        "total_p50_s": 1.0,
+        "total_p95_s": 2.5,
+    }
+    contenders = [
+        {
+            "name": name, "engine": name, "load": {"model": "m", "quantization": "Q4", "device": "CPU"}, "metrics": {"memory_peak": _metric(2**30, "bytes")},
+            "batches": [level | {"batch": size, "note": ""} for size in (1, 8, 64)],
+            "rates": [level | {"rate": 1.0, "kept_up": True}, level | {"rate": 4.0, "kept_up": False, "note": "2 of 10 requests were not answered in time."}],
+            "lengths": [{"test": "pp512", "length": {"prompt": 512}, "n": 3, "prompt_rate": 340.0, "prompt_deviation": 2.0, "first_token_s": 1.5, "warm_first_token_s": 0.1}],
+        }
+        for name in ("ollama", "<b>fast</b>")
+    ]  # fmt: skip
+    return report(benchmark) | {
+        "plan": {"pairs": False, "slo": {"first_token_s": 0.5}}, "contenders": contenders, "comparisons": [], "self_checks": [], "blocks": 0, "flags": {},
+        "sentence": "ollama holds 1 requests/s within 0.5 s to the first token, 0.2 s a token.",
+    }  # fmt: skip
+
+
 RUNNING = {
     "state": "running", "id": "b2", "kind": "engines", "started": NOW, "elapsed_s": 20.0, "left_s": 40.0, "contenders": ["ollama", "x"], "reference": "ollama",
     "steps": [{"step": "load", "state": "done"}, {"step": "pairs", "state": "now"}, {"step": "quality", "state": "to come"}],
@@ -123,6 +149,7 @@ class AiDouble:
             Route("/v1/ai/try", self._try, methods=["POST"]),
             Route("/v1/ai/try/{id}", self._tried),
             Route("/v1/ai/try/{id}/cancel", self._stop_trial, methods=["POST"]),
+            Route("/v1/ai/gateway/keys/{name}/budget", self._gateway_budget, methods=["PUT"]),
             Route("/v1/ai/analyze", self._analyze, methods=["POST"]),
             Route("/v1/ai/explain", self._explain, methods=["POST"]),
             Route("/v1/ai/explain/{id}", self._question),
@@ -203,6 +230,11 @@ class AiDouble:
             error = {"kind": "InputError", "message": "'' cannot be the name of a key.", "hint": "use letters"}
             return JSONResponse({"error": error}, status_code=400)
         return JSONResponse({"name": name, "key": "wk-secret"})
+
+    async def _gateway_budget(self, request: Request) -> Response:
+        budget = await request.json()
+        self.asked.append((f"budget {request.path_params['name']}", budget))
+        return JSONResponse({"name": request.path_params["name"], "budget": budget})
 
     async def _use(self, request: Request) -> Response:
         return self._in_use("use", request.path_params["id"], taken=True)

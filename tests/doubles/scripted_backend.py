@@ -7,7 +7,7 @@ import asyncio
 import random
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -76,6 +76,7 @@ class Script:
         load: how long loading takes.
         memory: bytes it claims to hold.
         context: tokens of its context.
+        slots: requests answered at the same time, further ones wait; None for any number.
         on_paper: times are told as scripted and not waited for, so that they hold however busy the machine is.
     """
 
@@ -93,6 +94,7 @@ class Script:
     memory: int = 100 * 1024**2
     context: int = 4096
     seed: int = 0
+    slots: int | None = None
     on_paper: bool = False
 
 
@@ -123,6 +125,7 @@ class ScriptedBackend:
         self.closed_early = 0
         self._random = random.Random(self.script.seed)
         self._spec: LoadSpec | None = None
+        self._slots = asyncio.Semaphore(self.script.slots) if self.script.slots else nullcontext()
 
     @property
     def name(self) -> str:
@@ -203,16 +206,21 @@ class ScriptedBackend:
         self.active += 1
         self.peak_active = max(self.peak_active, self.active)
         done = False
+        sent = time.perf_counter_ns()
         try:
-            async for event in self._events(request, number, fault):
-                done = isinstance(event, Final)
-                yield event
+            async with self._slots:
+                async for event in self._events(request, number, fault, sent):
+                    done = isinstance(event, Final)
+                    yield event
         finally:
             self.active -= 1
             self.closed_early += not done
 
-    async def _events(self, request: GenRequest, number: int, fault: Fault | None) -> AsyncGenerator[Event, None]:
+    async def _events(
+        self, request: GenRequest, number: int, fault: Fault | None, sent_ns: int
+    ) -> AsyncGenerator[Event, None]:
         script, clock = self.script, Clock()
+        begun, clock.sent_ns = clock.sent_ns, sent_ns
         if fault is not None and fault not in {
             "hang",
             "hang midway",
@@ -228,7 +236,7 @@ class ScriptedBackend:
         factor = script.slowdown(number) if script.slowdown else 1.0
         factor *= self._random.lognormvariate(0.0, script.jitter) if script.jitter else 1.0
         pieces = self._pieces(request, fault)
-        due = clock.sent_ns + script.ttft * factor * 1e9
+        due = begun + script.ttft * factor * 1e9
         for at, (text, size, reasoning) in enumerate(pieces):
             if fault in {"hang midway", "cut"} and at >= len(pieces) // 2:
                 await self._stop_midway(fault)
@@ -251,9 +259,10 @@ class ScriptedBackend:
         if fault == "bad output":
             given = '{"not": "what was asked'
         words = given.split(" ") if given is not None else [_WORDS[i % len(_WORDS)] for i in range(script.tokens)]
-        words = words[: request.max_tokens]
+        thought = min(script.reasoning_tokens, request.max_tokens)
+        words = words[: request.max_tokens - thought]
         tokens = [word if at == 0 else f" {word}" for at, word in enumerate(words)]
-        thoughts = ["hm "] * script.reasoning_tokens
+        thoughts = ["hm "] * thought
         step = script.tokens_per_chunk
         return [
             ("".join(group[i : i + step]), len(group[i : i + step]), group is thoughts)

@@ -132,6 +132,19 @@ def metrics_of(samples: Sequence[SampleRow], name: str, *, energy_source: str, l
     return out
 
 
+def answer_metric(samples: Sequence[SampleRow], name: str) -> dict[str, Metric]:
+    """How soon a model that reasons first begins its answer; nothing for one that does not."""
+    mine = [
+        s for s in samples if s.backend == name and s.batch == 1 and s.level in {"", "reasoning"} and s.error is None
+    ]
+    if not any(s.thought for s in mine):
+        return {}
+    found = metric([s.answer_s for s in mine if s.answer_s is not None and s.thought], "s", "measured")
+    longest = max((s.completion_tokens or 0 for s in mine), default=0)
+    none = Metric(value=None, unit="s", origin="measured", n=0, note=f"its thoughts took all of {longest} tokens")
+    return {"first_answer": found or none}
+
+
 def count_flags(samples: Sequence[SampleRow]) -> Mapping[str, int]:
     """How often each flag was raised, most frequent first."""
     counts: dict[str, int] = {}

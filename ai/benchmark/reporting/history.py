@@ -81,10 +81,9 @@ def change_marks(reports: Sequence[BenchmarkReport]) -> dict[str, list[Change]]:
     marks: dict[str, list[Change]] = {}
     for at, report in enumerate(reports):
         found: list[Change] = []
-        for contender in report.contenders:
-            earlier = next(
-                (r for r in reversed(reports[:at]) if any(c.name == contender.name for c in r.contenders)), None
-            )
+        for contender in report.contenders if report.plan.pairs else ():
+            before = (r for r in reversed(reports[:at]) if r.plan.pairs)
+            earlier = next((r for r in before if any(c.name == contender.name for c in r.contenders)), None)
             if earlier is not None:
                 found += [c for c in compare_runs(earlier, report) if c.changed and c.backend == contender.name]
         marks[report.id] = found

@@ -7,6 +7,7 @@ from html import escape
 from typing import Final
 
 from ai.shapes.report import BenchmarkReport, Comparison, ContenderReport, Metric
+from ai.shapes.workload import LoadFigures
 
 _STYLE: Final = """
 :root{color-scheme:light dark;--fg:#1f2937;--mut:#6b7280;--line:#d1d5db;--bg:#fff;--acc:#2563eb}
@@ -18,7 +19,7 @@ td.n,th.n{text-align:right}.mut,small{color:var(--mut)}.scroll{overflow-x:auto}s
 svg text{fill:var(--mut);font-size:11px}svg .l{stroke:var(--line)}svg .a{stroke:var(--acc);fill:var(--acc)}
 """
 _NAMES: Final = {
-    "load_cold": "load, cold", "load_warm": "load, warm", "first_token": "first token", "per_token": "time a token", "total": "whole answer",
+    "load_cold": "load, cold", "load_warm": "load, warm", "first_token": "first token", "first_answer": "first token of the answer, after thoughts", "per_token": "time a token", "total": "whole answer",
     "generation": "generation", "generation_reported": "generation, as the engine says", "prompt": "reading the prompt", "memory": "memory",
     "memory_peak": "memory at its peak", "memory_predicted": "memory predicted", "vram": "GPU memory", "energy": "energy", "quality": "quality",
 }  # fmt: skip
@@ -43,7 +44,7 @@ def to_html(report: BenchmarkReport) -> str:
         f"<h1>Benchmark of model engines</h1><p class='mut'>{about}</p>",
         f"<p class='verdict'>{escape(report.sentence)}</p>",
         *(f"<p class='mut'>{escape(note)}</p>" for note in report.notes),
-        "<h2>Ratios of speed</h2>",
+        "<h2>Ratios of speed</h2>" if report.plan.pairs else "",
         *(_comparison(c) for c in report.comparisons),
         "<h2>Figures</h2>",
         *(_contender(c) for c in report.contenders),
@@ -101,7 +102,8 @@ def _contender(contender: ContenderReport) -> str:
         "<div class='scroll'><table><tr><th>figure</th><th class='n'>median</th><th class='n'>95 %</th><th class='n'>p90</th>"
         f"<th class='n'>p95</th><th class='n'>p99</th><th class='n'>n</th><th>from</th></tr>{rows}</table></div>"
     )
-    return head + about + table + _batches(contender) + _quality(contender)
+    table = table if contender.metrics else ""
+    return head + about + table + _levels(contender) + _lengths(contender) + _quality(contender)
 
 
 def _metric(key: str, metric: Metric) -> str:
@@ -128,15 +130,65 @@ def _readable(value: float, unit: str) -> tuple[float, str]:
     return (1e3, "ms") if unit == "s" and 0 < value < 1 else (1.0, unit)
 
 
-def _batches(contender: ContenderReport) -> str:
-    if not contender.batches:
-        return ""
-    rows = "".join(
-        f"<tr><td class='n'>{b.batch}</td><td class='n'>{'' if b.tokens_per_s is None else _short(b.tokens_per_s)}</td>"
-        f"<td class='n'>{'' if b.goodput_rps is None else _short(b.goodput_rps)}</td><td class='n'>{b.good} of {b.requests}</td><td>{escape(b.note)}</td></tr>"
-        for b in contender.batches
+def _levels(contender: ContenderReport) -> str:
+    """Requests at the same time, and requests a second."""
+    at_once = [_level(str(row.batch), row) for row in contender.batches]
+    a_second = [_level(f"{row.rate:g}", row, "" if row.kept_up else "did not keep up") for row in contender.rates]
+    heads = ("tokens/s", "good/s", "good", "first token p50", "p95", "answer p50", "p95", "")
+    return "".join(
+        f"<h4>{title}</h4>{_table((first, *heads), rows)}"
+        for title, first, rows in (
+            ("Requests at the same time", "at once", at_once),
+            ("Requests a second", "sent/s", a_second),
+        )
+        if rows
     )
-    return f"<div class='scroll'><table><tr><th class='n'>at once</th><th class='n'>tokens/s</th><th class='n'>good/s</th><th class='n'>good</th><th></th></tr>{rows}</table></div>"
+
+
+def _level(name: str, row: LoadFigures, said: str = "") -> list[str]:
+    times = (row.ttft_p50_s, row.ttft_p95_s, row.total_p50_s, row.total_p95_s)
+    note = "; ".join(part for part in (said, row.note) if part)
+    return [
+        name, _known(row.tokens_per_s), _known(row.goodput_rps), f"{row.good} of {row.requests}",
+        *("" if t is None else _time(t) for t in times), note,
+    ]  # fmt: skip
+
+
+def _lengths(contender: ContenderReport) -> str:
+    """The table of lengths, as llama-bench has it: mean and standard deviation."""
+    heads = ("test", "reading, tokens/s", "generating, tokens/s", "first token", "warm", "answer", "n", "")
+    rows = [
+        [
+            row.test, _spread(row.prompt_rate, row.prompt_deviation), _spread(row.rate, row.deviation),
+            *("" if t is None else _time(t) for t in (row.first_token_s, row.warm_first_token_s, row.total_s)), str(row.n), row.note,
+        ]
+        for row in contender.lengths
+    ]  # fmt: skip
+    return f"<h4>Lengths</h4>{_table(heads, rows)}" if rows else ""
+
+
+def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Numbers to the right, the last column of words to the left."""
+    last = len(heads) - 1
+    head = "".join(f"<th{'' if i == last else ' class=n'}>{h}</th>" for i, h in enumerate(heads))
+    body = "".join(
+        "<tr>" + "".join(f"<td{'' if i == last else ' class=n'}>{escape(c)}</td>" for i, c in enumerate(row)) + "</tr>"
+        for row in rows
+    )
+    return f"<div class='scroll'><table><tr>{head}</tr>{body}</table></div>"
+
+
+def _known(value: float | None) -> str:
+    return "" if value is None else _short(value)
+
+
+def _spread(value: float | None, deviation: float | None) -> str:
+    return "" if value is None else _short(value) if deviation is None else f"{_short(value)} ± {_short(deviation)}"
+
+
+def _time(seconds: float) -> str:
+    factor, unit = _readable(seconds, "s")
+    return f"{_short(seconds * factor)} {unit}"
 
 
 def _quality(contender: ContenderReport) -> str:
@@ -159,11 +211,11 @@ def _flags(report: BenchmarkReport) -> str:
 
 
 def _samples(report: BenchmarkReport) -> str:
-    head = ("block", "place", "backend", "at once", "prompt", "first token s", "total s", "tokens/s", "tokens", "flags")
+    head = ("block", "place", "backend", "level", "prompt", "first token s", "total s", "tokens/s", "tokens", "flags")
     rows: list[str] = []
     for s in report.samples:
         cells: Sequence[object] = (
-            s.block, s.position, s.backend, s.batch, s.prompt, s.ttft_s, s.total_s, s.rate, s.completion_tokens,
+            s.block, s.position, s.backend, s.level, s.prompt, s.ttft_s, s.total_s, s.rate, s.completion_tokens,
             s.error or ", ".join(s.flags),
         )  # fmt: skip
         rows.append(

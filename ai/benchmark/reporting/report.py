@@ -8,11 +8,13 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, get_args
+from typing import Final, NamedTuple, get_args
 
+from ai.benchmark.reporting.capacity import capacity
 from ai.benchmark.reporting.contradiction import contradiction
 from ai.benchmark.reporting.figures import (
     HELD_BACK,
+    answer_metric,
     busy_throughout,
     count_flags,
     finite,
@@ -24,7 +26,6 @@ from ai.benchmark.reporting.figures import (
 from ai.benchmark.samples.comparable import Likeness, like_for_like
 from ai.benchmark.samples.guards import ENVIRONMENT, unfit
 from ai.shapes.report import (
-    BatchRow,
     BenchmarkPlan,
     BenchmarkReport,
     Comparison,
@@ -37,12 +38,25 @@ from ai.shapes.report import (
     SampleRow,
     State,
 )
+from ai.shapes.workload import BatchRow, LengthRow, RateRow
 from ai.statistics.intervals import Interval, bootstrap_interval, hodges_lehmann, t_interval
 from ai.statistics.paired import compare_paired
 from ai.statistics.sequential import MIN_BLOCKS, SequentialPlan, Verdict, decide
 
-Row = tuple[str, str, LoadRow | None, str, dict[str, Metric], list[BatchRow], QualityRow | None, bool]
-"""A contender: name, engine, load, why unusable, metrics, batches, quality, whether answers have an exact length."""
+
+class Row(NamedTuple):
+    """What was gathered of a contender; `exact`: its answers have exactly the length that was asked for."""
+
+    name: str
+    engine: str
+    load: LoadRow | None
+    unusable: str
+    metrics: dict[str, Metric]
+    batches: list[BatchRow]
+    quality: QualityRow | None
+    exact: bool
+    rates: list[RateRow]
+    lengths: list[LengthRow]
 
 
 _UNFINISHED: Final = frozenset({"cancelled", "interrupted"})
@@ -78,14 +92,15 @@ def build_report(run: Gathered) -> BenchmarkReport:
         notes.append(
             "The machine was busy throughout. Pairs were compared all the same, and the interval includes that noise."
         )
-    comparisons = [_compare(run, usable[0], row, lenient=lenient) for row in usable[1:]]
-    crowded = {row[0] for row in usable if not lenient and only_disturbed(run.samples, row[0], run.plan.measure)}
+    paired = usable if run.plan.pairs else []
+    comparisons = [_compare(run, usable[0], row, lenient=lenient) for row in paired[1:]]
+    crowded = {row[0] for row in paired if not lenient and only_disturbed(run.samples, row[0], run.plan.measure)}
     contenders = [_contender(run, row, lenient=lenient or row[0] in crowded) for row in run.entries]
     notes += [
         f"Other programs disturbed every measurement of {name}. Its figures are those of a busy machine, and no verdict uses them."
         for name in sorted(crowded)
     ]
-    checks = self_checks(run.samples, [row[0] for row in usable], run.plan.measure, lenient=lenient)
+    checks = self_checks(run.samples, [row[0] for row in paired], run.plan.measure, lenient=lenient)
     notes += [
         f"{c.backend} differs from itself within the blocks: the machine was drifting." for c in checks if not c.passed
     ]
@@ -212,19 +227,20 @@ def _row(measure: Measure, interval: Interval) -> RatioInterval:
 
 
 def _contender(run: Gathered, row: Row, *, lenient: bool) -> ContenderReport:
-    name, engine, load, unusable, metrics, batches, quality, _ = row
+    name, load, unusable, metrics = row.name, row.load, row.unusable, row.metrics
     mine = [s for s in run.samples if s.backend == name and s.block >= 0]
     figures = (
         {**metrics_of(run.samples, name, energy_source=run.energy_source, lenient=lenient), **metrics}
-        if not unusable
-        else {}
+        if not unusable and run.plan.pairs
+        else dict(metrics)
     )
+    figures |= answer_metric(run.samples, name)
     if load is not None:
         for key, seconds in (("load_cold", load.cold_s), ("load_warm", load.warm_s)):
             figures[key] = Metric(value=seconds, unit="s", origin="measured", n=int(seconds is not None))
     return ContenderReport(
-        name=name, engine=engine, load=load, metrics=figures, batches=batches, quality=quality, unusable=unusable,
-        flagged=sum(not s.used for s in mine),
+        name=name, engine=row.engine, load=load, metrics=figures, batches=row.batches, rates=row.rates, lengths=row.lengths, quality=row.quality,
+        unusable=unusable, flagged=sum(not s.used for s in mine),
     )  # fmt: skip
 
 
@@ -234,10 +250,13 @@ def overall(report: BenchmarkReport) -> str:
     tail = f" {' '.join(left_out)}" if left_out else ""
     if report.reference is None:
         return f"Nothing could be measured.{tail}"
+    amount = f"{report.blocks} blocks" if report.plan.pairs else f"{len(report.samples)} requests"
     if report.state == "cancelled":
-        tail = f" Cancelled after {report.blocks} blocks.{tail}"
+        tail = f" Cancelled after {amount}.{tail}"
     if report.state == "interrupted":
-        tail = f" Interrupted after {report.blocks} blocks: {report.stopped_because}.{tail}"
+        tail = f" Interrupted after {amount}: {report.stopped_because}.{tail}"
+    if not report.plan.pairs:
+        return " ".join(said for c in report.contenders if not c.unusable and (said := capacity(c, report.plan))) + tail
     if not report.comparisons:
         only = next(c for c in report.contenders if c.name == report.reference)
         rate = only.metrics.get("generation")

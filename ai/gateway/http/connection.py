@@ -57,10 +57,17 @@ class Connection(asyncio.Protocol):
         handle: answers a request; runs as a task, one at a time, and is cancelled when the program hangs up.
         most: returns how many bytes a body may have.
         connections: those that are open.
+        met: told as soon as a program has connected; the program may be gone when its first request was read.
     """
 
-    def __init__(self, handle: Handler, most: Callable[[], int], connections: "set[Connection]") -> None:
-        self._handle, self._most, self._all = handle, most, connections
+    def __init__(
+        self,
+        handle: Handler,
+        most: Callable[[], int],
+        connections: "set[Connection]",
+        met: Callable[["Connection"], None],
+    ) -> None:
+        self._handle, self._most, self._all, self._met = handle, most, connections, met
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport
         self._parser: Any = httptools.HttpRequestParser(self)
@@ -89,6 +96,7 @@ class Connection(asyncio.Protocol):
         self.peer = tuple(transport.get_extra_info("peername")[:2])
         self.here = tuple(transport.get_extra_info("sockname")[:2])
         self._all.add(self)
+        self._met(self)
         self._wait(IDLE_S)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - however it ended

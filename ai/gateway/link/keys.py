@@ -7,10 +7,14 @@ import re
 import secrets
 import tempfile
 import time
+from dataclasses import asdict
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+
+import msgspec
 
 from ai.core.errors import InputError
+from ai.gateway.link.budgets import Budget
 
 PREFIX: Final = "wk-"
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._@-]{0,39}")
@@ -60,6 +64,29 @@ class KeyFile:
         self._write({**rows, name: {"hash": hash_of(key), "created": time.time_ns() // 1000}})
         return key
 
+    def budgets(self) -> dict[str, Budget]:
+        """The budget of each key that has one."""
+        return {name: msgspec.convert(row["budget"], Budget) for name, row in self._read().items() if "budget" in row}
+
+    def set_budget(self, name: str, budget: Budget) -> None:
+        """Give a key a budget; one without limits takes it away.
+
+        Raises:
+            InputError: there is no key of that name, or a limit is below zero.
+        """
+        rows = self._read()
+        limits = {what: limit for what, limit in asdict(budget).items() if limit is not None}
+        if any(limit < 0 for limit in limits.values()):
+            raise InputError(
+                "A budget cannot be below zero.", hint="0 refuses every call; leave a limit out to set none."
+            )
+        if name not in rows:
+            raise InputError(f"There is no key named {name[:60]!r}.", hint="List the keys to see their names.")
+        rows[name].pop("budget", None)
+        if limits:
+            rows[name]["budget"] = limits
+        self._write(rows)
+
     def remove(self, name: str) -> None:
         """Forget a key: it opens nothing any more.
 
@@ -71,13 +98,13 @@ class KeyFile:
             raise InputError(f"There is no key named {name[:60]!r}.", hint="List the keys to see their names.")
         self._write(rows)
 
-    def _read(self) -> dict[str, dict[str, str | int]]:
+    def _read(self) -> dict[str, dict[str, Any]]:
         try:
             text = self._path.read_bytes()
         except FileNotFoundError:
             return {}
         try:
-            rows: dict[str, dict[str, str | int]] = json.loads(text)
+            rows: dict[str, dict[str, Any]] = json.loads(text)
             ok = all(isinstance(row["hash"], str) and isinstance(row["created"], int) for row in rows.values())
         except (ValueError, AttributeError, KeyError, TypeError):
             ok = False
@@ -87,7 +114,7 @@ class KeyFile:
             )
         return rows
 
-    def _write(self, rows: dict[str, dict[str, str | int]]) -> None:
+    def _write(self, rows: dict[str, dict[str, Any]]) -> None:
         handle, name = tempfile.mkstemp(dir=self._path.parent, prefix=".keys-")  # mode 0600
         try:
             with os.fdopen(handle, "w", encoding="utf-8") as file:

@@ -10,6 +10,8 @@ from typing import Final, Literal
 
 import msgspec
 
+from ai.gateway.link.budgets import Budget, Used
+
 Kind = Literal["ollama", "openai", "worker"]
 """How an engine is spoken to: Ollama's API (and OpenAI's), OpenAI's, or OpenAI's on the Unix socket of a worker."""
 Need = Literal["chat", "embed"]
@@ -42,10 +44,11 @@ class Engine(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Start(msgspec.Struct, frozen=True, tag_field="t", tag="start"):
-    """The first line: where to listen. Port 0 takes a free one."""
+    """The first line: where to listen (port 0 takes a free one), and what keys have used before."""
 
     port: int
     host: str = "127.0.0.1"
+    used: dict[str, Used] = {}
 
 
 class Table(msgspec.Struct, frozen=True, tag_field="t", tag="table"):
@@ -57,10 +60,11 @@ class Table(msgspec.Struct, frozen=True, tag_field="t", tag="table"):
 
 
 class Keys(msgspec.Struct, frozen=True, tag_field="t", tag="keys"):
-    """Who may ask: the hash of each key, with its name. Without `required`, calls without a key are answered too."""
+    """Who may ask: the hash of each key, with its name. Without `required`, calls without a key are answered too. `budgets` are by name."""
 
     names: dict[str, str] = {}
     required: bool = True
+    budgets: dict[str, Budget] = {}
 
 
 class Limits(msgspec.Struct, frozen=True, tag_field="t", tag="limits"):
@@ -178,7 +182,7 @@ class Current(msgspec.Struct, frozen=True):
 
 
 class State(msgspec.Struct, frozen=True, tag_field="t", tag="state", kw_only=True):
-    """How it is now. `lost` are call rows that nobody took; `refused` are calls that found the queue full."""
+    """How it is now. `lost` are call rows that nobody took; `refused` are calls that found the queue full; `used` is by key."""
 
     active: int
     waiting: int
@@ -189,6 +193,7 @@ class State(msgspec.Struct, frozen=True, tag_field="t", tag="state", kw_only=Tru
     rss: int
     calls: tuple[Current, ...] = ()
     resting: dict[str, str] = {}
+    used: dict[str, Used] = {}
 
 
 class Wanted(msgspec.Struct, frozen=True, tag_field="t", tag="wanted"):

@@ -12,12 +12,19 @@ from ai.discovery.http import same_endpoint
 from ai.model_files.memory import available_memory, fit
 from ai.service.context.candidates import Candidate
 from ai.shapes.benchmark import BenchmarkRequest
+from ai.shapes.workload import EngineSettings
 
 CONTEXT: Final = 2048
 _MOST_SLOTS: Final = 4
+_LOAD_SLOTS: Final = 8
+"""Requests that an embedded engine is ready for at the same time: in a comparison, and where its load is measured."""
+_CHARACTERS_A_TOKEN: Final = 2
+_TEMPLATE: Final = 256
+"""A prompt of so many characters a token at most fits; so many tokens are left to the template."""
 _MOST_CONTEXT: Final = 8192
 """Tokens; what a server has in memory is measured as it is, and the others are loaded with the same context, up to here."""
-FieldKind = Literal["engines", "settings", "self-check"]
+FieldKind = Literal["engines", "settings", "variants", "self-check"]
+"""`variants`: settings of one engine that a person named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,15 +102,22 @@ def line_up(
     if not chosen:
         return None
     held = [c.loaded_context for c in chosen if c.loaded_context and c.loaded_context <= _MOST_CONTEXT]
-    spec = LoadSpec("", context=max(CONTEXT, *held, 0), parallel=max(1, min(max(plan.batches, default=1), _MOST_SLOTS)))
+    slots = _LOAD_SLOTS if not plan.pairs else _MOST_SLOTS
+    spec = LoadSpec(
+        "", context=max(CONTEXT, _needed(plan), *held), parallel=max(1, min(max(plan.batches, default=1), slots))
+    )
     kind = options.kind
+    if plan.settings:
+        return _variants(chosen, plan.settings, lambda c: used(c, spec))
     if kind == "auto":
-        kind = "engines" if len(chosen) > 1 else "settings"
+        kind = "engines" if len(chosen) > 1 or not plan.pairs else "settings"
     if kind == "engines":
         note = (
             _one_server(chosen)
             if len(chosen) > 1
             else f"{chosen[0].name} is the only engine that can be used here, so it has nothing to be compared with."
+            if plan.pairs
+            else ""
         )
         return LineUp("engines", tuple(_contender(c, c.name, used(c, spec)) for c in chosen), note)
     only = chosen[0]
@@ -119,10 +133,38 @@ def line_up(
     return LineUp("self-check", (_contender(only, only.name, spec), _contender(only, f"{only.name} again", spec)), note)
 
 
+def _needed(plan: BenchmarkPlan) -> int:
+    """Tokens of context that the plan's lengths and the user's own prompts need, with room for a template."""
+    lengths = max((length.context for length in plan.lengths), default=0)
+    texts = max((len(prompt.text) for prompt in plan.texts), default=0) // _CHARACTERS_A_TOKEN
+    needed = max(lengths, texts + plan.max_tokens if texts else 0)
+    return needed + _TEMPLATE if needed else 0
+
+
+def _variants(
+    chosen: Sequence[Candidate], settings: Sequence[EngineSettings], used: Callable[[Candidate], LoadSpec]
+) -> LineUp:
+    """One embedded engine with each of these settings.
+
+    Raises:
+        InputError: none was chosen that this program loads by itself.
+    """
+    only = next((c for c in chosen if c.engine == "llamacpp"), None)
+    if only is None:
+        raise InputError(
+            "Threads, layers, flash attention and cache types can be set on the embedded engine alone.",
+            hint="Name it: --backend llamacpp. Servers are measured as they were started.",
+        )
+    contenders = [_contender(only, f"{only.name}, {one.words()}", one.applied(used(only))) for one in settings]
+    return LineUp("variants", tuple(contenders), f"Settings of {only.label} with {only.shown} are compared.")
+
+
 def _one_server(chosen: Sequence[Candidate]) -> str:
     """What a comparison of two interfaces of one server is about; empty where there are none."""
     for at, one in enumerate(chosen):
         for other in chosen[at + 1 :]:
+            if one.engine == other.engine and one.model != other.model:
+                continue
             if one.address and other.address and same_endpoint(one.address, other.address):
                 return f"{one.name} and {other.name} are two interfaces of one server: a difference is one of interfaces, not of engines."
     return ""

@@ -98,7 +98,13 @@ class Job:
     def verdict_left_s(self) -> float | None:
         """Seconds until the verdict on speed, at most; None before anything was measured, and once it stands."""
         progress = self.progress
-        if progress is None or progress.verdict or self.phase not in {"warm-up", "pairs"} or not self.samples:
+        if (
+            progress is None
+            or not self.plan.pairs
+            or progress.verdict
+            or self.phase not in {"warm-up", "pairs"}
+            or not self.samples
+        ):
             return None
         since = time.monotonic() - self.step_at
         if self.phase == "pairs" and progress.left_s is not None:
@@ -118,6 +124,8 @@ class Job:
         before, since = self.verdict_left_s(), time.monotonic() - self.step_at
         if before is not None:
             return before + self._batches_s(0) + self._quality_s()
+        if self.progress.left_s is not None and self.phase in {"lengths", "batches", "rates"}:
+            return overdue(self.progress.left_s, since) + self._quality_s()
         if self.phase == "batches":
             return overdue(self._batches_s(self.progress.done), since) + self._quality_s()
         if self.phase == "quality":
@@ -133,8 +141,10 @@ class Job:
         order = [
             "load",
             "warm-up",
-            "pairs",
+            *(["pairs"] if self.plan.pairs else []),
+            *(["lengths"] if self.plan.lengths else []),
             *(["batches"] if self.plan.batches else []),
+            *(["rates"] if self.plan.rates else []),
             *(["quality"] if self.postings != 0 else []),
         ]
         now = self.progress.phase if self.progress else "load"
@@ -148,7 +158,11 @@ class Job:
     def _batches_s(self, done: int) -> float:
         """What the batches from the `done`-th on take: each as many requests in a row as there are, at worst; corrected by how long those before took."""
         each = {f.backend: f.total_s or self._request_s() for f in figures(self.samples, self.lineup.names)}
-        costs = [each[name] * max(1.0, size / 2) for size in self.plan.batches for name in self.lineup.names]
+        costs = [
+            max(each[name] * max(1.0, size / 2), self.plan.level_s)
+            for size in self.plan.batches
+            for name in self.lineup.names
+        ]
         before = sum(costs[:done])
         factor = (self.step_at - self.phase_since) / before if done and before > 0 else 1.0
         return sum(costs[done:]) * max(factor, 0.1)

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 
 from ai.benchmark import (
@@ -53,6 +53,7 @@ class BenchmarkService:
         after: called with each report.
         adopted: the settings that were adopted for a model; may block.
         refused: why engines that are known cannot be measured, by name in small letters.
+        with_models: a candidate for each `ENGINE=MODEL`.
         available: bytes of memory that may be taken now.
     """
 
@@ -69,11 +70,13 @@ class BenchmarkService:
         after: Callable[[BenchmarkReport], None],
         adopted: Callable[[Candidate], AdoptedSettings | None] = lambda _: None,
         refused: Callable[[], Awaitable[Mapping[str, str]]] | None = None,
+        with_models: Callable[[Sequence[str]], Awaitable[list[Candidate]]] | None = None,
         available: Callable[[], int | None] = available_memory,
     ) -> None:
         self._config, self._usable, self._records = config, usable, records
         self._facts, self._gpu, self._before, self._after = facts, gpu, before, after
         self._watch, self._adopted, self._available, self._refused = watch, adopted, available, refused
+        self._with_models = with_models
         self._job: Job | None = None
         self._task: asyncio.Task[None] | None = None
         self._closing: set[asyncio.Future[None]] = set()
@@ -96,7 +99,13 @@ class BenchmarkService:
             raise BenchmarkBusy("A benchmark is running.", hint="Wait for it, or cancel it.")
         config = self._config()
         plan = replay_plan(replayed) if replayed else config.benchmark_plan(wanted)
-        found = [c for c in await self._usable() if config.allow_remote or not c.remote_host]
+        found = await self._usable()
+        if plan.models and self._with_models is not None:  # they are the only ones, unless engines are named too
+            models = await self._with_models(plan.models)
+            found = [*models, *(found if wanted.backends else [])]
+            names = [c.name for c in models] + (wanted.backends or [])
+            wanted = wanted.model_copy(update={"backends": names})
+        found = [c for c in found if config.allow_remote or not c.remote_host]
         refused = await self._refused() if self._refused is not None else {}
         repeated = replayed is not None and replayed.host.get("kind") == "settings"
         used = as_reported(replayed) if replayed and repeated else self._used

@@ -37,7 +37,7 @@ def newest_metrics(reports: Sequence[BenchmarkReport]) -> dict[str, tuple[str, d
     """Back end → (the newest report that measured it, its figures)."""
     found: dict[str, tuple[str, dict[str, Metric]]] = {}
     for report in reports:
-        for contender in report.contenders:
+        for contender in report.contenders if report.plan.pairs else ():
             if not contender.unusable and contender.metrics:
                 found.setdefault(contender.name, (report.id, dict(contender.metrics)))
     return found

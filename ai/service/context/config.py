@@ -3,15 +3,29 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from ai.core.types import Deadlines
 from ai.router.policy import Policy
 from ai.shapes.benchmark import BenchmarkRequest
 from ai.shapes.report import BenchmarkPlan
+from ai.shapes.workload import Length, Slo
 
 _QUICK_S: Final = 45.0
 _FULL_S: Final = 180.0
+_CAPACITY_S: Final = {"quick": 90.0, "standard": 300.0, "full": 1800.0}
+_LEVEL_S: Final = {"quick": 3.0, "standard": 8.0, "full": 30.0}
+_SIZES: Final = {"quick": [1, 2, 4, 8], "standard": [1, 2, 4, 8, 16, 32], "full": [1, 2, 4, 8, 16, 32, 64]}
+_LENGTHS: Final = {
+    "quick": [Length(prompt=128), Length(answer=32)],
+    "standard": [Length(prompt=512), Length(answer=128), Length(prompt=512, answer=128)],
+    "full": [
+        Length(prompt=prompt, answer=answer, depth=depth)
+        for depth in (0, 1024)
+        for prompt, answer in ((128, 0), (512, 0), (1024, 0), (0, 128))
+    ],
+}
+"""What is measured where nothing is said about it, by depth."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +86,8 @@ class AiConfig:
 
     def benchmark_plan(self, wanted: BenchmarkRequest) -> BenchmarkPlan:
         """How to measure what a person asks for."""
+        if wanted.plan != "speed":
+            return self._capacity_plan(wanted)
         quick, full = wanted.depth == "quick", wanted.depth == "full"
         budget = wanted.budget_s or (
             min(_QUICK_S, self.benchmark_s) if quick else _FULL_S if full else self.benchmark_s
@@ -81,16 +97,45 @@ class AiConfig:
             budget_s=budget,
             verdict_s=budget if wanted.budget_s is None and not full else None,
             max_blocks=wanted.max_blocks or (10 if quick else 60 if full else 30),
-            batches=[size for size in batches if 1 <= size <= 64],
+            batches=batches,
+            rates=wanted.rates or [],
             max_tokens=wanted.max_tokens or (24 if quick else 32),
             measure=wanted.measure,
+            level_s=wanted.level_s or (_LEVEL_S[wanted.depth] if wanted.rates else 0.0),
+            lengths=wanted.lengths or [],
+            repeats=wanted.repeats or 3,
+            **_common(wanted),
+        )
+
+    def _capacity_plan(self, wanted: BenchmarkRequest) -> BenchmarkPlan:
+        """How to measure load or lengths: no pairs, and no cold load where there is nothing to learn from it."""
+        load = wanted.plan == "load"
+        sizes = wanted.batches if wanted.batches is not None else _SIZES[wanted.depth]
+        return BenchmarkPlan(
+            pairs=False,
+            budget_s=wanted.budget_s or _CAPACITY_S[wanted.depth],
+            batches=sorted(set(sizes)) if load else [],
+            rates=sorted(set(wanted.rates or [])) if load else [],
+            level_s=wanted.level_s or _LEVEL_S[wanted.depth],
+            lengths=[] if load else wanted.lengths or _LENGTHS[wanted.depth],
+            repeats=wanted.repeats or (2 if wanted.depth == "quick" else 5 if wanted.depth == "full" else 3),
+            max_tokens=wanted.max_tokens or 64,
+            **_common(wanted),
         )
 
     def quality_postings(self, wanted: BenchmarkRequest) -> int | None:
         """Labelled postings to measure quality on; 0 leaves it out, None takes all."""
+        if wanted.plan != "speed":
+            return 0
         if wanted.postings is not None:
             return wanted.postings
         return 0 if wanted.depth == "quick" else None if wanted.depth == "full" else self.benchmark_postings
+
+
+def _common(wanted: BenchmarkRequest) -> dict[str, Any]:
+    """What is the same in every plan: prompts, limits, models and settings."""
+    own = {"prompts": [p.name for p in wanted.prompts], "texts": wanted.prompts} if wanted.prompts else {}
+    return {"slo": wanted.slo or Slo(), "models": wanted.models or [], "settings": wanted.settings(), **own}
 
 
 def parse_models(lines: tuple[str, ...]) -> dict[str, str]:

@@ -63,9 +63,15 @@ def _running(router: APIRouter, asking: Asking) -> None:
         """With the same engines, prompts, order and seed. The notes say whether the results agree."""
         report = await asking.report(benchmark)
         kind = str(report.host.get("kind", "engines"))
+        named = bool(report.plan.models or report.plan.settings)  # then the plan says who is measured
         items = max((c.quality.items for c in report.contenders if c.quality), default=0)
         names = [c.name for c in report.contenders] if kind == "engines" else [report.contenders[0].name]
-        wanted = ai_models.BenchmarkRequest.model_validate({"kind": kind, "backends": names, "postings": items})
+        given = {
+            "kind": "auto" if kind == "variants" else kind,
+            "backends": None if named else names,
+            "postings": items,
+        }
+        wanted = ai_models.BenchmarkRequest.model_validate(given)
         return await begin(wanted, report)
 
 

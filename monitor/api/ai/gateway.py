@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final, TypeVar
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
+from ai.gateway.link.budgets import Budget, Ledger
 from monitor.api.http.answers import json_answer
 from monitor.api.http.context import Context
 from monitor.api_models import gateway as models
@@ -50,6 +51,13 @@ def add_gateway(router: APIRouter, context: Context) -> None:
         context.gateway.wake()
         return json_answer(models.MadeKey(name=wanted.name, key=key))
 
+    @router.put("/gateway/keys/{name}/budget", response_model=models.KeyBudget, summary="Give a key a budget")
+    async def set_budget(name: str, wanted: Budget) -> Response:
+        """Calls and tokens a day and a month. A limit that is left out is none; an empty budget takes all away."""
+        await asyncio.to_thread(context.gateway.keys.set_budget, name, wanted)
+        context.gateway.wake()
+        return json_answer(models.KeyBudget(name=name, budget=wanted))
+
     @router.delete("/gateway/keys/{name}", response_model=models.RemovedKey, summary="Remove a key")
     async def remove_key(name: str) -> Response:
         """It opens nothing any more."""
@@ -61,14 +69,19 @@ def add_gateway(router: APIRouter, context: Context) -> None:
 def _keys(context: Context) -> list[models.GatewayKey]:
     """The keys, with when each was used last. Asks the store."""
     used = {row["key_name"]: row for row in context.store.query("gateway_keys", host=context.host()).to_pylist()}
+    ledger = Ledger()
+    ledger.budgets = context.gateway.keys.budgets()
+    ledger.restore(context.gateway.used)
+    counted = ledger.used()
     found = []
     for name, created in context.gateway.keys.listed():
-        row = used.get(name)
+        row, spent = used.get(name), ledger.spent(name)
         found.append(
             models.GatewayKey(
-                name=name, created=created, last_used=row and row["last_ts"], calls=row["calls"] if row else 0
+                name=name, created=created, last_used=row and row["last_ts"], calls=row["calls"] if row else 0,
+                budget=ledger.budgets.get(name, Budget()), used=counted.get(name), spent=spent.message if spent else "",
             )
-        )
+        )  # fmt: skip
     return found
 
 

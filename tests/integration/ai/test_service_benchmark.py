@@ -100,7 +100,7 @@ def test_cancelling_keeps_what_was_measured(tmp_path: Path) -> None:
     async def run() -> None:
         bench = Bench(tmp_path, one=Script(), two=Script())
         await bench.service.start(QUICK.model_copy(update={"max_blocks": 500, "budget_s": 600}))
-        await wait_until_async(lambda: len(bench.service.state().ratios.get("two", [])) >= 2, seconds=20)
+        await wait_until_async(lambda: (now := bench.service.state()).phase == "pairs" and now.done >= 2, seconds=20)
         assert bench.service.cancel()
         report = await bench.service.wait()
         assert report is not None

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from monitor.api_models.gateway import GatewayStatus
+from monitor.api_models.gateway import Budget, GatewayStatus
 from monitor.client.client import Client, Refused
 from tests.doubles.command_line import COMMANDS
 from tests.doubles.stub_engine import Stub, serve
@@ -198,3 +198,29 @@ def test_wrong_names_of_keys_are_refused_with_what_to_do(agent: Any) -> None:
     assert (refused.value.status, bool(refused.value.hint)) == (400, True)
     with pytest.raises(Refused, match="There is no key named"):
         agent.api.gateway.remove_key("absent")
+
+
+def test_a_key_has_a_budget(agent: Any) -> None:
+    """A key that has used it is answered 429 with the time to wait, in words, in each API; the record and the list of keys say so; another key goes on."""
+    found = agent.api.gateway
+    key = found.add_key("bounded").key
+    done = run("gateway", "key", "budget", "bounded", "--calls-day", "1", "--data-dir", str(agent.data_dir))
+    assert "1 calls a day" in done.stdout, done.stderr
+    address = running(agent.api).address
+    assert address is not None
+    wait_until(lambda: ask(address, key).status_code == 429, "the budget is used up")
+    refused = ask(address, key)
+    assert int(refused.headers["Retry-After"]) > 0
+    assert "has used its 1 calls of this day" in refused.json()["error"]["message"]
+    assert "has used its 1 calls" in ask(address, key, path="/api/chat").json()["error"]
+
+    def told() -> bool:
+        bounded = next(k for k in found.status().keys if k.name == "bounded")
+        return bounded.used is not None and bounded.used.calls_day >= 1 and "it may go on" in bounded.spent
+
+    wait_until(told, "the list of keys says so")
+    wait_until(
+        lambda: any(c.key_name == "bounded" and c.outcome == "refused" for c in found.calls().calls), "its record"
+    )
+    found.set_budget("bounded", Budget())
+    wait_until(lambda: ask(address, key).status_code == 200, "no budget any more")

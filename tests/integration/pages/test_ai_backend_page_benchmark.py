@@ -8,7 +8,7 @@ from streamlit.testing.v1 import AppTest
 
 from monitor.api_models.ai import Benchmark
 from pages.ai_parts.benchmark_live import ratio_picture
-from tests.doubles.page_ai import RUNNING, AiDouble, report
+from tests.doubles.page_ai import RUNNING, AiDouble, load_report, report
 from tests.integration.pages.conftest import OLLAMA, ROOT, ScriptedAgent
 from tests.waiting import patient
 
@@ -224,3 +224,35 @@ def test_the_picture_of_the_pairs_escapes_names() -> None:
     assert "<b>" not in drawn
     assert "&lt;b&gt;: 2 pairs, newest 2.00" in drawn
     assert 'role="img"' in drawn
+
+
+def test_a_load_is_asked_for_and_shown(ai: AiDouble) -> None:
+    """The options of the plan go to the agent; wrong ones say what is wrong and start nothing. The result has tables, charts and the target."""
+    app = _open()
+    app.radio(key="plan").set_value("load").run()
+    app.text_input(key="concurrency").set_value("1, 8, 64").run()
+    app.text_input(key="rates").set_value("1, fast").run()
+    assert "valid number" in app.error[0].value
+    assert app.button(key="benchmark").disabled
+    app.text_input(key="rates").set_value("1, 4").run()
+    app.button(key="benchmark").click().run()
+    asked = ai.asked[0][1]
+    assert (asked["plan"], asked["batches"], asked["rates"]) == ("load", [1, 8, 64], [1.0, 4.0])
+    ai.state = {"state": "idle"}
+    ai.reports = [load_report()]
+    app = _open(benchmark="b9")
+    text = _text(app)
+    for words in (
+        "Result",
+        "holds 1 requests/s",
+        "Throughput",
+        "Latency under load",
+        "Goodput",
+        "Load",
+        "Lengths of prompts",
+        "within 0.5 s",
+    ):
+        assert words in text
+    table = next(frame.value for frame in app.dataframe if "Good/s" in frame.value)
+    assert "Did not keep up." in " ".join(table["Note"])
+    assert "Speed against" not in text

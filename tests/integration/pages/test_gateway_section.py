@@ -94,6 +94,31 @@ def test_a_key_is_made_shown_once_and_removed(double: AiDouble) -> None:
     assert double.asked[-1] == ("remove key", "notebook")
 
 
+def test_a_budget_is_set_and_shown(double: AiDouble) -> None:
+    """What a key has used stands beside its limits; a form sets them, and an empty field sets none."""
+    used = {"day": "2026-11-30", "calls_day": 3, "tokens_day": 1200, "calls_month": 9, "tokens_month": 5000}
+    key = {
+        "name": "notebook",
+        "created": 1,
+        "budget": {"tokens_day": 1000},
+        "used": used,
+        "spent": "The key notebook has used its 1,000 tokens of this day.",
+    }
+    double.gateway = GATEWAY_ON | {"keys": [key]}
+    app = _open()
+    text = _text(app)
+    for words in ("3 calls, 1,200 of 1,000 tokens", "9 calls, 5,000 tokens", "has used its 1,000 tokens of this day"):
+        assert words in text
+    app.number_input(key="gateway_tokens_day_notebook").set_value(None)
+    app.number_input(key="gateway_calls_month_notebook").set_value(50)
+    app.button(key="gateway_set_budget").click().run()
+    assert not app.exception
+    assert double.asked[-1] == (
+        "budget notebook",
+        {"calls_day": None, "tokens_day": None, "calls_month": 50, "tokens_month": None},
+    )
+
+
 def test_a_port_that_is_taken_is_told_with_what_to_do(double: AiDouble) -> None:
     """In words, with the place of the setting."""
     double.gateway = GATEWAY_ON | {

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,9 @@ from ai.gateway.admission import Gate
 from ai.gateway.apis.figures import Meter
 from ai.gateway.apis.to_ollama import Lines
 from ai.gateway.http.upstream import Place
+from ai.gateway.link.budgets import Budget, Ledger, Used
 from ai.gateway.link.keys import KeyFile, hash_of
-from ai.gateway.link.messages import Engine, Limits, Model, Table
+from ai.gateway.link.messages import Engine, Limits, Model, Start, Table, line, read_in
 from ai.gateway.routing import Routes
 
 
@@ -193,3 +195,57 @@ def test_turns_are_given_in_order_and_one_that_is_cancelled_costs_nobody_else_hi
         return went
 
     assert asyncio.run(go()) == ["a", "b", "c", "e"]
+
+
+def _at(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()  # by this machine's clock, as budgets are
+
+
+def test_a_budget_is_used_up_and_begins_anew() -> None:
+    """Calls count when they begin, tokens when they end; the day's counts begin anew at midnight, the month's on the first."""
+    now = [_at("2026-11-29T23:59:00")]
+    ledger = Ledger(lambda: now[0])
+    ledger.budgets = {"a": Budget(calls_day=2, tokens_month=100), "b": Budget(tokens_day=10)}
+    ledger.began("a")
+    assert ledger.spent("a") is None
+    ledger.began("a")
+    spent = ledger.spent("a")
+    assert spent is not None
+    assert spent.retry_s == 60
+    assert "2 calls of this day; it may go on 2026-11-30 at 00:00" in spent.message
+    now[0] += 60
+    assert ledger.spent("a") is None
+    ledger.ended("a", 100)
+    spent = ledger.spent("a")
+    assert spent is not None
+    assert spent.retry_s == 86_400
+    assert "100 tokens of this month" in spent.message
+    now[0] += 86_400
+    assert ledger.spent("a") is None
+    assert ledger.used()["a"] == Used("2026-12-01")
+    assert ledger.spent("b") is ledger.spent("") is ledger.spent("c") is None
+
+
+def test_what_was_used_outlives_the_process() -> None:
+    """Counts go on where an earlier process stopped, also those of keys that had no budget then."""
+    ledger = Ledger(lambda: _at("2026-11-29T12:00:00"))
+    ledger.began("a")
+    ledger.ended("a", 7)
+    later = Ledger(lambda: _at("2026-11-29T13:00:00"))
+    later.restore(read_in(line(Start(0, used=ledger.used()))).used)  # type: ignore[union-attr]
+    later.budgets = {"a": Budget(tokens_day=7)}
+    assert later.spent("a") is not None
+
+
+def test_a_budget_is_kept_with_its_key(tmp_path: Path) -> None:
+    """It is set, changed and taken away; wrong ones and unknown keys are refused with what to do."""
+    keys = KeyFile(tmp_path / "keys.json")
+    keys.add("a")
+    keys.set_budget("a", Budget(calls_day=0, tokens_month=5))
+    assert keys.budgets() == {"a": Budget(calls_day=0, tokens_month=5)}
+    keys.set_budget("a", Budget())
+    assert keys.budgets() == {}
+    with pytest.raises(InputError, match="below zero"):
+        keys.set_budget("a", Budget(calls_day=-1))
+    with pytest.raises(InputError, match="no key named"):
+        keys.set_budget("b", Budget())
