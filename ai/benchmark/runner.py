@@ -28,7 +28,8 @@ from ai.statistics.sequential import Look, SequentialPlan, Verdict, could_show, 
 
 _THOUGHTS: Final = 3
 _THOUGHT_TOKENS: Final = 2048
-"""Tokens that a model may reason and answer with, and how often it is asked, where its thoughts are longer than the answers that were measured."""
+_THOUGHT_S: Final = 30.0
+"""Where thoughts are longer than the answers that were measured: how often a model is asked, and what it may think and say, in tokens and seconds."""
 
 
 class AIBackendBenchmark:
@@ -287,14 +288,13 @@ class AIBackendBenchmark:
                 continue
             self._tell("answers", f"{entry.name}: waiting for its thoughts to end", at, len(entries), None)
             await self._have(entry)
+            rates = [s.rate for s in mine if s.rate]
+            tokens = int(min(_THOUGHT_TOKENS, max(_THOUGHT_S * statistics.median(rates), 256))) if rates else 256
             for turn in range(_THOUGHTS):
-                prompt = self._plan.prompts[0]
-                request = build_request(
-                    prompt, self._unique(entry, Place(-3, turn, prompt)), _THOUGHT_TOKENS, self._plan.own_prompts()
-                )
-                await self._measure(
-                    entry, replace(request, ignore_eos=False), Place(-3, turn, prompt, level="reasoning")
-                )
+                place = Place(-3, turn, self._plan.prompts[0], level="reasoning")
+                request = build_request(place.prompt, self._unique(entry, place), tokens, self._plan.own_prompts())
+                if (await self._measure(entry, replace(request, ignore_eos=False), place)).answer_s is None:
+                    break  # it would not answer the next time either
 
     async def _lengths(self, entries: Sequence[Entry]) -> None:
         """Each length on each engine, `repeats` times, the engines in turn; as far as the time goes."""

@@ -138,7 +138,9 @@ class EnginePool:
         self._keep_drift(alarm.backend, {"sentence": alarm.sentence(), "factor": alarm.factor, "figure": alarm.figure})
 
     def measured(self, report: BenchmarkReport) -> None:
-        """Use new figures at once; an engine that was measured again has no drift."""
+        """Use new figures at once; an engine that was measured again has no drift. A benchmark without pairs says nothing of either."""
+        if not report.plan.pairs:
+            return
         for name in [c.name for c in report.contenders if not c.unusable and c.name in (self._drift or {})]:
             self._drift = {key: said for key, said in (self._drift or {}).items() if key != name}
             self._keep_drift(name, None)

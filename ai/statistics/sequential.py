@@ -50,6 +50,8 @@ class Verdict:
             bounds = "no interval yet" if math.isinf(self.interval.high) else self._bounds(pct)
             if self.equivalent:
                 return f"{candidate} and {reference} are equally fast here ({bounds})."
+            if not self.interval.low <= 1 <= self.interval.high:
+                return f"{candidate} and {reference} differ too little here to name a winner ({bounds})."
             return f"No difference in speed between {candidate} and {reference} is shown ({bounds})."
         if self.kind == "faster":
             return f"{candidate} is {self.interval.estimate:.2f}× as fast as {reference} here ({self._bounds(pct)})."
@@ -124,13 +126,14 @@ def decide(values: Sequence[float], alpha: float, plan: SequentialPlan) -> Verdi
         nothing = Interval(1.0, 0.0, math.inf, 1 - alpha, "signed-rank")
         return Verdict("not shown", nothing, confidence, 1.0, 0, equivalent=False)
     interval = hodges_lehmann(values, 1 - alpha)
-    kind: VerdictKind = "not shown"
-    if interval.low > 0:
-        kind = "faster"
-    elif interval.high < 0:
-        kind = "slower"
     bound = math.log1p(plan.margin)
     equivalent = -bound < interval.low and interval.high < bound
+    kind: VerdictKind = "not shown"
+    matters = abs(interval.estimate) > bound  # a difference that is sure, and too small to matter, names no winner
+    if interval.low > 0 and matters:
+        kind = "faster"
+    elif interval.high < 0 and matters:
+        kind = "slower"
     p_value = signed_rank_p(values)
     return Verdict(kind, interval.exp(), confidence, p_value, len(values), equivalent)
 
@@ -148,7 +151,7 @@ def decide_many(values: Mapping[str, Sequence[float]], look: Look, plan: Sequent
     for step, name in enumerate(order):
         alpha = stopped_at if stopped_at is not None else look.alpha / (len(order) - step)
         verdict = decide(values[name], alpha, plan)
-        if verdict.kind == "not shown" and stopped_at is None:
+        if verdict.interval.low <= 1 <= verdict.interval.high and stopped_at is None:
             stopped_at = alpha
         verdicts[name] = verdict
     return {name: verdicts[name] for name in values}

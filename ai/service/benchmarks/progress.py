@@ -148,6 +148,7 @@ class Job:
             *(["quality"] if self.postings != 0 else []),
         ]
         now = self.progress.phase if self.progress else "load"
+        now = ("pairs" if self.plan.pairs else "warm-up") if now == "answers" else now
         at = len(order) if self.state != "running" or now == "done" else order.index(now) if now in order else 0
         return [Step(step=s, state="done" if i < at else "now" if i == at else "to come") for i, s in enumerate(order)]
 

@@ -95,6 +95,17 @@ def test_equality_within_the_margin_ends_the_measuring() -> None:
     assert verdict.equivalent
     assert settled(verdict, plan)
     assert "equally fast" in verdict.sentence("b", "a")
+    sure = plan.decide([0.01 + 0.0001 * i for i in range(12)], Look(12, 0.05))
+    assert (sure.kind, sure.equivalent, sure.interval.low > 1) == ("not shown", True, True)
+    assert "equally fast" in sure.sentence("b", "a")
+    small = plan.decide([0.006 * i - 0.05 for i in range(31)], Look(31, 0.05))
+    assert (small.kind, small.equivalent, small.interval.low > 1, settled(small, plan)) == (
+        "not shown",
+        False,
+        True,
+        False,
+    )
+    assert "too little" in small.sentence("b", "a")
 
 
 def test_the_sentence_says_what_is_shown() -> None:
