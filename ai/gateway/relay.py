@@ -32,6 +32,7 @@ _PASSES: Final = 400
 """From this status on an answer may be the request's fault, which no other engine would mend."""
 _MOST_MESSAGE: Final = 300
 _FETCH_S: Final = 5.0
+_BYTES_A_TOKEN: Final = 4
 
 
 @dataclass(slots=True)
@@ -74,9 +75,12 @@ class Call:
         return self.program.result() if self.program.done() and not self.program.cancelled() else UNKNOWN
 
     def tokens(self) -> int:
-        """Tokens of its prompt and its answer, as far as they are known."""
-        figures = self.meter.figures() if self.meter is not None else Figures()
-        return (figures.prompt_tokens or 0) + (figures.completion_tokens or 0)
+        """Tokens of its prompt and its answer. Those of a prompt that an engine read without a word about it (the program hung up) are estimated."""
+        if self.meter is None:
+            return 0
+        figures = self.meter.figures()
+        read = self.bytes_in // _BYTES_A_TOKEN if figures.prompt_tokens is None else figures.prompt_tokens
+        return read + (figures.completion_tokens or 0)
 
     def row(self, bytes_out: int) -> CallRow:
         """Its record."""
