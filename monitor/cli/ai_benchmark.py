@@ -336,7 +336,7 @@ def _print_lengths(report: dict[str, Any]) -> None:
     """The table of lengths, as llama-bench prints it."""
     rows = [
         [
-            clean(contender["name"]), row["test"], _rate(row["prompt_rate"], row["prompt_deviation"]), _rate(row["rate"], row["deviation"]),
+            clean(contender["name"]), row["test"], _rate_of(row["prompt_rate"], row["prompt_deviation"]), _rate_of(row["rate"], row["deviation"]),
             _seconds(row["first_token_s"]), _seconds(row["warm_first_token_s"]), clean(row["note"]),
         ]
         for contender in report["contenders"]
@@ -351,8 +351,8 @@ def _print_levels(report: dict[str, Any]) -> None:
     """Requests at the same time and a second; with a plan for speed that is one line each, too."""
     rows = [
         [
-            clean(contender["name"]), f"{row['rate']:g}/s" if "rate" in row else f"{row['batch']} at once", _rate(row["tokens_per_s"], None),
-            _rate(row["goodput_rps"], None), f"{row['good']} of {row['requests']}", _seconds(row["ttft_p95_s"]), _seconds(row["total_p50_s"]),
+            clean(contender["name"]), f"{row['rate']:g}/s" if "rate" in row else f"{row['batch']} at once", _rate_of(row["tokens_per_s"], None),
+            _rate_of(row["goodput_rps"], None), f"{row['good']} of {row['requests']}", _seconds(row["ttft_p95_s"]), _seconds(row["total_p50_s"]),
             _seconds(row["total_p95_s"]), clean(row["note"]),
         ]
         for contender in report["contenders"]
@@ -363,7 +363,7 @@ def _print_levels(report: dict[str, Any]) -> None:
         print_table(heads, rows, right=frozenset(range(2, 8)))
 
 
-def _rate(value: float | None, deviation: float | None) -> str:
+def _rate_of(value: float | None, deviation: float | None) -> str:
     if value is None:
         return "-"
     return f"{value:,.1f}" if deviation is None else f"{value:,.1f} ± {deviation:,.1f}"

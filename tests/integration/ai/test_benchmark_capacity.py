@@ -89,14 +89,14 @@ def test_lengths_are_measured_as_a_table() -> None:
 def test_a_thinking_model_is_measured_to_its_answer() -> None:
     """The first token may be a thought; the first token of the answer comes later, also where thoughts fill the short answers."""
     plan = BenchmarkPlan(max_blocks=8, batches=[], max_tokens=16, budget_s=30)
-    thinks = Script(ttft=0.01, per_token=0.002, reasoning_tokens=10, tokens=16, on_paper=True)
+    thinks = Script(ttft=0.01, per_token=0.002, reasoning_tokens=10, tokens=256, on_paper=True)
     report = _run(plan, thinks=thinks)
     metrics = report.contenders[0].metrics
     assert (metrics["first_answer"].value or 0) > (metrics["first_token"].value or 0) + 0.01
     marked = Script(ttft=0.01, per_token=0.002, on_paper=True, answer="<think> so and so </think> The answer is this.")
     metrics = _run(plan.model_copy(update={"max_tokens": 3}), marked=marked).contenders[0].metrics
     assert metrics["first_answer"].value is not None
-    assert "first_answer" not in _run(plan, plain=Script(on_paper=True)).contenders[0].metrics
+    assert "first_answer" not in _run(plan, plain=Script(tokens=256, on_paper=True)).contenders[0].metrics
 
 
 def test_own_prompts_are_sent() -> None:
