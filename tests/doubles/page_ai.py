@@ -249,6 +249,7 @@ class AiDouble:
         for engine in self.backends:
             engine["in_use"] = engine["in_use"] | {
                 "benchmark": "b1" if taken else None,
+                "settings": "1 thread" if taken else "",
                 "sentence": "m is loaded as ever.",
             }
         return JSONResponse(
