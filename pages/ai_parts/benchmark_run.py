@@ -83,7 +83,11 @@ def _who() -> dict[str, Any]:
         for model in engine.models
     ]
     chosen = st.multiselect(
-        "Models side by side", models, key="benchmark_models", placeholder="Each engine with its model", max_selections=8
+        "Models side by side",
+        models,
+        key="benchmark_models",
+        placeholder="Each engine with its model",
+        max_selections=8,
     )
     return {"models": chosen}
 
