@@ -1,5 +1,6 @@
 """What tests share: real agents on real data directories, free ports, and the promise that nothing is left running."""
 
+import contextlib
 import json
 import os
 import signal
@@ -151,9 +152,9 @@ class RunningAgent:
         return self.process.wait(patient(20))
 
 
-@pytest.fixture(scope="session")
-def make_agent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., RunningAgent]]:
-    """Builds agents: `make_agent(settings="[store]…", options=[…], data_dir=…)`; ends those still running."""
+@contextlib.contextmanager
+def agents(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., RunningAgent]]:
+    """A builder of agents; those that still run at the end are ended."""
     made: list[RunningAgent] = []
 
     def make(
@@ -183,13 +184,24 @@ def make_agent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..
             agent.client.close()
 
 
+@pytest.fixture(scope="module")
+def make_agent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., RunningAgent]]:
+    """Builds agents: `make_agent(settings="[store]…", options=[…], data_dir=…)`; ends those still running with their module.
+
+    Left until the end of all tests, ten of them would take half a core.
+    """
+    with agents(tmp_path_factory) as make:
+        yield make
+
+
 @pytest.fixture(scope="session")
-def running_agent(make_agent: Callable[..., RunningAgent], tmp_path_factory: pytest.TempPathFactory) -> RunningAgent:
+def running_agent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningAgent]:
     """One agent that many tests ask; it follows `logs/*.log` of `running_agent.logs_dir`."""
     logs_dir = tmp_path_factory.mktemp("logs")
-    agent = make_agent(
-        f"# kept\n[logs]\ndiscover = false\njournal = false\nglobs = [{json.dumps(str(logs_dir / '*.log'))}]\n"
-        "[engines]\nollama_url = ''\n"
-    )
-    agent.logs_dir = logs_dir
-    return agent
+    with agents(tmp_path_factory) as make:
+        agent = make(
+            f"# kept\n[logs]\ndiscover = false\njournal = false\nglobs = [{json.dumps(str(logs_dir / '*.log'))}]\n"
+            "[engines]\nollama_url = ''\n"
+        )
+        agent.logs_dir = logs_dir
+        yield agent
