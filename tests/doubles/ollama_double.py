@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -131,6 +132,8 @@ class Double:
         if asked is None:
             return JSONResponse({"error": "the input length exceeds the context length"}, 400)
         generate = _request(asked, options, body)
+        if body.get("raw"):  # the text as it is, without a template, as Ollama takes it
+            generate = replace(generate, raw=asked[-1].content)
         lines = self._lines(generate, chat=chat, begun=begun, load_ns=load_ns)
         if body.get("stream", True):
             return StreamingResponse(lines, media_type="application/x-ndjson")

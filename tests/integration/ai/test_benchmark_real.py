@@ -62,7 +62,7 @@ def test_the_same_model_behind_two_engines_is_compared(
         report = engine_loop.run(AIBackendBenchmark(contenders, plan).run(), timeout=patient(240))
         engine_loop.run(other.close())
     (comparison,) = report.comparisons
-    assert (comparison.because, comparison.unknown) == ([], ["chat template"])
+    assert (comparison.because, comparison.unknown) == ([], [])  # both were sent the same text
     assert comparison.blocks >= 4 or ("neighbour load" in report.flags and "busy" in report.sentence), report.sentence
     assert not report.flags.keys() & {"unexpected stop", "wrong token count", "prompt truncated", "failed"}
     assert report.contenders[0].metrics["generation"].value

@@ -207,6 +207,8 @@ def test_an_error_nobody_thought_of_ends_no_watch(
     class Odd:
         """Rows that break in a way that rows do not."""
 
+        table = "events"
+
         @property
         def rows(self) -> str:
             raise RuntimeError("unheard of")
