@@ -432,11 +432,14 @@ class Follower:
 
     def _look_at(self, key: tuple[int, int], tail: FileTail, now: int) -> bool:
         """Read what is new in one file, or see where it went; true when there was something."""
+        unread, written = not tail.position, tail.written.us
         try:
             grew = tail.poll()
         except Truncated as truncated:
             self._restart(key, tail, truncated)
             return True
+        if unread and (grew or tail.written.us != written):  # what it had, if it was emptied unseen, is in a copy
+            self._adopt_missed(tail.state, tail.looked_at, tail)
         if grew or key not in self._idle:
             self._idle[key] = now
         if not grew:

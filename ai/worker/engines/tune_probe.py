@@ -160,13 +160,15 @@ def _shape(tried: Tried) -> tuple[object, ...]:
     return tried.batch, tried.flash_attention, tried.kv_type
 
 
-def in_turn(candidates: Sequence[Tried], measure: Callable[[Tried], float], budget_s: float) -> dict[Tried, float]:
-    """The median of each, measured in turn in changing order, until the time is up; the first of them once at least."""
+def in_turn(
+    candidates: Sequence[Tried], measure: Callable[[Tried], float], budget_s: float, surely: int = 1
+) -> dict[Tried, float]:
+    """The median of each, measured in turn in changing order, until the time is up; the first `surely` of them once at least."""
     taken: dict[Tried, list[float]] = {one: [] for one in candidates}
     begun, turn = time.perf_counter(), 0
     while True:
         for one in candidates if turn % 2 == 0 else candidates[::-1]:
-            if turn or time.perf_counter() - begun < budget_s or not any(taken.values()):
+            if turn or time.perf_counter() - begun < budget_s or one in candidates[:surely]:
                 taken[one].append(measure(one))
         turn, spent = turn + 1, time.perf_counter() - begun
         if spent * (turn + 1) / turn > budget_s:
@@ -202,8 +204,9 @@ class Search:
     def again(self, best: Tried) -> dict[str, Any]:
         """The settings in use and the best ones, measured in turn once more: tokens a second."""
         both = list(dict.fromkeys([self.before, best]))
-        read = in_turn(both, lambda one: self._model.read_s(one, self._prompt), _AGAIN_S / 2 * self._effort)
-        token = in_turn(both, self._model.token_s, _AGAIN_S / 2 * self._effort)
+        budget_s = _AGAIN_S / 2 * self._effort
+        read = in_turn(both, lambda one: self._model.read_s(one, self._prompt), budget_s, surely=2)
+        token = in_turn(both, self._model.token_s, budget_s, surely=2)
         return {
             word: {"generate": 1 / token[one], "read": self._prompt / read[one]}
             for word, one in (("before", self.before), ("after", best))

@@ -73,6 +73,13 @@ def test_a_real_search_tries_every_kind_and_measures_the_gain(demo_path: Path) -
     assert all(row.read is None or row.read > 0 for row in result.rows)
 
 
+def test_both_settings_have_rates_however_short_the_time(demo_path: Path) -> None:
+    """No time at all: fewer threads win unopposed, and both they and the settings in use are measured."""
+    result = tune(demo_path, TunedSettings(threads=2, prompt_threads=2), 2, effort=0.0)
+    assert (result.best.threads, result.best.prompt_threads) == (1, 1)
+    assert min(result.before.generate, result.before.read, result.after.generate, result.after.read) > 0
+
+
 def test_what_cannot_be_measured_is_said(tmp_path: Path) -> None:
     """A file that is no model."""
     broken = tmp_path / "m.gguf"

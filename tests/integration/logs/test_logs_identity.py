@@ -208,6 +208,31 @@ def empty_then_written(stage: Stage) -> Iterable[int]:
 
 
 @case
+def empty_then_written_copied_and_emptied_between_two_looks(stage: Stage) -> Iterable[int]:
+    stage.path().touch()
+    stage.begin()
+    stage.looked()
+    with stage.unwatched():
+        for copy, first in (("app.log.2", 0), ("app.log.1", 10)):
+            stage.write(first, first + 10, mode="w")
+            shutil.copyfile(stage.path(), stage.path(copy))
+        stage.write(20, 25, mode="w")
+    return range(25)
+
+
+@case
+def empty_then_written_copied_and_left_empty_between_two_looks(stage: Stage) -> Iterable[int]:
+    stage.path().touch()
+    stage.begin()
+    stage.looked()
+    with stage.unwatched():
+        stage.write(0, 10)
+        shutil.copyfile(stage.path(), stage.path("app.log.1"))
+        os.truncate(stage.path(), 0)
+    return range(10)
+
+
+@case
 def empty_replaced_by_another_empty(stage: Stage) -> Iterable[int]:
     stage.path().touch()
     stage.begin()
