@@ -4,20 +4,17 @@
         for process in client.processes().processes:
             print(process.pid, process.cpu_pct)
 
-`Client` is synchronous and safe to share between threads; it returns the models of `monitor.api_models`. `AsyncClient` is for the
-dashboard's relay. Both raise
+`Client` is synchronous and safe to share between threads; it returns the models of `monitor.api_models`. It raises
 
     AgentUnreachable   no agent answers on the socket: it is not running, or stopped meanwhile
     AgentRefused       the agent refused the request; `kind` names the class of its error
 """
 
-import functools
 import json
 import socket
-import ssl
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -52,34 +49,20 @@ from monitor.api_models.processes import (
 )
 from monitor.api_models.status import SettingsInfo, ShutdownAnswer, Status, Subscription
 from monitor.client.ai import AiClient
+from monitor.client.connection import DROPPED, http_options, live_options, live_url, no_authorities, unreachable
 from monitor.client.gateway import GatewayClient
 from monitor.client.jobs import JobsClient
 from monitor.client.parsing import Model, Params, parsed, path_part, plain_params
 from monitor.client.services import ServicesClient
-from monitor.core.endpoint import Endpoint, alive, read_endpoint
-from monitor.core.errors import AgentConnecting, AgentRefused, AgentUnreachable
+from monitor.core.endpoint import Endpoint, read_endpoint
+from monitor.core.errors import AgentConnecting, AgentRefused
 
 if TYPE_CHECKING:
-    from websockets.asyncio.client import ClientConnection as AsyncConnection
     from websockets.sync.client import ClientConnection
 
 KEPT_OPEN_S: Final = 4.0
 """Time for which a connection counts as open. httpx keeps an idle one for 5 s."""
 RETRY_S: Final = 0.2
-DROPPED: Final = (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError, httpx.ConnectError)
-"""What a request gets on a connection that the other side has closed."""
-BASE: Final = "http://agent"
-START_HINT: Final = "start one with `watchkeeper` (with the dashboard) or `watchkeeper agent`"
-
-
-@functools.cache
-def no_authorities() -> ssl.SSLContext:
-    """A TLS context without certificate authorities.
-
-    The agent speaks plain HTTP on this machine. By default, every client would first load the list of authorities, which takes
-    19 ms of a core for each command and each tab that opens.
-    """
-    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 class Refused(AgentRefused):
@@ -102,13 +85,7 @@ class Client:
     def __init__(self, endpoint: Endpoint, *, timeout_s: float = 35.0) -> None:
         self.endpoint = endpoint
         transport = httpx.HTTPTransport(uds=endpoint.socket, verify=no_authorities())
-        self._http = httpx.Client(
-            transport=transport,
-            base_url=endpoint.url or BASE,
-            headers=endpoint.headers,
-            timeout=httpx.Timeout(timeout_s, connect=2.0),
-            trust_env=False,
-        )
+        self._http = httpx.Client(transport=transport, **http_options(endpoint, timeout_s))
         self._answered: float | None = None
         self.ai = AiClient(self)
         self.jobs = JobsClient(self)
@@ -355,18 +332,12 @@ class Client:
         from websockets.exceptions import WebSocketException
         from websockets.sync.client import connect, unix_connect
 
-        options: dict[str, Any] = {
-            "max_size": 64 * 1024 * 1024,
-            "open_timeout": 5,
-            "close_timeout": 1,
-            "compression": None,
-            "additional_headers": self.endpoint.headers,
-        }
+        options = live_options(self.endpoint)
         try:
             if self.endpoint.socket:
                 connection = unix_connect(self.endpoint.socket, "ws://agent/v1/live", **options)
             else:
-                connection = connect(_ws_url(self.endpoint), proxy=None, **options)
+                connection = connect(live_url(self.endpoint), proxy=None, **options)
         except (OSError, WebSocketException) as error:
             raise unreachable(self.endpoint, error) from error
         with connection:
@@ -405,99 +376,9 @@ class Live:
             yield self.receive()
 
 
-class AsyncClient:
-    """The client of the dashboard's relay: answers and live frames are passed on unchanged."""
-
-    def __init__(self, endpoint: Endpoint, *, timeout_s: float = 35.0) -> None:
-        self.endpoint = endpoint
-        transport = httpx.AsyncHTTPTransport(uds=endpoint.socket, verify=no_authorities())
-        self._http = httpx.AsyncClient(
-            transport=transport,
-            base_url=endpoint.url or BASE,
-            headers=endpoint.headers,
-            timeout=httpx.Timeout(timeout_s, connect=2.0),
-            trust_env=False,
-        )
-
-    @classmethod
-    def of(cls, data_dir: Path, *, timeout_s: float = 35.0) -> Self:
-        """A client of the agent that owns `data_dir`."""
-        return cls(read_endpoint(data_dir), timeout_s=timeout_s)
-
-    async def close(self) -> None:
-        """Close the connections."""
-        await self._http.aclose()
-
-    async def get(self, path: str, query: str = "", *, accept: str = "application/json") -> httpx.Response:
-        """The unchanged answer of a GET, errors included.
-
-        Raises:
-            AgentUnreachable: no agent answers.
-        """
-        url = f"{path}?{query}" if query else path
-        try:
-            try:
-                return await self._http.get(url, headers={"Accept": accept})
-            except DROPPED:
-                return await self._http.get(url, headers={"Accept": accept})
-        except httpx.HTTPError as error:
-            raise unreachable(self.endpoint, error) from error
-
-    @asynccontextmanager
-    async def live(self) -> AsyncIterator["AsyncConnection"]:
-        """An open live socket without a subscription: `await ws.send(text)`, `async for text in ws`.
-
-        Raises:
-            AgentUnreachable: no agent answers.
-        """
-        from websockets.asyncio.client import connect, unix_connect
-        from websockets.exceptions import WebSocketException
-
-        options: dict[str, Any] = {
-            "max_size": 64 * 1024 * 1024,
-            "open_timeout": 5,
-            "close_timeout": 1,
-            "compression": None,
-            "additional_headers": self.endpoint.headers,
-        }
-        try:
-            if self.endpoint.socket:
-                connection = await unix_connect(self.endpoint.socket, "ws://agent/v1/live", **options)
-            else:
-                connection = await connect(_ws_url(self.endpoint), proxy=None, **options)
-        except (OSError, WebSocketException) as error:
-            raise unreachable(self.endpoint, error) from error
-        async with connection:
-            yield connection
-
-
-def _ws_url(endpoint: Endpoint) -> str:
-    return f"{(endpoint.url or BASE).replace('http', 'ws', 1)}/v1/live"
-
-
 def _may_repeat(request: httpx.Request, error: Exception) -> bool:
     """Whether sending it again does nothing twice: it only reads, or was never sent."""
     return request.method == "GET" or isinstance(error, httpx.ConnectError)
-
-
-def unreachable(endpoint: Endpoint, error: Exception) -> AgentUnreachable:
-    """Why the agent does not answer, and what to do: nothing, while it runs or the launcher starts it again."""
-    if isinstance(error, httpx.TimeoutException) and not isinstance(error, httpx.ConnectTimeout):
-        return AgentUnreachable("the agent did not answer in time", hint="run `watchkeeper status`")
-    if isinstance(error, PermissionError) or "Permission denied" in str(error):
-        return AgentUnreachable(
-            f"the agent at {endpoint.name} belongs to another user", hint="choose your own with --data-dir"
-        )
-    if endpoint.pid is not None and alive(endpoint.pid):
-        return AgentConnecting(
-            f"the agent (process {endpoint.pid}) runs, but does not answer yet",
-            hint="wait a moment; `watchkeeper status` shows its state",
-        )
-    if endpoint.launcher is not None and alive(endpoint.launcher):
-        return AgentConnecting(
-            "the agent has ended and is being started again", hint="wait a moment; agent.log says why it ended"
-        )
-    return AgentUnreachable(f"no agent answers at {endpoint.name}", hint=START_HINT)
 
 
 def _checked(answer: httpx.Response) -> httpx.Response:

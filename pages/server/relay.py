@@ -16,7 +16,8 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 from websockets.exceptions import ConnectionClosed
 
-from monitor.client.client import BASE, DROPPED, AsyncClient, no_authorities, unreachable
+from monitor.client.connection import BASE, DROPPED, no_authorities, unreachable
+from monitor.client.relayed import AsyncClient
 from monitor.core.endpoint import read_endpoint
 from monitor.core.errors import AgentConnecting, AgentUnreachable
 
