@@ -67,7 +67,7 @@ def identity(run: Run) -> list[tuple[str, Any]]:
         ("Children", children(run.children) or NONE),
         *([("Peak memory", size(run.peak_rss))] if run.peak_rss is not None and until is None else []),
         *([("Memory growth", grown)] if until is None and (grown := growth_of(run)) is not None else []),
-        *([("CPU time", f"{run.cpu_seconds:,.1f} s")] if run.cpu_seconds is not None else []),
+        *([("CPU time", f"{run.cpu_seconds:,.1f} s")] if run.cpu_seconds is not None and until is None else []),
         ("Log records", {"text": "Search its records", "page": "logs", "params": {"process": run.run}}),
         *([("Jobs", jobs)] if (jobs := jobs_of(run)) is not None else []),
         *([("Model engine", engine)] if (engine := engine_of(run)) is not None else []),
@@ -123,6 +123,10 @@ def why_rows(run: Run, end: RunEnding) -> list[tuple[str, Any]]:
         )
     if end.peak_rss is not None:
         rows.append(("Peak memory", size(end.peak_rss)))
+    if end.cpu_seconds is not None:
+        rows.append(("CPU time", f"{end.cpu_seconds:,.2f} s"))
+    if end.bytes_read or end.bytes_written:
+        rows.append(("Disk", f"{size(end.bytes_read)} read, {size(end.bytes_written)} written"))
     if (minute := end.final) is not None:
         cpu = "CPU unknown" if minute.cpu_pct is None else f"CPU {minute.cpu_pct:.1f} % of a core"
         used = f"{cpu}, memory {size(minute.rss_first)} → {size(minute.rss_last)}"

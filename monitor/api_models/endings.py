@@ -57,6 +57,8 @@ class RunEnding(Shape):
     last_error: LastError | None
     peak_rss: int | None
     cpu_seconds: float | None
+    bytes_read: int | None
+    bytes_written: int | None
     final: FinalMinute | None
     earlier_24h: int
     earlier: list[EndedRun]

@@ -165,6 +165,8 @@ class EndedRun(Shape):
     out_of_memory: bool = False
     peak_rss: int | None
     cpu_seconds: float | None
+    bytes_read: int | None = None
+    bytes_written: int | None = None
 
 
 class EndedRuns(Shape):

@@ -30,6 +30,10 @@ class SamplerStatus(Shape):
         default=None,
         description="Who tells how processes end: `connector` (the kernel, of every process), `pidfd`, or `poll` (nobody).",
     )
+    usage: str | None = Field(
+        default=None,
+        description="Who tells what a process used in its life: `taskstats` (the kernel, of every process) or `sweep` (the last reading).",
+    )
 
 
 class StoreStatus(Shape):

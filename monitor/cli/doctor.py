@@ -142,6 +142,10 @@ _EXITS: Final = {
     "pidfd": "exit codes of processes that live for a second",
     "poll": "exit codes are mostly unknown: the kernel tells them neither by its process connector nor by pidfds",
 }
+_USAGE: Final = {
+    "taskstats": "what each process used in its life",
+    "sweep": "what processes used as of their last reading: the kernel tells no more without the right to administer the network",
+}
 
 
 def _agent(data_dir: Path) -> Check:
@@ -154,8 +158,8 @@ def _agent(data_dir: Path) -> Check:
     detail = f"process {status['agent']['pid']}, sampler {state}, {samples['received']} of {samples['expected']} samples received"
     if state != "running" or status["store"]["state"] != "ok":
         return Check("agent", "fail", f"{detail}; store {status['store']['state']}", f"see {data_dir}/agent.log")
-    exits = _EXITS.get(status["sampler"].get("exits") or "")
-    return Check("agent", "ok", f"{detail}, {exits}" if exits else detail)
+    told = (_EXITS.get(status["sampler"].get("exits") or ""), _USAGE.get(status["sampler"].get("usage") or ""))
+    return Check("agent", "ok", ", ".join([detail, *(words for words in told if words)]))
 
 
 def _port(settings: Settings, data_dir: Path) -> Check:

@@ -363,6 +363,8 @@ def _told(found: "RunEnding") -> Iterator[tuple[str, str]]:
     yield "peak memory", size(found.peak_rss)
     if found.cpu_seconds is not None:
         yield "CPU time", f"{found.cpu_seconds:,.2f} s"
+    if found.bytes_read or found.bytes_written:
+        yield "disk", f"{size(found.bytes_read)} read, {size(found.bytes_written)} written"
     if (minute := found.final) is not None:
         cpu = "unknown" if minute.cpu_pct is None else f"{minute.cpu_pct:.1f} % of a core"
         yield "final minute", f"CPU {cpu}, memory {size(minute.rss_first)} → {size(minute.rss_last)}"

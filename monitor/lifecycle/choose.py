@@ -1,4 +1,4 @@
-"""Which source of exits this machine grants."""
+"""Which sources of exits, and of what ended processes used, this machine grants."""
 
 from collections.abc import Callable
 from typing import Final
@@ -6,6 +6,7 @@ from typing import Final
 from monitor.lifecycle.connector import ProcConnector
 from monitor.lifecycle.exits import ExitSource
 from monitor.lifecycle.pidfd import PidfdWatch
+from monitor.lifecycle.taskstats import Taskstats
 
 _REFUSED: Final = (OSError, AttributeError)
 """This kernel, name space or user gets none; this Python knows none."""
@@ -24,3 +25,11 @@ def open_exits(limit: Callable[[], int]) -> ExitSource | None:
         except _REFUSED:
             continue
     return None
+
+
+def open_usage() -> Taskstats | None:
+    """The kernel's records of what processes used in their lives; None where it gives none."""
+    try:
+        return Taskstats()
+    except _REFUSED:
+        return None

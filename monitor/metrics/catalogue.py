@@ -137,6 +137,7 @@ class HostReading:
     cpu_system: Annotated[float | None, _metric("f", "%", "system", "cpu")] = None
     cpu_iowait: Annotated[float | None, _metric("f", "%", "iowait", "cpu")] = None
     cpu_steal: Annotated[float | None, _metric("f", "%", "steal", "cpu")] = None
+    cpu_short: Annotated[float | None, _metric("f", "%", "short lives", "cpu")] = None
     load1: Annotated[float | None, _metric("f", "load", "1 min", "load")] = None
     load5: Annotated[float | None, _metric("f", "load", "5 min", "load")] = None
     load15: Annotated[float | None, _metric("f", "load", "15 min", "load")] = None

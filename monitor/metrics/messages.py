@@ -84,7 +84,9 @@ class GpuState(msgspec.Struct, frozen=True):
 
 
 class Hello(msgspec.Struct, frozen=True, tag="hello"):
-    """The first message. `reader` is `procfs` or `portable`; `exits` is who tells how processes end, as in `RunEnd.source`."""
+    """The first message. `reader` is `procfs` or `portable`; `exits` is who tells how processes end, as in `RunEnd.source`;
+    `usage` who tells what they used in their lives: `taskstats` (the kernel, of each) or `sweep` (what was read of them last).
+    """
 
     protocol: int
     pid: int
@@ -92,6 +94,7 @@ class Hello(msgspec.Struct, frozen=True, tag="hello"):
     reader: str
     host: HostInfo
     exits: str = "poll"
+    usage: str = "sweep"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +120,8 @@ class RunEnd(msgspec.Struct, frozen=True):
 
     `source` names who told: `connector`, `pidfd`, `zombie` (what `/proc` said before it was reaped), or `poll` (it was gone; `ts` is
     up to one sweep late). `out_of_memory`: whether the kernel killed it to free memory; then `memory_group` is the control group whose limit
-    `memory_limit` (bytes) was reached, empty for the machine, None if that is not known.
+    `memory_limit` (bytes) was reached, empty for the machine, None if that is not known. What it used in
+    its life is None where nobody could tell: `cpu_s` seconds of CPU time, the rest bytes.
     """
 
     run: int
@@ -128,6 +132,10 @@ class RunEnd(msgspec.Struct, frozen=True):
     out_of_memory: bool = False
     memory_group: str | None = None
     memory_limit: int | None = None
+    cpu_s: float | None = None
+    peak_rss: int | None = None
+    read_bytes: int | None = None
+    write_bytes: int | None = None
 
 
 class Tick(msgspec.Struct, frozen=True, tag="tick"):

@@ -91,10 +91,11 @@ class Sampler:
         self._interval_ns: Final = int(interval_s * 1e9)
         self._rss = rss
         self._clock = clock
-        self._hello = Hello(PROTOCOL, pid, interval_s, reader.name, reader.info, reader.exits)
+        self._hello = Hello(PROTOCOL, pid, interval_s, reader.name, reader.info, reader.exits, reader.usage)
         self._errors: Counter[str] = Counter()
         self._taken = 0
         self._last: Instant | None = None
+        self._swept_ns: int | None = None
 
     def run(self, waiter: Waiter) -> None:
         """Send `Hello`, then ticks, until the waiter says to stop."""
@@ -116,6 +117,8 @@ class Sampler:
         sweep = self._reader.sweep(now.mono_ns)
         swept_ns = self._clock.now().mono_ns
         self._taken += 1
+        elapsed_ns = None if self._swept_ns is None else now.mono_ns - self._swept_ns
+        self._swept_ns = now.mono_ns
         quality = Quality(
             expected=seq + 1,
             taken=self._taken,
@@ -129,7 +132,7 @@ class Sampler:
             seq=seq,
             ts=now.wall_ns // 1000,
             mono_ns=now.mono_ns,
-            host=_with_count(host, sweep.count),
+            host=_with_processes(host, sweep, elapsed_ns, self._reader.info.cpu_count),
             runs=sweep.columns,
             born=sweep.born,
             gone=sweep.gone,
@@ -150,8 +153,11 @@ class Sampler:
         return moved if abs(moved) >= STEP_S else 0.0
 
 
-def _with_count(host: HostReading, count: int) -> HostReading:
-    return dataclasses.replace(host, procs_total=count)
+def _with_processes(host: HostReading, sweep: Sweep, elapsed_ns: int | None, cpus: int) -> HostReading:
+    """With the number of processes, and the CPU of those that lived between two sweeps."""
+    short = sweep.short_cpu_s
+    share = None if short is None or not elapsed_ns else min(100e9 * short / (elapsed_ns * cpus), 100.0)
+    return dataclasses.replace(host, procs_total=sweep.count, cpu_short=share)
 
 
 def _end(ending: Ending, now: Instant) -> RunEnd:
@@ -166,6 +172,10 @@ def _end(ending: Ending, now: Instant) -> RunEnd:
         ending.out_of_memory,
         ending.memory_group,
         ending.memory_limit,
+        ending.cpu_s,
+        ending.peak_rss,
+        ending.read_bytes,
+        ending.write_bytes,
     )
 
 

@@ -129,6 +129,10 @@ def _end_columns(ends: Sequence[messages.RunEnd | None]) -> dict[str, pa.Array]:
         "exit_code": pa.array([None if end is None else end.exit_code for end in ends], pa.int32()),
         "exit_signal": pa.array([None if end is None else end.exit_signal for end in ends], pa.int32()),
         "end_source": pa.array([None if end is None else end.source for end in ends], pa.string()),
+        "peak_rss": pa.array([None if end is None else end.peak_rss for end in ends], pa.int64()),
+        "cpu_seconds": pa.array([None if end is None else end.cpu_s for end in ends], pa.float64()),
+        "read_bytes": pa.array([None if end is None else end.read_bytes for end in ends], pa.int64()),
+        "write_bytes": pa.array([None if end is None else end.write_bytes for end in ends], pa.int64()),
     }
 
 

@@ -80,8 +80,9 @@ _CPU: Final[dict[str, Look]] = {
     "cpu_system": Look(hue="neutral"),
     "cpu_iowait": Look(hue="io"),
     "cpu_steal": Look(hue="bad", dashed=True),
+    "cpu_short": Look(hue="ok", dashed=True),
 }
-CPU: Final = panel("cpu", "CPU", _CPU, without={"cpu_steal"}, max=100)
+CPU: Final = panel("cpu", "CPU", _CPU, without={"cpu_steal", "cpu_short"}, max=100)
 CPU_MODES: Final = panel("cpu", "CPU by mode", _CPU, max=100)
 MEMORY: Final = panel(
     "memory",

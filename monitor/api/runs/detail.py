@@ -75,6 +75,8 @@ def ended_run(row: Mapping[str, Any]) -> EndedRun:
         out_of_memory=bool(row.get("out_of_memory")),
         peak_rss=row.get("peak_rss"),
         cpu_seconds=finite(row.get("cpu_seconds")),
+        bytes_read=row.get("bytes_read"),
+        bytes_written=row.get("bytes_written"),
     )
 
 

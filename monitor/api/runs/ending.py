@@ -74,6 +74,8 @@ def run_ending(store: Store, run: int) -> RunEnding | None:
         else LastError(record=f"{error.file_id}:{error.pos}", ts=error.ts, text=error_words(error.message)),
         peak_rss=row["peak_rss"],
         cpu_seconds=finite(row["cpu_seconds"]),
+        bytes_read=row["bytes_read"],
+        bytes_written=row["bytes_written"],
         final=None if ended is None else _final(store, run, ended),
         earlier_24h=total,
         earlier=earlier,

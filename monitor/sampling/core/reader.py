@@ -14,7 +14,7 @@ class Ending:
     """How a run ended. `mono_ns` and `status` (as `wait` gives it) are None where nobody could tell.
 
     `out_of_memory`: whether the kernel killed it to free memory; then `memory_group` is the control group whose limit `memory_limit` (bytes) was reached, empty
-    for the machine, None if that is not known.
+    for the machine, None if that is not known. What it used in its life is None where nobody could tell: `cpu_s` seconds, the rest bytes.
     """
 
     run: int
@@ -24,6 +24,10 @@ class Ending:
     out_of_memory: bool = False
     memory_group: str | None = None
     memory_limit: int | None = None
+    cpu_s: float | None = None
+    peak_rss: int | None = None
+    read_bytes: int | None = None
+    write_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +36,8 @@ class Sweep:
 
     `born` holds runs seen for the first time and runs whose description changed; `gone` runs that are no longer
     there; `by_pid` maps each living pid to its run. `brief` are runs that began and ended since the last sweep; `ends`
-    tells how they and those that are gone ended, as far as somebody told.
+    tells how they and those that are gone ended, as far as somebody told. `short_cpu_s` is the CPU time of all processes that no sweep
+    saw, seconds since the last one; None if nobody tells.
     """
 
     columns: RunColumns
@@ -42,6 +47,7 @@ class Sweep:
     by_pid: Mapping[int, int]
     brief: list[RunInfo] = field(default_factory=list)
     ends: list[Ending] = field(default_factory=list)
+    short_cpu_s: float | None = None
 
 
 class Reader(Protocol):
@@ -50,6 +56,8 @@ class Reader(Protocol):
     name: str
     exits: str
     """Who tells how processes end: `connector`, `pidfd` or `poll`."""
+    usage: str
+    """Who tells what they used in their lives: `taskstats`, or `sweep` (what was read of them last)."""
     info: HostInfo
     errors: Counter[str]
     """Failed readings by reason, since the reader was created."""

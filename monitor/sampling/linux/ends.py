@@ -1,20 +1,24 @@
 """Matches exits to runs: to those that a sweep knows, and to those that lived between two sweeps."""
 
+import dataclasses
 import os
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Final, Protocol
 
-from monitor.lifecycle.exits import Exit, ExitSource, Program
+from monitor.lifecycle.exits import Exit, ExitSource
+from monitor.lifecycle.taskstats import Usage, UsageSource
 from monitor.metrics.messages import RunInfo
 from monitor.sampling.core.reader import Ending
 from monitor.sampling.linux.describe import Describer
 from monitor.sampling.linux.oom import KernelLog, OomKills
 from monitor.sampling.linux.parse import Stat, parse_stat
 
-MOST_BRIEF: Final = 1_000
+MOST_BRIEF: Final = 5_000
 """How many short lives one sweep tells of; those beyond are counted."""
+WORTH_S: Final = 0.01
+"""A process that began no program of its own and ended well is told of if it used so much CPU time."""
 UNSEEN: Final = "(not seen)"
 """The name of a program that ended before its name could be read."""
 
@@ -34,13 +38,23 @@ class Ends:
         source: tells exits; None if nobody does.
         describer: describes short lives.
         errors: counts what was lost.
+        used: tells what processes used in their lives; None if nobody does.
         root: `/proc`, or a copy of it.
     """
 
     def __init__(
-        self, source: ExitSource | None, describer: Describer, errors: Counter[str], *, root: str = "/proc"
+        self,
+        source: ExitSource | None,
+        describer: Describer,
+        errors: Counter[str],
+        *,
+        used: UsageSource | None = None,
+        root: str = "/proc",
     ) -> None:
         self._source = source
+        self._used = used
+        self.short_cpu_s: float | None = None
+        """CPU time of the processes that no sweep saw and that ended since the last one, seconds; None if nobody tells."""
         self._log = KernelLog() if root == "/proc" else None
         self._oom = OomKills(root, self._log)
         self._describer = describer
@@ -57,6 +71,8 @@ class Ends:
         """Stop watching."""
         if self._source is not None:
             self._source.close()
+        if self._used is not None:
+            self._used.close()
         if self._log is not None:
             self._log.close()
 
@@ -71,17 +87,25 @@ class Ends:
         brief: list[RunInfo] = []
         endings: list[Ending] = []
         hz, asleep_ns = self._describer.host.clock_tick_hz, _asleep_ns()
-        for end in self._exits():
+        exits = self._exits()
+        self._read_used()
+        for end in exits:
             if (life := gone.get(end.pid)) is not None and life.exit is None:
                 life.exit = end
             elif (at := living.get(str(end.pid))) is not None and at.info.start_tick <= _tick(
                 end.mono_ns, hz, asleep_ns
             ):
                 at.exit = end  # a zombie, until its parent asks for it
-            elif (info := self._brief(end, _tick(_began(end), hz, asleep_ns))) is not None:
+            else:
+                stat = _stat(end, _tick(_began(end), hz, asleep_ns))
+                used = self._usage(end, stat.start_tick)
+                if used is not None and self.short_cpu_s is not None:
+                    self.short_cpu_s += used.cpu_s
+                if (info := self._brief(end, stat, used)) is None:
+                    continue
                 if len(brief) < MOST_BRIEF:
                     brief.append(info)
-                    endings.append(Ending(info.run, end.mono_ns, end.status, self._name))
+                    endings.append(_with_usage(Ending(info.run, end.mono_ns, end.status, self._name), used))
                 else:
                     self._errors["brief:dropped"] += 1
         pids = {info.run: info.pid for info in (*(life.info for life in gone.values()), *brief)}
@@ -101,11 +125,33 @@ class Ends:
 
     def _ending(self, life: Life) -> Ending:
         told = life.exit
+        used = None if told is None else self._usage(told, life.info.start_tick)
         if told is not None and told.status is not None:
-            return Ending(life.info.run, told.mono_ns, told.status, self._name)
-        status = self._of_zombie(life)
-        source = "zombie" if status is not None else "poll" if told is None else self._name
-        return Ending(life.info.run, None if told is None else told.mono_ns, status, source)
+            ending = Ending(life.info.run, told.mono_ns, told.status, self._name)
+        else:
+            status = self._of_zombie(life)
+            source = "zombie" if status is not None else "poll" if told is None else self._name
+            ending = Ending(life.info.run, None if told is None else told.mono_ns, status, source)
+        read_s = _cpu_s(life.stat, self._describer.host.clock_tick_hz)
+        ending = _with_usage(ending, used)
+        return ending if read_s is None else dataclasses.replace(ending, cpu_s=max(ending.cpu_s or 0.0, read_s))
+
+    def _read_used(self) -> None:
+        """Take the records of what processes used: those of all exits that were told are there."""
+        self.short_cpu_s = None
+        if self._used is None:
+            return
+        lost = self._used.lost
+        self._used.read()
+        if self._used.lost > lost:
+            self._errors["usage:lost"] += self._used.lost - lost
+        self.short_cpu_s = 0.0
+
+    def _usage(self, end: Exit, start_tick: int) -> Usage | None:
+        if self._used is None:
+            return None
+        began_s = start_tick / self._describer.host.clock_tick_hz - _asleep_ns() / 1e9
+        return self._used.take(end.pid, end.mono_ns / 1e9 - began_s)
 
     def _of_zombie(self, life: Life) -> int | None:
         """The status in the last stat line of a zombie. To those who may not see it the kernel says 0."""
@@ -116,12 +162,12 @@ class Ends:
         status = int(field[49])
         return status if status or self._sees_codes or life.info.uid == self._uid else None
 
-    def _brief(self, end: Exit, start_tick: int) -> RunInfo | None:
-        """A life between two sweeps. One that began no program of its own and ended well is a part of its parent."""
+    def _brief(self, end: Exit, stat: Stat, used: Usage | None) -> RunInfo | None:
+        """A life between two sweeps. One that began no program of its own, ended well and used next to nothing is a part of its parent."""
         program = end.program
-        if program is None or (end.status == 0 and program.began_ns == end.mono_ns):
+        idle = used is None or used.cpu_s < WORTH_S
+        if program is None or (end.status == 0 and program.began_ns == end.mono_ns and idle):
             return None
-        stat = _stat(program, end, start_tick)
         return self._describer.describe(end.pid, stat, program.uid, program.cmdline, gone=True)
 
 
@@ -129,10 +175,29 @@ def _began(end: Exit) -> int:
     return end.mono_ns if end.program is None else end.program.began_ns
 
 
-def _stat(program: Program, end: Exit, start_tick: int) -> Stat:
+def _with_usage(ending: Ending, used: Usage | None) -> Ending:
+    if used is None:
+        return ending
+    return dataclasses.replace(
+        ending,
+        cpu_s=used.cpu_s,
+        peak_rss=used.peak_rss,
+        read_bytes=used.read_bytes,
+        write_bytes=used.write_bytes,
+    )
+
+
+def _cpu_s(stat: bytes, hz: int) -> float | None:
+    """The CPU time of a stat line, seconds."""
+    end = stat.rfind(b")")
+    field = stat[end + 2 :].split(b" ", 14)
+    return (int(field[11]) + int(field[12])) / hz if end >= 0 and len(field) > 13 else None
+
+
+def _stat(end: Exit, start_tick: int) -> Stat:
     """What was read when the program began; without it, what the exit tells."""
-    if program.stat:
-        return parse_stat(program.stat)
+    if end.program is not None and end.program.stat:
+        return parse_stat(end.program.stat)
     return Stat(UNSEEN.encode(), ord("X"), end.parent, 0, 0, 0, 0, 0, 0, 1, start_tick, 0, 0)
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from monitor.lifecycle.exits import Exit, ExitSource
+from monitor.lifecycle.taskstats import UsageSource
 from monitor.metrics.messages import RunInfo
 from monitor.sampling.core.columns import NAN, Columns
 from monitor.sampling.core.reader import Sweep
@@ -87,6 +88,7 @@ class ProcTable:
         files: keeps descriptors open.
         root: the directory of process tables.
         exits: tells how processes end.
+        used: tells what they used in their lives.
     """
 
     def __init__(
@@ -97,6 +99,7 @@ class ProcTable:
         *,
         root: str = "/proc",
         exits: ExitSource | None = None,
+        used: UsageSource | None = None,
     ) -> None:
         self._describer = describer
         self._errors = errors
@@ -113,7 +116,7 @@ class ProcTable:
         self._denied: dict[str, int] = {}
         self._moving: list[_Slot] = []
         self._young: list[_Slot] = []
-        self._ends = Ends(exits, describer, errors, root=root)
+        self._ends = Ends(exits, describer, errors, used=used, root=root)
         self._sweeps = 0
         self._last_ns: int | None = None
         self._last_boot_tick = 0.0
@@ -131,7 +134,10 @@ class ProcTable:
         self._read_slow(born)
         self._sweeps += 1
         self._last_ns, self._last_boot_tick = mono_ns, boot_tick
-        return Sweep(self._columns.pack(), len(self._slots), list(born.values()), gone, self._by_pid, brief, ends)
+        short = self._ends.short_cpu_s
+        return Sweep(
+            self._columns.pack(), len(self._slots), list(born.values()), gone, self._by_pid, brief, ends, short
+        )
 
     def close(self) -> None:
         """Close every kept file."""

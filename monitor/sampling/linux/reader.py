@@ -8,7 +8,7 @@ from pathlib import Path
 from logs.redaction.masker import Masker
 from monitor.core.cgroups import own_limits, whose_totals
 from monitor.core.units import unit_of
-from monitor.lifecycle.choose import open_exits
+from monitor.lifecycle.choose import open_exits, open_usage
 from monitor.metrics.catalogue import HostReading
 from monitor.metrics.messages import HostInfo
 from monitor.sampling.core.reader import Sweep
@@ -78,7 +78,9 @@ class ProcfsReader:
         describer = Describer(root, self.info, self._users, masker, self.errors)
         exits = open_exits(files.reserve) if root == "/proc" else None
         self.exits = "poll" if exits is None else exits.name
-        self._processes = ProcTable(describer, self.errors, files, root=root, exits=exits)
+        used = open_usage() if root == "/proc" else None
+        self.usage = "sweep" if used is None else used.name
+        self._processes = ProcTable(describer, self.errors, files, root=root, exits=exits, used=used)
         self._sweeps = 0
 
     def read_host(self, mono_ns: int) -> HostReading:

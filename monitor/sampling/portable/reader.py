@@ -75,6 +75,7 @@ class PortableReader:
 
     name = "portable"
     exits = "poll"
+    usage = "sweep"
 
     def __init__(self, masker: Masker) -> None:
         self.errors: Counter[str] = Counter()

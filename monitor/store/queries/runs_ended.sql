@@ -26,7 +26,7 @@ WITH chosen AS (
     ORDER BY end_ts DESC, run
     LIMIT $limit
 ), used AS (
-    SELECT run, max(rss) AS rss, max(cpu_user_s + cpu_system_s) AS cpu_s
+    SELECT run, max(rss) AS rss, max(cpu_user_s + cpu_system_s) AS cpu_s, max(read_bytes) AS bytes_read, max(write_bytes) AS bytes_written
     FROM run_samples
     WHERE run IN (SELECT run FROM chosen) AND ts >= (SELECT min(start_ts) FROM chosen)
     GROUP BY run
@@ -34,7 +34,8 @@ WITH chosen AS (
 -- :include "parts/memory_ends.sql"
 SELECT
     e.run, e.pid, e.ppid, e.uid, e.user_name, e.name, e.cmdline, wk_us(e.start_ts) AS start_ts, wk_us(e.end_ts) AS end_ts,
-    e.exit_code, e.exit_signal, e.end_source, coalesce(e.peak_rss, u.rss) AS peak_rss, coalesce(e.cpu_seconds, u.cpu_s) AS cpu_seconds, m.message AS out_of_memory, e.total
+    e.exit_code, e.exit_signal, e.end_source, coalesce(e.peak_rss, u.rss) AS peak_rss, coalesce(e.cpu_seconds, u.cpu_s) AS cpu_seconds,
+    coalesce(e.read_bytes, u.bytes_read) AS bytes_read, coalesce(e.write_bytes, u.bytes_written) AS bytes_written, m.message AS out_of_memory, e.total
 FROM chosen AS e
 LEFT JOIN used AS u ON u.run = e.run
 LEFT JOIN memory AS m ON m.run = e.run

@@ -75,7 +75,12 @@ def test_no_other_module_names_it() -> None:
         for path in (ROOT / folder).rglob("*")
         if path.suffix in {".py", ".sql", ".js"} and re.search(rf"\b{METRIC}\b", path.read_text("utf-8"))
     }
-    assert holders == {"monitor/sampling/linux/host.py", "monitor/metrics/catalogue.py", "pages/ui/charts.py"}
+    own_line = {"pages/ui/assets/processes/outlook.js"}  # says it in words, beside the CPU of short lives
+    assert holders - own_line == {
+        "monitor/sampling/linux/host.py",
+        "monitor/metrics/catalogue.py",
+        "pages/ui/charts.py",
+    }
 
 
 def test_names_for_prometheus_are_proper() -> None:

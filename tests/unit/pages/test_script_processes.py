@@ -371,3 +371,22 @@ def test_the_colour_of_a_life_says_how_it_ended() -> None:
         },
     )
     assert kinds == ["runs", "done", "failed", "unknown"]
+
+
+@pytest.mark.parametrize(
+    ("host", "words"),
+    [
+        (None, ""),
+        ({"forks": None, "cpu_short": None}, ""),
+        ({"forks": 0, "cpu_short": 0}, ""),
+        (
+            {"forks": 27.4, "cpu_short": 1.26},
+            "27 new a second, those that end before a reading use 1.3 % of the machine's CPU.",
+        ),
+        ({"forks": 1200, "cpu_short": None}, "1,200 new a second, what the short ones use is not known here."),
+    ],
+)
+def test_short_lives_in_words(host: dict[str, float | None] | None, words: str) -> None:
+    """Their rate and their CPU; nothing while nothing begins, and no figure where nobody tells it."""
+    script = 'const { shortLives } = await load("processes/outlook"); return shortLives(given);'
+    assert run_script(script, host) == words

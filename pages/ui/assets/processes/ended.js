@@ -4,8 +4,8 @@ import { follow, pageUrl } from "../core/address.js";
 import { component, el, icon, inert } from "../core/dom.js";
 import { bytes, count, fixed, moment, NONE, plural, span } from "../core/format.js";
 
-const COLUMNS = ["Name", "Ended", "How", "Lived", "PID", "User", "Peak memory", "CPU time", "Command"];
-const NUMBERS = new Set(["PID", "Lived", "Peak memory", "CPU time"]);
+const COLUMNS = ["Name", "Ended", "How", "Lived", "PID", "User", "Peak memory", "CPU time", "Read", "Written", "Command"];
+const NUMBERS = new Set(["PID", "Lived", "Peak memory", "CPU time", "Read", "Written"]);
 
 class Ended {
   constructor(host) {
@@ -50,6 +50,8 @@ function row(run) {
     el("td", { class: "text", text: inert(run.user ?? NONE, 40) }),
     el("td", { class: "num", text: bytes(run.peak_rss) }),
     el("td", { class: "num", text: cpu }),
+    el("td", { class: "num", text: bytes(run.bytes_read) }),
+    el("td", { class: "num", text: bytes(run.bytes_written) }),
     el("td", { class: "one-line mono text command", title: inert(run.cmdline, 2000), text: inert(run.cmdline || NONE, 300) }),
   );
 }

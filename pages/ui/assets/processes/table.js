@@ -7,7 +7,7 @@ import { browserStorage } from "../core/storage.js";
 import { live, markStale } from "../live/hub.js";
 import { keepColumns, keptColumns } from "./columns.js";
 import { arrange, COLUMNS, search, subtrees, SUMMED } from "./model.js";
-import { Outlook } from "./outlook.js";
+import { Outlook, ShortLives } from "./outlook.js";
 import { headline, past, unknown } from "./past.js";
 import { onSize, spark } from "../charts/canvas.js";
 
@@ -74,12 +74,13 @@ class ProcessTable {
   #build() {
     this.says = el("span", { role: "status" });
     this.outlook = new Outlook();
+    this.short = new ShortLives();
     this.held = el("span", { text: "Order paused while you point at a row", hidden: true });
     this.head = el("div", { class: "grid-head", role: "row", "aria-rowindex": "1" });
     this.body = el("div", { class: "grid-body", role: "rowgroup" });
     this.view = el("div", { class: "grid-view fades", tabindex: "0", role: "treegrid", "aria-label": "Processes", "aria-rowcount": "-1" }, el("div", { role: "rowgroup" }, this.head), this.body);
     this.nothing = el("div", { class: "empty", hidden: true });
-    this.host.append(el("section", { class: "card sheet" }, el("div", { class: "bar-top" }, this.says, el("span", { class: "spring" }), this.held), this.outlook.node, this.view, this.nothing));
+    this.host.append(el("section", { class: "card sheet" }, el("div", { class: "bar-top" }, this.says, el("span", { class: "spring" }), this.held), this.outlook.node, this.short.node, this.view, this.nothing));
     this.top = 0;
     this.tall = 0;
     this.view.onscroll = () => {
@@ -243,6 +244,7 @@ class ProcessTable {
     const problem = this.problem && this.rows.length ? ` · ${this.problem[0]}` : "";
     const head = this.data.at === undefined ? plural(size, "process", "processes") : headline(this.set);
     this.outlook.show(this.data.at === undefined ? this.hub.processes.outlook : null);
+    this.short.show(this.data.at === undefined ? this.hub.tick?.host : null);
     setText(this.says, size ? `${head} · ${count(mine)} yours${shown}${hidden}${sums}${problem}` : "");
   }
 

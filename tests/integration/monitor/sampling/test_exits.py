@@ -15,6 +15,7 @@ from logs.redaction.masker import Masker
 from monitor.lifecycle.connector import ProcConnector
 from monitor.lifecycle.exits import Exit, ExitSource
 from monitor.lifecycle.pidfd import PidfdWatch, exit_status
+from monitor.lifecycle.taskstats import Taskstats
 from monitor.sampling.linux import reader as reader_module
 from monitor.sampling.linux.reader import ProcfsReader
 from tests.waiting import wait_until
@@ -161,3 +162,76 @@ def test_threads_are_no_processes() -> None:
         assert [(one.pid, one.status) for one in mine] == [(child.pid, 4 << 8)]
     finally:
         source.close()
+
+
+BUSY = """
+import os, sys, threading, time
+def burn():
+    began = time.thread_time()
+    while time.thread_time() - began < 0.15:
+        pass
+threads = [threading.Thread(target=burn) for _ in range(int(sys.argv[1]))]
+for one in threads:
+    one.start()
+for one in threads:
+    one.join()
+burn()
+held = bytearray(60 << 20)
+with open(sys.argv[2], "wb") as file:
+    file.write(bytes(3 << 20))
+with open("/proc/self/status") as file:
+    peak = next(line.split()[1] for line in file if line.startswith("VmHWM"))
+with open(sys.argv[2] + ".peak", "w") as file:
+    file.write(peak)
+"""
+
+
+def wait_and_usage(child: "subprocess.Popen[bytes]") -> Any:
+    """What the system says that a child used; it is over then."""
+    _, status, usage = os.wait4(child.pid, 0)
+    child.returncode = os.waitstatus_to_exitcode(status)
+    return usage
+
+
+@pytest.mark.parametrize("threads", [0, 3])
+def test_what_a_short_life_used_is_told(sweep_once: Any, tmp_path: Path, threads: int) -> None:
+    """CPU time of all threads, peak memory, and what was written: of a process that no sweep saw."""
+    try:
+        Taskstats().close()
+    except OSError as error:
+        pytest.skip(f"no records of usage here: {error}")
+    reader = ProcfsReader(Masker())
+    try:
+        sweep_once(reader)
+        child = subprocess.Popen([sys.executable, "-c", BUSY, str(threads), str(tmp_path / "written")])
+        truth = wait_and_usage(child)
+        sweep = sweep_once(reader)
+    finally:
+        reader.close()
+    [run] = [info.run for info in sweep.brief if info.pid == child.pid]
+    [end] = [one for one in sweep.ends if one.run == run]
+    cpu_s = truth.ru_utime + truth.ru_stime
+    assert end.cpu_s == pytest.approx(cpu_s, rel=0.1)
+    assert end.cpu_s >= 0.15 * (threads + 1)
+    assert end.peak_rss == pytest.approx(int((tmp_path / "written.peak").read_text("ascii")) << 10, rel=0.05)
+    assert end.write_bytes == (None if threads else pytest.approx(3 << 20, rel=0.2))
+    assert sweep.short_cpu_s >= end.cpu_s
+
+
+def test_the_last_moments_of_a_known_run_count(sweep_once: Any, spawn: Any) -> None:
+    """What it used after the last sweep that saw it is in what it used in all."""
+    try:
+        Taskstats().close()
+    except OSError as error:
+        pytest.skip(f"no records of usage here: {error}")
+    reader = ProcfsReader(Masker())
+    script = "import sys, time; sys.stdin.readline()\nwhile time.process_time() < 0.4: pass"
+    try:
+        child = spawn([sys.executable, "-c", script], stdin=subprocess.PIPE)
+        wait_until(lambda: child.pid in sweep_once(reader).by_pid, "it is seen")
+        run = reader.sweep(time.monotonic_ns()).by_pid[child.pid]
+        child.communicate(b"\n")
+        end = ended(reader, run, sweep_once)
+    finally:
+        reader.close()
+    assert end.cpu_s >= 0.39

@@ -8,6 +8,7 @@ import pytest
 
 from logs.redaction.masker import Masker
 from monitor.lifecycle.exits import Exit, Program
+from monitor.lifecycle.taskstats import Usage
 from monitor.metrics.messages import HostInfo, RunInfo
 from monitor.sampling.core.reader import Ending
 from monitor.sampling.linux import ends as ends_module
@@ -17,6 +18,8 @@ from monitor.sampling.linux.users import Users
 
 HZ = 100
 TICK_NS = 1_000_000_000 // HZ
+READ_S = 2 / HZ
+"""The CPU time in such a line."""
 INFO = HostInfo("h", "b", 1_700_000_000_000_000, "6.1", "Linux", 2, 1 << 34, HZ)
 STAT = "{pid} ({name}) {state} 77 77 77 0 -1 0 1 0 0 0 1 1 0 0 20 0 1 0 {tick} 4096 1 " + "0 " * 27 + "{status} \n"
 
@@ -58,6 +61,25 @@ class Source:
         """Nothing to close."""
 
 
+class Used:
+    """The kernel's records, as the test says: by pid, those of its lives."""
+
+    def __init__(self, lives: dict[int, list[Usage]]) -> None:
+        self.lost = 0
+        self.lives = lives
+
+    def read(self) -> None:
+        """One record is lost meanwhile."""
+        self.lost += 1
+
+    def take(self, pid: int, lived_s: float) -> Usage | None:
+        """That of a life of that length."""
+        return next((one for one in self.lives.get(pid, []) if abs(one.lived_s - lived_s) < 0.1), None)
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
 @pytest.fixture
 def source() -> Source:
     """Exits to be told."""
@@ -87,7 +109,7 @@ def test_a_known_run_gets_its_code_and_time(ends: Ends, source: Source) -> None:
     """The exit told since the last sweep is the end of the run that is gone."""
     source.waiting = [Exit(5, 700 * TICK_NS, 3 << 8)]
     gone = slot(5, 100)
-    assert ends.settle([gone], {}) == ([], [Ending(gone.info.run, 700 * TICK_NS, 3 << 8, "told")])
+    assert ends.settle([gone], {}) == ([], [Ending(gone.info.run, 700 * TICK_NS, 3 << 8, "told", cpu_s=READ_S)])
 
 
 def test_a_zombie_keeps_its_exit_until_it_is_gone(ends: Ends, source: Source) -> None:
@@ -97,7 +119,7 @@ def test_a_zombie_keeps_its_exit_until_it_is_gone(ends: Ends, source: Source) ->
     assert ends.settle([], {"5": zombie}) == ([], [])
     source.waiting = [Exit(5, 990 * TICK_NS, 0, Program(985 * TICK_NS, stat(5, 985), b"true\0", 0), 77)]
     brief, found = ends.settle([zombie], {})
-    assert found[0] == Ending(zombie.info.run, 700 * TICK_NS, 9, "told")
+    assert found[0] == Ending(zombie.info.run, 700 * TICK_NS, 9, "told", cpu_s=READ_S)
     assert [(info.start_tick, info.name, info.cmdline, info.ppid) for info in brief] == [(985, "job", "true", 77)]
     assert found[1] == Ending(brief[0].run, 990 * TICK_NS, 0, "told")
 
@@ -130,20 +152,48 @@ def test_parts_of_a_script_are_no_lives_unless_they_fail(ends: Ends, source: Sou
     assert [info.pid for info in brief] == [6]
 
 
+def test_what_was_used_goes_to_its_own_life(
+    source: Source, errors: Counter[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A known run, a short life with the same pid, and a part of a script that used CPU: each gets its record, and the short ones are summed."""
+    monkeypatch.setattr(ends_module, "_asleep_ns", lambda: 0)
+    used = Used({5: [Usage(0.3, 7 << 20, 4096, 8192, 6.0), Usage(0.05, 1 << 20, 0, 0, 0.5)], 6: [Usage(0.02, 2, None, None, 0.2)]})  # fmt: skip
+    ends = Ends(source, Describer("/nowhere", INFO, Users("/nowhere"), Masker(), errors), errors, used=used)
+    gone = slot(5, 100)
+    source.waiting = [
+        Exit(5, 700 * TICK_NS, 0),
+        Exit(5, 770 * TICK_NS, 0, Program(725 * TICK_NS, stat(5, 720), b"true\0", 0)),
+        Exit(6, 760 * TICK_NS, 0, Program(760 * TICK_NS, stat(6, 740))),
+        Exit(7, 760 * TICK_NS, 0, Program(760 * TICK_NS, stat(7, 740))),
+    ]
+    brief, found = ends.settle([gone], {})
+    assert [info.pid for info in brief] == [5, 6]
+    assert [(one.cpu_s, one.peak_rss, one.read_bytes, one.write_bytes) for one in found] == [
+        (0.3, 7 << 20, 4096, 8192),
+        (0.05, 1 << 20, 0, 0),
+        (0.02, 2, None, None),
+    ]
+    assert ends.short_cpu_s == pytest.approx(0.07)
+    assert errors == {"usage:lost": 1}
+    ends.settle([], {})
+    assert ends.short_cpu_s == 0
+
+
 def test_without_a_word_the_last_line_of_a_zombie_speaks(ends: Ends, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its status stands in its stat; to those who may not see it the kernel writes 0, which is then no code."""
     seen = slot(5, 100, state="Z", status=7 << 8)
-    assert ends.settle([seen], {})[1] == [Ending(seen.info.run, None, 7 << 8, "zombie")]
+    assert ends.settle([seen], {})[1] == [Ending(seen.info.run, None, 7 << 8, "zombie", cpu_s=READ_S)]
     monkeypatch.setattr(ends, "_sees_codes", False)
     monkeypatch.setattr(ends, "_uid", 4711)
     hidden = slot(5, 100, state="Z", status=0)
-    assert ends.settle([hidden], {})[1] == [Ending(hidden.info.run, None, None, "poll")]
+    assert ends.settle([hidden], {})[1] == [Ending(hidden.info.run, None, None, "poll", cpu_s=READ_S)]
 
 
 def test_nothing_is_invented(ends: Ends) -> None:
-    """A run that is gone without a word has no code."""
+    """A run that is gone without a word has no code, and used what was read of it last."""
     gone = slot(5, 100)
-    assert ends.settle([gone], {})[1] == [Ending(gone.info.run, None, None, "poll")]
+    assert ends.settle([gone], {})[1] == [Ending(gone.info.run, None, None, "poll", cpu_s=READ_S)]
+    assert ends.short_cpu_s is None
 
 
 def test_losses_are_counted(ends: Ends, source: Source, errors: Counter[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -44,6 +44,7 @@ class OneProcess:
 
     name = "procfs"
     exits = "connector"
+    usage = "taskstats"
     info = INFO
 
     def __init__(self, clock: TurnedClock) -> None:
