@@ -2,88 +2,15 @@
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from logs.redaction.forms import is_option_secret
 from logs.redaction.names import kind_of, words
-from logs.redaction.values import HIDDEN, is_masked
+from logs.redaction.programs import PROGRAMS, Grammar, Place
+from logs.redaction.values import HIDDEN, LOOKS_SECRET, is_masked, is_secret, is_small_number
 
 Hide = Callable[[str], str]
 
-
-class Grammar(NamedTuple):
-    """The options of a program.
-
-    Attributes:
-        secret: options whose next word is a secret. A short one may have it glued on.
-        glued: short options whose secret is always glued on: `-pX`.
-        login: options with `user:secret`; a short one may have it glued on.
-        pairs: options whose next word is `name=secret`.
-        only: without this word, the short options mean something else.
-    """
-
-    secret: tuple[str, ...] = ()
-    glued: tuple[str, ...] = ()
-    login: tuple[str, ...] = ()
-    pairs: tuple[str, ...] = ()
-    only: str = ""
-
-
-_MYSQL: Final = Grammar(glued=("-p",))
-_MONGO: Final = Grammar(secret=("-p",))
-_LOGIN: Final = Grammar(secret=("-p",), only="login")
-PROGRAMS: Final[dict[str, Grammar]] = {
-    **dict.fromkeys(
-        words(
-            "mysql mysqldump mysqladmin mysqlimport mysqlshow mysqlcheck mysqlbinlog mysqlpump mysqlslap mariadb mariadb-dump mariadb-admin"
-            " mariadb-import mariadb-backup xtrabackup innobackupex mydumper"
-        ),
-        _MYSQL,
-    ),
-    **dict.fromkeys(
-        words(
-            "mongo mongosh mongodump mongorestore mongoexport mongoimport mongostat mongotop sshpass mysqlsh cqlsh cypher-shell twine"
-            " jboss-cli.sh asadmin rdesktop tabcmd usermod useradd vncdo"
-        ),
-        _MONGO,
-    ),
-    **dict.fromkeys(words("docker podman nerdctl buildah skopeo helm oras crane az oc gcloud cf ibmcloud"), _LOGIN),
-    "redis-cli": Grammar(secret=("-a", "--pass")),
-    "valkey-cli": Grammar(secret=("-a", "--pass")),
-    **dict.fromkeys(
-        words("ldapsearch ldapadd ldapmodify ldapdelete ldapwhoami ldappasswd ldapcompare"),
-        Grammar(secret=("-w", "-s")),
-    ),
-    **dict.fromkeys(words("sqlcmd bcp isql tsql osql"), Grammar(secret=("-P",))),
-    **dict.fromkeys(
-        words("zip unzip zipcloak ipmitool mosquitto_pub mosquitto_sub mosquitto_rr ncftp ncftpget ncftpput"),
-        Grammar(secret=("-P",)),
-    ),
-    **dict.fromkeys(words("plink pscp psftp"), Grammar(secret=("-pw",))),
-    **dict.fromkeys(words("7z 7za 7zr 7zz rar unrar"), Grammar(glued=("-p", "-hp"))),
-    **dict.fromkeys(
-        words("snmpget snmpwalk snmpset snmpbulkwalk snmptrap snmpgetnext"), Grammar(secret=("-A", "-X", "-c"))
-    ),
-    "openssl": Grammar(secret=("-k", "-K")),
-    "racadm": Grammar(secret=("-p",)),
-    "beeline": Grammar(secret=("-p",)),
-    "curl": Grammar(
-        login=("-u", "--user", "-U", "--proxy-user"),
-        pairs=("-b", "--cookie"),
-        secret=("--oauth2-bearer", "--pass", "--proxy-pass"),
-    ),
-    "http": Grammar(login=("-a", "--auth")),
-    "https": Grammar(login=("-a", "--auth")),
-    "xh": Grammar(login=("-a", "--auth")),
-    "smbclient": Grammar(login=("-U", "--user")),
-    "rpcclient": Grammar(login=("-U", "--user")),
-    **dict.fromkeys(words("net xfreerdp xfreerdp3 wlfreerdp mstsc"), Grammar(login=("-U",))),
-    "lftp": Grammar(login=("-u", "--user")),
-    "etcdctl": Grammar(login=("--user",)),
-    "ab": Grammar(login=("-A", "-P")),
-    "influx": Grammar(secret=("-t",)),
-}
-"""Programs by name. Options that are written out, such as `--password`, are known by their names whatever the program."""
 _LOGIN_MARK: Final = re.compile(r"[:%,]")
 _OWN: Final = re.compile(r"(?:pass|pw):(?=.)|/(?:p|password|pass|gp):(?=.)")
 """`-passin pass:X` of openssl, `/p:X` of xfreerdp and net use."""
@@ -93,7 +20,9 @@ _STARTS: Final = re.compile(
     r"(?<![\w.-])(?:"
     + "|".join(sorted((re.escape(name) for name in PROGRAMS), key=len, reverse=True))
     + r")(?:\.exe)?(?:\\?[\"'](?=[\s,])|(?=\s))"
+    r"|(?<![\w.-])(?:COMMAND|[Cc]ommand|[Cc]md|[Ee]xec|[Ee]xecuting|[Rr]unning)[=:][ \t]?(?=[\w./~])"
 )
+"""Where a command line begins in a text: a program that is known, or a word that says so."""
 _TOKEN: Final = re.compile(
     r"\\?\"(?P<double>(?:[^\"\\]|\\[^\"])*+)\\?\"|'(?P<single>[^']*+)'|(?P<bare>[^\s\"']++)|(?P<rest>[\"'])"
 )
@@ -101,27 +30,120 @@ _ENDS: Final = frozenset({"|", "||", "&&", ";", "&", ">", ">>", "<"})
 _GLUED: Final = 3
 """The longest option that has a value glued on: `-hpX`."""
 _MOST_WORDS: Final = 60
+_HEADERS: Final = frozenset({"-H", "--header"})
+_HEADER: Final = re.compile(r"(?P<name>[\w-]+)(?P<mark>:\s*)(?P<value>\S+)")
+SETTERS: Final = ("set", "put", "config", "configure", "modify", "patch", "write", "connect", "create", "add", "update")
+"""Words behind which the name of a setting and its value may stand."""
+KEEPERS: Final = ("secret", "secrets", "kv", "keyvault", "secretsmanager", "securestring")
+"""What keeps secrets: all it is given is one, whatever its name."""
+_SETTERS: Final = frozenset(SETTERS)
+_KEEPERS: Final = frozenset(KEEPERS)
+_PARTS: Final = re.compile(r"[-:_]")
+_CONTENT: Final = re.compile(r"(?P<name>--[\w-]*(?:literal|value|body|plaintext))(?:=(?P<value>.+))?", re.DOTALL)
+_ASSIGNED: Final = re.compile(r"[\w./-]+=")
+_PLACELESS: Final = re.compile(r"[\w+=-]+")
+_SLASH: Final = re.compile(r"(?P<user>[\w$#.]+)/[^\s@/]+(?P<rest>@\S*)?", re.DOTALL)
+_PLAIN_NAME: Final = re.compile(r"[a-z]+|[A-Z]+")
+_TOO_PLAIN: Final = words("secret token credential credentials auth cookie key jwt sid otp bearer csrf signature")
+"""Names that by themselves also are what a command works on: `create secret`."""
+_WHOLE: Final = r"(?:\"(?P<double>[^\"\n]+)\"|'(?P<single>[^'\n]+)'|(?P<bare>[^\s\"'|;&<>]+))"
+_READER: Final = r"(?:chpasswd|smbpasswd|cryptsetup|kinit|sudo[ \t]+(?:-\S+[ \t]+){0,4}?-[A-Za-z]*S|[^|;&<\n]{0,200}?[ \t]-{1,2}(?:[\w-]*stdin|with-token|passphrase-fd)\b)"
+"""A command that reads a secret from its standard input."""
+PIPED: Final = re.compile(
+    rf"\b(?:echo|printf)[ \t]+(?:-[neE]+[ \t]+|[\"']?%s(?:\\+n)?[\"']?[ \t]+){{0,3}}{_WHOLE}[ \t]*\|[ \t]*(?:sudo[ \t]+)?(?:\S*/)?{_READER}"
+)
+HERE: Final = re.compile(rf"(?:\b{_READER}|\bsudo[ \t]+-S)[^|;&<\n]{{0,200}}?<<<[ \t]*{_WHOLE}")
 
 
 def hide_words(words: Sequence[str]) -> list[str]:
     """The words of a command line with secrets hidden. A program may start others: `sudo`, `env`, `docker exec`."""
-    shown, grammar, hide = list(words), Grammar(), None
-    rest = set(words)
-    for index, word in enumerate(words):
-        if hide is not None:
-            shown[index], hide = hide(word), None
-            continue
-        found = PROGRAMS.get(_program(word)) if not word.startswith("-") else None
+    line = _Line(words)
+    return [line.shown(index, word) for index, word in enumerate(words)]
+
+
+class _Line:
+    """The words of a command line, read from the left: what was seen so far says what the next word is."""
+
+    def __init__(self, words: Sequence[str]) -> None:
+        self._rest = frozenset(words)
+        self._grammar = Grammar()
+        self._hide: Hide | None = None  # what hides the next word
+        self._place: Place | None = None  # a secret that stands at a place
+        self._before = 0  # words that stand before it
+        self._skip = False  # the next word belongs to an option
+        self._sets = self._keeps = False  # a word that sets something was seen; one that keeps secrets
+
+    def shown(self, index: int, word: str) -> str:
+        """The next word, as it is shown."""
+        if self._hide is not None:
+            hide, self._hide = self._hide, None
+            if self._sets and hide is not _hide_setting and _is_setting(word):
+                self._hide = _hide_setting  # `config set --secret name X`
+            return hide(word)
+        due = self._skip or (self._place is not None and self._before == 0)
+        found = None if word.startswith("-") or due else PROGRAMS.get(_program(word))
         if found is not None:
-            grammar = found if not found.only or found.only in rest else Grammar()
-            continue
-        if index:
-            shown[index], hide = _shown(word, grammar)
-    return shown
+            self._grammar = found if not found.only or found.only in self._rest else Grammar()
+            self._go_to(self._grammar.places.get(""))
+            return word
+        if not index:
+            return word
+        shown, self._hide = _shown(word, self._grammar)
+        if shown != word or self._hide is not None:
+            return shown
+        return self._option(word) if word.startswith("-") else self._plain(word)
+
+    def _option(self, word: str) -> str:
+        """An option that says nothing by itself: `-H "X-Token: …"`, `--value X` of a secret."""
+        self._skip = word in self._grammar.takes
+        if word in _HEADERS:
+            self._hide = _hide_header
+        elif self._sets and self._keeps and (found := _CONTENT.match(word)):
+            if not found["value"]:
+                self._hide = _hide_content
+            else:
+                return found["name"] + "=" + _hide_content(found["value"])
+        return word
+
+    def _plain(self, word: str) -> str:
+        """A word that is no option: a verb, a name, or a secret at its place."""
+        if self._skip:
+            self._skip = False
+            return word
+        if (due := self._place) is not None and not self._before:
+            self._go_to(due._replace(number=1, also=due.also - 1) if due.also else None)
+            return _hide_place(word, looks=due.looks)
+        if (place := self._grammar.places.get(word)) is not None:
+            self._go_to(place)
+        elif self._place is not None:
+            self._before -= 1
+        if self._grammar.slash and (login := _SLASH.fullmatch(word)):
+            return f"{login['user']}/{HIDDEN}{login['rest']}"
+        low = word.lower()
+        if self._sets and self._keeps and "=" in word:
+            return _hide_pair(word)
+        if self._sets and _is_setting(word):
+            self._hide = _hide_setting
+        self._sets = self._sets or not _SETTERS.isdisjoint(_PARTS.split(low))
+        self._keeps = self._keeps or low in _KEEPERS or "secret" in _PARTS.split(low)
+        return word
+
+    def _go_to(self, place: Place | None) -> None:
+        """Count the words up to this place."""
+        if place is not None and place.option and not self._has(place.option):
+            place = None
+        self._place = place
+        self._before = 0 if place is None else place.number - 1 - bool(place.less and self._has(place.less))
+
+    def _has(self, letter: str) -> bool:
+        """Whether a short option is among the words, alone or with others in one word."""
+        return any(word.startswith("-") and not word.startswith("--") and letter in word for word in self._rest)
 
 
 def hide_commands(text: str) -> str:
     """The text with the secrets of command lines in it hidden."""
+    if "|" in text or "<<<" in text:
+        text = HERE.sub(_hide_fed, PIPED.sub(_hide_fed, text))
     parts, kept, at = [], 0, 0
     while start := _STARTS.search(text, at):
         spans = list(_words(text, start.end()))
@@ -191,6 +213,54 @@ def _glued(word: str, grammar: Grammar) -> str | None:
 
 def _hide_secret(word: str) -> str:
     return word if not word or word.startswith("--") or is_masked(word) else HIDDEN
+
+
+def _hide_place(word: str, *, looks: bool) -> str:
+    """A secret that only its place tells."""
+    if looks and (not LOOKS_SECRET.match(word) or not _PLACELESS.fullmatch(word)):
+        return word
+    return HIDDEN if is_secret(word, "strong", sure=True) else word
+
+
+def _is_setting(word: str) -> bool:
+    """Whether a plain word names a setting that is secret: `user.password`, `aws_secret_access_key`."""
+    kind = kind_of(word)
+    return kind != "none" and not (_PLAIN_NAME.fullmatch(word) and word.lower() in _TOO_PLAIN)
+
+
+def _hide_setting(word: str) -> str:
+    """The value behind the name of a setting, or the pair that stands there."""
+    if word.startswith(("-", "@")) or is_small_number(word):
+        return word
+    if _ASSIGNED.match(word):
+        return _hide_pair(word)
+    return HIDDEN if is_secret(word, "place", sure=True) else word
+
+
+def _hide_content(word: str) -> str:
+    """What a secret is made of: `name=X`, or X alone."""
+    if word.startswith(("-", "@")):
+        return word
+    return _hide_pair(word) if _ASSIGNED.match(word) else _hide_secret(word)
+
+
+def _hide_header(word: str) -> str:
+    """`Name: secret`, as options for headers take it."""
+    header = _HEADER.fullmatch(word)
+    if header is None or kind_of(header["name"]) == "none" or is_masked(header["value"]):
+        return word
+    return header["name"] + header["mark"] + HIDDEN
+
+
+def _hide_fed(match: re.Match[str]) -> str:
+    """`echo secret | sudo -S …`, `chpasswd <<< user:secret`."""
+    kind = match.lastgroup or "bare"
+    value = match[kind]
+    if not is_secret(value, "strong", sure=True):
+        return match[0]
+    hidden = _hide_login(value) if "chpasswd" in match[0] else HIDDEN
+    start, end = (at - match.start() for at in match.span(kind))
+    return match[0][:start] + hidden + match[0][end:]
 
 
 def _hide_option(option: str, word: str) -> str:

@@ -40,7 +40,9 @@ AUTH: Final = re.compile(
 _LOOSE: Final = frozenset({":", "\uff1a", "->", "→", "⇒"})
 """What also stands in a sentence."""
 SQL: Final = re.compile(
-    rf"\b(?:password|identified{BLANK}+(?:with{BLANK}+\S{{1,60}}{BLANK}+)?by(?:{BLANK}+password)?){BLANK}+(?=[\"'])",
+    rf"\b(?:password|identified{BLANK}+(?:with{BLANK}+\S{{1,60}}{BLANK}+)?by(?:{BLANK}+password)?){BLANK}+(?=[\"'])"
+    rf"|\bpassword{BLANK}+for{BLANK}+\S{{1,100}}{BLANK}*={BLANK}*(?:password{BLANK}*\({BLANK}*)?(?=[\"'])"
+    rf"|\bpassword{BLANK}*=?{BLANK}*password{BLANK}*\({BLANK}*(?=[\"'])",
     re.IGNORECASE,
 )
 _TOKENS: Final = ("token", "bearer", "jwt")
@@ -208,9 +210,10 @@ def _hide_xml(match: re.Match[str]) -> str:
 
 def _sql_value(match: re.Match[str]) -> Value | None:
     value = value_at(match.string, match.end())
-    return (
-        value if value is not None and is_secret(match.string[value.start : value.end], "strong", sure=True) else None
-    )
+    if value is None or not is_secret(match.string[value.start : value.end], "strong", sure=True):
+        return None
+    is_call = "(" in match[0]  # as in `password("Your password")`, which asks for one
+    return None if is_call and " " in match.string[value.start : value.end] else value
 
 
 def _beside_value(match: re.Match[str]) -> Value | None:

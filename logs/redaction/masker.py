@@ -62,18 +62,24 @@ class Masker:
 
         Masking twice changes nothing more, and a masked text is never longer than three characters a secret above the original.
         """
+        return self._masked(text, None)
+
+    def mask_cmdline(self, argv: Sequence[str]) -> str:
+        """The words of a command line joined by spaces, with secrets hidden."""
+        words = [self.mask_text(word) for word in commands.hide_words(argv)]
+        # Joined, a message of several words would be read as words of the command.
+        return self._masked(" ".join(words), commands.hide_commands)
+
+    def _masked(self, text: str, without: Callable[[str], str] | None) -> str:
+        """The text with secrets hidden by all rules but one."""
         data = text.encode("utf-8", "surrogatepass")
         if _SUSPECTED.search(data):
             for suspected, rule in _RULES:
-                if suspected.search(data):
+                if rule is not without and suspected.search(data):
                     text = rule(text)
         for pattern in self._extra:
             text = pattern.sub(_hide_extra, text)
         return text
-
-    def mask_cmdline(self, argv: Sequence[str]) -> str:
-        """The words of a command line joined by spaces, with secrets hidden."""
-        return self.mask_text(" ".join(self.mask_text(word) for word in commands.hide_words(argv)))
 
 
 def hide(text: str) -> str:

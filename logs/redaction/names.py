@@ -46,7 +46,7 @@ _PASS_OWNERS: Final = words(
     "db database redis mysql mariadb pg pgsql postgres postgresql mongo user admin root smtp imap pop mail email ftp sftp ssh http https"
     " proxy login ldap rabbitmq amqp mqtt api app auth become ansible sudo keystore store truststore key vault account service wifi wpa"
     " bind basic borg restic vnc rdp jenkins nexus git docker registry ssl tls cert ca trust client server master default my sql rpc"
-    " remote oracle sqlplus svn snmp samba smb cifs web site"
+    " remote oracle sqlplus svn snmp samba smb cifs web site require"
 )
 _STRONG: Final = (*_STRONG_ENDS, *(f"{owner}pass" for owner in _PASS_OWNERS))
 """Also somebody's pass, and not one of several passes."""

@@ -4,8 +4,9 @@ import re
 from typing import Final
 
 from logs.redaction import families
-from logs.redaction.commands import PROGRAMS
+from logs.redaction.commands import KEEPERS, SETTERS
 from logs.redaction.names import KEY_OWNERS
+from logs.redaction.programs import PROGRAMS
 
 _CLASS: Final = re.compile(r"\[\^?\]?(?:\\.|[^\]\\])*\]")
 """A set of characters in a regular expression."""
@@ -27,7 +28,19 @@ URL: Final = (
 )
 PRIVATE_KEY: Final = "PRIVATE KEY"
 HEADER: Final = rf"(?i:authorization{_GAP}[:=]|bearer[^!-~\n]|cookie[^A-Za-z0-9\n]*:)"
-COMMAND: Final = rf"(?:{_PROGRAM})(?:\.exe)?[\"']?[\t\r ,][^\n]*(?:-|/p)|\spass:\S|\s/(?:p|password|pass|gp):\S"
+_PLACED: Final = "|".join(
+    sorted(re.escape(name) for name, grammar in PROGRAMS.items() if grammar.places or grammar.slash)
+)
+_BEGINS: Final = r"(?:COMMAND|[Cc]ommand|[Cc]md|[Ee]xec|[Ee]xecuting|[Rr]unning)[=:]"
+COMMAND: Final = "|".join(
+    (
+        rf"\b(?:{_PROGRAM})(?:\.exe)?[\"']?[\t\r ,][^\n]*(?:-|/p)",
+        r"\spass:\S|\s/(?:p|password|pass|gp):\S",
+        rf"\b(?:{_PLACED})[\"']?[\t\r ,]",
+        rf"\b(?:{_PROGRAM}|{_BEGINS})[^\n]*\b(?i:{'|'.join((*SETTERS, *KEEPERS))})\b",
+        r"\b(?:echo|printf)\s[^\n]*\||<<<",
+    )
+)
 PAIR: Final = rf"(?i:{_NAME}{_GAP}(?:[:=]|%3[ad]|->|[→⇒\x{{ff1a}}]))"
 OPTION: Final = rf"(?i:-[\w.-]*{_NAME}[\"'\\]*[\s,])"
 LISTED: Final = "|".join(
@@ -35,7 +48,7 @@ LISTED: Final = "|".join(
         rf"(?i:{_NAME}[\"'\\]*{_BLANKS}[\"'\\]*[\w+/=.-]{{16}})",
         rf"(?i:<[\w:.-]*{_NAME}[^<>\n]*>[^<\n])",
         rf"(?i:(?:key|name){_GAP}[:=]{_GAP}[\w.-]*{_NAME}[^A-Za-z0-9\n]*value)",
-        rf"(?i:identified{_BLANKS}(?:with|by)|password{_BLANKS}[\"'])",
+        rf"(?i:identified{_BLANKS}(?:with|by)|password{_BLANKS}(?:[\"']|for{_BLANKS}\S+[^!-~\n]*=)|password[^!-~\n]*=?[^!-~\n]*password[^!-~\n]*\()",
     )
 )
 

@@ -1,0 +1,151 @@
+"""Which options, words and places of a command line hold a secret, program by program.
+
+What can be told by a name (`--password`, `config set db.password X`) is no business of this table: it holds what only the
+program's own manual says.
+"""
+
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+from logs.redaction.names import words
+
+
+class Place(NamedTuple):
+    """A secret that no option announces: the nth plain word behind another word.
+
+    Attributes:
+        number: which word, counted from 1.
+        option: a letter of a short option without which the word there is no secret: `b` of `htpasswd -b`.
+        less: a letter of a short option that takes one word away: `n` of `htpasswd -n`, which writes no file.
+        looks: only what looks like a secret is one, as the same word may be a name: `vault login`.
+        also: how many words after it may be the secret too: `AUTH X` and `AUTH user X`.
+    """
+
+    number: int
+    option: str = ""
+    less: str = ""
+    looks: bool = False
+    also: int = 0
+
+
+class Grammar(NamedTuple):
+    """The options of a program.
+
+    Attributes:
+        secret: options whose next word is a secret. A short one may have it glued on.
+        glued: short options whose secret is always glued on: `-pX`.
+        login: options with `user:secret`; a short one may have it glued on.
+        pairs: options whose next word is `name=secret`.
+        only: without this word, the short options mean something else.
+        places: the secrets behind a word of the program, or behind the program itself (the empty word).
+        takes: short options with a value of their own, which are not the words that are counted.
+        slash: a plain word of the form `user/secret@place` holds a secret.
+    """
+
+    secret: tuple[str, ...] = ()
+    glued: tuple[str, ...] = ()
+    login: tuple[str, ...] = ()
+    pairs: tuple[str, ...] = ()
+    only: str = ""
+    places: Mapping[str, Place] = {}
+    takes: tuple[str, ...] = ()
+    slash: bool = False
+
+
+_NONE: Final = Grammar()
+_PASSWORD: Final = Grammar(secret=("-p",))
+_LOGIN: Final = Grammar(secret=("-p",), only="login")
+_TOKEN_LOGIN: Final = Grammar(places={"login": Place(1, looks=True)})
+_REDIS: Final = Grammar(
+    secret=("-a", "--pass"), places={"AUTH": Place(1, also=1), "auth": Place(1, also=1)}, takes=("-h", "-p", "-n")
+)
+PROGRAMS: Final[dict[str, Grammar]] = {
+    **dict.fromkeys(
+        words(
+            "mysql mysqldump mysqlimport mysqlshow mysqlcheck mysqlbinlog mysqlpump mysqlslap mariadb mariadb-dump"
+            " mariadb-import mariadb-backup xtrabackup innobackupex mydumper"
+        ),
+        Grammar(glued=("-p",)),
+    ),
+    **dict.fromkeys(words("mysqladmin mariadb-admin"), Grammar(glued=("-p",), places={"password": Place(1)})),
+    **dict.fromkeys(
+        words(
+            "mongo mongosh mongodump mongorestore mongoexport mongoimport mongostat mongotop sshpass mysqlsh cqlsh cypher-shell twine"
+            " jboss-cli.sh asadmin rdesktop tabcmd usermod useradd vncdo ncftp ncftpget ncftpput hydra rabbitmqadmin elasticsearch-users"
+            " altool psexec psexec.py racadm beeline poetry"
+        ),
+        _PASSWORD,
+    ),
+    **dict.fromkeys(words("docker podman nerdctl buildah skopeo helm oras crane az oc gcloud cf ibmcloud"), _LOGIN),
+    "redis-cli": _REDIS,
+    "valkey-cli": _REDIS,
+    **dict.fromkeys(
+        words("ldapsearch ldapadd ldapmodify ldapdelete ldapwhoami ldappasswd ldapcompare"),
+        Grammar(secret=("-w", "-s")),
+    ),
+    **dict.fromkeys(words("dsconf dsidm dsctl"), Grammar(secret=("-w",))),
+    **dict.fromkeys(words("sqlcmd bcp isql tsql osql"), Grammar(secret=("-P",))),
+    **dict.fromkeys(
+        words("zip unzip zipcloak ipmitool mosquitto_pub mosquitto_sub mosquitto_rr"),
+        Grammar(secret=("-P",)),
+    ),
+    **dict.fromkeys(words("plink pscp psftp"), Grammar(secret=("-pw",))),
+    **dict.fromkeys(words("7z 7za 7zr 7zz rar unrar"), Grammar(glued=("-p", "-hp"))),
+    **dict.fromkeys(
+        words("snmpget snmpwalk snmpset snmpbulkwalk snmptrap snmpgetnext"), Grammar(secret=("-A", "-X", "-c"))
+    ),
+    "openssl": Grammar(secret=("-k", "-K"), places={"passwd": Place(1)}, takes=("-salt", "-in")),
+    "ssh-keygen": Grammar(secret=("-N", "-P")),
+    "curl": Grammar(
+        login=("-u", "--user", "-U", "--proxy-user", "-E", "--cert"),
+        pairs=("-b", "--cookie"),
+        secret=("--oauth2-bearer", "--pass", "--proxy-pass"),
+    ),
+    "http": Grammar(login=("-a", "--auth")),
+    "https": Grammar(login=("-a", "--auth")),
+    "xh": Grammar(login=("-a", "--auth")),
+    "smbclient": Grammar(
+        login=("-U", "--user"),
+        places={"": Place(2)},
+        takes=("-U", "-c", "-I", "-W", "-D", "-p", "-m", "-t", "-T", "-A"),
+    ),
+    "rpcclient": Grammar(login=("-U", "--user")),
+    **dict.fromkeys(words("net xfreerdp xfreerdp3 wlfreerdp mstsc"), Grammar(login=("-U",))),
+    "lftp": Grammar(login=("-u", "--user")),
+    "etcdctl": Grammar(login=("--user",)),
+    "ab": Grammar(login=("-A", "-P")),
+    "influx": Grammar(secret=("-t",)),
+    "htpasswd": Grammar(places={"": Place(3, option="b", less="n")}, takes=("-C", "-r")),
+    "mosquitto_passwd": Grammar(places={"": Place(3, option="b")}),
+    "rabbitmqctl": Grammar(
+        places={"add_user": Place(2), "change_password": Place(2), "authenticate_user": Place(2)}, takes=("-n", "-t")
+    ),
+    "wpa_passphrase": Grammar(places={"": Place(2)}),
+    "iwconfig": Grammar(places={"key": Place(1)}),
+    "samba-tool": Grammar(places={"create": Place(2), "add": Place(2)}),
+    **dict.fromkeys(words("mc mcli"), Grammar(places={"set": Place(4), "add": Place(4)})),
+    "bw": Grammar(places={"unlock": Place(1), "login": Place(2)}),
+    **dict.fromkeys(words("vault wandb cargo"), _TOKEN_LOGIN),
+    "snyk": Grammar(places={"auth": Place(1, looks=True)}),
+    "drush": Grammar(places={"user:password": Place(2), "user-password": Place(2), "upwd": Place(2)}),
+    **dict.fromkeys(words("sqlplus rman expdp impdp sqlldr"), Grammar(slash=True)),
+    "schtasks": Grammar(secret=("/rp",)),
+    "signtool": Grammar(secret=("/p",)),
+    "nuget": Grammar(secret=("-k",), places={"setapikey": Place(1), "setApiKey": Place(1)}),
+    "gitlab-runner": Grammar(secret=("-r",), only="register"),
+    "poetry": Grammar(secret=("-p",), only="publish"),
+    "gh": Grammar(secret=("-b", "--body"), only="secret"),
+    "ngrok": Grammar(places={"authtoken": Place(1), "add-authtoken": Place(1)}),
+    "grafana-cli": Grammar(places={"reset-admin-password": Place(1)}),
+    "neo4j-admin": Grammar(places={"set-initial-password": Place(1)}),
+    "consul": Grammar(places={"set-agent-token": Place(2)}),
+    **dict.fromkeys(
+        words(
+            "dotnet aws kubectl npm pnpm yarn pip pip3 pipx git hg svn rclone dvc pulumi nmcli glab heroku"
+            " fly flyctl doppler wrangler conda firebase vercel netlify railway s3cmd gsutil redis-server valkey-server"
+            " secret-tool argocd okteto serverless terraform tofu ansible-playbook wget psql htdigest keytool"
+        ),
+        _NONE,
+    ),
+}
+"""Programs by name. One without options of its own is here so that its words are read as a command line within a text."""
