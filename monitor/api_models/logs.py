@@ -149,6 +149,7 @@ class LogErrors(Shape):
     per_minute: list[int] | float | None
     last_10_min: int
     fatal_10_min: int
+    sources: list[SourceCount]
     trend: ErrorTrend
     newest: Record | None
     recent: list[Record]

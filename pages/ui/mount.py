@@ -21,7 +21,7 @@ CSS: Final = """.wk { display: block; color: var(--st-text-color); font-family: 
 LOADER: Final = """export default async function (component) {
   const { data, parentElement } = component
   const host = parentElement.querySelector(".wk")
-  host.style.minHeight = data.reserve
+  host.style.minHeight = data.reserve[Number(innerWidth <= 560)]
   try {
     const module = await import(new URL(data.module, document.baseURI).href)
     return await module.default(component)
@@ -38,6 +38,7 @@ def mount(
     *,
     key: str,
     height: int,
+    narrow_height: int | None = None,
     width: int | Literal["stretch"] = "stretch",
     triggers: Sequence[str] = (),
 ) -> None:
@@ -48,6 +49,7 @@ def mount(
         data: JSON that the script gets.
         key: names this place. While the key stays, the component keeps its node and what a person did to it.
         height: pixels reserved from the first frame, so that nothing jumps when the component appears.
+        narrow_height: the same on a phone; as elsewhere when None.
         width: `stretch`, or pixels.
         triggers: names of the events with which the script may ask for a rerun.
     """
@@ -56,7 +58,7 @@ def mount(
     component(
         key=key,
         width=width,
-        data={"module": asset_url(f"{script}.js"), "reserve": f"{height}px", **data},
+        data={"module": asset_url(f"{script}.js"), "reserve": [f"{height}px", f"{narrow_height or height}px"], **data},
         **callbacks,
     )
 

@@ -154,6 +154,7 @@ def test_errors_are_counted_by_the_minute(start: Start, tmp_path: Path) -> None:
     watch.ingest(path)
     found = search.errors(watch.store, time.time_ns() // 1000)
     assert found["last_10_min"] == sum(found["per_minute"]) == 6
+    assert [one["count"] for one in found["sources"]] == [6]
     assert found["newest"]["message"] == "other"
     assert [record["message"] for record in found["recent"]] == ["other", "failed 4"]
 

@@ -40,6 +40,12 @@ FATAL = {"errors": {"last_10_min": 3, "fatal_10_min": 2}}
 GB = 1_000_000_000
 
 
+def from_sources(**counts: int) -> dict[str, Any]:
+    """The status of a machine whose errors came from these sources."""
+    sources = [{"source": name, "count": count} for name, count in counts.items()]
+    return {"errors": {"last_10_min": sum(counts.values()), "sources": sources}}
+
+
 def space(free: float, total: float, **more: Any) -> dict[str, Any]:
     """The status of a machine with one file system; sizes in GB."""
     return {"space": [{"mount": "/data", "free": free * GB, "total": total * GB, "read_only": False} | more]}
@@ -59,7 +65,10 @@ def space(free: float, total: float, **more: Any) -> dict[str, Any]:
         ({"host": {"psi_io_full": 30}}, "warn", "30 %"),
         ({"busy": 99}, "warn", "99 % over the last minute"),
         ({"tick": {"gpus": [{"index": 1, "error": "fell off the bus"}]}}, "warn", "Fell off the bus."),
-        ({"status": MANY_ERRORS}, "warn", "42 errors"),
+        ({"status": MANY_ERRORS}, "warn", "42 errors in the last 10 minutes."),
+        ({"status": from_sources(a=30, b=12)}, "warn", "42 errors in the last 10 minutes, 30 of them from a."),
+        ({"status": from_sources(a=42)}, "warn", "42 errors in the last 10 minutes, all from a."),
+        ({"status": from_sources(a=18, b=14, c=10)}, "warn", "42 errors in the last 10 minutes."),
         ({"status": {"errors": {"last_10_min": 1}}}, "ok", "1 error "),
         ({"status": FATAL}, "warn", "2 fatal records in the last 10 minutes."),
         ({"status": space(0, 100)}, "bad", "/data has 0 B of 93.1 GiB left"),

@@ -6,6 +6,7 @@ const BUSY_PCT = 95;
 const FULL = 0.95;
 const STALL_PCT = 20;
 const MANY_ERRORS = 10; // one a minute
+const MOST = 0.5;
 const FEW_FILES = 0.02;
 const GIB = 2 ** 30;
 // Room that a file system should have: a share of it, but no more than what fills a large one within days.
@@ -115,7 +116,14 @@ function diskStalls({ tick }) {
 
 function manyErrors({ status }) {
   const errors = status?.errors?.last_10_min ?? 0;
-  return errors > MANY_ERRORS ? ["warn", "Errors are being logged:", `${plural(errors, "error")} in the last 10 minutes.`] : null;
+  return errors > MANY_ERRORS ? ["warn", "Errors are being logged:", `${plural(errors, "error")} in the last 10 minutes${whose(errors, status.errors.sources)}.`] : null;
+}
+
+/** Who logs them, where one does most of it. */
+function whose(errors, sources) {
+  const [first] = sources ?? [];
+  if (!first || first.count < errors * MOST) return "";
+  return first.count >= errors ? `, all from ${first.source}` : `, ${count(first.count)} of them from ${first.source}`;
 }
 
 function samplesMissing({ tick }) {

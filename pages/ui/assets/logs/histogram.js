@@ -25,7 +25,7 @@ class Histogram {
     this.area = el("div", { class: "area fades", tabindex: "0", role: "group", "aria-label": "Records over time" }, this.canvas);
     this.left = el("span");
     this.right = el("span");
-    host.append(el("div", { class: "pills", role: "group", "aria-label": "Levels" }, ...LEVELS.map((level) => this.buttons[level].node), this.says, el("span", { class: "spring" }), ...this.links), el("section", { class: "card hist" }, this.area, el("div", { class: "read" }, this.left, this.right)));
+    host.append(el("div", { class: "pills", role: "group", "aria-label": "Levels" }, el("span", { class: "scroll" }, ...LEVELS.map((level) => this.buttons[level].node), ...this.links), this.says), el("section", { class: "card hist" }, this.area, el("div", { class: "read" }, this.left, this.right)));
     this.subscription = this.hub.subscribe({ host: true, status: true });
     this.off = [markStale(host), this.hub.on("second", () => this.#second()), this.hub.on("logs", () => (this.dirty = true))];
     this.sized = onSize(this.area, (width, height) => {
