@@ -254,7 +254,9 @@ def errors(store: Questions, now: int) -> dict[str, Any]:
         for at in range(begin, now + 1, TREND_STEP_US)
     ]
     from_where = LogFilter(least=levels.ERROR, since=first, until=now - now % minute + minute)
-    sources = store.query("log_source_counts", deadline_s=30.0, **from_where.params()).to_pylist()[:3] if any(counts) else []
+    sources = (
+        store.query("log_source_counts", deadline_s=30.0, **from_where.params()).to_pylist()[:3] if any(counts) else []
+    )
     page = search(store, LogFilter(least=levels.ERROR), limit=200)
     distinct: dict[tuple[str, str], LogRecord] = {}
     for one in reversed(page.records):

@@ -12,7 +12,7 @@ import typer
 from ai.core.errors import BackendError
 from monitor.cli.ai_benchmark import Teller, benchmark, reset, tune, use
 from monitor.cli.options import DataDir, Group, Json, client_of, command, example, own_answer
-from monitor.cli.output import DIM, GREEN, RED, YELLOW, clean, iso, paint, print_json, print_table, size
+from monitor.cli.output import DIM, GREEN, RED, YELLOW, clean, clock, paint, print_json, print_table, size
 from monitor.cli.services import whoami
 from monitor.cli.settings import key
 from monitor.core import paths
@@ -284,7 +284,7 @@ def list_models(data_dir: DataDir = None, as_json: Json = False) -> None:
 def _model_row(model: "ai_shapes.ShelfModel") -> tuple[str, ...]:
     state = "chosen" if model.chosen else ""
     if model.loaded:
-        left = "for ever" if model.for_ever or model.expires is None else f"until {(iso(model.expires) or '')[11:19]}"
+        left = "for ever" if model.for_ever or model.expires is None else f"until {clock(model.expires)[11:]}"
         state = f"in memory {left}, context {model.context or '-'}, {size(model.memory)}{', ' + state if state else ''}"
     if model.refused:
         state = f"on another machine{f' ({model.remote_host})' if model.remote_host else ''}: ai.allow_remote is off"

@@ -20,7 +20,7 @@ from monitor.cli.jobs import jobs, track
 from monitor.cli.log_shapes import changes, formats, patterns, sources
 from monitor.cli.logs import logs_app
 from monitor.cli.options import ConfigFile, DataDir, Group, Json, command, example
-from monitor.cli.output import GREEN, RED, YELLOW, clean, iso, paint, print_json, say_error, size
+from monitor.cli.output import GREEN, RED, YELLOW, clean, clock, paint, print_json, say_error, size
 from monitor.cli.processes import events, run_app
 from monitor.cli.services import service_app
 from monitor.cli.settings import password, settings_app
@@ -237,7 +237,7 @@ def _print_status(whole: dict[str, Any]) -> None:
     stored = store["state"] == "ok" and not logs["waiting"]
     healthy = sampler["state"] == "running" and stored
     word = paint("healthy", GREEN) if healthy else paint("unhealthy", RED)
-    since = (iso(whole["started"]) or "?")[:19].replace("T", " ")
+    since = clock(whole["started"])
     board = whole["dashboard"]
     lines = [
         ("agent", f"{word}, process {whole['agent']['pid']}, running since {since}"),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from monitor.cli.options import DataDir, Group, Json, client_of, command, example
-from monitor.cli.output import GREEN, RED, YELLOW, clean, iso, paint, print_json, print_table, size
+from monitor.cli.output import GREEN, RED, YELLOW, clean, clock, paint, print_json, print_table, size
 from monitor.core import paths
 from monitor.core.errors import AgentUnreachable
 
@@ -106,7 +106,7 @@ def calls(
     else:
         lines = [
             (
-                (iso(call.ts) or "")[:19].replace("T", " "), call.program or f"user {call.uid}", call.key_name or "-", call.model or call.wanted,
+                clock(call.ts), call.program or f"user {call.uid}", call.key_name or "-", call.model or call.wanted,
                 call.outcome, _count(call.completion_tokens), _ms(call.ttft_s), _rate(call.tokens_per_s), f"{call.total_s:.1f} s",
             )
             for call in found.calls
@@ -234,7 +234,7 @@ def _rate(value: float | None) -> str:
 
 
 def _day(us: int | None) -> str:
-    return (iso(us) or "-")[:19].replace("T", " ")
+    return clock(us)
 
 
 command(gateway_app, "watchkeeper gateway status --json")(status)

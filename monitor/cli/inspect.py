@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from monitor.cli.options import ConfigFile, DataDir, Json
-from monitor.cli.output import DIM, GREEN, RED, YELLOW, clean, iso, paint, print_json, print_table, size
+from monitor.cli.output import DIM, GREEN, RED, YELLOW, clean, clock, paint, print_json, print_table, size
 from monitor.core import paths
 from monitor.core.errors import AgentUnreachable, ConfigError
 
@@ -167,7 +167,7 @@ def _at_moment(data_dir: Path, at: str) -> dict[str, Any]:
 
 def _said_of(found: dict[str, Any]) -> str:
     """What is known of a past moment, in a sentence."""
-    asked, seen = iso(found["asked"]), iso(found["ts"])
+    asked, seen = clock(found["asked"]), clock(found["ts"])
     if found["resolution"] == "none":
         return f"Nothing is known of {asked}: Watchkeeper did not run then, or its data was removed."
     if found["resolution"] == "lives":
@@ -192,7 +192,7 @@ def _print_ended(
         (
             str(run.pid),
             run.user or "-",
-            iso(run.ended) or "-",
+            clock(run.ended),
             "-" if run.started is None else f"{(run.ended - run.started) / 1e6:,.1f} s",
             size(run.peak_rss),
             paint(run.outcome, RED) if run.failed else run.outcome,

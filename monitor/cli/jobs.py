@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from monitor.cli.options import DataDir, Json
-from monitor.cli.output import iso, print_json, print_table
+from monitor.cli.output import clock, print_json, print_table
 from monitor.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -164,7 +164,7 @@ def _print_workers(summary: "Workers") -> None:
 def _print_jobs(found: "Jobs") -> None:
     rows = [
         (
-            (iso(job.ended or job.started) or "-")[:19].replace("T", " "),
+            clock(job.ended or job.started),
             job.worker,
             job.job or f"#{job.seq}",
             "stuck" if job.stuck else job.state,

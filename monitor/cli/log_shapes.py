@@ -14,7 +14,7 @@ import typer
 
 from monitor.cli.logs import Format, LevelOption, Source, filters, moment, readable
 from monitor.cli.options import ConfigFile, DataDir, Json
-from monitor.cli.output import BOLD, DIM, clean, iso, paint, print_json, print_table, size
+from monitor.cli.output import BOLD, DIM, clean, clock, iso, paint, print_json, print_table, size
 from monitor.config.settings import Settings, load_settings
 from monitor.core import paths
 from monitor.core.errors import ConfigError
@@ -475,7 +475,7 @@ def _bars(trend: Sequence[float]) -> str:
 
 
 def _minute(us: int) -> str:
-    return (iso(us) or "")[:16].replace("T", " ")
+    return clock(us, until="minute")
 
 
 def _rate(per_hour: float) -> str:

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from monitor.cli.options import DataDir, Group, Json, command, example
-from monitor.cli.output import DIM, RED, YELLOW, clean, iso, paint, print_json, size
+from monitor.cli.output import DIM, RED, YELLOW, clean, clock, iso, paint, print_json, size
 from monitor.core import paths
 from monitor.core.errors import ConfigError, MonitorError
 
@@ -324,5 +324,5 @@ def print_record(record: dict[str, Any], *, as_json: bool) -> None:
         return
     level = record["level"] or "-"
     word = paint(f"{level:<5}", LEVEL_COLOURS.get(level, "0"))
-    when = paint((iso(record["ts"]) or "")[:23].replace("T", " "), DIM)
+    when = paint(clock(record["ts"], until="millisecond"), DIM)
     print(f"{when} {word} {clean(record['source'])}: {clean(record['message'], newlines=True)}")

@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, TextIO
+from typing import Any, Final, Literal, TextIO
 
 from monitor.core.errors import Reported
 
@@ -57,6 +57,12 @@ def iso(us: int | None) -> str | None:
     if us is None:
         return None
     return (_EPOCH + timedelta(microseconds=us)).astimezone().isoformat(timespec="microseconds")
+
+
+def clock(us: int | None, *, until: Literal["minute", "second", "millisecond"] = "second") -> str:
+    """Microseconds since the epoch as people read them, in the local time zone: `2026-03-01 10:15:02`; `-` when unknown."""
+    text = iso(us)
+    return "-" if text is None else text[: {"minute": 16, "second": 19, "millisecond": 23}[until]].replace("T", " ")
 
 
 def size(value: float | None) -> str:

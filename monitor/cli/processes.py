@@ -18,7 +18,7 @@ import typer
 
 from monitor.cli.logs import moment
 from monitor.cli.options import DataDir, Group, Json, command, example
-from monitor.cli.output import DIM, GREEN, RED, YELLOW, clean, iso, paint, print_json, size
+from monitor.cli.output import DIM, GREEN, RED, YELLOW, clean, clock, iso, paint, print_json, size
 from monitor.core import paths
 from monitor.core.errors import AgentUnreachable, ConfigError
 from monitor.core.units import unit_pattern
@@ -244,7 +244,7 @@ def _print(event: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         print(json.dumps({**event, "timestamp": iso(event["timestamp"])}, ensure_ascii=False))
         return
-    when = paint((iso(event["timestamp"]) or "")[:23].replace("T", " "), DIM)
+    when = paint(clock(event["timestamp"], until="millisecond"), DIM)
     word = paint(f"{event['event_type']:<13}", COLOURS.get(event["event_type"], "0"))
     pid = f" ({event['pid']})" if event["pid"] else ""
     print(f"{when} {word} {clean(event['process_name'])}{pid}: {clean(str(event['details'].get('message', '')))}")
@@ -298,7 +298,7 @@ def _lived(found: "Activity") -> Iterator[tuple[str, str]]:
     ):  # fmt: skip
         yield name, f"{total:,}"
         for at, what, text in rows:
-            yield "", f"{iso(at)} {what}: {text or ''}"
+            yield "", f"{clock(at)} {what}: {text or ''}"
 
 
 def _run_of(client: "Client", process: str) -> str:
@@ -353,9 +353,9 @@ def _told(found: "RunEnding") -> Iterator[tuple[str, str]]:
     yield "process", f"{found.title} ({found.pid})"
     yield "why", found.why
     yield "command", found.command
-    yield "started", iso(found.started) or "unknown"
+    yield "started", clock(found.started)
     if found.ended is not None:
-        yield "ended", f"{at_least}{iso(found.ended)}"
+        yield "ended", f"{at_least}{clock(found.ended)}"
     if found.sender is not None:
         yield "ended by", f"the end of its parent, process {found.sender.pid}"
     if found.last_error is not None:
@@ -371,4 +371,4 @@ def _told(found: "RunEnding") -> Iterator[tuple[str, str]]:
     if found.earlier_24h:
         yield "earlier runs", f"{found.earlier_24h} in the 24 hours before"
     for one in found.earlier:
-        yield "", f"{iso(one.ended)} {one.outcome}"
+        yield "", f"{clock(one.ended)} {one.outcome}"

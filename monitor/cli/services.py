@@ -12,7 +12,7 @@ import typer
 
 from monitor.api_models.services import Service
 from monitor.cli.options import DataDir, Group, Json, client_of, command, example
-from monitor.cli.output import GREEN, RED, YELLOW, clean, iso, paint, print_json, print_table
+from monitor.cli.output import GREEN, RED, YELLOW, clean, clock, paint, print_json, print_table
 from monitor.core import paths
 from monitor.core.errors import ConfigError, MonitorError
 
@@ -69,8 +69,8 @@ def up(service: Service) -> str:
 
 def told(service: Service) -> str:
     """What else is worth knowing of its state."""
-    soon = iso(service.next_run if service.state == "scheduled" else service.next_start)
-    parts = [service.reason, f"next {soon[:19].replace('T', ' ')}" if soon else ""]
+    soon = service.next_run if service.state == "scheduled" else service.next_start
+    parts = [service.reason, f"next {clock(soon)}" if soon else ""]
     parts += [f"{service.unanswered} liveness checks in a row failed" if service.unanswered else ""]
     parts += ["settings changed; restart to apply" if service.changed else ""]
     parts += ["" if service.configured else "no longer in the settings"]
@@ -130,7 +130,7 @@ def logs(
         print_json(page.model_dump())
         return
     for record in page.records:
-        print(f"{(iso(record.ts) or '')[:23].replace('T', ' ')} {clean(record.message, newlines=True)}")
+        print(f"{clock(record.ts, until='millisecond')} {clean(record.message, newlines=True)}")
 
 
 @command(service_app, "watchkeeper service add web --restart always -- python -m http.server 8000")
