@@ -18,9 +18,10 @@ from logs.core.record import LogRecord
 from logs.core.settings import LogSettings, SourceState
 from logs.core.supervised_thread import SupervisedThread
 from logs.following.discovery import Discovery, Found
-from logs.following.follower import Follower, Surroundings
+from logs.following.follower import Follower
 from logs.following.journal import Journal
 from logs.following.readings import file_readings
+from logs.following.surroundings import Surroundings
 from logs.following.tail import FileTail
 from logs.ingest.jobs import Jobs
 from logs.parsing.formats import Registry

@@ -2,100 +2,33 @@
 
 import logging
 import os
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from logs.core import fingerprint
 from logs.core.errors import StorageError
-from logs.core.record import LogRecord
-from logs.core.settings import LogSettings
-from logs.core.timestamps import SECOND, TimeReader
+from logs.core.timestamps import SECOND
 from logs.following import rotation
-from logs.following.attribution import Writers, holders_of
+from logs.following.attribution import Writers
 from logs.following.discovery import Found
 from logs.following.source_names import SourceNames, base_path
+from logs.following.surroundings import LEARNED_FROM, Surroundings
 from logs.following.tail import FileTail, TailLimits, Truncated, Written
 from logs.parsing.boundaries import boundary_before, numbers_at
 from logs.parsing.charset import HEAD, UTF8, charset_of
-from logs.parsing.chronology import Chronology
-from logs.parsing.formats import Registry
-from logs.parsing.formats.forced import UNSAID, Forced, ForcedFormats
-from logs.parsing.parse import chronology_between
+from logs.parsing.formats.forced import UNSAID
 from logs.parsing.parser import BlockParser
-from logs.redaction.masker import Masker
 from logs.storing.checkpoint import BACKFILLING, DONE, ERROR, GONE, LIVE, FileState
 from logs.storing.delivery import Delivery, Loss, NewSource
-from logs.storing.sink import PastWriter, RecordSink, StoredRecords
 
 log = logging.getLogger("watchkeeper.logs")
 _DRAIN_US: Final = 5 * SECOND
-LEARNED_FROM: Final = 65536
-"""Bytes at the beginning of a file that say how it is read."""
 _COLD_US: Final = 30 * SECOND
 _COLD_EVERY: Final = 3
 _ENOUGH: Final = 128
 """Bytes read of a file from which on the same content means the same file."""
 _SLACK_US: Final = 50_000
 """How much earlier than our clock the file system's may stamp a write."""
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What all readers of files share."""
-
-    host: str
-    settings: LogSettings
-    sink: RecordSink
-    stored: StoredRecords
-    now: Callable[[], int]
-    mask: Callable[[str], str]
-    run_of_pid: Callable[[int], int | None]
-    show: Callable[[list[LogRecord]], None]
-    registry: Registry
-    forced: ForcedFormats
-    written_by: Callable[[str], Sequence[int] | None] = lambda _path: None
-    """Who writes a file, where somebody knows; None else."""
-    masker: Masker | None = None
-    """What `mask` does, so that another process can do the same; None when it is some function."""
-
-    def said_of(self, path: str) -> Forced:
-        """What a person said about how a file is read; what is said of a file holds for its rotated generations, too."""
-        forced = self.forced.of(path)
-        return self.forced.of(base_path(path)) if forced is UNSAID else forced
-
-    def live_parser(self, path: str, written: Callable[[], int] | None = None) -> BlockParser:
-        """A parser for lines that are being written; `written` says when the file last was (µs), which years and days are guessed from."""
-        forced = self.said_of(path)
-        return BlockParser(self.registry, TimeReader(written or self.now), self.mask, forced.formats, forced.order)
-
-    def chronology(self, fd: int, mtime: int, path: str, begin: int, like: BlockParser) -> Chronology | None:
-        """On which days a file that is read `like` this was written from `begin` on, where its times do not say it; None where they do."""
-        forced = self.said_of(path)
-        parser = BlockParser(self.registry, TimeReader(lambda: mtime), str, forced.formats, forced.order)
-        parser.charset = like.charset
-        parser.take(like.shape)
-        return chronology_between(fd, begin, parser, mtime)
-
-    def writers(self, path: str, key: tuple[int, int], past: PastWriter | None) -> Writers:
-        """Who writes a file, by its path and its `(device, inode)`: who is said to, else who holds it open."""
-
-        def holders() -> Sequence[int]:
-            said = self.written_by(path)
-            return holders_of(*key) if said is None else said
-
-        return Writers(self.run_of_pid, self.now, holders, past)
-
-    def settle(self, timeout_s: float = 10.0) -> None:
-        """Wait until what was read so far is stored, so that the states of files are what they will be.
-
-        Raises:
-            StorageError: the store does not take it in time.
-        """
-        if not self.sink.flush(timeout_s):
-            raise StorageError(
-                self.sink.error or "The store did not take the records in time.", hint="See `watchkeeper status`."
-            )
 
 
 class Follower:

@@ -6,8 +6,8 @@ from typing import Final
 
 from logs.core import fingerprint
 from logs.core.reading import FileReading, Reading
-from logs.following.follower import LEARNED_FROM, Surroundings
 from logs.following.source_names import base_path
+from logs.following.surroundings import LEARNED_FROM, Surroundings
 from logs.following.tail import FileTail
 from logs.parsing.charset import HEAD, charset_of
 from logs.parsing.parser import BlockParser

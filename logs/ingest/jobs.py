@@ -14,7 +14,8 @@ from logs.core.errors import LogsError
 from logs.core.supervised_thread import SupervisedThread
 from logs.core.timestamps import TimeReader
 from logs.following.attribution import Writers
-from logs.following.follower import Follower, Surroundings
+from logs.following.follower import Follower
+from logs.following.surroundings import Surroundings
 from logs.following.tail import FileTail
 from logs.ingest.bulk_reader import Reader
 from logs.ingest.pool import Pool

@@ -1,0 +1,80 @@
+"""What all readers of files share: where records go, how a file is read, and who writes it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from logs.core.errors import StorageError
+from logs.core.record import LogRecord
+from logs.core.settings import LogSettings
+from logs.core.timestamps import TimeReader
+from logs.following.attribution import Writers, holders_of
+from logs.following.source_names import base_path
+from logs.parsing.chronology import Chronology
+from logs.parsing.formats import Registry
+from logs.parsing.formats.forced import UNSAID, Forced, ForcedFormats
+from logs.parsing.parse import chronology_between
+from logs.parsing.parser import BlockParser
+from logs.redaction.masker import Masker
+from logs.storing.sink import PastWriter, RecordSink, StoredRecords
+
+LEARNED_FROM: Final = 65536
+"""Bytes at the beginning of a file that say how it is read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What all readers of files share."""
+
+    host: str
+    settings: LogSettings
+    sink: RecordSink
+    stored: StoredRecords
+    now: Callable[[], int]
+    mask: Callable[[str], str]
+    run_of_pid: Callable[[int], int | None]
+    show: Callable[[list[LogRecord]], None]
+    registry: Registry
+    forced: ForcedFormats
+    written_by: Callable[[str], Sequence[int] | None] = lambda _path: None
+    """Who writes a file, where somebody knows; None else."""
+    masker: Masker | None = None
+    """What `mask` does, so that another process can do the same; None when it is some function."""
+
+    def said_of(self, path: str) -> Forced:
+        """What a person said about how a file is read; what is said of a file holds for its rotated generations, too."""
+        forced = self.forced.of(path)
+        return self.forced.of(base_path(path)) if forced is UNSAID else forced
+
+    def live_parser(self, path: str, written: Callable[[], int] | None = None) -> BlockParser:
+        """A parser for lines that are being written; `written` says when the file last was (µs), which years and days are guessed from."""
+        forced = self.said_of(path)
+        return BlockParser(self.registry, TimeReader(written or self.now), self.mask, forced.formats, forced.order)
+
+    def chronology(self, fd: int, mtime: int, path: str, begin: int, like: BlockParser) -> Chronology | None:
+        """On which days a file that is read `like` this was written from `begin` on, where its times do not say it; None where they do."""
+        forced = self.said_of(path)
+        parser = BlockParser(self.registry, TimeReader(lambda: mtime), str, forced.formats, forced.order)
+        parser.charset = like.charset
+        parser.take(like.shape)
+        return chronology_between(fd, begin, parser, mtime)
+
+    def writers(self, path: str, key: tuple[int, int], past: PastWriter | None) -> Writers:
+        """Who writes a file, by its path and its `(device, inode)`: who is said to, else who holds it open."""
+
+        def holders() -> Sequence[int]:
+            said = self.written_by(path)
+            return holders_of(*key) if said is None else said
+
+        return Writers(self.run_of_pid, self.now, holders, past)
+
+    def settle(self, timeout_s: float = 10.0) -> None:
+        """Wait until what was read so far is stored, so that the states of files are what they will be.
+
+        Raises:
+            StorageError: the store does not take it in time.
+        """
+        if not self.sink.flush(timeout_s):
+            raise StorageError(
+                self.sink.error or "The store did not take the records in time.", hint="See `watchkeeper status`."
+            )
