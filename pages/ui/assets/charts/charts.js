@@ -1,7 +1,7 @@
 // A group of charts with one time axis and one crosshair, drawn live from the hub or from a range of the store. With `activity`
 // it also shows the records, events, jobs and actions of that time: of one run always, of the machine once a range is chosen.
 
-import { get } from "../core/api.js";
+import { get, Latest } from "../core/api.js";
 import { follow, pageUrl, setParams } from "../core/address.js";
 import { colours, component, el, setAttr, setText } from "../core/dom.js";
 import { inUnit, moment } from "../core/format.js";
@@ -22,6 +22,8 @@ class Charts {
     this.host = host;
     this.hub = live();
     this.colour = colours(host);
+    this.latest = new Latest();
+    this.looking = new Latest();
     this.grid = el("div", { class: "charts" });
     host.append(this.grid);
     this.plots = []; // the charts of lines
@@ -50,8 +52,8 @@ class Charts {
   }
 
   close() {
-    this.abort?.abort();
-    this.looking?.abort();
+    this.latest.stop();
+    this.looking.stop();
     this.resized.disconnect();
     this.subscription.close();
     for (const off of this.off) off();
@@ -176,50 +178,47 @@ class Charts {
     if (!this.fromHub && this.asked && Math.abs(width - this.asked) > 80) this.#reload();
   }
 
-  async #reload() {
-    this.abort?.abort();
+  #reload() {
+    this.latest.stop();
     this.refreshAt = null;
     if (this.fromHub) {
       this.#happened([0, 0]); // hides it
       return;
     }
-    const abort = (this.abort = new AbortController());
     const now = (this.hub.tick?.ts ?? Date.now() * 1000);
     const [from, to] = (this.data.range ?? [now - this.data.window_s * 1e6, now]).map(Math.round);
     this.#happened([from, to]);
     const width = (this.asked = this.plots[0]?.width || this.host.clientWidth / (this.data.columns ?? 2) || 600);
-    try {
-      const data = await seriesOf(this.data.source, this.#metrics(), { from, to, points: Math.round(width) }, { get, signal: abort.signal });
+    const take = (data) => {
       this.#show(data, [from, to]);
       this.refreshAt = performance.now() + Math.max(2000, Math.min(60_000, ((to - from) / 1e3 / width) * 1.5));
-    } catch (error) {
-      if (abort.signal.aborted) return;
+    };
+    const fail = (error) => {
       this.#failed(error, [from, to]);
       this.refreshAt = performance.now() + 3000;
-    }
+    };
+    this.latest.ask((signal) => seriesOf(this.data.source, this.#metrics(), { from, to, points: Math.round(width) }, { get, signal }), take, fail);
   }
 
   /** Records, events, jobs and actions: with each range, and now and then while it moves. */
-  async #happened([from, to]) {
+  #happened([from, to]) {
     const { activity } = this.data;
     const key = JSON.stringify([activity, this.data.range, this.data.window_s]);
     for (const part of [this.lanes, this.list]) if (part) part.node.hidden = !this.happens;
     if (!this.happens || (key === this.happenedKey && performance.now() - this.happenedAt < ACTIVITY_MS)) return;
-    this.looking?.abort();
-    const abort = (this.looking = new AbortController());
     Object.assign(this, { happenedKey: key, happenedAt: performance.now() });
     const buckets = Math.max(24, Math.min(240, Math.floor((this.lanes.width || 600) / BAR_PX)));
-    try {
-      const found = await get("activity", { ...activity, from, to, records: 0, buckets }, { signal: abort.signal });
+    const take = (found) => {
       this.lanes.show(found, [from, to]);
       this.lanes.tell();
       this.list.show(found);
-    } catch (error) {
-      if (abort.signal.aborted) return;
+    };
+    const fail = (error) => {
       this.happenedKey = null; // the next look does not wait
       this.lanes.fail(`This could not be loaded: ${error.message}. ${error.hint ?? ""}`, [from, to]);
       this.list.fail(error);
-    }
+    };
+    this.looking.ask((signal) => get("activity", { ...activity, from, to, records: 0, buckets }, { signal }), take, fail);
   }
 
   #failed(error, domain) {

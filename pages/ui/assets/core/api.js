@@ -10,6 +10,35 @@ export class ApiError extends Error {
   }
 }
 
+/** One question at a time: a new one, or `stop`, gives up the one before, whose answer nobody waits for any more. */
+export class Latest {
+  #abort = null;
+
+  /** Whether an answer is awaited. */
+  get waits() {
+    return this.#abort !== null;
+  }
+
+  stop() {
+    this.#abort?.abort();
+    this.#abort = null;
+  }
+
+  /** Awaits `ask(signal)`, then calls `take` with what it found, or `fail` with its error; neither for a question that was given up. */
+  async ask(ask, take, fail) {
+    this.stop();
+    const abort = (this.#abort = new AbortController());
+    try {
+      const found = await ask(abort.signal);
+      if (!abort.signal.aborted) await take(found, abort.signal);
+    } catch (error) {
+      if (!abort.signal.aborted) fail(error);
+    } finally {
+      if (this.#abort === abort) this.#abort = null;
+    }
+  }
+}
+
 /** The JSON answer of `GET /v1/<path>`; parameters that are null or empty are left out. */
 export async function get(path, params = {}, { signal, seconds = 10 } = {}) {
   const url = new URL(path, ROOT());

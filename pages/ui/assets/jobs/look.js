@@ -1,6 +1,6 @@
 // Keeps an answer about jobs fresh: asks again when the agent says that jobs changed, and now and then.
 
-import { get } from "../core/api.js";
+import { get, Latest } from "../core/api.js";
 import { live } from "../live/hub.js";
 
 const AGAIN_MS = 15_000; // without news: a job may have become stuck
@@ -14,6 +14,7 @@ export class Look {
   constructor(path, on) {
     Object.assign(this, { path, on });
     this.hub = live();
+    this.latest = new Latest();
     this.subscription = this.hub.subscribe({ host: true, jobs: true });
     this.off = [this.hub.on("jobs", () => (this.news = true)), this.hub.on("second", () => this.#second()), this.hub.on("pause", () => (this.news = true))];
   }
@@ -25,13 +26,13 @@ export class Look {
     if (text === this.text && !asked) return;
     Object.assign(this, { text, params, failed: false });
     if (asked) {
-      this.abort?.abort(); // what the page brought is newer
+      this.latest.stop(); // what the page brought is newer
       this.at = performance.now();
     } else this.#load();
   }
 
   close() {
-    this.abort?.abort();
+    this.latest.stop();
     this.subscription.close();
     for (const off of this.off) off();
   }
@@ -43,18 +44,16 @@ export class Look {
     else this.on.second?.();
   }
 
-  async #load() {
-    this.abort?.abort();
-    const abort = (this.abort = new AbortController());
+  #load() {
     Object.assign(this, { at: performance.now(), news: false });
-    try {
-      const found = await get(this.path, this.params, { signal: abort.signal });
+    const take = (found) => {
       this.failed = false;
       this.on.answer(found);
-    } catch (error) {
-      if (abort.signal.aborted) return;
+    };
+    const fail = (error) => {
       this.failed = true; // the last good answer stays, and the status strip says what is wrong with the agent
       this.on.failed?.(error);
-    }
+    };
+    this.latest.ask((signal) => get(this.path, this.params, { signal }), take, fail);
   }
 }

@@ -1,7 +1,7 @@
 // What changed in the logs from one range to the next: levels and sources in a line, then the patterns that are new, gone, more or fewer.
 
 import { follow, pageUrl } from "../core/address.js";
-import { get } from "../core/api.js";
+import { get, Latest } from "../core/api.js";
 import { component, el, icon, inert, setText } from "../core/dom.js";
 import { count, moment, NONE, plural } from "../core/format.js";
 import { live, markStale } from "../live/hub.js";
@@ -15,6 +15,7 @@ const KINDS = { new: "new", gone: "gone", more: "more", fewer: "fewer" };
 class Changes {
   constructor(host) {
     this.hub = live();
+    this.latest = new Latest();
     this.says = el("span", { class: "aside", role: "status", text: "Comparing…" });
     this.sums = el("div", { class: "sums" });
     this.list = el("div", { class: "rows fades", style: "min-height:160px" });
@@ -33,30 +34,27 @@ class Changes {
   }
 
   close() {
-    this.abort?.abort();
+    this.latest.stop();
     this.subscription.close();
     for (const off of this.off) off();
   }
 
-  async #load() {
-    this.abort?.abort();
-    const abort = (this.abort = new AbortController());
+  #load() {
     this.askedAt = performance.now();
     const [since, until] = spanOf(this.data, this.hub);
-    try {
-      this.answer = await get("logs/changes", { ...this.data.filters, since, until }, { signal: abort.signal, seconds: 65 });
+    const take = (answer) => {
+      this.answer = answer;
       this.#show();
-    } catch (error) {
-      if (abort.signal.aborted) return;
+    };
+    const fail = (error) => {
       setText(this.says, "");
       this.list.replaceChildren(el("div", { class: "trouble" }, icon("bad"), `The ranges could not be compared: ${error.message}. ${error.hint ?? ""}`));
-    } finally {
-      if (!abort.signal.aborted) this.abort = null;
-    }
+    };
+    this.latest.ask((signal) => get("logs/changes", { ...this.data.filters, since, until }, { signal, seconds: 65 }), take, fail);
   }
 
   #second() {
-    if (!this.data || this.data.range || this.hub.paused || this.abort) return;
+    if (!this.data || this.data.range || this.hub.paused || this.latest.waits) return;
     if (performance.now() - this.askedAt > REFRESH_MS) this.#load();
   }
 

@@ -1,7 +1,7 @@
 // One record: its fields, its raw text, its neighbours in the file, and links to process and charts.
 
 import { follow, pageUrl, setParams } from "../core/address.js";
-import { get } from "../core/api.js";
+import { get, Latest } from "../core/api.js";
 import { el, inert, inertBlock } from "../core/dom.js";
 import { clock, count, iso, moment } from "../core/format.js";
 import { copyText } from "../core/share.js";
@@ -28,25 +28,22 @@ export class LogDetail {
   /** `on`: `{close(), query()}`; `query` is the search that is in force. */
   constructor(on) {
     this.on = on;
+    this.latest = new Latest();
     this.node = el("section", { class: "card detail", hidden: true, "aria-label": "Record", tabindex: "-1" });
   }
 
   close() {
-    this.abort?.abort();
+    this.latest.stop();
   }
 
   /** Show the record with this id, or close the panel with null. */
-  async show(id) {
-    this.abort?.abort();
+  show(id) {
+    this.latest.stop();
     this.node.hidden = id === null;
     if (id === null) return;
-    const abort = (this.abort = new AbortController());
     this.node.replaceChildren(this.#header("Record", ""), el("div", { class: "skeleton", style: "height:180px" }));
-    try {
-      this.#fill(await settled(id, abort.signal));
-    } catch (error) {
-      if (!abort.signal.aborted) this.node.replaceChildren(this.#header("Record", ""), el("div", { class: "trouble", role: "alert" }, `This record could not be loaded: ${error.message}. ${error.hint ?? ""}`));
-    }
+    const fail = (error) => this.node.replaceChildren(this.#header("Record", ""), el("div", { class: "trouble", role: "alert" }, `This record could not be loaded: ${error.message}. ${error.hint ?? ""}`));
+    this.latest.ask((signal) => settled(id, signal), (record) => this.#fill(record), fail);
   }
 
   #header(title, aside) {

@@ -1,7 +1,7 @@
 // Records over time by level. Pills choose levels and a selection sets the time range; both go to the address.
 
 import { follow, pageUrl, param, setParams } from "../core/address.js";
-import { get } from "../core/api.js";
+import { get, Latest } from "../core/api.js";
 import { colours, component, el, setAttr, setText } from "../core/dom.js";
 import { count, fixed, moment, NONE, plural, span } from "../core/format.js";
 import { live, markStale } from "../live/hub.js";
@@ -17,6 +17,7 @@ const AXIS = 14;
 class Histogram {
   constructor(host) {
     this.hub = live();
+    this.latest = new Latest();
     this.colour = colours(host);
     this.buttons = Object.fromEntries(LEVELS.map((level) => [level, this.#pill(level)]));
     this.says = el("span", { role: "status" });
@@ -54,7 +55,7 @@ class Histogram {
   }
 
   close() {
-    this.abort?.abort();
+    this.latest.stop();
     this.sized.disconnect();
     this.subscription.close();
     for (const off of this.off) off();
@@ -93,22 +94,18 @@ class Histogram {
     return [now - this.data.window_s * 1e6, now];
   }
 
-  async #load() {
-    this.abort?.abort();
-    const abort = (this.abort = new AbortController());
+  #load() {
     const [since, until] = this.#span().map(Math.round);
     const buckets = Math.max(24, Math.min(160, Math.floor(this.width / 9) || 100));
     this.askedAt = performance.now();
     this.dirty = false;
-    try {
-      const answer = await get("logs/histogram", { ...this.data.filters, since, until, buckets }, { signal: abort.signal, seconds: 30 });
-      this.answer = answer;
-      this.domain = [since, until];
+    const take = (answer) => {
+      Object.assign(this, { answer, domain: [since, until] });
       this.#counts();
-    } catch (error) {
-      if (!abort.signal.aborted) setText(this.says, `Counts could not be loaded: ${error.message}.`);
-    }
-    this.#draw();
+      this.#draw();
+    };
+    const fail = (error) => setText(this.says, `Counts could not be loaded: ${error.message}.`);
+    this.latest.ask((signal) => get("logs/histogram", { ...this.data.filters, since, until, buckets }, { signal, seconds: 30 }), take, fail);
   }
 
   #second() {

@@ -1,7 +1,7 @@
 // The patterns of a filter, the most frequent first: count, share, trend, level, what is new or bursting. Each leads to its records.
 
 import { follow, pageUrl, param } from "../core/address.js";
-import { get } from "../core/api.js";
+import { get, Latest } from "../core/api.js";
 import { component, el, icon, inert, setText } from "../core/dom.js";
 import { count, fixed, moment, NONE, percent, plural } from "../core/format.js";
 import { live, markStale } from "../live/hub.js";
@@ -17,6 +17,7 @@ const SVG = "http://www.w3.org/2000/svg";
 class Patterns {
   constructor(host) {
     this.hub = live();
+    this.latest = new Latest();
     this.says = el("span", { class: "aside", role: "status", text: "Counting…" });
     this.list = el("div", { class: "rows fades", style: "min-height:160px" });
     host.append(el("section", { class: "card" }, el("header", {}, el("h2", { text: "Patterns" }), this.says), this.list));
@@ -35,27 +36,24 @@ class Patterns {
   }
 
   close() {
-    this.abort?.abort();
+    this.latest.stop();
     this.subscription.close();
     for (const off of this.off) off();
   }
 
-  async #load() {
-    this.abort?.abort();
-    const abort = (this.abort = new AbortController());
+  #load() {
     this.askedAt = performance.now();
     const [since, until] = spanOf(this.data, this.hub);
-    try {
-      this.answer = await get("logs/patterns", { ...this.data.filters, since, until }, { signal: abort.signal, seconds: 35 });
+    const take = async (answer, signal) => {
+      this.answer = answer;
       this.#show();
-      await this.#slowing(since, until, abort.signal);
-    } catch (error) {
-      if (abort.signal.aborted) return;
+      await this.#slowing(since, until, signal);
+    };
+    const fail = (error) => {
       setText(this.says, "");
       this.list.replaceChildren(el("div", { class: "trouble" }, icon("bad"), `Patterns could not be counted: ${error.message}. ${error.hint ?? ""}`));
-    } finally {
-      if (!abort.signal.aborted) this.abort = null;
-    }
+    };
+    this.latest.ask((signal) => get("logs/patterns", { ...this.data.filters, since, until }, { signal, seconds: 35 }), take, fail);
   }
 
   /** Marks the patterns whose durations grow. The list stands without it. */
@@ -73,7 +71,7 @@ class Patterns {
   }
 
   #second() {
-    if (!this.data || this.data.range || this.hub.paused || this.abort) return;
+    if (!this.data || this.data.range || this.hub.paused || this.latest.waits) return;
     if (performance.now() - this.askedAt > (this.data.window_s <= 3600 ? REFRESH_MS : SLOW_MS)) this.#load();
   }
 

@@ -2,7 +2,7 @@
 // address; what is not is explained, while the list keeps the last query that was.
 
 import { param, setParams } from "../core/address.js";
-import { get } from "../core/api.js";
+import { get, Latest } from "../core/api.js";
 import { component, el, setAttr, setText } from "../core/dom.js";
 import { browserStorage } from "../core/storage.js";
 import { savedSearches, toggleSaved } from "./saved.js";
@@ -28,6 +28,7 @@ let boxes = 0;
 
 class QueryBox {
   constructor(host) {
+    this.latest = new Latest();
     this.known = { sources: [], fields: [] };
     this.shown = [];
     this.at = -1;
@@ -96,7 +97,7 @@ class QueryBox {
 
   close() {
     clearTimeout(this.timer);
-    this.abort?.abort();
+    this.latest.stop();
     this.off();
   }
 
@@ -115,18 +116,14 @@ class QueryBox {
   }
 
   /** Ask whether the query can be read; then it goes to the address, else it is said what is wrong. */
-  async #check(query, { go = true } = {}) {
+  #check(query, { go = true } = {}) {
     clearTimeout(this.timer);
-    this.abort?.abort();
-    const abort = (this.abort = new AbortController());
-    try {
-      const { problem } = query.trim() ? await get("logs/query", { query, zone: this.data.zone }, { signal: abort.signal }) : { problem: null };
-      if (abort.signal.aborted) return;
+    const asked = (signal) => (query.trim() ? get("logs/query", { query, zone: this.data.zone }, { signal }) : { problem: null });
+    const take = ({ problem }) => {
       this.#tell(problem, query);
       if (!problem && go) this.#send(query);
-    } catch {
-      if (!abort.signal.aborted && go) this.#send(query); // the list says why nothing answers
-    }
+    };
+    this.latest.ask(asked, take, () => go && this.#send(query)); // of a failure the list says why nothing answers
   }
 
   #send(query) {

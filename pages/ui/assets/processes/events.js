@@ -1,7 +1,7 @@
 // Events of processes, the newest on top: those of the store, and new ones as they come.
 
 import { follow, pageUrl } from "../core/address.js";
-import { get } from "../core/api.js";
+import { get, Latest } from "../core/api.js";
 import { component, el, icon, inert } from "../core/dom.js";
 import { bytes, count, fixed, moment, NONE, plural, sentence } from "../core/format.js";
 import { live } from "../live/hub.js";
@@ -15,6 +15,7 @@ const MISSED_MS = 3000;
 class Events {
   constructor(host) {
     this.hub = live();
+    this.latest = new Latest();
     this.events = [];
     this.fresh = new Set();
     this.says = el("div", { class: "aside-line muted", role: "status" });
@@ -38,25 +39,24 @@ class Events {
   }
 
   close() {
-    this.abort?.abort();
+    this.latest.stop();
     this.subscription.close();
     for (const off of this.off) off();
   }
 
-  async #load() {
-    this.abort?.abort();
-    const abort = (this.abort = new AbortController());
+  #load() {
     this.loaded = performance.now();
-    try {
-      const { q, types, run } = this.data;
-      const found = await get("events", { q, types, run, limit: MOST }, { signal: abort.signal });
+    const { q, types, run } = this.data;
+    const take = (found) => {
       Object.assign(this, { total: found.total, leftOut: found.left_out, failed: null });
       this.events = merged(this.events, found.events);
-    } catch (error) {
-      if (abort.signal.aborted) return;
+      this.#show();
+    };
+    const fail = (error) => {
       this.failed = [`The events could not be loaded: ${error.message}.`, sentence(error.hint)];
-    }
-    if (!abort.signal.aborted) this.#show();
+      this.#show();
+    };
+    this.latest.ask((signal) => get("events", { q, types, run, limit: MOST }, { signal }), take, fail);
   }
 
   /** Look again now and then: what a lost connection missed is in the store. */

@@ -1,6 +1,7 @@
 // The table of processes, live or as they were at a past moment. Only visible rows have nodes; a row is identified by its run.
 
 import { allParams, follow, pageUrl, setParams, visit } from "../core/address.js";
+import { Latest } from "../core/api.js";
 import { colours, component, el, inert, setAttr, setText } from "../core/dom.js";
 import { bytes, count, cpuTime, fixed, growth, moment, NONE, plural, rate, sentence, span } from "../core/format.js";
 import { browserStorage } from "../core/storage.js";
@@ -49,6 +50,7 @@ class ProcessTable {
   constructor(host, data) {
     this.host = host;
     this.hub = live();
+    this.latest = new Latest();
     this.colour = colours(host);
     this.closed = new Set();
     this.rows = [];
@@ -116,7 +118,7 @@ class ProcessTable {
   }
 
   close() {
-    this.abort?.abort();
+    this.latest.stop();
     this.sized.disconnect();
     this.subscription?.close();
     for (const off of this.off ?? []) off();
@@ -138,21 +140,20 @@ class ProcessTable {
     } else if (now === before) this.awaited = false;
   }
 
-  async #load(at) {
-    this.abort?.abort();
-    const abort = (this.abort = new AbortController());
+  #load(at) {
     const same = at === this.then?.answer?.asked;
     this.at_shown = at;
     this.loaded = performance.now();
-    try {
-      this.then = await past(at, { signal: abort.signal });
-      this.failed = null;
-    } catch (error) {
-      if (abort.signal.aborted) return;
+    const take = (then) => {
+      Object.assign(this, { then, failed: null });
+      this.#changed(true);
+    };
+    const fail = (error) => {
       this.failed = [`This moment could not be loaded: ${error.message}.`, sentence(error.hint)];
       if (!same) this.then = EMPTY; // else what is shown stays
-    }
-    if (!abort.signal.aborted) this.#changed(true);
+      this.#changed(true);
+    };
+    this.latest.ask((signal) => past(at, { signal }), take, fail);
   }
 
   /** Look again now and then: what still ran may have ended since, and a request that failed is tried again. */
