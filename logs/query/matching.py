@@ -3,7 +3,7 @@
 import functools
 import operator
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -145,6 +145,11 @@ def _accepts(node: tree.Holds | tree.Equals | tree.Glob | tree.Matches | tree.Co
                 )
             same = compiled(same_number(wanted), case=True)
             return lambda text: same.search(text.encode("utf-8", "replace")) is not None
+
+
+def column_readers(names: Sequence[str]) -> dict[str, Callable[[LogRecord], str | None]]:
+    """By name, what gives the value of a field as a query finds it: among the record's fields, else as `name=value` in its message."""
+    return {name: _reader(Field(name.removeprefix("fields."))) for name in names}
 
 
 def _reader(field: Field) -> Callable[[LogRecord], str | None]:

@@ -3,6 +3,7 @@
 import re
 import time
 from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -13,6 +14,7 @@ from logs.core.errors import LogsError
 from logs.core.record import LogRecord, record_detail, record_json
 from logs.core.timestamps import SECOND
 from logs.query.filters import LogFilter, ParamValue
+from logs.query.matching import column_readers
 
 TREND_US: Final = 340 * SECOND
 """How far back the trend of errors goes: as far as a card compares with, and a little."""
@@ -45,9 +47,9 @@ class Page:
     elapsed_ms: float
     scanned: int
 
-    def json(self) -> dict[str, Any]:
-        """As the API gives it."""
-        records = [record_json(record) for record in self.records]
+    def json(self, columns: Sequence[str] = ()) -> dict[str, Any]:
+        """As the API gives it, with the values of the fields that are `columns`."""
+        records = list(map(record_rows(columns), self.records))
         return {
             "records": records,
             "older": self.older,
@@ -55,6 +57,19 @@ class Page:
             "elapsed_ms": self.elapsed_ms,
             "scanned": self.scanned,
         }
+
+
+def record_rows(columns: Sequence[str]) -> Callable[[LogRecord], dict[str, Any]]:
+    """What makes a record a row of a list: as `record_json`, and `columns` with the values of these fields where there are any."""
+    readers = column_readers(columns)
+    if not readers:
+        return record_json
+
+    def row(record: LogRecord) -> dict[str, Any]:
+        values = ((name, value(record)) for name, value in readers.items())
+        return record_json(record) | {"columns": {name: value for name, value in values if value is not None}}
+
+    return row
 
 
 def cursor_of(record: LogRecord) -> str:

@@ -115,7 +115,7 @@ class Agent:
         self.snapshot = Snapshot()
         self.sample_counter = SampleCounter(settings.sampling.interval_s)
         self.own, self.sampler_cost = OwnCost(), ReportedCost()
-        self.hub = Hub(self.snapshot, logs.record_json, self._known_status)
+        self.hub = Hub(self.snapshot, search.record_rows, self._known_status)
         self.engines = EngineWatch(lambda: self.settings.engines, self._look_at_engines, self._publish_soon)
         self.sampler_message = ""
         self.restart_needed: list[str] = []

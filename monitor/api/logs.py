@@ -85,6 +85,7 @@ def filter_parameters(  # noqa: PLR0917 - every filter is documented as a parame
     }
 
 
+MOST_COLUMNS: Final = 12
 Filters = Annotated[dict[str, Any], Depends(filter_parameters)]
 Cursor = Annotated[str | None, Query(description="A cursor of an earlier page.", max_length=200)]
 
@@ -107,16 +108,21 @@ def _searches(router: APIRouter, context: Context) -> None:
     async def records(
         request: Request,
         filters: Filters,
+        *,
         limit: Annotated[int, Query(ge=1, le=10_000)] = 200,
         before: Cursor = None,
         after: Cursor = None,
+        columns: Annotated[
+            str | None, Query(description="Fields whose values to add, separated by commas.", max_length=400)
+        ] = None,
     ) -> Response:
-        """Oldest first. Pass `older` as `before`, or `newer` as `after`, to get the next page. `marks` are the texts that were searched."""
+        """Oldest first. Pass `older` as `before`, or `newer` as `after`, to get the next page. Fields are named as in a query. `marks` are the texts that were searched."""
         wanted = parse_filter(filters, context.now(), context.snapshot)
+        fields = [name for name in (columns or "").split(",") if name][:MOST_COLUMNS]
         page = await asked(
             request,
             stored,
-            lambda store: search.search(store, wanted, limit=limit, before=before, after=after).json(),
+            lambda store: search.search(store, wanted, limit=limit, before=before, after=after).json(fields),
             turns,
         )
         page |= {"marks": wanted.marks(), "streams": wanted.streams}

@@ -27,6 +27,7 @@ class Record(Shape):
     file_id: str
     pos: int
     line_no: int | None
+    columns: dict[str, str] = Field(default_factory=dict, description="Values of the fields that were asked for.")
 
 
 class RecordDetail(Record):

@@ -141,7 +141,7 @@ class Subscription(Shape):
     """A subscription of `/v1/live`.
 
     `logs` holds the filters of the log API, or null for none; frames of records carry `logs_tag` back, so that those of an
-    earlier filter are known.
+    earlier filter are known. `logs_columns` names fields whose values come with each record.
     """
 
     host: bool = True
@@ -151,6 +151,7 @@ class Subscription(Shape):
     jobs: bool = False
     logs: dict[str, Any] | None = None
     logs_tag: int = 0
+    logs_columns: list[str] = Field(default_factory=list, max_length=12)
     history_s: int = Field(default=300, ge=0, le=3600)
 
 

@@ -130,17 +130,17 @@ class Hub:
 
     Args:
         snapshot: the present state.
-        record_json: converts a record for the API.
+        record_rows: what makes a record a row of the API, by the fields whose values it has.
         status: returns the status as far as it is known now; quick. Calling it also requests a new one.
     """
 
     def __init__(
         self,
         snapshot: Snapshot,
-        record_json: Callable[[Any], Mapping[str, Any]],
+        record_rows: Callable[[Sequence[str]], Callable[[Any], Mapping[str, Any]]],
         status: Callable[[], Mapping[str, Any]],
     ) -> None:
-        self._snapshot, self._record_json, self._status = snapshot, record_json, status
+        self._snapshot, self._record_rows, self._status = snapshot, record_rows, status
         self._subscribers: set[Subscriber] = set()
         self._previous: dict[int, LiveRow] = {}
         self._outlook: MemoryOutlook | None = None
@@ -263,10 +263,10 @@ class Hub:
             await asyncio.sleep(LOG_INTERVAL_S)
             for subscriber in tuple(self._subscribers):
                 records, dropped = subscriber.take()
-                tag = subscriber.wants.logs_tag
+                tag, row = subscriber.wants.logs_tag, self._record_rows(subscriber.wants.logs_columns)
                 self.records_dropped += dropped
                 for start in range(0, len(records) or (1 if dropped else 0), FRAME_RECORDS):
-                    rows = [self._record_json(record) for record in records[start : start + FRAME_RECORDS]]
+                    rows = list(map(row, records[start : start + FRAME_RECORDS]))
                     told = {"records": rows, "dropped": dropped if start == 0 else 0, "tag": tag}
                     subscriber.put(encode({"t": "logs", **told}))
 

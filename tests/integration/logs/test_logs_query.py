@@ -330,3 +330,19 @@ def test_a_pattern_has_the_records_of_all_its_templates(store: Store) -> None:
     assert not asked[0].matches(
         LogRecord(1, 9, 1, NOW, "line", 20, "x", None, None, None, "", "a", None, 1, None, "plain")
     )
+
+
+def test_columns_have_what_a_query_finds(store: Store) -> None:
+    """The value of a field, else of a pair in the message, as the language has it; nothing where there is none."""
+    rng = random.Random(11)
+    rows, plain = records(rng, 200), Plain(rng)
+    fill(store, rows)
+    names = ["user", "http.status", "size", "fields.level"]
+    page = logs.search.search(store, LogFilter(), limit=1000).json(names)
+    expected = {
+        row.id: {name: value for name in names if (value := plain.value(row, name.removeprefix("fields."))) is not None}
+        for row in rows
+    }
+    assert {record["id"]: record["columns"] for record in page["records"]} == expected
+    assert {name for found in expected.values() for name in found} == set(names)
+    assert "columns" not in logs.search.search(store, LogFilter(), limit=1).json()["records"][0]

@@ -66,17 +66,18 @@ def test_a_line_reaches_the_subscriber(api: Client, running_agent: Any) -> None:
     """A line appended to a followed file is sent, by filter; others are not."""
     path = running_agent.logs_dir / "live.log"
     path.write_text("2026-11-20 10:00:00,000 INFO live: begin\n", "utf-8")
-    wish = Subscription(host=False, status=False, logs={"q": "wanted"}, history_s=0)
+    wish = Subscription(host=False, status=False, logs={"q": "wanted"}, logs_columns=["n"], history_s=0)
     with api.live(wish) as live:
         assert live.receive(patient(5))["t"] == "hello"
         seen: list[str] = []
+        columns: list[dict[str, str]] = []
         number = 0
         deadline = Deadline(20)
         while not seen and not deadline.passed:
             number += 1
             with path.open("a", encoding="utf-8") as out:
                 out.write(
-                    f"2026-11-20 10:00:01,000 WARNING live: wanted {number}\n2026-11-20 10:00:01,000 INFO live: other\n"
+                    f"2026-11-20 10:00:01,000 WARNING live: wanted n={number}\n2026-11-20 10:00:01,000 INFO live: other\n"
                 )
             try:
                 frame = live.receive(0.5)
@@ -84,7 +85,9 @@ def test_a_line_reaches_the_subscriber(api: Client, running_agent: Any) -> None:
                 continue
             assert frame["t"] == "logs"
             seen += [record["message"] for record in frame["records"]]
+            columns += [record["columns"] for record in frame["records"]]
         assert seen
+        assert columns == [{"n": message.rpartition("=")[2]} for message in seen]
         assert all("wanted" in message for message in seen)
 
 

@@ -86,7 +86,7 @@ def test_samples_without_room_are_an_event_once_there_is_room(room: Room, tmp_pa
     """A full store loses the samples that find no place in the backlog; how many stands among the events, once."""
     writer = StoreWriter(room, data_dir=tmp_path, backlog=3, batch_s=0.0)
     snapshot = Snapshot()
-    hub = Hub(snapshot, dict, dict)
+    hub = Hub(snapshot, lambda _columns: dict, dict)
     ingest = Ingest(
         snapshot=snapshot,
         sample_counter=SampleCounter(1.0),

@@ -253,3 +253,51 @@ def test_a_query_is_completed_refused_and_built_by_clicks(window: Window, logs: 
     logs.get_by_role("searchbox", name="Search").click()
     logs.get_by_role("option", name="-level:error (job -nothing)").click()
     expect(logs.get_by_role("searchbox", name="Search")).to_have_value("-level:error (job -nothing)")
+
+
+def test_a_person_chooses_how_records_look(window: Window, logs: Page, watch: Watch) -> None:
+    """Lines wrap to their whole text, a value becomes a column, times are UTC; a link and the next visit have it, too."""
+    word = f"needle-{time.monotonic_ns()}"
+    watch.write(f"{stamp()} WARNING worker: {word} size=77 {'long ' * 90}end-of-line")
+    row = logs.locator(".log-row", has_text=word)
+    expect(row).to_be_visible()
+    narrow = row.bounding_box()
+    assert narrow is not None
+    logs.get_by_role("button", name="View").click()
+    logs.get_by_label("Wrap long lines").check()
+    logs.get_by_label("Times in UTC").check()
+    logs.get_by_label("Add a column").fill("size")
+    logs.get_by_label("Add a column").press("Enter")
+    expect(row.locator(".col").last).to_have_text("77")
+    logs.keyboard.press("Escape")
+    expect(logs.get_by_label("Wrap long lines")).to_be_hidden()
+    message = row.locator(".message")
+    fits = "(node) => node.scrollHeight <= node.clientHeight + 1 && node.scrollWidth <= node.clientWidth + 1"
+    wait_until(lambda: message.evaluate(fits), "the whole line is in sight")
+    wrapped = row.bounding_box()
+    assert wrapped is not None
+    assert wrapped["height"] > narrow["height"]
+    wait_until(lambda: window.query().get("cols") == "source,size", "the address has the columns")
+    assert (window.query().get("wrap"), window.query().get("zone")) == ("1", "utc")
+    logs.goto(logs.url.split("?")[0])
+    wait_until(lambda: window.query().get("wrap") == "1", "this browser kept it")
+    expect(logs.locator(".log-head")).to_contain_text("size")
+
+
+def test_the_keyboard_goes_from_record_to_record_and_keeps_one(window: Window, logs: Page) -> None:
+    """`k` goes up, `j` down, `b` bookmarks; the bookmark leads back to the record."""
+    logs.keyboard.press("k")
+    expect(logs.locator(".log-row.on")).to_be_visible()
+    newest = window.query()["record"]
+    logs.keyboard.press("k")
+    wait_until(lambda: window.query().get("record") not in {None, newest}, "the record before it is open")
+    logs.keyboard.press("j")
+    wait_until(lambda: window.query().get("record") == newest, "the newest is open again")
+    logs.keyboard.press("b")
+    expect(logs.locator(".log-row.on.starred")).to_be_visible()
+    logs.keyboard.press("Escape")
+    logs.get_by_role("button", name="1 bookmark").click()
+    logs.get_by_role("group", name="Bookmarks").get_by_role("button").first.click()
+    wait_until(lambda: window.query().get("record") == newest, "the bookmark opens its record")
+    logs.get_by_role("button", name="★ Bookmarked").click()
+    expect(logs.get_by_role("button", name="1 bookmark")).to_be_hidden()

@@ -35,7 +35,7 @@ def test_a_slow_reader_loses_the_oldest_and_is_told() -> None:
     """With a full queue the oldest frames go; the next thing sent is how many; processes come whole again."""
 
     async def scenario() -> None:
-        hub, slow = Hub(Snapshot(), dict, nothing), Subscriber()
+        hub, slow = Hub(Snapshot(), lambda _columns: dict, nothing), Subscriber()
         slow.want(Subscription(host=True), None)
         slow.needs_full = False
         hub.add(slow)
@@ -83,7 +83,7 @@ def test_who_comes_is_told_the_status_at_once() -> None:
     """The first frame of one who wants the slower news is what is known of them, though nothing was published; and only once."""
 
     async def scenario() -> None:
-        hub, comer = Hub(Snapshot(), dict, lambda: {"processes": 7}), Subscriber()
+        hub, comer = Hub(Snapshot(), lambda _columns: dict, lambda: {"processes": 7}), Subscriber()
         hub.add(comer)
         for _ in range(2):
             comer.want(Subscription(host=True, status=True), None)
@@ -98,7 +98,7 @@ def test_who_lost_frames_gets_the_last_minutes_again() -> None:
 
     async def scenario() -> None:
         snapshot = Snapshot()
-        hub, slow = Hub(snapshot, dict, nothing), Subscriber()
+        hub, slow = Hub(snapshot, lambda _columns: dict, nothing), Subscriber()
         slow.want(Subscription(host=True, history_s=300), None)
         hub.add(slow)
         for seq in range(QUEUE_FRAMES + 1):
@@ -122,7 +122,7 @@ def test_a_longer_past_is_told_to_everyone() -> None:
 
     async def scenario() -> None:
         snapshot = Snapshot()
-        hub, early = Hub(snapshot, dict, nothing), Subscriber()
+        hub, early = Hub(snapshot, lambda _columns: dict, nothing), Subscriber()
         early.want(Subscription(host=True), None)
         hub.add(early)
         snapshot.accept(tick(5))
@@ -141,7 +141,7 @@ def test_who_comes_sees_the_newest_reading_at_once() -> None:
     """Nobody waits up to a second for the next reading: the newest is the first thing sent, once."""
 
     async def scenario() -> None:
-        hub, comer = Hub(Snapshot(), dict, nothing), Subscriber()
+        hub, comer = Hub(Snapshot(), lambda _columns: dict, nothing), Subscriber()
         hub.publish_tick({"t": "tick", "seq": 1})
         hub.publish_tick({"t": "tick", "seq": 2})
         hub.add(comer)
@@ -159,7 +159,7 @@ def test_who_begins_to_follow_gets_what_may_not_be_stored_yet() -> None:
     """Records that were read just before are sent too, those of this filter, after the sign that one follows."""
 
     async def scenario() -> None:
-        hub, comer = Hub(Snapshot(), dict, nothing), Subscriber()
+        hub, comer = Hub(Snapshot(), lambda _columns: dict, nothing), Subscriber()
         hub.publish_records([{"id": "a"}, {"id": "b"}])
         hub.add(comer)
         comer.want(Subscription(host=False, status=False, logs={}), Every())
@@ -173,7 +173,7 @@ def test_who_begins_to_follow_gets_what_may_not_be_stored_yet() -> None:
 
 def test_another_wish_beside_the_same_records_lets_none_go() -> None:
     """Who asks for processes too, or no more, while records stream keeps what waits, and nothing begins anew."""
-    hub = Hub(Snapshot(), dict, dict)
+    hub = Hub(Snapshot(), lambda _columns: dict, dict)
     subscriber = Subscriber()
     hub.add(subscriber)
     assert subscriber.want(Subscription(processes=True, logs={}, logs_tag=3), Every())

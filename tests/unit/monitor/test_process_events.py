@@ -44,7 +44,7 @@ class Bench:
         self.settings = EventSettings(**settings)
         self.events = ProcessEvents(
             snapshot=self.snapshot,
-            hub=Hub(self.snapshot, dict, dict),
+            hub=Hub(self.snapshot, lambda _columns: dict, dict),
             writer=self.queue,  # type: ignore[arg-type]
             file=EventLog(self.file),
             settings=lambda: self.settings,

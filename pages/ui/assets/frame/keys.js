@@ -4,6 +4,7 @@ import { pageUrl, visit } from "../core/address.js";
 import { el } from "../core/dom.js";
 
 const PAGES = { o: ["overview", "Overview"], p: ["processes", "Processes"], j: ["jobs", "Jobs"], l: ["logs", "Logs"], t: ["patterns", "Patterns"], f: ["performance", "Performance"], a: ["ai", "AI back ends"], s: ["settings", "Settings"] };
+const STEPS = new Map([["j", 1], ["k", -1], ["b", 0]]); // lines down, up; a bookmark
 const CHORD_MS = 1500;
 const LOOK_MS = 100;
 const LOOKS = 40;
@@ -61,6 +62,8 @@ export function keyboard(pause) {
       if (!box) return;
       box.focus();
       box.select();
+    } else if (STEPS.has(event.key)) {
+      if (document.dispatchEvent(new CustomEvent("wk-step", { cancelable: true, detail: STEPS.get(event.key) }))) return; // no list of records here
     } else if (event.key === " " && !acts(node)) pause();
     else if (event.key === "?") openHelp();
     else return;
@@ -84,6 +87,8 @@ export function helpDialog() {
     ...Object.entries(PAGES).map(([key, [, title]]) => [`g ${key}`, `Go to ${title}`]),
     ["← →", "Move the crosshair of a chart. With Shift: select a range, Enter opens it"],
     ["↑ ↓ Enter", "Move in a table, open the row"],
+    ["j k", "Open the next, the previous record"],
+    ["b", "Bookmark the open record"],
     ["Esc", "Leave the field, close the panel"],
     ["?", "Show this help"],
   ];

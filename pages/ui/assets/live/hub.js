@@ -37,7 +37,7 @@ class Hub extends EventTarget {
     setInterval(() => this.#watch(), 1000);
   }
 
-  /** Subscribe to `{host, processes, status, events, jobs, logs, logs_tag, history_s}`. `update(want)` changes the subscription, `close()` ends it. */
+  /** Subscribe to `{host, processes, status, events, jobs, logs, logs_tag, logs_columns, history_s}`. `update(want)` changes the subscription, `close()` ends it. */
   subscribe(want) {
     const subscription = { want };
     this.subscriptions.add(subscription);
@@ -85,14 +85,14 @@ class Hub extends EventTarget {
   }
 
   #merged() {
-    const want = { host: false, processes: false, status: false, events: false, jobs: false, logs: null, logs_tag: 0, history_s: HISTORY_S };
+    const want = { host: false, processes: false, status: false, events: false, jobs: false, logs: null, logs_tag: 0, logs_columns: [], history_s: HISTORY_S };
     for (const { want: one } of this.subscriptions) {
       want.host ||= Boolean(one.host);
       want.processes ||= Boolean(one.processes);
       want.status ||= Boolean(one.status);
       want.events ||= Boolean(one.events);
       want.jobs ||= Boolean(one.jobs);
-      if (one.logs && !want.logs) Object.assign(want, { logs: one.logs, logs_tag: one.logs_tag });
+      if (one.logs && !want.logs) Object.assign(want, { logs: one.logs, logs_tag: one.logs_tag, logs_columns: one.logs_columns ?? [] });
       want.history_s = Math.max(want.history_s, one.history_s ?? 0);
     }
     return want;

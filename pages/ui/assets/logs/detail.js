@@ -2,7 +2,7 @@
 
 import { follow, pageUrl, setParams } from "../core/address.js";
 import { get, Latest } from "../core/api.js";
-import { el, inert, inertBlock } from "../core/dom.js";
+import { el, inert, inertBlock, setAttr } from "../core/dom.js";
 import { clock, count, iso, moment } from "../core/format.js";
 import { copyText } from "../core/share.js";
 import { fieldTerm, quoted, withTerm } from "./terms.js";
@@ -25,7 +25,7 @@ async function settled(id, signal) {
 const isPlain = (value) => value !== null && typeof value === "object" && !Array.isArray(value) && Object.keys(value).length > 0;
 
 export class LogDetail {
-  /** `on`: `{close(), query()}`; `query` is the search that is in force. */
+  /** `on`: `{close(), query(), stars}`; `query` is the search that is in force, `stars` are the bookmarks. */
   constructor(on) {
     this.on = on;
     this.latest = new Latest();
@@ -81,13 +81,27 @@ export class LogDetail {
     copy.onclick = async () => {
       copy.textContent = (await copyText(location.href)) ? "Copied" : "The browser does not allow it";
     };
+    const text = el("button", { type: "button", text: "Copy text" });
+    text.onclick = async () => {
+      text.textContent = (await copyText(record.raw ?? record.message)) ? "Copied" : "The browser does not allow it";
+    };
+    const star = el("button", { type: "button" });
+    const starred = () => {
+      star.textContent = this.on.stars.has(record.id) ? "★ Bookmarked" : "☆ Bookmark";
+      setAttr(star, "aria-pressed", String(this.on.stars.has(record.id)));
+    };
+    star.onclick = () => {
+      this.on.stars.toggle(record);
+      starred();
+    };
+    starred();
     const explain = el("button", { type: "button", text: "Explain" });
     explain.onclick = () => setParams({ explain: "record", opinion: null });
     const span = { range: "custom", from: new Date((record.ts - AROUND) / 1000).toISOString(), to: new Date((record.ts + AROUND) / 1000).toISOString() };
     const then = follow(el("a", { class: "link", href: pageUrl("performance", span), text: "Machine at that time" }));
     const who = follow(el("a", { class: "link", href: pageUrl("processes", { view: "at", at: new Date(record.ts / 1000).toISOString() }), text: "Processes at that time" }));
     const run = record.run ? follow(el("a", { class: "link", href: pageUrl("run", { run: record.run, ...span }), text: "Open process" })) : null;
-    return el("div", { class: "acts", style: "align-items:center" }, around, ...(location.pathname.endsWith("/logs") ? [explain] : []), copy, then, who, run);
+    return el("div", { class: "acts", style: "align-items:center" }, around, ...(location.pathname.endsWith("/logs") ? [explain] : []), copy, text, star, then, who, run);
   }
 
   async #around(record) {

@@ -3,17 +3,19 @@
 
 import { get } from "../core/api.js";
 import { param, setParams } from "../core/address.js";
-import { component, el, inert, setAttr, setText } from "../core/dom.js";
-import { clock, count, day, plural, sentence } from "../core/format.js";
-import { causeOf } from "./cause.js";
+import { component, el, setAttr, setText } from "../core/dom.js";
+import { count, plural, sentence } from "../core/format.js";
+import { Bookmarks } from "./bookmarks.js";
 import { highlighterOf } from "./highlight.js";
 import { live, markStale } from "../live/hub.js";
 import { LogDetail } from "./detail.js";
+import { Lines, ROW } from "./lines.js";
 import { cursorOf, LogModel, MOST } from "./model.js";
+import { fieldsOf, Options } from "./options.js";
+import { dayOf, fill, row, titleOf, widthOf, widthOfOne } from "./row.js";
 import { onSize } from "../charts/canvas.js";
 
 const WRONG = 400; // HTTP status of a query that is wrong in itself
-const ROW = 24;
 const PAGE = 300;
 const FURTHER = 1000; // records in a page while scrolling
 const AHEAD = 4; // screens before the end at which more records are loaded
@@ -26,6 +28,7 @@ class LogView {
     this.host = host;
     this.hub = live();
     this.model = new LogModel();
+    this.lines = new Lines();
     this.pool = [];
     this.pending = [];
     this.unread = 0;
@@ -36,12 +39,13 @@ class LogView {
     this.off = [markStale(host), this.hub.on("logs", (message) => this.#stream(message)), this.hub.on("following", ({ tag }) => tag === this.tag && this.#again()), this.hub.on("pause", (paused) => this.#paused(paused)), this.hub.on("second", () => this.#second())];
     const follow = () => this.#follow();
     addEventListener("popstate", follow); // a link elsewhere on the page or the back button chooses another record
-    this.off.push(() => removeEventListener("popstate", follow));
+    const step = (event) => this.#onward(event);
+    document.addEventListener("wk-step", step);
+    this.off.push(() => removeEventListener("popstate", follow), () => document.removeEventListener("wk-step", step));
     this.tall = 0;
     this.sized = onSize(this.scroll, (_, height) => {
       this.tall = height;
-      this.#stick();
-      this.#paint();
+      this.#lay();
     });
   }
 
@@ -55,9 +59,12 @@ class LogView {
     this.news.onclick = () => this.#toNewest();
     this.turn = el("button", { class: "plain", type: "button" });
     this.turn.onclick = () => setParams({ order: this.data.order === "down" ? "newest" : null }, { replace: true });
-    const foot = el("div", { class: "log-foot" }, this.says, this.lost, el("span", { class: "spring" }), this.news, this.turn);
-    const sheet = el("section", { class: "card sheet", "aria-label": "Records" }, el("div", { class: "log-stage" }, this.scroll, this.over), foot);
-    this.detail = new LogDetail({ close: () => this.#choose(null), query: () => param("query") ?? this.data.query });
+    this.options = new Options(() => this.#look());
+    this.stars = new Bookmarks(() => this.#paint());
+    const foot = el("div", { class: "log-foot" }, this.says, this.lost, el("span", { class: "spring" }), this.news, this.stars.node, this.options.node, this.turn);
+    this.head = el("div", { class: "log-row log-head mono", hidden: true });
+    const sheet = el("section", { class: "card sheet", "aria-label": "Records" }, this.head, el("div", { class: "log-stage" }, this.scroll, this.over), foot);
+    this.detail = new LogDetail({ close: () => this.#choose(null), query: () => param("query") ?? this.data.query, stars: this.stars });
     this.box = el("div", { class: "logs" }, sheet, this.detail.node);
     this.host.append(this.box);
     this.scroll.onscroll = () => this.#scrolled();
@@ -70,6 +77,7 @@ class LogView {
     const turned = data.order !== this.data?.order;
     this.data = data;
     this.scroll.style.height = `${data.height ?? 560}px`;
+    if (this.options.read() || !this.rows) this.#arrange();
     setText(this.turn, data.order === "down" ? "Newest at the bottom ⇅" : "Newest on top ⇅");
     if (asked) this.#load();
     if (turned) this.#toNewest();
@@ -91,13 +99,13 @@ class LogView {
     this.abort?.abort();
     const abort = (this.abort = new AbortController());
     this.tag = this.hub.logsTag += 1; // so that the agent answers again, even for the same filters
-    this.subscription.update({ host: true, status: true, logs: this.data.live ? this.data.filters : null, logs_tag: this.tag });
+    this.subscription.update({ host: true, status: true, logs: this.data.live ? this.data.filters : null, logs_tag: this.tag, logs_columns: fieldsOf(this.options.now) });
     this.loading = true;
     this.asking = false;
     this.pending = [];
     this.skipped = null;
     try {
-      const page = await get("logs/records", { ...this.data.filters, limit: PAGE }, { signal: abort.signal, seconds: 30 });
+      const page = await get("logs/records", this.#asked({ limit: PAGE }), { signal: abort.signal, seconds: 30 });
       this.model.clear();
       this.model.append(page.records);
       this.model.older = page.older;
@@ -123,6 +131,11 @@ class LogView {
     this.#paint();
     this.#foot();
     if (this.missed) this.#again();
+  }
+
+  /** The parameters of a question for records. */
+  #asked(more) {
+    return { ...this.data.filters, ...more, columns: fieldsOf(this.options.now).join(",") };
   }
 
   /** How many records the view has in all. What streams in later is added; what is loaded completely needs no count. */
@@ -155,7 +168,7 @@ class LogView {
     const { last } = this.model;
     try {
       const since = last ? { since: last.ts - SKEW_US } : {};
-      const page = await get("logs/records", { ...this.data.filters, ...since, limit: FURTHER }, { signal: this.abort?.signal });
+      const page = await get("logs/records", this.#asked({ ...since, limit: FURTHER }), { signal: this.abort?.signal });
       const joined = page.records.some((record) => this.model.ids.has(record.id));
       const oldest = this.model.complete ? -1 : page.records.findIndex((record) => record.id === this.model.first?.id);
       if (oldest > 0) page.records.splice(0, oldest); // they lie before the first record here, and load when one scrolls there
@@ -179,13 +192,15 @@ class LogView {
     if (this.asking || this.loading || this.model.complete || !this.model.older) return;
     this.asking = true;
     try {
-      const page = await get("logs/records", { ...this.data.filters, before: this.model.older, limit: FURTHER }, { signal: this.abort.signal, seconds: 30 });
-      const [added, dropped] = this.model.prepend(page.records);
+      const page = await get("logs/records", this.#asked({ before: this.model.older, limit: FURTHER }), { signal: this.abort.signal, seconds: 30 });
+      const before = this.lines.total;
+      const [added] = this.model.prepend(page.records);
       this.model.older = page.older;
       this.model.complete = page.older === null;
       const { scrollTop } = this.scroll;
       this.#resize();
-      this.scroll.scrollTop = this.data.order === "down" ? scrollTop + added * ROW : scrollTop - dropped * ROW; // keep the visible records where they are
+      const came = this.lines.upTo(added);
+      this.scroll.scrollTop = this.data.order === "down" ? scrollTop + came : scrollTop - (before + came - this.lines.total); // keep the visible records where they are
     } catch (error) {
       if (!this.abort.signal.aborted) this.trouble = error;
     } finally {
@@ -201,7 +216,7 @@ class LogView {
     if (this.asking || this.loading || !last) return;
     this.asking = true;
     try {
-      const page = await get("logs/records", { ...this.data.filters, after: cursorOf(last), limit: FURTHER }, { signal: this.abort.signal, seconds: 30 });
+      const page = await get("logs/records", this.#asked({ after: cursorOf(last), limit: FURTHER }), { signal: this.abort.signal, seconds: 30 });
       const joined = page.records.length < FURTHER;
       this.#added(this.model.append(page.records), { read: true });
       if (joined) this.#attach();
@@ -255,8 +270,9 @@ class LogView {
     if (this.total !== null && !read) this.total += added;
     if (!this.tail && !read) this.unread += added;
     const top = this.scroll.scrollTop;
+    const [before, gone] = [this.lines.total, this.lines.upTo(dropped)];
     this.#resize();
-    if (!this.tail) this.scroll.scrollTop = this.data.order === "down" ? top - dropped * ROW : top + added * ROW;
+    if (!this.tail) this.scroll.scrollTop = this.data.order === "down" ? top - gone : top + this.lines.total - (before - gone);
     this.#stick();
     this.#paint();
     this.#foot();
@@ -266,7 +282,51 @@ class LogView {
   // --- scrolling
 
   #resize() {
-    this.body.style.height = `${this.model.length * ROW}px`;
+    this.lines.lay(this.model.records, this.#fits());
+    this.body.style.height = `${this.lines.total}px`;
+  }
+
+  /** Characters that fit in a line of a message, measured; null when lines are not wrapped. */
+  #fits() {
+    const view = this.pool.find(({ node }) => !node.hidden);
+    if (!this.options.now.wrap || !view) return null;
+    this.character ??= widthOfOne(this.body);
+    return Math.max(1, Math.floor(view.message.getBoundingClientRect().width / this.character));
+  }
+
+  /** Place all rows anew and keep the record at the top of the view where it is. */
+  #lay() {
+    const down = this.data?.order !== "up";
+    const edge = (top) => (down ? top : this.lines.total - top);
+    const at = this.lines.at(edge(this.scroll.scrollTop));
+    const within = edge(this.scroll.scrollTop) - this.lines.upTo(at);
+    this.#paint(); // the width of a message is known once there is one
+    this.#resize();
+    if (!this.tail) this.scroll.scrollTop = edge(this.lines.upTo(at) + within);
+    this.#stick();
+    this.#paint();
+  }
+
+  /** Other options were chosen here. */
+  #look() {
+    const before = this.fields;
+    this.#arrange();
+    if (before !== this.fields) this.#load();
+  }
+
+  /** Make the rows for the chosen columns. */
+  #arrange() {
+    const { columns, wrap } = this.options.now;
+    const shown = columns.filter((name) => name !== "-");
+    this.fields = fieldsOf(this.options.now).join(",");
+    this.rows = true;
+    for (const view of this.pool.splice(0)) view.node.remove();
+    this.columns = shown;
+    this.box.style.setProperty("--columns", shown.map(widthOf).join(" "));
+    setAttr(this.body, "class", wrap ? "log-body wrapped" : "log-body");
+    this.head.hidden = shown.length === 0 || shown.join() === "source";
+    this.head.replaceChildren(...["Time", "Level", ...shown.map(titleOf), "Message"].map((text) => el("span", { class: "dim text", text })));
+    this.#lay();
   }
 
   #stick() {
@@ -304,54 +364,38 @@ class LogView {
 
   // --- drawing
 
-  /** The position of the record on line `line` of the list. */
+  /** The position of the record on line `line` of the list, and the line of a position. */
   #position(line) {
-    return this.data.order === "down" ? line : this.model.length - 1 - line;
+    return this.data.order === "down" ? line : this.lines.count - 1 - line;
+  }
+
+  /** Where the row of a record begins, in px. */
+  #top(position) {
+    return this.data.order === "down" ? this.lines.upTo(position) : this.lines.total - this.lines.upTo(position + 1);
   }
 
   #paint() {
     if (!this.tall || !this.data) return;
+    const { utc } = this.options.now;
+    const down = this.data.order === "down";
     const lines = Math.ceil(this.tall / ROW) + 6;
-    const first = Math.max(0, Math.floor(this.scroll.scrollTop / ROW) - 3);
+    const top = this.lines.at(down ? this.scroll.scrollTop : this.lines.total - this.scroll.scrollTop);
+    const first = Math.max(0, this.#position(top) - 3);
     while (this.pool.length < lines) {
-      const view = row((id) => this.#choose(id));
+      const view = row(this.columns, (id) => this.#choose(id));
       this.pool.push(view);
       this.body.append(view.node);
     }
-    const today = day(Date.now() * 1000);
-    const dated = Boolean(this.model.length) && day(this.model.records[0].ts) !== today;
+    const today = dayOf(Date.now() * 1000, utc);
+    const dated = Boolean(this.model.length) && dayOf(this.model.records[0].ts, utc) !== today;
+    setAttr(this.head, "class", `log-row log-head mono${dated ? " dated" : ""}`);
     this.pool.forEach((view, i) => {
       const line = first + ((i - (first % this.pool.length) + this.pool.length) % this.pool.length);
-      this.#fill(view, line < this.model.length ? this.model.records[this.#position(line)] : undefined, line, dated);
+      const position = this.#position(line);
+      const record = line < this.lines.count ? this.model.records[position] : undefined;
+      fill(view, record, { top: record && this.#top(position), height: record && this.lines.ends ? this.lines.height(position) : null, on: record?.id === this.chosen, dated, utc, starred: record !== undefined && this.stars.has(record.id), marks: this.marks });
     });
     this.#cover();
-  }
-
-  #fill(view, record, line, dated) {
-    view.node.hidden = record === undefined;
-    if (record === undefined) return;
-    view.node.style.transform = `translateY(${line * ROW}px)`;
-    const on = record.id === this.chosen;
-    setAttr(view.node, "class", `log-row${on ? " on" : ""}${dated ? " dated" : ""}${record.gap ? " gap" : ""}`);
-    if (view.record === record && view.marks === this.marks && view.dated === dated) return;
-    Object.assign(view, { record, marks: this.marks, dated });
-    setText(view.when, record.gap ? "" : `${dated ? `${day(record.ts)} ` : ""}${clock(record.ts, 3)}${record.late ? "↑" : ""}`);
-    setAttr(view.when, "title", record.late ? "Arrived late: its time is before that of the record before it. It is in its place when the page is loaded again." : null);
-    const level = record.level ?? (record.gap ? "" : "–");
-    setText(view.level, level.toUpperCase());
-    setAttr(view.level, "class", `lv ${record.level ?? "unknown"}`);
-    setText(view.source, inert(record.source ?? "", 80));
-    this.#message(view, record);
-  }
-
-  #message(view, record) {
-    const [exception, head] = causeOf(record.gap ?? record.message);
-    const marked = (words) => {
-      const text = inert(words, 1200);
-      return (this.marks ? this.marks(text) : [[text, false]]).map(([part, match]) => (match ? el("mark", { text: part }) : part));
-    };
-    view.message.replaceChildren(...(exception ? [el("b", {}, ...marked(exception)), " · "] : []), ...marked(head));
-    if (record.lines > 1) view.message.append(el("span", { class: "more", text: `▸ ${plural(record.lines, "line")}` }));
   }
 
   #cover() {
@@ -373,7 +417,7 @@ class LogView {
   #foot() {
     if (!this.data) return;
     const mode = !this.data.live ? "" : this.hub.paused ? ` · paused, ${count(this.pending.length)} new` : this.tail ? " · following" : " · not following";
-    setText(this.says, this.trouble?.status === WRONG ? "" : `${this.#counted()}${mode}`);
+    setText(this.says, this.trouble?.status === WRONG ? "" : `${this.#counted()}${mode}${this.options.now.utc ? " · UTC" : ""}`);
     const missed = this.hub.status?.logs?.missed_bytes ?? 0;
     const lost = [this.dropped ? `${plural(this.dropped, "line")} not delivered` : "", this.hub.lost ? `${plural(this.hub.lost, "frame")} lost` : "", missed ? `${count(missed)} bytes not read from files` : ""].filter(Boolean).join(" · ");
     setText(this.lost, lost);
@@ -400,6 +444,7 @@ class LogView {
 
   /** Show the record in the address, and scroll to its line when it is loaded. */
   #follow() {
+    if (this.data && this.options.read()) this.#look();
     const chosen = param("record");
     if (chosen === (this.chosen ?? null)) return;
     this.#show(chosen);
@@ -419,12 +464,30 @@ class LogView {
     const records = this.model.records;
     const at = records.findIndex((record) => record.id === this.chosen);
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-    if (step && at >= 0) this.#step(at + step * (this.data.order === "down" ? 1 : -1));
+    if (step && at >= 0) this.#next(step);
     else if (event.key === "Enter" && at < 0 && records.length) this.#step(records.length - 1);
     else if (event.key === "End") this.#toNewest();
     else if (event.key === "Escape" && this.chosen) this.#choose(null);
     else return;
     event.preventDefault();
+  }
+
+  /** The record `step` lines further down; without a chosen one, the newest. */
+  #next(step) {
+    const records = this.model.records;
+    const at = records.findIndex((record) => record.id === this.chosen);
+    this.#step(at < 0 ? records.length - 1 : at + step * (this.data.order === "down" ? 1 : -1));
+  }
+
+  /** A key for the next or previous record, or for a bookmark, wherever the focus is. */
+  #onward(event) {
+    if (!this.data || !this.model.length) return;
+    event.preventDefault();
+    if (event.detail) this.#next(event.detail);
+    else {
+      const record = this.model.records.find((one) => one.id === this.chosen);
+      if (record) this.stars.toggle(record);
+    }
   }
 
   #step(position) {
@@ -435,20 +498,11 @@ class LogView {
   }
 
   #reveal(position) {
-    const line = this.#position(position);
+    const [top, bottom] = [this.#top(position), this.#top(position) + this.lines.height(position)];
     const { scrollTop, clientHeight } = this.scroll;
-    if (line * ROW < scrollTop) this.scroll.scrollTop = line * ROW;
-    else if ((line + 1) * ROW > scrollTop + clientHeight) this.scroll.scrollTop = (line + 1) * ROW - clientHeight;
+    if (top < scrollTop) this.scroll.scrollTop = top;
+    else if (bottom > scrollTop + clientHeight) this.scroll.scrollTop = bottom - clientHeight;
   }
-}
-
-function row(choose) {
-  const view = { when: el("span", { class: "dim when" }), level: el("span"), source: el("span", { class: "muted text source" }), message: el("span", { class: "text" }) };
-  view.node = el("div", { class: "log-row" }, view.when, view.level, view.source, view.message);
-  view.node.onclick = () => {
-    if (view.record && !view.record.gap && !String(getSelection())) choose(view.record.id);
-  };
-  return view;
 }
 
 export default component(LogView);

@@ -1,0 +1,68 @@
+// One row of the list of records.
+
+import { el, inert, setAttr, setText } from "../core/dom.js";
+import { clock, day } from "../core/format.js";
+import { causeOf } from "./cause.js";
+import { LONGEST, noteOf } from "./lines.js";
+
+const LATE = "Arrived late: its time is before that of the record before it. It is in its place when the page is loaded again.";
+const FIXED = { source: ["Source", "minmax(0, 16ch)"], logger: ["Logger", "minmax(0, 16ch)"], pid: ["PID", "8ch"] };
+
+/** Date and time of day as the list shows them. */
+export const dayOf = (us, utc) => (utc ? new Date(us / 1000).toISOString().slice(0, 10) : day(us));
+const clockOf = (us, utc) => (utc ? new Date(us / 1000).toISOString().slice(11, 23) : clock(us, 3));
+
+/** The title of a column, and its width in the grid. */
+export const titleOf = (name) => FIXED[name]?.[0] ?? name;
+export const widthOf = (name) => FIXED[name]?.[1] ?? `minmax(0, ${Math.max(10, Math.min(20, name.length + 2))}ch)`;
+
+/** How wide a character of the list is, in px. */
+export function widthOfOne(body) {
+  const probe = el("span", { text: "0".repeat(100), style: "position:absolute;visibility:hidden;white-space:pre" });
+  body.append(probe);
+  const { width } = probe.getBoundingClientRect();
+  probe.remove();
+  return width / 100;
+}
+
+const valueOf = (record, name) => (name in FIXED ? record[name] : record.columns?.[name]) ?? "";
+
+/** A row with these columns; a click calls `choose` with the ID of its record. */
+export function row(columns, choose) {
+  const view = { when: el("span", { class: "dim when" }), level: el("span"), message: el("span", { class: "text message" }) };
+  view.columns = columns.map((name) => [name, el("span", { class: `text col ${name === "source" ? "source muted" : "dim"}` })]);
+  view.node = el("div", { class: "log-row" }, view.when, view.level, ...view.columns.map(([, node]) => node), view.message);
+  view.node.onclick = () => {
+    if (view.record && !view.record.gap && !String(getSelection())) choose(view.record.id);
+  };
+  return view;
+}
+
+/** Show a record. `look`: `{top, height, on, dated, utc, starred, marks}`; `height` is null for one line. */
+export function fill(view, record, look) {
+  view.node.hidden = record === undefined;
+  if (record === undefined) return;
+  const { top, height, on, dated, utc, starred, marks } = look;
+  view.node.style.transform = `translateY(${top}px)`;
+  view.node.style.height = height === null ? "" : `${height}px`;
+  setAttr(view.node, "class", `log-row${on ? " on" : ""}${dated ? " dated" : ""}${record.gap ? " gap" : ""}${starred ? " starred" : ""}`);
+  if (view.record === record && view.marks === marks && view.dated === dated && view.utc === utc) return;
+  Object.assign(view, { record, marks, dated, utc });
+  setText(view.when, record.gap ? "" : `${dated ? `${dayOf(record.ts, utc)} ` : ""}${clockOf(record.ts, utc)}${record.late ? "↑" : ""}`);
+  setAttr(view.when, "title", record.late ? LATE : null);
+  const level = record.level ?? (record.gap ? "" : "–");
+  setText(view.level, level.toUpperCase());
+  setAttr(view.level, "class", `lv ${record.level ?? "unknown"}`);
+  for (const [name, node] of view.columns) setText(node, inert(String(valueOf(record, name)), 80));
+  message(view.message, record, marks);
+}
+
+function message(node, record, marks) {
+  const [exception, head] = causeOf(record.gap ?? record.message);
+  const marked = (words) => {
+    const text = inert(words, LONGEST);
+    return (marks ? marks(text) : [[text, false]]).map(([part, match]) => (match ? el("mark", { text: part }) : part));
+  };
+  node.replaceChildren(...(exception ? [el("b", {}, ...marked(exception)), " · "] : []), ...marked(head));
+  if (record.lines > 1) node.append(el("span", { class: "more", text: noteOf(record) }));
+}

@@ -1,0 +1,92 @@
+"""How the list of records is laid out and looks: wrapped lines, columns, bookmarks, without a browser."""
+
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.doubles.node import run_script
+
+LAY = """
+const { Lines, ROW } = await load("logs/lines");
+return given.map(([messages, width, probes]) => {
+  const lines = new Lines();
+  lines.lay(messages.map(([message, lines]) => ({ message, lines })), width);
+  const tops = messages.map((_, i) => lines.upTo(i));
+  return { row: ROW, tops, heights: messages.map((_, i) => lines.height(i)), total: lines.total, at: probes.map((share) => [lines.at(share * lines.total), share * lines.total]) };
+});"""
+MESSAGES = st.lists(st.tuples(st.text("ab 日.:-", max_size=60), st.integers(1, 3)), max_size=12)
+SHARES = st.lists(st.floats(0, 0.999), max_size=5)
+
+
+@settings(max_examples=10)
+@given(
+    st.lists(st.tuples(MESSAGES, st.one_of(st.none(), st.integers(1, 40)), SHARES), min_size=20, max_size=60),
+)
+def test_rows_lie_below_each_other(cases: list[Any]) -> None:
+    """Without a gap, each as high as its text needs; and the place of a row is found from any height within it."""
+    for (messages, width, _), found in zip(cases, run_script(LAY, cases), strict=True):
+        row, top = found["row"], 0
+        for (text, more), begin, height in zip(messages, found["tops"], found["heights"], strict=True):
+            assert begin == top
+            places = len(text) + text.count("日") + (len(f"▸ {more} lines") + 2 if more > 1 else 0)
+            assert height == (row if width is None else row * max(1, -(-places // width)))
+            top += height
+        assert found["total"] == top
+        for position, y in found["at"]:
+            if messages:
+                assert found["tops"][position] <= y < found["tops"][position] + found["heights"][position]
+            else:
+                assert position == 0
+
+
+def test_an_exception_that_is_shown_first_takes_its_place() -> None:
+    """The row has the exception before the message, so it is that much longer."""
+    record = {"message": 'import failed\nTraceback (most recent call last):\n  File "a"\nValueError: no', "lines": 4}
+    body = 'const { places } = await load("logs/lines"); return places(given);'
+    assert run_script(body, record) == len("import failed") + len("ValueError: no") + 3 + len("▸ 4 lines") + 2
+
+
+NAMES = st.lists(st.sampled_from(["source", "logger", "pid", "user_id", "http.status", "x"]), unique=True, max_size=6)
+
+
+@settings(max_examples=10)
+@given(st.lists(st.tuples(st.booleans(), st.booleans(), NAMES), min_size=10, max_size=40))
+def test_options_survive_the_address(cases: list[Any]) -> None:
+    """What a person chose is what the address says again; the standard needs no text there."""
+    given_options = [{"wrap": wrap, "utc": utc, "columns": columns} for wrap, utc, columns in cases]
+    body = """const { optionsOf, textsOf, fieldsOf } = await load("logs/options");
+    return given.map((one) => { const texts = textsOf(one), again = optionsOf(texts); return [texts, { ...again, columns: again.columns.filter((name) => name !== "-") }, fieldsOf(again)]; });"""
+    for options, (texts, again, fields) in zip(given_options, run_script(body, given_options), strict=True):
+        assert again == options
+        assert fields == [name for name in options["columns"] if name not in {"source", "logger", "pid"}]
+        if options == {"wrap": False, "utc": False, "columns": ["source"]}:
+            assert set(texts.values()) == {None}
+
+
+def test_strange_columns_in_an_address_are_bounded() -> None:
+    """A link with thousands of columns, or the same one twice."""
+    many = ",".join(f"f{i}" for i in range(5000))
+    body = 'const { optionsOf } = await load("logs/options"); return given.map((cols) => optionsOf({ wrap: null, zone: "x", cols }).columns.length);'
+    assert run_script(body, [many, "a,a,,a", ""]) == [12, 1, 0]
+
+
+RECORD = {"id": "1:2", "ts": 5, "source": "s", "message": "first\nsecond"}
+
+
+def test_a_bookmark_is_added_and_taken_away() -> None:
+    """By the first line of the record; the newest record first."""
+    body = 'const { toggled } = await load("logs/bookmarks"); const one = toggled([], given[0]), two = toggled(one, given[1]); return [two, toggled(two, given[0])];'
+    later = {**RECORD, "id": "1:3", "ts": 9}
+    both, left = run_script(body, [RECORD, later])
+    assert [(one["id"], one["text"]) for one in both] == [("1:3", "first"), ("1:2", "first")]
+    assert [one["id"] for one in left] == ["1:3"]
+
+
+def test_what_the_browser_kept_may_be_anything() -> None:
+    """Bookmarks of a damaged or foreign storage are left out; a storage that refuses has none."""
+    body = """const { bookmarks } = await load("logs/bookmarks");
+    const of = (text) => bookmarks({ getItem: () => text });
+    return [...given.map(of), bookmarks(null), bookmarks({ getItem: () => { throw new Error("no"); } })];"""
+    texts = [None, "{", "7", '[1, null, {"id": "a"}, {"id": "a", "ts": 1, "text": "t"}]', '{"id": 1}']
+    assert [len(found) for found in run_script(body, texts)] == [0, 0, 0, 1, 0, 0, 0]
