@@ -31,7 +31,7 @@ T = TypeVar("T")
 def ollama_client(url: str, timeout: httpx.Timeout) -> ollama.AsyncClient:
     """A client that trusts nothing of the environment and follows no redirects."""
     return ollama.AsyncClient(
-        url, timeout=timeout, follow_redirects=False, transport=NativeTransport(), trust_env=False
+        url, timeout=timeout, follow_redirects=False, transport=NativeTransport(url), trust_env=False
     )
 
 

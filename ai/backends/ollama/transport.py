@@ -13,6 +13,7 @@ from typing import Any, Final
 import httpx
 
 from ai.core.types import GenRequest, LoadSpec
+from ai.discovery.http import authorities
 
 _MAX_KEPT: Final = 256 * 1024
 _MAX_LINE: Final = 8 * 1024 * 1024
@@ -56,11 +57,11 @@ CURRENT_TAP: contextvars.ContextVar[Tap | None] = contextvars.ContextVar("ollama
 
 
 class NativeTransport(httpx.AsyncBaseTransport):
-    """An HTTP transport for questions to Ollama; everything else passes unchanged."""
+    """An HTTP transport for questions to the Ollama at `url`; everything else passes unchanged."""
 
-    def __init__(self) -> None:
+    def __init__(self, url: str) -> None:
         self._inner = httpx.AsyncHTTPTransport(
-            trust_env=False, limits=httpx.Limits(max_connections=None, keepalive_expiry=2.0)
+            verify=authorities(url), trust_env=False, limits=httpx.Limits(max_connections=None, keepalive_expiry=2.0)
         )
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:

@@ -36,7 +36,7 @@ from ai.core.types import (
 from ai.core.types import (
     Final as Final_,
 )
-from ai.discovery.http import ProbeFailed, normal_url
+from ai.discovery.http import ProbeFailed, authorities, normal_url
 from ai.discovery.openai import ask_openai
 from ai.prompt_integrity.check import PromptCheck
 from ai.prompt_integrity.proof import Counter, proved
@@ -61,6 +61,7 @@ class OpenAIBackend:
         self._name = name or server_name(self._url)
         self._client = httpx.AsyncClient(
             base_url=self._url,
+            verify=authorities(self._url),
             trust_env=False,
             follow_redirects=False,
             headers={"Accept-Encoding": "identity"} | ({"Authorization": f"Bearer {api_key}"} if api_key else {}),

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import ssl
 import struct
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from ai.core.types import Engine
 from ai.discovery.discover import DiscoveryConfig, discover
-from ai.discovery.http import entries, normal_url, text, whole
+from ai.discovery.http import authorities, entries, normal_url, text, whole
 from ai.discovery.packages import exllama_pieces
 from tests.doubles.ai_kit import http, raw_server
 
@@ -357,3 +358,13 @@ def test_any_json_is_made_harmless(value: Any) -> None:
     assert text(value).isprintable()
     assert whole(value) is None or 0 <= value < 2**63
     assert all(isinstance(item, dict) for item in entries(value))
+
+
+def test_only_addresses_with_tls_need_authorities() -> None:
+    """A client of plain HTTP loads none, and would trust nobody; one of HTTPS has those of the machine."""
+    for plain in ("http://127.0.0.1:11434", "HTTP://localhost"):
+        empty = authorities(plain)
+        assert isinstance(empty, ssl.SSLContext)
+        assert empty.get_ca_certs() == []
+        assert empty.verify_mode == ssl.CERT_REQUIRED
+    assert authorities("https://models.example/v1") is True
