@@ -16,9 +16,11 @@ from hypothesis import HealthCheck, settings
 
 from monitor.client.client import Client
 from monitor.core.errors import AgentError
+from tests.doubles.forked import AGENTS, COMMANDS, Forked
 from tests.waiting import CORES, patient, wait_until
 
 ROOT = Path(__file__).resolve().parents[1]
+LONG_ONES = ("tests/system/", "tests/integration/ai/", "tests/integration/")
 MARK = "TEST_SESSION_MARK"  # no setting, so that tests which hide those of the machine pass it on
 
 # Where an environment forbids compiled files, each process that a test starts would compile all that it imports again:
@@ -41,6 +43,13 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Browser tests that are not asked for are not imported: Playwright alone takes each worker a second."""
     return True if collection_path.name == "browser" and "not browser" in config.option.markexpr else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whole programs and real models first, unit tests last: at the end, no core waits for a long file that was begun late."""
+    items.sort(
+        key=lambda item: next((n for n, place in enumerate(LONG_ONES) if item.nodeid.startswith(place)), len(LONG_ONES))
+    )
 
 
 @pytest.fixture
@@ -73,18 +82,22 @@ def nothing_is_left_running() -> Iterator[None]:
     mark = uuid.uuid4().hex
     os.environ[MARK] = mark
     yield
+    AGENTS.close()
+    COMMANDS.close()
     if not Path("/proc/self/environ").exists():
         return
     wait_until(lambda: not _marked(mark), lambda: f"gone are {_marked(mark)}", seconds=10)
 
 
 class RunningAgent:
-    """A real agent process on a data directory of its own."""
+    """A real agent process on a data directory of its own. `parent` is the process it ends with; without one it need not import anything."""
 
-    def __init__(self, data_dir: Path, config: Path, *, options: list[str], environ: dict[str, str]) -> None:
+    def __init__(
+        self, data_dir: Path, config: Path, *, options: list[str], environ: dict[str, str], parent: int | None
+    ) -> None:
         self.data_dir, self.config = data_dir, config
-        self._options, self._environ = options, environ
-        self.process: subprocess.Popen[bytes] | None = None
+        self._options, self._environ, self._parent = options, environ, parent
+        self.process: subprocess.Popen[bytes] | Forked | None = None
         self.client: Client | None = None
 
     @property
@@ -101,13 +114,17 @@ class RunningAgent:
 
     def start(self, *, wait: bool = True) -> "RunningAgent":
         """Start it, and wait until it answers with a sample."""
-        base = [sys.executable, "-m", "monitor", "agent", "--quiet", "--parent", str(os.getpid())]
+        ends_with = ["--parent", str(self._parent or AGENTS.pid)]
         where = ["--data-dir", str(self.data_dir), "--config", str(self.config)]
-        out = (self.data_dir.parent / "agent.out").open("ab")
-        with out:
-            self.process = subprocess.Popen(
-                [*base, *where, *self._options], cwd=ROOT, env={**os.environ, **self._environ}, stdout=out, stderr=out
-            )
+        command = ["agent", "--quiet", *ends_with, *where, *self._options]
+        environ = {**os.environ, **self._environ}
+        out = self.data_dir.parent / "agent.out"
+        if self._parent is None:
+            self.process = AGENTS.start(command, environ, [Path(os.devnull), out, out])
+        else:
+            with out.open("ab") as said:
+                whole = [sys.executable, "-m", "monitor", *command]
+                self.process = subprocess.Popen(whole, cwd=ROOT, env=environ, stdout=said, stderr=said)
         if wait:
             self.wait()
         return self
@@ -163,6 +180,7 @@ def agents(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., R
         options: list[str] | None = None,
         environ: dict[str, str] | None = None,
         data_dir: Path | None = None,
+        parent: int | None = None,
         start: bool = True,
     ) -> RunningAgent:
         base = tmp_path_factory.mktemp("a")
@@ -172,7 +190,7 @@ def agents(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., R
         )
         data = data_dir or base / "data"
         data.mkdir(mode=0o700, exist_ok=True)
-        agent = RunningAgent(data, config, options=options or [], environ=environ or {})
+        agent = RunningAgent(data, config, options=options or [], environ=environ or {}, parent=parent)
         made.append(agent)
         return agent.start() if start else agent
 
@@ -194,9 +212,9 @@ def make_agent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..
         yield make
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def running_agent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningAgent]:
-    """One agent that many tests ask; it follows `logs/*.log` of `running_agent.logs_dir`."""
+    """One agent that the tests of a module ask; it follows `logs/*.log` of `running_agent.logs_dir`."""
     logs_dir = tmp_path_factory.mktemp("logs")
     with agents(tmp_path_factory) as make:
         agent = make(

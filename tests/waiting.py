@@ -20,6 +20,8 @@ CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os
 SLOWEST = 20.0
 """Beyond this a machine counts as broken, not as busy."""
 FIRST_POLL_S, LAST_POLL_S = 0.002, 0.05
+IDLE, LONGEST_POLL_S = 4, 0.5
+"""A condition that takes long to ask (a query, a command) is asked less often: who waits sleeps this many times as long as it takes, within a limit."""
 
 
 def slowness() -> float:
@@ -53,19 +55,25 @@ class Deadline:
 
 def wait_until(condition: Callable[[], T], what: What = "", seconds: float = 15.0) -> T:
     """Ask `condition` until it answers something true, and return that; fail naming `what` after the deadline."""
-    deadline, pause = Deadline(seconds), FIRST_POLL_S
+    deadline, pause, began = Deadline(seconds), FIRST_POLL_S, time.monotonic()
     while not (found := condition()):
         if deadline.passed:
             raise AssertionError(_late(condition, what, seconds))
-        time.sleep(pause)
-        pause = min(pause * 1.5, LAST_POLL_S)
+        time.sleep(_longer(pause, began))
+        pause, began = min(pause * 1.5, LAST_POLL_S), time.monotonic()
     return found
+
+
+def _longer(pause: float, began: float) -> float:
+    """The pause after a condition that was asked from `began` to now."""
+    return max(pause, min(IDLE * (time.monotonic() - began), LONGEST_POLL_S))
 
 
 async def wait_until_async(condition: Callable[[], T | Awaitable[T]], what: What = "", seconds: float = 15.0) -> T:
     """`wait_until` on an event loop, which goes on meanwhile; the condition may be awaitable."""
     deadline, pause = Deadline(seconds), FIRST_POLL_S
     while True:
+        began = time.monotonic()
         found: Any = condition()
         if inspect.isawaitable(found):
             found = await found
@@ -73,7 +81,7 @@ async def wait_until_async(condition: Callable[[], T | Awaitable[T]], what: What
             return found
         if deadline.passed:
             raise AssertionError(_late(condition, what, seconds))
-        await asyncio.sleep(pause)
+        await asyncio.sleep(_longer(pause, began))
         pause = min(pause * 1.5, LAST_POLL_S)
 
 

@@ -21,7 +21,7 @@ from ai.model_files.memory import MemoryPlan, plan_of
 
 _PARTS: Final = re.compile(r"^(?:FROM|ADAPTER)[ \t]", re.MULTILINE)
 _ASK_S: Final = 2.0
-_OVERHEAD: Final = 88 * 1024 * 1024
+OVERHEAD: Final = 88 * 1024 * 1024
 """Bytes; measured: the server, the process that runs a model, and what both need, without weights, cache and work. What they hold at one moment would
 make the prediction for one set-up drift."""
 _KNOWN_S: Final = 300.0
@@ -54,12 +54,12 @@ def plan_of_ollama(
         plan = plan_of(header, weights, n_ctx=wanted, n_parallel=slots, kv_type=kind)
     except (ProbeFailed, BadModelFile, TimeoutError, httpx.InvalidURL):
         return None
-    plan = replace(plan, model=model, overhead=_OVERHEAD, notes=(*plan.notes, settings.sentence()))
+    plan = replace(plan, model=model, overhead=OVERHEAD, notes=(*plan.notes, settings.sentence()))
     as_it_is = (slots, kind) == (settings.parallel or 1, settings.kv_type or "f16") and wanted == now
-    return _as_told(plan, loaded) if as_it_is and loaded is not None else plan
+    return as_told(plan, loaded) if as_it_is and loaded is not None else plan
 
 
-def _as_told(plan: MemoryPlan, loaded: Loaded) -> MemoryPlan:
+def as_told(plan: MemoryPlan, loaded: Loaded) -> MemoryPlan:
     """The plan with the size that the server tells of the model in its memory: weights and cache, with some versions its work too."""
     if loaded.size is None or loaded.size <= plan.weights:
         return plan

@@ -22,7 +22,7 @@ from monitor.agent.engine_watch import check_engines
 from monitor.config.api_keys import address_of, resolve_keys, write_key
 from monitor.config.settings import SettingsError, load_settings
 from tests.doubles.ai_kit import ask, http, raw_server
-from tests.waiting import patient
+from tests.doubles.forked import COMMANDS
 
 KEY = "sk-open-sesame-0123456789"
 
@@ -242,10 +242,7 @@ def test_the_command_keeps_a_key_and_forgets_it(tmp_path: Path) -> None:
     }
 
     def wk(*words: str) -> str:
-        command = [sys.executable, "-m", "monitor", "ai", "key", *words]
-        done = subprocess.run(
-            command, cwd=ROOT, env=environ, input=KEY, capture_output=True, text=True, timeout=patient(60), check=False
-        )
+        done = COMMANDS.run(["ai", "key", *words], environ, KEY)
         assert done.returncode == 0, done.stderr
         return done.stdout + done.stderr
 

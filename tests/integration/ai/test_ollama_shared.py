@@ -486,8 +486,8 @@ def test_the_prediction_is_near_what_a_server_really_held(parallel: int, kv_type
     from ai.service.context import ollama_plan
     from tests.integration.ai.test_ollama_plan import plan_of_small
 
-    plan = replace(plan_of_small(parallel, kv_type), overhead=ollama_plan._OVERHEAD)
-    told = ollama_plan._as_told(plan, Loaded("m", 4096, size, 60.0))
+    plan = replace(plan_of_small(parallel, kv_type), overhead=ollama_plan.OVERHEAD)
+    told = ollama_plan.as_told(plan, Loaded("m", 4096, size, 60.0))
     for found in (plan, told):
         assert found.total / 1024**2 == pytest.approx(really, rel=0.15)
 

@@ -47,7 +47,7 @@ def api(running_agent: Any) -> Client:
     return running_agent.api
 
 
-@pytest.fixture(scope="session")  # as the agent: written once, however the tests are dealt out
+@pytest.fixture(scope="module")  # as the agent: written once
 def record(running_agent: Any) -> Record:
     """A record of three lines that was written to a followed file, once the store has it."""
     with (running_agent.logs_dir / "job.log").open("a", encoding="utf-8") as out:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from monitor.cli.ai_benchmark import Teller
-from tests.doubles.command_line import COMMANDS
+from tests.doubles.forked import COMMANDS
 
 ROOT = Path(__file__).resolve().parents[3]
 POSTING = "Senior Python Developer at Acme GmbH, Berlin. Salary 70,000 to 85,000 EUR per year. Python and SQL."
@@ -103,7 +103,8 @@ def test_wrong_use_says_what_is_wrong(tmp_path: Path) -> None:
 def test_a_benchmark_tells_progress_and_verdict_apart(running_agent: Any) -> None:
     """Progress on standard error, one JSON report on standard output."""
     done = wk(
-        "benchmark", "--depth", "quick", "--seconds", "1", "--postings", "0", "--kind", "self-check", "--json", data_dir=running_agent.data_dir
+        "benchmark", "--depth", "quick", "--seconds", "1", "--tokens", "4", "--concurrency", "1", "--postings", "0", "--kind", "self-check", "--json",
+        data_dir=running_agent.data_dir,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.doubles.command_line import COMMANDS
+from tests.doubles.forked import COMMANDS
 from tests.waiting import patient, wait_until
 
 ROOT = Path(__file__).resolve().parents[3]

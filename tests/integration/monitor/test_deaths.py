@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from monitor.client.client import Refused
+from tests.doubles.forked import COMMANDS
 from tests.waiting import patient, wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="signals, limits and control groups of Linux")
@@ -176,14 +177,7 @@ def test_earlier_runs_of_a_command_are_counted(running_agent: Any) -> None:
     options = ["--data-dir", str(running_agent.data_dir)]
 
     def shown(*more: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "monitor", "run", "show", *more, *options],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=patient(60),
-        )
+        return COMMANDS.run(["run", "show", *more, *options], os.environ)
 
     wait_until(lambda: running_agent.api.ended_runs({"q": str(pids[1])}).total, "its end is stored")
     time_of = json.loads(shown(str(pids[1]), "--json").stdout)

@@ -14,6 +14,7 @@ from monitor.api_models.status import Subscription
 from monitor.client.client import Refused
 from monitor.lifecycle.delivery import AgentDelivery
 from monitor.lifecycle.events import ProcessEventTracker
+from tests.doubles.forked import COMMANDS
 from tests.waiting import patient, wait_until
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -30,14 +31,8 @@ print(tracker.deliver.undelivered)
 
 def command(data_dir: Path, *words: str) -> list[dict[str, Any]]:
     """The lines that `watchkeeper events --json` prints."""
-    done = subprocess.run(
-        [sys.executable, "-m", "monitor", "events", *words, "--json", "--data-dir", str(data_dir)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=patient(60),
-    )
+    done = COMMANDS.run(["events", *words, "--json", "--data-dir", str(data_dir)], os.environ)
+    assert done.returncode == 0, done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 

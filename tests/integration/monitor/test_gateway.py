@@ -14,7 +14,7 @@ import pytest
 
 from monitor.api_models.gateway import Budget, GatewayStatus
 from monitor.client.client import Client, Refused
-from tests.doubles.command_line import COMMANDS
+from tests.doubles.forked import COMMANDS
 from tests.doubles.stub_engine import Stub, serve
 from tests.waiting import patient, wait_until
 

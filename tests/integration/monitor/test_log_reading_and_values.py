@@ -11,7 +11,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from monitor.client.client import Refused
-from tests.doubles.command_line import COMMANDS
+from tests.doubles.forked import COMMANDS
 from tests.waiting import patient, wait_until
 
 PAGES = Path(__file__).resolve().parents[3] / "pages"

@@ -8,6 +8,7 @@ import pytest
 from monitor.api_models.ai import ExplainRequest, OpinionState
 from monitor.api_models.logs import RecordDetail
 from monitor.client.client import Client, Refused
+from tests.examples import sizes
 from tests.waiting import wait_until
 
 
@@ -37,23 +38,29 @@ def ended(api: Client, question: str) -> OpinionState:
     return found
 
 
-def test_a_range_is_explained_from_readings_processes_and_records(api: Client, source: str) -> None:
-    """The model's answer cites only what it was given; what was measured stands beside it, with processes that exist."""
+@pytest.mark.parametrize("whole", sizes(short=False, full=True))
+def test_a_range_is_explained_from_readings_processes_and_records(api: Client, source: str, whole: bool) -> None:  # noqa: FBT001
+    """What was measured stands there while the model is asked, with processes that exist; its answer cites only what it was given."""
     enough = "SELECT count(DISTINCT ts) >= 5 FROM run_samples"
     wait_until(lambda: api.query(enough).rows[0][0], "some sweeps of all processes are in the store", seconds=60)
-    state = ended(api, api.ai.ask_opinion(ExplainRequest(since="2m", readings=True)))
-    assert state.state == "done", state.error
-    assert state.opinion is not None
+    asked = api.ai.ask_opinion(ExplainRequest(since="2m", readings=True))
+    state = wait_until(lambda: (now := api.ai.opinion(asked)).measured and now, "the range is read", seconds=20)
     kinds = {one.kind for one in state.measured}
     assert {"process", "reading"} <= kinds
     for one in state.measured:
         if one.kind == "process":
             assert api.run(one.id.removeprefix("run:")).pid
+    assert state.span is not None
+    if not whole:
+        assert api.ai.cancel_opinion(asked)
+        return
+    state = ended(api, asked)
+    assert state.state == "done", state.error
+    assert state.opinion is not None
     known = {one.id for one in state.measured}
     for cited in state.opinion.citations:
         assert cited.id in known or api.get(RecordDetail, f"/v1/logs/records/{cited.id}").id == cited.id
     assert [one.id for one in state.opinion.citations] == state.opinion.cited
-    assert state.span is not None
 
 
 def test_a_question_is_followed_and_cancelled(api: Client, source: str) -> None:

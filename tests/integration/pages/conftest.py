@@ -14,7 +14,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
-import httpx
 import pytest
 import uvicorn
 from fastapi import FastAPI
@@ -32,6 +31,7 @@ from monitor.api.http import errors
 from monitor.config.settings import SettingsError, load_settings
 from monitor.core.errors import MonitorError
 from monitor.core.paths import socket_path
+from monitor.launcher.running import healthy
 from tests.waiting import patient, wait_until
 
 if TYPE_CHECKING:
@@ -298,9 +298,7 @@ class DashboardProcess:
 
         def _up() -> bool:
             assert self.process.poll() is None, self.log.read_text()
-            with contextlib.suppress(httpx.TransportError):
-                return httpx.get(f"{self.url}/healthz", trust_env=False).status_code == 200
-            return False
+            return healthy(self.url)
 
         wait_until(_up, "the dashboard is up", seconds=40)
 

@@ -1,16 +1,20 @@
 """The byte limit, and ages."""
 
 import random
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
+from monitor.core.errors import StoreError
 from monitor.store.duckdb import open_store, retention
-from monitor.store.interface import Append, Store
+from monitor.store.interface import Append, Stop, Store
 from monitor.store.series import host_series
+from tests.examples import sizes
 from tests.waiting import patient
 
 MIB = 1024 * 1024
@@ -48,8 +52,9 @@ def log_rows(begin: int, seconds: int, noise: random.Random) -> Append:
     return Append("log_records", pa.table(table))
 
 
-def test_the_files_never_pass_the_limit(tmp_path: Path, host_rows: Callable[..., Append]) -> None:
-    """Some 60 MB of samples and records hammered into 24 MB: after every write the files are at most 24 MB.
+@pytest.mark.parametrize("steps", sizes(48, 80))
+def test_the_files_never_pass_the_limit(tmp_path: Path, host_rows: Callable[..., Append], steps: int) -> None:
+    """Much more samples and records than fit, hammered into 24 MB: after every write the files are at most 24 MB.
 
     The newest rows are there all the time, and the host's minutes outlive what was dropped.
     """
@@ -58,7 +63,7 @@ def test_the_files_never_pass_the_limit(tmp_path: Path, host_rows: Callable[...,
     store = open_store(tmp_path, limit_bytes=limit, now=lambda: now[0])
     noise, words = np.random.default_rng(1), random.Random(1)
     largest = 0
-    for step in range(80):
+    for step in range(steps):
         begin = START + step * 60 * SECOND
         now[0] = begin + 60 * SECOND
         store.write(
@@ -69,36 +74,30 @@ def test_the_files_never_pass_the_limit(tmp_path: Path, host_rows: Callable[...,
             ]
         )
         largest = max(largest, sum(path.stat().st_size for path in tmp_path.iterdir()))
-        if step % 20 == 19:
+        if step % 16 == 15:
             store.enforce_limit()
             newest = store.select("SELECT wk_us(max(ts)) AS ts, count(*) AS n FROM run_samples").to_pylist()[0]
             assert newest["ts"] == begin + 59 * SECOND
     assert largest <= limit
     rows = store.info().rows
-    assert rows["run_samples"] < 80 * 12_000
-    assert store.select("SELECT count(*) AS n FROM host_samples").to_pylist() == [{"n": 80 * 60}]
+    assert rows["run_samples"] < steps * 12_000
+    assert store.select("SELECT count(*) AS n FROM host_samples").to_pylist() == [{"n": steps * 60}]
     store.close()
 
 
 def test_a_reader_does_not_make_it_drop_more(tmp_path: Path) -> None:
     """While a long query holds old rows, making room neither waits for ever nor drops everything."""
-    import threading
-
-    from monitor.core.errors import StoreError
-
     now = [START]
     store = open_store(tmp_path, limit_bytes=40 * MIB, now=lambda: now[0])
     noise = np.random.default_rng(2)
     store.write([run_rows(START, 60, noise)])
-    stopped = []
+    stop = Stop()
 
     def read() -> None:
-        try:
-            store.select(
+        with suppress(StoreError):
+            store.until(stop).select(
                 "SELECT count(*) FROM run_samples a, run_samples b WHERE a.rss % 7 = b.rss % 1001", deadline_s=25
             )
-        except StoreError as error:
-            stopped.append(error)
 
     thread = threading.Thread(target=read)
     thread.start()
@@ -112,6 +111,7 @@ def test_a_reader_does_not_make_it_drop_more(tmp_path: Path) -> None:
         store.write([run_rows(now[0], 60, noise)])
     assert sum(path.stat().st_size for path in tmp_path.iterdir()) <= 40 * MIB
     assert store.select("SELECT count(*) AS n FROM run_samples").to_pylist()[0]["n"] > 100_000
+    stop.say()
     store.close()
     thread.join(timeout=patient(40))
     assert not thread.is_alive()

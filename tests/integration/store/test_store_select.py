@@ -3,6 +3,7 @@
 import hashlib
 import json
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -68,15 +69,29 @@ FORBIDDEN = [
 ]
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the store lies that these questions share, and with it the process that answers them."""
+    return tmp_path_factory.mktemp("asked")
+
+
+@pytest.fixture(scope="module")
+def asked(folder: Path) -> Iterator[Store]:
+    """A store that many questions are put to; nothing that they do may change it."""
+    opened = open_store(folder, limit_bytes=256 * MIB, now=lambda: START)
+    yield opened
+    opened.close()
+
+
 @pytest.mark.parametrize("sql", FORBIDDEN)
-def test_what_does_not_read_is_refused(store: Store, tmp_path: Path, sql: str) -> None:
+def test_what_does_not_read_is_refused(asked: Store, folder: Path, sql: str) -> None:
     """Writing, files, network, settings, several statements: refused, and nothing changed."""
-    before = sorted(path.name for path in tmp_path.iterdir())
+    before = sorted(path.name for path in folder.iterdir())
     with pytest.raises(QueryError) as caught:
-        store.select(sql.replace("{dir}", str(tmp_path)))
+        asked.select(sql.replace("{dir}", str(folder)))
     assert caught.value.hint
-    assert sorted(path.name for path in tmp_path.iterdir()) == before
-    assert store.select("SELECT schema_version FROM meta").num_rows == 1
+    assert sorted(path.name for path in folder.iterdir()) == before
+    assert asked.select("SELECT schema_version FROM meta").num_rows == 1
 
 
 @pytest.mark.parametrize(
@@ -91,31 +106,31 @@ def test_what_does_not_read_is_refused(store: Store, tmp_path: Path, sql: str) -
         "FROM hosts;",
     ],
 )
-def test_what_reads_is_answered(store: Store, sql: str) -> None:
+def test_what_reads_is_answered(asked: Store, sql: str) -> None:
     """Every kind of reading statement gets a table."""
-    assert store.select(sql).num_columns >= 1
+    assert asked.select(sql).num_columns >= 1
 
 
-def test_secrets_of_the_process_are_not_there(store: Store) -> None:
+def test_secrets_of_the_process_are_not_there(asked: Store) -> None:
     """No secret is stored in the engine, and no Python variable of the program can be read as a table."""
-    assert store.select("SELECT * FROM duckdb_secrets()").num_rows == 0
+    assert asked.select("SELECT * FROM duckdb_secrets()").num_rows == 0
     with pytest.raises(QueryError):
-        store.select("SELECT * FROM sql")
+        asked.select("SELECT * FROM sql")
 
 
-def test_a_huge_answer_is_cut_without_being_made(store: Store) -> None:
+def test_a_huge_answer_is_cut_without_being_made(asked: Store) -> None:
     """The limit holds for ten thousand million rows, at once."""
-    table = store.select("SELECT * FROM range(10000000000)", limit=7, deadline_s=20)
+    table = asked.select("SELECT * FROM range(10000000000)", limit=7, deadline_s=20)
     assert table.column(0).to_pylist() == list(range(7))
-    assert store.select("SELECT 1 AS a", limit=0).num_rows == 0
+    assert asked.select("SELECT 1 AS a", limit=0).num_rows == 0
 
 
-def test_an_answer_of_too_many_bytes_is_refused(store: Store) -> None:
+def test_an_answer_of_too_many_bytes_is_refused(asked: Store) -> None:
     """Rows of hundreds of millions of characters in all are no answer; the store goes on."""
     with pytest.raises(QueryError, match="more than") as caught:
-        store.select("SELECT repeat('x', 100_000) AS a FROM range(3000)")
+        asked.select("SELECT repeat('x', 100_000) AS a FROM range(3000)")
     assert caught.value.hint
-    assert store.select("SELECT 1 AS a").num_rows == 1
+    assert asked.select("SELECT 1 AS a").num_rows == 1
 
 
 GREEDY = [
@@ -133,22 +148,22 @@ GREEDY = [
 
 
 @pytest.mark.parametrize("sql", GREEDY)
-def test_a_query_that_takes_too_much_ends_alone(store: Store, sql: str) -> None:
+def test_a_query_that_takes_too_much_ends_alone(asked: Store, sql: str) -> None:
     """What would take gigabytes, even within one call that nothing can interrupt, ends with a sentence. This process stays small, and the store answers on."""
     before = resident()
     with pytest.raises(QueryError) as caught:
-        store.select(sql, deadline_s=patient(6))
+        asked.select(sql, deadline_s=patient(6))
     assert caught.value.hint
     assert resident() - before < 50_000_000
-    assert store.select("SELECT 1 AS a").num_rows == 1
+    assert asked.select("SELECT 1 AS a").num_rows == 1
 
 
-def test_what_crashes_the_engine_crashes_a_query_only(store: Store) -> None:
+def test_what_crashes_the_engine_crashes_a_query_only(asked: Store) -> None:
     """Text that is nested without end gets an error; the next query is answered."""
     for sql in (f"SELECT {'(' * 40_000}1{')' * 40_000}", f"SELECT {'NOT ' * 40_000}true", "SELECT 1" + "+1" * 90_000):
         with suppress(QueryError):
-            store.select(sql, deadline_s=patient(30))
-        assert store.select("SELECT 1 AS a").num_rows == 1
+            asked.select(sql, deadline_s=patient(30))
+        assert asked.select("SELECT 1 AS a").num_rows == 1
 
 
 def resident() -> int:
@@ -158,32 +173,34 @@ def resident() -> int:
 
 def test_an_answer_is_json_or_arrow(store: Store) -> None:
     """The same rows in both forms, cut at the limit, and the second query needs no new process."""
+    others = children()
     sql = "SELECT range AS n, [range, NULL] AS l FROM range(5)"
     answer = store.answer(sql, limit=2, form="json")
     text = b"".join(answer.chunks())
     assert len(text) == answer.size
     assert json.loads(text) == {"columns": ["n", "l"], "rows": [[0, [0, None]], [1, [1, None]]], "truncated": True}
-    (process,) = children()
+    (process,) = children() - others
     assert json.loads(b"".join(store.answer(sql, limit=5, form="json").chunks()))["truncated"] is False
     assert store.select(sql, limit=2).to_pylist() == [{"n": 0, "l": [0, None]}, {"n": 1, "l": [1, None]}]
-    assert children() == [process]
+    assert children() - others == {process}
 
 
 def test_an_answer_that_nobody_takes_is_given_up(store: Store) -> None:
     """A closed answer releases its process, and closing the store leaves none."""
+    others = children()
     answer = store.answer("SELECT repeat('x', 90000) FROM range(300)", limit=300, form="json")
     chunks = answer.chunks()
     assert next(chunks)
     chunks.close()  # type: ignore[attr-defined] # it is a generator
-    wait_until(lambda: not children(), "its process has ended")
+    wait_until(lambda: not children() - others, "its process has ended")
     assert store.select("SELECT 1 AS a").num_rows == 1
     store.close()
-    assert not children()
+    assert not children() - others
 
 
-def children() -> list[int]:
+def children() -> set[int]:
     """The processes for SQL."""
-    return [c.pid for c in psutil.Process().children() if any(word.endswith("adhoc_sql.child") for word in c.cmdline())]
+    return {c.pid for c in psutil.Process().children() if any(word.endswith("adhoc_sql.child") for word in c.cmdline())}
 
 
 def test_queries_see_whole_transactions_while_rows_are_written(tmp_path: Path) -> None:
@@ -261,18 +278,18 @@ def test_the_log_stays_short_under_constant_queries(tmp_path: Path) -> None:
         "EXPLAIN ANALYZE SELECT repeat('x', 10)",
     ],
 )
-def test_a_value_of_a_known_length_is_made(store: Store, sql: str) -> None:
+def test_a_value_of_a_known_length_is_made(asked: Store, sql: str) -> None:
     """The same functions do what people need them for."""
-    assert store.select(sql).num_rows >= 1
+    assert asked.select(sql).num_rows >= 1
 
 
-def test_a_value_that_grows_is_stopped(store: Store) -> None:
+def test_a_value_that_grows_is_stopped(asked: Store) -> None:
     """A text that doubles in every round ends with a sentence before it has taken all memory, and the store answers on."""
     doubling = "WITH RECURSIVE t AS (SELECT 'x' AS s UNION ALL SELECT s || s FROM t) SELECT max(length(s)) FROM t"
     with pytest.raises(QueryError) as caught:
-        store.select(doubling, deadline_s=60)
+        asked.select(doubling, deadline_s=60)
     assert caught.value.hint
-    assert store.select("SELECT 1 AS a").num_rows == 1
+    assert asked.select("SELECT 1 AS a").num_rows == 1
 
 
 def test_a_query_that_takes_too_much_memory_is_stopped() -> None:

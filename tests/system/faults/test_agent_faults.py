@@ -13,6 +13,7 @@ import pytest
 from monitor.api_models.status import Subscription
 from monitor.client.client import Client
 from monitor.core.endpoint import read_endpoint
+from tests.doubles.forked import AGENTS
 from tests.examples import sizes
 from tests.waiting import patient, wait_until
 
@@ -23,8 +24,7 @@ pytestmark = pytest.mark.timeout(180)
 
 def test_a_second_agent_is_refused_by_name(running_agent: Any) -> None:
     """A second agent on the same data directory ends with 5 and names the first one's pid; the first goes on."""
-    command = [sys.executable, "-m", "monitor", "agent", "--quiet", "--data-dir", str(running_agent.data_dir)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=patient(60), check=False)
+    done = AGENTS.run(["agent", "--quiet", "--data-dir", str(running_agent.data_dir)], os.environ)
     assert done.returncode == 5
     assert str(running_agent.pid) in done.stderr
     assert "hint: " in done.stderr
@@ -65,11 +65,7 @@ def test_sigterm_flushes_and_the_next_life_goes_on(make_agent: Make) -> None:
 
 def test_the_end_of_its_terminal_is_an_orderly_end(make_agent: Make) -> None:
     """On SIGHUP nothing that was sampled is lost, and socket and address are gone."""
-    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under `nohup` it is ignored, and children inherit that
-    try:
-        agent = make_agent()
-    finally:
-        signal.signal(signal.SIGHUP, before)
+    agent = make_agent()
     received = agent.api.status().samples.received
     assert agent.stop(signal.SIGHUP) == 0
     assert not (agent.data_dir / "agent.sock").exists()
@@ -221,8 +217,7 @@ def test_a_full_disk_is_said_and_heals(make_agent: Make, tmp_path: Path) -> None
 def test_a_directory_that_cannot_be_written(tmp_path: Path) -> None:
     """A data directory under a file is a clear error with its own exit code, not a traceback."""
     (tmp_path / "file").write_text("", "utf-8")
-    command = [sys.executable, "-m", "monitor", "agent", "--quiet", "--data-dir", str(tmp_path / "file/d")]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=patient(60), check=False)
+    done = AGENTS.run(["agent", "--quiet", "--data-dir", str(tmp_path / "file/d")], os.environ)
     assert done.returncode == 2
     assert done.stderr.startswith("error: ")
     assert "Traceback" not in done.stderr
@@ -230,8 +225,7 @@ def test_a_directory_that_cannot_be_written(tmp_path: Path) -> None:
 
 def refused(data_dir: str | bytes) -> list[str]:
     """An agent that must not start: what it says, line by line."""
-    command = [sys.executable, "-m", "monitor", "agent", "--quiet", "--data-dir", data_dir]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=patient(60), check=False)
+    done = AGENTS.run(["agent", "--quiet", "--data-dir", os.fsdecode(data_dir)], os.environ)
     assert done.returncode == 2, done.stderr
     return done.stderr.splitlines()
 
@@ -296,12 +290,12 @@ def test_a_long_data_directory_still_has_a_socket(make_agent: Make, tmp_path: Pa
 
 def test_the_agent_ends_with_its_parent(make_agent: Make) -> None:
     """An agent that a launcher started ends when the launcher is killed."""
-    agent = make_agent(options=["--parent", str(os.getpid())])
+    agent = make_agent(parent=os.getpid())
     assert agent.process.poll() is None
     agent.stop()
     with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]) as stranger:
         try:
-            orphan = make_agent(options=["--parent", str(stranger.pid)], start=False)
+            orphan = make_agent(parent=stranger.pid, start=False)
             orphan.start(wait=False)
             assert orphan.process.wait(patient(40)) == 0  # not its parent at all: as if it were gone
         finally:

@@ -11,6 +11,7 @@ from ai.analysis.posting.model_answer import model_schema, read_answer
 from ai.analysis.prompt import parse_object
 from ai.core.types import LoadSpec
 from ai.router import HybridAIBackend, Member, Policy
+from ai.router.hybrid import ROUTER_DEADLINES
 from tests.doubles.scripted_backend import Script, ScriptedBackend
 
 POSTING = "Data Engineer\n\nAcme Robotics is looking for a Data Engineer in Berlin. You know Python and SQL."
@@ -72,7 +73,7 @@ def test_an_engine_that_never_helps_is_not_asked_until_its_model_changes() -> No
         assert backend.calls == asked
         assert any("until its model changes" in note for note in result.provenance.notes)
         changed, other = engine("only", GOOD, model="another")
-        router.adopt([other], policy=Policy(preferred=("only",)), deadlines=router._deadlines)
+        router.adopt([other], policy=Policy(preferred=("only",)), deadlines=ROUTER_DEADLINES)
         assert (await analyzer.analyze(POSTING)).backend == "scripted"
         assert changed.calls == 1
         await router.close()

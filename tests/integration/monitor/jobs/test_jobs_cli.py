@@ -1,18 +1,17 @@
 """The commands about jobs, as a person calls them."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
-from tests.conftest import ROOT
+from tests.doubles.forked import COMMANDS
 
 
 def run(*words: str) -> subprocess.CompletedProcess[str]:
     """Run the command line."""
-    return subprocess.run(
-        [sys.executable, "-m", "monitor", *words], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    return COMMANDS.run(words, os.environ)
 
 
 def test_track_writes_a_module_that_reports_here(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Agents that are killed while they read, and workers that are killed while they work: the counts stay exact."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 from monitor.client.client import Refused
 from monitor.store.duckdb import open_store
 from tests.conftest import ROOT, RunningAgent
+from tests.doubles.forked import COMMANDS
 from tests.integration.monitor.jobs.conftest import MODULE, NOW
 from tests.waiting import patient, wait_until
 
@@ -170,10 +172,9 @@ def test_a_worker_killed_beside_a_real_agent(make_agent: Callable[..., RunningAg
     assert agent.api.run(str(failed.jobs[0].run)).pid == worker.pid
     with pytest.raises(Refused, match="no such job"):
         agent.api.jobs.one("nobody", 1)
-    words = [sys.executable, "-m", "monitor", "jobs", "--failed", "--data-dir", str(agent.data_dir)]
-    told = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True)
-    assert "interrupted" in told.stdout
-    whole = json.loads(subprocess.run([*words, "--json"], cwd=ROOT, capture_output=True, check=True).stdout)
+    words = ["jobs", "--failed", "--data-dir", str(agent.data_dir)]
+    assert "interrupted" in COMMANDS.run(words, os.environ).stdout
+    whole = json.loads(COMMANDS.run([*words, "--json"], os.environ).stdout)
     assert (whole["total"], {row["worker"]: row["recent"]["done"] for row in whole["workers"]}) == (
         1,
         {"killed": 500, "importer": 2},

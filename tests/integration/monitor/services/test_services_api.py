@@ -13,7 +13,7 @@ import pytest
 from monitor.client.client import Client, Refused
 from monitor.services.folder import FOLDER, ServiceFolder
 from monitor.services.shim import policy, tree
-from tests.doubles.command_line import COMMANDS
+from tests.doubles.forked import COMMANDS
 from tests.waiting import wait_until
 
 TALKS = "import os, time; print(f'INFO speaks as {os.getpid()} {os.environ.get(\"COLOUR\")}', flush=True); time.sleep(1000)"  # fmt: skip
