@@ -3,6 +3,7 @@
 import asyncio
 import re
 import time
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from ai.core.errors import (
@@ -15,7 +16,6 @@ from ai.core.errors import (
     ModelMissing,
     StreamCut,
 )
-from ai.gateway.apis.figures import Meter
 from ai.gateway.apis.to_ollama import Translator
 from ai.gateway.http.connection import Connection
 from ai.gateway.http.upstream import Head
@@ -33,16 +33,20 @@ class Answer:
 
     Args:
         connection: the program's.
-        meter: reads what passes.
+        readers: are given what passes, as the engine says it.
         headers: to be added to the answer's.
         translator: where the program expects another API's answer.
     """
 
     def __init__(
-        self, connection: Connection, meter: Meter, headers: list[tuple[bytes, bytes]], translator: Translator | None
+        self,
+        connection: Connection,
+        readers: Sequence[Callable[[bytes], None]],
+        headers: list[tuple[bytes, bytes]],
+        translator: Translator | None,
     ) -> None:
         loop = asyncio.get_running_loop()
-        self._connection, self._meter, self._headers, self._translator = connection, meter, headers, translator
+        self._connection, self._readers, self._headers, self._translator = connection, readers, headers, translator
         self._held: list[bytes] = []
         self._size = 0
         self._flows = False
@@ -128,7 +132,8 @@ class Answer:
             self._connection.begin(head.status, [kind, *self._headers], length=length)
 
     def _pass(self, data: bytes) -> None:
-        self._meter.feed(data)
+        for read in self._readers:
+            read(data)
         if self._translator is None:
             self._connection.write(data)
             return
@@ -150,7 +155,8 @@ class Answer:
 
     def _finish_whole(self, head: Head, translator: Translator) -> None:
         """An answer that is translated as a whole; one that is none goes to the next engine."""
-        self._meter.feed(self.body)
+        for read in self._readers:
+            read(self.body)
         try:
             if self._size > MOST_WHOLE:
                 raise BadOutput(f"the answer is longer than {MOST_WHOLE // 2**20} MiB")

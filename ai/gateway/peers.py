@@ -49,7 +49,7 @@ class Peers:
         """
         future: asyncio.Future[Program] = self._loop.create_future()
         found = self._socket(peer, here)
-        if found is None or found[1] == 0:
+        if found is None or found[1] == 0 or not self._sees(found[0]):
             future.set_result(UNKNOWN if found is None else Program(uid=found[0]))
             return future
         with self._changed:
@@ -76,6 +76,11 @@ class Peers:
             return _read_table(peer, here)
         except (OSError, struct.error, ValueError):
             return None
+
+    @staticmethod
+    def _sees(uid: int) -> bool:
+        """Whether this process may look into those of a user."""
+        return os.geteuid() in {0, uid}
 
     def _look(self) -> None:
         """On a thread of its own: one search answers all that wait."""

@@ -21,6 +21,7 @@ from ai.gateway.answer import Answer, Whole
 from ai.gateway.apis.figures import Figures, Meter
 from ai.gateway.apis.forms import Api, error_body
 from ai.gateway.apis.routes import Route, Turned
+from ai.gateway.apis.texts import AnswerText
 from ai.gateway.http.connection import Connection, Request
 from ai.gateway.http.upstream import Place, Upstreams, request_bytes
 from ai.gateway.link.messages import CallRow, Current, Done, Limits, NotLent, Program
@@ -59,6 +60,8 @@ class Call:
     message: str = ""
     first: float | None = None
     meter: Meter | None = None
+    said: AnswerText | None = None
+    """The text of its answer, where that is kept."""
 
     def refuse(self, outcome: str, status: int, message: str) -> None:
         """It ends without an answer of an engine."""
@@ -213,7 +216,10 @@ class Relay:
         body = request_bytes("POST", attempt.turned.path, place, key, attempt.turned.body)
         while True:
             call.meter = Meter(streams=call.stream)
-            answer = Answer(connection, call.meter, _named(attempt.target), attempt.turned.translator())
+            kept = self._limits().text_chars
+            call.said = AnswerText(kept) if kept else None
+            readers = [call.meter.feed, *([call.said.feed] if call.said is not None else [])]
+            answer = Answer(connection, readers, _named(attempt.target), attempt.turned.translator())
             connection.on_full = upstream.pause
             upstream.ask(body, answer)
             try:

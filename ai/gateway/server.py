@@ -15,6 +15,7 @@ from ai.core.errors import BackendDown, BackendError, ModelMissing
 from ai.gateway.admission import Gate
 from ai.gateway.apis import forms
 from ai.gateway.apis.routes import ROUTES, Route
+from ai.gateway.apis.texts import prompt_text
 from ai.gateway.http.connection import Connection, Request
 from ai.gateway.http.upstream import MARK
 from ai.gateway.link.budgets import Ledger
@@ -29,6 +30,7 @@ from ai.gateway.link.messages import (
     Start,
     State,
     Table,
+    Texts,
 )
 from ai.gateway.link.pipe import Link
 from ai.gateway.peers import Peers
@@ -37,6 +39,8 @@ from ai.gateway.routing import AUTO, Routes
 
 _HERE: Final = frozenset({"localhost", "ip6-localhost"})
 _STATE_S: Final = 1.0
+_HOLD_S: Final = 0.25
+"""How long the first byte of an answer waits for its program to be found, which takes a millisecond where the machine is not busy."""
 _PROGRAM_S: Final = 2.0
 """How long the record of a call waits for its program to be found."""
 _MOST_CURRENT: Final = 50
@@ -169,6 +173,7 @@ class Gateway:
     async def _call(self, connection: Connection, request: Request, route: Route, key: str) -> None:
         program: asyncio.Future[Program] = connection.known
         call = Call(forms.api_of(request.path), request.path, key, program, len(request.body))
+        connection.hold(program, _HOLD_S)
         spent = self._ledger.spent(key)
         if spent is not None:
             call.refuse("refused", 429, spent.message)
@@ -185,6 +190,18 @@ class Gateway:
             del self._calls[call.id]
             self._answered += call.outcome == "answered"
             self._record(call, connection.written)
+            self._hand_over(call, request)
+
+    def _hand_over(self, call: Call, request: Request) -> None:
+        """What was asked and answered, where that is kept."""
+        kept = self._limits.text_chars
+        if not kept:
+            return
+        prompt, prompt_cut = prompt_text(request.body, kept)
+        answer, answer_cut = call.said.text() if call.said is not None else ("", False)
+        self._link.say(
+            Texts(call=call.id, ts=call.ts, prompt=prompt, answer=answer, prompt_cut=prompt_cut, answer_cut=answer_cut)
+        )
 
     def _record(self, call: Call, written: int) -> None:
         """Hand the call over, once its program is known."""

@@ -23,6 +23,7 @@ from monitor.agent.background import Background
 from monitor.agent.engine_watch import EngineWatch, check_engines
 from monitor.agent.gateway import GatewayProcess
 from monitor.agent.gateway_records import GatewayRecords
+from monitor.agent.gateway_texts import GatewayTexts
 from monitor.agent.listener import Listener, listen
 from monitor.agent.status import StatusReporter
 from monitor.api import Context, create_app
@@ -131,6 +132,7 @@ class Agent:
         self.ai: AiThread
         self.gateway: GatewayProcess
         self.gateway_records: GatewayRecords
+        self.gateway_texts: GatewayTexts
         self.services = Supervisor(
             self.data_dir,
             self.settings,
@@ -229,12 +231,14 @@ class Agent:
         )
         self.gateway_records = GatewayRecords(self.writer.commit, self.snapshot, self.host_name, self.masker.mask_text)
         files = DataFiles(self.data_dir)
+        self.gateway_texts = GatewayTexts(files.gateway_texts, lambda: self.settings.gateway, self.masker.mask_text)
         self.gateway = GatewayProcess(
             lambda: self.settings.gateway,
             self.ai,
             KeyFile(files.gateway_keys),
             self.gateway_records.call,
-            files.gateway_used,
+            on_texts=self.gateway_texts.take,
+            used_file=files.gateway_used,
         )
         self.listener = listen(self.data_dir, self._environ)
         interval = self.settings.sampling.interval_s
@@ -255,6 +259,7 @@ class Agent:
             background.begin(task)
         for task in (self.gateway.keep, self.gateway_records.keep_storing, self.services.keep_services):
             background.begin(task)
+        background.begin(self.gateway_texts.keep_storing)
         try:
             await asyncio.wait({serving, asyncio.create_task(self._ending.wait())}, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -274,6 +279,7 @@ class Agent:
             ai=self.ai,
             gateway=self.gateway,
             gateway_records=self.gateway_records,
+            gateway_texts=self.gateway_texts,
             status=reporter.status,
             about=reporter.about,
             settings=lambda: self.settings,
@@ -522,6 +528,7 @@ class Agent:
             if before.engines != after.engines or before.ai != after.ai:
                 self.engines.again()
             self.gateway.wake()
+            self.gateway_texts.wake()
             if before.store != after.store:
                 keep = after.store
                 limit = keep.limit_mb * MIB

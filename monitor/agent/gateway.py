@@ -28,12 +28,14 @@ from ai.gateway.link.messages import (
     Start,
     State,
     Table,
+    Texts,
     Wanted,
     line,
     read_out,
 )
 from ai.gateway.link.messages import Lent as LentMessage
 from ai.service.thread import AiThread
+from monitor.agent.gateway_texts import TEXT_CHARS
 from monitor.config.sections import GatewaySettings
 from monitor.core.paths import ROOT
 
@@ -59,6 +61,7 @@ class GatewayProcess:
         ai: the engines.
         keys: the keys of programs.
         on_call: gets every call.
+        on_texts: gets what was asked and answered, where that is kept.
         used_file: keeps what keys have used.
     """
 
@@ -68,9 +71,11 @@ class GatewayProcess:
         ai: AiThread,
         keys: KeyFile,
         on_call: Callable[[CallRow], None],
+        *,
+        on_texts: Callable[[Texts], None],
         used_file: Path,
     ) -> None:
-        self._settings, self._ai, self.keys, self._on_call = settings, ai, keys, on_call
+        self._settings, self._ai, self.keys, self._on_call, self._on_texts = settings, ai, keys, on_call, on_texts
         self._used_file, self._used_kept = used_file, b""
         self.used: dict[str, Used] = {}
         """What each key has used."""
@@ -195,7 +200,8 @@ class GatewayProcess:
 
     async def _tell(self, process: asyncio.subprocess.Process, settings: GatewaySettings) -> None:
         limits = Limits(
-            settings.concurrency, settings.queue, settings.body_mb * 2**20, settings.deadline_s, settings.first_byte_s
+            settings.concurrency, settings.queue, settings.body_mb * 2**20, settings.deadline_s, settings.first_byte_s,
+            text_chars=TEXT_CHARS if settings.keep_texts else 0,
         )  # fmt: skip
         self._say_news(process, limits)
         try:
@@ -266,6 +272,8 @@ class GatewayProcess:
         match message:
             case CallRow():
                 self._on_call(message)
+            case Texts():
+                self._on_texts(message)
             case State():
                 self.state = message
                 self.used = {**self.used, **message.used}

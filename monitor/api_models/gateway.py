@@ -10,12 +10,17 @@ from ai.gateway.link.budgets import WHAT, Budget, Span, Used
 __all__ = [
     "WHAT",
     "Budget",
+    "DeletedTexts",
     "GatewayCall",
     "GatewayCalls",
     "GatewayCurrent",
     "GatewayEngine",
     "GatewayKey",
     "GatewayStatus",
+    "GatewayText",
+    "GatewayTextHead",
+    "GatewayTexts",
+    "GatewayTextsKept",
     "GatewayUsage",
     "KeyBudget",
     "MadeKey",
@@ -65,6 +70,49 @@ class GatewayCurrent(Shape):
     model: str
 
 
+class GatewayTextsKept(Shape):
+    """Prompts and answers: whether those of new calls are kept, for how long and how much (bytes), and what there is. `lost` could not be written."""
+
+    keeps: bool = False
+    days: int = 0
+    limit: int = 0
+    calls: int = 0
+    size: int = 0
+    oldest: int | None = None
+    lost: int = 0
+
+
+class GatewayTextHead(Shape):
+    """A call whose prompt and answer are kept, and their bytes."""
+
+    call: str
+    ts: int
+    size: int
+
+
+class GatewayTexts(Shape):
+    """The newest of them."""
+
+    texts: list[GatewayTextHead]
+
+
+class GatewayText(Shape):
+    """Prompt and answer of a call, masked; `…_cut`: there was more."""
+
+    call: str
+    ts: int
+    prompt: str
+    answer: str
+    prompt_cut: bool
+    answer_cut: bool
+
+
+class DeletedTexts(Shape):
+    """Of how many calls prompt and answer are gone."""
+
+    calls: int
+
+
 class GatewayStatus(Shape):
     """The gateway: switched on or not, how it is, who may ask, which engines answer (the first choice first).
 
@@ -91,6 +139,7 @@ class GatewayStatus(Shape):
     excluded: dict[str, str]
     sentence: str
     calls: list[GatewayCurrent]
+    texts: GatewayTextsKept = GatewayTextsKept()
 
 
 class GatewayCall(Shape):

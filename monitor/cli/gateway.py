@@ -10,7 +10,7 @@ import typer
 from monitor.cli.options import DataDir, Group, Json, client_of, command, example
 from monitor.cli.output import GREEN, RED, YELLOW, clean, clock, paint, print_json, print_table, size
 from monitor.core import paths
-from monitor.core.errors import AgentUnreachable
+from monitor.core.errors import AgentUnreachable, ConfigError
 
 if TYPE_CHECKING:
     from ai.gateway.link.keys import KeyFile
@@ -113,6 +113,46 @@ def calls(
         ]  # fmt: skip
         titles = ("time", "program", "key", "model", "outcome", "tokens", "first byte", "tokens/s", "took")
         print_table(titles, lines, right=frozenset({5, 6, 7, 8}))
+
+
+def texts(
+    call: Annotated[
+        str | None, typer.Argument(metavar="CALL", help="The call to read; without it, the newest are listed.")
+    ] = None,
+    delete: Annotated[bool, typer.Option("--delete", help="Delete what is kept of this call.")] = False,
+    delete_all: Annotated[bool, typer.Option("--delete-all", help="Delete what is kept of all calls.")] = False,
+    limit: Annotated[
+        int, typer.Option("--limit", "-n", metavar="COUNT", min=1, max=1000, help="Number of calls.")
+    ] = 20,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Show or delete the prompts and answers that are kept.
+
+    Nothing is kept unless `gateway.keep_texts` is on. Secrets are masked before anything is written.
+    """
+    if delete and call is None:
+        raise ConfigError("--delete needs a call", hint="name one, or use --delete-all")
+    with client_of(data_dir) as client:
+        if delete or delete_all:
+            gone = client.gateway.delete_texts(None if delete_all else call)
+            print_json({"calls": gone}) if as_json else print(f"deleted what was kept of {gone} calls")
+            return
+        if call is None:
+            heads = client.gateway.texts(limit)
+            if as_json:
+                print_json(heads.model_dump())
+                return
+            rows = [((iso(one.ts) or "")[:19].replace("T", " "), one.call, size(one.size)) for one in heads.texts]
+            print_table(("time", "call", "size"), rows, right=frozenset({2}))
+            return
+        found = client.gateway.text(call)
+    if as_json:
+        print_json(found.model_dump())
+        return
+    for title, text, cut in (("Prompt", found.prompt, found.prompt_cut), ("Answer", found.answer, found.answer_cut)):
+        print(f"{title}{' (shortened)' if cut else ''}:")
+        print("\n".join(f"  {clean(line)}" for line in text.splitlines()))
 
 
 def add(name: Name, data_dir: DataDir = None, as_json: Json = False) -> None:
@@ -239,6 +279,7 @@ def _day(us: int | None) -> str:
 
 command(gateway_app, "watchkeeper gateway status --json")(status)
 command(gateway_app, "watchkeeper gateway calls --usage")(calls)
+command(gateway_app, "watchkeeper gateway texts --delete-all")(texts)
 command(key_app, "watchkeeper gateway key add notebook", name="add")(add)
 command(key_app, "watchkeeper gateway key list", name="list")(list_keys)
 command(key_app, "watchkeeper gateway key budget notebook --tokens-day 200000", name="budget")(budget)

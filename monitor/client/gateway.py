@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class GatewayClient:
-    """State, keys and calls.
+    """State, keys, calls and what was said in them.
 
     Args:
         client: sends the requests.
@@ -29,6 +29,19 @@ class GatewayClient:
         """The newest calls (of one run, if given), and who used what in the last `since_s` seconds."""
         params: dict[str, Any] = {"limit": limit, "since_s": since_s} | ({"run": run} if run is not None else {})
         return self._read(models.GatewayCalls, "GET", "/calls", params=params)
+
+    def texts(self, limit: int = 50) -> models.GatewayTexts:
+        """The newest calls whose prompt and answer are kept."""
+        return self._read(models.GatewayTexts, "GET", "/texts", params={"limit": limit})
+
+    def text(self, call: str) -> models.GatewayText:
+        """Prompt and answer of a call."""
+        return self._read(models.GatewayText, "GET", f"/texts/{path_part(call)}")
+
+    def delete_texts(self, call: str | None = None) -> int:
+        """Delete those of a call, or all; returns of how many calls there were some."""
+        where = "/texts" if call is None else f"/texts/{path_part(call)}"
+        return self._read(models.DeletedTexts, "DELETE", where).calls
 
     def add_key(self, name: str) -> models.MadeKey:
         """Make a key."""

@@ -307,6 +307,11 @@ class GatewaySettings(Section):
         ge=0.1,
         le=3600,
     )
+    keep_texts: bool = _setting(
+        False, "Keep prompts and answers, with secrets masked, where operators can read and delete them."
+    )
+    texts_days: int = _setting(7, "Age up to which prompts and answers are kept.", unit="days", ge=1, le=365)
+    texts_mb: int = _setting(64, "Maximum size of the kept prompts and answers.", unit="MiB", ge=1, le=10_240)
 
 
 class UserSettings(Section):

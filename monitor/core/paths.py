@@ -115,6 +115,11 @@ class DataFiles:
         return self.data_dir / "gateway_used.json"
 
     @property
+    def gateway_texts(self) -> Path:
+        """`gateway_texts.sqlite`: prompts and answers, where they are kept."""
+        return self.data_dir / "gateway_texts.sqlite"
+
+    @property
     def gateway_keys(self) -> Path:
         """`gateway_keys.json`: hashes of the keys that open the gateway."""
         return self.data_dir / "gateway_keys.json"

@@ -1,6 +1,6 @@
 """Starts, follows and cancels a benchmark."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import streamlit as st
@@ -12,6 +12,7 @@ from monitor.core.errors import AgentError, ConfigError
 from pages.ai_parts.benchmark_live import ratio_picture
 from pages.shared.agent import agent_client, error_state, guarded, plain
 from pages.shared.visitor import may_change, operators_only
+from pages.ui.choice import choice, chosen_of
 
 FOLLOW_S: Final = 1.5
 """Long enough that following a benchmark does not disturb the measurement."""
@@ -31,6 +32,7 @@ PLANS: Final = {
     "load": "Load: many requests at once and a second",
     "lengths": "Lengths: long prompts and answers",
 }
+MEASURES: Final = {"generation": "Tokens per second", "first_token": "Time to first token", "total": "Time to answer"}
 STEPS: Final = {
     "load": "Load",
     "warm-up": "Warm up",
@@ -40,6 +42,8 @@ STEPS: Final = {
     "rates": "Rates",
     "quality": "Quality",
 }
+_OF_ONE_PLAN: Final = ("kind", "measure")
+"""In the address: what only the plan on speed asks for. Streamlit takes away what its own widgets wrote."""
 _SIGNS: Final = {
     "done": ":green[:material/check_circle:]",
     "now": ":blue[:material/play_circle:]",
@@ -50,8 +54,8 @@ _SIGNS: Final = {
 def options() -> ai_models.BenchmarkRequest | None:
     """The options of a benchmark, in a popover. The defaults are enough to start one. None where what was entered cannot be used."""
     with st.popover("Options", icon=":material/tune:"):
-        plan = st.radio("Plan", list(PLANS), key="plan", format_func=PLANS.__getitem__, bind="query-params")
-        depth = st.radio("Depth", list(DEPTHS), key="depth", format_func=DEPTHS.__getitem__, bind="query-params")
+        plan = _choose("Plan", "plan", PLANS, clears=_OF_ONE_PLAN)
+        depth = _choose("Depth", "depth", DEPTHS)
         wanted: dict[str, Any] = {"plan": plan, "depth": depth, **_who()}
         if plan == "speed":
             wanted |= _speed()
@@ -68,6 +72,13 @@ def options() -> ai_models.BenchmarkRequest | None:
             first = error.errors()[0]
             st.error(plain(f"{' '.join(map(str, first['loc']))}: {first['msg'].lower()}"), icon=":material/error:")
             return None
+
+
+def _choose(label: str, param: str, titles: Mapping[str, str], *, clears: Sequence[str] = ()) -> str:
+    """One of these, as the address has it."""
+    chosen = chosen_of(param, titles)
+    choice(label, param, titles, chosen, key=f"benchmark_{param}", clears=clears, listed=True)
+    return chosen
 
 
 def _who() -> dict[str, Any]:
@@ -93,30 +104,37 @@ def _who() -> dict[str, Any]:
 
 
 def _speed() -> dict[str, Any]:
-    kind = st.radio("Comparison", list(KINDS), key="kind", format_func=KINDS.__getitem__, bind="query-params")
-    measures = {"generation": "Tokens per second", "first_token": "Time to first token", "total": "Time to answer"}
-    measure = st.radio("Measure", list(measures), key="measure", format_func=measures.__getitem__)
-    return {"kind": kind, "measure": measure}
+    return {"kind": _choose("Comparison", "kind", KINDS), "measure": _choose("Measure", "measure", MEASURES)}
 
 
 def _load() -> dict[str, Any]:
-    sizes = st.text_input("Requests at the same time", key="concurrency", placeholder="1, 2, 4, 8, 16, 32")
-    rates = st.text_input("Requests a second", key="rates", placeholder="None. For a sweep: 0.5, 1, 2, 4")
+    sizes = st.text_input(
+        "Requests at the same time", key="concurrency", placeholder="1, 2, 4, 8, 16, 32", bind="query-params"
+    )
+    rates = st.text_input(
+        "Requests a second", key="rates", placeholder="None. For a sweep: 0.5, 1, 2, 4", bind="query-params"
+    )
     left, right = st.columns(2)
-    first = left.number_input("Good: first token within, s", 0.01, 600.0, 2.0, key="slo_first")
-    each = right.number_input("Good: each token within, s", 0.001, 60.0, 0.2, key="slo_each", format="%.3f")
+    first = left.number_input("Good: first token within, s", 0.01, 600.0, 2.0, key="first", bind="query-params")
+    each = right.number_input(
+        "Good: each token within, s", 0.001, 60.0, 0.2, key="each", format="%.3f", bind="query-params"
+    )
     return {"batches": _parts(sizes), "rates": _parts(rates), "slo": {"first_token_s": first, "per_token_s": each}}
 
 
 def _lengths() -> dict[str, Any]:
     left, middle, right = st.columns(3)
-    read = left.text_input("Tokens to read", key="read", placeholder="512")
-    make = middle.text_input("Tokens to generate", key="make", placeholder="128")
-    deep = right.text_input("Read before", key="deep", placeholder="0")
+    read = left.text_input("Tokens to read", key="read", placeholder="512", bind="query-params")
+    make = middle.text_input("Tokens to generate", key="make", placeholder="128", bind="query-params")
+    deep = right.text_input("Read before", key="deep", placeholder="0", bind="query-params")
     tests = [{"prompt": tokens} for tokens in _parts(read)] + [{"answer": tokens} for tokens in _parts(make)]
     left, right = st.columns(2)
-    threads = left.text_input("Threads (embedded engine)", key="threads", placeholder="As it is used")
-    flash = right.multiselect("Flash attention", ["on", "off"], key="flash", placeholder="As it is used")
+    threads = left.text_input(
+        "Threads (embedded engine)", key="threads", placeholder="As it is used", bind="query-params"
+    )
+    flash = right.multiselect(
+        "Flash attention", ["on", "off"], key="flash", placeholder="As it is used", bind="query-params"
+    )
     lengths = [{**test, "depth": depth} for depth in _parts(deep) or ["0"] for test in tests]
     return {"lengths": lengths, "threads": _parts(threads), "flash_attention": flash}
 

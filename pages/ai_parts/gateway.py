@@ -19,6 +19,7 @@ from monitor.api_models.gateway import (
 )
 from monitor.core.errors import AgentError
 from pages.ai_parts.engine_card import Colour
+from pages.ai_parts.gateway_texts import texts
 from pages.shared.agent import agent_client, error_state, guarded, plain, worded
 from pages.shared.visitor import may_change, operators_only
 from pages.ui.numbers import NONE, clock, count, duration, moment, size
@@ -54,6 +55,8 @@ def gateway() -> None:
             _address(found)
             _keys(found)
             _usage()
+        if found.enabled or found.texts.calls:
+            texts(found.texts)
 
 
 @st.fragment(run_every=START_S)
@@ -83,7 +86,7 @@ def _head(found: GatewayStatus) -> None:
     if not found.enabled:
         st.markdown(
             "One address for every program that asks a model. It speaks OpenAI's and Ollama's API, lets the fastest engine answer, goes to the next one "
-            "when an engine fails, and records which program used which model, how much and how fast. Prompts and answers are not recorded."
+            "when an engine fails, and records which program used which model, how much and how fast. Prompts and answers are not kept unless you say so."
         )
 
 

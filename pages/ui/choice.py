@@ -12,9 +12,18 @@ def chosen_of(param: str, options: Mapping[str, str]) -> str:
 
 
 def choice(
-    label: str, param: str, options: Mapping[str, str], chosen: str, *, key: str, clears: Sequence[str] = ()
+    label: str,
+    param: str,
+    options: Mapping[str, str],
+    chosen: str,
+    *,
+    key: str,
+    clears: Sequence[str] = (),
+    listed: bool = False,
 ) -> None:
     """Draw the choices. A click changes the address before the page runs, so that one click is one run.
+
+    Streamlit's own binding of radio buttons to the address is of no use here: it writes and reads titles, not values.
 
     Args:
         label: names the group for screen readers.
@@ -23,9 +32,14 @@ def choice(
         chosen: the current value.
         key: names the widget.
         clears: other parameters that a click removes from the address.
+        listed: one below the other, with the label above, for titles that are sentences; else a row of buttons.
     """
     if st.session_state.get(key) != chosen:  # a link, a chart or the back button changed the address
         st.session_state[key] = chosen
+    written = (key, param, next(iter(options)), tuple(clears))
+    if listed:
+        st.radio(label, list(options), key=key, format_func=options.__getitem__, on_change=_write, args=written)
+        return
     st.segmented_control(
         label,
         list(options),
@@ -34,7 +48,7 @@ def choice(
         required=True,
         label_visibility="collapsed",
         on_change=_write,
-        args=(key, param, next(iter(options)), tuple(clears)),
+        args=written,
     )
 
 

@@ -34,7 +34,8 @@ KINDS = {
 }  # fmt: skip
 
 
-async def _sleep(piece: Piece) -> None:
+async def sleep(piece: Piece) -> None:
+    """Wait before a piece, to a fraction of a millisecond."""
     due = time.perf_counter() + piece.pause_s
     while (left := due - time.perf_counter()) > 0:  # noqa: ASYNC110 - it waits for a time, not for a state
         await asyncio.sleep(max(left - 0.0005, 0.0))
@@ -44,7 +45,7 @@ def serve(api: Api, kind: str, link: Connection) -> None:
     """The server's process: tells its address, then its stamps at each word."""
 
     async def run() -> None:
-        server = StampedServer(api, KINDS[kind], _sleep, usage=kind != "usage missing")
+        server = StampedServer(api, KINDS[kind], sleep, usage=kind != "usage missing")
         listener = await asyncio.start_server(server.handle, "127.0.0.1", 0)
         link.send(listener.sockets[0].getsockname()[1])
         while await asyncio.to_thread(link.recv):

@@ -123,6 +123,7 @@ class AiDouble:
         self.models: dict[str, Any] = {"shelves": [], "pulls": [], "read_only": False}
         self.trial: dict[str, Any] = {}
         self.gateway_calls: dict[str, Any] = {"calls": [], "usage": []}
+        self.gateway_texts: list[dict[str, Any]] = []
 
     def routes(self) -> list[Route]:
         """For `ScriptedAgent.more_routes`."""
@@ -140,6 +141,8 @@ class AiDouble:
             Route("/v1/ai/compare", self._compare),
             Route("/v1/ai/gateway", self._gateway),
             Route("/v1/ai/gateway/calls", self._gateway_calls),
+            Route("/v1/ai/gateway/texts", self._gateway_texts, methods=["GET", "DELETE"]),
+            Route("/v1/ai/gateway/texts/{call}", self._gateway_texts, methods=["GET", "DELETE"]),
             Route("/v1/ai/gateway/keys", self._gateway_keys, methods=["POST"]),
             Route("/v1/ai/gateway/keys/{name}", self._gateway_keys, methods=["DELETE"]),
             Route("/v1/ai/models", self._models),
@@ -219,6 +222,17 @@ class AiDouble:
 
     async def _gateway_calls(self, _: Request) -> Response:
         return JSONResponse({"since": NOW, **self.gateway_calls})
+
+    async def _gateway_texts(self, request: Request) -> Response:
+        call = request.path_params.get("call")
+        if request.method == "DELETE":
+            gone = [one for one in self.gateway_texts if call in {None, one["call"]}]
+            self.gateway_texts = [one for one in self.gateway_texts if one not in gone]
+            self.gateway = self.gateway | {"texts": self.gateway["texts"] | {"calls": len(self.gateway_texts)}}
+            return JSONResponse({"calls": len(gone)})
+        if call is None:
+            return JSONResponse({"texts": [{"call": t["call"], "ts": t["ts"], "size": 9} for t in self.gateway_texts]})
+        return JSONResponse(next(one for one in self.gateway_texts if one["call"] == call))
 
     async def _gateway_keys(self, request: Request) -> Response:
         if request.method == "DELETE":

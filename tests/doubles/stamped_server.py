@@ -85,7 +85,11 @@ class StampedServer:
             await writer.drain()
         if self.api == "openai":
             tokens = sum(piece.tokens for piece in self.pieces)
-            counts = {"choices": [], "usage": {"prompt_tokens": 5, "completion_tokens": tokens}}
+            counts = {
+                "object": "chat.completion.chunk",
+                "choices": [],
+                "usage": {"prompt_tokens": 5, "completion_tokens": tokens},
+            }
             writer.write((_event(counts) if self.usage else b"") + b"data: [DONE]\n\n")
             await writer.drain()
 
@@ -99,7 +103,11 @@ class StampedServer:
             }
             finish = "stop" if piece.kind == "finish" else None
             return _event(
-                {"model": "m", "choices": [{"index": 0, "delta": said.get(piece.kind, {}), "finish_reason": finish}]}
+                {
+                    "object": "chat.completion.chunk",
+                    "model": "m",
+                    "choices": [{"index": 0, "delta": said.get(piece.kind, {}), "finish_reason": finish}],
+                }
             )
         message = {"role": "assistant", "content": "" if piece.kind == "reasoning" else text}
         line: dict[str, Any] = {

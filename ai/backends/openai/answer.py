@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from ai.backends.openai.http_errors import error_of
-from ai.backends.openai.sse import SseEvent
+from ai.backends.openai.sse import SseEvent, WholeCharacters
 from ai.core.errors import BadOutput
 from ai.core.pacing import Clock
 from ai.core.types import Chunk, ChunkKind, Figure, FinishReason, GenRequest, Timings, Usage
@@ -21,6 +21,10 @@ _HIDDEN: Final = "The server counts tokens that it did not send, so the speed of
 _MISCOUNTED: Final = "The server's count of tokens cannot be that of its text, and is not used."
 _NOT_BELIEVED: Final = "The server says it generated {:.1f} tokens/s, but they arrived at {:.1f}."
 _ALIVE: Final = frozenset({"ping", "pong", "keep-alive", "keepalive", "keep_alive", "heartbeat"})
+NO_REASON: Final = frozenset({"", "null", "none"})
+"""What some servers write in every chunk but the last in place of a reason of the end."""
+_STOPPED: Final = frozenset({"stop", "eos", "eos_token", "stop_sequence", "end_turn", "end_of_text"})
+_LIMITED: Final = frozenset({"length", "max_tokens", "max_length"})
 _LONGEST_TOKEN: Final = 16.0
 """Characters a token, on average over a text, that no vocabulary reaches."""
 _APART: Final = 1.5
@@ -48,6 +52,7 @@ class Answer:
         self._model = ""
         self._characters = self._bytes = 0
         self._reasoned = False
+        self._pieces: dict[ChunkKind, WholeCharacters] = {"reasoning": WholeCharacters(), "content": WholeCharacters()}
         self.last_ns = self.clock.sent_ns
 
     @property
@@ -92,7 +97,7 @@ class Answer:
         return message
 
     def _choice(self, choice: dict[str, Any], at_ns: int, counted: float | None) -> list[Chunk]:
-        if choice.get("index") not in {0, None}:
+        if str(choice.get("index") or 0) != "0":
             return []
         self.heard = True
         if choice.get("error") or choice.get("finish_reason") == "error":
@@ -103,23 +108,25 @@ class Answer:
             said = said or {"content": choice.get("text")}
         found: list[Chunk] = []
         kinds: tuple[tuple[ChunkKind, str], ...] = (
-            ("reasoning", _text(said.get("reasoning_content") or said.get("reasoning")) or _thoughts(said.get("content"))),
-            ("content", _text(said.get("content"))),
+            ("reasoning", _first_text(said, "reasoning_content", "reasoning", "thinking") or _thoughts(said.get("content"))),
+            ("content", _first_text(said, "content", "refusal")),
         )  # fmt: skip
-        for kind, text in kinds:
-            if text:
+        for kind, said_text in kinds:
+            if text := self._pieces[kind].feed(said_text):
                 self._characters += len(text)
                 self._bytes += len(text.encode("utf-8", "replace"))
                 self._reasoned |= kind == "reasoning"
                 found.append(Chunk(self.clock.mark(at_ns, len(text), counted), text, kind))
-        if choice.get("finish_reason"):
-            self.finish = str(choice["finish_reason"])
+        reason = str(choice.get("finish_reason") or "")
+        if reason.casefold() not in NO_REASON:
+            self.finish = reason
             self.clock.finish(at_ns)
         return found
 
     def final(self, notes: tuple[str, ...] = ()) -> FinalEvent:
         """The last event, figures labelled by where they come from."""
-        finish: FinishReason = "stop" if self.finish == "stop" else "length" if self.finish == "length" else "other"
+        reason = (self.finish or "").casefold()
+        finish: FinishReason = "stop" if reason in _STOPPED else "length" if reason in _LIMITED else "other"
         usage, own = self._counts()
         ended = max(self.last_ns, self.clock.sent_ns + 1)
         timings = _reported(self.clock.timings(ended), usage, self._usage, self._timings)
@@ -129,6 +136,9 @@ class Answer:
     def _counts(self) -> tuple[Usage, tuple[str, ...]]:
         prompt, completion = _number(self._usage.get("prompt_tokens")), _number(self._usage.get("completion_tokens"))
         notes: list[str] = []
+        prompt = prompt or None  # every question has tokens
+        if completion == 0 and self._characters:
+            completion = None  # servers that do not count write 0
         if completion is not None and self._characters > max(200.0, _LONGEST_TOKEN * completion):
             completion, notes = None, [_MISCOUNTED]
         hidden = completion is not None and self._hides(completion)
@@ -136,7 +146,7 @@ class Answer:
         cached = _number(self._timings.get("cache_n")) if cached is None else cached
         if completion is not None:
             made = Figure(completion, "reported")
-        elif self.finish == "length" and self._limited:
+        elif (self.finish or "").casefold() in _LIMITED and self._limited:
             made = Figure(self._request.max_tokens, "measured")  # it said that it made as many as it may
         else:
             made = _estimate(self._characters)
@@ -161,7 +171,7 @@ def _tells_error(message: dict[str, Any]) -> bool:
     return "choices" not in message and bool(message.get("detail") or (failed and message.get("message")))
 
 
-def _text(said: object) -> str:
+def said_text(said: object) -> str:
     """The text of a content: a string, or a list of parts."""
     if isinstance(said, str):
         return said
@@ -170,10 +180,15 @@ def _text(said: object) -> str:
     return "".join(text for text in texts if isinstance(text, str))
 
 
+def _first_text(said: dict[str, Any], *names: str) -> str:
+    """Of these fields, the first that holds text: some servers send the same text in two."""
+    return next((text for name in names if (text := said_text(said.get(name)))), "")
+
+
 def _thoughts(said: object) -> str:
     """The reasoning inside a list of parts."""
     parts = [p for p in said if isinstance(p, dict)] if isinstance(said, list) else []
-    return "".join(_text(p.get("thinking") or p.get("reasoning")) for p in parts)
+    return "".join(said_text(p.get("thinking") or p.get("reasoning")) for p in parts)
 
 
 def _reported(timings: Timings, usage: Usage, said: dict[str, Any], llama: dict[str, Any]) -> Timings:

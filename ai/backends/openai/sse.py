@@ -25,6 +25,20 @@ class SseEvent(NamedTuple):
     data: str
 
 
+class WholeCharacters:
+    """Text in pieces → the same text, in which no piece ends within a character: JSON can write one as two halves, and servers cut between them."""
+
+    def __init__(self) -> None:
+        self._half = ""
+
+    def feed(self, text: str) -> str:
+        """The next piece, without a half character at its end, which waits for its other half; a half without another is replaced."""
+        text = self._half + text
+        self._half = text[-1] if "\ud800" <= text[-1:] <= "\udbff" else ""
+        text = text.removesuffix(self._half) if self._half else text
+        return text if text.isascii() else text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
 class SseParser:
     """Feed bytes, get each event that became complete; ids and comments are left out.
 

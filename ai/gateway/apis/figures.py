@@ -9,7 +9,9 @@ _TAIL: Final = 4096
 _LEAST_S: Final = 0.05
 """A stream that came in less time came in one piece: its speed was not seen."""
 # A quotation mark inside of a JSON string has a backslash before it, so that no text that a model writes looks like these.
-_PIECE: Final = re.compile(rb'"(?:content|text|reasoning_content|reasoning|thinking|response)":\s*"(?!")')
+_PIECE: Final = re.compile(rb'"(?:content|text|reasoning_content|thinking|response)":\s*"(?!")')
+_THOUGHT: Final = re.compile(rb'"reasoning":\s*"(?!")')
+_SAME_THOUGHT: Final = re.compile(rb'"reasoning_content":\s*"(?!")')
 _PROMPT: Final = re.compile(rb'"(?:prompt_tokens|prompt_eval_count)":\s*(\d{1,12})')
 _COMPLETION: Final = re.compile(rb'"(?:completion_tokens|eval_count)":\s*(\d{1,12})')
 _EVAL_NS: Final = re.compile(rb'"eval_duration":\s*(\d{1,18})')
@@ -44,7 +46,7 @@ class Meter:
     def feed(self, data: bytes) -> None:
         """A part of the body."""
         self._tail = data[-_TAIL:] if len(data) >= _TAIL else (self._tail + data)[-_TAIL:]
-        if self._streams and (pieces := len(_PIECE.findall(data))):
+        if self._streams and (pieces := _pieces(data)):
             self._last = time.perf_counter()
             self._first = self._first or self._last
             self._pieces += pieces
@@ -68,6 +70,12 @@ class Meter:
             return told / (spent_ns / 1e9)
         span = self._last - self._first
         return (tokens - 1) / span if tokens is not None and tokens > 1 and span >= _LEAST_S else None
+
+
+def _pieces(data: bytes) -> int:
+    """Pieces of text. A thought that is sent under both of its names is one."""
+    thoughts = len(_THOUGHT.findall(data))
+    return len(_PIECE.findall(data)) + (max(thoughts - len(_SAME_THOUGHT.findall(data)), 0) if thoughts else 0)
 
 
 def _last(pattern: re.Pattern[bytes], text: bytes) -> int | None:

@@ -1,17 +1,28 @@
 """Answers of OpenAI's API as Ollama's API has them."""
 
+import json
 import time
 from datetime import UTC, datetime
 from typing import Any, Final, Protocol
 
 import msgspec
 
+from ai.backends.openai.answer import NO_REASON, said_text
+from ai.backends.openai.sse import SseEvent, SseParser, WholeCharacters
 from ai.core.errors import BadOutput, StreamCut
 
-_encode: Final = msgspec.json.Encoder().encode
+_encoder: Final = msgspec.json.Encoder()
 _LINES: Final = "application/x-ndjson"
 _JSON: Final = "application/json"
 _REASONS: Final = {"stop": "stop", "length": "length", "tool_calls": "stop", "function_call": "stop", "content_filter": "stop"}  # fmt: skip
+
+
+def _encode(value: dict[str, Any]) -> bytes:
+    """JSON. Half a character that a model wrote stays as the escape that it was."""
+    try:
+        return _encoder.encode(value)
+    except UnicodeEncodeError:
+        return json.dumps(value).encode("ascii")
 
 
 class Translator(Protocol):
@@ -39,11 +50,13 @@ class _Said:
     """What a piece of an answer says, from a chat (`delta` or `message`) or from a text completion."""
 
     def __init__(self, choice: dict[str, Any]) -> None:
-        part = choice.get("delta") or choice.get("message") or {}
-        self.text = str(part.get("content") or choice.get("text") or "")
-        self.thinking = str(part.get("reasoning_content") or part.get("reasoning") or "")
-        self.calls: list[dict[str, Any]] = part.get("tool_calls") or []
-        self.finish: str | None = choice.get("finish_reason")
+        part = _dict(choice.get("delta")) or _dict(choice.get("message"))
+        self.text = said_text(part.get("content")) or said_text(part.get("refusal")) or said_text(choice.get("text"))
+        names = ("reasoning_content", "reasoning", "thinking")
+        self.thinking = next((text for name in names if (text := said_text(part.get(name)))), "")
+        self.calls = _dicts(part.get("tool_calls"))
+        reason = str(choice.get("finish_reason") or "")
+        self.finish = "" if reason.casefold() in NO_REASON else reason
 
 
 class _Answered:
@@ -52,8 +65,9 @@ class _Answered:
     def __init__(self) -> None:
         self._begun = time.perf_counter_ns()
         self._first: int | None = None
-        self._calls: dict[int, dict[str, str]] = {}
+        self._calls: dict[str, dict[str, str]] = {}
         self.reason = ""
+        self._texts, self._thoughts = WholeCharacters(), WholeCharacters()
         self._usage: dict[str, Any] = {}
         self._timings: dict[str, Any] = {}
 
@@ -62,17 +76,19 @@ class _Answered:
         usage, timings = data.get("usage"), data.get("timings")
         self._usage = usage if isinstance(usage, dict) else self._usage
         self._timings = timings if isinstance(timings, dict) else self._timings
-        choices = data.get("choices") or []
+        choices = [c for c in _dicts(data.get("choices")) if str(c.get("index") or 0) == "0"]
         if not choices:
             return None
         said = _Said(choices[0])
+        said.text, said.thinking = self._texts.feed(said.text), self._thoughts.feed(said.thinking)
         self._first = self._first or time.perf_counter_ns()
-        self.reason = _REASONS.get(said.finish or "", "stop") if said.finish else self.reason
+        self.reason = _REASONS.get(said.finish.casefold(), "stop") if said.finish else self.reason
         for place, call in enumerate(said.calls):
-            known = self._calls.setdefault(int(call.get("index", place)), {"name": "", "arguments": ""})
-            function = call.get("function") or {}
-            known["name"] += str(function.get("name") or "")
-            known["arguments"] += str(function.get("arguments") or "")
+            known = self._calls.setdefault(str(call.get("index", place)), {"name": "", "arguments": ""})
+            function, whole = _dict(call.get("function")), WholeCharacters()
+            given = function.get("arguments")
+            known["name"] += whole.feed(str(function.get("name") or ""))
+            known["arguments"] += given if isinstance(given, str) else json.dumps(given) if given else ""
         return said
 
     def tool_calls(self) -> list[dict[str, Any]]:
@@ -83,23 +99,24 @@ class _Answered:
         """
         try:
             return [
-                {"function": {"name": c["name"], "arguments": msgspec.json.decode(c["arguments"] or "{}")}}
+                {"function": {"name": c["name"], "arguments": json.loads(c["arguments"] or "{}")}}
                 for c in self._calls.values()
             ]
-        except msgspec.DecodeError as error:
+        except (ValueError, RecursionError) as error:
             raise BadOutput("the arguments of a tool call are not JSON") from error
 
     def figures(self) -> dict[str, Any]:
         """Counts, and times in nanoseconds: the engine's where it tells them, else as they were seen here."""
         now = time.perf_counter_ns()
         first = self._first or now
-        prompt_ms, predicted_ms = self._timings.get("prompt_ms"), self._timings.get("predicted_ms")
+        usage, timings = self._usage, self._timings
+        prompt_ms, predicted_ms = _number(timings.get("prompt_ms")), _number(timings.get("predicted_ms"))
         return {
             "total_duration": now - self._begun,
             "load_duration": 0,
-            "prompt_eval_count": int(self._usage.get("prompt_tokens") or self._timings.get("prompt_n") or 0),
+            "prompt_eval_count": int(_number(usage.get("prompt_tokens")) or _number(timings.get("prompt_n"))),
             "prompt_eval_duration": int(prompt_ms * 1e6) if prompt_ms else first - self._begun,
-            "eval_count": int(self._usage.get("completion_tokens") or self._timings.get("predicted_n") or 0),
+            "eval_count": int(_number(usage.get("completion_tokens")) or _number(timings.get("predicted_n"))),
             "eval_duration": int(predicted_ms * 1e6) if predicted_ms else now - first,
         }
 
@@ -117,14 +134,13 @@ class Lines:
 
     def __init__(self, model: str, *, talks: bool) -> None:
         self._model, self._talks = model, talks
-        self._rest = b""
+        self._events = SseParser()
         self._answered = _Answered()
         self._ended = False
 
     def feed(self, data: bytes) -> bytes:
         """Some events."""
-        *events, self._rest = (self._rest + data).split(b"\n")
-        return b"".join(self._line(event.strip()) for event in events)
+        return b"".join(map(self._line, self._events.feed(data)))
 
     def finish(self) -> bytes:
         """The last line.
@@ -132,7 +148,7 @@ class Lines:
         Raises:
             StreamCut: the stream ended before its end.
         """
-        line = self._line(self._rest.strip())
+        line = b"".join(map(self._line, self._events.end()))
         if not self._ended and not self._answered.reason:
             raise StreamCut("the engine's stream ended before its end")
         last = {
@@ -145,16 +161,16 @@ class Lines:
             line + _encode(last | {"done_reason": self._answered.reason or "stop"} | self._answered.figures()) + b"\n"
         )
 
-    def _line(self, event: bytes) -> bytes:
-        if not event.startswith(b"data:"):
-            return b""
-        data = event[5:].strip()
-        if data == b"[DONE]":
+    def _line(self, event: SseEvent) -> bytes:
+        data = event.data.strip()
+        if data == "[DONE]":
             self._ended = True
             return b""
-        told = _object(data)
-        if "error" in told:
-            return _encode({"error": _message(told["error"])}) + b"\n"
+        if not data.startswith("{") and event.name != "error":
+            return b""  # a word of a server that shows it is alive
+        told = {"error": data} if not data.startswith("{") else _object(data)
+        if told.get("error") or event.name == "error":
+            return _encode({"error": _message(told.get("error") or told)}) + b"\n"
         said = self._answered.read(told)
         if said is None or not (said.text or said.thinking):
             return b""
@@ -241,10 +257,10 @@ class Vectors:
         rows = told.get("data")
         if not isinstance(rows, list) or not all(isinstance(row, dict) and "embedding" in row for row in rows):
             raise BadOutput("the engine's answer has no embeddings")
-        vectors = [row["embedding"] for row in sorted(rows, key=lambda row: int(row.get("index", 0)))]
+        vectors = [row["embedding"] for row in sorted(rows, key=lambda row: _number(row.get("index")))]
         if self._alone:
             return _encode({"embedding": vectors[0] if vectors else []})
-        tokens = (told.get("usage") or {}).get("prompt_tokens") or 0
+        tokens = int(_number(_dict(told.get("usage")).get("prompt_tokens")))
         spent = time.perf_counter_ns() - self._begun
         whole = {
             "model": self._model,
@@ -285,10 +301,25 @@ TRANSLATORS: Final[dict[str, Make]] = {
 """By the kind of a converted request."""
 
 
-def _object(text: bytes) -> dict[str, Any]:
+def _dict(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _dicts(value: object) -> list[dict[str, Any]]:
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+
+
+def _number(value: object) -> float:
+    """A number that is none is 0: Ollama's programs expect one."""
+    ok = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e15
+    return float(value) if ok and isinstance(value, int | float) else 0.0
+
+
+def _object(text: bytes | str) -> dict[str, Any]:
+    """An object of JSON, also with what only some writers take for JSON: `NaN`, halves of characters."""
     try:
-        told = msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        told = json.loads(text)
+    except (ValueError, RecursionError) as error:
         raise BadOutput("the engine's answer is not JSON") from error
     if not isinstance(told, dict):
         raise BadOutput("the engine's answer is no JSON object")

@@ -77,7 +77,9 @@ class Connection(asyncio.Protocol):
         self._task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._now: Request | None = None
-        self._begun = self._chunked = self._closing = False
+        self._begun = self._chunked = self._closing = self._breaks = False
+        self._held: list[bytes] | None = None
+        self._hold_ends: asyncio.TimerHandle | None = None
         self.peer: tuple[str, int] = ("", 0)
         self.here: tuple[str, int] = ("", 0)
         self.written = 0
@@ -102,7 +104,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - however it ended
         """It hung up: whatever it asked for is cancelled."""
         self._all.discard(self)
-        self._closing = True
+        self._closing, self._held = True, None
         self._wait(None)
         if self._task is not None:
             self._task.cancel()
@@ -194,6 +196,29 @@ class Connection(asyncio.Protocol):
 
     # --- answers
 
+    def hold(self, until: "asyncio.Future[Any]", limit_s: float) -> None:
+        """Send no byte of an answer before this future is done, or the time is over: a program may end as soon as it has got one."""
+        if self._held is None and not until.done() and not self._closing:
+            self._held = []
+            self._hold_ends = self._loop.call_later(limit_s, self._let_go)
+            until.add_done_callback(lambda _: self._let_go())
+
+    def _let_go(self) -> None:
+        """Send what was held."""
+        if self._hold_ends is not None:
+            self._hold_ends.cancel()
+        held, self._held, self._hold_ends = self._held, None, None
+        if held:
+            self._transport.write(b"".join(held))
+        if held is not None and self._closing:
+            self._hang_up()
+
+    def _send(self, data: bytes) -> None:
+        if self._held is None:
+            self._transport.write(data)
+        else:
+            self._held.append(data)
+
     def begin(self, status: int, headers: Headers, *, length: int | None = None) -> None:
         """The head of an answer. Without a `length`, its body is sent in chunks, or ends with the connection."""
         request = self._now
@@ -209,19 +234,19 @@ class Connection(asyncio.Protocol):
         else:
             request.keep_alive = False
         lines.append(b"Connection: keep-alive" if request.keep_alive else b"Connection: close")
-        self._transport.write(b"\r\n".join(lines) + b"\r\n\r\n")
+        self._send(b"\r\n".join(lines) + b"\r\n\r\n")
 
     def write(self, data: bytes) -> None:
         """A part of the body."""
         if self._closing or not data:
             return
         self.written += len(data)
-        self._transport.write(b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data)
+        self._send(b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data)
 
     def end(self) -> None:
         """The answer is whole."""
         if not self._closing and self._chunked:
-            self._transport.write(b"0\r\n\r\n")
+            self._send(b"0\r\n\r\n")
 
     def respond(self, status: int, body: bytes, headers: Headers = ()) -> None:
         """A whole answer in JSON."""
@@ -232,13 +257,22 @@ class Connection(asyncio.Protocol):
 
     def cut(self) -> None:
         """The answer cannot be finished: the connection breaks, as that of an engine that dies."""
-        self._closing = True
-        self._transport.abort()
+        self._closing = self._breaks = True
+        if not self._held:
+            self._transport.abort()
 
     def close(self) -> None:
         """Hang up, after what was written."""
         self._closing = True
-        self._transport.close()
+        if self._held is None:
+            self._hang_up()
+
+    def _hang_up(self) -> None:
+        """As it was decided, now that all is sent that was held."""
+        if self._breaks:
+            self._transport.abort()
+        else:
+            self._transport.close()
 
     # --- requests, one after another
 

@@ -1,7 +1,7 @@
 """What the gateway and whoever started it say to each other: one JSON object a line, with its kind in `t`.
 
 In: `Start`, then `Table`, `Keys` and `Limits` whenever they change, `Lent` and `NotLent` as answers to `Wanted`.
-Out: `Listening` or `CannotListen`, then `CallRow` for every call, `State` while it changes, `Wanted` and `Done` for engines in workers.
+Out: `Listening` or `CannotListen`, then `CallRow` for every call (and `Texts`, where they are kept), `State` while it changes, `Wanted` and `Done` for engines in workers.
 
 Times are µs since the epoch, durations seconds, sizes bytes; None is *not available*.
 """
@@ -77,6 +77,7 @@ class Limits(msgspec.Struct, frozen=True, tag_field="t", tag="limits"):
         deadline_s: from the request's arrival to the end of its answer.
         first_byte_s: how long an engine may be silent before the next one is asked, where the answer is a stream.
         connect_s: how long a connection to an engine may take.
+        text_chars: characters of a call's prompt, and of its answer, that are handed over to be kept; 0 where nothing of them is.
     """
 
     concurrency: int = 64
@@ -85,6 +86,7 @@ class Limits(msgspec.Struct, frozen=True, tag_field="t", tag="limits"):
     deadline_s: float = 600.0
     first_byte_s: float = 30.0
     connect_s: float = 2.0
+    text_chars: int = 0
 
 
 class Lent(msgspec.Struct, frozen=True, tag_field="t", tag="lent"):
@@ -168,6 +170,17 @@ class CallRow(msgspec.Struct, frozen=True, tag_field="t", tag="call", kw_only=Tr
     bytes_out: int = 0
 
 
+class Texts(msgspec.Struct, frozen=True, tag_field="t", tag="texts", kw_only=True):
+    """What was asked and answered in a call, not masked yet. `…_cut`: there was more."""
+
+    call: str
+    ts: int
+    prompt: str
+    answer: str
+    prompt_cut: bool = False
+    answer_cut: bool = False
+
+
 class Current(msgspec.Struct, frozen=True):
     """A call that is under way: `phase` is `waiting` (for its turn), `asking` (nothing came yet) or `answering`."""
 
@@ -210,7 +223,7 @@ class Done(msgspec.Struct, frozen=True, tag_field="t", tag="done"):
 
 
 In = Start | Table | Keys | Limits | Lent | NotLent
-Out = Listening | CannotListen | CallRow | State | Wanted | Done
+Out = Listening | CannotListen | CallRow | Texts | State | Wanted | Done
 _encoder: Final = msgspec.json.Encoder()
 _in: Final[msgspec.json.Decoder[In]] = msgspec.json.Decoder(In)
 _out: Final[msgspec.json.Decoder[Out]] = msgspec.json.Decoder(Out)

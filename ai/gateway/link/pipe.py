@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from ai.gateway.link.messages import MAX_LINE, CallRow, In, Lent, NotLent, Out, Wanted, line, read_in
+from ai.gateway.link.messages import MAX_LINE, CallRow, In, Lent, NotLent, Out, Texts, Wanted, line, read_in
 
 _MOST_WAITING: Final = 2 * 1024 * 1024
 """Bytes that may wait for a reader: some five thousand calls."""
@@ -28,6 +28,8 @@ class Link:
         self._out: asyncio.WriteTransport | None = None
         self.lost = 0
         """Call rows that were dropped."""
+        self.texts_lost = 0
+        """Prompts and answers that were dropped."""
 
     async def open(self, source: Any = None, target: Any = None) -> None:
         """Begin to read standard input, and to write to standard output, unless others are given."""
@@ -45,6 +47,7 @@ class Link:
         out = self._out
         if out is None or out.is_closing() or out.get_write_buffer_size() > _MOST_WAITING:
             self.lost += isinstance(message, CallRow)
+            self.texts_lost += isinstance(message, Texts)
             return
         out.write(line(message))
 

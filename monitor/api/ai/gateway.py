@@ -23,7 +23,8 @@ def add_gateway(router: APIRouter, context: Context) -> None:
     @router.get("/gateway", response_model=models.GatewayStatus, summary="The gateway: state, keys, engines, calls now")
     async def state() -> Response:
         """Switch it on with the setting `gateway.enabled`."""
-        return json_answer(_status(context, await asyncio.to_thread(_keys, context)))
+        keys, kept = await asyncio.to_thread(lambda: (_keys(context), context.gateway_texts.kept()))
+        return json_answer(_status(context, keys, kept))
 
     @router.get("/gateway/calls", response_model=models.GatewayCalls, summary="The newest calls, and who used what")
     async def calls(
@@ -31,7 +32,7 @@ def add_gateway(router: APIRouter, context: Context) -> None:
         since_s: Annotated[int, Query(ge=1, le=366 * DAY_S, description="Age of what usage covers.")] = DAY_S,
         run: Annotated[str | None, Query(pattern=r"^\d{1,19}$", description="Calls of one process.")] = None,
     ) -> Response:
-        """What was asked and answered is not kept."""
+        """Who asked whom, how much and how fast; what was asked and answered is `/gateway/texts`, where it is kept."""
         since = context.now() - since_s * 1_000_000
 
         def read() -> models.GatewayCalls:
@@ -65,6 +66,35 @@ def add_gateway(router: APIRouter, context: Context) -> None:
         context.gateway.wake()
         return json_answer(models.RemovedKey(name=name))
 
+    _add_texts(router, context)
+
+
+def _add_texts(router: APIRouter, context: Context) -> None:
+    """What was asked and answered, where that is kept."""
+    texts: Any = context.gateway_texts
+
+    @router.get("/gateway/texts", response_model=models.GatewayTexts, summary="Calls whose prompt and answer are kept")
+    async def listed(limit: Annotated[int, Query(ge=1, le=1000)] = 50) -> Response:
+        """Newest first. Nothing is kept unless `gateway.keep_texts` is on."""
+        return json_answer(models.GatewayTexts(texts=await asyncio.to_thread(texts.heads, limit)))
+
+    @router.get("/gateway/texts/{call}", response_model=models.GatewayText, summary="Prompt and answer of a call")
+    async def text(call: str) -> Response:
+        """Secrets are masked."""
+        return json_answer(await asyncio.to_thread(texts.read, call))
+
+    @router.delete("/gateway/texts", response_model=models.DeletedTexts, summary="Delete all prompts and answers")
+    async def delete_all() -> Response:
+        """They are overwritten."""
+        return json_answer(models.DeletedTexts(calls=await asyncio.to_thread(texts.delete, None)))
+
+    @router.delete(
+        "/gateway/texts/{call}", response_model=models.DeletedTexts, summary="Delete prompt and answer of a call"
+    )
+    async def delete_one(call: str) -> Response:
+        """The record of the call stays."""
+        return json_answer(models.DeletedTexts(calls=await asyncio.to_thread(texts.delete, call)))
+
 
 def _keys(context: Context) -> list[models.GatewayKey]:
     """The keys, with when each was used last. Asks the store."""
@@ -85,7 +115,7 @@ def _keys(context: Context) -> list[models.GatewayKey]:
     return found
 
 
-def _status(context: Context, keys: list[models.GatewayKey]) -> models.GatewayStatus:
+def _status(context: Context, keys: list[models.GatewayKey], texts: models.GatewayTextsKept) -> models.GatewayStatus:
     gateway, settings = context.gateway, context.settings().gateway
     now, table = gateway.state if gateway.port is not None else None, gateway.table
 
@@ -106,7 +136,7 @@ def _status(context: Context, keys: list[models.GatewayKey]) -> models.GatewaySt
             for e in (table.engines if table is not None else ())
         ],
         excluded=dict(table.excluded) if table is not None else {}, sentence=table.sentence if table is not None else "",
-        calls=[_current(context, call) for call in calls],
+        calls=[_current(context, call) for call in calls], texts=texts,
     )  # fmt: skip
 
 

@@ -35,7 +35,7 @@ class Context:
         logs: the `LogService`, None until the machine is known.
         jobs: the spool folder, and why jobs cannot be read now.
         ai: the engines at work, an `ai.service.AiThread`.
-        gateway: the process that answers other programs, a `monitor.agent.gateway.GatewayProcess`; `gateway_records` keeps its calls.
+        gateway: the process that answers other programs, a `monitor.agent.gateway.GatewayProcess`; `gateway_records` keeps its calls, `gateway_texts` what was said in them.
         status: builds `GET /v1/status`; asks the store, so not for the event loop. `about` is what needs no asking.
         settings: the settings in force now; `save` changes them (blocking) and applies what can be applied at once;
             `restart_needed` names saved keys that wait for the next start.
@@ -58,6 +58,7 @@ class Context:
     ai: Any
     gateway: Any
     gateway_records: Any
+    gateway_texts: Any
     status: Callable[[], Status]
     about: Callable[[], dict[str, Any]]
     settings: Callable[[], Settings]

@@ -85,12 +85,51 @@ WHOLE = {"model": "m", "choices": [{"message": {"role": "assistant", "content": 
         [HEAD, b"event: ping\ndata: {}\n\ndata: ping\n\ndata: null\n\n: hi\n\n", event(delta("yes", "stop")), DONE],
         [HEAD.replace(b"\r\n\r\n", b"\r\nContent-Encoding: gzip\r\n\r\n"), gzip.compress(event(delta("yes", "stop")))],
         [HEAD, event({"choices": [{"index": 0, "text": "yes", "finish_reason": "stop"}]}), DONE],
+        [
+            HEAD,
+            b'data: {"choices": [\r\ndata: {"index": "0", "delta": {"content": "yes"}}]}\r\n\r\n',
+            event(delta(None, "stop")),
+        ],
+        [
+            HEAD,
+            b'data: {"choices": [{"index": 0, "logprobs": [NaN], "delta": {"content": "yes"}}]}\n\n',
+            event(delta(None, "eos")),
+        ],
+        [HEAD, event(delta("ye", "null")), event(delta("s", "")), event(delta(None, "stop")), DONE],
+        [HEAD, event({"choices": [{"index": 0, "delta": {"refusal": "yes"}}]}), event(delta(None, "stop")), DONE],
+        [HEAD, event(delta("yes")), event({"choices": [{"index": 0, "delta": None, "finish_reason": "end_turn"}]})],
     ],
 )
 def test_an_answer_is_read_however_it_is_framed(answer: list[Any]) -> None:
     """JSON in place of a stream, parts, lines without a frame, no last empty line, keep-alives, gzip, the older form."""
     made = talk(answer)
     assert (made.text, made.final.finish_reason) in {("yes", "stop"), ("yes", "other")}
+
+
+def test_a_character_that_was_cut_in_two_is_whole_again() -> None:
+    """JSON writes it as two halves; each came in a chunk of its own. What the server says is text that can be stored."""
+    halves = [
+        rb'data: {"choices":[{"index":0,"delta":{"content":"a\ud83d"}}]}',
+        rb'data: {"choices":[{"index":0,"delta":{"content":"\ude00\ud800b"}}]}',
+    ]
+    made = talk([HEAD, *(half + b"\n\n" for half in halves), event(delta(None, "stop")), DONE])
+    assert made.text == "a\U0001f600\ufffdb"
+
+
+@pytest.mark.parametrize("name", ["reasoning_content", "reasoning", "thinking"])
+def test_reasoning_is_found_under_each_of_its_names(name: str) -> None:
+    """Once, where a server sends it under two."""
+    both = {name: "hm", "reasoning_content": "hm", "role": "assistant", "content": None}
+    made = talk([HEAD, event({"choices": [{"index": 0, "delta": both}]}), event(delta("yes", "stop")), DONE])
+    assert (made.reasoning, made.text) == ("hm", "yes")
+
+
+def test_a_server_that_counts_nothing_is_not_believed() -> None:
+    """It writes 0 for the tokens of a text that is there: they are estimated."""
+    usage = event({"choices": [], "usage": {"prompt_tokens": 0, "completion_tokens": 0}})
+    made = talk([HEAD, event(delta("yes indeed")), event(delta(None, "stop")), usage, DONE])
+    tokens = made.final.usage.completion_tokens
+    assert (tokens.origin, tokens.value > 0, made.final.usage.prompt_tokens.origin) == ("estimated", True, "estimated")
 
 
 def test_reasoning_in_parts_is_no_content() -> None:

@@ -87,8 +87,10 @@ def test_a_call_is_answered_by_the_chosen_engine_and_recorded_with_its_program(
     program = subprocess.Popen(
         [sys.executable, "-c", ONCE, f"{state.address}/v1/chat/completions", body, key], stdout=subprocess.PIPE
     )
-    now = wait_until(lambda: [c for c in agent.api.gateway.status().calls if c.run], "the call under way")
-    assert (now[0].key, now[0].phase) == ("tests", "answering")
+    now = wait_until(
+        lambda: [c for c in agent.api.gateway.status().calls if c.run and c.phase == "answering"], "the call under way"
+    )
+    assert now[0].key == "tests"
     shown = wait_until(
         lambda: [p for p in agent.api.processes().processes if p.pid == program.pid], "the sampler to see the program"
     )
@@ -224,3 +226,33 @@ def test_a_key_has_a_budget(agent: Any) -> None:
     )
     found.set_budget("bounded", Budget())
     wait_until(lambda: ask(address, key).status_code == 200, "no budget any more")
+
+
+def test_prompts_and_answers_are_kept_only_where_that_is_wanted(agent: Any, key: str) -> None:
+    """Off: nothing of them is anywhere. On: masked, to be read and deleted with the command line. Off again: what comes then is not kept."""
+    api, where = agent.api.gateway, ["--data-dir", str(agent.data_dir)]
+    address = running(agent.api).address
+    assert address is not None
+    token = "ghp_" + "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8"
+    body = {
+        "model": "stub",
+        "stream": True,
+        "messages": [{"role": "user", "content": f"Push it with {token}, please."}],
+    }
+    file = agent.data_dir / "gateway_texts.sqlite"
+    assert ask(address, key, body).status_code == 200
+    assert not file.exists()
+    agent.api.save_settings({"gateway.keep_texts": True})
+    wait_until(lambda: ask(address, key, body).status_code == 200 and api.texts().texts, "kept texts")
+    call = api.texts().texts[0].call
+    wait_until(lambda: call in [one.call for one in api.calls().calls], "the record of the same call")
+    said = run("gateway", "texts", call, *where).stdout
+    assert "user: Push it with ghp_***, please." in said
+    assert said.count("word") == 16
+    assert call in run("gateway", "texts", *where).stdout
+    assert token.encode() not in file.read_bytes()
+    agent.api.save_settings({"gateway.keep_texts": False})
+    assert not api.status().texts.keeps
+    assert f"of {api.status().texts.calls} calls" in run("gateway", "texts", "--delete-all", *where).stdout
+    assert api.texts().texts == []
+    assert run("gateway", "texts", call, *where).returncode != 0

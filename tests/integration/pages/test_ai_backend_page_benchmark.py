@@ -226,10 +226,40 @@ def test_the_picture_of_the_pairs_escapes_names() -> None:
     assert 'role="img"' in drawn
 
 
+def test_the_options_of_a_benchmark_are_a_link(ai: AiDouble) -> None:
+    """What the address says is chosen and asked for, whatever plan it belongs to; what is chosen is in the address, without what is usual."""
+    app = _open(plan="lengths", depth="quick", read="64, 128", deep="32")
+    assert (app.radio(key="benchmark_plan").value, app.radio(key="benchmark_depth").value) == ("lengths", "quick")
+    app.button(key="benchmark").click().run()
+    asked = ai.asked[0][1]
+    assert (asked["plan"], asked["depth"]) == ("lengths", "quick")
+    assert [(one["prompt"], one["depth"]) for one in asked["lengths"]] == [(64, 32), (128, 32)]
+    app = _open(plan="nonsense", kind="self-check", measure="total")
+    assert [app.radio(key=f"benchmark_{name}").value for name in ("plan", "kind", "measure")] == [
+        "speed",
+        "self-check",
+        "total",
+    ]
+    app.radio(key="benchmark_depth").set_value("full").run()
+    app.radio(key="benchmark_kind").set_value("auto").run()
+    assert {name: app.query_params.get(name) for name in ("depth", "kind", "measure")} == {
+        "depth": "full",
+        "kind": None,
+        "measure": "total",
+    }
+    app.radio(key="benchmark_plan").set_value("load").run()
+    assert not app.exception
+    assert {name: app.query_params.get(name) for name in ("plan", "depth", "measure")} == {
+        "plan": "load",
+        "depth": "full",
+        "measure": None,
+    }
+
+
 def test_a_load_is_asked_for_and_shown(ai: AiDouble) -> None:
     """The options of the plan go to the agent; wrong ones say what is wrong and start nothing. The result has tables, charts and the target."""
     app = _open()
-    app.radio(key="plan").set_value("load").run()
+    app.radio(key="benchmark_plan").set_value("load").run()
     app.text_input(key="concurrency").set_value("1, 8, 64").run()
     app.text_input(key="rates").set_value("1, fast").run()
     assert "valid number" in app.error[0].value

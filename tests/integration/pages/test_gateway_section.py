@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from tests.doubles.page_ai import GATEWAY_ON, NOW, AiDouble
 from tests.integration.pages.conftest import ROOT, ScriptedAgent
+from tests.integration.pages.test_services_page import SIGNED
 from tests.waiting import patient
 
 PAGE = str(ROOT / "pages" / "ai_backend.py")
@@ -129,3 +131,49 @@ def test_a_port_that_is_taken_is_told_with_what_to_do(double: AiDouble) -> None:
     text = _text(_open())
     assert "The gateway cannot listen: port 11435" in text
     assert "Choose another port in *Settings*" in text
+
+
+TEXT: dict[str, Any] = {
+    "call": "c",
+    "ts": NOW,
+    "prompt": "user: <b>why</b>?",
+    "answer": "Because.",
+    "prompt_cut": False,
+    "answer_cut": True,
+}
+
+
+def test_prompts_and_answers_are_read_and_deleted(double: AiDouble, place: Path) -> None:
+    """Off, the section says so and has a switch. Kept ones are text, never markup; one is deleted with a click, all of them after a question."""
+    double.gateway = GATEWAY_ON
+    app = _open()
+    assert "Prompts and answers are not kept." in [one.label for one in app.expander]
+    app.toggle(key="gateway_keep_texts").set_value(True).run()
+    assert "keep_texts = true" in (place / "watchkeeper.toml").read_text("utf-8")
+    kept = {"keeps": True, "days": 7, "limit": 2**26, "calls": 2, "size": 100, "oldest": NOW, "lost": 0}
+    double.gateway, double.gateway_calls = GATEWAY_ON | {"texts": kept}, {"calls": [CALL], "usage": []}
+    double.gateway_texts = [TEXT, TEXT | {"call": "d", "prompt": "another"}]
+    app = _open()
+    assert "Prompts and answers are kept: those of 2 calls are here, 100 B." in [one.label for one in app.expander]
+    assert [code.value for code in app.code][-2:] == ["user: <b>why</b>?", "Because."]
+    assert "Answer, shortened" in _text(app)
+    app.button(key="gateway_text_delete").click().run()
+    assert [code.value for code in app.code][-2] == "another"
+    app.button(key="gateway_texts_delete").click().run()
+    assert not app.exception
+    assert double.gateway_texts == []
+    assert "Prompts and answers are kept from now on." in [one.label for one in app.expander]
+
+
+def test_a_viewer_reads_no_prompts(double: AiDouble, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The section says that there are some, and neither shows nor deletes them."""
+    kept = {"keeps": True, "days": 7, "limit": 2**26, "calls": 1, "size": 100, "oldest": NOW, "lost": 0}
+    double.gateway, double.gateway_texts = GATEWAY_ON | {"texts": kept}, [TEXT]
+    (tmp_path / "signed.toml").write_text(SIGNED, "utf-8")
+    monkeypatch.setenv("WATCHKEEPER_CONFIG", str(tmp_path / "signed.toml"))
+    st.cache_resource.clear()
+    app = _open()
+    assert "Prompts and answers are kept: those of 1 call are here, 100 B." in [one.label for one in app.expander]
+    assert app.toggle(key="gateway_keep_texts").disabled
+    assert "why" not in _text(app)
+    assert not [button for button in app.button if str(button.key).startswith("gateway_text")]

@@ -1,10 +1,12 @@
-"""The button Benchmark in a real browser: from the click to a verdict on the embedded model, with a real watch."""
+"""Benchmarks and engines in a real browser, with a real watch: from a click to a verdict, several models, Tune, options as a link, a server that is gone."""
 
 from collections.abc import Iterator
 
 import pytest
+from playwright.sync_api import expect
 
 from monitor.client.client import Client
+from tests.doubles.stateful_ollama import Held, StatefulOllama, serve_on_thread
 from tests.system.browser.conftest import Watch, Window
 from tests.waiting import patient, wait_until
 
@@ -34,3 +36,80 @@ def test_a_click_leads_to_a_verdict(window: Window, client: Client) -> None:
     page.locator(".js-plotly-plot").first.wait_for()
     wait_until(lambda: client.ai.benchmark().state == "done", "quality is measured, too", seconds=120)
     assert window.hosts <= {window.url.split("/")[2]}
+
+
+@pytest.fixture
+def server(client: Client) -> Iterator[StatefulOllama]:
+    """An Ollama with two models that the watch's agent knows; a test may take it out of the settings."""
+    models: dict[str, dict[str, object]] = {"a:latest": {}, "b:latest": {}}
+    with serve_on_thread(StatefulOllama(models=models, held={"a:latest": Held(4096, 300.0)})) as found:
+        client.save_settings({"engines.ollama_url": found.url})
+        wait_until(lambda: client.refresh_engines() and client.ai.models.all().shelves, "the server", seconds=60)
+        yield found
+        client.save_settings({"engines.ollama_url": None})
+
+
+def test_the_options_of_a_benchmark_are_a_link_both_ways(window: Window) -> None:
+    """The address chooses; a click changes the address; the browser's way back chooses what was before."""
+    page = window.open("/ai?plan=lengths&depth=quick&read=64")
+    page.get_by_role("button", name="Options").click()
+    expect(page.get_by_role("radio", name="Lengths: long prompts and answers")).to_be_checked()
+    expect(page.get_by_role("radio", name="Quick: speed only")).to_be_checked()
+    expect(page.get_by_role("textbox", name="Tokens to read")).to_have_value("64")
+    page.get_by_text("Load: many requests at once and a second").click()
+    wait_until(
+        lambda: (found := window.query()).get("plan") == "load" and "read" not in found, "the plan in the address"
+    )
+    assert window.query()["depth"] == "quick"
+    page.go_back()
+    expect(page.get_by_role("radio", name="Lengths: long prompts and answers")).to_be_checked()
+
+
+def test_models_of_one_server_are_measured_side_by_side(window: Window, client: Client, server: StatefulOllama) -> None:
+    """Two models are chosen, both are asked, and the result has a column for each."""
+    page = window.open("/ai?depth=quick")
+    page.get_by_role("button", name="Options").click()
+    box = page.locator(".st-key-benchmark_models input")
+    for name in ("a:latest", "b:latest"):
+        box.click()
+        page.get_by_role("option", name=f"ollama={name}").click()
+    page.keyboard.press("Escape")
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Benchmark", exact=True).click()
+    page.get_by_role("heading", name="Benchmark running").wait_for()
+    wait_until(lambda: client.ai.benchmark().state == "done", "the end", seconds=150)
+    page.get_by_role("heading", name="Verdict").wait_for(timeout=1000 * patient(60))
+    assert {"a:latest", "b:latest"} <= set(server.asked)
+    report = client.ai.report(client.ai.history(limit=1).benchmarks[0].benchmark)
+    assert {c.model for c in report.contenders} == {"a:latest", "b:latest"}
+    for name in ("a:latest", "b:latest"):
+        expect(page.locator("section.stMain, [data-testid=stMain]").get_by_text(name).first).to_be_visible()
+
+
+def test_tune_finds_settings_with_one_click(window: Window, client: Client) -> None:
+    """The card of the embedded engine says what was found and what it gains; the engine is loaded that way from then on."""
+    page = window.open("/ai")
+    page.get_by_role("button", name="Tune").first.click()
+    expect(page.get_by_text("Trying threads, cache and batch sizes")).to_be_visible()
+    done = page.locator("[data-testid=stAlertContentSuccess]").filter(has_text="threads")
+    expect(done).to_be_visible(timeout=1000 * patient(60))
+    embedded = next(b for b in client.ai.backends().backends if b.name == "llamacpp")
+    assert embedded.in_use is not None
+    if embedded.in_use.settings:
+        client.ai.reset("llamacpp")
+
+
+def test_a_server_that_is_taken_out_disappears_without_a_reload(
+    window: Window, client: Client, server: StatefulOllama
+) -> None:
+    """Its card, its models and its place in the order go; nothing asks it any more."""
+    page = window.open("/ai")
+    host = server.url.removeprefix("http://")
+    expect(page.get_by_text(host).first).to_be_visible()
+    client.save_settings({"engines.ollama_url": ""})
+    wait_until(
+        lambda: all(e.address != server.url for e in client.engines().engines), "the agent forgets it", seconds=30
+    )
+    expect(page.locator("[class*=st-key-engine_]").filter(has_text=host)).to_have_count(0, timeout=1000 * patient(40))
+    window.open("/ai")
+    expect(page.get_by_text(host)).to_have_count(0)

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 
+import httpx
 import pytest
 from playwright.sync_api import expect
 
@@ -27,7 +28,8 @@ def client(watch: Watch) -> Iterator[Client]:
     with Client.of(watch.place / "data", timeout_s=patient(30)) as found:
         found.save_settings({"gateway.port": 0})
         yield found
-        found.save_settings({"gateway.port": None, "gateway.enabled": None})
+        found.save_settings({"gateway.port": None, "gateway.enabled": None, "gateway.keep_texts": None})
+        found.gateway.delete_texts()
         for key in found.gateway.status().keys:
             found.gateway.remove_key(key.name)
 
@@ -62,3 +64,36 @@ def test_a_program_gets_address_and_key_from_the_page_and_is_shown_on_it(window:
     finally:
         program.communicate()
     assert window.hosts <= {window.url.split("/")[2]}
+
+
+def test_prompts_are_kept_read_and_deleted_on_the_page(window: Window, client: Client) -> None:
+    """Not kept → kept with a click → a call's prompt and answer, its secret masked → deleted after a question."""
+    client.save_settings({"gateway.enabled": True, "gateway.require_key": False})
+    found = wait_until(lambda: (s := client.gateway.status()).address and s.engines and s, "the gateway", seconds=60)
+    assert found
+    page = window.open("/ai")
+    section = page.locator(".st-key-gateway")
+    section.get_by_text("Prompts and answers are not kept.").click()
+    section.locator(".st-key-gateway_keep_texts label").first.click()
+    wait_until(lambda: client.gateway.status().texts.keeps, "the setting")
+    secret = "ghp_" + "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8"
+    body = {"model": "auto", "messages": [{"role": "user", "content": f"Is {secret} long?"}], "max_tokens": 4}
+
+    def asked() -> bool:
+        httpx.post(
+            f"{found.address}/v1/chat/completions", json=body, timeout=patient(60), trust_env=False
+        ).raise_for_status()
+        return client.gateway.status().texts.calls > 0
+
+    try:
+        wait_until(asked, "kept texts", seconds=60)
+        window.open("/ai")
+        section.get_by_text("Prompts and answers are kept: those of").click()
+        expect(section.locator("code").filter(has_text="user: Is ghp_*** long?")).to_be_visible()
+        expect(section.get_by_text(secret)).to_have_count(0)
+        section.get_by_role("button", name="Delete all").click()
+        page.locator(".st-key-gateway_texts_delete button").click()
+        expect(section.get_by_text("Prompts and answers are kept from now on.")).to_be_visible()
+        assert client.gateway.texts().texts == []
+    finally:
+        client.save_settings({"gateway.require_key": None})

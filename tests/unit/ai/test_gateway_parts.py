@@ -149,7 +149,67 @@ def test_a_stream_that_breaks_off_is_no_answer() -> None:
     with pytest.raises(StreamCut):
         lines.finish()
     with pytest.raises(BadOutput):
-        Lines("m", talks=True).feed(b"data: {oops\n")
+        Lines("m", talks=True).feed(b"data: {oops\n\n")
+
+
+def chunk(delta: object, **more: object) -> bytes:
+    """One event of a chat."""
+    return b"data: " + json.dumps({"choices": [{"index": 0, "delta": delta, **more}]}).encode() + b"\n\n"
+
+
+STOP = chunk({}, finish_reason="stop")
+ODD_STREAMS = {
+    "an event of several data lines": [b'data: {"choices": [\r\ndata: {"index": 0, "delta": {"content": "yes"}}]}\r\n\r\n', STOP],
+    "halves of a character in two chunks": [rb'data: {"choices":[{"index":0,"delta":{"content":"ye\ud83d"}}]}' + b"\n\n",
+        rb'data: {"choices":[{"index":0,"delta":{"content":"\ude00s"}}]}' + b"\n\n", STOP],
+    "numbers that JSON has not": [b'data: {"choices":[{"index":0,"logprobs":[NaN,-Infinity],"delta":{"content":"yes"}}]}\n\n', STOP],
+    "null where something might be": [chunk({"role": "assistant", "content": None, "tool_calls": None}, finish_reason=None), chunk({"content": "yes"}),
+        b'data: {"choices": null, "usage": null}\n\n', chunk(None, finish_reason="stop")],
+    "other kinds than the documentation's": [chunk({"content": [{"type": "text", "text": "yes"}], "tool_calls": {}}), chunk("", finish_reason="null"),
+        b'data: {"choices": [], "usage": {"prompt_tokens": "3", "completion_tokens": -1}, "timings": {"prompt_ms": "fast"}}\n\n', STOP],
+    "a second choice": [chunk({"content": "yes"}), b'data: {"choices": [{"index": 1, "delta": {"content": "no"}}]}\n\n', STOP],
+    "signs of life": [b": hello\n\nevent: ping\ndata: ping\n\n", chunk({"content": "yes"}), b"data:\n\n", STOP],
+    "a whole answer in place of a stream": [json.dumps({"choices": [{"message": {"content": "yes"}, "finish_reason": "stop"}]}, indent=1).encode()],
+    "a refusal in its own field": [chunk({"refusal": "yes"}), STOP],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ODD_STREAMS)
+def test_what_servers_do_beside_the_documentation_becomes_ollamas_all_the_same(name: str) -> None:
+    """The words come out, and the last line says done with numbers for its counts."""
+    lines = Lines("m", talks=True)
+    said = b"".join(map(lines.feed, ODD_STREAMS[name])) + lines.finish()
+    rows = [json.loads(line) for line in said.split(b"\n") if line]
+    assert "".join(row["message"]["content"] for row in rows).replace("\U0001f600", "") == "yes"
+    assert rows[-1]["done_reason"] == "stop"
+    assert isinstance(rows[-1]["eval_count"], int)
+
+
+def test_a_call_of_a_tool_comes_out_whole_however_it_is_cut() -> None:
+    """Its name in one chunk, its arguments in others, another call between them; one server sends an object at once."""
+    calls = [
+        {"index": 0, "id": "a", "function": {"name": "look", "arguments": ""}}, {"index": 1, "function": {"name": "go", "arguments": {"x": 1}}},
+        {"index": 0, "function": {"arguments": '{"at": "D\u00fc'}}, {"index": 0, "function": {"arguments": 'ren"}'}},
+    ]  # fmt: skip
+    lines = Lines("m", talks=True)
+    said = b"".join(lines.feed(chunk({"content": None, "tool_calls": [call]})) for call in calls)
+    last = json.loads((said + lines.feed(chunk({}, finish_reason="tool_calls")) + lines.finish()).splitlines()[-1])
+    assert last["message"]["tool_calls"] == [
+        {"function": {"name": "look", "arguments": {"at": "Düren"}}}, {"function": {"name": "go", "arguments": {"x": 1}}},
+    ]  # fmt: skip
+
+
+def test_a_thought_under_two_names_counts_once() -> None:
+    """Some servers send it as `reasoning` and as `reasoning_content`."""
+    meter = Meter(streams=True)
+    for event in (
+        chunk({"reasoning": "hm", "reasoning_content": "hm"}),
+        chunk({"reasoning": "so"}),
+        chunk({"content": "yes"}),
+        STOP,
+    ):
+        meter.feed(event)
+    assert meter.figures().completion_tokens == 3
 
 
 @given(st.lists(st.integers(0, 100_000), max_size=6), st.text(max_size=50))

@@ -293,6 +293,27 @@ def test_a_call_is_recorded_with_the_process_that_made_it() -> None:
     assert "SECRET" not in repr(gateway.said)
 
 
+LEAVES = f"""
+import sys, http.client
+connection = http.client.HTTPConnection("127.0.0.1", int(sys.argv[1]))
+connection.request("POST", "/v1/chat/completions", sys.argv[2], {{"Authorization": "Bearer {KEY}"}})
+sys.exit(connection.getresponse().status != 200)
+"""
+
+
+def test_programs_that_end_with_their_answer_are_known() -> None:
+    """Each of a dozen that leave as soon as the head of the answer is there, four at once, while the engine answers at once."""
+    with serve() as stub, running(engine("one", stub.url)) as gateway:
+        words = [sys.executable, "-SEc", LEAVES, str(gateway.port), json.dumps(ASK)]
+        pids = set()
+        for _ in range(3):
+            programs = [subprocess.Popen(words) for _ in range(4)]
+            pids |= {program.pid for program in programs}
+            assert [program.wait(patient(30)) for program in programs] == [0] * 4
+        rows = gateway.rows(12)
+    assert {row.program.pid for row in rows} == pids
+
+
 def test_tokens_are_the_engines_own_where_it_tells_them() -> None:
     """Usage of a whole answer, of a stream that was asked for it, and the last line of Ollama's."""
     with ExitStack() as stack:
