@@ -126,6 +126,7 @@ class Gateway:
         state = State(
             active=self._gate.active, waiting=self._gate.waiting, connections=len(self._connections), answered=self._answered,
             lost=self._link.lost, refused=self._gate.refused, rss=_rss(), calls=calls, resting=self._routes.resting(), used=self._ledger.used(),
+            texts_lost=self._link.texts_lost,
         )  # fmt: skip
         if state != self._told:
             self._told = state

@@ -162,8 +162,9 @@ def main() -> None:
     parser.add_argument("--aiperf", default="", help="the program")
     parser.add_argument("--tokenizer", default="builtin", help="for aiperf's prompts; its own needs the network")
     parser.add_argument("--calls", type=int, default=30)
+    parser.add_argument("--kind", action="append", choices=list(KINDS), help="of answers; all where none is named")
     given = parser.parse_args()
-    figures = {kind: one(kind, given.aiperf, given.tokenizer, given.calls) for kind in KINDS}
+    figures = {kind: one(kind, given.aiperf, given.tokenizer, given.calls) for kind in given.kind or KINDS}
     machine = {"cpus": os.cpu_count(), "load1": os.getloadavg()[0], "python": platform.python_version()}
     print(json.dumps({"name": "ai_peers", "machine": machine, **figures}, indent=2))
 

@@ -32,9 +32,9 @@ def sweep(path: Path, tuned: Tried, seconds: float) -> dict[str, float]:
     tries = [tuned, *(replace(plain, threads=n, prompt_threads=n) for n in counts)]
     for one in tries:
         model.read_s(one, 32)
-    read = in_turn(tries, lambda one: model.read_s(one, PROMPT), seconds)
-    token = in_turn(tries, model.token_s, seconds)
-    others = [one for one in tries[1:] if one in read and one in token]
+    read = in_turn(tries, lambda one: model.read_s(one, PROMPT), seconds, surely=len(tries))
+    token = in_turn(tries, model.token_s, seconds, surely=len(tries))
+    others = tries[1:]
     return {
         "generate_of_best": min(token[one] for one in others) / token[tuned],
         "read_of_best": min(read[one] for one in others) / read[tuned],

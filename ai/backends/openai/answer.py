@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from ai.backends.openai.http_errors import error_of
-from ai.backends.openai.sse import SseEvent, WholeCharacters
+from ai.backends.openai.sse import NO_REASON, SseEvent, WholeCharacters, said_text
 from ai.core.errors import BadOutput
 from ai.core.pacing import Clock
 from ai.core.types import Chunk, ChunkKind, Figure, FinishReason, GenRequest, Timings, Usage
@@ -21,8 +21,6 @@ _HIDDEN: Final = "The server counts tokens that it did not send, so the speed of
 _MISCOUNTED: Final = "The server's count of tokens cannot be that of its text, and is not used."
 _NOT_BELIEVED: Final = "The server says it generated {:.1f} tokens/s, but they arrived at {:.1f}."
 _ALIVE: Final = frozenset({"ping", "pong", "keep-alive", "keepalive", "keep_alive", "heartbeat"})
-NO_REASON: Final = frozenset({"", "null", "none"})
-"""What some servers write in every chunk but the last in place of a reason of the end."""
 _STOPPED: Final = frozenset({"stop", "eos", "eos_token", "stop_sequence", "end_turn", "end_of_text"})
 _LIMITED: Final = frozenset({"length", "max_tokens", "max_length"})
 _LONGEST_TOKEN: Final = 16.0
@@ -111,8 +109,8 @@ class Answer:
             ("reasoning", _first_text(said, "reasoning_content", "reasoning", "thinking") or _thoughts(said.get("content"))),
             ("content", _first_text(said, "content", "refusal")),
         )  # fmt: skip
-        for kind, said_text in kinds:
-            if text := self._pieces[kind].feed(said_text):
+        for kind, told in kinds:
+            if text := self._pieces[kind].feed(told):
                 self._characters += len(text)
                 self._bytes += len(text.encode("utf-8", "replace"))
                 self._reasoned |= kind == "reasoning"
@@ -169,15 +167,6 @@ def _tells_error(message: dict[str, Any]) -> bool:
     code = message.get("code", message.get("status"))
     failed = isinstance(code, int) and code >= 400
     return "choices" not in message and bool(message.get("detail") or (failed and message.get("message")))
-
-
-def said_text(said: object) -> str:
-    """The text of a content: a string, or a list of parts."""
-    if isinstance(said, str):
-        return said
-    parts = said if isinstance(said, list) else []
-    texts = [p if isinstance(p, str) else p.get("text") for p in parts if isinstance(p, str | dict)]
-    return "".join(text for text in texts if isinstance(text, str))
 
 
 def _first_text(said: dict[str, Any], *names: str) -> str:

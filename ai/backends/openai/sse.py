@@ -18,11 +18,24 @@ _MAX_TRIES: Final = 200
 _FIELDS: Final = frozenset({b"data", b"event", b"id", b"retry"})
 
 
+NO_REASON: Final = frozenset({"", "null", "none"})
+"""What some servers write in every chunk but the last in place of a reason of the end."""
+
+
 class SseEvent(NamedTuple):
     """The name of an event (mostly empty) and its data, never empty."""
 
     name: str
     data: str
+
+
+def said_text(said: object) -> str:
+    """The text of a content: a string, or a list of parts."""
+    if isinstance(said, str):
+        return said
+    parts = said if isinstance(said, list) else []
+    texts = [p if isinstance(p, str) else p.get("text") for p in parts if isinstance(p, str | dict)]
+    return "".join(text for text in texts if isinstance(text, str))
 
 
 class WholeCharacters:

@@ -9,7 +9,7 @@ _TAIL: Final = 4096
 _LEAST_S: Final = 0.05
 """A stream that came in less time came in one piece: its speed was not seen."""
 # A quotation mark inside of a JSON string has a backslash before it, so that no text that a model writes looks like these.
-_PIECE: Final = re.compile(rb'"(?:content|text|reasoning_content|thinking|response)":\s*"(?!")')
+_PIECE: Final = re.compile(rb'"(?:content|text|reasoning_content|reasoning|thinking|response)":\s*"(?!")')
 _THOUGHT: Final = re.compile(rb'"reasoning":\s*"(?!")')
 _SAME_THOUGHT: Final = re.compile(rb'"reasoning_content":\s*"(?!")')
 _PROMPT: Final = re.compile(rb'"(?:prompt_tokens|prompt_eval_count)":\s*(\d{1,12})')
@@ -74,8 +74,10 @@ class Meter:
 
 def _pieces(data: bytes) -> int:
     """Pieces of text. A thought that is sent under both of its names is one."""
-    thoughts = len(_THOUGHT.findall(data))
-    return len(_PIECE.findall(data)) + (max(thoughts - len(_SAME_THOUGHT.findall(data)), 0) if thoughts else 0)
+    found = len(_PIECE.findall(data))
+    if b'"reasoning"' in data and b'"reasoning_content"' in data:
+        found -= min(len(_THOUGHT.findall(data)), len(_SAME_THOUGHT.findall(data)))
+    return found
 
 
 def _last(pattern: re.Pattern[bytes], text: bytes) -> int | None:

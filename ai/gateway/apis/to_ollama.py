@@ -7,8 +7,7 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
-from ai.backends.openai.answer import NO_REASON, said_text
-from ai.backends.openai.sse import SseEvent, SseParser, WholeCharacters
+from ai.backends.openai.sse import NO_REASON, SseEvent, SseParser, WholeCharacters, said_text
 from ai.core.errors import BadOutput, StreamCut
 
 _encoder: Final = msgspec.json.Encoder()

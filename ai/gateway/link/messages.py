@@ -195,7 +195,7 @@ class Current(msgspec.Struct, frozen=True):
 
 
 class State(msgspec.Struct, frozen=True, tag_field="t", tag="state", kw_only=True):
-    """How it is now. `lost` are call rows that nobody took; `refused` are calls that found the queue full; `used` is by key."""
+    """How it is now. `lost` are call rows that nobody took, `texts_lost` prompts and answers; `refused` are calls that found the queue full; `used` is by key."""
 
     active: int
     waiting: int
@@ -207,6 +207,7 @@ class State(msgspec.Struct, frozen=True, tag_field="t", tag="state", kw_only=Tru
     calls: tuple[Current, ...] = ()
     resting: dict[str, str] = {}
     used: dict[str, Used] = {}
+    texts_lost: int = 0
 
 
 class Wanted(msgspec.Struct, frozen=True, tag_field="t", tag="wanted"):

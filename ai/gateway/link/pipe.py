@@ -45,7 +45,8 @@ class Link:
     def say(self, message: Out) -> None:
         """Write a message, or drop it where too much waits already."""
         out = self._out
-        if out is None or out.is_closing() or out.get_write_buffer_size() > _MOST_WAITING:
+        most = _MOST_WAITING // 2 if isinstance(message, Texts) else _MOST_WAITING  # records of calls keep a place
+        if out is None or out.is_closing() or out.get_write_buffer_size() > most:
             self.lost += isinstance(message, CallRow)
             self.texts_lost += isinstance(message, Texts)
             return

@@ -136,7 +136,8 @@ def _status(context: Context, keys: list[models.GatewayKey], texts: models.Gatew
             for e in (table.engines if table is not None else ())
         ],
         excluded=dict(table.excluded) if table is not None else {}, sentence=table.sentence if table is not None else "",
-        calls=[_current(context, call) for call in calls], texts=texts,
+        calls=[_current(context, call) for call in calls],
+        texts=texts.model_copy(update={"lost": texts.lost + of_now(lambda state: state.texts_lost, 0)}),
     )  # fmt: skip
 
 
