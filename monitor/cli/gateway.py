@@ -143,7 +143,7 @@ def texts(
             if as_json:
                 print_json(heads.model_dump())
                 return
-            rows = [((iso(one.ts) or "")[:19].replace("T", " "), one.call, size(one.size)) for one in heads.texts]
+            rows = [(clock(one.ts), one.call, size(one.size)) for one in heads.texts]
             print_table(("time", "call", "size"), rows, right=frozenset({2}))
             return
         found = client.gateway.text(call)
