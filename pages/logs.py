@@ -99,6 +99,7 @@ with st.container(horizontal=True, vertical_alignment="center", key="log_filters
         max_chars=20,
         width=150,
     )
+    tree = st.popover("Sources", icon=":material/account_tree:", key="sources_popover")
     download = st.popover("Download", icon=":material/download:", key="download_popover")
     reading_button(known, sources)
     explain_button()
@@ -110,6 +111,8 @@ if (process or "").strip() and not (process or "").strip().isdigit():
 levels = [level for level in st.query_params.get("levels", "").split(",") if level in LEVELS]
 chosen = filters_of(shown if query else "", sources, process or "")
 filters = chosen | when.log_filters() | ({"levels": ",".join(levels)} if levels else {})
+with tree:
+    components.log_sources({name: value for name, value in filters.items() if name != "source"})
 with download:
     st.caption(f"Up to {export.MOST:,} of the newest records in this view.")
     with guarded("the download"):

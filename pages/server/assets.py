@@ -45,7 +45,7 @@ PARTS: Final = {
         "charts/charts",
     ),
     "/jobs": ("jobs/workers", "jobs/list"),
-    "/logs": ("logs/query", "logs/histogram", "logs/view"),
+    "/logs": ("logs/query", "logs/sources", "logs/histogram", "logs/view"),
     "/patterns": ("logs/patterns", "logs/changes"),
     "/performance": ("charts/charts", "machine/cores", "machine/devices", "machine/gpuline"),
     "/run": ("processes/facts", "processes/watch", "charts/charts", "logs/view"),

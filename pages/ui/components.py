@@ -208,6 +208,16 @@ def histogram(filters: Mapping[str, Any], when: TimeRange, *, levels: Sequence[s
     mount("logs/histogram", data, key=key, height=170, narrow_height=118)
 
 
+def log_sources(filters: Mapping[str, Any], *, key: str = "sources") -> None:
+    """The sources as a tree of folders, with the number of records in the view; a click shows only one, or hides it.
+
+    Args:
+        filters: of the log API, without sources.
+        key: names the place.
+    """
+    mount("logs/sources", {"filters": filters}, key=key, height=260)
+
+
 def log_view(
     filters: Mapping[str, Any],
     *,

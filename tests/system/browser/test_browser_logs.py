@@ -259,7 +259,7 @@ def test_a_person_chooses_how_records_look(window: Window, logs: Page, watch: Wa
     """Lines wrap to their whole text, a value becomes a column, times are UTC; a link and the next visit have it, too."""
     word = f"needle-{time.monotonic_ns()}"
     watch.write(f"{stamp()} WARNING worker: {word} size=77 {'long ' * 90}end-of-line")
-    row = logs.locator(".log-row", has_text=word)
+    row = logs.locator(".log-row:not([hidden])", has_text=word)
     expect(row).to_be_visible()
     narrow = row.bounding_box()
     assert narrow is not None
@@ -301,3 +301,16 @@ def test_the_keyboard_goes_from_record_to_record_and_keeps_one(window: Window, l
     wait_until(lambda: window.query().get("record") == newest, "the bookmark opens its record")
     logs.get_by_role("button", name="★ Bookmarked").click()
     expect(logs.get_by_role("button", name="1 bookmark")).to_be_hidden()
+
+
+def test_the_tree_of_sources_shows_one_or_hides_it(window: Window, logs: Page, watch: Watch) -> None:
+    """Sources stand below their folders with counts; a click shows only one, another hides it."""
+    page = window.open("/logs")
+    page.get_by_role("button", name="Sources").click()
+    page.get_by_label("Find a source").fill(watch.source)
+    name = page.locator(".tree-row button.name", has_text=watch.source)
+    expect(name).to_be_visible()
+    page.get_by_role("button", name=f"Hide {watch.source}").click()
+    wait_until(lambda: window.query().get("query", "").startswith("-source="), "the search hides it")
+    name.click()
+    wait_until(lambda: window.query().get("source") == watch.source, "the address has the source")

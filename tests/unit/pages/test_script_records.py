@@ -90,3 +90,44 @@ def test_what_the_browser_kept_may_be_anything() -> None:
     return [...given.map(of), bookmarks(null), bookmarks({ getItem: () => { throw new Error("no"); } })];"""
     texts = [None, "{", "7", '[1, null, {"id": "a"}, {"id": "a", "ts": 1, "text": "t"}]', '{"id": 1}']
     assert [len(found) for found in run_script(body, texts)] == [0, 0, 0, 1, 0, 0, 0]
+
+
+PARTS = st.lists(st.sampled_from(["srv", "app", "log", "a b", "日"]), max_size=4)
+SOURCES = st.lists(st.tuples(st.one_of(st.none(), PARTS), st.integers(0, 9)), max_size=12)
+
+
+@settings(max_examples=10)
+@given(st.lists(SOURCES, min_size=20, max_size=60))
+def test_the_tree_of_sources_has_each_once(cases: list[Any]) -> None:
+    """Each folder counts what is below it, the fullest first; a folder is never alone in a folder without sources."""
+    body = """const { treeOf, namesIn } = await load("logs/sources");
+    return given.map(([sources, counts]) => { const tree = treeOf(sources, new Map(counts)); return [tree, namesIn(tree)]; });"""
+    asked = [
+        (
+            [{"source": f"s{i}", "path": None if parts is None else "/" + "/".join([*parts, f"s{i}.log"])} for i, (parts, _) in enumerate(sources)],
+            [[f"s{i}", n] for i, (_, n) in enumerate(sources)],
+        )
+        for sources in cases
+    ]  # fmt: skip
+    for (sources, counts), (tree, names) in zip(asked, run_script(body, asked), strict=True):
+        assert sorted(names) == sorted(one["source"] for one in sources)
+        known, paths = dict(counts), {one["source"]: one["path"] for one in sources}
+        todo = [(tree, "")]
+        while todo:
+            folder, way = todo.pop()
+            below = names_in(folder)
+            assert folder["count"] == sum(known[name] for name in below)
+            assert [one["count"] for one in folder["folders"]] == sorted(
+                (one["count"] for one in folder["folders"]), reverse=True
+            )
+            for one in folder["sources"]:
+                path = paths[one["source"]]
+                assert way == ("/without a file" if path is None else path.rpartition("/")[0])
+            for one in folder["folders"]:
+                assert one["sources"] or len(one["folders"]) != 1
+                todo.append((one, f"{way}/{one['name']}"))
+
+
+def names_in(folder: dict[str, Any]) -> list[str]:
+    """All sources below a folder."""
+    return [one["source"] for one in folder["sources"]] + [name for one in folder["folders"] for name in names_in(one)]
