@@ -29,6 +29,7 @@ export class LogDetail {
   constructor(on) {
     this.on = on;
     this.latest = new Latest();
+    this.starred = () => {}; // says whether the open record is bookmarked
     this.node = el("section", { class: "card detail", hidden: true, "aria-label": "Record", tabindex: "-1" });
   }
 
@@ -86,15 +87,12 @@ export class LogDetail {
       text.textContent = (await copyText(record.raw ?? record.message)) ? "Copied" : "The browser does not allow it";
     };
     const star = el("button", { type: "button" });
-    const starred = () => {
+    this.starred = () => {
       star.textContent = this.on.stars.has(record.id) ? "★ Bookmarked" : "☆ Bookmark";
       setAttr(star, "aria-pressed", String(this.on.stars.has(record.id)));
     };
-    star.onclick = () => {
-      this.on.stars.toggle(record);
-      starred();
-    };
-    starred();
+    star.onclick = () => this.on.stars.toggle(record);
+    this.starred();
     const explain = el("button", { type: "button", text: "Explain" });
     explain.onclick = () => setParams({ explain: "record", opinion: null });
     const span = { range: "custom", from: new Date((record.ts - AROUND) / 1000).toISOString(), to: new Date((record.ts + AROUND) / 1000).toISOString() };

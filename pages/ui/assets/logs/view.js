@@ -60,7 +60,10 @@ class LogView {
     this.turn = el("button", { class: "plain", type: "button" });
     this.turn.onclick = () => setParams({ order: this.data.order === "down" ? "newest" : null }, { replace: true });
     this.options = new Options(() => this.#look());
-    this.stars = new Bookmarks(() => this.#paint());
+    this.stars = new Bookmarks(() => {
+      this.detail.starred();
+      this.#paint();
+    });
     const foot = el("div", { class: "log-foot" }, this.says, this.lost, el("span", { class: "spring" }), this.news, this.stars.node, this.options.node, this.turn);
     this.head = el("div", { class: "log-row log-head mono", hidden: true });
     const sheet = el("section", { class: "card sheet", "aria-label": "Records" }, this.head, el("div", { class: "log-stage" }, this.scroll, this.over), foot);
