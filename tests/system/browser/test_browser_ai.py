@@ -61,6 +61,10 @@ def test_the_options_of_a_benchmark_are_a_link_both_ways(window: Window) -> None
         lambda: (found := window.query()).get("plan") == "load" and "read" not in found, "the plan in the address"
     )
     assert window.query()["depth"] == "quick"
+    window.open("/ai?plan=lengths")
+    page.get_by_role("button", name="Options").click()
+    page.get_by_text("Load: many requests at once and a second").click()
+    wait_until(lambda: window.query() == {"plan": "load"}, "the plan in the address")
     page.go_back()
     expect(page.get_by_role("radio", name="Lengths: long prompts and answers")).to_be_checked()
 
@@ -81,7 +85,7 @@ def test_models_of_one_server_are_measured_side_by_side(window: Window, client: 
     page.get_by_role("heading", name="Verdict").wait_for(timeout=1000 * patient(60))
     assert {"a:latest", "b:latest"} <= set(server.asked)
     report = client.ai.report(client.ai.history(limit=1).benchmarks[0].benchmark)
-    assert {c.model for c in report.contenders} == {"a:latest", "b:latest"}
+    assert {c.load.model for c in report.contenders if c.load is not None} == {"a:latest", "b:latest"}
     expect(page.get_by_role("heading", name="Speed against ollama/")).to_be_visible()
 
 
