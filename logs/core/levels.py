@@ -135,6 +135,13 @@ _FIRST = re.compile(
     r"(?:[\w.\-]{1,40}: |[\w./+\-]{1,120}:\d+(?::\d+)?: |npm |CMake |PHP (?:Parse |Core |Compile )?|uncaught )?(?:(fatal|panic|critical)\b(?::| error)|(error(?:\[\w+\])?|err!|failed to|exception|[\w.]*[a-z](?:Error|Exception))(?::(?: |$)| loading |$| code | to | at |!? )|(warn(?:ing)?)\b:? )",
     re.IGNORECASE,
 )
+_FIGURE = re.compile(
+    r"\s{0,8}(?:error|err|warn|warning|fatal|critical)"
+    r"(?:[ _-](?:count|rate|total|ratio|budget|margin|frequency|threshold|estimate|percentage|bound|limit)s?\s{0,8}(?:is |was |of )?[:=]?\s{0,8}[-+]?\d[\d.,]{0,24}(?:e[-+]?\d{1,4})?"
+    r"\s?(?:%|\w{1,8}(?:/\w{1,6})?)?|\s{0,8}[:=]\s{0,8}(?:0{1,8}|[-+]?\d{1,12}\.\d{1,20}(?:e[-+]?\d{1,4})?)\s?%?)\s{0,8}$",
+    re.IGNORECASE,
+)
+"""A figure of that name, and no more: how many errors there were, how large an error is."""
 _ANY_SIGN = re2.compile(
     rf"PANIC|FATAL|CRIT|ERR|EMERG|ALERT|SEVERE|EROR|Traceback|WARN|WRN|INF|NOTICE|DEBUG|DBG|DEBG|TRACE|{_FATAL_SIGNS}|{_ERROR_SIGNS}|{_WARN_SIGNS}|{_NAMED}|{_BRACKETED}"
     r"|(?m:^)[ \t]*[\[(<][DIWEF][\])>]|(?i:fatal|panic|critical|error|err!|failed to|exception|warn)".encode()
@@ -231,6 +238,8 @@ def _shown(text: str) -> int:
         number = of_word(word) if word else (FATAL, ERROR, WARN)[(sign.lastindex or 1) - 1]
         if number:
             return number
+    if _FIGURE.match(text) is not None:
+        return UNKNOWN
     match = _LOUD.match(text, 0, 200)
     if match is not None and match.lastgroup:
         return BY_NAME[match.lastgroup]

@@ -59,7 +59,9 @@ _ZONE: Final = rf"(?: ?(?P<z>Z\b|(?:UTC|GMT)?[+-]\d\d:?\d\d\b|(?:{_NAMED})\b)|(?
 _FRACTION: Final = r"(?:,(?P<f>\d{3})\.(?P<g>\d{3})|[.,:](?P<h>\d{1,9}))?"
 _SECONDS: Final = rf"(?P<H>\d{{1,2}}):(?P<M>\d\d):(?P<S>\d\d){_FRACTION}{_HALF}{_ZONE}"
 _MINUTES: Final = rf"(?P<H>\d{{1,2}}):(?P<M>\d\d){_HALF}{_ZONE}"
-_JOIN: Final = r"(?:T|_|::?|;|,? {1,2}|,|\||-| - | \| |\t|\] \[| at )"
+_AT: Final = r"(?:at|@|um|om|alle|ore|kl\.?|klo|[àa]|às|a las|o|в)"
+"""What people write between a day and a clock."""
+_JOIN: Final = rf"(?:T|_|::?|;|,? {{1,2}}|,|\||-| - | \| |\t|\] \[|,? {_AT} )"
 _JOINED: Final = rf"(?P<H>\d{{1,2}})[.\-_hH](?P<M>\d\d)[.\-_mM](?P<S>\d\d)s?(?:[.,_:](?P<h>\d{{1,9}}))?{_ZONE}"
 """A clock with other signs than colons, as file names and some countries have it."""
 _YEAR: Final = r"(?P<y>(?:19|20)\d\d)"
@@ -77,9 +79,9 @@ _SHAPES: Final[tuple[tuple[str, str], ...]] = (
     ("ymd-joined", rf"{_YMD}(?:{_JOIN}|-){_JOINED}"),
     ("ymd-minutes", rf"{_YMD}{_JOIN}{_MINUTES}"),
     ("compact", rf"{_COMPACT}[ T._:\-]?{_TIGHT}"),
-    ("dmy-names", rf"{_DMY_NAMES}(?:::?|T|,? {{1,2}}| - |-|\] \[){_SECONDS}"),
-    ("dmy-names-minutes", rf"{_DMY_NAMES}(?:::?|T|,? {{1,2}}| - |-|\] \[){_MINUTES}"),
-    ("mdy-names", rf"{_MDY_NAMES} {{1,2}}{_YEAR},?(?: at)? {{1,2}}{_SECONDS}"),
+    ("dmy-names", rf"{_DMY_NAMES}(?:::?|T|,? {{1,2}}| - |-|\] \[|,? {_AT} ){_SECONDS}"),
+    ("dmy-names-minutes", rf"{_DMY_NAMES}(?:::?|T|,? {{1,2}}| - |-|\] \[|,? {_AT} ){_MINUTES}"),
+    ("mdy-names", rf"{_MDY_NAMES} {{1,2}}{_YEAR},?(?: {_AT})? {{1,2}}{_SECONDS}"),
     ("ctime", rf"{_MDY_NAMES} (?P<H>\d{{1,2}}):(?P<M>\d\d):(?P<S>\d\d){_FRACTION}(?: (?P<z>[A-Z]{{2,5}}))? {_YEAR}"),
     ("year-first", rf"{_YEAR}[ \-/.]{_MONTH}\.?[ \-/.]{{1,2}}{_D}[ ,]{{1,2}}{_SECONDS}"),
     ("numbers", rf"{_NUMBERS}{_JOIN}{_SECONDS}"),

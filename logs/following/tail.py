@@ -1,7 +1,7 @@
 """Follows one file as it grows: reads, finds the records, notices truncation and rotation.
 
 The last record of the file stays *open*: a continuation line may still come. It is shown at once, stored when the file has been quiet for a moment, and stored again in its own
-place when it grows after all. The checkpoint stands at the start of the open record until then, so a restart reads nothing twice and misses nothing.
+place when it grows after all. What comes a minute later is no continuation. The checkpoint stands at the start of the open record until then, so a restart reads nothing twice and misses nothing.
 """
 
 import errno
@@ -33,10 +33,11 @@ _HOLE: Final = re.compile(rb"\0{512,}")
 @dataclass(frozen=True, slots=True)
 class TailLimits:
     """Args: max_record_bytes: longer lines are cut there. hold_us: how long the last record waits for its continuation before it is stored.
-    partial_us: how long a line without an end waits before it is taken as it is.
+    partial_us: how long a line without an end waits before it is taken as it is. join_us: a line that is written this long after a record does not belong to it.
     """
 
     max_record_bytes: int = 1 << 20
+    join_us: int = 60 * SECOND
     hold_us: int = 200_000
     partial_us: int = 1_000_000
 
@@ -105,6 +106,7 @@ class FileTail:
         self._blank = (-1, -1)
         self._born = (status.st_size, status.st_mtime_ns // 1000)
         self._grew = 0
+        self._opened_us = self._calm_us = 0
         self._open_stored = resumed
         self._open_done = -1
         self._skipping = self._seen > 0 and not self._marker.endswith((b"\n", b"\0"))
@@ -237,17 +239,17 @@ class FileTail:
             Truncated: what was read is no longer in the file; all records found before are delivered.
             OSError: the file cannot be read.
         """
+        now = self._now()
         if self.rests and not self._woken():
+            self._calm_us = now
             return False
         status = os.fstat(self.fd)
-        if status.st_size == self._seen and status.st_mtime_ns == self._mtime:
-            self._settle()
-            return False
-        if (status.st_size, status.st_mtime_ns) == self._blank:
+        if (status.st_size, status.st_mtime_ns) in {(self._seen, self._mtime), self._blank}:
+            self._calm_us = now
             self._settle()
             return False
         self._check(status.st_size)
-        if status.st_mtime_ns // 1000 - self.written.us > DAY and self.parser.charset.ended(self._held):
+        if self._is_late(status.st_mtime_ns // 1000) and self.parser.charset.ended(self._held):
             self._settle(final=True, partial=False)  # what was written long ago is done, with the year it had
         self.written.us = status.st_mtime_ns // 1000
         self._size = status.st_size
@@ -261,7 +263,9 @@ class FileTail:
         if not data:
             self._settle()
             return False
-        self._grew = self._now()
+        self._grew = now
+        if not self._held:
+            self._opened_us = min(now, self.written.us)
         self._head += data[
             : max(0, fingerprint.HEAD - len(self._head))
         ]  # as it was read: the file may be emptied by now
@@ -269,6 +273,13 @@ class FileTail:
         self._marker = (self._marker + data)[-fingerprint.MARKER :]
         self._take(data)
         return True
+
+    def _is_late(self, mtime: int) -> bool:
+        """Whether what the file has now was written long after the open record.
+
+        When lines were written is known only where the file was seen without them: not while the watch was away or did not come to read.
+        """
+        return self._calm_us - self._opened_us > self._limits.join_us or mtime - self.written.us > DAY
 
     def finish(self) -> None:
         """Nothing more comes: the open record is done, a line without an end is a record."""
@@ -368,6 +379,7 @@ class FileTail:
             self._held = self._held[length:]
             self._open += length
             self._open_stored = stored
+            self._opened_us = min(self._grew, self.written.us)
 
     def _settle(self, *, now: bool = False, final: bool = False, partial: bool = False) -> None:
         """Store the open record when the file has been quiet for long enough, or `now`, or because it is `final` (its last line only if `partial` or whole)."""

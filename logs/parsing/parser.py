@@ -1,7 +1,7 @@
 """From a block of a file to its records."""
 
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import Literal, TypeGuard
 
 from logs.core import levels
 from logs.core.moments import Order
@@ -10,6 +10,7 @@ from logs.parsing.assembly import FROM_LINES, PLAIN_HEADER, Block, Builder, Read
 from logs.parsing.charset import UTF8
 from logs.parsing.chronology import Chronology, put_back
 from logs.parsing.formats import ANY, PLAIN, Format, Header, RegexFormat, Registry
+from logs.parsing.formats.blocks import IndentedJsonFormat
 from logs.parsing.formats.user import UserFormat
 from logs.parsing.grouping import Grouper, dies, recovers, surely_begins
 from logs.parsing.reader.layout import NAME as LEARNED
@@ -168,6 +169,7 @@ class BlockParser:
         return "\n".join(line if "\r" not in line else self._overwritten(line) for line in text.split("\n"))
 
     def _overwritten(self, line: str) -> str:
+        line = line.rstrip("\r")  # lines whose ends were translated twice
         first, *rest = line.split("\r")
         if not first.strip() or self._header(first) is None:
             return last_progress(line)
@@ -234,6 +236,8 @@ class BlockParser:
         if found is None:
             return None
         fmt, header = found
+        if self._is_printed(fmt):
+            return None
         primary = self.primary
         if primary is not None and fmt is not primary and primary.follows is not None and primary.follows.match(line):
             return None
@@ -328,9 +332,7 @@ class BlockParser:
                 number, silent, shape = number - silent - 1, 0, changed
                 grouper = Grouper(headed=shape.headed, indent=shape.indent)
                 continue
-            found = self._header(line)
-            if shape.two_lines and found is not None and found[1].ts is None and rows.last_header == number - 1:
-                found = None
+            found = self._starting(lines, number, rows.last_header)
             if rows.continues(line, found):
                 grouper.take(line)
             elif found is not None and found[0].wraps:
@@ -383,6 +385,19 @@ class BlockParser:
         rows.begin(number, fmt, _unwrapped(header, *found) if found is not None else header)
         grouper.begin(line, headed=found is not None, calm=found is not None and _calm(found[1]))
         rows.joined(traceback=grouper.traceback)
+
+    def _starting(self, lines: Sequence[str], number: int, last_header: int) -> tuple[Format, Header] | None:
+        """The header of a line, where it may begin a record between its neighbours."""
+        found = self._header(lines[number])
+        if found is None or (self._shape.two_lines and found[1].ts is None and last_header == number - 1):
+            return None
+        if self._is_printed(found[0]) and not found[0].speaks(lines, number, self.times):
+            return None
+        return found
+
+    def _is_printed(self, fmt: Format) -> TypeGuard[IndentedJsonFormat]:
+        """Whether a line that reads so may belong to the record before it: an object over several lines, in a file whose records have headers."""
+        return isinstance(fmt, IndentedJsonFormat) and fmt is not self.primary and self._shape.headed
 
     def _changed(self, lines: Sequence[str]) -> Shape | None:
         """How lines read that had no header for long, where they have headers of another kind; None where they have none."""

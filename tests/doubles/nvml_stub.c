@@ -4,6 +4,7 @@
  *   STUB_UNSUPPORTED  1: utilisation, power, energy, throttle reasons, clocks are not supported
  *   STUB_NO_DRIVER    1: initialisation fails, the driver is not loaded
  *   STUB_HANG_FILE    while this file exists, memory queries hang
+ *   STUB_HANG         index of the only GPU that hangs then (default: each)
  *   STUB_LOST_FILE    while this file exists, GPU 0 is lost
  *   STUB_PID          the process that holds memory (default 4242)
  *   STUB_CALLS_FILE   one byte is appended to it at each initialisation
@@ -60,14 +61,16 @@ int nvmlDeviceGetHandleByIndex_v2(u index, dev *device) {
 }
 int nvmlDeviceGetName(dev device, char *buffer, u size) { GUARD(device) snprintf(buffer, size, "NVIDIA Stub 24GB"); return OK; }
 int nvmlDeviceGetUUID(dev device, char *buffer, u size) { GUARD(device) snprintf(buffer, size, "GPU-stub-%u", index_of(device)); return OK; }
-static void hang(void) { while (there("STUB_HANG_FILE")) usleep(2000); }
+static void hang(dev device) {
+  while (number("STUB_HANG", index_of(device)) == index_of(device) && there("STUB_HANG_FILE")) usleep(2000);
+}
 int nvmlDeviceGetMemoryInfo(dev device, mem_t *memory) {
-  GUARD(device) hang();
+  GUARD(device) hang(device);
   memory->total = 24ull << 30; memory->used = 7ull << 30; memory->free = memory->total - memory->used;
   return OK;
 }
 int nvmlDeviceGetMemoryInfo_v2(dev device, mem2_t *memory) {
-  GUARD(device) hang();
+  GUARD(device) hang(device);
   memory->total = 24ull << 30; memory->reserved = 300ull << 20; memory->used = 7ull << 30;
   memory->free = memory->total - memory->used - memory->reserved;
   return OK;

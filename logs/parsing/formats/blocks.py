@@ -126,7 +126,15 @@ class IndentedJsonFormat:
     def finish(self, lines: Sequence[str], header: Header, times: TimeReader) -> Header:
         """The header of the whole object; as it was where the lines are none."""
         record = json_object("\n".join(lines)) or _inspected(lines)
-        return header if record is None else json_header(record, "\n".join(lines), times)
+        return header if record is None else json_header(record, header.message, times)
+
+    def speaks(self, lines: Sequence[str], first: int, times: TimeReader) -> bool:
+        """Whether the object that begins at line `first` has a time or a level. One without is what another record prints."""
+        last = first + 1
+        while last < len(lines) and self.follows.match(lines[last]) and lines[last - 1].rstrip() != "}":
+            last += 1
+        header = self.finish(lines[first:last], Header(None, levels.UNKNOWN, None, None, "", ""), times)
+        return header.ts is not None or bool(header.level)
 
 
 _PROPERTY: Final = re.compile(r"  (?:(\w+)|'([^']*)'|\"([^\"]*)\"): (.*?),?$")

@@ -4,7 +4,7 @@
     _DeviceFailed   one GPU cannot be read; the others can
 
 NVML calls may hang for minutes (a GPU off the bus, a driver being replaced). This module just calls;
-`GpuWatch` calls it from a thread. NVML reference: docs.nvidia.com/deploy/nvml-api.
+`GpuWatch` calls it from threads, one for each GPU. NVML reference: docs.nvidia.com/deploy/nvml-api.
 """
 
 import ctypes
@@ -65,14 +65,14 @@ class _Device:
 
 @dataclass(frozen=True, slots=True)
 class GpuReport:
-    """All GPUs at one moment, and the memory of their processes (`run` not yet known)."""
+    """One GPU at one moment, and the memory of its processes (`run` not yet known)."""
 
-    gpus: list[GpuReading]
+    gpu: GpuReading
     processes: list[GpuProcess]
 
 
 class Nvml:
-    """NVML, opened and asked.
+    """NVML, opened and asked. Different GPUs may be read from different threads at once, as NVML allows.
 
     Args:
         clock: seconds, monotonic.
@@ -114,33 +114,39 @@ class Nvml:
             except nvml.NVMLError:  # it was lost before we let go
                 return
 
-    def read(self) -> GpuReport:
-        """All GPUs and their processes.
+    def count(self) -> int:
+        """How many GPUs there are, at least one.
 
         Raises:
-            NvmlProblem: NVML as a whole failed; close and open again later.
+            NvmlProblem: there is none, or NVML as a whole failed; close and open again later.
         """
-        nvml = self._nvml
-        if nvml is None:
-            raise NvmlProblem("error", "NVML is not open.")
+        nvml = self._opened()
         try:
             count = int(nvml.nvmlDeviceGetCount())
         except nvml.NVMLError as error:
             raise self._problem(nvml, error) from None
         if count == 0:
             raise NvmlProblem("none", "The NVIDIA driver is installed, but it finds no GPU.")
-        gpus: list[GpuReading] = []
-        processes: list[GpuProcess] = []
-        for index in range(count):
-            device = self._devices.setdefault(index, _Device(index))
-            try:
-                reading, held = self._read_device(nvml, device)
-            except _DeviceFailed as failure:
-                device.failed_at, device.error, device.handle = self._clock(), str(failure), None
-                reading, held = _failed(device), []
-            gpus.append(reading)
-            processes.extend(held)
-        return GpuReport(gpus, processes)
+        return count
+
+    def read(self, index: int) -> GpuReport:
+        """One GPU and its processes; a GPU that cannot be read has an `error`.
+
+        Raises:
+            NvmlProblem: NVML as a whole failed; close and open again later.
+        """
+        nvml = self._opened()
+        device = self._devices.setdefault(index, _Device(index))
+        try:
+            return GpuReport(*self._read_device(nvml, device))
+        except _DeviceFailed as failure:
+            device.failed_at, device.error, device.handle = self._clock(), str(failure), None
+            return GpuReport(_failed(device), [])
+
+    def _opened(self) -> ModuleType:
+        if self._nvml is None:
+            raise NvmlProblem("error", "NVML is not open.")
+        return self._nvml
 
     def _read_device(self, nvml: ModuleType, device: _Device) -> tuple[GpuReading, list[GpuProcess]]:
         """One GPU.

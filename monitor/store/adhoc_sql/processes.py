@@ -26,6 +26,8 @@ IDLE_S: Final = 60.0
 SEND_S: Final = 60.0
 """Whoever asked has so long to take the answer."""
 _CHUNK: Final = 256 * 1024
+_SHARED: Final = sys.platform != "win32"
+"""Whether a second process can read a file that the engine has open for writing: on Windows the engine shares it with nobody."""
 _SPARE_BYTES: Final = 256_000_000
 """The watch on the process's memory is the second fence; it leaves this much to the first one, the kernel's limit."""
 
@@ -166,8 +168,13 @@ class SqlProcesses:
 
         Raises:
             QueryError: it is not one SELECT, wrong, too slow, takes too much, or nobody waits for it any more.
-            StoreError: the store cannot be read now.
+            StoreError: the store cannot be read now, or not by a second process on this system.
         """
+        if not _SHARED:
+            raise StoreError(
+                "SQL queries do not work on Windows, where no second process can read the store's file",
+                hint="use the pages, or `watchkeeper logs search`",
+            )
         question = {"path": str(self._path), "sql": sql, "limit": limit, "form": form, "memory_mb": self._memory_mb}
         for again in (True, False):
             answer = self._try(question, deadline_s, stop or Stop(), again=again)

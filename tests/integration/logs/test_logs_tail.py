@@ -3,13 +3,17 @@
 import os
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import logs
+from logs import LogSettings
+from monitor.store.interface import Store
 from tests.doubles.gated_store import GatedStore
+from tests.doubles.log_watch import LogWatch, now_us
 from tests.waiting import wait_until
 
 Start = Callable[..., Any]
@@ -72,6 +76,88 @@ def test_a_traceback_written_slowly_is_one_record(start: Start, tmp_path: Path) 
     assert len(watch.records()) == 1
     assert watch.records()[0].lines == 4
     assert len({record.id for record in watch.live}) <= 1
+
+
+class Later:
+    """A service whose clock can be set ahead."""
+
+    def __init__(self, store: Store, path: Path) -> None:
+        self.ahead_us = 0
+        self.path = path
+        settings = LogSettings(globs=(str(path),), discover=False, journal=False, poll_s=0.02, scan_s=0.1)
+        self.service = LogWatch(store, settings, now=lambda: now_us() + self.ahead_us)
+        self._store = store
+
+    def messages(self) -> list[str]:
+        """What is stored, in the order of the file."""
+        found = logs.search.search(self._store, logs.LogFilter.parse({}, now_us()), limit=100).records
+        return [record.message for record in sorted(found, key=lambda record: record.pos)]
+
+    def write(self, text: str, *, shown: str) -> None:
+        """Append to the file, and wait until this is stored."""
+        with self.path.open("a") as file:
+            file.write(text)
+        wait_until(lambda: any(shown in message for message in self.messages()))
+
+    def wait(self, seconds: int) -> None:
+        """So much time goes by; meanwhile the file is looked at."""
+        self.ahead_us += seconds * 1_000_000
+        before = self.service.rounds
+        wait_until(lambda: self.service.rounds > before + 2)
+
+
+@pytest.fixture
+def later(store: Store, tmp_path: Path) -> Iterator[Later]:
+    """A followed file, and time that passes as a test says."""
+    (tmp_path / "app.log").touch()
+    watch = Later(store, tmp_path / "app.log")
+    watch.service.start()
+    yield watch
+    watch.service.stop()
+
+
+HEAD = "2026-03-01 10:00:00,000 INFO app: begun\n" * 3
+
+
+def test_a_line_written_minutes_later_is_a_record_of_its_own(later: Later) -> None:
+    """A line without a header goes on with the record before it only when it is written soon after that."""
+    later.write(HEAD, shown="begun")
+    later.wait(20)
+    later.write("goes on\n", shown="goes on")
+    assert later.messages()[-1] == "begun\ngoes on"
+    later.wait(180)
+    later.write("said minutes later\n", shown="minutes")
+    assert later.messages()[-2:] == ["begun\ngoes on", "said minutes later"]
+    later.write("2026-03-01 10:05:00,000 INFO app: done\n  of it\n", shown="of it")
+    assert later.messages() == ["begun", "begun", "begun\ngoes on", "said minutes later", "done\n  of it"]
+
+
+def test_lines_that_trickle_in_do_not_join_for_ever(later: Later) -> None:
+    """What counts is the age of the record, not that of its last line."""
+    later.write(HEAD, shown="begun")
+    for number in range(8):
+        later.wait(25)
+        later.write(f"line {number}\n", shown=f"line {number}")
+    assert later.messages()[2] == "begun\nline 0\nline 1"
+
+
+def test_half_a_line_is_joined_however_late_the_rest_comes(later: Later) -> None:
+    """A line that has not ended belongs together, and so do the lines that a buffer held back with it."""
+    later.write(HEAD + "  cut", shown="cut")
+    later.wait(300)
+    later.write(" in half\n  and more\n", shown="more")
+    assert later.messages()[-1] == "begun\n  cut in half\n  and more"
+
+
+def test_what_the_watch_came_to_late_is_joined_as_it_stands(later: Later) -> None:
+    """While nobody looked, nobody can say when a line was written: then it goes on with the record before."""
+    later.write(HEAD, shown="begun")
+    with later.service.unwatched():
+        later.ahead_us += 600 * 1_000_000
+        with later.path.open("a") as file:
+            file.write("goes on\n")
+    wait_until(lambda: "goes on" in later.messages()[-1])
+    assert later.messages()[-1] == "begun\ngoes on"
 
 
 def test_a_line_without_an_end_waits_and_is_not_doubled(start: Start, tmp_path: Path) -> None:

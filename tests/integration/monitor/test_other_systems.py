@@ -46,6 +46,49 @@ def test_the_code_loads_without_posix() -> None:
     assert done.stdout.split() == ["loaded"]
 
 
+QUERY_ON = """
+import contextlib, sys
+from pathlib import Path
+import duckdb, psutil, pyarrow  # they have ways of their own to tell systems apart
+sys.platform = sys.argv[1]
+from monitor.core.errors import StoreError
+from monitor.store.adhoc_sql.processes import SqlProcesses
+path = Path(sys.argv[2])
+keeper = duckdb.connect(str(path))
+keeper.execute("CREATE TABLE t AS SELECT 42 AS x; CHECKPOINT")
+processes = SqlProcesses(path, 64, lambda deadline_s, end: contextlib.nullcontext())
+try:
+    print(b"".join(processes.ask(sys.argv[3], 10, "json", 30.0).chunks()).decode())
+except StoreError as error:
+    print(f"{error.message} | {error.hint}")
+processes.close()
+"""
+
+
+def _query_on(system: str, path: Path, sql: str) -> str:
+    command = [sys.executable, "-c", QUERY_ON, system, str(path), sql]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=patient(60), check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_a_query_on_windows_says_that_it_cannot_be(tmp_path: Path) -> None:
+    """No person is told to try again what can never work."""
+    said = _query_on("win32", tmp_path / "a.duckdb", "SELECT x FROM t")
+    assert "Windows" in said
+    assert "logs search" in said
+    assert "again" not in said
+
+
+def test_a_query_on_macos_runs_and_is_ended_by_the_agents_watch(tmp_path: Path) -> None:
+    """Where the kernel holds no process to a limit, the one who asked ends it."""
+    assert (
+        _query_on("darwin", tmp_path / "a.duckdb", "SELECT x FROM t")
+        == '{"columns":["x"],"rows":[[42]],"truncated":false}'
+    )
+    assert "more memory" in _query_on("darwin", tmp_path / "b.duckdb", "SELECT length(repeat('a', 4000000000))")
+
+
 def test_the_watch_runs_on_what_psutil_reads(make_agent: Callable[..., Any]) -> None:
     """With the portable reader samples and processes come, and the status says where they come from."""
     agent = make_agent(options=["--sampler-command", f"{sys.executable} -m monitor.sampling --reader portable"])

@@ -551,3 +551,76 @@ def test_layouts_that_are_on_no_list(
 ) -> None:
     """Where records begin and end, when they were written and how grave they are, is told from the file's own lines."""
     assert seen(parsed(tmp_path, text)) == expected
+
+
+def test_an_object_that_a_record_prints_is_its_own(tmp_path: Path) -> None:
+    """An object over several lines goes on with the record that prints it, wherever the file is cut; one with a time or a level of its own is a record."""
+    head = "2026-01-02 10:00:0{},123 - app - INFO - {}\n"
+    printed = '{\n  "a": {\n    "level": "error"\n  },\n  "b": [\n    1\n  ]\n}'
+    spoken = '{\n  "level": "error",\n  "msg": "alone"\n}'
+    text = (
+        head.format(0, "one")
+        + head.format(1, "config:")
+        + printed
+        + "\n"
+        + head.format(2, "x")
+        + spoken
+        + "\n"
+        + head.format(3, "y")
+    )
+    path = tmp_path / "app.log"
+    path.write_text(text)
+    found = list(logs.parse_file(path))
+    assert [record["body"] for record in found] == ["one", f"config:\n{printed}", "x", "alone", "y"]
+    assert [record["level"] for record in found] == ["info", "info", "info", "error", "info"]
+    assert [record["lines"] for record in found] == [1, 9, 1, 4, 1]
+
+
+def test_an_object_without_a_message_is_its_own_text_once(tmp_path: Path) -> None:
+    """A file of indented objects without a message shows each as it stands."""
+    path = tmp_path / "app.json"
+    path.write_text('{\n  "a": 1\n}\n{\n  "a": 2\n}\n')
+    assert [record["body"] for record in logs.parse_file(path)] == ['{\n  "a": 1\n}', '{\n  "a": 2\n}']
+
+
+@pytest.mark.parametrize("between", ["at", "um", "à", "às", "kl.", "a las", "в", "@"])
+@pytest.mark.parametrize("day", ["31/12/2025", "31.12.2025", "2025-12-31", "31 December 2025", "December 31, 2025"])
+def test_a_word_between_day_and_clock_hides_no_day(tmp_path: Path, between: str, day: str) -> None:
+    """The day that a line says is never taken for that of the file, however people join it with the clock."""
+    path = tmp_path / "app.log"
+    path.write_text("".join(f"{day} {between} 23:59:{number:02} INFO line {number}\n" for number in range(5)))
+    assert [record["ts"][:19] for record in logs.parse_file(path)] == [
+        f"2025-12-31T23:59:{number:02}" for number in range(5)
+    ]
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["Error count: 0", "error rate 0.1%", "ERROR: 0", "Warnings total = 12", "warning count: 3", "Error: 0.0234", "error ratio is 1e-3", "FATAL: 0", "Error budget: 43 min/30d"],
+)  # fmt: skip
+def test_a_figure_of_errors_is_no_error(line: str) -> None:
+    """How many errors there were, or how large one is, says no level."""
+    assert levels.in_text(line) == levels.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Error: 5 files lost",
+        "error code 13",
+        "ERROR: disk full",
+        "Error rate exceeded 5% at host a",
+        "error: 12",
+        "FATAL: 3 nodes down",
+    ],
+)
+def test_an_error_with_a_number_is_one(line: str) -> None:
+    """What says more than a figure is what it says."""
+    assert levels.in_text(line) >= levels.ERROR
+
+
+def test_line_ends_that_were_translated_twice_leave_nothing(tmp_path: Path) -> None:
+    """Carriage returns at the end of a line are no part of the message."""
+    path = tmp_path / "app.log"
+    path.write_bytes(b"2026-01-02 10:00:00 INFO a\r\r\n2026-01-02 10:00:01 INFO b\r\r\n")
+    assert [record["body"] for record in logs.parse_file(path)] == ["a", "b"]

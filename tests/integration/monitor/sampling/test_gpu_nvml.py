@@ -21,8 +21,8 @@ from monitor.sampling.gpu.nvml import Nvml, NvmlProblem
 nvml = Nvml()
 try:
     nvml.open()
-    report = nvml.read()
-    answer = {"gpus": report.gpus, "processes": report.processes}
+    reports = [nvml.read(index) for index in range(nvml.count())]
+    answer = {"gpus": [report.gpu for report in reports], "processes": [one for report in reports for one in report.processes]}
     nvml.close(); nvml.close()
 except NvmlProblem as problem:
     answer = {"state": problem.state, "message": problem.message}
@@ -105,4 +105,6 @@ def test_no_gpu_behind_the_driver(with_stub: Any) -> None:
 def test_reading_before_opening_is_refused() -> None:
     """A gate that is not open says so."""
     with pytest.raises(NvmlProblem, match="not open"):
-        Nvml().read()
+        Nvml().read(0)
+    with pytest.raises(NvmlProblem, match="not open"):
+        Nvml().count()
