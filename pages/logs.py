@@ -97,7 +97,7 @@ with st.container(horizontal=True, vertical_alignment="center", key="log_filters
         placeholder="PID or run",
         label_visibility="collapsed",
         max_chars=20,
-        width=150,
+        width=120,
     )
     tree = st.popover("Sources", icon=":material/account_tree:", key="sources_popover")
     download = st.popover("Download", icon=":material/download:", key="download_popover")

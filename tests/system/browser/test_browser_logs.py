@@ -170,8 +170,14 @@ def test_a_record_opens_with_fields_and_neighbours(window: Window, logs: Page) -
     wait_until(lambda: "record" in window.query(), "the address names the record")
     logs.get_by_role("button", name="Show context").click()
     expect(logs.locator(".context .here")).to_contain_text("job failed")
+    detail = logs.locator(".detail")
+    before = detail.evaluate("(node) => node.getBoundingClientRect().width")
+    logs.get_by_role("separator", name="Width of the record").press("ArrowLeft")
+    wider = detail.evaluate("(node) => node.getBoundingClientRect().width")
+    assert wider > before
     logs.reload()
     expect(logs.locator(".detail pre")).to_contain_text("ValueError: <b>boom</b>")
+    assert detail.evaluate("(node) => node.getBoundingClientRect().width") == pytest.approx(wider, abs=2)
 
 
 def test_nothing_found_teaches(window: Window) -> None:

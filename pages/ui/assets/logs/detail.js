@@ -5,10 +5,14 @@ import { get, Latest } from "../core/api.js";
 import { el, inert, inertBlock, setAttr } from "../core/dom.js";
 import { clock, count, iso, moment } from "../core/format.js";
 import { copyText } from "../core/share.js";
+import { browserStorage } from "../core/storage.js";
 import { fieldTerm, quoted, withTerm } from "./terms.js";
 
 const AROUND = 300e6;
 const TRIES = 8;
+const WIDTH = "watchkeeper.record-width"; // of the panel, px
+const NARROWEST = 280;
+const STEP = 24;
 
 /** The record from the store. One that has just streamed in may be stored a moment later, so a missing one is requested again. */
 async function settled(id, signal) {
@@ -24,6 +28,14 @@ async function settled(id, signal) {
 
 const isPlain = (value) => value !== null && typeof value === "object" && !Array.isArray(value) && Object.keys(value).length > 0;
 
+function keptWidth() {
+  try {
+    return browserStorage()?.getItem(WIDTH);
+  } catch {
+    return null;
+  }
+}
+
 export class LogDetail {
   /** `on`: `{close(), query(), stars}`; `query` is the search that is in force, `stars` are the bookmarks. */
   constructor(on) {
@@ -31,6 +43,39 @@ export class LogDetail {
     this.latest = new Latest();
     this.starred = () => {}; // says whether the open record is bookmarked
     this.node = el("section", { class: "card detail", hidden: true, "aria-label": "Record", tabindex: "-1" });
+    this.grip = this.#handle();
+    this.#resize(Number(keptWidth()) || null);
+  }
+
+  /** What makes the panel wider or narrower: dragged, or with the arrow keys. */
+  #handle() {
+    const grip = el("div", { class: "grip", role: "separator", "aria-orientation": "vertical", "aria-label": "Width of the record", tabindex: "0" });
+    const width = () => this.node.getBoundingClientRect().width;
+    grip.onpointerdown = (event) => {
+      const [from, was] = [event.clientX, width()];
+      grip.setPointerCapture(event.pointerId);
+      grip.onpointermove = (move) => this.#resize(was + from - move.clientX);
+      grip.onpointerup = () => (grip.onpointermove = null);
+    };
+    grip.onkeydown = (event) => {
+      const step = { ArrowLeft: STEP, ArrowRight: -STEP }[event.key];
+      if (!step) return;
+      event.preventDefault();
+      this.#resize(width() + step);
+    };
+    return grip;
+  }
+
+  /** Make the panel this wide; null for the standard. */
+  #resize(width) {
+    if (width === null) return;
+    const px = Math.round(Math.max(NARROWEST, width));
+    this.node.style.setProperty("--width", `${px}px`);
+    try {
+      browserStorage()?.setItem(WIDTH, String(px));
+    } catch {
+      // a private window keeps nothing
+    }
   }
 
   close() {

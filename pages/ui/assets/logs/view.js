@@ -68,7 +68,7 @@ class LogView {
     this.head = el("div", { class: "log-row log-head mono", hidden: true });
     const sheet = el("section", { class: "card sheet", "aria-label": "Records" }, this.head, el("div", { class: "log-stage" }, this.scroll, this.over), foot);
     this.detail = new LogDetail({ close: () => this.#choose(null), query: () => param("query") ?? this.data.query, stars: this.stars });
-    this.box = el("div", { class: "logs" }, sheet, this.detail.node);
+    this.box = el("div", { class: "logs" }, sheet, this.detail.grip, this.detail.node);
     this.host.append(this.box);
     this.scroll.onscroll = () => this.#scrolled();
     this.scroll.onkeydown = (event) => this.#key(event);
