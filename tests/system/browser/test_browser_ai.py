@@ -94,7 +94,7 @@ def test_tune_finds_settings_with_one_click(window: Window, client: Client) -> N
     page = window.open("/ai")
     page.get_by_role("button", name="Tune").first.click()
     expect(page.get_by_text("Trying threads, cache and batch sizes")).to_be_visible()
-    done = page.locator("[data-testid=stAlertContentSuccess]").filter(has_text="threads")
+    done = page.locator("[data-testid=stAlert]").filter(has_text="threads").first
     expect(done).to_be_visible(timeout=1000 * patient(60))
     embedded = next(b for b in client.ai.backends().backends if b.name == "llamacpp")
     assert embedded.in_use is not None
