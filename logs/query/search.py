@@ -19,6 +19,8 @@ from logs.query.matching import column_readers
 TREND_US: Final = 340 * SECOND
 """How far back the trend of errors goes: as far as a card compares with, and a little."""
 TREND_STEP_US: Final = 10 * SECOND
+ARCHIVED: Final = "archived_files"
+"""In the metadata of a query's rows: how many files of the archive were read for them; absent if none was."""
 _FIRST_WINDOW: Final = 10 * SECOND
 _WIDEN: Final = 8
 _ID = re.compile(r"(\d{1,19}):(\d{1,19})")
@@ -38,7 +40,7 @@ class Questions(Protocol):
 class Page:
     """Records of a filter, oldest first. `older` and `newer` are cursors for `before` and `after`; None when there is nothing there (yet).
 
-    `scanned` counts the time windows that were asked.
+    `scanned` counts the time windows that were asked; `archived` says whether the archive of older records was read.
     """
 
     records: list[LogRecord]
@@ -46,6 +48,7 @@ class Page:
     newer: str | None
     elapsed_ms: float
     scanned: int
+    archived: bool = False
 
     def json(self, columns: Sequence[str] = ()) -> dict[str, Any]:
         """As the API gives it, with the values of the fields that are `columns`."""
@@ -56,6 +59,7 @@ class Page:
             "newer": self.newer,
             "elapsed_ms": self.elapsed_ms,
             "scanned": self.scanned,
+            "archived": self.archived,
         }
 
 
@@ -85,10 +89,12 @@ def search(
     before: str | None = None,
     after: str | None = None,
     deadline_s: float = 30.0,
+    stored_only: bool = False,
 ) -> Page:
     """The newest `limit` records, or the newest before a cursor, or the first after one.
 
-    Time is searched in windows that widen: the newest records of a filter are found without looking at all records.
+    Time is searched in windows that widen: the newest records of a filter are found without looking at all records. With `stored_only`
+    the archive of older records is left out.
 
     Raises:
         LogsError: a wrong cursor.
@@ -98,10 +104,11 @@ def search(
     cursor = _cursor(after if after is not None else before)
     upward = after is not None
     found: list[LogRecord] = []
-    windows = 0
-    for since, until in _windows(store, filter, cursor[0] if cursor else None, upward=upward):
+    windows, archived = 0, False
+    for since, until in _windows(store, filter, cursor[0] if cursor else None, stored_only=stored_only, upward=upward):
         params: dict[str, ParamValue] = {
             **filter.params(),
+            "stored_only": stored_only,
             "since": since,
             "until": until,
             "limit": limit + 1 - len(found),
@@ -111,8 +118,9 @@ def search(
         if upward:
             params["upward"] = True
         left = deadline_s - (time.monotonic() - began)
-        found += records_of(store.query("log_search", deadline_s=max(0.05, left), **params))
-        windows += 1
+        rows = store.query("log_search", deadline_s=max(0.05, left), **params)
+        found += records_of(rows)
+        windows, archived = windows + 1, archived or is_archived(rows)
         if len(found) > limit:
             break
     more = len(found) > limit
@@ -120,7 +128,7 @@ def search(
     if not upward:
         found.reverse()
     older, newer = _ends(found, more=more, upward=upward, before=before, after=after)
-    return Page(found, older, newer, _elapsed(began), windows)
+    return Page(found, older, newer, _elapsed(began), windows, archived)
 
 
 def _ends(
@@ -132,9 +140,16 @@ def _ends(
     return older, cursor_of(found[-1])
 
 
-def _windows(store: Questions, filter: LogFilter, cursor_ts: int | None, *, upward: bool) -> list[tuple[int, int]]:  # noqa: A002
+def _windows(
+    store: Questions,
+    filter: LogFilter,  # noqa: A002 - the API's word
+    cursor_ts: int | None,
+    *,
+    stored_only: bool,
+    upward: bool,
+) -> list[tuple[int, int]]:
     """Disjoint windows [since, until), the nearest first, that cover the filter's time."""
-    row = store.query("log_bounds").to_pylist()
+    row = store.query("log_bounds", stored_only=stored_only).to_pylist()
     if not row or row[0]["newest"] is None:
         return []
     low, high = row[0]["oldest"], row[0]["newest"] + 1
@@ -157,10 +172,15 @@ def _windows(store: Questions, filter: LogFilter, cursor_ts: int | None, *, upwa
 
 
 def count(store: Questions, filter: LogFilter, *, deadline_s: float = 30.0) -> dict[str, Any]:  # noqa: A002
-    """`{"count", "elapsed_ms"}`."""
+    """`{"count", "archived", "elapsed_ms"}`."""
     began = time.monotonic()
-    number = store.query("log_count", deadline_s=deadline_s, **filter.params()).column("n")[0].as_py()
-    return {"count": number, "elapsed_ms": _elapsed(began)}
+    rows = store.query("log_count", deadline_s=deadline_s, **filter.params())
+    return {"count": rows.column("n")[0].as_py(), "archived": is_archived(rows), "elapsed_ms": _elapsed(began)}
+
+
+def is_archived(rows: pa.Table) -> bool:
+    """Whether the archive was read for the rows of a query."""
+    return ARCHIVED.encode() in (rows.schema.metadata or {})
 
 
 def histogram(store: Questions, filter: LogFilter, buckets: int = 120, *, deadline_s: float = 30.0) -> dict[str, Any]:  # noqa: A002
@@ -179,12 +199,14 @@ def histogram(store: Questions, filter: LogFilter, buckets: int = 120, *, deadli
                 "ts": [],
                 "levels": {},
                 "total": 0,
+                "archived": False,
                 "elapsed_ms": _elapsed(began),
             }
         low = span["oldest"] if low is None else low
         high = span["newest"] + 1 if high is None else high
     width = _nice(-(-max(1, high - low) // buckets))
-    rows = store.query("log_histogram", deadline_s=deadline_s, **params, width=width).to_pylist()
+    answer = store.query("log_histogram", deadline_s=deadline_s, **params, width=width)
+    rows = answer.to_pylist()
     first = low - low % width
     number = max(1, -(-(high - first) // width))
     names = {row["level"]: levels.NAMES.get(row["level"], "unknown") for row in rows}
@@ -202,6 +224,7 @@ def histogram(store: Questions, filter: LogFilter, buckets: int = 120, *, deadli
         "ts": ts,
         "levels": series,
         "total": total,
+        "archived": is_archived(answer),
         "elapsed_ms": _elapsed(began),
     }
 
@@ -209,12 +232,16 @@ def histogram(store: Questions, filter: LogFilter, buckets: int = 120, *, deadli
 def facets(store: Questions, filter: LogFilter, *, deadline_s: float = 30.0) -> dict[str, Any]:  # noqa: A002
     """Counts by level word and by source."""
     params = filter.params()
-    by_level = store.query("log_levels", deadline_s=deadline_s, **params).to_pylist()
+    by_level = store.query("log_levels", deadline_s=deadline_s, **params)
     by_source = store.query("log_source_counts", deadline_s=deadline_s, **params).to_pylist()
     counts: Counter[str] = Counter()
-    for row in by_level:
+    for row in by_level.to_pylist():
         counts[levels.NAMES.get(row["level"], "unknown")] += row["n"]
-    return {"levels": dict(counts), "sources": [{"source": row["source"], "count": row["n"]} for row in by_source]}
+    return {
+        "levels": dict(counts),
+        "sources": [{"source": row["source"], "count": row["n"]} for row in by_source],
+        "archived": is_archived(by_level),
+    }
 
 
 def record(store: Questions, id: str) -> dict[str, Any] | None:  # noqa: A002 - the API's word
@@ -224,7 +251,7 @@ def record(store: Questions, id: str) -> dict[str, Any] | None:  # noqa: A002 - 
         LogsError: the id has not the form of one.
     """
     file_id, pos = _identity(id)
-    found = records_of(store.query("log_record", file_id=file_id, pos=pos))
+    found, _ = _one(store, file_id, pos)
     if not found:
         return None
     files = store.query("log_file", file_id=file_id).to_pylist()
@@ -238,14 +265,29 @@ def context(store: Questions, id: str, before: int = 20, after: int = 20) -> lis
         LogsError: the id has not the form of one.
     """
     file_id, pos = _identity(id)
-    this = records_of(store.query("log_record", file_id=file_id, pos=pos))
+    this, archived = _one(store, file_id, pos)
     if not this:
         return []
-    earlier = records_of(store.query("log_context", file_id=file_id, pos=pos, limit=max(0, min(before, 1000))))
-    later = records_of(
-        store.query("log_context", file_id=file_id, pos=pos, limit=max(0, min(after, 1000)), upward=True)
-    )
+
+    def beside(number: int, *, upward: bool, archived: bool) -> list[LogRecord]:
+        number = max(0, min(number, 1000))
+        return records_of(
+            store.query("log_context", file_id=file_id, pos=pos, limit=number, upward=upward, stored_only=not archived)
+        )
+
+    earlier = beside(before, upward=False, archived=archived)
+    if len(earlier) < before and not archived:  # the rest may be archived
+        earlier = beside(before, upward=False, archived=True)
+    later = beside(after, upward=True, archived=archived)
     return [*reversed(earlier), *this, *later]
+
+
+def _one(store: Questions, file_id: int, pos: int) -> tuple[list[LogRecord], bool]:
+    """A record, and whether it is archived; none where there is no such record. The archive has no index: it is asked last."""
+    found = records_of(store.query("log_record", file_id=file_id, pos=pos, stored_only=True))
+    if found:
+        return found, False
+    return records_of(store.query("log_record", file_id=file_id, pos=pos)), True
 
 
 def errors(store: Questions, now: int) -> dict[str, Any]:
@@ -270,9 +312,11 @@ def errors(store: Questions, now: int) -> dict[str, Any]:
     ]
     from_where = LogFilter(least=levels.ERROR, since=first, until=now - now % minute + minute)
     sources = (
-        store.query("log_source_counts", deadline_s=30.0, **from_where.params()).to_pylist()[:3] if any(counts) else []
+        store.query("log_source_counts", deadline_s=30.0, stored_only=True, **from_where.params()).to_pylist()[:3]
+        if any(counts)
+        else []
     )
-    page = search(store, LogFilter(least=levels.ERROR), limit=200)
+    page = search(store, LogFilter(least=levels.ERROR), limit=200, stored_only=True)
     distinct: dict[tuple[str, str], LogRecord] = {}
     for one in reversed(page.records):
         distinct.setdefault((one.source, re.sub(r"\d+", "#", one.message[:200])), one)

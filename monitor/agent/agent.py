@@ -30,7 +30,7 @@ from monitor.api import Context, create_app
 from monitor.api_models.events import ProcessEvent
 from monitor.api_models.jobs import JobNews
 from monitor.api_models.services import Service
-from monitor.config.sections import EngineSettings
+from monitor.config.sections import EngineSettings, StoreSettings
 from monitor.config.settings import Settings
 from monitor.core.endpoint import write_endpoint
 from monitor.core.errors import StoreError
@@ -51,7 +51,7 @@ from monitor.sampling.process import SamplerProcess
 from monitor.services.supervisor import Supervisor
 from monitor.services.unit import event_of
 from monitor.store.duckdb import open_store
-from monitor.store.interface import Store
+from monitor.store.interface import ArchiveRule, Store
 from monitor.store.lock import DataDirLock
 from monitor.store.log_records import LogRecords
 from monitor.store.writer import StoreWriter
@@ -179,6 +179,7 @@ class Agent:
             now=now_us,
             raw_days=keep.raw_days,
             log_days=keep.log_days,
+            archive=archive_rule(keep),
             app_version=version(),
         )
 
@@ -533,12 +534,12 @@ class Agent:
                 keep = after.store
                 limit = keep.limit_mb * MIB
                 if isinstance(self.store, Adjustable):
-                    self.store.set_limits(limit_bytes=limit, raw_days=keep.raw_days, log_days=keep.log_days)
+                    self.store.set_limits(
+                        limit_bytes=limit, raw_days=keep.raw_days, log_days=keep.log_days, archive=archive_rule(keep)
+                    )
                     self.writer.maintenance(_enforce)
                 else:
-                    changed = [
-                        k for k in ("limit_mb", "raw_days", "log_days") if getattr(before.store, k) != getattr(keep, k)
-                    ]
+                    changed = [k for k in _LIMITS if getattr(before.store, k) != getattr(keep, k)]
                     self.restart_needed = sorted({*self.restart_needed, *(f"store.{k}" for k in changed)})
             self._publish_soon()
 
@@ -551,11 +552,20 @@ def _ending_signals() -> list[signal.Signals]:
     return [signal.SIGTERM, signal.SIGINT, hangup]
 
 
+_LIMITS: Final = ("limit_mb", "raw_days", "log_days", "older_logs", "archive_mb", "archive_days")
+"""Settings of the store that take effect without a restart where it is adjustable."""
+
+
+def archive_rule(keep: StoreSettings) -> ArchiveRule:
+    """What becomes of older log records, by the settings."""
+    return ArchiveRule(keep=keep.older_logs == "archive", limit_bytes=keep.archive_mb * MIB, days=keep.archive_days)
+
+
 @runtime_checkable
 class Adjustable(Protocol):
     """A store whose limits can change while it is open."""
 
-    def set_limits(self, *, limit_bytes: int, raw_days: float, log_days: float) -> None:
+    def set_limits(self, *, limit_bytes: int, raw_days: float, log_days: float, archive: ArchiveRule) -> None:
         """Use these limits from now on."""
         ...
 

@@ -4,10 +4,12 @@ import logging
 import os
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from monitor.api_models.status import (
     AgentStatus,
+    ArchiveStatus,
     GpuStatus,
     LiveStatus,
     LogStatus,
@@ -120,6 +122,7 @@ class StatusReporter:
             state=writer.state,
             message=writer.message or self._trouble,
             notices=list(info.notices),
+            archive=ArchiveStatus(**asdict(info.archive)),
         )
 
     def log_numbers(self) -> LogStatus:
@@ -133,6 +136,8 @@ class StatusReporter:
         """Warnings, as sentences."""
         agent = self._agent
         found = [f"the sampler is {agent.sampler.state}: {agent.sampler_message}"] if agent.sampler_message else []
+        if self._info.archive.trouble:
+            found.append(f"older log records stay in the store: {self._info.archive.trouble}")
         if agent.writer.state != "ok":
             found.append(f"the store is {agent.writer.state}: {agent.writer.message}")
         if agent.writer.dropped:

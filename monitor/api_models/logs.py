@@ -10,6 +10,8 @@ from monitor.api_models.base import Level, Shape
 
 __all__ = ["FileReading", "MarkedLine", "Reading"]
 
+ARCHIVED: Any = Field(default=False, description="Whether the archive of older records was read for the answer.")
+
 
 class Record(Shape):
     """One log record, however many lines; `id` is `<file_id>:<pos>`."""
@@ -54,6 +56,7 @@ class LogPage(Shape):
     newer: str | None
     elapsed_ms: float
     scanned: int | None = None
+    archived: bool = ARCHIVED
     marks: list[Mark] = Field(default_factory=list)
     streams: bool = Field(default=True, description="Whether new records of the filter come over the live socket.")
 
@@ -68,6 +71,7 @@ class LogCount(Shape):
     """The number of matching records."""
 
     count: int
+    archived: bool = ARCHIVED
     elapsed_ms: float
 
 
@@ -82,6 +86,7 @@ class LogHistogram(Shape):
     ts: list[int]
     levels: dict[str, list[int]]
     total: int
+    archived: bool = ARCHIVED
     elapsed_ms: float
 
 
@@ -97,6 +102,7 @@ class LogFacets(Shape):
 
     levels: dict[str, int]
     sources: list[SourceCount]
+    archived: bool = ARCHIVED
 
 
 class QueryProblem(Shape):

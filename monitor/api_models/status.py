@@ -36,6 +36,19 @@ class SamplerStatus(Shape):
     )
 
 
+class ArchiveStatus(Shape):
+    """Older log records in compressed files. `kept`: whether further ones are added; times are µs, null without records."""
+
+    kept: bool = False
+    files: int = 0
+    records: int = 0
+    size_bytes: int = 0
+    limit_bytes: int = 0
+    first_ts: int | None = None
+    last_ts: int | None = None
+    trouble: str = Field(default="", description="Why records could not be archived; empty if they could.")
+
+
 class StoreStatus(Shape):
     """The store. `full`: rows wait for space. `readonly`: its directory is not writable."""
 
@@ -46,6 +59,7 @@ class StoreStatus(Shape):
     state: Literal["ok", "full", "readonly"]
     message: str
     notices: list[str]
+    archive: ArchiveStatus = Field(default_factory=ArchiveStatus)
 
 
 class SampleStatus(Shape):

@@ -20,7 +20,7 @@ from monitor.cli.jobs import jobs, track
 from monitor.cli.log_shapes import changes, formats, patterns, sources
 from monitor.cli.logs import logs_app
 from monitor.cli.options import ConfigFile, DataDir, Group, Json, command, example
-from monitor.cli.output import GREEN, RED, YELLOW, clean, clock, paint, print_json, say_error, size
+from monitor.cli.output import GREEN, RED, YELLOW, archive_line, clean, clock, paint, print_json, say_error, size
 from monitor.cli.processes import events, run_app
 from monitor.cli.services import service_app
 from monitor.cli.settings import password, settings_app
@@ -248,13 +248,15 @@ def _print_status(whole: dict[str, Any]) -> None:
             f"{samples['received']} of {samples['expected']} received, {samples['stored']} stored, {samples['missed']} missed, {samples['dropped']} dropped",
         ),
         ("store", f"{store['state']}, {size(store['size_bytes'])} of {size(store['limit_bytes'])}, {store['engine']}"),
+        ("archive", archive_line(store["archive"])),
         ("logs", f"{logs['records']} records from {logs['sources']} sources, {logs['backfilling']} still being read"),
         ("gpu", "; ".join(filter(None, (f"{gpu['count']} found" if gpu["count"] else "", gpu["message"])))),
         ("socket", whole["socket"]),
         ("data", whole["data_dir"]),
     ]
     for name, text in lines:
-        print(f"{name:<10} {text if name == 'agent' else clean(text)}")
+        if text:
+            print(f"{name:<10} {text if name == 'agent' else clean(text)}")
     for warning in [*whole["warnings"], *store["notices"]]:
         print(f"{paint('warning', YELLOW):<10} {clean(warning)}")
 

@@ -14,7 +14,7 @@ import typer
 
 from monitor.cli.logs import Format, LevelOption, Source, filters, moment, readable
 from monitor.cli.options import ConfigFile, DataDir, Json
-from monitor.cli.output import BOLD, DIM, clean, clock, iso, paint, print_json, print_table, size
+from monitor.cli.output import BOLD, DIM, archive_line, clean, clock, iso, paint, print_json, print_table, size
 from monitor.config.settings import Settings, load_settings
 from monitor.core import paths
 from monitor.core.errors import ConfigError
@@ -56,7 +56,8 @@ def sources(
         raise ConfigError("--read-as needs a SOURCE", hint="`watchkeeper logs sources` lists them")
     with Client.of(paths.data_dir(data_dir, os.environ)) as client:
         if source is None:
-            _list_sources(client.get_json("/v1/logs/sources"), as_json=as_json)
+            archive = client.get_json("/v1/status")["store"]["archive"]
+            _list_sources({**client.get_json("/v1/logs/sources"), "archive": archive}, as_json=as_json)
             return
         found = client.log_readings(source)
         if read_as is not None:
@@ -82,6 +83,7 @@ def _list_sources(found: dict[str, Any], *, as_json: bool) -> None:
     if not found["sources"]:
         print("No log sources yet. Read a file with `watchkeeper logs ingest FILE`, or follow files with logs.globs.")
         return
+    kept = archive_line(found["archive"])
     rows = [
         (
             s["source"],
@@ -95,6 +97,8 @@ def _list_sources(found: dict[str, Any], *, as_json: bool) -> None:
         for s in found["sources"]
     ]
     print_table(("source", "state", "read", "records", "size", "format", "path"), rows, right=frozenset({2, 3, 4}))
+    if kept:
+        print(f"Archive: {kept}")
 
 
 def print_reading(reading: "Reading") -> None:

@@ -76,6 +76,17 @@ def size(value: float | None) -> str:
     return "-"
 
 
+def archive_line(archive: dict[str, Any]) -> str:
+    """The archive of log records in one line; empty if there is none."""
+    if not archive["files"] and not archive["kept"]:
+        return ""
+    if not archive["files"]:
+        return "no log records yet"
+    first, last = ((iso(archive[end]) or "")[:10] for end in ("first_ts", "last_ts"))
+    room = f"{size(archive['size_bytes'])} of {size(archive['limit_bytes'])}"
+    return f"{archive['records']} log records from {first} to {last} in {archive['files']} files, {room}"
+
+
 def say_error(error: Reported, *, as_json: bool) -> None:
     """Print an error and its hint on standard error."""
     if as_json:

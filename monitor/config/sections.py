@@ -110,6 +110,15 @@ class StoreSettings(Section):
     )
     raw_days: float = _setting(7.0, "How long samples are kept at full resolution.", unit="days", gt=0, le=3650)
     log_days: float = _setting(30.0, "How long log records are kept.", unit="days", gt=0, le=3650)
+    older_logs: Literal["drop", "archive"] = _setting(
+        "drop",
+        "What becomes of log records that are older, or that the store has no room for: drop, or archive. An archive is compressed "
+        "files in the data directory, which searches read too.",
+    )
+    archive_mb: int = _setting(
+        4096, "Maximum size of the archive. The oldest files are deleted first.", unit="MiB", ge=1, le=10_000_000
+    )
+    archive_days: float = _setting(365.0, "How long archived log records are kept.", unit="days", gt=0, le=36_500)
     memory_limit_mb: int = _setting(
         512, "Memory that the store's engine may use for a query.", unit="MiB", restart=True, ge=64, le=1_000_000
     )

@@ -52,6 +52,30 @@ Change = Append | Upsert | Delete
 
 
 @dataclass(frozen=True, slots=True)
+class ArchiveRule:
+    """What becomes of older log records: dropped, or (`keep`) archived for `days`, as long as the files have room in `limit_bytes`."""
+
+    keep: bool = False
+    limit_bytes: int = 4096 * 1024 * 1024
+    days: float = 365
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveInfo:
+    """Older log records beside the store. `kept`: whether further ones are added; times are µs, None without records."""
+
+    kept: bool = False
+    files: int = 0
+    records: int = 0
+    size_bytes: int = 0
+    limit_bytes: int = 0
+    first_ts: int | None = None
+    last_ts: int | None = None
+    trouble: str = ""
+    """Why records could not be archived the last time; empty if they could."""
+
+
+@dataclass(frozen=True, slots=True)
 class StoreInfo:
     """Location and size of the store, and what happened when it was opened."""
 
@@ -64,6 +88,7 @@ class StoreInfo:
     notices: tuple[str, ...] = ()
     """Notices for a person: a damaged file was set aside, a migration was done."""
     rows: Mapping[str, int] = field(default_factory=dict)
+    archive: ArchiveInfo = field(default_factory=ArchiveInfo)
 
 
 class Stop:
@@ -128,7 +153,8 @@ class Store(Protocol):
 
     def query(self, name: str, *, deadline_s: float = 10.0, **params: ParamValue) -> pa.Table:
         """Run `queries/<name>.sql`; safe from any thread. Sections `-- :if p is given` … `-- :endif` of the
-        file are kept only when parameter `p` is given, and neither None nor False.
+        file are kept only when parameter `p` is given, and neither None nor False. If records of an archive are part of the answer,
+        its schema's metadata say so (`archived_files`).
 
         Raises:
             QueryError: unknown name or parameter, or the deadline passed (the query is then cancelled).

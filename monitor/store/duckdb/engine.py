@@ -1,7 +1,7 @@
 """The open DuckDB file: one connection, one cursor per call, deadlines that cancel, reopening after a fatal error."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,6 +33,8 @@ _WAL_TIMES: Final = 4
 _LOCK_DOWN: Final = """
 SET temp_directory = '';  -- nothing is spilled: the byte limit is the file's
 SET GLOBAL TimeZone = 'UTC';
+SET enable_progress_bar = false;
+SET allowed_directories = [{folders}];
 SET enable_external_access = false;
 """
 DRAIN_S: Final = 10.0
@@ -54,12 +56,16 @@ class Engine:
         memory_limit_mb: what the engine may hold in memory, MiB.
         wal_bytes: the size of write-ahead log at which its contents move into the file.
         threads: how many cores a query may use.
+        folders: where the engine may read and write other files.
 
     Raises:
         duckdb.Error: it cannot be opened; `translate` tells why.
     """
 
-    def __init__(self, path: Path, *, memory_limit_mb: int, wal_bytes: int, threads: int = 2) -> None:
+    def __init__(
+        self, path: Path, *, memory_limit_mb: int, wal_bytes: int, threads: int = 2, folders: Sequence[str] = ()
+    ) -> None:
+        self._folders = ", ".join("'" + folder.replace("'", "''") + "'" for folder in folders)
         self.path = path
         self.wal_path = path.with_name(path.name + ".wal")
         self.wal_unread = 0
@@ -95,7 +101,7 @@ class Engine:
         connection = duckdb.connect(str(self.path), config=self._config)
         try:
             self.wal_unread = check.unread(connection)
-            connection.execute(_LOCK_DOWN)
+            connection.execute(_LOCK_DOWN.format(folders=self._folders))
             connection.execute(_CHECKPOINT.format(kib=self._wal_kib))
         except duckdb.Error:
             connection.close()

@@ -13,13 +13,14 @@ import duckdb
 from monitor.core.errors import StoreDamaged, StoreError, StoreFull, StoreTooNew
 from monitor.core.paths import own_uid
 from monitor.store.duckdb.engine import Engine, file_size, translate
+from monitor.store.duckdb.log_archive import FOLDER, LogArchive, as_pattern
 from monitor.store.duckdb.log_blocks import ROWS
 from monitor.store.duckdb.migrate import SCHEMA, migrate
 from monitor.store.duckdb.retention import LEAST_LIMIT, Ages, Retention
 from monitor.store.duckdb.rollup import Rollups
 from monitor.store.duckdb.sql_templates import Statements
 from monitor.store.duckdb.store import DuckStore
-from monitor.store.interface import Store
+from monitor.store.interface import ArchiveRule, Store
 
 FILE_NAME: Final = "watchkeeper.duckdb"
 _MIB: Final = 1024 * 1024
@@ -38,6 +39,7 @@ def open_store(
     app_version: str = "",
     schema: Path = SCHEMA,
     block_rows: int = ROWS,
+    archive: ArchiveRule | None = None,
 ) -> Store:
     """Open the store of a data directory, or create one. The caller holds the `DataDirLock`.
 
@@ -53,6 +55,7 @@ def open_store(
         app_version: of the program, written into the store.
         schema: the folder of the migrations.
         block_rows: log records that share a filter for searches.
+        archive: what becomes of older log records; None: they are dropped.
 
     Raises:
         StoreFull: there is no space, or the directory is not writable.
@@ -75,10 +78,16 @@ def open_store(
     except StoreDamaged as damage:
         engine = _recover(path, damage, begin, now(), notices)
     statements = Statements()
+    kept = LogArchive(data_dir / FOLDER, archive or ArchiveRule())
+    try:
+        notices += kept.begin(engine)
+    except (duckdb.Error, OSError) as error:
+        notices.append(f"The archive of log records could not be checked: {error}")
     return DuckStore(
         engine,
         statements=statements,
-        retention=Retention(limit_bytes=limit, ages=Ages(raw_days=raw_days, log_days=log_days)),
+        retention=Retention(limit_bytes=limit, ages=Ages(raw_days=raw_days, log_days=log_days), archive=kept),
+        archive=kept,
         rollups=Rollups(statements),
         notices=notices,
         now=now,
@@ -99,7 +108,12 @@ def _open(
 ) -> Engine:
     fresh = file_size(path) == 0
     try:
-        engine = Engine(path, memory_limit_mb=memory_limit_mb, wal_bytes=min(max(limit // 32, _MIB), 16 * _MIB))
+        engine = Engine(
+            path,
+            memory_limit_mb=memory_limit_mb,
+            wal_bytes=min(max(limit // 32, _MIB), 16 * _MIB),
+            folders=[str(path.parent / FOLDER), as_pattern(path.parent / FOLDER)],
+        )
     except duckdb.Error as error:
         raise _meaning(error, path) from error
     try:

@@ -14,6 +14,7 @@ from typing import Final
 import duckdb
 
 from monitor.store.duckdb.engine import Engine
+from monitor.store.duckdb.log_archive import LogArchive
 from monitor.store.tiers import DAY, HOUR, MINUTE
 
 HEADROOM: Final = 0.15
@@ -93,9 +94,11 @@ class Retention:
     Args:
         limit_bytes: the most that the files may take; at least 16 MiB.
         ages: how long rows are kept.
+        archive: where older log records go, if its rule keeps them.
     """
 
-    def __init__(self, *, limit_bytes: int, ages: Ages) -> None:
+    def __init__(self, *, limit_bytes: int, ages: Ages, archive: LogArchive) -> None:
+        self._archive = archive
         self.limit_bytes = max(limit_bytes, LEAST_LIMIT)
         self.tight_bytes = self.limit_bytes - _headroom(self.limit_bytes)
         self._ages = ages
@@ -106,6 +109,8 @@ class Retention:
         if not _is_known(engine.connection, now):
             return gone
         for table in (*DROP_ORDER, "host_samples_1h", "gpu_samples_1h"):
+            if table == "log_records" and self._archive.rule.keep:
+                continue
             cut = now - self._ages.of(table)
             cut -= cut % HOUR
             gone += _delete_before(engine.connection, table, cut, by=_AGED_BY.get(table, "ts"))
@@ -117,6 +122,17 @@ class Retention:
             row = engine.connection.execute(sql, {"cut": cut}).fetchone()
             gone += int(row[0]) if row else 0
         return gone
+
+    def put_away(self, engine: Engine, now: int) -> int:
+        """Archive some of the log records that are too old, by whole days; returns their number. It archives none while the clock is not known to be right."""
+        if not self._archive.rule.keep or not _is_known(engine.connection, now):
+            return 0
+        cut = now - self._ages.of("log_records")
+        return self._archive.put_away(engine, f"ingested < make_timestamp({cut - cut % DAY})")
+
+    def trim(self, engine: Engine, now: int) -> int:
+        """Drop the oldest files of the archive beyond its limits; returns how many records they held."""
+        return self._archive.trim(engine, now if _is_known(engine.connection, now) else None)
 
     def drop_excess(self, engine: Engine, now: int, *, coming: int = 0) -> int:
         """Drop the oldest rows until the files are within the limit; returns the number of rows.
@@ -133,7 +149,7 @@ class Retention:
         with engine.exclusive():  # a reader's snapshot would keep the deleted rows' blocks
             engine.connection.execute("CHECKPOINT")
             if _is_known(engine.connection, now):
-                gone += sum(_delete_after(engine.connection, table, now + DAY) for table in DROP_ORDER)
+                gone += sum(self._drop_after(engine, table, now + DAY) for table in DROP_ORDER)
                 engine.connection.execute("CHECKPOINT")
             for keep in PASSES:
                 weights = _weights(engine.connection)
@@ -141,12 +157,27 @@ class Retention:
                     if keep > PASSES[-1] and weights.get(table, 0.0) < WORTH:
                         continue
                     while engine.used_bytes() > target:
-                        rows = _drop_slice(engine.connection, table, keep, now)
+                        rows = self._drop_slice(engine, table, keep, now)
                         if not rows:
                             break
                         gone += rows
                         engine.connection.execute("CHECKPOINT")
-        return gone
+        return gone + self.trim(engine, now)
+
+    def _drop_after(self, engine: Engine, table: str, cut: int) -> int:
+        """Drop the rows after a time, or archive some of them."""
+        if table == "log_records" and self._archive.rule.keep:
+            return self._archive.put_away(engine, f"ts > make_timestamp({cut})")
+        return _delete_after(engine.connection, table, cut)
+
+    def _drop_slice(self, engine: Engine, table: str, keep: int, now: int) -> int:
+        """Drop the oldest slice of a table, but nothing of the newest `keep` µs; returns the number of rows. Log records are archived instead, where that is set."""
+        cut = _slice_end(engine.connection, table, keep, now)
+        if cut is None:
+            return 0
+        if table == "log_records" and self._archive.rule.keep:
+            return self._archive.put_away(engine, f"ts < make_timestamp({cut})")
+        return _delete_before(engine.connection, table, cut, by=_TIME.get(table, "ts"))
 
 
 def _headroom(limit: int) -> int:
@@ -172,19 +203,19 @@ def _is_known(connection: duckdb.DuckDBPyConnection, now: int) -> bool:
     )
 
 
-def _drop_slice(connection: duckdb.DuckDBPyConnection, table: str, keep: int, now: int) -> int:
-    """Drop the oldest slice of a table, but nothing of the newest `keep` µs; returns the number of rows."""
+def _slice_end(connection: duckdb.DuckDBPyConnection, table: str, keep: int, now: int) -> int | None:
+    """Where the oldest slice of a table ends, µs; None if it has nothing but the newest `keep` µs."""
     time = _TIME.get(table, "ts")
     bounds = (
         f"epoch_us(min({time})), epoch_us(max({time})), epoch_us(max({time}) FILTER ({time} <= make_timestamp($now)))"
     )
     row = connection.execute(f"SELECT {bounds} FROM {table}", {"now": now}).fetchone()  # noqa: S608 - our own names
     if row is None or row[0] is None:
-        return 0
+        return None
     first, last = int(row[0]), int(row[1] if row[2] is None else row[2])
     cut = min(first + max((last - first) // _SLICES, MINUTE), last - keep)
     cut -= cut % MINUTE
-    return _delete_before(connection, table, cut, by=time) if cut > first else 0
+    return cut if cut > first else None
 
 
 def _drop_brief(connection: duckdb.DuckDBPyConnection) -> int:

@@ -11,12 +11,14 @@ import pyarrow as pa
 
 from logs.index.grams import Test, test_of
 from logs.index.needles import need_of
+from logs.query.search import ARCHIVED
 from logs.query.tree import Node
 from monitor.core.errors import QueryError, StoreDamaged, StoreError, StoreFull
 from monitor.store.adhoc_sql.guard import wrong_query
 from monitor.store.adhoc_sql.processes import Form, SqlAnswer, SqlProcesses
 from monitor.store.duckdb.changes import apply, forget, table_columns
 from monitor.store.duckdb.engine import Engine, Hold, translate
+from monitor.store.duckdb.log_archive import LogArchive
 from monitor.store.duckdb.log_blocks import ROWS, TABLE, LogBlocks, drop_unused, filter_row, made_filter
 from monitor.store.duckdb.log_filters import LogFilters
 from monitor.store.duckdb.migrate import schema_version
@@ -24,7 +26,7 @@ from monitor.store.duckdb.retention import Ages, Retention
 from monitor.store.duckdb.rollup import Rollups
 from monitor.store.duckdb.settle import Settling
 from monitor.store.duckdb.sql_templates import Statements
-from monitor.store.interface import Change, ParamValue, Stop, StoreInfo
+from monitor.store.interface import ArchiveRule, Change, ParamValue, Stop, StoreInfo
 
 T = TypeVar("T")
 
@@ -42,6 +44,7 @@ class DuckStore:
         statements: the query files.
         retention: what is kept, and how much.
         rollups: the coarser tiers.
+        archive: of older log records.
         notices: what happened while opening.
         now: the clock, µs since the epoch.
         block_rows: log records of a block.
@@ -54,6 +57,7 @@ class DuckStore:
         statements: Statements,
         retention: Retention,
         rollups: Rollups,
+        archive: LogArchive,
         notices: Sequence[str] = (),
         now: Callable[[], int],
         block_rows: int = ROWS,
@@ -62,6 +66,8 @@ class DuckStore:
         self._statements = statements
         self._retention = retention
         self._rollups = rollups
+        self._archive = archive
+        self._archive_due = False
         self._notices = list(notices)
         self._now = now
         self._settling = Settling()
@@ -110,11 +116,20 @@ class DuckStore:
     def ask(self, name: str, params: Mapping[str, ParamValue], deadline_s: float, stop: Stop | None = None) -> pa.Table:
         """`query`, cancelled by `stop`."""
         test = self._block_test(name, params)
+        reaches = "archived" in self._statements.parameters(name) and not params.get("stored_only")
 
         def run(cursor: duckdb.DuckDBPyConnection) -> pa.Table:
-            blocks = {} if test is None else {"blocks": self._filters.condition(cursor, test)}
-            sql, bound = self._statements.render(name, {**params, **blocks})
-            return cursor.sql(sql, params=bound).to_arrow_table()
+            added: dict[str, ParamValue] = {}
+            if test is not None:
+                added["blocks"] = self._filters.condition(cursor, test)
+            archived = (
+                self._archive.of_range(cursor, _time(params, "since"), _time(params, "until")) if reaches else None
+            )
+            if archived is not None:
+                added["archived"] = archived.table
+            sql, bound = self._statements.render(name, {**params, **added})
+            found = cursor.sql(sql, params=bound).to_arrow_table()
+            return found if archived is None else found.replace_schema_metadata({ARCHIVED: str(archived.files)})
 
         return self._read(run, deadline_s, stop)
 
@@ -198,21 +213,23 @@ class DuckStore:
                 now = self._now()
                 self._rollups.run(self._engine.connection, now)
                 gone = self._retention.drop_old(self._engine, now)
+                self._archive_due = bool(self._retention.put_away(self._engine, now))
                 if self._engine.size_bytes() > self._retention.tight_bytes:
                     gone += self._retention.drop_excess(self._engine, now)
                 else:
                     self._settling.run(self._engine.connection, now)
-                if gone:
+                if gone or self._archive_due:
                     self._filters.drop(drop_unused(self._engine.connection))
+                gone += self._retention.trim(self._engine, now)
             except duckdb.Error as error:
                 self._roll_back(error)
                 raise translate(error, self._engine.path) from error
             return gone
 
     def tidy(self) -> bool:
-        """Make the filter of one block of log records; see `Store.tidy`."""
+        """Make the filter of one block of log records, or archive a part of the old ones; see `Store.tidy`."""
         if not self._blocks.due:
-            return False
+            return self._put_away()
         with self._write_lock:
             self._heal()
             try:
@@ -221,7 +238,7 @@ class DuckStore:
                 self._roll_back(error)
                 raise translate(error, self._engine.path) from error
         if block is None:
-            return False
+            return self._archive_due
         try:
             bits = self._read(lambda cursor: made_filter(cursor, block), TIDY_S)
             if bits is not None:
@@ -230,16 +247,37 @@ class DuckStore:
         except Exception:
             self._blocks.put_back(block)
             raise
-        return self._blocks.due
+        return self._blocks.due or self._archive_due
 
-    def set_limits(self, *, limit_bytes: int, raw_days: float, log_days: float) -> None:
+    def _put_away(self) -> bool:
+        """Archive a part of the log records that are too old; returns whether there may be more."""
+        if not self._archive_due:
+            return False
+        with self._write_lock:
+            self._heal()
+            try:
+                self._archive_due = bool(self._retention.put_away(self._engine, self._now()))
+                if not self._archive_due:
+                    self._filters.drop(drop_unused(self._engine.connection))
+            except duckdb.Error as error:
+                self._roll_back(error)
+                raise translate(error, self._engine.path) from error
+        return self._archive_due
+
+    def set_limits(
+        self, *, limit_bytes: int, raw_days: float, log_days: float, archive: ArchiveRule | None = None
+    ) -> None:
         """Use these limits from now on. They apply at the next write or `enforce_limit`."""
-        self._retention = Retention(limit_bytes=limit_bytes, ages=Ages(raw_days=raw_days, log_days=log_days))
+        self._archive.rule = archive or self._archive.rule
+        ages = Ages(raw_days=raw_days, log_days=log_days)
+        self._retention = Retention(limit_bytes=limit_bytes, ages=ages, archive=self._archive)
 
     def info(self) -> StoreInfo:
         """Size, version, notices, and rows per table."""
         sql = "SELECT table_name, estimated_size FROM duckdb_tables() WHERE schema_name = 'main' AND NOT internal"
-        rows = self._read(lambda cursor: dict(cursor.execute(sql).fetchall()), 5.0)
+        rows, archive = self._read(
+            lambda cursor: (dict(cursor.execute(sql).fetchall()), self._archive.info(cursor)), 5.0
+        )
         return StoreInfo(
             engine="duckdb",
             version=duckdb.__version__,
@@ -249,6 +287,7 @@ class DuckStore:
             limit_bytes=self._retention.limit_bytes,
             notices=tuple(self._notices),
             rows=rows,
+            archive=archive,
         )
 
     def close(self) -> None:
@@ -379,6 +418,11 @@ class Asking:
     def close(self) -> None:
         """See `Store.close`."""
         self._store.close()
+
+
+def _time(params: Mapping[str, ParamValue], name: str) -> int | None:
+    value = params.get(name)
+    return value if isinstance(value, int) else None
 
 
 def _table(answer: SqlAnswer) -> pa.Table:

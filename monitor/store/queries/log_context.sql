@@ -1,6 +1,6 @@
 -- Neighbours of a record in its file: before it (newest first), or after it with `upward`.
 SELECT file_id, pos, line_no, wk_us(ts) AS ts, ts_from, level, source, logger, pid, run, prefix, message, raw, lines, fields, format
-FROM log_records
+-- :include "parts/log_records.sql"
 WHERE file_id = $file_id
 -- :if upward is given
   AND pos > $pos

@@ -1,4 +1,5 @@
 -- How many records a filter has.
-SELECT count(*) AS n FROM log_records
+SELECT count(*) AS n
+-- :include "parts/log_records.sql"
 WHERE TRUE
 -- :include "parts/log_filter.sql"

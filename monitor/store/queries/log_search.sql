@@ -1,6 +1,6 @@
 -- Records of a filter, newest first (oldest first with `upward`), before or after a cursor (cursor_ts, cursor_file, cursor_pos).
 SELECT file_id, pos, line_no, wk_us(ts) AS ts, ts_from, level, source, logger, pid, run, prefix, message, raw, lines, fields, format
-FROM log_records
+-- :include "parts/log_records.sql"
 WHERE TRUE
 -- :include "parts/log_filter.sql"
 -- :if cursor_ts is given

@@ -124,7 +124,7 @@ class Histogram {
       if (n) this.buttons[level].node.hidden = false;
     }
     const when = this.data.range ? "" : ` in the last ${this.data.window_s <= 3600 ? "hour" : this.data.window_s <= 86_400 ? "24 hours" : "7 days"}`;
-    setText(this.says, `${plural(total, "record")}${this.data.window_s === 300 ? " in the last 5 minutes" : when}${this.#rate(total)} · ${fixed(took, took < 10 ? 1 : 0)} ms`);
+    setText(this.says, `${plural(total, "record")}${this.data.window_s === 300 ? " in the last 5 minutes" : when}${this.#rate(total)}${this.answer.archived ? " · partly from the archive" : ""} · ${fixed(took, took < 10 ? 1 : 0)} ms`);
     setAttr(this.area, "aria-label", `Records over time, ${plural(total, "record")}. Arrow keys move, Shift with arrow keys selects a time range, Enter applies it.`);
   }
 

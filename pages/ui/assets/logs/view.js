@@ -113,6 +113,7 @@ class LogView {
       this.model.append(page.records);
       this.model.older = page.older;
       this.model.complete = page.older === null;
+      this.archived = page.archived;
       this.marks = highlighterOf(page.marks);
       this.polls = page.streams === false;
       this.unread = this.dropped = 0;
@@ -148,9 +149,10 @@ class LogView {
     if (this.model.complete || !last) return;
     const { until } = this.data.filters;
     try {
-      const { count: found } = await get("logs/count", { ...this.data.filters, until: typeof until === "number" ? Math.min(until, last.ts + 1) : last.ts + 1 }, { signal: abort.signal, seconds: 30 });
+      const { count: found, archived } = await get("logs/count", { ...this.data.filters, until: typeof until === "number" ? Math.min(until, last.ts + 1) : last.ts + 1 }, { signal: abort.signal, seconds: 30 });
       const later = this.model.records.reduce((sum, record) => sum + (!record.gap && record.ts > last.ts), 0);
       this.total = found + later;
+      this.archived ||= archived;
     } catch {
       // the view says how many are loaded, and that there are more
     }
@@ -196,6 +198,7 @@ class LogView {
     this.asking = true;
     try {
       const page = await get("logs/records", this.#asked({ before: this.model.older, limit: FURTHER }), { signal: this.abort.signal, seconds: 30 });
+      this.archived ||= page.archived;
       const before = this.lines.total;
       const [added] = this.model.prepend(page.records);
       this.model.older = page.older;
@@ -433,8 +436,9 @@ class LogView {
   /** How many are loaded, and how many there are. */
   #counted() {
     const loaded = this.model.records.reduce((sum, record) => sum + !record.gap, 0);
-    if (this.model.complete) return plural(loaded, "record");
-    return `${count(loaded)}+ records${this.total === null ? "" : ` · ${count(Math.max(loaded, this.total))} in this view`}`;
+    const archive = this.archived ? " · partly from the archive" : "";
+    if (this.model.complete) return plural(loaded, "record") + archive;
+    return `${count(loaded)}+ records${this.total === null ? "" : ` · ${count(Math.max(loaded, this.total))} in this view`}${archive}`;
   }
 
   // --- one record

@@ -16,6 +16,7 @@ const FACTS = [
   ["Log bytes not read", (h) => bytes(h.status?.logs?.missed_bytes)],
   ["Frames lost in this tab", (h) => count(h.lost)],
   ["Store", (h) => (h.status?.store ? `${bytes(h.status.store.size_bytes)} of ${bytes(h.status.store.limit_bytes)}` : NONE)],
+  ["Archived log records", (h) => (h.status?.store?.archive?.files ? `${count(h.status.store.archive.records)}, ${bytes(h.status.store.archive.size_bytes)}` : NONE)],
   ["Watchkeeper uses", (h) => (h.tick?.watch ? `${percent(h.tick.watch.cpu_pct)} of a core · ${bytes(h.tick.watch.rss)}` : NONE)],
 ];
 
