@@ -95,13 +95,14 @@ class HostThen(Shape):
 class PastProcesses(Shape):
     """All processes at a past moment.
 
-    `resolution`: `sample` (the readings of the sample at `ts`), `lives` (no sample is stored: those that lived then, without readings) or `none` (nothing is
+    `resolution`: `sample` (the readings of the sample at `ts`), `minute` (no sample is stored any more: those that lived
+    then, with the means of the minute from `ts` on where they were kept), `lives` (the same without readings) or `none` (nothing is
     known of that time). `gap`: no sample was taken where one was due, so `ts` is not the second that was `asked` for.
     """
 
     asked: int
     ts: int | None
-    resolution: Literal["sample", "lives", "none"]
+    resolution: Literal["sample", "minute", "lives", "none"]
     gap: bool
     host: HostThen | None
     processes: list[PastProcess]
@@ -177,7 +178,7 @@ class EndedRuns(Shape):
 
 
 class Life(Shape):
-    """When a run lived, and how it ended: `ended` and `outcome` are None while it runs, `failed` where that is not known."""
+    """When a run lived, and how it ended: `ended`, `exit_code`, `signal` and `outcome` are None while it runs, `failed` where that is not known."""
 
     run: str
     pid: int
@@ -186,6 +187,8 @@ class Life(Shape):
     cmdline: str
     started: int | None
     ended: int | None
+    exit_code: int | None = None
+    signal: int | None = None
     outcome: str | None
     failed: bool | None
 

@@ -2,6 +2,8 @@
 
 import os
 import sys
+import time
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -50,8 +52,19 @@ def ps(
     ] = False,
     since: Annotated[
         str | None,
-        typer.Option("--since", metavar="TIME", help="With --ended: ended at or after TIME, such as 2h or 09:30."),
+        typer.Option(
+            "--since",
+            metavar="TIME",
+            help="With --ended: ended at or after TIME, such as 2h or 09:30. With --history: lived since then.",
+        ),
     ] = None,
+    history: Annotated[
+        bool, typer.Option("--history", help="List all that lived in the last 24 hours, running or ended.")
+    ] = False,
+    every: Annotated[
+        bool,
+        typer.Option("--all", help="Include kernel threads, and with --history lives shorter than a second."),
+    ] = False,
     at: Annotated[
         str | None,
         typer.Option(
@@ -64,15 +77,17 @@ def ps(
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
-    """List processes: running, of a past moment, or ended.
+    """List processes: running, of a past moment, ended, or all of a day.
 
     The values are the agent's latest sample. Without an agent, the command takes two samples half a second apart.
     """
     if groups:
         _print_groups(paths.data_dir(data_dir, os.environ), text, as_json)
         return
-    if at and (ended or failed or since):
-        raise ConfigError("--at cannot be combined with --ended, --failed or --since", hint="give one of them")
+    _only_one_of({"--at": at, "--history": history, "--ended": ended or (since and not history) or failed})
+    if history:
+        _print_history(paths.data_dir(data_dir, os.environ), text, mine, since or "24h", every, limit or 50, as_json)
+        return
     if ended or failed or since:
         _print_ended(paths.data_dir(data_dir, os.environ), text, failed, mine, since, limit or 50, as_json)
         return
@@ -87,7 +102,7 @@ def ps(
 
     directory = paths.data_dir(data_dir, os.environ)
     found = look(directory, patterns) if at is None else _at_moment(directory, at)
-    rows = arrange(found["processes"], text=text, by=SORTS[sort], tree=tree, mine=mine, kernel=kernel)
+    rows = arrange(found["processes"], text=text, by=SORTS[sort], tree=tree, mine=mine, kernel=kernel or every)
     rows = rows[:limit]
     if as_json:
         print_json({**found, "processes": [row for _, row in rows]})
@@ -114,6 +129,17 @@ def ps(
     print_table(titles, table, right=frozenset({0, *range(2, 5 + len(sums) + len(growth))}))
     if (outlook := found.get("outlook")) is not None and growth:
         print(f"{clean(outlook['title'])} ({outlook['pid']}) {clean(outlook['told'])}.")
+
+
+def _only_one_of(options: Mapping[str, object]) -> None:
+    """Refuse options that answer different questions.
+
+    Raises:
+        ConfigError: more than one is given.
+    """
+    given = [name for name, value in options.items() if value]
+    if len(given) > 1:
+        raise ConfigError(f"{given[0]} cannot be combined with {given[1]} or its options", hint="give one of them")
 
 
 def _summed(sums: dict[str, Any]) -> tuple[str, str, str]:
@@ -172,6 +198,8 @@ def _said_of(found: dict[str, Any]) -> str:
         return f"Nothing is known of {asked}: Watchkeeper did not run then, or its data was removed."
     if found["resolution"] == "lives":
         return f"At {asked}, without readings: no sample of that time is stored."
+    if found["resolution"] == "minute":
+        return f"At {asked}, means of that minute, of the processes that used most: no sample of that time is stored."
     missing = f"; no sample was taken at {asked}" if found["gap"] else ""
     return f"At {seen}{missing}"
 
@@ -201,6 +229,36 @@ def _print_ended(
         for run in found.runs
     ]
     print_table(("pid", "user", "ended", "lived", "peak", "outcome", "command"), table, right=frozenset({0, 3, 4}))
+    if found.total > len(found.runs):
+        print(f"… {found.total - len(found.runs)} more; raise --limit to see them", file=sys.stderr)
+
+
+def _print_history(
+    data_dir: Path, text: str | None, mine: bool, since: str, every: bool, limit: int, as_json: bool
+) -> None:
+    """What lived since a time, those that lived longest in it first."""
+    from monitor.cli.logs import moment
+    from monitor.client.client import Client
+
+    now = time.time_ns() // 1000
+    filters = {"q": text, "mine": mine, "lived_s": None if every else 1, "limit": limit}
+    with Client.of(data_dir) as client:
+        found = client.lives(int(moment(since)), now, {name: value for name, value in filters.items() if value})
+    if as_json:
+        print_json(found.model_dump(by_alias=True))
+        return
+    table = [
+        (
+            str(run.pid),
+            run.user or "-",
+            iso(run.started) or "-",
+            iso(run.ended) or "-",
+            "still runs" if run.outcome is None else paint(run.outcome, RED) if run.failed else run.outcome,
+            _short(run.cmdline or f"[{run.title}]"),
+        )
+        for run in found.runs
+    ]
+    print_table(("pid", "user", "started", "ended", "outcome", "command"), table, right=frozenset({0}))
     if found.total > len(found.runs):
         print(f"… {found.total - len(found.runs)} more; raise --limit to see them", file=sys.stderr)
 

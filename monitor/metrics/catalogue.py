@@ -261,6 +261,8 @@ GPU: Final = _metrics(GpuReading, "gpu")
 """Metrics of one GPU."""
 RUN: Final = _metrics(RunColumns, "process")
 """Metrics of one process."""
+RUN_MINUTES: Final = tuple(metric for metric in RUN if metric.chart)
+"""Those of them that are kept for each minute, of the processes that are worth it."""
 RUN_GPU: Final = (Metric("q", "gpu_mem", "process", label="GPU memory", unit="bytes", chart="gpu"),)
 """Metrics of one process that come from the GPUs it uses: of all of them together, and none where it uses none."""
 RUN_COLUMNS: Final[dict[str, Code]] = {column.name: column.code for column in _declared(RunColumns, "process")}

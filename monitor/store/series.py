@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from monitor.core.errors import QueryError
-from monitor.metrics.catalogue import GPU, HOST, RUN, RUN_GPU, names
+from monitor.metrics.catalogue import GPU, HOST, RUN, RUN_GPU, RUN_MINUTES, names
 from monitor.metrics.history import GpuSeries, OneGpuSeries, Series, Statistics
 from monitor.store.interface import Store
 from monitor.store.tiers import DAY, HOUR, MINUTE, SECOND
@@ -27,6 +27,8 @@ STEPS: Final = (
 TOLERANCE: Final = SECOND // 2
 """How late the next sample may be before samples count as missing: 500 ms."""
 MOST_POINTS: Final = 10_000
+EDGES: Final = 2
+"""The first and the last minute of a run need not be whole minutes of the machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,17 +69,43 @@ def host_series(store: Store, *, host: str, metrics: Sequence[str], start: int, 
 
 
 def run_series(store: Store, *, run: int, metrics: Sequence[str], start: int, end: int, points: int) -> Series:
-    """Readings of one run, like `host_series`, but from raw rows only."""
+    """Readings of one run, like `host_series`. What is older than the raw rows comes from its minutes, if it was worth keeping them.
+
+    Memory on GPUs, and what no chart shows, is known from raw rows only.
+    """
     chosen = _metrics(metrics, (*names(RUN), *names(RUN_GPU)))
     of_gpus = [name for name in chosen if name in names(RUN_GPU)]
     own = [name for name in chosen if name not in of_gpus]
-    plan = _plan(start, end, points, {})
+    (marks,) = store.query("series_marks_run", run=run, start=start, end=max(end, start)).to_pylist()
+    plan = _plan(start, end, points, {name: marks[name] for name in ("raw_first", "minute_first")})
+    split = _split(plan, marks)
     span = {"run": run, "start": plan.start, "end": plan.end, "width": plan.width}
-    values = _fill(store.query("series_run", metrics=own, **span), plan, own)
+    kept = [name for name in own if name in names(RUN_MINUTES)]
+    raw_only = [name for name in own if name not in kept]
+    values: dict[str, Statistics] = {}
+    if kept:
+        minutes = True if split > plan.start else None
+        values |= _fill(store.query("series_run", metrics=kept, split=split, minutes=minutes, **span), plan, kept)
+    if raw_only:
+        values |= _fill(store.query("series_run", metrics=raw_only, split=plan.start, **span), plan, raw_only)
     if of_gpus:
         values |= _fill(store.query("series_run_gpu", **span), plan, of_gpus)
-    gaps = store.query("gaps_run", run=run, start=start, end=end, tolerance=TOLERANCE)
+    gaps = store.query(
+        "gaps_run", run=run, start=start, end=end, split=max(split, start),
+        minutes=True if split > start else None, tolerance=TOLERANCE,
+    )  # fmt: skip
     return Series(plan.ts, plan.width, {name: values[name] for name in chosen}, _pairs(gaps))
+
+
+def _split(plan: _Plan, marks: dict[str, int | None]) -> int:
+    """Up to when a run's minutes are read, µs. They stand for the samples where they are complete, and where there are no samples any more."""
+    last, raw = marks["minute_last"], marks["raw_first"]
+    if plan.width < MINUTE or last is None:
+        return plan.start
+    upto = last + MINUTE
+    if (marks["here"] or 0) < (marks["there"] or 0) - EDGES and raw is not None:
+        upto = min(upto, raw + -raw % MINUTE)
+    return min(max(upto, plan.start), plan.end)
 
 
 def gpu_series(store: Store, *, host: str, start: int, end: int, points: int) -> GpuSeries:

@@ -34,11 +34,7 @@ def processes_at(store: Store, host: str, at: int, interval_s: float) -> PastPro
     ts = near["after"] if near["before"] is None else near["before"]
     then = _host(store, host, at)
     if ts is None:
-        rows = store.query("runs_alive", host=host, at=at).to_pylist()
-        found = [_process(row, ()) for row in rows]
-        return PastProcesses(
-            asked=at, ts=None, resolution="lives" if rows else "none", gap=True, host=then, processes=found
-        )
+        return _of_minute(store, host, at, then)
     curves = _curves(store, host, ts, interval_s)
     rows = store.query("runs_at", host=host, ts=ts).to_pylist()
     return PastProcesses(
@@ -48,6 +44,21 @@ def processes_at(store: Store, host: str, at: int, interval_s: float) -> PastPro
         gap=abs(at - ts) > LATE * interval_s * SECOND,
         host=then,
         processes=[_process(row, curves.get(row["run"], ())) for row in rows],
+    )
+
+
+def _of_minute(store: Store, host: str, at: int, then: HostThen | None) -> PastProcesses:
+    """Those that lived then; with the means of the minute where these were kept, and without readings elsewhere."""
+    minute = at - at % MINUTE
+    rows = store.query("runs_alive", host=host, at=at, minute=minute).to_pylist()
+    kept = any(row["samples"] is not None for row in rows)
+    return PastProcesses(
+        asked=at,
+        ts=minute if kept else None,
+        resolution="minute" if kept else "lives" if rows else "none",
+        gap=True,
+        host=then,
+        processes=[_process(row, (), minute=True) for row in rows],
     )
 
 
@@ -69,7 +80,7 @@ def _curves(store: Store, host: str, ts: int, interval_s: float) -> dict[int, li
     return curves
 
 
-def _process(row: Mapping[str, Any], curve: Sequence[float]) -> PastProcess:
+def _process(row: Mapping[str, Any], curve: Sequence[float], *, minute: bool = False) -> PastProcess:
     code = row.get("status_code")
     readings = {name: _number(row.get(name), _DIGITS.get(name)) for name in _READINGS}
     return PastProcess(
@@ -86,7 +97,7 @@ def _process(row: Mapping[str, Any], curve: Sequence[float]) -> PastProcess:
         mine=row["uid"] == own_uid() and not row["kernel_thread"],
         status=None if code is None else status_word(code),
         start_ts=row["start_ts"],
-        cpu_minute=round(sum(curve) / len(curve), 1) if curve else 0.0 if "cpu_pct" in row else None,
+        cpu_minute=readings["cpu_pct"] if minute else round(sum(curve) / len(curve), 1) if curve else 0.0,
         spark=list(curve),
         end_ts=row["end_ts"],
         outcome=None if row["end_ts"] is None else outcome_of(row),

@@ -98,6 +98,8 @@ def _life(row: dict[str, Any]) -> Life:
         cmdline=(row["cmdline"] or "")[:300],
         started=row["start_ts"],
         ended=row["end_ts"],
+        exit_code=code,
+        signal=signal,
         outcome=outcome_of(row) if over else None,
         failed=None if not over or (code is None and signal is None) else bool(code or signal),
     )

@@ -6,7 +6,7 @@ from typing import Final
 import duckdb
 import pyarrow.compute as pc
 
-from monitor.metrics.catalogue import GPU, names
+from monitor.metrics.catalogue import names
 from monitor.store.duckdb.sql_templates import Statements
 from monitor.store.interface import Append, Change, ParamValue
 from monitor.store.tiers import DAY, SECOND, TIERS, Tier
@@ -47,13 +47,21 @@ class Rollups:
             duckdb.Error: the engine refused; the tier is as it was.
         """
         made = 0
-        late = dict(self._late)
+        late, rest = dict(self._late), dict[str, int]()
         for tier in TIERS:
-            made += self._complete(connection, tier, now, late)
-        self._late.clear()
+            made += self._complete(connection, tier, now, late, rest)
+        self._late = rest
         return made
 
-    def _complete(self, connection: duckdb.DuckDBPyConnection, tier: Tier, now: int, late: dict[str, int]) -> int:
+    def _complete(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        tier: Tier,
+        now: int,
+        late: dict[str, int],
+        rest: dict[str, int],
+    ) -> int:
+        """One tier. Where late samples go on beyond what is built at a time, `rest` gets what is left of them."""
         until = now + DAY  # what a wrong clock wrote beyond it must not end the tier
         first, newest = _bounds(connection, tier.source, until)
         if first is None or newest is None:
@@ -65,11 +73,19 @@ class Rollups:
             late[tier.table] = start - start % tier.width
         start -= start % tier.width
         end = max(newest, now - GRACE)
-        end -= end % tier.width
+        end -= end % (tier.step or tier.width)
+        if tier.most and start < end:
+            start = _next(connection, tier.source, start, end)
+            start -= start % tier.width
+            if start + tier.most < end:
+                end = start + tier.most - (start + tier.most) % tier.step
+                if behind is not None:
+                    rest[tier.source] = end
         if start >= end:
             return 0
         wanted: dict[str, ParamValue] = {"source": tier.source, "metrics": names(tier.metrics), "width": tier.width}
-        wanted |= {"gpu": tier.metrics is GPU, "coarser": tier.coarser, "start": start, "end": end}
+        wanted |= {"gpu": tier.key == "gpu", "run": tier.key == "run", "worth": tier.worth or None}
+        wanted |= {"coarser": tier.coarser, "start": start, "end": end}
         select, bound = self._statements.render("rollup", wanted)
         connection.begin()
         try:
@@ -94,3 +110,10 @@ def _bounds(connection: duckdb.DuckDBPyConnection, table: str, until: int) -> tu
     sql = f"SELECT epoch_us(min(ts)), epoch_us(max(ts)) FROM {table} WHERE ts <= make_timestamp($until)"  # noqa: S608 - our own names
     row = connection.execute(sql, {"until": until}).fetchone()
     return (None, None) if row is None else (row[0], row[1])
+
+
+def _next(connection: duckdb.DuckDBPyConnection, table: str, start: int, end: int) -> int:
+    """The oldest time of a table in `[start, end)`, µs; `end` without any."""
+    sql = f"SELECT epoch_us(min(ts)) FROM {table} WHERE ts >= make_timestamp($start) AND ts < make_timestamp($end)"  # noqa: S608 - our own names
+    row = connection.execute(sql, {"start": start, "end": end}).fetchone()
+    return end if row is None or row[0] is None else int(row[0])

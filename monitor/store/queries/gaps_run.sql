@@ -1,7 +1,14 @@
--- Where more than $tolerance µs are missing between neighbouring samples of a run in [$start, $end).
-WITH pairs AS (
-    SELECT wk_us(ts) AS seen, lag(wk_us(ts)) OVER (ORDER BY ts) + 1000000 AS ended
-    FROM run_samples
-    WHERE run = $run AND ts >= wk_ts($start) AND ts < wk_ts($end)
+-- Where more than $tolerance µs are missing between neighbouring samples of a run in [$start, $end), before $split between its minutes.
+WITH times AS (
+-- :if minutes is given
+    SELECT wk_us(ts) AS seen, wk_us(ts) + 60000000 AS upto FROM run_samples_1m
+    WHERE run = $run AND ts >= wk_ts($start) AND ts < wk_ts($split)
+    UNION ALL
+-- :endif
+    SELECT wk_us(ts) AS seen, wk_us(ts) + 1000000 AS upto FROM run_samples
+    WHERE run = $run AND ts >= wk_ts($split) AND ts < wk_ts($end)
+),
+pairs AS (
+    SELECT seen, lag(upto) OVER (ORDER BY seen) AS ended FROM times
 )
 SELECT ended AS gap_start, seen AS gap_end FROM pairs WHERE seen - ended > $tolerance ORDER BY 1

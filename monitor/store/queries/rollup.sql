@@ -1,8 +1,22 @@
--- Rows of `source` by buckets of $width µs in [$start, $end), for each GPU with `gpu`: of every metric its least, mean, greatest and newest
--- value. With `coarser` the source is a tier itself.
+-- Rows of `source` by buckets of $width µs in [$start, $end), for each GPU with `gpu`, for each run with `run`: of every metric its least, mean,
+-- greatest and newest value. With `coarser` the source is a tier itself. With `worth` only of the $worth runs that used most CPU time in their
+-- lives, and of the $worth largest; kernel threads are none of them.
+-- :if worth is given
+WITH used AS (
+    SELECT run, max(cpu_user_s + cpu_system_s) AS cpu_s, max(rss) AS rss
+    FROM {{ source }}
+    WHERE ts >= wk_ts($start) AND ts < wk_ts($end) AND rss > 0
+    GROUP BY run
+), ranked AS (
+    SELECT run, row_number() OVER (ORDER BY cpu_s DESC, run) AS by_cpu, row_number() OVER (ORDER BY rss DESC, run) AS by_size FROM used
+)
+-- :endif
 SELECT host, wk_bucket(ts, $width) AS ts
 -- :if gpu is given
     , gpu, wk_any(uuid) AS uuid, wk_any(name) AS name
+-- :endif
+-- :if run is given
+    , run
 -- :endif
 -- :if coarser is given
     , wk_int(sum(n)) AS n
@@ -20,8 +34,14 @@ SELECT host, wk_bucket(ts, $width) AS ts
 -- :endif
 FROM {{ source }}
 WHERE ts >= wk_ts($start) AND ts < wk_ts($end)
+-- :if worth is given
+    AND run IN (SELECT run FROM ranked WHERE by_cpu <= $worth OR by_size <= $worth)
+-- :endif
 -- :if gpu is given
 GROUP BY 1, 2, 3
+-- :elif run is given
+GROUP BY 1, 2, 3
+ORDER BY 3, 2
 -- :else
 GROUP BY 1, 2
 -- :endif

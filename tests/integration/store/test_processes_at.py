@@ -9,7 +9,7 @@ from monitor.api.runs.at_moment import processes_at
 from monitor.metrics import messages
 from monitor.store.interface import Append, Store
 from monitor.store.rows import hello_changes, tick_changes
-from monitor.store.tiers import DAY, HOUR, SECOND
+from monitor.store.tiers import DAY, HOUR, MINUTE, SECOND
 from tests.integration.store.conftest import START, Clock
 
 HOST = messages.HostInfo("h", "boot", 0, "k", "p", 2, 1 << 30, 100)
@@ -75,19 +75,17 @@ def test_a_hole_is_said_and_the_sample_next_to_it_is_shown(filled: Store) -> Non
     assert (before.ts, before.gap) == (START, True)
 
 
-def test_without_samples_those_that_lived_are_known(
-    filled: Store, clock: Clock, host_rows: Callable[..., Append]
-) -> None:
-    """After the raw rows have expired, the minute tier has the machine's readings, and the runs who lived: without readings of them."""
+def test_without_samples_their_minute_is_known(filled: Store, clock: Clock, host_rows: Callable[..., Append]) -> None:
+    """After the raw rows have expired, the minutes have the machine's readings, and those of the processes that lived then."""
     clock.now = START + 9 * DAY
     filled.write([host_rows({clock.now - 8 * HOUR: 1.0, clock.now: 1.0})])  # so that this time is known to be right
     filled.enforce_limit()
     found = at(filled, 30)
-    assert (found.ts, found.resolution) == (None, "lives")
+    assert (found.ts, found.resolution) == (START + 30 * SECOND - (START + 30 * SECOND) % MINUTE, "minute")
     assert (found.host.readings["cpu_pct"], found.host.width_us) == (12.5, 60 * SECOND)
     assert [(one.name, one.cpu_pct, one.rss, one.cpu_minute) for one in found.processes] == [
-        ("busy", None, None, None),
-        ("idle", None, None, None),
+        ("busy", 19.5, 1020, 19.5),
+        ("idle", 0.0, 5, 0.0),
     ]
 
 

@@ -1,10 +1,13 @@
 """Lines of charts, against a plain Python reckoning."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -194,4 +197,66 @@ def test_a_young_store_is_as_fine_as_its_rows(tmp_path: Path, host_rows: Callabl
         series = host_series(store, host="h", metrics=["cpu_pct"], start=end - span * SECOND, end=end, points=300)
         assert series.bucket_us == width * SECOND
         assert max(value for value in series.series["cpu_pct"].max if value is not None) == 3999
+    store.close()
+
+
+BUSY, LARGE, CROWD = 1, 2, range(100, 200)
+STEP_S = 30
+
+
+def of_runs(
+    cpu: Mapping[int, "np.ndarray[Any, Any]"], rss: Mapping[int, float], times: "np.ndarray[Any, Any]"
+) -> Append:
+    """Samples of processes at these times: their CPU, and their memory."""
+    count = len(times)
+    runs = np.repeat(np.array(list(cpu)), count)
+    table = {
+        "host": ["h"] * len(runs),
+        "ts": pa.array(np.tile(times, len(cpu))).view(pa.timestamp("us")),
+        "run": runs,
+        "cpu_pct": np.concatenate(list(cpu.values())).astype("float32"),
+        "cpu_user_s": np.concatenate([np.cumsum(values) for values in cpu.values()]),
+        "cpu_system_s": np.zeros(len(runs)),
+        "rss": np.repeat(np.array([rss[run] for run in cpu], np.int64), count),
+    }
+    return Append("run_samples", pa.table(table))
+
+
+def test_minutes_of_a_run_outlive_its_samples(tmp_path: Path, host_rows: Callable[..., Append]) -> None:
+    """Two days of a busy and of a large process beside a crowd of idle ones; samples are kept for half a day. The lines of the two are
+    whole, with the numbers of their samples; of the crowd only some are kept. Where the minutes are complete, they answer for the days that are there, too.
+    """
+    now = [START]
+    store = open_store(tmp_path, limit_bytes=1 << 30, now=lambda: now[0], raw_days=0.5)
+    born = pa.array([START] * 2).view(pa.timestamp("us"))
+    store.write(
+        [Append("runs", pa.table({"run": [BUSY, LARGE], "host": ["h"] * 2, "boot_id": ["b"] * 2, "start_ts": born}))]
+    )
+    noise = np.random.default_rng(1)
+    truth: dict[int, float | None] = {}
+    for hour in range(48):
+        times = START + hour * HOUR + np.arange(0, 3600, STEP_S) * SECOND
+        still = np.zeros(len(times))
+        cpu = {BUSY: noise.integers(0, 200, len(times)).astype(float), LARGE: still, **dict.fromkeys(CROWD, still)}
+        truth |= dict(zip(times.tolist(), cpu[BUSY].tolist(), strict=True))
+        store.write([of_runs(cpu, {BUSY: 4096, LARGE: 9 << 30, **dict.fromkeys(CROWD, 8192)}, times)])
+        store.write([host_rows({int(ts): 1.0 for ts in times})])
+        now[0] = int(times[-1]) + SECOND
+        store.enforce_limit()
+    end = START + 48 * HOUR
+    left = store.select("SELECT wk_us(min(ts)) AS first FROM run_samples").to_pylist()[0]["first"]
+    assert left >= end - 14 * HOUR
+    kept = set(store.select("SELECT DISTINCT run FROM run_samples_1m")["run"].to_pylist())
+    assert {BUSY, LARGE} <= kept
+    assert len(kept) <= 60
+    for start, points in ((START, 600), (START, 60), (START + 5 * HOUR, 2000), (end - 3 * HOUR, 60)):
+        series = run_series(store, run=BUSY, metrics=["cpu_pct", "rss", "vms"], start=start, end=end, points=points)
+        check(series, buckets(truth, series.bucket_us, series.ts[0], series.ts[-1] + series.bucket_us))
+        assert {value for value in series.series["rss"].max if value is not None} == {4096}
+        assert set(series.series["vms"].max) == {None}
+    old = run_series(store, run=LARGE, metrics=["rss"], start=START, end=START + HOUR, points=3600)
+    assert old.bucket_us == 60 * SECOND
+    assert set(old.series["rss"].avg) == {9 << 30}
+    assert old.gaps == []
+    assert run_series(store, run=4711, metrics=["rss"], start=START, end=end, points=60).gaps == []
     store.close()

@@ -222,12 +222,12 @@ def test_ticks_keep_nodes_scroll_and_choice(window: Window) -> None:
 def test_ended_processes_are_listed_and_searched(
     window: Window, watch: Watch, sleeper: subprocess.Popen[bytes], tmp_path: Path
 ) -> None:
-    """A search that finds nothing now leads to what has ended; the table says how, and its rows open the process."""
+    """A search that finds nothing now says what has ended and leads there; the table says how, and its rows open the process."""
     wait_until(lambda: any(one["pid"] == sleeper.pid for one in watch.api("processes")["processes"]), "it is seen")
     sleeper.kill()
     sleeper.wait(patient(5))
     page = window.open(f"/processes?q={sleeper.pid}")
-    page.get_by_role("link", name="Search the processes that have ended").click()
+    page.get_by_role("link", name="1 process that has ended matches").click()
     page.wait_for_url("**/processes?*view=ended*")
     row = page.locator("table.ended tbody tr")
     expect(row).to_have_count(1)

@@ -290,8 +290,23 @@ def test_a_past_moment_says_what_is_known_of_it() -> None:
     assert lives[2] == at
     assert "without readings" in lives[3]
     assert lives[3].endswith("(mean of the minute)")
+    kept = run_script(PAST, {**sample, "resolution": "minute", "gap": True, "host": minute, "processes": ROWS})
+    assert "means of that minute, of the processes that used most" in kept[3]
     none = run_script(PAST, {**sample, "ts": None, "resolution": "none", "processes": []})
     assert none[4][0].startswith("Nothing is known of 2026-")
+
+
+@pytest.mark.parametrize(
+    ("total", "words"),
+    [
+        (0, "None that has ended matches, either"),
+        (1, "1 process that has ended matches"),
+        (1200, "1,200 processes that have ended match"),
+    ],
+)
+def test_what_has_ended_and_matches_in_words(total: int, words: str) -> None:
+    """A search without a running match says how many ended processes it finds."""
+    assert run_script('const { endedWords } = await load("processes/past"); return endedWords(given);', total) == words
 
 
 def test_the_peak_of_a_selection_is_found_where_there_is_one() -> None:

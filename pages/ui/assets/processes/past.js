@@ -1,6 +1,8 @@
-// All processes at a past moment, from the store, in the shape of the live set.
+// The past, where the live table has no answer: all processes at a past moment, and those that have ended and match a search.
 
-import { get } from "../core/api.js";
+import { follow, pageUrl } from "../core/address.js";
+import { get, Latest } from "../core/api.js";
+import { el, setAttr, setText } from "../core/dom.js";
 import { clock, day, moment, percent, plural, bytes } from "../core/format.js";
 
 /** `{runs: Map, size, ts, answer}` of the moment `at`, µs. */
@@ -15,6 +17,7 @@ export function told({ asked, ts, resolution, gap, host }) {
   if (resolution === "none") return "";
   const machine = host ? ` · ${readings(host)}` : "";
   if (resolution === "lives") return `${moment(asked)} · no sample is stored for this time: the processes that lived then, without readings${machine}`;
+  if (resolution === "minute") return `${moment(asked)} · means of that minute, of the processes that used most; the others without readings${machine}`;
   const missing = gap ? ` · no sample was taken at ${clock(asked)}` : "";
   return `${moment(ts)}${missing}${machine}`;
 }
@@ -33,3 +36,30 @@ export function unknown({ asked, resolution }) {
 
 /** The number of processes, and what is known. */
 export const headline = (set) => (set.size ? `${plural(set.size, "process", "processes")} · ${told(set.answer)}` : "");
+
+/** What a search that no running process matches finds among those that have ended, in words. */
+export const endedWords = (total) => (total ? `${plural(total, "process that has", "processes that have")} ended ${total === 1 ? "matches" : "match"}` : "None that has ended matches, either");
+
+/** A link to the ended processes that match a search; it says how many there are once that is known. */
+export class EndedMatches {
+  constructor(read = get) {
+    this.read = read;
+    this.latest = new Latest();
+    this.link = follow(el("a", { class: "link" }));
+  }
+
+  /** The link for a search. The agent is asked once for each; without an answer the link says where to look. */
+  of(q) {
+    if (q === this.q) return this.link;
+    this.q = q;
+    setAttr(this.link, "href", pageUrl("processes", { view: "ended", lived: "0", q }));
+    setText(this.link, "Search the processes that have ended");
+    const say = ({ total }) => setText(this.link, endedWords(total));
+    this.latest.ask((signal) => this.read("runs", { q, limit: 1 }, { signal }), say, () => undefined);
+    return this.link;
+  }
+
+  close() {
+    this.latest.stop();
+  }
+}

@@ -9,7 +9,7 @@ import { live, markStale } from "../live/hub.js";
 import { keepColumns, keptColumns } from "./columns.js";
 import { arrange, COLUMNS, search, subtrees, SUMMED } from "./model.js";
 import { Outlook, ShortLives } from "./outlook.js";
-import { headline, past, unknown } from "./past.js";
+import { EndedMatches, headline, past, unknown } from "./past.js";
 import { onSize, spark } from "../charts/canvas.js";
 
 const ROW = 30;
@@ -77,6 +77,7 @@ class ProcessTable {
     this.says = el("span", { role: "status" });
     this.outlook = new Outlook();
     this.short = new ShortLives();
+    this.ended = new EndedMatches();
     this.held = el("span", { text: "Order paused while you point at a row", hidden: true });
     this.head = el("div", { class: "grid-head", role: "row", "aria-rowindex": "1" });
     this.body = el("div", { class: "grid-body", role: "rowgroup" });
@@ -119,6 +120,7 @@ class ProcessTable {
 
   close() {
     this.latest.stop();
+    this.ended.close();
     this.sized.disconnect();
     this.subscription?.close();
     for (const off of this.off ?? []) off();
@@ -230,7 +232,7 @@ class ProcessTable {
     const absent = this.failed ?? (this.then?.answer && unknown(this.then.answer)) ?? [this.data.at === undefined ? "Waiting for the first reading…" : "Loading…", ""];
     const [text, why] = waiting ? absent : (this.problem ?? nobody);
     const q = (this.data.q ?? "").trim();
-    const elsewhere = q && this.data.at === undefined && !waiting && !this.problem ? follow(el("a", { class: "link", href: pageUrl("processes", { view: "ended", lived: "0", q }), text: "Search the processes that have ended" })) : "";
+    const elsewhere = q && this.data.at === undefined && !waiting && !this.problem ? this.ended.of(q) : "";
     this.nothing.replaceChildren(el("b", { text }), why, " ", elsewhere);
   }
 
