@@ -251,8 +251,8 @@ def _print_history(
         (
             str(run.pid),
             run.user or "-",
-            clock(run.started) or "-",
-            clock(run.ended) or "-",
+            clock(run.started),
+            clock(run.ended),
             "still runs" if run.outcome is None else paint(run.outcome, RED) if run.failed else run.outcome,
             _short(run.cmdline or f"[{run.title}]"),
         )

@@ -84,7 +84,7 @@ class Rollups:
         if start >= end:
             return 0
         wanted: dict[str, ParamValue] = {"source": tier.source, "metrics": names(tier.metrics), "width": tier.width}
-        wanted |= {"gpu": tier.key == "gpu", "run": tier.key == "run", "worth": tier.worth or None}
+        wanted |= {"gpu": tier.key == "gpu", "run": tier.key == "run", "worth": tier.worth or None, "step": tier.step}
         wanted |= {"coarser": tier.coarser, "start": start, "end": end}
         select, bound = self._statements.render("rollup", wanted)
         connection.begin()

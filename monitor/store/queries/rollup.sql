@@ -1,14 +1,17 @@
 -- Rows of `source` by buckets of $width µs in [$start, $end), for each GPU with `gpu`, for each run with `run`: of every metric its least, mean,
 -- greatest and newest value. With `coarser` the source is a tier itself. With `worth` only of the $worth runs that used most CPU time in their
--- lives, and of the $worth largest; kernel threads are none of them.
+-- lives, and of the $worth largest, in each stretch of $step µs; kernel threads are none of them.
 -- :if worth is given
 WITH used AS (
-    SELECT run, max(cpu_user_s + cpu_system_s) AS cpu_s, max(rss) AS rss
+    SELECT run, wk_bucket(ts, $step) AS part, max(cpu_user_s + cpu_system_s) AS cpu_s, max(rss) AS rss
     FROM {{ source }}
     WHERE ts >= wk_ts($start) AND ts < wk_ts($end) AND rss > 0
-    GROUP BY run
+    GROUP BY 1, 2
 ), ranked AS (
-    SELECT run, row_number() OVER (ORDER BY cpu_s DESC, run) AS by_cpu, row_number() OVER (ORDER BY rss DESC, run) AS by_size FROM used
+    SELECT
+        run, part, row_number() OVER (PARTITION BY part ORDER BY cpu_s DESC, run) AS by_cpu,
+        row_number() OVER (PARTITION BY part ORDER BY rss DESC, run) AS by_size
+    FROM used
 )
 -- :endif
 SELECT host, wk_bucket(ts, $width) AS ts
@@ -35,7 +38,7 @@ SELECT host, wk_bucket(ts, $width) AS ts
 FROM {{ source }}
 WHERE ts >= wk_ts($start) AND ts < wk_ts($end)
 -- :if worth is given
-    AND run IN (SELECT run FROM ranked WHERE by_cpu <= $worth OR by_size <= $worth)
+    AND (run, wk_bucket(ts, $step)) IN (SELECT run, part FROM ranked WHERE by_cpu <= $worth OR by_size <= $worth)
 -- :endif
 -- :if gpu is given
 GROUP BY 1, 2, 3
