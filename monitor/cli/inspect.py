@@ -77,7 +77,7 @@ def ps(
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
-    """List processes: running, of a past moment, ended, or all of a day.
+    """List processes: running, of a past moment, or all of a day.
 
     The values are the agent's latest sample. Without an agent, the command takes two samples half a second apart.
     """

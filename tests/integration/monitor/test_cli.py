@@ -330,26 +330,28 @@ def test_ps_lists_all_that_lived(running_agent: Any) -> None:
     """One that ended and one that runs, with what they ended with; a short one only with --all."""
     mark = f"history{os.getpid()}"
     program = "import sys, time; time.sleep(float(sys.argv[1])); sys.exit(5)"
-    with (
-        subprocess.Popen([sys.executable, "-c", program, "1.3", mark]) as over,
-        subprocess.Popen([sys.executable, "-c", program, "300", mark]) as runs,
-        subprocess.Popen(["sh", "-c", "exit 4", mark]) as short,
-    ):
-        over.wait()
+    words = ([sys.executable, "-c", program, "1.3", mark], ["sh", "-c", "sleep 0.2; exit 4", mark])
 
-        def found(*options: str) -> dict[int, dict[str, Any]]:
-            rows = answer("ps", mark, "--history", *options, data_dir=running_agent.data_dir)["runs"]
-            return {row["pid"]: row for row in rows}
+    def found(*options: str) -> dict[int, dict[str, Any]]:
+        rows = answer("ps", mark, "--history", *options, data_dir=running_agent.data_dir)["runs"]
+        return {row["pid"]: row for row in rows}
 
-        seen = wait_until(lambda: (f := found()).keys() >= {over.pid, runs.pid} and f[over.pid]["ended"] and f)
-        assert short.pid not in seen
-        assert seen[over.pid]["exit_code"] in {5, None}
-        assert (seen[runs.pid]["ended"], seen[runs.pid]["exit_code"], seen[runs.pid]["signal"]) == (None, None, None)
-        if running_agent.api.status().sampler.exits == "connector":
-            wait_until(lambda: short.pid in found("--all"), "the short one is stored")
-        printed = wk("ps", mark, "--history", "--since", "1h", data_dir=running_agent.data_dir).stdout
-        assert "still runs" in printed
-        runs.kill()
+    with subprocess.Popen([sys.executable, "-c", program, "300", mark]) as runs:
+        try:
+            over, short = (subprocess.Popen(command) for command in words)
+            over.wait()
+            short.wait()
+            seen = wait_until(lambda: (f := found()).keys() >= {over.pid, runs.pid} and f[over.pid]["ended"] and f)
+            assert short.pid not in seen
+            assert seen[over.pid]["exit_code"] in {5, None}
+            of_living = seen[runs.pid]
+            assert (of_living["ended"], of_living["exit_code"], of_living["signal"]) == (None, None, None)
+            if running_agent.api.status().sampler.exits == "connector":
+                wait_until(lambda: short.pid in found("--all"), "the short one is stored")
+            printed = wk("ps", mark, "--history", "--since", "1h", data_dir=running_agent.data_dir).stdout
+            assert "still runs" in printed
+        finally:
+            runs.kill()
     assert wk("ps", "--history", "--ended", data_dir=running_agent.data_dir).returncode == 2
 
 
