@@ -336,11 +336,12 @@ def test_ps_lists_all_that_lived(running_agent: Any) -> None:
         rows = answer("ps", mark, "--history", *options, data_dir=running_agent.data_dir)["runs"]
         return {row["pid"]: row for row in rows}
 
+    wait_until(lambda: running_agent.api.status().samples.received, "ends are told from now on")
     with subprocess.Popen([sys.executable, "-c", program, "300", mark]) as runs:
         try:
             over, short = (subprocess.Popen(command) for command in words)
-            over.wait()
             short.wait()
+            over.wait()
             seen = wait_until(lambda: (f := found()).keys() >= {over.pid, runs.pid} and f[over.pid]["ended"] and f)
             assert short.pid not in seen
             assert seen[over.pid]["exit_code"] in {5, None}
