@@ -1,5 +1,6 @@
 """Log records, their sources, and files to import."""
 
+import operator
 from typing import Any, Literal
 
 from pydantic import ConfigDict, Field
@@ -29,7 +30,11 @@ class Record(Shape):
     file_id: str
     pos: int
     line_no: int | None
-    columns: dict[str, str] = Field(default_factory=dict, description="Values of the fields that were asked for.")
+    columns: dict[str, str] = Field(
+        default_factory=dict,
+        exclude_if=operator.not_,
+        description="Values of the fields that were asked for; absent where none were found.",
+    )
 
 
 class RecordDetail(Record):
