@@ -25,6 +25,7 @@ from monitor.agent.gateway import GatewayProcess
 from monitor.agent.gateway_records import GatewayRecords
 from monitor.agent.gateway_texts import GatewayTexts
 from monitor.agent.listener import Listener, listen
+from monitor.agent.log_runtime import LogRuntime
 from monitor.agent.status import StatusReporter
 from monitor.api import Context, create_app
 from monitor.api_models.events import ProcessEvent
@@ -59,7 +60,6 @@ from monitor.store.writer import StoreWriter
 log = logging.getLogger("watchkeeper.agent")
 STATUS_S: Final = 5.0
 UPKEEP_S: Final = 60.0
-LOGS_AGAIN_S: Final = 5.0
 
 
 def version() -> str:
@@ -109,7 +109,6 @@ class Agent:
         parent: int | None = None,
     ) -> None:
         self.settings, self.data_dir, self._environ = settings, data_dir, environ
-        self.formats = logs.OwnFormats(DataFiles(data_dir).formats)
         self._sampler_command, self._parent = sampler_command, parent
         self.started = now_us()
         self.masker = Masker(settings.masking.extra)
@@ -125,9 +124,6 @@ class Agent:
         self.writer: StoreWriter
         self.events: ProcessEvents
         self.audit: Audit
-        self.logs: logs.LogService | None = None
-        self.logs_trouble = ""
-        """Why logs are not followed yet, when the store could not say how far they were read."""
         self.jobs: JobService | None = None
         self.ai: AiThread
         self.gateway: GatewayProcess
@@ -148,8 +144,12 @@ class Agent:
         self._ending: asyncio.Event
         self._status_due: asyncio.Event
         self._saving: asyncio.Lock
-        self._logs_starting: asyncio.Task[None] | None = None
-        self._configuring: set[asyncio.Task[None]] = set()
+        self.logs = LogRuntime(
+            settings=lambda: self.settings,
+            data_dir=self.data_dir,
+            outputs=self.services.outputs,
+            begin=self._log_service,
+        )
         self._ingest: Ingest
 
     def run(self) -> None:
@@ -274,7 +274,7 @@ class Agent:
             store=self.store,
             hub=self.hub,
             events=self.events,
-            logs=lambda: self.logs,
+            logs=lambda: self.logs.service,
             engines=self.engines,
             jobs=self.about_jobs,
             ai=self.ai,
@@ -285,8 +285,8 @@ class Agent:
             about=reporter.about,
             settings=lambda: self.settings,
             save_settings=self.save_settings,
-            log_formats=self.formats,
-            reread_formats=self._reread_formats,
+            log_formats=self.logs.formats,
+            reread_formats=self.logs.apply,
             services=self.services,
             audit=self.audit,
             own_pids=self._protected_pids,
@@ -319,12 +319,10 @@ class Agent:
                 await self.gateway_records.store_waiting()
         except (TimeoutError, StoreError) as failed:
             log.warning("the last calls through the gateway were not stored: %s", failed)
-        if self._logs_starting is not None:
-            await asyncio.wait({self._logs_starting}, timeout=2)
-            self._logs_starting.cancel()
+        await self.logs.stop_starting()
         stops: list[Callable[[], object]] = [lambda: self.sampler.stop(0.5), self.ai.stop]
-        if self.logs is not None:
-            stops.append(self.logs.stop)
+        if self.logs.service is not None:
+            stops.append(self.logs.service.stop)
         if self.jobs is not None:
             stops.append(self.jobs.stop)
         ends = await asyncio.gather(*(asyncio.to_thread(stop) for stop in stops), return_exceptions=True)
@@ -380,8 +378,7 @@ class Agent:
                 on_news=self._jobs_changed,
             )
             self.jobs.start()
-        if self.logs is None and self._logs_starting is None:
-            self._logs_starting = asyncio.create_task(self._start_logs(hello))
+        self.logs.host_known(hello)
 
     def about_jobs(self) -> tuple[str, str]:
         """The spool folder of jobs, and why they cannot be read now."""
@@ -389,72 +386,37 @@ class Agent:
 
     # --- logs
 
-    async def _start_logs(self, hello: Hello) -> None:
-        """Start the log service."""
-
-        def begin() -> logs.LogService:
-            records = LogRecords(self.store, self.writer, hello.host.host, now_us, self._patterns_found)
-            service = logs.LogService(
-                sink=records,
-                stored=records,
-                settings=self._log_settings(),
-                host=hello.host.host,
-                boot_id=hello.host.boot_id,
-                run_of_pid=self.snapshot.run_of_pid,
-                own_pids=self._own_pids,
-                mask=self.masker.mask_text,
-                now=now_us,
-                on_records=self.hub.publish_records,
-                written_by=self.services.writer_of,
-            )
-            service.start()
-            return service
-
-        while self.logs is None:
-            try:
-                self.logs = await asyncio.to_thread(begin)
-            except (logs.LogsError, OSError) as error:
-                self.logs_trouble = f"log files cannot be followed yet: {error}"
-                log.exception("log files cannot be followed; trying again in %g s", LOGS_AGAIN_S)
-                await asyncio.sleep(LOGS_AGAIN_S)
-        self.logs_trouble = ""
+    def _log_service(self, hello: Hello, settings: logs.LogSettings) -> logs.LogService:
+        """A log service that reads. Called on a thread."""
+        records = LogRecords(self.store, self.writer, hello.host.host, now_us, self._patterns_found)
+        service = logs.LogService(
+            sink=records,
+            stored=records,
+            settings=settings,
+            host=hello.host.host,
+            boot_id=hello.host.boot_id,
+            run_of_pid=self.snapshot.run_of_pid,
+            own_pids=self._own_pids,
+            mask=self.masker.mask_text,
+            now=now_us,
+            on_records=self.hub.publish_records,
+            written_by=self.services.writer_of,
+        )
+        service.start()
+        return service
 
     def _patterns_found(self, events: list[ProcessEvent]) -> None:
         """Logs have new patterns. Called on the writer's thread."""
         self._loop.call_soon_threadsafe(self.events.publish, events)
 
-    def _log_settings(self) -> "logs.LogSettings":
-        s = self.settings.logs
-        return logs.LogSettings(
-            discover=s.discover,
-            journal=s.journal,
-            globs=tuple(s.globs),
-            exclude=(*s.exclude, f"{self.data_dir}/*", f"{self.data_dir.resolve()}/*"),
-            formats=tuple(s.formats),
-            own_formats=tuple(self.formats.read()[0]),
-            named=tuple(self.services.outputs().items()),
-        )
-
-    async def _reread_formats(self) -> None:
-        if self.logs is not None:
-            await asyncio.to_thread(self.logs.configure, await asyncio.to_thread(self._log_settings))
-
     def _services_changed(self) -> None:
-        """Follow the output of the services that there are now."""
-        task = asyncio.create_task(self._reread_formats())
-        self._configuring.add(task)
-        task.add_done_callback(self._configured)
+        self.logs.services_changed()
 
     def _service_became(self, service: Service) -> None:
         """A service came into another state."""
         told = event_of(service)
         if told is not None:
             self.events.tell(f"service {service.name}", *told, pid=service.pid)
-
-    def _configured(self, task: "asyncio.Task[None]") -> None:
-        self._configuring.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("the output of services is not followed", exc_info=error)
 
     def _protected_pids(self) -> set[int]:
         """Processes that nobody may act on: Watchkeeper's own, the dashboard and the launcher among them."""
@@ -524,8 +486,8 @@ class Agent:
                 row["key"] for row in after.describe() if row["restart"] and before.get(row["key"]) != row["value"]
             }
             self.restart_needed = sorted({*self.restart_needed, *(restart - after.SECRET)})
-            if before.logs != after.logs and self.logs is not None:
-                await asyncio.to_thread(self.logs.configure, self._log_settings())
+            if before.logs != after.logs:
+                await self.logs.apply()
             if before.engines != after.engines or before.ai != after.ai:
                 self.engines.again()
             self.gateway.wake()

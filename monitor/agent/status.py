@@ -127,8 +127,8 @@ class StatusReporter:
 
     def log_numbers(self) -> LogStatus:
         """Counts of log sources, files and records."""
-        service = self._agent.logs
-        trouble = self._agent.logs_trouble
+        service = self._agent.logs.service
+        trouble = self._agent.logs.trouble
         found = {"errors": [trouble] if trouble else []} if service is None else service.health()
         return LogStatus(**found, dropped=self._agent.hub.records_dropped)
 
