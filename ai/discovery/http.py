@@ -89,7 +89,7 @@ def authorities(url: str) -> ssl.SSLContext | bool:
 
     Loading the list of authorities takes 20 ms of a core for each client.
     """
-    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if urlsplit(url).scheme == "http" else True
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if url.lower().startswith("http://") else True
 
 
 def new_client(base_url: str, timeout_s: float, headers: Mapping[str, str] | None = None) -> httpx.AsyncClient:

@@ -4,6 +4,7 @@ Each is a process with its own arguments, environment, standard streams and exit
 core for a command and more than a second for an agent. Where the start itself is tested, start `python -m monitor`.
 """
 
+import atexit
 import gc
 import json
 import os
@@ -144,6 +145,7 @@ def serve(loads: Sequence[str], leaves_out: Sequence[str]) -> None:
         child = os.fork()
         if not child:
             become(wish["arguments"], wish["environ"], wish["files"])
+            atexit.register(gc.unfreeze)  # else DuckDB complains at the end of what it could not collect
             main()
         print(child, flush=True)
 

@@ -123,6 +123,7 @@ def test_histogram_facets_and_count_agree(start: Start, tmp_path: Path) -> None:
     assert search.facets(watch.store, wanted) == {
         "levels": {"info": 540, "error": 60},
         "sources": [{"source": "old", "count": 600}],
+        "archived": False,
     }
 
 
