@@ -1,5 +1,6 @@
 """Offers settings that a benchmark showed to be faster; one click adopts them, another one goes back."""
 
+import time
 from collections.abc import Callable
 
 import streamlit as st
@@ -11,6 +12,8 @@ from pages.shared.visitor import may_change, operators_only, visitor_name
 
 _REFUSED = "offer_refused"
 _SAID = "tune_said"
+_SHOWN_S = 600.0
+"""How long what a search found stays in sight."""
 _BACK = "Use the default settings"
 _TUNE = "Finds the fastest threads, cache and batch for this model here, in about 15 seconds, and uses them."
 
@@ -37,7 +40,8 @@ def offer(report: ai_models.FullReport) -> None:
 def in_use(used: ai_models.InUse, *, key: str) -> None:
     """How the model of an engine is loaded and why, with a search for faster settings, and the way back from other than its own."""
     _refusal(key)
-    if (said := st.session_state.pop(f"{key}_{_SAID}", "")) != "":
+    said, at = st.session_state.get(f"{key}_{_SAID}", ("", 0.0))
+    if said and time.monotonic() - at < _SHOWN_S:  # the engines are drawn anew every few seconds
         st.success(plain(said), icon=":material/tune:")
     if used.settings:
         st.markdown(f":material/tune: {plain(used.sentence)}")
@@ -80,12 +84,14 @@ def _tune(given: str, where: str) -> None:
     try:
         if not may_change():
             raise operators_only("tune an engine")
-        st.session_state[f"{where}_{_SAID}"] = agent_client().ai.tune(given, by=visitor_name()).sentence
+        said = agent_client().ai.tune(given, by=visitor_name()).sentence
+        st.session_state[f"{where}_{_SAID}"] = said, time.monotonic()
     except AgentError as error:
         st.session_state[f"{where}_{_REFUSED}"] = error
 
 
 def _reset(given: str, where: str) -> None:
+    st.session_state.pop(f"{where}_{_SAID}", None)
     try:
         agent_client().ai.reset(given)
     except AgentError as error:

@@ -40,8 +40,10 @@ STYLE: Final = (
     ".st-key-history td:first-child{white-space:nowrap}"
     "@media(max-width:1100px){.st-key-beside>div>[data-testid=stHorizontalBlock],.st-key-beside>[data-testid=stHorizontalBlock]{flex-wrap:wrap}"
     ".st-key-beside [data-testid=stColumn]{min-width:100%}}"
-    "@media(max-width:1100px){.st-key-log_filters{flex-wrap:nowrap!important;overflow-x:auto;scrollbar-width:none}"
-    ".st-key-log_filters>*{flex:none!important}.st-key-log_filters>.st-key-source{flex:1 1 150px!important;min-width:150px}}"
+    "@media(max-width:1100px){.st-key-log_filters{gap:8px!important}"
+    ".st-key-log_filters>.st-key-source{flex:1 1 120px!important;min-width:120px}}"
+    "@media(max-width:640px){.st-key-log_filters button p{position:absolute;clip-path:inset(50%);width:1px;overflow:hidden}"
+    ".st-key-log_filters button{min-width:44px}}"
     "[role=radiogroup] [data-variant=segmented_control]{min-height:36px;padding:0 12px}"
     "[role=radiogroup] [data-variant=segmented_control] p{font-size:1rem}"
     "[role=radiogroup] [data-variant=segmented_control][aria-checked=true]{color:inherit!important;font-weight:600;border-color:#8884!important;background:#8882!important}"
@@ -52,7 +54,7 @@ STYLE: Final = (
   the page wider than a narrow screen.
 - On a narrow screen a wide table scrolls by itself instead of the page, and a time in the history stays on one line.
 - Cards beside the charts stand below them where they would be too narrow to read.
-- On a narrow screen the filters of Logs are one row that scrolls, so that records fill the screen.
+- On a narrow screen the filters of Logs stand closer, on a phone their buttons are icons, so that records fill the screen.
 - Segmented controls are as high as the buttons beside them, and the chosen segment keeps the colour of text: Streamlit's own
   is too pale to read (axe: color-contrast).
 """
