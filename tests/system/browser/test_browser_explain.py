@@ -58,7 +58,7 @@ def test_records_are_explained_with_links_to_what_is_cited(window: Window, watch
 def test_a_record_is_explained_from_where_it_is_open(window: Window, watch: Watch) -> None:
     """The open record has a button that leads to the panel, where it comes first."""
     page = window.open(f"/logs?source={watch.source}")
-    page.locator(".log-row", has_text="job failed").last.click()
+    page.locator(".log-row:not([hidden])", has_text="job failed").last.click()
     page.get_by_role("button", name="Explain", exact=True).nth(1).click()
     first = page.locator(".st-key-explain_ask").get_by_role("button").first
     expect(first).to_contain_text("Explain the open record")

@@ -54,11 +54,13 @@ def test_a_program_gets_address_and_key_from_the_page_and_is_shown_on_it(window:
         stdout=subprocess.PIPE,
     )
     try:
-        call = wait_until(lambda: client.gateway.calls().calls, "the stored call", seconds=90)[0]
+        (call,) = wait_until(
+            lambda: [c for c in client.gateway.calls().calls if c.pid == program.pid], "the stored call", seconds=90
+        )
         assert (call.outcome, call.key_name, call.pid) == ("answered", "notebook", program.pid)
         section.get_by_role("button", name="I have copied it").click()
-        row = section.get_by_role("row").filter(has=page.get_by_role("link")).first
-        expect(row).to_contain_text("notebook")
+        row = section.get_by_role("row").filter(has=page.get_by_role("link")).filter(has_text="notebook").first
+        expect(row).to_be_visible()
         expect(row.get_by_role("link")).to_have_attribute("href", f"/run?run={call.run}")
         expect(section.get_by_text(key)).to_have_count(0)
     finally:

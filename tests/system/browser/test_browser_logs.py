@@ -165,7 +165,7 @@ def test_level_pills_choose_levels(window: Window, logs: Page) -> None:
 
 def test_a_record_opens_with_fields_and_neighbours(window: Window, logs: Page) -> None:
     """A click shows the record as written and its neighbours; the address names it; the list keeps its order."""
-    logs.locator(".log-row", has_text="job failed").last.click()
+    logs.locator(".log-row:not([hidden])", has_text="job failed").last.click()
     expect(logs.locator(".detail pre")).to_contain_text("ValueError: <b>boom</b>")
     wait_until(lambda: "record" in window.query(), "the address names the record")
     logs.get_by_role("button", name="Show context").click()
@@ -249,7 +249,7 @@ def test_a_query_is_completed_refused_and_built_by_clicks(window: Window, logs: 
     logs.keyboard.type(" -nothing)")
     wait_until(lambda: window.query().get("query") == "level:error (job -nothing)", "the address has the query")
     expect(logs.locator(".query-says")).to_be_hidden()
-    logs.locator(".log-row", has_text="job failed").last.click()
+    logs.locator(".log-row:not([hidden])", has_text="job failed").last.click()
     logs.get_by_role("button", name="Hide this value: Level").click()
     wait_until(lambda: window.query().get("query") == "-level:error (job -nothing)", "the opposite took its place")
     expect(logs.get_by_role("searchbox", name="Search")).to_have_value("-level:error (job -nothing)")

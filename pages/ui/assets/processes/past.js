@@ -37,6 +37,8 @@ export function unknown({ asked, resolution }) {
 /** The number of processes, and what is known. */
 export const headline = (set) => (set.size ? `${plural(set.size, "process", "processes")} · ${told(set.answer)}` : "");
 
+const AGAIN_MS = 5000;
+
 /** What a search that no running process matches finds among those that have ended, in words. */
 export const endedWords = (total) => (total ? `${plural(total, "process that has", "processes that have")} ended ${total === 1 ? "matches" : "match"}` : "None that has ended matches, either");
 
@@ -48,12 +50,19 @@ export class EndedMatches {
     this.link = follow(el("a", { class: "link" }));
   }
 
-  /** The link for a search. The agent is asked once for each; without an answer the link says where to look. */
+  /** The link for a search. The agent is asked now and then, as processes go on ending; without an answer the link says where to look. */
   of(q) {
-    if (q === this.q) return this.link;
+    const now = performance.now();
+    if (q === this.q && now - this.asked < AGAIN_MS) return this.link;
+    this.asked = now;
+    if (q === this.q) return this.#ask(q);
     this.q = q;
     setAttr(this.link, "href", pageUrl("processes", { view: "ended", lived: "0", q }));
     setText(this.link, "Search the processes that have ended");
+    return this.#ask(q);
+  }
+
+  #ask(q) {
     const say = ({ total }) => setText(this.link, endedWords(total));
     this.latest.ask((signal) => this.read("runs", { q, limit: 1 }, { signal }), say, () => undefined);
     return this.link;
