@@ -43,8 +43,18 @@ def test_a_model_is_fetched_loaded_tried_and_deleted_with_clicks(window: Window,
     page.locator(".st-key-shelf_load_0 button").first.click()
     expect(shelf.get_by_role("row").filter(has_text="new:1b")).to_contain_text("in memory")
     chat = page.locator(".st-key-chat")
-    chat.get_by_role("combobox", name="Engine").click()
-    page.get_by_role("option", name="Ollama (ollama)").first.click()
+    box, option = chat.get_by_role("combobox", name="Engine"), page.get_by_role("option", name="Ollama (ollama)").first
+
+    def chosen() -> bool:
+        if not option.is_visible():  # what runs again after the click on Load closes a list that was just opened
+            box.click()
+            page.wait_for_timeout(500)
+        if option.is_visible():
+            option.click()
+            return True
+        return False
+
+    wait_until(chosen, "the engine is chosen")
     chat.get_by_role("textbox", name="Ask this model").fill("Say words.")
     page.keyboard.press("Enter")
     expect(chat.get_by_text("first token after")).to_be_visible()
