@@ -6,7 +6,6 @@ ends. Needs the machine's own name spaces, and on older kernels the right to adm
 Sources: linux/cn_proc.h, linux/connector.h; Documentation/driver-api/connector.rst and networking/filter.rst.
 """
 
-import ctypes
 import errno
 import os
 import select
@@ -18,6 +17,7 @@ from collections import deque
 from typing import Final
 
 from monitor.lifecycle.exits import Exit, Program
+from monitor.lifecycle.netlink import attach_filter, make_room
 
 _NETLINK_CONNECTOR: Final = 11
 _CN_IDX_PROC: Final = 1
@@ -32,9 +32,6 @@ _PID: Final = struct.Struct("=II")
 _ENDED: Final = struct.Struct("=IIIIII")
 _DATA_AT: Final = 52
 _ANSWER_S: Final = 0.5
-_BUFFER: Final = 8 << 20
-_SO_RCVBUFFORCE: Final = 33
-_SO_ATTACH_FILTER: Final = 26
 _BATCH: Final = 4_096
 _SHARE: Final = 0.03
 _BURST_S: Final = 0.1
@@ -87,10 +84,7 @@ class ProcConnector:
             self._socket.close()
 
     def _listen(self) -> None:
-        try:
-            self._socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _BUFFER)
-        except OSError:  # not allowed: what is allowed to everyone
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
+        make_room(self._socket)
         self._socket.bind((0, _CN_IDX_PROC))
         _only_what_counts(self._socket)
         wish = struct.pack("=I", _LISTEN)
@@ -167,9 +161,7 @@ def _only_what_counts(to: socket.socket) -> None:
         (end, 0, 0, 0),
         (end, 0, 0, 0xFFFF_FFFF),
     ]
-    code = b"".join(struct.pack("=HBBI", *step) for step in program)
-    memory = ctypes.create_string_buffer(code, len(code))
-    to.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("HP", len(program), ctypes.addressof(memory)))
+    attach_filter(to, program)
 
 
 def _program(pid: int, at: int) -> Program | None:

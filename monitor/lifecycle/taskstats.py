@@ -7,7 +7,6 @@ misses none.
 Sources: linux/taskstats.h, kernel/taskstats.c, kernel/tsacct.c; Documentation/accounting/taskstats.rst.
 """
 
-import ctypes
 import errno
 import os
 import socket
@@ -16,6 +15,8 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
+
+from monitor.lifecycle.netlink import attach_filter, make_room
 
 _NETLINK_GENERIC: Final = 16
 _HEADER: Final = struct.Struct("=IHHII")
@@ -40,9 +41,6 @@ _PROCESS: Final = struct.Struct("=368xIxxxxQ")
 _NEEDED: Final = 384
 _STATS_AT: Final = _BODY_AT + 16
 """Where the record of a task begins, where nothing is inserted to align it."""
-_BUFFER: Final = 8 << 20
-_SO_RCVBUFFORCE: Final = 33
-_SO_ATTACH_FILTER: Final = 26
 _MOST_READ: Final = 20_000
 MOST_KEPT: Final = 20_000
 """Records of processes whose end nobody has told yet."""
@@ -142,10 +140,7 @@ class Taskstats:
         self._socket.close()
 
     def _listen(self) -> None:
-        try:
-            self._socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _BUFFER)
-        except OSError:  # not allowed: what is allowed to everyone
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
+        make_room(self._socket)
         self._socket.bind((0, 0))
         self._socket.settimeout(1.0)
         name = self._asked(_CONTROL, _GET_FAMILY, _attribute(_FAMILY_NAME, b"TASKSTATS\0"))
@@ -244,6 +239,4 @@ def _only_processes(to: socket.socket) -> None:
         (end, 0, 0, 0xFFFF_FFFF),
         (end, 0, 0, 0),
     ]
-    code = b"".join(struct.pack("=HBBI", *step) for step in program)
-    memory = ctypes.create_string_buffer(code, len(code))
-    to.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("HP", len(program), ctypes.addressof(memory)))
+    attach_filter(to, program)
