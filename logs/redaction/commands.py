@@ -83,7 +83,8 @@ class _Line:
         due = self._skip or (self._place is not None and self._before == 0)
         found = None if word.startswith("-") or due else PROGRAMS.get(_program(word))
         if found is not None:
-            self._grammar = found if not found.only or found.only in self._rest else Grammar()
+            meant = not found.only or found.only in self._rest
+            self._grammar = found if meant else Grammar(places=found.places)
             self._go_to(self._grammar.places.get(""))
             return word
         if not index:
@@ -91,7 +92,8 @@ class _Line:
         shown, self._hide = _shown(word, self._grammar)
         if shown != word or self._hide is not None:
             return shown
-        return self._option(word) if word.startswith("-") else self._plain(word)
+        optional = word.startswith("-") or (self._grammar.switches and word.startswith("/"))
+        return self._option(word) if optional else self._plain(word)
 
     def _option(self, word: str) -> str:
         """An option that says nothing by itself: `-H "X-Token: …"`, `--value X` of a secret."""

@@ -40,6 +40,7 @@ class Grammar(NamedTuple):
         places: the secrets behind a word of the program, or behind the program itself (the empty word).
         takes: short options with a value of their own, which are not the words that are counted.
         slash: a plain word of the form `user/secret@place` holds a secret.
+        switches: options may begin with a slash, as on Windows.
     """
 
     secret: tuple[str, ...] = ()
@@ -50,6 +51,7 @@ class Grammar(NamedTuple):
     places: Mapping[str, Place] = {}
     takes: tuple[str, ...] = ()
     slash: bool = False
+    switches: bool = False
 
 
 _NONE: Final = Grammar()
@@ -72,7 +74,7 @@ PROGRAMS: Final[dict[str, Grammar]] = {
         words(
             "mongo mongosh mongodump mongorestore mongoexport mongoimport mongostat mongotop sshpass mysqlsh cqlsh cypher-shell twine"
             " jboss-cli.sh asadmin rdesktop tabcmd usermod useradd vncdo ncftp ncftpget ncftpput hydra rabbitmqadmin elasticsearch-users"
-            " altool psexec psexec.py racadm beeline poetry"
+            " altool psexec psexec.py racadm beeline"
         ),
         _PASSWORD,
     ),
@@ -110,7 +112,9 @@ PROGRAMS: Final[dict[str, Grammar]] = {
         takes=("-U", "-c", "-I", "-W", "-D", "-p", "-m", "-t", "-T", "-A"),
     ),
     "rpcclient": Grammar(login=("-U", "--user")),
-    **dict.fromkeys(words("net xfreerdp xfreerdp3 wlfreerdp mstsc"), Grammar(login=("-U",))),
+    "net": Grammar(login=("-U",), places={"user": Place(2)}, switches=True),
+    "security": Grammar(secret=("-w", "-P"), places={"unlock-keychain": Place(1, option="p")}),
+    **dict.fromkeys(words("xfreerdp xfreerdp3 wlfreerdp mstsc"), Grammar(login=("-U",))),
     "lftp": Grammar(login=("-u", "--user")),
     "etcdctl": Grammar(login=("--user",)),
     "ab": Grammar(login=("-A", "-P")),
@@ -133,7 +137,8 @@ PROGRAMS: Final[dict[str, Grammar]] = {
     "signtool": Grammar(secret=("/p",)),
     "nuget": Grammar(secret=("-k",), places={"setapikey": Place(1), "setApiKey": Place(1)}),
     "gitlab-runner": Grammar(secret=("-r",), only="register"),
-    "poetry": Grammar(secret=("-p",), only="publish"),
+    "poetry": Grammar(secret=("-p",), only="publish", places={"config": Place(3)}),
+    "composer": Grammar(places={"config": Place(3)}),
     "gh": Grammar(secret=("-b", "--body"), only="secret"),
     "ngrok": Grammar(places={"authtoken": Place(1), "add-authtoken": Place(1)}),
     "grafana-cli": Grammar(places={"reset-admin-password": Place(1)}),

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -325,3 +325,16 @@ def _not_wanted() -> QueryError:
 
 def _line(text: str) -> str:
     return text.strip().splitlines()[0] if text.strip() else "unknown reason"
+
+
+@contextmanager
+def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """All of it or nothing."""
+    connection.begin()
+    try:
+        yield
+        connection.commit()
+    except duckdb.Error:
+        with suppress(duckdb.Error):  # it may be over already; the first error is the one to tell
+            connection.rollback()
+        raise

@@ -7,8 +7,6 @@ functions, so that they are written again only when they changed.
 
 import hashlib
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +16,7 @@ import duckdb
 
 from monitor.core.errors import StoreTooNew
 from monitor.store import tiers
+from monitor.store.duckdb.engine import transaction
 
 SCHEMA: Final = Path(__file__).parents[1] / "schema"
 _FILE = re.compile(r"(\d{4})_[a-z0-9_]+\.sql")
@@ -77,7 +76,7 @@ def migrate(
     digest = hashlib.blake2b(functions.encode(), digest_size=8).hexdigest()
     done = [step for step in steps if step.version > have]
     for step in done:
-        with _transaction(connection):
+        with transaction(connection):
             if step.version == steps[0].version:
                 connection.execute(_META)
                 created = datetime.fromtimestamp(now_us / 1e6, UTC).replace(tzinfo=None)
@@ -86,7 +85,7 @@ def migrate(
             connection.execute("UPDATE meta SET schema_version = ?, app_version = ?", [step.version, app_version])
     row = connection.execute("SELECT functions FROM meta").fetchone()
     if row is None or row[0] != digest:
-        with _transaction(connection):
+        with transaction(connection):
             connection.execute(functions)
             connection.execute("UPDATE meta SET functions = ?", [digest])
     _add_columns(connection)
@@ -105,18 +104,6 @@ def _add_columns(connection: duckdb.DuckDBPyConnection) -> None:
         if table in there and name not in there[table]
     ]
     if missing:
-        with _transaction(connection):
+        with transaction(connection):
             for statement in missing:
                 connection.execute(statement)
-
-
-@contextmanager
-def _transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """All of it or nothing."""
-    connection.begin()
-    try:
-        yield
-        connection.commit()
-    except duckdb.Error:
-        connection.rollback()
-        raise

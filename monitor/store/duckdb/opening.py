@@ -58,6 +58,7 @@ def open_store(
         archive: what becomes of older log records; None: they are dropped.
 
     Raises:
+        StoreError: the path cannot be one of a store.
         StoreFull: there is no space, or the directory is not writable.
         StoreLocked: another program has the file open.
         StoreTooNew: a newer Watchkeeper wrote it; it was not touched.
@@ -170,6 +171,13 @@ def _set_aside(path: Path, name: str) -> Path:
 
 
 def _check_writable(data_dir: Path, path: Path) -> None:
+    if "?" in str(
+        path.absolute()
+    ):  # the engine takes what follows for options, and looks for its log of changes elsewhere
+        raise StoreError(
+            f"the store cannot be kept in {data_dir}: its path has a question mark",
+            hint="choose another --data-dir",
+        )
     try:
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         probe = data_dir / f".writable-{os.getpid()}"

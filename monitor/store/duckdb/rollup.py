@@ -7,6 +7,7 @@ import duckdb
 import pyarrow.compute as pc
 
 from monitor.metrics.catalogue import names
+from monitor.store.duckdb.engine import transaction
 from monitor.store.duckdb.sql_templates import Statements
 from monitor.store.interface import Append, Change, ParamValue
 from monitor.store.tiers import DAY, SECOND, TIERS, Tier
@@ -87,8 +88,7 @@ class Rollups:
         wanted |= {"gpu": tier.key == "gpu", "run": tier.key == "run", "worth": tier.worth or None, "step": tier.step}
         wanted |= {"coarser": tier.coarser, "start": start, "end": end}
         select, bound = self._statements.render("rollup", wanted)
-        connection.begin()
-        try:
+        with transaction(connection):
             connection.execute(
                 f"DELETE FROM {tier.table} WHERE ts >= make_timestamp($start) AND ts < make_timestamp($end)",  # noqa: S608 - our own names
                 {"start": start, "end": end},
@@ -98,10 +98,6 @@ class Rollups:
                 f"SELECT count(*) FROM {tier.table} WHERE ts >= make_timestamp($start)",  # noqa: S608 - our own names
                 {"start": start},
             ).fetchall()
-            connection.commit()
-        except duckdb.Error:
-            connection.rollback()
-            raise
         return int(rows[0][0])
 
 

@@ -8,6 +8,7 @@ from typing import Final
 
 import duckdb
 
+from monitor.store.duckdb.engine import transaction
 from monitor.store.tiers import MINUTE, SECOND
 
 WINDOW: Final = 10 * MINUTE
@@ -54,17 +55,12 @@ class Settling:
 
 def _settle(connection: duckdb.DuckDBPyConnection, start: int, end: int) -> int:
     bounds = _bounds(start, end)
-    connection.begin()
-    try:
+    with transaction(connection):
         row = connection.execute(_COUNT, bounds).fetchone()
         count, last = (int(row[0]), row[1]) if row else (0, None)
         if last is not None:
             connection.execute(_COPY, bounds)
             connection.execute(_DROP, {**bounds, "last": last})
-        connection.commit()
-    except duckdb.Error:
-        connection.rollback()
-        raise
     return count
 
 

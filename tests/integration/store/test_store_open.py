@@ -11,6 +11,7 @@ import pytest
 
 from monitor.core.errors import StoreError, StoreFull, StoreLocked, StoreTooNew
 from monitor.store.duckdb import open_store
+from monitor.store.duckdb.engine import transaction
 from monitor.store.duckdb.migrate import SCHEMA
 from monitor.store.duckdb.wal import MOST_KEPT, WalCheck
 from monitor.store.interface import Append, Store
@@ -152,6 +153,7 @@ import os, pathlib, sys
 import pyarrow as pa
 from monitor.store.interface import Append
 from monitor.store.duckdb import open_store
+from monitor.store.duckdb.engine import transaction
 store = open_store(pathlib.Path(sys.argv[1]), limit_bytes=1 << 26, now=lambda: 0)
 for n in range(50):
     store.write([Append("host_samples", pa.table({"host": ["h"], "ts": pa.array([n], pa.timestamp("us"))}))])
@@ -231,3 +233,23 @@ def test_copies_of_damaged_logs_are_bounded(tmp_path: Path) -> None:
         WalCheck(wal).keep(f"20260301T1011{number:02}Z")
     kept = sorted(path.name for path in tmp_path.iterdir() if path != wal)
     assert kept == [f"{wal.name}.damaged-20260301T1011{number:02}Z" for number in range(3, MOST_KEPT + 3)]
+
+
+def test_a_path_the_engine_cannot_keep_is_refused(tmp_path: Path) -> None:
+    """A question mark in the path: DuckDB would write its log of changes into another folder. Nothing is made there."""
+    folder = tmp_path / "why?" / "data"
+    with pytest.raises(StoreError, match="question mark"):
+        reopen(folder)
+    assert not folder.exists()
+
+
+def test_the_first_error_is_told_when_a_transaction_is_over_already() -> None:
+    """What ended a transaction is raised, not that there is nothing left to roll back."""
+
+    def write(connection: duckdb.DuckDBPyConnection) -> None:
+        with transaction(connection):
+            connection.rollback()
+            connection.execute("SELECT nothing")
+
+    with duckdb.connect() as connection, pytest.raises(duckdb.BinderException):
+        write(connection)

@@ -356,7 +356,8 @@ def test_own_patterns() -> None:
 
 
 POSITIONAL = [
-    "htpasswd -b /etc/nginx/.htpasswd ann {}", "htpasswd -nbB ann {}", "htpasswd -cbB -C 12 file ann {}", "mosquitto_passwd -b file ann {}",
+    "net user ann {} /add", "security add-generic-password -a ann -s svc -w {}", "poetry config http-basic.foo ann {}",
+    "composer config http-basic.repo.example.com ann {}", "htpasswd -b /etc/nginx/.htpasswd ann {}", "htpasswd -nbB ann {}", "htpasswd -cbB -C 12 file ann {}", "mosquitto_passwd -b file ann {}",
     "openssl passwd {}", "openssl passwd -6 -salt ab {}", "redis-cli -h h AUTH {}", "redis-cli AUTH ann {}", "redis-cli CONFIG SET requirepass {}",
     "redis-server --requirepass {}", "mysqladmin -u root password {}", "wpa_passphrase net1 {}", "rabbitmqctl -n node add_user ann {}",
     "rabbitmqctl change_password ann {}", "samba-tool user create ann {}", "smbclient //h/s {} -U ann", "mc alias set m http://x KEYID {}",
@@ -458,6 +459,8 @@ aws ssm get-parameter --name /db/x --with-decryption
 aws configure set region eu-west-1
 npm config set registry https://registry.example.com
 htpasswd /etc/nginx/.htpasswd ann
+net user ann /active:no
+poetry config virtualenvs.create false
 htpasswd -D file ann
 openssl passwd -6
 openssl passwd -in file
