@@ -3,9 +3,9 @@
 import { linear, TooSlow, Unsupported } from "../core/linear.js";
 
 export const COLUMNS = {
-  name: { title: "Name", width: "minmax(170px, 1.4fr)", text: true, sortAs: "title" },
+  name: { title: "Name", width: "minmax(236px, 1.4fr)", text: true, sortAs: "title" },
   pid: { title: "PID", width: "76px" },
-  user: { title: "User", width: "96px", text: true },
+  user: { title: "User", width: "84px", text: true },
   cpu_pct: { title: "CPU %", width: "76px" },
   cpu_minute: { title: "CPU, minute", width: "92px" },
   spark: { title: "Last minute", width: "100px", sortAs: "cpu_pct", left: true },
