@@ -1,32 +1,28 @@
 """The agent's own log."""
 
 import logging
-import os
 import threading
-from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Final
 
+from monitor.core.log_file import LogFile
 from monitor.core.paths import DataFiles
 
 CHATTY: Final = ("httpx", "httpcore", "uvicorn.error", "uvicorn.access")
 
 
 def configure_logging(data_dir: Path, *, foreground: bool) -> None:
-    """Write the agent's log to `agent.log` (5 MB, three older files kept) and, in the foreground, to standard error."""
+    """Write the agent's log to `agent.log` as JSON lines (`monitor.core.log_file`) and, in the foreground, as text to standard error."""
     handlers: list[logging.Handler] = []
     try:
-        path = DataFiles(data_dir).agent_log
-        os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
-        handlers.append(RotatingFileHandler(path, maxBytes=5_000_000, backupCount=3, encoding="utf-8"))
+        handlers.append(LogFile(DataFiles(data_dir).agent_log))
     except OSError as error:
         foreground = True
         logging.getLogger("watchkeeper").warning("agent.log cannot be written: %s", error)
     if foreground:
-        handlers.append(logging.StreamHandler())
-    form = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
-    for handler in handlers:
-        handler.setFormatter(form)
+        text = logging.StreamHandler()
+        text.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+        handlers.append(text)
     root = logging.getLogger()
     root.handlers[:] = handlers
     root.setLevel(logging.INFO)

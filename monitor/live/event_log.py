@@ -1,4 +1,4 @@
-"""`process_events.log`: events of processes as JSON lines, for other programs. Rotated at 5 MB, three older files kept."""
+"""`process_events.log`: events of processes as JSON lines, for other programs, rotated like the other log files."""
 
 import json
 import logging

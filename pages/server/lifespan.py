@@ -8,12 +8,13 @@ import os
 import signal
 import socket
 import threading
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
-from monitor.core.log_file import rotate_output
+from monitor.core.log_file import is_output, rotate_output, say_json_lines
 from monitor.core.paths import DataFiles
 from monitor.core.this_process import end_with_parent
 from pages.server.dashboard import Dashboard
@@ -51,7 +52,7 @@ def lifespan(dashboard: Dashboard, routes: DashboardRoutes) -> Callable[[Any], A
         ).start()  # so that an early end need not wait for it
         tasks = [
             asyncio.create_task(_freeze(), name="freeze"),
-            asyncio.create_task(_rotate(DataFiles(dashboard.data_dir).dashboard_log), name="rotate"),
+            asyncio.create_task(_keep_log(DataFiles(dashboard.data_dir).dashboard_log), name="log"),
         ]
         try:
             yield
@@ -79,12 +80,19 @@ def send_at_once() -> None:
                     one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
-async def _rotate(path: Path) -> None:
-    """Keep the dashboard's log small."""
+async def _keep_log(path: Path) -> None:
+    """Keep the dashboard's log small, and let it have JSON lines if it is the output of this process."""
+    since = time.time()
+    if is_output(path):
+        logging.getLogger("watchkeeper").setLevel(logging.INFO)
+        say_json_lines()
+        LOG.info("the dashboard has begun; pid %d", os.getpid())
     while True:
         await asyncio.sleep(ROTATE_EVERY_S)
         try:
-            rotate_output(path)
+            if is_output(path):
+                say_json_lines()  # Streamlit gives a logger its handler when it first needs it
+                since = time.time() if rotate_output(path, since=since) else since
         except OSError as error:
             LOG.warning("%s cannot be rotated: %s", path, error)
 

@@ -37,6 +37,9 @@ SET enable_progress_bar = false;
 SET allowed_directories = [{folders}];
 SET enable_external_access = false;
 """
+_MERGES: Final = 2
+"""Row groups that one checkpoint joins at most. Each takes some megabytes until all are joined: with the engine's 100, a few million records that came in
+odd portions needed more than 512 MB, at every checkpoint anew."""
 DRAIN_S: Final = 10.0
 PATIENCE_S: Final = 2.0
 
@@ -84,6 +87,7 @@ class Engine:
             "allow_persistent_secrets": False,
             "python_enable_replacements": False,
             "preserve_insertion_order": True,
+            "max_vacuum_tasks": _MERGES,
         }
         self._readers: set[duckdb.DuckDBPyConnection | Hold] = set()
         self._idle = threading.Condition()

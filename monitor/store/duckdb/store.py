@@ -1,5 +1,6 @@
 """The store on DuckDB: one file, one writer, many readers."""
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -28,6 +29,7 @@ from monitor.store.duckdb.settle import Settling
 from monitor.store.duckdb.sql_templates import Statements
 from monitor.store.interface import ArchiveRule, Change, ParamValue, Stop, StoreInfo
 
+log = logging.getLogger("watchkeeper.store")
 T = TypeVar("T")
 
 TIDY_S: Final = 60.0
@@ -194,7 +196,7 @@ class DuckStore:
             except duckdb.Error as error:
                 if not again:
                     raise translate(error, self._engine.path) from error
-                self._broken.set()
+                self._break(error)
         return None
 
     def until(self, stop: Stop) -> "Asking":
@@ -314,7 +316,7 @@ class DuckStore:
                     cursor.execute("BEGIN TRANSACTION READ ONLY")
                     return run(cursor)
             except (duckdb.FatalException, duckdb.InternalException, duckdb.ConnectionException) as error:
-                self._broken.set()
+                self._break(error)
                 if not again:
                     raise translate(error, self._engine.path) from error
             except duckdb.InterruptException as error:  # the engine is being opened anew
@@ -359,9 +361,15 @@ class DuckStore:
             forget(self._engine.connection)
         except duckdb.Error as error:
             if "no transaction" not in str(error).lower():
-                self._broken.set()
+                self._break(error)
         if isinstance(cause, duckdb.FatalException | duckdb.InternalException):
-            self._broken.set()
+            self._break(cause)
+
+    def _break(self, error: duckdb.Error) -> None:
+        """Note that the engine must be opened anew."""
+        if not self._broken.is_set():
+            log.error("the store's engine failed and is opened again: %s", error)
+        self._broken.set()
 
     def _heal(self) -> None:
         """Reopen the engine if a fatal error closed it.

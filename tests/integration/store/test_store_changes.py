@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from monitor.core.errors import StoreError
 from monitor.store.duckdb import open_store
+from monitor.store.duckdb.engine import Engine
 from monitor.store.interface import Append, Change, Delete, Store, Upsert
 from tests.examples import examples
 
@@ -165,3 +166,15 @@ def test_short_memory_refuses_or_stores_but_never_both(tmp_path: Path) -> None:
     store = open_store(tmp_path, limit_bytes=1 << 34, now=lambda: 1)
     assert store.select("SELECT count(*) AS n FROM ai_kept")["n"].to_pylist() == [taken]
     store.close()
+
+
+def test_portions_of_any_size_can_be_joined_with_little_memory(tmp_path: Path) -> None:
+    """Rows that came in portions a little larger than a row group are moved into the file, which joins the parts, within the memory of the engine."""
+    engine = Engine(tmp_path / "x.duckdb", memory_limit_mb=32, wal_bytes=1 << 34)
+    engine.connection.execute("CREATE TABLE texts (number BIGINT, text VARCHAR)")
+    for portion in range(8):
+        sql = "INSERT INTO texts SELECT i, md5(CAST(i AS VARCHAR)) FROM range($begin, $begin + 130000) AS r(i)"
+        engine.connection.execute(sql, {"begin": portion * 130_000})
+    engine.connection.execute("CHECKPOINT")
+    assert engine.connection.execute("SELECT count(*) FROM texts").fetchall() == [(8 * 130_000,)]
+    engine.close()
