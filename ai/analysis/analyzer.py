@@ -33,6 +33,8 @@ _SMALLEST_CUT: Final = 400
 _DOUBTED_OFTEN: Final = 2
 _USELESS_OFTEN: Final = 4
 _SAYS_SOMETHING: Final = 2
+_OF_A_POSTING: Final = ("title", "company", "salary", "employment_type", "years_experience", "education")
+_NO_POSTING: Final = "This does not read like a job posting: no title, employer, pay or terms were found."
 _HOPELESS: Final = "{} gave no answer that held the last times, and is not asked again until its model changes."
 _FILLED_BY_DOUBTED: Final = ("title", "company", "locations", "summary")
 """Fields that nearly every posting fills: what a doubted model says there, and the posting too, is better than nothing."""
@@ -88,6 +90,8 @@ class JobAnalyzer:
         if conversation.said and conversation.unanswered:
             conversation.notes.append(f"{conversation.unanswered} piece(s) of the posting were read by rules only.")
             add_rules(assembly, self._draft(plain.text, unread), only_missing=True)
+        if plain.text.strip() and unread is None and not any(assembly.has(name) for name in _OF_A_POSTING):
+            conversation.notes.append(_NO_POSTING)
         return result_of(assembly, conversation, time.perf_counter() - begun, with_rules=with_rules)
 
     def _draft(self, text: str, unread: Unread | None) -> Draft:

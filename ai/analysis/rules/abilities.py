@@ -25,24 +25,24 @@ _KNOW: Final = (
 _CUE: Final = re.compile(rf"(?<!\w){_KNOW}\s*", re.IGNORECASE)
 _STRIP: Final = re.compile(
     rf"^(?:[\s,;:•*\-–—]+|(?:{_KNOW})\s+|(?:hands[- ]on|working|good|deep|strong|solid|sound|in-depth|thorough|some|basic|proven|practical|advanced|excellent|current|valid|full|clean|manual|an?|the|your|our|own|any|least|other|such as|like|e\.g\.|z\. ?B\.|including|ideally|also|and|or|und|oder|et|ou|y|o|e|en|of|with|in|mit|von|der|die|das|den|dem|eine?[nrms]?|"
-    r"gute?[nrs]?|sehr|fundierte|sichere[rn]?|erste|idealerweise|routinierter|de|des|du|la|le|les|un|une|bonne|la|el|los|las|una|avec|con|com|os|as|um|uma|het|een|goede|buona|ottima|il|lo|i|gli|del|della|experience|knowledge|expert|excellent|proficient|comfortable|competent|you can|you know|you have|you hold|must have|have|has|hold|we use|ability to use|think|a bit of|a|stack|you|already|even|maybe|perhaps|further|both|either|either of|modern|related)\b\.?|[\"“«'])+\s*",
+    r"gute?[nrs]?|sehr|fundierte|sichere[rn]?|erste|idealerweise|routinierter|de|des|du|la|le|les|un|une|bonne|la|el|los|las|una|avec|con|com|os|as|um|uma|het|een|goede|buona|ottima|il|lo|i|gli|del|della|experience|knowledge|expert|excellent|proficient|comfortable|competent|you can|you know|you have|you hold|must have|have|has|hold|we use|ability to use|think|a bit of|a|stack|you|already|du|schon|bereits|even|maybe|perhaps|further|both|either|either of|modern|related)\b\.?|[\"“«'])+\s*",
     re.IGNORECASE,
 )
 _TAIL: Final = re.compile(
-    r"(?:\s+(?:is|are|a must|a plus|would|will|preferred|required|needed|necessary|essential|desirable|helps?|experience|knowledge|skills|certificates?|certification|level|or similar|or equivalent|etc|environment|software|systems?|tools?|ist|sind|wäre|von Vorteil|wünschenswert|erforderlich|zwingend|Kenntnisse|est|sont|un plus|un atout|exigé\w*|indispensable\w*|obligatoire\w*|souhaité\w*|es|será|imprescindible|obligatorio|deseable|avanzado|avançado|intermedio|è|gradit[oa]|richiest[oa]|is een|een pré|vereist|trained|needed|pls|please|you|at|for|to|from|with|in|on|of|and|und|et|y|e|or|nötig|pre|as|that|which|who|when|because)\b.*|\s*[(\[].*|[\s.,;:!?)\]\"”»'*]+)$",
+    r"(?:-?kenntnisse|\s+(?:is|are|a must|a plus|would|will|preferred|required|needed|necessary|essential|desirable|helps?|experience|knowledge|skills|certificates?|certification|level|or similar|or equivalent|etc|environment|software|systems?|tools?|ist|sind|wäre|von Vorteil|wünschenswert|erforderlich|zwingend|Kenntnisse|est|sont|kennst|kannst|un plus|un atout|exigé\w*|indispensable\w*|obligatoire\w*|souhaité\w*|es|será|imprescindible|obligatorio|deseable|avanzado|avançado|intermedio|è|gradit[oa]|richiest[oa]|is een|een pré|vereist|trained|needed|pls|please|you|at|for|to|from|with|in|on|of|and|und|et|y|e|or|nötig|pre|as|that|which|who|when|because)\b.*|\s*[(\[].*|[\s.,;:!?)\]\"”»'*]+)$",
     re.IGNORECASE,
 )
 _SPLIT: Final = re.compile(
     r"\s*(?:,|;|•|·|\s\+\s|\s/\s|(?<=[A-Za-z#+]{2})/(?=[A-Z])|\s(?:and|or|und|oder|sowie|et|ou|y|e|o|en|of|as well as|&)\s(?!$))\s*"
 )
 _SOFT: Final = re.compile(
-    r"(?<!\w)(?:teams?\b|teamwork|teamf|team[- ]?(?:player|spirit|geist)|communicat|kommunik|motivat|flexib|reliab|zuverläss|calm|friendly|organi[sz]|attitude|passion|self-|creativ|analytic|problem|curious|portfolio|experience|erfahrung|year|jahr|ans\b|años|shift|schicht|weekend|customer-|interpersonal|leadership|detail|willing|ability|able|bereit|freude|spaß|lust|disponib|available|autonom|rigueur|sens d|aisance|proactiv|compromiso|dinâm|"
+    r"(?<!\w)(?:teams?\b|teamwork|teamf|team[- ]?(?:player|spirit|geist)|communicat|kommunik|motivat|flexib|reliab|zuverläss|calm|friendly|organi[sz]|attitude|passion|self-|creativ|analytic|problem|curious|portfolio|experience|\w*erfahrung|menschen|kindern?\b|kunden\b|gästen?\b|year|jahr|ans\b|años|shift|schicht|weekend|customer-|interpersonal|leadership|detail|attention|diligen|sorgfalt|genauigkeit|willing|ability|able|bereit|freude|spaß|lust|disponib|available|autonom|rigueur|sens d|aisance|proactiv|compromiso|dinâm|"
     r"discr[eé]|positiv|energ|hunger|driven|mindset|degree|diploma|bachelor|master\b|schrift\b|wort\b|tagen\b|days ago|professional|collaborat|parts?\b|practical|equivalent|berufs|zuverl|arbeitsweise|strukturiert|graduate|subject|discipline|practice|time\b|studium|ausbildung|grado|licenciatura|laurea|salary|gehalt|€|£|\$|\d{4}|hours|stunden|heures|benefit|remote|office\b|homeoffice|german|english|interest|understand|candidate|applicant|people|someone|ideal|what|who\b|your\b|that\b|this\b|we\b|du\b|dich|sie\b|vous|nous|tú\b|você|"
     r"references|referenzen|travel|reise|work permit|eligib|citizen|clearance|physical|lift|stand|age\b|old\b|CV\b|resume|imprescindible|cookies|leave\b|responsib|enthus|patient\b|empath|punctual|hands-on|commut|start\b|love|similar|related|field|environment|umfeld|role\b|position|company|industry|branche|secteur|sector|area|áreas|diseases?|stress|pressure|drive\b|véhicul|mobil|idiom|sprache|language|langue|lingua|taal)",
     re.IGNORECASE,
 )
 _NO_SKILL: Final = re.compile(
-    r"(?:no|not|without|non|kein\w*|nicht|ohne|sans|pas|aucune?|sin|senza|nessun\w*|geen|zonder|sem|nenhum\w*|"
+    r"(?:no|not|(?:do|does|need|have)n['’]t|without|non|kein\w*|nicht|ohne|sans|pas|aucune?|sin|senza|nessun\w*|geen|zonder|sem|nenhum\w*|"
     r"apply|applications?|send|submit|email|contact|visit|call|join|closing|deadline|interviews?|"
     r"bewerb\w*|bewirb\w*|bewerbung\w*|postul\w*|candidat\w*|envía\w*|envi[ae]\w*|envoy\w*|solicit\w*|inviar?e?|invia|stuur|solliciteer)(?!\w)",
     re.IGNORECASE,
@@ -53,9 +53,15 @@ _DATE: Final = re.compile(
     re.IGNORECASE,
 )
 _NEGATED: Final = re.compile(
-    r"(?:\bno|\bnot|\bwithout|\bkeine?|\bohne|\bsin|\bpas de|\baucune?|\bno need for|\bnot need|\bgeen)\s+(?:\w+\s+){0,2}$",
+    r"(?:\bno|\bnot|n['’]t (?:need|have|require)|\bwithout|\bkeine?[nr]?|\bohne|\bsin|\bpas de|\baucune?|\bno need for|\bnot need|\bgeen)\s+(?:\w+\s+){0,3}$",
     re.IGNORECASE,
 )
+_NOT_NEEDED: Final = re.compile(
+    r"(?:[^\S\n]+\w+){0,2}[^\S\n]+(?:is |are |ist |sind |est |n['’]est |es |è |wird |werden )?(?:not|nicht|pas|no es|non è|niet) (?:required|needed|necessary|nötig|notwendig|erforderlich|vorausgesetzt|necesario|nécessaire|richiesto|nodig)",
+    re.IGNORECASE,
+)
+_ELSEWHERE: Final = frozenset({"offer", "about", "unasked"})
+"""Sections that name what is not asked for: what the employer offers, is, or does not need."""
 _TOOL: Final = re.compile(
     r"(?<![\w.@/-])(?:[A-Z][a-z]+[A-Z]\w*|[A-Z]{2,}[a-z]+[A-Z]\w*)(?![\w-]*\s(?:GmbH|AG|Ltd|Inc|SAS|plc))"
 )
@@ -145,23 +151,25 @@ def _known(text: str, layout: Layout) -> Iterator[Hit]:
     for name, pattern, token in _patterns():
         for match in pattern.finditer(text) if token in words else ():
             if (
-                layout.kind_at(match.start()) not in {"offer", "about"}
+                layout.kind_at(match.start()) not in _ELSEWHERE
                 and not _labelled_otherwise(layout, match.start())
-                and not _NEGATED.search(text[max(0, match.start() - 30) : match.start()])
+                and not _unasked(text, match.start(), match.end())
             ):
                 yield Hit(name, match.start(), match.end(), exact=match.group() == name)
     for name in RISKY:
         for match in re.finditer(
-            rf"(?:(?<=[,/(:.]\s)|{_NAMED_BEFORE}){name}(?=\s?[,/)]|\.(?:\s|$)|\s(?:and|und|y|et|or|e|en|o|ou|oder)\s)|(?<=[,/(]){name}(?=[,/)])",
+            rf"(?:(?<=[,/(:.•*-]\s)|^|{_NAMED_BEFORE}){name}(?=\s?[,/)]|\.(?:\s|$)|\s(?:and|und|y|et|or|e|en|o|ou|oder)\s)|(?<=[,/(]){name}(?=[,/)])",
             text,
+            re.MULTILINE,
         ):
-            yield Hit(name, match.start(), match.end())
+            if layout.kind_at(match.start()) not in _ELSEWHERE:
+                yield Hit(name, match.start(), match.end())
 
 
 def _subjects(text: str, layout: Layout) -> Iterator[Hit]:
     """What a sentence says to be a bonus, or a must: "Kafka or Pulsar would be a bonus"."""
     for match in _SUBJECT.finditer(text):
-        if layout.kind_at(match.start("v")) in {"offer", "about"}:
+        if layout.kind_at(match.start("v")) in _ELSEWHERE:
             continue
         position = match.start("v")
         for piece in _SPLIT.split(match["v"]):
@@ -172,6 +180,12 @@ def _subjects(text: str, layout: Layout) -> Iterator[Hit]:
             hit = _as_skill(text, (at, position), listed=True, first=False, german=False)
             if hit is not None:
                 yield hit
+
+
+def _unasked(text: str, start: int, end: int) -> bool:
+    """Whether the clause around a name says that it is not needed."""
+    before = text[max(0, start - 70) : start]
+    return _NEGATED.search(before) is not None or _NOT_NEEDED.match(text, end, end + 60) is not None
 
 
 def _labelled_otherwise(layout: Layout, position: int) -> bool:
@@ -203,9 +217,7 @@ def _stretches(text: str, layout: Layout, line: Line) -> Iterator[tuple[int, int
         start, end = line.lead + sentence.start(), line.lead + sentence.end()
         cue = _CUE.search(text, start, end)
         kind = layout.kind_at(start + 1)
-        if kind in {"about", "offer"} or any(
-            v.start <= start < v.end or v.label <= start < v.start for v in layout.labelled
-        ):
+        if kind in _ELSEWHERE or any(v.start <= start < v.end or v.label <= start < v.start for v in layout.labelled):
             continue
         if cue is not None:
             yield cue.end(), end, False
@@ -223,19 +235,20 @@ def _as_skill(text: str, span: Span, *, listed: bool, first: bool, german: bool)
         start += cut
         value = _TAIL.sub("", value[cut:])
     words = value.split()
-    if _NO_SKILL.match(value) or _DATE.search(value):
-        return None
     if (
-        not 1 <= len(words) <= 4
+        _NO_SKILL.match(value)
+        or _DATE.search(value)
+        or not 1 <= len(words) <= 4
         or not 2 <= len(value) <= 40
         or _SOFT.search(value)
         or _is_language(value)
         or ROLE.search(words[-1])
     ):
         return None
-    if _NEGATED.search(text[max(0, start - 30) : start]) or re.match(r"\s*(?:\d|€|£)", value):
-        return None
     capitals = [w for w in words if w[0].isupper() or _PROPER.search(w)]
+    noun = bool(capitals) or not german or is_known_skill(value)  # German nouns are capitalised
+    if not noun or _unasked(text, start, start + len(value)) or re.match(r"\s*(?:\d|€|£)", value):
+        return None
     proper = bool(_PROPER.search(value)) or (
         not german
         and bool(capitals)
@@ -265,7 +278,7 @@ def _tools(text: str, layout: Layout) -> Iterator[Hit]:
     for match in _TOOL.finditer(text):
         kind = layout.kind_at(match.start())
         if (
-            kind in {"about", "offer"}
+            kind in _ELSEWHERE
             or match.group().lower() in _NO_TOOL
             or not _WITH.search(text[max(0, match.start() - 12) : match.start()])
         ):

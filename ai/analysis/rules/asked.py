@@ -42,7 +42,7 @@ _AFTER_OTHER: Final = re.compile(
 
 _LANGUAGE_CUE: Final = re.compile(
     r"(?<!\w)(?:fluen\w*|spoken|written|writing|speak\w*|native|proficien\w+|business[- ]level|working (?:knowledge|level)|languages?|command|conversational|bilingual|level|oral|skills in|"
-    r"fließend\w*|verhandlungssicher\w*|Kenntnisse\w*|Muttersprach\w*|sprich\w*|sprech\w*|sprache\w*|Niveau|sehr gut\w*|gut\w*|in Wort und Schrift|sicher\w*|stilsicher|mündlich|Grundkenntnisse\w*|"
+    r"flie(?:ß|ss)end\w*|verhandlungssicher\w*|Kenntnisse\w*|Muttersprach\w*|sprich\w*|sprech\w*|sprache\w*|Niveau|sehr gut\w*|gut\w*|in Wort und Schrift|sicher\w*|stilsicher|mündlich|Grundkenntnisse\w*|"
     r"fluid[oa]|nivel|idiomas?|hablad[oa]|hablar|habla|nativ[oa]|avanzado|avançado|intermedio|intermediário|alto|medio|bilingüe|"
     r"courante?|parlée?|parler|maîtris\w*|langues?|natif|bilingue|professionnel|lu, écrit|écrit|oral|fonctionnel|"
     r"[ABC][12]\b|vloeiend|spreekt|taal\w*|beheers\w*|fluente|lingua|conoscenza|buon[oa]|ottim[oa]|madrelingua|inglese|tecnico|scritto|domínio|domina\w*|fala\w*|goed|scrift|tal och skrift)(?!\w)",
@@ -52,7 +52,7 @@ _CULTURE: Final = re.compile(
     r"\s+(?:market|customers?|clients?|team|company|office|payroll|law|tax|food|cuisine|restaurant|government|citizen\w*|speaking countries|literature|GAAP|HR\b|labou?r|Markt|Kunden|Recht|Unternehmen|GmbH|Council|Heritage|Sea\b|Red Cross|Railways|Bank\b)",
 )
 _NEGATED: Final = re.compile(
-    r"(?:\bno|\bnot|\bwithout|\bkeine?n?|\bohne|\bsin|\bpas d['’e]|\baucune?|\bgeen|\bsenza|\bsem)\s*(?:\w+\s+){0,2}$",
+    r"(?:\bno|\bnot|n['’]t (?:need|have|require)|\bwithout|\bkeine?n?|\bohne|\bsin|\bpas d['’e]|\baucune?|\bgeen|\bsenza|\bsem)\s*(?:\w+\s+){0,2}$",
     re.IGNORECASE,
 )
 _NOT_NEEDED: Final = re.compile(
@@ -62,7 +62,7 @@ _NOT_NEEDED: Final = re.compile(
 
 _DEGREE: Final = re.compile(
     r"(?<!\w)(?:"
-    r"(?:an? |the )?(?:relevant |recognised |technical |completed |good |university |college |advanced |first |honours )?(?:(?:Bachelor|Master)(?:['’]?s)?|BSc|MSc|BEng|MEng|B\.?Sc\.?|M\.?Sc\.?|B\.?A\.?(?= (?:in|or|degree))|MBA|Ph\.?D\.?|PhD|Doctorate|HND|HNC|B\.?E\.?\s?/\s?B\.?Tech\.?|B\.Tech|M\.Tech|MEd|PGCE|LLB|undergraduate degree|postgraduate degree|associate degree|degree|diploma|Diploma|Certificate (?:I{1,3}V?|IV|\d)|NVQ|apprenticeship|A[- ]levels?|GCSEs?|high[- ]school diploma|GED|qualified (?:accountant|teacher|nurse|social worker|electrician)|Level \d (?:qualification|diploma|certificate)|chartered (?:accountant|engineer))"
+    r"(?:an? |the )?(?:relevant |recognised |technical |completed |good |university |college |advanced |first |honours )?(?:(?:Bachelor|Master)(?:['’]?s)?|BSc|MSc|BEng|MEng|B\.?Sc\.?|M\.?Sc\.?|B\.?A\.?(?= (?:in|or|degree))|MBA|PhD|Ph\.\s?D\.|Ph\.?D|B\.?S\.?(?= (?:in|or|degree))|M\.?S\.?(?= (?:in|or|degree))|Doctorate|HND|HNC|B\.?E\.?\s?/\s?B\.?Tech\.?|B\.Tech|M\.Tech|MEd|PGCE|LLB|undergraduate degree|postgraduate degree|associate degree|degree|diploma|Diploma|Certificate (?:I{1,3}V?|IV|\d)|NVQ|apprenticeship|A[- ]levels?|GCSEs?|high[- ]school diploma|GED|qualified (?:accountant|teacher|nurse|social worker|electrician)|Level \d (?:qualification|diploma|certificate)|chartered (?:accountant|engineer))"
     r"|(?:an? )?(?:[Aa]bgeschlossene[sr]?|[Ee]in(?:e)? (?:abgeschlossene[sr]? )?|[Ee]rfolgreiche[sr]? )?\s?(?:[\w-]+e[sr]? )?(?:(?:Fach)?[Hh]ochschul\w*|[Uu]niversitäts\w*|[Ss]tudium|(?:Berufs|Fach|technische )?[Aa]usbildung(?! zu[mr]\b)|\w+lehre\b|[Ll]ehrabschluss|Meisterbrief|Gesellenbrief|Facharzt\w*|Abitur|Fachabitur|Mittlere Reife|(?:Bachelor|Master|Diplom)(?:abschluss|studium)?|Staatsexamen|Approbation|Lehre als|Höhere Fachschule|Fachhochschulabschluss)"
     r"|(?:FP de Grado \w+|FP\b|[Gg]rado|[Ll]icenciatura|[Ii]ngeniería (?:en|de)|[Tt]itulación|[Tt]ítulo|[Ff]ormación profesional|[Mm]áster|[Dd]octorado|[Bb]achillerato|[Dd]iplomado|[Tt]écnico [Ss]uperior|[Cc]iclo [Ff]ormativo)"
     r"|(?:[Bb]ac\s?\+\s?\d|[Dd]iplôme|[Ll]icence\b(?= (?:en|de|pro))|[Mm]aster\b|[Dd]octorat|BTS|BUT\b|DUT|DEC\b|DEP\b|CAP\b|BEP\b|[Bb]revet|[Éé]cole d['’]ingénieurs?|[Ff]ormation (?:en|de niveau|supérieure|type)|[Bb]accalauréat|[Bb]ac pro\w*|[Bb]achelor)"
@@ -73,7 +73,7 @@ _DEGREE: Final = re.compile(
     r")(?!\w)"
 )
 _EDUCATION_END: Final = re.compile(
-    r"\s*(?:,?\s+z\.\s?B\.|,?\s+e\.g\.|[.;\n•|!]|\s[–—-]\s|,\s*(?:and |et |und |y |e )?(?:at least|minimum|min\.|mindestens|know|evidence|experience|erfahrung|sicher|fluent|strong|you|vous|du\b|sie\b|con |mit |skill|with \w+ years|\d|have|kenn\w*|knowledge|ideal\w*|idéal\w*|proven|several|erste|mehr\w*|gute?n?\b|vijf|drie|twee|due|tre|tres|deux|trois|ervaring|padronanza|exp\w+|justifi\w*|avec|bist|has|verfügst|een\b|almeno|minimaal|minimum)"
+    r"\s*(?:,?\s+z\.\s?B\.|,?\s+e\.g\.|[.;\n•|!]|,(?![^.;\n•|!]*\b(?:or|oder|ou|of|similar|related|vergleichbar\w*|ähnlich\w*)\b)|\s[–—-]\s|,\s*(?:and |et |und |y |e )?(?:at least|minimum|min\.|mindestens|know|evidence|experience|erfahrung|sicher|fluent|strong|you|vous|du\b|sie\b|con |mit |skill|with \w+ years|\d|have|kenn\w*|knowledge|ideal\w*|idéal\w*|proven|several|erste|mehr\w*|gute?n?\b|vijf|drie|twee|due|tre|tres|deux|trois|ervaring|padronanza|exp\w+|justifi\w*|avec|bist|has|verfügst|een\b|almeno|minimaal|minimum)"
     r"|\s+(?:and|und|et|y|e|en|with|mit|plus|sowie|as well as)\s+(?:at least|\d|know\w*|experience|equivalent|fluent|strong|erste|mehrere|good|first|mindestens|minimum|Freude|Erfahrung|Lust|have|are|like|kenntnisse|a (?:valid|current|driving)|several|justifi\w*|een\b|deux|trois|un an|una?o? año|un año|dos|tres|two|three|four|five|un anno|um ano|dois|proven|solid|Du\b|du\b)"
     r"|\s+(?:is|are|ist|wird|es|est|è|required|preferred|would|will|wäre|erforderlich|obligatoire|exigé\w*|requis\w*|requerid[oa]|needed|essential|helps|is a|solltest|voraus|vorausgesetzt|souhaité\w*|obligatori\w+|minimum|necessari\w+|richiest\w+|vereist|setzen|bring\w*|mit\s+Erfahrung)\b)"
 )

@@ -14,11 +14,11 @@ LEGAL: Final = (
     r"SAS|SARL|SA|SCOP|SASU|S\.\s?p\.\s?A\.|S\.\s?r\.\s?l\.|Srl|SpA|B\.V\.|BV|N\.V\.|NV|VOF|AS|AB|A/S|ApS|Oyj?|Sp\.\sz\s?o\.\s?o\.|Co-op|Coop|Lda\.?|Ltda\.?|S\.\s?A\.\s?de\s?C\.\s?V\.|Co\."
 )
 _CAPITAL: Final = r"[A-ZÄÖÜÉÈÀÁÍÓÚÑÇØÅÆŁŚÊÎÔ0-9]"
-_WORD: Final = rf"(?:'[a-z] |St\. )?{_CAPITAL}[\w&'’+\-]*(?:\.(?:io|ai|com|de|fr))?"
+_WORD: Final = rf"(?:'[a-z] |(?:St|Dr|Mt|Ste)\. )?{_CAPITAL}[\w&'’+\-]*(?:\.(?:io|ai|com|de|fr))?"
 _JOIN: Final = r"(?:&|and|und|y|et|de|del|la|las|los|le|les|du|des|da|do|dos|das|of|for|von|van|für|der|e|i|di|della|’t|'t|à|en|-|the)"
 _NAME: Final = rf"{_WORD}(?:[^\S\n](?:{_JOIN}[^\S\n]){{0,2}}{_WORD}){{0,5}}"
 _ORGANISATION: Final = re.compile(
-    r"(?<!\w)(?:University|College|School|Academy|Institute|Hospital|Clinic|Medical Cent(?:er|re)|Health|Council|Trust|Foundation|Charity|Society|Association|Museum|Theatre|Library|Church|Centre|Ministry|Department of|Police|"
+    r"(?<!\w)(?:University|College|School|Academy|Institute|Hospital|Clinic|Medical Cent(?:er|re)|Health|Council|Trust|Foundation|Charity|Society|Association|Museum|Theatre|Library|Church|Centre|Ministry|Department of|City of|Town of|County of|State of|University of|Police|"
     r"Universität|Hochschule|Klinikum|Krankenhaus|Klinik|Stadtwerke|Stadt|Gemeinde|Landkreis|Landesamt|Bundesamt|Amt für|Stiftung|Verein|Verband|Schule|Praxis|Kanzlei|Bäckerei|Bank|Sparkasse|Spital\w*|Verlag|Werkstatt|Apotheke|Rösterei|Hotel|"
     r"Université|Hôpital|Clinique|Mairie|Ville de|Commune de|commune de|Communauté|Département|Association|Fondation|Lycée|École|Théâtre|Cabinet|Mutuelle|Coopérative|Résidence|Maison|Groupe|Domaine|Vergers|"
     r"Universidad|Hospital|Clínica|Ayuntamiento|Fundación|Colegio|Instituto|Grupo|Editorial|Astilleros|Cooperativa|Bodegas|Universidade|Câmara|Fundação|Padaria|Clínica|Cerâmica|"
@@ -43,7 +43,15 @@ _SHAPES: Final[tuple[tuple[float, re.Pattern[str]], ...]] = tuple(
         (2.8, rf"(?:\bat|\bbei(?: der| dem)?|\bBei|\bchez|\bChez|@|\bEn|\bbij|\bBij|\bpresso|\bPresso)[^\S\n]+(?P<v>{_NAME})"),
     )
 )  # fmt: skip
-_AGENCY: Final = re.compile(
+_DOTTED: Final = r"(?:[A-Za-z]\.\s?[A-Za-z]|\b(?:Ltd|Inc|Corp|Co|Bros|a\. ?G))\.$"
+"""Ends of names whose full stop is theirs."""
+_COMMON_NOUN: Final = re.compile(
+    r"(?<!\w)(?:unser\w*|euer|eure\w*|dein\w*|ihre?\w*|eine[mnrs]?|kein\w*|jede\w*|our|your|my|notre|nos|nuestr\w+|un|una|une)\s$",
+    re.IGNORECASE,
+)
+"""What stands before a noun, and before no name."""
+_WHERE: Final = re.compile(r"(?<!\w)(?:in|im|aus|near|from|nahe)\s$", re.IGNORECASE)
+AGENCY: Final = re.compile(
     r"recruit|employment agency|employment business|personalberatung|zeitarbeit|staffing agency|talent partners|search partners|headhunt|cabinet de recrutement|consultora de selección|agence de \w+ :|acting as an? ",
     re.IGNORECASE,
 )
@@ -51,7 +59,7 @@ _FIRST: Final = frozenset(
     ["the", "a", "an", "at", "in", "on", "for", "to", "bei", "die", "der", "das", "dem", "den", "la", "le", "les", "el", "los", "las", "about", "join", "wir", "en", "chez", "über", "job", "jobs", "willkommen", "our", "my", "we", "il", "lo", "gli", "het", "de", "o", "os", "um", "uma", "una", "un", "une", "se", "si", "bij", "presso", "and", "und", "et", "y", "e", "para", "por", "with", "from", "as", "if", "please", "this", "that", "these", "those", "no", "all", "you", "your", "they", "their", "there", "it", "its", "im", "am", "zum", "zur", "als", "ein", "eine", "einen", "einer", "eines", "du", "dein", "deine", "sie", "ihr", "ihre", "nous", "vous", "notre", "nos", "votre", "vos", "tu", "tes", "ton", "toi", "nuestro", "nuestra", "somos", "on", "who", "what", "where", "when", "why", "how"]
 )  # fmt: skip
 _NO_COMPANY: Final = frozenset(
-    ["season", "seasonal", "job", "location", "salary", "senior", "junior", "requirements", "role", "position", "company", "remote", "hybrid", "full", "part", "stelle", "standort", "gehalt", "uns", "aufgaben", "profil", "ubicación", "salario", "requisitos", "puesto", "oferta", "lieu", "salaire", "poste", "june", "july", "january", "february", "march", "april", "may", "august", "september", "october", "november", "december", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday", "english", "german", "french", "spanish", "dutch", "italian", "sql", "excel", "python", "java", "start", "post", "grade", "ref", "hours", "pay", "city", "employer", "organization", "contract", "type", "benefits", "responsibilities", "qualifications", "essential", "desirable", "applicants", "candidates", "applications", "experience", "knowledge", "contrat", "missions", "conditions", "contratto", "funciones", "homeoffice", "vollzeit", "teilzeit", "wo", "wer", "was", "wie"]
+    ["dear", "hello", "hi", "hey", "hallo", "liebe", "lieber", "bonjour", "hola", "regards", "thanks", "season", "seasonal", "job", "location", "salary", "senior", "junior", "requirements", "role", "position", "company", "remote", "hybrid", "full", "part", "stelle", "standort", "gehalt", "uns", "aufgaben", "profil", "ubicación", "salario", "requisitos", "puesto", "oferta", "lieu", "salaire", "poste", "june", "july", "january", "february", "march", "april", "may", "august", "september", "october", "november", "december", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday", "english", "german", "french", "spanish", "dutch", "italian", "sql", "excel", "python", "java", "start", "post", "grade", "ref", "hours", "pay", "city", "employer", "organization", "contract", "type", "benefits", "responsibilities", "qualifications", "essential", "desirable", "applicants", "candidates", "applications", "experience", "knowledge", "contrat", "missions", "conditions", "contratto", "funciones", "homeoffice", "vollzeit", "teilzeit", "wo", "wer", "was", "wie"]
 )  # fmt: skip
 
 
@@ -89,13 +97,21 @@ def company_candidates(
 
 def _candidates(text: str, layout: Layout, title: Hit | None, places: frozenset[str]) -> Iterator[tuple[float, Hit]]:
     for item in layout.values("company"):
-        value = re.split(r"[|(;]|\s[–—]\s|\s-\s|,(?!\s?(?:S\.|Inc|Ltd|LLC))|\.\s", text[item.start : item.end])[0]
-        if value.strip(" *_."):
-            yield 7.0, _hit(text, item.start, value.strip(" *_"))
+        value = re.split(
+            rf"[|;]|\((?![^()]*\)\s(?:{LEGAL})(?!\w))|\s[–—]\s|\s-\s|,(?!\s?(?:S\.|Inc|Ltd|LLC))|(?<!\bSt)(?<!\bDr)\.\s",
+            text[item.start : item.end],
+        )[0].strip(" *_")
+        if value.endswith(".") and not re.search(_DOTTED, value):
+            value = value[:-1]
+        if value.strip("."):
+            yield 7.0, _hit(text, item.start, value)
     for score, shape in _SHAPES:
         for match in shape.finditer(text):
             hit = _as_company(match.start("v"), match["v"], places)
             if hit is None or _near_agency(text, hit):
+                continue
+            before = text[max(0, hit.start - 12) : hit.start]
+            if score != 4.0 and (_COMMON_NOUN.search(before) or (_WHERE.search(before) and " " not in str(hit.value))):
                 continue
             line = layout.line_at(hit.start)
             early = 0.8 if hit.start < 600 else 0.0
@@ -144,7 +160,7 @@ def _in_lines(text: str, layout: Layout, title: Hit | None, places: frozenset[st
             or (line.bullet and layout.kind_at(line.start))
         ):
             continue
-        cells = [m.span() for m in re.finditer(r"(?:(?!\s*[|·•@]\s*|\s[–—-]\s|,\s|\.\s|\s?\().)+", whole)]
+        cells = [m.span() for m in re.finditer(r"(?:(?!\s*[|·•@]\s*|\s[–—-]\s|,\s|(?<!\bSt)\.\s|\s?\().)+", whole)]
         alone = len(cells) <= 3 and len(whole.split()) <= 14
         for place, (begin, end) in enumerate(cells[:5]):
             piece = whole[begin:end].strip(" .!*_-–—|·•@")
@@ -168,7 +184,7 @@ def _in_lines(text: str, layout: Layout, title: Hit | None, places: frozenset[st
 
 
 def _near_agency(text: str, hit: Hit) -> bool:
-    return bool(_AGENCY.search(text[max(0, hit.start - 30) : hit.end + 45]))
+    return bool(AGENCY.search(text[max(0, hit.start - 30) : hit.end + 45]))
 
 
 def _hit(text: str, start: int, value: str) -> Hit:
@@ -185,7 +201,7 @@ def _as_company(start: int, value: str, places: frozenset[str]) -> Hit | None:
     first = value.split(maxsplit=1)[0].lower().rstrip(",:.") if value.split() else ""
     legal = re.search(rf"\s(?:{LEGAL})$", value)
     if (
-        first in _NO_COMPANY
+        (first in _NO_COMPANY and not value.startswith(("City of ", "Town of ")))
         or first in _FIRST
         or value in PLACES
         or is_known_skill(value)

@@ -21,17 +21,24 @@ class Hit:
     exact: bool = True
 
 
-Kind = Literal["preferred", "offer", "tasks", "about", "required", "other"]
-_KINDS: Final[tuple[Kind, ...]] = ("preferred", "offer", "tasks", "about", "required", "other")
+Kind = Literal["unasked", "preferred", "offer", "tasks", "about", "required", "other"]
+_KINDS: Final[tuple[Kind, ...]] = ("unasked", "preferred", "offer", "tasks", "about", "required", "other")
 _MAX_LABELLED: Final = 200
 _LEAD: Final = re.compile(r"[^\w(\"“«'’¿¡€£$₹@]*(?:\d{1,2}[.)]\s+)?[^\w(\"“«'’¿¡€£$₹@]*")
 _BULLET: Final = re.compile(r"\s*(?:[-–—*•·‣▪◦●○✓✔✅👍👉➡+>]|\d{1,2}[.)]\s)")
 _PLACE_SIGN: Final = re.compile(r"[📍🗺🌍🏢]\ufe0f?\s*")
 _MAX_LABEL: Final = 40
+_LABEL: Final = re.compile(r"[^\W\d_][^\n:|,;.]{1,34}:\s")
+"""A word or a few before a colon, at the beginning of a line."""
+_OPEN: Final = re.compile(
+    r"(?:[,;&/(-]|\b(?:and|or|with|of|in|to|for|the|an?|und|oder|mit|von|der|die|das|et|ou|de|du|avec|y|o|e|con|en))\s*$",
+    re.IGNORECASE,
+)
+"""A line that goes on in the next one."""
 _PREFERRED: Final = re.compile(
     r"(?<!\w)(?:nice[- ](?:to[- ]have|extra)|preferred|preferably|(?:a|would be a|as a|is a|are a|real) (?:big |real |definite |strong )?(?:plus|bonus|asset|advantage)|bonus\b(?! of)|desirable|strongly desired|desired|"
-    r"(?:is|are|also|very|most|always) welcome(?! to)|(?:gerne?|sind|ist|auch) willkommen|(?:son|es|será|serán) bienvenid\w+|(?:est|sont|serait|seraient) (?:les? )?bienvenue?s?|(?:is|zijn) welkom|(?:sono|è) benvenut\w+|would be (?:great|nice|lovely|an? \w+|useful|welcome|helpful)|(?:be )?an advantage|advantageous|ideally|not essential|by no means essential|optional|beneficial|helps\b|would make (?:me|us)|exposure to|"
-    r"wünschenswert|von vorteil|idealerweise|gern(?:e)? gesehen|pluspunkt\w*|(?:ein|wäre ein|sind ein) plus|wäre (?:toll|schön|gut)|kein muss|optional|nicht zwingend|"
+    r"(?:is|are|also|very|most|always) welcome(?! to)|(?:gerne?|sind|ist|auch) willkommen|(?:son|es|será|serán) bienvenid\w+|(?:est|sont|serait|seraient) (?:les? )?bienvenue?s?|(?:is|zijn) welkom|(?:sono|è) benvenut\w+|would be (?:great|ideal|nice|lovely|an? \w+|useful|welcome|helpful)|(?:be )?an advantage|advantageous|ideally|not essential|by no means essential|optional|beneficial|helps\b|would make (?:me|us)|exposure to|"
+    r"wünschenswert|von vorteil|idealerweise|gern(?:e)? gesehen|pluspunkt\w*|(?:ein|wäre ein|sind ein) plus|wäre[n]? (?:toll|schön|gut|ideal|super)|kein muss|optional|nicht zwingend|"
     r"valorable\w*|se valora\w*|valoramos|deseable\w*|(?:ser[áa]|es) un plus|preferente\w*|"
     r"appréciée?s?|souhaitée?s?|(?:serait|est|constitue|seraient|sont) (?:un|des) (?:plus|atouts?|véritable)|un atout|atouts|idéalement|un plus|pas obligatoire|"
     r"desejável|desejáveis|diferencia\w+|valorizamos|preferencial\w*|(?:é|será) um plus|"
@@ -100,7 +107,7 @@ def lay_out(text: str) -> Layout:
     followers = _followers(lines)
     headings = [_heading(text, line, following) for line, following in zip(lines, followers, strict=True)]
     kinds, welcome = bytearray(len(text) + 1), bytearray(len(text) + 1)
-    for start, end, kind in _blocks(lines, headings, len(text)):
+    for start, end, kind in _blocks(text, lines, headings):
         _paint(kinds, start, end, _KINDS.index(kind) + 1)
     labelled: list[Labelled] = []
     for line, following, heading in zip(lines, followers, headings, strict=True):
@@ -128,21 +135,35 @@ def _followers(lines: tuple[Line, ...]) -> list[Line | None]:
     return out[::-1]
 
 
-def _blocks(lines: tuple[Line, ...], headings: list[Kind | None], size: int) -> Iterator[tuple[int, int, Kind]]:
-    """The lines under each heading: until the next heading, or a paragraph that follows a list after a blank line."""
+def _blocks(text: str, lines: tuple[Line, ...], headings: list[Kind | None]) -> Iterator[tuple[int, int, Kind]]:
+    """The lines under each heading: until the next heading, or until a list under it ends, by a blank line or a label of its own."""
     current: tuple[int, Kind] | None = None
     listed = blank = False
+    before = ""
     for line, heading in zip(lines, headings, strict=True):
         empty = line.lead >= line.end
-        if current is not None and (heading is not None or (listed and blank and not line.bullet and not empty)):
+        words = text[line.start : line.end]
+        apart = blank or _LABEL.match(text, line.lead, line.end) or _is_sentence(words, before)
+        ended = listed and not line.bullet and not empty and apart
+        if current is not None and (heading is not None or ended):
             yield current[0], line.start, current[1]
             current = None
         if heading is not None:
             current, listed = (line.end, heading), False
         listed = listed or line.bullet
-        blank = empty
+        blank, before = empty, words
     if current is not None:
-        yield current[0], size + 1, current[1]
+        yield current[0], len(text) + 1, current[1]
+
+
+def _is_sentence(line: str, before: str) -> bool:
+    """Whether a line is a sentence of its own, of three words or more, and not the rest of the line before it."""
+    return (
+        line[:1].isupper()
+        and line.rstrip().endswith((".", "!", "?"))
+        and len(line.split()) > 2
+        and _OPEN.search(before[-20:]) is None
+    )
 
 
 def _lines(text: str) -> Iterator[Line]:

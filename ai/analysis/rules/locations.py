@@ -8,7 +8,7 @@ from typing import Final
 
 from ai.analysis.posting.text import guess_language
 from ai.analysis.rules.abilities import canonical_skill, skill_spellings
-from ai.analysis.rules.employers import LEGAL
+from ai.analysis.rules.employers import AGENCY, LEGAL
 from ai.analysis.rules.layout import Hit, Layout
 from ai.analysis.rules.lexicon.languages import LANGUAGE
 from ai.analysis.rules.lexicon.places import ORDINARY, PLACES
@@ -23,10 +23,14 @@ _PLACE_WORD: Final = re.compile(
     r"(?:\b(?:in|near|at|from|around|to|nach|bei|Standort|Raum|en|a|à|de|près de|cerca de|te|nabij|em|di|i|w|für|para|o|or|oder|ou|y|et|und|and)|[(,|/–—·-])\s*$"
 )
 _STRONG: Final = re.compile(
-    r"(?:\b(?:based (?:in|at)|located in|located at|(?:office|site|plant|campus|branch|store|clinic|depot|team|studio|home|kitchen|project|job|position|role|work|roots?|shop|warehouse)\s+(?:in|near)|edge of|heart of|outside|hiring in|(?:am )?Standort|(?:im )?Raum|Sitz in|Dienstort(?: ist)?:?|Standorte?|"
+    r"(?:\b(?:based (?:in|at)|located in|located at|(?:office|site|plant|campus|branch|store|clinic|depot|team|studio|home|kitchen|project|job|position|role|work|roots?|shop|warehouse)\s+(?:in|near)|edge of|heart of|outside|hiring in|(?:am )?Standort|Werk|Filiale|Niederlassung|Betriebsstätte|Zweigstelle|Geschäftsstelle|City of|Town of|County of|(?:im )?Raum|Sitz in|Dienstort(?: ist)?:?|Standorte?|"
     r"bas[ée]e? à|situ[ée]e? à|poste à|basado en|sede (?:de|en|di|em)|oficina (?:de|en)|centro (?:de control )?(?:de|en)|taller en|ubicad[oa] en|localizad[oa] em|near|près de|cerca de|come to|come in to|vanuit|desde|work (?:in|from)|visit us in|aus|you would come to|to our)\b\s*|📍\s*)$",
     re.IGNORECASE,
 )
+_AFTER_NAME: Final = re.compile(
+    r"(?<!\w)(?:at|bei|chez|presso|bij) (?:[Tt]he |der |dem )?[A-ZÄÖÜ][\w&'’-]*(?: [A-Z&ÄÖÜ][\w&'’-]*){0,3}, $"
+)
+"""An employer's name before a town: "at The Copper Kettle, Bath"."""
 _HERE: Final = re.compile(r"(?<!\w)(?:in|à|en|em)\s$")
 _HERE_TOO: Final = {"es": ("a", "para"), "it": ("a", "per"), "nl": ("te", "voor"), "pt": ("a", "para")}
 _COMMON: Final = re.compile(
@@ -159,6 +163,12 @@ def _shown(text: str, layout: Layout, hit: Hit, title: Hit | None, also: tuple[s
         return 1.6 + context
     if (_HERE.search(before) or (also and before.endswith(also))) and not _COMMON.search(str(hit.value)):
         return 0.7 + context
+    if (
+        _AFTER_NAME.search(before)
+        and re.match(r"[.,;!\n]|\s?[-–|(]|$", text[hit.end : hit.end + 2])
+        and hit.start < 1500
+    ):
+        return 1.5 + context / 2
     if re.search(r"\w \($", before) and text[hit.end : hit.end + 1] == ")" and hit.start < 1500:
         return 1.5
     return 1.5 + context / 2 if _own_cell(text, layout, hit, title) else 0.0
@@ -180,6 +190,7 @@ def _context(text: str, layout: Layout, start: int, end: int, title: Hit | None)
     short = len(text[line.lead : line.end].split()) <= 12
     score += 0.7 * (title is not None and short and 0 <= line.start - title.start < 200)
     score -= 0.7 * (layout.kind_at(start) == "about")
+    score -= 2.0 * bool(AGENCY.search(text[line.start : start]))
     score -= 2.0 * bool(
         re.search(
             r"travel|reise|offices in|offices (?:across|throughout)|Standorten in|bureaux à|oficinas en|customers? in|clients? in|plants? in|also in|headquarter|HQ\b|founded in|déplacement|Niederlassungen|between|zwischen|entre",

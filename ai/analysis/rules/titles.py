@@ -13,19 +13,19 @@ GENDER: Final = re.compile(
     rf"\s*(?:[(\[]\s*(?:{_LETTERS}(?:\s?[/|,*.]\s?{_LETTERS}){{1,3}}|all genders?|alle Geschlechter|gn|h\s?[-/]\s?f|f\s?[-/]\s?h)\s*[)\]]|(?<=\s){_LETTERS}(?:/{_LETTERS}){{1,3}}(?=\s|$|,))",
 )
 _SOUGHT: Final = re.compile(
-    r"(?<!\w)(?:looking (?:for|to add)|hiring|seeks?|seeking|searching for|search for|recruit(?:ing|s)?|needs?|require[sd]?|we want|to find|opening for|vacancy for|in need of|join us as|apply (?:now )?as|work as|would love to hear from|applications for|"
+    r"(?<!\w)(?:looking (?:for|to add)|hiring|seeks?|seeking|searching for|search for|recruit(?:ing|s)?|needs?|require[sd]?|we want|to find|opening for|vacancy for|in need of|join (?:us|our team|(?-i:[A-Z])\S*(?: (?-i:[A-Z])\S*){0,3}) as|apply (?:now )?as|work as|would love to hear from|applications for|"
     r"role of|position of|post of|invites? applications for|hope to (?:meet|find|hire)|we lack is|appoint|"
     r"suchen(?:\s+(?:wir|nach))?|sucht|gesucht:?|brauchen|braucht|stellen (?:wir )?ein:?|besetzen wir(?: folgende Position)?:?|eine Stelle als|Verstärkung als|als|Du bist|"
     r"buscamos|busca|buscan|necesitamos|necesita|precisa|incorpora(?:r|mos)?|selecciona(?:mos)?|solicita|contrata(?:mos|ndo)?|nos falta|"
     r"recherch(?:e|ons)|recrut(?:e|ons|ent)|cherch(?:e|ons)|embauch(?:e|ons|ent)|"
     r"zoekt|zoeken(?:\s+(?:wij|we|naar))?|cerca|cerchiamo|ricerca|ricerchiamo|assume|seleziona|procura(?:mos)?|admite|busca|söker|zatrudni|poszukuje)(?!\w)"
     r"(?:[ \t]*[:\n]\s*|[ \t]+)(?:(?:wir|ab sofort|per direct|zum nächstmöglichen Zeitpunkt|for our team|actuellement|currently|now|einen?|eine[nr]?(?:/n)?|eine:n|an?|the|our|un/una|una?/uno?|um/uma|un[ae]?|une?|un\(e\)|un/e|una|een|um|uma|unseren?|zwei|two|deux|dos|several|neue[nr]?|new|"
-    r"experienced|motivierte[nr]?|talented|passionate|another|brilliant|great|notre|nos|nuestr[oa]|ons|futur(?:\(e\)|e)?|jemanden|add|for|person who \w+(?: \w+){0,5}: an?|dich als|Dich als|dich|mehrere|enthusiastic|skilled|qualified|für unser \w+)[ \t]+){0,4}"
-    r"(?P<v>[^\n.;!?:(|]{3,90})",
+    r"experienced|motivierte[nr]?|talented|passionate|another|brilliant|great|notre|nos|nuestr[oa]|ons|first|second|next|erste[nr]?|futur(?:\(e\)|e)?|jemanden|add|for|person who \w+(?: \w+){0,5}: an?|dich als|Dich als|dich|mehrere|enthusiastic|skilled|qualified|für unser \w+)[ \t]+){0,4}"
+    r"(?P<v>(?:[^\n.;!?:(|]|\([^()\n|]{2,40}\)){3,90})",
     re.IGNORECASE,
 )  # fmt: skip
 _LEADIN: Final = re.compile(
-    r"(?:(?:job|stellenangebot|stellenanzeige|oferta(?: de empleo)?|offre(?: d['’]emploi)?|vacature|now hiring|urgent\w*|hiring(?: for)?|wir suchen|gesucht|intérim|alternance(?: \d{4})?|join us|we(?:'|’)?re hiring|vaga|stage(?: \w+)?)\s*[:!–-]+\s*|oferta [\d/]+\.?\s*|\W+|role [a-z0-9]\s*[-–:]\s*|\d+[).]\s*)+",
+    r"(?:(?:job|stellenangebot|stellenanzeige|oferta(?: de empleo)?|offre(?: d['’]emploi)?|vacature|now hiring|urgent\w*|hiring(?: for)?|wir suchen|gesucht|intérim|alternance(?: \d{4})?|join us|we(?:'|’)?re hiring|vaga|stage(?: \w+)?|mini-?job|nebenjob|ferienjob|(?:part|full)[- ]time(?: job)?|(?:summer|weekend|student) job)\s*[:!–-]+\s*|oferta [\d/]+\.?\s*|\W+|role [a-z0-9]\s*[-–:]\s*|\d+[).]\s*)+",
     re.IGNORECASE,
 )
 _SHOUT: Final = re.compile(
@@ -36,13 +36,25 @@ _WANTED: Final = re.compile(
     r"\s+(?:wanted|needed|required|gesucht|sought|urgently|se busca|recherchée?|job (?:description|posting|ad)|Stellenbeschreibung|fiche de poste|x\s?\d+|\d+\s?[–-]\s?\d+\s?%|\d{2,3}\s?%)(?!\w).*$",
     re.IGNORECASE,
 )
+_IS_WANTED: Final = re.compile(
+    r"(?:an? |experienced |part-time |full-time )*(?P<v>[^\W\d_][^\n.;!?:,|]{2,60}?)\s+(?:is |are |wird |werden )?(?:urgently |dringend |ab sofort )?(?:required|wanted|needed|sought|gesucht|recherchée?)(?!\w)(?=\s+(?:at|by|for|in|to|bei|für|in|von|zum|per|pour|à|chez|urgently)\b|[.!:,]|\s*$)",
+    re.IGNORECASE,
+)
 _END: Final = re.compile(
-    r"\s+(?:at|bei|beim|chez|@|to|who|with|mit|um|para|pour(?! )|als Verstärkung|für unser\w*|to join|based|op|presso|per (?:la|il|lo|le|i|gli|una?)|pour (?:la|le|les|notre|nos|une?)|a tiempo|à temps|am Standort|zur Verstärkung|que|qui|con|com|avec|per(?! )|from|on a|on-site|in unserem|zum nächstmöglichen|ab sofort|près|afin|sur|nous|where|we hope|till|til|role\b|is|are|and will|whose|while|wer|der|die|das|has|have|übern(?:ehmen|immst)|sind|bist|unterstütz\w+|arbeite\w+|bring\w*|sorg\w+|verantworte\w+|would|can|for (?:its|our|their|a|the)|für (?:den|die|das|unser\w*)|"
-    r"à [A-ZÉ]\w+|en [A-ZÁÉ]\w+|in [A-ZÄÖÜ]\w+|a [A-Z]\w+|em [A-Z]\w+|te [A-Z]\w+|i [A-ZÅÄÖ]\w+|para [A-ZÁÉ]\w+|im Raum|voor|na [A-Z]\w+)(?:\s.*)?$"
-    r"|\s+[–—-]\s+.*$|\s*(?:[—|\[•\u2600-\u27bf\U0001f300-\U0001faff]|·(?!\w)|(?<!\w)·).*$|\s*\((?!s\)|in\)|[eaor]\)|[Ff]rontend|[Bb]ackend|UI|UX).*$|,.*$|:\s.*$|\s+(?:in|for|für)\s+(?:a|an|the|einem?|einer|our|its|their|one|der|dem|den)\s.*$"
+    r"\s+(?:at|bei|beim|chez|@|to|who|with|mit|um|para|pour(?! )|als Verstärkung|für unser\w*|to join|based|op|presso|per (?:la|il|lo|le|i|gli|una?)|pour (?:la|le|les|notre|nos|une?)|a tiempo|à temps|am Standort|zur Verstärkung|que|qui|con|com|avec|per(?! )|from|on a|on-site|in unserem|zum nächstmöglichen|ab sofort|près|afin|sur|nous|where|we hope|till|til|role\b|is|are|and will|whose|while|wer|(?:der|die|das)(?! (?-i:[A-ZÄÖÜ]))|has|have|übern(?:ehmen|immst)|sind|bist|unterstütz\w+|arbeite\w+|bring\w*|sorg\w+|verantworte\w+|would|can|for (?:its|our|their|a|the)|für (?:den|die|das|unser\w*)|"
+    r"à [A-ZÉ]\w+|en [A-ZÁÉ]\w+|in [A-ZÄÖÜ]\w+|a [A-Z]\w+|em [A-Z]\w+|te [A-Z]\w+|i [A-ZÅÄÖ]\w+|para [A-ZÁÉ]\w+|im (?:Raum|Café|Hotel|Restaurant|Gasthaus|Gasthof|Krankenhaus|Klinikum|Seniorenheim|Supermarkt)|voor|na [A-Z]\w+)(?:\s.*)?$"
+    r"|\s+[–—-]\s+.*$|\s*(?:[—|\[•\u2600-\u27bf\U0001f300-\U0001faff]|·(?!\w)|(?<!\w)·).*$|\s*\((?!s\)|in\)|[eaor]\)).*$|,.*$|:\s.*$|\s+(?:in|for|für)\s+(?:a|an|the|einem?|einer|our|its|their|one|der|dem|den)\s.*$"
 )
 
 
+_BRACKET: Final = re.compile(r"\s?\((?P<v>[^\W\d_][^()\n]{1,38})\)")
+_TERMS: Final = re.compile(
+    r"\d|%|(?<!\w)(?:remote|hybrid\w*|híbrid\w*|home|on-?site|office|full|part|fulltime|parttime|teilzeit|vollzeit|(?:un)?befristet\w*|permanent|temp\w*|contract|fixed|freelance|intern\w*|"
+    r"maternity|cover|months?|hours?|std|stunden|heures|uur|ore|horas|saison\w*|season\w*|all|alle|gender\w*|divers|ab|asap|urgent|ref|id|new|neu|paid|unpaid|members?|membre|volunt\w*|minijob|praktikum|elternzeit\w*|"
+    r"germany|deutschland|uk|usa?|emea|eu|europe|cdi|cdd|stage|indefinido|presencial|raum|in|bei|at|near|from|starting|start)(?!\w)",
+    re.IGNORECASE,
+)
+"""What a bracket behind a title may say of the terms instead of the work."""
 _MARKED: Final = re.compile(r"\s*[\[【]?[^\[\]【】\n]{1,40}[\]】]\s*(?=\w)")
 """A remark in square brackets before a title, such as "[Remote]"."""
 
@@ -70,6 +82,7 @@ def _candidates(text: str, layout: Layout) -> Iterator[tuple[float, Hit]]:
     for index, line in enumerate(spoken):
         yield from _in_line(text, line, index, layout)
     yield from _after_seeking(text, layout)
+    yield from _before_wanted(text, layout)
     if len(spoken) > 1 and (first := _bare_heading(text, spoken[0])):
         yield 1.2, first
 
@@ -87,6 +100,19 @@ def _after_seeking(text: str, layout: Layout) -> Iterator[tuple[float, Hit]]:
         weak = re.match(r"als|du bist|require|need|precisa", match.group(), re.IGNORECASE) is not None
         if role or gendered or (named and start < 400 and not weak):
             yield 2.6 + 1.0 * role + 2.0 * gendered + 0.5 * named - min(start, 2000) / 2500 - 1.2 * weak, hit
+
+
+def _before_wanted(text: str, layout: Layout) -> Iterator[tuple[float, Hit]]:
+    """A role that a sentence begins with and says to be wanted: "Head Chef required at The Copper Kettle"."""
+    for line in layout.lines[:40]:
+        match = _IS_WANTED.match(text, line.lead, line.end)
+        hit = _as_title(text, match.start("v"), match.end("v")) if match is not None else None
+        if (
+            hit is not None
+            and ROLE.search(str(hit.value))
+            and layout.kind_at(line.lead) not in {"offer", "required", "preferred"}
+        ):
+            yield 3.6, hit
 
 
 def _bare_heading(text: str, line: Line) -> Hit | None:
@@ -151,6 +177,7 @@ def _as_title(text: str, start: int, end: int) -> Hit | None:
     lead = _LEADIN.match(value)
     start += lead.end() if lead else 0
     value = text[start:end]
+    said = _branch(value)
     for _ in range(4):
         shorter = _WANTED.sub("", GENDER.sub("", _END.sub("", value))).strip(' *#_-–:•·/!,"“”«»\t')
         if shorter == value:
@@ -165,4 +192,14 @@ def _as_title(text: str, start: int, end: int) -> Hit | None:
     ):
         return None
     offset = text.find(value, start)
+    if offset >= 0 and said is not None and text.startswith(said, offset + len(value)):
+        value += said
     return Hit(value, offset, offset + len(value)) if offset >= 0 else None
+
+
+def _branch(value: str) -> str | None:
+    """The first bracket of a title where it says of which branch the role is, "(Java)"; not its terms, its place or a number."""
+    found = _BRACKET.search(value)
+    if found is None or _TERMS.search(found["v"]) or found["v"] in PLACES or GENDER.match(found.group()):
+        return None
+    return found.group()

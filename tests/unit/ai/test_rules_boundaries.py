@@ -7,6 +7,7 @@ import pytest
 
 from ai.analysis import JobAnalyzer
 from ai.analysis.posting.languages import unread_language
+from ai.analysis.posting.text import plain_text
 from ai.analysis.rules import Draft, extract
 from ai.evaluation import load_postings
 from ai.shapes.posting import JobAnalysisResult
@@ -37,10 +38,29 @@ def test_a_language_that_is_not_understood_says_so(text: str, name: str) -> None
         assert (result.title, result.company, result.locations, result.skills_required) == (None, None, [], [])
 
 
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("Etsimme kehittäjää Tampereelle. Osaat Pythonia ja Djangoa. Palkka 4000 euroa kuukaudessa.", "Finnish"),
+        ("Ankara'da çalışacak geliştirici aranıyor. Tercih sebebi: Docker.", "Turkish"),
+        ("Fejlesztőt keresünk Budapestre. Elvárások: C#. Előny: Azure. Bruttó 900 000 Ft.", "Hungarian"),
+        ("Poszukujemy programisty w Krakowie. Mile widziane: Docker.", "Polish"),
+        ("Tunatafuta mhandisi wa programu mwenye uzoefu wa miaka mitatu hapa. Mshahara ni shilingi laki mbili kwa mwezi kwa kila mfanyakazi mpya.", "another"),
+    ],
+)  # fmt: skip
+def test_a_few_words_of_another_language_say_so_and_so_does_what_is_no_posting(text: str, name: str) -> None:
+    """What the rules find there is to be checked; no terms are read from another language's words."""
+    result = analysed(text)
+    assert any(name in note for note in result.provenance.notes)
+    assert result.employment_type is None
+    letter = analysed("Dear Anna, thank you for the evening in Paris. I will bring the soup on Sunday.")
+    assert any("not read like a job posting" in note for note in letter.provenance.notes)
+
+
 def test_known_languages_are_not_doubted() -> None:
     """None of the labelled postings, in whatever language the rules know, is taken for another."""
     known = [p for p in load_postings() if p.language in {"en", "de", "fr", "es", "pt", "nl", "it"}]
-    assert [p.id for p in known if unread_language(p.text) is not None] == []
+    assert [p.id for p in known if unread_language(plain_text(p.text).text) is not None] == []
     assert unread_language("Python 和 SQL") is None, "two characters tell nothing"
 
 
@@ -57,7 +77,7 @@ def lines(*requirements: str) -> Draft:
 
 @pytest.mark.parametrize(
     "nothing",
-    ["No coding", "no SAP", "Keine Programmierung", "Sin programación", "Apply by 31 January", "Send us your CV", "Start 3. März"],
+    ["No coding", "no SAP", "You don't need Kafka", "Kafka is not required", "Keine Programmierkenntnisse in COBOL nötig", "Attention to detail", "Keine Programmierung", "Sin programación", "Apply by 31 January", "Send us your CV", "Start 3. März"],
 )  # fmt: skip
 def test_what_is_not_asked_for_is_no_skill(nothing: str) -> None:
     """What is not needed, and what to do next, stand in such lists, too."""
@@ -66,7 +86,7 @@ def test_what_is_not_asked_for_is_no_skill(nothing: str) -> None:
 
 @pytest.mark.parametrize(
     "clause",
-    ["Terraform is welcome.", "Terraform and Kafka are also welcome.", "Terraform ist gern willkommen.", "Terraform or Kafka would be a bonus."],
+    ["Terraform wäre ideal.", "Terraform is welcome.", "Terraform and Kafka are also welcome.", "Terraform ist gern willkommen.", "Terraform or Kafka would be a bonus."],
 )  # fmt: skip
 def test_welcome_is_not_required(clause: str) -> None:
     """In a clause of its own; a greeting is no such clause."""
@@ -80,6 +100,12 @@ def test_welcome_is_not_required(clause: str) -> None:
     ("text", "title"),
     [
         ("[Remote] Data Engineer\nAcorn Ltd", "Data Engineer"),
+        ("Teaching Assistant (SEN)\nAcorn School", "Teaching Assistant (SEN)"),
+        ("Wir suchen eine/n Entwickler/in (Java) (m/w/d) in Ulm", "Entwickler/in (Java)"),
+        ("Data Engineer (6 months)\nAcorn Ltd", "Data Engineer"),
+        ("Head Chef required at The Copper Kettle, Bath.", "Head Chef"),
+        ("Join Acorn Labs as our first Data Scientist.", "Data Scientist"),
+        ("Wir suchen eine Assistenz der Geschäftsleitung 80-100%.", "Assistenz der Geschäftsleitung"),
         ("*** URGENT *** TRUCK DRIVER *** URGENT ***\nPLACE: LEEDS", "TRUCK DRIVER"),
         ("Poste : Technicien·ne de maintenance (H/F)\nLieu : Nantes", "Technicien·ne de maintenance"),
         ("Data Engineer · Leeds · Acorn Ltd", "Data Engineer"),
@@ -105,6 +131,42 @@ def test_tasks_and_employers_are_no_towns() -> None:
     italian = extract("Ricerchiamo un/una Cuoco per la sede di Torino di Quercia S.r.l.")
     assert italian.company is not None
     assert italian.company.value == "Quercia S.r.l."
+
+
+def test_a_list_ends_where_something_else_begins() -> None:
+    """A label or a sentence of its own below a list, what is not asked for, and schooling are no skills."""
+    found = lines(
+        "C, C++", "BS in Physics", "Python\nMore information: Birch Search\nEqual Opportunity Employer. Call us."
+    )
+    assert values(found.skills_required) == ["C", "C++", "Python"]
+    assert found.education is not None
+    assert found.education.value == "BS in Physics"
+    unasked = extract("Clerk\nAcorn Ltd\nSkills: Excel, Word\nNot required: Accounting\nWhat we'd love: SAP, Python")
+    assert values(unasked.skills_required) == ["Excel", "Word"]
+    assert values(unasked.skills_preferred) == ["SAP", "Python"]
+    german = extract("Pfleger (m/w/d)\nProfil: Ausbildung in der Pflege, Freude an Menschen, Word kennst du schon?")
+    assert german.education is not None
+    assert german.education.value == "Ausbildung in der Pflege"
+    assert values(german.skills_required) == ["Word"]
+
+
+@pytest.mark.parametrize(
+    ("text", "company", "places"),
+    [
+        ("Nurse\nSt. Agnes Hospital, Dublin", "St. Agnes Hospital", ["Dublin"]),
+        ("Role: Clerk\nEmployer: Ash & Sons (Timber) Ltd\nOffice: Leeds", "Ash & Sons (Timber) Ltd", ["Leeds"]),
+        ("Wir suchen einen Koch. Arbeitgeber: Eiche GmbH.", "Eiche GmbH", []),
+        ("Für unser Büro in Ulm suchen wir einen Koch.", None, ["Ulm"]),
+        ("Leiter IT\nEin Kunde in Reutlingen, sucht Sie.\nAuskunft: Personalberatung Birke, Stuttgart", None, []),
+        ("Cook required at The Blue Pot, Bath.", "Blue Pot", ["Bath"]),
+        ("The City of Tacoma is hiring a Clerk.", "City of Tacoma", ["Tacoma"]),
+    ],
+)
+def test_employers_and_towns_are_told_apart(text: str, company: str | None, places: list[str]) -> None:
+    """Whole names, no nouns and no towns for employers, and no recruiter's town for the place of work."""
+    found = extract(text)
+    assert (None if found.company is None else found.company.value) == company
+    assert values(found.locations) == places
 
 
 def test_names_are_found_behind_a_dash_and_after_called() -> None:

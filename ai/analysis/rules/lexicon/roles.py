@@ -38,7 +38,7 @@ _GERMAN: Final = (
     r"analyst|designer|redakteur|übersetzer|dolmetscher|journalist|psycholog\w*|therapeut|arzt|ärztin|apotheker|hebamme|trainer|händler|vertreter|makler|prüfer|verwalter|verrechner|betreuer|koordinator|disponent|"
     r"programmierer|physiker|chemiker|biologe|biologin|jurist|anwalt|anwältin|notar|sekretär|hausmeister|gärtner|florist|friseur|metzger|konditor|barista|rezeptionist|direktor|vorstand|geschäftsführer|professor|dozent|"
     r"mitarbeiter|fachkraft|hilfskraft|lehrkraft|servicekraft|pflegekraft|reinigungskraft|bürokraft|kaufmann|kauffrau|kaufleute|pädagog\w*|werkstudent|praktikant|auszubildende[r]?|volontär|trainee|beauftragte[r]?|verantwortliche[r]?|"
-    r"angestellte[r]?|experte|expertin|spezialist|krankenschwester|oberarzt|oberärztin|chirurg|schneider|fotograf|laborant|operator|wirt|wächter|kraftfahrer|fräser|dreher|zerspaner|drucker|optiker|akustiker|tierarzt)"
+    r"angestellte[r]?|experte|expertin|spezialist|krankenschwester|oberarzt|oberärztin|chirurg|schneider|fotograf|laborant|operator|aushilfe|assistenz|(?<=\w)leitung|(?<=\w)vertretung|(?<=\w)hilfe|wirt|wächter|kraftfahrer|fräser|dreher|zerspaner|drucker|optiker|akustiker|tierarzt)"
     r"(?:in|innen|:in|\*in|/in|/-in|_in|/innen|/r)?"
 )
 ROLE: Final = re.compile(rf"(?<!\w)(?:{_WHOLE}|{_GERMAN})s?(?!\w)", re.IGNORECASE)

@@ -52,8 +52,12 @@ LABELS: Final[dict[str, str]] = {
 """What may stand before a colon (or a table's bar), and the field its value is of."""
 
 HEADINGS: Final[dict[str, str]] = {
+    "unasked": (
+        "not (?:required|needed|necessary|expected)|no need|you (?:do not|don(?:'|’)?t) need|nicht (?:nötig|notwendig|erforderlich|gefordert)|"
+        "nicht brauchst|brauchst du nicht|no (?:es )?(?:necesari|requerid)|pas (?:nécessaire|exigé|requis)|niet nodig|non (?:richiest|necessari)|não (?:é )?necessári"
+    ),
     "preferred": (
-        "nice|welcome$|welcome (?:skills|extras)|willkommen$|bienvenus?$|bonus|plus$|pluses|prefer|desir|even better|extra points|good to have|optional|advantage|useful|would be|ideal(?:ly)?$|wünsch|von vorteil|pluspunkt|kein muss|schön|das wäre|"
+        "nice|(?:what )?we(?:(?:'|’)d| would) (?:also )?(?:love|like)|umso besser|welcome$|welcome (?:skills|extras)|willkommen$|bienvenus?$|bonus|plus$|pluses|prefer|desir|even better|extra points|good to have|optional|advantage|useful|would be|ideal(?:ly)?$|wünsch|von vorteil|pluspunkt|kein muss|schön|das wäre|"
         "idealerweise|atouts?|souhait|appréci|serait un plus|serait un atout|les plus|valora|se valora|deseab|puntos extra|plus|diferencia|desej|preferencia|valoriza|pré$|"
         "pluspunten|wens|dit is mooi|mooi meegenomen|gradit|requisiti preferenziali|costituisc|titolo preferenziale|meriterande|mile widziane"
     ),
