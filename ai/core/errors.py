@@ -42,6 +42,8 @@ class AiError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+        if hint:
+            self.add_note(hint)  # a program that does not catch it shows the remedy below its traceback
 
 
 class InputError(AiError):

@@ -1,17 +1,21 @@
 """What the gateway adds: time to the first byte, short streams a second with 32 at once, memory. Direct and through the gateway in the same run.
 
-    uv run tests/bench/gateway.py [--quick]
+    uv run [--with aiohttp --with uvloop] tests/bench/gateway.py [--quick]
 
-Prints one JSON object. The engine is a stub that answers at once (16 words), in a process of its own, as are the gateway and the client that measures.
+With those two packages the barest relay that can be made of them is measured between the others, so that a ratio says what the machine's load does not
+change. Prints one JSON object. The engine is a stub that answers at once (16 words), in a process of its own, as are the gateway and the client that measures.
 """
 
 import argparse
 import asyncio
+import importlib.util
 import json
 import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +68,30 @@ async def serve_engine() -> None:
     server = await asyncio.get_running_loop().create_server(Engine, "127.0.0.1", 0)
     print(server.sockets[0].getsockname()[1], flush=True)
     await asyncio.to_thread(sys.stdin.read)
+
+
+async def serve_relay(port: int) -> None:
+    """What aiohttp does with nothing added: until standard input closes."""
+    from aiohttp import ClientSession, TCPConnector, web  # not of this project: only where `--with` brought it
+
+    async def relay(request: web.Request) -> web.StreamResponse:
+        body = await request.read()
+        async with session.post(f"http://127.0.0.1:{port}{request.path}", data=body) as answer:
+            out = web.StreamResponse(status=answer.status, headers={"Content-Type": answer.headers["Content-Type"]})
+            await out.prepare(request)
+            async for piece in answer.content.iter_any():
+                await out.write(piece)
+            await out.write_eof()
+            return out
+
+    async with ClientSession(connector=TCPConnector(limit=0)) as session:
+        app = web.Application()
+        app.router.add_post("/{path:.*}", relay)
+        runner = web.AppRunner(app, access_log=None)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        print(runner.addresses[0][1], flush=True)
+        await asyncio.to_thread(sys.stdin.read)
 
 
 class Client(asyncio.Protocol):
@@ -149,27 +177,40 @@ def rss_mb(pid: int) -> float:
     return int(status.partition("VmRSS:")[2].split()[0]) / 1000
 
 
-def measure(seconds: float) -> dict[str, Any]:
-    """Both paths."""
-    stub = subprocess.Popen([sys.executable, __file__, "--engine"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    assert stub.stdout is not None
-    assert stub.stdin is not None
-    port = int(stub.stdout.readline())
+@contextmanager
+def beside(*words: str) -> Iterator[tuple[int, int]]:
+    """Another role of this file in a process of its own: its pid and port."""
+    process = subprocess.Popen([sys.executable, __file__, *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    assert process.stdin is not None
     try:
-        with running(engine("stub", f"http://127.0.0.1:{port}")) as gateway:
-            pid, ports = gateway.process.pid, {"direct": port, "gateway": gateway.port}
-            asyncio.run(one_at_a_time(ports, 0.5))  # warm
-            times = asyncio.run(one_at_a_time(ports, seconds))
-            rates, spent = {}, 0.0
-            for name, where in ports.items():
-                before = cpu_s(pid)
-                rates[name] = asyncio.run(at_once(where, 32, seconds))
-                spent = cpu_s(pid) - before
-            memory = rss_mb(pid)
-            lost = gateway.state().lost
+        yield process.pid, int(process.stdout.readline())
     finally:
-        stub.stdin.close()
-        stub.wait(5)
+        process.stdin.close()
+        process.wait(5)
+
+
+def measure(seconds: float) -> dict[str, Any]:
+    """All paths, in turn."""
+    turns = 5
+    with ExitStack() as stack:
+        _, port = stack.enter_context(beside("--engine"))
+        gateway = stack.enter_context(running(engine("stub", f"http://127.0.0.1:{port}")))
+        ports, pids = {"direct": port, "gateway": gateway.port}, {"gateway": gateway.process.pid}
+        if importlib.util.find_spec("aiohttp") and importlib.util.find_spec("uvloop"):
+            pids["relay"], ports["relay"] = stack.enter_context(beside("--relay", str(port)))
+        asyncio.run(one_at_a_time(ports, 0.5))  # warm
+        times = asyncio.run(one_at_a_time(ports, seconds))
+        turn_rates: dict[str, list[float]] = {name: [] for name in ports}
+        spent = 0.0
+        for _ in range(turns):
+            for name, where in ports.items():
+                before = cpu_s(gateway.process.pid)
+                turn_rates[name].append(asyncio.run(at_once(where, 32, seconds / turns)))
+                spent += cpu_s(gateway.process.pid) - before if name == "gateway" else 0.0
+        memory = {name: round(rss_mb(pid), 1) for name, pid in pids.items()}
+        lost = gateway.state().lost
+    rates = {name: statistics.fmean(values) for name, values in turn_rates.items()}
     p50 = {name: statistics.median(values) * 1e3 for name, values in times.items()}
     p10 = {name: statistics.quantiles(values, n=10)[0] * 1e3 for name, values in times.items()}
     p95 = {name: statistics.quantiles(values, n=20)[-1] * 1e3 for name, values in times.items()}
@@ -182,7 +223,9 @@ def measure(seconds: float) -> dict[str, Any]:
         "streams_per_s_32": {name: round(rate) for name, rate in rates.items()},
         "gateway_cpu_share": round(spent / seconds, 2),
         "streams_per_gateway_cpu_s": round(rates["gateway"] * seconds / max(spent, 0.01)),
-        "gateway_rss_mb": round(memory, 1),
+        "streams_per_s_32_best_turn": {name: round(max(values)) for name, values in turn_rates.items()},
+        "gateway_by_relay": round(rates["gateway"] / rates["relay"], 2) if "relay" in rates else None,
+        "rss_mb": memory,
         "calls": {name: len(values) for name, values in times.items()},
         "rows_lost": lost,
     }
@@ -193,9 +236,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="seconds, not half a minute")
     parser.add_argument("--engine", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--relay", type=int, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.engine:
         asyncio.run(serve_engine())
+    elif given.relay:
+        import uvloop  # not of this project: only where `--with` brought it
+
+        uvloop.run(serve_relay(given.relay))
     else:
         print(json.dumps(measure(3.0 if given.quick else 10.0), indent=1))
 

@@ -76,6 +76,7 @@ def test_the_client_of_exllama_says_what_is_missing() -> None:
         with pytest.raises(MissingPiece) as caught:
             client.generate("hi")
         assert "pip install" in caught.value.hint
+        assert caught.value.__notes__ == [caught.value.hint], "shown below a traceback"
         with pytest.raises(MissingPiece):
             client.load()
     client.close()
