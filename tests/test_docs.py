@@ -6,16 +6,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from unittest.mock import MagicMock
 
-import typer
 from typer.core import TyperCommand, TyperGroup
 
 from monitor.api import create_app
-from monitor.cli.app import app
+from monitor.cli.app import parser
 from monitor.config.settings import all_fields
 
 Page = TyperCommand | TyperGroup
 ROOT = Path(__file__).resolve().parents[1]
-TREE = typer.main.get_command(app)
+TREE = parser()
 SETTINGS = {key for key, _ in all_fields()}
 SECTIONS = {key.partition(".")[0] for key in SETTINGS}
 DOCUMENTS = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")] + sorted(

@@ -5,6 +5,7 @@ core for a command and more than a second for an agent. Where the start itself i
 """
 
 import atexit
+import contextlib
 import gc
 import json
 import os
@@ -14,9 +15,10 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Mapping, Sequence
+import traceback
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from tests.waiting import patient, wait_until
 
@@ -132,8 +134,11 @@ def serve(loads: Sequence[str], leaves_out: Sequence[str]) -> None:
         without(name)
     for name in loads:
         importlib.import_module(name)
-    from monitor.cli.app import main
+    from logs.parsing.formats import Registry
+    from monitor.cli.app import main, parser
 
+    parser()
+    Registry()
     gc.collect()
     gc.freeze()  # what all children share is not copied because one of them collects garbage
     for line in iter(sys.stdin.readline, ""):
@@ -145,9 +150,27 @@ def serve(loads: Sequence[str], leaves_out: Sequence[str]) -> None:
         child = os.fork()
         if not child:
             become(wish["arguments"], wish["environ"], wish["files"])
-            atexit.register(gc.unfreeze)  # else DuckDB complains at the end of what it could not collect
-            main()
+            end(main)
         print(child, flush=True)
+
+
+def end(main: Callable[[], None]) -> NoReturn:
+    """Run a command to its end, which waits for its threads as any process does, but does not take apart what was imported."""
+    code: object = 1
+    try:
+        main()
+    except SystemExit as wanted:
+        code = wanted.code or 0
+    except BaseException:  # noqa: BLE001 - what ends a command ends it here
+        traceback.print_exc()
+    for thread in threading.enumerate():
+        if thread is not threading.current_thread() and not thread.daemon:
+            thread.join()
+    atexit._run_exitfuncs()
+    with contextlib.suppress(BrokenPipeError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(code if isinstance(code, int) else 1)
 
 
 def become(arguments: Sequence[str], environ: Mapping[str, str], files: Sequence[str]) -> None:

@@ -3,7 +3,7 @@
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from functools import cached_property
+from functools import cache, cached_property
 
 from logs.core.errors import LogsError
 from logs.core.format_spec import FormatSpec
@@ -24,6 +24,14 @@ ANY = frozenset({"generic", "time", "level"})
 """Formats that take any time or level."""
 
 
+@cache
+def _known() -> tuple[Format, ...]:
+    """The formats of all registries: they hold no state of a file, and compile two hundred regular expressions once a process."""
+    return (
+        *structured_formats(), *wrapping_formats(), *block_formats(), *server_formats(), *text_formats(), *labelling_formats(),
+    )  # fmt: skip
+
+
 class Registry:
     """All formats, in the order in which they are asked. One is made for a parser; it holds no state of a file.
 
@@ -33,15 +41,13 @@ class Registry:
 
     def __init__(self, own: Iterable[FormatSpec] = ()) -> None:
         self._own = {spec.name: UserFormat(spec) for spec in own}
-        self._formats: list[Format] = [
-            *structured_formats(), *wrapping_formats(), *block_formats(), *server_formats(), *text_formats(), *labelling_formats(),
-        ]  # fmt: skip
+        self._formats = _known()
         self._by_start: dict[str, list[tuple[int, Format]]] = {}
 
     @cached_property
     def mark(self) -> str:
         """The same for all registries whose known formats stand in the same places."""
-        known = [f"{fmt.name} {fmt.regex.pattern if isinstance(fmt, RegexFormat) else ''}" for fmt in self._formats]
+        known = [f"{fmt.name} {fmt.header if isinstance(fmt, RegexFormat) else ''}" for fmt in self._formats]
         return hashlib.blake2b("\n".join(known).encode(), digest_size=8).hexdigest()
 
     def names(self) -> list[str]:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from functools import cached_property
 from typing import NamedTuple, Protocol
 
 from logs.core import levels
@@ -109,17 +110,36 @@ class RegexFormat:
         self.heads_each = heads_each
         self.follows = re.compile(follows) if follows is not None else None
         self.starts = next((first for begin, first in _STARTS if header.startswith(begin)), None)
-        self.regex = re.compile(header, re.ASCII)
-        self._lines = re.compile(rf"^(?:({header})(.*)|(.*))$", re.ASCII | re.MULTILINE)
-        groups = self.regex.groupindex
-        self._ts = groups.get("ts", 0)
-        self._level = groups.get("level", 0)
-        self._logger = groups.get("logger", 0)
-        self._pid = groups.get("pid", 0)
+        self.header = header
         self.time = time
         self._level_of = level_of
         self.default = default
         self._levels: dict[str, int] = {}
+
+    @cached_property
+    def regex(self) -> re.Pattern[str]:
+        """The header; compiled when a line asks for it, as most programs never meet most formats."""
+        return re.compile(self.header, re.ASCII)
+
+    @cached_property
+    def _lines(self) -> re.Pattern[str]:
+        return re.compile(rf"^(?:({self.header})(.*)|(.*))$", re.ASCII | re.MULTILINE)
+
+    @cached_property
+    def _ts(self) -> int:
+        return self.regex.groupindex.get("ts", 0)
+
+    @cached_property
+    def _level(self) -> int:
+        return self.regex.groupindex.get("level", 0)
+
+    @cached_property
+    def _logger(self) -> int:
+        return self.regex.groupindex.get("logger", 0)
+
+    @cached_property
+    def _pid(self) -> int:
+        return self.regex.groupindex.get("pid", 0)
 
     @property
     def dated(self) -> bool:

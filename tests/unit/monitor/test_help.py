@@ -7,7 +7,7 @@ import pytest
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from monitor.cli.app import app
+from monitor.cli.app import parser
 from monitor.cli.options import ORDER
 
 TYPE_NAMES = {"STR", "TEXT", "INT", "INTEGER", "FLOAT", "BOOL", "PATH", "STRING"}
@@ -22,13 +22,13 @@ def tree(page: Page, words: tuple[str, ...] = ("watchkeeper",)) -> Iterator[tupl
             yield from tree(below, (*words, name))
 
 
-PAGES = dict(tree(typer.main.get_command(app)))
+PAGES = dict(tree(parser()))
 each_page = pytest.mark.parametrize("words", PAGES, ids=" ".join)
 
 
 def shown(words: tuple[str, ...]) -> str:
     """What `--help` prints."""
-    context = typer.Context(typer.main.get_command(app), info_name="watchkeeper")
+    context = typer.Context(parser(), info_name="watchkeeper")
     for name in words[1:]:
         context = typer.Context(context.command.commands[name], info_name=name, parent=context)
     return context.get_help()
@@ -51,7 +51,7 @@ def test_a_command_shows_an_example_that_its_parser_takes(words: tuple[str, ...]
     line = shown(words).splitlines()[-1].strip()
     example = shlex.split(line)
     assert tuple(example[: len(words)]) == words
-    page, rest = typer.main.get_command(app), example[1:]
+    page, rest = parser(), example[1:]
     context = typer.Context(page, info_name="watchkeeper")
     while rest and rest[0] in getattr(page, "commands", {}):
         page, context, rest = page.commands[rest[0]], typer.Context(page.commands[rest[0]], parent=context), rest[1:]
@@ -87,4 +87,4 @@ def test_commands_stand_in_the_order_of_use() -> None:
         line.split()[0] for line in shown(("watchkeeper",)).partition("Commands:\n")[2].splitlines() if line.strip()
     ]
     assert names[: len(ORDER) - 1] == [name for name in ORDER if name != "dashboard"]
-    assert set(ORDER) == set(typer.main.get_command(app).commands)
+    assert set(ORDER) == set(parser().commands)
