@@ -25,15 +25,15 @@ NAMES: Final[dict[int, str]] = {
 """Stored number → the word of the API. 0 has none: it is null."""
 
 _WORDS: Final[dict[int, str]] = {
-    TRACE: "TRACE TRC TRCE VERBOS TRAC TRA FINER FINEST VERBOSE VRB VERB SILLY SILL VERBO SPEW T V DEBUG2 DEBUG3 DEBUG4 DEBUG5 FEINER FEINST",
+    TRACE: "TRACE TRC TRCE VERBOS TRAC TRA FINER FINEST VERBOSE VRB VERB SILLY SILL VERBO SPEW SPAM T V DEBUG2 DEBUG3 DEBUG4 DEBUG5 FEINER FEINST",
     DEBUG: "DEBUG DBG DEBG DBUG DEBU DEB FINE CONFIG D DEBUG1 FEIN KONFIGURATION",
-    INFO: "INFO INF INFORMATION INFORMATIONAL INFOS INFORM SUCC SUCCE SUCCES NOTICE NOTIC NOTI NTC NOTE SUCCESS SUCCS OK LOG MESSAGE I N DEFAULT STATUS STATEMENT DETAIL HINT CONTEXT QUERY LOCATION SYSTEM LIFECYCLE"
+    INFO: "INFO INF INFORMATION INFORMATIONAL INFOS INFORM SUCC SUCCE SUCCES NOTICE NOTIC NOTI NTC NOTE SUCCESS SUCCS OK LOG MESSAGE I N DEFAULT STATUS STATEMENT DETAIL HINT CONTEXT QUERY LOCATION SYSTEM LIFECYCLE QUIET"
     " STATS PERF HINWEIS INFORMACIÓN INFORMAÇÃO INFORMAZIONI ИНФО ИНФОРМАЦИЯ 信息 情報 정보",
     WARN: "WARN WARNING WRN WARNI WARNIN WAR W WARNUNG AVERTISSEMENT ADVERTENCIA AVISO AVVERTENZA AVVISO ATTENZIONE WAARSCHUWING OSTRZEŻENIE VARNING ADVARSEL"
     " ПРЕДУПРЕЖДЕНИЕ 警告 경고",
     ERROR: "ERROR ERR ERRO EROR ERR! SEVERE SEVE SEVER FAILURE FAIL FAILED EXCEPTION E FEHLER SCHWERWIEGEND ERREUR GRAVE ERRORE ERRO FOUT BŁĄD FEL FEJL OSHIBKA ОШИБКА"
     " 错误 錯誤 エラー 오류",
-    FATAL: "FATAL FTL FATA FATL CRITICAL CRIT CRT CRI CRITI CRITIC CRITICA EMERG EMERGENCY EMRG ALERT ALRT PANIC PNC DPANIC PANI EMER ALER F C A KRITISCH CRITIQUE CRÍTICO CRITICO FATALE PANIK"
+    FATAL: "FATAL FTL FATA FATL FAT SHOUT CRITICAL CRIT CRT CRI CRITI CRITIC CRITICA EMERG EMERGENCY EMRG ALERT ALRT PANIC PNC DPANIC PANI EMER ALER F C A KRITISCH CRITIQUE CRÍTICO CRITICO FATALE PANIK"
     " КРИТИЧЕСКАЯ 严重 致命 致命的 심각",
 }
 NUMBERS: Final[dict[str, int]] = {word: number for number, words in _WORDS.items() for word in words.split()} | {
@@ -66,6 +66,8 @@ _NOT_ALONE: Final = frozenset(
     ]
 )
 """Levels of some programs, ordinary words in all others."""
+_ONLY_LOUD: Final = frozenset(["QUIET", "FAT", "SPAM", "SHOUT"])
+"""The same, but for those in capitals."""
 _LETTERS: Final = frozenset("TVDINWECFSA")
 
 
@@ -76,7 +78,7 @@ def style(token: str) -> str | None:
     word = token.upper()
     if token in MARKS or word in _SEVERITIES:
         return "mark" if token in MARKS else "number"
-    if word not in NUMBERS or word in _NOT_ALONE or len(word) == 1:
+    if word not in NUMBERS or word in _NOT_ALONE or len(word) == 1 or (word in _ONLY_LOUD and token != word):
         return None
     return {word: "upper", word.lower(): "lower", word.capitalize(): "title"}.get(token)
 
@@ -93,9 +95,9 @@ def _alternatives(name: str) -> list[str]:
         case "upper":
             return [re.escape(word) for word in words]
         case "lower":
-            return [re.escape(word.lower()) for word in words]
+            return [re.escape(word.lower()) for word in words if word not in _ONLY_LOUD]
         case "title":
-            return [re.escape(word.capitalize()) for word in words]
+            return [re.escape(word.capitalize()) for word in words if word not in _ONLY_LOUD]
         case "letter":
             return [f"[{''.join(sorted(_LETTERS))}]!?"]
         case "mark":
@@ -151,6 +153,8 @@ _PYTHON_STEPS = ((50, FATAL), (40, ERROR), (30, WARN), (20, INFO), (10, DEBUG), 
 _BUNYAN_STEPS = ((60, FATAL), (50, ERROR), (40, WARN), (30, INFO), (20, DEBUG), (10, TRACE))
 _OTEL_STEPS = ((21, FATAL), (17, ERROR), (13, WARN), (9, INFO), (5, DEBUG), (1, TRACE))
 _SHIFTED = re.compile(r"([A-Z]+)([+\-]\d+)$")
+_GRADED = re.compile(r"[DIWEF]\d$")
+"""A letter with how much of it, as MongoDB writes its debug levels."""
 
 
 def of_word(word: str) -> int:
@@ -158,7 +162,7 @@ def of_word(word: str) -> int:
     number = NUMBERS.get(word)
     if number is None:
         plain = word.strip(" :[]<>|!").upper()
-        number = NUMBERS.get(plain) or _shifted(plain)
+        number = NUMBERS.get(plain[:1] if _GRADED.match(plain) else plain) or _shifted(plain)
     if not number:
         number = MARKS.get(word) or (_SYSLOG[_SEVERITIES[word]] if word in _SEVERITIES else UNKNOWN)
     return number

@@ -85,7 +85,7 @@ _SHAPES: Final[tuple[tuple[str, str], ...]] = (
     ("ctime", rf"{_MDY_NAMES} (?P<H>\d{{1,2}}):(?P<M>\d\d):(?P<S>\d\d){_FRACTION}(?: (?P<z>[A-Z]{{2,5}}))? {_YEAR}"),
     ("year-first", rf"{_YEAR}[ \-/.]{_MONTH}\.?[ \-/.]{{1,2}}{_D}[ ,]{{1,2}}{_SECONDS}"),
     ("numbers", rf"{_NUMBERS}{_JOIN}{_SECONDS}"),
-    ("numbers-joined", rf"{_NUMBERS}(?:,? (?:klo |kl\. )?| - |-|_){_JOINED}"),
+    ("numbers-joined", rf"{_NUMBERS}(?:,? (?:klo |kl\. )?| - |-|_|:){_JOINED}"),
     ("numbers-dotted", rf"{_NUMBERS} (?P<H>\d\d):(?P<M>\d\d)\.(?P<S>\d\d)(?:[.,](?P<h>\d{{1,9}}))?\b"),
     ("numbers-minutes", rf"{_NUMBERS}{_JOIN}{_MINUTES}"),
     ("names", rf"{_MDY_NAMES} {{1,2}}{_SECONDS}"),

@@ -11,7 +11,8 @@ class LogRecord(NamedTuple):
     """One record, as stored and as sent to live subscribers.
 
     `pos` is the byte offset of its first byte; `prefix + message` is the original text when `raw` is None (an original with
-    colour codes or broken bytes has them in `raw`). `ts_from`: `line`, `previous`, `mtime` or `ingest`. `fields` is JSON text.
+    colour codes or broken bytes has them in `raw`). `ts_from`: `line`, `previous`, `start` (the line
+    says how long after the start of its program it was written), `mtime` or `ingest`. `fields` is JSON text.
     """
 
     file_id: int

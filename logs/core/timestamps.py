@@ -329,6 +329,10 @@ class TimeReader:
         """Seconds (with fraction), milliseconds, microseconds or nanoseconds since the epoch."""
         return epoch_us(text)
 
+    def seconds(self, text: str) -> int | None:
+        """`12.345678`: since something started, µs."""
+        return round(float(text) * SECOND)
+
     def tai64n(self, text: str) -> int | None:
         """`@400000004332258…`: seconds of TAI and nanoseconds in hexadecimal (daemontools, runit)."""
         return (int(text[1:17], 16) - (1 << 62) - 10) * SECOND + int(text[17:25], 16) // 1000
@@ -434,9 +438,12 @@ def iso_text(micros: int) -> str:
     return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=micros)).isoformat(timespec="microseconds")
 
 
-LACKING: Final[dict[Callable[[TimeReader, str], int | None], Literal["day", "year"]]] = {
+Lacking = Literal["", "day", "year", "start"]
+"""What the times of a file do not say: the day (and so the year), the year, or when the program started that they count from."""
+LACKING: Final[dict[Callable[[TimeReader, str], int | None], Lacking]] = {
     TimeReader.no_year: "year",
     TimeReader.month_day: "year",
     TimeReader.time_only: "day",
+    TimeReader.seconds: "start",
 }
 """Methods whose texts do not say everything, and what they lack."""

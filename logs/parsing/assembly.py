@@ -10,7 +10,7 @@ from logs.parsing.reader.layout import LearnedFormat
 from logs.parsing.rows import Rows
 from logs.parsing.text import colour_open
 
-FROM_LINES = ("line", "previous")
+FROM_LINES = ("line", "start", "previous")
 """Where a time comes from that may be lent to the next line."""
 PLAIN_HEADER = Header(None, levels.UNKNOWN, None, None, "", "")
 
@@ -165,7 +165,9 @@ class Builder:
         ):
             own = [self._originals[number] for number in range(first, until) if number not in self._foreign]
             raw = "\n".join(own)
-        ts, ts_from = (header.ts, "line") if header.ts is not None else self._borrowed()
+        ts, ts_from = (
+            self._borrowed() if header.ts is None else (header.ts, "start") if header.counted else (header.ts, "line")
+        )
         if ts_from in FROM_LINES:
             self._previous = ts
             if self.lane:

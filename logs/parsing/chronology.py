@@ -8,12 +8,12 @@ import time
 from bisect import bisect_right
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Final, Literal
+from typing import Final
 
 import msgspec
 
 from logs.core.moments import ZONES
-from logs.core.timestamps import DAY, SECOND
+from logs.core.timestamps import DAY, SECOND, Lacking
 from logs.parsing.rows import Rows
 
 HOUR: Final = 3600 * SECOND
@@ -34,14 +34,16 @@ class Chronology(msgspec.Struct, frozen=True):
 
     Args:
         unit: what its times lack; empty where they say everything.
-        rolls: the offsets of the records before which midnight, or New Year, had passed; ascending.
+        rolls: the offsets of the records before which midnight, or New Year, had passed, or what they count from had begun anew; ascending.
+        starts: what the times before each of these count from, and those behind the last, µs.
         utc: whether times without a zone are UTC, not local ones.
         last: the time of its last record, as it is read by itself, µs.
         end: how far the file was looked through; what stands behind is of today and stays as it is.
     """
 
-    unit: Literal["", "day", "year"] = ""
+    unit: Lacking = ""
     rolls: tuple[int, ...] = ()
+    starts: tuple[int, ...] = ()
     utc: bool = False
     last: int = 0
     end: int = sys.maxsize
@@ -53,11 +55,13 @@ class Chronology(msgspec.Struct, frozen=True):
                 break
             if origin == "previous" and number:
                 rows.ts[number] = rows.ts[number - 1]
+            elif origin == "start" and self.starts:
+                rows.ts[number] = ts + self.starts[bisect_right(self.rolls, pos)]
             elif origin == "line":
                 rows.ts[number] = self._right(ts, rows.prefix[number], pos)
 
     def _right(self, ts: int, prefix: str, pos: int) -> int:
-        if self.unit:
+        if self.unit in _BACK:
             ts = _earlier(ts, self.unit, len(self.rolls) - bisect_right(self.rolls, pos), self.last)
         if self.utc and _ZONED.search(prefix) is None:
             ts += local_offset(ts)
@@ -98,19 +102,27 @@ class Stamps:
         unit: what they lack; empty where they say everything.
     """
 
-    def __init__(self, unit: Literal["", "day", "year"]) -> None:
-        self._unit: Literal["", "day", "year"] = unit
+    def __init__(self, unit: Lacking) -> None:
+        self._unit: Lacking = unit
         self._rolls: list[int] = []
+        self._ends: list[int] = []
+        self._count: int | None = None
         self._place: int | None = None
         self._last: int | None = None
 
     def add(self, rows: Rows) -> None:
         """Look at the records that follow."""
         for ts, origin, pos in zip(rows.ts, rows.ts_from, rows.pos, strict=True):
+            if origin == "start":
+                if self._count is not None and ts < self._count // 2 - SECOND // 10:
+                    self._rolls.append(pos)
+                    self._ends.append(self._count)
+                    self._count = ts
+                self._count = max(ts, self._count or 0)
             if origin != "line":
                 continue
             self._last = ts
-            if self._unit:
+            if self._unit in _BACK:
                 place = _place(ts, self._unit)
                 if self._place is not None and place < self._place - _BACK[self._unit]:
                     self._rolls.append(pos)
@@ -124,13 +136,24 @@ class Stamps:
             end: how far the file was looked through.
             zones: whether its clock may be UTC.
         """
+        if self._count is not None:
+            return self._counted(written, end)
         if self._last is None:
             return None
         rolls = tuple(self._rolls)
-        if len(rolls) > _MOST[self._unit or "day"]:
+        if len(rolls) > _MOST.get(self._unit, 0):
             rolls = ()  # lines of several sources, not in order
         utc = zones and in_utc(self._last, written)
-        return Chronology(self._unit if rolls else "", rolls, utc, self._last, end) if rolls or utc else None
+        if not rolls and not utc:
+            return None
+        return Chronology(self._unit if rolls else "", rolls, utc=utc, last=self._last, end=end)
+
+    def _counted(self, written: int, end: int) -> Chronology:
+        """The newest count ended when the file was last written, each other one when the next began."""
+        starts = [written - (self._count or 0)]
+        for last in reversed(self._ends):
+            starts.append(starts[-1] - last)
+        return Chronology("start", tuple(self._rolls), tuple(reversed(starts)), last=written, end=end)
 
 
 def in_utc(last: int, written: int) -> bool:

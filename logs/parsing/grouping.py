@@ -24,7 +24,7 @@ _THROWN = re.compile(
 """An exception that may be that of the record before, or of the program's end."""
 _NODE_ERROR = re.compile(r"\[UnhandledPromiseRejection\b|(?:Uncaught )?(?:[A-Z]\w*)?(?:Error|Exception)\b|Node\.js v\d")
 _CHAINS = re.compile(
-    r"During handling of the above exception|The above exception was the direct cause|Caused by:(?: |$)|\[stacktrace\]|\[previous exception\]|#\d+ |frame #\d+|goroutine \d+ \["
+    r"During handling of the above exception|The above exception was the direct cause|Caused by:(?: |$)|\[stacktrace\]|\[previous exception\]|Next [\w\\]+(?:Exception|Error)\b|#\d+ |frame #\d+|goroutine \d+ \["
     r"|created by |exit status \d|CUDA kernel errors might be|For debugging consider passing|Compile with `TORCH_USE|Device-side assertions|C\+\+ CapturedTraceback"
     r"|Suppressed: |[\w.]*RemoteTraceback: ?$|\"\"\"$|\.\.\. \d+ (?:more|common)|note: (?:run with `RUST_BACKTRACE|Some details are omitted)|stack backtrace:|\[signal |Search for `cuda|Location:(?: |$)|Backtrace omitted|Run with (?:RUST|COLORBT)|Stack backtrace:|Stack trace:|[Ss]tack ?traceback:|Stacktrace:|CallStack \(from|Raised (?:at|by) |Called from |Re-raised |in expression starting at |Calls: |Execution halted|Call stack:|Message: '|Arguments: |==\d+==|READ of size |WRITE of size |SUMMARY: \w+Sanitizer|\S+:\d+:\d+: 0x[0-9a-f]+ in |  what\(\)|Exception raised from "
     r"|File name: '|(?:Aborted|Segmentation fault) \(core dumped\)|\(Use `node --trace|0x[0-9a-f]+ is located |(?:previously )?(?:freed|allocated) by thread "

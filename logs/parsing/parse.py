@@ -20,7 +20,7 @@ from logs.parsing.parser import BlockParser, ReadState, Undated
 from logs.parsing.rows import Rows
 
 BLOCK: Final = 1 << 20
-STATED: Final = frozenset({"line", "previous"})
+STATED: Final = frozenset({"line", "start", "previous"})
 """Where a time comes from that stands in the file."""
 _MAX_RECORD: Final = 1 << 20
 _SEARCHED: Final = 64 << 20
@@ -98,6 +98,7 @@ def rows_of(path: Path | str, format: str | None = None, own: Sequence[FormatSpe
 def _chronology(path: Path, parser: BlockParser, mtime: int) -> Chronology | None:
     """What the whole file says about its times; None where that is nothing more than its lines do. A file that cannot be read says nothing here."""
     stamps: Stamps | None = None
+    parser.counts = True
     try:
         with opened(path) as stream:
             state = ReadState()
@@ -119,6 +120,7 @@ def chronology_between(fd: int, begin: int, parser: BlockParser, mtime: int) -> 
     """
     if not parser.lacks or not parser.settled or parser.charset is not UTF8 or os.fstat(fd).st_size - begin > _SEARCHED:
         return None
+    parser.counts = True
     stamps, state, end = Stamps(parser.lacks), ReadState(), os.fstat(fd).st_size
     with os.fdopen(os.dup(fd), "rb") as stream:
         stream.seek(begin)

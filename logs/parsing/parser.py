@@ -1,16 +1,17 @@
 """From a block of a file to its records."""
 
 from collections.abc import Callable, Sequence
-from typing import Literal, TypeGuard
+from typing import TypeGuard
 
 from logs.core import levels
 from logs.core.moments import Order
-from logs.core.timestamps import LACKING, TimeReader
+from logs.core.timestamps import Lacking, TimeReader
 from logs.parsing.assembly import FROM_LINES, PLAIN_HEADER, Block, Builder, ReadState, Undated, segments
 from logs.parsing.charset import UTF8
 from logs.parsing.chronology import Chronology, put_back
 from logs.parsing.formats import ANY, PLAIN, Format, Header, RegexFormat, Registry
 from logs.parsing.formats.blocks import IndentedJsonFormat
+from logs.parsing.formats.markup import MarkupFormat
 from logs.parsing.formats.user import UserFormat
 from logs.parsing.grouping import Grouper, dies, recovers, surely_begins
 from logs.parsing.reader.layout import NAME as LEARNED
@@ -71,6 +72,8 @@ class BlockParser:
         """Of the file; whoever opens it says it."""
         self.chronology: Chronology | None = None
         """What the whole file says about its times, where somebody looked through it; its records must then be parsed in order."""
+        self.counts = False
+        """Whether times that count from a start stay as they are, for somebody who looks for that start."""
 
     @property
     def format_name(self) -> str | None:
@@ -156,11 +159,22 @@ class BlockParser:
             rows = self.by_line(text, original, starts, base + len(data), state, undated)
         if self.chronology is not None:
             self.chronology.apply(rows)
+        if not self.counts and "start" in rows.ts_from:
+            self._began(rows, undated)
         put_back(rows, state.previous_ts)
         state.line_no += len(starts)
         if rows.ts and rows.ts_from[-1] in FROM_LINES:
             state.previous_ts = rows.ts[-1]
         return rows
+
+    def _began(self, rows: Rows, undated: Undated) -> None:
+        """Times that count from a start nobody knows, as that of a program that runs: each is when its line was read."""
+        end = self.chronology.end if self.chronology is not None and self.chronology.starts else 0
+        for number, (origin, pos) in enumerate(zip(rows.ts_from, rows.pos, strict=True)):
+            if pos >= end and (origin == "start" or (origin == "previous" and number)):
+                counted = origin == "start" or rows.ts_from[number - 1] == undated.origin
+                rows.ts[number] = undated.ts if counted else rows.ts[number - 1]
+                rows.ts_from[number] = undated.origin if counted else origin
 
     def _shown(self, text: str) -> str:
         """Each line as a terminal shows it in the end, where it was written over; but a header is never written over."""
@@ -195,12 +209,12 @@ class BlockParser:
         return header is not None and header.partial
 
     @property
-    def lacks(self) -> Literal["", "day", "year"]:
-        """What the times of the file's headers do not say: the day (and so the year), or the year."""
+    def lacks(self) -> Lacking:
+        """What the times of the file's headers do not say."""
         primary = self.primary
-        if isinstance(primary, LearnedFormat):
-            return primary.lacks
-        return LACKING.get(primary.time, "") if isinstance(primary, RegexFormat) and primary.time is not None else ""
+        if isinstance(primary, MarkupFormat):
+            return "start"  # some of them
+        return primary.lacks if isinstance(primary, RegexFormat) else ""
 
     def takes_blanks(self, line: bytes) -> bool:
         """Whether the blank lines before `line`, which begins a record, belong to that."""

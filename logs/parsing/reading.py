@@ -219,6 +219,11 @@ def _time_words(parser: BlockParser, best: MarkedLine | None, shape: MomentShape
         said.append("without a year: the newest one that is not in the future counts")
     elif parser.lacks == "day":
         said.append("without a date: it moves to the next day when the clock goes back")
+    if parser.lacks == "start":
+        said.append(
+            "since the program started: the last one is when the file was written, a new line's is when it was read"
+        )
+        return "; ".join(said) + "."
     said.append(_zone_words(text))
     return "; ".join(said) + "."
 

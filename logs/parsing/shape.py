@@ -178,12 +178,17 @@ def _known(headers: Sequence[Header]) -> int:
 
 
 def _blank_first(formats: Sequence[Format], lines: Sequence[str], times: TimeReader) -> bool:
-    """Whether the program writes a blank line, and then the record: the file begins with one, and so does nearly each record."""
-    if not lines or lines[0].strip():
+    """Whether the program writes a blank line, and then the record: the file (or what follows a page's beginning) begins with one, and so does nearly
+    each record.
+    """
+    page = bool(lines) and lines[0].lower().startswith(("<!doctype", "<html"))
+    if not lines or (lines[0].strip() and not page):
         return False
     headers = [number for number, line in enumerate(lines) if any(fmt.read(line, times) for fmt in formats)]
     after_one = [n for n in headers if n and not lines[n - 1].strip() and (n == 1 or lines[n - 2].strip())]
-    return bool(headers) and len(after_one) * 10 >= len(headers) * 8
+    if page and not set(headers[:2]) & set(after_one[:1]):  # behind the row that names the columns
+        return False
+    return bool(after_one) and len(after_one) * 10 >= (len(headers) - page) * 8
 
 
 def _headed(formats: Sequence[Format], lines: Sequence[str], times: TimeReader) -> bool:

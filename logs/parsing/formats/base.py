@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import NamedTuple, Protocol
 
 from logs.core import levels
-from logs.core.timestamps import TimeReader
+from logs.core.timestamps import LACKING, Lacking, TimeReader
 
 TimeMethod = Callable[[TimeReader, str], int | None]
 
@@ -27,6 +27,8 @@ class Header(NamedTuple):
     whole: bool = False
     lane: str = ""
     partial: bool = False
+    counted: bool = False
+    """Whether `ts` counts from a start that the line does not say."""
 
 
 class Format(Protocol):
@@ -149,7 +151,12 @@ class RegexFormat:
     @property
     def alone(self) -> bool:
         """Whether a dated header, between two others, is a record whatever stands before it: many lines can be read at once."""
-        return self.dated and not self.wraps and self.follows is None
+        return self.dated and not self.wraps and self.follows is None and self.lacks != "start"
+
+    @property
+    def lacks(self) -> Lacking:
+        """What its times do not say."""
+        return LACKING.get(self.time, "") if self.time is not None else ""
 
     def read(self, line: str, times: TimeReader) -> Header | None:
         """See `Format.read`."""
@@ -170,7 +177,8 @@ class RegexFormat:
             level = self.fallback(line, end)
         pid_text = match.group(self._pid) if self._pid else None
         logger = match.group(self._logger) if self._logger else None
-        return Header(ts, level, logger or None, pid_number(pid_text), line[:end], line[end:])
+        counted = ts is not None and self.lacks == "start"
+        return Header(ts, level, logger or None, pid_number(pid_text), line[:end], line[end:], counted=counted)
 
     def level(self, word: str) -> int:
         """The number of a level word, remembered."""

@@ -18,6 +18,8 @@ _ELEMENT: Final = re.compile(r"<(?:\w+:)?(\w+)((?:\s[^<>]*)?)>((?:<!\[CDATA\[.*?
 _CELL: Final = re.compile(r"<td([^>]*)>(.*?)</td>", re.DOTALL)
 _TAG: Final = re.compile(r"<[^>]*>")
 _CDATA: Final = re.compile(r"<!\[CDATA\[(.*?)\]\]>", re.DOTALL)
+_COUNT: Final = re.compile(r"\d{1,9}$")
+"""Milliseconds since the program started."""
 _TIMES: Final = ("millis", "timemillis", "timestamp", "date", "time")
 _MESSAGES: Final = ("message", "msg")
 _LOGGERS: Final = ("logger", "loggername")
@@ -44,9 +46,13 @@ class MarkupFormat:
         level = levels.of_word(said.get("level", ""))
         if message is None and not level:
             return header
-        found = (times.any(said[name]) for name in _TIMES if said.get(name, "")[:1].isdigit() and len(said[name]) > 9)
+        stamps = [said[name] for name in _TIMES if said.get(name, "")[:1].isdigit()]
+        counted = next((int(text) * 1000 for text in stamps if _COUNT.match(text)), None)
+        found = (times.any(text) for text in stamps if len(text) > 9)
+        ts = next((ts for ts in found if ts is not None), counted)
         return header._replace(
-            ts=next((ts for ts in found if ts is not None), None),
+            ts=ts,
+            counted=ts is not None and ts == counted,
             level=level,
             logger=next((said[name] for name in _LOGGERS if name in said), None),
             message=message or text,
@@ -62,11 +68,11 @@ def _said(text: str) -> dict[str, str]:
         said.setdefault(name.lower(), html.unescape(value))
     for name, _, value in _ELEMENT.findall(inside):
         said.setdefault(name.lower(), _plain(value))
-    for attributes, value in _CELL.findall(inside):
+    for number, (attributes, value) in enumerate(_CELL.findall(inside)):
         named: dict[str, str] = dict(_ATTRIBUTE.findall(attributes))
         title = named.get("title", named.get("class", "")).lower().rpartition(" ")[2]
-        if title:
-            said.setdefault(title, _plain(_TAG.sub("", value)))
+        if title or not number:  # only the first cell of Log4j's has no title
+            said.setdefault(title or "time", _plain(_TAG.sub("", value)))
     return said
 
 

@@ -37,7 +37,7 @@ def _syslog() -> list[Format]:
             heads_each=True,
         ),
         RegexFormat(
-            "syslog", rf"(?P<ts>{SYSLOG}) (?:\S+ )?(?=last message repeated|--|\S)", TimeReader.no_year, default=None
+            "syslog", rf"(?P<ts>{SYSLOG}) (?:\S+ (?=last message repeated|--))?", TimeReader.no_year, default=None
         ),
         RegexFormat("syslog", r"<(?P<level>[0-7])>(?=\S)", None, level_of=_priority),
         RegexFormat("syslog", rf"(?P<ts>\d{{4}} {SYSLOG}) \S+ +{_PROCESS}", TimeReader.year_first, default=None),
@@ -65,9 +65,16 @@ def _kernel() -> list[Format]:
             default=None,
         ),
         RegexFormat(
+            "syslog",
+            r"\[ *(?P<ts>\d+\.\d{6})\] [\w.\-]+ (?P<logger>[^\s\[\]]{1,64})\[(?P<pid>\d+)\]: ",
+            TimeReader.seconds,
+            default=None,
+            heads_each=True,
+        ),
+        RegexFormat(
             "dmesg",
-            r"(?:<(?P<level>\d+)>)?\[ *\d+\.\d{6}\] (?:(?P<logger>NVRM|[A-Za-z][\w\-]*(?: [\d:.\-]+)?): )?",
-            None,
+            r"(?:<(?P<level>\d+)>)?\[ *(?P<ts>\d+\.\d{6})\] (?:(?P<logger>NVRM|[A-Za-z][\w\-]*(?: [\d:.\-]+)?): )?",
+            TimeReader.seconds,
             level_of=_priority,
             default=None,
         ),
@@ -78,11 +85,14 @@ def _kernel() -> list[Format]:
         ),
         RegexFormat(
             "dmesg",
-            r"(?:kern|user|mail|daemon|auth|syslog|lpr|news|uucp|cron|authpriv|ftp|local\d) *:(?P<level>\w+) *: \[ *\d+\.\d{6}\] ",
-            None,
+            r"(?:kern|user|mail|daemon|auth|syslog|lpr|news|uucp|cron|authpriv|ftp|local\d) *:(?P<level>\w+) *: \[ *(?P<ts>\d+\.\d{6})\] ",
+            TimeReader.seconds,
         ),
         RegexFormat(
-            "xorg", r"\[ *\d+\.\d{3}\] (?:\((?P<level>WW|EE|II|NI|!!|\?\?|\*\*|==|--|\+\+)\) )?", None, level_of=_xorg
+            "xorg",
+            r"\[ *(?P<ts>\d+\.\d{3})\] (?:\((?P<level>WW|EE|II|NI|!!|\?\?|\*\*|==|--|\+\+)\) )?",
+            TimeReader.seconds,
+            level_of=_xorg,
         ),
         RegexFormat(
             "glog",

@@ -17,7 +17,7 @@ _TIME_KEYS: Final = (
 _LEVEL_KEYS: Final = (
     "level", "lvl", "severity", "levelname", "level_name", "log.level", "loglevel", "log_level", "Level", "LogLevel", "logLevel", "@l", "@level", "LEVEL", "Severity",
     "SeverityText", "severityText", "severity_text", "SeverityNumber", "severityNumber", "severity_number", "s", "PRIORITY", "priority", "levelno", "level_number",
-    "level_value",
+    "level_value", "error_severity",
 )  # fmt: skip
 _OTEL: Final = frozenset({"SeverityNumber", "severityNumber", "severity_number"})
 _STATUS_KEYS: Final = (

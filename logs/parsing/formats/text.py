@@ -11,6 +11,7 @@ _NAME = r"(?P<logger>[\w.$/:@\-<>]+)"
 _TS = rf"(?P<ts>{ISO})"
 _LOUD = r"(?P<level>TRACE|DEBUG|INFO|NOTICE|SUCCESS|WARN(?:ING)?|ERROR|SEVERE|FATAL|CRITICAL)"
 _LETTER = r"(?P<level>[DIWEFCN])"
+_PG = r"DEBUG\d?|INFO|NOTICE|WARNING|ERROR|LOG|FATAL|PANIC|DETAIL|HINT|QUERY|CONTEXT|STATEMENT|LOCATION"
 
 
 def text_formats() -> list[Format]:
@@ -123,7 +124,17 @@ def _systems() -> list[Format]:
         RegexFormat("laravel", rf"\[{_TS}\] (?P<logger>[\w\-]+)\.{_L}: ", iso),
         RegexFormat(
             "postgres",
-            rf"{_TS} \[(?P<pid>\d+)(?:-\d+)?\](?: [\w\[\]@.\-]+)? (?P<level>DEBUG\d?|INFO|NOTICE|WARNING|ERROR|LOG|FATAL|PANIC|DETAIL|HINT|QUERY|CONTEXT|STATEMENT|LOCATION): +",
+            rf"{_TS} \[(?P<pid>\d+)(?:-\d+)?\](?: [\w\[\]@.\-]+)? (?P<level>{_PG}): +",
+            iso,
+        ),
+        RegexFormat(  # any other log_line_prefix: two blanks behind a severity are PostgreSQL's alone
+            "postgres",
+            rf"(?:[<\[(] ?)?(?P<ts>{ISO}|{EPOCH})(?=.{{0,200}}?\[(?P<pid>\d+)(?:-\d+)?\]|).{{0,200}}?(?<![\w.])(?P<level>{_PG}):  ",
+            _iso_or_epoch,
+        ),
+        RegexFormat(
+            "postgres",
+            rf'(?P<ts>{ISO})(?:,(?:"[^"]*")?){{2}},(?P<pid>\d*),(?:[^,"]*,|"[^"]*",){{7}}(?P<level>{_PG}),(?=\w{{5}},)\w+,',
             iso,
         ),
         RegexFormat("mysql", rf"{_TS} \d+ \[(?P<level>\w+)\](?: \[MY-\d+\])?(?: \[(?P<logger>\w+)\])? ", iso),
@@ -176,7 +187,7 @@ def _generic() -> list[Format]:
         RegexFormat("time", rf"\[?(?P<ts>{CLOCK}{FRACTION}){between}", TimeReader.time_only, default=None),
         RegexFormat(
             "level",
-            r"\[?(?P<level>TRACE|DEBUG|INFO|NOTICE|WARN(?:ING)?|ERROR|FATAL|CRITICAL|PANIC|[Ww]arning|[Ff]atal|[Dd]ebug|[Ii]nfo)\]?(?: ?[|\-] |(?<=[A-Z\]]): | {1,7}\[|\] )",
+            r"\[?(?P<level>TRACE|DEBUG|INFO|NOTICE|WARN(?:ING)?|ERROR|FATAL|CRITICAL|ALERT|EMERG|PANIC|[Ww]arning|[Ff]atal|[Dd]ebug|[Ii]nfo)\]?(?: ?[|\-] |(?<=[A-Z\]]): | {1,7}\[|\] )",
             None,
         ),
         RegexFormat("level", r"(?=(?P<level>[Ww]arning|[Ff]atal|[Dd]ebug|[Ii]nfo): )", None),
@@ -193,6 +204,10 @@ def _tap(text: str) -> int:
 
 def _redis(mark: str) -> int:
     return _REDIS.get(mark, levels.UNKNOWN)
+
+
+def _iso_or_epoch(times: TimeReader, text: str) -> int | None:
+    return times.iso(text) if text[4] == "-" else times.epoch(text)
 
 
 def _letter(text: str) -> int:

@@ -2,13 +2,13 @@
 
 import re
 from functools import partial
-from typing import Final, Literal
+from typing import Final
 
 import msgspec
 
 from logs.core import levels
 from logs.core.moments import SHAPES, Order
-from logs.core.timestamps import TimeReader
+from logs.core.timestamps import Lacking, TimeReader
 from logs.parsing.formats.base import Header, LineColumns, RegexFormat, TimeMethod, pid_number
 
 NAME: Final = "learned"
@@ -29,6 +29,8 @@ class Layout(msgspec.Struct, frozen=True):
     """Whether words that are no levels may stand in the level's place: categories of ordinary records."""
     blanks: bool = False
     """Whether a repeated time may be left blank."""
+    unit: int = 0
+    """How many nanoseconds one of the numbers stands for that are in the place of times and count from the program's start; 0: there are none."""
     ending: str | None = None
     """An expression for the last line of a record with its level at the end; the header has the same for records of one line."""
 
@@ -43,8 +45,10 @@ class LearnedFormat(RegexFormat):
         self._ending = re.compile(layout.ending, re.ASCII) if layout.ending is not None else None
 
     @property
-    def lacks(self) -> Literal["", "day", "year"]:
+    def lacks(self) -> Lacking:
         """What its times do not say."""
+        if self.layout.unit:
+            return "start"
         shape = SHAPES.get(self.layout.shape or "")
         if shape is None or shape.years:
             return ""
@@ -87,11 +91,17 @@ def level_of(word: str) -> int:
 
 def time_method(layout: Layout) -> TimeMethod | None:
     """What reads the times of a layout."""
+    if layout.unit:
+        return partial(_count, layout.unit)
     if layout.shape is None:
         return None
     if layout.shape == ISO:
         return TimeReader.iso
     return partial(_read, layout.shape, layout.order)
+
+
+def _count(unit: int, times: TimeReader, text: str) -> int | None:  # noqa: ARG001 - as all that read times
+    return round(float(text) * unit / 1000)
 
 
 def _read(shape: str, order: Order, times: TimeReader, text: str) -> int | None:

@@ -24,6 +24,8 @@ _PLAIN_ISO = re.compile(
 _OPENERS: Final = "[({<"
 _MOST: Final = 3
 _CATEGORY: Final = "|[A-Z]{3,12})"
+_LETTER: Final = "|[A-Za-z])"
+"""Letters that stand for no level that is known, among those that do."""
 
 
 class Found(NamedTuple):
@@ -138,7 +140,9 @@ def _lead_pattern(hits: list[Found]) -> tuple[str, bool]:
             levelled = True
             styles = {other.style for hit in hits if (lead := _lead(hit)) and (other := slot_of(lead[0][number]))}
             known = level_pattern(slot.place, tuple(sorted(styles)))
-            parts.append(f"(?:{known}{_CATEGORY}" if styles == {"upper"} and not slot.opens else known)
+            alone = next(iter(styles)) if len(styles) == 1 and not slot.opens else ""
+            also = {"upper": _CATEGORY, "letter": _LETTER}.get(alone, "")
+            parts.append(f"(?:{known}{also}" if also else known)
         else:
             parts.append(field_pattern(field))
     return "".join(parts) + gap_pattern(first[1]), levelled

@@ -3,6 +3,9 @@
 import re
 from collections import Counter
 from itertools import pairwise
+from typing import Final
+
+from msgspec import structs
 
 from logs.parsing.reader.behind import level_column, to_level, with_pid
 from logs.parsing.reader.fields import fields, level_pattern, slot_of
@@ -10,6 +13,14 @@ from logs.parsing.reader.layout import Layout
 
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _COUNTER = re.compile(r"[ \t]*\[?\d+(?:\.\d+)?(?: ?m?s)?\]?[ \t]")
+_UNITS: Final = {"": 0, "s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "µs": 1_000, "ns": 1}
+_SINCE_START: Final = (
+    r"[ \t]*[\[(<]{0,2}[ +]*(?P<ts>\d{1,9}(?:\.\d+)?)(?P<unit> ?(?:ns|us|µs|ms|s))?[\])>]{0,2}(?=[\s:|,])",
+    r"[ \t]*[\[(<]?[A-Za-z!]{1,9}[\])>]?:?[ \t]*[\[(<][ +]*(?P<ts>\d{1,9}(?:\.\d+)?)(?P<unit> ?(?:ns|us|µs|ms|s))?[\])>](?=[\s:|,])",
+)
+"""A number in front, or in brackets behind the level."""
+_LONGEST: Final = 366 * 86_400
+"""Seconds that a program may have been running."""
 
 
 def levelled(lines: list[str], whole: int) -> Layout | None:
@@ -35,7 +46,7 @@ def levelled(lines: list[str], whole: int) -> Layout | None:
     hits = sum(1 for line in lines if regex.match(line))
     if hits * 10 < whole * 3 or (level.styles == ("letter",) and not level.place[0] and hits < 3):
         return None
-    return with_pid(Layout(header, None), standing)
+    return with_pid(_since_start(Layout(header, None), standing), standing)
 
 
 def counted(lines: list[str], whole: int) -> Layout | None:
@@ -48,7 +59,37 @@ def counted(lines: list[str], whole: int) -> Layout | None:
     widths = {len(match.group()) for match in matches}
     if rising * 10 < (len(numbers) - 1) * 8 and len(widths) > 1:
         return None
-    return Layout(_COUNTER.pattern, None)
+    layout = Layout(_COUNTER.pattern, None)
+    return _since_start(layout, [match.string for match in matches]) if len(matches) > 4 else layout
+
+
+def _since_start(layout: Layout, lines: list[str]) -> Layout:
+    """The layout with the time since the program's start, where its lines have a number that says it: one that grows, and not by one a line."""
+    for number, pattern in enumerate(_SINCE_START):
+        regex = re.compile(pattern)
+        found = [
+            match for line in lines if (match := regex.match(line)) and (not number or slot_of(fields(line, 0, 1)[0]))
+        ]
+        if len(found) < 3 or len(found) * 2 < len(lines):
+            continue
+        unit = _unit({(match["unit"] or "").strip() for match in found}, [match["ts"] for match in found])
+        if unit:
+            ahead = pattern.replace("?P<unit>", "?:")
+            return structs.replace(layout, header=f"(?={ahead}){layout.header}", unit=unit)
+    return layout
+
+
+def _unit(written: set[str], texts: list[str]) -> int:
+    """How many nanoseconds one of these numbers stands for; 0 where they count something else."""
+    numbers = [float(text) for text in texts]
+    steps = [after - before for before, after in pairwise(numbers)]
+    fractions = sum(1 for text in texts if "." in text)
+    if len(written) > 1 or numbers[-1] <= numbers[0] or sum(1 for step in steps if step < 0) * 5 > len(steps):
+        return 0
+    if fractions * 2 < len(texts) and max(steps) <= 1:
+        return 0
+    unit = _UNITS[next(iter(written))] or (1_000_000_000 if fractions * 2 > len(texts) else 1_000_000)
+    return unit if max(numbers) * unit < _LONGEST * 1_000_000_000 else 0
 
 
 def _aligned(lines: list[str], whole: int) -> list[str]:

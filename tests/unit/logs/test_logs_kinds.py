@@ -1,0 +1,100 @@
+"""Kinds of files whose records are not a line with a date each: counted times, pages, reports of tests."""
+
+import os
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import logs
+from logs.core.timestamps import TimeReader
+from logs.parsing.formats import Registry
+from logs.parsing.parser import BlockParser, ReadState, Undated
+
+WRITTEN = datetime(2026, 3, 21, 10, 15, 0, tzinfo=UTC)
+
+
+def parsed(tmp_path: Path, text: str) -> list[dict[str, Any]]:
+    """The records of a file with this content, last written at `WRITTEN`."""
+    path = tmp_path / "a.log"
+    path.write_text(text)
+    os.utime(path, (WRITTEN.timestamp(), WRITTEN.timestamp()))
+    return list(logs.parse_file(path))
+
+
+def before(row: dict[str, Any]) -> int:
+    """How many milliseconds before the file was last written a record was, as it is read."""
+    return round((WRITTEN - datetime.fromisoformat(row["ts"])) / timedelta(milliseconds=1))
+
+
+COUNTED = {
+    "milliseconds": "{ms} [main] {level} shop.Orders - item {n}",
+    "padded": "{ms:>7} MainThread {level} item {n}",
+    "seconds": "[{s:12.6f}] {level} item {n}",
+    "seconds with their unit": "  {s:.9f}s {level} shop: item {n}",
+    "behind the level": "{level} ({ms}) wifi: item {n}",
+    "no level": "{ms} item {n}",
+}
+
+
+@pytest.mark.parametrize("line", COUNTED.values(), ids=COUNTED)
+def test_a_time_since_the_start_ends_when_the_file_was_written(tmp_path: Path, line: str) -> None:
+    """The last record is of when the file was written; a count that begins anew ended where the next one began."""
+    counts = [40, 95, 300, 1200, 1900, 4000]
+    text = "".join(line.format(ms=ms, s=ms / 1000, level="INFO", n=n) + "\n" for n, ms in enumerate(counts * 2))
+    rows = parsed(tmp_path, text)
+    first = [4000 - ms for ms in counts]
+    assert [before(row) for row in rows] == [ms + 4000 for ms in first] + first
+
+
+def test_a_number_of_lines_is_no_time(tmp_path: Path) -> None:
+    """What grows by one a line counts lines; what falls counts nothing."""
+    assert {row["ts"] for row in parsed(tmp_path, "".join(f"{n} info item\n" for n in range(9)))} == {None}
+    assert {row["ts"] for row in parsed(tmp_path, "".join(f"{n * 7 % 9} INFO item\n" for n in range(9)))} == {None}
+
+
+def test_a_time_since_the_start_of_a_program_that_runs_is_when_it_was_read() -> None:
+    """Nobody knows when it started: each line has the time at which it was read, and says so."""
+    parser = BlockParser(Registry(), TimeReader(lambda: 0), str)
+    data = b"".join(b"%d [main] INFO item\n" % ms for ms in (40, 95, 300, 1200)) + b"  more\n"
+    parser.learn(data)
+    rows = parser.parse(data, 0, ReadState(), Undated(77, "ingest"))
+    assert (rows.ts, rows.ts_from, rows.lines) == ([77] * 4, ["ingest"] * 4, [1, 1, 1, 2])
+
+
+def test_a_page_of_log4j(tmp_path: Path) -> None:
+    """A row is a record, with the blank line before it; its first cell counts milliseconds."""
+    row = '\n<tr>\n<td>{}</td>\n<td title="main thread">main</td>\n<td title="Level">{}</td>\n<td title="Message">{}</td>\n</tr>\n'
+    head = "<html>\n<table>\n<tr>\n<th>Time</th>\n<th>Level</th>\n</tr>\n"
+    text = head + row.format(40, "INFO", "up") + row.format(95, "ERROR", "a &lt; b")
+    rows = parsed(tmp_path, text)[-2:]
+    assert [(before(row), row["level"], row["body"], row["lines"]) for row in rows] == [
+        (55, "info", "up", 7),
+        (0, "error", "a < b", 7),
+    ]
+
+
+def test_rare_words_for_a_level(tmp_path: Path) -> None:
+    """Capitals in the place of a level; a letter that stands for no known level is one of the file's, too."""
+    rows = parsed(
+        tmp_path,
+        "".join(
+            f"2026-03-21 10:11:1{n} {word} gone\n" for n, word in enumerate(["INFO", "FAT", "SHOUT", "SPAM", "ERROR"])
+        ),
+    )
+    assert [row["level"] for row in rows] == ["info", "fatal", "fatal", "trace", "error"]
+    rows = parsed(tmp_path, "".join(f"{word} [21/Mar/2026:10:11:12 +0000] gone\n" for word in "IEXDW"))
+    assert [row["level"] for row in rows] == ["info", "error", None, "debug", "warn"]
+
+
+def test_the_first_word_is_no_host(tmp_path: Path) -> None:
+    """Lines with a time put before them have no host: their first word is their own."""
+    text = "Mar 21 10:11:12 service started\nMar 21 10:11:13 cache is cold\nMar 21 10:11:14 done\n"
+    assert [row["body"] for row in parsed(tmp_path, text)] == ["service started", "cache is cold", "done"]
+
+
+def test_a_chain_of_php(tmp_path: Path) -> None:
+    """The exception that an exception led to belongs to its record, behind a blank line."""
+    text = "PHP Fatal error:  Uncaught LogicException: in /a.php:4\nStack trace:\n#0 {main}\n\nNext RuntimeException: bad in /a.php:5\nStack trace:\n#0 {main}\n  thrown in /a.php on line 5\nup\n"
+    assert [row["lines"] for row in parsed(tmp_path, text)] == [8, 1]
