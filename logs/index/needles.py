@@ -1,4 +1,6 @@
-"""What the message or the fields of every record that a query finds must contain."""
+"""What the original line, the message or the fields of every record that a query finds must contain."""
+
+from collections.abc import Iterator
 
 from logs.index.required import Literal, Need, every, required, some
 from logs.query import tree
@@ -19,18 +21,32 @@ def need_of(node: Node) -> Need | None:
             return every([need for part in parts if (need := need_of(part)) is not None])
         case tree.Or(parts):
             return some([need_of(part) for part in parts])
-        case tree.Text(text, "message", case):
+        case tree.Text(text, _, case):
             return Literal(text, case)
-        case tree.Regex(pattern, "message", case):
+        case tree.Regex(pattern, _, case):
             return required(pattern, case=case)
-        case tree.Holds() | tree.Equals() | tree.Glob():
-            return None if node.field.column else part_of_value(node)
+        case tree.Holds() | tree.Equals() | tree.Glob() | tree.Matches() | tree.Compares():
+            return None if node.field.column else every(list(parts_of_value(node)))
         case _:
             return None
 
 
-def part_of_value(node: Valued) -> Literal | None:
-    """A text that the message or the JSON of the fields has, whatever the form of the value; None where it could be written otherwise there."""
+def parts_of_value(node: Valued) -> Iterator[Literal]:
+    """Texts that the message or the JSON of the fields has, whatever the form of the value: what tells most is first. The name of the field is
+    written as it is asked for, or its steps are.
+    """
+    value = _part_of_value(node)
+    if value is not None:
+        yield value
+    steps = sorted(node.field.name.split("."), key=len, reverse=True)
+    yield from (Literal(step, case=True) for step in steps if _as_written(step))
+
+
+def _as_written(text: str) -> bool:
+    return bool(text) and text.isprintable() and not {'"', "\\"} & set(text)
+
+
+def _part_of_value(node: Valued) -> Literal | None:
     match node:
         case tree.Equals(_, text, _, number, dimension) if number is not None:
             needed, case = ("" if dimension else digits_of(text) or ""), True
@@ -42,6 +58,6 @@ def part_of_value(node: Valued) -> Literal | None:
                 return None  # expressions fold these letters otherwise than lower case does
         case _:
             return None
-    if not needed or not needed.isprintable() or {'"', "\\"} & set(needed):
+    if not _as_written(needed):
         return None
     return Literal(needed, case or not needed.upper().isupper())

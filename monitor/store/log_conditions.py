@@ -3,7 +3,7 @@
 from itertools import count
 from typing import Final
 
-from logs.index.needles import Valued, part_of_value
+from logs.index.needles import Valued, parts_of_value
 from logs.query import tree
 from logs.query.expressions import for_store
 from logs.query.matching import pair_expression, path_of
@@ -110,7 +110,7 @@ class Condition:
     def _value(self, node: Valued) -> str:
         """A condition on a value. What must stand in the record for it is looked for first: taking a value out of a text costs ten times as much."""
         found = f"coalesce({self._accepts(node, self._read(node.field))}, FALSE)"
-        needed = None if node.field.column else part_of_value(node)
+        needed = None if node.field.column else next(parts_of_value(node), None)
         if needed is None:
             return found
         contains, text = "wk_contains" if needed.case else "wk_icontains", self._bind(needed.text)

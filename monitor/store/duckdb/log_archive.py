@@ -3,6 +3,9 @@
 A record moves in two steps: its file is written, checked and put in place; then one transaction deletes the rows and names the file in `log_archive`. Before that
 transaction the file counts for nothing, after it the rows are gone. So a process that is killed at any moment leaves each record in one of the two places: a file
 that no row names is deleted at the next start. To drop a file, its row goes first.
+
+Beside a file lies its filter (`logs.index.grams`), made when there is time: a search passes over files that certainly do not have what it looks for. One that is
+missing, damaged or of another scheme costs time, and changes no answer.
 """
 
 import logging
@@ -18,7 +21,10 @@ from typing import Final
 
 import duckdb
 
+from logs.index.grams import SCHEME, Test
 from monitor.store.duckdb.engine import Engine, translate
+from monitor.store.duckdb.log_blocks import SEARCHED, filter_of_rows
+from monitor.store.duckdb.log_filters import checksum
 from monitor.store.interface import ArchiveInfo, ArchiveRule
 from monitor.store.log_conditions import Sql
 from monitor.store.tiers import DAY, MINUTE
@@ -61,6 +67,8 @@ class LogArchive:
         self._any = threading.Event()
         """Whether a row of the table may name a file."""
         self._any.set()
+        self._unfiltered = True
+        self._unreadable: set[str] = set()
 
     # --- the writer's
 
@@ -96,6 +104,7 @@ class LogArchive:
                 notices.append(f"The archive of an earlier store goes on: {name}.")
             elif match or name.endswith(".part"):
                 (self._folder / name).unlink()
+        self._drop_lone_filters()
         self._note_any(connection)
         self._begun = True
         return notices
@@ -159,7 +168,36 @@ class LogArchive:
             with suppress(duckdb.Error):
                 connection.rollback()
             raise
+        self._unfiltered = True
         return rows
+
+    @property
+    def lacks_filters(self) -> bool:
+        """Whether a file may be without its filter."""
+        return self._unfiltered and self._any.is_set()
+
+    def make_filter(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        """Make the filter of the newest file that has none.
+
+        Raises:
+            duckdb.Error: the engine failed, or was interrupted.
+        """
+        names = cursor.execute("SELECT name FROM log_archive ORDER BY first_ts DESC").fetchall()
+        paths = [self._folder / name for (name,) in names if name not in self._unreadable]
+        path = next((path for path in paths if _filter_beside(path) is None), None)
+        if path is None:
+            self._unfiltered = False
+            return
+        try:
+            bits = filter_of_rows(cursor.sql(f"{SEARCHED}FROM {_read([path])}"))
+            _expect(bits is not None, "it has no records")
+            bits = bits or b""
+            part = path.with_suffix(".filter.part")
+            part.write_bytes(_head(bits) + bits)
+            part.rename(path.with_suffix(".filter"))
+        except (OSError, duckdb.IOException) as error:
+            self._unreadable.add(path.name)
+            log.warning("%s has no filter, so searches read all of it: %s", path, error)
 
     def trim(self, engine: Engine, now: int | None) -> int:
         """Drop the oldest files beyond the limits; returns how many records they held.
@@ -191,12 +229,16 @@ class LogArchive:
         with engine.exclusive():  # a running query may still read them
             for name, _ in gone:
                 (self._folder / name).unlink(missing_ok=True)
+                (self._folder / name).with_suffix(".filter").unlink(missing_ok=True)
         return sum(rows for _, rows in gone)
 
     # --- any thread's
 
-    def of_range(self, cursor: duckdb.DuckDBPyConnection, since: int | None, until: int | None) -> Archived | None:
-        """The records of a range of time (µs; None: open), as the transaction of `cursor` sees them; None where the store has them all.
+    def of_range(
+        self, cursor: duckdb.DuckDBPyConnection, since: int | None, until: int | None, test: Test | None = None
+    ) -> Archived | None:
+        """The records of a range of time (µs; None: open), as the transaction of `cursor` sees them; None where the store has them all. `test` says
+        which filters may have what is looked for.
 
         Raises:
             duckdb.Error: the engine failed.
@@ -210,7 +252,10 @@ class LogArchive:
         there = [path for path in paths if path.exists()]
         if not there:
             return None
-        archived = f"SELECT *, CAST(0 AS BIGINT) AS block FROM {_read(there)}"  # noqa: S608 - our own names
+        chosen = [path for path in there if test is None or (bits := _filter_beside(path)) is None or test(bits)]
+        if not chosen:
+            return Archived(Sql(_TABLE), len(there))
+        archived = f"SELECT *, CAST(0 AS BIGINT) AS block FROM {_read(chosen)}"  # noqa: S608 - our own names
         return Archived(Sql(f"(SELECT * FROM {_TABLE} UNION ALL BY NAME {archived})"), len(there))  # noqa: S608 - as above
 
     def info(self, cursor: duckdb.DuckDBPyConnection) -> ArchiveInfo:
@@ -229,6 +274,11 @@ class LogArchive:
         )  # fmt: skip
 
     # --- files and rows
+
+    def _drop_lone_filters(self) -> None:
+        for beside in self._folder.glob("*.filter"):
+            if not beside.with_suffix(".parquet").exists():
+                beside.unlink()
 
     def _key(self, connection: duckdb.DuckDBPyConnection) -> str:
         row = connection.execute("SELECT key FROM log_archive_key").fetchone()
@@ -283,6 +333,20 @@ def _piece(connection: duckdb.DuckDBPyConnection, which: str) -> tuple[int, int,
             break
         end, rows = at + MINUTE, rows + int(count)
     return None if begin is None else (begin, end, rows)
+
+
+def _filter_beside(path: Path) -> bytes | None:
+    """The filter of a file; None where there is none to be believed."""
+    try:
+        found = path.with_suffix(".filter").read_bytes()
+    except OSError:
+        return None
+    bits = found[8:]
+    return bits if bits and found[:8] == _head(bits) else None
+
+
+def _head(bits: bytes) -> bytes:
+    return SCHEME.to_bytes(4, "little") + checksum(bits).to_bytes(4, "little")
 
 
 def _read(paths: Sequence[Path]) -> str:

@@ -19,11 +19,16 @@ from monitor.store.interface import Append, Change, Delete, Upsert
 ROWS: Final = 122_880
 """Rows of a block: as many as a row group of the store has, so that passing over a block is passing over a row group."""
 TABLE: Final = "log_records"
-_TEXT_COLUMNS: Final = frozenset({"message", "fields"})
+_TEXT_COLUMNS: Final = frozenset({"message", "fields", "prefix", "raw"})
 _ROWS_AT_ONCE: Final = 16_384
 _ALL: Final = "SELECT block, count(*) FROM log_records GROUP BY block"
 _LAST: Final = "SELECT coalesce(max(block), 0) FROM log_blocks"
-_TEXTS: Final = "SELECT message, CAST(fields AS TEXT) AS fields FROM log_records WHERE block = $block"
+SEARCHED: Final = """
+SELECT CASE WHEN raw IS NULL THEN concat(prefix, message) ELSE raw END AS whole, CASE WHEN raw IS NULL THEN NULL ELSE message END AS message,
+  CAST(fields AS TEXT) AS fields
+"""
+"""The texts of records in which something is looked for, each once."""
+_TEXTS: Final = f"{SEARCHED}FROM log_records WHERE block = $block"
 _NUMBER: Final = """
 UPDATE log_records SET block = $block
 WHERE block = 0 AND rowid < $rows * (1 + (SELECT min(rowid) FROM log_records WHERE block = 0) // $rows)
@@ -123,7 +128,16 @@ def made_filter(connection: duckdb.DuckDBPyConnection, block: int) -> bytes | No
     Raises:
         duckdb.Error: the engine failed, or was interrupted.
     """
-    with connection.sql(_TEXTS, params={"block": block}).to_arrow_reader(_ROWS_AT_ONCE) as reader:
+    return filter_of_rows(connection.sql(_TEXTS, params={"block": block}))
+
+
+def filter_of_rows(found: duckdb.DuckDBPyRelation) -> bytes | None:
+    """The filter of rows with the columns that `SEARCHED` gives; None without rows.
+
+    Raises:
+        duckdb.Error: the engine failed, or was interrupted.
+    """
+    with found.to_arrow_reader(_ROWS_AT_ONCE) as reader:
         rows = 0
 
         def texts() -> Iterator[pa.Array]:

@@ -125,7 +125,9 @@ class DuckStore:
             if test is not None:
                 added["blocks"] = self._filters.condition(cursor, test)
             archived = (
-                self._archive.of_range(cursor, _time(params, "since"), _time(params, "until")) if reaches else None
+                self._archive.of_range(cursor, _time(params, "since"), _time(params, "until"), test)
+                if reaches
+                else None
             )
             if archived is not None:
                 added["archived"] = archived.table
@@ -229,9 +231,13 @@ class DuckStore:
             return gone
 
     def tidy(self) -> bool:
-        """Make the filter of one block of log records, or archive a part of the old ones; see `Store.tidy`."""
+        """Make the filter of one block of log records, archive a part of the old ones, or make the filter of a part; see `Store.tidy`."""
         if not self._blocks.due:
-            return self._put_away()
+            more = self._put_away()
+            if not more and self._archive.lacks_filters:
+                self._read(self._archive.make_filter, TIDY_S)
+                more = self._archive.lacks_filters
+            return more
         with self._write_lock:
             self._heal()
             try:
@@ -240,7 +246,7 @@ class DuckStore:
                 self._roll_back(error)
                 raise translate(error, self._engine.path) from error
         if block is None:
-            return self._archive_due
+            return self._archive_due or self._archive.lacks_filters
         try:
             bits = self._read(lambda cursor: made_filter(cursor, block), TIDY_S)
             if bits is not None:
@@ -249,7 +255,7 @@ class DuckStore:
         except Exception:
             self._blocks.put_back(block)
             raise
-        return self._blocks.due or self._archive_due
+        return self._blocks.due or self._archive_due or self._archive.lacks_filters
 
     def _put_away(self) -> bool:
         """Archive a part of the log records that are too old; returns whether there may be more."""

@@ -5,7 +5,8 @@ import random
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -81,6 +82,15 @@ def stored(store: Store) -> int:
 def parquet(folder: Path) -> list[Path]:
     """The files of the archive."""
     return sorted((folder / "log-archive").glob("*.parquet"))
+
+
+@contextmanager
+def damaged(path: Path) -> Iterator[None]:
+    """Within this block a file cannot be read."""
+    whole = path.read_bytes()
+    path.write_bytes(b"x" * len(whole))
+    yield
+    path.write_bytes(whole)
 
 
 @pytest.fixture
@@ -168,6 +178,26 @@ def test_an_archived_record_opens_with_its_neighbours(filled: Store) -> None:
         assert [record.pos for record in search.context(filled, f"1:{pos}", 2, 2)] == list(range(pos - 2, pos + 3))
     assert search.record(filled, "1:999999") is None
     filled.close()
+
+
+def test_files_that_cannot_have_it_are_passed_over(filled: Store, tmp_path: Path, clock: Clock) -> None:
+    """A file whose filter denies a text is not read; filters that are missing, damaged or lone are made again or removed, and change no answer."""
+    folder = tmp_path / "log-archive"
+    files = parquet(tmp_path)
+    assert sorted(folder.glob("*.filter")) == [file.with_suffix(".filter") for file in files]
+    everything = positions(filled)
+    with damaged(files[0]):
+        assert positions(filled, q="request 1500 took") == [1500]
+        assert search.search(filled, LogFilter.parse({"q": "nowhere"}, 0)).archived
+    files[1].with_suffix(".filter").unlink()
+    files[2].with_suffix(".filter").write_bytes(b"\1" * 99)
+    (folder / "2020-01-01-000000000000-000001.filter").touch()
+    assert positions(filled, q="request") == everything
+    filled.close()
+    again = settled(opened(tmp_path, clock))
+    assert sorted(folder.glob("*.filter")) == [file.with_suffix(".filter") for file in parquet(tmp_path)]
+    assert positions(again, q="request") == everything
+    again.close()
 
 
 def test_files_are_compressed_ordered_by_day_and_private(filled: Store, tmp_path: Path) -> None:
@@ -348,5 +378,6 @@ def test_kill_9_at_any_moment_loses_and_doubles_nothing(tmp_path: Path, clock: C
         assert first - 1 in {told, told + 1}
         named = {row["name"] for row in store.select("SELECT name FROM log_archive").to_pylist()}
         store.close()
-        assert {path.name for path in (tmp_path / "log-archive").iterdir()} == named
+        beside = {name.replace(".parquet", ".filter") for name in named}
+        assert named <= {path.name for path in (tmp_path / "log-archive").iterdir()} <= named | beside
     assert named

@@ -108,7 +108,7 @@ def test_answers_are_those_without_filters(tmp_path: Path, clock: Clock, number:
         tidied(stores[0])
         assert filters(stores[0]) == len(written) // 8
         for _ in range(number):
-            asked = {**question(rng, written), "raw": "0"}
+            asked = question(rng, written)
             counted = [int(search.count(store, LogFilter.parse(asked, 0))["count"]) for store in stores]
             assert counted[0] == counted[1], asked
     finally:
@@ -125,6 +125,21 @@ def test_fields_are_searched_too(blocks: Store) -> None:
     assert count(blocks, query="trace_id=4bf92f3577b34da7") == 0
     assert count(blocks, query="size=4200042.0") == ROWS
     assert count(blocks, query="trace_id=4bf9* OR needle") == ROWS + 1
+
+
+def test_names_of_fields_and_whole_lines_are_searched_too(blocks: Store) -> None:
+    """A field is looked for where its name stands, whatever is asked of it; a whole line has what stands before its message."""
+    rows = records(["took=7s http.code=5"] * ROWS, 5000, '{"http": {"status": 504}, "a.b": "c"}')
+    rows = rows.append_column("prefix", pa.array(["12:00 worker-77 | "] * ROWS))
+    blocks.write([Append("log_records", rows)])
+    asked = ("took>2s", "http.status>=500", "http.code=5", "a.b=c", "raw:worker-77", 'raw:"| took=7s"')
+    for store in (blocks, tidied(blocks)):
+        assert [count(store, query=query) for query in asked] == [ROWS] * len(asked)
+        assert count(store, query="nothere>2s") == count(store, query="raw:worker-78") == 0
+    hidden = pa.table({"file_id": [1], "pos": [3], "block": [2], "message": ["nothere=5s worker-78"]})
+    blocks.write([Upsert("log_records", hidden.select(["file_id", "pos", "message"]), ("file_id", "pos"))])
+    blocks.write([Upsert("log_records", hidden.select(["file_id", "pos", "block"]), ("file_id", "pos"))])
+    assert count(blocks, query="nothere>2s") == count(blocks, query="raw:worker-78") == 0
 
 
 def test_a_record_that_grows_is_found_by_what_it_became(blocks: Store) -> None:

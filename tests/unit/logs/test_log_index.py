@@ -95,15 +95,15 @@ def test_an_expression_says_what_it_needs(pattern: str, needed: Need | None) -> 
         ("refused OR reset", Some((Literal("refused", case=False), Literal("reset", case=False)))),
         ("refused OR level>=warn", None),
         ("NOT refused", None),
-        ("raw:refused", None),
+        ("raw:refused", Literal("refused", case=False)),
         ("source:refused", None),
-        ("trace_id=4bf92f3577b3", Literal("4bf92f3577b3", case=False)),
-        ("user_id=4200042", Literal("4200042", case=True)),
-        ("duration>2s", None),
+        ("a.id=4bf92f", Every((Literal("4bf92f", case=False), Literal("id", case=True), Literal("a", case=True)))),
+        ("user_id=4200042", Every((Literal("4200042", case=True), Literal("user_id", case=True)))),
+        ("duration>2s", Literal("duration", case=True)),
     ],
 )
 def test_a_query_says_what_it_needs(query: str, needed: Need | None) -> None:
-    """Of the message or the fields; conditions on something else need no text."""
+    """Of the original line, the message or the fields; conditions on something else need no text."""
     node = parse_query(query, Options(0))
     assert node is not None
     assert need_of(node) == needed
