@@ -22,6 +22,7 @@ from monitor.store.interface import Append, Change, Delete, Store, Upsert
 from monitor.store.lives import UNSEEN
 from monitor.store.log_templates import pattern_event, stored_templates, template_rows
 from monitor.store.process_events import event_rows
+from monitor.store.tiers import DAY, HOUR
 from monitor.store.writer import StoreWriter
 
 _KEY: Final = ("file_id", "pos")
@@ -34,6 +35,9 @@ _TYPES: Final[dict[str, pa.DataType]] = {
 _MAY_BE_NONE: Final = frozenset({"head_hash", "marker_hash", "format", "error", "reading"})
 _AWAY_US: Final = 900_000_000
 """After this long without an agent, nobody can say whether a process that ended meanwhile was the only one to write its files."""
+_PATTERNS_KEPT_US: Final = 90 * DAY
+"""How long a template is known at least that no record has any more: as long as the event that told of it."""
+_CLOCK_KNOWN_US: Final = 6 * HOUR
 T = TypeVar("T")
 
 
@@ -60,6 +64,7 @@ class LogRecords:
         self._on_events, self._herald = on_events, PatternHerald()
         self._began = now()
         self._book: PatternBook | None = None
+        self._forgot = 0
         writer.accept_records(self._combine)
 
     # --- the sink
@@ -196,7 +201,20 @@ class LogRecords:
         """
         if self._book is None:
             self._book = PatternBook(stored_templates(self._store.query("log_templates", host=self._host)))
+        if self._now() - self._forgot >= DAY:
+            self._forgot = self._now()
+            self._writer.maintenance(self._forget_patterns)
         return self._book
+
+    def _forget_patterns(self, store: Store) -> None:
+        """Drop templates that no record has had for long, so that there is room for new ones. On the writer's thread, between batches."""
+        now = self._now()
+        given = {"now": now, "cut": now - _PATTERNS_KEPT_US, "margin": _CLOCK_KNOWN_US}
+        gone = store.query("log_templates_unused", deadline_s=60.0, host=self._host, **given)
+        if gone.num_rows:
+            hosts = pa.repeat(pa.scalar(self._host, pa.string()), gone.num_rows)
+            store.write([Delete("log_templates", gone.append_column("host", hosts), ("host", "number"))])
+            self._book = None
 
     def _with_patterns(self, records: pa.Table, book: PatternBook) -> pa.Table:
         return records.append_column("template_id", book.number(records, now=self._now()))

@@ -1,7 +1,9 @@
 """Patterns of stored records: of every way in, once in the life of a store, and right when a write fails."""
 
+import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,9 @@ from logs.analytics.patterns import patterns as patterns_of
 from logs.patterns.files import FilePatterns
 from logs.query import search
 from logs.query.language import Options, parse_query
-from monitor.store.interface import Append, Store
+from monitor.store.duckdb import open_store
+from monitor.store.interface import Append, Delete, Store, Upsert
+from monitor.store.tiers import DAY
 from tests.doubles.gated_store import GatedStore
 from tests.integration.logs.conftest import Watch
 from tests.waiting import wait_until
@@ -305,3 +309,36 @@ def test_a_pattern_that_was_never_seen_is_an_event_once(start: Start, tmp_path: 
     assert len(events(again.store)) == 2
     again.ingest(old)
     assert [one["message"] for one in events(again.store)][2:] == ["4 new log patterns, such as: alpha kind <*>"]
+
+
+def test_patterns_that_no_record_has_any_more_go(start: Start, tmp_path: Path) -> None:
+    """After three months without a record a template is dropped, unless it stands for one that stays; what is still known is not told again."""
+    live = tmp_path / "live.log"
+    live.write_text(lines(0, 3, "waited") + lines(3, 6))
+    watch: Watch = start(globs=(str(live),))
+    wait_until(lambda: patterns(watch.store) == {"took <*>": 3, "waited <*>": 3})
+    watch.stop()
+    folder, now = tmp_path / "data", time.time_ns() // 1000
+    with closing(open_store(folder, limit_bytes=1 << 32, now=lambda: now)) as store:
+        known = {row["text"]: number for number, row in templates(store).items()}
+        old = pa.array([now - 100 * DAY], pa.int64()).view(pa.timestamp("us"))
+        for number in known.values():
+            row = pa.table({"host": ["testhost"], "number": [number], "last_seen": old, "noticed": old})
+            store.write([Upsert("log_templates", row, ("host", "number"))])
+        gone = store.select(f"SELECT file_id, pos FROM log_records WHERE template_id = {known['waited <*>']}")
+        sampled = pa.array([now - 12 * HOUR], pa.int64()).view(pa.timestamp("us"))
+        store.write(
+            [
+                Delete("log_records", gone, ("file_id", "pos")),
+                Append("host_samples", pa.table({"host": ["testhost"], "ts": sampled})),
+            ]
+        )
+    again: Watch = start(globs=(str(live),))
+    with live.open("a") as file:
+        file.write(lines(7, 8))
+    wait_until(lambda: set(templates(again.store)) == {known["took <*>"]}, "the other one is gone")
+    with live.open("a") as file:
+        file.write(lines(8, 9, "waited") + lines(9, 10))
+    wait_until(lambda: patterns(again.store)["waited <*>"] == 1)
+    wait_until(lambda: len(events(again.store)) == 3)
+    assert [one["message"] for one in events(again.store)][2:] == ["new log pattern: waited <*>"]
