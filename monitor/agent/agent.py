@@ -272,6 +272,7 @@ class Agent:
             host=self.host_name,
             snapshot=self.snapshot,
             store=self.store,
+            settle=self.writer.hurry,
             hub=self.hub,
             events=self.events,
             logs=lambda: self.logs.service,

@@ -35,7 +35,7 @@ def routes(context: Context) -> APIRouter:
 
     @router.get("/events", response_model=ProcessEvents, summary="Events of processes, the newest first")
     async def events(request: Request, wanted: Annotated[EventFilter, Query()]) -> Response:
-        """An event is here once it is stored, up to two seconds after it; the live socket has it at once."""
+        """An event is here within a moment; the live socket has it at once."""
         now, host = context.now(), context.host()
         filters = {
             "q": wanted.q or None,
@@ -44,7 +44,12 @@ def routes(context: Context) -> APIRouter:
             "until": parse_time(wanted.until, now) if wanted.until else None,
             "run": run_number(wanted.run) if wanted.run else None,
         }
-        total, found = await blocking(request, lambda: stored_events(context.store, host, filters, limit=wanted.limit))
+
+        def asked_for() -> tuple[int, list[ProcessEvent]]:
+            context.settle()
+            return stored_events(context.store, host, filters, limit=wanted.limit)
+
+        total, found = await blocking(request, asked_for)
         return json_answer(ProcessEvents(total=total, left_out=context.events.left_out, events=found))
 
     @router.post("/events", response_model=EventAccepted, summary="Record an event that a program tells")

@@ -14,9 +14,10 @@ import struct
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import Final
 
-from monitor.lifecycle.exits import Exit, Program
+from monitor.lifecycle.exits import Exit, Program, nobody_listens
 from monitor.lifecycle.netlink import attach_filter, make_room
 
 _NETLINK_CONNECTOR: Final = 11
@@ -50,9 +51,12 @@ class ProcConnector:
     """
 
     name = "connector"
+    pending = False
 
     def __init__(self) -> None:
         self.lost = 0
+        self.on_exit: Callable[[], None] = nobody_listens
+        self._told = False
         self._lock = threading.Lock()
         self._programs: dict[int, Program] = {}
         self._exits: deque[Exit] = deque(maxlen=MOST_WAITING)
@@ -75,6 +79,7 @@ class ProcConnector:
                 self._read()
             found = list(self._exits)
             self._exits.clear()
+            self._told = False
         return found
 
     def close(self) -> None:
@@ -105,8 +110,12 @@ class ProcConnector:
                     if self._closed:
                         return
                     self._read()
+                    news = bool(self._exits) and not self._told
+                    self._told = self._told or news
             except (OSError, ValueError):  # closed meanwhile
                 return
+            if news:
+                self.on_exit()
             now, spent = time.monotonic(), time.thread_time()
             saved = min(saved + (now - counted) * _SHARE, _BURST_S) - (spent - used)
             counted, used = now, spent
@@ -169,10 +178,11 @@ def _program(pid: int, at: int) -> Program | None:
     try:
         stat = _file(f"/proc/{pid}/stat", 1_024)
         cmdline = _file(f"/proc/{pid}/cmdline", CMDLINE_READ)
+        cgroup = _file(f"/proc/{pid}/cgroup", 4_096)
         uid = os.stat(f"/proc/{pid}").st_uid  # noqa: PTH116 - two objects less for each process of the machine
     except OSError:
         return None
-    return Program(at, stat, cmdline, uid)
+    return Program(at, stat, cmdline, uid, cgroup)
 
 
 def _file(path: str, limit: int) -> bytes:

@@ -1,12 +1,13 @@
 """What is known of an exit, and what a source of exits can do."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A process as it was when it began its program: `stat` and `cmdline` of `/proc`, empty if it ended before they were read.
+    """A process as it was when it began its program: `stat`, `cmdline` and `cgroup` of `/proc`, empty if it ended before they were read.
 
     `began_ns` is that moment (monotonic), or that of its end if it never began one of its own; `uid` is -1 if unknown.
     """
@@ -15,6 +16,7 @@ class Program:
     stat: bytes = b""
     cmdline: bytes = b""
     uid: int = -1
+    cgroup: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,13 @@ class ExitSource(Protocol):
     name: str
     lost: int
     """How often the kernel had to drop exits because they were not read in time."""
+    on_exit: Callable[[], None]
+    """Called from its thread at the first exit after a `drain`."""
+
+    @property
+    def pending(self) -> bool:
+        """Whether processes have just ended whose exit is told once their parents have asked for it."""
+        ...
 
     def watch(self, pid: int) -> None:
         """A process was found that should be watched."""
@@ -54,6 +63,10 @@ class ExitSource(Protocol):
     def close(self) -> None:
         """Stop watching; idempotent."""
         ...
+
+
+def nobody_listens() -> None:
+    """The `on_exit` of a source until somebody gives it another."""
 
 
 def decode(status: int | None) -> tuple[int | None, int | None]:

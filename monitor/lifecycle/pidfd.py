@@ -10,9 +10,10 @@ import select
 import struct
 import threading
 import time
+from collections.abc import Callable
 from typing import Final
 
-from monitor.lifecycle.exits import Exit
+from monitor.lifecycle.exits import Exit, nobody_listens
 
 _GET_INFO: Final = 0xC040_FF0B
 """`PIDFD_GET_INFO` with the first size of its struct, which holds the exit code at its end."""
@@ -20,6 +21,8 @@ _INFO: Final = struct.Struct("=QQIIIIIIIIIIIi")
 _WANTED: Final = 0x1 | 0x8
 """The pid and the exit code."""
 _HAS_EXIT: Final = 0x8
+_SOON_NS: Final = 1_000_000_000
+"""Most parents ask for a child within this time."""
 
 
 def exit_status(fd: int) -> int | None:
@@ -51,6 +54,8 @@ class PidfdWatch:
 
     def __init__(self, limit: int) -> None:
         self.lost = 0
+        self.on_exit: Callable[[], None] = nobody_listens
+        self._told = False
         self._limit = limit
         self._lock = threading.Lock()
         self._pids: dict[int, int] = {}
@@ -59,6 +64,13 @@ class PidfdWatch:
         os.close(os.pidfd_open(os.getpid()))
         self._ready = select.epoll()
         threading.Thread(target=self._run, name="exits", daemon=True).start()
+
+    @property
+    def pending(self) -> bool:
+        """See `ExitSource`."""
+        since = time.monotonic_ns() - _SOON_NS
+        with self._lock:
+            return any(at >= since for _, at in self._ended.values())
 
     def watch(self, pid: int) -> None:
         """See `ExitSource`."""
@@ -82,6 +94,7 @@ class PidfdWatch:
             if self._closed:
                 return found
             self._take()
+            self._told = False
             for fd, (pid, at) in list(self._ended.items()):
                 try:
                     status = exit_status(fd)
@@ -113,13 +126,17 @@ class PidfdWatch:
                 with self._lock:
                     if self._closed:
                         return
-                    self._take()
+                    news = self._take() and not self._told
+                    self._told = self._told or news
             except (OSError, ValueError):  # closed meanwhile
                 return
+            if news:
+                self.on_exit()
 
-    def _take(self) -> None:
-        """Note the processes that ended. The lock is held."""
-        now = time.monotonic_ns()
-        for fd, _ in self._ready.poll(0.0):
+    def _take(self) -> bool:
+        """Note the processes that ended; answers whether there are any. The lock is held."""
+        now, ended = time.monotonic_ns(), self._ready.poll(0.0)
+        for fd, _ in ended:
             self._ready.unregister(fd)
             self._ended[fd] = (self._pids.pop(fd), now)
+        return bool(ended)

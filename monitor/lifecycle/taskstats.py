@@ -33,6 +33,8 @@ _LEAST_VERSION: Final = 12
 _LAST_OF_PROCESS: Final = 0x20
 _FLAG_AT: Final = 8
 _CPU_NS: Final = struct.Struct("=72xQ")
+_NAME: Final = struct.Struct("=80x32s")
+_UID: Final = struct.Struct("=120xI")
 _PID: Final = struct.Struct("=128xI")
 _TIMES: Final = struct.Struct("=152xQQ")
 _PEAK_KIB: Final = struct.Struct("=200xQ")
@@ -58,6 +60,8 @@ class Usage:
         read_bytes: from block devices.
         write_bytes: to block devices.
         lived_s: how long it lived, not counting the machine's sleep.
+        name: of its program at its end, as in `stat`.
+        uid: its user; -1 if unknown.
     """
 
     cpu_s: float
@@ -65,6 +69,8 @@ class Usage:
     read_bytes: int | None
     write_bytes: int | None
     lived_s: float
+    name: bytes = b""
+    uid: int = -1
 
 
 class UsageSource(Protocol):
@@ -185,6 +191,8 @@ class Taskstats:
             read_bytes=read,
             write_bytes=written,
             lived_s=lived_us / 1e6,
+            name=_NAME.unpack_from(message, at)[0].partition(b"\0")[0],
+            uid=_UID.unpack_from(message, at)[0],
         )
         self._kept.setdefault(pid, []).append(usage)
         self._kept.move_to_end(pid)

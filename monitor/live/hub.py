@@ -306,8 +306,8 @@ class Hub:
             "t": "procs",
             "ts": tick.ts if tick else 0,
             "full": False,
-            "born": [born_row(self._snapshot, info) for info in (tick.born if tick else ())],
-            "gone": [str(run) for run in (tick.gone if tick else ())],
+            "born": [born_row(self._snapshot, info) for info in self._snapshot.born],
+            "gone": [str(run) for run in self._snapshot.gone],
             "cols": LIVE_COLUMNS,
             "rows": [row for run, row in now.items() if before.get(run) != row],
         }

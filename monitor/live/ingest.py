@@ -12,10 +12,10 @@ from monitor.live.recovery import Recovery, watch_event
 from monitor.live.sample_counter import Hole, SampleCounter
 from monitor.live.self_cost import OwnCost, ReportedCost
 from monitor.live.snapshot import Moment, Snapshot
-from monitor.metrics.messages import Hello, HostInfo, Message, Tick
+from monitor.metrics.messages import Hello, HostInfo, Lives, Message, Tick
 from monitor.store import rows
 from monitor.store.interface import Change, Store
-from monitor.store.lives import Births
+from monitor.store.lives import Births, EarlyLives, life_changes
 from monitor.store.writer import StoreWriter
 
 log = logging.getLogger("watchkeeper.agent")
@@ -54,6 +54,8 @@ class Ingest:
         self._events = events
         self._on_loop, self._greeted, self._now = on_loop, greeted, now
         self._births = Births()
+        self._ended: EarlyLives | None = None
+        """What ended since the last sample, until the writer takes it."""
         self._dropped_told = 0
         self._unheard = True
         """Whether no sample has arrived since the sampler started."""
@@ -63,6 +65,10 @@ class Ingest:
         if isinstance(message, Tick):
             if (info := self._snapshot.host) is not None:
                 self._accept_tick(info, message)
+            return
+        if isinstance(message, Lives):
+            if (info := self._snapshot.host) is not None:
+                self._accept_lives(info, message)
             return
         self._snapshot.greet(message)
         self._unheard = True
@@ -76,6 +82,7 @@ class Ingest:
         hole = self._sample_counter.take(tick)
         self._events.take(tick)
         self._snapshot.accept(tick)
+        self._ended = None
         self._sampler.report(tick.quality.cpu_s, tick.quality.rss, tick.mono_ns / 1e9)
         self._own.measure()
         if tick.clock_step_s:
@@ -86,12 +93,22 @@ class Ingest:
         self._writer.samples(
             lambda: rows.tick_changes(
                 info.host, info.boot_id, tick, watch_cpu_pct=cpu, watch_rss=rss, births=self._births
-            )
+            ),
+            hurried=bool(tick.gone or tick.brief),
         )
         if self._unheard:
             self._unheard = False
             self._look_back(info.host, tick, first=self._sample_counter.received == 1)
         self._hub.publish_tick(self._frame(tick))
+
+    def _accept_lives(self, info: HostInfo, lives: Lives) -> None:
+        self._events.take_early(lives)
+        self._snapshot.accept_early(lives)
+        if self._ended is None or not self._ended.add(lives):
+            ended = self._ended = EarlyLives(lives)
+            self._writer.samples(
+                lambda: life_changes(info.host, info.boot_id, ended.whole(), self._births), count=0, hurried=True
+            )
 
     def _losses(self, host: str, tick: Tick, hole: Hole | None) -> list[Change]:
         """Losses since the last tick, as events: samples that did not arrive, and samples that could not be stored."""

@@ -19,7 +19,7 @@ from monitor.lifecycle.interest import Interest, is_fault, is_part_of, is_watchk
 from monitor.live.event_log import EventLog
 from monitor.live.hub import Hub
 from monitor.live.snapshot import Columns, Snapshot, known, number, status_word
-from monitor.metrics.messages import RunEnd, RunInfo, Tick
+from monitor.metrics.messages import Lives, RunEnd, RunInfo, Tick
 from monitor.store.process_events import event_rows
 from monitor.store.writer import StoreWriter
 
@@ -76,6 +76,7 @@ class ProcessEvents:
         self._settings, self._own_pids, self._host = settings, own_pids, host
         self._tracker = ProcessEventTracker(self._collect)
         self._batch: list[ProcessEvent] = []
+        self._most, self._early = MOST_AT_ONCE, 0
         self._interest: tuple[EventSettings, Interest] | None = None
         self._first: int | None = None
         self._ours: set[int] = set()
@@ -117,17 +118,30 @@ class ProcessEvents:
         """Find the events of a sample, before the snapshot accepts it."""
         if self._first is None:
             self._first = tick.ts
-        settings = self._settings()
-        if self._interest is None or self._interest[0] is not settings:
-            made = Interest(self._snapshot.uid, own=settings.own, patterns=settings.patterns, exclude=settings.exclude)
-            self._interest = (settings, made)
-        interest = self._interest[1]
+        settings, interest = self._wanted()
+        self._early = 0
         self._missed(tick)
         self._ends(tick, interest, settings.least_s)
         self._births(tick, interest)
         self._announce(tick, interest, settings.least_s)
         self._states(tick, interest)
         self._flush()
+
+    def take_early(self, lives: Lives) -> None:
+        """Find the events of what ended between two samples, before the snapshot accepts it."""
+        settings, interest = self._wanted()
+        self._most = MOST_AT_ONCE - self._early
+        self._ends(lives, interest, settings.least_s)
+        self._early += len(self._batch)
+        self._flush(gather=True)
+        self._most = MOST_AT_ONCE
+
+    def _wanted(self) -> tuple[EventSettings, Interest]:
+        settings = self._settings()
+        if self._interest is None or self._interest[0] is not settings:
+            made = Interest(self._snapshot.uid, own=settings.own, patterns=settings.patterns, exclude=settings.exclude)
+            self._interest = (settings, made)
+        return self._interest
 
     # --- what a sample tells
 
@@ -141,10 +155,11 @@ class ProcessEvents:
         self._waiting = {run: info for run, info in self._waiting.items() if run in there}
         self._odd.clear()
 
-    def _ends(self, tick: Tick, interest: Interest, least_s: float) -> None:
+    def _ends(self, tick: Tick | Lives, interest: Interest, least_s: float) -> None:
         told = {end.run: end for end in tick.ends}
+        named = {info.run: info for info in tick.born}
         for run in tick.gone:
-            info, end = self._snapshot.runs.get(run), told.get(run)
+            info, end = named.get(run) or self._snapshot.runs.get(run), told.get(run)
             self._waiting.pop(run, None)
             self._odd.pop(run, None)
             announced = self._announced.pop(run, None) is not None
@@ -272,16 +287,22 @@ class ProcessEvents:
     # --- handing on
 
     def _collect(self, event: ProcessEvent) -> None:
-        if len(self._batch) < MOST_AT_ONCE:
+        if len(self._batch) < self._most:
             self._batch.append(event)
         else:
             self.left_out += 1
 
-    def _flush(self) -> None:
+    def _flush(self, *, gather: bool = False) -> None:
+        """Hand the events on. If `gather`, their rows wait for those of the next sample, or for somebody who asks: a storm of short
+        lives brings some twenty times a second."""
         events, self._batch = self._batch, []
         if not events:
             return
-        self._writer.note([event_rows(self._host(), events)])
+        host = self._host()
+        if gather:
+            self._writer.samples(lambda: [event_rows(host, events)], count=0, hurried=True)
+        else:
+            self._writer.note([event_rows(host, events)])
         self.publish(events)
 
     def publish(self, events: Sequence[ProcessEvent]) -> None:

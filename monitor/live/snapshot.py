@@ -19,7 +19,7 @@ from monitor.core.units import unit_name
 from monitor.live.growth import Growth, Reading
 from monitor.live.outlook import memory_outlook
 from monitor.metrics.catalogue import GPU, LIVE, RUN_COLUMNS, DiskSpace, GpuReading, RunColumns, names
-from monitor.metrics.messages import Hello, HostInfo, RunInfo, Tick
+from monitor.metrics.messages import Hello, HostInfo, Lives, RunInfo, Tick
 
 HISTORY_METRICS: Final = names(LIVE)
 """Metrics of the machine whose last minutes are kept in memory. The store is up to 2 s behind, so a chart that began with its
@@ -115,7 +115,13 @@ class Snapshot:
         self.outlook: MemoryOutlook | None = None
         self.history: deque[Moment] = deque(maxlen=history_s)
         self._pids: dict[int, int] = {}
-        self._left: deque[frozenset[int]] = deque(maxlen=STORED_WITHIN_TICKS)
+        self._left: deque[set[int]] = deque([set()], maxlen=STORED_WITHIN_TICKS)
+        self.born: list[RunInfo] = []
+        """Runs that began or changed since the sample before the newest one."""
+        self.gone: list[int] = []
+        """Runs that ended since then."""
+        self._born_early: list[RunInfo] = []
+        self._gone_early: list[int] = []
         self._seq: int | None = None
         self._columns: tuple[Tick, Columns] | None = None
         self._cpu: deque[tuple[bytes, bytes]] = deque(maxlen=CPU_TICKS)
@@ -134,14 +140,10 @@ class Snapshot:
 
     def accept(self, tick: Tick) -> None:
         """Apply one sample."""
-        for run in tick.gone:
-            info = self.runs.pop(run, None)
-            if info is not None and self._pids.get(info.pid) == run:
-                del self._pids[info.pid]
-        self._left.append(frozenset([*tick.gone, *(info.run for info in tick.brief)]))
-        for info in tick.born:
-            self.runs[info.run] = info
-            self._pids[info.pid] = info.run
+        self.born, self.gone = [*self._born_early, *tick.born], [*self._gone_early, *tick.gone]
+        self._born_early, self._gone_early = [], []
+        self._left.append(set())
+        self._turn_over(tick)
         if self.growth.take(tick):
             self.outlook = memory_outlook(self.growth, self.runs, tick.host)
         if tick.host.space is not None:
@@ -153,6 +155,22 @@ class Snapshot:
         self._seq = tick.seq
         values = tuple(getattr(tick.host, metric) for metric in HISTORY_METRICS)
         self.history.append(Moment(tick.ts, tick.mono_ns, values, tuple(tick.gpu.gpus) if tick.gpu.fresh else ()))
+
+    def accept_early(self, lives: Lives) -> None:
+        """Apply what ended between two samples; pages learn it with the next one."""
+        self._born_early += lives.born
+        self._gone_early += lives.gone
+        self._turn_over(lives)
+
+    def _turn_over(self, told: Tick | Lives) -> None:
+        for info in told.born:
+            self.runs[info.run] = info
+            self._pids[info.pid] = info.run
+        for run in told.gone:
+            left = self.runs.pop(run, None)
+            if left is not None and self._pids.get(left.pid) == run:
+                del self._pids[left.pid]
+        self._left[-1].update(told.gone, (info.run for info in told.brief))
 
     def recall(self, earlier: Sequence[Moment]) -> None:
         """Insert the history of an earlier agent before that of this one."""

@@ -1,7 +1,7 @@
 """The messages of the sampler to the agent: one frame per message, through a pipe.
 
 A frame is a 4-byte big-endian length and a MessagePack body (`msgspec`). The first is `Hello`, then
-one `Tick` a second. Per-process readings travel as columns, one `array` buffer each, so that neither
+one `Tick` a second, and `Lives` between them when processes end. Per-process readings travel as columns, one `array` buffer each, so that neither
 side builds an object per process: 500 processes cost about 20 buffers. What is read, field by field, is in `catalogue`.
 
 Times (`ts`) are integer microseconds since the epoch, UTC; `mono_ns` is `CLOCK_MONOTONIC`. Sizes are bytes, rates
@@ -159,6 +159,17 @@ class Tick(msgspec.Struct, frozen=True, tag="tick"):
     ends: list[RunEnd] = []
 
 
+class Lives(msgspec.Struct, frozen=True, tag="lives"):
+    """What ended between two ticks, told within a moment: as in `Tick`, and no tick tells it again."""
+
+    ts: int
+    born: list[RunInfo]
+    gone: list[int]
+    brief: list[RunInfo]
+    ends: list[RunEnd]
+    clock_step_s: float = 0.0
+
+
 def run_key(host: str, boot_id: str, pid: int, start_tick: int) -> int:
     """The number that stands for one life of one process everywhere: 63 bits of BLAKE2b over host, boot, pid and start tick.
 
@@ -170,7 +181,7 @@ def run_key(host: str, boot_id: str, pid: int, start_tick: int) -> int:
     return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big") >> 1
 
 
-Message = Hello | Tick
+Message = Hello | Tick | Lives
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(Message)
 

@@ -11,12 +11,19 @@ import msgspec
 
 from monitor.lifecycle.exits import decode
 from monitor.metrics.catalogue import HostReading
-from monitor.metrics.messages import PROTOCOL, GpuProcess, GpuState, Hello, Quality, RunEnd, Tick, encode
+from monitor.metrics.messages import PROTOCOL, GpuProcess, GpuState, Hello, Lives, Quality, RunEnd, Tick, encode
 from monitor.sampling.core.reader import Ending, Reader, Sweep
 from monitor.sampling.outlet import Outlet
 
 STEP_S: Final = 0.05
 """If the wall clock moves this far against the others, it was set. Less is slewing by a time service."""
+GATHER_NS: Final = 20_000_000
+"""How long the first end of a process waits for others. Most parents ask for a child within this time."""
+SPARED_NS: Final = 5_000_000
+"""So long before a sweep nothing else begins: the sweep is to be in time, and tells of ends itself."""
+LEAST_SHARE: Final = 10
+"""Between two looks at ends lies at least this many times as long as the last one took, so that a storm of short lives costs a tenth of
+a core at most, and no sweep."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +61,11 @@ class Waiter(Protocol):
     """Waits for the next deadline or for the end."""
 
     def wait(self, timeout_s: float) -> bool:
-        """True if the sampler should stop, False at the deadline."""
+        """True if the sampler should stop, False at the deadline or after a `nudge`."""
+        ...
+
+    def nudge(self) -> None:
+        """End the wait, from any thread."""
         ...
 
 
@@ -63,7 +74,7 @@ class Sampler:
 
     A sweep that begins late takes the number of the last second that is due; the seconds it slept through are
     missing from `seq`, and no value is made up for them. While the agent does not read, sweeps are left out the same way,
-    so that births and ends are never lost: the next sweep finds them.
+    so that births and ends are never lost: the next sweep finds them. Ends of processes do not wait for a sweep.
 
     Args:
         reader: reads the machine.
@@ -96,20 +107,58 @@ class Sampler:
         self._taken = 0
         self._last: Instant | None = None
         self._swept_ns: int | None = None
+        self._ended = False
+        self._look_ns: int | None = None
+        """When to look at ends: some came, or are about to be gone."""
+        self._rest_ns = 0
 
     def run(self, waiter: Waiter) -> None:
         """Send `Hello`, then ticks, until the waiter says to stop."""
         self._outlet.send(encode(self._hello))
         start_ns = self._clock.now().mono_ns
         seq = 0
-        while not waiter.wait((start_ns + seq * self._interval_ns - self._clock.now().mono_ns) / 1e9):
+
+        def ended() -> None:
+            self._ended = True
+            waiter.nudge()
+
+        self._reader.listen(ended)  # not before the first sweep, which is due now, is anything told
+        while True:
+            due_ns = start_ns + seq * self._interval_ns
+            look_ns = self._look_ns
+            until_ns = due_ns if look_ns is None or look_ns > due_ns - SPARED_NS else look_ns
+            if waiter.wait((until_ns - self._clock.now().mono_ns) / 1e9):
+                return
             now = self._clock.now()
+            if self._ended:
+                self._ended = False
+                self._look_ns = self._look_ns or max(now.mono_ns + GATHER_NS, self._rest_ns)
+            if now.mono_ns < due_ns:
+                if self._look_ns is not None and self._look_ns <= now.mono_ns < due_ns - SPARED_NS:
+                    self._tell_ends(now)
+                continue
             seq = max(seq, (now.mono_ns - start_ns) // self._interval_ns)
             if self._outlet.full:
                 self._errors["agent_slow"] += 1
             else:
                 self._tick(seq, start_ns + seq * self._interval_ns, now)
             seq += 1
+
+    def _tell_ends(self, now: Instant) -> None:
+        """Send what ended since the last sweep. Until it is looked again there is a rest."""
+        self._look_ns = None
+        if self._outlet.full:  # the sweep tells
+            return
+        soon = self._reader.ended()
+        took_ns = self._clock.now().mono_ns - now.mono_ns
+        self._rest_ns = now.mono_ns + max(GATHER_NS, LEAST_SHARE * took_ns)
+        if soon is None:
+            return
+        if soon.more:
+            self._look_ns = max(now.mono_ns + 2 * GATHER_NS, self._rest_ns)
+        if soon.born or soon.gone or soon.brief:
+            ends = [_end(ending, now) for ending in soon.ends]
+            self._outlet.send(encode(Lives(now.wall_ns // 1000, soon.born, soon.gone, soon.brief, ends)))
 
     def _tick(self, seq: int, due_ns: int, now: Instant) -> None:
         """One sweep. The host comes first: it is quick, and the cost of reading processes must not affect it."""

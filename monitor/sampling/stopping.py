@@ -23,15 +23,19 @@ class Stopping:
     def stop(self) -> None:
         """Request a stop; idempotent."""
         self._stopped = True
+        self.nudge()
+
+    def nudge(self) -> None:
+        """End the wait that goes on, or the next one, without a stop; safe where `stop` is."""
         try:
             self._wake.send(b"x")
         except OSError:  # full or closed: the wait ends, or has ended, anyway
             return
 
     def wait(self, timeout_s: float) -> bool:
-        """True if a stop was requested, False after `timeout_s`."""
-        if not self._stopped:
-            select.select([self._woken], [], [], max(timeout_s, 0.0))
+        """True if a stop was requested, False after `timeout_s` or a nudge."""
+        if not self._stopped and select.select([self._woken], [], [], max(timeout_s, 0.0))[0]:
+            self._woken.recv(4_096)
         return self._stopped
 
     def close(self) -> None:

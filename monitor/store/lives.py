@@ -1,6 +1,7 @@
 """Rows about lives of processes: runs that started, changed or ended, and their events."""
 
 import json
+import threading
 from collections.abc import Sequence
 from typing import Final
 
@@ -35,7 +36,7 @@ class Births:
         self._older: set[int] = set()
         self._turned = 0
 
-    def split(self, tick: messages.Tick) -> tuple[list[messages.RunInfo], list[messages.RunInfo]]:
+    def split(self, tick: messages.Tick | messages.Lives) -> tuple[list[messages.RunInfo], list[messages.RunInfo]]:
         """The started runs of a sample: those that are new, and those that may be stored already."""
         if self._first is None or tick.clock_step_s:
             self._first = tick.ts
@@ -52,7 +53,35 @@ class Births:
         return new, [run for run in tick.born if run.run not in fresh]
 
 
-def life_changes(host: str, boot_id: str, tick: messages.Tick, births: Births | None = None) -> list[Change]:
+class EarlyLives:
+    """What ended between two samples. It is gathered until the writer takes it: a table for each message would cost three times as much."""
+
+    def __init__(self, first: messages.Lives) -> None:
+        self._all, self._taken, self._lock = [first], False, threading.Lock()
+
+    def add(self, lives: messages.Lives) -> bool:
+        """Take one more; answers False once the writer has taken what there was."""
+        with self._lock:
+            if not self._taken:
+                self._all.append(lives)
+            return not self._taken
+
+    def whole(self) -> messages.Lives:
+        """All of it, as one; the same each time."""
+        with self._lock:
+            self._taken = True
+        return messages.Lives(
+            self._all[0].ts,
+            [info for one in self._all for info in one.born],
+            [run for one in self._all for run in one.gone],
+            [info for one in self._all for info in one.brief],
+            [end for one in self._all for end in one.ends],
+        )
+
+
+def life_changes(
+    host: str, boot_id: str, tick: messages.Tick | messages.Lives, births: Births | None = None
+) -> list[Change]:
     """Runs that started, changed or ended, and steps of the clock. A run that started twice (exec, restart of the agent) is one.
 
     A life between two sweeps is one row, and an event only if it did not end well: scripts begin hundreds of them a minute.

@@ -1,8 +1,12 @@
-"""Batches of log records that wait to be written. Live records never wait behind old ones, and each kind keeps its order."""
+"""What waits to be written. Of log records, live ones never wait behind old ones, and each kind keeps its order."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
 from typing import Final, Generic, Protocol, TypeVar
+
+from monitor.store.interface import Change, Store
 
 ROWS_A_COMMIT: Final = 122_880
 """The row group of the store: a batch of exactly this size is written to its final place at once. A few rows more or less cost twice the
@@ -10,6 +14,32 @@ time and three times the memory, because they pass through the write-ahead log a
 BULK_WAITS_S: Final = 10.0
 """How long rows of old files wait for a whole batch. At the end of a file they do not wait."""
 _BYTES_WAITING: Final = 48 << 20
+
+
+@dataclass(slots=True, eq=False)
+class Samples:
+    """Rows of samples. `build` creates them on the writer's thread; those that are `hurried` are stored as soon as somebody asks."""
+
+    build: Callable[[], Sequence[Change]]
+    count: int
+    since: float
+    hurried: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class Commit:
+    """Rows that a caller waits for."""
+
+    changes: Sequence[Change]
+    done: "Future[None]" = field(default_factory=Future)
+
+
+@dataclass(slots=True, eq=False)
+class MaintenanceTask:
+    """A maintenance task for the writer's thread, such as retention. If `kept`, it runs again after the store was full."""
+
+    run: Callable[[Store], None]
+    kept: bool = False
 
 
 class Batch(Protocol):

@@ -17,8 +17,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -26,7 +25,7 @@ import pyarrow as pa
 
 from monitor.core.errors import StoreError, StoreFull
 from monitor.store.interface import Change, Store
-from monitor.store.record_lanes import ROWS_A_COMMIT, RecordLanes
+from monitor.store.record_lanes import ROWS_A_COMMIT, Commit, MaintenanceTask, RecordLanes, Samples
 from monitor.store.tidying import Tidying
 
 log = logging.getLogger("watchkeeper.writer")
@@ -34,6 +33,10 @@ StoreState = Literal["ok", "full", "readonly"]
 RETRY_S: Final = 1.0
 BACK_OFF_S: Final = (RETRY_S, 2.0, 5.0)
 """Pauses after the first failure, the second, and every further one."""
+ITEMS_A_SAMPLE: Final = 8
+"""The backlog holds this many ends of processes for each sample."""
+HURRY_S: Final = 0.5
+"""How long one who asks for ends of processes waits for the store at most: then what is stored must do."""
 COALESCE: Final = 64
 """Maximum number of commits in one transaction."""
 MOST_BATCHES: Final = 1 << 16
@@ -47,31 +50,6 @@ WRONG: Final = (
 
 Combine = Callable[[list[Any]], tuple[Sequence[Change], Callable[[], None]]]
 """Batches of records as changes, and what is to be done once they are stored."""
-
-
-@dataclass(slots=True, eq=False)
-class Samples:
-    """Rows of samples. `build` creates them on the writer's thread."""
-
-    build: Callable[[], Sequence[Change]]
-    count: int
-    since: float
-
-
-@dataclass(slots=True, eq=False)
-class Commit:
-    """Rows that a caller waits for."""
-
-    changes: Sequence[Change]
-    done: "Future[None]" = field(default_factory=Future)
-
-
-@dataclass(slots=True, eq=False)
-class MaintenanceTask:
-    """A maintenance task for the writer's thread, such as retention. If `kept`, it runs again after the store was full."""
-
-    run: Callable[[Store], None]
-    kept: bool = False
 
 
 @dataclass(slots=True)
@@ -123,6 +101,7 @@ class StoreWriter:
         self._records: RecordLanes[Any] = RecordLanes(linger_s, clock, rows_a_commit)
         self._combine: Combine | None = None
         self._flushing = 0
+        self._hurried = False
         self._most = MOST_BATCHES
         self._refused = 0
         self._wake = threading.Condition()
@@ -165,13 +144,28 @@ class StoreWriter:
         """Samples not yet stored."""
         return sum(item.count for item in list(self._samples))
 
-    def samples(self, build: Callable[[], Sequence[Change]], *, count: int = 1) -> None:
-        """Queue rows of `count` samples. Never blocks. `build` runs on the writer's thread."""
+    def samples(self, build: Callable[[], Sequence[Change]], *, count: int = 1, hurried: bool = False) -> None:
+        """Queue rows of `count` samples. Never blocks. `build` runs on the writer's thread. Those `hurried` are stored when `hurry` is called."""
         with self._wake:
-            self._samples.append(Samples(build, count, self._clock()))
-            while len(self._samples) > self._backlog_limit:
+            self._samples.append(Samples(build, count, self._clock(), hurried))
+            while self.waiting > self._backlog_limit or len(self._samples) > ITEMS_A_SAMPLE * self._backlog_limit:
                 self.dropped += self._samples.popleft().count
+            if not hurried or count:  # ends between two samples are due with the next, or when somebody asks
+                self._wake.notify_all()
+
+    def hurry(self, timeout_s: float = HURRY_S) -> None:
+        """Store now what is asked for and waits for others: ends of processes. Without any, and where the store takes none, it returns at once.
+
+        So an end is there for those who ask as soon as it is known, and costs no transaction of its own while nobody asks. Not for
+        the event loop.
+        """
+        with self._wake:
+            asked = next((item for item in reversed(self._samples) if item.hurried), None)
+            if asked is None or self._stopping or self.state != "ok":
+                return
+            self._hurried = True
             self._wake.notify_all()
+            self._wake.wait_for(lambda: self._stopping or asked not in self._samples or self.state != "ok", timeout_s)
 
     # --- log records
 
@@ -278,6 +272,7 @@ class StoreWriter:
         )
         due = self._stopping or (now >= self._retry_at and (self._sample_due() or bool(commits) or bool(records)))
         samples = list(self._samples) if due else []
+        self._hurried = self._hurried and not due
         nothing = not commits and not records and not samples
         task = self._maintenance.popleft() if nothing and self._maintenance_due() else None
         if nothing and task is None and not self._stopping and now >= self._tidying.at:
@@ -308,7 +303,8 @@ class StoreWriter:
 
     def _sample_due(self) -> bool:
         now = self._clock()
-        return bool(self._samples) and now >= self._retry_at and now >= self._samples[0].since + self._batch_s
+        late = self._hurried or (bool(self._samples) and now >= self._samples[0].since + self._batch_s)
+        return bool(self._samples) and now >= self._retry_at and late
 
     def _records_due(self) -> bool:
         now = self._clock()
@@ -458,6 +454,8 @@ class StoreWriter:
                 elif stored:
                     self.stored += item.count
                     self.dropped -= item.count
+            self._hurried = self._hurried and any(item.hurried for item in self._samples)
+            self._wake.notify_all()
 
     def _full(self, error: StoreFull) -> None:
         if self.state == "ok":

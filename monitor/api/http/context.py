@@ -32,6 +32,7 @@ class Context:
     """Collaborators of the routes.
 
     Attributes:
+        settle: stores the ends of processes that are known but wait to be stored; blocking.
         logs: the `LogService`, None until the machine is known.
         jobs: the spool folder, and why jobs cannot be read now.
         ai: the engines at work, an `ai.service.AiThread`.
@@ -50,6 +51,7 @@ class Context:
     host: Callable[[], str]
     snapshot: Snapshot
     store: Store
+    settle: Callable[[], None]
     hub: Hub
     events: ProcessEvents
     logs: Callable[[], Any]

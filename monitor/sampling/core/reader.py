@@ -1,7 +1,7 @@
 """The interface between the sampling loop and the readers of the machine."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -50,6 +50,20 @@ class Sweep:
     short_cpu_s: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Soon:
+    """What ended since the last sweep, told before the next: as in `Sweep`. `born` are runs that ended and whose program is known only now.
+
+    `more` says whether some that ended are about to be gone, so that asking once more soon is worth it.
+    """
+
+    born: list[RunInfo]
+    gone: list[int]
+    brief: list[RunInfo]
+    ends: list[Ending]
+    more: bool
+
+
 class Reader(Protocol):
     """Reads one machine. Called from one thread; blocks only on the kernel's own tables."""
 
@@ -68,6 +82,14 @@ class Reader(Protocol):
 
     def sweep(self, mono_ns: int) -> Sweep:
         """All processes; rates are since the last call, NaN for a process seen for the first time and older than that."""
+        ...
+
+    def listen(self, on_end: Callable[[], None]) -> None:
+        """Have this called, from any thread, when a process has ended. Where nobody tells of ends, it never is."""
+        ...
+
+    def ended(self) -> Soon | None:
+        """What ended since the last sweep or call; None if nobody tells of ends. What is told here, no sweep tells again."""
         ...
 
     def close(self) -> None:

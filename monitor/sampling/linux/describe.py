@@ -56,8 +56,19 @@ class Describer:
             self._count("cmdline", error)
             return b""
 
-    def describe(self, pid: int, stat: Stat, uid: int, cmdline: bytes, *, gone: bool = False) -> RunInfo:
-        """The run as it is now. Unreadable fields are None or empty, and so are those to be read of one that is gone."""
+    def describe(
+        self, pid: int, stat: Stat, uid: int, cmdline: bytes, *, gone: bool = False, cgroup: bytes | None = None
+    ) -> RunInfo:
+        """The run as it is now. Unreadable fields are None or empty, and so are those to be read of one that is gone.
+
+        Args:
+            pid: its number.
+            stat: its stat line.
+            uid: its user.
+            cmdline: its command line, raw.
+            gone: whether nothing more can be read of it.
+            cgroup: its control groups, as they were read before it was gone.
+        """
         text, cut = show_cmdline(cmdline, self.masker) if cmdline else ("", False)
         kernel = bool(stat.flags & PF_KTHREAD)
         started = self.host.boot_ts + stat.start_tick * 1_000_000 // self.host.clock_tick_hz
@@ -71,7 +82,7 @@ class Describer:
             name=decode(stat.comm),
             cmdline=text,
             exe=None if kernel or gone else self._exe(pid),
-            cgroup=None if gone else self._cgroup(pid),
+            cgroup=self._cgroup(pid) if not gone else None if cgroup is None else parse_cgroup(cgroup),
             start_ts=started,
             kernel_thread=kernel,
             cmdline_truncated=cut,

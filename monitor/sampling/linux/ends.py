@@ -4,16 +4,19 @@ import dataclasses
 import os
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from typing import Final, Protocol
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final, NamedTuple, Protocol
 
-from monitor.lifecycle.exits import Exit, ExitSource
+import msgspec
+
+from monitor.lifecycle.exits import Exit, ExitSource, Program
 from monitor.lifecycle.taskstats import Usage, UsageSource
 from monitor.metrics.messages import RunInfo
 from monitor.sampling.core.reader import Ending
 from monitor.sampling.linux.describe import Describer
 from monitor.sampling.linux.oom import KernelLog, OomKills
 from monitor.sampling.linux.parse import Stat, parse_stat
+from monitor.sampling.linux.procfiles import read_file
 
 MOST_BRIEF: Final = 5_000
 """How many short lives one sweep tells of; those beyond are counted."""
@@ -21,6 +24,8 @@ WORTH_S: Final = 0.01
 """A process that began no program of its own and ended well is told of if it used so much CPU time."""
 UNSEEN: Final = "(not seen)"
 """The name of a program that ended before its name could be read."""
+SOON_NS: Final = 3_000_000_000
+"""For so long after its end it is looked whether the parent of a zombie has asked for it; then at each sweep."""
 
 
 class Life(Protocol):
@@ -29,6 +34,14 @@ class Life(Protocol):
     info: RunInfo
     stat: bytes
     exit: Exit | None
+
+
+class Settled(NamedTuple):
+    """What is over: lives that no sweep saw, how they and the runs that are gone ended, and runs whose program is known better now."""
+
+    brief: list[RunInfo]
+    ends: list[Ending]
+    named: list[RunInfo]
 
 
 class Ends:
@@ -53,6 +66,14 @@ class Ends:
     ) -> None:
         self._source = source
         self._used = used
+        self._short_s = 0.0
+        self._told = 0
+        self._swept_ns = 0
+        self._strangers: list[Exit] = []
+        """Exits of processes that no sweep saw and that have not been told."""
+        self._exited: dict[int, Life] = {}
+        """Runs that ended just now, and that their parents have not asked for yet."""
+        self._root = root
         self.short_cpu_s: float | None = None
         """CPU time of the processes that no sweep saw and that ended since the last one, seconds; None if nobody tells."""
         self._log = KernelLog() if root == "/proc" else None
@@ -76,40 +97,119 @@ class Ends:
         if self._log is not None:
             self._log.close()
 
-    def settle(self, dead: Iterable[Life], living: Mapping[str, Life]) -> tuple[list[RunInfo], list[Ending]]:
-        """The lives between the last sweep and this one, and the endings of all that are gone.
+    def settle(self, dead: Iterable[Life], living: Mapping[str, Life]) -> Settled:
+        """At a sweep: the lives between the last one and this one, and the endings of all that are gone.
 
         Args:
             dead: known runs that this sweep found gone.
             living: known runs by pid.
         """
         gone = {life.info.pid: life for life in dead}
+        named = self._hear(living, gone)
+        since = time.monotonic_ns() - SOON_NS
+        self._exited = {
+            pid: life for pid, life in self._exited.items()
+            if living.get(str(pid)) is life and life.exit is not None and life.exit.mono_ns > since
+        }  # fmt: skip
+        strangers, self._strangers = self._strangers, []
+        settled = self._tell(list(gone.values()), strangers, named)
+        self.short_cpu_s, self._short_s = (None if self._used is None else self._short_s), 0.0
+        self._told, self._swept_ns = 0, time.monotonic_ns()
+        return settled
+
+    def listen(self, on_end: Callable[[], None]) -> None:
+        """Have this called, from another thread, at the first end that `hear` has not taken yet."""
+        if self._source is not None:
+            self._source.on_exit = on_end
+
+    def hear(self, living: Mapping[str, Life]) -> tuple[list[RunInfo], list[int]]:
+        """Between two sweeps: take what was told. Answers the runs whose program is known better now, and the pids of those that may be gone."""
+        named = self._hear(living, {})
+        return named, [pid for pid, life in self._exited.items() if living.get(str(pid)) is life]
+
+    def settle_soon(self, dead: Sequence[Life], named: list[RunInfo]) -> Settled:
+        """Between two sweeps: the endings of these, and the lives that no sweep saw. A zombie waits, for a sweep may see it yet."""
+        for life in dead:
+            self._exited.pop(life.info.pid, None)
+        over: list[Exit] = []
+        wait: list[Exit] = []
+        for end in self._strangers:
+            (wait if self._lingers(end) else over).append(end)
+        self._strangers = wait
+        return self._tell(dead, over, named)
+
+    @property
+    def unsettled(self) -> bool:
+        """Whether some that ended just now are about to be gone."""
+        return bool(self._strangers or self._exited) or (self._source is not None and self._source.pending)
+
+    def _hear(self, living: Mapping[str, Life], gone: Mapping[int, Life]) -> list[RunInfo]:
+        """Take the exits that were told: each belongs to a run that is known, or to a stranger."""
+        hz, asleep_ns = self._describer.host.clock_tick_hz, _asleep_ns()
+        strangers, self._strangers = self._strangers, []
+        named: list[RunInfo] = []
+        for end in (*strangers, *self._exits()):
+            life, at = gone.get(end.pid), living.get(str(end.pid))
+            if life is not None and life.exit is None:
+                life.exit = end
+            elif at is not None and at.info.start_tick <= _tick(end.mono_ns, hz, asleep_ns) and _is_its_end(at, end):
+                life, at.exit = at, end  # a zombie, until its parent asks for it
+                self._exited[end.pid] = at
+            else:
+                self._strangers.append(end)
+                continue
+            if (info := self._better(life.info, end.program)) is not None:
+                life.info = info
+                named.append(info)
+        return named
+
+    def _tell(self, dead: Sequence[Life], strangers: Sequence[Exit], named: list[RunInfo]) -> Settled:
         brief: list[RunInfo] = []
         endings: list[Ending] = []
         hz, asleep_ns = self._describer.host.clock_tick_hz, _asleep_ns()
-        exits = self._exits()
         self._read_used()
-        for end in exits:
-            if (life := gone.get(end.pid)) is not None and life.exit is None:
-                life.exit = end
-            elif (at := living.get(str(end.pid))) is not None and at.info.start_tick <= _tick(
-                end.mono_ns, hz, asleep_ns
-            ):
-                at.exit = end  # a zombie, until its parent asks for it
+        for end in strangers:
+            stat = _stat(end, _tick(_began(end), hz, asleep_ns))
+            used = self._usage(end, stat.start_tick)
+            if used is not None:
+                self._short_s += used.cpu_s
+                if stat.comm == UNSEEN.encode():
+                    began_ns = end.mono_ns - round(used.lived_s * 1e9)
+                    stat = _stat(end, _tick(began_ns, hz, asleep_ns), used.name or stat.comm)
+            if (info := self._brief(end, stat, used)) is None:
+                continue
+            if self._told < MOST_BRIEF:
+                self._told += 1
+                brief.append(info)
+                endings.append(_with_usage(Ending(info.run, end.mono_ns, end.status, self._name), used))
             else:
-                stat = _stat(end, _tick(_began(end), hz, asleep_ns))
-                used = self._usage(end, stat.start_tick)
-                if used is not None and self.short_cpu_s is not None:
-                    self.short_cpu_s += used.cpu_s
-                if (info := self._brief(end, stat, used)) is None:
-                    continue
-                if len(brief) < MOST_BRIEF:
-                    brief.append(info)
-                    endings.append(_with_usage(Ending(info.run, end.mono_ns, end.status, self._name), used))
-                else:
-                    self._errors["brief:dropped"] += 1
-        pids = {info.run: info.pid for info in (*(life.info for life in gone.values()), *brief)}
-        return brief, self._oom.mark([*map(self._ending, gone.values()), *endings], pids)
+                self._errors["brief:dropped"] += 1
+        pids = {info.run: info.pid for info in (*(life.info for life in dead), *brief)}
+        return Settled(brief, self._oom.mark([*map(self._ending, dead), *endings], pids), named)
+
+    def _lingers(self, end: Exit) -> bool:
+        """Whether a process that ended is still there, as a zombie."""
+        try:
+            stat = parse_stat(read_file(f"{self._root}/{end.pid}/stat", 1_024))
+        except (OSError, ValueError, IndexError):
+            return False
+        return stat.start_tick <= _tick(end.mono_ns, self._describer.host.clock_tick_hz, _asleep_ns())
+
+    def _better(self, info: RunInfo, program: Program | None) -> RunInfo | None:
+        """The run as it was when it began its last program, where no sweep saw that: it began since, or was first seen as a zombie."""
+        if program is None or not program.cmdline or info.kernel_thread:
+            return None
+        if info.cmdline and program.began_ns <= self._swept_ns:
+            return None
+        stat = parse_stat(program.stat)
+        if stat.start_tick != info.start_tick:
+            return None
+        found = self._describer.describe(
+            info.pid, stat, program.uid, program.cmdline, gone=True, cgroup=program.cgroup or None
+        )
+        same = found.cmdline == info.cmdline
+        better = msgspec.structs.replace(found, exe=info.exe if same else None, cgroup=found.cgroup or info.cgroup)
+        return better if better != info else None
 
     @property
     def _name(self) -> str:
@@ -138,14 +238,12 @@ class Ends:
 
     def _read_used(self) -> None:
         """Take the records of what processes used: those of all exits that were told are there."""
-        self.short_cpu_s = None
         if self._used is None:
             return
         lost = self._used.lost
         self._used.read()
         if self._used.lost > lost:
             self._errors["usage:lost"] += self._used.lost - lost
-        self.short_cpu_s = 0.0
 
     def _usage(self, end: Exit, start_tick: int) -> Usage | None:
         if self._used is None:
@@ -166,9 +264,14 @@ class Ends:
         """A life between two sweeps. One that began no program of its own, ended well and used next to nothing is a part of its parent."""
         program = end.program
         idle = used is None or used.cpu_s < WORTH_S
-        if program is None or (end.status == 0 and program.began_ns == end.mono_ns and idle):
+        own = program is not None and program.began_ns != end.mono_ns
+        if (program is None and used is None) or (end.status == 0 and idle and not own):
             return None
-        return self._describer.describe(end.pid, stat, program.uid, program.cmdline, gone=True)
+        uid = -1 if program is None else program.uid
+        if uid < 0 and used is not None:
+            uid = used.uid
+        cmdline, cgroup = (b"", b"") if program is None else (program.cmdline, program.cgroup)
+        return self._describer.describe(end.pid, stat, uid, cmdline, gone=True, cgroup=cgroup or None)
 
 
 def _began(end: Exit) -> int:
@@ -194,11 +297,19 @@ def _cpu_s(stat: bytes, hz: int) -> float | None:
     return (int(field[11]) + int(field[12])) / hz if end >= 0 and len(field) > 13 else None
 
 
-def _stat(end: Exit, start_tick: int) -> Stat:
+def _is_its_end(life: Life, end: Exit) -> bool:
+    """Whether this is the end of a run of which one was told before: a thread that begins a program ends the main thread under its pid."""
+    if life.exit is None:
+        return True
+    stat = b"" if end.program is None else end.program.stat
+    return bool(stat) and parse_stat(stat).start_tick == life.info.start_tick
+
+
+def _stat(end: Exit, start_tick: int, name: bytes = UNSEEN.encode()) -> Stat:
     """What was read when the program began; without it, what the exit tells."""
     if end.program is not None and end.program.stat:
         return parse_stat(end.program.stat)
-    return Stat(UNSEEN.encode(), ord("X"), end.parent, 0, 0, 0, 0, 0, 0, 1, start_tick, 0, 0)
+    return Stat(name, ord("X"), end.parent, 0, 0, 0, 0, 0, 0, 1, start_tick, 0, 0)
 
 
 def _asleep_ns() -> int:

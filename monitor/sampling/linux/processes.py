@@ -12,7 +12,7 @@ import errno
 import os
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -20,7 +20,7 @@ from monitor.lifecycle.exits import Exit, ExitSource
 from monitor.lifecycle.taskstats import UsageSource
 from monitor.metrics.messages import RunInfo
 from monitor.sampling.core.columns import NAN, Columns
-from monitor.sampling.core.reader import Sweep
+from monitor.sampling.core.reader import Soon, Sweep
 from monitor.sampling.linux.describe import Describer
 from monitor.sampling.linux.ends import Ends
 from monitor.sampling.linux.parse import Stat, Status, parse_io, parse_stat, parse_status
@@ -130,7 +130,8 @@ class ProcTable:
         dead = self._read_known(elapsed_s, born)
         gone = [self._remove(slot) for slot in dead]
         self._find_new(elapsed_s, born)
-        brief, ends = self._ends.settle(dead, self._by_entry)
+        brief, ends, named = self._ends.settle(dead, self._by_entry)
+        born |= {info.run: info for info in named}
         self._read_slow(born)
         self._sweeps += 1
         self._last_ns, self._last_boot_tick = mono_ns, boot_tick
@@ -138,6 +139,18 @@ class ProcTable:
         return Sweep(
             self._columns.pack(), len(self._slots), list(born.values()), gone, self._by_pid, brief, ends, short
         )
+
+    def listen(self, on_end: Callable[[], None]) -> None:
+        """See `Reader.listen`."""
+        self._ends.listen(on_end)
+
+    def ended(self) -> Soon:
+        """Forget the runs that are gone since the last sweep; see `Reader.ended`."""
+        named, exited = self._ends.hear(self._by_entry)
+        dead = [slot for pid in exited if self._is_gone(slot := self._by_entry[str(pid)])]
+        gone = [self._remove(slot) for slot in dead]
+        brief, ends, born = self._ends.settle_soon(dead, named)
+        return Soon(born, gone, brief, ends, self._ends.unsettled)
 
     def close(self) -> None:
         """Close every kept file."""
@@ -256,6 +269,16 @@ class ProcTable:
         except OSError:
             return True
         return raw[raw.rindex(b")") + 2] in b"ZX"
+
+    def _is_gone(self, slot: _Slot) -> bool:
+        """Whether nothing is left of a run, not even a zombie."""
+        try:
+            if slot.stat_fd >= 0:
+                os.pread(slot.stat_fd, STAT_SIZE, 0)
+                return False
+            return parse_stat(self._read_path(slot, "stat")).start_tick != slot.info.start_tick
+        except OSError as error:
+            return is_gone(error)
 
     def _find_new(self, elapsed_s: float, born: dict[int, RunInfo]) -> None:
         """Add every listed pid that is not known."""

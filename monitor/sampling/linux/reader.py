@@ -3,6 +3,7 @@
 import os
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 from logs.redaction.masker import Masker
@@ -11,7 +12,7 @@ from monitor.core.units import unit_of
 from monitor.lifecycle.choose import open_exits, open_usage
 from monitor.metrics.catalogue import HostReading
 from monitor.metrics.messages import HostInfo
-from monitor.sampling.core.reader import Sweep
+from monitor.sampling.core.reader import Soon, Sweep
 from monitor.sampling.linux.describe import Describer
 from monitor.sampling.linux.host import HostTable
 from monitor.sampling.linux.parse import decode, parse_cgroup, parse_keyed
@@ -93,6 +94,14 @@ class ProcfsReader:
         if self._sweeps % _USERS_EVERY == 0:
             self._users.refresh()
         return self._processes.sweep(mono_ns)
+
+    def listen(self, on_end: Callable[[], None]) -> None:
+        """See `reader.Reader`."""
+        self._processes.listen(on_end)
+
+    def ended(self) -> Soon:
+        """See `reader.Reader`."""
+        return self._processes.ended()
 
     def close(self) -> None:
         """See `reader.Reader`."""

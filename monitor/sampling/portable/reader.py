@@ -125,6 +125,13 @@ class PortableReader:
         born = [info for info in born if info.run in living]
         return Sweep(columns.pack(), len(alive), born, sorted(before - living), runs)
 
+    def listen(self, on_end: Callable[[], None]) -> None:
+        """See `reader.Reader`; nobody tells of ends."""
+
+    def ended(self) -> None:
+        """See `reader.Reader`."""
+        return
+
     def close(self) -> None:
         """See `reader.Reader`; nothing is held."""
         self._known.clear()

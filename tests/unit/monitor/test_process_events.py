@@ -31,6 +31,11 @@ class Queue:
         """Keep the rows."""
         self.rows += [row for change in changes for row in change.rows.to_pylist()]
 
+    def samples(self, build: Any, *, count: int, hurried: bool) -> None:
+        """Keep the rows, which somebody asks for."""
+        assert (count, hurried) == (0, True)
+        self.note(build())
+
     def maintenance(self, run: Any) -> None:
         """Run it now."""
         run(None)
@@ -81,6 +86,14 @@ class Bench:
         )  # fmt: skip
         self.events.take(tick)
         self.snapshot.accept(tick)
+
+    def between(self, *gone: int, ends: tuple[messages.RunEnd, ...] = (), born: Any = (), brief: Any = ()) -> None:
+        """What ends before the next sample."""
+        for run in gone:
+            self.alive.pop(run, None)
+        lives = messages.Lives(self.now, list(born), list(gone), list(brief), list(ends))
+        self.events.take_early(lives)
+        self.snapshot.accept_early(lives)
 
     @property
     def now(self) -> int:
@@ -237,6 +250,22 @@ def test_a_storm_is_counted(bench: Bench) -> None:
     runs = [bench.run(100 + n, "boom") for n in range(MOST_AT_ONCE + 30)]
     bench.step(brief=tuple(runs), ends=tuple(bench.end(info.run, signal=6) for info in runs))
     assert (len(bench.told), bench.events.left_out) == (MOST_AT_ONCE, 30)
+
+
+def test_an_end_between_two_samples_is_told_at_once(bench: Bench) -> None:
+    """Once, with the program that is known only now; pages learn with the next sample who is gone. A storm has the bounds of one sample."""
+    bench.step(bench.run(50, "train"))
+    bench.step(seconds=4)
+    bench.between(50, ends=(bench.end(50, 3),), born=[bench.run(50, "train --resume")])
+    told = [("START", "train", "started"), ("ERROR", "train", "exit code 3")]
+    assert ([(kind, name) for kind, name, _ in bench.told], bench.told[-1]) == ([one[:2] for one in told], told[-1])
+    assert (bench.snapshot.runs, bench.snapshot.run_of_pid(50), bench.snapshot.has_just_left(50)) == ({}, None, True)
+    bench.step()
+    assert (bench.snapshot.gone, len(bench.told)) == ([50], 2)
+    for first in (1000, 2000):
+        brief = [bench.run(first + n, "crash") for n in range(80)]
+        bench.between(brief=brief, ends=tuple(bench.end(info.run, signal=11) for info in brief))
+    assert (len(bench.told), bench.events.left_out) == (2 + MOST_AT_ONCE, 60)
 
 
 def test_what_a_program_tells_is_completed_and_masked(bench: Bench) -> None:

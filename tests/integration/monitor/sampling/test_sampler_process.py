@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from monitor.metrics.messages import PROTOCOL, Hello, Tick, read_messages
+from monitor.lifecycle.choose import open_exits
+from monitor.metrics.messages import PROTOCOL, Hello, Lives, Tick, read_messages
 from monitor.sampling.process import ROOT, SamplerProcess
 from tests.waiting import patient, wait_until
 
@@ -27,9 +28,9 @@ def _is_gone(pid: int) -> bool:
 
 @pytest.fixture
 def sampler(spawn: Any) -> Any:
-    """A bare sampler process and its messages."""
+    """A bare sampler process and its messages, without what ends between two ticks."""
     child = spawn(COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT)
-    return child, read_messages(child.stdout)
+    return child, (one for one in read_messages(child.stdout) if not isinstance(one, Lives))
 
 
 @pytest.fixture
@@ -50,6 +51,35 @@ def keep() -> Any:
     yield make
     for one in kept:
         one.stop()
+
+
+def test_ends_do_not_wait_for_a_sweep(spawn: Any) -> None:
+    """With a minute between two sweeps: a process that the first one saw, and one that it did not, are told when they are over, and once."""
+    source = open_exits(lambda: 100)
+    if source is None:
+        pytest.skip("nobody tells of ends here")
+    source.close()
+    known = spawn(["sleep", "600"])
+    command = [*COMMAND[:-1], "60"]
+    child = spawn(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT)
+    messages = read_messages(child.stdout)
+    tick = next(one for one in messages if isinstance(one, Tick))
+    [run] = [info.run for info in tick.born if info.pid == known.pid]
+    brief = spawn(["sh", "-c", "exit 3"])
+    brief.wait()
+    known.kill()
+    known.wait()
+    told: dict[int, tuple[int | None, int | None]] = {}
+    for one in messages:
+        assert isinstance(one, Lives)
+        pids = {info.run: info.pid for info in one.brief} | {run: known.pid}
+        ends = {pids[end.run]: (end.exit_code, end.exit_signal) for end in one.ends if end.run in pids}
+        assert not ends.keys() & told.keys()
+        told |= ends
+        if run in one.gone:
+            break
+    assert told[known.pid][1] in {9, None}
+    assert source.name != "connector" or (told[brief.pid], told[known.pid]) == ((3, None), (None, 9))
 
 
 def test_hello_then_ticks(sampler: Any) -> None:

@@ -1,9 +1,11 @@
 """Which run an exit belongs to."""
 
+import os
 import time
 from collections import Counter
 from dataclasses import dataclass
 
+import msgspec
 import pytest
 
 from logs.redaction.masker import Masker
@@ -13,7 +15,7 @@ from monitor.metrics.messages import HostInfo, RunInfo
 from monitor.sampling.core.reader import Ending
 from monitor.sampling.linux import ends as ends_module
 from monitor.sampling.linux.describe import Describer
-from monitor.sampling.linux.ends import UNSEEN, Ends
+from monitor.sampling.linux.ends import SOON_NS, UNSEEN, Ends
 from monitor.sampling.linux.users import Users
 
 HZ = 100
@@ -45,6 +47,8 @@ class Source:
 
     def __init__(self) -> None:
         self.lost = 0
+        self.pending = False
+        self.on_exit = lambda: None
         self.waiting: list[Exit] = []
         self.watched: list[int] = []
 
@@ -109,16 +113,16 @@ def test_a_known_run_gets_its_code_and_time(ends: Ends, source: Source) -> None:
     """The exit told since the last sweep is the end of the run that is gone."""
     source.waiting = [Exit(5, 700 * TICK_NS, 3 << 8)]
     gone = slot(5, 100)
-    assert ends.settle([gone], {}) == ([], [Ending(gone.info.run, 700 * TICK_NS, 3 << 8, "told", cpu_s=READ_S)])
+    assert ends.settle([gone], {}) == ([], [Ending(gone.info.run, 700 * TICK_NS, 3 << 8, "told", cpu_s=READ_S)], [])
 
 
 def test_a_zombie_keeps_its_exit_until_it_is_gone(ends: Ends, source: Source) -> None:
     """Its end is when it ended, not when its parent asked for it; the pid's next life is another run."""
     zombie = slot(5, 100)
     source.waiting = [Exit(5, 700 * TICK_NS, 9)]
-    assert ends.settle([], {"5": zombie}) == ([], [])
+    assert ends.settle([], {"5": zombie}) == ([], [], [])
     source.waiting = [Exit(5, 990 * TICK_NS, 0, Program(985 * TICK_NS, stat(5, 985), b"true\0", 0), 77)]
-    brief, found = ends.settle([zombie], {})
+    brief, found, _ = ends.settle([zombie], {})
     assert found[0] == Ending(zombie.info.run, 700 * TICK_NS, 9, "told", cpu_s=READ_S)
     assert [(info.start_tick, info.name, info.cmdline, info.ppid) for info in brief] == [(985, "job", "true", 77)]
     assert found[1] == Ending(brief[0].run, 990 * TICK_NS, 0, "told")
@@ -128,14 +132,14 @@ def test_an_exit_from_before_a_living_run_is_not_its_own(ends: Ends, source: Sou
     """A short life had the pid before the run that has it now."""
     living = slot(5, 800)
     source.waiting = [Exit(5, 750 * TICK_NS, 256, Program(749 * TICK_NS, stat(5, 749), b"", 0))]
-    brief, found = ends.settle([], {"5": living})
+    brief, found, _ = ends.settle([], {"5": living})
     assert (len(brief), found[0].run, living.exit) == (1, brief[0].run, None)
 
 
 def test_of_a_program_that_was_not_seen_its_end_is_told(ends: Ends, source: Source) -> None:
     """It was over before its name was read: pid, parent, times and code are known, the name is not invented."""
     source.waiting = [Exit(5, 750 * TICK_NS, 256, Program(749 * TICK_NS), 66)]
-    [info], [end] = ends.settle([], {})
+    [info], [end], _ = ends.settle([], {})
     assert (info.pid, info.ppid, info.name, info.cmdline, info.start_tick, info.uid) == (5, 66, UNSEEN, "", 749, -1)
     assert (end.run, end.status) == (info.run, 256)
 
@@ -148,7 +152,7 @@ def test_parts_of_a_script_are_no_lives_unless_they_fail(ends: Ends, source: Sou
         Exit(6, at, 9, Program(at, stat(6, 749))),
         Exit(7, at, 9),
     ]
-    brief, _ = ends.settle([], {})
+    brief, *_ = ends.settle([], {})
     assert [info.pid for info in brief] == [6]
 
 
@@ -166,7 +170,7 @@ def test_what_was_used_goes_to_its_own_life(
         Exit(6, 760 * TICK_NS, 0, Program(760 * TICK_NS, stat(6, 740))),
         Exit(7, 760 * TICK_NS, 0, Program(760 * TICK_NS, stat(7, 740))),
     ]
-    brief, found = ends.settle([gone], {})
+    brief, found, _ = ends.settle([gone], {})
     assert [info.pid for info in brief] == [5, 6]
     assert [(one.cpu_s, one.peak_rss, one.read_bytes, one.write_bytes) for one in found] == [
         (0.3, 7 << 20, 4096, 8192),
@@ -177,6 +181,69 @@ def test_what_was_used_goes_to_its_own_life(
     assert errors == {"usage:lost": 1}
     ends.settle([], {})
     assert ends.short_cpu_s == 0
+
+
+def test_a_program_that_no_sweep_saw_names_its_run(ends: Ends, source: Source) -> None:
+    """Of a zombie that a sweep found without a command line, and of one that began another program since: as it was when that began."""
+    zombie, other, same = slot(5, 100), slot(6, 100), slot(7, 100)
+    zombie.info = msgspec.structs.replace(zombie.info, cmdline="")
+    began = time.monotonic_ns() + SOON_NS
+    ends.settle([], {})
+    source.waiting = [
+        Exit(5, 700 * TICK_NS, 0, Program(600 * TICK_NS, stat(5, 100, name="make"), b"make\0all\0", 0, b"0::/user.slice\n")),
+        Exit(6, began, 0, Program(began, stat(6, 100, name="cc"), b"cc\0a.c\0", 0)),
+        Exit(7, 700 * TICK_NS, 0, Program(600 * TICK_NS, stat(7, 100), b"job\0--old\0", 0)),
+    ]  # fmt: skip
+    *_, named = ends.settle([zombie, other, same], {})
+    assert [(one.run, one.name, one.cmdline, one.cgroup) for one in named] == [
+        (zombie.info.run, "make", "make all", "/user.slice"),
+        (other.info.run, "cc", "cc a.c", None),
+    ]
+    assert same.info.cmdline == "job --x"
+
+
+def test_what_the_kernel_kept_of_a_life_names_it(
+    source: Source, errors: Counter[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was over before `/proc` could be read: its record has its name, its user and how long it lived. Nobody invents a command line."""
+    monkeypatch.setattr(ends_module, "_asleep_ns", lambda: 0)
+    used = Used({5: [Usage(0.0, 1, 0, 0, 0.05, b"true", 0)], 6: [Usage(0.0, 1, 0, 0, 0.0, b"sh", 0)]})
+    ends = Ends(source, Describer("/nowhere", INFO, Users("/nowhere"), Masker(), errors), errors, used=used)
+    source.waiting = [Exit(5, 750 * TICK_NS, 0, Program(749 * TICK_NS), 66), Exit(6, 750 * TICK_NS, 9)]
+    brief, *_ = ends.settle([], {})
+    assert [(one.name, one.cmdline, one.uid, one.ppid, one.start_tick) for one in brief] == [
+        ("true", "", 0, 66, 745),
+        ("sh", "", 0, 0, 750),
+    ]
+
+
+def test_between_two_sweeps_only_what_is_gone_is_told(ends: Ends, source: Source) -> None:
+    """A known run ends once its parent has asked for it, a stranger unless its pid is still there; nothing is told twice."""
+    known, me, nobody = slot(5, 100), os.getpid(), 1 << 30
+    source.waiting = [
+        Exit(5, 700 * TICK_NS, 3 << 8),
+        Exit(nobody, 750 * TICK_NS, 9, Program(1, stat(nobody, 749))),
+        Exit(me, time.clock_gettime_ns(time.CLOCK_BOOTTIME), 9, Program(1, stat(me, 749))),
+    ]
+    assert ends.hear({"5": known}) == ([], [5])
+    brief, found, _ = ends.settle_soon([], [])
+    assert ([info.pid for info in brief], [end.status for end in found], ends.unsettled) == ([nobody], [9], True)
+    assert ends.hear({"5": known}) == ([], [5])
+    assert ends.settle_soon([known], [])[1] == [Ending(known.info.run, 700 * TICK_NS, 3 << 8, "told", cpu_s=READ_S)]
+    brief, found, _ = ends.settle([], {})
+    assert [info.pid for info in brief] == [me]
+    assert (ends.settle([], {}), ends.unsettled) == (([], [], []), False)
+
+
+def test_a_thread_that_begins_a_program_does_not_end_its_process(ends: Ends, source: Source) -> None:
+    """The kernel then tells an end of the main thread under the pid of the process, which goes on: its own end comes later."""
+    going = slot(5, 100)
+    source.waiting = [Exit(5, 700 * TICK_NS, 0)]
+    assert ends.hear({"5": going}) == ([], [5])
+    source.waiting = [Exit(5, 800 * TICK_NS, 9, Program(700 * TICK_NS, stat(5, 100), b"job\0--x\0", 0))]
+    ends.hear({"5": going})
+    [end] = ends.settle_soon([going], [])[1]
+    assert (end.mono_ns, end.status) == (800 * TICK_NS, 9)
 
 
 def test_without_a_word_the_last_line_of_a_zombie_speaks(ends: Ends, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -207,7 +274,7 @@ def test_losses_are_counted(ends: Ends, source: Source, errors: Counter[str], mo
         return drain()
 
     monkeypatch.setattr(source, "drain", drained)
-    brief, found = ends.settle([], {})
+    brief, found, _ = ends.settle([], {})
     assert len(brief) == len(found) == 2
     assert errors == {"brief:dropped": 3, "exits:lost": 3}
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from monitor.metrics.catalogue import HostReading
-from monitor.metrics.messages import GpuProcess, GpuState, Hello, HostInfo, Tick, read_messages
+from monitor.metrics.messages import GpuProcess, GpuState, Hello, HostInfo, Lives, Tick, read_messages
 from monitor.sampling.core.columns import Columns
-from monitor.sampling.core.reader import Ending, Sweep
+from monitor.sampling.core.reader import Ending, Soon, Sweep
 from monitor.sampling.loop import Instant, Sampler
 
 SECOND = 10**9
@@ -51,6 +51,8 @@ class OneProcess:
         self.errors: Counter[str] = Counter(vanished=2)
         self.slow: dict[int, float] = {}
         self.ends: list[Ending] = []
+        self.soon: list[Soon] = []
+        self.say: Any = None
         self._clock = clock
         self._sweeps = 0
 
@@ -69,6 +71,15 @@ class OneProcess:
         columns.arrays["run"][0] = 77
         return Sweep(columns.pack(), 1, [], [], {4242: 77}, ends=self.ends)
 
+    def listen(self, on_end: Any) -> None:
+        """Keep whom to tell."""
+        self.say = on_end
+
+    def ended(self) -> Soon:
+        """The next that is to be told; it takes 3 ms."""
+        self._clock.turn(0.003)
+        return self.soon.pop(0) if self.soon else Soon([], [], [], [], more=False)
+
     def close(self) -> None:
         """Nothing is held."""
 
@@ -84,7 +95,7 @@ class Memory:
         """Keep the frame."""
         self.data += frame
 
-    def messages(self) -> list[Hello | Tick]:
+    def messages(self) -> list[Hello | Tick | Lives]:
         """All that was sent."""
         return list(read_messages(io.BytesIO(self.data)))
 
@@ -104,6 +115,9 @@ class Script:
         self._steps.get(self._waits, lambda: None)()
         self._waits += 1
         return False
+
+    def nudge(self) -> None:
+        """The step that says so runs before the wait ends."""
 
 
 class Gpus:
@@ -209,3 +223,40 @@ def test_ends_have_the_time_of_the_wall_clock(run: Any) -> None:
         (2, 0, None, None, False),
         (3, 0, None, 9, True),
     ]
+
+
+class Nudged:
+    """A waiter on a turned clock that processes end under: at these times (s), the reader says so."""
+
+    def __init__(self, clock: TurnedClock, reader: OneProcess, ends: list[float], until_s: float) -> None:
+        self._clock, self._reader, self._ends, self._begin = clock, reader, ends, clock.mono
+        self._until = self._begin + int(until_s * SECOND)
+
+    def nudge(self) -> None:
+        """The wait ends anyway."""
+
+    def wait(self, timeout_s: float) -> bool:
+        """Until the deadline, or the next end."""
+        due = self._clock.mono + int(max(timeout_s, 0.0) * SECOND)
+        said = self._begin + int(self._ends[0] * SECOND) if self._ends else self._until
+        self._clock.turn((min(due, max(said, self._clock.mono)) - self._clock.mono) / SECOND)
+        if self._ends and said <= due:
+            self._ends.pop(0)
+            self._reader.say()
+        return self._clock.mono >= self._until
+
+
+def test_ends_do_not_wait_for_the_next_sweep() -> None:
+    """They are told together, 20 ms after the first; a storm is looked at for a tenth of the time; what is about to be gone is asked for again."""
+    clock, outlet = TurnedClock(), Memory()
+    reader = OneProcess(clock)
+    over = Soon([], [77], [], [Ending(77, clock.mono + SECOND // 2, 0, "connector")], more=True)
+    reader.soon = [over, Soon([], [78], [], [], more=False), Soon([], [79], [], [], more=False)]
+    sampler = Sampler(reader, Gpus(), outlet, interval_s=1.0, rss=lambda: 5, clock=clock, pid=3)
+    sampler.run(Nudged(clock, reader, [0.5, 0.505, 0.6, 0.61, 0.997], 2.5))
+    _, *sent = outlet.messages()
+    at = [(type(one).__name__, round((one.ts - 1_000_000 * 1_000_000) / 1000)) for one in sent]
+    assert at == [("Tick", 0), ("Lives", 520), ("Lives", 560), ("Lives", 620), ("Tick", 1000), ("Tick", 2000)]
+    lives = [one for one in sent if isinstance(one, Lives)]
+    assert [one.gone for one in lives] == [[77], [78], [79]]
+    assert [end.ts for end in lives[0].ends] == [1_000_000 * 1_000_000 + 500_000]
