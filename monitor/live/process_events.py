@@ -294,7 +294,8 @@ class ProcessEvents:
 
     def _flush(self, *, gather: bool = False) -> None:
         """Hand the events on. If `gather`, their rows wait for those of the next sample, or for somebody who asks: a storm of short
-        lives brings some twenty times a second."""
+        lives brings some twenty times a second.
+        """
         events, self._batch = self._batch, []
         if not events:
             return
