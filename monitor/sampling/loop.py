@@ -211,7 +211,7 @@ def _with_processes(host: HostReading, sweep: Sweep, elapsed_ns: int | None, cpu
 
 def _end(ending: Ending, now: Instant) -> RunEnd:
     """With the time of the wall clock; that of the sweep if nobody told a better one."""
-    ago_ns = 0 if ending.mono_ns is None else max(now.mono_ns - ending.mono_ns, 0)
+    ago_ns = 0 if ending.mono_ns is None else now.mono_ns - ending.mono_ns  # below 0: it ended during the sweep
     ts = (now.wall_ns - ago_ns) // 1000
     return RunEnd(
         ending.run,

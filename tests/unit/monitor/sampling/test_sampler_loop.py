@@ -214,14 +214,17 @@ def test_ticks_carry_counts_runs_and_quality(run: Any) -> None:
 
 
 def test_ends_have_the_time_of_the_wall_clock(run: Any) -> None:
-    """An end that somebody saw is told at its own time, another at that of the sweep; a code is a code or a signal."""
+    """An end that somebody saw is told at its own time, also if that was during the sweep, another at that of the sweep; a code is a code or a signal."""
     begin = TurnedClock().now()
     seen = Ending(1, begin.mono_ns - SECOND // 2, 3 << 8, "connector")
-    [tick] = run(1, ends=[seen, Ending(2, None, None, "poll"), Ending(3, None, 9, "connector", out_of_memory=True)])
+    later = Ending(4, begin.mono_ns + SECOND // 2, 0, "connector")
+    oom = Ending(3, None, 9, "connector", out_of_memory=True)
+    [tick] = run(1, ends=[seen, Ending(2, None, None, "poll"), oom, later])
     assert [(end.run, tick.ts - end.ts, end.exit_code, end.exit_signal, end.out_of_memory) for end in tick.ends] == [
         (1, 500_000, 3, None, False),
         (2, 0, None, None, False),
         (3, 0, None, 9, True),
+        (4, -500_000, 0, None, False),
     ]
 
 
