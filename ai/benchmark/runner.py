@@ -162,6 +162,8 @@ class AIBackendBenchmark:
         plan = self._plan
         by_name = {e.name: e for e in entries}
         pace = Pace(plan, elapsed_s=time.perf_counter() - self._begun, reloaded_s=self._loader.reloading_s)
+        planned = pace.sequential.looks[-1].blocks
+        self._tell("pairs", f"The first pair of at most {planned}", 0, planned, None)
         for block in range(plan.max_blocks):
             prompt = pace.prompt(block)
             await self._block(by_name, block, prompt)

@@ -2,9 +2,13 @@
 
     uv tool install aiperf                      # or an environment of its own
     uv run tests/bench/ai_peers.py --aiperf ~/.local/bin/aiperf [--tokenizer FOLDER]
+    uv run tests/bench/ai_peers.py --llama-bench ~/llama.cpp/build/bin/llama-bench
 
 The server (in a process of its own) answers with known delays and stamps what it writes. Each tool asks it one question after another; the errors are of a
-tool's mean against the mean of the stamps of its own requests. Prints one JSON object; aiperf's part is absent where it is not given.
+tool's mean against the mean of the stamps of its own requests. aiperf's part is absent where it is not given.
+
+With llama-bench, its table of the embedded engine's model stands beside ours instead: both in turn, several times, so that the machine's load meets both. Prints
+one JSON object.
 """
 
 import argparse
@@ -26,6 +30,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from ai.backends.openai.backend import OpenAIBackend
 from ai.core.protocol import complete
 from ai.core.types import LoadSpec
+from ai.discovery.files import demo_model
+from ai.shapes.workload import Length
 from tests.bench.ai_truth import KINDS, sleep
 from tests.doubles.ai_kit import ask
 from tests.doubles.stamped_server import StampedServer, Stamps
@@ -156,6 +162,60 @@ def one(kind: str, program: str, tokenizer: str, calls: int) -> dict[str, Any]:
     return found
 
 
+def table_of_llama_bench(program: str, model: str, lengths: str, threads: int) -> dict[str, float]:
+    """Tokens a second of each test, by llama-bench."""
+    prompt, answer, depths = lengths.split("/")
+    words = ["-m", model, "-p", prompt, "-n", answer, "-d", depths, "-t", str(threads), "-r", "2", "-o", "json"]
+    done = subprocess.run([program, *words], capture_output=True, text=True, timeout=600, check=True)
+    return {
+        Length(prompt=row["n_prompt"], answer=row["n_gen"], depth=row["n_depth"]).name: row["avg_ts"]
+        for row in json.loads(done.stdout)
+    }
+
+
+def our_table(lengths: str, threads: int) -> dict[str, float]:
+    """The same by `watchkeeper ai benchmark`, without an agent."""
+    prompt, answer, depths = lengths.split("/")
+    words = ["ai", "benchmark", "--plan", "lengths", "-b", "llamacpp", "-p", prompt, "-n", answer, "-d", depths]
+    with tempfile.TemporaryDirectory() as folder:
+        env = os.environ | {"WATCHKEEPER_DATA_DIR": folder, "WATCHKEEPER_CONFIG": f"{folder}/none.toml"}
+        done = subprocess.run(
+            [sys.executable, "-m", "monitor", *words, "-t", str(threads), "--json"],
+            capture_output=True, text=True, timeout=900, check=False, env=env,
+        )  # fmt: skip
+    if not done.stdout:
+        raise SystemExit(f"no figures: {done.stderr[-1500:]}")
+    rows = json.loads(done.stdout)["contenders"][0]["lengths"]
+    return {row["test"]: row["rate"] if row["length"]["answer"] else row["prompt_rate"] for row in rows}
+
+
+def beside_llama_bench(program: str, lengths: str, turns: int) -> dict[str, Any]:
+    """Both tables for each number of threads: the best of the turns, which the load has spoilt least, and the ratio of ours."""
+    model = demo_model()
+    assert model is not None, "the package with the demonstration model is not installed"
+    found: dict[str, Any] = {}
+    for threads in sorted({1, os.cpu_count() or 1}):
+        theirs: dict[str, list[float]] = {}
+        ours: dict[str, list[float]] = {}
+        for _ in range(turns):
+            for store, table in (
+                (theirs, table_of_llama_bench(program, str(model), lengths, threads)),
+                (ours, our_table(lengths, threads)),
+            ):
+                for test, rate in table.items():
+                    if rate:
+                        store.setdefault(test, []).append(rate)
+        found[f"{threads} threads"] = {
+            test: {
+                "llama_bench": [round(rate, 1) for rate in theirs[test]],
+                "ours": [round(rate, 1) for rate in ours.get(test, [])],
+                "ratio_of_best": round(max(ours[test]) / max(theirs[test]), 3) if test in ours else None,
+            }
+            for test in theirs
+        }
+    return found
+
+
 def main() -> None:
     """Run and print."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -163,7 +223,15 @@ def main() -> None:
     parser.add_argument("--tokenizer", default="builtin", help="for aiperf's prompts; its own needs the network")
     parser.add_argument("--calls", type=int, default=30)
     parser.add_argument("--kind", action="append", choices=list(KINDS), help="of answers; all where none is named")
+    parser.add_argument("--llama-bench", default="", help="the program, of about the same version as the library")
+    parser.add_argument("--lengths", default="128/32/0,256", help="prompts/answers/depths for llama-bench and us")
+    parser.add_argument("--turns", type=int, default=2, help="of both tools, with llama-bench")
     given = parser.parse_args()
+    if given.llama_bench:
+        load = os.getloadavg()[0]
+        figures = beside_llama_bench(given.llama_bench, given.lengths, given.turns)
+        print(json.dumps({"name": "ai_peers", "load1": [load, os.getloadavg()[0]], **figures}, indent=2))
+        return
     figures = {kind: one(kind, given.aiperf, given.tokenizer, given.calls) for kind in given.kind or KINDS}
     machine = {"cpus": os.cpu_count(), "load1": os.getloadavg()[0], "python": platform.python_version()}
     print(json.dumps({"name": "ai_peers", "machine": machine, **figures}, indent=2))

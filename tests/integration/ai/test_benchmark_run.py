@@ -340,6 +340,7 @@ def test_progress_tells_the_time_left_and_every_measurement_once() -> None:
     report = run([engine("a", 2.0), engine("b")], PLAN, events=events)
     phases = list(dict.fromkeys(e.phase for e in events))
     assert phases == ["load", "warm-up", "pairs", "done"]
+    assert next(e.message for e in events if e.phase == "pairs").startswith("The first pair")
     pairs = [e for e in events if e.message.startswith("Pairs")]
     assert all(e.left_s is not None and e.left_s >= 0 for e in pairs)
     assert len(pairs) == report.blocks
