@@ -13,7 +13,6 @@ _SET_BACK: Final = frozenset({"", "22", "23", "24", "27", "39", "49"})
 HOLE: Final = b"\0" * 4
 """As many NULs are no text."""
 _HOLE: Final = re.compile("\0{4,}")
-_OVERWRITTEN: Final = re.compile(r"[^\n]*\r(?!\n|$)", re.MULTILINE)
 
 
 def plain_text(data: bytes) -> str:
@@ -43,8 +42,10 @@ def colour_open(text: str) -> bool:
 
 
 def last_progress(text: str) -> str:
-    """Of a line that a progress bar overwrote with carriage returns, what stood there in the end."""
-    return _OVERWRITTEN.sub("", text) if "\r" in text else text
+    """Of lines that a progress bar overwrote with carriage returns, what stood there in the end; in one pass, however long a line is."""
+    if "\r" not in text:
+        return text
+    return "\n".join(line[line.rfind("\r", 0, max(len(line) - 1, 0)) + 1 :] for line in text.split("\n"))
 
 
 def looks_like_text(head: bytes) -> bool:

@@ -145,6 +145,12 @@ def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
         assert caught.value.hint
 
 
+def test_long_lines_behind_a_carriage_return_cost_no_more_than_others(tmp_path: Path) -> None:
+    """Each is gone through once: a file of them, such as a program's own code that is taken for a log, must not hold the agent up for hours."""
+    records = parse(tmp_path, ("10 %\r" + "x" * 60_000 + "\n") * 8)
+    assert all(set(record["body"]) == {"x"} for record in records)
+
+
 def test_an_enormous_line_does_not_break_the_next(tmp_path: Path) -> None:
     """A line of many megabytes is cut; what follows keeps its text."""
     rows = parse(tmp_path, b"x" * 9_000_000 + b"\n2026-03-01 10:11:12,345 - app - INFO - on\n")
