@@ -61,7 +61,7 @@ _SECONDS: Final = rf"(?P<H>\d{{1,2}}):(?P<M>\d\d):(?P<S>\d\d){_FRACTION}{_HALF}{
 _MINUTES: Final = rf"(?P<H>\d{{1,2}}):(?P<M>\d\d){_HALF}{_ZONE}"
 _AT: Final = r"(?:at|@|um|om|alle|ore|kl\.?|klo|[àa]|às|a las|o|в)"
 """What people write between a day and a clock."""
-_JOIN: Final = rf"(?:T|_|::?|;|,? {{1,2}}|,|\||-| - | \| |\t|\] \[|,? {_AT} )"
+_JOIN: Final = rf"(?:T|_|/|::?|;|,? {{1,2}}|,|\||-| - | \| |\t|\] \[|,? {_AT} )"
 _JOINED: Final = rf"(?P<H>\d{{1,2}})[.\-_hH](?P<M>\d\d)[.\-_mM](?P<S>\d\d)s?(?:[.,_:](?P<h>\d{{1,9}}))?{_ZONE}"
 """A clock with other signs than colons, as file names and some countries have it."""
 _YEAR: Final = r"(?P<y>(?:19|20)\d\d)"

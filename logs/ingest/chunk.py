@@ -130,7 +130,7 @@ class ChunkParser:
 
     def _reader(self, parser: BlockParser) -> HeaderReader | None:
         fmt, shape = parser.primary, parser.shape
-        if not isinstance(fmt, RegexFormat):
+        if not isinstance(fmt, RegexFormat) or shape.outline:
             return None
         key = shape.layouts[0] if shape.learned else fmt  # of equal layouts each parser has a format of its own
         if key not in self._readers:

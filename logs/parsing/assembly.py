@@ -142,7 +142,7 @@ class Builder:
 
     def _close(self, last: int) -> None:
         first, fmt = self._first, self._format
-        if first < 0:
+        if first < 0 or last <= first:
             return
         header, rows, lines = self._header, self.rows, self._lines
         until, shown = self._ends(first, last)

@@ -7,6 +7,7 @@ from typing import Final
 import numpy as np
 
 from logs.core import fingerprint
+from logs.parsing.grouping import outlines
 from logs.parsing.parser import BlockParser
 
 _STEP: Final = 4 << 20
@@ -24,9 +25,22 @@ def record_boundary(data: bytes, parser: BlockParser) -> int:
         if start <= 0:
             return 0
         if parser.begins(data[start:end]) and not _amid_cut_lines(data, start, parser):
+            if parser.shape.outline:
+                return _first_outlined(data, start, parser)
             return _first_blank(data, start, parser) if parser.takes_blanks(data[start:end]) else start
         end = start
     return 0
+
+
+def _first_outlined(data: bytes, start: int, parser: BlockParser) -> int:
+    """Where the lines begin that say what the record at offset `start` belongs to; `start` where there are none."""
+    at = start
+    for depth in range(parser.shape.outline - 1, -1, -1):
+        before = parser.charset.last_end(data, max(at - 1, 0))
+        if before >= at or not outlines(parser.lines_of(data[before:at])[0], depth):
+            break
+        at = before
+    return at
 
 
 def _first_blank(data: bytes, start: int, parser: BlockParser) -> int:

@@ -5,6 +5,7 @@ any record's start onwards gives the same records.
 """
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 MAX_LINES: Final = 5000
@@ -48,6 +49,7 @@ _CRASH = re.compile(
 )
 _DUMPED = re.compile(r"(?i)panic recovered|recovered from panic|panic recover\b")
 """A header behind which a program writes what it was doing when it went wrong."""
+_NAMES = re.compile(r"( *)[\w.\-]+: \S")
 _BLANKS: Final = " \t\x0b\x0c"
 _CLOSING: Final = ")]}│╰└├║╚╠┃┗━"
 _DOUBTFUL = (_OPENS, _FRAME_TOP, _CHAINS, _JAVA, _NAMED, _GO_FRAME, _CLOSES, _NODE_ERROR)
@@ -72,6 +74,20 @@ def dies(line: str) -> bool:
 def recovers(line: str) -> bool:
     """Whether the header of a record says that a program went on although it should have ended."""
     return "anic" in line and _DUMPED.search(line) is not None
+
+
+def outlines(line: str, depth: int) -> bool:
+    """Whether a line says at this depth what the records below it belong to."""
+    match = _NAMES.match(line)
+    return match is not None and match.end(1) == depth
+
+
+def outlined(lines: Sequence[str], number: int, depth: int) -> int:
+    """How many lines before a record, which begins at this depth, say what it belongs to: each one blank less deep than the next."""
+    first = number
+    while first > 0 and depth > 0 and outlines(lines[first - 1], depth - 1):
+        first, depth = first - 1, depth - 1
+    return number - first
 
 
 class Grouper:

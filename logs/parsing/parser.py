@@ -12,8 +12,9 @@ from logs.parsing.chronology import Chronology, put_back
 from logs.parsing.formats import ANY, PLAIN, Format, Header, RegexFormat, Registry
 from logs.parsing.formats.blocks import IndentedJsonFormat
 from logs.parsing.formats.markup import MarkupFormat
+from logs.parsing.formats.reports import ReportFormat
 from logs.parsing.formats.user import UserFormat
-from logs.parsing.grouping import Grouper, dies, recovers, surely_begins
+from logs.parsing.grouping import Grouper, dies, outlined, recovers, surely_begins
 from logs.parsing.reader.layout import NAME as LEARNED
 from logs.parsing.reader.layout import LearnedFormat
 from logs.parsing.rows import Rows
@@ -275,7 +276,7 @@ class BlockParser:
 
     def _by_segment(self, text: str, starts: list[int], end: int, state: ReadState, undated: Undated) -> Rows | None:
         """Runs of one-line records of the file's format at once, only what lies between them line by line; None when that would not pay."""
-        if not isinstance(self.primary, RegexFormat) or not self.primary.alone:
+        if not isinstance(self.primary, RegexFormat) or not self.primary.alone or self._shape.outline:
             return None
         columns = self.primary.columns(text, self.times)
         if columns is None or len(columns.others) * 4 > len(starts):
@@ -362,6 +363,8 @@ class BlockParser:
                 rows.joined(traceback=grouper.traceback)
             elif found is not None:
                 blanks = _blanks(lines, number) if self._blanks_belong(line) else 0
+                if shape.outline:
+                    blanks = outlined(lines, number, shape.outline)
                 rows.begin(number, *found, blanks=blanks)
                 rows.joined(traceback=recovers(line))
                 grouper.begin(line, headed=True, calm=_calm(found[1]), empty=not found[1].message.strip())
@@ -403,6 +406,9 @@ class BlockParser:
     def _starting(self, lines: Sequence[str], number: int, last_header: int) -> tuple[Format, Header] | None:
         """The header of a line, where it may begin a record between its neighbours."""
         found = self._header(lines[number])
+        if found is None and isinstance(self.primary, ReportFormat):
+            amid = self.primary.amid(lines, number)
+            return (self.primary, amid) if amid is not None else None
         if found is None or (self._shape.two_lines and found[1].ts is None and last_header == number - 1):
             return None
         if self._is_printed(found[0]) and not found[0].speaks(lines, number, self.times):

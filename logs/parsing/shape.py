@@ -1,5 +1,7 @@
 """How a file is read: the format of its headers, what was learned beside it, and whether lines without a header belong to the record before them."""
 
+import re
+from collections import Counter
 from collections.abc import Sequence
 
 import msgspec
@@ -8,6 +10,7 @@ from logs.core import levels
 from logs.core.moments import SHAPES, Order
 from logs.core.timestamps import TimeReader
 from logs.parsing.formats import ANY, Detection, Format, Header, RegexFormat, Registry
+from logs.parsing.formats.reports import REPORT
 from logs.parsing.grouping import surely_begins
 from logs.parsing.reader.layout import Layout, LearnedFormat
 from logs.parsing.reader.learn import layouts
@@ -29,6 +32,8 @@ class Shape(msgspec.Struct, frozen=True):
     """Whether the level, or the message, of each record stands in a line of its own behind the header."""
     indent: int = 0
     """How deep records begin that have no header."""
+    outline: int = 0
+    """How deep records begin where lines before them, less deep, say what they belong to."""
     order: Order = ""
     """Which of a date's numbers is the day, in formats that do not say it themselves."""
 
@@ -84,7 +89,10 @@ class Learner:
         lines = self._lines
         known = self._detection.best()
         place = self._registry.place(known)
-        indent = min((len(line) - len(line.lstrip(" ")) for line in lines if line.strip()), default=0)
+        depths = Counter(len(line) - len(line.lstrip(" ")) for line in lines if line.strip())
+        indent = 0 if 0 in depths or not depths else depths.most_common(1)[0][0]
+        if self._is_report(times):
+            return Shape(self._registry.place(REPORT), headed=True, order=self._said)
         if known is not None and not isinstance(known, RegexFormat):
             headed, blank_first = _headed([known], lines, times), _blank_first([known], lines, times)
             return Shape(place, headed=headed, blank_first=blank_first, order=self._said)
@@ -108,8 +116,33 @@ class Learner:
             _blank_first(formats, lines, times),
             seconds or _two_lines(formats, lines, times),
             0 if found or known else indent,
+            _outline(formats, lines),
             self._said or _order(found),
         )
+
+    def _is_report(self, times: TimeReader) -> bool:
+        """Whether these lines are a report of tests: its results are more than the lines that anything else reads."""
+        hits = REPORT.covers(self._lines, times)
+        if hits <= self._detection.most:
+            return False
+        found = layouts(self._lines, times, self._said)
+        return not found or hits > sum(1 for line in self._lines if re.match(found[0].header, line, re.ASCII))
+
+
+def _outline(formats: Sequence[Format], lines: Sequence[str]) -> int:
+    """How deep nearly all records begin, where the first has its outline above it; 0 where they have none."""
+    learned = formats[0] if formats else None
+    if not isinstance(learned, LearnedFormat) or not learned.dated:
+        return 0
+    depths = [len(line) - len(line.lstrip(" ")) for line in lines if learned.regex.match(line)]
+    first = next((number for number, line in enumerate(lines) if learned.regex.match(line)), 0)
+    depth = depths[0] if depths else 0
+    named = (
+        all(re.match(rf" {{{step}}}[\w.\-]+: \S", lines[first - depth + step]) for step in range(depth))
+        if first >= depth
+        else False
+    )
+    return depth if depth and named and depths.count(depth) * 10 >= len(depths) * 8 else 0
 
 
 def _order(found: Sequence[Layout]) -> Order:

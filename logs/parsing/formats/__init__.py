@@ -10,6 +10,7 @@ from logs.core.format_spec import FormatSpec
 from logs.core.timestamps import TimeReader
 from logs.parsing.formats.base import Format, Header, LineColumns, RegexFormat
 from logs.parsing.formats.blocks import block_formats, labelling_formats, wrapping_formats
+from logs.parsing.formats.reports import REPORT
 from logs.parsing.formats.servers import server_formats
 from logs.parsing.formats.structured import structured_formats
 from logs.parsing.formats.text import CANDIDATE, text_formats
@@ -28,7 +29,7 @@ ANY = frozenset({"generic", "time", "level"})
 def _known() -> tuple[Format, ...]:
     """The formats of all registries: they hold no state of a file, and compile two hundred regular expressions once a process."""
     return (
-        *structured_formats(), *wrapping_formats(), *block_formats(), *server_formats(), *text_formats(), *labelling_formats(),
+        *structured_formats(), *wrapping_formats(), *block_formats(), *server_formats(), *text_formats(), *labelling_formats(), REPORT,
     )  # fmt: skip
 
 
@@ -120,6 +121,11 @@ class Detection:
     def wants(self) -> int:
         """How many more lines would help."""
         return _SAMPLE - self._lines
+
+    @property
+    def most(self) -> int:
+        """How many lines are read by the format that reads most."""
+        return max(self._counts.values(), default=0)
 
     def add(self, lines: Sequence[str], times: TimeReader) -> None:
         """Look at these lines, or as many of them as help."""

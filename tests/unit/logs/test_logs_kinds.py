@@ -98,3 +98,50 @@ def test_a_chain_of_php(tmp_path: Path) -> None:
     """The exception that an exception led to belongs to its record, behind a blank line."""
     text = "PHP Fatal error:  Uncaught LogicException: in /a.php:4\nStack trace:\n#0 {main}\n\nNext RuntimeException: bad in /a.php:5\nStack trace:\n#0 {main}\n  thrown in /a.php on line 5\nup\n"
     assert [row["lines"] for row in parsed(tmp_path, text)] == [8, 1]
+
+
+REPORTS = {
+    "marks": (
+        "\n\n  carts\n    ✔ opens\n    1) adds\n    - moves\n\n\n  1 passing (8ms)\n  1 failing\n\n  1) carts\n       adds:\n\n      AssertionError: not equal:\n\n{\n  a: 1\n}\n\n      at b.js:8\n",
+        [(None, 1), ("info", 1), ("error", 1), ("info", 1), ("info", 1), ("error", 1), ("error", 10)],
+    ),
+    "marks, details behind a dot": (
+        "FAIL ./a.test.js\n  carts\n    ✓ opens (2 ms)\n    ✕ adds\n\n  ● carts › adds\n\n    Expected: 2\n\n      at a.js:2\n\nTests:       1 failed, 1 passed, 2 total\n",
+        [("error", 1), (None, 1), ("info", 1), ("error", 1), ("error", 5), ("error", 1)],
+    ),
+    "marks, details behind the name": (
+        "\n  ✔ opens\n  ✘ [fail]: adds\n  ✘ [fail]: moves\n  ─\n\n  adds\n\n  Difference:\n\n  - 1\n\n  moves\n\n  Error: gone\n\n  2 tests failed\n",
+        [("info", 1), ("error", 1), ("error", 2), ("error", 5), ("error", 3), ("error", 1)],
+    ),
+    "words behind": (
+        "t.py::test_opens PASSED  [ 50%]\nt.py::test_adds FAILED  [100%]\n\n____ test_adds ____\n\n>   assert 1 == 2\nE   assert 1 == 2\n\nt.py:6: AssertionError\n==== 1 failed, 1 passed in 0.08s ====\n",
+        [("info", 1), ("error", 1), ("error", 6), (None, 1)],
+    ),
+    "words behind dots": (
+        "test carts::opens ... ok\ntest carts::adds ... FAILED\n\nfailures:\n\n---- carts::adds stdout ----\nleft: 1\n\ntest result: FAILED. 1 passed; 1 failed\n",
+        [("info", 1), ("error", 3), ("error", 2), ("error", 1)],
+    ),
+    "words in front": (
+        "=== RUN   TestOpens\n--- PASS: TestOpens (0.00s)\n=== RUN   TestAdds\n    a_test.go:12: gone\n--- FAIL: TestAdds (0.00s)\nFAIL\tshop/carts\t0.002s\n",
+        [(None, 1), ("info", 1), (None, 2), ("error", 1), ("error", 1)],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", REPORTS)
+def test_a_result_of_a_test_is_a_record(tmp_path: Path, kind: str) -> None:
+    """One record a result, however deep; what is printed about a failure belongs to it, whatever it looks like."""
+    text, records = REPORTS[kind]
+    assert [(row["level"], row["lines"]) for row in parsed(tmp_path, text)] == records
+
+
+def test_a_few_marks_are_no_report(tmp_path: Path) -> None:
+    """Prints among which some say that a thing is done stay records of their own."""
+    text = "".join(f"step {n}\n" for n in range(9)) + "✓ one\n✓ two\n✓ three\nlast\n"
+    assert len(parsed(tmp_path, text)) == 13
+
+
+def test_lines_that_say_what_records_belong_to(tmp_path: Path) -> None:
+    """An outline stands before the record that it is of, also where a part of it changes."""
+    text = "version: 0.5\n worker: 1\n  Mar 21 10:11:12.684 INFO up\n  Mar 21 10:11:13.684 WARN slow\n worker: 2\n  Mar 21 10:11:14.684 INFO up\n"
+    assert [(row["level"], row["lines"]) for row in parsed(tmp_path, text)] == [("info", 3), ("warn", 1), ("info", 2)]
