@@ -1,6 +1,6 @@
 """What programs write, line by line as they do, and what each line means.
 
-Every time stamp says 2026-03-01 10:11:12 (plus a fraction), in UTC where `zone` is `utc`, in the machine's zone where it is `local`, without a date where it is `clock`; None: the program writes none.
+Every time stamp says 2026-03-01 10:11:12 (plus a fraction), in UTC where `zone` is `utc`, in the machine's zone where it is `local`, without a date where it is `clock`, or counts from a start (`start`); None: the program writes none.
 `levels` has one word a record (`-`: the line has no level), `pids` one number for all records that name one.
 """
 
@@ -106,10 +106,10 @@ PROGRAMS = [
     Program("nccl", None, None, "info warn", "host:77:91 [0] NCCL INFO Bootstrap : Using eth0:10.0.0.1<0>\nhost:77:91 [0] misc/socket.cc:483 NCCL WARN socketStartConnect: Connect failed\n", 77),
     # the system
     Program("xid", "syslog", "local", "error -", "Mar  1 10:11:12 host kernel: [ 1234.567890] NVRM: Xid (PCI:0000:01:00): 79, pid=77, GPU has fallen off the bus.\nMar  1 10:11:12 host kernel: NVRM: GPU at PCI:0000:01:00: GPU-11\n"),
-    Program("xid-dmesg", "dmesg", None, "error -", "[ 1234.567890] NVRM: Xid (PCI:0000:01:00): 13, pid='<unknown>', name=<unknown>, Graphics Exception: ESR\n[ 1234.567891] usb 1-1: new high-speed USB device number 2\n"),
+    Program("xid-dmesg", "dmesg", "start", "error -", "[ 1234.567890] NVRM: Xid (PCI:0000:01:00): 13, pid='<unknown>', name=<unknown>, Graphics Exception: ESR\n[ 1234.567891] usb 1-1: new high-speed USB device number 2\n"),
     Program("dmesg-ctime", "dmesg", "local", "- error", "[Sun Mar  1 10:11:12 2026] usb 1-1: new high-speed USB device number 2\n[Sun Mar  1 10:11:12 2026] Out of memory: Killed process 77 (python) total-vm:1kB\n"),
     Program("dmesg-iso", None, "utc", "- error", "2026-03-01T10:11:12,345678+00:00 usb 1-1: new high-speed USB device\n2026-03-01T10:11:12,345678+00:00 Out of memory: Killed process 77 (python) total-vm:1kB\n"),
-    Program("dmesg-decoded", None, None, "info warn error", "kern  :info  : [    0.000000] Linux version 6.1\nkern  :warn  : [    1.500000] ACPI: slow\nkern  :err   : [    2.500000] nvme nvme0: gone\n"),
+    Program("dmesg-decoded", None, "start", "info warn error", "kern  :info  : [    0.000000] Linux version 6.1\nkern  :warn  : [    1.500000] ACPI: slow\nkern  :err   : [    2.500000] nvme nvme0: gone\n"),
     Program("syslog-3164", "syslog", "local", "- error", "Mar  1 10:11:12 host sshd[77]: Accepted publickey for x\nMar  1 10:11:12 host sshd[77]: error: connect_to failed\n", 77),
     Program("syslog-3164-pri", "syslog", "local", "error info", "<11>Mar  1 10:11:12 host app[77]: gone\n<14>Mar  1 10:11:12 host app[77]: hello\n", 77),
     Program("syslog-5424", "syslog5424", "utc", "fatal info", '<34>1 2026-03-01T10:11:12.345Z host su 77 ID47 - gone\n<165>1 2026-03-01T12:11:12.345+02:00 host evntslog 77 ID47 [exampleSDID@32473 iut="3" eventSource="App"] An event\n', 77),
@@ -125,7 +125,7 @@ PROGRAMS = [
     Program("apt-history", None, "local", "-", "Start-Date: 2026-03-01  10:11:12\nCommandline: apt-get install x\nInstall: x:amd64 (1.0)\nEnd-Date: 2026-03-01  10:11:12\n"),
     Program("dpkg", None, "local", "- -", "2026-03-01 10:11:12 startup archives unpack\n2026-03-01 10:11:12 status installed libc6:amd64 2.36\n"),
     Program("unattended", None, "local", "info", "2026-03-01 10:11:12,345 INFO Starting unattended upgrades script\n"),
-    Program("xorg", None, None, "- warn error", '[    25.123] X.Org X Server 1.21.1\n[    25.124] (WW) The directory "/usr/share/fonts" does not exist.\n[    25.125] (EE) Failed to load module\n'),
+    Program("xorg", None, "start", "- warn error", '[    25.123] X.Org X Server 1.21.1\n[    25.124] (WW) The directory "/usr/share/fonts" does not exist.\n[    25.125] (EE) Failed to load module\n'),
     Program("cbs", "cbs", "local", "info error", "2026-03-01 10:11:12, Info                  CBS    Loaded Servicing Stack v6.1\n2026-03-01 10:11:12, Error                 CBS    Failed to open [HRESULT = 0x80070002]\n"),
     Program("iis", "w3c", "utc", "info error", "2026-03-01 10:11:12 10.0.0.1 GET /robots.txt - 80 - 10.0.0.2 curl 200 0\n2026-03-01 10:11:12 10.0.0.1 GET /x - 80 - 10.0.0.2 curl 500 0\n"),
     Program("spdlog-plain", None, "local", "info error", "[2026-03-01 10:11:12.345] [info] hello\n[2026-03-01 10:11:12.345] [error] gone\n"),
