@@ -41,7 +41,7 @@ NUMBERS: Final[dict[str, int]] = {word: number for number, words in _WORDS.items
 }
 """Upper-case word or letter → stored number."""
 MARKS: Final[dict[str, int]] = {
-    "✖": ERROR, "✗": ERROR, "✘": ERROR, "❌": ERROR, "🔥": ERROR, "⚠": WARN, "⚠️": WARN, "\N{INFORMATION SOURCE}": INFO, "\N{INFORMATION SOURCE}\N{VARIATION SELECTOR-16}": INFO, "✔": INFO, "✓": INFO, "✅": INFO, "🐛": DEBUG, "🔍": DEBUG,
+    "✖": ERROR, "✗": ERROR, "✘": ERROR, "❌": ERROR, "🔥": ERROR, "⚠": WARN, "⚠️": WARN, "\N{INFORMATION SOURCE}": INFO, "\N{INFORMATION SOURCE}\N{VARIATION SELECTOR-16}": INFO, "✔": INFO, "✓": INFO, "✅": INFO, "🐛": DEBUG, "🔍": DEBUG, "⚙": DEBUG, "\N{VECTOR OR CROSS PRODUCT}": ERROR,
 }  # fmt: skip
 """Signs that stand for a level."""
 

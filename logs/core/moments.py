@@ -75,6 +75,7 @@ _TIGHT: Final = rf"(?P<H>[0-2]\d):?(?P<M>[0-5]\d):?(?P<S>[0-6]\d)(?:[.,:]?(?P<h>
 
 _SHAPES: Final[tuple[tuple[str, str], ...]] = (
     ("ymd", rf"{_YMD}{_JOIN}(?:(?P<q>午前|午後|上午|下午|오전|오후) ?)?{_SECONDS}"),
+    ("ymd-apart", rf"{_YMD}{_JOIN}(?P<H>\d\d):(?P<M>\d\d):(?P<S>\d\d)(?: (?P<h>\d{{6}}))?"),
     ("ymd-dotted", rf"{_YMD} (?P<H>\d\d):(?P<M>\d\d)\.(?P<S>\d\d)(?:[.,](?P<h>\d{{1,9}}))?\b"),
     ("ymd-joined", rf"{_YMD}(?:{_JOIN}|-){_JOINED}"),
     ("ymd-minutes", rf"{_YMD}{_JOIN}{_MINUTES}"),

@@ -17,6 +17,7 @@ from logs.parsing.formats.user import UserFormat
 from logs.parsing.grouping import Grouper, dies, outlined, recovers, surely_begins
 from logs.parsing.reader.layout import NAME as LEARNED
 from logs.parsing.reader.layout import LearnedFormat
+from logs.parsing.reader.timeless import badge
 from logs.parsing.rows import Rows
 from logs.parsing.shape import Learner, Shape, keep, kept
 from logs.parsing.text import HOLE, last_progress, plain_text, without_codes
@@ -222,7 +223,11 @@ class BlockParser:
         return self._blanks_belong(self._line_text(line))
 
     def _blanks_belong(self, line: str) -> bool:
-        return self._shape.blank_first or recovers(line)
+        return self._shape.blank_first or recovers(line) or self._badge(line)
+
+    def _badge(self, line: str) -> bool:
+        """Whether the line stands between blank ones of its own."""
+        return badge(line) and self._shape.learned and not (self.primary is not None and self.primary.dated)
 
     def begins(self, line: bytes) -> bool:
         """Whether `line` begins a record, whatever stands before it."""
@@ -362,10 +367,7 @@ class BlockParser:
                 rows.add(found[1])
                 rows.joined(traceback=grouper.traceback)
             elif found is not None:
-                blanks = _blanks(lines, number) if self._blanks_belong(line) else 0
-                if shape.outline:
-                    blanks = outlined(lines, number, shape.outline)
-                rows.begin(number, *found, blanks=blanks)
+                rows.begin(number, *found, blanks=self._before(lines, number))
                 rows.joined(traceback=recovers(line))
                 grouper.begin(line, headed=True, calm=_calm(found[1]), empty=not found[1].message.strip())
                 misses += found[0] is not self.primary
@@ -385,6 +387,14 @@ class BlockParser:
             silent = 0
         self._reconsider(misses, len(rows.rows), lines)
         return rows.done()
+
+    def _before(self, lines: Sequence[str], number: int) -> int:
+        """How many lines before that with the header belong to its record."""
+        if self._shape.outline:
+            return outlined(lines, number, self._shape.outline)
+        blanks = _blanks(lines, number) if self._blanks_belong(lines[number]) else 0
+        # what stands before a badge's own blank line is that of the record before
+        return min(blanks, 1) if self._badge(lines[number]) else blanks
 
     def _wrapped(self, number: int, fmt: Format, header: Header, rows: Builder, grouper: Grouper) -> None:
         """A line of another program in a wrapping: it begins a record or goes on with one, as it would without."""

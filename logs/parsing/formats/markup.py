@@ -22,7 +22,7 @@ _COUNT: Final = re.compile(r"\d{1,9}$")
 """Milliseconds since the program started."""
 _TIMES: Final = ("millis", "timemillis", "timestamp", "date", "time")
 _MESSAGES: Final = ("message", "msg")
-_LOGGERS: Final = ("logger", "loggername")
+_LOGGERS: Final = ("logger", "loggername", "category")
 
 
 class MarkupFormat:

@@ -11,19 +11,19 @@ from logs.parsing.formats.base import Header
 _FAILED: Final = re.compile(
     r"\s*[✕✖✗✘\u00d7❌](?:\s|$)|\s*● |\s{0,2}(?:FAIL|FAILED|ERROR):?\s+\S|\s*--- FAIL: |\S+::\S.*\s(?:FAILED|ERROR)(?:\s|$)|.+ \.\.\. (?:FAIL|FAILED|ERROR)$"
     r"|\[ {2}FAILED {2}\] |_{3,} .+ _{3,}$|-{4} .+ -{4}$|\s{1,4}\d+ (?:failing|tests? failed|failed)\b|\s*(?:Tests?|Test Suites|Test Files):?\s.*\b[1-9]\d* failed"
-    r"|test result: FAILED"
+    r"|test result: FAILED|\s*\d+/\d+ Test +#\d+: .*\*\*\*"
 )
 _PASSED: Final = re.compile(
     r"\s*[✓✔√✅☑○◌↓⊘](?:\s|$)|\s{0,2}PASS:?\s+\S|\s*--- (?:PASS|SKIP): |\S+::\S.*\s(?:PASSED|SKIPPED|XFAIL|XPASS)(?:\s|$)|.+ \.\.\. (?:ok|ignored|skipped\b.*|expected failure)$"
-    r"|\[ {0,7}(?:OK|RUN|PASSED|DISABLED|SKIPPED) {1,7}\] |\s{1,4}\d+ (?:passing|pending|tests? passed|passed|skipped)\b|\s*(?:Tests?|Test Suites|Test Files):?\s.*\bpassed"
-    r"|test result: ok|OK(?: \(.*\))?$|ok\s+\S+\s+[\d.(]"
+    r"|\[ {0,7}(?:OK|PASSED|DISABLED|SKIPPED) {1,7}\] |\s{1,4}\d+ (?:passing|pending|tests? passed|passed|skipped)\b|\s*(?:Tests?|Test Suites|Test Files):?\s.*\bpassed"
+    r"|\s*\d+/\d+ Test +#\d+: .* Passed |test result: ok|OK(?: \(.*\))?$|ok\s+\S+\s+[\d.(]"
 )
 _OTHER: Final = re.compile(
-    r"=== (?:RUN|PAUSE|CONT|NAME)\s|=+ .+ =+$|\u23af{3,}|\[[-=]{10}\] |(?:Ran|running) \d+ tests?\b|Snapshots:\s|Time:\s|\s{0,6}(?:Start at|Duration) {2}|Ran all test|(?:FAIL|PASS)$"
+    r"=== (?:RUN|PAUSE|CONT|NAME)\s|=+ .+ =+$|\u23af{3,}|\[[-=]{10}\] |\[ RUN {6}\] | {4,}Start +\d+: |\d+% tests passed, |(?:Ran|running) \d+ tests?\b|Snapshots:\s|Time:\s|\s{0,6}(?:Start at|Duration) {2}|Ran all test|(?:FAIL|PASS)$"
 )
 _SUMMED: Final = re.compile(
     r"\s{1,4}\d+ (?:passing|failing|pending|(?:tests? )?(?:passed|failed|skipped))\b|\s*(?:Tests?|Test Suites|Test Files):?\s.*\b(?:passed|failed)\b|=+ .*\b\d+ (?:passed|failed|errors?)\b.* =+$"
-    r"|test result: |Ran \d+ tests?\b|(?:OK|FAILED)(?: \(.*\))$|(?:ok|FAIL)\s+\S+\s+(?:[\d.]+s|\(cached\))|\[ {2}(?:PASSED|FAILED) {2}\] \d+ tests?\b"
+    r"|\d+% tests passed, |test result: |Ran \d+ tests?\b|(?:OK|FAILED)(?: \(.*\))$|(?:ok|FAIL)\s+\S+\s+(?:[\d.]+s|\(cached\))|\[ {2}(?:PASSED|FAILED) {2}\] \d+ tests?\b"
 )
 _NUMBERED: Final = re.compile(r"\s+\d{1,4}\) \S")
 """A test that failed, and later what is known about it."""

@@ -129,7 +129,7 @@ def _systems() -> list[Format]:
         ),
         RegexFormat(  # any other log_line_prefix: two blanks behind a severity are PostgreSQL's alone
             "postgres",
-            rf"(?:[<\[(] ?)?(?P<ts>{ISO}|{EPOCH})(?=.{{0,200}}?\[(?P<pid>\d+)(?:-\d+)?\]|).{{0,200}}?(?<![\w.])(?P<level>{_PG}):  ",
+            rf"(?:[<\[(] ?)?(?P<ts>{ISO}|{EPOCH})(?=.{{0,200}}?\[(?P<pid>\d+)(?:-\d+)?\]|).{{0,200}}?(?<![\w.])(?P<level>{_PG}):  (?=\S)",
             _iso_or_epoch,
         ),
         RegexFormat(

@@ -23,6 +23,7 @@ _PLAIN_ISO = re.compile(
 )
 _OPENERS: Final = "[({<"
 _MOST: Final = 3
+_SIX: Final = re.compile(r" (\d{6})(?=\s)")
 _CATEGORY: Final = "|[A-Z]{3,12})"
 _LETTER: Final = "|[A-Za-z])"
 """Letters that stand for no level that is known, among those that do."""
@@ -80,10 +81,19 @@ def _dated(lines: list[str], times: TimeReader, whole: int, said: Order) -> Layo
     support, shape, signature, found = chosen
     if support * 12 < whole or (support == 1 and whole > 6):
         return None
+    if shape.name == "ymd" and _apart(found):
+        shape = SHAPES["ymd-apart"]
+        found = [hit for line in lines if (hit := _find(shape, line))]
     texts = [hit.line[hit.begin : hit.end] for hit in found]
     near = datetime.fromtimestamp(times.reference / SECOND, UTC)
     order = said if said and shape.ambiguous else order_of(shape, texts, (near.year, near.month, near.day))
     return _built(shape, order, found, lines, led=signature is not None)
+
+
+def _apart(found: list[Found]) -> bool:
+    """Whether a blank stands before the microseconds: six digits behind each time, which change as no pid does."""
+    digits = [match[1] for hit in found if (match := _SIX.match(hit.line, hit.end))]
+    return len(digits) > 2 and len(digits) == len(found) and len(set(digits)) * 3 > len(digits) * 2
 
 
 def _find(shape: MomentShape, line: str) -> Found | None:

@@ -7,6 +7,7 @@ from typing import Final
 
 from msgspec import structs
 
+from logs.core import levels
 from logs.parsing.reader.behind import level_column, to_level, with_pid
 from logs.parsing.reader.fields import fields, level_pattern, slot_of
 from logs.parsing.reader.layout import Layout
@@ -15,10 +16,11 @@ _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _COUNTER = re.compile(r"[ \t]*\[?\d+(?:\.\d+)?(?: ?m?s)?\]?[ \t]")
 _UNITS: Final = {"": 0, "s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "µs": 1_000, "ns": 1}
 _SINCE_START: Final = (
-    r"[ \t]*[\[(<]{0,2}[ +]*(?P<ts>\d{1,9}(?:\.\d+)?)(?P<unit> ?(?:ns|us|µs|ms|s))?[\])>]{0,2}(?=[\s:|,])",
-    r"[ \t]*[\[(<]?[A-Za-z!]{1,9}[\])>]?:?[ \t]*[\[(<][ +]*(?P<ts>\d{1,9}(?:\.\d+)?)(?P<unit> ?(?:ns|us|µs|ms|s))?[\])>](?=[\s:|,])",
+    r"[ \t]*[\[(<]{0,2}[ +]*(?P<ts>\d{1,9}(?:\.\d+)?)(?P<unit> ?(?:ns|us|µs|ms|s))?[\])>]{0,2}(?=[\s|,]|: )",
+    r"[ \t]*[\[(<]?[A-Za-z!]{1,9}[\])>]?:?[ \t]*[\[(<][ +]*(?P<ts>\d{1,9}(?:\.\d+)?)(?P<unit> ?(?:ns|us|µs|ms|s))?[\])>](?=[\s|,]|: )",
 )
 """A number in front, or in brackets behind the level."""
+_BADGE: Final = re.compile(r" ([A-Z]{4,8}) {2}(?=\S)")
 _LONGEST: Final = 366 * 86_400
 """Seconds that a program may have been running."""
 
@@ -42,6 +44,8 @@ def levelled(lines: list[str], whole: int) -> Layout | None:
         header = rf"{start}(?:{level_pattern(level.place, level.styles)}|[A-Za-z!]+)[ \t:]"
     if level.reach and not level.place[0]:
         header = f"(?={header})"  # what stands before a bare word may belong to the message
+    if level.styles == ("mark",) and not level.reach and any(badge(line) for line in lines):
+        header = rf" ?(?P<level>{levels.alternatives(level.styles)}|(?:{levels.alternatives(('upper',))})(?= {{2}}))(?:[ \t]+)"
     regex = re.compile(header, re.ASCII)
     hits = sum(1 for line in lines if regex.match(line))
     if hits * 10 < whole * 3 or (level.styles == ("letter",) and not level.place[0] and hits < 3):
@@ -61,6 +65,12 @@ def counted(lines: list[str], whole: int) -> Layout | None:
         return None
     layout = Layout(_COUNTER.pattern, None)
     return _since_start(layout, [match.string for match in matches]) if len(matches) > 4 else layout
+
+
+def badge(line: str) -> bool:
+    """Whether a line begins with a level between blanks, as where a terminal gives it a background: for what is worse than the rest, a mark."""
+    match = _BADGE.match(line)
+    return match is not None and levels.style(match[1]) == "upper"
 
 
 def _since_start(layout: Layout, lines: list[str]) -> Layout:
@@ -86,8 +96,8 @@ def _unit(written: set[str], texts: list[str]) -> int:
     fractions = sum(1 for text in texts if "." in text)
     if len(written) > 1 or numbers[-1] <= numbers[0] or sum(1 for step in steps if step < 0) * 5 > len(steps):
         return 0
-    if fractions * 2 < len(texts) and max(steps) <= 1:
-        return 0
+    if fractions * 2 < len(texts) and (max(steps) <= 1 or steps.count(0) * 2 > len(steps)):
+        return 0  # numbers of lines, or of a few processes
     unit = _UNITS[next(iter(written))] or (1_000_000_000 if fractions * 2 > len(texts) else 1_000_000)
     return unit if max(numbers) * unit < _LONGEST * 1_000_000_000 else 0
 

@@ -49,7 +49,11 @@ def test_a_time_since_the_start_ends_when_the_file_was_written(tmp_path: Path, l
 
 
 def test_a_number_of_lines_is_no_time(tmp_path: Path) -> None:
-    """What grows by one a line counts lines; what falls counts nothing."""
+    """What grows by one a line counts lines, what a search puts before a colon too; what falls counts nothing, and two numbers are of two processes."""
+    assert {row["ts"] for row in parsed(tmp_path, "".join(f"{n * n}:INFO item\n" for n in range(9)))} == {None}
+    assert {row["ts"] for row in parsed(tmp_path, "".join(f"{41 + n // 5 * 9} INFO item\n" for n in range(9)))} == {
+        None
+    }
     assert {row["ts"] for row in parsed(tmp_path, "".join(f"{n} info item\n" for n in range(9)))} == {None}
     assert {row["ts"] for row in parsed(tmp_path, "".join(f"{n * 7 % 9} INFO item\n" for n in range(9)))} == {None}
 
@@ -145,3 +149,20 @@ def test_lines_that_say_what_records_belong_to(tmp_path: Path) -> None:
     """An outline stands before the record that it is of, also where a part of it changes."""
     text = "version: 0.5\n worker: 1\n  Mar 21 10:11:12.684 INFO up\n  Mar 21 10:11:13.684 WARN slow\n worker: 2\n  Mar 21 10:11:14.684 INFO up\n"
     assert [(row["level"], row["lines"]) for row in parsed(tmp_path, text)] == [("info", 3), ("warn", 1), ("info", 2)]
+
+
+def test_marks_and_badges(tmp_path: Path) -> None:
+    """Signs for ordinary records; what is worse has a word between blanks, and blank lines around it."""
+    text = "ℹ up\n⚙ look\n\n WARN  slow\n\n\n ERROR  gone\n\n    at a.js:3\n\nℹ more\nℹ done\n"
+    assert [(row["level"], row["lines"], row["body"].split("\n")[0]) for row in parsed(tmp_path, text)] == [
+        ("info", 1, "up"), ("debug", 1, "look"), ("warn", 2, "slow"), ("error", 4, "gone"), ("info", 1, "more"), ("info", 1, "done"),
+    ]  # fmt: skip
+
+
+def test_microseconds_behind_a_blank(tmp_path: Path) -> None:
+    """Six digits that change with each line are a part of its time; those that stay are a thread."""
+    lines = ["2026/03/21 10:11:12 {} INFO up\n"] * 4
+    rows = parsed(tmp_path, "".join(line.format(f"{n * 237_019 % 1_000_000:06}") for n, line in enumerate(lines)))
+    assert [row["ts"][20:26] for row in rows] == ["000000", "237019", "474038", "711057"]
+    rows = parsed(tmp_path, "".join(line.format("237019") for line in lines))
+    assert {row["ts"][20:26] for row in rows} == {"000000"}
