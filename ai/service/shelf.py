@@ -152,7 +152,7 @@ class ModelShelf:
         return await self._model(name, address, model)
 
     async def delete(self, server: str, model: str) -> int | None:
-        """Remove a model from a server's disk; returns its size in bytes, where the server told it.
+        """Remove a model from a server's disk; returns the bytes that this frees, where the server told them.
 
         Raises:
             NoEngine, ModelMissing, BenchmarkBusy, BackendError: see `load`.

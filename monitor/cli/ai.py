@@ -411,7 +411,8 @@ def delete(
     if as_json:
         print_json({"model": model, "freed": freed})
     else:
-        print(f"{clean(model)} is deleted; {size(freed)} are free again.")
+        then = f"; {size(freed)} are free again" if freed else ", and another name of it remains" if freed == 0 else ""
+        print(f"{clean(model)} is deleted{then}.")
 
 
 def try_model(

@@ -196,7 +196,8 @@ def _unload(server: str, name: str) -> None:
 def _delete(server: str, name: str) -> None:
     def work(by: str) -> str:
         freed = agent_client().ai.models.delete(name, server=server, by=by).freed
-        return f"{name} is deleted{f'; {size(freed)} are free again' if freed else ''}."
+        then = f"; {size(freed)} are free again" if freed else ", and another name of it remains" if freed == 0 else ""
+        return f"{name} is deleted{then}."
 
     _do("delete models", work)
 

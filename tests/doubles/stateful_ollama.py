@@ -82,7 +82,7 @@ class StatefulOllama:
             "name": name,
             "model": name,
             "size": self.models[name].get("size", WEIGHTS),
-            "digest": name,
+            "digest": self.models[name].get("digest", name),
             "details": {"quantization_level": "Q4_K_M", "parameter_size": "1.0B", "family": "llama"},
         } | extra
 

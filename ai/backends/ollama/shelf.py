@@ -39,6 +39,7 @@ class ServedModel:
     shown: Shown
     loaded: Loaded | None
     vram: int | None
+    digest: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,18 +124,22 @@ class OllamaShelf:
             await asked(client.generate(found.name, prompt="", keep_alive=0), self._name, self._ask_s)
 
     async def delete(self, model: str) -> int | None:
-        """Remove a model from the server's disk, from its memory first; returns its size in bytes, where the server told it.
+        """Remove a model from the server's disk, from its memory first; returns the bytes that this frees, where the server told them.
+
+        A model that has another name, too, leaves its files to that one.
 
         Raises:
             ModelMissing: it is not there.
             BackendError: the server does not answer, or refuses.
         """
-        found = await self._one(model)
+        models = await self.models()
+        found = self._among(models, model)
         async with _Client(self._url, httpx.Timeout(self._ask_s)) as client:
             if found.loaded is not None:
                 await asked(client.generate(found.name, prompt="", keep_alive=0), self._name, self._ask_s)
             await asked(client.delete(found.name), self._name, self._ask_s)
-        return found.size
+        kept = any(found.digest and other.digest == found.digest for other in models if other is not found)
+        return 0 if kept else found.size
 
     async def pull(self, model: str) -> AsyncGenerator[Progress, None]:
         """Fetch a model from the server's registry, to its disk; closing the generator ends the fetch. The whole has no deadline of its own here.
@@ -166,7 +171,10 @@ class OllamaShelf:
         raise self._stalled("was not fetched to its end", model)
 
     async def _one(self, model: str) -> ServedModel:
-        found = next((item for item in await self.models() if same_model(item.name, model)), None)
+        return self._among(await self.models(), model)
+
+    def _among(self, models: list[ServedModel], model: str) -> ServedModel:
+        found = next((item for item in models if same_model(item.name, model)), None)
         if found is None:
             raise ModelMissing(
                 f"{self._name} does not have {model}.",
@@ -240,5 +248,5 @@ def _served(tag: dict[str, Any], shown: Shown, loaded: Loaded | None, vram: int 
     return ServedModel(
         name=name_of(tag), size=whole(tag.get("size")), quantization=text(told.get("quantization_level")) or None,
         parameters=text(told.get("parameter_size")) or None, family=text(told.get("family")) or None,
-        host=host_of(tag), shown=shown, loaded=loaded, vram=vram if loaded is not None else None,
+        host=host_of(tag), shown=shown, loaded=loaded, vram=vram if loaded is not None else None, digest=text(tag.get("digest")),
     )  # fmt: skip

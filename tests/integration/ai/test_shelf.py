@@ -128,6 +128,9 @@ def test_a_fetch_tells_how_far_it_is() -> None:
             assert (done.state, done.done) == ("done", SIZE)
             (shelf,) = (await service.shelf.listed()).shelves
             assert by_name(shelf.models)["new:1b"].size == SIZE
+            server.models["again:1b"] = server.models["new:1b"] | {"digest": "one"}
+            server.models["new:1b"]["digest"] = "one"
+            assert await service.shelf.delete("", "again:1b") == 0, "the other name keeps its files"
             assert await service.shelf.delete("", "new:1b") == SIZE
             assert "new:1b" not in server.models
 
