@@ -102,7 +102,7 @@ def _benchmark() -> None:
     chosen = _newest()
     if chosen is None:
         empty_state(
-            "No benchmark yet.",
+            "No verdict yet." if now.state == "failed" else "No benchmark yet.",
             "*Benchmark* sends the same prompts to all usable engines in turn and reports which is faster, by how much, and with which confidence.",
             "The first results appear within seconds, the verdict on speed after a minute or so. Quality is measured after it.",
             icon=":material/speed:",

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from ai.discovery.discover import DiscoveryConfig, discover
 from ai.discovery.owners import server_addresses
+from ai.discovery.processes import ollama_addresses
 from logs.redaction.masker import Masker
 from monitor.config.api_keys import resolve_keys
 from monitor.config.sections import EngineSettings
@@ -131,6 +132,7 @@ async def check_engines(
         ollama_url=where.ollama_url, openai_urls=tuple(where.openai_urls), model_paths=paths,
         api_keys={**keys.keys, **{url: key for url in where.openai_urls if (key := keys.key_of(url))}},
         key_problems={url: why for url in where.openai_urls if (why := keys.problem_of(url))},
+        search=ollama_addresses if where.discover else tuple,
         search_servers=server_addresses if where.discover else tuple, mask=mask or Masker().mask_cmdline,
     )  # fmt: skip
     return [engine.model_dump(mode="json") for engine in await discover(config)]

@@ -203,7 +203,7 @@ class EngineSettings(Section):
 
     ollama_url: str = _setting(
         "http://127.0.0.1:11434",
-        "Address of Ollama; one on another port of this machine is found too. Empty: do not look for it.",
+        "Address of Ollama; with `discover` one on another port of this machine is found too. Empty: do not look for it.",
     )
     openai_urls: list[str] = _setting(
         [], "Addresses of servers with an OpenAI-compatible API, such as http://127.0.0.1:8000/v1."
@@ -214,7 +214,7 @@ class EngineSettings(Section):
     )
     discover: bool = _setting(
         True,
-        "Find model servers that run on this machine by their processes, whatever their port, such as vLLM or llama-server.",
+        "Find model servers that run on this machine by their processes, whatever their port, such as Ollama, vLLM or llama-server.",
     )
     check_s: float = _setting(30.0, "Time between two checks of the engines.", unit="s", ge=5, le=86_400)
 
