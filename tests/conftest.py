@@ -1,10 +1,13 @@
 """What tests share: real agents on real data directories, free ports, and the promise that nothing is left running."""
 
 import contextlib
+import functools
+import gc
 import json
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import uuid
@@ -20,13 +23,17 @@ from tests.doubles.forked import AGENTS, COMMANDS, Forked
 from tests.waiting import CORES, patient, wait_until
 
 ROOT = Path(__file__).resolve().parents[1]
-LONG_ONES = ("tests/system/", "tests/integration/ai/", "tests/integration/")
+LONG_ONES = (
+    "tests/system/test_wheel.py", "tests/system/browser/test_browser_ai.py", "tests/system/", "tests/integration/ai/", "tests/integration/",
+)  # fmt: skip
 MARK = "TEST_SESSION_MARK"  # no setting, so that tests which hide those of the machine pass it on
 
 # Where an environment forbids compiled files, each process that a test starts would compile all that it imports again:
 # an agent twice the CPU seconds of its start.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+# Each client that a test makes would load the list of certificate authorities again: 20 ms of a core.
+ssl.create_default_context = functools.cache(ssl.create_default_context)
 
 # A busy machine makes no test wrong: examples have no stop-watch. `--hypothesis-profile full` tries more of them.
 settings.register_profile("full", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -43,6 +50,21 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Browser tests that are not asked for are not imported: Playwright alone takes each worker a second."""
     return True if collection_path.name == "browser" and "not browser" in config.option.markexpr else None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """What is imported and collected stays until the end: to look it over for garbage, again and again, would take seconds of each worker."""
+    gc.disable()
+    yield
+    gc.collect()
+    gc.freeze()
+    gc.enable()
+
+
+def pytest_unconfigure() -> None:
+    """What was frozen is taken apart at the end, else extension modules complain that it leaks."""
+    gc.unfreeze()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

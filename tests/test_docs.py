@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from unittest.mock import MagicMock
 
@@ -25,20 +26,21 @@ SETTING = re.compile(rf"(?<![\w./])({'|'.join(sorted(SECTIONS))})\.([a-z_]+)(?![
 FILE_SUFFIXES = {"jsonl", "json", "key", "log", "err", "lock", "sock", "py", "js", "sql", "toml", "zip", "png"}
 
 
-def texts() -> Iterator[tuple[str, str]]:
+@cache
+def texts() -> list[tuple[str, str]]:
     """`(where, text)` of all that a person may read: documents, strings of the code, scripts of the pages."""
-    for path in DOCUMENTS:
-        yield path.name, path.read_text("utf-8")
+    found = [(path.name, path.read_text("utf-8")) for path in DOCUMENTS]
     for path in sorted((ROOT / "pages/ui/assets").rglob("*.js")):
-        for found in re.findall(r'"[^"\n]*"|`[^`]*`', path.read_text("utf-8")):
-            yield path.name, re.sub(r"\$\{[^}]*\}", "…", found)
+        quoted = re.findall(r'"[^"\n]*"|`[^`]*`', path.read_text("utf-8"))
+        found += ((path.name, re.sub(r"\$\{[^}]*\}", "…", text)) for text in quoted)
     for path in [p for folder in ("monitor", "logs", "ai", "pages") for p in sorted((ROOT / folder).rglob("*.py"))]:
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.JoinedStr):
                 text = "".join(part.value if isinstance(part, ast.Constant) else "…" for part in node.values)
-                yield f"{path.relative_to(ROOT)}:{node.lineno}", text
+                found.append((f"{path.relative_to(ROOT)}:{node.lineno}", text))
             elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-                yield f"{path.relative_to(ROOT)}:{node.lineno}", node.value
+                found.append((f"{path.relative_to(ROOT)}:{node.lineno}", node.value))
+    return found
 
 
 def wrong_command(words: list[str]) -> str:

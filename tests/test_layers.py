@@ -1,7 +1,7 @@
 """Imports point one way: a folder knows only folders that stand further down in the list, and each engine is known in one place."""
 
 import ast
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -29,23 +29,26 @@ ENGINES = {"duckdb": "monitor.store", "pynvml": "monitor.sampling.gpu", "streaml
 MOST_MODULES = 14
 
 
-def modules() -> Iterator[tuple[str, Path]]:
+@cache
+def modules() -> list[tuple[str, Path]]:
     """Each module's folder, as a dotted name, and its file."""
-    yield "app", ROOT / "app.py"
-    for package in PACKAGES.keys() - {"app"}:
-        for path in sorted((ROOT / package).rglob("*.py")):
-            yield ".".join(path.relative_to(ROOT).parent.parts), path
+    paths = [path for package in PACKAGES.keys() - {"app"} for path in sorted((ROOT / package).rglob("*.py"))]
+    return [("app", ROOT / "app.py"), *((".".join(path.relative_to(ROOT).parent.parts), path) for path in paths)]
 
 
-def imported(path: Path) -> Iterator[str]:
+@cache
+def imported(path: Path) -> list[str]:
     """The modules that a file imports, wherever in it."""
+    found: list[str] = []
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.Import):
-            yield from (name.name for name in node.names)
+            found += (name.name for name in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
-            yield from (f"{node.module}.{name.name}" for name in node.names)
+            found += (f"{node.module}.{name.name}" for name in node.names)
+    return found
 
 
+@cache
 def folder_of(name: str) -> str | None:
     """The folder of ours that a dotted name leads into; None for what is not ours."""
     parts = name.split(".")
@@ -56,6 +59,7 @@ def folder_of(name: str) -> str | None:
     return ".".join(parts)
 
 
+@cache
 def arrows() -> set[tuple[str, str]]:
     """Which folder knows which."""
     found = {(folder, there) for folder, path in modules() for name in imported(path) if (there := folder_of(name))}

@@ -9,7 +9,7 @@ import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, Protocol, runtime_checkable
+from typing import Any, Final
 
 import uvicorn
 
@@ -27,11 +27,12 @@ from monitor.agent.gateway_texts import GatewayTexts
 from monitor.agent.listener import Listener, listen
 from monitor.agent.log_runtime import LogRuntime
 from monitor.agent.status import StatusReporter
+from monitor.agent.store_limits import changed, enforce, opened
 from monitor.api import Context, create_app
 from monitor.api_models.events import ProcessEvent
 from monitor.api_models.jobs import JobNews
 from monitor.api_models.services import Service
-from monitor.config.sections import EngineSettings, StoreSettings
+from monitor.config.sections import EngineSettings
 from monitor.config.settings import Settings
 from monitor.core.endpoint import write_endpoint
 from monitor.core.errors import StoreError
@@ -51,8 +52,7 @@ from monitor.metrics.messages import Hello, Message
 from monitor.sampling.process import SamplerProcess
 from monitor.services.supervisor import Supervisor
 from monitor.services.unit import event_of
-from monitor.store.duckdb import open_store
-from monitor.store.interface import ArchiveRule, Store
+from monitor.store.interface import Store
 from monitor.store.lock import DataDirLock
 from monitor.store.log_records import LogRecords
 from monitor.store.writer import StoreWriter
@@ -73,9 +73,6 @@ def version() -> str:
 def now_us() -> int:
     """Microseconds since the epoch, UTC."""
     return time.time_ns() // 1000
-
-
-MIB: Final = 1024 * 1024
 
 
 class Server(uvicorn.Server):
@@ -161,7 +158,7 @@ class Agent:
         """
         with DataDirLock(self.data_dir):
             began = time.monotonic()
-            self.store = self._open()
+            self.store = opened(self.data_dir, self.settings.store, now_us, version())
             log.info("store open after %.2f s", time.monotonic() - began)
             for notice in self.store.info().notices:
                 log.warning("%s", notice)
@@ -169,19 +166,6 @@ class Agent:
                 asyncio.run(self._watch())
             finally:
                 self.store.close()
-
-    def _open(self) -> Store:
-        keep = self.settings.store
-        return open_store(
-            self.data_dir,
-            limit_bytes=keep.limit_mb * MIB,
-            memory_limit_mb=keep.memory_limit_mb,
-            now=now_us,
-            raw_days=keep.raw_days,
-            log_days=keep.log_days,
-            archive=archive_rule(keep),
-            app_version=version(),
-        )
 
     async def _watch(self) -> None:
         """Start everything, wait, and stop everything in reverse order."""
@@ -473,7 +457,7 @@ class Agent:
         """Apply the store's limits regularly."""
         while True:
             await asyncio.sleep(UPKEEP_S)
-            self.writer.maintenance(_enforce)
+            self.writer.maintenance(enforce)
 
     # --- settings
 
@@ -494,16 +478,9 @@ class Agent:
             self.gateway.wake()
             self.gateway_texts.wake()
             if before.store != after.store:
-                keep = after.store
-                limit = keep.limit_mb * MIB
-                if isinstance(self.store, Adjustable):
-                    self.store.set_limits(
-                        limit_bytes=limit, raw_days=keep.raw_days, log_days=keep.log_days, archive=archive_rule(keep)
-                    )
-                    self.writer.maintenance(_enforce)
-                else:
-                    changed = [k for k in _LIMITS if getattr(before.store, k) != getattr(keep, k)]
-                    self.restart_needed = sorted({*self.restart_needed, *(f"store.{k}" for k in changed)})
+                later = changed(self.store, before.store, after.store)
+                self.restart_needed = sorted({*self.restart_needed, *later})
+                self.writer.maintenance(enforce)
             self._publish_soon()
 
 
@@ -513,27 +490,3 @@ def _ending_signals() -> list[signal.Signals]:
     if hangup is None or signal.getsignal(hangup) is signal.SIG_IGN:
         return [signal.SIGTERM, signal.SIGINT]
     return [signal.SIGTERM, signal.SIGINT, hangup]
-
-
-_LIMITS: Final = ("limit_mb", "raw_days", "log_days", "older_logs", "archive_mb", "archive_days")
-"""Settings of the store that take effect without a restart where it is adjustable."""
-
-
-def archive_rule(keep: StoreSettings) -> ArchiveRule:
-    """What becomes of older log records, by the settings."""
-    return ArchiveRule(keep=keep.older_logs == "archive", limit_bytes=keep.archive_mb * MIB, days=keep.archive_days)
-
-
-@runtime_checkable
-class Adjustable(Protocol):
-    """A store whose limits can change while it is open."""
-
-    def set_limits(self, *, limit_bytes: int, raw_days: float, log_days: float, archive: ArchiveRule) -> None:
-        """Use these limits from now on."""
-        ...
-
-
-def _enforce(store: Store) -> None:
-    removed = store.enforce_limit()
-    if removed:
-        log.info("%d old rows were removed", removed)

@@ -7,6 +7,7 @@ functions, so that they are written again only when they changed.
 
 import hashlib
 import re
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -75,21 +76,30 @@ def migrate(
     functions = (folder / "functions_duckdb.sql").read_text(encoding="utf-8")
     digest = hashlib.blake2b(functions.encode(), digest_size=8).hexdigest()
     done = [step for step in steps if step.version > have]
-    for step in done:
-        with transaction(connection):
-            if step.version == steps[0].version:
-                connection.execute(_META)
-                created = datetime.fromtimestamp(now_us / 1e6, UTC).replace(tzinfo=None)
-                connection.execute("INSERT INTO meta VALUES (0, ?, ?, '')", [created, app_version])
-            connection.execute(step.sql)
-            connection.execute("UPDATE meta SET schema_version = ?, app_version = ?", [step.version, app_version])
-    row = connection.execute("SELECT functions FROM meta").fetchone()
-    if row is None or row[0] != digest:
-        with transaction(connection):
-            connection.execute(functions)
-            connection.execute("UPDATE meta SET functions = ?", [digest])
-    _add_columns(connection)
+    # A new store is made in one transaction: a commit takes as long as all of its tables.
+    whole, each = (transaction, _part) if not have else (_part, transaction)
+    with whole(connection):
+        for step in done:
+            with each(connection):
+                if step.version == steps[0].version:
+                    connection.execute(_META)
+                    created = datetime.fromtimestamp(now_us / 1e6, UTC).replace(tzinfo=None)
+                    connection.execute("INSERT INTO meta VALUES (0, ?, ?, '')", [created, app_version])
+                connection.execute(step.sql)
+                connection.execute("UPDATE meta SET schema_version = ?, app_version = ?", [step.version, app_version])
+        row = connection.execute("SELECT functions FROM meta").fetchone()
+        if row is None or row[0] != digest:
+            with each(connection):
+                connection.execute(functions)
+                connection.execute("UPDATE meta SET functions = ?", [digest])
+        with each(connection):
+            _add_columns(connection)
     return done
+
+
+def _part(_connection: duckdb.DuckDBPyConnection) -> AbstractContextManager[None]:
+    """A part of a transaction, or a frame around several."""
+    return nullcontext()
 
 
 def _add_columns(connection: duckdb.DuckDBPyConnection) -> None:
@@ -103,7 +113,5 @@ def _add_columns(connection: duckdb.DuckDBPyConnection) -> None:
         for name, kind in columns.items()
         if table in there and name not in there[table]
     ]
-    if missing:
-        with transaction(connection):
-            for statement in missing:
-                connection.execute(statement)
+    for statement in missing:
+        connection.execute(statement)

@@ -12,7 +12,6 @@ from ai.core.types import LoadSpec
 from ai.service.context.ollama_plan import plan_of_ollama
 from tests.doubles.ai_kit import CONTEXT, LoopThread
 from tests.doubles.ollama_double import NAME, serve
-from tests.examples import sizes
 from tests.waiting import patient
 
 SPEC = LoadSpec("demo", context=CONTEXT, parallel=2)
@@ -45,14 +44,12 @@ def test_a_real_engine_is_measured(llama: LlamaCppBackend, engine_loop: LoopThre
 
 
 @pytest.mark.timeout(250)  # a busy machine may take a minute; a quiet one takes seconds
-@pytest.mark.parametrize("tokens", sizes(4, 8))
-def test_the_same_model_behind_two_engines_is_compared(
-    llama: LlamaCppBackend, engine_loop: LoopThread, tokens: int
-) -> None:
+@pytest.mark.slow  # `test_a_real_engine_is_measured` is the short form; two engines are compared in test_benchmark_run.py, too
+def test_the_same_model_behind_two_engines_is_compared(llama: LlamaCppBackend, engine_loop: LoopThread) -> None:
     """Ollama's client and server's form against the embedded engine, on one file: what is alike is known to be, and pairs come of it, or it is said that
     other programs kept the machine busy.
     """
-    plan = BenchmarkPlan(prompts=["summary"], max_tokens=tokens, max_blocks=8, warmup=1, batches=[])
+    plan = BenchmarkPlan(prompts=["summary"], max_tokens=8, max_blocks=8, warmup=1, batches=[])
     with serve() as (url, _):
         other = engine_loop.run(_made(url))
         predicted = plan_of_ollama(url, NAME, default_context=SPEC.context)

@@ -8,11 +8,12 @@ from ai.core.types import KvType, LoadSpec
 from ai.discovery.files import demo_model
 from ai.model_files.memory import predict
 from tests.doubles.ai_kit import LoopThread, ask
+from tests.examples import sizes
 
 
 @pytest.mark.parametrize(
     ("context", "parallel", "kv_type"),
-    [(512, 1, "f16"), (8192, 1, "q8_0"), (2048, 4, "f16"), (8192, 1, "q4_0")],
+    [*sizes((512, 1, "f16"), (8192, 1, "q8_0")), *sizes((8192, 1, "q4_0"), (2048, 4, "f16"))],
 )
 def test_the_prediction_is_within_a_tenth(
     engine_loop: LoopThread, context: int, parallel: int, kv_type: KvType

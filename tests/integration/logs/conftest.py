@@ -1,5 +1,6 @@
 """Shared by the tests of logs: a real store, a real service, and waiting on conditions."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -69,18 +70,25 @@ class Watch:
         return self.service.ingest_state(job)
 
 
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of an empty store: to copy it takes half as long as to make its tables."""
+    folder = tmp_path_factory.mktemp("empty")
+    open_store(folder, limit_bytes=1 << 32, now=now_us).close()
+    return folder
+
+
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
+def store(tmp_path: Path, empty_store: Path) -> Iterator[Store]:
     """An empty store, with filters for few records each."""
-    folder = tmp_path / "data"
-    folder.mkdir()
+    folder = shutil.copytree(empty_store, tmp_path / "data")
     opened = open_store(folder, limit_bytes=1 << 32, now=now_us, block_rows=16)
     yield opened
     opened.close()
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Callable[..., Watch]]:
+def start(tmp_path: Path, empty_store: Path) -> Iterator[Callable[..., Watch]]:
     """Starts services; each gets the store of the data directory `name`, and all are stopped at the end."""
     running: list[Watch] = []
 
@@ -91,7 +99,8 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Watch]]:
         **changes: object,
     ) -> Watch:
         folder = tmp_path / name
-        folder.mkdir(exist_ok=True)
+        if not folder.exists():
+            shutil.copytree(empty_store, folder)
         opened = open_store(folder, limit_bytes=1 << 32, now=now_us)
         watch = Watch(in_store(opened) if in_store else opened, replace(QUICK, globs=globs, **changes))
         running.append(watch)

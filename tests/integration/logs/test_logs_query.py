@@ -211,7 +211,7 @@ class Plain:
         ])  # fmt: skip
 
 
-@pytest.mark.parametrize("number", sizes(150, 5000))
+@pytest.mark.parametrize("number", sizes(50, 5000))
 def test_store_stream_and_plain_python_agree(store: Store, number: int) -> None:
     """Random queries over random records find the same ones in the store, live, and by the plainest evaluation; counts and bounds agree."""
     rng = random.Random(number)

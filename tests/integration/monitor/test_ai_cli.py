@@ -55,7 +55,7 @@ def test_analyze_by_rules_alone_asks_nobody(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("raw", "note"),
     [
-        (b"", "no text"), (POSTING.encode("utf-16"), "utf-16"), (b"\x00\x01\x02\x90" * 900, "binary data rather than text"), (f"{POSTING} ".encode() * 50_000, "Only the first"),
+        (b"", "no text"), (POSTING.encode("utf-16"), "utf-16"), (b"\x00\x01\x02\x90" * 900, "binary data rather than text"), pytest.param(f"{POSTING} ".encode() * 50_000, "Only the first", marks=pytest.mark.slow),
     ],
     ids=["nothing", "utf-16", "no text", "5 MB"],
 )  # fmt: skip

@@ -350,7 +350,7 @@ for day in range(int(sys.argv[2]), 10_000):
 """
 
 
-@pytest.mark.parametrize("rounds", sizes(4, 100))
+@pytest.mark.parametrize("rounds", sizes(2, 100))
 @pytest.mark.timeout(1800)
 def test_kill_9_at_any_moment_loses_and_doubles_nothing(tmp_path: Path, clock: Clock, rounds: int) -> None:
     """A process that archives all the time is killed after a random number of microseconds of it: each record that it acknowledged is found once."""

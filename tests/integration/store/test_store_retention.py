@@ -52,7 +52,7 @@ def log_rows(begin: int, seconds: int, noise: random.Random) -> Append:
     return Append("log_records", pa.table(table))
 
 
-@pytest.mark.parametrize("steps", sizes(48, 80))
+@pytest.mark.parametrize("steps", sizes(32, 80))
 def test_the_files_never_pass_the_limit(tmp_path: Path, host_rows: Callable[..., Append], steps: int) -> None:
     """Much more samples and records than fit, hammered into 24 MB: after every write the files are at most 24 MB.
 

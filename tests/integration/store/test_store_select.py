@@ -222,7 +222,7 @@ def test_queries_see_whole_transactions_while_rows_are_written(tmp_path: Path) -
         wait_until(lambda: written[0] >= 2, "something is written")
         sql = "SELECT file_id, count(*) AS n, sum(length(message)) AS m, max(pos) AS p FROM log_records GROUP BY ALL"
         seen = 0
-        while seen < 12 or written[0] < 20:
+        while seen < 8 or written[0] < 9:
             before = written[0]
             rows = store.select(sql, limit=100_000, deadline_s=patient(30)).to_pylist()
             assert len(rows) >= before

@@ -18,7 +18,7 @@ from monitor.store.duckdb import open_store
 from monitor.store.interface import Append, Delete, Store
 from monitor.store.rows import tick_changes
 from monitor.store.series import STEPS, bucket_width, gpu_series, host_series, run_series
-from tests.examples import examples
+from tests.examples import examples, sizes
 
 SECOND = 1_000_000
 START = 1_700_000_000_000_000
@@ -222,8 +222,9 @@ def of_runs(
     return Append("run_samples", pa.table(table))
 
 
-def test_minutes_of_a_run_outlive_its_samples(tmp_path: Path, host_rows: Callable[..., Append]) -> None:
-    """Two days of a busy and of a large process beside a crowd of idle ones; samples are kept for half a day. The lines of the two are
+@pytest.mark.parametrize("hours", sizes(24, 48))
+def test_minutes_of_a_run_outlive_its_samples(tmp_path: Path, host_rows: Callable[..., Append], hours: int) -> None:
+    """One or two days of a busy and of a large process beside a crowd of idle ones; samples are kept for half a day. The lines of the two are
     whole, with the numbers of their samples; of the crowd only some are kept. Where the minutes are complete, they answer for the days that are there, too.
     """
     now = [START]
@@ -234,7 +235,7 @@ def test_minutes_of_a_run_outlive_its_samples(tmp_path: Path, host_rows: Callabl
     )
     noise = np.random.default_rng(1)
     truth: dict[int, float | None] = {}
-    for hour in range(48):
+    for hour in range(hours):
         times = START + hour * HOUR + np.arange(0, 3600, STEP_S) * SECOND
         still = np.zeros(len(times))
         cpu = {BUSY: noise.integers(0, 200, len(times)).astype(float), LARGE: still, **dict.fromkeys(CROWD, still)}
@@ -243,7 +244,7 @@ def test_minutes_of_a_run_outlive_its_samples(tmp_path: Path, host_rows: Callabl
         store.write([host_rows({int(ts): 1.0 for ts in times})])
         now[0] = int(times[-1]) + SECOND
         store.enforce_limit()
-    end = START + 48 * HOUR
+    end = START + hours * HOUR
     left = store.select("SELECT wk_us(min(ts)) AS first FROM run_samples").to_pylist()[0]["first"]
     assert left >= end - 14 * HOUR
     kept = set(store.select("SELECT DISTINCT run FROM run_samples_1m")["run"].to_pylist())

@@ -11,11 +11,12 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Final, Literal
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, ViewportSize, expect, sync_playwright
 
 from tests.waiting import patient, wait_until
 
@@ -30,6 +31,7 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+WIDE: Final[ViewportSize] = {"width": 1440, "height": 1000}
 LATE = "was preloaded using link preload but not used within a few seconds"  # the machine is busy
 COUNT_RUNS = """() => {
     window.runs = 0;
@@ -137,15 +139,26 @@ def watch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watch]:
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """Chromium; installed by `.ci/run` where it is missing."""
+def playwright() -> Iterator[Playwright]:
+    """What drives browsers."""
+    expect.set_options(timeout=1000 * patient(20))
+    with sync_playwright() as made:
+        yield made
+
+
+def chromium() -> str:
+    """The program; installed by `.ci/run` where it is missing."""
     path = os.environ.get("WATCHKEEPER_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
     assert path, "Chromium is needed: apt-get install chromium, or name it in WATCHKEEPER_CHROMIUM"
-    expect.set_options(timeout=1000 * patient(20))
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        yield chromium
-        chromium.close()
+    return path
+
+
+@pytest.fixture(scope="session")
+def browser(playwright: Playwright) -> Iterator[Browser]:
+    """A Chromium whose contexts have no past at all."""
+    made = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
+    yield made
+    made.close()
 
 
 @dataclass
@@ -167,24 +180,76 @@ class Window:
         """Wait until Streamlit's script has run."""
         self.page.wait_for_selector(SETTLED, timeout=1000 * patient(20))
 
+    def darken(self) -> None:
+        """The person's system changes to dark, and the page with it."""
+        self.page.emulate_media(color_scheme="dark")
+        self.page.wait_for_function("() => getComputedStyle(document.querySelector('.stApp')).colorScheme === 'dark'")
+
+    def violations(self, **rules: bool) -> list[str]:
+        """What axe complains about, inside the live components too; `rules` switches some off."""
+        return self._complaints({"rules": {name: {"enabled": wanted} for name, wanted in rules.items()}})
+
+    def violations_of_colours(self) -> list[str]:
+        """What axe complains about that differs from theme to theme."""
+        return self._complaints({"runOnly": ["color-contrast", "link-in-text-block"]})
+
+    def _complaints(self, options: dict[str, Any]) -> list[str]:
+        found = Axe().run(self.page, options={"resultTypes": ["violations"]} | options)
+        return [_told(one) for one in found.response["violations"]]
+
     def query(self) -> dict[str, str]:
         """The parameters in the address."""
         found: dict[str, str] = self.page.evaluate("() => Object.fromEntries(new URLSearchParams(location.search))")
         return found
 
 
-@pytest.fixture
-def context(browser: Browser) -> Iterator[BrowserContext]:
-    """A browser without a past, wide and light."""
-    made = browser.new_context(viewport={"width": 1440, "height": 1000}, color_scheme="light")
+@pytest.fixture(scope="session")
+def profile(playwright: Playwright, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrowserContext]:
+    """A Chromium with a profile on disk: to compile Streamlit's scripts for each visit takes a second of a core, here they are kept."""
+    made = playwright.chromium.launch_persistent_context(
+        tmp_path_factory.mktemp("profile"), executable_path=chromium(), args=FLAGS, viewport=WIDE
+    )
     made.set_default_timeout(1000 * patient(15))
     yield made
     made.close()
 
 
-def window_of(context: BrowserContext, url: str) -> Window:
-    """A tab that notes errors of scripts, whatever the console says in warning, and every host it asks."""
+def _told(violation: dict[str, Any]) -> str:
+    nodes = "; ".join(f"{node['target']} {node['failureSummary'][:160]}" for node in violation["nodes"][:3])
+    return f"{violation['id']} ({len(violation['nodes'])}): {nodes}"
+
+
+@pytest.fixture
+def context(profile: BrowserContext) -> Iterator[BrowserContext]:
+    """A browser that knows the scripts of the dashboard and nothing else of its past, wide and light."""
+    yield profile
+    kept, *pages = profile.pages  # without a tab it ends
+    origins = {"/".join(page.url.split("/")[:3]) for page in pages if page.url.startswith("http")}
+    for page in pages:
+        page.close()
+    session = profile.new_cdp_session(kept)
+    for origin in origins:
+        session.send("Storage.clearDataForOrigin", {"origin": origin, "storageTypes": "local_storage,cookies"})
+    session.detach()
+    profile.clear_cookies()
+    profile.clear_permissions()
+
+
+def window_of(
+    context: BrowserContext,
+    url: str,
+    *,
+    script: str = "",
+    size: ViewportSize = WIDE,
+    scheme: Literal["light", "dark"] = "light",
+    calm: bool = False,
+) -> Window:
+    """A tab that notes errors of scripts, whatever the console says in warning, and every host it asks; `script` runs before those of a page."""
     window = Window(context.new_page(), url)
+    window.page.set_viewport_size(size)
+    window.page.emulate_media(color_scheme=scheme, reduced_motion="reduce" if calm else "no-preference")
+    if script:
+        window.page.add_init_script(script)
     window.page.on("pageerror", lambda error: window.errors.append(str(error)))
     window.page.on(
         "console",

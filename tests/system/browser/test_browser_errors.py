@@ -5,12 +5,10 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import BrowserContext, expect
 
 from tests.system.browser.conftest import ROOT, end, environment, window_of
 from tests.system.browser.test_browser_pages import PAGES
@@ -52,21 +50,20 @@ def lonely(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         end(process)
 
 
-@pytest.mark.parametrize(("scheme", "width"), [("light", 1440), ("dark", 1440), ("light", 360)])
-@pytest.mark.parametrize("path", [*PAGES, "/logs?explain=1"])
-def test_without_an_agent_a_page_says_what_to_do(
-    browser: Browser, lonely: str, path: str, scheme: Any, width: int
-) -> None:
-    """The strip says that the agent is away and how to start it; axe has no complaint; nothing sticks out."""
-    made = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme, bypass_csp=True)
-    try:
-        page = window_of(made, lonely).open(path)
-        strip = page.locator(".strip")
-        expect(strip).to_contain_text("The agent is not reachable")
-        expect(strip).to_contain_text("watchkeeper agent")
-        expect(page.locator("h1")).to_be_visible()
-        found = Axe().run(page)
-        assert [f"{one['id']}: {one['nodes'][0]['html'][:160]}" for one in found.response["violations"]] == []
-        assert page.evaluate("() => document.querySelector('[data-testid=stMain]').scrollWidth") <= width
-    finally:
-        made.close()
+@pytest.mark.parametrize("path", [*PAGES, "/logs?explain=1", "/run?run=123"])
+def test_without_an_agent_a_page_says_what_to_do(context: BrowserContext, lonely: str, path: str) -> None:
+    """The strip says that the agent is away and how to start it; axe has no complaint, light, dark or narrow; nothing sticks out."""
+    window = window_of(context, lonely)
+    page = window.open(path)
+    strip = page.locator(".strip")
+    expect(strip).to_contain_text("The agent is not reachable")
+    expect(strip).to_contain_text("watchkeeper agent")
+    expect(page.locator("h1")).to_be_visible()
+    expect(page.get_by_text("Traceback")).to_have_count(0)
+    assert window.violations() == []
+    page.set_viewport_size({"width": 360, "height": 900})
+    expect(page.locator("h1")).to_be_visible()
+    assert window.violations() == []
+    assert page.evaluate("() => document.querySelector('[data-testid=stMain]').scrollWidth") <= 360
+    window.darken()
+    assert window.violations_of_colours() == []

@@ -3,8 +3,7 @@
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.system.browser.conftest import Watch, Window, window_of
 from tests.system.browser.test_browser_pages import PAGES
@@ -96,41 +95,33 @@ def test_a_field_keeps_its_letters_and_escape_leaves_it(window: Window) -> None:
     expect(page.get_by_role("heading", name="Overview", exact=True, level=1)).to_be_visible()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_help_opens_is_accessible_and_closes(browser: Browser, watch: Watch, scheme: Any) -> None:
+def test_the_help_opens_is_accessible_and_closes(window: Window) -> None:
     """`?` and the button in the side bar show the keys in a dialog that axe has no complaint about; Esc closes it."""
-    made = browser.new_context(viewport={"width": 1440, "height": 1000}, color_scheme=scheme, bypass_csp=True)
-    try:
-        page = window_of(made, watch.url).open("/")
-        expect(page.locator(".kpi").first).to_be_visible()
-        page.keyboard.press("?")
-        dialog = page.get_by_role("dialog", name="Keyboard shortcuts")
-        expect(dialog).to_be_visible()
-        found = Axe().run(page)
-        assert [one["id"] for one in found.response["violations"]] == []
-        page.keyboard.press("Escape")
-        expect(dialog).to_be_hidden()
-        page.get_by_role("button", name="Keyboard shortcuts").click()
-        expect(dialog).to_be_visible()
-    finally:
-        made.close()
+    page = window.open("/")
+    expect(page.locator(".kpi").first).to_be_visible()
+    page.keyboard.press("?")
+    dialog = page.get_by_role("dialog", name="Keyboard shortcuts")
+    expect(dialog).to_be_visible()
+    assert window.violations() == []
+    window.darken()
+    assert window.violations_of_colours() == []
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    page.get_by_role("button", name="Keyboard shortcuts").click()
+    expect(dialog).to_be_visible()
 
 
-def test_nothing_moves_for_those_who_asked_for_none(browser: Browser, watch: Watch) -> None:
+def test_nothing_moves_for_those_who_asked_for_none(context: BrowserContext, watch: Watch) -> None:
     """With reduced motion no part of ours has a transition or an animation."""
-    made = browser.new_context(viewport={"width": 1440, "height": 1000}, reduced_motion="reduce")
-    try:
-        page = window_of(made, watch.url).open("/")
-        expect(page.locator(".grid-row, .busy").first).to_be_visible()
-        moving = page.evaluate(
-            """() => [...document.querySelectorAll('*')].map((e) => e.shadowRoot).filter(Boolean)
-              .flatMap((root) => [...root.querySelectorAll('*')])
-              .filter((e) => { const s = getComputedStyle(e); return s.animationName !== 'none' || s.transitionDuration.split(',').some((d) => parseFloat(d) > 0) })
-              .map((e) => e.tagName + '.' + e.className).slice(0, 5)"""
-        )
-        assert moving == []
-    finally:
-        made.close()
+    page = window_of(context, watch.url, calm=True).open("/")
+    expect(page.locator(".grid-row, .busy").first).to_be_visible()
+    moving = page.evaluate(
+        """() => [...document.querySelectorAll('*')].map((e) => e.shadowRoot).filter(Boolean)
+          .flatMap((root) => [...root.querySelectorAll('*')])
+          .filter((e) => { const s = getComputedStyle(e); return s.animationName !== 'none' || s.transitionDuration.split(',').some((d) => parseFloat(d) > 0) })
+          .map((e) => e.tagName + '.' + e.className).slice(0, 5)"""
+    )
+    assert moving == []
 
 
 def test_a_search_that_was_just_left_does_not_bring_its_page_back(window: Window) -> None:

@@ -1,4 +1,4 @@
-"""The live socket in Chromium: ten tabs, hidden tabs, pause, and an agent that goes away and comes back."""
+"""The live socket in Chromium: many tabs, hidden tabs, pause, and an agent that goes away and comes back."""
 
 import os
 import signal
@@ -13,6 +13,7 @@ import pytest
 from playwright.sync_api import BrowserContext, expect
 
 from tests.bench.page_endurance import FORWARD, HEARD
+from tests.examples import sizes
 from tests.system.browser.conftest import ROOT, Window, end, environment, start, window_of
 from tests.waiting import wait_until
 
@@ -27,10 +28,10 @@ window.WebSocket = class extends Real {
 """
 
 
-def test_ten_tabs_all_get_ticks(context: BrowserContext, window: Window) -> None:
-    """With ten tabs open each draws every second."""
-    context.add_init_script(PROBE)
-    tabs = [window_of(context, window.url) for _ in range(10)]
+@pytest.mark.parametrize("count", sizes(3, 10))
+def test_many_tabs_all_get_ticks(context: BrowserContext, window: Window, count: int) -> None:
+    """With many tabs open each draws every second."""
+    tabs = [window_of(context, window.url, script=PROBE) for _ in range(count)]
     for tab in tabs:
         tab.open("/")
     for tab in tabs:
@@ -41,8 +42,7 @@ def test_ten_tabs_all_get_ticks(context: BrowserContext, window: Window) -> None
 
 def test_one_socket_a_tab_however_many_components_and_pages(context: BrowserContext, window: Window) -> None:
     """All components of a tab share one socket, also over page switches."""
-    context.add_init_script(SOCKETS)
-    tab = window_of(context, window.url)
+    tab = window_of(context, window.url, script=SOCKETS)
     page = tab.open("/")
     expect(page.locator(".kpi").first).to_be_visible()
     page.get_by_role("link", name="Logs", exact=True).click()
@@ -54,8 +54,7 @@ def test_one_socket_a_tab_however_many_components_and_pages(context: BrowserCont
 
 def test_readings_do_not_wait_for_streamlit(context: BrowserContext, window: Window) -> None:
     """The socket is opened by the page itself: readings are here when Streamlit's scripts have not even come."""
-    context.add_init_script(PROBE)
-    page = context.new_page()
+    page = window_of(context, window.url, script=PROBE).page
     page.route("**/static/js/index.*", lambda route: route.abort())
     page.goto(window.url)
     wait_until(lambda: page.evaluate("() => window.ticks.length") >= 1, "a reading without Streamlit")
@@ -65,8 +64,7 @@ def test_readings_do_not_wait_for_streamlit(context: BrowserContext, window: Win
 
 def test_a_hidden_tab_gets_nothing_and_comes_back_without_a_hole(context: BrowserContext, window: Window) -> None:
     """Hiding a tab closes its socket; showing it again brings ticks and the history between."""
-    context.add_init_script(SOCKETS + PROBE)
-    page = window_of(context, window.url).open("/")
+    page = window_of(context, window.url, script=SOCKETS + PROBE).open("/")
     wait_until(lambda: page.evaluate("() => window.ticks.length") >= 2, "ticks come")
     hide = """(hidden) => {
       Object.defineProperty(document, 'hidden', { configurable: true, get: () => hidden })
@@ -128,8 +126,7 @@ HOLES = """() => {
 
 def test_no_line_breaks_where_no_sample_is_missing(context: BrowserContext, window: Window) -> None:
     """What a tab was told at its beginning and what comes live join without a seam, for every metric of every chart."""
-    context.add_init_script(PROBE)
-    tab = window_of(context, window.url)
+    tab = window_of(context, window.url, script=PROBE)
     page = tab.open("/performance")
     wait_until(lambda: page.evaluate("() => window.ticks.length") >= 4, "ticks come")
     assert page.evaluate("() => globalThis[Symbol.for('watchkeeper.live')].hello.history.ts.length") >= 2
@@ -152,10 +149,8 @@ def test_errors_are_known_from_before_the_tab(context: BrowserContext, window: W
 
 def test_the_first_status_comes_with_the_first_reading(context: BrowserContext, window: Window) -> None:
     """A page that was just opened does not wait for the next round of the slower news: they are there before a second reading."""
-    context.add_init_script(
-        "window.known = []; window.__watchkeeperProbe = () => window.known.push(Boolean(globalThis[Symbol.for('watchkeeper.live')].status?.errors))"
-    )
-    page = window_of(context, window.url).open("/")
+    known = "window.known = []; window.__watchkeeperProbe = () => window.known.push(Boolean(globalThis[Symbol.for('watchkeeper.live')].status?.errors))"
+    page = window_of(context, window.url, script=known).open("/")
     wait_until(lambda: page.evaluate("() => window.known.length") >= 2, "two readings came")
     assert page.evaluate("() => window.known[1]") is True
     expect(page.get_by_text("Looking for")).to_have_count(0)
@@ -163,8 +158,7 @@ def test_the_first_status_comes_with_the_first_reading(context: BrowserContext, 
 
 def test_a_tab_that_lives_for_hours_holds_no_more(context: BrowserContext, window: Window) -> None:
     """After the first two hours a third and a fourth, with thousands of processes born and ended, add nothing: readings, processes, memory, nodes."""
-    context.add_init_script(HEARD)
-    page = window_of(context, window.url).open("/")
+    page = window_of(context, window.url, script=HEARD).open("/")
     wait_until(
         lambda: page.evaluate("() => Boolean(window.heard.tick && window.heard.born)"), "a reading and the processes"
     )
@@ -241,13 +235,3 @@ def test_a_killed_agent_is_shown_within_3_s_and_heals_without_a_reload(
         assert page.evaluate("() => window.same") is True
     finally:
         end(agent)
-
-
-def test_an_absent_agent_leaves_every_page_standing(context: BrowserContext, parts: tuple[str, Path]) -> None:
-    """Without an agent each page says so and what to do; no stack trace."""
-    url, _ = parts
-    tab = window_of(context, url)
-    for path in ("/", "/processes", "/logs", "/performance", "/run?run=123"):
-        page = tab.open(path)
-        expect(page.locator(".strip")).to_contain_text("The agent is not reachable")
-        expect(page.get_by_text("Traceback")).to_have_count(0)

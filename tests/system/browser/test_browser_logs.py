@@ -223,8 +223,7 @@ window.WebSocket = class extends Real {
 
 def test_nothing_is_missed_between_the_first_page_and_the_stream(context: BrowserContext, watch: Watch) -> None:
     """A line that is written after the first records were fetched and before the stream of new ones begins is shown all the same."""
-    context.add_init_script(LATE)
-    page = window_of(context, watch.url).open(f"/logs?source={watch.source}")
+    page = window_of(context, watch.url, script=LATE).open(f"/logs?source={watch.source}")
     expect(page.locator(".log-row:not([hidden])").first).to_be_visible()
     word = f"between-{time.monotonic_ns()}"
     watch.write(f"{stamp()} INFO worker: {word}")

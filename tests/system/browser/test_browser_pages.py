@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from tests.examples import sizes
 from tests.system.browser.conftest import SETTLED, Watch, Window, end, start, window_of
 
 pytestmark = pytest.mark.browser
@@ -28,42 +28,40 @@ PAGES = {
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_a_cold_deep_link_opens_the_page_with_its_frame(window: Window, path: str) -> None:
-    """The first thing a browser ever asks may be any page: it comes with navigation, strip and live parts."""
+def test_a_page_is_whole_in_both_themes(window: Window, path: str) -> None:
+    """It comes with navigation, strip and live parts, asks nobody but the dashboard, and axe finds nothing in it, light or dark."""
+    page = whole(window, path)
+    assert window.violations() == []
+    window.darken()
+    assert window.violations_of_colours() == []
+    assert {host for host in window.hosts if host} <= {window.url.split("/")[2]}
+    expect(page.get_by_text("does not seem to exist")).to_have_count(0)
+
+
+def whole(window: Window, path: str) -> Page:
+    """A page that was opened and lives."""
     title, alive = PAGES[path]
     page = window.open(path)
     expect(page.get_by_role("heading", name=title, exact=True, level=1)).to_be_visible()
     expect(page.locator(alive).first).to_be_visible()
     expect(page.locator(".strip .age")).to_contain_text("s old")
     expect(page.locator(".watch")).to_contain_text("samples")
-    expect(page.get_by_text("does not seem to exist")).to_have_count(0)
+    return page
 
 
-def test_no_page_asks_another_host(window: Window) -> None:
-    """Nothing is fetched from anywhere but the dashboard itself."""
-    for path, (_, alive) in PAGES.items():
-        expect(window.open(path).locator(alive).first).to_be_visible()
-    assert {host for host in window.hosts if host} <= {window.url.split("/")[2]}
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("path", PAGES)
-def test_no_accessibility_violation(browser: Browser, watch: Watch, path: str, scheme: Any) -> None:
-    """Axe finds nothing to complain about, inside the live components too, in either theme."""
-    made = browser.new_context(viewport={"width": 1440, "height": 1000}, color_scheme=scheme, bypass_csp=True)
+@pytest.mark.parametrize(
+    "path", ["/logs", *(pytest.param(path, marks=pytest.mark.slow) for path in PAGES if path != "/logs")]
+)
+def test_a_cold_deep_link_opens_the_page_with_its_frame(browser: Browser, watch: Watch, path: str) -> None:
+    """The first thing a browser ever asks may be any page, and its person's system may be dark."""
+    made = browser.new_context()
     try:
-        page = window_of(made, watch.url).open(path)
-        expect(page.locator(PAGES[path][1]).first).to_be_visible()
-        expect(page.locator(".strip .age")).to_contain_text("s old")
-        found = Axe().run(page)
-        assert [_told(one) for one in found.response["violations"]] == []
+        window = window_of(made, watch.url, scheme="dark")
+        whole(window, path)
+        assert window.violations() == []
+        assert window.errors == []
     finally:
         made.close()
-
-
-def _told(violation: dict[str, Any]) -> str:
-    nodes = "; ".join(f"{node['target']} {node['failureSummary'][:160]}" for node in violation["nodes"][:3])
-    return f"{violation['id']} ({len(violation['nodes'])}): {nodes}"
 
 
 WIDEST = """
@@ -84,45 +82,40 @@ look();
 """Keeps how wide the page ever was, and what stuck out then."""
 
 
-@pytest.mark.parametrize(("width", "scale"), [(360, 1), (720, 2)])
 @pytest.mark.parametrize("path", [*PAGES, "/logs?explain=1", "/performance?explain=1"])
-def test_a_page_fits_a_narrow_screen_and_a_large_zoom(
-    browser: Browser, watch: Watch, path: str, width: int, scale: int
-) -> None:
-    """At 360 pixels, and at 1440 pixels enlarged to 200 %, nothing sticks out sideways in any frame, from the first one on."""
-    made = browser.new_context(viewport={"width": width, "height": 800}, device_scale_factor=scale)
-    try:
-        made.add_init_script(WIDEST)
-        page = window_of(made, watch.url).open(path)
-        expect(page.locator(PAGES[path.split("?", maxsplit=1)[0]][1]).first).to_be_visible()
-        expect(page.locator(SETTLED)).to_be_visible()
-        wide, out = page.evaluate("() => window.widest")
-        assert 0 < wide <= width, out
-    finally:
-        made.close()
+def test_a_page_fits_a_narrow_screen_and_a_large_zoom(context: BrowserContext, watch: Watch, path: str) -> None:
+    """At 360 pixels nothing sticks out sideways in any frame, from the first one on; nor at 720, which are 1440 enlarged to 200 %."""
+    window = window_of(context, watch.url, script=WIDEST, size={"width": 360, "height": 800})
+    page = window.open(path)
+    expect(page.locator(PAGES[path.split("?", maxsplit=1)[0]][1]).first).to_be_visible()
+    fits(window, 360)
+    page.set_viewport_size({"width": 720, "height": 800})
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    page.evaluate("() => { window.widest = [0, ''] }")
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    fits(window, 720)
+
+
+def fits(window: Window, width: int) -> None:
+    """Nothing was ever wider than the screen."""
+    expect(window.page.locator(SETTLED)).to_be_visible()
+    wide, out = window.page.evaluate("() => window.widest")
+    assert 0 < wide <= width, out
 
 
 @pytest.mark.parametrize("late", [False, True])
-@pytest.mark.parametrize("path", ["/logs", "/ai"])
-def test_icons_are_seen_once_their_font_is_there(browser: Browser, watch: Watch, path: str, late: Any) -> None:
+@pytest.mark.parametrize("path", sizes("/logs", "/ai"))
+def test_icons_are_seen_once_their_font_is_there(context: BrowserContext, watch: Watch, path: str, late: Any) -> None:
     """Without the font an icon is a word longer than its place: it is not shown, and the page is not wider for it."""
-    made = browser.new_context(viewport={"width": 720, "height": 800})
-    try:
-        made.add_init_script(WIDEST)
-        page = made.new_page()
-        if late:
-            page.route("**/MaterialSymbols*", lambda route: route.abort())
-        page.goto(watch.url + path)
-        expect(page.locator(SETTLED)).to_be_visible()
-        icons = page.locator("[data-testid=stMain] [data-testid=stIconMaterial]")
-        expect(icons.first).to_have_css("visibility", "hidden" if late else "visible")
-        wide, out = page.evaluate("() => window.widest")
-        assert 0 < wide <= 720, out
-    finally:
-        made.close()
+    window = window_of(context, watch.url, script=WIDEST, size={"width": 720, "height": 800})
+    if late:
+        window.page.route("**/MaterialSymbols*", lambda route: route.abort())
+    window.open(path)
+    icons = window.page.locator("[data-testid=stMain] [data-testid=stIconMaterial]")
+    expect(icons.first).to_have_css("visibility", "hidden" if late else "visible")
+    fits(window, 720)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize(
     ("path", "popover"),
     [
@@ -134,25 +127,20 @@ def test_icons_are_seen_once_their_font_is_there(browser: Browser, watch: Watch,
         ("/processes?view=at&at=2s", ""),
     ],
 )
-def test_no_accessibility_violation_in_what_opens(
-    browser: Browser, watch: Watch, path: str, popover: str, scheme: Any
-) -> None:
-    """Open popovers and the page of a process satisfy axe as well."""
+def test_no_accessibility_violation_in_what_opens(window: Window, watch: Watch, path: str, popover: str) -> None:
+    """Open popovers and the page of a process satisfy axe as well, in either theme."""
     run = next(one["run"] for one in watch.api("processes")["processes"] if one["pid"] == os.getpid())
-    made = browser.new_context(viewport={"width": 1440, "height": 1000}, color_scheme=scheme, bypass_csp=True)
-    try:
-        page = window_of(made, watch.url).open(f"/run?run={run}" if path == "/run" else path)
-        expect(page.locator(".strip .age")).to_contain_text("s old")
-        if "view=ended" in path:
-            expect(page.locator("table.ended tbody tr").first).to_be_visible()
-            assert page.evaluate("() => document.querySelector('[data-testid=stMain]').scrollWidth <= innerWidth")
-        if popover:
-            page.locator(f".st-key-{popover} button").first.click()
-            expect(page.get_by_test_id("stPopoverBody")).to_be_visible()
-        found = Axe().run(page, options={"rules": {"region": {"enabled": False}}})  # an open popover is outside of all
-        assert [_told(one) for one in found.response["violations"]] == []
-    finally:
-        made.close()
+    page = window.open(f"/run?run={run}" if path == "/run" else path)
+    expect(page.locator(".strip .age")).to_contain_text("s old")
+    if "view=ended" in path:
+        expect(page.locator("table.ended tbody tr").first).to_be_visible()
+        assert page.evaluate("() => document.querySelector('[data-testid=stMain]').scrollWidth <= innerWidth")
+    if popover:
+        page.locator(f".st-key-{popover} button").first.click()
+        expect(page.get_by_test_id("stPopoverBody")).to_be_visible()
+    assert window.violations(region=False) == []  # an open popover is outside of all
+    window.darken()
+    assert window.violations_of_colours() == []
 
 
 def test_a_link_to_an_unknown_process_leads_on(window: Window) -> None:
@@ -216,8 +204,7 @@ new MutationObserver((changes) => {
 
 def test_a_click_on_a_time_range_is_one_run_and_one_step_back(context: BrowserContext, watch: Watch) -> None:
     """The range stands in the address at once, beside what else is there; Back undoes it, and a custom range goes in one step."""
-    context.add_init_script(RUNS)
-    window = window_of(context, watch.url)
+    window = window_of(context, watch.url, script=RUNS)
     page = window.open("/logs?q=job&range=custom&from=2026-11-23T00:00:00Z&to=2026-11-23T01:00:00Z")
     chosen = page.get_by_role("radiogroup", name="Time range").get_by_role("radio", checked=True)
     expect(chosen).to_have_text("Custom")

@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ import pytest
 from monitor.client.client import Client
 from monitor.core.endpoint import read_endpoint
 from monitor.launcher.running import healthy
+from tests.doubles.forked import COMMANDS
 from tests.waiting import patient, wait_until
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -112,8 +112,8 @@ def test_nothing_outlives_a_killed_launcher(up: Up) -> None:
     wait_until(lambda: all(gone(pid) for pid in pids.values()), "the children end", seconds=20)
 
 
-def test_a_killed_dashboard_does_not_stop_the_watch(up: Up) -> None:
-    """The agent goes on sampling; the dashboard is started again at the same address. SIGTERM ends the new one as it would the first."""
+def test_what_is_killed_is_started_again(up: Up) -> None:
+    """A dashboard, at the same address, while the agent goes on sampling; then the agent, on the same data. A closed terminal ends the new ones."""
     pids = up.pids()
     url = up.ready()["url"]
     os.kill(pids["dashboard"], signal.SIGKILL)
@@ -124,12 +124,6 @@ def test_a_killed_dashboard_does_not_stop_the_watch(up: Up) -> None:
 
     wait_until(lambda: healthy(url), "the dashboard is back", seconds=60)
     assert up.pids()["agent"] == pids["agent"]
-    ends_all(up, signal.SIGTERM)
-
-
-def test_a_killed_agent_is_started_again(up: Up) -> None:
-    """Kill -9 of the agent: a new one goes on with the same data. A closed terminal ends that one too."""
-    pids = up.pids()
     os.kill(pids["agent"], signal.SIGKILL)
 
     def another() -> bool:
@@ -138,16 +132,6 @@ def test_a_killed_agent_is_started_again(up: Up) -> None:
 
     wait_until(another, "another agent runs", seconds=40)
     ends_all(up, signal.SIGHUP)
-
-
-def test_down_ends_both(up: Up) -> None:
-    """`watchkeeper down` ends the agent and the dashboard that came with it."""
-    pids = up.pids()
-    command = [sys.executable, "-m", "monitor", "down", "--json", "--data-dir", str(up.data_dir)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=patient(60), check=True)
-    assert json.loads(done.stdout)["agent"]["pid"] == pids["agent"]
-    assert up.process.wait(patient(20)) == 0
-    assert gone(pids["dashboard"])
 
 
 def test_it_attaches_and_leaves_the_agent(running_agent: Any, tmp_path: Path) -> None:
@@ -159,10 +143,7 @@ def test_it_attaches_and_leaves_the_agent(running_agent: Any, tmp_path: Path) ->
     try:
         wait_until(launcher.ready, "the dashboard answers", seconds=90)
         assert launcher.event("attached")["pid"] == running_agent.pid
-        second = subprocess.run(
-            [sys.executable, "-m", "monitor", "--no-browser", "--data-dir", str(launcher.data_dir)],
-            cwd=ROOT, capture_output=True, text=True, timeout=patient(60), check=False,
-        )  # fmt: skip
+        second = COMMANDS.run(["--no-browser", "--data-dir", str(launcher.data_dir)], os.environ)
         assert second.returncode == 0, second.stderr
         assert launcher.ready()["url"] in second.stdout
     finally:
@@ -193,8 +174,10 @@ def test_detached_it_goes_on_until_down(tmp_path: Path) -> None:
         assert healthy(told["url"])
         board = json.loads((tmp_path / "d/dashboard.json").read_text("utf-8"))
     finally:
-        done = subprocess.run([*base, "down", *where], cwd=ROOT, capture_output=True, timeout=patient(60), check=False)
+        agent = read_endpoint(tmp_path / "d").pid
+        done = COMMANDS.run(["down", "--json", *where], os.environ)
     assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["agent"]["pid"] == agent
     wait_until(lambda: gone(board["pid"]) and gone(board["launcher"]), "dashboard and launcher end")
     assert not (tmp_path / "d/agent.json").exists()
 
@@ -206,19 +189,8 @@ def test_a_taken_port_and_an_open_door_are_refused(tmp_path: Path) -> None:
         other.listen()
         port = str(other.getsockname()[1])
         for options, word in ((["--port", port], "in use"), (["--host", "0.0.0.0"], "sign-in")):
-            command = [
-                sys.executable,
-                "-m",
-                "monitor",
-                "up",
-                "--no-browser",
-                "--data-dir",
-                str(tmp_path / "d"),
-                *options,
-            ]
-            began = time.monotonic()
-            done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=patient(60), check=False)
-            assert done.returncode == 2, (done.stderr, time.monotonic() - began)
+            done = COMMANDS.run(["up", "--no-browser", "--data-dir", str(tmp_path / "d"), *options], os.environ)
+            assert done.returncode == 2, done.stderr
             assert word in done.stderr
             assert "hint: " in done.stderr
     assert not (tmp_path / "d/agent.json").exists()

@@ -76,7 +76,7 @@ def shapes(data: bytes) -> list[Shape]:
     ]
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 6))])
 def test_columns_and_lines_agree(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks of many formats, with continuations, secrets, foreign lines, odd zones and cut records: the same rows and the same answer both ways."""
     rng = random.Random(seed)
