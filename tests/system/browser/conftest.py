@@ -180,18 +180,16 @@ class Window:
         """Wait until Streamlit's script has run."""
         self.page.wait_for_selector(SETTLED, timeout=1000 * patient(20))
 
-    def darken(self) -> None:
-        """The person's system changes to dark, and the page with it."""
-        self.page.emulate_media(color_scheme="dark")
-        self.page.wait_for_function("() => getComputedStyle(document.querySelector('.stApp')).colorScheme === 'dark'")
-
     def violations(self, **rules: bool) -> list[str]:
         """What axe complains about, inside the live components too; `rules` switches some off."""
         return self._complaints({"rules": {name: {"enabled": wanted} for name, wanted in rules.items()}})
 
-    def violations_of_colours(self) -> list[str]:
-        """What axe complains about that differs from theme to theme."""
-        return self._complaints({"runOnly": ["color-contrast", "link-in-text-block"]})
+    def shown_dark(self) -> None:
+        """The person's system changes to dark, and the page with it: axe has no complaint that differs from theme to theme."""
+        self.page.emulate_media(color_scheme="dark")
+        self.page.wait_for_function("() => getComputedStyle(document.querySelector('.stApp')).colorScheme === 'dark'")
+        colours = {"runOnly": ["color-contrast", "link-in-text-block"]}
+        wait_until(lambda: not self._complaints(colours), lambda: f"{self._complaints(colours)}")  # colours fade over
 
     def _complaints(self, options: dict[str, Any]) -> list[str]:
         found = Axe().run(self.page, options={"resultTypes": ["violations"]} | options)

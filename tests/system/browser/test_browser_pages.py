@@ -32,8 +32,7 @@ def test_a_page_is_whole_in_both_themes(window: Window, path: str) -> None:
     """It comes with navigation, strip and live parts, asks nobody but the dashboard, and axe finds nothing in it, light or dark."""
     page = whole(window, path)
     assert window.violations() == []
-    window.darken()
-    assert window.violations_of_colours() == []
+    window.shown_dark()
     assert {host for host in window.hosts if host} <= {window.url.split("/")[2]}
     expect(page.get_by_text("does not seem to exist")).to_have_count(0)
 
@@ -139,8 +138,7 @@ def test_no_accessibility_violation_in_what_opens(window: Window, watch: Watch, 
         page.locator(f".st-key-{popover} button").first.click()
         expect(page.get_by_test_id("stPopoverBody")).to_be_visible()
     assert window.violations(region=False) == []  # an open popover is outside of all
-    window.darken()
-    assert window.violations_of_colours() == []
+    window.shown_dark()
 
 
 def test_a_link_to_an_unknown_process_leads_on(window: Window) -> None:
