@@ -4,12 +4,10 @@ import logging
 import os
 import time
 from collections.abc import Callable
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from monitor.api_models.status import (
     AgentStatus,
-    ArchiveStatus,
     GpuStatus,
     LiveStatus,
     LogStatus,
@@ -122,7 +120,7 @@ class StatusReporter:
             state=writer.state,
             message=writer.message or self._trouble,
             notices=list(info.notices),
-            archive=ArchiveStatus(**asdict(info.archive)),
+            archive=info.archive,
         )
 
     def log_numbers(self) -> LogStatus:

@@ -13,6 +13,7 @@ from typing import Literal, Protocol
 import pyarrow as pa
 
 from logs.query.tree import Node
+from monitor.api_models.status import ArchiveStatus
 
 ParamValue = str | int | float | bool | bytes | None | Sequence[str] | Sequence[int] | Node
 """A value to bind, or the conditions of a log query."""
@@ -61,21 +62,6 @@ class ArchiveRule:
 
 
 @dataclass(frozen=True, slots=True)
-class ArchiveInfo:
-    """Older log records beside the store. `kept`: whether further ones are added; times are µs, None without records."""
-
-    kept: bool = False
-    files: int = 0
-    records: int = 0
-    size_bytes: int = 0
-    limit_bytes: int = 0
-    first_ts: int | None = None
-    last_ts: int | None = None
-    trouble: str = ""
-    """Why records could not be archived the last time; empty if they could."""
-
-
-@dataclass(frozen=True, slots=True)
 class StoreInfo:
     """Location and size of the store, and what happened when it was opened."""
 
@@ -88,7 +74,7 @@ class StoreInfo:
     notices: tuple[str, ...] = ()
     """Notices for a person: a damaged file was set aside, a migration was done."""
     rows: Mapping[str, int] = field(default_factory=dict)
-    archive: ArchiveInfo = field(default_factory=ArchiveInfo)
+    archive: ArchiveStatus = field(default_factory=ArchiveStatus)
 
 
 class Stop:

@@ -22,10 +22,11 @@ from typing import Final
 import duckdb
 
 from logs.index.grams import SCHEME, Test
+from monitor.api_models.status import ArchiveStatus
 from monitor.store.duckdb.engine import Engine, translate
 from monitor.store.duckdb.log_blocks import SEARCHED, filter_of_rows
 from monitor.store.duckdb.log_filters import checksum
-from monitor.store.interface import ArchiveInfo, ArchiveRule
+from monitor.store.interface import ArchiveRule
 from monitor.store.log_conditions import Sql
 from monitor.store.tiers import DAY, MINUTE
 
@@ -258,17 +259,17 @@ class LogArchive:
         archived = f"SELECT *, CAST(0 AS BIGINT) AS block FROM {_read(chosen)}"  # noqa: S608 - our own names
         return Archived(Sql(f"(SELECT * FROM {_TABLE} UNION ALL BY NAME {archived})"), len(there))  # noqa: S608 - as above
 
-    def info(self, cursor: duckdb.DuckDBPyConnection) -> ArchiveInfo:
+    def info(self, cursor: duckdb.DuckDBPyConnection) -> ArchiveStatus:
         """Size and range.
 
         Raises:
             duckdb.Error: the engine failed.
         """
         if not self._any.is_set():
-            return ArchiveInfo(kept=self.rule.keep, limit_bytes=self.rule.limit_bytes, trouble=self.trouble)
+            return ArchiveStatus(kept=self.rule.keep, limit_bytes=self.rule.limit_bytes, trouble=self.trouble)
         sql = "SELECT count(*), sum(records), sum(bytes), epoch_us(min(first_ts)), epoch_us(max(last_ts)) FROM log_archive"
         files, records, size, first, last = cursor.execute(sql).fetchone() or (0, 0, 0, None, None)
-        return ArchiveInfo(
+        return ArchiveStatus(
             kept=self.rule.keep, files=int(files), records=int(records or 0), size_bytes=int(size or 0),
             limit_bytes=self.rule.limit_bytes, first_ts=first, last_ts=last, trouble=self.trouble,
         )  # fmt: skip
