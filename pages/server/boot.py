@@ -41,9 +41,15 @@ STYLE: Final = (
     "@media(max-width:1100px){.st-key-beside>div>[data-testid=stHorizontalBlock],.st-key-beside>[data-testid=stHorizontalBlock]{flex-wrap:wrap}"
     ".st-key-beside [data-testid=stColumn]{min-width:100%}}"
     "@media(max-width:1100px){.st-key-log_filters{gap:8px!important}"
-    ".st-key-log_filters>.st-key-source{flex:1 1 120px!important;min-width:120px}}"
+    ".st-key-log_filters>.st-key-source{flex:1 1 120px!important;min-width:120px}"
+    ".st-key-log_filters>.st-key-process{flex:0 0 100px!important;min-width:0}}"
     "@media(max-width:640px){.st-key-log_filters button p{position:absolute;clip-path:inset(50%);width:1px;overflow:hidden}"
-    ".st-key-log_filters button{min-width:44px}}"
+    ".st-key-log_filters button{min-width:44px}"
+    ".st-key-log_filters>.st-key-process:has(input:placeholder-shown){display:none}"
+    "[data-testid=stVerticalBlock]:has(>*>.st-key-log_filters){gap:8px}"
+    ".st-key-page_header{gap:8px!important}.st-key-wk-pause{flex:0 0 44px!important;min-width:44px}"
+    ".st-key-page_header>:has(h1){position:fixed;top:10px;left:88px;z-index:999990;width:calc(100vw - 140px);pointer-events:none}"
+    ".st-key-page_header h1{padding:0;font-size:1.2rem;line-height:32px;overflow:hidden;text-overflow:ellipsis;white-space:nowrap}}"
     "[role=radiogroup] [data-variant=segmented_control]{min-height:36px;padding:0 12px}"
     "[role=radiogroup] [data-variant=segmented_control] p{font-size:1rem}"
     "[role=radiogroup] [data-variant=segmented_control][aria-checked=true]{color:inherit!important;font-weight:600;border-color:#8884!important;background:#8882!important}"
@@ -54,7 +60,8 @@ STYLE: Final = (
   the page wider than a narrow screen.
 - On a narrow screen a wide table scrolls by itself instead of the page, and a time in the history stays on one line.
 - Cards beside the charts stand below them where they would be too narrow to read.
-- On a narrow screen the filters of Logs stand closer, on a phone their buttons are icons, so that records fill the screen.
+- On a narrow screen the filters of Logs stand closer; on a phone their buttons are icons and the box for a process is gone while
+  it is empty (a query has `pid:` and `run:`). There the title of a page stands in the bar above it, so that records fill the screen.
 - Segmented controls are as high as the buttons beside them, and the chosen segment keeps the colour of text: Streamlit's own
   is too pale to read (axe: color-contrast).
 """

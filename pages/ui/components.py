@@ -205,7 +205,7 @@ def histogram(filters: Mapping[str, Any], when: TimeRange, *, levels: Sequence[s
     """
     window = 3600 if when.live else when.window_s
     data = {"filters": filters, "levels": list(levels), "range": when.bounds, "window_s": window}
-    mount("logs/histogram", data, key=key, height=170, narrow_height=118)
+    mount("logs/histogram", data, key=key, height=170, narrow_height=101)
 
 
 def log_sources(filters: Mapping[str, Any], *, key: str = "sources") -> None:

@@ -4,10 +4,11 @@ import re
 import time
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from monitor.client.client import Client
 from tests.system.browser.conftest import Watch, Window, window_of
-from tests.waiting import wait_until
+from tests.waiting import patient, wait_until
 
 pytestmark = pytest.mark.browser
 
@@ -321,3 +322,57 @@ def test_the_tree_of_sources_shows_one_or_hides_it(window: Window, logs: Page, w
     wait_until(lambda: window.query().get("query", "").startswith("-source="), "the search hides it")
     name.click()
     wait_until(lambda: window.query().get("source") == watch.source, "the address has the source")
+
+
+def test_on_a_phone_records_fill_the_screen(browser: Browser, watch: Watch) -> None:
+    """At 390 pixels records begin a quarter of a screen below the status; a touch shows the whole words of a problem. At 1024 all buttons stand in a row."""
+    made = browser.new_context(viewport={"width": 390, "height": 844})
+    try:
+        page = window_of(made, watch.url).open("/logs")
+        expect(page.locator(".log-row:not([hidden])").first).to_be_visible()
+        status = page.locator(".strip").first
+        begin, end = page.locator(".log-scroll").bounding_box(), status.bounding_box()
+        assert begin is not None
+        assert end is not None
+        assert begin["y"] - end["y"] - end["height"] < 844 * 0.28
+        assert end["y"] < 844 * 0.15
+        status.click()
+        expect(status).to_have_attribute("data-open", "")
+        page.set_viewport_size({"width": 1024, "height": 768})
+        tops = {
+            round(one["y"])
+            for name in ("Download", "How it is read", "Explain")
+            if (one := page.get_by_role("button", name=name).first.bounding_box())
+        }
+        assert len(tops) == 1
+    finally:
+        made.close()
+
+
+def test_how_a_file_is_read_is_shown_and_corrected_by_a_click(window: Window, watch: Watch) -> None:
+    """A file whose dates may be read in two ways says so; the other way is one click, is kept as a setting, and holds for the next line."""
+    name = f"days{time.monotonic_ns()}"
+    with (watch.place / f"{name}.log").open("w", encoding="utf-8") as log:
+        log.writelines(f"03/04/2026 10:00:{second:02d} INFO worker: step {second}\n" for second in range(30))
+        log.flush()
+        wait_until(lambda: watch.api("logs/count", source=name)["count"] == 30, "the file is read", seconds=40)
+        page = window.open(f"/logs?source={name}")
+        page.get_by_role("button", name="How it is read").click()
+        dialog = page.get_by_role("dialog")
+        expect(dialog.get_by_text("step 29")).to_be_visible()
+        agent = Client.of(watch.place / "data", timeout_s=patient(20))
+        before = agent.log_readings(name).files[0].reading
+        dialog.get_by_role("button", name="first").first.click()
+        expect(dialog.get_by_text("is read in this way now")).to_be_visible()
+        expect(dialog.get_by_text("As the setting")).to_be_visible()
+        after = agent.log_readings(name).files[0].reading
+        agent.close()
+        assert before is not None
+        assert after is not None
+        assert after.order != before.order
+        log.write("03/04/2026 10:01:00 INFO worker: the last step\n")
+        log.flush()
+        days = {"day-first": "2026-04-03", "month-first": "2026-03-04"}
+        wait_until(lambda: watch.api("logs/count", source=name, q="the last step")["count"] == 1)
+        (record,) = watch.api("logs/records", source=name, q="the last step")["records"]
+        assert time.strftime("%Y-%m-%d", time.localtime(record["ts"] / 1e6)) == days[str(after.order)]

@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.system.browser.conftest import Watch, Window
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.browser
 
@@ -31,3 +32,17 @@ def test_a_pattern_is_counted_and_leads_to_its_records(window: Window, watch: Wa
     page.get_by_role("radio", name="What changed").click()
     expect(page.locator(".change-row, .empty").first).to_be_visible()
     expect(page.locator(".sum").first).to_contain_text("an hour")
+
+
+def test_a_value_is_a_curve_and_words_are_counted(window: Window, watch: Watch) -> None:
+    """The view of values has a duration's median and p95 as a curve, and the most frequent words in a place of words."""
+    word = "".join(chr(97 + int(digit)) for digit in str(time.monotonic_ns())[-9:])
+    stamp = time.strftime("%Y-%m-%d %H:%M:%S")
+    for number in range(40):
+        watch.write(f"{stamp},{number:03d} INFO worker: {word} took {number + 1} ms for 10.0.0.{number % 2}")
+    wait_until(lambda: watch.api("logs/count", q=word)["count"] == 40, "all is stored")
+    (pattern,) = watch.api("logs/patterns", q=word, since="1h")["patterns"]
+    page = window.open(f"/patterns?sources={watch.source}&range=1h&view=values&pattern={pattern['number']}")
+    expect(page.get_by_text("median 20.5 ms")).to_be_visible()
+    expect(page.locator(".js-plotly-plot .scatterlayer .trace")).to_have_count(2)
+    expect(page.get_by_text("10.0.0.1: 20")).to_be_visible()

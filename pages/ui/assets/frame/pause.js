@@ -6,7 +6,9 @@ import { live } from "../live/hub.js";
 class Pause {
   constructor(host) {
     this.hub = live();
-    this.button = el("button", { class: "pause", type: "button", title: "Pause or resume live updates (Space)", "aria-pressed": "false" });
+    this.sign = el("span", { "aria-hidden": "true" });
+    this.word = el("span", { class: "word" });
+    this.button = el("button", { class: "pause", type: "button", title: "Pause or resume live updates (Space)", "aria-pressed": "false" }, this.sign, " ", this.word);
     this.button.onclick = () => this.hub.pause();
     host.append(this.button);
     this.off = this.hub.on("pause", () => this.update());
@@ -14,7 +16,8 @@ class Pause {
 
   update() {
     const { paused } = this.hub;
-    setText(this.button, paused ? "▶ Resume" : "❚❚ Pause");
+    setText(this.sign, paused ? "▶" : "❚❚");
+    setText(this.word, paused ? "Resume" : "Pause");
     setAttr(this.button, "aria-pressed", String(paused));
   }
 

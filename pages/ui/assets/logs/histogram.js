@@ -181,11 +181,11 @@ class Histogram {
     pen.globalAlpha = 1;
   }
 
-  /** The height of the bars: their highest and half of it. */
+  /** The height of the bars: their highest and, where there is room, half of it. */
   #scale(pen, width, height) {
     if (!this.peak) return;
     pen.font = "11px system-ui, sans-serif";
-    for (const share of this.peak > 1 ? [1, 0.5] : [1]) {
+    for (const share of this.peak > 1 && height > 34 ? [1, 0.5] : [1]) {
       const y = Math.round(height - share * (height - 4)) + 0.5;
       pen.fillStyle = this.colour("line");
       pen.fillRect(0, y, width, 1);
