@@ -76,7 +76,7 @@ class LogService:
         own_pids: Callable[[], set[int]],
         mask: Callable[[str], str],
         now: Callable[[], int],
-        on_records: Callable[[list[LogRecord]], None],
+        on_records: Callable[[list[LogRecord]], object],
         suspect: str | None = None,
         written_by: Callable[[str], Sequence[int] | None] = lambda _path: None,
     ) -> None:

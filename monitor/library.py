@@ -14,6 +14,7 @@ NAMES: Final = {
     "JobAnalyzer": "ai.analysis",
     "LoadSpec": "ai.core.types",
     "LogAnalytics": "monitor.client.log_analytics",
+    "LogStreamManager": "monitor.client.log_stream",
     "Member": "ai.router",
     "OllamaBackend": "ai.backends.ollama.backend",
     "ProcessEvent": "monitor.lifecycle.events",
@@ -23,7 +24,7 @@ NAMES: Final = {
     "track": "monitor.jobs.track",
 }
 """Name → the module it is in."""
-USES_LOGS: Final = frozenset({"Client", "LogAnalytics", "ProcessEvent", "ProcessEventTracker"})
+USES_LOGS: Final = frozenset({"Client", "LogAnalytics", "LogStreamManager", "ProcessEvent", "ProcessEventTracker"})
 """Names that cannot be used where a program has a module `logs` of its own."""
 
 

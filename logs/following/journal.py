@@ -43,7 +43,7 @@ class Journal:
         now: Callable[[], int],
         mask: Callable[[str], str],
         run_of_pid: Callable[[int], int | None],
-        show: Callable[[list[LogRecord]], None],
+        show: Callable[[list[LogRecord]], object],
         remembered: FileState | None,
         command: list[str] | None = None,
     ) -> None:

@@ -33,7 +33,7 @@ class Surroundings:
     now: Callable[[], int]
     mask: Callable[[str], str]
     run_of_pid: Callable[[int], int | None]
-    show: Callable[[list[LogRecord]], None]
+    show: Callable[[list[LogRecord]], object]
     registry: Registry
     forced: ForcedFormats
     written_by: Callable[[str], Sequence[int] | None] = lambda _path: None

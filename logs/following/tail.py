@@ -73,7 +73,7 @@ class FileTail:
         parser: BlockParser,
         *,
         put: Callable[[Delivery], None],
-        show: Callable[[list[LogRecord]], None],
+        show: Callable[[list[LogRecord]], object],
         writers: Writers,
         host: str,
         now: Callable[[], int],

@@ -1,6 +1,7 @@
 """Log records: search, counts, context, sources, and import of files."""
 
 import asyncio
+import itertools
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -9,7 +10,8 @@ from typing import Annotated, Any, Final, TypeVar
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
-from logs import LogsError, record_json
+from logs import LogRecord, LogsError, record_json
+from logs.core.levels import BY_NAME
 from logs.query import search
 from logs.query.language import Options, QueryWrong, parse_query
 from logs.query.vocabulary import field_names
@@ -19,12 +21,14 @@ from monitor.api.http.errors import NotFound
 from monitor.api.http.parameters import Zone, parse_filter, zone_of
 from monitor.api.http.turns import Turns
 from monitor.api_models.logs import (
+    BroadcastDone,
     FieldNames,
     IngestJob,
     IngestRequest,
     IngestStarted,
     LogContext,
     LogCount,
+    LogEntry,
     LogErrors,
     LogFacets,
     LogHistogram,
@@ -97,7 +101,25 @@ def routes(context: Context) -> APIRouter:
     _queries(router, context)
     _records(router, context)
     _sources(router, context)
+    _broadcast(router, context)
     return router
+
+
+def _broadcast(router: APIRouter, context: Context) -> None:
+    told = itertools.count(1)
+
+    @router.post(
+        "/broadcast", response_model=BroadcastDone, summary="Show a record to all who watch, without storing it"
+    )
+    async def broadcast(entry: LogEntry) -> Response:
+        """Secrets are masked as in records of files."""
+        message = context.events.masked(entry.message)
+        record = LogRecord(
+            file_id=0, pos=next(told), line_no=None, ts=entry.ts or context.now(), ts_from="line",
+            level=BY_NAME.get(entry.level or "", 0), source=entry.source, logger=entry.logger, pid=entry.pid, run=None,
+            prefix=None, message=message, raw=None, lines=message.count("\n") + 1, fields=None, format="broadcast",
+        )  # fmt: skip
+        return json_answer(BroadcastDone(streams=context.hub.publish_records([record])))
 
 
 def _searches(router: APIRouter, context: Context) -> None:

@@ -14,6 +14,23 @@ __all__ = ["FileReading", "MarkedLine", "Reading"]
 ARCHIVED: Any = Field(default=False, description="Whether the archive of older records was read for the answer.")
 
 
+class LogEntry(Shape):
+    """A record that a program shows to everybody who watches; it is not stored. `ts` is µs, now if it is absent."""
+
+    source: str = Field(min_length=1, max_length=200)
+    message: str = Field(max_length=16_384)
+    level: Literal["trace", "debug", "info", "warn", "error", "fatal"] | None = None
+    logger: str | None = Field(None, max_length=200)
+    pid: int | None = Field(None, ge=1, lt=1 << 31)
+    ts: int | None = Field(None, gt=0, lt=1 << 62)
+
+
+class BroadcastDone(Shape):
+    """How many streams and open pages a record went to."""
+
+    streams: int
+
+
 class Record(Shape):
     """One log record, however many lines; `id` is `<file_id>:<pos>`."""
 

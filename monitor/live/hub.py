@@ -105,16 +105,18 @@ class Subscriber:
         return self._frames.popleft()
 
     def offer(self, records: Sequence[Any]) -> bool:
-        """Keep the matching records, from any thread. Returns whether there is something to send."""
+        """Keep the matching records, from any thread. Returns whether any matches."""
         with self._lock:
             if self._filter is None:
                 return False
+            any_matches = False
             for record in records:
                 if self._filter.matches(record):
+                    any_matches = True
                     if len(self._records) == BACKLOG_RECORDS:
                         self._records_dropped += 1
                     self._records.append(record)
-            return bool(self._records)
+            return any_matches
 
     def take(self) -> tuple[list[Any], int]:
         """The waiting records, and the number of matching records that were dropped since the last call."""
@@ -247,15 +249,14 @@ class Hub:
         for subscriber in self._subscribers:
             subscriber.needs_history = True
 
-    def publish_records(self, records: Sequence[Any]) -> None:
-        """Offer new records to all subscribers, from any thread."""
+    def publish_records(self, records: Sequence[Any]) -> int:
+        """Offer new records to all subscribers, from any thread; returns how many of them want one."""
         now = time.monotonic()
         with self._recent_lock:
             self._recent.extend((now, record) for record in records)
             while self._recent and now - self._recent[0][0] > RECENT_S:
                 self._recent.popleft()
-        for subscriber in tuple(self._subscribers):
-            subscriber.offer(records)
+        return sum(subscriber.offer(records) for subscriber in tuple(self._subscribers))
 
     async def send_records(self) -> None:
         """Send records ten times a second, for as long as the agent runs."""

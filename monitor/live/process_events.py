@@ -86,12 +86,16 @@ class ProcessEvents:
         self._odd: dict[int, _Odd] = {}
         self.left_out = 0
 
+    def masked(self, text: str) -> str:
+        """A text of a program, its secrets hidden."""
+        return self._mask(text)
+
     def accept(self, event: ProcessEvent) -> ProcessEvent:
         """Record an event that a program tells. Returns it with the run and the readings of its process, as far as they are known."""
         run = event.run or (None if event.pid is None else self._snapshot.run_of_pid(event.pid))
         performance = event.performance or (None if run is None else _performance(self._snapshot.columns, int(run)))
         told = {"run": None if run is None else str(run), "performance": performance, "origin": "program"}
-        told |= {"process_name": self._mask(event.process_name), "details": _masked(event.details, self._mask)}
+        told |= {"process_name": self.masked(event.process_name), "details": _masked(event.details, self._mask)}
         whole = event.model_copy(update=told)
         self._collect(whole)
         self._flush()
