@@ -96,6 +96,7 @@ _SHAPES: Final[tuple[tuple[str, str], ...]] = (
     ("two-numbers", rf"(?P<i>\d{{1,2}})(?P<sep>[/.\-])(?P<j>\d{{1,2}})(?:\.?[ T]{{1,2}}|-){_SECONDS}"),
     ("two-numbers-minutes", rf"(?P<i>\d{{1,2}})(?P<sep>[/.\-])(?P<j>\d{{1,2}})\.?[ T]{{1,2}}{_MINUTES}"),
     ("epoch", r"(?P<e>1\d{9}(?:\d{9}|\d{6}|\d{3})?(?:\.\d{1,9})?|1\.\d{6,}[eE]\+?0?9)"),
+    ("epoch-hex", r"(?P<e>[67][0-9a-f]{7}\.[0-3][0-9a-f]{7})"),
     ("clock", _SECONDS),
     ("clock-half", rf"(?P<H>\d{{1,2}}):(?P<M>\d\d){_BLANK}?(?P<p>[AaPp]\.?[Mm]\b\.?){_ZONE}"),
 )
