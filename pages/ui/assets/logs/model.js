@@ -1,6 +1,8 @@
 // The records of a log view, oldest first: appended while streaming, prepended while scrolling back. Their number is bounded: the
 // records furthest from the visible ones are dropped, and loaded again when needed.
 
+import { count, plural } from "../core/format.js";
+
 export const MOST = 100_000;
 const SLACK = 5000;
 const LATE_US = 2e6; // programs that write at once are a little out of order all the time
@@ -87,6 +89,14 @@ export class LogModel {
   /** Add a line that says what is missing here, e.g. after a long pause. */
   gap(text, ts) {
     this.records.push({ id: `gap:${ts}:${this.records.length}`, gap: text, ts });
+  }
+
+  /** In words, how many are here, and of how many in all (null: not known); `archived`: whether some come from the archive. */
+  counted(total, archived) {
+    const here = this.records.reduce((sum, record) => sum + !record.gap, 0);
+    const origin = archived ? " · partly from the archive" : "";
+    if (this.complete) return plural(here, "record") + origin;
+    return `${count(here)}+ records${total === null ? "" : ` · ${count(Math.max(here, total))} in this view`}${origin}`;
   }
 
   #trimFront() {

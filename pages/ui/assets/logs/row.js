@@ -1,7 +1,7 @@
-// One row of the list of records.
+// One row of the list of records, and what stands in place of rows where there are none.
 
 import { el, inert, setAttr, setText } from "../core/dom.js";
-import { clock, day } from "../core/format.js";
+import { clock, day, sentence } from "../core/format.js";
 import { causeOf } from "./cause.js";
 import { LONGEST, noteOf } from "./lines.js";
 
@@ -65,4 +65,15 @@ function message(node, record, marks) {
   };
   node.replaceChildren(...(exception ? [el("b", {}, ...marked(exception)), " · "] : []), ...marked(head));
   if (record.lines > 1) node.append(el("span", { class: "more", text: noteOf(record) }));
+}
+
+/** Whether a query was refused because it is wrong in itself: asking again does not help. */
+export const wrong = (trouble) => trouble?.status === 400;
+
+/** What stands in place of rows while they are loaded, after trouble, or where there are none. */
+export function instead(loading, trouble, filtered) {
+  if (loading) return el("div", { class: "empty", text: "Loading…" });
+  if (trouble) return el("div", { class: "trouble", role: "alert" }, `Records could not be loaded. ${sentence(trouble.message)} ${sentence(trouble.hint)}${wrong(trouble) ? "" : " Retrying."}`);
+  if (filtered) return el("div", { class: "empty" }, el("b", { text: "No matching records." }), "Widen the time range, include more levels, or clear the search. New matches appear as they are written.");
+  return el("div", { class: "empty" }, el("b", { text: "No log records yet." }), "Watchkeeper follows every regular file that your processes write to. Add more files in ", el("code", { text: "Settings → logs.globs" }), ", or import old files with ", el("code", { text: "watchkeeper logs ingest FILE…" }), ".");
 }

@@ -4,7 +4,7 @@
 import { get } from "../core/api.js";
 import { param, setParams } from "../core/address.js";
 import { component, el, setAttr, setText } from "../core/dom.js";
-import { count, plural, sentence } from "../core/format.js";
+import { count, plural } from "../core/format.js";
 import { Bookmarks } from "./bookmarks.js";
 import { highlighterOf } from "./highlight.js";
 import { live, markStale } from "../live/hub.js";
@@ -12,10 +12,9 @@ import { LogDetail } from "./detail.js";
 import { Lines, ROW } from "./lines.js";
 import { cursorOf, LogModel, MOST } from "./model.js";
 import { fieldsOf, Options } from "./options.js";
-import { dayOf, fill, row, titleOf, widthOf, widthOfOne } from "./row.js";
+import { dayOf, fill, instead, row, titleOf, widthOf, widthOfOne, wrong } from "./row.js";
 import { onSize } from "../charts/canvas.js";
 
-const WRONG = 400; // HTTP status of a query that is wrong in itself
 const PAGE = 300;
 const FURTHER = 1000; // records in a page while scrolling
 const AHEAD = 4; // screens before the end at which more records are loaded
@@ -127,7 +126,7 @@ class LogView {
       this.loading = false;
       this.trouble = error;
       clearTimeout(this.retry);
-      if (error.status === WRONG) this.model.clear(); // the records belong to another query, and a retry would not help
+      if (wrong(error)) this.model.clear(); // the records belong to another query, and a retry would not help
       else this.retry = setTimeout(() => this.trouble && !abort.signal.aborted && this.#load(), 3000);
     }
     this.#resize();
@@ -409,21 +408,13 @@ class LogView {
     const key = !empty ? "" : this.loading ? "loading" : this.trouble ? `trouble ${this.trouble.message}` : `empty ${this.data.filtered}`;
     if (key === this.covered) return;
     this.covered = key;
-    if (!key) this.over.replaceChildren();
-    else if (this.loading) this.over.replaceChildren(el("div", { class: "empty", text: "Loading…" }));
-    else if (this.trouble) this.over.replaceChildren(el("div", { class: "trouble", role: "alert" }, `Records could not be loaded. ${sentence(this.trouble.message)} ${sentence(this.trouble.hint)}${this.trouble.status === WRONG ? "" : " Retrying."}`));
-    else this.over.replaceChildren(this.#teach());
-  }
-
-  #teach() {
-    if (this.data.filtered) return el("div", { class: "empty" }, el("b", { text: "No matching records." }), "Widen the time range, include more levels, or clear the search. New matches appear as they are written.");
-    return el("div", { class: "empty" }, el("b", { text: "No log records yet." }), "Watchkeeper follows every regular file that your processes write to. Add more files in ", el("code", { text: "Settings → logs.globs" }), ", or import old files with ", el("code", { text: "watchkeeper logs ingest FILE…" }), ".");
+    this.over.replaceChildren(...(key ? [instead(this.loading, this.trouble, this.data.filtered)] : []));
   }
 
   #foot() {
     if (!this.data) return;
     const mode = !this.data.live ? "" : this.hub.paused ? ` · paused, ${count(this.pending.length)} new` : this.tail ? " · following" : " · not following";
-    setText(this.says, this.trouble?.status === WRONG ? "" : `${this.#counted()}${mode}${this.options.now.utc ? " · UTC" : ""}`);
+    setText(this.says, wrong(this.trouble) ? "" : `${this.model.counted(this.total, this.archived)}${mode}${this.options.now.utc ? " · UTC" : ""}`);
     const missed = this.hub.status?.logs?.missed_bytes ?? 0;
     const lost = [this.dropped ? `${plural(this.dropped, "line")} not delivered` : "", this.hub.lost ? `${plural(this.hub.lost, "frame")} lost` : "", missed ? `${count(missed)} bytes not read from files` : ""].filter(Boolean).join(" · ");
     setText(this.lost, lost);
@@ -431,14 +422,6 @@ class LogView {
     const unread = this.unread + (this.model.detached ? this.pending.length + (this.skipped?.n ?? 0) : 0);
     this.news.hidden = !unread || this.tail;
     setText(this.news, `${count(unread)} new ${this.data.order === "down" ? "↓" : "↑"}`);
-  }
-
-  /** How many are loaded, and how many there are. */
-  #counted() {
-    const loaded = this.model.records.reduce((sum, record) => sum + !record.gap, 0);
-    const archive = this.archived ? " · partly from the archive" : "";
-    if (this.model.complete) return plural(loaded, "record") + archive;
-    return `${count(loaded)}+ records${this.total === null ? "" : ` · ${count(Math.max(loaded, this.total))} in this view`}${archive}`;
   }
 
   // --- one record
