@@ -63,6 +63,7 @@ def identity(run: Run) -> list[tuple[str, Any]]:
         ("Container or unit", run.unit or NONE),
         ("Command", {"text": run.cmdline or run.name, "block": True}),
         ("Executable", run.exe or NONE),
+        ("Directory", run.cwd or NONE),
         ("Parent", link(run.parent) if run.parent else NONE),
         ("Children", children(run.children) or NONE),
         *([("Peak memory", size(run.peak_rss))] if run.peak_rss is not None and until is None else []),

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from monitor.api_models.machine import DiskOutlook
 from monitor.api_models.status import (
     AgentStatus,
     GpuStatus,
@@ -18,12 +19,14 @@ from monitor.api_models.status import (
 )
 from monitor.core.errors import StoreError
 from monitor.core.paths import readable_by_others
+from monitor.live.outlook import DISK_PART_S, DISK_WINDOW_S, disk_outlooks
 
 if TYPE_CHECKING:
     from monitor.agent.agent import Agent
 
 log = logging.getLogger("watchkeeper.report")
 INFO_S = 5.0
+DISKS_S = 60.0
 HEAD_CHARS = 300
 
 
@@ -42,6 +45,8 @@ class StatusReporter:
         self._looked = time.monotonic()
         self._trouble = ""
         self._errors: dict[str, Any] | None = None
+        self._filling: list[DiskOutlook] = []
+        self._disks_due = 0.0
 
     def about(self) -> dict[str, Any]:
         """What is said to everyone who begins to listen."""
@@ -89,6 +94,7 @@ class StatusReporter:
             live=LiveStatus(subscribers=agent.hub.subscribers, dropped=agent.hub.dropped),
             config=str(agent.settings.path) if agent.settings.path else None,
             warnings=self.warnings(),
+            filling=self._filling,
         )
 
     def _gpus(self) -> GpuStatus:
@@ -105,9 +111,18 @@ class StatusReporter:
         self._looked = at
         try:
             self._info, self._trouble = self._agent.store.info(), ""
+            if at >= self._disks_due and (hello := self._agent.snapshot.hello) is not None:
+                self._disks_due = at + DISKS_S
+                self._look_at_disks(hello.host.host, time.time_ns() // 1000)
         except StoreError as error:
             log.warning("the store could not be read: %s", error.message)
             self._trouble = error.message
+
+    def _look_at_disks(self, host: str, now: int) -> None:
+        """Find out which file systems fill. From the store, so that a restart forgets nothing."""
+        start = now - DISK_WINDOW_S * 1_000_000
+        rows = self._agent.store.query("disk_growth", host=host, start=start, end=now, width=DISK_PART_S * 1_000_000)
+        self._filling = disk_outlooks(rows.to_pylist(), now)
 
     def store(self) -> StoreStatus:
         """The store's part of the status, as far as it is known."""
@@ -181,6 +196,7 @@ class StatusReporter:
             },
             "processes": len(agent.snapshot.runs),
             "space": agent.snapshot.space or [],
+            "filling": self._filling,
             "warnings": self.warnings(),
         }
 

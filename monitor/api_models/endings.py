@@ -42,6 +42,7 @@ class RunEnding(Shape):
     pid: int
     title: str
     command: str
+    directory: str | None = None
     cause: str
     why: str
     started: int | None

@@ -41,3 +41,14 @@ class Engines(Shape):
 
     checked: int | None
     engines: list[Engine]
+
+
+class DiskOutlook(Shape):
+    """When a file system would be full if it went on as in the last hours (`window_s`): `per_day` bytes more, `free` bytes left. `told` says it."""
+
+    mount: str
+    free: int
+    per_day: int
+    window_s: int
+    full_in_s: int
+    told: str

@@ -257,6 +257,7 @@ class Run(Process):
     """One life of one process, running or ended. After its end, the readings are the last ones."""
 
     exe: str | None = None
+    cwd: str | None = None
     cgroup: str | None = None
     boot_id: str = ""
     start_tick: int | None = None

@@ -5,6 +5,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from monitor.api_models.base import Shape
+from monitor.api_models.machine import DiskOutlook
 from monitor.metrics.messages import HostInfo
 
 
@@ -122,6 +123,7 @@ class Status(Shape):
     live: LiveStatus
     config: str | None = None
     warnings: list[str] = Field(default_factory=list)
+    filling: list[DiskOutlook] = Field(default_factory=list)
 
 
 class SettingInfo(Shape):

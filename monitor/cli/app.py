@@ -250,6 +250,7 @@ def _print_status(whole: dict[str, Any]) -> None:
         ),
         ("store", f"{store['state']}, {size(store['size_bytes'])} of {size(store['limit_bytes'])}, {store['engine']}"),
         ("archive", archive_line(store["archive"])),
+        *(("disk", one["told"]) for one in whole.get("filling", [])),
         ("logs", f"{logs['records']} records from {logs['sources']} sources, {logs['backfilling']} still being read"),
         ("gpu", "; ".join(filter(None, (f"{gpu['count']} found" if gpu["count"] else "", gpu["message"])))),
         ("socket", whole["socket"]),

@@ -353,6 +353,8 @@ def _told(found: "RunEnding") -> Iterator[tuple[str, str]]:
     yield "process", f"{found.title} ({found.pid})"
     yield "why", found.why
     yield "command", found.command
+    if found.directory is not None:
+        yield "directory", found.directory
     yield "started", clock(found.started)
     if found.ended is not None:
         yield "ended", f"{at_least}{clock(found.ended)}"

@@ -3,6 +3,7 @@
 """
 
 import re
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 _INTERPRETER: Final = re.compile(r"(?:python|pypy|node|deno|bun|ruby|perl|php|java|bash|dash|zsh|sh)[\d.]*")
@@ -37,6 +38,75 @@ def title_of(name: str, cmdline: str | None) -> str:
         elif word and not word.startswith("-"):
             return name if _PASSED.fullmatch(word) else f"{name} {_script(word)}"
     return name
+
+
+def told_apart(titles: Sequence[str], folders: Sequence[str | None]) -> list[str]:
+    """The titles, with the end of the working directory where only that tells two of them apart.
+
+    >>> told_apart(["python -m worker", "python -m worker", "top"], ["/srv/shop", "/srv/mail", "/"])
+    ['python -m worker (shop)', 'python -m worker (mail)', 'top']
+    """
+    where: dict[str, set[str]] = {}
+    for title, folder in zip(titles, folders, strict=True):
+        if folder:
+            where.setdefault(title, set()).add(folder.rstrip("/") or "/")
+    ends = {title: _ends(found) for title, found in where.items() if len(found) > 1}
+    return [
+        f"{title} ({ends[title][folder.rstrip('/') or '/']})" if folder and title in ends else title
+        for title, folder in zip(titles, folders, strict=True)
+    ]
+
+
+def _ends(folders: set[str]) -> dict[str, str]:
+    """Of each folder as much of its end as no other has, at least its own name."""
+    parts = {folder: folder.split("/") for folder in folders}
+    for count in range(1, max(map(len, parts.values())) + 1):
+        ends = {folder: "/".join(words[-count:]) or "/" for folder, words in parts.items()}
+        if len(set(ends.values())) == len(ends):
+            break
+    return ends
+
+
+class Titles:
+    """The titles of the processes that run, each told apart from the others."""
+
+    def __init__(self) -> None:
+        self._of: dict[int, tuple[str, str | None]] = {}
+        self._alike: dict[str, set[int]] = {}
+        self._told: dict[int, str] = {}
+
+    def of(self, run: int) -> str | None:
+        """The title of a run; None if it does not run."""
+        return self._told.get(run)
+
+    def renew(self, born: Iterable[tuple[int, str, str | None]], gone: Iterable[int]) -> set[int]:
+        """Runs, each with its title and folder, that began or changed, and those that ended. Answers which runs have another title now."""
+        touched = {title for run in gone if (title := self._forget(run)) is not None}
+        for run, title, folder in born:
+            if (before := self._forget(run)) is not None:
+                touched.add(before)
+            self._of[run] = (title, folder)
+            self._alike.setdefault(title, set()).add(run)
+            touched.add(title)
+        changed: set[int] = set()
+        for title in touched:
+            runs = sorted(self._alike.get(title, ()))
+            for run, told in zip(
+                runs, told_apart([title] * len(runs), [self._of[run][1] for run in runs]), strict=True
+            ):
+                if self._told.get(run) != told:
+                    self._told[run] = told
+                    changed.add(run)
+        return changed
+
+    def _forget(self, run: int) -> str | None:
+        title, _ = self._of.pop(run, (None, None))
+        if title is not None:
+            self._told.pop(run, None)
+            self._alike[title].discard(run)
+            if not self._alike[title]:
+                del self._alike[title]
+        return title
 
 
 def _with_subcommand(name: str, words: list[str]) -> str:

@@ -179,10 +179,11 @@ def _program(pid: int, at: int) -> Program | None:
         stat = _file(f"/proc/{pid}/stat", 1_024)
         cmdline = _file(f"/proc/{pid}/cmdline", CMDLINE_READ)
         cgroup = _file(f"/proc/{pid}/cgroup", 4_096)
+        cwd = os.readlink(f"/proc/{pid}/cwd".encode())  # noqa: PTH115 - bytes: a path may be any
         uid = os.stat(f"/proc/{pid}").st_uid  # noqa: PTH116 - two objects less for each process of the machine
     except OSError:
         return None
-    return Program(at, stat, cmdline, uid, cgroup)
+    return Program(at, stat, cmdline, uid, cgroup, cwd)
 
 
 def _file(path: str, limit: int) -> bytes:

@@ -7,7 +7,7 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A process as it was when it began its program: `stat`, `cmdline` and `cgroup` of `/proc`, empty if it ended before they were read.
+    """A process as it was when it began its program: `stat`, `cmdline`, `cgroup` and `cwd` of `/proc`, empty if it ended before they were read.
 
     `began_ns` is that moment (monotonic), or that of its end if it never began one of its own; `uid` is -1 if unknown.
     """
@@ -17,6 +17,7 @@ class Program:
     cmdline: bytes = b""
     uid: int = -1
     cgroup: bytes = b""
+    cwd: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ import numpy as np
 
 from monitor.api_models.processes import MemoryOutlook, Process
 from monitor.core.paths import own_uid
-from monitor.core.process_title import title_of
+from monitor.core.process_title import Titles, title_of
 from monitor.core.units import unit_name
 from monitor.live.growth import Growth, Reading
 from monitor.live.outlook import memory_outlook
@@ -111,6 +111,7 @@ class Snapshot:
         self.tick: Tick | None = None
         self.runs: dict[int, RunInfo] = {}
         self.space: list[DiskSpace] | None = None
+        self.titles = Titles()
         self.growth = Growth()
         self.outlook: MemoryOutlook | None = None
         self.history: deque[Moment] = deque(maxlen=history_s)
@@ -135,6 +136,7 @@ class Snapshot:
         """A sampler has started. Its first tick describes all processes again."""
         self.hello = hello
         self.runs = {}
+        self.titles = Titles()
         self._pids = {}
         self._seq = None
 
@@ -143,7 +145,7 @@ class Snapshot:
         self.born, self.gone = [*self._born_early, *tick.born], [*self._gone_early, *tick.gone]
         self._born_early, self._gone_early = [], []
         self._left.append(set())
-        self._turn_over(tick)
+        self.born += self._turn_over(tick)
         if self.growth.take(tick):
             self.outlook = memory_outlook(self.growth, self.runs, tick.host)
         if tick.host.space is not None:
@@ -160,9 +162,10 @@ class Snapshot:
         """Apply what ended between two samples; pages learn it with the next one."""
         self._born_early += lives.born
         self._gone_early += lives.gone
-        self._turn_over(lives)
+        self._born_early += self._turn_over(lives)
 
-    def _turn_over(self, told: Tick | Lives) -> None:
+    def _turn_over(self, told: Tick | Lives) -> list[RunInfo]:
+        """Take what began and ended; answers the others whose title is another now."""
         for info in told.born:
             self.runs[info.run] = info
             self._pids[info.pid] = info.run
@@ -171,6 +174,11 @@ class Snapshot:
             if left is not None and self._pids.get(left.pid) == run:
                 del self._pids[left.pid]
         self._left[-1].update(told.gone, (info.run for info in told.brief))
+        titles = [
+            (info.run, title_of(info.name, info.cmdline), info.cwd) for info in told.born if info.run in self.runs
+        ]
+        changed = self.titles.renew(titles, told.gone) - {run for run, _, _ in titles}
+        return [self.runs[run] for run in changed if run in self.runs]
 
     def recall(self, earlier: Sequence[Moment]) -> None:
         """Insert the history of an earlier agent before that of this one."""
@@ -376,7 +384,7 @@ def born_row(snapshot: Snapshot, info: RunInfo) -> dict[str, Any]:
         "ppid": info.ppid,
         "user": info.user,
         "name": info.name,
-        "title": title_of(info.name, info.cmdline),
+        "title": snapshot.titles.of(info.run) or title_of(info.name, info.cmdline),
         "cmdline": info.cmdline,
         "unit": unit_name(info.cgroup),
         "start_ts": info.start_ts,

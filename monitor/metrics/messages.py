@@ -41,7 +41,7 @@ class HostInfo:
 class RunInfo(msgspec.Struct, frozen=True):
     """What rarely changes about one life of one process. Secrets in `cmdline` are masked.
 
-    `run` identifies the life everywhere: see `run_key`.
+    `run` identifies the life everywhere: see `run_key`. `cwd` is the working directory when it was first seen or began its program.
     """
 
     run: int
@@ -57,6 +57,7 @@ class RunInfo(msgspec.Struct, frozen=True):
     start_ts: int
     kernel_thread: bool
     cmdline_truncated: bool = False
+    cwd: str | None = None
 
 
 class GpuProcess(msgspec.Struct, frozen=True):

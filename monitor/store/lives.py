@@ -188,6 +188,7 @@ def _born(
             "cmdline": pa.array([_text(run.cmdline) for run in born]),
             "exe": pa.array([_text(run.exe) for run in born], pa.string()),
             "cgroup": pa.array([_text(run.cgroup) for run in born], pa.string()),
+            "cwd": pa.array([_text(run.cwd) for run in born], pa.string()),
             "kernel_thread": pa.array([run.kernel_thread for run in born]),
             "start_ts": times([run.start_ts for run in born]),
             "first_seen": times([ts] * count),

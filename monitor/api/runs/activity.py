@@ -7,12 +7,11 @@ from typing import Any, Final
 
 from logs import LogFilter, record_json
 from logs.query import search
-from monitor.api.runs.detail import finite, outcome_of
+from monitor.api.runs.detail import finite, outcome_of, titled
 from monitor.api_models.actions import Actions
 from monitor.api_models.activity import ActiveEvents, ActiveRecords, ActiveRun, Activity
 from monitor.api_models.jobs import Jobs
 from monitor.api_models.logs import LogHistogram, Record
-from monitor.core.process_title import title_of
 from monitor.jobs.view import JobView
 from monitor.store.actions import stored_actions
 from monitor.store.interface import Store
@@ -63,7 +62,7 @@ def activity(store: Store, host: str, wanted: Wanted, jobs: JobView, now: int) -
     return Activity(
         **{"from": wanted.start, "to": wanted.end},
         cpu_bucket_us=width,
-        runs=[_run(row, curves.get(row["run"], [])) for row in rows],
+        runs=[_run(row, curves.get(row["run"], [])) for row in titled(rows)],
         records=_records(store, wanted, runs),
         events=ActiveEvents(total=events[0], events=events[1]),
         jobs=_jobs(jobs, wanted, of, now),
@@ -106,7 +105,7 @@ def _run(row: Mapping[str, Any], curve: list[float | None]) -> ActiveRun:
         run=str(row["run"]),
         pid=row["pid"],
         user=row["user_name"],
-        title=title_of(row["name"], row["cmdline"]),
+        title=row["title"],
         cmdline=(row["cmdline"] or "")[:300],
         started=row["start_ts"],
         ended=row["end_ts"],

@@ -4,10 +4,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from monitor.api.runs.detail import outcome_of
+from monitor.api.runs.detail import outcome_of, titled
 from monitor.api_models.processes import HostThen, PastProcess, PastProcesses
 from monitor.core.paths import own_uid
-from monitor.core.process_title import title_of
 from monitor.core.units import unit_name
 from monitor.live.snapshot import status_word
 from monitor.metrics.catalogue import HOST, names
@@ -43,7 +42,7 @@ def processes_at(store: Store, host: str, at: int, interval_s: float) -> PastPro
         resolution="sample",
         gap=abs(at - ts) > LATE * interval_s * SECOND,
         host=then,
-        processes=[_process(row, curves.get(row["run"], ())) for row in rows],
+        processes=[_process(row, curves.get(row["run"], ())) for row in titled(rows)],
     )
 
 
@@ -58,7 +57,7 @@ def _of_minute(store: Store, host: str, at: int, then: HostThen | None) -> PastP
         resolution="minute" if kept else "lives" if rows else "none",
         gap=True,
         host=then,
-        processes=[_process(row, (), minute=True) for row in rows],
+        processes=[_process(row, (), minute=True) for row in titled(rows)],
     )
 
 
@@ -90,7 +89,7 @@ def _process(row: Mapping[str, Any], curve: Sequence[float], *, minute: bool = F
         user=row["user_name"],
         uid=row["uid"],
         name=row["name"],
-        title=title_of(row["name"], row["cmdline"]),
+        title=row["title"],
         cmdline=row["cmdline"] or "",
         unit=unit_name(row["cgroup"]),
         kernel_thread=bool(row["kernel_thread"]),

@@ -8,7 +8,7 @@ from typing import Any, Final
 from monitor.api_models.processes import EndedRun, EndedRuns, Life, Lives, Process, Run, RunRef
 from monitor.core.exit_words import ended_with
 from monitor.core.paths import own_uid
-from monitor.core.process_title import title_of
+from monitor.core.process_title import title_of, told_apart
 from monitor.core.units import unit_name, unit_pattern
 from monitor.live.snapshot import Snapshot, status_word
 from monitor.store.interface import Store
@@ -47,12 +47,19 @@ def ended_runs(store: Store, host: str, filters: Mapping[str, str | int | None])
     given: dict[str, Any] = {name: value for name, value in filters.items() if value is not None}
     given |= _unit(given)
     rows = store.query("runs_ended", host=host, **given).to_pylist()
-    return EndedRuns(total=rows[0]["total"] if rows else 0, runs=[ended_run(row) for row in rows])
+    return EndedRuns(total=rows[0]["total"] if rows else 0, runs=[ended_run(row) for row in titled(rows)])
 
 
 def _unit(given: Mapping[str, Any]) -> dict[str, str]:
     """What a search means for the container or unit of a run."""
     return {"unit": unit_pattern(given["q"])} if "q" in given else {}
+
+
+def titled(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows of a list, each with the title of its run: with its folder where only that tells two of them apart."""
+    plain = [title_of(row["name"], row["cmdline"]) for row in rows]
+    titles = told_apart(plain, [row["cwd"] for row in rows])
+    return [row | {"title": title} for row, title in zip(rows, titles, strict=True)]
 
 
 def ended_run(row: Mapping[str, Any]) -> EndedRun:
@@ -64,7 +71,7 @@ def ended_run(row: Mapping[str, Any]) -> EndedRun:
         ppid=row.get("ppid"),
         user=row.get("user_name"),
         name=row["name"],
-        title=title_of(row["name"], row["cmdline"]),
+        title=row.get("title") or title_of(row["name"], row["cmdline"]),
         cmdline=row["cmdline"] or "",
         started=row["start_ts"],
         ended=row["end_ts"],
@@ -85,7 +92,9 @@ def lives(store: Store, host: str, start: int, end: int, filters: Mapping[str, s
     given: dict[str, Any] = {name: value for name, value in filters.items() if value is not None}
     given |= _unit(given)
     rows = store.query("runs_between", host=host, start=start, end=end, **given).to_pylist()
-    return Lives(**{"from": start, "to": end}, total=rows[0]["total"] if rows else 0, runs=[_life(row) for row in rows])
+    return Lives(
+        **{"from": start, "to": end}, total=rows[0]["total"] if rows else 0, runs=[_life(row) for row in titled(rows)]
+    )
 
 
 def _life(row: dict[str, Any]) -> Life:
@@ -94,7 +103,7 @@ def _life(row: dict[str, Any]) -> Life:
         run=str(row["run"]),
         pid=row["pid"],
         user=row["user_name"],
-        title=title_of(row["name"], row["cmdline"]),
+        title=row["title"],
         cmdline=(row["cmdline"] or "")[:300],
         started=row["start_ts"],
         ended=row["end_ts"],
@@ -156,7 +165,13 @@ def merge(run: int, snapshot: Snapshot, now: Process | None, stored: dict[str, A
     info = snapshot.runs.get(run)
     whole: dict[str, Any] = {**(stored or {}), **(asdict(now) if now else {}), "run": str(run)}
     if info is not None:
-        whole |= {"exe": info.exe, "cgroup": info.cgroup, "start_tick": info.start_tick, "end_ts": None}
+        whole |= {
+            "exe": info.exe,
+            "cgroup": info.cgroup,
+            "cwd": info.cwd,
+            "start_tick": info.start_tick,
+            "end_ts": None,
+        }
         whole["boot_id"] = snapshot.host.boot_id if snapshot.host else ""
     whole["unit"] = unit_name(whole.get("cgroup"))
     return Run(**whole)

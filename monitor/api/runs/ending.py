@@ -57,6 +57,7 @@ def run_ending(store: Store, run: int) -> RunEnding | None:
         pid=row["pid"],
         title=title_of(row["name"], row["cmdline"]),
         command=row["cmdline"] or row["name"],
+        directory=row["cwd"],
         cause=cause,
         why=why,
         started=row["start_ts"],

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from logs.redaction.masker import Masker
+from monitor.lifecycle.exits import Program
 from monitor.metrics.messages import HostInfo, RunInfo, run_key
 from monitor.sampling.linux.parse import PF_KTHREAD, Stat, decode, parse_cgroup
 from monitor.sampling.linux.procfiles import is_gone, read_file, reason
@@ -56,9 +57,7 @@ class Describer:
             self._count("cmdline", error)
             return b""
 
-    def describe(
-        self, pid: int, stat: Stat, uid: int, cmdline: bytes, *, gone: bool = False, cgroup: bytes | None = None
-    ) -> RunInfo:
+    def describe(self, pid: int, stat: Stat, uid: int, cmdline: bytes, *, gone: Program | None = None) -> RunInfo:
         """The run as it is now. Unreadable fields are None or empty, and so are those to be read of one that is gone.
 
         Args:
@@ -66,8 +65,7 @@ class Describer:
             stat: its stat line.
             uid: its user.
             cmdline: its command line, raw.
-            gone: whether nothing more can be read of it.
-            cgroup: its control groups, as they were read before it was gone.
+            gone: what was read of it before it was gone: nothing more can be.
         """
         text, cut = show_cmdline(cmdline, self.masker) if cmdline else ("", False)
         kernel = bool(stat.flags & PF_KTHREAD)
@@ -81,18 +79,19 @@ class Describer:
             user=self.users.name(uid),
             name=decode(stat.comm),
             cmdline=text,
-            exe=None if kernel or gone else self._exe(pid),
-            cgroup=self._cgroup(pid) if not gone else None if cgroup is None else parse_cgroup(cgroup),
+            exe=None if kernel or gone else self._link(pid, "exe"),
+            cgroup=parse_cgroup(gone.cgroup) if gone else self._cgroup(pid),
             start_ts=started,
             kernel_thread=kernel,
             cmdline_truncated=cut,
+            cwd=None if kernel else (decode(gone.cwd) or None) if gone else self._link(pid, "cwd"),
         )
 
-    def _exe(self, pid: int) -> str | None:
+    def _link(self, pid: int, name: str) -> str | None:
         try:
-            return decode(os.readlink(f"{self.root}/{pid}/exe".encode()))  # noqa: PTH115 - bytes: a path may be any
+            return decode(os.readlink(f"{self.root}/{pid}/{name}".encode()))  # noqa: PTH115 - bytes: a path may be any
         except OSError as error:
-            self._count("exe", error)
+            self._count(name, error)
             return None
 
     def _cgroup(self, pid: int) -> str | None:

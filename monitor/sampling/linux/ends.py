@@ -204,11 +204,11 @@ class Ends:
         stat = parse_stat(program.stat)
         if stat.start_tick != info.start_tick:
             return None
-        found = self._describer.describe(
-            info.pid, stat, program.uid, program.cmdline, gone=True, cgroup=program.cgroup or None
-        )
+        found = self._describer.describe(info.pid, stat, program.uid, program.cmdline, gone=program)
         same = found.cmdline == info.cmdline
-        better = msgspec.structs.replace(found, exe=info.exe if same else None, cgroup=found.cgroup or info.cgroup)
+        better = msgspec.structs.replace(
+            found, exe=info.exe if same else None, cgroup=found.cgroup or info.cgroup, cwd=found.cwd or info.cwd
+        )
         return better if better != info else None
 
     @property
@@ -270,8 +270,8 @@ class Ends:
         uid = -1 if program is None else program.uid
         if uid < 0 and used is not None:
             uid = used.uid
-        cmdline, cgroup = (b"", b"") if program is None else (program.cmdline, program.cgroup)
-        return self._describer.describe(end.pid, stat, uid, cmdline, gone=True, cgroup=cgroup or None)
+        seen = program or Program(end.mono_ns)
+        return self._describer.describe(end.pid, stat, uid, seen.cmdline, gone=seen)
 
 
 def _began(end: Exit) -> int:

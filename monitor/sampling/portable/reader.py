@@ -171,6 +171,7 @@ class PortableReader:
                 start_ts=self.info.boot_ts + tick * 1_000_000 // TICK_HZ,
                 kernel_thread=sys.platform == "linux" and (process.pid == 2 or ppid == 2),
                 cmdline_truncated=len(text) > CMDLINE_KEPT,
+                cwd=_clean(cwd) if (cwd := _safely(process.cwd, None)) else None,
             )
 
     def _row(self, columns: Columns, known: _Known, elapsed_s: float) -> None:

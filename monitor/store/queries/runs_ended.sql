@@ -33,7 +33,7 @@ WITH chosen AS (
 ),
 -- :include "parts/memory_ends.sql"
 SELECT
-    e.run, e.pid, e.ppid, e.uid, e.user_name, e.name, e.cmdline, wk_us(e.start_ts) AS start_ts, wk_us(e.end_ts) AS end_ts,
+    e.run, e.pid, e.ppid, e.uid, e.user_name, e.name, e.cmdline, e.cwd, wk_us(e.start_ts) AS start_ts, wk_us(e.end_ts) AS end_ts,
     e.exit_code, e.exit_signal, e.end_source, coalesce(e.peak_rss, u.rss) AS peak_rss, coalesce(e.cpu_seconds, u.cpu_s) AS cpu_seconds,
     coalesce(e.read_bytes, u.bytes_read) AS bytes_read, coalesce(e.write_bytes, u.bytes_written) AS bytes_written, m.message AS out_of_memory, e.total
 FROM chosen AS e

@@ -95,6 +95,8 @@ def test_devices_space_and_gpus(store: Store, make_tick: Callable[..., messages.
     ]
     assert rows(store, "SELECT count(*) AS n, max(mem_bytes) AS mem FROM gpu_run_samples") == [{"n": 10, "mem": 123}]
     assert rows(store, "SELECT max(free) AS free, count(*) AS n FROM disk_space") == [{"free": 6, "n": 10}]
+    grown = store.query("disk_growth", host="h", start=START, end=START + 60_000_000, width=60_000_000).to_pylist()
+    assert {(row["mount"], row["free"], row["total"]) for row in grown} == {("/", 6, 10)}
     assert rows(store, "SELECT DISTINCT temp_max_c FROM host_samples") == [{"temp_max_c": 41.5}]
 
 

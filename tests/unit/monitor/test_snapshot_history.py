@@ -2,7 +2,9 @@
 
 import math
 
-from monitor.live.snapshot import CPU_TICKS, HISTORY_METRICS, Snapshot
+import msgspec
+
+from monitor.live.snapshot import CPU_TICKS, HISTORY_METRICS, Snapshot, born_row
 from monitor.metrics.catalogue import GpuReading, HostReading
 from monitor.metrics.messages import GpuProcess, Hello, HostInfo, RunInfo
 from pages.ui import charts
@@ -109,3 +111,13 @@ def test_no_curve_is_made_of_readings_that_are_not_there() -> None:
     assert snapshot.cpu_curves() == {}
     snapshot.accept(tick(1, cpu={1: 2.0}))
     assert snapshot.cpu_curves() == {"1": [None, 2.0]}
+
+
+def test_two_that_are_called_the_same_have_their_folders_in_their_titles() -> None:
+    """The first is told again when the second comes, and when that has ended."""
+    shop, mail = (msgspec.structs.replace(run(n), cwd=f"/srv/{name}") for n, name in ((1, "shop"), (2, "mail")))
+    snapshot, told = Snapshot(), []
+    for seq, (born, gone) in enumerate([([shop], []), ([mail], []), ([], [2])]):
+        snapshot.accept(msgspec.structs.replace(tick(seq, born=born), gone=gone))
+        told.append({row["run"]: row["title"] for info in snapshot.born if (row := born_row(snapshot, info))})
+    assert told == [{"1": "job"}, {"1": "job (shop)", "2": "job (mail)"}, {"1": "job"}]

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.core.process_title import title_of
+from monitor.core.process_title import Titles, title_of, told_apart
 
 
 @pytest.mark.parametrize(
@@ -48,3 +48,29 @@ def test_an_interpreter_is_named_with_what_it_runs(name: str, cmdline: str | Non
 def test_any_command_line_has_a_title(name: str, cmdline: str) -> None:
     """Nothing that stands in a command line breaks it, and the name stays in front."""
     assert title_of(name, cmdline).startswith(name)
+
+
+FOLDERS = st.sampled_from(["/", "/srv/shop", "/srv/mail", "/old/srv/shop", "/shop/", "/x/shop", None])
+
+
+def test_the_folder_tells_apart_only_what_is_called_the_same() -> None:
+    """As much of its end as is needed; a title that stands alone, or whose folder is the same or unknown, stays as it is."""
+    titles = ["w", "w", "w", "w", "v", "v", "u", "t", "t"]
+    folders = ["/a/shop", "/b/shop", "/mail", None, "/x", "/x", "/y", "/", "/srv"]
+    told = ["w (a/shop)", "w (b/shop)", "w (/mail)", "w", "v", "v", "u", "t (/)", "t (srv)"]
+    assert told_apart(titles, folders) == told
+
+
+@given(st.lists(st.tuples(st.integers(0, 6), st.sampled_from("wv"), FOLDERS, st.booleans())))
+def test_titles_that_change_one_by_one_are_those_of_all_at_once(steps: list[tuple[int, str, str | None, bool]]) -> None:
+    """Whatever begins, changes and ends: each has the title that a list of all would give it, and every change is told."""
+    titles, now, seen = Titles(), dict[int, tuple[str, str | None]](), dict[int, str | None]()
+    for run, title, folder, ends in steps:
+        if ends:
+            now.pop(run, None)
+            changed = titles.renew([], [run])
+        else:
+            now[run] = (title, folder)
+            changed = titles.renew([(run, title, folder)], [])
+        seen = {one: titles.of(one) if one in changed else seen[one] for one in now}
+        assert list(seen.values()) == told_apart([one for one, _ in now.values()], [one for _, one in now.values()])

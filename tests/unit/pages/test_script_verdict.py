@@ -51,6 +51,11 @@ def space(free: float, total: float, **more: Any) -> dict[str, Any]:
     return {"space": [{"mount": "/data", "free": free * GB, "total": total * GB, "read_only": False} | more]}
 
 
+def filling(seconds: int) -> dict[str, Any]:
+    """The status of a machine with a file system that would be full then."""
+    return {"filling": [{"mount": "/data", "full_in_s": seconds, "told": "/data would be full"}]}
+
+
 @pytest.mark.parametrize(
     ("given", "level", "words"),
     [
@@ -65,6 +70,12 @@ def space(free: float, total: float, **more: Any) -> dict[str, Any]:
         ({"host": {"psi_io_full": 30}}, "warn", "30 %"),
         ({"busy": 99}, "warn", "99 % over the last minute"),
         ({"tick": {"gpus": [{"index": 1, "error": "fell off the bus"}]}}, "warn", "Fell off the bus."),
+        ({"status": filling(86_400)}, "warn", "A disk fills up: /data would be full."),
+        (
+            {"status": filling(9 * 86_400)},
+            "ok",
+            "All good. All readings are in their normal range. /data would be full.",
+        ),
         ({"status": MANY_ERRORS}, "warn", "42 errors in the last 10 minutes."),
         ({"status": from_sources(a=30, b=12)}, "warn", "42 errors in the last 10 minutes, 30 of them from a."),
         ({"status": from_sources(a=42)}, "warn", "42 errors in the last 10 minutes, all from a."),

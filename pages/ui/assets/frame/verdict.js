@@ -9,6 +9,7 @@ const MANY_ERRORS = 10; // one a minute
 const MOST = 0.5;
 const FEW_FILES = 0.02;
 const GIB = 2 ** 30;
+const SOON_S = 3 * 86400;
 // Room that a file system should have: a share of it, but no more than what fills a large one within days.
 const ROOM = { bad: { share: 0.01, most: GIB }, warn: { share: 0.05, most: 50 * GIB } };
 const FINE = ["ok", "All good.", "All readings are in their normal range."];
@@ -25,7 +26,7 @@ export function findings(hub) {
   if (lost) return [lost]; // the readings are old, so nothing is said of them
   const found = RULES.map((rule) => rule(hub)).filter(Boolean);
   const troubles = ["bad", "warn"].flatMap((level) => found.filter(([one]) => one === level));
-  return troubles.length ? troubles : [fewErrors(hub) ?? FINE];
+  return troubles.length ? troubles : [fewErrors(hub) ?? fine(hub)];
 }
 
 function connection(hub) {
@@ -46,7 +47,7 @@ function connection(hub) {
 }
 
 /** The rules in order of weight. What is severe comes before all that is not. */
-const RULES = [storeFails, diskFull, noMoreFiles, memoryFull, memoryStalls, recordsWait, gpuHangs, gpuLost, fatalRecords, diskStalls, manyErrors, samplesMissing, cpuBusy];
+const RULES = [storeFails, diskFull, diskFills, noMoreFiles, memoryFull, memoryStalls, recordsWait, gpuHangs, gpuLost, fatalRecords, diskStalls, manyErrors, samplesMissing, cpuBusy];
 
 function storeFails({ status }) {
   const store = status?.store;
@@ -62,6 +63,17 @@ function diskFull({ status }) {
   const sorted = found.sort((a, b) => a.free - b.free);
   const said = sorted.map((one) => `${one.mount} has ${inUnit(one.free, "bytes")} of ${inUnit(one.total, "bytes")} left`);
   return [full.length ? "bad" : "warn", full.length ? "No space left on a disk:" : "A disk is nearly full:", `${said.join(", ")}.`];
+}
+
+function diskFills({ status }) {
+  const soon = (status?.filling ?? []).filter((one) => one.full_in_s < SOON_S);
+  return soon.length ? ["warn", soon.length > 1 ? "Disks fill up:" : "A disk fills up:", `${soon.map((one) => one.told).join("; ")}.`] : null;
+}
+
+/** All is well; a disk that fills within a month is told all the same. */
+function fine({ status }) {
+  const [level, headline, text] = FINE;
+  return [level, headline, [text, ...(status?.filling ?? []).map((one) => `${one.told}.`)].join(" ")];
 }
 
 function lacksRoom({ total, free, read_only: fixedSize }, { share, most }) {
