@@ -137,7 +137,12 @@ class Field:
     column: bool = False
 
     def __str__(self) -> str:
-        return self.name if self.column or self.name not in RESERVED else f"fields.{self.name}"
+        bare = self.column or (
+            self.name not in RESERVED
+            and not self.name.startswith("fields.")
+            and (self.name[:1].isalpha() or self.name[:1] in {"_", "@"})
+        )
+        return self.name if bare else f"fields.{self.name}"
 
 
 @dataclass(frozen=True, slots=True)

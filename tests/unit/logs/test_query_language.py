@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from logs.query.language import Options, QueryWrong, parse_query
@@ -104,6 +104,8 @@ def read(text: str) -> Node | QueryWrong | None:
 
 
 @settings(max_examples=examples(2000), deadline=None)
+@example("fields.0:0")
+@example("fields.fields.a:b")
 @given(st.one_of(st.text(max_size=40), st.lists(st.sampled_from(PIECES), max_size=14).map("".join)))
 def test_any_text_is_read_or_refused_at_a_place(text: str) -> None:
     """There is no text that fails otherwise; and what is read, written and read again is the same."""
