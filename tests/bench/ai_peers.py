@@ -189,12 +189,12 @@ def our_table(lengths: str, threads: int) -> dict[str, float]:
     return {row["test"]: row["rate"] if row["length"]["answer"] else row["prompt_rate"] for row in rows}
 
 
-def beside_llama_bench(program: str, lengths: str, turns: int) -> dict[str, Any]:
+def beside_llama_bench(program: str, lengths: str, turns: int, numbers: list[int]) -> dict[str, Any]:
     """Both tables for each number of threads: the best of the turns, which the load has spoilt least, and the ratio of ours."""
     model = demo_model()
     assert model is not None, "the package with the demonstration model is not installed"
     found: dict[str, Any] = {}
-    for threads in sorted({1, os.cpu_count() or 1}):
+    for threads in numbers:
         theirs: dict[str, list[float]] = {}
         ours: dict[str, list[float]] = {}
         for _ in range(turns):
@@ -225,11 +225,14 @@ def main() -> None:
     parser.add_argument("--kind", action="append", choices=list(KINDS), help="of answers; all where none is named")
     parser.add_argument("--llama-bench", default="", help="the program, of about the same version as the library")
     parser.add_argument("--lengths", default="128/32/0,256", help="prompts/answers/depths for llama-bench and us")
+    parser.add_argument(
+        "--threads", type=int, action="append", help="with llama-bench; one and all where none is given"
+    )
     parser.add_argument("--turns", type=int, default=2, help="of both tools, with llama-bench")
     given = parser.parse_args()
     if given.llama_bench:
-        load = os.getloadavg()[0]
-        figures = beside_llama_bench(given.llama_bench, given.lengths, given.turns)
+        load, each = os.getloadavg()[0], sorted({1, os.cpu_count() or 1})
+        figures = beside_llama_bench(given.llama_bench, given.lengths, given.turns, given.threads or each)
         print(json.dumps({"name": "ai_peers", "load1": [load, os.getloadavg()[0]], **figures}, indent=2))
         return
     figures = {kind: one(kind, given.aiperf, given.tokenizer, given.calls) for kind in given.kind or KINDS}
