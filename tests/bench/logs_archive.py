@@ -32,6 +32,7 @@ ASKED: dict[str, dict[str, str]] = {
     "rare word": {"q": "id=77777"},
     "regex with a literal": {"q": "shard .* id=1234[0-9]", "regex": "1"},
     "level": {"level": "error"},
+    "text that is not there": {"q": "no such text"},
 }
 
 
