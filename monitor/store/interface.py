@@ -8,12 +8,14 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import pyarrow as pa
 
 from logs.query.tree import Node
-from monitor.api_models.status import ArchiveStatus
+
+if TYPE_CHECKING:  # the process that runs a person's SQL takes this module, and no model of the API
+    from monitor.api_models.status import ArchiveStatus
 
 ParamValue = str | int | float | bool | bytes | None | Sequence[str] | Sequence[int] | Node
 """A value to bind, or the conditions of a log query."""
@@ -71,10 +73,10 @@ class StoreInfo:
     path: str
     size_bytes: int
     limit_bytes: int
+    archive: "ArchiveStatus"
     notices: tuple[str, ...] = ()
     """Notices for a person: a damaged file was set aside, a migration was done."""
     rows: Mapping[str, int] = field(default_factory=dict)
-    archive: ArchiveStatus = field(default_factory=ArchiveStatus)
 
 
 class Stop:

@@ -132,7 +132,7 @@ def test_a_failure_keeps_what_was_measured(tmp_path: Path, caplog: pytest.LogCap
         def fault(_: int) -> float:
             nonlocal calls
             calls += 1
-            if calls > 30:
+            if calls > 12:  # soon: a busy machine ends a benchmark early
                 raise ZeroDivisionError
             return 1.0
 

@@ -1,7 +1,7 @@
 """Shared by the tests of logs: a real store, a real service, and waiting on conditions."""
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -96,6 +96,7 @@ def start(tmp_path: Path, empty_store: Path) -> Iterator[Callable[..., Watch]]:
         globs: tuple[str, ...] = (),
         name: str = "data",
         in_store: Callable[[Store], Any] | None = None,
+        runs: Mapping[int, int] | None = None,
         **changes: object,
     ) -> Watch:
         folder = tmp_path / name
@@ -103,6 +104,7 @@ def start(tmp_path: Path, empty_store: Path) -> Iterator[Callable[..., Watch]]:
             shutil.copytree(empty_store, folder)
         opened = open_store(folder, limit_bytes=1 << 32, now=now_us)
         watch = Watch(in_store(opened) if in_store else opened, replace(QUICK, globs=globs, **changes))
+        watch.runs |= runs or {}
         running.append(watch)
         watch.service.start()
         return watch

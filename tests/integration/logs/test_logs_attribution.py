@@ -159,8 +159,7 @@ def test_one_that_a_shell_started(start: Start, tmp_path: Path) -> None:
     command = ["/bin/sh", "-c", f'"{sys.executable}" -c "$0"; true', PRINTS]
     program = Program(command, path, says="stderr")
     try:
-        watch = start(discover=True, exclude=("/var/*",))
-        watch.runs |= {program.process.pid: 1, program.pids[0]: 12}
+        watch = start(discover=True, exclude=("/var/*",), runs={program.process.pid: 1, program.pids[0]: 12})
         program.go()
         followed(watch, path, program.process.pid, program.pids[0])
         wait_until(lambda: len(watch.records(source="inherited")) == 200)
@@ -210,8 +209,7 @@ def test_a_pid_of_another_name_space(start: Start, tmp_path: Path, pid: str) -> 
         says="stderr",
     )
     try:
-        watch = start(discover=True, exclude=("/var/*",))
-        watch.runs |= {int(pid): 1, program.pids[0]: 31}
+        watch = start(discover=True, exclude=("/var/*",), runs={int(pid): 1, program.pids[0]: 31})
         program.go()
         wait_until(lambda: len(watch.records(source="container")) == 200)
         assert runs_of(watch, "container") == {str(program.pids[0]): {31}}
