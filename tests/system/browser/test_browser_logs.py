@@ -50,9 +50,11 @@ def test_a_line_written_now_comes_to_the_screen(logs: Page, watch: Watch) -> Non
 
 
 def test_a_hostile_line_is_only_text(logs: Page, watch: Watch) -> None:
-    """Markup, escape sequences and bidirectional controls in a record show as signs and do nothing."""
+    """Markup and bidirectional controls in a record show as signs and do nothing; of a terminal's codes only the colours are seen."""
     word = f"evil-{time.monotonic_ns()}"
-    watch.write(f"{stamp()} ERROR worker: {word} <img src=x onerror='window.hacked=1'> \x1b[2J\u202edenrut")
+    watch.write(
+        f"{stamp()} ERROR worker: {word} <img src=x onerror='window.hacked=1'> \x1b[2J\u202edenrut \x1b[31mred\x1b[0m"
+    )
     row = logs.locator(".log-row", has_text=word)
     expect(row).to_contain_text("<img src=x onerror='window.hacked=1'>")
     expect(row).to_contain_text(
@@ -60,6 +62,7 @@ def test_a_hostile_line_is_only_text(logs: Page, watch: Watch) -> None:
     )
     row.click()
     expect(logs.locator(".detail pre")).to_contain_text("<img src=x")
+    expect(logs.locator(".detail pre .ink-red")).to_have_text("red")
     assert logs.evaluate("() => window.hacked") is None
     assert logs.locator(".log-row img, .detail img").count() == 0
 

@@ -6,6 +6,7 @@ import { el, inert, inertBlock, setAttr } from "../core/dom.js";
 import { clock, count, iso, moment } from "../core/format.js";
 import { copyText } from "../core/share.js";
 import { browserStorage } from "../core/storage.js";
+import { colouredParts, withoutCodes } from "./colours.js";
 import { fieldTerm, quoted, withTerm } from "./terms.js";
 
 const AROUND = 300e6;
@@ -13,6 +14,7 @@ const TRIES = 8;
 const WIDTH = "watchkeeper.record-width"; // of the panel, px
 const NARROWEST = 280;
 const STEP = 24;
+const LONGEST = 200_000; // characters of the raw text that are shown
 
 /** The record from the store. One that has just streamed in may be stored a moment later, so a missing one is requested again. */
 async function settled(id, signal) {
@@ -106,7 +108,8 @@ export class LogDetail {
     const rows = [...known, ...fields.map(([name, value]) => [name, typeof value === "string" ? value : JSON.stringify(value), fieldTerm(name, value)])].filter(([, value]) => value);
     const list = el("dl", { class: "facts" }, ...rows.flatMap(([name, value, term]) => [el("dt", { text: inert(name, 60) }), el("dd", { class: "text" }, this.#filters(name, term), inert(value, 2000))]));
     this.context = el("div", { class: "context mono" });
-    this.node.replaceChildren(this.#header("Record", where), list, el("pre", { class: "text", tabindex: "0", "aria-label": "Raw text", text: inertBlock(record.raw ?? record.message) }), this.#acts(record), this.context);
+    const text = colouredParts((record.raw ?? record.message).slice(0, LONGEST)).map(([part, look]) => el("span", { class: look || null, text: inertBlock(part) }));
+    this.node.replaceChildren(this.#header("Record", where), list, el("pre", { class: "text", tabindex: "0", "aria-label": "Raw text" }, ...text), this.#acts(record), this.context);
   }
 
   /** Two buttons that add the value to the search, where there is one. */
@@ -129,7 +132,7 @@ export class LogDetail {
     };
     const text = el("button", { type: "button", text: "Copy text" });
     text.onclick = async () => {
-      text.textContent = (await copyText(record.raw ?? record.message)) ? "Copied" : "The browser does not allow it";
+      text.textContent = (await copyText(withoutCodes(record.raw ?? record.message))) ? "Copied" : "The browser does not allow it";
     };
     const star = el("button", { type: "button" });
     this.starred = () => {
