@@ -227,5 +227,8 @@ else:
                 "Process not found.",
                 "Its data is older than the retention period, or the link is from another machine.",
             )
+        except AgentError:
+            page_title("Process")
+            raise
         else:
             show(found)

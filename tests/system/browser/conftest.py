@@ -80,6 +80,13 @@ def end(process: subprocess.Popen[str]) -> None:
             process.stdout.close()
 
 
+def failure() -> list[str]:
+    """An error with its traceback, of now."""
+    at = f"{time.strftime('%Y-%m-%d %H:%M:%S')},001"
+    trace = ["Traceback (most recent call last):", '  File "work.py", line 3, in run', "ValueError: <b>boom</b>"]
+    return [f"{at} ERROR worker: job failed", *trace]
+
+
 @dataclass
 class Watch:
     """A running watch, and a log file that this test process holds open for writing."""
@@ -110,10 +117,7 @@ def seed_log(log: IO[str]) -> None:
         log.write(
             f"{at},{i % 1000:03d} {levels[i % len(levels)]} worker: job {i:04x} took {i % 9}.2 s on engine ollama\n"
         )
-    log.write(
-        f"{time.strftime('%Y-%m-%d %H:%M:%S')},001 ERROR worker: job failed\nTraceback (most recent call last):\n"
-        '  File "work.py", line 3, in run\nValueError: <b>boom</b>\n'
-    )
+    log.writelines(f"{line}\n" for line in failure())
     log.flush()
 
 

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 from monitor.client.client import Client
-from tests.system.browser.conftest import Watch, Window
+from tests.system.browser.conftest import Watch, Window, failure
 from tests.waiting import patient, wait_until
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
@@ -56,6 +56,7 @@ def test_records_are_explained_with_links_to_what_is_cited(window: Window, watch
 
 def test_a_record_is_explained_from_where_it_is_open(window: Window, watch: Watch) -> None:
     """The open record has a button that leads to the panel, where it comes first."""
+    watch.write(*failure())
     page = window.open(f"/logs?source={watch.source}")
     page.locator(".log-row:not([hidden])", has_text="job failed").last.click()
     page.get_by_role("button", name="Explain", exact=True).nth(1).click()
