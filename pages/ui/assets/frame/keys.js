@@ -6,6 +6,7 @@ import { el } from "../core/dom.js";
 const PAGES = { o: ["overview", "Overview"], p: ["processes", "Processes"], j: ["jobs", "Jobs"], l: ["logs", "Logs"], t: ["patterns", "Patterns"], f: ["performance", "Performance"], a: ["ai", "AI back ends"], s: ["settings", "Settings"] };
 const STEPS = new Map([["j", 1], ["k", -1], ["b", 0]]); // lines down, up; a bookmark
 const CHORD_MS = 1500;
+const NEVER = -Infinity; // not 0, which was a moment ago on a page that has just been opened
 const LOOK_MS = 100;
 const LOOKS = 40;
 
@@ -42,7 +43,7 @@ function go(url) {
 
 /** Listen to the keyboard and return a function that stops. `pause` is called for the space bar. */
 export function keyboard(pause) {
-  let chord = 0;
+  let chord = NEVER;
   const listen = (event) => {
     const node = focused();
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
@@ -67,7 +68,7 @@ export function keyboard(pause) {
     } else if (event.key === " " && !acts(node)) pause();
     else if (event.key === "?") openHelp();
     else return;
-    chord = 0;
+    chord = NEVER;
     event.preventDefault();
   };
   document.addEventListener("keydown", listen);
