@@ -19,6 +19,7 @@ pytestmark = pytest.mark.browser
 WORKER = """
 import logging, sys
 from track import track
+sys.stdin.readline()
 logging.basicConfig(filename=sys.argv[1], level=logging.INFO, format="%(asctime)s %(levelname)-8s %(name)s: %(message)s")
 with track(sys.argv[2]) as worker:
     for part in ("early", "late"):
@@ -69,7 +70,10 @@ def lived(watch: Watch, tmp_path_factory: pytest.TempPathFactory) -> Lived:
         return found
 
     try:
-        wait_until(lambda: rows() and len(records()) == 3, "it is seen, and what it logged is stored", seconds=40)
+        wait_until(rows, "it is seen", seconds=40)
+        process.stdin.write("begin\n")
+        process.stdin.flush()
+        wait_until(lambda: len(records()) == 3, "what it logged is stored", seconds=40)
         run, early = rows()[0]["run"], records()[0]["ts"]
         wait_until(lambda: watch.api("processes")["ts"] > early + 2 * SPAN_US, "some time passes")
         process.stdin.write("on\n")
