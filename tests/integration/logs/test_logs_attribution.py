@@ -173,8 +173,8 @@ def test_many_that_share_a_file(start: Start, tmp_path: Path) -> None:
     path = tmp_path / "shared.log"
     program = Program([sys.executable, "-c", FORKS, str(path)])
     try:
-        watch = start(discover=True, exclude=("/var/*",))
-        watch.runs |= {pid: number for number, pid in enumerate(program.pids, 100)}
+        runs = {pid: number for number, pid in enumerate(program.pids, 100)}
+        watch = start(discover=True, exclude=("/var/*",), runs=runs)
         program.go(5)
         wait_until(lambda: len(watch.records(source="shared")) == 250)
         assert runs_of(watch, "shared") == {str(pid): {number} for number, pid in enumerate(program.pids, 100)}

@@ -252,7 +252,7 @@ def test_silent_sampler_is_ended_and_restarted(keep: Any) -> None:
     os.kill(pid, signal.SIGSTOP)
     wait_until(lambda: one.pid not in (None, pid) and one.state == "running", seconds=20)
     assert any("silent" in why for _, why in states)
-    assert _is_gone(pid)
+    wait_until(lambda: _is_gone(pid), "the silent one is gone")
 
 
 def test_a_receiver_that_is_slow_is_not_the_samplers_fault(keep: Any) -> None:
