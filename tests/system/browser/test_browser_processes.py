@@ -228,11 +228,10 @@ def test_ended_processes_are_listed_and_searched(
     sleeper.kill()
     sleeper.wait(patient(5))
     page = window.open(f"/processes?q={sleeper.pid}")
-    page.get_by_role("link", name="1 process that has ended matches").click()
+    page.get_by_role("link", name=re.compile(r"^\d+ process(es)? that ha(s|ve) ended match")).click()
     page.wait_for_url("**/processes?*view=ended*")
-    row = page.locator("table.ended tbody tr")
+    row = page.locator("table.ended tbody tr", has_text="<b>sleeper")  # another command may hold the number, too
     expect(row).to_have_count(1)
-    expect(row).to_contain_text("<b>sleeper")
     row.get_by_role("link").click()
     expect(page.locator(".facts").first).to_contain_text("ended")
     page.go_back()
