@@ -65,7 +65,7 @@ def test_screenshots(browser: Browser, scene: str, name: str, scheme: Any) -> No
     FOLDER.mkdir(parents=True, exist_ok=True)
     made = browser.new_context(viewport={"width": 1440, "height": 1000}, color_scheme=scheme)
     try:
-        page = window_of(made, scene).open(path)
+        page = window_of(made, scene, scheme=scheme).open(path)
         expect(page.locator(alive).first).to_be_visible()
         expect(page.locator(".strip .age")).to_contain_text("s old")
         if name == "ai":
