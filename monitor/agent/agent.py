@@ -256,7 +256,7 @@ class Agent:
             host=self.host_name,
             snapshot=self.snapshot,
             store=self.store,
-            settle=self.writer.hurry,
+            store_ends=self.writer.hurry,
             hub=self.hub,
             events=self.events,
             logs=lambda: self.logs.service,

@@ -12,7 +12,6 @@ from monitor.api.http.turns import Turns
 from monitor.api_models.base import QueryAnswer, QueryRequest
 from monitor.api_models.machine import Engines
 from monitor.api_models.status import ShutdownAnswer, Status
-from monitor.store.interface import Answer, Store
 
 _QUERIES: Final = 2
 """Each is a process that may take as much memory as the store."""
@@ -55,12 +54,12 @@ def routes(context: Context) -> APIRouter:
     async def query(request: Request, question: QueryRequest) -> Response:
         """No access to files, network or settings; stops after 30 s. Times are ISO 8601, runs are decimal strings."""
         form: Literal["arrow", "json"] = "arrow" if wants_arrow(request) else "json"
-
-        def answered(store: Store) -> Answer:
-            context.settle()
-            return store.answer(question.sql, limit=question.limit, form=form)
-
-        answer = await asked(request, context.store, answered, queries)
+        answer = await asked(
+            request,
+            context.store,
+            lambda store: context.with_ends(lambda: store.answer(question.sql, limit=question.limit, form=form)),
+            queries,
+        )
         media = ARROW if form == "arrow" else "application/json"
         return StreamingResponse(answer.chunks(), media_type=media, headers={"Content-Length": str(answer.size)})
 

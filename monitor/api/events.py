@@ -44,12 +44,10 @@ def routes(context: Context) -> APIRouter:
             "until": parse_time(wanted.until, now) if wanted.until else None,
             "run": run_number(wanted.run) if wanted.run else None,
         }
-
-        def asked_for() -> tuple[int, list[ProcessEvent]]:
-            context.settle()
-            return stored_events(context.store, host, filters, limit=wanted.limit)
-
-        total, found = await blocking(request, asked_for)
+        total, found = await blocking(
+            request,
+            lambda: context.with_ends(lambda: stored_events(context.store, host, filters, limit=wanted.limit)),
+        )
         return json_answer(ProcessEvents(total=total, left_out=context.events.left_out, events=found))
 
     @router.post("/events", response_model=EventAccepted, summary="Record an event that a program tells")

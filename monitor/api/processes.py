@@ -65,7 +65,7 @@ async def _stored(request: Request, context: Context, run: int, *, new: bool = F
         return context.snapshot.has_just_left(run) or (new and run in context.snapshot.runs)
 
     deadline = time.monotonic() + STORED_S
-    await blocking(request, context.settle)
+    await blocking(request, context.store_ends)
     found = await blocking(request, lambda: run_detail.stored_run(context.store, run))
     while found is None and coming() and time.monotonic() < deadline:
         await asyncio.sleep(0.1)
@@ -124,12 +124,11 @@ def _add_lists(router: APIRouter, context: Context) -> None:
             "lived": round(wanted.lived_s * 1e6) or None,
             "limit": wanted.limit,
         }
-
-        def found() -> EndedRuns:
-            context.settle()
-            return run_detail.ended_runs(context.store, host, filters)
-
-        return json_answer(await blocking(request, found))
+        return json_answer(
+            await blocking(
+                request, lambda: context.with_ends(lambda: run_detail.ended_runs(context.store, host, filters))
+            )
+        )
 
     @router.get("/lives", response_model=Lives, summary="Runs that lived in a range of time")
     async def lives(
@@ -144,12 +143,12 @@ def _add_lists(router: APIRouter, context: Context) -> None:
             "now": now if wanted.lived_s else None,
             "limit": wanted.limit,
         }
-
-        def found() -> Lives:
-            context.settle()
-            return run_detail.lives(context.store, host, start, max(start, end), filters)
-
-        return json_answer(await blocking(request, found))
+        last = max(start, end)
+        return json_answer(
+            await blocking(
+                request, lambda: context.with_ends(lambda: run_detail.lives(context.store, host, start, last, filters))
+            )
+        )
 
 
 def _add_activity(router: APIRouter, context: Context) -> None:

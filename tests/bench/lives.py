@@ -137,12 +137,10 @@ def spawn_storm(program: str, place: Path, seconds: float, rate: float) -> tuple
     return lives, spawner.pid, float(reached)
 
 
-class Poller:
-    """Looks at all processes once a second with psutil, as a monitor does; keeps those of a program, and their CPU time."""
+class Beside:
+    """Something that goes on for the length of a with block, on a thread of its own."""
 
-    def __init__(self, program: str) -> None:
-        self._program = program
-        self.cpu_s: dict[tuple[int, float], float] = {}
+    def __init__(self) -> None:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run)
 
@@ -153,6 +151,18 @@ class Poller:
     def __exit__(self, *_: object) -> None:
         self._stop.set()
         self._thread.join()
+
+    def _run(self) -> None:
+        raise NotImplementedError
+
+
+class Poller(Beside):
+    """Looks at all processes once a second with psutil, as a monitor does; keeps those of a program, and their CPU time."""
+
+    def __init__(self, program: str) -> None:
+        self._program = program
+        self.cpu_s: dict[tuple[int, float], float] = {}
+        super().__init__()
 
     def _run(self) -> None:
         due = time.monotonic()
@@ -213,21 +223,12 @@ def ends(client: Client, place: Path, seconds: float, rate: float) -> dict[str, 
     }
 
 
-class Rows:
+class Rows(Beside):
     """Ends a process five times a second, and asks the agent until it has the row of it."""
 
     def __init__(self, client: Client) -> None:
         self._client, self._ms, self._missed = client, list[float](), 0
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
+        super().__init__()
 
     def took(self) -> dict[str, float]:
         """From the end of a process to its row, as a client of the agent sees it; an answer that takes long counts whole."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from logs import OwnFormats
 from monitor.api_models.status import Status
@@ -13,6 +13,8 @@ from monitor.live.process_events import ProcessEvents
 from monitor.live.snapshot import Snapshot
 from monitor.services.supervisor import Supervisor
 from monitor.store.interface import Store
+
+T = TypeVar("T")
 
 
 class Engines(Protocol):
@@ -32,7 +34,7 @@ class Context:
     """Collaborators of the routes.
 
     Attributes:
-        settle: stores the ends of processes that are known but wait to be stored; blocking.
+        store_ends: stores the ends of processes that are known but wait to be stored; blocking.
         logs: the `LogService`, None until the machine is known.
         jobs: the spool folder, and why jobs cannot be read now.
         ai: the engines at work, an `ai.service.AiThread`.
@@ -51,7 +53,7 @@ class Context:
     host: Callable[[], str]
     snapshot: Snapshot
     store: Store
-    settle: Callable[[], None]
+    store_ends: Callable[[], None]
     hub: Hub
     events: ProcessEvents
     logs: Callable[[], Any]
@@ -74,3 +76,8 @@ class Context:
     shutdown: Callable[[], None]
     now: Callable[[], int]
     token: str | None = None
+
+    def with_ends(self, ask: Callable[[], T]) -> T:
+        """What `ask` answers once the ends that are known are stored. Blocking."""
+        self.store_ends()
+        return ask()

@@ -36,6 +36,11 @@ class Life(Protocol):
     exit: Exit | None
 
 
+def asleep_ns() -> int:
+    """How long the machine slept since its boot: the monotonic clock leaves it out, start ticks do not."""
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) - time.monotonic_ns()
+
+
 class Settled(NamedTuple):
     """What is over: lives that no sweep saw, how they and the runs that are gone ended, and runs whose program is known better now."""
 
@@ -53,6 +58,7 @@ class Ends:
         errors: counts what was lost.
         used: tells what processes used in their lives; None if nobody does.
         root: `/proc`, or a copy of it.
+        asleep_ns: how long the machine slept since its boot, ns.
     """
 
     def __init__(
@@ -63,8 +69,10 @@ class Ends:
         *,
         used: UsageSource | None = None,
         root: str = "/proc",
+        asleep_ns: Callable[[], int] = asleep_ns,
     ) -> None:
         self._source = source
+        self._asleep_ns = asleep_ns
         self._used = used
         self._short_s = 0.0
         self._told = 0
@@ -145,7 +153,7 @@ class Ends:
 
     def _hear(self, living: Mapping[str, Life], gone: Mapping[int, Life]) -> list[RunInfo]:
         """Take the exits that were told: each belongs to a run that is known, or to a stranger."""
-        hz, asleep_ns = self._describer.host.clock_tick_hz, _asleep_ns()
+        hz, asleep_ns = self._describer.host.clock_tick_hz, self._asleep_ns()
         strangers, self._strangers = self._strangers, []
         named: list[RunInfo] = []
         for end in (*strangers, *self._exits()):
@@ -166,7 +174,7 @@ class Ends:
     def _tell(self, dead: Sequence[Life], strangers: Sequence[Exit], named: list[RunInfo]) -> Settled:
         brief: list[RunInfo] = []
         endings: list[Ending] = []
-        hz, asleep_ns = self._describer.host.clock_tick_hz, _asleep_ns()
+        hz, asleep_ns = self._describer.host.clock_tick_hz, self._asleep_ns()
         self._read_used()
         for end in strangers:
             stat = _stat(end, _tick(_began(end), hz, asleep_ns))
@@ -193,7 +201,7 @@ class Ends:
             stat = parse_stat(read_file(f"{self._root}/{end.pid}/stat", 1_024))
         except (OSError, ValueError, IndexError):
             return False
-        return stat.start_tick <= _tick(end.mono_ns, self._describer.host.clock_tick_hz, _asleep_ns())
+        return stat.start_tick <= _tick(end.mono_ns, self._describer.host.clock_tick_hz, self._asleep_ns())
 
     def _better(self, info: RunInfo, program: Program | None) -> RunInfo | None:
         """The run as it was when it began its last program, where no sweep saw that: it began since, or was first seen as a zombie."""
@@ -248,7 +256,7 @@ class Ends:
     def _usage(self, end: Exit, start_tick: int) -> Usage | None:
         if self._used is None:
             return None
-        began_s = start_tick / self._describer.host.clock_tick_hz - _asleep_ns() / 1e9
+        began_s = start_tick / self._describer.host.clock_tick_hz - self._asleep_ns() / 1e9
         return self._used.take(end.pid, end.mono_ns / 1e9 - began_s)
 
     def _of_zombie(self, life: Life) -> int | None:
@@ -310,11 +318,6 @@ def _stat(end: Exit, start_tick: int, name: bytes = UNSEEN.encode()) -> Stat:
     if end.program is not None and end.program.stat:
         return parse_stat(end.program.stat)
     return Stat(name, ord("X"), end.parent, 0, 0, 0, 0, 0, 0, 1, start_tick, 0, 0)
-
-
-def _asleep_ns() -> int:
-    """How long the machine slept since its boot: the monotonic clock leaves it out, start ticks do not."""
-    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) - time.monotonic_ns()
 
 
 def _tick(mono_ns: int, hz: int, asleep_ns: int) -> int:

@@ -97,10 +97,10 @@ def errors() -> Counter[str]:
 
 
 @pytest.fixture
-def ends(source: Source, errors: Counter[str], monkeypatch: pytest.MonkeyPatch) -> Ends:
+def ends(source: Source, errors: Counter[str]) -> Ends:
     """Of a machine that never slept."""
-    monkeypatch.setattr(ends_module, "_asleep_ns", lambda: 0)
-    return Ends(source, Describer("/nowhere", INFO, Users("/nowhere"), Masker(), errors), errors)
+    describer = Describer("/nowhere", INFO, Users("/nowhere"), Masker(), errors)
+    return Ends(source, describer, errors, asleep_ns=lambda: 0)
 
 
 def slot(pid: int, tick: int, **more: str | int) -> Slot:
@@ -156,13 +156,11 @@ def test_parts_of_a_script_are_no_lives_unless_they_fail(ends: Ends, source: Sou
     assert [info.pid for info in brief] == [6]
 
 
-def test_what_was_used_goes_to_its_own_life(
-    source: Source, errors: Counter[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_was_used_goes_to_its_own_life(source: Source, errors: Counter[str]) -> None:
     """A known run, a short life with the same pid, and a part of a script that used CPU: each gets its record, and the short ones are summed."""
-    monkeypatch.setattr(ends_module, "_asleep_ns", lambda: 0)
     used = Used({5: [Usage(0.3, 7 << 20, 4096, 8192, 6.0), Usage(0.05, 1 << 20, 0, 0, 0.5)], 6: [Usage(0.02, 2, None, None, 0.2)]})  # fmt: skip
-    ends = Ends(source, Describer("/nowhere", INFO, Users("/nowhere"), Masker(), errors), errors, used=used)
+    describer = Describer("/nowhere", INFO, Users("/nowhere"), Masker(), errors)
+    ends = Ends(source, describer, errors, used=used, asleep_ns=lambda: 0)
     gone = slot(5, 100)
     source.waiting = [
         Exit(5, 700 * TICK_NS, 0),
@@ -202,13 +200,11 @@ def test_a_program_that_no_sweep_saw_names_its_run(ends: Ends, source: Source) -
     assert same.info.cmdline == "job --x"
 
 
-def test_what_the_kernel_kept_of_a_life_names_it(
-    source: Source, errors: Counter[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_the_kernel_kept_of_a_life_names_it(source: Source, errors: Counter[str]) -> None:
     """It was over before `/proc` could be read: its record has its name, its user and how long it lived. Nobody invents a command line."""
-    monkeypatch.setattr(ends_module, "_asleep_ns", lambda: 0)
     used = Used({5: [Usage(0.0, 1, 0, 0, 0.05, b"true", 0)], 6: [Usage(0.0, 1, 0, 0, 0.0, b"sh", 0)]})
-    ends = Ends(source, Describer("/nowhere", INFO, Users("/nowhere"), Masker(), errors), errors, used=used)
+    describer = Describer("/nowhere", INFO, Users("/nowhere"), Masker(), errors)
+    ends = Ends(source, describer, errors, used=used, asleep_ns=lambda: 0)
     source.waiting = [Exit(5, 750 * TICK_NS, 0, Program(749 * TICK_NS), 66), Exit(6, 750 * TICK_NS, 9)]
     brief, *_ = ends.settle([], {})
     assert [(one.name, one.cmdline, one.uid, one.ppid, one.start_tick) for one in brief] == [
@@ -281,6 +277,6 @@ def test_losses_are_counted(ends: Ends, source: Source, errors: Counter[str], mo
 
 def test_sleep_of_the_machine_is_in_start_ticks() -> None:
     """The monotonic clock stops while the machine sleeps, start ticks go on."""
-    asleep = ends_module._asleep_ns()
+    asleep = ends_module.asleep_ns()
     expected = time.clock_gettime(time.CLOCK_BOOTTIME) - time.monotonic()
     assert abs(asleep / 1e9 - expected) < 1
