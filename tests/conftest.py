@@ -19,6 +19,7 @@ from hypothesis import HealthCheck, settings
 
 from monitor.client.client import Client
 from monitor.core.errors import AgentError
+from tests.doubles.alone import ALONE, ENGINES, LOGS
 from tests.doubles.forked import AGENTS, COMMANDS, Forked
 from tests.waiting import CORES, patient, wait_until
 
@@ -207,9 +208,7 @@ def agents(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., R
     ) -> RunningAgent:
         base = tmp_path_factory.mktemp("a")
         config = base / "watchkeeper.toml"
-        config.write_text(
-            settings or "[logs]\ndiscover = false\njournal = false\n[engines]\nollama_url = ''\n", "utf-8"
-        )
+        config.write_text(settings or ALONE, "utf-8")
         data = data_dir or base / "data"
         data.mkdir(mode=0o700, exist_ok=True)
         agent = RunningAgent(data, config, options=options or [], environ=environ or {}, parent=parent)
@@ -239,9 +238,6 @@ def running_agent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningA
     """One agent that the tests of a module ask; it follows `logs/*.log` of `running_agent.logs_dir`."""
     logs_dir = tmp_path_factory.mktemp("logs")
     with agents(tmp_path_factory) as make:
-        agent = make(
-            f"# kept\n[logs]\ndiscover = false\njournal = false\nglobs = [{json.dumps(str(logs_dir / '*.log'))}]\n"
-            "[engines]\nollama_url = ''\n"
-        )
+        agent = make(f"# kept\n{LOGS}globs = [{json.dumps(str(logs_dir / '*.log'))}]\n{ENGINES}")
         agent.logs_dir = logs_dir
         yield agent

@@ -55,6 +55,7 @@ class GatewayTexts:
         self._waiting: deque[Texts] = deque()
         self._new = asyncio.Event()
         self._lock = threading.Lock()
+        self._changing = threading.Lock()  # what is being written when all is deleted would come back
         self.lost = 0
         """Texts that could not be kept."""
 
@@ -93,7 +94,10 @@ class GatewayTexts:
         Raises:
             OSError, sqlite3.Error: the file cannot be used; what waited is counted as lost.
         """
-        batch = [self._waiting.popleft() for _ in range(len(self._waiting))]
+        with self._changing:
+            self._store([self._waiting.popleft() for _ in range(len(self._waiting))])
+
+    def _store(self, batch: list[Texts]) -> None:
         if not batch and not self._path.exists():
             return
         rows = [
@@ -149,14 +153,15 @@ class GatewayTexts:
 
     def delete(self, call: str | None) -> int:
         """Delete those of a call, or all; returns of how many calls there were some."""
-        if call is None:
-            self._waiting.clear()
-        if not self._path.exists():
-            return 0
-        with self._open() as file:
+        with self._changing:
             if call is None:
-                return file.execute("DELETE FROM texts").rowcount
-            return file.execute("DELETE FROM texts WHERE call = ?", (call,)).rowcount
+                self._waiting.clear()
+            if not self._path.exists():
+                return 0
+            with self._open() as file:
+                if call is None:
+                    return file.execute("DELETE FROM texts").rowcount
+                return file.execute("DELETE FROM texts WHERE call = ?", (call,)).rowcount
 
     def _limit(self, file: sqlite3.Connection) -> None:
         """Delete what is too old, then the oldest until the rest fits."""

@@ -7,6 +7,7 @@ import pytest
 
 from monitor.api_models.ai import BenchmarkRequest, FullReport, JobAnalyses
 from monitor.client.client import Client, Refused
+from tests.doubles.alone import ALONE
 from tests.waiting import wait_until
 
 SHORT = BenchmarkRequest(depth="quick", budget_s=1, batches=[1], postings=0, max_tokens=4)
@@ -132,7 +133,7 @@ def test_opinions_need_records(api: Client) -> None:
 
 def test_an_analysis_always_answers_and_is_counted(make_agent: Any) -> None:
     """With hardly any time for an engine, rules answer; the tries stand among the calls; the agent's end takes its workers."""
-    agent = make_agent("[logs]\ndiscover = false\njournal = false\n[engines]\nollama_url = ''\n[ai]\nanswer_s = 1\n")
+    agent = make_agent(f"{ALONE}[ai]\nanswer_s = 1\n")
     api = agent.api
     found = api.ai.analyze("Senior Python Developer at Acme GmbH, Berlin. Salary 70,000 to 85,000 EUR per year.")
     assert found.model_dump()["salary"]["maximum"] == 85_000

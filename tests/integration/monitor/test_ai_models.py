@@ -9,6 +9,7 @@ import pytest
 from monitor.api_models.ai import Turn
 from monitor.client.client import Client, Refused
 from monitor.client.models import ModelsClient
+from tests.doubles.alone import LOGS
 from tests.doubles.stateful_ollama import Held, StatefulOllama, serve_on_thread
 from tests.integration.monitor.test_ai_cli import wk
 from tests.waiting import wait_until
@@ -30,9 +31,7 @@ def server() -> Iterator[StatefulOllama]:
 @pytest.fixture(scope="module")
 def agent(make_agent: Callable[..., Any], server: StatefulOllama) -> Any:
     """An agent that knows it."""
-    return make_agent(
-        f"[logs]\ndiscover = false\njournal = false\n[engines]\nollama_url = '{server.url}'\ndiscover = false\ncheck_s = 5\n"
-    )
+    return make_agent(f"{LOGS}[engines]\nollama_url = '{server.url}'\ndiscover = false\ncheck_s = 5\n")
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from monitor.client.client import Refused
+from tests.doubles.alone import ENGINES
 from tests.doubles.forked import COMMANDS
 from tests.waiting import patient, wait_until
 
@@ -74,7 +75,7 @@ def _removed(folder: Path) -> bool:
 @pytest.fixture
 def agent(make_agent: Callable[..., Any]) -> Any:
     """An agent that finds the errors of these programs."""
-    return make_agent("[logs]\njournal = false\n[engines]\nollama_url = ''\n")
+    return make_agent(f"[logs]\njournal = false\n{ENGINES}")
 
 
 def run_of(agent: Any, pid: int) -> str | None:

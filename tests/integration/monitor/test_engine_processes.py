@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import ROOT
+from tests.doubles.alone import ALONE, LOGS
 from tests.waiting import wait_until
 
 SCRIPT = "from tests.doubles.stub_engine import main\nmain()\n"
@@ -49,7 +50,7 @@ def test_a_server_is_found_with_its_process_and_its_end_is_told(
 ) -> None:
     """Engine and process lead to each other; secrets of its command line are hidden; SIGKILL is an event with this reason, and takes it off the list."""
     process, url = server
-    api = make_agent("[logs]\ndiscover = false\njournal = false\n[engines]\nollama_url = ''\n").api
+    api = make_agent(f"{LOGS}[engines]\nollama_url = ''\n").api
 
     def found() -> Any:
         engines = api.refresh_engines().engines
@@ -82,9 +83,7 @@ def test_the_card_of_a_server_in_the_settings_says_how_it_ended(
 ) -> None:
     """It stays on the list, with the run and the signal, until it answers again."""
     process, url = server
-    api = make_agent(
-        f"[logs]\ndiscover = false\njournal = false\n[engines]\nollama_url = ''\nopenai_urls = ['{url}']\ncheck_s = 5\n"
-    ).api
+    api = make_agent(f"{ALONE}openai_urls = ['{url}']\ncheck_s = 5\n").api
 
     def engine() -> Any:
         return next((e for e in api.engines().engines if e.address == url), None)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -14,6 +15,7 @@ import pytest
 
 from monitor.api_models.gateway import Budget, GatewayStatus
 from monitor.client.client import Client, Refused
+from tests.doubles.alone import ALONE
 from tests.doubles.forked import COMMANDS
 from tests.doubles.stub_engine import Stub, serve
 from tests.waiting import patient, wait_until
@@ -36,9 +38,7 @@ def stub() -> Iterator[Stub]:
 @pytest.fixture(scope="module")
 def agent(make_agent: Callable[..., Any], stub: Stub) -> Any:
     """An agent with the gateway switched on, that knows the stub and the embedded engine."""
-    return make_agent(
-        f"[logs]\ndiscover = false\njournal = false\n[engines]\nollama_url = ''\nopenai_urls = ['{stub.url}']\n[gateway]\nenabled = true\nport = 0\n"
-    )
+    return make_agent(f"{ALONE}openai_urls = ['{stub.url}']\n[gateway]\nenabled = true\nport = 0\n")
 
 
 def running(api: Client) -> GatewayStatus:
@@ -253,6 +253,6 @@ def test_prompts_and_answers_are_kept_only_where_that_is_wanted(agent: Any, key:
     assert token.encode() not in file.read_bytes()
     agent.api.save_settings({"gateway.keep_texts": False})
     assert not api.status().texts.keeps
-    assert f"of {api.status().texts.calls} calls" in run("gateway", "texts", "--delete-all", *where).stdout
+    assert re.search(r"of [1-9]\d* calls?\b", run("gateway", "texts", "--delete-all", *where).stdout)
     assert api.texts().texts == []
     assert run("gateway", "texts", call, *where).returncode != 0

@@ -1,6 +1,7 @@
 """The file of prompts and answers: masked, bounded in age and size, closed to others, and without a trace of what was deleted."""
 
 import stat
+import threading
 from pathlib import Path
 
 import pytest
@@ -90,3 +91,26 @@ def test_what_is_deleted_leaves_no_trace(desk: Desk, call: str | None) -> None:
     assert desk.calls() == (["b"] if call else [])
     with pytest.raises(InputError, match="Nothing is kept of call 'a'"):
         desk.texts.read("a")
+
+
+def test_what_is_written_while_all_is_deleted_does_not_come_back(tmp_path: Path) -> None:
+    """Deleting waits for what is on its way to the file; it is gone too."""
+    masking, go_on = threading.Event(), threading.Event()
+
+    def mask(text: str) -> str:
+        masking.set()
+        assert go_on.wait(60)
+        return text
+
+    texts = GatewayTexts(tmp_path / "texts.sqlite", lambda: GatewaySettings(keep_texts=True), mask, lambda: 1)
+    texts.take(Texts(call="a", ts=1, prompt="user: hello", answer="hi"))
+    storing = threading.Thread(target=texts.store_waiting)
+    storing.start()
+    assert masking.wait(60)
+    deleting = threading.Thread(target=texts.delete, args=(None,))
+    deleting.start()
+    deleting.join(0.2)  # long enough for one that does not wait
+    go_on.set()
+    storing.join()
+    deleting.join()
+    assert texts.heads(10) == []

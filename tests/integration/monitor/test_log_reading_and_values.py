@@ -11,6 +11,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from monitor.client.client import Refused
+from tests.doubles.alone import ENGINES, LOGS
 from tests.doubles.forked import COMMANDS
 from tests.waiting import patient, wait_until
 
@@ -23,9 +24,7 @@ def watched(make_agent: Callable[..., Any], tmp_path_factory: pytest.TempPathFac
     """An agent that follows one file of dates that can be read in two ways."""
     path = tmp_path_factory.mktemp("logs") / "shop.log"
     path.write_text(LINES)
-    agent = make_agent(
-        f"[logs]\ndiscover = false\njournal = false\nglobs = [{json.dumps(str(path))}]\n[engines]\nollama_url = ''\n"
-    )
+    agent = make_agent(f"{LOGS}globs = [{json.dumps(str(path))}]\n{ENGINES}")
     agent.path = path
     wait_until(lambda: any(one.records for one in agent.api.log_sources().sources if one.source == "shop"))
     return agent

@@ -8,21 +8,17 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from tests.doubles.alone import ALONE
 from tests.doubles.oidc_provider import Provider, secrets_file
 from tests.integration.pages.conftest import free_port
 from tests.system.browser.conftest import SETTLED, end, start
 
 pytestmark = pytest.mark.browser
-CONFIG = """
+CONFIG = f"""
 [auth]
 mode = "oidc"
 operators = ["ann@example.org"]
-[logs]
-discover = false
-journal = false
-[engines]
-ollama_url = ""
-"""
+{ALONE}"""
 
 
 @dataclass

@@ -13,6 +13,7 @@ import pytest
 from monitor.api_models.status import Subscription
 from monitor.client.client import Client
 from monitor.core.endpoint import read_endpoint
+from tests.doubles.alone import ALONE, ENGINES, LOGS
 from tests.doubles.forked import AGENTS
 from tests.examples import sizes
 from tests.waiting import patient, wait_until
@@ -83,9 +84,7 @@ def test_kill_9_loses_nothing_acknowledged_and_repeats_nothing(make_agent: Make,
     followed, big = tmp_path / "followed.log", tmp_path / "big.txt"
     big.write_text("".join(f"2026-01-02 03:04:05,{i % 1000:03d} INFO big: number {i}\n" for i in range(LINES)), "utf-8")
     followed.write_text("", "utf-8")
-    agent = make_agent(
-        f"[logs]\ndiscover = false\njournal = false\nglobs = ['{followed}']\n[engines]\nollama_url = ''\n"
-    )
+    agent = make_agent(f"{LOGS}globs = ['{followed}']\n{ENGINES}")
     written = 0
     for _ in range(rounds):
         agent.api.ingest([big])
@@ -160,7 +159,7 @@ def test_a_clock_set_back_and_missed_seconds(make_agent: Make, tmp_path: Path) -
     script = tmp_path / "sampler.py"
     script.write_text(SCRIPTED, "utf-8")
     agent = make_agent(
-        "[sampling]\ninterval_s = 0.2\n[logs]\ndiscover = false\njournal = false\n[engines]\nollama_url = ''\n",
+        f"[sampling]\ninterval_s = 0.2\n{ALONE}",
         options=["--sampler-command", f"{sys.executable} {script}"],
         environ={"PYTHONPATH": str(ROOT)},
     )
@@ -318,7 +317,7 @@ def test_without_unix_sockets_it_listens_on_loopback_behind_a_token(tmp_path: Pa
     import httpx
 
     config, data = tmp_path / "w.toml", tmp_path / "d"
-    config.write_text("[logs]\ndiscover = false\njournal = false\n[engines]\nollama_url = ''\n", "utf-8")
+    config.write_text(ALONE, "utf-8")
     command = [
         sys.executable,
         "-c",

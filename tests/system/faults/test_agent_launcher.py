@@ -16,6 +16,7 @@ import pytest
 from monitor.client.client import Client
 from monitor.core.endpoint import read_endpoint
 from monitor.launcher.running import healthy
+from tests.doubles.alone import ALONE
 from tests.doubles.forked import COMMANDS
 from tests.waiting import patient, wait_until
 
@@ -36,7 +37,7 @@ class Up:
         self.data_dir = base / "data"
         self.out = base / "up.out"
         config = base / "w.toml"
-        config.write_text("[logs]\ndiscover = false\njournal = false\n[engines]\nollama_url = ''\n", "utf-8")
+        config.write_text(ALONE, "utf-8")
         command = [sys.executable, "-m", "monitor", "up", "--no-browser", "--port", "0", "--json"]
         where = ["--data-dir", str(self.data_dir), "--config", str(config)]
         with self.out.open("wb") as out:
@@ -157,7 +158,7 @@ def test_it_attaches_and_leaves_the_agent(running_agent: Any, tmp_path: Path) ->
 def test_detached_it_goes_on_until_down(tmp_path: Path) -> None:
     """`up --detach` returns once the dashboard answers and says where; `down` ends all of it."""
     config = tmp_path / "w.toml"
-    config.write_text("[logs]\ndiscover = false\njournal = false\n[engines]\nollama_url = ''\n", "utf-8")
+    config.write_text(ALONE, "utf-8")
     base = [sys.executable, "-m", "monitor"]
     where = ["--data-dir", str(tmp_path / "d")]
     options = ["--detach", "--no-browser", "--port", "0", "--json", "--config", str(config)]

@@ -15,6 +15,7 @@ import pytest
 from monitor.client.client import Refused
 from monitor.store.duckdb import open_store
 from tests.conftest import ROOT, RunningAgent
+from tests.doubles.alone import ENGINES, LOGS
 from tests.doubles.forked import COMMANDS
 from tests.integration.monitor.jobs.conftest import MODULE, NOW
 from tests.waiting import patient, wait_until
@@ -108,7 +109,7 @@ def test_a_worker_killed_beside_a_real_agent(make_agent: Callable[..., RunningAg
     """Worker and agent are killed in turn: done jobs count, the open one is closed, and the reason is how the process ended."""
     log = tmp_path / "importer.log"
     agent = make_agent(
-        f"[logs]\ndiscover = false\njournal = false\nglobs = [{json.dumps(str(log))}]\n[engines]\nollama_url = ''\n[jobs]\n"
+        f"{LOGS}globs = [{json.dumps(str(log))}]\n{ENGINES}[jobs]\n"
         f"patterns = ['importer begun {tmp_path}/*.log begin (?P<id>\\S+)', 'importer done {tmp_path}/*.log finished (?P<id>\\S+)']\n"
     )
     (tmp_path / "track.py").write_bytes(MODULE.read_bytes())

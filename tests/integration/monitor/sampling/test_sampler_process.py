@@ -17,6 +17,7 @@ import pytest
 from monitor.lifecycle.choose import open_exits
 from monitor.metrics.messages import PROTOCOL, Hello, Lives, Tick, read_messages
 from monitor.sampling.process import ROOT, SamplerProcess
+from tests.doubles.alone import ALONE
 from tests.waiting import patient, wait_until
 
 COMMAND = [sys.executable, "-m", "monitor.sampling", "--interval", "0.1"]
@@ -116,7 +117,7 @@ def test_own_patterns_reach_the_sampler(keep: Any, spawn: Any) -> None:
 def test_the_agent_hands_its_patterns_on(make_agent: Any, spawn: Any) -> None:
     """`masking.extra` hides what it names in the command lines that the agent shows."""
     child = spawn(["/bin/sh", "-c", "read line", "badge-4711"], stdin=subprocess.PIPE)
-    agent = make_agent("[logs]\ndiscover = false\njournal = false\n[masking]\nextra = ['badge-[0-9]+']\n")
+    agent = make_agent(f"{ALONE}[masking]\nextra = ['badge-[0-9]+']\n")
     shown = wait_until(lambda: [p.cmdline for p in agent.api.processes().processes if p.pid == child.pid])
     assert shown == ["/bin/sh -c read line ***"]
 

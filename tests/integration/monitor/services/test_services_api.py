@@ -13,17 +13,13 @@ import pytest
 from monitor.client.client import Client, Refused
 from monitor.services.folder import FOLDER, ServiceFolder
 from monitor.services.shim import policy, tree
+from tests.doubles.alone import ALONE
 from tests.doubles.forked import COMMANDS
 from tests.waiting import wait_until
 
 TALKS = "import os, time; print(f'INFO speaks as {os.getpid()} {os.environ.get(\"COLOUR\")}', flush=True); time.sleep(1000)"  # fmt: skip
 SETTINGS = f"""
-[logs]
-discover = false
-journal = false
-[engines]
-ollama_url = ''
-[[service]]
+{ALONE}[[service]]
 name = "talker-1"
 command = [{json.dumps(sys.executable)}, "-S", "-c", {json.dumps(TALKS)}]
 environment = {{ COLOUR = "s3cret" }}
