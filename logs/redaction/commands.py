@@ -7,7 +7,7 @@ from typing import Final
 from logs.redaction.forms import is_option_secret
 from logs.redaction.names import kind_of, words
 from logs.redaction.programs import PROGRAMS, Grammar, Place
-from logs.redaction.values import HIDDEN, LOOKS_SECRET, is_masked, is_secret, is_small_number
+from logs.redaction.values import HIDDEN, LONG, LOOKS_SECRET, is_masked, is_secret, is_small_number
 
 Hide = Callable[[str], str]
 
@@ -276,9 +276,13 @@ def _hide_option(option: str, word: str) -> str:
 
 
 def _hide_login(word: str) -> str:
-    """`user:secret`, `user%secret` or `user,secret`."""
+    """`user:secret`, `user%secret` or `user,secret`; a key in place of the user has nothing behind the colon."""
     mark = _LOGIN_MARK.search(word)
-    return word if mark is None or not word[mark.end() :] else word[: mark.end()] + HIDDEN
+    if mark is None:
+        return word
+    if not word[mark.end() :]:
+        return HIDDEN + mark[0] if LONG.fullmatch(word[: mark.start()]) else word
+    return word[: mark.end()] + HIDDEN
 
 
 def _hide_pair(word: str) -> str:

@@ -1,5 +1,6 @@
 """The forms in which a text gives a name and its secret: assignments, options, XML, headers, URLs, private keys."""
 
+import base64
 import re
 from collections.abc import Callable
 from typing import Final
@@ -61,7 +62,11 @@ URL_ODD: Final = re.compile(
     rf"{_SCHEME}(?!\d{{1,5}}(?:[/?#]|\Z)|\*\*\*@|//)(?=[^\s\"'<>@]{{0,512}}[/?#])[^\s\"'<>@]{{1,512}}@(?=[A-Za-z0-9_.-]+(?:[:/?#\s\"',;)]|\Z))"
 )
 """A password with `/`, `?` or `#` in it; a port before them means that there is no password."""
-URL_LONE: Final = re.compile(r"(?P<head>\bhttps?://)(?P<user>[A-Za-z0-9_-]{20,256})@(?=[^\s@])")
+URL_LONE: Final = re.compile(
+    r"(?P<head>\bhttps?://)(?P<user>[A-Za-z0-9_-]{20,256})(?::(?:x(?:-oauth-basic)?)?)?@(?=[^\s@])"
+)
+"""A token in place of a name, without a password or with one that says so."""
+BASIC: Final = re.compile(r"(?P<head>\bbasic\s{1,4})(?P<value>[A-Za-z0-9+/]{6,}={0,2})(?![\w+/=])", re.IGNORECASE)
 SIGNED: Final = re.compile(
     r"(?P<head>[?&;](?:sig|hmac|[\w-]{0,40}?signature|x-amz-security-token|code|assertion)=)(?!\*\*\*)[A-Za-z0-9%+/=_.~-]{12,}",
     re.IGNORECASE,
@@ -80,7 +85,7 @@ HOOK: Final = re.compile(
 def hide_urls(text: str) -> str:
     """Passwords and tokens in URLs."""
     if "@" in text:
-        for url in (URL, URL_ODD, URL_LONE):
+        for url in (URL_LONE, URL, URL_ODD):
             text = url.sub(rf"\g<head>{HIDDEN}@", text)
     return HOOK.sub(rf"\g<head>{HIDDEN}", SIGNED.sub(rf"\g<head>{HIDDEN}", text))
 
@@ -96,7 +101,7 @@ def hide_keys(text: str) -> str:
 
 
 def hide_headers(text: str) -> str:
-    """What stands behind `Authorization:`, `Bearer` and `Cookie:`."""
+    """What stands behind `Authorization:`, `Bearer`, `Cookie:` and, where it is a name and a password, `Basic`."""
     parts, at = [], 0
     while match := AUTH.search(text, at):
         end = match.end()
@@ -107,7 +112,17 @@ def hide_headers(text: str) -> str:
         else:
             parts.append(text[at:end])
         at = end
-    return COOKIE.sub(rf"\g<head>{HIDDEN}", "".join([*parts, text[at:]]))
+    return BASIC.sub(_hide_basic, COOKIE.sub(rf"\g<head>{HIDDEN}", "".join([*parts, text[at:]])))
+
+
+def _hide_basic(match: re.Match[str]) -> str:
+    """The word behind `Basic`, if it is base64 of `user:password`; most words there are only words."""
+    value = match["value"]
+    try:
+        login = base64.b64decode(value + "=" * (-len(value) % 4), validate=True).decode()
+    except ValueError:
+        return match[0]
+    return match["head"] + HIDDEN if ":" in login and login.isprintable() else match[0]
 
 
 def _is_credential(match: re.Match[str]) -> bool:

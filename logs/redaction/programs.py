@@ -112,7 +112,7 @@ PROGRAMS: Final[dict[str, Grammar]] = {
         takes=("-U", "-c", "-I", "-W", "-D", "-p", "-m", "-t", "-T", "-A"),
     ),
     "rpcclient": Grammar(login=("-U", "--user")),
-    "net": Grammar(login=("-U",), places={"user": Place(2)}, switches=True),
+    "net": Grammar(login=("-U",), places={"user": Place(2), "use": Place(2, looks=True, also=1)}, switches=True),
     "security": Grammar(secret=("-w", "-P"), places={"unlock-keychain": Place(1, option="p")}),
     **dict.fromkeys(words("xfreerdp xfreerdp3 wlfreerdp mstsc"), Grammar(login=("-U",))),
     "lftp": Grammar(login=("-u", "--user")),

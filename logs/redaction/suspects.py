@@ -27,7 +27,7 @@ URL: Final = (
     r"|maker\.ifttt\.com/|logic\.azure\.com"
 )
 PRIVATE_KEY: Final = "PRIVATE KEY"
-HEADER: Final = rf"(?i:authorization{_GAP}[:=]|bearer[^!-~\n]|cookie[^A-Za-z0-9\n]*:)"
+HEADER: Final = rf"(?i:authorization{_GAP}[:=]|(?:bearer|basic)[^!-~\n]|cookie[^A-Za-z0-9\n]*:)"
 _PLACED: Final = "|".join(
     sorted(re.escape(name) for name, grammar in PROGRAMS.items() if grammar.places or grammar.slash)
 )

@@ -1,5 +1,6 @@
 """Secrets are hidden; ordinary text is not."""
 
+import base64
 import shlex
 import string
 
@@ -497,3 +498,54 @@ def test_commands_without_a_secret_stay(command: str) -> None:
         assert MASKER.mask_text(line) == line
     words = shlex.split(command)
     assert MASKER.mask_cmdline(words) == " ".join(words)
+
+
+TOKEN_LIKE = "Zk9vQ2xT7pLw4RnBZk9vQ2xT7"
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "git clone https://{}:x-oauth-basic@github.com/a/b",
+        "GET https://{}:x@api.example.com/v1",
+        "fetch https://{}:@api.example.com/v1 failed",
+        "curl -u {}: https://api.example.com/v1/charges",
+        "curl --user={}: https://api.example.com/v1/charges",
+        r"net use \\srv\share {} /user:dom\ann",
+        r"net use Z: \\srv\share {} /user:ann",
+    ],
+)
+def test_a_key_in_place_of_a_name_is_gone(form: str) -> None:
+    """Some services take a key as the user of a URL, with nothing or a fixed word for a password."""
+    line = form.format(TOKEN_LIKE)
+    shown = MASKER.mask_text(line)
+    assert TOKEN_LIKE not in shown
+    assert MASKER.mask_text(shown) == shown == hide(line)
+    assert SUSPECTED.search(line)
+
+
+@pytest.mark.parametrize("secret", ["ann:hunter2", "a:b c", "user:pässword"])
+def test_a_login_in_base64_is_gone(secret: str) -> None:
+    """Behind `Basic`, also without the name of its header."""
+    word = base64.b64encode(secret.encode()).decode()
+    for line in (f"auth: Basic {word}", f'{{"header": "basic {word}"}}', f"proxy wants Basic {word} from us"):
+        assert word not in MASKER.mask_text(line)
+        assert MASKER.mask_text(line) == hide(line)
+        assert SUSPECTED.search(line)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Basic training begins",
+        "use basic authentication here",
+        "Basic c29tZXRoaW5nZWxzZQ==",
+        "curl -u ann: https://api.example.com",
+        "curl -u deploy-2: https://api.example.com",
+        "https://ann@example.com/x",
+        r"net use Z: \\fileserver01\share /persistent:yes",
+    ],
+)
+def test_names_and_words_in_their_place_stay(line: str) -> None:
+    """A user without a password, a word behind `basic` and a share are no secrets."""
+    assert MASKER.mask_text(line) == line
