@@ -42,6 +42,8 @@ class Verdict:
     blocks: int
     equivalent: bool
     """The whole interval lies within the margin: no difference that matters."""
+    margin: float = 0.05
+    """What a difference has to exceed to matter: 0.05 = 5 %."""
 
     def sentence(self, candidate: str, reference: str) -> str:
         """The verdict in words, with its interval."""
@@ -51,13 +53,23 @@ class Verdict:
             if self.equivalent:
                 return f"{candidate} and {reference} are equally fast here ({bounds})."
             if not self.interval.low <= 1 <= self.interval.high:
-                return f"{candidate} and {reference} differ too little here to name a winner ({bounds})."
+                return self._unsure(candidate, reference, bounds)
             return f"No difference in speed between {candidate} and {reference} is shown ({bounds})."
         if self.kind == "faster":
             return f"{candidate} is {self.interval.estimate:.2f}× as fast as {reference} here ({self._bounds(pct)})."
         return (
             f"{candidate} is slower than {reference} here: {self.interval.estimate:.2f}× its speed "
             f"({self._bounds(pct)})."
+        )
+
+    def _unsure(self, candidate: str, reference: str, bounds: str) -> str:
+        """A difference is sure; that it matters is not."""
+        estimate = self.interval.estimate
+        if 1 / (1 + self.margin) <= estimate <= 1 + self.margin:
+            return f"{candidate} and {reference} differ too little here to name a winner ({bounds})."
+        return (
+            f"No winner is named: {candidate} seems to have {estimate:.2f}× the speed of {reference} here, but the difference may be "
+            f"less than {self.margin * 100:.0f} % ({bounds})."
         )
 
     def _bounds(self, pct: int) -> str:
@@ -71,7 +83,7 @@ class SequentialPlan:
     Args:
         max_blocks: how many blocks there may be.
         alpha: chance of any false verdict.
-        margin: ratios between 1/(1+margin) and 1+margin do not matter in practice.
+        margin: ratios between 1/(1+margin) and 1+margin do not matter in practice. A winner's whole interval lies beyond.
         precision: a verdict is only final when the interval's half-width in log ratio is at most this; 0.0 ends at
             the first clear verdict (the interval is then wide).
     """
@@ -124,18 +136,17 @@ def decide(values: Sequence[float], alpha: float, plan: SequentialPlan) -> Verdi
     confidence = 1 - plan.alpha
     if not values:
         nothing = Interval(1.0, 0.0, math.inf, 1 - alpha, "signed-rank")
-        return Verdict("not shown", nothing, confidence, 1.0, 0, equivalent=False)
+        return Verdict("not shown", nothing, confidence, 1.0, 0, equivalent=False, margin=plan.margin)
     interval = hodges_lehmann(values, 1 - alpha)
     bound = math.log1p(plan.margin)
     equivalent = -bound < interval.low and interval.high < bound
     kind: VerdictKind = "not shown"
-    matters = abs(interval.estimate) > bound  # a difference that is sure, and too small to matter, names no winner
-    if interval.low > 0 and matters:
+    if interval.low > bound:
         kind = "faster"
-    elif interval.high < 0 and matters:
+    elif interval.high < -bound:
         kind = "slower"
     p_value = signed_rank_p(values)
-    return Verdict(kind, interval.exp(), confidence, p_value, len(values), equivalent)
+    return Verdict(kind, interval.exp(), confidence, p_value, len(values), equivalent, plan.margin)
 
 
 def decide_many(values: Mapping[str, Sequence[float]], look: Look, plan: SequentialPlan) -> dict[str, Verdict]:

@@ -66,8 +66,14 @@ class Meter:
 
 
 def engine(name: str, factor: float = 1.0, **script: object) -> ScriptedBackend:
-    """An engine of 6 ms to the first token and 3 ms a token, times the factor."""
-    given = {"ttft": 0.006 * factor, "per_token": 0.003 * factor, "tokens": 64, "memory": 50_000_000} | script
+    """An engine of 6 ms to the first token and 3 ms a token, times the factor; told, not waited for: a busy machine changes nothing."""
+    given = {
+        "ttft": 0.006 * factor,
+        "per_token": 0.003 * factor,
+        "tokens": 64,
+        "memory": 50_000_000,
+        "on_paper": True,
+    } | script
     return ScriptedBackend(name, Script(**given))
 
 
@@ -305,7 +311,9 @@ def test_a_machine_that_is_always_busy_still_gets_an_honest_answer() -> None:
     watch = Quiet()
     watch.disturb = True
     report = run(
-        [engine("old", 3.0, tokens=64), engine("new")], PLAN.model_copy(update={"max_tokens": 24}), watch=watch
+        [engine("old", 3.0, tokens=64, on_paper=False), engine("new", on_paper=False)],
+        PLAN.model_copy(update={"max_tokens": 24}),
+        watch=watch,
     )
     assert report.flags["neighbour load"] > 20
     assert any("busy throughout" in note for note in report.notes)
@@ -455,7 +463,9 @@ def test_a_machine_that_is_never_quiet_still_gives_figures() -> None:
     quiet = Quiet()
     quiet.disturb = True
     report = run(
-        [engine("a", 5.0), engine("b", 8.0)], PLAN.model_copy(update={"max_blocks": 8, "budget_s": 0.01}), watch=quiet
+        [engine("a", 5.0, on_paper=False), engine("b", 8.0, on_paper=False)],
+        PLAN.model_copy(update={"max_blocks": 8, "budget_s": 0.01}),
+        watch=quiet,
     )
     assert report.blocks < 8
     assert report.comparisons[0].kind == "not shown"
