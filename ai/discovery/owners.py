@@ -11,7 +11,7 @@ import psutil
 from ai.core.footprint import is_local
 from ai.core.types import Engine, EngineProcess
 from ai.discovery.openai import UNKNOWN
-from ai.discovery.processes import reachable
+from ai.discovery.processes import is_ollama, reachable
 from ai.discovery.signatures import is_script_of_many, model_of, server_of, settings_of
 
 Mask = Callable[[Sequence[str]], str]
@@ -32,6 +32,11 @@ def server_addresses() -> list[str]:
         ports = [c.laddr for c in sockets if c.status == psutil.CONN_LISTEN and c.laddr]
         found |= {f"http://{reachable(place.ip)}:{place.port}": None for place in ports[:_MOST_PORTS]}
     return list(found)[:_MOST_SERVERS]
+
+
+def may_serve(name: str, words: Sequence[str], folder: str) -> bool:
+    """Whether a process may be a server of models, Ollama or another one; arguments as of `ai.discovery.signatures.server_of`."""
+    return is_ollama(name, words) or server_of(name, words, folder) is not None
 
 
 def with_processes(engines: Sequence[Engine], mask: Mask) -> list[Engine]:

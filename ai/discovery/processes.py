@@ -5,7 +5,7 @@ that user are asked. Nothing but loopback is ever asked.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -44,22 +44,22 @@ def _servers() -> Iterator[psutil.Process]:
     for process in psutil.process_iter():
         try:
             with process.oneshot():
-                if not _is_called_so(process):
+                name = process.name()
+                if not name.lower().startswith(_NAME) or not is_ollama(name, process.cmdline()):
                     continue
-                words = process.cmdline()[1:2]
         except psutil.Error:
             continue  # it ended meanwhile
-        if not (words and words[0] in _NOT_SERVERS):
-            yield process
+        yield process
 
 
-def _is_called_so(process: psutil.Process) -> bool:
-    name = process.name().lower()
-    if name.removesuffix(".exe") == _NAME:
-        return True
-    if not name.startswith(_NAME):  # a service may run under a longer name, such as ollama-linux-amd64
+def is_ollama(name: str, words: Sequence[str]) -> bool:
+    """Whether a process may be such a server, by the kernel's name of it and its command line."""
+    if words[1:2] and words[1] in _NOT_SERVERS:
         return False
-    return Path((process.cmdline() or [""])[0]).name.lower().startswith(_NAME)
+    if name.lower().removesuffix(".exe") == _NAME:
+        return True
+    # a service may run under a longer name, such as ollama-linux-amd64
+    return name.lower().startswith(_NAME) and bool(words) and Path(words[0]).name.lower().startswith(_NAME)
 
 
 def _user_of(process: psutil.Process) -> set[int]:

@@ -188,6 +188,7 @@ class Agent:
             settings=lambda: self.settings.events,
             engine_of=self.engines.of_run,
             engine_ended=self.engines.ended,
+            began=self.engines.began,
             own_pids=self._own_pids,
             host=self.host_name,
             mask=self.masker.mask_text,

@@ -8,16 +8,22 @@ from pathlib import Path
 from typing import Any, Final
 
 from ai.discovery.discover import DiscoveryConfig, discover
-from ai.discovery.owners import server_addresses
+from ai.discovery.owners import may_serve, server_addresses
 from ai.discovery.processes import ollama_addresses
 from logs.redaction.masker import Masker
 from monitor.config.api_keys import resolve_keys
 from monitor.config.sections import EngineSettings
+from monitor.metrics.messages import RunInfo
 
 _CATCH_UP: Final = 3
 """Checks to make, at most, when the settings change while one is under way."""
 _AWAY: Final = frozenset({"down", "error", "loading"})
 """States in which the end of an engine's process is worth telling."""
+_SOON_S: Final = 0.5
+_LATER: Final = 0.3
+_AWAITED_S: Final = 180.0
+"""A server that began is looked for at once and every half second, later each time when three tenths of its age have passed again, for three
+minutes: it listens at once or when its weights are read, and answers late on a busy machine."""
 
 
 class EngineWatch:
@@ -42,6 +48,9 @@ class EngineWatch:
         self._runs: dict[int, str] = {}
         self._addresses: dict[int, str] = {}
         self._ends: dict[str, dict[str, Any]] = {}
+        self._awaited: dict[int, float] = {}
+        """Runs that may be servers and are not known to answer yet, and when each was first seen (monotonic)."""
+        self._answering: set[int] = set()
         self._looking: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
 
@@ -80,21 +89,38 @@ class EngineWatch:
 
     def ended(self, run: int, said: str | None, ts: int) -> None:
         """The process of an engine ended: its card says how until it answers again, and it is checked soon."""
+        self._awaited.pop(run, None)
         address = self._addresses.get(run)
         if address is not None:
             self._ends[address] = {"run": str(run), "said": said or "ended, exit code unknown", "ts": ts}
         self.again()
 
+    def began(self, info: RunInfo) -> None:
+        """A process began. One that may be a server of models is looked for until it answers."""
+        if info.run in self._answering or not may_serve(info.name, info.cmdline.split(), info.cwd or ""):
+            return
+        if self._settings().discover:  # else one whose address nobody told would be looked for in vain
+            self._awaited[info.run] = time.monotonic()
+        self.again()
+
     async def keep_looking(self) -> None:
-        """Check the engines every `check_s`, for as long as the agent runs."""
+        """Check the engines every `check_s`, and more often while one begins, for as long as the agent runs."""
         while True:
             self._wake.clear()
             await self.refresh()
             try:
-                async with asyncio.timeout(self._settings().check_s):
+                async with asyncio.timeout(self._pause_s()):
                     await self._wake.wait()
             except TimeoutError:
                 continue
+
+    def _pause_s(self) -> float:
+        """Until the next check."""
+        now, usual = time.monotonic(), self._settings().check_s
+        self._awaited = {
+            run: seen for run, seen in self._awaited.items() if run not in self._answering and now - seen < _AWAITED_S
+        }
+        return min([usual, *(max(_SOON_S, _LATER * (now - seen)) for seen in self._awaited.values())])
 
     async def _look(self) -> None:
         where, begun = self._settings(), time.time_ns() // 1000
@@ -111,6 +137,7 @@ class EngineWatch:
         self._engines, self._checked, self._looked = found, time.time_ns() // 1000, where
         processes = [(e, e.get("process") or {}) for e in found]
         self._runs = {int(p["run"]): f"{e['label']} at {e['address']}" for e, p in processes if p.get("run")}
+        self._answering = {int(p["run"]) for e, p in processes if p.get("run") and e["state"] not in _AWAY}
         self._addresses = {int(p["run"]): e["address"] for e, p in processes if p.get("run")}
         if before != [(e["name"], e["address"], e["state"], e["models"]) for e in found]:
             self._on_change()

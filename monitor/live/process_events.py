@@ -52,6 +52,7 @@ class ProcessEvents:
         own_pids: Watchkeeper's own processes; they and their children are no news.
         engine_of: the model engine that a run serves, in words; the end of one is always told.
         engine_ended: called at that end with the run, how it ended (None: not known), and when, in µs.
+        began: called with each process that begins, or begins another program.
         host: the machine's name in the store.
         mask: hides secrets in what programs tell.
     """
@@ -69,8 +70,9 @@ class ProcessEvents:
         mask: Callable[[str], str],
         engine_of: Callable[[int], str | None] = lambda _run: None,
         engine_ended: Callable[[int, str | None, int], None] = lambda _run, _said, _ts: None,
+        began: Callable[[RunInfo], None] = lambda _info: None,
     ) -> None:
-        self._engine_of, self._engine_ended = engine_of, engine_ended
+        self._engine_of, self._engine_ended, self._began = engine_of, engine_ended, began
         self._mask = mask
         self._snapshot, self._hub, self._writer, self._file = snapshot, hub, writer, file
         self._settings, self._own_pids, self._host = settings, own_pids, host
@@ -191,6 +193,7 @@ class ProcessEvents:
     def _births(self, tick: Tick, interest: Interest) -> None:
         own = self._own_pids()
         for info in tick.born:
+            self._began(info)
             if own & {info.pid, info.ppid} or info.ppid in self._ours or is_watchkeeper(info):
                 self._ours.add(info.pid)
                 continue

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,8 @@ from tests.waiting import wait_until
 SCRIPT = "from tests.doubles.stub_engine import main\nmain()\n"
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[tuple["subprocess.Popen[bytes]", str]]:
+@contextmanager
+def serving(tmp_path: Path) -> Iterator[tuple["subprocess.Popen[bytes]", str]]:
     """A real process that is called like llama.cpp's server and answers like one; its address is told to nobody."""
     script = tmp_path / "served.py"
     script.write_text(SCRIPT, "utf-8")
@@ -40,9 +41,39 @@ def server(tmp_path: Path) -> Iterator[tuple["subprocess.Popen[bytes]", str]]:
         words, executable=sys.executable, cwd=ROOT, env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
     assert process.stdout is not None
-    yield process, process.stdout.readline().decode().strip()
-    process.kill()
-    process.communicate()
+    try:
+        yield process, process.stdout.readline().decode().strip()
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[tuple["subprocess.Popen[bytes]", str]]:
+    """One that runs before the agent does."""
+    with serving(tmp_path) as there:
+        yield there
+
+
+def test_a_server_that_begins_is_found_without_waiting_for_the_next_check(
+    make_agent: Callable[..., Any], tmp_path: Path
+) -> None:
+    """The next check is a day away; the beginning of its process is what makes the watch look, and the gateway hears of it the same way."""
+    api = make_agent(
+        "[logs]\ndiscover = false\njournal = false\n[engines]\nollama_url = ''\ncheck_s = 86400\n[gateway]\nenabled = true\nport = 0\n"
+    ).api
+    wait_until(
+        lambda: api.engines().checked and api.gateway.status().state == "running", "the first check and the gateway"
+    )
+    with serving(tmp_path) as (process, url):
+        found = wait_until(
+            lambda: next((e for e in api.engines().engines if e.address == url and e.process and e.process.run), None),
+            "the server is found",
+            seconds=60,
+        )
+        assert found.process.pid == process.pid
+        named = f"openai@{url.removeprefix('http://').removesuffix('/v1')}"
+        wait_until(lambda: named in [e.name for e in api.gateway.status().engines], "the gateway knows it", seconds=60)
 
 
 def test_a_server_is_found_with_its_process_and_its_end_is_told(
@@ -92,7 +123,7 @@ def test_the_card_of_a_server_in_the_settings_says_how_it_ended(
     assert found.ended is None
     process.send_signal(signal.SIGKILL)
     process.wait()
-    gone = wait_until(lambda: (e := engine()) and e.ended and e, "its end is on the list", seconds=60)
-    assert gone.state == "down"
+    # a check that was under way when it was killed says "error"
+    gone = wait_until(lambda: (e := engine()) and e.ended and e.state == "down" and e, "its end is told", seconds=60)
     assert gone.ended.run == found.process.run
     assert "SIGKILL" in gone.ended.said
