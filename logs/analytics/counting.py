@@ -46,6 +46,10 @@ class Known:
             return False
         return pattern.first_seen >= self.began[pattern.source] + _SETTLED
 
+    def began_of(self, sources: Iterable[str]) -> int:
+        """When the first of some sources wrote its first record (µs); 0 where nothing is known of any. Before that, its silence says nothing."""
+        return min((self.began[source] for source in sources if source in self.began), default=0)
+
 
 _SETTLED: Final = 600 * SECOND
 """Whatever a source says in its first minutes is not news."""
@@ -105,6 +109,10 @@ class Tallies:
     def total(self) -> int:
         """All records."""
         return sum(one.count for one in self.patterns)
+
+    def slot_of(self, ts: int) -> int:
+        """The first bucket that lies behind a time (µs)."""
+        return max(0, -(-(ts - self.ts[0]) // self.width))
 
     @property
     def hours(self) -> float:

@@ -39,7 +39,7 @@ def patterns(
             {
                 **one.json(),
                 "new": wanted.since is not None and known.is_new(one.pattern, since),
-                "bursting": is_bursting(one.trend),
+                "bursting": is_bursting(one.trend, found.slot_of(known.began_of(one.sources))),
             }
             for one in found.patterns[:limit]
         ],

@@ -58,10 +58,10 @@ def are_greater(before: Sequence[float], after: Sequence[float]) -> bool:
     return math.erfc((wins - n * m / 2) / sigma / math.sqrt(2)) / 2 < _CHANCE / 10
 
 
-def is_bursting(trend: Sequence[int]) -> bool:
-    """Whether the newest eighth of a trend has far more than the time before it."""
+def is_bursting(trend: Sequence[int], known_from: int = 0) -> bool:
+    """Whether the newest eighth of a trend has far more than the time before it; what lies before `known_from` says nothing."""
     newest = max(1, len(trend) // 8)
-    before, now = trend[:-newest], trend[-newest:]
+    before, now = trend[known_from:-newest], trend[-newest:]
     if len(before) < _LEAST_BEFORE or sum(now) < _BURST_LEAST:
         return False
     mean = sum(before) / len(before)

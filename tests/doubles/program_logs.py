@@ -30,7 +30,7 @@ PROGRAMS = [
     Program("logging-bracket-level-time", None, "local", "info error", "[INFO] 2026-03-01 10:11:12,345 - hello\n[ERROR] 2026-03-01 10:11:12,345 - gone\n"),
     Program("logging-level-bracket-time", None, "local", "info error", "INFO [2026-03-01 10:11:12,345] hello\nERROR [2026-03-01 10:11:12,345] gone\n"),
     Program("logging-process", None, "local", "info error", "2026-03-01 10:11:12,345 [77] INFO app.db: hello\n2026-03-01 10:11:12,345 [77] ERROR app.db: gone\n", 77),
-    Program("logging-process-thread", None, "local", "info error", "2026-03-01 10:11:12,345 [77:MainThread] INFO app.db - hello\n2026-03-01 10:11:12,345 [77:MainThread] ERROR app.db - gone\n"),
+    Program("logging-process-thread", None, "local", "info error", "2026-03-01 10:11:12,345 [77:MainThread] INFO app.db - hello\n2026-03-01 10:11:12,345 [77:MainThread] ERROR app.db - gone\n", 77),
     Program("logging-name-level", None, "local", "info error", "2026-03-01 10:11:12,345 app.db INFO hello\n2026-03-01 10:11:12,345 app.db ERROR gone\n"),
     Program("logging-name-bracket-level", None, "local", "info error", "2026-03-01 10:11:12,345 app.db [INFO] hello\n2026-03-01 10:11:12,345 app.db [ERROR] gone\n"),
     Program("logging-pipe", None, "local", "info error", "2026-03-01 10:11:12,345 | INFO | app.db | hello\n2026-03-01 10:11:12,345 | ERROR | app.db | gone\n"),

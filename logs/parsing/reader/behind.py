@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 from msgspec import structs
 
 from logs.parsing.reader.fields import (
+    CLOSES,
     UNIT,
     WORD,
     Field,
@@ -19,6 +20,7 @@ from logs.parsing.reader.fields import (
     slot_of,
 )
 from logs.parsing.reader.layout import Layout
+from logs.parsing.reader.numbers import pid_columns
 
 FIELDS: Final = 8
 """In how many fields a level is looked for."""
@@ -28,8 +30,9 @@ _CLOSING = re.compile(r"[\])>}]*\s*(?:[:|>\-\u2013\u2014=~#*/.,;]{1,3}(?=\s)|[:|
 _PIDS: Final = (
     r"(?i:\bpid|\bprocess|\bp)\s?[=: ]\s?(\d{1,8})\b",
     r"[\w.)\-]\[(\d{2,8})\]",
-    r"(?i:process|worker)[\w\-]*\((\d{2,8})\)",
+    r"(?i:process|worker)[\w\-]*(?:\(|:(?=\d{3}))(\d{2,8})\b",
     r"(?i:thread)[\w\-]*:(\d{2,8})\b",
+    r"[\[(](\d{2,7})[:/](?=(?i:[\w\-]*thread)|\d{5,})",
     r" #(\d{2,8})\]",
     r"(?:^|[\s|])[\[(](\d{2,7})[\])](?=[\s:|]|$)",
 )
@@ -50,6 +53,8 @@ def _matched(shape: re.Pattern[str], text: str) -> str:
 def with_pid(layout: Layout, lines: list[str]) -> Layout:
     """The layout with the way in which its headers say their pid, where most of them do."""
     regex = re.compile(layout.header, re.ASCII)
+    if "pid" in regex.groupindex:
+        return layout
     prefixes = [match.group() for line in lines if (match := regex.match(line))]
     for pattern in _PIDS:
         hits = sum(1 for prefix in prefixes if re.search(pattern, prefix))
@@ -226,13 +231,20 @@ def _last_level(tails: Sequence[str]) -> str | None:
 
 
 def _logger(rows: Sequence[Sequence[Field]], level: Level) -> str:
-    """An expression for the logger behind the level, where most lines have one."""
+    """An expression for the logger behind the level, or for a process id with it, where most lines have one."""
+    numbered = pid_columns(rows, level.reach + 1, _end)
+    if numbered is not None:
+        return numbered
     behind = [row[level.reach + 1 : level.reach + 3] for row in rows]
     for count in (1, 2):
         texts = [
-            "".join(field.gap * (number > 0) + field.text for number, field in enumerate(row[:count])) for row in behind
+            "".join(
+                field.gap * (number > 0) + field.opens + field.text + CLOSES[field.opens]
+                for number, field in enumerate(row[:count])
+            )
+            for row in behind
         ]
-        if sum(1 for text in texts if any(re.search(shape, text) for shape in _PIDS[:4])) * 10 >= len(rows) * 8:
+        if sum(1 for text in texts if any(re.search(shape, text) for shape in _PIDS[:5])) * 10 >= len(rows) * 8:
             kinds = Counter(
                 "".join(
                     gap_pattern(field.gap) * (number > 0) + field_pattern(field)
@@ -240,12 +252,14 @@ def _logger(rows: Sequence[Sequence[Field]], level: Level) -> str:
                 )
                 for row in behind
             )
-            return f"(?:{kinds.most_common(1)[0][0]}[ \\t]*)?"
-    names: list[tuple[str, str]] = []
-    for row in rows:
-        if len(row) > level.reach + 2:
-            name, following = row[level.reach + 1], row[level.reach + 2]
-            names.append((name.text if not name.opens else f"{name.opens}{name.text}", following.gap))
+            name = _name_at(rows, level.reach + 1 + count)
+            return rf"(?:{kinds.most_common(1)[0][0]}(?:[ \t]*[:|>\-]+[ \t]+|:?[ \t]*){name})?"
+    return _name_at(rows, level.reach + 1)
+
+
+def _name_at(rows: Sequence[Sequence[Field]], index: int) -> str:
+    """An expression for the logger, where it is this field."""
+    names = [(row[index].opens + row[index].text, row[index + 1].gap) for row in rows if len(row) > index + 1]
     return _name_pattern(names, len(rows))
 
 
@@ -267,6 +281,9 @@ def _name_pattern(names: list[tuple[str, str]], whole: int) -> str:
 def _named(tails: Sequence[str], rows: Sequence[Sequence[Field]]) -> str:
     """The expression behind the time where no level stands: what closes it, and the fields up to one that says a pid."""
     closing = _closing(tails)
+    numbered = pid_columns(rows, 0, lambda gap: _matched(_CLOSING, gap))
+    if numbered is not None:
+        return closing + numbered
     for index in range(3):
         kinds = Counter(
             "".join(gap_pattern(field.gap) + field_pattern(field) for field in row[: index + 1])

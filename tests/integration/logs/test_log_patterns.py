@@ -165,6 +165,25 @@ def test_new_and_bursting_patterns_are_marked(history: Store) -> None:
     assert not any(one["new"] for one in patterns_of(history, LogFilter(), now)["patterns"])
 
 
+def test_what_a_source_says_at_its_beginning_is_no_burst(start: Start, tmp_path: Path) -> None:
+    """The silence before a source wrote its first record is no time to compare with; that of one that was there before is."""
+    texts = {
+        "old": [written(NOON, "up"), *(written(NOON + 11 * HOUR + n * HOUR // 600, f"retry {n}") for n in range(600))],
+        "fresh": [written(NOON + 11 * HOUR + n * HOUR // 600, f"loaded {n} rows") for n in range(600)],
+    }
+    watch: Watch = start()
+    for name, found in texts.items():
+        path = tmp_path / f"{name}.log"
+        path.write_text("".join(found))
+        watch.ingest(path)
+    now = NOON + 12 * HOUR
+    marks = {
+        one["text"]: one["bursting"]
+        for one in patterns_of(watch.store, LogFilter(since=now - 12 * HOUR), now)["patterns"]
+    }
+    assert marks == {"up": False, "retry <*>": True, "loaded <*> rows": False}
+
+
 def test_what_changed_between_two_ranges(history: Store) -> None:
     """The last hour against the 23 before it, and the second half of the day against the first: what is new, gone, more; the steady pattern is not named."""
     now = NOON + 12 * HOUR
