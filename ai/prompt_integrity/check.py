@@ -38,7 +38,7 @@ def least_tokens(texts: Iterable[str]) -> float:
 
 
 FITS_ANYWHERE: Final = 500
-"""Tokens; half of the smallest context that a server gives unless it is told otherwise."""
+"""Tokens; half of the smallest context that a server gives unless it is told otherwise. Of one that names no context this is no more than likely."""
 PROOF_S: Final = 900.0
 """How long a proof holds: a server may be started again with less context, and another one may listen there."""
 _ALIKE: Final = 0.95
@@ -73,7 +73,9 @@ class PromptCheck:
         self.context = context
         self.density = 1 / CHARACTERS_PER_TOKEN
         """Tokens a character, learned from prompts that were read whole."""
-        self.proven = self._least = FITS_ANYWHERE if context is None else min(FITS_ANYWHERE, context // 2)
+        self.likely = FITS_ANYWHERE if context is None else min(FITS_ANYWHERE, context // 2)
+        """Tokens that most probably fit."""
+        self.proven = self._least = 0 if context is None else self.likely
         """Tokens that fit for sure."""
         self.counts_kept: bool | None = None
         """Whether it counts what it still had of the prompt before; None until that was found out."""
@@ -105,10 +107,12 @@ class PromptCheck:
         """The prompt was cut: what the server kept of it is not what it had in common with the next."""
         self._sent = ""
 
-    def proved(self, doubt: Doubt) -> None:
-        """A prompt in doubt was whole."""
+    def proved(self, doubt: Doubt, longer: float = 0.0) -> None:
+        """A prompt in doubt was whole; `longer`: tokens of an even longer one that the server read."""
         tokens = int(doubt.counted + self._unseen(doubt))
-        if tokens >= self.proven:
+        if longer > max(tokens, self.proven):
+            self.proven, self._proven_length, self._proven_at = int(longer), 0, self._clock()
+        elif tokens >= self.proven:
             longest = max(len(doubt.text), self._proven_length if tokens == self.proven else 0)
             self.proven, self._proven_length, self._proven_at = tokens, longest, self._clock()
         self._learn_from(doubt)

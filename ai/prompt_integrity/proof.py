@@ -3,6 +3,9 @@
 One that can count is asked to. Any other is given the text in parts that fit for sure, with one token to answer: their counts add up to that of
 the whole. That costs about as much as reading the prompt did, and is needed only when a prompt is longer than
 all that were proven before it, or has far fewer tokens than its like.
+
+A short prompt of a server that names no context is asked once more with some words at its end: a server that cuts says the same count again. It has the
+beginning still, so that costs next to nothing.
 """
 
 from collections.abc import Awaitable, Callable
@@ -12,7 +15,7 @@ from typing import Final
 from ai.core.errors import BackendError, Cancelled
 from ai.core.types import Final as FinalEvent
 from ai.core.types import GenRequest, Message
-from ai.prompt_integrity.check import DROPPED, SHORT, Doubt, PromptCheck, least_tokens
+from ai.prompt_integrity.check import DROPPED, FITS_ANYWHERE, SHORT, Doubt, PromptCheck, least_tokens
 
 Count = Callable[[tuple[Message, ...]], Awaitable[float | None]]
 """Tokens of a conversation by the server's own count, the template's included; None when it does not say."""
@@ -27,6 +30,7 @@ _A_WORD: Final = 8.0
 _TWICE: Final = (
     "Here are some words: north, south, east, west, spring, summer, autumn, winter, red, green, blue, black, white."
 )
+_MORE: Final = "And these words: one, two, three, four, five, six, seven, eight, nine, ten, eleven, twelve, spring, summer, autumn, winter."
 _MARKS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 """Parts begin with different letters, so that nothing of one is kept for the next."""
 
@@ -86,6 +90,14 @@ async def _is_whole(check: PromptCheck, messages: tuple[Message, ...], doubt: Do
         whole = None if tokens - _TEMPLATE <= doubt.counted < tokens else doubt.counted >= tokens
     else:
         whole = None
+    short = check.context is None and doubt.counted <= FITS_ANYWHERE
+    if whole is None and short and (not doubt.kept or check.counts_kept):
+        longer = await counter.read(_with_more(messages)) or 0.0
+        if longer > doubt.counted:
+            check.counts_kept = True  # it had all but the end
+            check.proved(doubt, longer)
+            return True
+        whole = False if longer == doubt.counted else None  # fewer: it counts only what is new
     if whole is None:
         whole = await _adds_up(check, messages, doubt, counter.read)
     if whole:
@@ -93,6 +105,11 @@ async def _is_whole(check: PromptCheck, messages: tuple[Message, ...], doubt: Do
     else:
         check.refuted()
     return whole
+
+
+def _with_more(messages: tuple[Message, ...]) -> tuple[Message, ...]:
+    """The same with some words at its end."""
+    return (*messages[:-1], replace(messages[-1], content=f"{messages[-1].content}\n{_MORE}"))
 
 
 async def _adds_up(check: PromptCheck, messages: tuple[Message, ...], doubt: Doubt, count: Count) -> bool | None:
@@ -136,9 +153,10 @@ class _Parts:
 
     def __init__(self, check: PromptCheck, doubt: Doubt, count: Count) -> None:
         self._count = count
-        self._most = max(check.proven // 2, SHORT // 4)
+        fits = max(check.proven, check.likely)
+        self._most = max(fits // 2, SHORT // 4)
         dense = max(check.density, doubt.counted / len(doubt.text))
-        self._size = max(int(_A_PART * check.proven / dense), SHORT)
+        self._size = max(int(_A_PART * fits / dense), SHORT)
         self._frame = 0.0
         self._within_words = 0
         self.asked = 0

@@ -1,6 +1,7 @@
 """A benchmark while it runs: where it is, what it showed so far, and how long it will take."""
 
 import asyncio
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -42,6 +43,7 @@ class Job:
     report: BenchmarkReport | None = None
     journal: Journal | None = None
     """What it measured so far, on disk; None where there is no folder for it."""
+    _promised: dict[str, float] = field(default_factory=dict)
 
     @property
     def phase(self) -> str:
@@ -96,7 +98,21 @@ class Job:
         return self.progress.message
 
     def verdict_left_s(self) -> float | None:
-        """Seconds until the verdict on speed, at most; None before anything was measured, and once it stands."""
+        """Seconds until the verdict on speed, at most, and never more than was said before; None before anything was measured, and once it stands."""
+        return self._no_more("verdict", self._verdict_left_s())
+
+    def left_s(self) -> float | None:
+        """Seconds until the end, by what was measured in this run, and never more than was said before; None before anything was."""
+        return self._no_more("end", self._left_s())
+
+    def _no_more(self, what: str, seconds: float | None) -> float | None:
+        """A person plans by the first figure: what turns out to take longer stands still meanwhile."""
+        if seconds is None:
+            return None
+        self._promised[what] = min(seconds, self._promised.get(what, math.inf))
+        return self._promised[what]
+
+    def _verdict_left_s(self) -> float | None:
         progress = self.progress
         if (
             progress is None
@@ -115,13 +131,14 @@ class Job:
             if plan.verdict_s is None
             else max(plan.verdict_s - (self.step_at - self.begun), plan.budget_s / 3)
         )
+        if len({s.backend for s in self.samples}) < len(self.lineup.names):
+            return overdue(whole, since)  # the one that was not asked yet may be the slow one
         return overdue(min(whole, plan.max_blocks * 2 * self._request_s() * len(self.lineup.names)), since)
 
-    def left_s(self) -> float | None:
-        """Seconds until the end, by what was measured in this run; None before anything was."""
+    def _left_s(self) -> float | None:
         if self.progress is None or not self.samples:
             return None
-        before, since = self.verdict_left_s(), time.monotonic() - self.step_at
+        before, since = self._verdict_left_s(), time.monotonic() - self.step_at
         if before is not None:
             return before + self._batches_s(0) + self._quality_s()
         if self.progress.left_s is not None and self.phase in {"lengths", "batches", "rates"}:

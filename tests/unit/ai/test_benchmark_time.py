@@ -1,16 +1,22 @@
 """The time of a benchmark: promised by what was measured, never a second left for minutes, and ended early where more of it would not help."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ai.benchmark import Contender, Progress
+from ai.benchmark.contender import Phase
 from ai.benchmark.pace import Pace
+from ai.core.types import LoadSpec
 from ai.service.benchmarks.contenders import LineUp
 from ai.service.benchmarks.progress import Job
 from ai.service.benchmarks.remaining import QualityTime, overdue
 from ai.service.context.config import AiConfig
 from ai.shapes.benchmark import BenchmarkRequest
-from ai.shapes.report import BenchmarkPlan
+from ai.shapes.report import BenchmarkPlan, SampleRow
+from tests.doubles.scripted_backend import ScriptedBackend
 
 STANDARD = AiConfig().benchmark_plan(BenchmarkRequest())
 
@@ -135,3 +141,35 @@ def test_nothing_is_promised_before_anything_was_measured() -> None:
     """A load may take a second or minutes: nobody knows yet."""
     job = Job("b", LineUp("engines", ()), STANDARD, 6, 0)
     assert (job.left_s(), job.verdict_left_s()) == (None, None)
+
+
+def step(phase: Phase, left_s: float | None, *samples: SampleRow, verdict: str = "") -> Progress:
+    """What a benchmark tells."""
+    return Progress(phase=phase, message="m", done=1, total=30, left_s=left_s, samples=list(samples), verdict=verdict)
+
+
+def answer(name: str, seconds: float) -> SampleRow:
+    """A measurement of the warm-up."""
+    return SampleRow(ts=0, block=-1, position=0, backend=name, prompt="p", total_s=seconds)
+
+
+@given(
+    st.lists(st.floats(0.01, 60), min_size=1, max_size=6),
+    st.lists(st.floats(0, 300), max_size=12),
+    st.lists(st.floats(0, 300), max_size=6),
+)
+def test_the_time_left_never_grows(warm: list[float], before: list[float], after: list[float]) -> None:
+    """Whatever the warm-up, the pairs and the batches turn out to take: that to the verdict, and that in all."""
+    names = [Contender(ScriptedBackend(name), LoadSpec("m")) for name in ("a", "b")]
+    job = Job("b", LineUp("engines", tuple(names)), STANDARD, 6, 0)
+    steps = [step("warm-up", None, answer("ab"[at % 2], seconds)) for at, seconds in enumerate(warm)]
+    steps += [step("pairs", left) for left in before]
+    steps += [step("batches", left, verdict="A is faster.") for left in after]
+    told: dict[str, list[float]] = {"verdict": [], "end": []}
+    for one in steps:
+        job.note(one)
+        for what, seconds in (("verdict", job.verdict_left_s()), ("end", job.left_s())):
+            if seconds is not None:
+                told[what].append(seconds)
+    assert all(later <= sooner for left in told.values() for sooner, later in pairwise(left))
+    assert told["verdict"][0] == pytest.approx(90, abs=1)  # one engine alone says nothing of the other

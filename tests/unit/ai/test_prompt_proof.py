@@ -135,7 +135,7 @@ def test_whatever_a_server_cuts_is_found_and_nothing_else(
     asked: list[tuple[str, str]], server: Server, data: st.DataObject
 ) -> None:
     """Any text, vocabulary, context (told or not) and limit: the first prompt is judged as rightly as the last one."""
-    told = server.context < 2 * FITS_ANYWHERE or data.draw(st.booleans(), "told")
+    told = data.draw(st.booleans(), "told")
     context = server.context if told else None
     client = Client(server, PromptCheck(context), exact=data.draw(st.booleans(), "exact"))
     for rules, text in asked:
@@ -238,11 +238,37 @@ def test_what_was_proven_once_is_not_counted_again() -> None:
 def test_a_short_prompt_is_never_counted_twice() -> None:
     """What fits into half of the smallest context anywhere is not in doubt."""
     server = Server(2048)
-    client = Client(server)
+    client = Client(server, PromptCheck(2048))
     for times in range(1, 11):
         assert not client.ask(f"{times}. " + "We share lunch in the yard of the house. " * 4 * times).truncated
     assert server.read((Message("user", "We share lunch in the yard of the house. " * 40),)) < FITS_ANYWHERE
     assert server.calls == 11
+
+
+def test_a_server_that_names_no_context_is_asked_once_more_about_a_short_prompt() -> None:
+    """It reads 300 tokens and cuts a prompt of 350 at the first one already; of whole prompts only one that is longer than all before is asked about."""
+    text = "We share lunch in the yard of the house. "
+    cutter = Server(300)
+    client = Client(cutter)
+    asked = f"NEEDLE {text * 34}"
+    assert 340 < len(cutter.tokens((Message("user", asked),))) < 380
+    assert client.ask(asked).truncated
+    assert cutter.calls == 2
+    assert not client.ask(text * 20).truncated
+    assert cutter.calls == 4
+    server = Server(2048)
+    client = Client(server)
+    for again in range(3):
+        assert not client.ask(f"{again} {text * 34}").truncated
+    assert server.calls == 4
+
+
+@pytest.mark.parametrize("context", [300, 2048])
+def test_a_server_that_names_no_context_and_leaves_out_what_it_kept(context: int) -> None:
+    """Its count of a prompt with more words at the end is that of the words: the parts decide."""
+    server = Server(context, keeps=True)
+    asked = f"NEEDLE {'We share lunch in the yard of the house. ' * 34}"
+    assert Client(server).ask(asked).truncated == (context == 300)
 
 
 @pytest.mark.parametrize(("error", "told"), [(BackendDown("gone"), "gone"), (None, "does not say")])
