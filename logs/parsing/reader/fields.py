@@ -83,7 +83,7 @@ def slot_of(field: Field) -> Slot | None:
     if inner and (style := levels.style(inner[1])) == "upper":
         return Slot(field.opens, before=True, behind=True, style=style)
     first = _INITIAL.match(text)
-    if first and (style := levels.style(first[1])) and _allows(field, first[2][0], style):
+    if first and (style := levels.style(first[1])) and (_allows(field, first[2][0], style) or first[2] == "@"):
         return Slot(field.opens, before=False, behind=True, style=style)
     return None
 

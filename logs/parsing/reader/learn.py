@@ -137,11 +137,14 @@ def _signature(hit: Found) -> str | None:
     return "".join(parts) + gap_pattern(lead[1])
 
 
-def _lead_pattern(hits: list[Found]) -> tuple[str, bool]:
-    """The expression before the time, and whether it has the level."""
+def _lead_pattern(hits: list[Found], tails: Sequence[str]) -> tuple[str, bool]:
+    """The expression before the time, and whether it has the level: a word behind the time says more than a mark before it."""
     first = _lead(hits[0]) or ([], "")
     parts: list[str] = []
     levelled = False
+    if {slot.style for field in first[0] if (slot := slot_of(field))} == {"mark"}:
+        behind = level_column([fields(tail, 0, FIELDS) for tail in tails], len(tails))
+        levelled = behind is not None and not {"mark", "letter"}.issuperset(behind.styles)
     for number, field in enumerate(first[0]):
         slot = slot_of(field)
         gap = gap_pattern(field.gap)
@@ -155,7 +158,7 @@ def _lead_pattern(hits: list[Found]) -> tuple[str, bool]:
             parts.append(f"(?:{known}{also}" if also else known)
         else:
             parts.append(field_pattern(field))
-    return "".join(parts) + gap_pattern(first[1]), levelled
+    return "".join(parts) + gap_pattern(first[1]), "(?P<level>" in "".join(parts)
 
 
 def _built(shape: MomentShape, order: Order, found: list[Found], lines: list[str], *, led: bool) -> Layout | None:
@@ -166,8 +169,8 @@ def _built(shape: MomentShape, order: Order, found: list[Found], lines: list[str
     stamp = f"(?P<ts>{pattern})"
     if not led:
         return _behind(name, order, stamp, found)
-    lead, levelled = _lead_pattern(found)
     tails = [hit.line[hit.end :] for hit in found]
+    lead, levelled = _lead_pattern(found, tails)
     inside, inner_level = _inside(found, tails, with_level=not levelled)
     if inside:
         levelled = levelled or inner_level

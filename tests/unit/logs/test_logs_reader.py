@@ -74,6 +74,7 @@ TIMES = {
     "named zone": ("2026-03-20 23:11:12 CET", "2026-03-21 10:12:13 CET"),
 }  # fmt: skip
 PLACES = {
+    "joined by an at sign": "{l}@{t}: slow",
     "in front": "{t} {l} slow",
     "brackets": "[{t}] [{l}] slow",
     "angles": "<{t}> <{l}> slow",
@@ -120,6 +121,15 @@ def test_time_and_level_stand_anywhere(tmp_path: Path, place: str, style: str) -
         for stamp, level in (("2026-03-20 22:11:12", first), ("2026-03-21 09:12:13", second))
     )
     assert seen(parsed(tmp_path, text)) == [FIRST, SECOND]
+
+
+def test_a_word_behind_the_time_says_more_than_a_picture_before_it(tmp_path: Path) -> None:
+    """The same picture stands for several levels; where there is no word, it is the level."""
+    lines = [("✅", "INFO"), ("🔥", "ERROR"), ("✅", "DEBUG"), ("✅", "INFO")]
+    worded = "".join(f"{mark} 2026-03-21 09:00:0{i} [{word}] a\n" for i, (mark, word) in enumerate(lines))
+    bare = "".join(f"{mark} 2026-03-21 09:00:0{i} a\n" for i, (mark, _) in enumerate(lines))
+    assert [row["level"] for row in parsed(tmp_path, worded)] == ["info", "error", "debug", "info"]
+    assert [row["level"] for row in parsed(tmp_path, bare)] == ["info", "error", "info", "info"]
 
 
 def test_a_word_in_a_message_is_no_level(tmp_path: Path) -> None:
