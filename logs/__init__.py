@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from logs.core.record import LogRecord, record_detail, record_json
     from logs.core.settings import LogSettings, SourceState
     from logs.core.timestamps import TimeReader
+    from logs.following.holders import Holder
     from logs.parsing.draft import draft_format, line_shown, preview_format
     from logs.parsing.formats import Registry
     from logs.parsing.formats.forced import DETECT, ORDERS, check_forced, corrected, files_of_format
@@ -33,6 +34,7 @@ __all__ = [
     "ORDERS",
     "FilePatterns",
     "FormatSpec",
+    "Holder",
     "LogFilter",
     "LogRecord",
     "LogService",
@@ -65,6 +67,7 @@ _WHERE: Final = {
     "ORDERS": "parsing.formats.forced",
     "FilePatterns": "patterns.files",
     "FormatSpec": "core.format_spec",
+    "Holder": "following.holders",
     "LogFilter": "query.filters",
     "LogRecord": "core.record",
     "LogService": "service",

@@ -19,6 +19,7 @@ from logs.core.settings import LogSettings, SourceState
 from logs.core.supervised_thread import SupervisedThread
 from logs.following.discovery import Discovery, Found
 from logs.following.follower import Follower
+from logs.following.holders import Holder
 from logs.following.journal import Journal
 from logs.following.readings import file_readings
 from logs.following.surroundings import Surroundings
@@ -31,6 +32,8 @@ from logs.storing.checkpoint import BACKFILLING, ERROR, GONE, LIVE, FileState
 from logs.storing.sink import RecordSink, StoredRecords
 
 _BUSY_WAIT_S: Final = 0.005
+_NEW_S, _NEW_MOST_S, _NEW_REST = 0.05, 0.3, 30
+"""Processes that began a moment ago are looked at after rests from the first to the second, of so many times the CPU time that a look took."""
 _STOP_S: Final = 5.0
 _LOOK_S: Final = 0.5
 T = TypeVar("T")
@@ -53,7 +56,7 @@ class LogService:
     Args:
         sink: takes records; `stored` says what is stored already.
         host: this machine's name; `boot_id` its boot.
-        run_of_pid: the run that has this pid now, None when it is not known (yet).
+        run_of_pid: the run that has this pid, or had it until a moment ago; None when it is not known (yet). Called from the service's threads.
         own_pids: the watch's own processes, whose files are not followed.
         mask: hides secrets in a text.
         now: the clock, µs since the epoch.
@@ -61,7 +64,8 @@ class LogService:
             Called from the service's threads.
         suspect: an RE2 expression that every text with a secret matches: what does not match it is not given to `mask`, which makes reading much faster;
             not needed when `mask` is the method of a `Masker`, which knows its own.
-        written_by: who writes a file, where somebody knows better than the list of open files; None else. Called from the service's threads.
+        written_by: the processes that wrote a file, one after the other, where somebody knows better than the list of open files; None else. Called from
+            the service's threads.
     """
 
     def __init__(
@@ -78,7 +82,7 @@ class LogService:
         now: Callable[[], int],
         on_records: Callable[[list[LogRecord]], object],
         suspect: str | None = None,
-        written_by: Callable[[str], Sequence[int] | None] = lambda _path: None,
+        written_by: Callable[[str], Sequence[Holder] | None] = lambda _path: None,
     ) -> None:
         self._written_by = written_by
         self._sink, self._stored = sink, stored
@@ -94,6 +98,8 @@ class LogService:
         self._found: deque[list[Found]] = deque(
             maxlen=1
         )  # the newest scan alone counts: older ones know of writers that ended
+        self._met: deque[list[Found]] = deque(maxlen=1000)
+        """Files of processes that began since a scan."""
         self._scans = 0
         self._threads: list[SupervisedThread] = []
         self._tail_thread: SupervisedThread | None = None
@@ -269,7 +275,16 @@ class LogService:
             self._found.append(list(self._discovery.scan().values()))
             if self._threads:
                 self._threads[0].well()
-            self._stopping.wait(self.settings.scan_s)
+            self._meet(time.monotonic() + self.settings.scan_s)
+
+    def _meet(self, until: float) -> None:
+        """Until the next scan, look at processes as they begin."""
+        rest = _NEW_S
+        while (left := until - time.monotonic()) > 0 and not self._stopping.wait(min(left, rest)):
+            began = time.thread_time()
+            if found := self._discovery.look_at_new():
+                self._met.append(found)
+            rest = min(max(_NEW_S, _NEW_REST * (time.thread_time() - began)), _NEW_MOST_S)
 
     # --- on the thread that owns the follower
 
@@ -325,12 +340,14 @@ class LogService:
 
     def _adopt_found(self) -> None:
         """Follow what a scan found. A file that the store does not answer about is reported; the next scan finds it again."""
-        if not self._found:
+        if not self._found and not self._met:
             return
         refused = ""
-        for one in self._found.pop():
+        met = [one for _ in range(len(self._met)) for one in self._met.popleft()]
+        scanned = self._found.pop() if self._found else []
+        for number, one in enumerate((*met, *scanned)):
             try:
-                self._follower.adopt(one)
+                self._follower.adopt(one, more=number < len(met))
             except StorageError as error:
                 refused = f"{one.path} is not followed yet: {error.message}"
         self._report("adopt", refused)
@@ -395,6 +412,7 @@ class LogService:
             discover=settings.discover,
             named=settings.named,
             written_by=self._written_by,
+            run_of_pid=self._run_of_pid,
         )
 
     def _start_journal(self, remembered: FileState | None) -> None:

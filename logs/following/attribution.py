@@ -1,8 +1,6 @@
 """Whose line is it: the run that a record belongs to."""
 
-import os
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -10,15 +8,14 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from logs.core.timestamps import SECOND
+from logs.following.holders import Holder, ancestors_of, has_open, start_of
 from logs.parsing.rows import Owner, Rows
 from logs.storing.checkpoint import FileState
 from logs.storing.sink import PastWriter
 
 _FRESH_US: Final = 60 * SECOND
-_EARLY_US: Final = 20_000
 _SEARCH_US: Final = SECOND // 4
 _PAST: Final = 8
-_STEPS: Final = 64
 _STARTERS: Final = frozenset(
     {"sh", "bash", "dash", "zsh", "fish", "timeout", "nohup", "env", "nice", "ionice", "setsid", "stdbuf", "sudo", "su", "xargs", "make", "script", "tini", "dumb-init"}
 )  # fmt: skip
@@ -38,9 +35,9 @@ class Writers:
     shells aside.
 
     Args:
-        run_of_pid: the run that has this pid now.
+        run_of_pid: the run that has this pid, or had it until a moment ago.
         now: the clock, µs.
-        holders: who holds the file now; asked when the last writer has ended and lines still come. None: nobody knows.
+        look: finds out who writes the file now, and updates this; called when the last writer has ended and lines still come. None: nobody knows.
         past: who wrote the file when it was last read; lines from before the first known holder may be its own.
     """
 
@@ -48,16 +45,16 @@ class Writers:
         self,
         run_of_pid: Callable[[int], int | None],
         now: Callable[[], int],
-        holders: Callable[[], Sequence[int]] | None = None,
+        look: "Callable[[Writers], None] | None" = None,
         past: PastWriter | None = None,
     ) -> None:
         self._past = past
-        self._holders = holders
+        self._look = look
         self._writer: int | None = None
         self._search_at = self._alive_at = 0
         self._run_of_pid = run_of_pid
         self._now = now
-        self._pids: frozenset[int] = frozenset()
+        self._holders: dict[int, Holder] = {}
         self._since: list[int] = []
         self._runs: list[int | None] = []
         self._settled = False
@@ -69,31 +66,44 @@ class Writers:
     @property
     def pids(self) -> frozenset[int]:
         """The processes that hold the file open."""
-        return self._pids
+        return frozenset(self._holders)
 
     def hold(self, key: tuple[int, int]) -> bool:
         """Whether a process that is known to write the file, which is `(device, inode)`, has it open still."""
-        return any(_has_open(pid, *key) for pid in self._pids)
+        return any(has_open(pid, *key) for pid in self._holders)
 
-    def update(self, pids: Sequence[int]) -> None:
+    def update(self, holders: Sequence[Holder]) -> None:
         """The processes that hold the file open now; none keeps the last ones, whose last lines may not be read yet."""
-        found = frozenset(pids)
-        if not found or (found == self._pids and self._settled):
+        found = {holder.pid: holder for holder in holders}
+        same = {(h.pid, h.run) for h in holders} == {(h.pid, h.run) for h in self._holders.values()}
+        if not found or (same and self._settled):
             return
-        self._pids = found
+        self._holders = found
         self._look_up()
+
+    def join(self, holders: Sequence[Holder]) -> None:
+        """These processes were seen to hold the file, besides those that are known and still run."""
+        known = {holder.pid: holder for holder in holders}
+        self.update([*(old for pid, old in self._holders.items() if pid not in known and start_of(pid)), *holders])
+
+    def succeed(self, groups: Sequence[Sequence[Holder]]) -> None:
+        """These wrote the file, one group after the other; the last one may still."""
+        newest = self._since[-1] if self._since else 0
+        for group in groups:
+            if group and min(held.since for held in group) > newest:
+                self.update(group)
 
     def _look_up(self) -> None:
         """Who of the holders writes, since when; the holders before keep the lines of their time."""
-        runs = {pid: self._run_of_pid(pid) for pid in self._pids}
+        runs = {pid: self._run_of_pid(pid) if held.run is None else held.run for pid, held in self._holders.items()}
         self.runs = frozenset(run for run in runs.values() if run is not None)
-        self._collects = any(_name_of(pid) in _COLLECTORS for pid in self._pids)
+        self._collects = any(held.name in _COLLECTORS for held in self._holders.values())
         self._retry_at = self._now() + SECOND
-        writer = _writer_of(self._pids)
+        writer = _writer_of(self._holders)
         run = runs.get(writer) if writer is not None else None
         self._settled = writer is None or run is not None
         self._writer = writer
-        since = start_of(writer) if writer is not None else self._now()
+        since = self._holders[writer].since if writer is not None else self._now()
         while self._since and self._since[-1] >= since:
             self._since.pop()
             self._runs.pop()
@@ -102,15 +112,15 @@ class Writers:
     def _look_again(self, newest: int) -> None:
         """A run that was not known yet may be by now; a writer that has ended may have a successor, when a line is newer than its last sign of life."""
         now = self._now()
-        if self._pids and not self._settled and now >= self._retry_at:
+        if self._holders and not self._settled and now >= self._retry_at:
             self._look_up()
-        if self._writer is None or self._holders is None or newest <= self._alive_at:
+        if self._writer is None or self._look is None or newest <= self._alive_at:
             return
         if start_of(self._writer):
             self._alive_at = now
         elif now >= self._search_at:
             self._search_at = now + _SEARCH_US
-            self.update(self._holders())
+            self._look(self)
 
     def owner(self, rows: Rows, state: FileState, *, numbered: bool) -> Owner:
         """Who the records belong to."""
@@ -125,7 +135,7 @@ class Writers:
         times = np.asarray(table.column("ts").cast(pa.int64()))
         oldest = self._now() - _FRESH_US
         fresh = "pid" in table.column_names and len(times) > 0 and int(times.max()) >= oldest
-        if not fresh and not self._pids and self._past is None:
+        if not fresh and not self._holders and self._past is None:
             return table
         runs = self._at(times, table.column("pid").to_pylist() if fresh else None)
         if not any(run is not None for run in runs):
@@ -173,86 +183,26 @@ class Writers:
         return run, since
 
     def _concerned(self, pid: int) -> bool:
-        if not self._pids or self._collects or pid in self._pids:
+        if not self._holders or self._collects or pid in self._holders:
             return True
-        return any(parent in self._pids for parent in _ancestors(pid))
+        return any(parent in self._holders for parent in ancestors_of(pid))
 
 
-def _writer_of(pids: frozenset[int]) -> int | None:
+def _writer_of(holders: Mapping[int, Holder]) -> int | None:
     """The holder that speaks for all: the one that all others come from, or what it runs where it only starts others; None when there is no such one."""
-    if len(pids) == 1:
-        return next(iter(pids))
-    above = {pid: [parent for parent in _ancestors(pid) if parent in pids] for pid in pids}
+    if len(holders) == 1:
+        return next(iter(holders))
+    above = {pid: [parent for parent in _above(held) if parent in holders] for pid, held in holders.items()}
     tops = [pid for pid, parents in above.items() if not parents]
     while len(tops) == 1:
         top = tops[0]
         below = [pid for pid, parents in above.items() if parents and parents[0] == top]
-        if len(below) != 1 or _name_of(top) not in _STARTERS:
+        if len(below) != 1 or holders[top].name not in _STARTERS:
             return top
         tops = below
     return None
 
 
-def _ancestors(pid: int) -> list[int]:
-    """Parents of a process, the nearest first."""
-    found: list[int] = []
-    for _ in range(_STEPS):
-        try:
-            with open(f"/proc/{pid}/stat", "rb") as stat:
-                pid = int(stat.read().rpartition(b")")[2].split()[1])
-        except (OSError, ValueError, IndexError):
-            break
-        if pid <= 1:
-            break
-        found.append(pid)
-    return found
-
-
-def _name_of(pid: int) -> str:
-    try:
-        with open(f"/proc/{pid}/comm", "rb") as comm:
-            return comm.read().decode("utf-8", "replace").strip()
-    except OSError:
-        return ""
-
-
-def holders_of(dev: int, inode: int) -> list[int]:
-    """The processes that have this file open for writing."""
-    found = []
-    for name in os.listdir("/proc"):
-        if not name.isdecimal():
-            continue
-        if _has_open(int(name), dev, inode):
-            found.append(int(name))
-    return found
-
-
-def _has_open(pid: int, dev: int, inode: int) -> bool:
-    try:
-        with os.scandir(f"/proc/{pid}/fd") as entries:
-            return any(_leads_to(entry.path, dev, inode) for entry in entries)
-    except OSError:  # it ended, or it is another user's
-        return False
-
-
-def _leads_to(link: str, dev: int, inode: int) -> bool:
-    """Whether an entry of `/proc/<pid>/fd` is this file, open for writing (then its owner may write the link)."""
-    try:
-        status = os.stat(link)
-        return (status.st_dev, status.st_ino) == (dev, inode) and bool(os.lstat(link).st_mode & 0o200)
-    except OSError:
-        return False
-
-
-def start_of(pid: int) -> int:
-    """When the process began, µs since the epoch, a moment early (ticks round); 0 when it is gone or a zombie."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as stat:
-            fields = stat.read().rpartition(b")")[2].split()
-            ticks, state = int(fields[19]), fields[0]
-    except (OSError, ValueError, IndexError):
-        return 0
-    if state in {b"Z", b"X"}:
-        return 0
-    age = time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1000 - ticks * SECOND // os.sysconf("SC_CLK_TCK")
-    return time.time_ns() // 1000 - age - _EARLY_US
+def _above(held: Holder) -> list[int]:
+    """Where a holder comes from, the nearest first; of one that is gone, as far as that was seen."""
+    return ancestors_of(held.pid) or [held.parent]

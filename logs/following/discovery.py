@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from logs.following.holders import Holder, Seen, holder_of
+from logs.following.newborn import NewPids
 from logs.following.own_processes import Ours
 from logs.following.source_names import base_path
 from logs.parsing.text import looks_like_text
@@ -37,15 +39,18 @@ _SNIFF: Final = 1024
 
 @dataclass(slots=True)
 class Found:
-    """A log file that is there now. `found_by`: `open`, `glob` or `service`; `pids` write it; `source` is its name, empty if that is to be found."""
+    """A log file that is there now. `found_by`: `open`, `glob` or `service`; `source` is its name, empty if that is to be found; `holders` write it now, or were
+    the last who did; `earlier` wrote it before them, one group after the other.
+    """
 
     path: str
     dev: int
     inode: int
     found_by: str
     name: str = ""
-    pids: list[int] = field(default_factory=list)
+    holders: list[Holder] = field(default_factory=list)
     source: str = ""
+    earlier: list[list[Holder]] = field(default_factory=list)
 
 
 class Discovery:
@@ -56,7 +61,8 @@ class Discovery:
         own_pids: processes of the watch itself.
         proc: where the kernel's process files are.
         named: path and source of files that are followed in any case.
-        written_by: who writes such a file.
+        written_by: who wrote such a file, one after the other.
+        run_of_pid: the run that has this pid now.
     """
 
     def __init__(
@@ -68,7 +74,8 @@ class Discovery:
         discover: bool,
         proc: str = "/proc",
         named: Iterable[tuple[str, str]] = (),
-        written_by: Callable[[str], Sequence[int] | None] = lambda _path: None,
+        written_by: Callable[[str], Sequence[Holder] | None] = lambda _path: None,
+        run_of_pid: Callable[[int], int | None] = lambda _pid: None,
     ) -> None:
         self._with_source = dict(named)
         self._written_by = written_by
@@ -80,24 +87,51 @@ class Discovery:
         self._verdicts: dict[tuple[int, int, str], bool] = {}
         self._ours = Ours(proc)
         self._uid = os.geteuid()
+        self._run_of_pid = run_of_pid
+        self._fixed = tuple(_fixed_part(pattern) for pattern in self._globs)
+        self._seen = Seen()
+        self._holders: dict[int, Holder | None] = {}
+        """The processes that one look met."""
+        self._new = NewPids(proc)
 
     def scan(self) -> dict[tuple[int, int], Found]:
         """What is there now, by (device, inode): a file with two names is one."""
         found: dict[tuple[int, int], Found] = {}
         for path, source in self._with_source.items():
             self._with_name(path, source, found)
-        if self._discover:
+        named = [path for pattern in self._globs for path in sorted(glob.iglob(pattern, recursive=True))]
+        self._holders = {}
+        self._seen.forget()
+        if self._discover or self._globs:
+            young = self._new.young()
+            self._new.mark()
             pids = self._pids()
+            self._new.forget(pids)
+            there = set(pids)
+            pids = [*(pid for pid in young if pid in there), *there.difference(young)]  # the young may end any moment
             self._ours.look(pids, self._own_pids() | {os.getpid()})
             for pid in pids:
                 if pid not in self._ours.pids:
                     self._open_files(pid, found)
-        for pattern in self._globs:
-            for path in sorted(glob.iglob(pattern, recursive=True)):
-                self._named(path, found)
+        for path in named:  # as it was before the processes were looked at: whoever holds such a file has been seen
+            self._named(path, found)
         if len(self._verdicts) > 50_000:
             self._verdicts.clear()
         return found
+
+    def look_at_new(self) -> list[Found]:
+        """Files that processes hold which began since the last scan; called often, so that a program is met which ends before the next one."""
+        found: dict[tuple[int, int], Found] = {}
+        self._holders = {}
+        if self._discover or self._globs:
+            for pid in self._new.young():
+                self._open_files(pid, found)
+        if not found:
+            return []
+        self._ours.look(self._pids(), self._own_pids() | {os.getpid()}, often=True)
+        for one in found.values():
+            one.holders = [holder for holder in one.holders if holder.pid not in self._ours.pids]
+        return [one for key, one in found.items() if one.holders and key not in self._ours.files]
 
     def excludes(self, path: str) -> bool:
         """Whether the settings forbid to read `path`."""
@@ -123,27 +157,30 @@ class Discovery:
         for name in names:
             try:
                 path = os.readlink(f"{folder}/{name}")
-                if path[0] != "/" or path.startswith(_SKIP) or _NO_LOG.search(path) or path.endswith(" (deleted)"):
+                if path[0] != "/" or path.startswith(_SKIP) or path.endswith(" (deleted)"):
                     continue
-                self._consider(pid, name, path, found)
+                named = path.startswith(self._fixed) if self._fixed else False
+                if named or (self._discover and not _NO_LOG.search(path)):
+                    self._consider(pid, name, path, found, named=named)
             except OSError:
                 continue
 
-    def _consider(self, pid: int, fd: str, path: str, found: dict[tuple[int, int], Found]) -> None:
+    def _consider(self, pid: int, fd: str, path: str, found: dict[tuple[int, int], Found], *, named: bool) -> None:
+        """A file that a process holds; `named`: where the globs may name it."""
         status = os.stat(f"{self._proc}/{pid}/fd/{fd}")
-        if not stat.S_ISREG(status.st_mode):
-            return
-        with open(f"{self._proc}/{pid}/fdinfo/{fd}", "rb") as info:
-            flags = _flags(info.read(256))
-        if flags & os.O_ACCMODE == os.O_RDONLY:
+        if not stat.S_ISREG(status.st_mode) or not (flags := self._written_with(pid, fd)):
             return
         key = (status.st_dev, status.st_ino)
         if key in self._ours.files:
             return
+        if named and (holder := self._holder(pid)) is not None:
+            self._seen.note(key, holder)
+        if not self._discover or _NO_LOG.search(path):
+            return
         known = found.get(key)
         if known is not None:
-            if pid not in known.pids:
-                known.pids.append(pid)
+            if known.found_by != "service" and pid not in {holder.pid for holder in known.holders}:
+                self._add_holder(pid, known)
             return
         output = fd in {"1", "2"}
         if not output and _of_a_store(path):
@@ -151,7 +188,23 @@ class Discovery:
         if self._is_log(path, key, status.st_size, strong=bool(flags & _APPEND) or output):
             name = _name_of(self._proc, pid)
             if output or not _BROWSER.match(name) or "debug" in path:
-                found[key] = Found(path, *key, "open", name, [pid])
+                found[key] = Found(path, *key, "open", name)
+                self._add_holder(pid, found[key])
+
+    def _written_with(self, pid: int, fd: str) -> int:
+        """With which flags a process opened a file for writing; 0 of one that it only reads."""
+        with open(f"{self._proc}/{pid}/fdinfo/{fd}", "rb") as info:
+            flags = _flags(info.read(256))
+        return 0 if flags & os.O_ACCMODE == os.O_RDONLY else flags
+
+    def _add_holder(self, pid: int, found: Found) -> None:
+        if (holder := self._holder(pid)) is not None:
+            found.holders.append(holder)
+
+    def _holder(self, pid: int) -> Holder | None:
+        if pid not in self._holders:
+            self._holders[pid] = holder_of(pid, self._run_of_pid)
+        return self._holders[pid]
 
     def _is_log(self, path: str, key: tuple[int, int], size: int, *, strong: bool) -> bool:
         verdict = self._verdicts.get((*key, path))
@@ -174,7 +227,9 @@ class Discovery:
             return
         if stat.S_ISREG(status.st_mode):
             key = (status.st_dev, status.st_ino)
-            found[key] = Found(path, *key, "service", source, list(self._written_by(path) or ()), source)
+            found[key] = Found(
+                path, *key, "service", source, source=source, earlier=[[one] for one in self._written_by(path) or ()]
+            )
 
     def _named(self, path: str, found: dict[tuple[int, int], Found]) -> None:
         path = os.path.realpath(path)
@@ -199,7 +254,13 @@ class Discovery:
             if status.st_size:
                 self._verdicts[(*key, path)] = verdict
         if verdict:
-            found[key] = Found(path, *key, "glob")
+            groups = self._seen.groups(key) or [[]]
+            found[key] = Found(path, *key, "glob", holders=groups[-1], earlier=groups[:-1])
+
+
+def _fixed_part(pattern: str) -> str:
+    """What all paths of a glob begin with."""
+    return re.split(r"[*?\[]", pattern, maxsplit=1)[0]
 
 
 def _flags(info: bytes) -> int:

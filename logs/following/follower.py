@@ -85,12 +85,16 @@ class Follower:
             if path != state.path:
                 self._adopt_missed(state, self._left_at[state.file_id])
 
-    def adopt(self, found: Found) -> None:
-        """Follow the file if it is not followed yet; note who writes it."""
+    def adopt(self, found: Found, *, more: bool = False) -> None:
+        """Follow the file if it is not followed yet; note who writes it, besides those who are known if there are only `more`."""
         key = (found.dev, found.inode)
         tail = self.tails.get(key)
         if tail is not None:
-            tail.writers.update(found.pids)
+            tail.writers.succeed(found.earlier)
+            if more:
+                tail.writers.join(found.holders)
+            else:
+                tail.writers.update(found.holders)
             return
         if len(self.tails) >= self.around.settings.max_files:
             self.errors["files"] = (
@@ -131,7 +135,11 @@ class Follower:
                 around.sink.put(Delivery(state, changes={"state": BACKFILLING if state.waiting else LIVE}))
         key = (status.st_dev, status.st_ino)
         writers = around.writers(found.path, key, past)
-        writers.update(around.written_by(found.path) or found.pids)
+        if (said := around.written_by(found.path)) is not None:
+            writers.succeed([[one] for one in said])
+        else:
+            writers.succeed(found.earlier)
+            writers.update(found.holders)
         written = Written(status.st_mtime_ns // 1000)
         parser = around.live_parser(found.path, lambda: written.us)
         parser.charset = charset_of(fingerprint.read_at(fd, HEAD, 0))

@@ -30,15 +30,15 @@ class Ours:
         self.files: set[tuple[int, int]] = set()
         """Files (device, inode) into which records are printed."""
 
-    def look(self, pids: Iterable[int], own: set[int]) -> None:
-        """Look at all processes that there are now; `own` are known to be the watch's."""
+    def look(self, pids: Iterable[int], own: set[int], *, often: bool = False) -> None:
+        """Look at all processes that there are now; `own` are known to be the watch's. `often`: soon after the last time, so a process is to be looked at again."""
         there = set(pids)
         self._looks = {pid: looks for pid, looks in self._looks.items() if pid in there}
         self._printing = {pid: prints for pid, prints in self._printing.items() if pid in there}
         for pid in there:
             looks = self._looks.get(pid, 0)
             if looks < _LOOKS:
-                self._looks[pid] = looks + 1
+                self._looks[pid] = looks + (not often)
                 command = self._command(pid)
                 if _COMMAND.search(command):
                     self._printing[pid] = _PRINTS_RECORDS.search(command) is not None

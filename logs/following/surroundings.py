@@ -8,7 +8,8 @@ from logs.core.errors import StorageError
 from logs.core.record import LogRecord
 from logs.core.settings import LogSettings
 from logs.core.timestamps import TimeReader
-from logs.following.attribution import Writers, holders_of
+from logs.following.attribution import Writers
+from logs.following.holders import Holder, holders_of
 from logs.following.source_names import base_path
 from logs.parsing.chronology import Chronology
 from logs.parsing.formats import Registry
@@ -36,8 +37,8 @@ class Surroundings:
     show: Callable[[list[LogRecord]], object]
     registry: Registry
     forced: ForcedFormats
-    written_by: Callable[[str], Sequence[int] | None] = lambda _path: None
-    """Who writes a file, where somebody knows; None else."""
+    written_by: Callable[[str], Sequence[Holder] | None] = lambda _path: None
+    """Who wrote a file, one after the other, where somebody knows; None else."""
     masker: Masker | None = None
     """What `mask` does, so that another process can do the same; None when it is some function."""
 
@@ -62,11 +63,14 @@ class Surroundings:
     def writers(self, path: str, key: tuple[int, int], past: PastWriter | None) -> Writers:
         """Who writes a file, by its path and its `(device, inode)`: who is said to, else who holds it open."""
 
-        def holders() -> Sequence[int]:
+        def look(writers: Writers) -> None:
             said = self.written_by(path)
-            return holders_of(*key) if said is None else said
+            if said is None:
+                writers.update(holders_of(*key, self.run_of_pid))
+            else:
+                writers.succeed([[one] for one in said])
 
-        return Writers(self.run_of_pid, self.now, holders, past)
+        return Writers(self.run_of_pid, self.now, look, past)
 
     def settle(self, timeout_s: float = 10.0) -> None:
         """Wait until what was read so far is stored, so that the states of files are what they will be.

@@ -44,6 +44,7 @@ from monitor.live.audit import Audit
 from monitor.live.event_log import EventLog
 from monitor.live.hub import Hub
 from monitor.live.ingest import Ingest
+from monitor.live.newcomers import Newcomers
 from monitor.live.process_events import ProcessEvents
 from monitor.live.sample_counter import SampleCounter
 from monitor.live.self_cost import OwnCost, ReportedCost
@@ -110,6 +111,7 @@ class Agent:
         self.started = now_us()
         self.masker = Masker(settings.masking.extra)
         self.snapshot = Snapshot()
+        self.newcomers = Newcomers(self.snapshot, self.masker)
         self.sample_counter = SampleCounter(settings.sampling.interval_s)
         self.own, self.sampler_cost = OwnCost(), ReportedCost()
         self.hub = Hub(self.snapshot, search.record_rows, self._known_status)
@@ -130,7 +132,7 @@ class Agent:
             self.data_dir,
             self.settings,
             environ=self._environ,
-            run_of_pid=self.snapshot.run_of_pid,
+            run_of_pid=self.newcomers.run_that_had,
             mask=self.masker.mask_cmdline,
             changed=self._services_changed,
             happened=self._service_became,
@@ -201,6 +203,7 @@ class Agent:
             hub=self.hub,
             writer=self.writer,
             events=self.events,
+            newcomers=self.newcomers,
             on_loop=self._loop.call_soon_threadsafe,
             greeted=self._greeted,
             now=now_us,
@@ -357,7 +360,7 @@ class Agent:
                 self.store,
                 self.writer.commit,
                 host=hello.host.host,
-                run_of_pid=self.snapshot.run_of_pid,
+                run_of_pid=self.newcomers.run_of_pid,
                 mask=self.masker.mask_text,
                 patterns=lambda: self.settings.jobs.patterns,
                 now=now_us,
@@ -381,12 +384,12 @@ class Agent:
             settings=settings,
             host=hello.host.host,
             boot_id=hello.host.boot_id,
-            run_of_pid=self.snapshot.run_of_pid,
+            run_of_pid=self.newcomers.run_that_had,
             own_pids=self._own_pids,
             mask=self.masker.mask_text,
             now=now_us,
             on_records=self.hub.publish_records,
-            written_by=self.services.writer_of,
+            written_by=self.services.writers_of,
         )
         service.start()
         return service

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from monitor.live.hub import Hub
+from monitor.live.newcomers import Newcomers
 from monitor.live.process_events import ProcessEvents
 from monitor.live.recovery import Recovery, watch_event
 from monitor.live.sample_counter import Hole, SampleCounter
@@ -15,7 +16,7 @@ from monitor.live.snapshot import Moment, Snapshot
 from monitor.metrics.messages import Hello, HostInfo, Lives, Message, Tick
 from monitor.store import rows
 from monitor.store.interface import Change, Store
-from monitor.store.lives import Births, EarlyLives, life_changes
+from monitor.store.lives import Births, EarlyLives, life_changes, untold_changes
 from monitor.store.writer import StoreWriter
 
 log = logging.getLogger("watchkeeper.agent")
@@ -31,6 +32,7 @@ class Ingest:
         hub: the live subscribers.
         writer: the queue of the store.
         events: finds events of processes in each sample.
+        newcomers: knows processes before a sample tells of them.
         on_loop: runs a function on the event loop, from another thread.
         greeted: called at each start of a sampler.
         now: microseconds since the epoch.
@@ -45,13 +47,14 @@ class Ingest:
         hub: Hub,
         writer: StoreWriter,
         events: ProcessEvents,
+        newcomers: Newcomers,
         on_loop: Callable[..., object],
         greeted: Callable[[Hello], None],
         now: Callable[[], int],
     ) -> None:
         self._snapshot, self._sample_counter, self._hub, self._writer = snapshot, sample_counter, hub, writer
         self._own, self._sampler = costs
-        self._events = events
+        self._events, self._newcomers = events, newcomers
         self._on_loop, self._greeted, self._now = on_loop, greeted, now
         self._births = Births()
         self._ended: EarlyLives | None = None
@@ -71,6 +74,7 @@ class Ingest:
                 self._accept_lives(info, message)
             return
         self._snapshot.greet(message)
+        self._newcomers.greet(message)
         self._unheard = True
         self._sample_counter.restarted()
         self._sampler.forget()
@@ -81,6 +85,7 @@ class Ingest:
     def _accept_tick(self, info: HostInfo, tick: Tick) -> None:
         hole = self._sample_counter.take(tick)
         self._events.take(tick)
+        self._newcomers.take(tick)
         self._snapshot.accept(tick)
         self._ended = None
         self._sampler.report(tick.quality.cpu_s, tick.quality.rss, tick.mono_ns / 1e9)
@@ -96,6 +101,8 @@ class Ingest:
             ),
             hurried=bool(tick.gone or tick.brief),
         )
+        if untold := self._newcomers.untold(tick.ts):
+            self._writer.samples(lambda: untold_changes(info.host, info.boot_id, tick.ts, untold), count=0)
         if self._unheard:
             self._unheard = False
             self._look_back(info.host, tick, first=self._sample_counter.received == 1)
@@ -103,6 +110,7 @@ class Ingest:
 
     def _accept_lives(self, info: HostInfo, lives: Lives) -> None:
         self._events.take_early(lives)
+        self._newcomers.take(lives)
         self._snapshot.accept_early(lives)
         if self._ended is None or not self._ended.add(lives):
             ended = self._ended = EarlyLives(lives)

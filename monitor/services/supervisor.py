@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from logs import Holder
 from monitor.api_models.services import Service
 from monitor.config.services import ServiceSettings
 from monitor.config.settings import Settings
@@ -106,14 +107,13 @@ class Supervisor:
         """The processes that keep the services."""
         return [unit.state["shim"] for unit in self._units if unit.link is not None and unit.state]
 
-    def writer_of(self, path: str) -> list[int] | None:
-        """The main process of the service that an output file belongs to, if there is one now; None for any other file. From any thread."""
+    def writers_of(self, path: str) -> list[Holder] | None:
+        """The last main processes of the service that an output file belongs to, one after the other; None for any other file. From any thread."""
         folder = Path(path).parent
         unit = self._units.find(folder.name)
         if unit is None or folder != unit.folder.path:
             return None
-        pid = (unit.state or {}).get("pid")
-        return [pid] if pid and unit.link is not None else []
+        return list(unit.lives.copy())
 
     async def start(self, name: str, by: str = "") -> Service:
         """Start a service and what it depends on; returns once it runs or failed, or after some seconds. One that is up stays as it is.
@@ -343,9 +343,9 @@ class Supervisor:
         self._tell()
         self._wake.set()
 
-    @staticmethod
-    def _note(unit: Unit, state: dict[str, object]) -> None:
+    def _note(self, unit: Unit, state: dict[str, object]) -> None:
         before, unit.state = unit.state or {}, state
+        unit.note_life(self._run_of_pid)
         if state["restarts"] != before.get("restarts", 0) or state["state"] == "backoff":
             how = ended_with(state["exit_code"], state["exit_signal"])  # type: ignore[arg-type]
             log.warning("service %s ended (%s); %s", unit.name, how or "how is unknown", state["state"])

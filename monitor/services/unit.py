@@ -1,10 +1,12 @@
 """One service as the agent knows it: its settings, its shim's last word, and what somebody asked for."""
 
+from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from logs import Holder
 from monitor.api_models.events import EventType
 from monitor.api_models.services import Service, State
 from monitor.config.services import ServiceSettings, next_run
@@ -13,6 +15,8 @@ from monitor.services.folder import ServiceFolder, active, hash_of
 from monitor.services.link import Link
 
 LOST = "its supervising process was lost; how it ended is unknown"
+
+LIVES = 8
 
 
 @dataclass(eq=False)
@@ -27,6 +31,7 @@ class Unit:
         launching: whether its shim is being started.
         trouble: why its shim could not be started.
         due: next run of its schedule, seconds since the epoch.
+        lives: the last processes that it was.
     """
 
     folder: ServiceFolder
@@ -38,6 +43,7 @@ class Unit:
     trouble: str = ""
     due: float | None = None
     lost: bool = False
+    lives: deque[Holder] = field(default_factory=lambda: deque(maxlen=LIVES))
 
     @property
     def name(self) -> str:
@@ -62,6 +68,13 @@ class Unit:
     def satisfied(self) -> bool:
         """Whether services that depend on it may start: it is ready, or has done its work."""
         return self.word in {"running", "exited"}
+
+    def note_life(self, run_of_pid: Callable[[int], int | None]) -> None:
+        """Remember the process that its shim started last."""
+        state = self.state or {}
+        pid, started = state.get("pid"), state.get("started")
+        if pid and started and (not self.lives or (self.lives[-1].pid, self.lives[-1].since) != (pid, started)):
+            self.lives.append(Holder(pid, run_of_pid(pid), started, "", 0))
 
     def plan(self, now: float) -> None:
         """Find the next run of its schedule after `now`, seconds since the epoch."""

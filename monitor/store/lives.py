@@ -120,6 +120,12 @@ def life_changes(
     return changes
 
 
+def untold_changes(host: str, boot_id: str, ts: int, runs: Sequence[messages.RunInfo]) -> list[Change]:
+    """Runs that were met between two samples and are gone; no sample told of them. How they ended nobody knows."""
+    ends = [messages.RunEnd(run.run, ts, None, None, "poll") for run in runs]
+    return [Append("runs", _born(host, boot_id, ts, runs, ends))]
+
+
 def _starts(host: str, born: Sequence[messages.RunInfo]) -> pa.Table:
     return _events(
         host,

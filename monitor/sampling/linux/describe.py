@@ -8,7 +8,7 @@ from typing import Final
 from logs.redaction.masker import Masker
 from monitor.lifecycle.exits import Program
 from monitor.metrics.messages import HostInfo, RunInfo, run_key
-from monitor.sampling.linux.parse import PF_KTHREAD, Stat, decode, parse_cgroup
+from monitor.sampling.linux.parse import PF_KTHREAD, Stat, decode, parse_cgroup, parse_stat
 from monitor.sampling.linux.procfiles import is_gone, read_file, reason
 from monitor.sampling.linux.users import Users
 
@@ -56,6 +56,15 @@ class Describer:
         except OSError as error:
             self._count("cmdline", error)
             return b""
+
+    def now(self, pid: int) -> RunInfo | None:
+        """A process of which nothing is known yet; None when it is gone, or a zombie."""
+        try:
+            stat = parse_stat(read_file(f"{self.root}/{pid}/stat", 1_024))
+            uid = os.stat(f"{self.root}/{pid}").st_uid  # noqa: PTH116 - as in the sweep
+        except (OSError, ValueError, IndexError):
+            return None
+        return None if stat.state in b"ZX" else self.describe(pid, stat, uid, self.read_cmdline(pid))
 
     def describe(self, pid: int, stat: Stat, uid: int, cmdline: bytes, *, gone: Program | None = None) -> RunInfo:
         """The run as it is now. Unreadable fields are None or empty, and so are those to be read of one that is gone.

@@ -47,7 +47,11 @@ def test_a_file_open_for_writing_is_found(tmp_path: Path) -> None:
     path = tmp_path / "app.log"
     with Writer(path) as writer:
         found = scan()[str(path)]
-        assert (found.found_by, found.pids, found.inode) == ("open", [writer.process.pid], path.stat().st_ino)
+        assert (found.found_by, [one.pid for one in found.holders], found.inode) == (
+            "open",
+            [writer.process.pid],
+            path.stat().st_ino,
+        )
 
 
 def test_what_is_no_log_is_not_found(tmp_path: Path) -> None:
@@ -174,3 +178,33 @@ def test_a_deleted_file_is_not_discovered(tmp_path: Path) -> None:
     with Writer(path):
         os.unlink(path)  # noqa: PTH108
         assert not [found for found in scan() if found.startswith(str(tmp_path))]
+
+
+def test_a_process_that_began_after_the_last_scan_is_met(tmp_path: Path) -> None:
+    """Between two scans, files of processes that begin are found, with who holds them; threads are no processes."""
+    discovery = Discovery(globs=(), excluded=(), own_pids=set, discover=True)
+    discovery.scan()
+    path = tmp_path / "young.log"
+    with Writer(path) as writer:
+        (found,) = [one for one in discovery.look_at_new() if one.path == str(path)]
+        assert [held.pid for held in found.holders] == [writer.process.pid]
+        discovery.scan()
+        assert [one.path for one in discovery.look_at_new() if one.path == str(path)] == []
+
+
+def test_who_wrote_a_file_is_known_after_the_end(tmp_path: Path) -> None:
+    """Two programs that were over before their file was looked for are known, one after the other."""
+    path = tmp_path / "job.data"
+    discovery = Discovery(
+        globs=(f"{tmp_path}/*.data",), excluded=(), own_pids=set, discover=False, run_of_pid=lambda pid: pid * 10
+    )
+    discovery.scan()
+    pids = []
+    for _ in range(2):
+        with Writer(path) as writer:
+            discovery.look_at_new()
+            pids.append(writer.process.pid)
+    (found,) = discovery.scan().values()
+    assert found.path == str(path)
+    assert [[held.pid for held in group] for group in (*found.earlier, found.holders)] == [[pids[0]], [pids[1]]]
+    assert [held.run for held in found.holders] == [pids[1] * 10]

@@ -7,11 +7,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from logs.redaction.masker import Masker
 from monitor.config.sections import EventSettings
 from monitor.core.errors import StoreFull
 from monitor.live.event_log import EventLog
 from monitor.live.hub import Hub
 from monitor.live.ingest import Ingest
+from monitor.live.newcomers import Newcomers
 from monitor.live.process_events import ProcessEvents
 from monitor.live.sample_counter import SampleCounter
 from monitor.live.self_cost import OwnCost, ReportedCost
@@ -103,6 +105,7 @@ def test_samples_without_room_are_an_event_once_there_is_room(room: Room, tmp_pa
             host=lambda: "h",
             mask=str,
         ),
+        newcomers=Newcomers(snapshot, Masker()),
         on_loop=lambda run, *given: run(*given),
         greeted=lambda _: None,
         now=lambda: time.time_ns() // 1000,

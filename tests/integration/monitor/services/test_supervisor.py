@@ -329,3 +329,28 @@ def test_twenty_services_survive_a_hundred_agents(watch: Watch) -> None:
                 assert {s.restarts for s in one.services()} == {0}
 
     run(work())
+
+
+def test_output_belongs_to_the_life_that_wrote_it(watch: Watch, tmp_path: Path) -> None:
+    """The last processes of a service are known to who reads its output, also once they have ended."""
+    stop = tmp_path / "stop"
+    command = f"/bin/sh -c 'while [ ! -e {stop} ]; do sleep 0.01; done; rm {stop}'"
+    watch.write({"name": "brief", "command": command, "restart": "never"})
+
+    async def work() -> None:
+        async with watch.supervisor() as one:
+            pids = []
+            for _ in range(2):
+                await one.start("brief")
+                stop.touch()
+                await wait_until_async(lambda: one.service("brief").state == "exited")
+                pids.append([life.pid for life in one.writers_of(one.service("brief").output) or ()])
+            lives = one.writers_of(one.service("brief").output) or ()
+            assert [life.run for life in lives] == [life.pid * 10 for life in lives]
+            assert [life.since for life in lives] == sorted(life.since for life in lives)
+            assert len(pids[0]) == 1
+            assert pids[1][:1] == pids[0]
+            assert len(pids[1]) == 2
+            assert one.writers_of("/some/other/output.log") is None
+
+    asyncio.run(work())
