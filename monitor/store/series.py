@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -29,6 +31,8 @@ TOLERANCE: Final = SECOND // 2
 MOST_POINTS: Final = 10_000
 EDGES: Final = 2
 """The first and the last minute of a run need not be whole minutes of the machine."""
+Minutes = npt.NDArray[np.int64]
+"""When minutes begin, µs, ascending."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +80,8 @@ def run_series(store: Store, *, run: int, metrics: Sequence[str], start: int, en
     chosen = _metrics(metrics, (*names(RUN), *names(RUN_GPU)))
     of_gpus = [name for name in chosen if name in names(RUN_GPU)]
     own = [name for name in chosen if name not in of_gpus]
-    (marks,) = store.query("series_marks_run", run=run, start=start, end=max(end, start)).to_pylist()
+    minutes = np.sort(store.query("run_minutes", run=run)["ts"].to_numpy())
+    marks = _marks_of_run(store, run, minutes, start, end)
     plan = _plan(start, end, points, {name: marks[name] for name in ("raw_first", "minute_first")})
     split = _split(plan, marks)
     span = {"run": run, "start": plan.start, "end": plan.end, "width": plan.width}
@@ -84,17 +89,34 @@ def run_series(store: Store, *, run: int, metrics: Sequence[str], start: int, en
     raw_only = [name for name in own if name not in kept]
     values: dict[str, Statistics] = {}
     if kept:
-        minutes = True if split > plan.start else None
-        values |= _fill(store.query("series_run", metrics=kept, split=split, minutes=minutes, **span), plan, kept)
+        stored = True if split > plan.start else None
+        values |= _fill(store.query("series_run", metrics=kept, split=split, minutes=stored, **span), plan, kept)
     if raw_only:
         values |= _fill(store.query("series_run", metrics=raw_only, split=plan.start, **span), plan, raw_only)
     if of_gpus:
         values |= _fill(store.query("series_run_gpu", **span), plan, of_gpus)
-    gaps = store.query(
-        "gaps_run", run=run, start=start, end=end, split=max(split, start),
-        minutes=True if split > start else None, tolerance=TOLERANCE,
-    )  # fmt: skip
-    return Series(plan.ts, plan.width, {name: values[name] for name in chosen}, _pairs(gaps))
+    gaps = _gaps_of_run(store, run, minutes[(minutes >= start) & (minutes < split)], max(split, start), end)
+    return Series(plan.ts, plan.width, {name: values[name] for name in chosen}, gaps)
+
+
+def _marks_of_run(store: Store, run: int, minutes: Minutes, start: int, end: int) -> dict[str, int | None]:
+    """Where its minutes begin and end, µs, how many there are in the range, how many the machine has while it lived then, and since when single samples
+    are stored.
+    """
+    first, last = (int(minutes[0]), int(minutes[-1])) if len(minutes) else (None, None)
+    (marks,) = store.query("series_marks_run", run=run, start=start, end=max(end, start), minute_last=last).to_pylist()
+    here = int(np.count_nonzero((minutes >= start) & (minutes < end)))
+    return {"there": 0, **marks, "minute_first": first, "minute_last": last, "here": here}
+
+
+def _gaps_of_run(store: Store, run: int, minutes: Minutes, split: int, end: int) -> list[tuple[int, int]]:
+    """Where minutes are missing between these, which ascend, and single samples from `split` on. To find the former in SQL would cost as much as the line."""
+    places = np.flatnonzero(np.diff(minutes) > MINUTE + TOLERANCE)
+    found = [(int(minutes[place]) + MINUTE, int(minutes[place + 1])) for place in places]
+    if split < end:
+        before = int(minutes[-1]) + MINUTE if len(minutes) else None
+        found += _pairs(store.query("gaps_run", run=run, start=split, end=end, before=before, tolerance=TOLERANCE))
+    return found
 
 
 def _split(plan: _Plan, marks: dict[str, int | None]) -> int:

@@ -1,12 +1,11 @@
--- Where more than $tolerance µs are missing between neighbouring samples of a run in [$start, $end), before $split between its minutes.
+-- Where more than $tolerance µs are missing between neighbouring samples of a run in [$start, $end), the first of which follows on $before, µs.
 WITH times AS (
--- :if minutes is given
-    SELECT wk_us(ts) AS seen, wk_us(ts) + 60000000 AS upto FROM run_samples_1m
-    WHERE run = $run AND ts >= wk_ts($start) AND ts < wk_ts($split)
+-- :if before is given
+    SELECT $before - 1 AS seen, $before AS upto
     UNION ALL
 -- :endif
     SELECT wk_us(ts) AS seen, wk_us(ts) + 1000000 AS upto FROM run_samples
-    WHERE run = $run AND ts >= wk_ts($split) AND ts < wk_ts($end)
+    WHERE run = $run AND ts >= wk_ts($start) AND ts < wk_ts($end)
 ),
 pairs AS (
     SELECT seen, lag(upto) OVER (ORDER BY seen) AS ended FROM times

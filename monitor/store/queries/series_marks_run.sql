@@ -1,19 +1,15 @@
--- Where the minutes of a run begin and end, µs, how many there are in [$start, $end), how many the machine has while it lived then, and
--- since when single samples are stored.
+-- Since when single samples of runs are stored, µs, and how many minutes the machine has in [$start, $end) up to $minute_last while the run lived.
+-- :if minute_last is given
 WITH me AS (
-    SELECT host, greatest(wk_us(start_ts), $start) AS low, least(coalesce(wk_us(end_ts), $end), $end) AS high FROM runs WHERE run = $run
-), kept AS (
-    SELECT
-        wk_us(min(ts)) AS minute_first, wk_us(max(ts)) AS minute_last,
-        count(CASE WHEN ts >= wk_ts($start) AND ts < wk_ts($end) THEN 1 END) AS here
-    FROM run_samples_1m
-    WHERE run = $run
+    SELECT host, greatest(start_ts, wk_ts($start)) AS low, least(coalesce(end_ts, wk_ts($end)), wk_ts($end)) AS high FROM runs WHERE run = $run
 ), of_host AS (
     SELECT count(*) AS there
     FROM host_samples_1m AS h INNER JOIN me ON h.host = me.host
-    WHERE wk_us(h.ts) >= me.low AND wk_us(h.ts) < me.high AND wk_us(h.ts) <= (SELECT minute_last FROM kept)
+    WHERE h.ts >= me.low AND h.ts < me.high AND h.ts >= wk_ts($start) AND h.ts <= wk_ts($minute_last)
 )
+-- :endif
 SELECT
-    kept.minute_first, kept.minute_last, wk_int(kept.here) AS here, wk_int(of_host.there) AS there,
     (SELECT wk_us(min(ts)) FROM run_samples) AS raw_first
-FROM kept CROSS JOIN of_host
+-- :if minute_last is given
+    , (SELECT wk_int(there) FROM of_host) AS there
+-- :endif
