@@ -14,6 +14,10 @@ ROOT = Path(__file__).resolve().parent
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
+from monitor.core.this_process import begin_loading
+
+begin_loading()
+
 import streamlit as st
 
 from monitor.core.errors import MonitorError

@@ -16,6 +16,9 @@ def main() -> None:
     """Run the command line (`watchkeeper …`)."""
     if (HERE / "monitor").is_dir():
         sys.path.insert(0, str(HERE))
+    from monitor.core.this_process import begin_loading
+
+    begin_loading()
     from monitor.cli.app import main as run
 
     run()

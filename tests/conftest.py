@@ -55,10 +55,9 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Iterator[None]:
-    """What is imported and collected stays until the end: to look it over for garbage, again and again, would take seconds of each worker."""
+    """What is imported and collected stays until the end: to look it over for garbage, even once, would take a second of each worker."""
     gc.disable()
     yield
-    gc.collect()
     gc.freeze()
     gc.enable()
 

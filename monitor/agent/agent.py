@@ -37,7 +37,7 @@ from monitor.config.settings import Settings
 from monitor.core.endpoint import write_endpoint
 from monitor.core.errors import StoreError
 from monitor.core.paths import DataFiles
-from monitor.core.this_process import end_with_parent
+from monitor.core.this_process import end_loading, end_with_parent
 from monitor.jobs.service import JobService, job_service
 from monitor.launcher.running import read_dashboard
 from monitor.live.audit import Audit
@@ -249,6 +249,7 @@ class Agent:
         for task in (self.gateway.keep, self.gateway_records.keep_storing, self.services.keep_services):
             background.begin(task)
         background.begin(self.gateway_texts.keep_storing)
+        end_loading()
         try:
             await asyncio.wait({serving, asyncio.create_task(self._ending.wait())}, return_when=asyncio.FIRST_COMPLETED)
         finally:

@@ -1,5 +1,6 @@
-"""What a process does to itself: end together with its parent, and leave out a module that it can do without."""
+"""What a process does to itself: end together with its parent, leave out a module that it can do without, and import without collecting garbage."""
 
+import gc
 import os
 import sys
 import threading
@@ -8,6 +9,11 @@ from collections.abc import Callable, Sequence
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
+from typing import Final
+
+USUAL: Final = gc.get_threshold()[0]
+LOADING: Final = 50_000
+"""Objects after which the young ones are looked over: some MB, if all of them were garbage."""
 
 
 def end_with_parent(parent: int, end: Callable[[], None], *, interval_s: float = 0.2) -> threading.Thread:
@@ -37,6 +43,20 @@ def _watch(parent: int, end: Callable[[], None], interval_s: float) -> None:
     while os.getppid() == parent:
         time.sleep(interval_s)
     end()
+
+
+def begin_loading() -> None:
+    """Collect garbage seldom from now on, until `end_loading`.
+
+    Imports make hundreds of thousands of objects that all stay. To look them over again and again took a sixth of an agent's start.
+    """
+    gc.set_threshold(LOADING, *gc.get_threshold()[1:])
+
+
+def end_loading() -> None:
+    """Collect garbage as usual again, without looking at what is loaded: that stays until the end of the process."""
+    gc.freeze()
+    gc.set_threshold(USUAL, *gc.get_threshold()[1:])
 
 
 class _Without(MetaPathFinder):

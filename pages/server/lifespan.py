@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from monitor.core.log_file import is_output, rotate_output, say_json_lines
 from monitor.core.paths import DataFiles
-from monitor.core.this_process import end_with_parent
+from monitor.core.this_process import end_loading, end_with_parent
 from pages.server.dashboard import Dashboard
 from pages.server.gate import page_policy
 from pages.server.routes import DashboardRoutes
@@ -106,7 +106,7 @@ async def _freeze() -> None:
     for pause_s in FREEZE_AFTER_S:
         await asyncio.sleep(pause_s)
         gc.collect()
-        gc.freeze()
+        end_loading()
 
 
 def load_pages(ready: Callable[[], None]) -> None:

@@ -6,7 +6,6 @@ core for a command and more than a second for an agent. Where the start itself i
 
 import atexit
 import contextlib
-import gc
 import json
 import os
 import signal
@@ -128,8 +127,9 @@ def serve(loads: Sequence[str], leaves_out: Sequence[str]) -> None:
     """Fork a child for each wish and answer its pid, or answer how one ended; until the end of standard input."""
     import importlib
 
-    from monitor.core.this_process import without
+    from monitor.core.this_process import begin_loading, end_loading, without
 
+    begin_loading()
     for name in leaves_out:
         without(name)
     for name in loads:
@@ -139,8 +139,7 @@ def serve(loads: Sequence[str], leaves_out: Sequence[str]) -> None:
 
     parser()
     Registry()
-    gc.collect()
-    gc.freeze()  # what all children share is not copied because one of them collects garbage
+    end_loading()  # what all children share is not copied because one of them collects garbage
     for line in iter(sys.stdin.readline, ""):
         wish = json.loads(line)
         if "ended" in wish:
