@@ -1,6 +1,5 @@
 """Lines know the run that wrote them: real processes that share, inherit, reopen and hand over their log files."""
 
-import os
 import re
 import subprocess
 import sys
@@ -13,6 +12,7 @@ import pytest
 
 from monitor.store.interface import Append, Store, Upsert
 from monitor.store.lives import UNSEEN
+from tests.doubles.alone import elsewhere
 from tests.doubles.log_watch import now_us
 from tests.waiting import patient, wait_until
 
@@ -159,7 +159,7 @@ def test_one_that_a_shell_started(start: Start, tmp_path: Path) -> None:
     command = ["/bin/sh", "-c", f'"{sys.executable}" -c "$0"; true', PRINTS]
     program = Program(command, path, says="stderr")
     try:
-        watch = start(discover=True, exclude=("/var/*",), runs={program.process.pid: 1, program.pids[0]: 12})
+        watch = start(discover=True, exclude=elsewhere(tmp_path), runs={program.process.pid: 1, program.pids[0]: 12})
         program.go()
         followed(watch, path, program.process.pid, program.pids[0])
         wait_until(lambda: len(watch.records(source="inherited")) == 200)
@@ -174,7 +174,7 @@ def test_many_that_share_a_file(start: Start, tmp_path: Path) -> None:
     program = Program([sys.executable, "-c", FORKS, str(path)])
     try:
         runs = {pid: number for number, pid in enumerate(program.pids, 100)}
-        watch = start(discover=True, exclude=("/var/*",), runs=runs)
+        watch = start(discover=True, exclude=elsewhere(tmp_path), runs=runs)
         program.go(5)
         wait_until(lambda: len(watch.records(source="shared")) == 250)
         assert runs_of(watch, "shared") == {str(pid): {number} for number, pid in enumerate(program.pids, 100)}
@@ -185,7 +185,7 @@ def test_many_that_share_a_file(start: Start, tmp_path: Path) -> None:
 def test_one_after_the_other(start: Start, tmp_path: Path) -> None:
     """A program that is started again goes on in the same file: each life has its own lines."""
     path = tmp_path / "again.log"
-    watch = start(discover=True, exclude=("/var/*",))
+    watch = start(discover=True, exclude=elsewhere(tmp_path))
     expected: dict[str, set[int | None]] = {}
     for life in (21, 22):
         with watch.service.unwatched():  # a run is known before its process is met
@@ -209,7 +209,7 @@ def test_a_pid_of_another_name_space(start: Start, tmp_path: Path, pid: str) -> 
         says="stderr",
     )
     try:
-        watch = start(discover=True, exclude=("/var/*",), runs={int(pid): 1, program.pids[0]: 31})
+        watch = start(discover=True, exclude=elsewhere(tmp_path), runs={int(pid): 1, program.pids[0]: 31})
         program.go()
         wait_until(lambda: len(watch.records(source="container")) == 200)
         assert runs_of(watch, "container") == {str(program.pids[0]): {31}}
@@ -254,9 +254,9 @@ def test_one_that_ends_while_nobody_watches(
 ) -> None:
     """What a run wrote last, its traceback above all, is its own also when it is read after its end."""
     ended, seen_ago_us, said, expected = case
-    name = f"mill{os.getpid()}"  # the tests beside this one are discovered as well
+    name = "mill"
     path = tmp_path / f"{name}.log"
-    watch = start(discover=True, exclude=("/var/*",))
+    watch = start(discover=True, exclude=elsewhere(tmp_path))
     with watch.service.unwatched():
         program = Program([sys.executable, "-c", DIES, said], path, says="stderr")
         watch.runs[program.pids[0]] = 41
@@ -270,7 +270,7 @@ def test_one_that_ends_while_nobody_watches(
         program.process.wait(patient(20))
         later = start(
             discover=True,
-            exclude=("/var/*",),
+            exclude=elsewhere(tmp_path),
             in_store=lambda store: stored_end(store, program.pids[0], ended, seen_ago_us=seen_ago_us),
         )
         wait_until(lambda: len(later.records(source=name)) == 41)

@@ -13,6 +13,7 @@ import pytest
 
 from logs.following.discovery import Discovery
 from logs.following.source_names import SourceNames
+from tests.doubles.alone import elsewhere
 from tests.waiting import wait_until
 
 WRITER = "import sys, time; f = open(sys.argv[1], sys.argv[2]); f.write('2026-03-01 10:00:00,000 INFO app: hello\\n'); f.flush(); print('ready', flush=True); time.sleep(60)"
@@ -63,9 +64,9 @@ def test_what_is_no_log_is_not_found(tmp_path: Path) -> None:
 
 def test_a_growing_file_is_followed_and_belongs_to_its_run(start: Callable[..., Any], tmp_path: Path) -> None:
     """Without any setting, a process's log is stored, and its records know the run."""
-    path = tmp_path / f"worker{os.getpid()}.log"
+    path = tmp_path / "worker.log"
     with Writer(path) as writer:
-        watch = start(discover=True, exclude=("/var/*",))
+        watch = start(discover=True, exclude=elsewhere(tmp_path))
         watch.runs[writer.process.pid] = 4242
         wait_until(lambda: watch.service.files_of_run(4242), "the file belongs to its run")
         with path.open("a") as file:

@@ -12,6 +12,7 @@ import pytest
 import logs
 from logs import LogSettings
 from monitor.store.interface import Store
+from tests.doubles.alone import elsewhere
 from tests.doubles.gated_store import GatedStore
 from tests.doubles.log_watch import LogWatch, now_us
 from tests.waiting import wait_until
@@ -233,7 +234,7 @@ def test_a_file_that_somebody_writes_stays_open(start: Start, tmp_path: Path) ->
     with path.open("a") as file:
         writer = subprocess.Popen(["sh", "-c", f"echo '{line(0).strip()}'; exec sleep 100"], stdout=file)
     try:
-        watch = start((str(path),), rest_s=0.05, discover=True)
+        watch = start((str(path),), rest_s=0.05, discover=True, exclude=elsewhere(tmp_path))
         known = lambda: [t for t in watch.service.tails if t.path == str(path) and t.writers.pids]  # noqa: E731
         tail = wait_until(known, "its writer is known")[0]
         wait_until(lambda: tail.quiet and tail.position)

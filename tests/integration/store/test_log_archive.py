@@ -334,6 +334,8 @@ def test_a_folder_with_signs_of_patterns_in_its_name(tmp_path: Path, clock: Cloc
 CHILD = """
 import pathlib, sys
 sys.path.insert(0, sys.argv[3])
+from monitor.core.this_process import without
+without("pandas")
 from tests.integration.store.test_log_archive import DAY, START, opened, records, sampled
 from monitor.store.interface import Append
 now = START

@@ -150,6 +150,8 @@ def test_a_damaged_file_is_set_aside(tmp_path: Path, host_rows: Callable[..., Ap
 
 WRITE = """
 import os, pathlib, sys
+from monitor.core.this_process import without
+without("pandas")
 import pyarrow as pa
 from monitor.store.interface import Append
 from monitor.store.duckdb import open_store

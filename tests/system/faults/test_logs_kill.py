@@ -18,6 +18,8 @@ ROOT = Path(__file__).parents[3]
 CHILD = """
 import sys, time
 from pathlib import Path
+from monitor.core.this_process import without
+without("pandas")
 import logs
 from monitor.store.duckdb.opening import open_store
 from tests.doubles.log_watch import LogWatch

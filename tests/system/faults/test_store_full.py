@@ -144,6 +144,8 @@ def test_a_read_only_directory_is_said(tmp_path: Path) -> None:
 
 LIMITED = """
 import pathlib, resource, signal, sys
+from monitor.core.this_process import without
+without("pandas")
 import pyarrow as pa
 from monitor.core.errors import StoreFull
 from monitor.store.interface import Append

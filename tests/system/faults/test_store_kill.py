@@ -14,6 +14,8 @@ from tests.examples import sizes
 
 CHILD = """
 import os, pathlib, sys
+from monitor.core.this_process import without
+without("pandas")
 import pyarrow as pa
 from monitor.store.interface import Append, Upsert
 from monitor.store.duckdb import open_store

@@ -23,11 +23,10 @@ from tests.waiting import patient, wait_until
 READER = """
 import sys
 from pathlib import Path
+from monitor.core.this_process import without
+without("pandas")
 from monitor.jobs import spool
 from monitor.jobs.service import job_service
-import pytest
-
-from monitor.client.client import Refused
 from monitor.store.duckdb import open_store
 from monitor.store.writer import StoreWriter
 spool.BLOCK_BYTES = 8192
