@@ -12,6 +12,8 @@ MAX_LINES: Final = 5000
 """A record that grows past this is closed: the next line begins a new one."""
 
 _OPENS = re.compile(r"Traceback \(most recent call last\):|Exception in thread |Unhandled exception")
+_GROUP = re.compile(r" +\+ Exception Group Traceback \(most recent call last\):")
+"""The only traceback of Python that begins with blanks."""
 _DIES = re.compile(
     r"panic: |fatal error: |thread '.*'(?: \(\d+\))? panicked at |terminate called |(?:file://)?/\S+\.[cm]?[jt]s:\d+$|node:internal/\S+:\d+$"
     r"|PHP (?:Fatal|Parse) error: |(?:PHP )?Fatal error: Uncaught |Fatal error: exception |\S+\.swift:\d+: Fatal error: |Unhandled exception:$|thread \d+ panic: |lua\d?[\d.]*: \S+:\d+: "
@@ -158,6 +160,8 @@ class Grouper:
         return line[0] in _BLANKS and (not self._indent or len(line) - len(line.lstrip(_BLANKS)) > self._indent)
 
     def _belongs(self, line: str) -> bool:  # noqa: PLR0911 - one rule a line
+        if _GROUP.match(line):
+            return self._begun(line)
         if not line or self._deep(line) or not line.strip():
             self.traceback = self.traceback or "Exception Group Traceback (" in line
             return True
@@ -180,10 +184,14 @@ class Grouper:
             self._block = _PYTHON
             return True
         if _OPENS.match(line):
-            calm = self._calm and not (_EXPECTS.search(self._last) or _TROUBLE.search(self._last))
-            logged = self._headed and not calm and self._block in {_NONE, _JAVA_BLOCK} and not self.traceback
-            return self._opens(line) if logged or self._block == _CHAINED or self._thread_named(line) else False
+            return self._begun(line)
         return self._in_block(line)
+
+    def _begun(self, line: str) -> bool:
+        """A traceback begins: whether it was logged with the record, or is chained to one in it."""
+        calm = self._calm and not (_EXPECTS.search(self._last) or _TROUBLE.search(self._last))
+        logged = self._headed and not calm and self._block in {_NONE, _JAVA_BLOCK} and not self.traceback
+        return self._opens(line) if logged or self._block == _CHAINED or self._thread_named(line) else False
 
     def _bare_trouble(self, line: str) -> bool:
         """What was printed about an error, and now the error."""
@@ -236,8 +244,9 @@ class Grouper:
         """Note what kind of stack begins with `line`; true when one does."""
         if line.startswith(("panic: ", "fatal error: ")):
             self._block, self.traceback = _GO, True
-        elif line.startswith("Traceback"):
-            self._block, self.traceback = _PYTHON, True
+        elif line.startswith("Traceback") or _GROUP.match(line):
+            # no line at the end of a group names the exception
+            self._block, self.traceback = _PYTHON if line[0] == "T" else _PYTHON_DONE, True
         elif (line.startswith("thread '") and _DIES.match(line)) or line == "Unhandled exception:":
             self._block, self.traceback = _RUST, True
         elif line.startswith("terminate called"):

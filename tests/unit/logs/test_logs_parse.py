@@ -115,6 +115,16 @@ def test_an_exception_group_is_one_record(tmp_path: Path) -> None:
     assert [row["lines"] for row in rows] == [9]
 
 
+@pytest.mark.parametrize(
+    "before", ["starting\n", "2026-03-01 10:11:12,345 - app - INFO - up\n2026-03-01 10:11:13,345 - app - INFO - on\n"]
+)
+def test_an_exception_group_that_nobody_caught_is_a_record(tmp_path: Path, before: str) -> None:
+    """Its first line begins with blanks, and is yet no part of what was said before."""
+    rows = parse(tmp_path, before + GROUP + "end\n" * ("app" not in before))
+    assert [(row["level"], row["lines"]) for row in rows if "Group" in row["body"]] == [("error", 8)]
+    assert not any("Group" in row["body"] for row in rows if row["level"] != "error")
+
+
 def test_crlf_bom_and_nul(tmp_path: Path) -> None:
     """Line ends of Windows, a byte order mark, NULs and broken UTF-8 are no obstacle."""
     rows = parse(
