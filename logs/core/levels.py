@@ -25,7 +25,7 @@ NAMES: Final[dict[int, str]] = {
 """Stored number → the word of the API. 0 has none: it is null."""
 
 _WORDS: Final[dict[int, str]] = {
-    TRACE: "TRACE TRC TRCE VERBOS TRAC TRA FINER FINEST VERBOSE VRB VERB SILLY SILL VERBO SPEW SPAM T V DEBUG2 DEBUG3 DEBUG4 DEBUG5 FEINER FEINST",
+    TRACE: "TRACE TRC TRCE VERBOS TRAC TRA FINER FINEST VERBOSE VRB VERB SILLY SILL VERBO SPEW SPAM T V DDEBUG SUBDEBUG DEBUG2 DEBUG3 DEBUG4 DEBUG5 FEINER FEINST",
     DEBUG: "DEBUG DBG DEBG DBUG DEBU DEB FINE CONFIG D DEBUG1 FEIN KONFIGURATION",
     INFO: "INFO INF INFORMATION INFORMATIONAL INFOS INFORM SUCC SUCCE SUCCES NOTICE NOTIC NOTI NTC NOTE SUCCESS SUCCS OK LOG MESSAGE I N DEFAULT STATUS STATEMENT DETAIL HINT CONTEXT QUERY LOCATION SYSTEM LIFECYCLE QUIET"
     " STATS PERF HINWEIS INFORMACIÓN INFORMAÇÃO INFORMAZIONI ИНФО ИНФОРМАЦИЯ 信息 情報 정보",
@@ -41,7 +41,8 @@ NUMBERS: Final[dict[str, int]] = {word: number for number, words in _WORDS.items
 }
 """Upper-case word or letter → stored number."""
 MARKS: Final[dict[str, int]] = {
-    "✖": ERROR, "✗": ERROR, "✘": ERROR, "❌": ERROR, "🔥": ERROR, "⚠": WARN, "⚠️": WARN, "\N{INFORMATION SOURCE}": INFO, "\N{INFORMATION SOURCE}\N{VARIATION SELECTOR-16}": INFO, "✔": INFO, "✓": INFO, "✅": INFO, "🐛": DEBUG, "🔍": DEBUG, "⚙": DEBUG, "\N{VECTOR OR CROSS PRODUCT}": ERROR,
+    "✖": ERROR, "✗": ERROR, "✘": ERROR, "❌": ERROR, "🔥": ERROR, "⚠": WARN, "⚠️": WARN, "\N{INFORMATION SOURCE}": INFO, "\N{INFORMATION SOURCE}\N{VARIATION SELECTOR-16}": INFO, "✔": INFO, "✓": INFO, "✅": INFO, "🐛": DEBUG, "🐞": DEBUG, "🔍": DEBUG, "⚙": DEBUG,
+    "✏": TRACE, "✏️": TRACE, "☠": FATAL, "☠️": FATAL, "💀": FATAL, "🚨": FATAL, "🛑": ERROR, "⛔": ERROR, "❗": ERROR, "\N{VECTOR OR CROSS PRODUCT}": ERROR,
 }  # fmt: skip
 """Signs that stand for a level."""
 
@@ -116,12 +117,18 @@ WORD: Final = (
 """Matches one level word as programs write them."""
 
 _SYSLOG = (FATAL, FATAL, FATAL, ERROR, WARN, INFO, INFO, DEBUG)
-_LABEL = r"(?:\[[^\]]{1,48}\]:?|\([^)]{1,48}\):?|<[^>]{1,48}>:?|\{[^}]{1,48}\}:?|[\w.@/\-]{1,48}(?:\[\d+\])?:|[\w.\-]{1,48} +[|\-] |[\w.\-]{1,48}\| |[*=#>\-]{1,5}|\[?\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[^\s\]]*\]?)"
+_LABEL = r"(?:[a-z_]{1,16}=\d{1,16} |\[[^\]]{1,48}\]:?|\([^)]{1,48}\):?|<[^>]{1,48}>:?|\{[^}]{1,48}\}:?|[\w.@/\-]{1,48}(?:\[\d+\])?:|[\w.\-]{1,48} +[|\-] |[\w.\-]{1,48}\| |[*=#>\-]{1,5}|\[?\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[^\s\]]*\]?)"
 _UPPER_WORDS = r"(?P<fatal>PANIC|FATAL|CRITICAL|EMERGENCY|CRIT)|(?P<error>ERROR|SEVERE|ERR|ERR!|EROR|ERRO)|(?P<warn>WARN(?:ING)?|WRN)|(?P<info>INFO|NOTICE|INF)|(?P<debug>DEBUG|DEBG|DBG)|(?P<trace>TRACE)"
 _LOUD = re.compile(
     rf"[\s:|\-]{{0,8}}(?:{_LABEL}\s*){{0,3}}[\[(<{{|]?\s*(?:{_UPPER_WORDS})\s*(?:[\])>}}|]|[:,;]|-+ |\s|$)"
 )
 """A level word in capitals where levels stand: at the beginning, behind nothing but labels."""
+_CISCO = r"%{1,2}[A-Z0-9][A-Z0-9_\-]{1,60}[\-/]([0-7])[\-/][A-Z][A-Z0-9_]{1,60}\b|%[A-Z]{2,8}-([0-7])-\d{6}\b"
+"""How routers and firewalls write who says it, how bad it is, and what it is: `%LINK-3-UPDOWN`, `%ASA-4-106023`."""
+_ANSWER = r"\"[A-Z]{3,16} [^\s\"]{1,2000} HTTP/[\d.]{1,4} ?\" ([1-5]\d\d)\b"
+"""A request and the status that it was answered with."""
+_CODED = re.compile(rf"(?P<answer>{_ANSWER})|{_CISCO}")
+_MARKED = re.compile(rf"\s{{0,8}}({'|'.join(mark for mark, number in MARKS.items() if number >= WARN)})\ufe0f?\s")
 _BRACKETED_LETTER = re.compile(r"\s{0,8}(?:\[([DIWEF])\]|\(([DIWEF])\)|<([DIWEF])>)[\s:]")
 _ANNOUNCED = re.compile(r"\s{0,8}(?:([^\W\d_]{4,16}): |\[([^\W\d_]{3,16})\] )")
 _TRACED = re.compile(r"Traceback \(most recent call last\)")
@@ -134,7 +141,7 @@ _SIGNS = re.compile(
     rf"({_FATAL_SIGNS})|({_ERROR_SIGNS})|({_WARN_SIGNS})|(?:(?:{_NAMED}) ?\"?|(?={_BRACKETED})\[)([A-Za-z]{{3,13}})\b"
 )
 _FIRST = re.compile(
-    r"(?:[\w.\-]{1,40}: |[\w./+\-]{1,120}:\d+(?::\d+)?: |npm |CMake |PHP (?:Parse |Core |Compile )?|uncaught )?(?:(fatal|panic|critical)\b(?::| error)|(error(?:\[\w+\])?|err!|failed to|exception|[\w.]*[a-z](?:Error|Exception))(?::(?: |$)| loading |$| code | to | at |!? )|(warn(?:ing)?)\b:? )",
+    r"(?:\[[^\]]{1,48}\] ?)?(?:[\w.\-]{1,40}: |[\w./+\-]{1,120}:\d+(?::\d+)?: |npm |CMake |PHP (?:Parse |Core |Compile )?|uncaught )?(?:(fatal|panic|critical)\b(?::| error)|((?:(?!no\b)(?-i:[A-Z])\w{1,20} )?error(?:\[\w+\])?|err!|failed to|exception|[\w.]*[a-z](?:Error|Exception))(?::(?: |$)| loading |$| code | to | at |!? )|(warn(?:ing)?)\b:? )",
     re.IGNORECASE,
 )
 _FIGURE = re.compile(
@@ -146,7 +153,8 @@ _FIGURE = re.compile(
 """A figure of that name, and no more: how many errors there were, how large an error is."""
 _ANY_SIGN = re2.compile(
     rf"PANIC|FATAL|CRIT|ERR|EMERG|ALERT|SEVERE|EROR|Traceback|WARN|WRN|INF|NOTICE|DEBUG|DBG|DEBG|TRACE|{_FATAL_SIGNS}|{_ERROR_SIGNS}|{_WARN_SIGNS}|{_NAMED}|{_BRACKETED}"
-    r"|(?m:^)[ \t]*[\[(<][DIWEF][\])>]|(?i:fatal|panic|critical|error|err!|failed to|exception|warn)".encode()
+    rf"|(?m:^)[ \t]*[\[(<][DIWEF][\])>]|(?m:^)[ \t]*(?:{'|'.join(mark for mark, number in MARKS.items() if number >= WARN)})|%[A-Z0-9]|HTTP/\d"
+    r"|(?i:fatal|panic|critical|error|err!|failed to|exception|warn)".encode()
 )
 """Matches every line in which `in_text` finds a level, and few others."""
 _PYTHON_STEPS = ((50, FATAL), (40, ERROR), (30, WARN), (20, INFO), (10, DEBUG), (1, TRACE))
@@ -235,15 +243,28 @@ def in_text(text: str) -> int:
     return UNKNOWN if _ANY_SIGN.search(text.encode("utf-8", "replace")) is None else _shown(text)
 
 
+def _coded(text: str) -> int:
+    """The level that a sign, a device's code or the status of an answer says."""
+    marked = _MARKED.match(text)
+    if marked is not None:
+        return MARKS[marked[1]]
+    coded = _CODED.search(text, 0, 2000) if "%" in text or "HTTP/" in text else None
+    if coded is None:
+        return UNKNOWN
+    return of_status(int(coded[2])) if coded["answer"] else of_syslog(int(coded[3] or coded[4]))
+
+
 def _shown(text: str) -> int:
+    number = UNKNOWN
     sign = _SIGNS.search(text, 0, 400)
     if sign is not None:
         word = sign.group(4)
         number = of_word(word) if word else (FATAL, ERROR, WARN)[(sign.lastindex or 1) - 1]
-        if number:
-            return number
-    if _FIGURE.match(text) is not None:
+    if not number and _FIGURE.match(text) is not None:
         return UNKNOWN
+    number = number or _coded(text)
+    if number:
+        return number
     match = _LOUD.match(text, 0, 200)
     if match is not None and match.lastgroup:
         return BY_NAME[match.lastgroup]

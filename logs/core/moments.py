@@ -92,6 +92,10 @@ _SHAPES: Final[tuple[tuple[str, str], ...]] = (
     ("names", rf"{_MDY_NAMES} {{1,2}}{_SECONDS}"),
     ("names-reversed", rf"{_WEEKDAY}(?P<d>\d{{1,2}})\.? {_MONTH}\.?,? {{1,2}}{_SECONDS}"),
     ("short", rf"(?P<y>\d\d)(?P<n>[01]\d)(?P<d>[0-3]\d) (?P<H>[0-2]\d):?(?P<M>[0-5]\d):?(?P<S>[0-6]\d){_FRACTION}"),
+    (
+        "short-joined",
+        rf"(?P<y>\d\d)(?P<n>[01]\d)(?P<d>[0-3]\d)[T_\-](?P<H>[0-2]\d):(?P<M>[0-5]\d):(?P<S>[0-6]\d){_FRACTION}",
+    ),
     ("month-day", rf"(?P<n>[01]\d)(?P<d>[0-3]\d) {_SECONDS}"),
     ("two-numbers", rf"(?P<i>\d{{1,2}})(?P<sep>[/.\-])(?P<j>\d{{1,2}})(?:\.?[ T]{{1,2}}|-){_SECONDS}"),
     ("two-numbers-minutes", rf"(?P<i>\d{{1,2}})(?P<sep>[/.\-])(?P<j>\d{{1,2}})\.?[ T]{{1,2}}{_MINUTES}"),
@@ -100,6 +104,17 @@ _SHAPES: Final[tuple[tuple[str, str], ...]] = (
     ("clock", _SECONDS),
     ("clock-half", rf"(?P<H>\d{{1,2}}):(?P<M>\d\d){_BLANK}?(?P<p>[AaPp]\.?[Mm]\b\.?){_ZONE}"),
 )
+
+
+ELAPSED: Final = r"\d{1,4}:[0-5]\d:[0-5]\d(?:\.\d{3},\d{3}|[.,]\d{1,9})?"
+"""A clock that counts from a start: its hours are those since then."""
+
+
+def elapsed_us(text: str) -> int:
+    """How long after the start a clock of the form `ELAPSED` is, µs."""
+    head, *fraction = re.split(r"[.,]", text)
+    hours, minutes, seconds = (int(part) for part in head.split(":"))
+    return ((hours * 60 + minutes) * 60 + seconds) * 1_000_000 + int(("".join(fraction) + "000000")[:6])
 
 
 class Moment(NamedTuple):

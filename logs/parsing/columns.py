@@ -98,9 +98,9 @@ class HeaderReader:
         if groups.type.get_field_index("short") >= 0:
             headers &= _lengths(groups.field("short")) == 0
         if self.format.heads_each:
-            at = np.minimum(lines.starts + _lengths(groups.field("head")), len(lines.data) - 1)
-            first = np.frombuffer(lines.data, np.uint8)[at]
-            deep = headers & ((first == ord(" ")) | (first == ord("\t")))
+            at = lines.starts + _lengths(groups.field("head"))
+            first = np.frombuffer(lines.data, np.uint8)[np.minimum(at, len(lines.data) - 1)]
+            deep = headers & ((first == ord(" ")) | (first == ord("\t")) | (at >= lines.ends))
             headers &= ~(deep | np.append(deep[1:], [False]) | np.append([False], deep[:-1]))
         return groups, headers
 

@@ -13,6 +13,7 @@ from logs.core.levels import NAMES
 from logs.core.timestamps import TimeReader, iso_text
 from logs.parsing.formats.base import Header
 from logs.parsing.formats.user import UserFormat
+from logs.parsing.grouping import surely_begins
 from logs.parsing.reader.learn import layouts
 
 _MOST: Final = 20
@@ -33,7 +34,7 @@ def draft_format(lines: Sequence[str], name: str, times: TimeReader | None = Non
     given = [line for line in lines if line.strip()][:_MOST]
     if not given:
         raise LogsError("there is no line to learn from", hint="Give three lines of the log, as different as possible.")
-    for layout in layouts(given, times):
+    for layout in layouts(given, times, surely_begins):
         regex = re.compile(layout.header, re.ASCII)
         matches = [match for line in given if (match := regex.match(line)) and match.end() < len(line)]
         pattern = _pattern(matches)

@@ -32,6 +32,7 @@ _CHAINS = re.compile(
     r"|Suppressed: |[\w.]*RemoteTraceback: ?$|\"\"\"$|\.\.\. \d+ (?:more|common)|note: (?:run with `RUST_BACKTRACE|Some details are omitted)|stack backtrace:|\[signal |Search for `cuda|Location:(?: |$)|Backtrace omitted|Run with (?:RUST|COLORBT)|Stack backtrace:|Stack trace:|[Ss]tack ?traceback:|Stacktrace:|CallStack \(from|Raised (?:at|by) |Called from |Re-raised |in expression starting at |Calls: |Execution halted|Call stack:|Message: '|Arguments: |==\d+==|READ of size |WRITE of size |SUMMARY: \w+Sanitizer|\S+:\d+:\d+: 0x[0-9a-f]+ in |  what\(\)|Exception raised from "
     r"|File name: '|(?:Aborted|Segmentation fault) \(core dumped\)|\(Use `node --trace|0x[0-9a-f]+ is located |(?:previously )?(?:freed|allocated) by thread "
 )
+_LINKS = re.compile(r"During handling of the above exception|The above exception was the direct cause")
 _JAVA = re.compile(r"(?:[a-zA-Z_]\w*\.)+[A-Z][\w$]*(?:Exception|Error|Throwable|Failure)\b")
 _NAMED = re.compile(r"[A-Za-z_][\w.]*(?::| *$)")
 _GO_FRAME = re.compile(r"[\w./*()\[\]{}\-·]+\(.*\)$|main\.|runtime\.")
@@ -144,11 +145,14 @@ class Grouper:
 
     def goes_on(self, message: str) -> bool:
         """Whether a line with a header of its own goes on with the record: each line of a stack, printed through something that heads every line."""
-        if not message.strip() or not 0 < self._lines < MAX_LINES:
+        if not 0 < self._lines < MAX_LINES:
             return False
-        stack = message[0] in _BLANKS and self.traceback
+        if not message.strip():
+            stack = self._block in {_PYTHON_DONE, _CHAINED}  # between the exceptions of a chain
+        else:
+            stack = self.traceback and (message[0] in _BLANKS or _LINKS.match(message) is not None)
         if message.startswith("Traceback (most recent"):
-            stack = not self._calm and not self.traceback
+            stack = (not self._calm and not self.traceback) or self._block == _CHAINED
         elif self._block == _PYTHON and self._last[:1] in _BLANKS:
             stack = stack or _NAMED.match(message) is not None
         if stack and self._belongs(message):

@@ -13,9 +13,8 @@ from logs.parsing.formats import ANY, Detection, Format, Header, RegexFormat, Re
 from logs.parsing.formats.reports import REPORT
 from logs.parsing.grouping import surely_begins
 from logs.parsing.reader.layout import Layout, LearnedFormat
-from logs.parsing.reader.learn import layouts
+from logs.parsing.reader.learn import MOST, layouts
 
-_MOST = 400
 _LENGTH = 1000
 
 
@@ -82,7 +81,7 @@ class Learner:
     def add(self, lines: Sequence[str], times: TimeReader) -> None:
         """Look at these lines too, or as many of them as help."""
         self._detection.add(lines, times)
-        self._lines.extend(line[:_LENGTH] for line in lines[: _MOST - len(self._lines)])
+        self._lines.extend(line[:_LENGTH] for line in lines[: MOST - len(self._lines)])
 
     def shape(self, times: TimeReader) -> Shape:
         """The shape of the lines seen so far."""
@@ -98,7 +97,7 @@ class Learner:
             return Shape(place, headed=headed, blank_first=blank_first, order=self._said)
         if known is not None and known.wraps:
             return Shape(place, order=self._said)
-        found = layouts(lines, times, self._said)
+        found = layouts(lines, times, surely_begins, self._said)
         learned = [LearnedFormat(layout) for layout in found]
         seconds = len(learned) > 1 and learned[0].dated and _second_lines(learned, lines)
         if seconds:
@@ -125,7 +124,7 @@ class Learner:
         hits = REPORT.covers(self._lines, times)
         if hits <= self._detection.most:
             return False
-        found = layouts(self._lines, times, self._said)
+        found = layouts(self._lines, times, surely_begins, self._said)
         return not found or hits > sum(1 for line in self._lines if re.match(found[0].header, line, re.ASCII))
 
 

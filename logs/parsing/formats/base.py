@@ -202,7 +202,7 @@ class RegexFormat:
         stamps = parts[self._ts] if self.time is not None else prefixes
         others = [number for number, stamp in enumerate(stamps) if not stamp]
         if self.heads_each:
-            deep = {number for number, message in enumerate(messages) if message[:1] in _DEEP and message.strip()}
+            deep = {number for number, message in enumerate(messages) if not message or message[:1] in _DEEP}
             around = {number + step for number in deep for step in (-1, 0, 1)}
             others = sorted(around.union(others) & set(range(len(stamps))))
         ts: list[int] = []

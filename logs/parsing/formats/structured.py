@@ -37,6 +37,8 @@ _LOGGER_KEYS: Final = (
     "SYSLOG_IDENTIFIER", "_COMM", "app", "service",
 )  # fmt: skip
 _PID_KEYS: Final = ("pid", "process", "process_id", "processId", "_PID", "_pid", "SYSLOG_PID", "process.pid")
+_TOLD: Final = re.compile(r"(?:.*[a-z0-9_.\-@])?(?:level|lvl|severity)", re.IGNORECASE)
+"""What else a level may be called: `_logLevel`, `log-level`, `app.severity`."""
 _NESTED: Final = ("record", "@fields", "fields", "log", "jsonPayload")
 _decoder = msgspec.json.Decoder()
 _encode = msgspec.json.Encoder().encode
@@ -272,7 +274,23 @@ def _level(record: dict[str, Any], used: set[str]) -> int:
         status = record.get(key)
         if isinstance(status, int) and 100 <= status < 600:
             return levels.of_status(status)
+    told = _told(record)
+    if told is not None:
+        used.add(told)
+        return levels.of_word(record[told])
     return levels.INFO if "@t" in record and ("@m" in record or "@mt" in record) else levels.UNKNOWN
+
+
+def _told(record: dict[str, Any]) -> str | None:
+    """What else a record calls its level: a name that ends like one, with a level's word."""
+    return next(
+        (
+            key
+            for key, value in record.items()
+            if isinstance(value, str) and key not in _LEVEL_KEYS and _TOLD.fullmatch(key) and levels.style(value)
+        ),
+        None,
+    )
 
 
 def _numeric_level(key: str, value: float, record: dict[str, Any]) -> int:

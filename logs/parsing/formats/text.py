@@ -93,7 +93,12 @@ def _java() -> list[Format]:
         RegexFormat("java", rf"{_TS} +{_L} +\[(?P<logger>[^\]]*)\] +(?:- )?", iso),
         RegexFormat("java", rf"{_TS} +{_L} +(?P<logger>[\w$]+(?:\.[\w$]+)+)(?::| -) ", iso),
         RegexFormat("java", rf"{_TS} +\[[^\]]*\] +{_L} +(?:{_NAME} )?", iso),
-        RegexFormat("openstack", rf"(?:\S+\.log\S* )?{_TS} (?P<pid>\d+) {_L} (?P<logger>[\w.]+) (?:\[[^\]]*\] )?", iso),
+        RegexFormat(
+            "openstack",
+            rf"(?:\S+\.log\S* )?{_TS} (?P<pid>\d+) {_L} (?P<logger>[\w.]+) (?:\[[^\]]*\] )?",
+            iso,
+            heads_each=True,
+        ),
         RegexFormat("log4j", rf"(?P<ts>\d\d/\d\d/\d\d {CLOCK}) {_L} (?P<logger>[\w.$]+): ", TimeReader.short),
         RegexFormat("hdfs", rf"(?P<ts>\d{{6}} \d{{6}}) (?P<pid>\d+) {_L} (?P<logger>[\w.$]+): ", TimeReader.short),
     ]

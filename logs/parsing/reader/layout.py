@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from logs.core import levels
-from logs.core.moments import SHAPES, Order
+from logs.core.moments import SHAPES, Order, elapsed_us
 from logs.core.timestamps import Lacking, TimeReader
 from logs.parsing.formats.base import Header, LineColumns, RegexFormat, TimeMethod, pid_number
 
@@ -31,6 +31,8 @@ class Layout(msgspec.Struct, frozen=True):
     """Whether a repeated time may be left blank."""
     unit: int = 0
     """How many nanoseconds one of the numbers stands for that are in the place of times and count from the program's start; 0: there are none."""
+    elapsed: bool = False
+    """Whether its clocks count from the program's start: `0:01:02`."""
     ending: str | None = None
     """An expression for the last line of a record with its level at the end; the header has the same for records of one line."""
 
@@ -47,7 +49,7 @@ class LearnedFormat(RegexFormat):
     @property
     def lacks(self) -> Lacking:
         """What its times do not say."""
-        if self.layout.unit:
+        if self.layout.unit or self.layout.elapsed:
             return "start"
         shape = SHAPES.get(self.layout.shape or "")
         if shape is None or shape.years:
@@ -93,6 +95,8 @@ def time_method(layout: Layout) -> TimeMethod | None:
     """What reads the times of a layout."""
     if layout.unit:
         return partial(_count, layout.unit)
+    if layout.elapsed:
+        return _elapsed
     if layout.shape is None:
         return None
     if layout.shape == ISO:
@@ -102,6 +106,10 @@ def time_method(layout: Layout) -> TimeMethod | None:
 
 def _count(unit: int, times: TimeReader, text: str) -> int | None:  # noqa: ARG001 - as all that read times
     return round(float(text) * unit / 1000)
+
+
+def _elapsed(times: TimeReader, text: str) -> int | None:  # noqa: ARG001 - as all that read times
+    return elapsed_us(text)
 
 
 def _read(shape: str, order: Order, times: TimeReader, text: str) -> int | None:

@@ -2,11 +2,12 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Final, NamedTuple
 
-from logs.core.moments import SHAPES, MomentShape, Order, order_of
+from logs.core.moments import ELAPSED, SHAPES, MomentShape, Order, elapsed_us, order_of
 from logs.core.timestamps import ISO as ISO_PATTERN
 from logs.core.timestamps import SECOND, TimeReader
 from logs.parsing.reader.behind import FIELDS, level_column, tail_patterns, to_level, with_pid
@@ -23,10 +24,17 @@ _PLAIN_ISO = re.compile(
 )
 _OPENERS: Final = "[({<"
 _MOST: Final = 3
+MOST: Final = 400
+"""How many of a file's first lines are looked at."""
+_NEAR: Final = 600
+"""Seconds by which a clock that was written last may be before its file's time."""
 _SIX: Final = re.compile(r" (\d{6})(?=\s)")
+_ELAPSED: Final = re.compile(ELAPSED, re.ASCII)
 _CATEGORY: Final = "|[A-Z]{3,12})"
 _LETTER: Final = "|[A-Za-z])"
 """Letters that stand for no level that is known, among those that do."""
+_SIGN: Final = r"|[^\x00-\x7f]{1,3})"
+"""The same of signs."""
 
 
 class Found(NamedTuple):
@@ -37,16 +45,20 @@ class Found(NamedTuple):
     end: int
 
 
-def layouts(lines: Sequence[str], times: TimeReader, said: Order = "") -> list[Layout]:
+def layouts(lines: Sequence[str], times: TimeReader, begins: Callable[[str], bool], said: Order = "") -> list[Layout]:
     """The layouts of the lines, the one that reads most of them first; none when they have nothing in common.
 
-    `said`: which of a date's numbers is the day, where somebody knows it.
+    Args:
+        lines: a file's first lines.
+        times: reads their times.
+        begins: whether a line could be the first of a record.
+        said: which of a date's numbers is the day, where somebody knows it.
     """
     left = [line[:_LINE] for line in lines if line.strip()]
     result: list[Layout] = []
     whole = len(left)
     while left and len(result) < _MOST:
-        layout = _dated(left, times, whole, said) or levelled(left, whole) or counted(left, whole)
+        layout = _dated(left, times, begins, whole, said) or levelled(left, whole) or counted(left, whole)
         if layout is None:
             break
         regex = re.compile(layout.header, re.ASCII)
@@ -58,7 +70,9 @@ def layouts(lines: Sequence[str], times: TimeReader, said: Order = "") -> list[L
     return result
 
 
-def _dated(lines: list[str], times: TimeReader, whole: int, said: Order) -> Layout | None:
+def _dated(
+    lines: list[str], times: TimeReader, begins: Callable[[str], bool], whole: int, said: Order
+) -> Layout | None:
     """The layout of the lines that have a time."""
     chosen: tuple[float, MomentShape, str | None, list[Found]] | None = None
     for shape in SHAPES.values():
@@ -69,7 +83,8 @@ def _dated(lines: list[str], times: TimeReader, whole: int, said: Order) -> Layo
         signature, count = signatures.most_common(1)[0]
         together = [hit for hit in found if _signature(hit) == signature] if signature is not None else []
         if signature is None or count * 2 < len(found):
-            if not shape.days or len(found) * 10 < len(lines) * 8 or shape.name == "epoch":
+            beginning = sum(1 for line in lines if begins(line))
+            if not shape.days or len(found) * 10 < beginning * 8 or shape.name == "epoch":
                 continue
             signature, together, count = None, found, len(found)
         elif len(together) * 4 < whole:
@@ -87,7 +102,7 @@ def _dated(lines: list[str], times: TimeReader, whole: int, said: Order) -> Layo
     texts = [hit.line[hit.begin : hit.end] for hit in found]
     near = datetime.fromtimestamp(times.reference / SECOND, UTC)
     order = said if said and shape.ambiguous else order_of(shape, texts, (near.year, near.month, near.day))
-    return _built(shape, order, found, lines, led=signature is not None)
+    return _built(shape, order, found, lines, near, led=signature is not None)
 
 
 def _apart(found: list[Found]) -> bool:
@@ -154,19 +169,23 @@ def _lead_pattern(hits: list[Found], tails: Sequence[str]) -> tuple[str, bool]:
             styles = {other.style for hit in hits if (lead := _lead(hit)) and (other := slot_of(lead[0][number]))}
             known = level_pattern(slot.place, tuple(sorted(styles)))
             alone = next(iter(styles)) if len(styles) == 1 and not slot.opens else ""
-            also = {"upper": _CATEGORY, "letter": _LETTER}.get(alone, "")
+            also = {"upper": _CATEGORY, "letter": _LETTER, "mark": _SIGN}.get(alone, "")
             parts.append(f"(?:{known}{also}" if also else known)
         else:
             parts.append(field_pattern(field))
     return "".join(parts) + gap_pattern(first[1]), "(?P<level>" in "".join(parts)
 
 
-def _built(shape: MomentShape, order: Order, found: list[Found], lines: list[str], *, led: bool) -> Layout | None:
+def _built(
+    shape: MomentShape, order: Order, found: list[Found], lines: list[str], near: datetime, *, led: bool
+) -> Layout | None:
     texts = [hit.line[hit.begin : hit.end] for hit in found]
     name, pattern = shape.name, shape.pattern
     if name == "ymd" and all(_PLAIN_ISO.fullmatch(text) for text in texts):
         name, pattern = ISO, ISO_PATTERN
-    stamp = f"(?P<ts>{pattern})"
+    counted = _elapsed(found, len(lines), near) if name == "clock" else None
+    elapsed, found = counted is not None, counted or found
+    stamp = f"(?P<ts>{ELAPSED if elapsed else pattern})"
     if not led:
         return _behind(name, order, stamp, found)
     tails = [hit.line[hit.end :] for hit in found]
@@ -185,8 +204,35 @@ def _built(shape: MomentShape, order: Order, found: list[Found], lines: list[str
             blank = tail.removesuffix(")?").replace(r"(?:[ \t]+)", r"[ \t]*", 1) + ")"
             header = rf"(?:{lead}{stamp}{close}|[ ]{{{width[0]},{width[1]}}}){blank}"
             return Layout(header, name, order, blanks=True)
-    layout = Layout(header, name, order, categories=_CATEGORY in lead, ending=ending)
+    layout = Layout(header, name, order, categories=_CATEGORY in lead, ending=ending, elapsed=elapsed)
     return with_pid(layout, [hit.line for hit in found])
+
+
+def _elapsed(found: list[Found], lines: int, near: datetime) -> list[Found] | None:
+    """These clocks as ones that count from a start; None where they are of a day.
+
+    They count where the first one is less than a minute and none goes back, if no clock of a day is written so, or none of these can be of the time
+    when the file was written.
+
+    Args:
+        found: the clocks of a file's first lines.
+        lines: how many lines those are.
+        near: when the file was last written.
+    """
+    matches = [_ELAPSED.match(hit.line, hit.begin) for hit in found]
+    texts = [match.group() for match in matches if match is not None]
+    counts = [elapsed_us(text) for text in texts]
+    if len(texts) < max(len(found), 2) or counts[0] >= 60 * SECOND or any(b < a for a, b in pairwise(counts)):
+        return None
+    result = [Found(hit.line, hit.begin, hit.begin + len(text)) for hit, text in zip(found, texts, strict=True)]
+    if texts[0].startswith("0:") or re.search(r"\.\d{3},", texts[0]):
+        return result
+    if lines >= MOST // 2 or counts[0] >= SECOND:  # of what follows behind so many nobody knows here how late it is
+        return None
+    last = counts[-1] // SECOND
+    clocks = [near.astimezone(zone) for zone in (None, UTC)]
+    far = all(abs((clock.hour * 60 + clock.minute) * 60 + clock.second - last) > _NEAR for clock in clocks)
+    return result if far else None
 
 
 def _unclosed(text: str) -> str:

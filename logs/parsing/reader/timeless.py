@@ -42,6 +42,9 @@ def levelled(lines: list[str], whole: int) -> Layout | None:
     if level.reach == 1 and len(starts) == 1 and not level.place[0]:
         start = re.escape(starts.pop())
         header = rf"{start}(?:{level_pattern(level.place, level.styles)}|[A-Za-z!]+)[ \t:]"
+    elif level.reach == 1 and not level.place[0] and _numbered(standing):
+        header = rf"\d+ (?:{level_pattern(level.place, level.styles)}|[a-z]+) "
+        return Layout(header, None)
     if level.reach and not level.place[0]:
         header = f"(?={header})"  # what stands before a bare word may belong to the message
     if level.styles == ("mark",) and not level.reach and any(badge(line) for line in lines):
@@ -51,6 +54,13 @@ def levelled(lines: list[str], whole: int) -> Layout | None:
     if hits * 10 < whole * 3 or (level.styles == ("letter",) and not level.place[0] and hits < 3):
         return None
     return with_pid(_since_start(Layout(header, None), standing), standing)
+
+
+def _numbered(lines: list[str]) -> bool:
+    """Whether each line begins with its own number, the one behind that of the line before."""
+    matches = [re.match(r"(\d+) [a-zA-Z]", line) for line in lines]
+    numbers = [int(match[1]) for match in matches if match is not None]
+    return len(numbers) == len(lines) and all(after == before + 1 for before, after in pairwise(numbers))
 
 
 def counted(lines: list[str], whole: int) -> Layout | None:
