@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 
 from logs.index.required import Every, Literal, Need, Some
 
-SCHEME: Final = 2
+SCHEME: Final = 3
 """Number of this way of noting texts: a filter of another one says nothing."""
 _FINEST: Final = 22
 """A bitmap has at most two to the power of this bits: so many places a piece can have."""

@@ -1,6 +1,8 @@
-"""What the original line, the message or the fields of every record that a query finds must contain."""
+"""What the original line, the message, the fields or the source, logger or format of every record that a query finds must contain."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
+from typing import Final
 
 from logs.index.required import Literal, Need, every, required, some
 from logs.query import tree
@@ -26,9 +28,37 @@ def need_of(node: Node) -> Need | None:
         case tree.Regex(pattern, _, case):
             return required(pattern, case=case)
         case tree.Holds() | tree.Equals() | tree.Glob() | tree.Matches() | tree.Compares():
-            return None if node.field.column else every(list(parts_of_value(node)))
+            return _need_of_name(node) if node.field.column else every(list(parts_of_value(node)))
         case _:
             return None
+
+
+NAMES: Final = ("source", "logger", "format")
+"""Columns whose texts stand in filters as `source=app`: with what they are called, so that the beginning of a short name tells enough."""
+
+
+def need_of_sources(globs: Sequence[str]) -> Need | None:
+    """What the names of blocks have that hold a record of one of these sources; `*` stands for anything, brackets hold single signs."""
+    return some([_need_of_glob("source", re.split(r"\*|\[.\]", glob), case=True) for glob in globs])
+
+
+def _need_of_name(node: Valued) -> Need | None:
+    """What the names of a block have where one of them is asked for."""
+    match node:
+        case tree.Equals(field, text, case, None):
+            return _need_of_glob(field.name, [text], case=case)
+        case tree.Glob(field, pattern, case):
+            return _need_of_glob(field.name, pattern.split("*"), case=case)
+        case tree.Holds(_, text, case):
+            return Literal(text, case) if _as_written(text) else None
+        case _:
+            return None
+
+
+def _need_of_glob(name: str, parts: Sequence[str], *, case: bool) -> Need | None:
+    """A name that begins with the first of these and has the longest."""
+    found = [f"{name}={parts[0]}", max(parts, key=len)]
+    return every([Literal(part, case) for part in dict.fromkeys(found) if _as_written(part)])
 
 
 def parts_of_value(node: Valued) -> Iterator[Literal]:

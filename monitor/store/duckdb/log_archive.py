@@ -24,7 +24,7 @@ import duckdb
 from logs.index.grams import SCHEME, Test
 from monitor.api_models.status import ArchiveStatus
 from monitor.store.duckdb.engine import Engine, translate
-from monitor.store.duckdb.log_blocks import SEARCHED, filter_of_rows
+from monitor.store.duckdb.log_blocks import filter_of_rows, searched
 from monitor.store.duckdb.log_filters import checksum
 from monitor.store.interface import ArchiveRule
 from monitor.store.log_conditions import Sql
@@ -190,7 +190,7 @@ class LogArchive:
             self._unfiltered = False
             return
         try:
-            bits = filter_of_rows(cursor.sql(f"{SEARCHED}FROM {_read([path])}"))
+            bits = filter_of_rows(cursor.sql(searched(_read([path]))))
             _expect(bits is not None, "it has no records")
             bits = bits or b""
             part = path.with_suffix(".filter.part")

@@ -13,6 +13,7 @@ import duckdb
 import pyarrow as pa
 
 from logs.index.grams import SCHEME, filter_of
+from logs.index.needles import NAMES
 from monitor.store.duckdb.log_filters import LogFilters, checksum
 from monitor.store.interface import Append, Change, Delete, Upsert
 
@@ -23,12 +24,11 @@ _TEXT_COLUMNS: Final = frozenset({"message", "fields", "prefix", "raw"})
 _ROWS_AT_ONCE: Final = 16_384
 _ALL: Final = "SELECT block, count(*) FROM log_records GROUP BY block"
 _LAST: Final = "SELECT coalesce(max(block), 0) FROM log_blocks"
-SEARCHED: Final = """
+_SEARCHED: Final = """
 SELECT CASE WHEN raw IS NULL THEN concat(prefix, message) ELSE raw END AS whole, CASE WHEN raw IS NULL THEN NULL ELSE message END AS message,
-  CAST(fields AS TEXT) AS fields
+  CAST(fields AS TEXT) AS fields FROM {rows}
+UNION ALL SELECT DISTINCT {names} FROM {rows}
 """
-"""The texts of records in which something is looked for, each once."""
-_TEXTS: Final = f"{SEARCHED}FROM log_records WHERE block = $block"
 _NUMBER: Final = """
 UPDATE log_records SET block = $block
 WHERE block = 0 AND rowid < $rows * (1 + (SELECT min(rowid) FROM log_records WHERE block = 0) // $rows)
@@ -122,17 +122,23 @@ class LogBlocks:
         self._full.append(block)
 
 
+def searched(rows: str) -> str:
+    """SQL for the texts of records in which something is looked for; names that many of them have come once. `rows` is what stands behind FROM."""
+    names = ", ".join(f"concat('{name}=', {name})" for name in NAMES)
+    return _SEARCHED.format(rows=rows, names=names)
+
+
 def made_filter(connection: duckdb.DuckDBPyConnection, block: int) -> bytes | None:
     """The filter of a block; None of one without rows.
 
     Raises:
         duckdb.Error: the engine failed, or was interrupted.
     """
-    return filter_of_rows(connection.sql(_TEXTS, params={"block": block}))
+    return filter_of_rows(connection.sql(searched("log_records WHERE block = $block"), params={"block": block}))
 
 
 def filter_of_rows(found: duckdb.DuckDBPyRelation) -> bytes | None:
-    """The filter of rows with the columns that `SEARCHED` gives; None without rows.
+    """The filter of rows with the columns that `searched` gives; None without rows.
 
     Raises:
         duckdb.Error: the engine failed, or was interrupted.

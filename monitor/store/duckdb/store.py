@@ -11,7 +11,8 @@ import duckdb
 import pyarrow as pa
 
 from logs.index.grams import Test, test_of
-from logs.index.needles import need_of
+from logs.index.needles import need_of, need_of_sources
+from logs.index.required import Literal, every
 from logs.query.search import ARCHIVED
 from logs.query.tree import Node
 from monitor.core.errors import QueryError, StoreDamaged, StoreError, StoreFull
@@ -139,10 +140,15 @@ class DuckStore:
 
     def _block_test(self, name: str, params: Mapping[str, ParamValue]) -> Test | None:
         """Which blocks of log records a query must look at; None if all."""
-        where = params.get("where")
-        if not isinstance(where, Node) or "blocks" not in self._statements.parameters(name):
+        if "blocks" not in self._statements.parameters(name):
             return None
-        return test_of(need_of(where))
+        where, source, sources = params.get("where"), params.get("source"), params.get("sources")
+        needs = [need_of(where) if isinstance(where, Node) else None]
+        if isinstance(source, str):
+            needs.append(Literal(f"source={source}", case=True))
+        elif isinstance(sources, Sequence):
+            needs.append(need_of_sources([str(glob) for glob in sources]))
+        return test_of(every([need for need in needs if need is not None]))
 
     def select(self, sql: str, *, limit: int = 10_000, deadline_s: float = 30.0) -> pa.Table:
         """Run read-only ad-hoc SQL; see `Store.select`. Returns at most `limit` rows.

@@ -142,6 +142,36 @@ def test_names_of_fields_and_whole_lines_are_searched_too(blocks: Store) -> None
     assert count(blocks, query="nothere>2s") == count(blocks, query="raw:worker-78") == 0
 
 
+def test_sources_loggers_and_formats_are_searched_too(blocks: Store) -> None:
+    """Blocks without a record of a source, a logger or a format are passed over, whichever way it is asked for."""
+    rows = records(["served"] * ROWS, 5000).set_column(6, "source", pa.array(["Web/Gate[1].log"] * ROWS))
+    rows = rows.append_column("logger", pa.array(["Shop.Cart"] * ROWS)).append_column(
+        "format", pa.array(["gelf"] * ROWS)
+    )
+    blocks.write([Append("log_records", rows)])
+    asked: tuple[dict[str, str], ...] = (
+        *({"source": source} for source in ("Web/Gate[1].log", "W*", "*[1].log", "nowhere,*Gate*")),
+        *(
+            {"query": query}
+            for query in ("source:gate", "source=web*", "logger=shop.cart", "logger:Cart", "format=gelf")
+        ),
+        *({"query": query} for query in ("format:/g.lf/", "logger:/Shop[.]/ OR nothing")),
+    )
+    absent = ({"source": "Z*"}, {"query": "source:gute"}, {"query": "logger=shop.car"}, {"source": "Web/Gate[1].lo"})
+    for store in (blocks, tidied(blocks)):
+        assert [count(store, **query) for query in asked] == [ROWS] * len(asked)
+        assert [count(store, **query) for query in absent] == [0] * len(absent)
+        assert count(store, source="*") == count(store) == 11 * ROWS
+    hidden = pa.table({"file_id": [1], "pos": [3], "source": ["unheard/of"], "logger": ["Nobody"]})
+    blocks.write([Upsert("log_records", hidden, ("file_id", "pos"))])
+    assert (
+        count(blocks, source="unheard*")
+        == count(blocks, query="source:unheard")
+        == count(blocks, query="logger=nobody")
+        == 0
+    )
+
+
 def test_a_record_that_grows_is_found_by_what_it_became(blocks: Store) -> None:
     """A traceback replaces its record after the block had its filter."""
     tidied(blocks)
