@@ -9,7 +9,7 @@ from monitor.api_models.services import Service, Services
 from monitor.client.client import Refused
 from monitor.core.errors import AgentError
 from pages.shared.agent import agent_client, empty_state, error_state, guarded, plain
-from pages.shared.service_form import form
+from pages.shared.service_form import form, named
 from pages.shared.visitor import may_change, operators_only, visitor_name
 from pages.ui.header import page_title
 from pages.ui.numbers import duration, moment
@@ -215,7 +215,7 @@ def save(name: str, settings: dict[str, Any], *, new: bool) -> list[str]:
     try:
         saved = agent_client().services.save(name, settings, by=visitor_name())
     except Refused as error:
-        return list(error.problems.values()) or [error.message]
+        return named(name, error.problems) or [error.message]
     except AgentError as error:
         return [error.message]
     later = "; a restart applies the change" if saved.changed else ""

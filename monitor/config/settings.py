@@ -313,6 +313,8 @@ def _about_service(problem: Any, services: Any) -> tuple[str, str]:
     table = services[location[0]] if isinstance(services, list | tuple) and isinstance(location[0], int) else {}
     name = table.get("name", f"number {location[0] + 1}") if isinstance(table, Mapping) else f"number {location[0]}"
     field = ".".join(str(part) for part in location[1:])
+    if problem["type"] == "missing":
+        return f"{SERVICE}.{name}.{field}", f"service {name}: {field} is missing"
     shown = "" if not field or field.startswith("environment") else f" = {_short(problem['input'])}"
     where = f": {field}{shown}" if field else ""
     return f"{SERVICE}.{name}{'.' if field else ''}{field}", f"service {name}{where}: {reason[:1].lower()}{reason[1:]}"

@@ -37,6 +37,32 @@ EXAMPLES: Final = {
 }
 
 
+LABELS: Final = {
+    "name": "Name",
+    "command": "Command",
+    "directory": "Working directory",
+    "restart": "Restart",
+    "schedule": "Schedule",
+    "environment": "Environment",
+    "ready": "It counts as running",
+    "liveness": "It is restarted",
+    "depends_on": "Starts after",
+    "stop_signal": "Stop signal",
+    "stop_grace_s": "Seconds until SIGKILL",
+}
+"""What the fields of the form are called there."""
+
+
+def named(name: str, problems: Mapping[str, str]) -> list[str]:
+    """Problems of a service, by the names of the fields where they belong."""
+    found = []
+    for key, text in problems.items():
+        field = key.removeprefix(f"service.{name}.").partition(".")[0]
+        said = text.removeprefix(f"service {name}: ")
+        found.append(LABELS[field] + said.removeprefix(field) if field in LABELS and said.startswith(field) else said)
+    return found
+
+
 def form(before: Mapping[str, Any], others: list[Service], *, new: bool) -> tuple[str, dict[str, Any]]:
     """Draw the fields; answers the name, and the settings that differ from `before` (None for a default).
 
@@ -45,38 +71,40 @@ def form(before: Mapping[str, Any], others: list[Service], *, new: bool) -> tupl
         others: the other services, for dependencies.
         new: whether it is to be added.
     """
-    name = st.text_input("Name", before.get("name", ""), key="svc_name", disabled=not new, placeholder="api", max_chars=63)  # fmt: skip
+    name = st.text_input(LABELS["name"], before.get("name", ""), key="svc_name", disabled=not new, placeholder="api", max_chars=63)  # fmt: skip
     command = st.text_input(
-        "Command",
+        LABELS["command"],
         _line(before.get("command", "")),
         key="svc_command",
         placeholder="python -m http.server 8000",
         help="Program and arguments. No shell reads them; write sh -c '…' where you need one. Secrets are hidden: to change the command, write all of it.",
     )
-    directory = st.text_input("Working directory", before.get("directory", "~"), key="svc_directory")
+    directory = st.text_input(LABELS["directory"], before.get("directory", "~"), key="svc_directory")
     left, right = st.columns(2)
     with left:
         rules = list(RESTARTS)
-        rule = st.selectbox("Restart", rules, rules.index(before.get("restart", "on-failure")), key="svc_restart", format_func=RESTARTS.__getitem__)  # fmt: skip
+        rule = st.selectbox(LABELS["restart"], rules, rules.index(before.get("restart", "on-failure")), key="svc_restart", format_func=RESTARTS.__getitem__)  # fmt: skip
     with right:
-        schedule = st.text_input("Schedule", before.get("schedule", ""), key="svc_schedule", placeholder="0 3 * * *", help="Minute, hour, day, month, day of week, in local time. Empty: it is kept running.")  # fmt: skip
+        schedule = st.text_input(LABELS["schedule"], before.get("schedule", ""), key="svc_schedule", placeholder="0 3 * * *", help="Minute, hour, day, month, day of week, in local time. Empty: it is kept running.")  # fmt: skip
     variables = st.text_area(
-        "Environment",
+        LABELS["environment"],
         "\n".join(before.get("environment", {})),
         key="svc_environment",
         height=92,
         placeholder="NAME=VALUE, one per line",
         help="Values that are set are not shown. A line with a name alone keeps its value.",
     )
-    ready = _check(before, "ready", "It counts as running", READY)
-    liveness = _check(before, "liveness", "It is restarted", LIVENESS, LIVENESS_HELP)
+    ready = _check(before, "ready", LABELS["ready"], READY)
+    liveness = _check(before, "liveness", LABELS["liveness"], LIVENESS, LIVENESS_HELP)
     names = [other.name for other in others if other.name != name and not other.schedule]
-    needs = st.multiselect("Starts after", names, [one for one in before.get("depends_on", []) if one in names], key="svc_needs")  # fmt: skip
+    needs = st.multiselect(LABELS["depends_on"], names, [one for one in before.get("depends_on", []) if one in names], key="svc_needs")  # fmt: skip
     with st.expander("Stopping and starting"):
         autostart = st.toggle("Start with Watchkeeper", before.get("autostart", True), key="svc_autostart")
         number = STOP_SIGNALS.index(before.get("stop_signal", "TERM"))
-        stop = st.selectbox("Stop signal", STOP_SIGNALS, number, key="svc_signal", format_func=lambda one: f"SIG{one}")
-        grace = st.number_input("Seconds until SIGKILL", 0.0, 3600.0, float(before.get("stop_grace_s", 10.0)), key="svc_grace")  # fmt: skip
+        stop = st.selectbox(
+            LABELS["stop_signal"], STOP_SIGNALS, number, key="svc_signal", format_func=lambda one: f"SIG{one}"
+        )
+        grace = st.number_input(LABELS["stop_grace_s"], 0.0, 3600.0, float(before.get("stop_grace_s", 10.0)), key="svc_grace")  # fmt: skip
     given: dict[str, Any] = {
         "command": command.strip(),
         "directory": directory.strip() or "~",

@@ -99,6 +99,10 @@ def test_wrong_input_is_named_in_the_form(watched: Any) -> None:
     ran(app.button(key="save_service").click().run())
     said = words(app)
     assert all(part in said for part in ("letters, digits", "no closing quotation", "is not cron syntax"))
+    app.text_input(key="svc_command").set_value("")
+    ran(app.button(key="save_service").click().run())
+    said = words(app)
+    assert all(part in said for part in ('Name = "a b": a name has', "Command is missing", 'Schedule = "soon":'))
     assert watched.api.services.all().services == []
 
 

@@ -48,9 +48,9 @@ def test_services_are_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("table", "key", "words"),
     [
-        ({"command": "x"}, "service.number 3.name", "field required"),
+        ({"command": "x"}, "service.number 3.name", "name is missing"),
         ({"name": "a b", "command": "x"}, "service.a b.name", "letters, digits"),
-        ({"name": "a"}, "service.a.command", "field required"),
+        ({"name": "a"}, "service.a.command", "command is missing"),
         ({"name": "a", "command": "  "}, "service.a.command", "is empty"),
         ({"name": "a", "command": "x 'y"}, "service.a.command", "no closing quotation"),
         ({"name": "a", "command": "x", "directory": "sub"}, "service.a.directory", "not an absolute path"),
