@@ -1,10 +1,11 @@
 """One call: which engines it may go to, its turn, one engine after another until one begins its answer, and the record of it."""
 
 import asyncio
+import secrets
 import time
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
 from ai.core.errors import (
@@ -45,7 +46,7 @@ class Call:
     key: str
     program: "asyncio.Future[Program]"
     bytes_in: int
-    id: str = field(default_factory=lambda: uuid.uuid4().hex[:16])
+    id: str = field(default_factory=lambda: secrets.token_hex(8))
     ts: int = field(default_factory=lambda: time.time_ns() // 1000)
     begun: float = field(default_factory=time.perf_counter)
     wanted: str = ""
@@ -256,7 +257,7 @@ class Relay:
         engine = target.engine
         if engine.kind != "worker":
             try:
-                return Place.of(engine.address), engine.key
+                return _place_of(engine.address), engine.key
             except ValueError as error:
                 raise BackendDown(str(error)) from error
         lent = await self._link.lend(call.id, engine.name)
@@ -305,6 +306,11 @@ class Relay:
             return
         call.status = 504
         connection.respond(504, error_body(call.api, 504, call.message))
+
+
+@lru_cache(maxsize=64)
+def _place_of(address: str) -> Place:
+    return Place.of(address)
 
 
 def _said(error: BackendError) -> str:

@@ -5,6 +5,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -100,6 +101,7 @@ class Gateway:
         await asyncio.gather(*self._tasks, *self._records, return_exceptions=True)
         self._relay.close()
         self._peers.close()
+        self._link.flush()
 
     async def _listen(self, start: Start) -> None:
         loop = asyncio.get_running_loop()
@@ -272,6 +274,7 @@ class Gateway:
         connection.respond(status, body)
 
 
+@lru_cache(maxsize=64)
 def _is_of_here(address: bytes) -> bool:
     """Whether an address (an `Origin`, or a `Host` behind two slashes) is this machine's by name; so is none at all."""
     try:

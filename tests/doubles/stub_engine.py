@@ -35,6 +35,8 @@ class Stub:
     silent: bool = False
     gate: threading.Event = field(default_factory=threading.Event)
     asked: list[tuple[str, dict[str, Any], dict[str, str]]] = field(default_factory=list)
+    connections: int = 0
+    """Connections that were made to it."""
     hung_up: int = 0
     """Connections that the other side ended while an answer was under way."""
     url: str = ""
@@ -161,6 +163,7 @@ class _Serving:
         self._stub = stub
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._stub.connections += 1
         try:
             while request := await _read(reader):
                 await self._answer(writer, *request)

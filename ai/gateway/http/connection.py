@@ -79,6 +79,7 @@ class Connection(asyncio.Protocol):
         self._now: Request | None = None
         self._begun = self._chunked = self._closing = self._breaks = False
         self._held: list[bytes] | None = None
+        self._out: list[bytes] = []
         self._hold_ends: asyncio.TimerHandle | None = None
         self.peer: tuple[str, int] = ("", 0)
         self.here: tuple[str, int] = ("", 0)
@@ -214,10 +215,18 @@ class Connection(asyncio.Protocol):
             self._hang_up()
 
     def _send(self, data: bytes) -> None:
-        if self._held is None:
-            self._transport.write(data)
-        else:
+        """Send soon: head, parts and end that come in one turn of the loop take one call of the system, each of which wakes the program."""
+        if self._held is not None:
             self._held.append(data)
+            return
+        if not self._out:
+            self._loop.call_soon(self._flush)
+        self._out.append(data)
+
+    def _flush(self) -> None:
+        out, self._out = self._out, []
+        if out:
+            self._transport.write(b"".join(out))
 
     def begin(self, status: int, headers: Headers, *, length: int | None = None) -> None:
         """The head of an answer. Without a `length`, its body is sent in chunks, or ends with the connection."""
@@ -259,7 +268,7 @@ class Connection(asyncio.Protocol):
         """The answer cannot be finished: the connection breaks, as that of an engine that dies."""
         self._closing = self._breaks = True
         if not self._held:
-            self._transport.abort()
+            self._hang_up()
 
     def close(self) -> None:
         """Hang up, after what was written."""
@@ -269,6 +278,7 @@ class Connection(asyncio.Protocol):
 
     def _hang_up(self) -> None:
         """As it was decided, now that all is sent that was held."""
+        self._flush()
         if self._breaks:
             self._transport.abort()
         else:

@@ -97,7 +97,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._head: Head | None = None
         self._parts: list[bytes] = []
         self._read = 0
-        self._ended = False
+        self._ended = self._goes_on = False
         self.closed = False
         self.since = 0.0
         self.used = False
@@ -111,7 +111,8 @@ class UpstreamConnection(asyncio.Protocol):
     def ask(self, request: bytes, receiver: Receiver) -> None:
         """Send a request; its answer goes to the receiver."""
         self._parser = httptools.HttpResponseParser(self)
-        self._receiver, self._head, self._parts, self._read, self._ended = receiver, None, [], 0, False
+        self._receiver, self._head, self._parts, self._read = receiver, None, [], 0
+        self._ended = self._goes_on = False
         assert self._transport is not None  # noqa: S101 - only connected ones are handed out
         self._transport.write(request)
 
@@ -163,7 +164,7 @@ class UpstreamConnection(asyncio.Protocol):
         if self._ended and self._receiver is receiver:
             self._receiver = None
             receiver.on_end()
-            if self._parser.should_keep_alive() and not self.closed:
+            if self._goes_on and not self.closed:
                 self._release(self)
             else:
                 self.drop()
@@ -200,6 +201,9 @@ class UpstreamConnection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         """The answer is whole, unless it only said to go on."""
         self._ended = self._answers
+        self._goes_on = (
+            self._parser.should_keep_alive()
+        )  # a moment later the parser knows nothing of this answer any more
 
     @property
     def _answers(self) -> bool:

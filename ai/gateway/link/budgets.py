@@ -62,6 +62,7 @@ class Ledger:
         self._clock = clock
         self.budgets: Mapping[str, Budget] = {}
         self._used: dict[str, Used] = {}
+        self._second, self._day = -1, ""
 
     def restore(self, used: Mapping[str, Used]) -> None:
         """What an earlier process had counted."""
@@ -102,13 +103,20 @@ class Ledger:
 
     def _now(self, key: str) -> Used:
         """The counts of a key; those of an earlier day or month begin anew."""
-        today = f"{datetime.fromtimestamp(self._clock()).astimezone():%Y-%m-%d}"
+        today = self._today()
         used = self._used.setdefault(key, Used(today))
         if used.day != today:
             if used.day[:7] != today[:7]:
                 used.calls_month = used.tokens_month = 0
             used.day, used.calls_day, used.tokens_day = today, 0, 0
         return used
+
+    def _today(self) -> str:
+        """By this machine's clock; looked up once a second, since every call asks twice."""
+        second = int(self._clock())
+        if second != self._second:
+            self._second, self._day = second, f"{datetime.fromtimestamp(second).astimezone():%Y-%m-%d}"
+        return self._day
 
     def _next(self, span: Span) -> datetime:
         """When a span begins anew, by this machine's clock."""

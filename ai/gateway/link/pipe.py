@@ -10,6 +10,8 @@ import msgspec
 
 from ai.gateway.link.messages import MAX_LINE, CallRow, In, Lent, NotLent, Out, Texts, Wanted, line, read_in
 
+_TOGETHER_S: Final = 0.01
+"""Messages of so long are written together: each write wakes the reader."""
 _MOST_WAITING: Final = 2 * 1024 * 1024
 """Bytes that may wait for a reader: some five thousand calls."""
 
@@ -26,6 +28,9 @@ class Link:
         self._take, self._gone = take, gone
         self._waiting: dict[str, asyncio.Future[Lent | NotLent]] = {}
         self._out: asyncio.WriteTransport | None = None
+        self._lines: list[bytes] = []
+        self._size = 0
+        self._due: asyncio.TimerHandle | None = None
         self.lost = 0
         """Call rows that were dropped."""
         self.texts_lost = 0
@@ -46,11 +51,25 @@ class Link:
         """Write a message, or drop it where too much waits already."""
         out = self._out
         most = _MOST_WAITING // 2 if isinstance(message, Texts) else _MOST_WAITING  # records of calls keep a place
-        if out is None or out.is_closing() or out.get_write_buffer_size() > most:
+        if out is None or out.is_closing() or out.get_write_buffer_size() + self._size > most:
             self.lost += isinstance(message, CallRow)
             self.texts_lost += isinstance(message, Texts)
             return
-        out.write(line(message))
+        text = line(message)
+        self._lines.append(text)
+        self._size += len(text)
+        if isinstance(message, Wanted):  # a program waits for it
+            self.flush()
+        elif self._due is None:
+            self._due = asyncio.get_running_loop().call_later(_TOGETHER_S, self.flush)
+
+    def flush(self) -> None:
+        """Write what was said and waits for more."""
+        if self._due is not None:
+            self._due.cancel()
+        lines, self._lines, self._size, self._due = self._lines, [], 0, None
+        if lines and self._out is not None and not self._out.is_closing():
+            self._out.write(b"".join(lines))
 
     async def lend(self, call: str, engine: str) -> Lent | NotLent:
         """Ask for an engine that runs in a worker; it loads its model first, if need be."""

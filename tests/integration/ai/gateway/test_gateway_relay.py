@@ -346,6 +346,14 @@ def test_several_requests_on_one_connection_are_answered_in_order() -> None:
     assert len(stub.asked) == 3
 
 
+def test_a_connection_to_an_engine_serves_one_call_after_another() -> None:
+    """A stream and an answer that is none: neither needs a connection of its own."""
+    with serve() as stub, running(engine("one", stub.url)) as gateway:
+        for streams in (True, False, True, False):
+            assert ask(gateway, {**ASK, "stream": streams}).status_code == 200
+    assert (len(stub.asked), stub.connections) == (4, 1)
+
+
 BAD = [
     (b"nonsense\r\n\r\n", b"400"),
     (b"GET / HTTP/1.1\r\nX: " + b"y" * 70_000 + b"\r\n\r\n", b"431"),
