@@ -2,10 +2,12 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
 import subprocess
+import textwrap
 import urllib.error
 import urllib.request
 import zipfile
@@ -19,6 +21,12 @@ from tests.waiting import patient, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = [pytest.mark.wheel, pytest.mark.timeout(600)]
+
+
+CLIENT = re.compile(
+    r"^    from pathlib import Path\n    from watchkeeper import Client\n(?:(?:    .*)?\n)*", re.MULTILINE
+)
+"""The example of the client in the documents."""
 
 
 def run(*command: str | Path, cwd: Path | None = None, env: dict[str, str] | None = None) -> str:
@@ -87,12 +95,13 @@ def test_programs_import_what_the_documents_name(installed: Path, tmp_path: Path
 
 
 def test_the_installed_command_watches_and_ends(installed: Path, tmp_path: Path) -> None:
-    """`watchkeeper` from the wheel serves its pages, reports samples, and ends soon after Ctrl-C."""
+    """`watchkeeper` from the wheel serves its pages, reports samples, also to the program in the documents, and ends soon after Ctrl-C."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    env = {**os.environ, "WATCHKEEPER_DATA_DIR": str(tmp_path / "data"), "HOME": str(tmp_path)}
-    env.pop("VIRTUAL_ENV", None)
+    env = {**os.environ, "HOME": str(tmp_path)}
+    for name in ("VIRTUAL_ENV", "WATCHKEEPER_DATA_DIR", "XDG_DATA_HOME"):
+        env.pop(name, None)
     command = [str(installed), "up", "--no-browser", "--port", str(port)]
     with (
         (tmp_path / "out.txt").open("wb") as out,
@@ -114,6 +123,10 @@ def test_the_installed_command_watches_and_ends(installed: Path, tmp_path: Path)
         try:
             wait_until(healthy, "the dashboard answers", seconds=60)
             wait_until(sampled, "samples are taken", seconds=20)
+            example = CLIENT.search((ROOT / "docs/ai.md").read_text("utf-8"))
+            assert example is not None
+            told = run(installed.parent / "python", "-c", textwrap.dedent(example[0]), cwd=tmp_path, env=env)
+            assert "received=" in told
         finally:
             launcher.send_signal(signal.SIGINT)
             launcher.wait(timeout=patient(5))
