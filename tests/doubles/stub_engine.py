@@ -37,6 +37,8 @@ class Stub:
     asked: list[tuple[str, dict[str, Any], dict[str, str]]] = field(default_factory=list)
     connections: int = 0
     """Connections that were made to it."""
+    left: int = 0
+    """Those that the other side ended, or that broke."""
     hung_up: int = 0
     """Connections that the other side ended while an answer was under way."""
     url: str = ""
@@ -170,6 +172,7 @@ class _Serving:
         except (ConnectionError, asyncio.IncompleteReadError):
             self._stub.hung_up += 1
         finally:
+            self._stub.left += 1
             writer.close()
 
     async def _answer(self, writer: asyncio.StreamWriter, path: str, headers: dict[str, str], body: bytes) -> None:

@@ -225,6 +225,7 @@ class Upstreams:
 
     def __init__(self) -> None:
         self._idle: dict[Place, list[UpstreamConnection]] = {}
+        self._tidying: dict[Place, asyncio.TimerHandle] = {}
         self._tls: ssl.SSLContext | None = None
 
     def kept(self, place: Place) -> UpstreamConnection | None:
@@ -265,6 +266,8 @@ class Upstreams:
 
     def close(self) -> None:
         """End all that are kept."""
+        for timer in self._tidying.values():
+            timer.cancel()
         for idle in self._idle.values():
             for connection in list(idle):
                 connection.drop()
@@ -286,8 +289,23 @@ class Upstreams:
         elif len(idle) < _KEPT:
             connection.since = time.monotonic()
             idle.append(connection)
+            if place not in self._tidying:
+                self._tidying[place] = asyncio.get_running_loop().call_later(KEPT_S, self._tidy, place)
         else:
             connection.drop()
+
+    def _tidy(self, place: Place) -> None:
+        """End those that nobody used for long: some servers keep a thread for each, and answer no others when all have one."""
+        del self._tidying[place]
+        now, idle = time.monotonic(), self._idle.pop(place, [])
+        young = [connection for connection in idle if now - connection.since < KEPT_S]
+        for connection in idle:
+            if connection not in young:
+                connection.drop()
+        if young:
+            self._idle[place] = young
+            wait_s = KEPT_S - (now - young[0].since)
+            self._tidying[place] = asyncio.get_running_loop().call_later(wait_s, self._tidy, place)
 
 
 def request_bytes(method: str, path: str, place: Place, key: str, body: bytes) -> bytes:

@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -273,3 +274,35 @@ def window(context: BrowserContext, watch: Watch) -> Iterator[Window]:
     made = window_of(context, watch.url)
     yield made
     assert made.errors == []
+
+
+@pytest.fixture
+def parts(tmp_path: Path) -> Iterator[tuple[str, Path]]:
+    """A dashboard of its own, whose agent the test starts and kills."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    words = [sys.executable, "app.py", "--port", str(port), "--data-dir", str(tmp_path / "data")]
+    (tmp_path / "data").mkdir(mode=0o700)
+    dashboard = subprocess.Popen(
+        words,
+        cwd=ROOT,
+        env=environment(tmp_path),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    )
+    url = f"http://127.0.0.1:{port}"
+
+    def answers() -> bool:
+        try:
+            return httpx.get(f"{url}/healthz", trust_env=False).is_success
+        except httpx.HTTPError:
+            return False
+
+    try:
+        wait_until(answers, "the dashboard answers", seconds=40)
+        yield url, tmp_path
+    finally:
+        end(dashboard)

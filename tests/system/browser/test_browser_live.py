@@ -2,19 +2,14 @@
 
 import os
 import signal
-import socket
-import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 from playwright.sync_api import BrowserContext, expect
 
 from tests.bench.page_endurance import FORWARD, HEARD
 from tests.examples import sizes
-from tests.system.browser.conftest import ROOT, Window, end, environment, start, window_of
+from tests.system.browser.conftest import Window, end, start, window_of
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.browser
@@ -177,38 +172,6 @@ def test_a_tab_that_lives_for_hours_holds_no_more(context: BrowserContext, windo
     assert kept_later["processes"] == kept["processes"]
     assert heap_later < heap * 1.1
     assert nodes_later < nodes * 1.1
-
-
-@pytest.fixture
-def parts(tmp_path: Path) -> Iterator[tuple[str, Path]]:
-    """A dashboard of its own, whose agent the test starts and kills."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    words = [sys.executable, "app.py", "--port", str(port), "--data-dir", str(tmp_path / "data")]
-    (tmp_path / "data").mkdir(mode=0o700)
-    dashboard = subprocess.Popen(
-        words,
-        cwd=ROOT,
-        env=environment(tmp_path),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        start_new_session=True,
-    )
-    url = f"http://127.0.0.1:{port}"
-
-    def answers() -> bool:
-        try:
-            return httpx.get(f"{url}/healthz", trust_env=False).is_success
-        except httpx.HTTPError:
-            return False
-
-    try:
-        wait_until(answers, "the dashboard answers", seconds=40)
-        yield url, tmp_path
-    finally:
-        end(dashboard)
 
 
 def test_a_killed_agent_is_shown_within_3_s_and_heals_without_a_reload(
