@@ -1,10 +1,20 @@
 """One log record: an entry, however many lines it has."""
 
-from typing import Any, NamedTuple
+import re
+from collections.abc import Iterator
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from logs.core.levels import NAMES
+
+_CODE: Final = re.compile(
+    r"\x1b\[([\d;:]*)m|\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b\n]*(?:\x07|\x1b\\)?|[@-Z\\^_=>78cDEHM]|[()][A-Z0-9])|\x1b|[\x01-\x08\x0e\x0f]"
+)
+"""A colour of a terminal, or any other code of one."""
+_BACK: Final = frozenset({"", "0", "00"})
+_MOST: Final = 2000
+"""Characters of an original in which a list of records looks for colours."""
 
 
 class LogRecord(NamedTuple):
@@ -42,8 +52,44 @@ class LogRecord(NamedTuple):
         return self.raw if self.raw is not None else (self.prefix or "") + self.message
 
 
+def coloured(record: LogRecord) -> str | None:
+    """The first line of the message with the colours that it was written in, as a terminal's codes; None where it has none, or is not in the original as it is."""
+    raw = record.raw
+    if raw is None or "\x1b[" not in raw:
+        return None
+    before, plain = len(record.prefix or ""), record.message.split("\n", 1)[0]
+    standing: list[str] = []
+    parts: list[str] = []
+    found = 0
+    for piece, colour in _pieces(raw[: before + _MOST]):
+        text = piece[before:].split("\n", 1)[0]
+        before = max(before - len(piece), 0)
+        if plain[found : found + len(text)] != text:
+            return None
+        found += len(text)
+        if text:
+            parts.append(text)
+        if found == len(plain) and not before:
+            break
+        if colour is not None and parts:
+            parts.append(f"\x1b[{colour}m")
+        elif colour is not None:
+            standing = [] if colour in _BACK else [*standing, f"\x1b[{colour}m"]
+    return "".join(standing + parts) if standing or any(part.startswith("\x1b") for part in parts) else None
+
+
+def _pieces(text: str) -> Iterator[tuple[str, str | None]]:
+    """Each text between two codes, and the colour that is set behind it; None where the code sets none."""
+    begin = 0
+    for match in _CODE.finditer(text):
+        yield text[begin : match.start()], match[1]
+        begin = match.end()
+    yield text[begin:], None
+
+
 def record_json(record: LogRecord) -> dict[str, Any]:
     """The record as the API gives it in lists: identities as decimal strings, the level as a word or None."""
+    colours = coloured(record)
     return {
         "id": record.id,
         "ts": record.ts,
@@ -58,6 +104,7 @@ def record_json(record: LogRecord) -> dict[str, Any]:
         "file_id": str(record.file_id),
         "pos": record.pos,
         "line_no": record.line_no,
+        **({} if colours is None else {"coloured": colours}),
     }
 
 

@@ -47,6 +47,11 @@ class Record(Shape):
     file_id: str
     pos: int
     line_no: int | None
+    coloured: str | None = Field(
+        default=None,
+        exclude_if=operator.not_,
+        description="The first line of the message with the colour codes it was written with; absent where it has none.",
+    )
     columns: dict[str, str] = Field(
         default_factory=dict,
         exclude_if=operator.not_,

@@ -60,6 +60,7 @@ def test_a_hostile_line_is_only_text(logs: Page, watch: Watch) -> None:
     expect(row).to_contain_text(
         "\N{SINGLE LEFT-POINTING ANGLE QUOTATION MARK}U+202E\N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK}denrut"
     )
+    expect(row.locator(".message .ink-red")).to_have_text("red")
     row.click()
     expect(logs.locator(".detail pre")).to_contain_text("<img src=x")
     expect(logs.locator(".detail pre .ink-red")).to_have_text("red")
@@ -263,6 +264,18 @@ def test_a_query_is_completed_refused_and_built_by_clicks(window: Window, logs: 
     logs.get_by_role("searchbox", name="Search").click()
     logs.get_by_role("option", name="-level:error (job -nothing)").click()
     expect(logs.get_by_role("searchbox", name="Search")).to_have_value("-level:error (job -nothing)")
+
+
+def test_a_question_mark_helps_with_queries(logs: Page) -> None:
+    """`?` in an empty search box, or a click on it, explains the language; Escape leads back."""
+    box, help_ = logs.get_by_role("searchbox", name="Search"), logs.get_by_role("dialog", name="Help with queries")
+    box.fill("?")
+    expect(help_).to_contain_text("Tab completes names and values")
+    logs.keyboard.press("Escape")
+    expect(help_).to_be_hidden()
+    expect(box).to_have_value("")
+    logs.get_by_role("button", name="Help with queries").click()
+    expect(help_).to_be_visible()
 
 
 def test_a_person_chooses_how_records_look(window: Window, logs: Page, watch: Watch) -> None:

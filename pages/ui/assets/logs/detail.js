@@ -109,7 +109,7 @@ export class LogDetail {
     const list = el("dl", { class: "facts" }, ...rows.flatMap(([name, value, term]) => [el("dt", { text: inert(name, 60) }), el("dd", { class: "text" }, this.#filters(name, term), inert(value, 2000))]));
     this.context = el("div", { class: "context mono" });
     const text = colouredParts((record.raw ?? record.message).slice(0, LONGEST)).map(([part, look]) => el("span", { class: look || null, text: inertBlock(part) }));
-    this.node.replaceChildren(this.#header("Record", where), list, el("pre", { class: "text", tabindex: "0", "aria-label": "Raw text" }, ...text), this.#acts(record), this.context);
+    this.node.replaceChildren(this.#header("Record", where), list, el("pre", { class: "text painted", tabindex: "0", "aria-label": "Raw text" }, ...text), this.#acts(record), this.context);
   }
 
   /** Two buttons that add the value to the search, where there is one. */

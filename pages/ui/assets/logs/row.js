@@ -3,6 +3,7 @@
 import { el, inert, setAttr, setText } from "../core/dom.js";
 import { clock, day, sentence } from "../core/format.js";
 import { causeOf } from "./cause.js";
+import { colouredParts } from "./colours.js";
 import { LONGEST, noteOf } from "./lines.js";
 
 const LATE = "Arrived late: its time is before that of the record before it. It is in its place when the page is loaded again.";
@@ -29,7 +30,7 @@ const valueOf = (record, name) => (name in FIXED ? record[name] : record.columns
 
 /** A row with these columns; a click calls `choose` with the ID of its record. */
 export function row(columns, choose) {
-  const view = { when: el("span", { class: "dim when" }), level: el("span"), message: el("span", { class: "text message" }) };
+  const view = { when: el("span", { class: "dim when" }), level: el("span"), message: el("span", { class: "text message painted" }) };
   view.columns = columns.map((name) => [name, el("span", { class: `text col ${name === "source" ? "source muted" : "dim"}` })]);
   view.node = el("div", { class: "log-row" }, view.when, view.level, ...view.columns.map(([, node]) => node), view.message);
   view.node.onclick = () => {
@@ -63,8 +64,14 @@ function message(node, record, marks) {
     const text = inert(words, LONGEST);
     return (marks ? marks(text) : [[text, false]]).map(([part, match]) => (match ? el("mark", { text: part }) : part));
   };
-  node.replaceChildren(...(exception ? [el("b", {}, ...marked(exception)), " · "] : []), ...marked(head));
+  const shown = record.coloured && !record.gap && !exception && !marks ? inColours(record.coloured) : marked(head);
+  node.replaceChildren(...(exception ? [el("b", {}, ...marked(exception)), " · "] : []), ...shown);
   if (record.lines > 1) node.append(el("span", { class: "more", text: noteOf(record) }));
+}
+
+/** A line as a terminal would show it, in colours of our own. What a search found is marked instead, and an exception comes first. */
+function inColours(line) {
+  return colouredParts(line.slice(0, 2 * LONGEST)).map(([part, look]) => (look ? el("span", { class: look, text: inert(part, LONGEST) }) : inert(part, LONGEST)));
 }
 
 /** Whether a query was refused because it is wrong in itself: asking again does not help. */
