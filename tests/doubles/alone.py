@@ -13,4 +13,4 @@ ALONE = LOGS + ENGINES
 def elsewhere(folder: Path) -> tuple[str, ...]:
     """Patterns of all paths outside of a folder, for `exclude` of a watch that discovers: the machine's own logs are thousands of records."""
     inside = f"{folder}/"
-    return tuple(f"{escape(inside[:at])}[!{inside[at]}]*" for at in range(len(inside)))
+    return tuple(f"{escape(inside[:at])}[!{inside[at]}]*" for at in range(1, len(inside)))

@@ -12,7 +12,7 @@ import pytest
 from monitor.client.connection import no_authorities
 from tests.waiting import patient, wait_until
 
-LINES = 120_000
+LINES = 60_000
 
 
 @pytest.fixture(scope="module")

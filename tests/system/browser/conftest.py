@@ -19,6 +19,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, ViewportSize, expect, sync_playwright
 
+from tests.doubles.alone import ENGINES, elsewhere
 from tests.waiting import patient, wait_until
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -49,7 +50,12 @@ SETTLED = "[data-testid=stApp][data-test-script-state=notRunning]"
 
 
 def environment(place: Path) -> dict[str, str]:
-    """Settings of this test alone; nothing of the tester's own home."""
+    """Settings of this test alone, nothing of the tester's own home; logs are found where tests write them, and not those of the machine."""
+    config = place / "config" / "watchkeeper" / "watchkeeper.toml"
+    if not config.exists():
+        config.parent.mkdir(parents=True, exist_ok=True)
+        excluded = json.dumps(elsewhere(place.resolve().parent))
+        config.write_text(f"[logs]\njournal = false\nexclude = {excluded}\n{ENGINES}", "utf-8")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("WATCHKEEPER_", "STREAMLIT_"))}
     return kept | {"HOME": str(place), "XDG_CONFIG_HOME": str(place / "config"), "XDG_DATA_HOME": str(place / "share")}
 

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.examples import sizes
-from tests.system.browser.conftest import SETTLED, Watch, Window, end, start, window_of
+from tests.system.browser.conftest import SETTLED, WIDE, Watch, Window, end, start, window_of
 
 pytestmark = pytest.mark.browser
 
@@ -27,24 +27,18 @@ PAGES = {
 """Path → its title, and what stands on it once it lives."""
 
 
-@pytest.mark.parametrize("path", PAGES)
-def test_a_page_is_whole_in_both_themes(window: Window, path: str) -> None:
-    """It comes with navigation, strip and live parts, asks nobody but the dashboard, and axe finds nothing in it, light or dark."""
-    page = whole(window, path)
-    assert window.violations() == []
-    window.shown_dark()
-    assert {host for host in window.hosts if host} <= {window.url.split("/")[2]}
-    expect(page.get_by_text("does not seem to exist")).to_have_count(0)
-
-
 def whole(window: Window, path: str) -> Page:
     """A page that was opened and lives."""
-    title, alive = PAGES[path]
-    page = window.open(path)
+    return is_whole(window.open(path), *PAGES[path])
+
+
+def is_whole(page: Page, title: str, alive: str) -> Page:
+    """A page that lives, with its frame."""
     expect(page.get_by_role("heading", name=title, exact=True, level=1)).to_be_visible()
     expect(page.locator(alive).first).to_be_visible()
     expect(page.locator(".strip .age")).to_contain_text("s old")
     expect(page.locator(".watch")).to_contain_text("samples")
+    expect(page.get_by_text("does not seem to exist")).to_have_count(0)
     return page
 
 
@@ -82,17 +76,27 @@ look();
 
 
 @pytest.mark.parametrize("path", [*PAGES, "/logs?explain=1", "/performance?explain=1"])
-def test_a_page_fits_a_narrow_screen_and_a_large_zoom(context: BrowserContext, watch: Watch, path: str) -> None:
-    """At 360 pixels nothing sticks out sideways in any frame, from the first one on; nor at 720, which are 1440 enlarged to 200 %."""
+def test_a_page_fits_and_is_whole_in_both_themes(context: BrowserContext, watch: Watch, path: str) -> None:
+    """At 360 pixels nothing sticks out sideways in any frame, from the first one on; nor at 720, which are 1440 enlarged to 200 %.
+
+    On a wide screen it has navigation, strip and live parts, asks nobody but the dashboard, and axe finds nothing in it, light or dark.
+    """
     window = window_of(context, watch.url, script=WIDEST, size={"width": 360, "height": 800})
     page = window.open(path)
-    expect(page.locator(PAGES[path.split("?", maxsplit=1)[0]][1]).first).to_be_visible()
+    title, alive = PAGES[path.split("?", maxsplit=1)[0]]
+    expect(page.locator(alive).first).to_be_visible()
     fits(window, 360)
     page.set_viewport_size({"width": 720, "height": 800})
     page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
     page.evaluate("() => { window.widest = [0, ''] }")
     page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
     fits(window, 720)
+    page.set_viewport_size(WIDE)
+    is_whole(page, title, alive)
+    assert window.violations() == []
+    window.shown_dark()
+    assert {host for host in window.hosts if host} <= {window.url.split("/")[2]}
+    assert window.errors == []
 
 
 def fits(window: Window, width: int) -> None:
