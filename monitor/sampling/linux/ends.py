@@ -59,6 +59,8 @@ class Ends:
         used: tells what processes used in their lives; None if nobody does.
         root: `/proc`, or a copy of it.
         asleep_ns: how long the machine slept since its boot, ns.
+        uid: who asks; the kernel shows codes of others' processes to root alone. None is the user of this process.
+        most_brief: lives that no sweep saw, told at most between two sweeps.
     """
 
     def __init__(
@@ -70,6 +72,8 @@ class Ends:
         used: UsageSource | None = None,
         root: str = "/proc",
         asleep_ns: Callable[[], int] = asleep_ns,
+        uid: int | None = None,
+        most_brief: int = MOST_BRIEF,
     ) -> None:
         self._source = source
         self._asleep_ns = asleep_ns
@@ -88,8 +92,8 @@ class Ends:
         self._oom = OomKills(root, self._log)
         self._describer = describer
         self._errors = errors
-        self._sees_codes = os.geteuid() == 0
-        self._uid = os.geteuid()
+        self._uid = os.geteuid() if uid is None else uid
+        self._most_brief = most_brief
 
     def watch(self, pid: int) -> None:
         """A process was found."""
@@ -186,7 +190,7 @@ class Ends:
                     stat = _stat(end, _tick(began_ns, hz, asleep_ns), used.name or stat.comm)
             if (info := self._brief(end, stat, used)) is None:
                 continue
-            if self._told < MOST_BRIEF:
+            if self._told < self._most_brief:
                 self._told += 1
                 brief.append(info)
                 endings.append(_with_usage(Ending(info.run, end.mono_ns, end.status, self._name), used))
@@ -266,7 +270,7 @@ class Ends:
         if end < 0 or field[0] not in (b"Z", b"X") or len(field) < 50:
             return None
         status = int(field[49])
-        return status if status or self._sees_codes or life.info.uid == self._uid else None
+        return status if status or self._uid in {0, life.info.uid} else None
 
     def _brief(self, end: Exit, stat: Stat, used: Usage | None) -> RunInfo | None:
         """A life between two sweeps. One that began no program of its own, ended well and used next to nothing is a part of its parent."""

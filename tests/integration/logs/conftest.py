@@ -13,6 +13,7 @@ from logs import LogRecord, LogSettings
 from logs.storing.checkpoint import FileState
 from monitor.store.duckdb.opening import open_store
 from monitor.store.interface import Store
+from tests.doubles.log_stage import Stage
 from tests.doubles.log_watch import LogWatch, now_us
 from tests.waiting import wait_until
 
@@ -118,3 +119,11 @@ def start(tmp_path: Path, empty_store: Path) -> Iterator[Callable[..., Watch]]:
 def stop() -> Callable[[Watch], None]:
     """Ends a service and its store, as a clean end of the watch does."""
     return Watch.stop
+
+
+@pytest.fixture
+def stage(tmp_path: Path, start: Callable[..., Watch], stop: Callable[[Watch], None]) -> Stage:
+    """An empty folder of logs."""
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    return Stage(folder, start, stop)

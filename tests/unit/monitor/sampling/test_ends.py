@@ -3,6 +3,7 @@
 import os
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import msgspec
@@ -46,7 +47,7 @@ class Source:
     name = "told"
 
     def __init__(self) -> None:
-        self.lost = 0
+        self.lost = self.loses = 0
         self.pending = False
         self.on_exit = lambda: None
         self.waiting: list[Exit] = []
@@ -58,6 +59,7 @@ class Source:
 
     def drain(self) -> list[Exit]:
         """All that waits."""
+        self.lost += self.loses
         found, self.waiting = self.waiting, []
         return found
 
@@ -96,11 +98,20 @@ def errors() -> Counter[str]:
     return Counter()
 
 
+Make = Callable[..., Ends]
+
+
 @pytest.fixture
-def ends(source: Source, errors: Counter[str]) -> Ends:
-    """Of a machine that never slept."""
+def make(source: Source, errors: Counter[str]) -> Make:
+    """Makes finders of ends, of a machine that never slept."""
     describer = Describer("/nowhere", INFO, Users("/nowhere"), Masker(), errors)
-    return Ends(source, describer, errors, asleep_ns=lambda: 0)
+    return lambda **more: Ends(source, describer, errors, asleep_ns=lambda: 0, **more)
+
+
+@pytest.fixture
+def ends(make: Make) -> Ends:
+    """That of root."""
+    return make(uid=0)
 
 
 def slot(pid: int, tick: int, **more: str | int) -> Slot:
@@ -242,14 +253,12 @@ def test_a_thread_that_begins_a_program_does_not_end_its_process(ends: Ends, sou
     assert (end.mono_ns, end.status) == (800 * TICK_NS, 9)
 
 
-def test_without_a_word_the_last_line_of_a_zombie_speaks(ends: Ends, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_word_the_last_line_of_a_zombie_speaks(ends: Ends, make: Make) -> None:
     """Its status stands in its stat; to those who may not see it the kernel writes 0, which is then no code."""
     seen = slot(5, 100, state="Z", status=7 << 8)
     assert ends.settle([seen], {})[1] == [Ending(seen.info.run, None, 7 << 8, "zombie", cpu_s=READ_S)]
-    monkeypatch.setattr(ends, "_sees_codes", False)
-    monkeypatch.setattr(ends, "_uid", 4711)
     hidden = slot(5, 100, state="Z", status=0)
-    assert ends.settle([hidden], {})[1] == [Ending(hidden.info.run, None, None, "poll", cpu_s=READ_S)]
+    assert make(uid=4711).settle([hidden], {})[1] == [Ending(hidden.info.run, None, None, "poll", cpu_s=READ_S)]
 
 
 def test_nothing_is_invented(ends: Ends) -> None:
@@ -259,17 +268,11 @@ def test_nothing_is_invented(ends: Ends) -> None:
     assert ends.short_cpu_s is None
 
 
-def test_losses_are_counted(ends: Ends, source: Source, errors: Counter[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_losses_are_counted(make: Make, source: Source, errors: Counter[str]) -> None:
     """What the kernel dropped, and short lives beyond what one sweep tells."""
-    monkeypatch.setattr(ends_module, "MOST_BRIEF", 2)
+    ends = make(most_brief=2)
     source.waiting = [Exit(pid, 750 * TICK_NS, 9, Program(1, stat(pid, 749))) for pid in range(5)]
-    drain = source.drain
-
-    def drained() -> list[Exit]:
-        source.lost += 3
-        return drain()
-
-    monkeypatch.setattr(source, "drain", drained)
+    source.loses = 3
     brief, found, _ = ends.settle([], {})
     assert len(brief) == len(found) == 2
     assert errors == {"brief:dropped": 3, "exits:lost": 3}
