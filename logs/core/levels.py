@@ -128,7 +128,9 @@ _CISCO = r"%{1,2}[A-Z0-9][A-Z0-9_\-]{1,60}[\-/]([0-7])[\-/][A-Z][A-Z0-9_]{1,60}\
 _ANSWER = r"\"[A-Z]{3,16} [^\s\"]{1,2000} HTTP/[\d.]{1,4} ?\" ([1-5]\d\d)\b"
 """A request and the status that it was answered with."""
 _CODED = re.compile(rf"(?P<answer>{_ANSWER})|{_CISCO}")
-_MARKED = re.compile(rf"\s{{0,8}}({'|'.join(mark for mark, number in MARKS.items() if number >= WARN)})\ufe0f?\s")
+_PLAIN_MARKS = "[✖✗✘❌\N{VECTOR OR CROSS PRODUCT}⚠]"
+"""Those that say what they say also where no other line has one; a fire may be a warm welcome."""
+_MARKED = re.compile(rf"\s{{0,8}}({_PLAIN_MARKS})\ufe0f?\s")
 _BRACKETED_LETTER = re.compile(r"\s{0,8}(?:\[([DIWEF])\]|\(([DIWEF])\)|<([DIWEF])>)[\s:]")
 _ANNOUNCED = re.compile(r"\s{0,8}(?:([^\W\d_]{4,16}): |\[([^\W\d_]{3,16})\] )")
 _TRACED = re.compile(r"Traceback \(most recent call last\)")
@@ -141,11 +143,11 @@ _SIGNS = re.compile(
     rf"({_FATAL_SIGNS})|({_ERROR_SIGNS})|({_WARN_SIGNS})|(?:(?:{_NAMED}) ?\"?|(?={_BRACKETED})\[)([A-Za-z]{{3,13}})\b"
 )
 _FIRST = re.compile(
-    r"(?:\[[^\]]{1,48}\] ?)?(?:[\w.\-]{1,40}: |[\w./+\-]{1,120}:\d+(?::\d+)?: |npm |CMake |PHP (?:Parse |Core |Compile )?|uncaught )?(?:(fatal|panic|critical)\b(?::| error)|((?:(?!no\b)(?-i:[A-Z])\w{1,20} )?error(?:\[\w+\])?|err!|failed to|exception|[\w.]*[a-z](?:Error|Exception))(?::(?: |$)| loading |$| code | to | at |!? )|(warn(?:ing)?)\b:? )",
+    r"(?:\[[^\]]{1,48}\] ?)?(?:[\w.\-]{1,40}: |[\w./+\-]{1,120}:\d+(?::\d+)?: |npm |CMake |PHP (?:Parse |Core |Compile )?|uncaught )?(?:(fatal|panic|critical)\b(?::| error)|((?!no\b)(?-i:[A-Z])\w{1,20} error(?=: [^\d+\-])|error(?:\[\w+\])?|err!|failed to|exception|[\w.]*[a-z](?:Error|Exception))(?::(?: |$)| loading |$| code | to | at |!? )|(warn(?:ing)?)\b:? )",
     re.IGNORECASE,
 )
 _FIGURE = re.compile(
-    r"\s{0,8}(?:error|err|warn|warning|fatal|critical)"
+    r"\s{0,8}(?:\[[^\]]{1,48}\] ?)?(?:[\w.\-]{1,40}: )?(?:error|err|warn|warning|fatal|critical)"
     r"(?:[ _-](?:count|rate|total|ratio|budget|margin|frequency|threshold|estimate|percentage|bound|limit)s?\s{0,8}(?:is |was |of )?[:=]?\s{0,8}[-+]?\d[\d.,]{0,24}(?:e[-+]?\d{1,4})?"
     r"\s?(?:%|\w{1,8}(?:/\w{1,6})?)?|\s{0,8}[:=]\s{0,8}(?:0{1,8}|[-+]?\d{1,12}\.\d{1,20}(?:e[-+]?\d{1,4})?)\s?%?)\s{0,8}$",
     re.IGNORECASE,
@@ -153,7 +155,7 @@ _FIGURE = re.compile(
 """A figure of that name, and no more: how many errors there were, how large an error is."""
 _ANY_SIGN = re2.compile(
     rf"PANIC|FATAL|CRIT|ERR|EMERG|ALERT|SEVERE|EROR|Traceback|WARN|WRN|INF|NOTICE|DEBUG|DBG|DEBG|TRACE|{_FATAL_SIGNS}|{_ERROR_SIGNS}|{_WARN_SIGNS}|{_NAMED}|{_BRACKETED}"
-    rf"|(?m:^)[ \t]*[\[(<][DIWEF][\])>]|(?m:^)[ \t]*(?:{'|'.join(mark for mark, number in MARKS.items() if number >= WARN)})|%[A-Z0-9]|HTTP/\d"
+    rf"|(?m:^)[ \t]*[\[(<][DIWEF][\])>]|(?m:^)[ \t]*(?:{_PLAIN_MARKS})|%[A-Z0-9]|HTTP/\d"
     r"|(?i:fatal|panic|critical|error|err!|failed to|exception|warn)".encode()
 )
 """Matches every line in which `in_text` finds a level, and few others."""

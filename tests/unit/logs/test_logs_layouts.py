@@ -145,7 +145,12 @@ def test_whatever_an_object_calls_its_level(tmp_path: Path, key: str) -> None:
         ("❌ upload failed", levels.ERROR),
         ("⚠️ disk nearly full", levels.WARN),
         ("No Error: all is well", levels.UNKNOWN),
+        ("Validation error: 0.0234 at step 5", levels.UNKNOWN),
+        ("Mean error 0.01", levels.UNKNOWN),
+        ("[eval] error rate: 0.1%", levels.UNKNOWN),
+        ("worker: error count: 0", levels.UNKNOWN),
         ("50%-3-way split", levels.UNKNOWN),
+        ("🔥 hot reload is on", levels.UNKNOWN),
         ("all ❌ are gone", levels.UNKNOWN),
     ],
 )
