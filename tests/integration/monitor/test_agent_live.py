@@ -5,19 +5,12 @@ import sys
 from collections.abc import Callable
 from typing import Any, TextIO
 
-import pytest
 from websockets.sync.client import ClientConnection, unix_connect
 
 from monitor.api_models.logs import RecordDetail
 from monitor.api_models.status import Subscription
 from monitor.client.client import Client, Live
 from tests.waiting import Deadline, patient, wait_until
-
-
-@pytest.fixture
-def api(running_agent: Any) -> Client:
-    """The shared agent's client."""
-    return running_agent.api
 
 
 def connection_to(api: Client) -> ClientConnection:

@@ -13,12 +13,6 @@ from tests.waiting import wait_until
 SHORT = BenchmarkRequest(depth="quick", budget_s=1, batches=[1], postings=0, max_tokens=4)
 
 
-@pytest.fixture
-def api(running_agent: Any) -> Client:
-    """The shared agent's client."""
-    return running_agent.api
-
-
 @pytest.fixture(scope="module")
 def report(running_agent: Any) -> FullReport:
     """A short benchmark of the embedded model, whole; started once for all tests."""

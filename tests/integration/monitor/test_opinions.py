@@ -12,12 +12,6 @@ from tests.examples import sizes
 from tests.waiting import wait_until
 
 
-@pytest.fixture
-def api(running_agent: Any) -> Client:
-    """The shared agent's client."""
-    return running_agent.api
-
-
 @pytest.fixture(scope="module")
 def source(running_agent: Any) -> str:
     """A log of eighty records in the store."""
