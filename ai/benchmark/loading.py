@@ -189,7 +189,8 @@ class Loader:
     def _as_found(self, entry: Entry, report: LoadReport) -> None:
         """What a server has in force is what is measured, not what would have been asked for."""
         contender, context = entry.contender, report.context
-        if entry not in self._shared or context is None or not (entry.borrowed or context != contender.spec.context):
+        set_by_us = entry not in self._shared and contender.backend.capabilities().sets_context
+        if set_by_us or context is None or not (entry.borrowed or context != contender.spec.context):
             return
         entry.contender = replace(contender, spec=replace(contender.spec, context=context))
         why = "its model was loaded with" if entry.borrowed else "its server was started with"

@@ -65,4 +65,4 @@ class SameText:
 
 
 def _takes(entry: Loaded) -> bool:
-    return isinstance(entry.contender.backend, RawPrompts)
+    return isinstance(entry.contender.backend, RawPrompts) and entry.contender.backend.takes_raw

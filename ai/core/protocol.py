@@ -128,11 +128,11 @@ class SharedServer(Protocol):
 
 @runtime_checkable
 class RawPrompts(Protocol):
-    """A backend that takes a prompt as text (`GenRequest.raw`), and applies no template to it."""
+    """A backend that may take a prompt as text (`GenRequest.raw`), and applies no template to it."""
 
     @property
     def takes_raw(self) -> bool:
-        """True."""
+        """Whether it does, once it is loaded: not every server of a kind."""
         ...
 
 

@@ -38,10 +38,12 @@ from ai.core.types import (
 )
 from ai.discovery.http import ProbeFailed, authorities, normal_url
 from ai.discovery.openai import ask_openai
+from ai.model_files.digests import gguf_id
 from ai.prompt_integrity.check import PromptCheck
 from ai.prompt_integrity.proof import Counter, proved
 
 _ASK_S: Final = 5.0
+_LLAMACPP: Final = "llama.cpp server"
 _MAX_SMALL: Final = 16 * 1024 * 1024
 
 
@@ -87,7 +89,7 @@ class OpenAIBackend:
             sets_context=False,
             counts_tokens=flavour.label in _COUNTERS,
             reports_timings=flavour.timings,
-            reports_cache=flavour.label in {"llama.cpp server", "vLLM"},
+            reports_cache=flavour.label in {_LLAMACPP, "vLLM"},
             ignore_eos=flavour.ignore_eos,
             unloads=False,
             remote=not is_local(self._url),
@@ -130,9 +132,25 @@ class OpenAIBackend:
             notes.append(f"The server gives {model.context} tokens of context, not the {spec.context} asked for.")
         return LoadReport(
             model=model.name, cold=False, seconds=Figure(time.perf_counter() - begun, "measured"), context=model.context,
-            quantization=model.quantization, engine_version=f"{found.label} {found.version}".strip(), notes=tuple(notes),
+            quantization=model.quantization, weights=await self._weights(), engine_version=f"{found.label} {found.version}".strip(), notes=tuple(notes),
             pending=not model.loaded,
         )  # fmt: skip
+
+    @property
+    def takes_raw(self) -> bool:
+        """Whether its plain completions add nothing to a prompt but what the model's own template begins with."""
+        return self._flavour.label == _LLAMACPP
+
+    async def _weights(self) -> str | None:
+        """The file of a llama.cpp server on this machine, which says where it is; None for any other, and where it cannot be read."""
+        if self._flavour.label != _LLAMACPP or not is_local(self._url):
+            return None
+        try:
+            async with asyncio.timeout(_ASK_S):
+                told = (await self._client.get("/props")).json()
+            return await asyncio.to_thread(gguf_id, str(told["model_path"]))
+        except (TimeoutError, httpx.HTTPError, OSError, ValueError, KeyError, TypeError):
+            return None
 
     async def stream(
         self, request: GenRequest, *, deadlines: Deadlines = DEFAULT_DEADLINES, cancel: asyncio.Event | None = None

@@ -20,12 +20,13 @@ _COUNTS_S: Final = 2.0
 """How long the counts may come after the reason of the end."""
 _END_S: Final = 0.25
 """How long the end of a stream may come after everything else."""
+_RAW_PATH: Final = "/v1/completions"
 _CLOSE_S: Final = 0.02
 """How long the end of the connection's answer may come after `[DONE]`, so that the connection can be used again."""
 
 
 class OpenAIWire:
-    """Chat completions of one server. `path` is relative to the client's base URL.
+    """Chat completions of one server, and plain ones of raw prompts. `path` of the former is relative to the client's base URL.
 
     Remembers for each model what the server refused.
     """
@@ -75,7 +76,8 @@ class OpenAIWire:
             form = other
 
     def _post(self, body: dict[str, Any], connect_s: float) -> Any:
-        return self._client.stream("POST", self._path, json=body, timeout=httpx.Timeout(None, connect=connect_s))
+        path = _RAW_PATH if "prompt" in body else self._path
+        return self._client.stream("POST", path, json=body, timeout=httpx.Timeout(None, connect=connect_s))
 
     async def _read(self, response: httpx.Response, answer: Answer) -> AsyncGenerator[Chunk, None]:
         """The chunks of a response; ends as soon as the answer is complete, though the connection stays open."""

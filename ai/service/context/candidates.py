@@ -159,9 +159,7 @@ def _server(name: str, engine: Mapping[str, Any], config: AiConfig) -> Candidate
         return OpenAIBackend(url, name=as_name, api_key=key)
 
     context = chosen.get("context") if chosen.get("loaded") else None
-    return Candidate(
-        own, name, str(engine["label"]), url, model, model, None, make, host, context if name == "ollama" else None
-    )
+    return Candidate(own, name, str(engine["label"]), url, model, model, None, make, host, context)
 
 
 def _model(engine: Mapping[str, Any], wanted: str) -> Mapping[str, Any] | None:

@@ -3,10 +3,6 @@
 import asyncio
 import json
 import os
-import socket
-import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,32 +12,13 @@ from ai.backends.openai.backend import OpenAIBackend
 from ai.core.errors import BackendError, BadRequest
 from ai.core.protocol import complete
 from ai.core.types import LoadSpec
-from ai.worker.process import ROOT
 from monitor.agent.ai_runtime import ai_config
 from monitor.agent.engine_watch import check_engines
 from monitor.config.api_keys import address_of, resolve_keys, write_key
 from monitor.config.settings import SettingsError, load_settings
 from tests.doubles.ai_kit import ask, http, raw_server
 from tests.doubles.forked import COMMANDS
-
-KEY = "sk-open-sesame-0123456789"
-
-
-@pytest.fixture(scope="module")
-def locked() -> Iterator[str]:
-    """The address of a real server that answers only who knows the key."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, str(ROOT / "tests" / "doubles" / "locked_server.py"), str(port), KEY]
-    environ = {**os.environ, "PYTHONPATH": str(ROOT)}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environ, text=True) as server:
-        try:
-            assert server.stdout is not None
-            assert server.stdout.readline().strip() == "ready"
-            yield f"http://127.0.0.1:{port}/v1"
-        finally:
-            server.kill()
+from tests.integration.ai.conftest import KEY
 
 
 def settings(folder: Path, line: str, environ: dict[str, str] | None = None) -> Any:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -32,7 +33,7 @@ from ai.benchmark.samples.guards import Readings
 from ai.benchmark.schedule import build_request
 from ai.benchmark.watch import NoMeter
 from ai.core.protocol import Backend
-from ai.core.types import LoadSpec
+from ai.core.types import Capabilities, LoadReport, LoadSpec
 from ai.shapes.report import LoadRow, Metric, QualityRow
 from tests.doubles.scripted_backend import Script, ScriptedBackend
 
@@ -278,6 +279,30 @@ def test_three_engines_share_the_error() -> None:
     kinds = {c.candidate: c.kind for c in report.comparisons}
     assert kinds["b"] == "faster"
     assert all(len({s.backend for s in report.samples if s.block == n}) == 3 for n in range(report.blocks))
+
+
+class Started(ScriptedBackend):
+    """A server whose context was chosen by who started it."""
+
+    def capabilities(self) -> Capabilities:
+        """Not this one."""
+        return replace(super().capabilities(), sets_context=False)
+
+    async def ensure_loaded(self, spec: LoadSpec, *, deadline_s: float = 120.0) -> LoadReport:
+        """With its own context."""
+        return replace(await super().ensure_loaded(spec, deadline_s=deadline_s), context=4096)
+
+
+def test_a_server_is_measured_with_the_context_it_was_started_with() -> None:
+    """Whatever would have been asked for: no measurement is left out for it, and the report says so."""
+    slow, fast = engine("slow", 4.0).script, engine("fast").script
+    contenders = [
+        Contender(Started(name, script), LoadSpec("m", context=2048)) for name, script in (("a", slow), ("b", fast))
+    ]
+    report = asyncio.run(AIBackendBenchmark(contenders, PLAN, watch=Quiet(), meter=NoMeter()).run())
+    assert report.comparisons[0].kind == "faster"
+    assert "context mismatch" not in report.flags
+    assert "a was measured with a context of 4096 tokens, as its server was started with." in report.notes
 
 
 def test_an_engine_that_is_down_is_left_out_and_named() -> None:

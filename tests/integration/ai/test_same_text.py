@@ -1,17 +1,21 @@
 """Engines that share their weights are sent the same text, the template applied once: a raw prompt through each way, and a benchmark of two of them."""
 
 import asyncio
+from pathlib import Path
 
 from ai.backends.llamacpp_embedded import LlamaCppBackend
 from ai.backends.ollama.backend import OllamaBackend
+from ai.backends.openai.backend import OpenAIBackend
 from ai.benchmark.contender import Contender
 from ai.benchmark.same_text import SameText
 from ai.benchmark.samples.comparable import like_for_like
 from ai.core.protocol import RawPrompts, Templating, complete
 from ai.core.types import GenRequest, LoadSpec, Message
+from ai.model_files.digests import gguf_id
 from ai.shapes.report import LoadRow
 from tests.doubles.ai_kit import LoopThread
 from tests.doubles.stateful_ollama import StatefulOllama, serve
+from tests.integration.ai.conftest import KEY
 
 ASK = (Message("user", "What is the capital of France?"),)
 FILE = "gguf-sha256:abc"
@@ -55,8 +59,34 @@ def test_ollama_is_sent_a_raw_prompt_as_it_is() -> None:
     asyncio.run(work())
 
 
+def test_a_llamacpp_server_is_known_by_its_file_and_takes_a_raw_prompt(
+    llama: LlamaCppBackend, engine_loop: LoopThread, locked: str, demo_path: Path
+) -> None:
+    """A real one: it has the embedded engine's weights, and the same text has the same tokens and the same answer in both."""
+
+    async def work() -> None:
+        server = OpenAIBackend(locked, name="server", api_key=KEY)
+        try:
+            assert not server.takes_raw  # nobody knows yet what it is
+            report = await server.ensure_loaded(LoadSpec(""))
+            assert report.weights == gguf_id(demo_path)
+            entries = [_Entry(llama, gguf_id(demo_path)), _Entry(server, report.weights)]
+            same = SameText()
+            await same.decide(entries)
+            assert "llamacpp and server have the same file of weights" in same.notes[0]
+            request = await same.request("server", GenRequest(ASK, max_tokens=8))
+            assert request.raw == await llama.prompt_text(ASK)
+            theirs, ours = await complete(server, request), await complete(llama, request)
+            assert theirs.text == ours.text
+            assert theirs.final.usage.prompt_tokens == ours.final.usage.prompt_tokens
+        finally:
+            await server.close()
+
+    engine_loop.run(work())
+
+
 class _Entry:
-    def __init__(self, backend: LlamaCppBackend | OllamaBackend, weights: str | None) -> None:
+    def __init__(self, backend: LlamaCppBackend | OllamaBackend | OpenAIBackend, weights: str | None) -> None:
         self.contender = Contender(backend, LoadSpec("m"))
         self.load: LoadRow | None = LoadRow(model="m", weights=weights, template=f"scheme:{backend.name}")
 
