@@ -1,5 +1,6 @@
 """What tests share: real agents on real data directories, free ports, and the promise that nothing is left running."""
 
+import atexit
 import contextlib
 import functools
 import gc
@@ -59,12 +60,10 @@ def pytest_collection() -> Iterator[None]:
     gc.disable()
     yield
     gc.freeze()
+    atexit.register(
+        gc.unfreeze
+    )  # pytest's own last look passes over it; at the very end it is taken apart, else extension modules complain that it leaks
     gc.enable()
-
-
-def pytest_unconfigure() -> None:
-    """What was frozen is taken apart at the end, else extension modules complain that it leaks."""
-    gc.unfreeze()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
