@@ -7,6 +7,7 @@ from typing import Final
 _MOST: Final = 256
 """Up to so many new numbers are tried one by one; of more, the whole list is read."""
 _AT_ONCE: Final = 64
+_TRIES: Final = 3
 _NUMBERS: Final = 1 << 22
 """There are no more pids than these."""
 
@@ -23,6 +24,8 @@ class NewPids:
         self._last = self._newest()
         self._known: set[int] = set()
         self._young: set[int] = set()
+        self._absent: dict[int, int] = {}
+        """Numbers that were given and lead to nobody yet, and how often they were tried: a process is listed a moment after it has its number."""
 
     def mark(self) -> None:
         """All processes are about to be listed."""
@@ -39,10 +42,11 @@ class NewPids:
         if newest != self._last:
             between = range(self._last + 1, newest + 1)
             if 0 < len(between) <= _MOST:
-                self._young.update(pid for pid in between if self._is_process(pid))
+                self._absent.update(dict.fromkeys(between, 0))
             else:  # many, or the numbers began anew
                 self._young.update(pid for pid in self._all() if pid not in self._known)
             self._last = newest
+        self._try_absent()
         self._young = {pid for pid in self._young if os.path.exists(f"{self._proc}/{pid}")}
         return sorted(self._young, key=lambda pid: (newest - pid) % _NUMBERS)[:_AT_ONCE]
 
@@ -54,13 +58,22 @@ class NewPids:
         except (OSError, ValueError, IndexError):
             return 0
 
-    def _is_process(self, pid: int) -> bool:
-        """Whether it is no thread of another: those have a folder, too, but no list has it."""
+    def _try_absent(self) -> None:
+        absent, self._absent = self._absent, {}
+        for pid, tries in absent.items():
+            is_process = self._is_process(pid)
+            if is_process:
+                self._young.add(pid)
+            elif is_process is None and tries < _TRIES:
+                self._absent[pid] = tries + 1
+
+    def _is_process(self, pid: int) -> bool | None:
+        """Whether it is no thread of another: those have a folder, too, but no list has it. None if there is nobody."""
         try:
             with open(f"{self._proc}/{pid}/status", "rb") as file:
                 return f"\nTgid:\t{pid}\n".encode() in file.read(512)
         except OSError:
-            return False
+            return None
 
     def _all(self) -> list[int]:
         try:

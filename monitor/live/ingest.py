@@ -16,7 +16,7 @@ from monitor.live.snapshot import Moment, Snapshot
 from monitor.metrics.messages import Hello, HostInfo, Lives, Message, Tick
 from monitor.store import rows
 from monitor.store.interface import Change, Store
-from monitor.store.lives import Births, EarlyLives, life_changes, untold_changes
+from monitor.store.lives import Births, EarlyLives, life_changes, store_untold
 from monitor.store.writer import StoreWriter
 
 log = logging.getLogger("watchkeeper.agent")
@@ -102,7 +102,7 @@ class Ingest:
             hurried=bool(tick.gone or tick.brief),
         )
         if untold := self._newcomers.untold(tick.ts):
-            self._writer.samples(lambda: untold_changes(info.host, info.boot_id, tick.ts, untold), count=0)
+            self._writer.maintenance(lambda store: store_untold(store, info.host, info.boot_id, tick.ts, untold))
         if self._unheard:
             self._unheard = False
             self._look_back(info.host, tick, first=self._sample_counter.received == 1)

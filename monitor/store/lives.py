@@ -9,11 +9,13 @@ import pyarrow as pa
 
 from monitor.core.exit_words import ended_with
 from monitor.metrics import messages
-from monitor.store.interface import Append, Change, Upsert
+from monitor.store.interface import Append, Change, Store, Upsert
 
 _US: Final = pa.timestamp("us")
 UNSEEN: Final = "unseen"
 """Source of the end of a run that ended while no agent ran: it was last seen then."""
+UNTOLD_US: Final = 120_000_000
+"""Lines of a run that no sample told of are not older than this."""
 FRESH_US: Final = 30_000_000
 """A run that started longer ago than this is looked up in the store before it is written."""
 
@@ -120,10 +122,19 @@ def life_changes(
     return changes
 
 
-def untold_changes(host: str, boot_id: str, ts: int, runs: Sequence[messages.RunInfo]) -> list[Change]:
-    """Runs that were met between two samples and are gone; no sample told of them. How they ended nobody knows."""
-    ends = [messages.RunEnd(run.run, ts, None, None, "poll") for run in runs]
-    return [Append("runs", _born(host, boot_id, ts, runs, ends))]
+def store_untold(store: Store, host: str, boot_id: str, ts: int, runs: Sequence[messages.RunInfo]) -> None:
+    """Store those runs that were met between two samples, are gone, and wrote lines; no sample told of them, and how they ended nobody knows.
+
+    The others only had a file open, as what a shell forks for a moment has: they are a part of their parents.
+
+    Raises:
+        StoreError: the store does not answer, or takes nothing.
+    """
+    numbers = ",".join(str(run.run) for run in runs)
+    named = set(store.query("runs_with_records", runs=numbers, since=ts - UNTOLD_US)["run"].to_pylist())
+    if wrote := [run for run in runs if run.run in named]:
+        ends = [messages.RunEnd(run.run, ts, None, None, "poll") for run in wrote]
+        store.write([Append("runs", _born(host, boot_id, ts, wrote, ends))])
 
 
 def _starts(host: str, born: Sequence[messages.RunInfo]) -> pa.Table:

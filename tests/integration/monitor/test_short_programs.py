@@ -13,6 +13,8 @@ from tests.waiting import patient, slowness, wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the processes of Linux")
 PROGRAMS, BATCH, LINES = 50, 10, 6
+WORDS = [first + second for first in ("coal", "corn", "milk", "salt", "tin") for second in ("barn", "cart", "dock", "gate", "hall", "lane", "mill", "road", "shop", "yard")]  # fmt: skip
+"""What the files are called: names that end in numbers would be taken for generations of one."""
 SHORT = """
 import sys, time
 with open(sys.argv[1], "a", buffering=1) as file:
@@ -30,7 +32,7 @@ for number in range(5):
         with open(sys.argv[1], "a", buffering=1) as file:
             for n in range(4):
                 file.write(time.strftime("%Y-%m-%d %H:%M:%S") + f" [{os.getpid()}] INFO fork: n={n} of={os.getpid()}\\n")
-                time.sleep(0.05)
+                time.sleep(float(sys.argv[2]) / 4)
         os._exit(0)
 os.write(write, b"....." )
 while True:
@@ -79,14 +81,14 @@ def test_programs_that_are_over_before_their_file_is_found(agent: Any, lines: Pa
     """Of fifty programs that live for a fifth of a second, each with a file of its own, 99 % of the lines know the run, and the run is found."""
     processes = []
     for number in range(PROGRAMS):
-        command = [sys.executable, "-S", "-E", "-c", SHORT, str(lines / f"short-{number}.log"), str(0.2 * slowness())]
+        command = [sys.executable, "-S", "-E", "-c", SHORT, str(lines / f"{WORDS[number]}.log"), str(0.2 * slowness())]
         processes.append(subprocess.Popen(command))
         if number % BATCH == BATCH - 1:
             with ended(processes[-BATCH:]):
                 pass
-    sql = "SELECT r.path, l.run, u.pid FROM log_records l JOIN log_files r USING (file_id) LEFT JOIN runs u ON u.run = l.run WHERE r.path LIKE '%short-%'"
+    sql = "SELECT r.path, l.run, u.pid FROM log_records l JOIN log_files r USING (file_id) LEFT JOIN runs u ON u.run = l.run WHERE r.path LIKE '%/lines/%'"
     wait_until(lambda: len(stored(agent, sql)) >= PROGRAMS * LINES, "all lines are stored", seconds=40)
-    expected = {str(lines / f"short-{number}.log"): process.pid for number, process in enumerate(processes)}
+    expected = {str(lines / f"{WORDS[number]}.log"): process.pid for number, process in enumerate(processes)}
     wait_until(
         lambda: all(pid is not None for _, run, pid in stored(agent, sql) if run is not None), "the runs are stored"
     )
@@ -100,7 +102,7 @@ def test_programs_that_are_over_before_their_file_is_found(agent: Any, lines: Pa
 def test_a_child_that_begins_no_program_has_a_run_if_it_wrote_lines(agent: Any, lines: Path) -> None:
     """A fork that lives between two samples is no run of its own, unless lines name it: then it is found, once."""
     path = lines / "forks.log"
-    with ended([subprocess.Popen([sys.executable, "-S", "-E", "-c", FORKS, str(path)])]):
+    with ended([subprocess.Popen([sys.executable, "-S", "-E", "-c", FORKS, str(path), str(0.2 * slowness())])]):
         pass
     sql = "SELECT l.message, u.pid, count(*) OVER (PARTITION BY l.file_id, l.pos) FROM log_records l LEFT JOIN runs u ON u.run = l.run WHERE l.message LIKE '%fork:%' OR l.logger = 'fork'"
     wait_until(lambda: len(stored(agent, sql)) >= 20, "all lines are stored", seconds=40)

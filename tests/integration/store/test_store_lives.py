@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 
+import pyarrow as pa
+
 from monitor.api.runs.detail import stored_relatives, stored_run
 from monitor.live.recovery import Recovery
 from monitor.live.snapshot import HISTORY_METRICS, Moment
 from monitor.metrics import messages
 from monitor.store.interface import Append, Store
-from monitor.store.lives import Births
+from monitor.store.lives import Births, store_untold
 from monitor.store.rows import tick_changes
 
 START = 1_700_000_000_000_000
@@ -121,3 +123,20 @@ def test_limits_change_while_open(store: Store) -> None:
     """Other limits hold from the next upkeep on."""
     store.set_limits(limit_bytes=64 << 20, raw_days=1, log_days=2)
     assert store.info().limit_bytes == 64 << 20
+
+
+def test_a_run_that_no_sample_told_of_is_stored_if_lines_name_it(store: Store) -> None:
+    """What wrote lines is found; what only had a file open for a moment is a part of its parent."""
+    line = {"host": ["h"], "file_id": pa.array([1]), "pos": pa.array([0]), "run": pa.array([5])}
+    line |= {"ts": pa.array([START]).view(pa.timestamp("us")), "source": ["s"], "message": ["hello"]}
+    line |= {
+        "ingested": line["ts"],
+        "level": pa.array([20], pa.int16()),
+        "ts_from": ["line"],
+        "lines": pa.array([1], pa.int32()),
+    }
+    store.write([Append("log_records", pa.table(line))])
+    store_untold(store, "h", "b", START + 4 * SECOND, [born(5, 50), born(6, 60)])
+    assert ask(store, "SELECT run, pid, exit_code, end_source FROM runs") == [
+        {"run": 5, "pid": 50, "exit_code": None, "end_source": "poll"}
+    ]

@@ -239,6 +239,21 @@ def test_ended_processes_are_listed_and_searched(
     expect(page.get_by_text("No matching processes.")).to_be_visible()
 
 
+def test_a_phone_shows_how_a_process_with_a_long_name_ended(window: Window, watch: Watch, tmp_path: Path) -> None:
+    """Name, time and outcome are within the screen; the rest of the row is to its right."""
+    script = tmp_path / "report_of_all_regions_and_of_all_their_shops.py"
+    script.write_text("raise SystemExit(3)", "utf-8")
+    subprocess.run([sys.executable, "-S", str(script)], check=False)
+    wait_until(lambda: watch.api("runs", q=script.stem)["total"] == 1, "its end is stored")
+    window.page.set_viewport_size({"width": 390, "height": 844})
+    page = window.open(f"/processes?view=ended&lived=0&q={script.stem}")
+    how = page.locator("table.ended tbody .how").first
+    expect(how).to_contain_text("exit code 3")
+    box = how.bounding_box()
+    assert box is not None
+    assert box["x"] + box["width"] <= 390
+
+
 CRASHES = """
 import logging, sys, time
 logging.basicConfig(filename=sys.argv[1], level=logging.INFO, format="%(asctime)s %(levelname)-8s %(name)s: %(message)s")

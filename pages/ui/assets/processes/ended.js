@@ -42,7 +42,7 @@ function row(run) {
   return el(
     "tr",
     {},
-    el("td", {}, name),
+    el("td", { title: inert(run.title, 400) }, name),
     el("td", { class: "when", text: moment(run.ended) }),
     el("td", { class: "how" }, icon(sign), " ", inert(run.outcome, 80)),
     el("td", { class: "num", text: lived }),
