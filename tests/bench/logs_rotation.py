@@ -77,8 +77,8 @@ while os.getppid() == int(sys.argv[5]):
         shutil.copyfile(path, f"{path}.{turn}")
         os.truncate(path, 0)
 """
-QUIET_S: Final = 3.0
-"""Nothing new for so long: all that will be stored is."""
+QUIET_S: Final = 20.0
+"""Nothing new for so long: all that will be stored is. On a busy machine one transaction may take seconds."""
 DRAIN_S: Final = 120.0
 
 
@@ -116,11 +116,13 @@ def stored(store: Store) -> Iterator[tuple[int, int, int, int]]:
         begin += step
 
 
-def settled(store: Store) -> None:
-    """Wait until nothing more is stored."""
+def settled(store: Store, lines: int) -> None:
+    """Wait until so many lines are stored, or nothing more is."""
     count, since, end = -1, time.monotonic(), time.monotonic() + DRAIN_S
     while time.monotonic() - since < QUIET_S and time.monotonic() < end:
         found = logs.search.count(store, logs.LogFilter())["count"]
+        if found >= lines:
+            return
         if found != count:
             count, since = found, time.monotonic()
         time.sleep(0.2)
@@ -151,7 +153,7 @@ def torture(base: Path, mode: str, files: int, rate: int, seconds: float, per_s:
     cpu = time.process_time() - cpu
     rotator.terminate()
     rotator.wait(10)
-    settled(store)
+    settled(store, sum(map(int, answer.split())))
     watch.stop()
     written = {(which, number) for which, count in enumerate(map(int, answer.split())) for number in range(count)}
     found: dict[tuple[int, int], int] = {}
