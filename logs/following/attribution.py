@@ -37,7 +37,8 @@ class Writers:
     Args:
         run_of_pid: the run that has this pid, or had it until a moment ago.
         now: the clock, µs.
-        look: finds out who writes the file now, and updates this; called when the last writer has ended and lines still come. None: nobody knows.
+        look: finds out who writes the file now, updates this, and says whether that was easy; called when the last writer has ended and lines still come. None:
+            nobody knows.
         past: who wrote the file when it was last read; lines from before the first known holder may be its own.
     """
 
@@ -45,7 +46,7 @@ class Writers:
         self,
         run_of_pid: Callable[[int], int | None],
         now: Callable[[], int],
-        look: "Callable[[Writers], None] | None" = None,
+        look: "Callable[[Writers], bool] | None" = None,
         past: PastWriter | None = None,
     ) -> None:
         self._past = past
@@ -119,8 +120,7 @@ class Writers:
         if start_of(self._writer):
             self._alive_at = now
         elif now >= self._search_at:
-            self._search_at = now + _SEARCH_US
-            self._look(self)
+            self._search_at = now if self._look(self) else now + _SEARCH_US
 
     def owner(self, rows: Rows, state: FileState, *, numbered: bool) -> Owner:
         """Who the records belong to."""

@@ -63,12 +63,13 @@ class Surroundings:
     def writers(self, path: str, key: tuple[int, int], past: PastWriter | None) -> Writers:
         """Who writes a file, by its path and its `(device, inode)`: who is said to, else who holds it open."""
 
-        def look(writers: Writers) -> None:
+        def look(writers: Writers) -> bool:
             said = self.written_by(path)
             if said is None:
                 writers.update(holders_of(*key, self.run_of_pid))
             else:
                 writers.succeed([[one] for one in said])
+            return said is not None
 
         return Writers(self.run_of_pid, self.now, look, past)
 

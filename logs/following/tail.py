@@ -343,7 +343,7 @@ class FileTail:
         if self.find_days is not None:
             self._days(self._held[:end])
         line_no, previous = self._read.line_no, self._read.previous_ts
-        rows = self.parser.parse(self._held[:end], self._open, self._read, self._undated())
+        rows = self._rows(self._held[:end], self._read)
         if not rows:  # blank lines only
             self._advance(end)
             return
@@ -393,7 +393,7 @@ class FileTail:
         if not (now or final) and quiet < (self._limits.hold_us if whole else self._limits.partial_us):
             return
         read = ReadState(self._read.line_no, self._read.previous_ts)
-        rows = self.parser.parse(self._held, self._open, read, self._undated())
+        rows = self._rows(self._held, read)
         if rows:
             self._emit(rows)
             if final:
@@ -460,11 +460,11 @@ class FileTail:
         """The line is too long: its beginning becomes a record, the rest is skipped and counted."""
         start = self.parser.charset.last_end(self._held)
         if start:
-            rows = self.parser.parse(self._held[:start], self._open, self._read, self._undated())
+            rows = self._rows(self._held[:start], self._read)
             self._deliver(rows, self._open + start, self._read.line_no)
             self._advance(start)
         limit = self._limits.max_record_bytes
-        rows = self.parser.parse(self._held[:limit], self._open, self._read, self._undated())
+        rows = self._rows(self._held[:limit], self._read)
         self._emit(rows)
         self._shown_to = self._seen
         self._deliver(rows, self._open + len(self._held), self._read.line_no)
@@ -475,6 +475,13 @@ class FileTail:
     def _lose(self, count: int) -> None:
         if count:
             self._put(Delivery(self.state, counts={"missed_bytes": count}))
+
+    def _rows(self, data: bytes, read: ReadState) -> Rows:
+        """The records of `data`, which is held. The open record keeps the time at which it came, when lines behind it are read later."""
+        rows = self.parser.parse(data, self._open, read, self._undated())
+        if rows and rows.ts_from[0] == "ingest":
+            rows.ts[0] = min(rows.ts[0], self._opened_us)
+        return rows
 
     def _undated(self) -> Undated:
         size, mtime = self._born

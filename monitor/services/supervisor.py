@@ -113,7 +113,7 @@ class Supervisor:
         unit = self._units.find(folder.name)
         if unit is None or folder != unit.folder.path:
             return None
-        return list(unit.lives.copy())
+        return unit.lives_now(self._run_of_pid)
 
     async def start(self, name: str, by: str = "") -> Service:
         """Start a service and what it depends on; returns once it runs or failed, or after some seconds. One that is up stays as it is.
@@ -158,7 +158,7 @@ class Supervisor:
         """
         await self._ready()
         unit = self._units.get(name)
-        if unit.link is None or unit.settings is None:
+        if unit.link is None or not unit.is_up or unit.settings is None:
             return await self.start(name, by)
         await asyncio.to_thread(unit.folder.write_spec, unit.settings)
         before = (unit.state or {}).get("started")
@@ -270,7 +270,7 @@ class Supervisor:
         for unit in self._units:
             if not unit.is_due(self._clock()):
                 continue
-            if unit.link is not None:
+            if unit.is_up:
                 log.warning("service %s is due, but its last run goes on; this run is left out", unit.name)
             else:
                 unit.requested, unit.trouble, unit.lost = True, "", False

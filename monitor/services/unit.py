@@ -69,12 +69,24 @@ class Unit:
         """Whether services that depend on it may start: it is ready, or has done its work."""
         return self.word in {"running", "exited"}
 
+    @property
+    def is_up(self) -> bool:
+        """Whether its shim keeps it still. One that has said that it is over is only about to go: a start waits for that."""
+        return self.link is not None and (self.state is None or active(self.state))
+
     def note_life(self, run_of_pid: Callable[[int], int | None]) -> None:
         """Remember the process that its shim started last."""
-        state = self.state or {}
-        pid, started = state.get("pid"), state.get("started")
-        if pid and started and (not self.lives or (self.lives[-1].pid, self.lives[-1].since) != (pid, started)):
-            self.lives.append(Holder(pid, run_of_pid(pid), started, "", 0))
+        if (life := _life(self.state, list(self.lives), run_of_pid)) is not None:
+            self.lives.append(life)
+
+    def lives_now(self, run_of_pid: Callable[[int], int | None]) -> list[Holder]:
+        """The last processes that it was, up to the one whose output may stand in its file already. From any thread.
+
+        The shim says in a file what it started before it writes any of its output; its message may still be on the way.
+        """
+        known = list(self.lives.copy())
+        newest = _life(self.folder.state(), known, run_of_pid)
+        return known if newest is None else [*known, newest]
 
     def plan(self, now: float) -> None:
         """Find the next run of its schedule after `now`, seconds since the epoch."""
@@ -133,3 +145,13 @@ def event_of(service: Service) -> tuple[EventType, str] | None:
         "failed": ("ERROR", f"failed{why}"),
     }
     return events.get(service.state)
+
+
+def _life(
+    state: dict[str, Any] | None, known: Sequence[Holder], run_of_pid: Callable[[int], int | None]
+) -> Holder | None:
+    """The process that a shim says it runs; None where it runs none, or one that is known."""
+    pid, started = (state or {}).get("pid"), (state or {}).get("started")
+    if not pid or not started or (known and (known[-1].pid, known[-1].since) == (pid, started)):
+        return None
+    return Holder(pid, run_of_pid(pid), started, "", 0)

@@ -70,7 +70,7 @@ class Units:
     def request(self, unit: Unit) -> None:
         """Ask for a start of a service and of all that it depends on."""
         unit.folder.keep_stopped(False)
-        if unit.link is not None or unit.settings is None:
+        if unit.is_up or unit.settings is None:
             return
         unit.requested, unit.trouble, unit.lost = True, "", False
         unit.plan(self._clock())

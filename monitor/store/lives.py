@@ -125,12 +125,12 @@ def life_changes(
 def store_untold(store: Store, host: str, boot_id: str, ts: int, runs: Sequence[messages.RunInfo]) -> None:
     """Store those runs that were met between two samples, are gone, and wrote lines; no sample told of them, and how they ended nobody knows.
 
-    The others only had a file open, as what a shell forks for a moment has: they are a part of their parents.
+    The others only had a file open, as what a shell splits off for a moment has: they are a part of their parents.
 
     Raises:
         StoreError: the store does not answer, or takes nothing.
     """
-    numbers = ",".join(str(run.run) for run in runs)
+    numbers = [run.run for run in runs]
     named = set(store.query("runs_with_records", runs=numbers, since=ts - UNTOLD_US)["run"].to_pylist())
     if wrote := [run for run in runs if run.run in named]:
         ends = [messages.RunEnd(run.run, ts, None, None, "poll") for run in wrote]

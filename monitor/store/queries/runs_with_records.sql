@@ -1,3 +1,3 @@
--- Those of $runs, numbers with commas between, that log records since $since name.
+-- Those of $runs that log records since $since name.
 SELECT DISTINCT run FROM log_records
-WHERE ts >= wk_ts($since) AND run IN (SELECT CAST(one AS BIGINT) FROM unnest(string_split($runs, ',')) AS t(one))
+WHERE ts >= wk_ts($since) AND wk_in(run, $runs)

@@ -94,6 +94,11 @@ class Later:
         found = logs.search.search(self._store, logs.LogFilter.parse({}, now_us()), limit=100).records
         return [record.message for record in sorted(found, key=lambda record: record.pos)]
 
+    def times(self) -> list[int]:
+        """Their times, µs."""
+        found = logs.search.search(self._store, logs.LogFilter.parse({}, now_us() + self.ahead_us), limit=100).records
+        return [record.ts for record in sorted(found, key=lambda record: record.pos)]
+
     def write(self, text: str, *, shown: str) -> None:
         """Append to the file, and wait until this is stored."""
         with self.path.open("a") as file:
@@ -131,6 +136,16 @@ def test_a_line_written_minutes_later_is_a_record_of_its_own(later: Later) -> No
     assert later.messages()[-2:] == ["begun\ngoes on", "said minutes later"]
     later.write("2026-03-01 10:05:00,000 INFO app: done\n  of it\n", shown="of it")
     assert later.messages() == ["begun", "begun", "begun\ngoes on", "said minutes later", "done\n  of it"]
+
+
+def test_a_line_keeps_the_time_at_which_it_came(later: Later) -> None:
+    """A last line without a time is stored again when the next one comes, half a minute later: its time stays."""
+    came: list[int] = []
+    for word in ("first", "second", "third", "fourth"):
+        later.write(f"{word} words\n", shown=word)
+        later.wait(30)
+        assert later.times()[:-1] == came
+        came = later.times()
 
 
 def test_lines_that_trickle_in_do_not_join_for_ever(later: Later) -> None:

@@ -342,6 +342,7 @@ def test_output_belongs_to_the_life_that_wrote_it(watch: Watch, tmp_path: Path) 
             pids = []
             for _ in range(2):
                 await one.start("brief")
+                await wait_until_async(lambda: one.service("brief").state == "running")
                 stop.touch()
                 await wait_until_async(lambda: one.service("brief").state == "exited")
                 pids.append([life.pid for life in one.writers_of(one.service("brief").output) or ()])
@@ -352,5 +353,23 @@ def test_output_belongs_to_the_life_that_wrote_it(watch: Watch, tmp_path: Path) 
             assert pids[1][:1] == pids[0]
             assert len(pids[1]) == 2
             assert one.writers_of("/some/other/output.log") is None
+
+    asyncio.run(work())
+
+
+def test_a_life_is_known_before_the_news_of_it(watch: Watch) -> None:
+    """Its lines may be read while the message that it began waits for an agent that is busy."""
+    watch.write({"name": "phoenix", "command": "sleep 1000", "restart": "always", "backoff_s": 0.01})
+
+    async def work() -> None:
+        async with watch.supervisor() as one:
+            await one.start("phoenix")
+            output = one.service("phoenix").output
+            (first,) = one.writers_of(output) or ()
+            os.kill(first.pid, signal.SIGKILL)
+            # the loop stands still: no message is read meanwhile
+            wait_until(lambda: len(one.writers_of(output) or ()) > 1, "the next life is known")
+            assert one.service("phoenix").pid == first.pid
+            await one.stop("phoenix")
 
     asyncio.run(work())
