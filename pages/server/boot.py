@@ -44,7 +44,7 @@ STYLE: Final = (
     ".st-key-log_filters>.st-key-source{flex:1 1 120px!important;min-width:120px}"
     ".st-key-log_filters>.st-key-process{flex:0 0 100px!important;min-width:0}}"
     "@media(max-width:640px){.st-key-log_filters button p{position:absolute;clip-path:inset(50%);width:1px;overflow:hidden}"
-    ".st-key-log_filters button{min-width:44px}"
+    ".st-key-log_filters>:not(.st-key-source) button{min-width:44px}"
     ".st-key-log_filters>.st-key-process:not(:has(input:not(:placeholder-shown))){display:none}"
     "[data-testid=stVerticalBlock]:has(>*>.st-key-log_filters){gap:8px}"
     ".st-key-page_header{gap:8px!important}.st-key-wk-pause{flex:0 0 44px!important;min-width:44px}"

@@ -46,6 +46,7 @@ COUNT_RUNS = """() => {
     }).observe(app, { attributes: true });
 }"""
 """Counts in `window.runs` how often Streamlit's script runs from now on."""
+HAS_FOCUS = "node => node === node.getRootNode().activeElement"
 SETTLED = "[data-testid=stApp][data-test-script-state=notRunning]"
 
 
@@ -190,6 +191,18 @@ class Window:
     def settled(self) -> None:
         """Wait until Streamlit's script has run."""
         self.page.wait_for_selector(SETTLED, timeout=1000 * patient(20))
+
+    def search(self, text: str) -> None:
+        """Press `/` and type, as a person does: again, where the page did not listen yet."""
+        box = self.page.get_by_role("searchbox", name="Search")
+
+        def reached() -> bool:
+            if not box.evaluate(HAS_FOCUS):
+                self.page.keyboard.press("/")
+            return bool(box.evaluate(HAS_FOCUS))
+
+        wait_until(reached, "the search box has the focus", seconds=30)
+        self.page.keyboard.type(text)
 
     def violations(self, **rules: bool) -> list[str]:
         """What axe complains about, inside the live components too; `rules` switches some off."""

@@ -128,8 +128,7 @@ def test_a_search_that_was_just_left_does_not_bring_its_page_back(window: Window
     page = window.open("/logs")
     expect(page.locator(".log-row:not([hidden]) .lv").first).to_be_visible()
     for word in ("one", "two", "three"):
-        page.keyboard.press("/")
-        page.keyboard.type(word)
+        window.search(word)
         for key in ("Escape", "g", "o"):
             page.keyboard.press(key)
         expect(page.get_by_role("heading", name="Overview", exact=True, level=1)).to_be_visible()

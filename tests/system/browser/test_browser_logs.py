@@ -118,8 +118,7 @@ def test_brushing_the_histogram_sets_the_range_and_the_link_reproduces_it(window
 
 def test_the_search_finds_marks_and_stays_in_the_address(window: Window, logs: Page) -> None:
     """Text and /regex/ narrow the records and are marked; the address brings them back."""
-    logs.keyboard.press("/")
-    logs.keyboard.type("/job 00[0-3].*ollama/")
+    window.search("/job 00[0-3].*ollama/")
     wait_until(lambda: window.query().get("query") == "/job 00[0-3].*ollama/", "the address has the search")
     expect(logs.locator(".log-row mark").first).to_contain_text("job 00")
     logs.reload()
@@ -240,8 +239,7 @@ def test_nothing_is_missed_between_the_first_page_and_the_stream(context: Browse
 
 def test_a_query_is_completed_refused_and_built_by_clicks(window: Window, logs: Page) -> None:
     """Tab completes, a wrong query points at its place while the list stays, a click on a value filters for it or hides it, and a search can be saved."""
-    logs.keyboard.press("/")
-    logs.keyboard.type("lev")
+    window.search("lev")
     expect(logs.get_by_role("option", name="level:")).to_be_visible()
     logs.keyboard.press("Tab")
     logs.keyboard.type("err")
@@ -363,6 +361,14 @@ def test_on_a_phone_records_fill_the_screen(context: BrowserContext, watch: Watc
         return {round(box["y"]) for button in buttons if (box := button.bounding_box())}
 
     wait_until(lambda: len(tops()) == 1, "the buttons stand in a row")
+
+
+def test_on_a_phone_the_chosen_source_has_its_name(context: BrowserContext, watch: Watch) -> None:
+    """Its label is as wide as its words, also beside the buttons of the field."""
+    page = window_of(context, watch.url, size={"width": 390, "height": 844}).open("/logs?source=shop")
+    label = page.locator(".st-key-source [title]").get_by_text("shop", exact=True).first
+    expect(label).to_be_visible()
+    assert label.evaluate("node => node.clientWidth >= node.scrollWidth && node.clientWidth > 20")
 
 
 def test_how_a_file_is_read_is_shown_and_corrected_by_a_click(window: Window, watch: Watch) -> None:

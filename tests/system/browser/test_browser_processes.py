@@ -56,8 +56,7 @@ def test_search_filters_by_text_and_by_regex(window: Window, sleeper: subprocess
     """`/` reaches the search box; text and /regex/ narrow the table; the address keeps it."""
     page = window.open("/processes")
     expect(page.locator(".grid-row .name").first).to_be_visible()
-    page.keyboard.press("/")
-    page.keyboard.type(str(sleeper.pid))
+    window.search(str(sleeper.pid))
     expect(page.get_by_text(re.compile(r"(?<!\d)1 shown"))).to_be_visible()
     assert names(page) == ["<b>sleeper"]
     wait_until(lambda: window.query().get("q") == str(sleeper.pid), "the address has the search")
@@ -275,7 +274,9 @@ def test_a_crashed_process_opens_on_its_life_with_its_last_error(window: Window,
     assert process.stdin is not None
     try:
         wait_until(lambda: watch.api("logs/count", source=path.stem)["count"] == 1, "its log is followed", seconds=40)
-        (run,) = [one["run"] for one in watch.api("processes")["processes"] if one["pid"] == process.pid]
+        (run,) = wait_until(
+            lambda: [one["run"] for one in watch.api("processes")["processes"] if one["pid"] == process.pid]
+        )
         process.stdin.write(b"\n")
         process.stdin.flush()
         process.wait(patient(20))
