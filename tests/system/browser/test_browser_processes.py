@@ -2,6 +2,7 @@
 
 import os
 import re
+import secrets
 import shutil
 import subprocess
 import sys
@@ -20,9 +21,15 @@ HOSTILE = "<script>window.hacked=1</script>\x1b[31mred\u202egnp.exe"
 
 
 @pytest.fixture
-def sleeper(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+def word() -> str:
+    """What only the command below is called: a number may stand in others' command lines too."""
+    return f"sleeper-{secrets.token_hex(2)}"
+
+
+@pytest.fixture
+def sleeper(tmp_path: Path, word: str) -> Iterator[subprocess.Popen[bytes]]:
     """A process whose name and command line try to be markup, an escape sequence and reversed text."""
-    program = tmp_path / "<b>sleeper"
+    program = tmp_path / f"<b>{word}"
     shutil.copy("/bin/sleep", program)
     process = subprocess.Popen([HOSTILE, "300"], executable=program)
     yield process
@@ -52,23 +59,23 @@ def test_sorting_is_kept_in_the_address_and_comes_back(window: Window) -> None:
     expect(page.get_by_role("columnheader", name=re.compile("Name"))).to_have_attribute("aria-sort", "ascending")
 
 
-def test_search_filters_by_text_and_by_regex(window: Window, sleeper: subprocess.Popen[bytes]) -> None:
+def test_search_filters_by_text_and_by_regex(window: Window, sleeper: subprocess.Popen[bytes], word: str) -> None:
     """`/` reaches the search box; text and /regex/ narrow the table; the address keeps it."""
     page = window.open("/processes")
     expect(page.locator(".grid-row .name").first).to_be_visible()
-    window.search(str(sleeper.pid))
+    window.search(word)
     expect(page.get_by_text(re.compile(r"(?<!\d)1 shown"))).to_be_visible()
-    assert names(page) == ["<b>sleeper"]
-    wait_until(lambda: window.query().get("q") == str(sleeper.pid), "the address has the search")
-    page.get_by_label("Search").fill("/^<b>sl.*r$/")
+    assert names(page) == [f"<b>{word}"]
+    wait_until(lambda: window.query().get("q") == word, "the address has the search")
+    page.get_by_label("Search").fill(f"/^<b>sl.*{word[-4:]}$/")
     expect(page.get_by_text(re.compile(r"(?<!\d)1 shown"))).to_be_visible()
     page.get_by_label("Search").fill("/(/")
     expect(page.get_by_text("Invalid regular expression.")).to_be_visible()
 
 
-def test_a_hostile_name_is_only_text(window: Window, sleeper: subprocess.Popen[bytes]) -> None:
+def test_a_hostile_name_is_only_text(window: Window, sleeper: subprocess.Popen[bytes], word: str) -> None:
     """Markup, escape sequences and bidirectional controls in a command line show as signs and do nothing."""
-    page = window.open(f"/processes?q={sleeper.pid}")
+    page = window.open(f"/processes?q={word}")
     row = page.locator(".grid-row:not([hidden])")
     expect(row).to_have_count(1)
     expect(row).to_contain_text("<script>window.hacked=1</script>")
@@ -82,9 +89,11 @@ def test_a_hostile_name_is_only_text(window: Window, sleeper: subprocess.Popen[b
     assert page.evaluate("() => window.hacked") is None
 
 
-def test_the_tree_shows_children_under_their_parents(window: Window, sleeper: subprocess.Popen[bytes]) -> None:
+def test_the_tree_shows_children_under_their_parents(
+    window: Window, sleeper: subprocess.Popen[bytes], word: str
+) -> None:
     """In the tree a process stands below its parent, which can be closed by the keyboard."""
-    page = window.open(f"/processes?shape=tree&q={sleeper.pid}")
+    page = window.open(f"/processes?shape=tree&q={word}")
     row = page.get_by_role("row", name=re.compile("sleeper"))
     expect(row).to_be_visible()
     assert int(row.get_attribute("aria-level") or 0) >= 2
@@ -96,9 +105,11 @@ def test_the_tree_shows_children_under_their_parents(window: Window, sleeper: su
     expect(row).to_be_visible()
 
 
-def test_a_branch_of_the_tree_has_the_sums_of_its_processes(window: Window, sleeper: subprocess.Popen[bytes]) -> None:
+def test_a_branch_of_the_tree_has_the_sums_of_its_processes(
+    window: Window, sleeper: subprocess.Popen[bytes], word: str
+) -> None:
     """The parent of a process says how many there are, and its memory is in bold; the process itself has only its own."""
-    page = window.open(f"/processes?shape=tree&q={sleeper.pid}")
+    page = window.open(f"/processes?shape=tree&q={word}")
     row = page.get_by_role("row", name=re.compile("sleeper"))
     expect(row).to_be_visible()
     expect(row.locator(".sum")).to_have_count(0)
@@ -150,9 +161,9 @@ def test_the_page_of_a_process_lists_its_connections(window: Window, watch: Watc
         listener.kill()
 
 
-def test_a_row_opens_its_process_and_back_returns(window: Window, sleeper: subprocess.Popen[bytes]) -> None:
+def test_a_row_opens_its_process_and_back_returns(window: Window, sleeper: subprocess.Popen[bytes], word: str) -> None:
     """A row leads to the process's page without a reload; the page shows who it is; back shows the table again."""
-    page = window.open(f"/processes?q={sleeper.pid}")
+    page = window.open(f"/processes?q={word}")
     page.evaluate("() => { window.same = true }")
     expect(page.get_by_role("row", name=re.compile("sleeper"))).to_be_visible()
     page.get_by_role("grid").focus()
@@ -220,16 +231,16 @@ def test_ticks_keep_nodes_scroll_and_choice(window: Window) -> None:
 
 
 def test_ended_processes_are_listed_and_searched(
-    window: Window, watch: Watch, sleeper: subprocess.Popen[bytes], tmp_path: Path
+    window: Window, watch: Watch, sleeper: subprocess.Popen[bytes], word: str, tmp_path: Path
 ) -> None:
     """A search that finds nothing now says what has ended and leads there; the table says how, and its rows open the process."""
     wait_until(lambda: any(one["pid"] == sleeper.pid for one in watch.api("processes")["processes"]), "it is seen")
     sleeper.kill()
     sleeper.wait(patient(5))
-    page = window.open(f"/processes?q={sleeper.pid}")
+    page = window.open(f"/processes?q={word}")
     page.get_by_role("link", name=re.compile(r"^\d+ process(es)? that ha(s|ve) ended match")).click()
     page.wait_for_url("**/processes?*view=ended*")
-    row = page.locator("table.ended tbody tr", has_text="<b>sleeper")  # another command may hold the number, too
+    row = page.locator("table.ended tbody tr", has_text=f"<b>{word}")
     expect(row).to_have_count(1)
     row.get_by_role("link").click()
     expect(page.locator(".facts").first).to_contain_text("ended")
