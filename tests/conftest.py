@@ -11,6 +11,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -239,3 +240,13 @@ def running_agent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningA
         agent = make(f"# kept\n{LOGS}globs = [{json.dumps(str(logs_dir / '*.log'))}]\n{ENGINES}")
         agent.logs_dir = logs_dir
         yield agent
+
+
+@pytest.fixture
+def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The machine is in UTC."""
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()

@@ -201,9 +201,8 @@ class UpstreamConnection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         """The answer is whole, unless it only said to go on."""
         self._ended = self._answers
-        self._goes_on = (
-            self._parser.should_keep_alive()
-        )  # a moment later the parser knows nothing of this answer any more
+        # asked now: a moment later the parser knows nothing of this answer any more
+        self._goes_on = self._parser.should_keep_alive()
 
     @property
     def _answers(self) -> bool:

@@ -1,26 +1,15 @@
 """Kinds of files whose records are not a line with a date each: counted times, pages, reports of tests."""
 
-import os
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-import logs
 from logs.core.timestamps import TimeReader
 from logs.parsing.formats import Registry
 from logs.parsing.parser import BlockParser, ReadState, Undated
-
-WRITTEN = datetime(2026, 3, 21, 10, 15, 0, tzinfo=UTC)
-
-
-def parsed(tmp_path: Path, text: str) -> list[dict[str, Any]]:
-    """The records of a file with this content, last written at `WRITTEN`."""
-    path = tmp_path / "a.log"
-    path.write_text(text)
-    os.utime(path, (WRITTEN.timestamp(), WRITTEN.timestamp()))
-    return list(logs.parse_file(path))
+from tests.doubles.written_log import WRITTEN, parsed
 
 
 def before(row: dict[str, Any]) -> int:

@@ -1,36 +1,14 @@
 """Layouts of further kinds of programs: clocks that count from a start, devices, build tools, stacks with a header on each line."""
 
-import os
-import time
-from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-import logs
 from logs.core import levels
+from tests.doubles.written_log import parsed
 
-WRITTEN = datetime(2026, 3, 21, 10, 15, 0, tzinfo=UTC)
-
-
-@pytest.fixture(autouse=True)
-def _utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The machine is in UTC."""
-    monkeypatch.setenv("TZ", "UTC")
-    time.tzset()
-    yield
-    monkeypatch.undo()
-    time.tzset()
-
-
-def parsed(tmp_path: Path, text: str, written: datetime = WRITTEN) -> list[dict[str, Any]]:
-    """The records of a file with this content, last written at `written`."""
-    path = tmp_path / "a.log"
-    path.write_text(text)
-    os.utime(path, (written.timestamp(), written.timestamp()))
-    return list(logs.parse_file(path))
+pytestmark = pytest.mark.usefixtures("utc")
 
 
 @pytest.mark.parametrize(

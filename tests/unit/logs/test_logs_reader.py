@@ -1,9 +1,7 @@
 """Logs of programs that nobody has seen: what a file's own lines say about its times, its levels, and where its records begin."""
 
 import itertools
-import os
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,27 +14,10 @@ import logs
 from logs.core import levels
 from logs.core.moments import SHAPES, order_of
 from logs.core.timestamps import TimeReader
+from tests.doubles.written_log import parsed
 from tests.examples import examples
 
-WRITTEN = datetime(2026, 3, 21, 10, 15, 0, tzinfo=UTC)
-
-
-@pytest.fixture(autouse=True)
-def _utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The machine is in UTC."""
-    monkeypatch.setenv("TZ", "UTC")
-    time.tzset()
-    yield
-    monkeypatch.undo()
-    time.tzset()
-
-
-def parsed(tmp_path: Path, text: str | bytes, written: datetime = WRITTEN) -> list[dict[str, Any]]:
-    """The records of a file with this content, last written at `written`."""
-    path = tmp_path / "a.log"
-    path.write_bytes(text.encode() if isinstance(text, str) else text)
-    os.utime(path, (written.timestamp(), written.timestamp()))
-    return list(logs.parse_file(path))
+pytestmark = pytest.mark.usefixtures("utc")
 
 
 def seen(rows: list[dict[str, Any]]) -> list[tuple[str | None, str | None, int]]:
