@@ -95,6 +95,7 @@ class Agent:
         environ: the environment, for the runtime directory.
         sampler_command: replaces the sampler, for tests.
         parent: stop when this process ends.
+        open_files: the limit of open files that services get.
     """
 
     def __init__(
@@ -105,6 +106,7 @@ class Agent:
         environ: Mapping[str, str],
         sampler_command: Sequence[str] | None = None,
         parent: int | None = None,
+        open_files: int | None = None,
     ) -> None:
         self.settings, self.data_dir, self._environ = settings, data_dir, environ
         self._sampler_command, self._parent = sampler_command, parent
@@ -132,10 +134,11 @@ class Agent:
             self.data_dir,
             self.settings,
             environ=self._environ,
-            run_of_pid=self.newcomers.run_that_had,
+            run_of=self.newcomers.run_of,
             mask=self.masker.mask_cmdline,
             changed=self._services_changed,
             happened=self._service_became,
+            open_files=open_files,
         )
         self.listener: Listener
         self._reporter: StatusReporter

@@ -27,7 +27,7 @@ from monitor.cli.services import service_app
 from monitor.cli.settings import password, settings_app
 from monitor.core import paths
 from monitor.core.errors import REPORTED, ConfigError, Reported
-from monitor.core.this_process import without
+from monitor.core.this_process import open_more_files, without
 
 Host = Annotated[
     str | None,
@@ -183,7 +183,8 @@ def agent(
     command = shlex.split(sampler_command) if sampler_command else None
     code = 0
     try:
-        Agent(settings, data, environ=os.environ, sampler_command=command, parent=parent).run()
+        files = open_more_files()
+        Agent(settings, data, environ=os.environ, sampler_command=command, parent=parent, open_files=files).run()
     except REPORTED as error:
         say_error(error, as_json=False)
         code = error.exit_code

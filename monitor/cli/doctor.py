@@ -237,7 +237,9 @@ def _limits() -> Check:
         return Check("sockets", "warn", "no Unix sockets; the agent listens on a loopback port with a token")
     import resource
 
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < 1024:
-        return Check("files", "warn", f"limit of {soft} open files", "run `ulimit -n 4096`")
-    return Check("files", "ok", f"limit of {soft} open files")
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)  # the agent raises the soft one to it
+    if hard == resource.RLIM_INFINITY:
+        return Check("files", "ok", "no limit of open files")
+    if hard < 1024:
+        return Check("files", "warn", f"limit of {hard} open files", "raise it: `ulimit -Hn 4096` as root")
+    return Check("files", "ok", f"limit of {hard} open files")

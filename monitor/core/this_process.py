@@ -1,4 +1,4 @@
-"""What a process does to itself: end together with its parent, leave out a module that it can do without, and import without collecting garbage."""
+"""What a process does to itself: end together with its parent, open more files, leave out a module that it can do without, and import without collecting garbage."""
 
 import gc
 import os
@@ -14,6 +14,7 @@ from typing import Final
 USUAL: Final = gc.get_threshold()[0]
 LOADING: Final = 50_000
 """Objects after which the young ones are looked over: some MB, if all of them were garbage."""
+MOST_FILES: Final = 1 << 16
 
 
 def end_with_parent(parent: int, end: Callable[[], None], *, interval_s: float = 0.2) -> threading.Thread:
@@ -43,6 +44,22 @@ def _watch(parent: int, end: Callable[[], None], interval_s: float) -> None:
     while os.getppid() == parent:
         time.sleep(interval_s)
     end()
+
+
+def open_more_files() -> int | None:
+    """Raise the limit of open files as far as that is allowed; answers the limit before, which programs of others are to be given. None where there is none.
+
+    A program that waits with `select` breaks with descriptors above 1,024, so a higher limit is for those who know what they do.
+    """
+    if sys.platform == "win32":
+        return None
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    return soft
 
 
 def begin_loading() -> None:

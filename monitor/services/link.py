@@ -62,14 +62,18 @@ class Link:
         self._writer.close()
 
 
-async def start_shims(folders: Sequence[Path], environ: Mapping[str, str]) -> dict[str, str]:
+async def start_shims(
+    folders: Sequence[Path], environ: Mapping[str, str], open_files: int | None = None
+) -> dict[str, str]:
     """Start a shim for each folder; answers why one did not start, by name, `busy` where another one runs.
+
+    `open_files` is how many files a service may have open, if it raises that itself no further; None: as many as this process.
 
     Raises:
         MonitorError: none could be started.
     """
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-I", "-S", str(RUN), *map(str, folders),
+        sys.executable, "-I", "-S", str(RUN), "" if open_files is None else str(open_files), *map(str, folders),
         cwd="/", env=dict(environ), start_new_session=True,
         stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip

@@ -21,7 +21,7 @@ from monitor.core.errors import MonitorError
 from monitor.core.exit_words import ended_with
 from monitor.services.folder import FOLDER, ServiceFolder, active
 from monitor.services.link import START_S, Link, start_shims
-from monitor.services.unit import LOST, Unit
+from monitor.services.unit import LOST, RunOf, Unit
 from monitor.services.units import Units
 
 log = logging.getLogger("watchkeeper.services")
@@ -41,12 +41,13 @@ class Supervisor:
         data_dir: where their folders are.
         settings: the settings in force at the start; later ones are read from the same file.
         environ: the environment that services get.
-        run_of_pid: the run that has this pid now.
+        run_of: the run of a process by its pid and start tick.
         mask: hides secrets in a command.
         changed: called whenever the list of services changes.
         happened: called with a service that came into another state, or was started again.
         clock: seconds since the epoch, for schedules.
         look_s: how often the settings file and the clock are looked at.
+        open_files: the limit of open files that services get; None: that of this process.
     """
 
     def __init__(
@@ -55,18 +56,19 @@ class Supervisor:
         settings: Settings,
         *,
         environ: Mapping[str, str],
-        run_of_pid: Callable[[int], int | None],
+        run_of: RunOf,
         mask: Callable[[Sequence[str]], str],
         changed: Callable[[], None],
         happened: Callable[[Service], None],
         clock: Callable[[], float] = time.time,
         look_s: float = LOOK_S,
+        open_files: int | None = None,
     ) -> None:
-        self._happened = happened
+        self._happened, self._open_files = happened, open_files
         self._told: dict[str, tuple[str, int | None]] = {}
         self._clock, self._look_s = clock, look_s
         self._base, self._settings, self._environ = data_dir / FOLDER, settings, environ
-        self._run_of_pid, self._mask, self._list_changed = run_of_pid, mask, changed
+        self._run_of, self._mask, self._list_changed = run_of, mask, changed
         self._units = Units(self._base, clock)
         self._listening: set[asyncio.Task[None]] = set()
         self._saving = asyncio.Lock()
@@ -108,12 +110,14 @@ class Supervisor:
         return [unit.state["shim"] for unit in self._units if unit.link is not None and unit.state]
 
     def writers_of(self, path: str) -> list[Holder] | None:
-        """The last main processes of the service that an output file belongs to, one after the other; None for any other file. From any thread."""
+        """The last main processes of the service that an output file belongs to, one after the other, each with the parts that it wrote; None for any other
+        file. From any thread.
+        """
         folder = Path(path).parent
         unit = self._units.find(folder.name)
         if unit is None or folder != unit.folder.path:
             return None
-        return unit.lives_now(self._run_of_pid)
+        return unit.lives(self._run_of)
 
     async def start(self, name: str, by: str = "") -> Service:
         """Start a service and what it depends on; returns once it runs or failed, or after some seconds. One that is up stays as it is.
@@ -288,7 +292,7 @@ class Supervisor:
             for unit in ready:
                 if unit.settings is not None:
                     await asyncio.to_thread(unit.folder.write_spec, unit.settings)
-            troubles = await start_shims([unit.folder.path for unit in ready], self._environ)
+            troubles = await start_shims([unit.folder.path for unit in ready], self._environ, self._open_files)
         except (OSError, MonitorError) as error:
             troubles = dict.fromkeys(by_name, str(error))
         for name, unit in by_name.items():
@@ -327,14 +331,13 @@ class Supervisor:
         link.close()
         if unit.link is not link:
             return
-        unit.link = None
-        unit.state = await asyncio.to_thread(unit.folder.state)
-        if active(unit.state):
-            again = await Link.open(unit.folder.path)  # it may only have hung up
-            if again is not None:
-                self._listen(unit, again)
-            else:
-                await self._lost(unit)
+        left = await asyncio.to_thread(unit.folder.state)
+        again = await Link.open(unit.folder.path) if active(left) else None  # it may only have hung up
+        unit.link, unit.state = None, left  # at once with what follows: whoever waits for its end sees the whole of it
+        if again is not None:
+            self._listen(unit, again)
+        elif active(left):
+            await self._lost(unit)
         elif unit.state is not None:
             log.info("service %s: %s%s", unit.name, unit.state["state"], _because(unit.state["reason"]))
         if unit.settings is None and unit.link is None:
@@ -345,7 +348,6 @@ class Supervisor:
 
     def _note(self, unit: Unit, state: dict[str, object]) -> None:
         before, unit.state = unit.state or {}, state
-        unit.note_life(self._run_of_pid)
         if state["restarts"] != before.get("restarts", 0) or state["state"] == "backoff":
             how = ended_with(state["exit_code"], state["exit_signal"])  # type: ignore[arg-type]
             log.warning("service %s ended (%s); %s", unit.name, how or "how is unknown", state["state"])
@@ -394,7 +396,7 @@ class Supervisor:
     def _shown(self, unit: Unit) -> Service:
         return unit.shown(
             mask=self._mask,
-            run_of_pid=self._run_of_pid,
+            run_of=self._run_of,
             waits=self._units.waits(unit),
             needed_by=self._units.needing(unit),
         )

@@ -1,4 +1,6 @@
-"""`python -I -S run.py FOLDER…`: starts a shim for each folder, and ends when all of them can be reached.
+"""`python -I -S run.py FILES FOLDER…`: starts a shim for each folder, and ends when all of them can be reached.
+
+FILES is the soft limit of open files that services get; empty: the one that there is.
 
 A script and not a module, so that a shim loads nothing else. All are forked from this process, and share what it has loaded. Prints one JSON object:
 why a shim did not start, by folder; `busy` where another one runs.
@@ -32,8 +34,12 @@ def serve(folder: str, says: int) -> None:
     shim.run()
 
 
-def main(folders: list[str]) -> None:
+def main(files: str, *folders: str) -> None:
     """Start all shims."""
+    if files:
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_NOFILE, (int(files), resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
     gc.freeze()
     troubles = {}
     for folder in folders:
@@ -51,4 +57,4 @@ def main(folders: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main(*sys.argv[1:])

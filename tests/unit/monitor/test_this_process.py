@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 LOADS = """
 import gc
 from monitor.core.this_process import begin_loading, end_loading
@@ -22,3 +24,20 @@ assert looked
 def test_what_is_loaded_is_not_looked_over_for_garbage() -> None:
     """While a program loads, nothing is; afterwards garbage is collected as before, without what was loaded."""
     subprocess.run([sys.executable, "-c", LOADS], check=True)
+
+
+ASK = """
+import resource
+from monitor.core.this_process import open_more_files
+resource.setrlimit(resource.RLIMIT_NOFILE, (SOFT, HARD))
+print(open_more_files(), *resource.getrlimit(resource.RLIMIT_NOFILE))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limit")
+@pytest.mark.parametrize(("soft", "hard"), [(200, 500), (500, 500)])
+def test_a_process_may_open_as_many_files_as_it_is_allowed_to(soft: int, hard: int) -> None:
+    """And knows how many it could before."""
+    text = ASK.replace("SOFT", str(soft)).replace("HARD", str(hard))
+    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [str(soft), str(hard), str(hard)]

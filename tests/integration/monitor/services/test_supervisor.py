@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import resource
 import signal
 import sys
 from collections.abc import Awaitable, Iterator
@@ -41,7 +42,7 @@ class Watch:
             settings = settings.save_service(service["name"], service)
 
     @asynccontextmanager
-    async def supervisor(self) -> Any:
+    async def supervisor(self, **options: Any) -> Any:
         """A supervisor at work. When it ends, it says nothing to its shims, as after a `kill -9`."""
 
         def changed() -> None:
@@ -51,12 +52,13 @@ class Watch:
             self.data,
             load_settings(self.file, None, {}),
             environ=os.environ,
-            run_of_pid=lambda pid: pid * 10,
+            run_of=lambda pid, _tick: pid * 10,
             mask=" ".join,
             changed=changed,
             happened=lambda service: self.happened.append((service.name, service.state)),
             clock=lambda: self.now,
             look_s=0.05,
+            **options,
         )
         task = asyncio.create_task(one.keep_services())
         try:
@@ -327,6 +329,23 @@ def test_twenty_services_survive_a_hundred_agents(watch: Watch) -> None:
                 first = first or found
                 assert found == first
                 assert {s.restarts for s in one.services()} == {0}
+
+    run(work())
+
+
+def test_a_service_gets_the_limit_of_open_files_that_is_said(watch: Watch) -> None:
+    """And may raise it itself: the hard limit stays. Its shim has the same."""
+    watch.write({"name": "web", "command": SLEEP})
+    few = min(300, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+
+    async def work() -> None:
+        async with watch.supervisor(open_files=few) as one:
+            service = await becomes(one, "web", "running")
+            for pid in (service.pid, *one.shims()):
+                assert resource.prlimit(pid, resource.RLIMIT_NOFILE) == (
+                    few,
+                    resource.getrlimit(resource.RLIMIT_NOFILE)[1],
+                )
 
     run(work())
 
