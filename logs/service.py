@@ -411,7 +411,6 @@ class LogService:
             own_pids=self._own_pids,
             discover=settings.discover,
             named=settings.named,
-            written_by=self._written_by,
             run_of_pid=self._run_of_pid,
         )
 

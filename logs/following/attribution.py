@@ -1,5 +1,6 @@
 """Whose line is it: the run that a record belongs to."""
 
+from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
@@ -24,15 +25,15 @@ _COLLECTORS: Final = frozenset(
     {"rsyslogd", "syslog-ng", "syslogd", "systemd-journal", "journald", "vector", "fluent-bit", "dockerd", "containerd"}
 )
 """Programs that write other programs' lines."""
-Times = npt.NDArray[np.int64]
+Numbers = npt.NDArray[np.int64]
 
 
 class Writers:
-    """The processes that hold one file open for writing.
+    """The processes that write one file: those that hold it open, or those that somebody says.
 
     A line that names a pid belongs to that process, while the line is fresh (an old pid may be another process by now) and the process is a holder, comes from
     one, or sends its lines to one. All other lines belong to the holder at their time; where several hold the file, to the one that the others come from,
-    shells aside.
+    shells aside. Where it is said which parts of the file a process wrote, its lines are those that begin there, whatever their time.
 
     Args:
         run_of_pid: the run that has this pid, or had it until a moment ago.
@@ -40,6 +41,8 @@ class Writers:
         look: finds out who writes the file now, updates this, and says whether that was easy; called when the last writer has ended and lines still come. None:
             nobody knows.
         past: who wrote the file when it was last read; lines from before the first known holder may be its own.
+        said: those who wrote the file, one after the other, the same list as long as nothing changes; None: nobody says.
+        key: the file's `(device, inode)`.
     """
 
     def __init__(
@@ -48,7 +51,16 @@ class Writers:
         now: Callable[[], int],
         look: "Callable[[Writers], bool] | None" = None,
         past: PastWriter | None = None,
+        *,
+        said: Callable[[], Sequence[Holder] | None] = lambda: None,
+        key: tuple[int, int] = (0, 0),
     ) -> None:
+        self._said, self._key = said, key
+        self._heirs: list[Holder] = []
+        self._heard: Sequence[Holder] | None = None
+        self._begins: list[int] = []
+        """Where the parts of the file begin whose writers are known, ascending; `_lives` has those."""
+        self._lives: list[Holder] = []
         self._past = past
         self._look = look
         self._writer: int | None = None
@@ -87,12 +99,44 @@ class Writers:
         known = {holder.pid: holder for holder in holders}
         self.update([*(old for pid, old in self._holders.items() if pid not in known and start_of(pid)), *holders])
 
+    @property
+    def living(self) -> list[Holder]:
+        """Who writes the file, or is to, and still runs."""
+        return [held for held in [*self._holders.values()] or self._heirs if start_of(held.pid)]
+
+    def inherit(self, before: Sequence[Holder], *, gone: bool) -> None:
+        """The file took the place of one that these wrote: they will write this, once they have opened it; or did, if the file is `gone` from there again."""
+        if gone:
+            self.update(before)
+        else:
+            self._heirs = list(before)
+
     def succeed(self, groups: Sequence[Sequence[Holder]]) -> None:
         """These wrote the file, one group after the other; the last one may still."""
         newest = self._since[-1] if self._since else 0
         for group in groups:
             if group and min(held.since for held in group) > newest:
                 self.update(group)
+
+    def hear(self) -> None:
+        """Ask who is said to write the file; before any line is attributed that was written until now."""
+        lives = self._said()
+        if lives is None or lives is self._heard:
+            return
+        self._heard = lives
+        parts = sorted(
+            (begin, number) for number, life in enumerate(lives) for inode, begin in life.wrote if inode == self._key[1]
+        )
+        self._begins, self._lives = [begin for begin, _ in parts], [lives[number] for _, number in parts]
+        self.succeed([[life] for life in lives])
+
+    def begins(self, begin: int, end: int) -> list[tuple[int, int]]:
+        """Where in `[begin, end)` of the file another process began to write, and when it started, µs."""
+        self.hear()
+        between = slice(bisect_left(self._begins, begin), bisect_left(self._begins, end))
+        return list(
+            {at: life.since for at, life in zip(self._begins[between], self._lives[between], strict=True)}.items()
+        )
 
     def _look_up(self) -> None:
         """Who of the holders writes, since when; the holders before keep the lines of their time."""
@@ -113,6 +157,8 @@ class Writers:
     def _look_again(self, newest: int) -> None:
         """A run that was not known yet may be by now; a writer that has ended may have a successor, when a line is newer than its last sign of life."""
         now = self._now()
+        if not self._holders and self._heirs:
+            self.update([held for held in self._heirs if has_open(held.pid, *self._key)])
         if self._holders and not self._settled and now >= self._retry_at:
             self._look_up()
         if self._writer is None or self._look is None or newest <= self._alive_at:
@@ -124,25 +170,35 @@ class Writers:
 
     def owner(self, rows: Rows, state: FileState, *, numbered: bool) -> Owner:
         """Who the records belong to."""
-        times = np.array(rows.ts, np.int64)
-        runs = self._at(times, rows.pid)
+        runs = self._runs_of(np.array(rows.ts, np.int64), rows.pid, np.array(rows.pos, np.int64))
         if len(set(runs)) == 1:
             return Owner(state.file_id, state.source, runs[0], numbered=numbered)
         return Owner(state.file_id, state.source, runs=runs or None, numbered=numbered)
 
     def attribute(self, table: pa.Table) -> pa.Table:
         """Rows as `Rows.table` makes them without runs, with the runs that they belong to."""
+        self.hear()
         times = np.asarray(table.column("ts").cast(pa.int64()))
         oldest = self._now() - _FRESH_US
         fresh = "pid" in table.column_names and len(times) > 0 and int(times.max()) >= oldest
-        if not fresh and not self._holders and self._past is None:
+        if not fresh and not self._holders and not self._heirs and self._past is None:
             return table
-        runs = self._at(times, table.column("pid").to_pylist() if fresh else None)
+        pids = table.column("pid").to_pylist() if fresh else None
+        runs = self._runs_of(times, pids, np.asarray(table.column("pos")))
         if not any(run is not None for run in runs):
             return table
         return table.append_column("run", pa.array(runs, pa.int64()))
 
-    def _at(self, times: Times, pids: Sequence[int | None] | None) -> list[int | None]:
+    def _runs_of(self, times: Numbers, pids: Sequence[int | None] | None, positions: Numbers) -> list[int | None]:
+        """The run of each line: of whoever wrote its part of the file, else by its time and the pid it names."""
+        self.hear()
+        places = np.searchsorted(np.array(self._begins, np.int64), positions, "right")
+        if len(places) and places.min() > 0:
+            return [self._lives[place - 1].run for place in places.tolist()]
+        runs = self._at(times, pids)
+        return [self._lives[place - 1].run if place else run for place, run in zip(places.tolist(), runs, strict=True)]
+
+    def _at(self, times: Numbers, pids: Sequence[int | None] | None) -> list[int | None]:
         """The run of each line, by its time and the pid it names."""
         latest = np.where(times % SECOND == 0, times + SECOND - 1, times)  # of a time without a fraction
         self._look_again(int(latest.max()) if len(latest) else 0)
@@ -163,7 +219,7 @@ class Writers:
 
     @staticmethod
     def _recall(
-        past: PastWriter, runs: list[int | None], places: Times, times: Times, pids: Sequence[int | None] | None
+        past: PastWriter, runs: list[int | None], places: Numbers, times: Numbers, pids: Sequence[int | None] | None
     ) -> None:
         """Lines from before the first known holder, up to its end, belong to the one who wrote before, unless they name another."""
         for number in np.flatnonzero((places == 0) & (times <= past.until)).tolist():

@@ -5,7 +5,7 @@ import glob
 import os
 import re
 import stat
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -61,7 +61,6 @@ class Discovery:
         own_pids: processes of the watch itself.
         proc: where the kernel's process files are.
         named: path and source of files that are followed in any case.
-        written_by: who wrote such a file, one after the other.
         run_of_pid: the run that has this pid now.
     """
 
@@ -74,11 +73,9 @@ class Discovery:
         discover: bool,
         proc: str = "/proc",
         named: Iterable[tuple[str, str]] = (),
-        written_by: Callable[[str], Sequence[Holder] | None] = lambda _path: None,
         run_of_pid: Callable[[int], int | None] = lambda _pid: None,
     ) -> None:
         self._with_source = dict(named)
-        self._written_by = written_by
         self._globs = [os.path.expanduser(pattern) for pattern in globs]
         self._excluded = [os.path.expanduser(pattern) for pattern in excluded]
         self._own_pids = own_pids
@@ -227,9 +224,7 @@ class Discovery:
             return
         if stat.S_ISREG(status.st_mode):
             key = (status.st_dev, status.st_ino)
-            found[key] = Found(
-                path, *key, "service", source, source=source, earlier=[[one] for one in self._written_by(path) or ()]
-            )
+            found[key] = Found(path, *key, "service", source, source=source)
 
     def _named(self, path: str, found: dict[tuple[int, int], Found]) -> None:
         path = os.path.realpath(path)

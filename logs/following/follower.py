@@ -85,8 +85,8 @@ class Follower:
             if path != state.path:
                 self._adopt_missed(state, self._left_at[state.file_id])
 
-    def adopt(self, found: Found, *, more: bool = False) -> None:
-        """Follow the file if it is not followed yet; note who writes it, besides those who are known if there are only `more`."""
+    def adopt(self, found: Found, *, more: bool = False, after: FileTail | None = None) -> None:
+        """Follow the file if it is not followed yet, in the place of `after`; note who writes it, besides those who are known if there are only `more`."""
         key = (found.dev, found.inode)
         tail = self.tails.get(key)
         if tail is not None:
@@ -111,7 +111,9 @@ class Follower:
             if (status.st_dev, status.st_ino) != key or self._copied_by_now(fd, status, found.path):
                 os.close(fd)
                 return
-            self._begin(fd, status, found, self._next_generation.get(key, 0))
+            writers = self._begin(fd, status, found, self._next_generation.get(key, 0)).writers
+            if after is not None:
+                writers.inherit(after.writers.living, gone=found.path != after.path)
         except OSError as error:
             os.close(fd)
             self.errors[found.path] = f"{found.path} cannot be read: {error.strerror}."
@@ -135,11 +137,8 @@ class Follower:
                 around.sink.put(Delivery(state, changes={"state": BACKFILLING if state.waiting else LIVE}))
         key = (status.st_dev, status.st_ino)
         writers = around.writers(found.path, key, past)
-        if (said := around.written_by(found.path)) is not None:
-            writers.succeed([[one] for one in said])
-        else:
-            writers.succeed(found.earlier)
-            writers.update(found.holders)
+        writers.succeed(found.earlier)
+        writers.update(found.holders)
         written = Written(status.st_mtime_ns // 1000)
         parser = around.live_parser(found.path, lambda: written.us)
         parser.charset = charset_of(fingerprint.read_at(fd, HEAD, 0))
@@ -331,11 +330,11 @@ class Follower:
                 return size
         return 0
 
-    def _adopt_missed(self, state: FileState, since: int, present: FileTail | None = None) -> None:
+    def _adopt_missed(self, state: FileState, since: int, present: FileTail | None = None, after: FileTail | None = None) -> None:  # fmt: skip
         """Read the generations of this file that came and went since the last look (µs), but no copy of what is `present` in it, which may not be whole yet."""
         for path, key in rotation.written_since(state.path, since - _SLACK_US):
             if key not in self.tails and key not in self._by_inode and not (present and present.copied_to(path)):
-                self.adopt(Found(path, *key, self.found_by.get(state.source, "open")))
+                self.adopt(Found(path, *key, self.found_by.get(state.source, "open")), after=after)
 
     def poll(self) -> int:
         """Look at every file once; returns how many had something new.
@@ -407,9 +406,9 @@ class Follower:
                 tail.rest()
             return
         if tail.moved_at is None and tail.looked_at:
-            self._adopt_missed(tail.state, tail.looked_at)
+            self._adopt_missed(tail.state, tail.looked_at, after=tail)
         if there is not None and there not in self.tails:
-            self.adopt(Found(tail.path, *there, self.found_by.get(tail.state.source, "open")))
+            self.adopt(Found(tail.path, *there, self.found_by.get(tail.state.source, "open")), after=tail)
             if key not in self.tails:
                 return  # it goes on as the other one
         path = rotation.place_of(tail.state) if tail.rests else rotation.name_now(tail.fd)

@@ -24,6 +24,7 @@ class Holder:
         since: when it began, µs, a moment early (ticks round).
         name: its program.
         parent: its parent's pid.
+        wrote: where it began to write, as (inode, offset), in the order of time, if whoever started it knows; its part ends where the next one begins.
     """
 
     pid: int
@@ -31,6 +32,7 @@ class Holder:
     since: int
     name: str
     parent: int
+    wrote: tuple[tuple[int, int], ...] = ()
 
 
 class Seen:

@@ -38,7 +38,7 @@ class Surroundings:
     registry: Registry
     forced: ForcedFormats
     written_by: Callable[[str], Sequence[Holder] | None] = lambda _path: None
-    """Who wrote a file, one after the other, where somebody knows; None else."""
+    """Who wrote a file, one after the other, where somebody knows, the same list as long as nothing changes; None else."""
     masker: Masker | None = None
     """What `mask` does, so that another process can do the same; None when it is some function."""
 
@@ -64,14 +64,12 @@ class Surroundings:
         """Who writes a file, by its path and its `(device, inode)`: who is said to, else who holds it open."""
 
         def look(writers: Writers) -> bool:
-            said = self.written_by(path)
-            if said is None:
-                writers.update(holders_of(*key, self.run_of_pid))
-            else:
-                writers.succeed([[one] for one in said])
-            return said is not None
+            writers.update(holders_of(*key, self.run_of_pid))
+            return False
 
-        return Writers(self.run_of_pid, self.now, look, past)
+        if self.written_by(path) is None:
+            return Writers(self.run_of_pid, self.now, look, past, key=key)
+        return Writers(self.run_of_pid, self.now, None, past, said=lambda: self.written_by(path), key=key)
 
     def settle(self, timeout_s: float = 10.0) -> None:
         """Wait until what was read so far is stored, so that the states of files are what they will be.

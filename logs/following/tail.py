@@ -315,6 +315,17 @@ class FileTail:
             data = data[end:]
             self._open = self._seen - len(data)
             self._before = (self._before + skipped)[-fingerprint.MARKER :]
+        position = self._seen - len(data)
+        for begin, since in self.writers.begins(position, self._seen):
+            if begin > position:
+                self._pieces(data[: begin - position])
+            self._settle(final=True, partial=True)  # the next one's lines are its own, whatever they look like
+            self._read.previous_ts = since
+            data, position = data[begin - position :], begin
+        self._pieces(data)
+
+    def _pieces(self, data: bytes) -> None:
+        """Text, between holes."""
         hole = _HOLE.search(data)
         while hole is not None:
             self._text(data[: hole.start()])

@@ -65,6 +65,13 @@ class Newcomers:
                 found = self._left.get(pid)
         return found
 
+    def run_of(self, pid: int, tick: int | None) -> int | None:
+        """The run of the process that began at this tick, also once it has ended; without a tick as `run_that_had`."""
+        describer = self._describer
+        if tick is None or describer is None:
+            return self.run_that_had(pid)
+        return self.run_of_pid(pid) if start_tick_of(pid) == tick else describer.key(pid, tick)
+
     def take(self, told: Tick | Lives) -> None:
         """A message of the sampler, before the snapshot has it: these are known, and those have left."""
         left = [(info.pid, info.run) for info in told.brief]

@@ -111,6 +111,14 @@ class ServiceFolder:
         found = _read(self.path / "state.json")
         return found if found is not None and found.get("boot") == boot_id() else None
 
+    def state_version(self) -> tuple[int, int] | None:
+        """Something that changes whenever `state` may; None if it was never started."""
+        try:
+            status = (self.path / "state.json").stat()
+        except OSError:
+            return None
+        return status.st_ino, status.st_mtime_ns
+
     def events(self, after: int = 0) -> Iterator[dict[str, Any]]:
         """What happened to it, the oldest first, beyond the number `after`."""
         try:

@@ -1,8 +1,7 @@
 """One service as the agent knows it: its settings, its shim's last word, and what somebody asked for."""
 
-from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -15,8 +14,8 @@ from monitor.services.folder import ServiceFolder, active, hash_of
 from monitor.services.link import Link
 
 LOST = "its supervising process was lost; how it ended is unknown"
-
-LIVES = 8
+RunOf = Callable[[int, int | None], int | None]
+"""The run of a process by its pid and, where that is known, its start tick; also once it has ended."""
 
 
 @dataclass(eq=False)
@@ -31,7 +30,6 @@ class Unit:
         launching: whether its shim is being started.
         trouble: why its shim could not be started.
         due: next run of its schedule, seconds since the epoch.
-        lives: the last processes that it was.
     """
 
     folder: ServiceFolder
@@ -43,7 +41,7 @@ class Unit:
     trouble: str = ""
     due: float | None = None
     lost: bool = False
-    lives: deque[Holder] = field(default_factory=lambda: deque(maxlen=LIVES))
+    _lives: tuple[object, list[Holder]] = field(default=(None, []), repr=False)
 
     @property
     def name(self) -> str:
@@ -74,30 +72,27 @@ class Unit:
         """Whether its shim keeps it still. One that has said that it is over is only about to go: a start waits for that."""
         return self.link is not None and (self.state is None or active(self.state))
 
-    def note_life(self, run_of_pid: Callable[[int], int | None]) -> None:
-        """Remember the process that its shim started last."""
-        if (life := _life(self.state, list(self.lives), run_of_pid)) is not None:
-            self.lives.append(life)
-
-    def lives_now(self, run_of_pid: Callable[[int], int | None]) -> list[Holder]:
-        """The last processes that it was, up to the one whose output may stand in its file already. From any thread.
+    def lives(self, run_of: RunOf) -> list[Holder]:
+        """The last processes that it was, up to the one whose output may stand in its file already; the same list as long as nothing changed. From any thread.
 
         The shim says in a file what it started before it writes any of its output; its message may still be on the way.
         """
-        known = list(self.lives.copy())
-        newest = _life(self.folder.state(), known, run_of_pid)
-        return known if newest is None else [*known, newest]
+        seen, known = self._lives
+        if (now := self.folder.state_version()) != seen or any(life.run is None for life in known):
+            known = _lives(self.folder.state() or {}, run_of)
+            self._lives = now, known
+        return known
 
     def plan(self, now: float) -> None:
         """Find the next run of its schedule after `now`, seconds since the epoch."""
         schedule = self.settings.schedule if self.settings and not self.folder.was_stopped else ""
         self.due = next_run(schedule, datetime.fromtimestamp(now).astimezone()).timestamp() if schedule else None
 
-    def shown(self, *, mask: Callable[[Sequence[str]], str], run_of_pid: Callable[[int], int | None], waits: str, needed_by: list[str]) -> Service:  # fmt: skip
+    def shown(self, *, mask: Callable[[Sequence[str]], str], run_of: RunOf, waits: str, needed_by: list[str]) -> Service:  # fmt: skip
         """It as the API shows it."""
         state, settings = self.state or {}, self.settings
         word, pid = self.word, state.get("pid") if self.link else None
-        run = run_of_pid(pid) if pid else None
+        run = run_of(pid, state.get("start_tick")) if pid else None
         reason = LOST if self.lost else self.trouble or (waits if word == "waiting" else state.get("reason", ""))
         began = self.settings is not None and state.get("spec") not in {None, hash_of(self.settings)}
         return Service(
@@ -147,11 +142,13 @@ def event_of(service: Service) -> tuple[EventType, str] | None:
     return events.get(service.state)
 
 
-def _life(
-    state: dict[str, Any] | None, known: Sequence[Holder], run_of_pid: Callable[[int], int | None]
-) -> Holder | None:
-    """The process that a shim says it runs; None where it runs none, or one that is known."""
-    pid, started = (state or {}).get("pid"), (state or {}).get("started")
-    if not pid or not started or (known and (known[-1].pid, known[-1].since) == (pid, started)):
-        return None
-    return Holder(pid, run_of_pid(pid), started, "", 0)
+def _lives(state: dict[str, Any], run_of: RunOf) -> list[Holder]:
+    """The processes that a shim says it started, with the parts of its output that they wrote; of a shim of an earlier version the one that runs."""
+    found: dict[int, Holder] = {}
+    for _, pid, tick, began, inode, offset in state.get("output", []):
+        life = found.get(began) or Holder(pid, run_of(pid, tick), began, "", 0)
+        found[began] = replace(life, wrote=(*life.wrote, (inode, offset)))
+    pid, began = state.get("pid"), state.get("started")
+    if pid and began and began not in found:
+        found[began] = Holder(pid, run_of(pid, state.get("start_tick")), began, "", 0)
+    return list(found.values())

@@ -65,11 +65,14 @@ class Control:
                 yield command
 
     def tell(self, state: dict[str, object]) -> None:
-        """Keep the state in its file, replaced in one step, and send it to everyone."""
+        """Keep the state in its file, replaced in one step, and send it to everyone. A full disk keeps nobody from hearing it."""
         self._last = json.dumps(state).encode() + b"\n"
-        with open(f".{STATE}", "wb") as file:
-            file.write(self._last)
-        os.rename(f".{STATE}", STATE)
+        try:
+            with open(f".{STATE}", "wb") as file:
+                file.write(self._last)
+            os.rename(f".{STATE}", STATE)
+        except OSError as error:
+            complain(f"{STATE} cannot be written: {error.strerror}")
         for descriptor in list(self._clients):
             self._send(descriptor)
 
@@ -124,6 +127,13 @@ class Events:
         """Append one."""
         self.seq += 1
         line = json.dumps({"seq": self.seq, "ts": time.time_ns() // 1000, "event": what, **facts}) + "\n"
+        try:
+            self._append(line)
+        except OSError as error:
+            complain(f"{EVENTS} cannot be written: {error.strerror}")
+
+    @staticmethod
+    def _append(line: str) -> None:
         with open(EVENTS, "a", encoding="utf-8") as file:
             file.write(line)
             size = file.tell()
@@ -135,3 +145,9 @@ class Events:
             with open(f".{EVENTS}", "wb") as file:
                 file.write(kept)
             os.rename(f".{EVENTS}", EVENTS)
+
+
+def complain(what: str) -> None:
+    """Say it in the shim's own log, if that takes anything: the service goes on."""
+    with contextlib.suppress(OSError):
+        os.write(2, what.encode() + b"\n")

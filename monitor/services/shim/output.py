@@ -1,9 +1,11 @@
 """What a service prints: read from its pipe, written to a file that is rotated by size without losing a byte."""
 
 import os
+from collections.abc import Callable, Sequence
 
 BLOCK = 65536
 LONGEST_LINE = 65536
+PARTS_KEPT = 64
 
 
 class Output:
@@ -13,18 +15,21 @@ class Output:
         path: the file; rotated ones are `path.1` (the newest), `path.2` and so on.
         most_bytes: the size at which a file is rotated, at the end of a line where there is one.
         kept: how many rotated files stay.
+        begun: told of the inode of each file that is begun, before anything is written to it: at a rotation, or because somebody emptied it.
     """
 
-    def __init__(self, path: str, most_bytes: int, kept: int) -> None:
-        self._path, self._most_bytes, self._kept = path, most_bytes, kept
+    def __init__(self, path: str, most_bytes: int, kept: int, begun: Callable[[int], None]) -> None:
+        self._path, self._most_bytes, self._kept, self._begun = path, most_bytes, kept, begun
         self._file = self._open()
         self._size = os.fstat(self._file).st_size
+        self._ended = _ends_with_a_line(path)
         self.lost = 0
         """Bytes that could not be written, for want of room."""
         self.error = ""
 
     def write(self, data: bytes) -> None:
         """Append. What the file system does not take is counted; the service never waits for it."""
+        self._look_whether_emptied()
         if self._size + len(data) > self._most_bytes and self._size:
             whole = data.rfind(b"\n") + 1
             self._append(data[:whole])
@@ -33,12 +38,25 @@ class Output:
                 self._rotate()
         self._append(data)
 
+    def next_writer(self) -> tuple[int, int]:
+        """Another process is about to write: its first line begins a line of the file. Answers where: the file's inode, and how long it is."""
+        self._look_whether_emptied()
+        if not self._ended and self._size:
+            self._append(b"\n")
+        return os.fstat(self._file).st_ino, self._size
+
     def close(self) -> None:
         """Close the file."""
         os.close(self._file)
 
     def _open(self) -> int:
         return os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+
+    def _look_whether_emptied(self) -> None:
+        status = os.fstat(self._file)
+        if status.st_size < self._size:
+            self._size = status.st_size
+            self._begun(status.st_ino)
 
     def _append(self, data: bytes) -> None:
         while data:
@@ -49,6 +67,7 @@ class Output:
                 self.error = f"{self._path} cannot be written: {error.strerror}"
                 return
             self._size += written
+            self._ended = data[written - 1 : written] == b"\n"
             data = data[written:]
 
     def _rotate(self) -> None:
@@ -63,6 +82,48 @@ class Output:
             return
         os.close(self._file)
         self._file, self._size = file, 0
+        self._begun(os.fstat(file).st_ino)
+
+
+class Parts:
+    """Which process wrote what of the output: each part is a number that grows, a process (pid, start tick, when it began in µs) and where the part begins (inode, offset).
+
+    A part ends where the next one of the same file begins. The newest stay.
+
+    Args:
+        known: the parts that the shim before this one wrote down, as `all` has them.
+    """
+
+    def __init__(self, known: Sequence[Sequence[int | None]] = ()) -> None:
+        self.all = [list(part) for part in known]
+
+    def writer(self, pid: int, tick: int | None, began: int, place: tuple[int, int]) -> None:
+        """From this place on, this process writes."""
+        inode, offset = place
+        self.all = [part for part in self.all if part[4] != inode or (part[5] or 0) <= offset]
+        self._add([self._last + 1, pid, tick, began, inode, offset])
+
+    def file(self, inode: int) -> None:
+        """The process that wrote last goes on at the beginning of this file; what was known of one with this inode is of another file."""
+        writing = self.all[-1] if self.all else None
+        self.all = [part for part in self.all if part[4] != inode]
+        if writing is not None:
+            self._add([*writing[:4], inode, 0])
+
+    @property
+    def _last(self) -> int:
+        return max((part[0] or 0 for part in self.all), default=0)
+
+    def _add(self, part: list[int | None]) -> None:
+        self.all = [*self.all[1 - PARTS_KEPT :], part]
+
+
+def _ends_with_a_line(path: str) -> bool:
+    """Whether nothing is written to a file, or a whole line last."""
+    with open(path, "rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - 1))
+        return file.read(1) in {b"", b"\n"}
 
 
 class Lines:

@@ -13,8 +13,8 @@ import signal
 import time
 
 from monitor.services.shim import policy, spawn, tree
-from monitor.services.shim.control import Control, Events
-from monitor.services.shim.output import BLOCK, Lines, Output
+from monitor.services.shim.control import STATE, Control, Events
+from monitor.services.shim.output import BLOCK, Lines, Output, Parts
 
 MARK = "WATCHKEEPER_SERVICE_RUN"
 """Environment variable of all processes of a service, by which they are found if the shim is lost."""
@@ -48,7 +48,8 @@ class Shim:
         except BlockingIOError as error:
             raise Busy from error
         self._read_spec()
-        self._output = Output(self.spec["output"], self.spec["output_bytes"], self.spec["output_kept"])
+        self._parts = Parts(_parts_before(self.spec["boot"]))
+        self._output = Output(self.spec["output"], self.spec["output_bytes"], self.spec["output_kept"], self._begun)
         spawn.prctl(spawn.PR_SET_CHILD_SUBREAPER, 1)
         spawn.name_process(f"shim {os.path.basename(folder)}")
         self._woken = _wake_on_signals()
@@ -160,6 +161,7 @@ class Shim:
     def _spawn(self) -> None:
         reading, writing = os.pipe()
         os.set_blocking(reading, False)
+        place = self._output.next_writer()
         self._started_us = _now_us()
         pid, trouble = spawn.start(self.spec["command"], self.spec["directory"], self._environment, writing)
         os.close(writing)
@@ -168,7 +170,8 @@ class Shim:
         if trouble:
             self._happen(policy.UNSTARTABLE, why=f"cannot be started: {trouble}")
             return
-        self._main, self._main_tick = pid, tree.start_tick(pid)
+        self._main, self._main_tick = pid, tree.start_tick(pid, ended=True)
+        self._parts.writer(pid, self._main_tick, self._started_us, place)
         if self.spec["ready"]:
             kind, what = self.spec["ready"]
             self._lines = Lines(what) if kind == "log" else None
@@ -263,9 +266,15 @@ class Shim:
             while self._read(descriptor):
                 pass
 
+    def _begun(self, inode: int) -> None:
+        """A file of the output is begun. Who reads it finds out whose it is before there is anything in it."""
+        self._parts.file(inode)
+        self._tell()
+
     def _tell(self) -> None:
         life = self.life
-        now = (life.state, life.reason, life.restarts, self._main, self._output.error, self._unanswered)
+        parts = self._parts.all
+        now = (life.state, life.reason, life.restarts, self._main, self._output.error, self._unanswered, parts)
         if now == self._told:
             return
         changed, self._told = now[:3] != self._told[:3], now
@@ -291,10 +300,22 @@ class Shim:
                 "mark": self.spec["mark"],
                 "spec": self.spec["hash"],
                 "boot": self.spec["boot"],
+                "output": parts,
                 "output_lost": self._output.lost,
                 "output_error": self._output.error,
             }
         )
+
+
+def _parts_before(boot: str) -> list[list[int | None]]:
+    """The parts of the output that the shim before this one wrote down, in this boot."""
+    try:
+        with open(STATE, encoding="utf-8") as file:
+            before = json.load(file)
+    except (FileNotFoundError, ValueError):
+        return []
+    found: list[list[int | None]] = before.get("output", []) if before.get("boot") == boot else []
+    return found
 
 
 def _wake_on_signals() -> int:

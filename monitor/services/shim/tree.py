@@ -4,14 +4,14 @@ import os
 import signal
 
 
-def start_tick(pid: int) -> int | None:
-    """When a process began, in clock ticks since the boot; None if it is gone or a zombie. With the pid it names one process."""
+def start_tick(pid: int, *, ended: bool = False) -> int | None:
+    """When a process began, in clock ticks since the boot; None if it is gone or, unless `ended` ones count, a zombie. With the pid it names one process."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as stat:
             fields = stat.read().rpartition(b")")[2].split()
     except OSError:
         return None
-    return None if not fields or fields[0] in {b"X", b"Z"} else int(fields[19])
+    return None if not fields or (fields[0] in {b"X", b"Z"} and not ended) else int(fields[19])
 
 
 def descendants(root: int) -> list[int]:

@@ -79,6 +79,47 @@ def test_a_growing_file_is_followed_and_belongs_to_its_run(start: Callable[..., 
         assert (source.found_by, source.state, source.kind) == ("open", "live", "file")
 
 
+ROTATES = """
+import os, sys, time
+path, number = sys.argv[1], 0
+for turn in range(int(sys.argv[2])):
+    with open(path, "a", buffering=1) as file:
+        for _ in range(3):
+            file.write(f"INFO number {number}\\n")
+            number += 1
+        sys.stdin.readline()
+    os.rename(path, f"{path}.{turn + 1}")
+sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("pause", [True, False], ids=["each read", "some come and go between two looks"])
+@pytest.mark.parametrize("how", ["open", "glob"])
+def test_a_file_that_took_the_place_of_a_rotated_one_belongs_to_the_same_run(
+    start: Callable[..., Any], tmp_path: Path, how: str, *, pause: bool
+) -> None:
+    """From its first line on: the next scan, which looks at open files, may be seconds away."""
+    path, turns = tmp_path / "rotating.log", 8
+    found: dict[str, Any] = {"globs": (str(path),)} if how == "glob" else {"exclude": elsewhere(tmp_path)}
+    with subprocess.Popen(
+        [sys.executable, "-S", "-c", ROTATES, str(path), str(turns)], stdin=subprocess.PIPE, text=True
+    ) as program:
+        assert program.stdin is not None
+        wait_until(lambda: path.exists() and path.read_text().count("\n") == 3)
+        watch = start(**found, discover=how == "open", runs={program.pid: 4242}, scan_s=600.0)
+        wait_until(lambda: [one.run for one in watch.records()] == [4242] * 3, lambda: str(watch.records()))
+        for turn in range(turns):
+            program.stdin.write("\n")
+            program.stdin.flush()
+            if pause and turn < turns - 1:
+                wait_until(
+                    lambda turn=turn: f"number {3 * turn + 5}" in watch.messages(), lambda: str(watch.messages())
+                )
+        wait_until(lambda: len(watch.messages()) == 3 * turns, lambda: str(watch.messages()))
+        assert {one.run for one in watch.records()} == {4242}
+        program.stdin.close()
+
+
 def test_sources_have_names_that_a_person_knows() -> None:
     """The stem where it tells something; else the folder or the program that wrote it, what was made up cut short; rotated files share a name."""
     names = SourceNames()

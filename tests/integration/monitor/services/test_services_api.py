@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from monitor.client.client import Client, Refused
+from monitor.core.this_process import MOST_FILES
 from monitor.services.folder import FOLDER, ServiceFolder
 from monitor.services.shim import policy, tree
 from tests.doubles.alone import ALONE
@@ -72,8 +74,6 @@ def test_the_output_of_a_service_is_a_source_and_belongs_to_its_run(agent: Any) 
         found = agent.api.log_records({"source": "talker-1"}).records
         return [(record.message.split()[2], record.run) for record in found if record.message.startswith("speaks")]
 
-    # a line without a time has that of its reading: one that is read after the next life began would be taken for its
-    wait_until(lambda: str(first.pid) in dict(records()), seconds=30)
     assert agent.api.services.restart("talker-1").pid != first.pid
     second = running(agent.api, "talker-1")
     assert second.run != first.run
@@ -84,9 +84,63 @@ def test_the_output_of_a_service_is_a_source_and_belongs_to_its_run(agent: Any) 
     )
     pids = [pid for pid, _ in records()]
     assert pids.index(str(first.pid)) < pids.index(str(second.pid))
-    assert all(dict(records())[pid] in {run, None} for pid, run in both.items())
+    assert all(dict(records())[pid] == run for pid, run in both.items())
     (source,) = [one for one in agent.api.log_sources().sources if one.source == "talker-1"]
     assert source.path == str(agent.data_dir / FOLDER / "talker-1" / "output.log")
+
+
+BRIEF = """
+import os, pathlib, sys
+done, goal = pathlib.Path(sys.argv[1]), int(sys.argv[2])
+print(os.getpid(), "begins", flush=True)
+print("Traceback (most recent call last):\\n  File", os.getpid(), "in work\\nValueError: of", os.getpid(), flush=True)
+print(os.getpid(), "goes on and", end=" ", flush=True)
+with done.open("a") as file: file.write("x")
+sys.exit(done.stat().st_size < goal)
+"""
+
+
+def test_lines_without_a_time_belong_to_the_life_that_wrote_them(agent: Any, tmp_path: Path) -> None:
+    """Of lives of a moment, one right after the other, with lines that look like those of one record, while the agent is there and while it is not."""
+
+    def lines() -> dict[str, set[str | None]]:
+        found: dict[str, set[str | None]] = {}
+        for record in agent.api.log_records({"source": "brief", "limit": "500"}).records:
+            pids = {word for word in record.message.split() if word.isdecimal()}
+            assert len(pids) < 2, record.message
+            for pid in pids:  # none where the beginning of a record was read before its rest was written
+                found.setdefault(pid, set()).add(record.run)
+        return found
+
+    def ended() -> bool:
+        state = ServiceFolder(agent.data_dir / FOLDER / "brief").state()
+        return state is not None and state["state"] == "exited"
+
+    done = tmp_path / "done"
+    settings = {
+        "name": "brief",
+        "command": [sys.executable, "-S", "-c", BRIEF, str(done), "20"],
+        "autostart": False,
+        "crash_limit": 100,
+        "backoff_s": 0.001,
+        "backoff_max_s": 0.02,
+        "output_mb": 0.001,
+        "output_kept": 50,
+    }
+    agent.api.services.save("brief", settings)
+    agent.api.services.start("brief")
+    wait_until(lambda: agent.api.services.one("brief").service.state == "exited", seconds=60)
+    wait_until(lambda: len(lines()) == 20, lambda: f"{len(lines())} of 20", seconds=30)
+    done.unlink()
+    agent.api.services.start("brief")
+    wait_until(done.exists, seconds=30)
+    agent.kill()
+    wait_until(ended, seconds=60)
+    agent.start()
+    wait_until(lambda: len(lines()) == 40, lambda: f"{len(lines())} of 40", seconds=30)
+    found = lines()
+    assert all(len(runs) == 1 for runs in found.values()), found
+    assert len({run for runs in found.values() for run in runs} - {None}) == 40, found
 
 
 def test_secrets_of_a_service_are_not_told(agent: Any) -> None:
@@ -167,6 +221,15 @@ def test_read_only_forbids_every_action(agent: Any) -> None:
             assert caught.value.status == 403
     finally:
         agent.api.save_settings({"actions.read_only": None})
+
+
+def test_the_agent_opens_as_many_files_as_it_may_and_its_services_do_not(agent: Any) -> None:
+    """A service has the limit that the agent was started with: a program that waits with `select` breaks with more than 1,024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    service = running(agent.api, "talker-1")
+    assert resource.prlimit(service.pid, resource.RLIMIT_NOFILE) == (soft, hard)
+    may = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
+    assert resource.prlimit(agent.api.status().agent.pid, resource.RLIMIT_NOFILE) == (max(soft, may), hard)
 
 
 def test_a_killed_agent_costs_no_service(agent: Any) -> None:

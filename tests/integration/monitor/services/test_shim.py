@@ -196,6 +196,81 @@ def test_a_full_disk_does_not_stop_a_service(kept: Make, python: Python) -> None
     assert "No space left" in found["output_error"]
 
 
+def test_a_disk_that_takes_nothing_ends_no_service(kept: Make, python: Python) -> None:
+    """Its states cannot be kept then; it is restarted all the same, and they are kept again as soon as that works."""
+    one = kept("calm").start(command=python("import time; time.sleep(1000)"), backoff_s=0.01)
+    first = one.running()
+    in_the_way = [one.folder.path / name for name in (".state.json", "events.jsonl")]
+    in_the_way[1].unlink()
+    for path in in_the_way:
+        path.mkdir()
+    os.kill(first["pid"], signal.SIGKILL)
+    wait_until(lambda: len(set(tree.descendants(first["shim"])) - {first["pid"]}) == 1, "it runs again")
+    for path in in_the_way:
+        path.rmdir()
+    (second,) = tree.descendants(first["shim"])
+    os.kill(second, signal.SIGKILL)
+    wait_until(lambda: one.running()["restarts"] == 2, "its state is kept again")
+    assert "cannot be written" in (one.folder.path / "shim.log").read_text("utf-8")
+
+
+SPEAKS = """
+import os, pathlib, sys
+done, rounds = pathlib.Path(sys.argv[1]), int(sys.argv[2])
+for number in range(rounds): print("life", os.getpid(), "x" * 50, flush=True)
+print("life", os.getpid(), "cut", end="", flush=True)
+with done.open("a") as file: file.write("x")
+raise SystemExit(0 if done.stat().st_size >= 5 else 3)
+"""
+
+
+@pytest.mark.parametrize("rounds", [0, 1, 60])
+def test_it_says_which_life_wrote_which_part_of_the_output(
+    kept: Make, python: Python, tmp_path: Path, rounds: int
+) -> None:
+    """Over five lives, whose last line has no end, over rotations and over a shim of its own for the next start."""
+    one = kept("speaks")
+    for start in range(2):
+        (tmp_path / "done").unlink(missing_ok=True)
+        one.start(
+            command=python(SPEAKS, tmp_path / "done", rounds), backoff_s=0.01, crash_limit=20, output_mb=0.006, output_kept=40,
+        )  # fmt: skip
+        one.becomes("exited")
+        wait_until(lambda: not (one.folder.path / "control").exists(), "the shim ends")
+        parts = one.state["output"]
+        wrong, found = [], set()
+        for path in one.folder.path.glob("output.log*"):
+            data, offset = path.read_bytes(), 0
+            for line in data.splitlines(keepends=True):
+                said = [part for part in parts if part[4] == path.stat().st_ino and part[5] <= offset]
+                assert line.endswith(b"\n") or offset + len(line) == len(data)
+                found.add(int(line.split()[1]))
+                if int(line.split()[1]) != max(said, key=lambda part: (part[5], part[0]))[1]:
+                    wrong.append((path.name, offset, line))
+                offset += len(line)
+        assert not wrong
+        assert len(found) == 5 * (start + 1)
+        assert [part[0] for part in parts] == sorted(part[0] for part in parts)
+        assert all(tick for _, _, tick, *_ in parts)
+
+
+def test_an_emptied_output_belongs_to_who_writes_it(kept: Make, python: Python) -> None:
+    """What somebody emptied begins anew, with the life that writes then; the next life's part begins where it is."""
+    one = kept("emptied").start(command=["sh", "-c", "while sleep 0.01; do echo $$; done"], backoff_s=0.01)
+    first = one.running()
+    wait_until(lambda: len(one.output()) > 500, "it wrote")
+    os.truncate(one.folder.output, 0)
+    wait_until(lambda: 0 < len(one.output()) < 500, "it writes on")
+    os.kill(first["pid"], signal.SIGKILL)
+    second = one.running(after=first["pid"])
+    wait_until(lambda: str(second["pid"]) in one.output().split(), "the next life wrote")
+    (_, pid, *_, begin), (_, after, *_, end) = one.state["output"]
+    assert (pid, after, begin) == (first["pid"], second["pid"], 0)
+    text = one.output()
+    assert set(text[:end].split()) == {str(pid)}
+    assert set(text[end:].split()) == {str(after)}
+
+
 READY_AFTER = """
 import http.server, sys, time, pathlib
 print("warming up", flush=True)
