@@ -24,7 +24,7 @@ from ai.model_files.memory import available_memory, fit, most_memory, predict
 from ai.worker.budget import RestartPolicy
 from ai.worker.messages import WorkerConfig
 from ai.worker.supervisor import WatchPolicy
-from ai.worker.threads import known_threads, measured_threads
+from ai.worker.threads import THREADS, ThreadTable
 from ai.worker.tree import tree_rss
 
 DEMO_SHA256: Final = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
@@ -44,6 +44,7 @@ class LlamaCppBackend(WorkerBackend):
         name: unique among the backends.
         demo: where the demonstration model lies when its package is not installed.
         threads_file: keeps how many threads were measured to be fastest; None measures them once for each process.
+        threads: measures them, and knows what was measured.
         watch: when the worker is killed.
         restarts: how often it is started again.
     """
@@ -57,11 +58,12 @@ class LlamaCppBackend(WorkerBackend):
         name: str = "llamacpp",
         demo: Path | None = None,
         threads_file: Path | None = None,
+        threads: ThreadTable = THREADS,
         watch: WatchPolicy | None = None,
         restarts: RestartPolicy | None = None,
     ) -> None:
         super().__init__(name, FLAVOURS["llama.cpp server"], watch, restarts)
-        self._demo, self._threads_file = demo, threads_file
+        self._demo, self._threads_file, self._table = demo, threads_file, threads
         self._loaded: Gguf | None = None
         self._planned: tuple[Path, LoadSpec] | None = None
         self._limits_itself = watch is None or (watch.memory_limit is None and watch.data_limit is None)
@@ -131,7 +133,7 @@ class LlamaCppBackend(WorkerBackend):
         now = running.config if running is not None else None
         if spec.threads is None and now is not None and now.model == str(path) and now.threads is not None:
             return now.threads, now.prompt_threads or now.threads
-        return await asyncio.to_thread(chosen_threads, path, spec, self._threads_file, measure=True)
+        return await asyncio.to_thread(chosen_threads, path, spec, self._threads_file, measure=True, table=self._table)
 
     def _bound(self, path: Path, spec: LoadSpec) -> None:
         """Refuse what cannot fit, and limit the worker to what it was predicted to need, with room for error.
@@ -202,7 +204,12 @@ def on_gpu() -> bool:
 
 
 def chosen_threads(
-    model: Path, spec: LoadSpec, threads_file: Path | None = None, *, measure: bool = False
+    model: Path,
+    spec: LoadSpec,
+    threads_file: Path | None = None,
+    *,
+    measure: bool = False,
+    table: ThreadTable = THREADS,
 ) -> tuple[int, int]:
     """Threads that generate, and threads that read a prompt: as asked for, else as measured on this machine; with `measure` now, if they were not.
 
@@ -215,7 +222,7 @@ def chosen_threads(
     best = None
     if not on_gpu():
         with suppress(OSError, ValueError):  # the load itself will say what is wrong with the file
-            rates = (measured_threads if measure else known_threads)(model, every, threads_file)
+            rates = (table.measured if measure else table.known)(model, every, threads_file)
             best = rates.best() if rates is not None else None
     if best is not None:
         return best[0], spec.prompt_threads or best[1]

@@ -11,7 +11,7 @@ import os
 import platform
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,13 +24,10 @@ log = logging.getLogger("watchkeeper.ai")
 _DEADLINE_S: Final = 30.0
 _KEPT: Final = 64
 _AGAIN_S: Final = 600.0
-"""What was measured on a busy machine is measured again at a later load, no sooner than this."""
 QUIET: Final = 0.3
 """Cores that other programs may use while it is measured, for the figures to be this machine's own."""
 _ALIKE: Final = 0.97
 """As good as the best: fewer threads leave more to others."""
-_LOCK: Final = threading.Lock()
-_MEASURED: dict[str, "ThreadRates"] = {}
 
 
 class ThreadRates(BaseModel):
@@ -73,51 +70,82 @@ def _fewest(rates: Mapping[int, float]) -> int:
     return min(count for count, rate in rates.items() if rate >= _ALIKE * best)
 
 
-def measured_threads(model: Path, most: int, kept: Path | None) -> ThreadRates:
-    """The rates of a model, measured now unless they are known; takes about a second and the time of a load, and blocks.
+def measure_threads(model: Path, most: int, *, deadline_s: float = _DEADLINE_S) -> ThreadRates:
+    """The rates of a model with up to `most` threads, measured now, in a process of its own; what cannot be measured says why."""
+    counts = counts_up_to(most)
+    if counts == [1]:
+        return ThreadRates(generate={1: 1.0}, read={1: 1.0}, taken=time.time())
+    try:
+        said = run_probe("ai.worker.engines.thread_probe", [str(model), *map(str, counts)], deadline_s)
+        return ThreadRates.model_validate(json.loads(said) | {"taken": time.time()})
+    except (ProbeError, ValueError, TypeError) as error:  # pydantic's error is a ValueError
+        return _problem(str(error)[:200])
+
+
+class ThreadTable:
+    """What was measured, for this process and in files; one measurement at a time.
 
     Args:
-        model: its GGUF file.
-        most: threads to try at most.
-        kept: the file that keeps what was measured; None keeps it in this process only.
+        measure: measures a model with up to so many threads.
+        again_s: what was measured on a busy machine is measured again at a later load, no sooner than this.
     """
-    key = _key(model, most)
-    with _LOCK:
-        found = _known(key, kept)
-        if found is not None and (found.quiet or time.time() - found.taken < _AGAIN_S):
-            return found
-        fresh = _measure(model, most)
-        if found is not None and found.best() is not None and fresh.best() is None:
-            return found
-        _MEASURED[key] = fresh
-        if kept is not None:
-            _write(key, fresh, kept)
-        return fresh
+
+    def __init__(
+        self, measure: Callable[[Path, int], ThreadRates] = measure_threads, *, again_s: float = _AGAIN_S
+    ) -> None:
+        self._measure, self._again_s = measure, again_s
+        self._lock = threading.Lock()
+        self._measured: dict[str, ThreadRates] = {}
+
+    def measured(self, model: Path, most: int, kept: Path | None) -> ThreadRates:
+        """The rates of a model, measured now unless they are known; takes about a second and the time of a load, and blocks.
+
+        Args:
+            model: its GGUF file.
+            most: threads to try at most.
+            kept: the file that keeps what was measured; None keeps it in this process only.
+
+        Raises:
+            OSError, ValueError: it is no GGUF file.
+        """
+        key = _key(model, most)
+        with self._lock:
+            found = self._known(key, kept)
+            if found is not None and (found.quiet or time.time() - found.taken < self._again_s):
+                return found
+            fresh = self._measure(model, most)
+            if found is not None and found.best() is not None and fresh.best() is None:
+                return found
+            self._measured[key] = fresh
+            if kept is not None:
+                _write(key, fresh, kept)
+            return fresh
+
+    def known(self, model: Path, most: int, kept: Path | None) -> ThreadRates | None:
+        """What was measured before; None when nothing was."""
+        try:
+            return self._known(_key(model, most), kept)
+        except (OSError, ValueError):
+            return None
+
+    def _known(self, key: str, kept: Path | None) -> ThreadRates | None:
+        if key in self._measured:
+            return self._measured[key]
+        value = _read(kept).get(key) if kept is not None else None
+        try:
+            return ThreadRates.model_validate(value) if value is not None else None
+        except ValidationError:
+            return None  # written by another version
 
 
-def known_threads(model: Path, most: int, kept: Path | None) -> ThreadRates | None:
-    """What was measured before; None when nothing was."""
-    try:
-        return _known(_key(model, most), kept)
-    except (OSError, ValueError):
-        return None
+THREADS: Final = ThreadTable()
+"""Of this process."""
 
 
 def counts_up_to(most: int) -> list[int]:
     """The numbers of threads that are tried: powers of two, the most, and one less."""
     powers = {2**power for power in range(most.bit_length()) if 2**power <= most}
     return sorted(powers | {most} | ({most - 1} if most > 2 else set()))
-
-
-def _measure(model: Path, most: int) -> ThreadRates:
-    counts = counts_up_to(most)
-    if counts == [1]:
-        return ThreadRates(generate={1: 1.0}, read={1: 1.0}, taken=time.time())
-    try:
-        said = run_probe("ai.worker.engines.thread_probe", [str(model), *map(str, counts)], _DEADLINE_S)
-        return ThreadRates.model_validate(json.loads(said) | {"taken": time.time()})
-    except (ProbeError, ValueError, TypeError) as error:  # pydantic's error is a ValueError
-        return _problem(str(error)[:200])
 
 
 def _problem(why: str) -> ThreadRates:
@@ -152,16 +180,6 @@ def _quota() -> str:
         return Path("/sys/fs/cgroup/cpu.max").read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError):
         return ""
-
-
-def _known(key: str, kept: Path | None) -> ThreadRates | None:
-    if key in _MEASURED:
-        return _MEASURED[key]
-    value = _read(kept).get(key) if kept is not None else None
-    try:
-        return ThreadRates.model_validate(value) if value is not None else None
-    except ValidationError:
-        return None  # written by another version
 
 
 def _read(kept: Path) -> dict[str, Any]:

@@ -15,7 +15,6 @@ from ai.service.context.records import REPORTS, Records
 from ai.shapes.benchmark import Compared, FigureChange, History
 from ai.shapes.engines import InUse
 from ai.shapes.report import FullReport
-from ai.worker.threads import known_threads
 
 
 class BenchmarkHistory:
@@ -135,7 +134,7 @@ def _by_itself(candidate: Candidate) -> str:
     """How a model is loaded for which no settings were adopted."""
     if candidate.engine != "llamacpp" or candidate.path is None:
         return f"{candidate.shown} is loaded with the engine's own settings; none were adopted from a benchmark."
-    rates = known_threads(candidate.path, default_threads(), candidate.threads_file)
+    rates = candidate.threads.known(candidate.path, default_threads(), candidate.threads_file)
     if rates is None:
         return f"{candidate.shown} is loaded with as many threads as are fastest here: they are measured at its first load."
     return f"{candidate.shown} is loaded with {rates.sentence()}" if rates.best() else rates.sentence()

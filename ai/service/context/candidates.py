@@ -21,6 +21,7 @@ from ai.model_files.memory import MemoryPlan, most_memory, predict
 from ai.service.context.config import AiConfig
 from ai.service.context.ollama_plan import plan_of_ollama
 from ai.worker.supervisor import WatchPolicy
+from ai.worker.threads import THREADS, ThreadTable
 
 _METHODS: Final = {"exllamav2": frozenset({"exl2", "gptq", "none"}), "exllamav3": frozenset({"exl3", "none"})}
 
@@ -43,6 +44,8 @@ class Candidate:
     """Tokens of context that a server has the model in memory with; None where it has not."""
     threads_file: Path | None = None
     """Keeps how many threads were measured to be fastest."""
+    threads: ThreadTable = THREADS
+    """Knows how many were."""
 
     @property
     def embedded(self) -> bool:

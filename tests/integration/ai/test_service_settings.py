@@ -21,6 +21,7 @@ from ai.service.service import AiService
 from ai.shapes.benchmark import BenchmarkRequest
 from ai.shapes.engines import CallRecord, InUse
 from ai.shapes.report import LoadRow
+from ai.worker.threads import ThreadTable
 from monitor.agent.ai_records import StoreRecords
 from monitor.store.duckdb import open_store
 from monitor.store.interface import Store
@@ -181,17 +182,17 @@ def test_a_repetition_compares_what_was_compared() -> None:
 
 
 def test_what_was_not_measured_generates_with_threads_by_its_size(
-    demo_path: Path, tmp_path: Path, llama: LlamaCppBackend, engine_loop: LoopThread, monkeypatch: pytest.MonkeyPatch
+    demo_path: Path, tmp_path: Path, llama: LlamaCppBackend, engine_loop: LoopThread
 ) -> None:
     """Unless they are given; the load report says which were used."""
-    monkeypatch.setattr("ai.worker.threads._MEASURED", {})
-    assert chosen_threads(demo_path, LoadSpec("demo")) == (1, default_threads())
-    assert chosen_threads(demo_path, LoadSpec("demo", threads=3)) == (3, 3)
-    assert chosen_threads(demo_path, LoadSpec("demo", threads=3, prompt_threads=5)) == (3, 5)
+    table = ThreadTable()
+    assert chosen_threads(demo_path, LoadSpec("demo"), table=table) == (1, default_threads())
+    assert chosen_threads(demo_path, LoadSpec("demo", threads=3), table=table) == (3, 3)
+    assert chosen_threads(demo_path, LoadSpec("demo", threads=3, prompt_threads=5), table=table) == (3, 5)
     big = tmp_path / "big.gguf"
     with big.open("wb") as file:
         file.truncate(64 * 1024**3)
-    assert chosen_threads(big, LoadSpec("big")) == (default_threads(), default_threads())
+    assert chosen_threads(big, LoadSpec("big"), table=table) == (default_threads(), default_threads())
     loaded = engine_loop.run(llama.ensure_loaded(LoadSpec("demo", context=512, threads=1, prompt_threads=2)))
     assert (loaded.threads, loaded.prompt_threads) == (1, 2)
 
