@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import openai
 import pytest
 import uvicorn
 
@@ -149,6 +148,7 @@ def test_answers_and_figures_come_through_our_own_wire(tmp_path: Path) -> None:
 
 def test_the_real_openai_client_is_served(tmp_path: Path) -> None:
     """Two streams at a time through the official client, with usage and a schema."""
+    import openai
 
     async def go() -> None:
         async with serving(tmp_path) as (engine, _, _):

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from functools import cache
 from typing import Any
 
 from ai import analyze_job_content
@@ -15,7 +16,6 @@ from ai.evaluation.labelled import LabelledPosting
 from ai.statistics.paired import compare_paired
 from tests.doubles.scripted_backend import Script, ScriptedBackend
 
-_POSTINGS = [p for p in unseen_postings() if len(p.text) < 4000][:24]
 _EMPTY: dict[str, Any] = {
     "title": None, "company": None, "locations": [], "remote_policy": None, "employment_type": None, "seniority": None, "salary_min": None,
     "salary_max": None, "salary_currency": None, "salary_period": None, "skills_required": [], "skills_preferred": [], "years_experience": None,
@@ -25,6 +25,12 @@ _LIE = _EMPTY | {
     "title": "Galactic Emperor", "company": "Globex", "locations": ["Atlantis"], "remote_policy": "hybrid", "employment_type": "freelance",
     "salary_min": 1234567, "salary_max": 7654321, "skills_required": ["COBOL-9", "Telepathy"], "years_experience": 33, "education": "PhD in wizardry",
 }  # fmt: skip
+
+
+@cache
+def _postings() -> list[LabelledPosting]:
+    """Postings that nothing was made with."""
+    return [p for p in unseen_postings() if len(p.text) < 4000][:24]
 
 
 def _truth(posting: LabelledPosting, *, without: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -54,7 +60,9 @@ def _asker(answers: Any) -> BackendAsker:
         asked = request.messages[1].content
         return json.dumps(
             answers(
-                max(_POSTINGS, key=lambda p: sum(word in asked for word in p.text.split()[:12] + p.text.split()[-12:]))
+                max(
+                    _postings(), key=lambda p: sum(word in asked for word in p.text.split()[:12] + p.text.split()[-12:])
+                )
             )
         )
 
@@ -68,17 +76,17 @@ def test_together_they_are_better_than_a_capable_model_or_the_rules_alone() -> N
     reader = _asker(
         lambda posting: _truth(posting, without=("salary_min", "salary_max", "years_experience", "languages"))
     )
-    alone = asyncio.run(evaluate(reader, _POSTINGS, name="model"))
-    both = asyncio.run(evaluate(reader, _POSTINGS, name="both", fill=True))
-    rules = asyncio.run(evaluate(None, _POSTINGS, name="rules"))
+    alone = asyncio.run(evaluate(reader, _postings(), name="model"))
+    both = asyncio.run(evaluate(reader, _postings(), name="both", fill=True))
+    rules = asyncio.run(evaluate(None, _postings(), name="rules"))
     assert both.f1_micro > max(alone.f1_micro, rules.f1_micro) + 0.02
     assert compare_paired([i.f1 for i in both.items], [i.f1 for i in rules.items]).shown
 
 
 def test_a_model_that_invents_does_no_harm() -> None:
     """What stands nowhere in the posting is dropped, and the rules' answer is what it is without a model."""
-    both = asyncio.run(evaluate(_asker(lambda _: _LIE), _POSTINGS, name="both", fill=True))
-    rules = asyncio.run(evaluate(None, _POSTINGS, name="rules"))
+    both = asyncio.run(evaluate(_asker(lambda _: _LIE), _postings(), name="both", fill=True))
+    rules = asyncio.run(evaluate(None, _postings(), name="rules"))
     assert both.f1_micro >= rules.f1_micro - 0.001
     assert both.evidence.estimate < 0.2
 
@@ -88,7 +96,7 @@ def test_who_speaks_first_is_told_by_the_answer() -> None:
     assert Trust(said=10, supported=9, compared=3, agreed=3).enough
     assert not Trust(said=10, supported=3, compared=0, agreed=0).enough
     assert not Trust(said=10, supported=9, compared=3, agreed=1).enough
-    posting = _POSTINGS[0]
+    posting = _postings()[0]
     believed = analyze_job_content(posting.text, asker=_asker(_truth))
     doubted = analyze_job_content(posting.text, asker=_asker(lambda _: _LIE))
     assert believed.provenance.fields["title"] == "scripted"
@@ -99,12 +107,12 @@ def test_who_speaks_first_is_told_by_the_answer() -> None:
 
 def test_an_engine_of_which_nothing_held_is_not_the_one_who_answered() -> None:
     """Where every field is from rules, `backend` and `how` say rules; notes and attempts say that an engine answered in vain. Without rules it is the engine that answered."""
-    result = analyze_job_content(_POSTINGS[0].text, asker=_asker(lambda _: _LIE))
+    result = analyze_job_content(_postings()[0].text, asker=_asker(lambda _: _LIE))
     assert (result.backend, result.provenance.how, result.provenance.model) == ("rules", "rules", "")
     assert result.provenance.notes[0] == "scripted answered, but the posting supports none of its values."
     assert [(a.outcome, a.detail) for a in result.provenance.attempts] == [("answered", "Nothing of it held.")]
     assert result.timing.model_s is not None
-    alone = analyze_job_content(_POSTINGS[0].text, asker=_asker(lambda _: _LIE), fill=False)
+    alone = analyze_job_content(_postings()[0].text, asker=_asker(lambda _: _LIE), fill=False)
     assert (alone.backend, alone.title) == ("scripted", None)
 
 

@@ -3,7 +3,6 @@
 import asyncio
 
 import httpx
-import openai
 import pytest
 
 from ai.backends.llamacpp_embedded import LlamaCppBackend
@@ -19,6 +18,8 @@ _FRESH = httpx.Limits(max_keepalive_connections=0)
 
 def test_the_real_client_talks_to_the_worker(llama: LlamaCppBackend, engine_loop: LoopThread) -> None:
     """Models, a streamed answer with usage, a schema, and the error for a long prompt."""
+    import openai
+
     running = llama.supervisor.running
     assert running is not None
 
@@ -48,6 +49,8 @@ def test_the_real_client_talks_to_the_worker(llama: LlamaCppBackend, engine_loop
 
 def test_the_real_client_is_refused_without_the_key(llama: LlamaCppBackend, engine_loop: LoopThread) -> None:
     """Another process that finds the socket gets nothing."""
+    import openai
+
     running = llama.supervisor.running
     assert running is not None
 

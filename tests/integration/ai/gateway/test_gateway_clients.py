@@ -2,15 +2,18 @@
 
 import json
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import httpx
 import ollama
-import openai
 import pytest
 
 from tests.doubles.gateway_kit import KEY, RunningGateway, engine, running
 from tests.doubles.stub_engine import WORDS, Stub, serve
 from tests.waiting import patient
+
+if TYPE_CHECKING:
+    from openai import OpenAI
 
 TEXT = "".join(WORDS)
 ASK = [{"role": "user", "content": "Say some words."}]
@@ -22,8 +25,10 @@ class Behind:
     def __init__(self, gateway: RunningGateway, stub: Stub) -> None:
         self.gateway, self.stub = gateway, stub
 
-    def openai(self, key: str = KEY) -> openai.OpenAI:
+    def openai(self, key: str = KEY) -> "OpenAI":
         """A client as programs make it."""
+        import openai
+
         return openai.OpenAI(base_url=f"{self.gateway.url}/v1", api_key=key, max_retries=0, timeout=patient(30))
 
     def ollama(self, key: str = KEY) -> ollama.Client:
@@ -63,6 +68,8 @@ def test_the_openai_client_lists_models_and_makes_embeddings(behind: Behind) -> 
 
 def test_the_openai_client_gets_the_errors_it_knows(behind: Behind) -> None:
     """A wrong key, an unknown model, a bad request, an engine out of order: each is the client's own exception."""
+    import openai
+
     with behind.openai("wrong") as client, pytest.raises(openai.AuthenticationError, match="watchkeeper gateway key"):
         client.models.list()
     with behind.openai() as client:

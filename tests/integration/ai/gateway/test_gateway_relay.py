@@ -10,7 +10,6 @@ from contextlib import ExitStack
 from typing import Any
 
 import httpx
-import openai
 import pytest
 
 from ai.gateway.link.messages import Keys, Limits, Table
@@ -125,6 +124,8 @@ def test_a_refusal_of_the_request_itself_is_not_asked_around() -> None:
 
 def words_of(url: str) -> tuple[list[str | None], type[Exception] | None]:
     """What the real client gets of a stream, and how that ends."""
+    import openai
+
     got: list[str | None] = []
     with openai.OpenAI(base_url=f"{url}/v1", api_key=KEY, max_retries=0, timeout=patient(30)) as client:
         stream = client.chat.completions.create(model="auto", messages=[{"role": "user", "content": "x"}], stream=True)
@@ -137,6 +138,8 @@ def words_of(url: str) -> tuple[list[str | None], type[Exception] | None]:
 
 def test_an_engine_that_dies_midway_gives_a_cut_stream_and_no_second_answer() -> None:
     """The program sees what it would see of the engine itself: some words, and a connection that breaks. The record says so."""
+    import openai
+
     with ExitStack() as stack:
         dying, good = stack.enter_context(serve(Stub(die_after=5))), stack.enter_context(serve())
         gateway = stack.enter_context(running(engine("dying", dying.url), engine("good", good.url)))
