@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from monitor.client.client import Refused
-from tests.doubles.alone import ENGINES
+from tests.doubles.alone import ENGINES, elsewhere
 from tests.doubles.forked import COMMANDS
 from tests.waiting import patient, wait_until
 
@@ -73,9 +73,10 @@ def _removed(folder: Path) -> bool:
 
 
 @pytest.fixture
-def agent(make_agent: Callable[..., Any]) -> Any:
-    """An agent that finds the errors of these programs."""
-    return make_agent(f"[logs]\njournal = false\n{ENGINES}")
+def agent(make_agent: Callable[..., Any], tmp_path: Path) -> Any:
+    """An agent that finds the errors of these programs, and does not read the machine's other logs."""
+    excluded = json.dumps(elsewhere(tmp_path.resolve()))
+    return make_agent(f"[logs]\njournal = false\nexclude = {excluded}\n{ENGINES}")
 
 
 def run_of(agent: Any, pid: int) -> str | None:
