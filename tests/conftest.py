@@ -22,7 +22,7 @@ from hypothesis import HealthCheck, settings
 from monitor.client.client import Client
 from monitor.core.errors import AgentError
 from tests.doubles.alone import ALONE, ENGINES, LOGS
-from tests.doubles.forked import AGENTS, COMMANDS, Forked
+from tests.doubles.forked import AGENTS, COMMANDS, DASHBOARDS, Forked
 from tests.waiting import CORES, patient, wait_until
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -104,8 +104,8 @@ def nothing_is_left_running() -> Iterator[None]:
     mark = uuid.uuid4().hex
     os.environ[MARK] = mark
     yield
-    AGENTS.close()
-    COMMANDS.close()
+    for server in (AGENTS, COMMANDS, DASHBOARDS):
+        server.close()
     if not Path("/proc/self/environ").exists():
         return
     wait_until(lambda: not _marked(mark), lambda: f"gone are {_marked(mark)}", seconds=10)

@@ -1,13 +1,15 @@
 """Real processes of Watchkeeper that need not import everything again: each is forked from one that has.
 
 Each is a process with its own arguments, environment, standard streams and exit code. Only the imports are shared, half a second of a
-core for a command and more than a second for an agent. Where the start itself is tested, start `python -m monitor`.
+core for a command and more than a second for an agent or a dashboard. Where the start itself is tested, start `python -m monitor` or
+`python app.py`.
 """
 
 import atexit
 import contextlib
 import json
 import os
+import runpy
 import signal
 import subprocess
 import sys
@@ -30,10 +32,11 @@ class ForkServer:
     Args:
         loads: modules that its process imports once.
         leaves_out: modules that its children do without, as `monitor.core.this_process.without` has it.
+        script: what its children run, a path below the checkout; without one they are the command `watchkeeper`.
     """
 
-    def __init__(self, *loads: str, leaves_out: Sequence[str] = ()) -> None:
-        self._setup = json.dumps([loads, leaves_out])
+    def __init__(self, *loads: str, leaves_out: Sequence[str] = (), script: str = "") -> None:
+        self._setup = json.dumps([loads, leaves_out, script])
         self._server: subprocess.Popen[str] | None = None
         self._asking = threading.Lock()
 
@@ -43,7 +46,7 @@ class ForkServer:
         return self._running().pid
 
     def start(self, arguments: Sequence[str], environ: Mapping[str, str], files: Sequence[Path]) -> "Forked":
-        """Start one; `files` become its standard input, output and errors; the last two are appended to."""
+        """Start one, in the checkout; `files` become its standard input, output and errors; the last two are appended to."""
         wish = {"arguments": [*arguments], "environ": dict(environ), "files": [str(file) for file in files]}
         return Forked(self, int(self.ask(wish)))
 
@@ -121,9 +124,13 @@ COMMANDS = ForkServer("monitor.cli.app", "monitor.client.client", "monitor.live.
 """For commands that end."""
 AGENTS = ForkServer("monitor.agent.agent", leaves_out=("pandas", "httpx._main"))
 """For agents, most of whose start are their imports."""
+DASHBOARDS = ForkServer(
+    "pages.server.routes", "pages.server.lifespan", "streamlit.web.server.starlette", script="app.py"
+)
+"""For dashboards; what the first page needs is loaded, too."""
 
 
-def serve(loads: Sequence[str], leaves_out: Sequence[str]) -> None:
+def serve(loads: Sequence[str], leaves_out: Sequence[str], script: str) -> None:
     """Fork a child for each wish and answer its pid, or answer how one ended; until the end of standard input."""
     import importlib
 
@@ -134,11 +141,7 @@ def serve(loads: Sequence[str], leaves_out: Sequence[str]) -> None:
         without(name)
     for name in loads:
         importlib.import_module(name)
-    from logs.parsing.formats import Registry
-    from monitor.cli.app import main, parser
-
-    parser()
-    Registry()
+    main = dashboard(script) if script else command()
     end_loading()  # what all children share is not copied because one of them collects garbage
     for line in iter(sys.stdin.readline, ""):
         wish = json.loads(line)
@@ -151,6 +154,30 @@ def serve(loads: Sequence[str], leaves_out: Sequence[str]) -> None:
             become(wish["arguments"], wish["environ"], wish["files"])
             end(main)
         print(child, flush=True)
+
+
+def command() -> Callable[[], None]:
+    """The command `watchkeeper`, with all that it makes once."""
+    from logs.parsing.formats import Registry
+    from monitor.cli.app import main, parser
+
+    parser()
+    Registry()
+    return main
+
+
+def dashboard(script: str) -> Callable[[], None]:
+    """The dashboard as a script of its own."""
+    from pages.server.lifespan import load_pages
+
+    load_pages(lambda: None)
+    path = str(ROOT / script)
+
+    def main() -> None:
+        sys.argv[0] = path
+        runpy.run_path(path, run_name="__main__")
+
+    return main
 
 
 def end(main: Callable[[], None]) -> NoReturn:

@@ -6,8 +6,6 @@ import json
 import os
 import signal
 import socket
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,6 +30,7 @@ from monitor.config.settings import SettingsError, load_settings
 from monitor.core.errors import MonitorError
 from monitor.core.paths import socket_path
 from monitor.launcher.running import healthy
+from tests.doubles.forked import DASHBOARDS
 from tests.waiting import patient, wait_until
 
 if TYPE_CHECKING:
@@ -262,26 +261,15 @@ def _problem(error: MonitorError, problems: dict[str, str]) -> JSONResponse:
 
 
 class DashboardProcess:
-    """`python app.py` as a child."""
+    """`python app.py` as a process of its own."""
 
     def __init__(self, data_dir: Path, config: Path, port: int, extra: list[str]) -> None:
         self.port = port
         environ = {k: v for k, v in os.environ.items() if not k.startswith(("WATCHKEEPER_", "STREAMLIT_"))}
         self.log = data_dir / "dashboard-stderr.log"
         data_dir.mkdir(parents=True, exist_ok=True)
-        with self.log.open("wb") as out:
-            self.process = subprocess.Popen(
-                [
-                    sys.executable,
-                    str(ROOT / "app.py"),
-                    *("--port", str(port), "--data-dir", str(data_dir), "--config", str(config)),
-                    *extra,
-                ],
-                cwd=ROOT,
-                env=environ,
-                stdout=out,
-                stderr=subprocess.STDOUT,
-            )
+        where = ["--port", str(port), "--data-dir", str(data_dir), "--config", str(config)]
+        self.process = DASHBOARDS.start([*where, *extra], environ, [Path(os.devnull), self.log, self.log])
 
     @property
     def address(self) -> str:
@@ -307,10 +295,10 @@ class DashboardProcess:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             try:
-                self.process.wait(patient(10))
-            except subprocess.TimeoutExpired:
+                self.process.wait(10)
+            except AssertionError:
                 self.process.kill()
-                self.process.wait(patient(10))
+                self.process.wait(10)
 
 
 def close_code(tab: ClientConnection) -> int | None:

@@ -17,6 +17,7 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
+from tests.doubles.forked import DASHBOARDS
 from tests.integration.pages.conftest import ROOT, DashboardProcess, close_code, free_port
 from tests.waiting import patient, wait_until
 
@@ -151,10 +152,7 @@ def test_it_listens_on_loopback_alone(dashboard: DashboardProcess) -> None:
 
 def _run(arguments: list[str], place: Path) -> subprocess.CompletedProcess[str]:
     environ = {k: v for k, v in os.environ.items() if not k.startswith("WATCHKEEPER_")}
-    command = [sys.executable, str(ROOT / "app.py"), "--data-dir", str(place / "data"), *arguments]
-    return subprocess.run(
-        command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=patient(60), check=False
-    )
+    return DASHBOARDS.run(["--data-dir", str(place / "data"), *arguments], environ)
 
 
 def test_other_addresses_need_a_sign_in(tmp_path: Path) -> None:
@@ -186,7 +184,7 @@ def test_it_ends_soon_with_ten_tabs_open(tmp_path: Path) -> None:
             tab.send(json.dumps({"subscribe": {"host": True}}))
             assert json.loads(tab.recv(patient(5)))["state"] == "away"
         dashboard.process.send_signal(signal.SIGTERM)
-        dashboard.process.wait(patient(5))
+        dashboard.process.wait(5)
     assert dashboard.process.returncode in {0, -signal.SIGTERM}
 
 
