@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import cache
 from typing import Final
 
 import re2
@@ -86,6 +87,11 @@ def style(token: str) -> str | None:
 
 def alternatives(styles: Iterable[str]) -> str:
     """An expression, for RE2 too, that matches the levels written in these styles."""
+    return _joined(frozenset(styles))
+
+
+@cache  # of few styles; a file that is learned asks six times
+def _joined(styles: frozenset[str]) -> str:
     parts = {letters for name in styles for letters in _alternatives(name)}
     return "|".join(sorted(parts, key=lambda part: (-len(part), part)))
 

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,12 +14,18 @@ from tests.doubles.program_logs import PROGRAMS, Program
 _MOMENT = (2026, 3, 1, 10, 11, 12)
 
 
-@pytest.fixture(params=["UTC", "America/New_York", "Asia/Kolkata"])
-def zone(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The machine's time zone."""
-    monkeypatch.setenv("TZ", request.param)
-    time.tzset()
-    yield
+ZONES = ("UTC", "America/New_York", "Asia/Kolkata")
+
+
+@pytest.fixture
+def in_zone(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
+    """Sets the machine's time zone, until the end of the test."""
+
+    def to(zone: str) -> None:
+        monkeypatch.setenv("TZ", zone)
+        time.tzset()
+
+    yield to
     monkeypatch.undo()
     time.tzset()
 
@@ -32,10 +38,15 @@ def instant(program: Program) -> int | None:
     return int(moment.timestamp())
 
 
-@pytest.mark.usefixtures("zone")
 @pytest.mark.parametrize("program", PROGRAMS, ids=[program.name for program in PROGRAMS])
-def test_what_a_program_writes_is_understood(program: Program, tmp_path: Path) -> None:
-    """Each record has its time, its level and its pid, and no record has one that the program did not write."""
+def test_what_a_program_writes_is_understood(program: Program, tmp_path: Path, in_zone: Callable[[str], None]) -> None:
+    """In any zone of the machine each record has its time, its level and its pid, and none has one that the program did not write."""
+    for zone in ZONES:
+        in_zone(zone)
+        _is_understood(program, tmp_path)
+
+
+def _is_understood(program: Program, tmp_path: Path) -> None:
     path = tmp_path / "app.log"
     path.write_text(program.text, newline="")
     written = (instant(program) or int(datetime(*_MOMENT, tzinfo=UTC).timestamp())) + 60
