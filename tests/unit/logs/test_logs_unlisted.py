@@ -1,0 +1,162 @@
+"""Layouts of logs that are on no list, from the programs that write them."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.doubles.written_log import parsed
+from tests.unit.logs.test_logs_reader import FIRST, SECOND, seen
+
+pytestmark = pytest.mark.usefixtures("utc")
+
+
+UNSEEN = {
+    "levels that end in one column": (
+        " INFO app: up\nDEBUG app: x\n WARN app: slow\nERROR app: gone\n\nCaused by:\n    0: no file\n INFO app: done\n",
+        [(None, "info", 1), (None, "debug", 1), (None, "warn", 1), (None, "error", 4), (None, "info", 1)],
+    ),
+    "a bracket right behind a word": (
+        "2026-03-20 22:11:12,345 - util.py[WARNING]: slow\n2026-03-21 09:12:13,345 - main.py[ERROR]: gone\n",
+        [FIRST, SECOND],
+    ),
+    "a level behind many fields": (
+        (
+            "2026-03-20 22:11:12 UTC [77]: [1-1] user=a,db=b,app=c,client=1.2.3.4 WARNING:  slow\n"
+            "2026-03-21 09:12:13 UTC [77]: [1-2] user=a,db=b,app=c,client=1.2.3.4 ERROR:  gone\n"
+        ),
+        [FIRST, SECOND],
+    ),
+    "a letter before a colon": (
+        "2026-03-20 22:11:12.345678 [W:onnxruntime:, graph.cc:12 Run] slow\n2026-03-21 09:12:13.345678 [E:onnxruntime:, graph.cc:9 Run] gone\n",
+        [FIRST, SECOND],
+    ),
+    "dots and a colon in the clock": (
+        "[2026.03.20-22.11.12:345][  0]LogInit: Warning: slow\n[2026.03.21-09.12.13:345][  1]LogInit: Error: gone\n",
+        [FIRST, SECOND],
+    ),
+    "a level at the end of a record": (
+        "2026-03-20 22:11:12 careful:\n  ERROR is not its level [WARNING]\n2026-03-21 09:12:13 gone [ERROR]\n2026-03-21 09:12:13 gone [ERROR]\n",
+        [("03-20T22:11:12", "warn", 2), SECOND, SECOND],
+    ),
+    "a level in brackets in the second line": (
+        "\n2026/03/20 22:11:12 /srv/web.go:1\n[warn] slow\n\n2026/03/21 09:12:13 /srv/web.go:2\n[error] gone\n",
+        [("03-20T22:11:12", "warn", 3), ("03-21T09:12:13", "error", 3)],
+    ),
+    "a level with a number": (
+        "20-Mar-2026 22:11:12.345 general: warning: slow\n21-Mar-2026 09:12:13.345 general: error: gone\n21-Mar-2026 09:12:13.345 general: debug 1: x\n",
+        [FIRST, SECOND, ("03-21T09:12:13", "debug", 1)],
+    ),
+    "levels between those with names": (
+        "time=2026-03-20T22:11:12.345Z level=INFO+4 msg=slow\ntime=2026-03-21T09:12:13.345Z level=ERROR+2 msg=gone\ntime=2026-03-21T09:12:13.345Z level=ERROR+4 msg=dead\n",
+        [FIRST, SECOND, ("03-21T09:12:13", "fatal", 1)],
+    ),
+    "a banner without headers": (
+        "Server 1.0\nread the manual\nand the licence\n" * 4
+        + "2026-03-20 22:11:12 WARN slow\nhost: a\n2026-03-21 09:12:13 ERROR gone\n",
+        [(None, None, 1)] * 12 + [("03-20T22:11:12", "warn", 2), SECOND],
+    ),
+    "a panic that was caught": (
+        (
+            "2026/03/20 22:11:12 [Recovery] slow, not panicked\n\n\n\x1b[31m2026/03/21 09:12:13 [Recovery] panic recovered:\nGET / HTTP/1.1\r\nHost: a\r\n\r\n\n"
+            "giving up\n/srv/web.go:89 (0x112)\n\tmain: panic()\n\x1b[0m\n"
+        ),
+        [("03-20T22:11:12", None, 1), ("03-21T09:12:13", "error", 11)],
+    ),
+    "results of tests": (
+        "TAP version 13\nok 1 starts\nnot ok 2 opens\n  Error: gone\n    at a.js:1:2\nok 3 ends # SKIP\n",
+        [(None, None, 1), (None, "info", 1), (None, "error", 3), (None, "info", 1)],
+    ),
+    "what apt did": (
+        "\nLog started: 2026-03-20  22:11:12\nUnpacking nginx (1.22) ...\nLog ended: 2026-03-20  22:11:13\n\nLog started: 2026-03-21  09:12:13\nRemoving nginx\nLog ended: 2026-03-21  09:12:14\n",
+        [("03-20T22:11:12", None, 4), ("03-21T09:12:13", None, 4)],
+    ),
+    "a heading of columns in any order": (
+        "#Fields: date time cs-method cs-uri sc-status\n#Version: 2.0\n#Software: Tomcat\n2026-03-20 22:11:12 GET /a 404\n2026-03-21 09:12:13 GET /b 500\n",
+        [(None, None, 3), FIRST, SECOND],
+    ),
+    "elements of XML": (
+        (
+            "<log>\n<record>\n  <date>2026-03-20T22:11:12.345Z</date>\n  <level>WARNING</level>\n  <message>slow:\n ERROR &lt;1&gt;</message>\n</record>\n"
+            "<record>\n  <millis>1774084333000</millis>\n  <level>SEVERE</level>\n  <message>gone</message>\n</record>\n</log>\n"
+        ),
+        [(None, None, 1), ("03-20T22:11:12", "warn", 6), ("03-21T09:12:13", "error", 5), ("03-21T09:12:13", None, 1)],
+    ),
+    "elements with attributes": (
+        (
+            '<log4j:event logger="a" timestamp="1774044672345" level="WARN" thread="main">\n<log4j:message><![CDATA[slow <1>]]></log4j:message>\n</log4j:event>\n\n'
+            '<Event timeMillis="1774084333000" level="ERROR" loggerName="a"><Message>gone</Message></Event>\n'
+        ),
+        [("03-20T22:11:12", "warn", 3), SECOND],
+    ),
+    "rows of a table": (
+        (
+            '<table>\n<tr>\n<th>Time</th>\n</tr>\n<tr class="warn even">\n<td class="Date">2026-03-20 22:11:12,345</td>\n<td class="Level">WARN</td>\n'
+            '<td class="Message">slow</td>\n</tr>\n<tr><td colspan="6">at a.B.c(B.java:1)</td></tr>\n</table>\n'
+        ),
+        [(None, None, 1), (None, None, 3), ("03-20T22:11:12", "warn", 6), ("03-20T22:11:12", None, 1)],
+    ),
+    "PHP": (
+        (
+            "[20-Mar-2026 22:11:12 UTC] PHP Warning:  slow in /x.php on line 3\n[21-Mar-2026 09:12:13 UTC] PHP Parse error:  gone in /x.php on line 5\n"
+            "[21-Mar-2026 09:12:13 UTC] PHP Fatal error:  Uncaught Exception: dead in /x.php:5\nStack trace:\n#0 {main}\n  thrown in /x.php on line 5\n"
+        ),
+        [FIRST, SECOND, ("03-21T09:12:13", "fatal", 4)],
+    ),
+    "a compiler": (
+        (
+            "main.c:3:9: warning: unused variable 'x'\n    3 |     int x = 1;\n      |         ^\nmain.c:5:3: error: expected ';'\n"
+            "error[E0425]: cannot find value `y`\n --> src/main.rs:4:9\n  |\n4 |     foo(y);\n  |         ^ not found\n"
+        ),
+        [(None, "warn", 3), (None, "error", 1), (None, "error", 5)],
+    ),
+    "minutes and seconds with a dot": (
+        "[20.03.2026 22:11.12.345] [WARN]  slow\n[21.03.2026 09:12.13.345] [ERROR] gone\n",
+        [FIRST, SECOND],
+    ),
+    "severities of systemd": (
+        "<4>slow\n<3>gone\n<6>done\n",
+        [(None, "warn", 1), (None, "error", 1), (None, "info", 1)],
+    ),
+    "an unhandled rejection": (
+        "up\nnode:internal/process/promises:288\n            triggerUncaughtException(err);\n            ^\n\n[UnhandledPromiseRejection: gone] {\n  code: 'X'\n}\n\nNode.js v20.1.0\n",
+        [(None, None, 1), (None, "error", 9)],
+    ),
+    "a panic of Go's web server": (
+        "2026/03/20 22:11:12 up\n2026/03/21 09:12:13 http: panic serving 127.0.0.1:5: gone\ngoroutine 21 [running]:\nnet/http.(*conn).serve.func1()\n\t/usr/x.go:18 +0xbe\n",
+        [("03-20T22:11:12", None, 1), ("03-21T09:12:13", "error", 4)],
+    ),
+    "a traceback that a calm record announces": (
+        (
+            "2026-03-20 22:11:12,345:WARNING:app:slow\n2026-03-21 09:12:13,345:DEBUG:app:Exiting abnormally:\nTraceback (most recent call last):\n"
+            '  File "x.py", line 3, in f\n    g()\napp.errors.Error: gone\n2026-03-21 09:12:13,345:ERROR:app:gone\n'
+        ),
+        [FIRST, ("03-21T09:12:13", "debug", 5), SECOND],
+    ),
+    "a level behind host and program": (
+        (
+            "Mar 20 22:11:12.345 [77] vm corosync warning [MAIN  ] slow\nMar 21 09:12:13.345 [77] vm corosync error   [MAIN  ] gone\n"
+            "Mar 21 09:12:13.345 [77] vm corosync notice  [MAIN  ] 0 error so far\n"
+        ),
+        [FIRST, SECOND, ("03-21T09:12:13", "info", 1)],
+    ),
+    "month, day and clock joined by a dash": (
+        "03/20-22:11:12.345678  [**] [1:1:1] ping\n03/21-09:12:13.345678  [**] [1:1:1] ping\n",
+        [("03-20T22:11:12", None, 1), ("03-21T09:12:13", None, 1)],
+    ),
+    "a label that a bar ends": (
+        "2026/03/20 22:11:11| Starting\n2026/03/20 22:11:12 kid1| WARNING: slow\n    port: 3128\n2026/03/21 09:12:13 kid1| ERROR: gone\n",
+        [("03-20T22:11:11", None, 1), ("03-20T22:11:12", "warn", 2), SECOND],
+    ),
+    "CMake": (
+        "-- Configuring done\nCMake Warning at CMakeLists.txt:5 (find_package):\n  slow\n\nCMake Error: gone\n",
+        [(None, None, 1), (None, "warn", 2), (None, "error", 1)],
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "expected"), UNSEEN.values(), ids=UNSEEN)
+def test_layouts_that_are_on_no_list(
+    tmp_path: Path, text: str, expected: list[tuple[str | None, str | None, int]]
+) -> None:
+    """Where records begin and end, when they were written and how grave they are, is told from the file's own lines."""
+    assert seen(parsed(tmp_path, text)) == expected
