@@ -74,6 +74,13 @@ page = st.navigation(
             help="Metrics of the machine and its GPUs over minutes, hours and days.",
         ),
         st.Page(
+            "alerts.py",
+            title="Alerts",
+            icon=":material/notifications:",
+            url_path="alerts",
+            help="What fires now, what fired before, the rules, and who is notified.",
+        ),
+        st.Page(
             "ai_backend.py",
             title="AI back ends",
             icon=":material/neurology:",

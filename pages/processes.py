@@ -39,6 +39,7 @@ TYPES: Final = {
     "COMPLETE,STOP": "Ends",
     "STATUS_CHANGE": "Changes",
     "NEW_PATTERN": "New log patterns",
+    "ALERT": "Alerts",
 }
 SPANS: Final = {"900": "15 min", "3600": "1 h", "21600": "6 h", "86400": "24 h", "604800": "7 d"}
 SHOWN: Final = 500

@@ -136,6 +136,9 @@ def why_rows(run: Run, end: RunEnding) -> list[tuple[str, Any]]:
     if end.earlier_24h:
         told = [f"{end.earlier_24h} in the 24 hours before"]
         rows.append(("Earlier runs", [*told, *map(earlier, end.earlier)]))
+    if sign == "bad":
+        again = {"new": "fails", "text": title_of(run.name, run.cmdline)}
+        rows.append(("Next time", {"text": "Tell me when it fails again", "page": "alerts", "params": again}))
     return rows
 
 

@@ -10,8 +10,8 @@ ROOT = Path(__file__).resolve().parents[1]
 LIST = """
 app
 pages pages.ai_parts pages.shared pages.ui pages.server
-monitor monitor.cli monitor.agent monitor.api monitor.api.ai monitor.api.acting monitor.api.runs monitor.api.http
-monitor.launcher monitor.client monitor.jobs monitor.live monitor.services monitor.services.shim
+monitor monitor.cli monitor.cli.core monitor.agent monitor.api monitor.api.ai monitor.api.acting monitor.api.runs monitor.api.http
+monitor.launcher monitor.client monitor.health monitor.jobs monitor.live monitor.services monitor.services.shim
 monitor.sampling monitor.sampling.portable monitor.sampling.linux monitor.sampling.gpu monitor.sampling.core monitor.lifecycle
 monitor.store.duckdb monitor.store.adhoc_sql monitor.store monitor.config monitor.api_models monitor.metrics monitor.core
 logs logs.analytics logs.ingest logs.following logs.storing logs.patterns logs.parsing logs.parsing.reader logs.parsing.formats logs.index logs.query logs.redaction logs.core

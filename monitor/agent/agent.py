@@ -11,20 +11,19 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-import uvicorn
-
 import logs
 from ai.gateway.link.keys import KeyFile
 from ai.service.thread import AiThread
 from logs.query import search
 from logs.redaction.masker import Masker
 from monitor.agent.ai_runtime import MODELS, ai_thread
+from monitor.agent.alerting import alerts_of
 from monitor.agent.background import Background
 from monitor.agent.engine_watch import EngineWatch, check_engines
 from monitor.agent.gateway import GatewayProcess
 from monitor.agent.gateway_records import GatewayRecords
 from monitor.agent.gateway_texts import GatewayTexts
-from monitor.agent.listener import Listener, listen
+from monitor.agent.listener import Listener, Server, listen, server_of
 from monitor.agent.log_runtime import LogRuntime
 from monitor.agent.status import StatusReporter
 from monitor.agent.store_limits import changed, enforce, opened
@@ -37,7 +36,8 @@ from monitor.config.settings import Settings
 from monitor.core.endpoint import write_endpoint
 from monitor.core.errors import StoreError
 from monitor.core.paths import DataFiles
-from monitor.core.this_process import end_loading, end_with_parent
+from monitor.core.this_process import end_loading, end_with_parent, ending_signals
+from monitor.health.alerts import Alerts
 from monitor.jobs.service import JobService, job_service
 from monitor.launcher.running import read_dashboard
 from monitor.live.audit import Audit
@@ -74,16 +74,6 @@ def version() -> str:
 def now_us() -> int:
     """Microseconds since the epoch, UTC."""
     return time.time_ns() // 1000
-
-
-class Server(uvicorn.Server):
-    """uvicorn without signal handlers; the agent has its own."""
-
-    def capture_signals(self) -> Any:
-        """Capture no signals."""
-        import contextlib
-
-        return contextlib.nullcontext()
 
 
 class Agent:
@@ -124,6 +114,7 @@ class Agent:
         self.store: Store
         self.writer: StoreWriter
         self.events: ProcessEvents
+        self.alerts: Alerts
         self.audit: Audit
         self.jobs: JobService | None = None
         self.ai: AiThread
@@ -176,7 +167,7 @@ class Agent:
         """Start everything, wait, and stop everything in reverse order."""
         self._loop, self._ending = asyncio.get_running_loop(), asyncio.Event()
         self._status_due, self._saving = asyncio.Event(), asyncio.Lock()
-        for number in _ending_signals():
+        for number in ending_signals():
             try:
                 self._loop.add_signal_handler(number, self._ending.set)
             except NotImplementedError:  # Windows
@@ -197,7 +188,11 @@ class Agent:
             own_pids=self._own_pids,
             host=self.host_name,
             mask=self.masker.mask_text,
+            told=self._events_told,
         )
+        self.alerts = alerts_of(self, self._environ, self._status_due.set, self._loop.call_soon_threadsafe)
+        await asyncio.to_thread(self.alerts.recall)
+        self.alerts.apply(self.settings.alert)
         self.audit = Audit(self.writer, self.events, self.host_name, now_us)
         self._ingest = Ingest(
             snapshot=self.snapshot,
@@ -209,6 +204,7 @@ class Agent:
             newcomers=self.newcomers,
             on_loop=self._loop.call_soon_threadsafe,
             greeted=self._greeted,
+            sampled=self.alerts.take,
             now=now_us,
         )
         self.ai = ai_thread(
@@ -244,6 +240,7 @@ class Agent:
         server = self._server()
         serving = asyncio.create_task(server.serve(sockets=[self.listener.sock]))
         self.sampler.start()
+        self.alerts.notifier.start()
         write_endpoint(self.data_dir, self.listener.endpoint)
         log.info("watching; pid %d, %s", os.getpid(), self.listener.endpoint.name)
         background = Background()
@@ -251,7 +248,8 @@ class Agent:
             background.begin(task)
         for task in (self.gateway.keep, self.gateway_records.keep_storing, self.services.keep_services):
             background.begin(task)
-        background.begin(self.gateway_texts.keep_storing)
+        for task in (self.gateway_texts.keep_storing, self.alerts.keep_looking):
+            background.begin(task)
         end_loading()
         try:
             await asyncio.wait({serving, asyncio.create_task(self._ending.wait())}, return_when=asyncio.FIRST_COMPLETED)
@@ -267,6 +265,7 @@ class Agent:
             store_ends=self.writer.hurry,
             hub=self.hub,
             events=self.events,
+            alerts=self.alerts,
             logs=lambda: self.logs.service,
             engines=self.engines,
             jobs=self.about_jobs,
@@ -278,6 +277,7 @@ class Agent:
             about=reporter.about,
             settings=lambda: self.settings,
             save_settings=self.save_settings,
+            save_alert=self.save_alert,
             log_formats=self.logs.formats,
             reread_formats=self.logs.apply,
             services=self.services,
@@ -289,18 +289,7 @@ class Agent:
             token=self.listener.endpoint.token,
         )
         self._reporter = reporter
-        config = uvicorn.Config(
-            create_app(context, version()),
-            log_config=None,
-            access_log=False,
-            lifespan="off",
-            ws="websockets-sansio",
-            ws_per_message_deflate=False,
-            ws_max_size=1 << 20,
-            timeout_graceful_shutdown=1,
-            server_header=False,
-        )
-        return Server(config)
+        return server_of(create_app(context, version()))
 
     async def _stop(self, server: Server, serving: "asyncio.Task[None]", background: Background) -> None:
         """Stop in an order that loses nothing: readers first, then the writer, then the address."""
@@ -313,7 +302,7 @@ class Agent:
         except (TimeoutError, StoreError) as failed:
             log.warning("the last calls through the gateway were not stored: %s", failed)
         await self.logs.stop_starting()
-        stops: list[Callable[[], object]] = [lambda: self.sampler.stop(0.5), self.ai.stop]
+        stops: list[Callable[[], object]] = [lambda: self.sampler.stop(0.5), self.ai.stop, self.alerts.notifier.stop]
         if self.logs.service is not None:
             stops.append(self.logs.service.stop)
         if self.jobs is not None:
@@ -392,15 +381,23 @@ class Agent:
             own_pids=self._own_pids,
             mask=self.masker.mask_text,
             now=now_us,
-            on_records=self.hub.publish_records,
+            on_records=self._records_read,
             written_by=self.services.writers_of,
         )
         service.start()
         return service
 
+    def _records_read(self, records: Sequence[logs.LogRecord]) -> int:
+        """Records came, before they are stored. Called on the threads that read."""
+        self.alerts.offer(records)
+        return self.hub.publish_records(records)
+
     def _patterns_found(self, events: list[ProcessEvent]) -> None:
         """Logs have new patterns. Called on the writer's thread."""
         self._loop.call_soon_threadsafe(self.events.publish, events)
+
+    def _events_told(self, events: Sequence[ProcessEvent]) -> None:
+        self.alerts.take_events(events)
 
     def _services_changed(self) -> None:
         self.logs.services_changed()
@@ -491,10 +488,8 @@ class Agent:
                 self.writer.maintenance(enforce)
             self._publish_soon()
 
-
-def _ending_signals() -> list[signal.Signals]:
-    """The signals that stop the agent: SIGTERM, Ctrl-C, and the end of the terminal unless it is ignored (`nohup`)."""
-    hangup = getattr(signal, "SIGHUP", None)
-    if hangup is None or signal.getsignal(hangup) is signal.SIG_IGN:
-        return [signal.SIGTERM, signal.SIGINT]
-    return [signal.SIGTERM, signal.SIGINT, hangup]
+    async def save_alert(self, name: str, table: Mapping[str, Any] | None) -> None:
+        """Validate and save one alert rule, or remove it (`table` is None), and watch by the rules as they are then."""
+        async with self._saving:
+            self.settings = await asyncio.to_thread(self.settings.save_alert, name, table)
+            self.alerts.apply(self.settings.alert)

@@ -1,12 +1,16 @@
-"""Where the agent listens: a Unix socket of mode 0600, or, where the platform has none, a loopback port behind a random token."""
+"""Where the agent listens, and what answers there: a Unix socket of mode 0600, or, where the platform has none, a loopback port behind a random token."""
 
 import os
 import secrets
 import socket
 import stat
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import uvicorn
 
 from monitor.core.endpoint import Endpoint
 from monitor.core.errors import ConfigError
@@ -65,3 +69,27 @@ def _listen_on_port() -> Listener:
     sock.listen(128)
     url = f"http://127.0.0.1:{sock.getsockname()[1]}"
     return Listener(sock, Endpoint(os.getpid(), None, url, secrets.token_urlsafe(32)), None)
+
+
+class Server(uvicorn.Server):
+    """uvicorn without signal handlers; the agent has its own."""
+
+    def capture_signals(self) -> Any:
+        """Capture no signals."""
+        return nullcontext()
+
+
+def server_of(app: Any) -> Server:
+    """What serves an application on a socket that is bound already."""
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        ws="websockets-sansio",
+        ws_per_message_deflate=False,
+        ws_max_size=1 << 20,
+        timeout_graceful_shutdown=1,
+        server_header=False,
+    )
+    return Server(config)

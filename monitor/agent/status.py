@@ -197,6 +197,7 @@ class StatusReporter:
             "processes": len(agent.snapshot.runs),
             "space": agent.snapshot.space or [],
             "filling": self._filling,
+            "alerts": agent.alerts.brief(),
             "warnings": self.warnings(),
         }
 

@@ -9,6 +9,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from monitor.api import (
     agent,
+    alerts,
     events,
     groups,
     jobs,
@@ -46,6 +47,7 @@ def create_app(context: Context, version: str) -> ASGIApp:
         machine,
         processes,
         events,
+        alerts,
         groups,
         jobs,
         log_formats,

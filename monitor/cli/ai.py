@@ -11,8 +11,8 @@ import typer
 
 from ai.core.errors import BackendError
 from monitor.cli.ai_benchmark import Teller, benchmark, reset, tune, use
-from monitor.cli.options import DataDir, Group, Json, client_of, command, example, own_answer
-from monitor.cli.output import DIM, GREEN, RED, YELLOW, clean, clock, paint, print_json, print_table, size
+from monitor.cli.core.options import DataDir, Group, Json, client_of, command, example, own_answer
+from monitor.cli.core.output import DIM, GREEN, RED, YELLOW, clean, clock, paint, print_json, print_table, size
 from monitor.cli.services import whoami
 from monitor.cli.settings import key
 from monitor.core import paths

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from monitor.cli.options import DataDir, Json, client_of, own_service
-from monitor.cli.output import BOLD, DIM, clean, paint, print_json, print_table, size
+from monitor.cli.core.options import DataDir, Json, client_of, own_service
+from monitor.cli.core.output import BOLD, DIM, clean, paint, print_json, print_table, size
 from monitor.cli.services import whoami
 from monitor.client.prompts import parse_prompts
 from monitor.core import paths

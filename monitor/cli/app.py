@@ -15,13 +15,14 @@ from typing import Annotated, Any
 import typer
 
 from monitor.cli.ai import ai_app
+from monitor.cli.alerts import alerts_app
+from monitor.cli.core.options import ConfigFile, DataDir, Group, Json, command, example
+from monitor.cli.core.output import GREEN, RED, YELLOW, archive_line, clean, clock, paint, print_json, say_error, size
 from monitor.cli.gateway import gateway_app
 from monitor.cli.inspect import doctor, engines, ps, query
 from monitor.cli.jobs import jobs, track
 from monitor.cli.log_shapes import changes, formats, patterns, sources
 from monitor.cli.logs import logs_app
-from monitor.cli.options import ConfigFile, DataDir, Group, Json, command, example
-from monitor.cli.output import GREEN, RED, YELLOW, archive_line, clean, clock, paint, print_json, say_error, size
 from monitor.cli.processes import events, run_app
 from monitor.cli.services import service_app
 from monitor.cli.settings import password, settings_app
@@ -60,6 +61,7 @@ command(logs_app, "watchkeeper logs changes --since 24h")(changes)
 command(logs_app, "watchkeeper logs formats --learn app.log")(formats)
 app.add_typer(logs_app, name="logs")
 app.add_typer(service_app, name="service")
+app.add_typer(alerts_app, name="alerts")
 app.add_typer(ai_app, name="ai")
 app.add_typer(gateway_app, name="gateway")
 app.add_typer(settings_app, name="settings")

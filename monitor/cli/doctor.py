@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from monitor.cli.output import size
+from monitor.cli.core.output import size
 from monitor.client.client import Client
 from monitor.config.settings import Settings, load_settings
 from monitor.core.errors import REPORTED, AgentUnreachable, ConfigError

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from monitor.cli.options import DataDir, Group, Json, client_of, command, example
-from monitor.cli.output import GREEN, RED, YELLOW, clean, clock, paint, print_json, print_table, size
+from monitor.cli.core.options import DataDir, Group, Json, client_of, command, example
+from monitor.cli.core.output import GREEN, RED, YELLOW, clean, clock, paint, print_json, print_table, size
 from monitor.core import paths
 from monitor.core.errors import AgentUnreachable, ConfigError
 

@@ -10,8 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
-from monitor.cli.options import ConfigFile, DataDir, Json
-from monitor.cli.output import DIM, GREEN, RED, YELLOW, clean, clock, paint, print_json, print_table, size
+from monitor.cli.core.options import ConfigFile, DataDir, Json
+from monitor.cli.core.output import DIM, GREEN, RED, YELLOW, clean, clock, paint, print_json, print_table, size
 from monitor.core import paths
 from monitor.core.errors import AgentUnreachable, ConfigError
 

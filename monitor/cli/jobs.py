@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from monitor.cli.options import DataDir, Json
-from monitor.cli.output import clock, print_json, print_table
+from monitor.cli.core.options import DataDir, Json
+from monitor.cli.core.output import clock, print_json, print_table
 from monitor.core.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from monitor.cli.core.options import ConfigFile, DataDir, Json
+from monitor.cli.core.output import BOLD, DIM, archive_line, clean, clock, iso, paint, print_json, print_table, size
 from monitor.cli.logs import Format, LevelOption, Source, filters, moment, readable
-from monitor.cli.options import ConfigFile, DataDir, Json
-from monitor.cli.output import BOLD, DIM, archive_line, clean, clock, iso, paint, print_json, print_table, size
 from monitor.config.settings import Settings, load_settings
 from monitor.core import paths
 from monitor.core.errors import ConfigError

@@ -14,8 +14,8 @@ from typing import Annotated, Any
 
 import typer
 
-from monitor.cli.options import DataDir, Group, Json, command, example
-from monitor.cli.output import DIM, RED, YELLOW, clean, clock, iso, paint, print_json, size
+from monitor.cli.core.options import DataDir, Group, Json, command, example
+from monitor.cli.core.output import DIM, RED, YELLOW, clean, clock, iso, paint, print_json, size
 from monitor.core import paths
 from monitor.core.errors import ConfigError, MonitorError
 

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from monitor.cli.core.options import DataDir, Group, Json, command, example
+from monitor.cli.core.output import DIM, GREEN, RED, YELLOW, clean, clock, iso, paint, print_json, size
 from monitor.cli.logs import moment
-from monitor.cli.options import DataDir, Group, Json, command, example
-from monitor.cli.output import DIM, GREEN, RED, YELLOW, clean, clock, iso, paint, print_json, size
 from monitor.core import paths
 from monitor.core.errors import AgentUnreachable, ConfigError
 from monitor.core.units import unit_pattern
@@ -47,7 +47,15 @@ SUMMED = (
     "fds",
 )
 """Readings that are summed up over a process and its descendants."""
-COLOURS = {"START": GREEN, "COMPLETE": GREEN, "ERROR": RED, "STATUS_CHANGE": YELLOW, "STOP": DIM, "NEW_PATTERN": YELLOW}
+COLOURS = {
+    "START": GREEN,
+    "COMPLETE": GREEN,
+    "ERROR": RED,
+    "STATUS_CHANGE": YELLOW,
+    "STOP": DIM,
+    "NEW_PATTERN": YELLOW,
+    "ALERT": RED,
+}
 
 
 def look(data_dir: Path, patterns: Callable[[], Sequence[str]]) -> dict[str, Any]:
@@ -176,7 +184,7 @@ def events(
         typer.Option(
             "--type",
             metavar="TYPES",
-            help="Only START, STOP, STATUS_CHANGE, ERROR, COMPLETE or NEW_PATTERN; several with commas.",
+            help="Only START, STOP, STATUS_CHANGE, ERROR, COMPLETE, NEW_PATTERN or ALERT; several with commas.",
         ),
     ] = None,
     since: Annotated[

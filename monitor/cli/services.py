@@ -11,8 +11,8 @@ from typing import Annotated, Any
 import typer
 
 from monitor.api_models.services import Service
-from monitor.cli.options import DataDir, Group, Json, client_of, command, example
-from monitor.cli.output import GREEN, RED, YELLOW, clean, clock, paint, print_json, print_table
+from monitor.cli.core.options import DataDir, Group, Json, client_of, command, example
+from monitor.cli.core.output import GREEN, RED, YELLOW, clean, clock, paint, print_json, print_table
 from monitor.core import paths
 from monitor.core.errors import ConfigError, MonitorError
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from monitor.cli.options import ConfigFile, DataDir, Group, Json, client_of, command, example
-from monitor.cli.output import clean, print_json, print_table
+from monitor.cli.core.options import ConfigFile, DataDir, Group, Json, client_of, command, example
+from monitor.cli.core.output import clean, print_json, print_table
 from monitor.core import paths
 from monitor.core.errors import AgentUnreachable, ConfigError
 

@@ -49,6 +49,7 @@ from monitor.api_models.processes import (
 )
 from monitor.api_models.status import SettingsInfo, ShutdownAnswer, Status, Subscription
 from monitor.client.ai import AiClient
+from monitor.client.alerts import AlertsClient
 from monitor.client.connection import DROPPED, http_options, live_options, live_url, no_authorities, unreachable
 from monitor.client.gateway import GatewayClient
 from monitor.client.jobs import JobsClient
@@ -90,6 +91,7 @@ class Client:
         self.ai = AiClient(self)
         self.jobs = JobsClient(self)
         self.services = ServicesClient(self)
+        self.alerts = AlertsClient(self)
         self.gateway = GatewayClient(self)
 
     @classmethod

@@ -331,6 +331,34 @@ class UserSettings(Section):
     role: Literal["viewer", "operator"] = "viewer"
 
 
+class AlertSettings(Section):
+    """Who is notified when an alert fires. The rules are tables of their own, `[[alert]]`."""
+
+    webhook: str = _setting(
+        "",
+        "Address that gets each alert as JSON: one of Slack, Discord or Mattermost, or your own. env:NAME or file:PATH says where it is kept.",
+    )
+    command: list[str] = _setting(
+        [], "Program and arguments to run for each alert. It gets the alert as JSON on standard input."
+    )
+    over: bool = _setting(True, "Also notify when an alert is over.")
+
+    @field_validator("webhook")
+    @classmethod
+    def _address(cls, address: str) -> str:
+        kind, _, where = address.partition(":")
+        if address and not (kind in {"env", "file"} and where):
+            _check_url(address)
+        return address
+
+    @field_validator("command")
+    @classmethod
+    def _command(cls, words: list[str]) -> list[str]:
+        if words and (not words[0] or any("\0" in word for word in words)):
+            raise ValueError("the first word names the program, and no word contains NUL")
+        return words
+
+
 class ActionSettings(Section):
     """What operators may do to the machine."""
 

@@ -20,9 +20,11 @@ from typing import Any, ClassVar, Final, Literal
 from pydantic import BaseModel, PrivateAttr, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 
+from monitor.config.alerts import AlertRule, check_names
 from monitor.config.sections import (
     ActionSettings,
     AiSettings,
+    AlertSettings,
     AuthSettings,
     DashboardSettings,
     EngineSettings,
@@ -36,14 +38,17 @@ from monitor.config.sections import (
     StoreSettings,
 )
 from monitor.config.services import ServiceSettings, check_together
-from monitor.config.toml_file import read_file, write_file, write_service
+from monitor.config.toml_file import read_file, write_file, write_table
 from monitor.core.endpoint import is_loopback
 from monitor.core.errors import ConfigError
 
 PREFIX: Final = "WATCHKEEPER_"
 NOT_SETTINGS: Final = frozenset({"WATCHKEEPER_DATA_DIR", "WATCHKEEPER_CONFIG"})
 SERVICE: Final = "service"
-"""The table of services in the file; it has no place in the environment."""
+ALERT: Final = "alert"
+TABLES: Final[dict[str, type[BaseModel]]] = {SERVICE: ServiceSettings, ALERT: AlertRule}
+"""What the file has several tables of, each with a name; they have no place in the environment."""
+_LISTED_BY: Final = {SERVICE: "`watchkeeper service list` lists them", ALERT: "`watchkeeper alerts rules` lists them"}
 Origin = Literal["default", "file", "environment", "option"]
 
 
@@ -77,11 +82,14 @@ class Settings(Section):
     engines: EngineSettings = EngineSettings()
     ai: AiSettings = AiSettings()
     gateway: GatewaySettings = GatewaySettings()
+    alerts: AlertSettings = AlertSettings()
     actions: ActionSettings = ActionSettings()
     auth: AuthSettings = AuthSettings()
     masking: MaskingSettings = MaskingSettings()
     service: tuple[ServiceSettings, ...] = ()
     """Commands that are kept running: tables of the file, which `save_service` changes."""
+    alert: tuple[AlertRule, ...] = ()
+    """Rules of alerts: tables of the file, which `save_alert` changes."""
 
     _origins: dict[str, Origin] = PrivateAttr(default_factory=dict)
     _path: Path | None = PrivateAttr(default=None)
@@ -93,6 +101,12 @@ class Settings(Section):
     def _together(cls, services: tuple[ServiceSettings, ...]) -> tuple[ServiceSettings, ...]:
         check_together(services)
         return services
+
+    @field_validator("alert")
+    @classmethod
+    def _names(cls, rules: tuple[AlertRule, ...]) -> tuple[AlertRule, ...]:
+        check_names(rules)
+        return rules
 
     @property
     def path(self) -> Path | None:
@@ -191,20 +205,30 @@ class Settings(Section):
             SettingsError: a value is wrong, another service depends on the removed one, or there is none of this name to remove.
             ConfigError: the file cannot be written.
         """
+        return self._save_table(SERVICE, name, table)
+
+    def save_alert(self, name: str, table: Mapping[str, Any] | None) -> "Settings":
+        """Write one alert rule to the file, in the place of the one with this name, or remove it (`table` is None). Nothing is written if it is wrong.
+
+        Raises:
+            SettingsError: a value is wrong, or there is none of this name to remove.
+            ConfigError: the file cannot be written.
+        """
+        return self._save_table(ALERT, name, table)
+
+    def _save_table(self, kind: str, name: str, table: Mapping[str, Any] | None) -> "Settings":
         if self._path is None:
             raise ConfigError("there is no settings file", hint="choose one with --config")
         layer = read_file(self._path)
-        services = list(layer.get("service", []))
-        place = next((at for at, one in enumerate(services) if one.get("name") == name), None)
+        tables = list(layer.get(kind, []))
+        place = next((at for at, one in enumerate(tables) if one.get("name") == name), None)
         if table is None and place is None:
-            raise SettingsError({SERVICE: f"there is no service {name}"}, hint="`watchkeeper service list` lists them")
-        services[len(services) if place is None else place : None if place is None else place + 1] = (
+            raise SettingsError({kind: f"there is no {kind} {name}"}, hint=_LISTED_BY[kind])
+        tables[len(tables) if place is None else place : None if place is None else place + 1] = (
             [dict(table)] if table else []
         )
-        saved = _build(
-            self._path, {**layer, SERVICE: services}, _environment(self._environ), self._overrides, self._environ
-        )
-        write_service(self._path, name, table)
+        saved = _build(self._path, {**layer, kind: tables}, _environment(self._environ), self._overrides, self._environ)
+        write_table(self._path, kind, name, table)
         return saved
 
     def again(self) -> "Settings":
@@ -282,11 +306,11 @@ def _build(
     layers: tuple[tuple[Origin, Mapping[str, Any]], ...] = (("file", file), ("environment", env), ("option", options))
     for origin, layer in layers:
         for key, value in layer.items():
-            if key != SERVICE:
+            if key not in TABLES:
                 values[key] = value
                 origins[key] = origin
     _require(origins)
-    nested: dict[str, Any] = {SERVICE: file.get(SERVICE, ())}
+    nested: dict[str, Any] = {kind: file.get(kind, ()) for kind in TABLES}
     for key, value in values.items():
         section, name = key.split(".", 1)
         nested.setdefault(section, {})[name] = value
@@ -294,39 +318,39 @@ def _build(
         settings = Settings.model_validate(nested)
     except ValidationError as error:
         stands = {key: origin for key, origin in origins.items() if key not in fresh}
-        wrong = _sentences(error, stands, nested[SERVICE])
+        wrong = _sentences(error, stands, nested)
         raise SettingsError(wrong, hint=_where(path, {stands[key] for key in wrong if key in stands})) from error
     settings._origins, settings._path = origins, path  # noqa: SLF001 - the loader belongs to the class
     settings._overrides, settings._environ = dict(options), dict(environ)  # noqa: SLF001
     return settings
 
 
-def _about_service(problem: Any, services: Any) -> tuple[str, str]:
-    """Key and sentence of one wrong value of a service. Values of the environment are not repeated: there may be secrets."""
-    _, *location = problem["loc"]
+def _about_table(problem: Any, tables: Any) -> tuple[str, str]:
+    """Key and sentence of one wrong value of a service or an alert. Values of the environment are not repeated: there may be secrets."""
+    kind, *location = problem["loc"]
     reason = problem["msg"].removeprefix("Value error, ").partition(", unable to")[0]
     if problem["type"] == "extra_forbidden":
-        close = difflib.get_close_matches(str(location[-1]), ServiceSettings.model_fields, n=1)
+        close = difflib.get_close_matches(str(location[-1]), TABLES[kind].model_fields, n=1)
         reason = f"there is no such key{f'; did you mean {close[0]}?' if close else ''}"
     if not location:
-        return SERVICE, reason
-    table = services[location[0]] if isinstance(services, list | tuple) and isinstance(location[0], int) else {}
+        return kind, reason
+    table = tables[location[0]] if isinstance(tables, list | tuple) and isinstance(location[0], int) else {}
     name = table.get("name", f"number {location[0] + 1}") if isinstance(table, Mapping) else f"number {location[0]}"
     field = ".".join(str(part) for part in location[1:])
     if problem["type"] == "missing":
-        return f"{SERVICE}.{name}.{field}", f"service {name}: {field} is missing"
+        return f"{kind}.{name}.{field}", f"{kind} {name}: {field} is missing"
     shown = "" if not field or field.startswith("environment") else f" = {_short(problem['input'])}"
     where = f": {field}{shown}" if field else ""
-    return f"{SERVICE}.{name}{'.' if field else ''}{field}", f"service {name}{where}: {reason[:1].lower()}{reason[1:]}"
+    return f"{kind}.{name}{'.' if field else ''}{field}", f"{kind} {name}{where}: {reason[:1].lower()}{reason[1:]}"
 
 
-def _sentences(error: ValidationError, origins: Mapping[str, Origin], services: Any) -> dict[str, str]:
+def _sentences(error: ValidationError, origins: Mapping[str, Origin], nested: Mapping[str, Any]) -> dict[str, str]:
     """One sentence for each wrong key: its value, what is allowed, and where it was set."""
     found: dict[str, str] = {}
     for problem in error.errors(include_url=False, include_context=False):
         location = [str(part) for part in problem["loc"]]
-        if location[0] == SERVICE:
-            found.setdefault(*_about_service(problem, services))
+        if location[0] in TABLES:
+            found.setdefault(*_about_table(problem, nested[location[0]]))
             continue
         key = ".".join(location[:2])
         inside = f" (in entry {'.'.join(location[2:])})" if len(location) > 2 else ""
@@ -356,8 +380,8 @@ def _require(keys: Mapping[str, Origin | None]) -> None:
     known = [key for key, _ in all_fields()]
     unknown = {}
     for key in (key for key in keys if key not in known):
-        if key.startswith(f"{SERVICE}."):
-            unknown[SERVICE] = "each service is a table of its own that begins with [[service]], with two brackets"
+        if (kind := key.partition(".")[0]) in TABLES:
+            unknown[kind] = f"each {kind} is a table of its own that begins with [[{kind}]], with two brackets"
             continue
         origin, close = keys[key], difflib.get_close_matches(key, known, n=1, cutoff=0.6)
         where = f" (set by the {origin})" if origin else ""

@@ -50,8 +50,8 @@ def write_file(path: Path, changes: Mapping[str, Any]) -> None:
     _edit(path, edit)
 
 
-def write_service(path: Path, name: str, table: Mapping[str, Any] | None) -> None:
-    """Change the `[[service]]` table with this name, add one, or remove it if `table` is None. Keys that are not in `table` go.
+def write_table(path: Path, kind: str, name: str, table: Mapping[str, Any] | None) -> None:
+    """Change the `[[kind]]` table with this name, add one, or remove it if `table` is None. Keys that are not in `table` go.
 
     Raises:
         ConfigError: it cannot be written.
@@ -59,13 +59,13 @@ def write_service(path: Path, name: str, table: Mapping[str, Any] | None) -> Non
     import tomlkit
 
     def edit(document: Any) -> None:
-        tables = document.setdefault("service", tomlkit.aot())
+        tables = document.setdefault(kind, tomlkit.aot())
         place = next((at for at, one in enumerate(tables) if one.get("name") == name), None)
         if table is None:
             if place is not None:
                 tables.pop(place)
             if not tables:
-                document.pop("service")
+                document.pop(kind)
             return
         if place is None:
             tables.append(tomlkit.item(dict(table)))

@@ -1,7 +1,10 @@
-"""What a process does to itself: end together with its parent, open more files, leave out a module that it can do without, and import without collecting garbage."""
+"""What a process does to itself: end together with its parent or by a signal, open more files, leave out a module that it can do without, and
+import without collecting garbage.
+"""
 
 import gc
 import os
+import signal
 import sys
 import threading
 import time
@@ -97,3 +100,11 @@ def without(module: str) -> None:
     """
     if module not in sys.modules:
         sys.meta_path.insert(0, _Without(module))
+
+
+def ending_signals() -> list[signal.Signals]:
+    """The signals that stop a program: SIGTERM, Ctrl-C, and the end of the terminal unless it is ignored (`nohup`)."""
+    hangup = getattr(signal, "SIGHUP", None)
+    if hangup is None or signal.getsignal(hangup) is signal.SIG_IGN:
+        return [signal.SIGTERM, signal.SIGINT]
+    return [signal.SIGTERM, signal.SIGINT, hangup]

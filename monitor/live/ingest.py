@@ -36,6 +36,7 @@ class Ingest:
         on_loop: runs a function on the event loop, from another thread.
         greeted: called at each start of a sampler.
         now: microseconds since the epoch.
+        sampled: called with each sample that the snapshot has accepted.
     """
 
     def __init__(
@@ -51,11 +52,12 @@ class Ingest:
         on_loop: Callable[..., object],
         greeted: Callable[[Hello], None],
         now: Callable[[], int],
+        sampled: Callable[[Tick], None] = lambda _tick: None,
     ) -> None:
         self._snapshot, self._sample_counter, self._hub, self._writer = snapshot, sample_counter, hub, writer
         self._own, self._sampler = costs
         self._events, self._newcomers = events, newcomers
-        self._on_loop, self._greeted, self._now = on_loop, greeted, now
+        self._on_loop, self._greeted, self._sampled, self._now = on_loop, greeted, sampled, now
         self._births = Births()
         self._ended: EarlyLives | None = None
         """What ended since the last sample, until the writer takes it."""
@@ -107,6 +109,7 @@ class Ingest:
             self._unheard = False
             self._look_back(info.host, tick, first=self._sample_counter.received == 1)
         self._hub.publish_tick(self._frame(tick))
+        self._sampled(tick)
 
     def _accept_lives(self, info: HostInfo, lives: Lives) -> None:
         self._events.take_early(lives)

@@ -53,6 +53,7 @@ class ProcessEvents:
         engine_of: the model engine that a run serves, in words; the end of one is always told.
         engine_ended: called at that end with the run, how it ended (None: not known), and when, in µs.
         began: called with each process that begins, or begins another program.
+        told: gets all events.
         host: the machine's name in the store.
         mask: hides secrets in what programs tell.
     """
@@ -71,8 +72,9 @@ class ProcessEvents:
         engine_of: Callable[[int], str | None] = lambda _run: None,
         engine_ended: Callable[[int, str | None, int], None] = lambda _run, _said, _ts: None,
         began: Callable[[RunInfo], None] = lambda _info: None,
+        told: Callable[[Sequence[ProcessEvent]], None] = lambda _events: None,
     ) -> None:
-        self._engine_of, self._engine_ended, self._began = engine_of, engine_ended, began
+        self._engine_of, self._engine_ended, self._began, self._told = engine_of, engine_ended, began, told
         self._mask = mask
         self._snapshot, self._hub, self._writer, self._file = snapshot, hub, writer, file
         self._settings, self._own_pids, self._host = settings, own_pids, host
@@ -317,6 +319,7 @@ class ProcessEvents:
         """Tell of events that are stored, or on their way there."""
         self._writer.maintenance(lambda _store: self._file.write(events))
         self._hub.publish_events(list(events))
+        self._told(events)
 
 
 def _masked(value: Any, mask: Callable[[str], str]) -> Any:

@@ -7,6 +7,7 @@ from typing import Any, Protocol, TypeVar
 from logs import OwnFormats
 from monitor.api_models.status import Status
 from monitor.config.settings import Settings
+from monitor.health.alerts import Alerts
 from monitor.live.audit import Audit
 from monitor.live.hub import Hub
 from monitor.live.process_events import ProcessEvents
@@ -44,6 +45,7 @@ class Context:
             `restart_needed` names saved keys that wait for the next start.
         services: those that are kept running; `audit` records what people do to them and to processes;
             `own_pids` are Watchkeeper's processes.
+        alerts: watches the rules of alerts; `save_alert` changes one, or removes it.
         log_formats: the formats that people described; `reread_formats` makes the followed files be read by them.
         shutdown: asks the agent to end.
         now: microseconds since the epoch.
@@ -56,6 +58,7 @@ class Context:
     store_ends: Callable[[], None]
     hub: Hub
     events: ProcessEvents
+    alerts: Alerts
     logs: Callable[[], Any]
     engines: Engines
     jobs: Callable[[], tuple[str, str]]
@@ -67,6 +70,7 @@ class Context:
     about: Callable[[], dict[str, Any]]
     settings: Callable[[], Settings]
     save_settings: Callable[[Mapping[str, Any]], Awaitable[None]]
+    save_alert: Callable[[str, Mapping[str, Any] | None], Awaitable[None]]
     log_formats: OwnFormats
     reread_formats: Callable[[], Awaitable[None]]
     services: Supervisor

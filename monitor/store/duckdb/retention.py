@@ -40,6 +40,7 @@ DROP_ORDER: Final = (
     "run_samples_1m",
     "gpu_samples_1m",
     "host_samples_1m",
+    "alerts",
     "actions",
     "benchmark_runs",
 )
@@ -80,6 +81,7 @@ class Ages:
             "run_samples_1m": self.minute_days,
             "events": self.minute_days,
             "jobs": self.minute_days,
+            "alerts": self.hour_days,
             "actions": self.hour_days,
             "job_records": self.log_days,
             "benchmark_samples": self.minute_days,

@@ -21,6 +21,7 @@ PAGES = {
     "/jobs": ("Jobs", "h1"),
     "/logs": ("Logs", ".log-row:not([hidden]) .lv"),
     "/performance": ("Performance", ".chart"),
+    "/alerts": ("Alerts", "text=Rules"),
     "/ai": ("AI back ends", "h1"),
     "/settings": ("Settings", "h1"),
 }

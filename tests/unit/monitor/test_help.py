@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from monitor.cli.app import parser
-from monitor.cli.options import ORDER
+from monitor.cli.core.options import ORDER
 
 TYPE_NAMES = {"STR", "TEXT", "INT", "INTEGER", "FLOAT", "BOOL", "PATH", "STRING"}
 Page = TyperCommand | TyperGroup

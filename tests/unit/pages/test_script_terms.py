@@ -138,3 +138,20 @@ def test_searches_are_saved_in_the_browser() -> None:
     return [answers, savedSearches(storage).length, savedSearches(storage)[0], savedSearches(null), toggleSaved(null, "a"), toggleSaved(full, "a")];
     """
     assert run_script(body) == [[True, True, ["b OR c", "a"], False, ["b OR c"], False], 50, "s59", [], False, False]
+
+
+@pytest.mark.parametrize(
+    ("record", "query"),
+    [
+        (
+            {"source": "worker", "level": "error", "message": "job 17 failed: disk quota exceeded at 10:03\nTraceback"},
+            'level>=error source=worker "failed: disk quota exceeded at"',
+        ),
+        ({"source": "a b", "level": "info", "message": 'took 3 ms "x"'}, 'source="a b" "ms \\"x\\""'),
+        ({"source": "web", "level": None, "message": "17"}, "source=web"),
+    ],
+)
+def test_records_like_one_are_found_by_its_words(record: dict[str, Any], query: str) -> None:
+    """Of the same source, without numbers; and the agent understands it."""
+    assert called("queryAlike", record) == query
+    parse_query(query, Options(0, None, case=False, place="message"))

@@ -37,6 +37,7 @@ def verdict(*, host: dict[str, Any] | None = None, tick: Any = None, status: Any
 FULL_STORE = {"store": {"state": "full", "message": "The disk is full."}}
 MANY_ERRORS = {"errors": {"last_10_min": 42}}
 FATAL = {"errors": {"last_10_min": 3, "fatal_10_min": 2}}
+ALERTS = {"alerts": [{"rule": "out of memory", "message": "needle"}, {"rule": "disk", "message": "/data at 98 %"}]}
 GB = 1_000_000_000
 
 
@@ -59,6 +60,7 @@ def filling(seconds: int) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("given", "level", "words"),
     [
+        ({"status": ALERTS}, "bad", "2 alerts: out of memory: needle; disk: /data at 98 %."),
         ({}, "ok", "All good."),
         ({"state": "offline", "offlineSince": 0}, "bad", "dashboard is not reachable"),
         ({"state": "away", "agent": {"since": None}}, "bad", "watchkeeper agent"),

@@ -10,6 +10,7 @@ const MOST = 0.5;
 const FEW_FILES = 0.02;
 const GIB = 2 ** 30;
 const SOON_S = 3 * 86400;
+const TOLD = 160; // characters of an alert
 // Room that a file system should have: a share of it, but no more than what fills a large one within days.
 const ROOM = { bad: { share: 0.01, most: GIB }, warn: { share: 0.05, most: 50 * GIB } };
 const FINE = ["ok", "All good.", "All readings are in their normal range."];
@@ -47,12 +48,19 @@ function connection(hub) {
 }
 
 /** The rules in order of weight. What is severe comes before all that is not. */
-const RULES = [storeFails, diskFull, diskFills, noMoreFiles, memoryFull, memoryStalls, recordsWait, gpuHangs, gpuLost, fatalRecords, diskStalls, manyErrors, samplesMissing, cpuBusy];
+const RULES = [storeFails, alertsFire, diskFull, diskFills, noMoreFiles, memoryFull, memoryStalls, recordsWait, gpuHangs, gpuLost, fatalRecords, diskStalls, manyErrors, samplesMissing, cpuBusy];
 
 function storeFails({ status }) {
   const store = status?.store;
   if (!store || store.state === "ok") return null;
   return ["bad", store.state === "full" ? "The store is full." : "The store cannot be written.", sentence(store.message) || "New readings are not saved."];
+}
+
+/** Alerts that fire and that nobody took note of. */
+function alertsFire({ status }) {
+  const found = status?.alerts ?? [];
+  if (!found.length) return null;
+  return ["bad", found.length > 1 ? `${count(found.length)} alerts:` : "Alert:", `${found.map((one) => `${one.rule}: ${one.message.length > TOLD ? `${one.message.slice(0, TOLD)}…` : one.message}`).join("; ")}.`];
 }
 
 function diskFull({ status }) {

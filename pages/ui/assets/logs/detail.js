@@ -7,7 +7,7 @@ import { clock, count, iso, moment } from "../core/format.js";
 import { copyText } from "../core/share.js";
 import { browserStorage } from "../core/storage.js";
 import { colouredParts, withoutCodes } from "./colours.js";
-import { fieldTerm, quoted, withTerm } from "./terms.js";
+import { fieldTerm, queryAlike, quoted, withTerm } from "./terms.js";
 
 const AROUND = 300e6;
 const TRIES = 8;
@@ -146,8 +146,9 @@ export class LogDetail {
     const span = { range: "custom", from: new Date((record.ts - AROUND) / 1000).toISOString(), to: new Date((record.ts + AROUND) / 1000).toISOString() };
     const then = follow(el("a", { class: "link", href: pageUrl("performance", span), text: "Machine at that time" }));
     const who = follow(el("a", { class: "link", href: pageUrl("processes", { view: "at", at: new Date(record.ts / 1000).toISOString() }), text: "Processes at that time" }));
+    const again = follow(el("a", { class: "link", href: pageUrl("alerts", { new: "records", query: queryAlike(record) }), text: "Tell me next time" }));
     const run = record.run ? follow(el("a", { class: "link", href: pageUrl("run", { run: record.run, ...span }), text: "Open process" })) : null;
-    return el("div", { class: "acts", style: "align-items:center" }, around, ...(location.pathname.endsWith("/logs") ? [explain] : []), copy, text, star, then, who, run);
+    return el("div", { class: "acts", style: "align-items:center" }, around, ...(location.pathname.endsWith("/logs") ? [explain] : []), copy, text, star, then, who, run, again);
   }
 
   async #around(record) {

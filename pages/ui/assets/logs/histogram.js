@@ -21,7 +21,7 @@ class Histogram {
     this.colour = colours(host);
     this.buttons = Object.fromEntries(LEVELS.map((level) => [level, this.#pill(level)]));
     this.says = el("span", { role: "status" });
-    this.links = [follow(el("a", { class: "link", text: "Group by pattern" })), follow(el("a", { class: "link", text: "What changed" }))];
+    this.links = [follow(el("a", { class: "link", text: "Group by pattern" })), follow(el("a", { class: "link", text: "What changed" })), follow(el("a", { class: "link", text: "Alert on this" }))];
     this.canvas = el("canvas", { "aria-hidden": "true" });
     this.area = el("div", { class: "area fades", tabindex: "0", role: "group", "aria-label": "Records over time" }, this.canvas);
     this.left = el("span");
@@ -61,12 +61,15 @@ class Histogram {
     for (const off of this.off) off();
   }
 
-  /** The same view by pattern, and compared with the time before. */
+  /** The same view by pattern, and compared with the time before; and a rule that tells of such records. */
   #leads() {
     const { filters, levels } = this.data;
     const view = { search: queryOf(filters, levels), sources: filters.source ?? null, range: param("range"), from: param("from"), to: param("to") };
     setAttr(this.links[0], "href", pageUrl("patterns", view));
     setAttr(this.links[1], "href", pageUrl("patterns", { ...view, view: "changes" }));
+    const query = [view.search, filters.source && `source:${filters.source}`].filter(Boolean).join(" ");
+    this.links[2].hidden = !query;
+    setAttr(this.links[2], "href", pageUrl("alerts", { new: "records", query }));
   }
 
   get width() {

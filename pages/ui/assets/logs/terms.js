@@ -19,6 +19,7 @@ const NAMES = [
 const RESERVED = new Set([...NAMES.map(([name]) => name), "line", "message", "msg"]);
 const BARE = /^[\p{L}_][\p{L}\p{N}_.-]*$/u;
 const SHOWN = 8;
+const WORDS = 80;
 
 /** The value as a term of a query needs it. */
 export const quoted = (text) => (BARE.test(text) && !["AND", "OR", "NOT"].includes(text) ? text : `"${text.replaceAll("\\", "\\\\").replaceAll('"', '\\"')}"`);
@@ -28,6 +29,14 @@ export function fieldTerm(name, value) {
   if (!/^[A-Za-z_@](?:[\w.@/-]*\w)?$/.test(name) || value === null || value === undefined || typeof value === "object") return null;
   const text = String(value);
   return `${RESERVED.has(name) ? `fields.${name}` : name}=${typeof value === "string" ? quoted(text) : text}`;
+}
+
+/** A query that finds records like this one: of its source, with the longest part of its first line that has no number in it. */
+export function queryAlike({ source, level, message }) {
+  const parts = (message ?? "").split("\n", 1)[0].split(/\S*\d\S*/).map((part) => part.trim().slice(0, WORDS));
+  const words = parts.reduce((longest, part) => (part.length > longest.length ? part : longest), "");
+  const least = { warn: "level>=warn", error: "level>=error", fatal: "level>=error" }[level];
+  return [least, source && `source=${quoted(source)}`, words && `"${words.replaceAll("\\", "\\\\").replaceAll('"', '\\"')}"`].filter(Boolean).join(" ");
 }
 
 /** The query with one more term that must hold (`out`: must not hold). The opposite of a term takes its place. */

@@ -3,7 +3,7 @@
 export const MOST = 500;
 
 /** Type → sign and word. */
-export const SIGNS = { START: ["wait", "Started"], COMPLETE: ["ok", "Completed"], ERROR: ["bad", "Failed"], STATUS_CHANGE: ["warn", "Changed"], STOP: ["off", "Ended"], NEW_PATTERN: ["warn", "New in a log"] };
+export const SIGNS = { START: ["wait", "Started"], COMPLETE: ["ok", "Completed"], ERROR: ["bad", "Failed"], STATUS_CHANGE: ["warn", "Changed"], STOP: ["off", "Ended"], NEW_PATTERN: ["warn", "New in a log"], ALERT: ["bad", "Alert"] };
 
 /** What tells an event from all others. */
 export const keyOf = (event) => `${event.timestamp} ${event.event_type} ${event.run ?? event.pid} ${event.process_name}`;

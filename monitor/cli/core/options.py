@@ -30,7 +30,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 ORDER = (
     *("up", "status", "down"),
-    *("ps", "run", "events", "logs", "jobs", "track", "service", "query", "engines", "ai", "gateway"),
+    *("ps", "run", "events", "logs", "jobs", "track", "service", "alerts", "query", "engines", "ai", "gateway"),
     *("settings", "password", "doctor", "agent", "dashboard"),
 )
 """The commands as somebody new needs them: start, look, set up, repair, run as a service."""

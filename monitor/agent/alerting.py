@@ -1,0 +1,28 @@
+"""Puts the alerts together."""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from monitor.health.alerts import Alerts
+from monitor.health.notify import Notifier
+
+if TYPE_CHECKING:
+    from monitor.agent.agent import Agent
+
+
+def alerts_of(
+    agent: "Agent", environ: Mapping[str, str], changed: Callable[[], None], on_loop: Callable[..., object]
+) -> Alerts:
+    """The alerts of an agent that has its store, its writer and its events. See `Alerts` for the rest."""
+    return Alerts(
+        snapshot=agent.snapshot,
+        events=agent.events,
+        store=agent.store,
+        writer=agent.writer,
+        notifier=Notifier(lambda: agent.settings.alerts, lambda: dict(environ)),
+        host=agent.host_name,
+        mask=agent.masker.mask_text,
+        changed=changed,
+        on_loop=on_loop,
+        over=lambda: agent.settings.alerts.over,
+    )

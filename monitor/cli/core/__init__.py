@@ -1,0 +1,1 @@
+"""What all commands share: their options and help, and how they print."""

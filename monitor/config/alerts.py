@@ -1,0 +1,240 @@
+"""Alert rules: the `[[alert]]` tables of the settings file, and the rules that are there without any.
+
+    [[alert]]
+    name = "trainer leaks"
+    metric = "process.rss"
+    of = "train.py"
+    above = "20 GB"
+    for_s = 120
+
+    [[alert]]
+    name = "out of memory"
+    records = 'level>=error "out of memory"'
+
+    [[alert]]
+    name = "nightly job failed"
+    fails = "nightly.py"
+
+`docs/alerts.md` describes the keys; this module checks them.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from monitor.metrics.catalogue import GPU, LIVE, RUN, Metric, Unit
+
+Kind = Literal["metric", "records", "fails"]
+KINDS: Final[tuple[Kind, ...]] = ("metric", "records", "fails")
+_NAME: Final = re.compile(r"[^\W_][\w .()/:+-]{0,62}")
+_AMOUNT: Final = re.compile(r"(-?\d+(?:\.\d+)?)\s*([kKMGT]?)(i?)(?:B|b)?(?:/s)?\s*%?")
+_SCALE: Final = {"": 0, "k": 1, "K": 1, "M": 2, "G": 3, "T": 4}
+MARGIN: Final = 0.05
+"""How far behind its threshold a value must be before an alert is over, where the rule does not say: a share of the threshold."""
+
+
+@dataclass(frozen=True, slots=True)
+class AlertMetric:
+    """What a rule can watch. `of` says what the key of this name chooses; empty where there is nothing to choose."""
+
+    name: str
+    label: str
+    unit: Unit
+    of: str = ""
+
+
+_LABELS: Final = {
+    "procs_running": "running processes",
+    "ctx_switches": "context switches",
+    "mem_cached": "memory, page cache",
+    "swap_used": "swap, used",
+    "psi_mem_full": "pressure, memory, all tasks",
+    "psi_io_full": "pressure, IO, all tasks",
+    "gpu.mem_used": "GPU, memory used",
+    "gpu.mem_util_pct": "GPU, memory bus busy",
+    "gpu.clock_sm_mhz": "GPU, clock of the cores",
+    "gpu.clock_mem_mhz": "GPU, clock of the memory",
+    "process.rss": "process, memory",
+    "process.fds": "process, open files",
+}
+"""Names of metrics where that on their chart says too little."""
+
+
+def _named(metric: Metric, name: str, subject: str, of: str = "") -> AlertMetric:
+    """A metric of a chart; `subject` is what the chart is about."""
+    label = subject if metric.label == "all" else f"{subject}, {metric.label}" if subject != metric.label else subject
+    return AlertMetric(name, _LABELS.get(name, label), metric.unit, of)
+
+
+def _metrics() -> dict[str, AlertMetric]:
+    found = [
+        AlertMetric("mem.used_pct", "memory in use", "%"),
+        AlertMetric("mem.available_pct", "memory available", "%"),
+        AlertMetric("swap.used_pct", "swap in use", "%"),
+        AlertMetric("disk.used_pct", "space in use on a file system", "%", "mount point"),
+        AlertMetric("disk.free", "space left on a file system", "bytes", "mount point"),
+        AlertMetric("gpu.mem_pct", "GPU memory in use", "%", "number of the GPU"),
+    ]
+    subjects = {"cpu": "CPU", "disk": "disks", "operations": "disks"}
+    found += [_named(one, one.name, subjects.get(one.chart, one.chart)) for one in LIVE if one.chart]
+    found += [
+        _named(one, f"gpu.{one.name}", "GPU", "number of the GPU")
+        for one in GPU
+        if one.chart and "limit" not in one.name
+    ]
+    process = "text in a process's command"
+    found += [_named(one, f"process.{one.name}", "process", process) for one in RUN if one.chart]
+    found.append(AlertMetric("process.growth_1h", "process, growth of memory a minute over an hour", "bytes", process))
+    return {metric.name: metric for metric in found}
+
+
+METRICS: Final = _metrics()
+
+
+class AlertRule(BaseModel):
+    """One rule. Exactly one of `metric`, `records` and `fails` says what it watches."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(description="Its name.")
+    metric: str | None = Field(None, description="A reading, such as cpu_pct or disk.used_pct.")
+    of: str = Field("", description="Which file system, GPU or process, where the metric has several; a part of its name.", max_length=200)  # fmt: skip
+    above: float | None = Field(None, description="It fires above this value.", allow_inf_nan=False)
+    below: float | None = Field(None, description="It fires below this value.", allow_inf_nan=False)
+    clear: float | None = Field(None, description="It is over on the other side of this value; 5 % from the threshold unless set.", allow_inf_nan=False)  # fmt: skip
+    for_s: float = Field(60.0, description="So long without a break before it fires.", ge=0, le=86_400)
+    clear_s: float = Field(60.0, description="So long on the other side before it is over.", ge=0, le=86_400)
+    records: str | None = Field(None, description="A log query; each record that it finds counts.", max_length=2000)
+    fails: str | None = Field(None, description="A part of a process's or service's name or command, or all of one with `*` for any text; each failure counts.", max_length=300)  # fmt: skip
+    count: int = Field(1, description="So many records or failures.", ge=1, le=100_000)
+    within_s: float = Field(300.0, description="In this time; it is over after as long without one.", ge=1, le=86_400)
+    enabled: bool = Field(True, description="Whether it is watched.")
+    notify: bool = Field(True, description="Whether a notification is sent, besides the pages.")
+
+    @field_validator("name")
+    @classmethod
+    def _name(cls, name: str) -> str:
+        if not _NAME.fullmatch(name):
+            raise ValueError(
+                "a name begins with a letter or digit, and has at most 63 letters, digits, spaces and .-_()/:+"
+            )
+        return name
+
+    @field_validator("above", "below", "clear", mode="before")
+    @classmethod
+    def _amount(cls, value: Any) -> Any:
+        return amount(value) if isinstance(value, str) else value
+
+    @field_validator("metric")
+    @classmethod
+    def _metric(cls, name: str | None) -> str | None:
+        if name is not None and name not in METRICS:
+            import difflib
+
+            close = difflib.get_close_matches(name, METRICS, n=1)
+            msg = f"there is no metric {name!r}{f'; did you mean {close[0]}?' if close else ''}"
+            raise ValueError(msg)
+        return name
+
+    @field_validator("records", "fails")
+    @classmethod
+    def _not_empty(cls, text: str | None) -> str | None:
+        if text is not None and not text.strip():
+            raise ValueError("it is empty")
+        return text and text.strip()
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        given = [kind for kind in KINDS if getattr(self, kind) is not None]
+        if len(given) != 1:
+            raise ValueError("give exactly one of metric, records and fails")
+        bounds = [bound for bound in (self.above, self.below) if bound is not None]
+        if self.metric is None:
+            if bounds or self.clear is not None or self.of:
+                msg = f"above, below, clear and of belong to a metric, not to {given[0]}"
+                raise ValueError(msg)
+            return self
+        if len(bounds) != 1:
+            raise ValueError("a metric needs one of above and below")
+        about = METRICS[self.metric]
+        if self.of and not about.of:
+            msg = f"{self.metric} has no parts, so that `of` has no meaning"
+            raise ValueError(msg)
+        if self.metric.startswith("process.") and not self.of.strip():
+            raise ValueError("`of` must say which process: a part of its command")
+        wrong_side = self.clear is not None and (
+            self.clear > bounds[0] if self.above is not None else self.clear < bounds[0]
+        )
+        if wrong_side:
+            raise ValueError("clear lies beyond the threshold, where the alert fires")
+        return self
+
+    @property
+    def kind(self) -> Kind:
+        """What it watches."""
+        return next(kind for kind in KINDS if getattr(self, kind) is not None)
+
+    @property
+    def threshold(self) -> float:
+        """The value of `above` or `below`."""
+        return self.above if self.above is not None else self.below or 0.0
+
+    @property
+    def over_at(self) -> float:
+        """Where the alert is over: `clear`, or 5 % from the threshold."""
+        if self.clear is not None:
+            return self.clear
+        away = abs(self.threshold) * MARGIN
+        return self.threshold - away if self.above is not None else self.threshold + away
+
+
+def amount(text: str) -> float:
+    """A value with its unit: `20 GB`, `512MiB`, `1.5k`, `95 %`. kB, MB, GB are powers of 1,000; KiB, MiB, GiB of 1,024.
+
+    Raises:
+        ValueError: it is none.
+    """
+    found = _AMOUNT.fullmatch(text.strip())
+    if found is None:
+        msg = f"{text!r} is not a value such as 95, 20 GB or 512 MiB"
+        raise ValueError(msg)
+    number, prefix, binary = found.groups()
+    return float(number) * float((1024 if binary else 1000) ** _SCALE[prefix])
+
+
+BUILT_IN: Final = tuple(
+    AlertRule.model_validate(table)
+    for table in (
+        {"name": "disk full", "metric": "disk.used_pct", "above": 97, "clear": 95},
+        {"name": "memory full", "metric": "mem.available_pct", "below": 4, "clear": 7},
+        {"name": "GPU hot", "metric": "gpu.temp_c", "above": 92, "clear": 86},
+        {"name": "service failed", "fails": "service *", "within_s": 600},
+    )
+)
+"""Rules that are there without settings. One of the same name in the settings takes their place; one with `enabled = false` switches them off."""
+
+TOLD_ANYWAY: Final = frozenset({"disk full", "memory full"})
+"""Rules that the status of the machine tells in its own words."""
+
+
+def in_force(rules: Sequence[AlertRule]) -> list[AlertRule]:
+    """The rules of the settings, and those built in whose names none of them has."""
+    names = {rule.name for rule in rules}
+    return [*rules, *(rule for rule in BUILT_IN if rule.name not in names)]
+
+
+def check_names(rules: Sequence[AlertRule]) -> None:
+    """Check what rules say together.
+
+    Raises:
+        ValueError: two have the same name.
+    """
+    seen: set[str] = set()
+    for rule in rules:
+        if rule.name in seen:
+            msg = f"two alerts are named {rule.name}"
+            raise ValueError(msg)
+        seen.add(rule.name)

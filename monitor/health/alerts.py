@@ -1,0 +1,477 @@
+"""Alerts: watches the rules, keeps what fires, and tells of it.
+
+A rule with a metric is looked at with each sample. Records are matched on the threads that read them, or looked up in the store where the query
+needs it; failures come as events. Everything else is on the event loop. An alert is stored when it fires and when it is over, so that an agent that
+starts again goes on with what fires and tells nothing twice.
+"""
+
+import asyncio
+import fnmatch
+import logging
+import threading
+import time
+import uuid
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Final
+
+from logs import LogFilter, LogRecord
+from logs.core.levels import NAMES, WARN
+from logs.query import search
+from monitor.api_models.events import (
+    Alert,
+    AlertMetricInfo,
+    AlertRecord,
+    AlertRuleInfo,
+    AlertRules,
+    AlertState,
+    ProcessEvent,
+)
+from monitor.config.alerts import BUILT_IN, METRICS, TOLD_ANYWAY, AlertRule, in_force
+from monitor.core.errors import REPORTED
+from monitor.health.history import alert_rows, stored_alerts
+from monitor.health.notify import SENT, Notifier
+from monitor.health.readings import Value, culprits, values
+from monitor.health.states import Level, Occurrences
+from monitor.health.words import fired, in_unit, told
+from monitor.live.process_events import ProcessEvents
+from monitor.live.snapshot import Snapshot
+from monitor.metrics.messages import Tick
+from monitor.store.interface import Store
+from monitor.store.writer import StoreWriter
+
+log = logging.getLogger("watchkeeper.alerts")
+LOOK_S: Final = 5.0
+"""How often it is looked whether something is over, and the store is asked for records."""
+PREFIX: Final = "alert "
+RECORDS: Final = 5
+MESSAGE_CHARS: Final = 500
+RECENT_US: Final = 600_000_000
+"""A record older than this is history that is being read, and no news."""
+_KEPT_OPEN: Final = 1000
+
+
+@dataclass(slots=True)
+class _Watched:
+    """One rule and how it stands, by subject."""
+
+    rule: AlertRule
+    levels: dict[str, Level] = field(default_factory=dict)
+    now: list[Value] = field(default_factory=list)
+    occurrences: Occurrences | None = None
+    filter: LogFilter | None = None
+    trouble: str = ""
+    seen: dict[str, None] = field(default_factory=dict)
+    """Records that were counted, the newest last."""
+
+    def is_new(self, record: str) -> bool:
+        """Whether a record was not counted yet. From now on it was."""
+        if record in self.seen:
+            return False
+        self.seen[record] = None
+        if len(self.seen) > _KEPT_OPEN:
+            del self.seen[next(iter(self.seen))]
+        return True
+
+
+class Alerts:
+    """The rules of one agent.
+
+    Args:
+        snapshot: the newest sample.
+        events: takes an event when an alert fires and when it is over.
+        store: the history.
+        writer: the queue of the store.
+        notifier: sends notifications.
+        host: the machine's name in the store.
+        mask: hides secrets in what is told.
+        changed: called when an alert fires, changes or is over.
+        on_loop: runs a function on the event loop, from another thread.
+        over: whether it is notified that an alert is over.
+        now: microseconds since the epoch.
+        clock: seconds of a clock that only goes forward.
+    """
+
+    def __init__(
+        self,
+        *,
+        snapshot: Snapshot,
+        events: ProcessEvents,
+        store: Store,
+        writer: StoreWriter,
+        notifier: Notifier,
+        host: Callable[[], str],
+        mask: Callable[[str], str],
+        changed: Callable[[], None],
+        on_loop: Callable[..., object],
+        over: Callable[[], bool],
+        now: Callable[[], int] = lambda: time.time_ns() // 1000,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._snapshot, self._events, self._store, self._writer = snapshot, events, store, writer
+        self.notifier, self._host, self._mask, self._changed, self._on_loop = notifier, host, mask, changed, on_loop
+        self._over, self._now, self._clock = over, now, clock
+        self._rules: dict[str, _Watched] = {}
+        self._open: dict[tuple[str, str], Alert] = {}
+        """What fires, by rule and subject."""
+        self._ended: deque[Alert] = deque(maxlen=100)
+        """What was over last: the store may not know it yet."""
+        self._lock = threading.Lock()
+        self._matchers: tuple[tuple[str, LogFilter], ...] = ()
+        self._recent: deque[LogRecord] = deque(maxlen=200)
+        """Warnings and errors, the newest last."""
+
+    # --- rules
+
+    def recall(self) -> None:
+        """Take up what fired when an earlier agent ended. Blocking; once, before the rules are applied.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        _, found = stored_alerts(self._store, self._host(), {"open": True}, limit=_KEPT_OPEN)
+        self._open = {(alert.rule, subject): alert for subject, alert in found}
+
+    def apply(self, rules: Sequence[AlertRule]) -> None:
+        """Watch these rules, and those built in whose names they do not have. What fires by a rule that is gone, off or another one is over."""
+        wanted = {rule.name: rule for rule in in_force(rules) if rule.enabled}
+        for key, alert in list(self._open.items()):
+            rule, before = wanted.get(key[0]), self._rules.get(key[0])
+            if rule is None or rule.kind != alert.kind or (before is not None and _watch(before.rule) != _watch(rule)):
+                self._end(key, "the rule was changed" if rule is not None else "the rule was removed or switched off")
+        kept = {
+            name: old
+            for name, old in self._rules.items()
+            if name in wanted and _watch(old.rule) == _watch(wanted[name])
+        }
+        self._rules = {name: kept.get(name) or self._watched(rule) for name, rule in wanted.items()}
+        for name, rule in wanted.items():
+            self._rules[name].rule = rule
+        self._match()
+        self._changed()
+
+    def _watched(self, rule: AlertRule) -> _Watched:
+        """A rule that is looked at from now on, going on with what fires."""
+        watched = _Watched(rule)
+        subjects = [subject for name, subject in self._open if name == rule.name]
+        if rule.metric is not None:
+            watched.levels = {subject: Level(rule, firing=True) for subject in subjects}
+            return watched
+        watched.occurrences = Occurrences(rule, firing=bool(subjects), at=self._clock())
+        for subject in subjects:
+            for record in self._open[rule.name, subject].records:
+                watched.is_new(record.id)
+        if rule.records is not None:
+            try:
+                watched.filter = LogFilter.parse({"query": rule.records}, self._now(), self._snapshot.name_of)
+            except REPORTED as error:
+                watched.trouble = error.message
+        return watched
+
+    def _match(self) -> None:
+        found = [
+            (name, one.filter) for name, one in self._rules.items() if one.filter is not None and one.filter.streams
+        ]
+        with self._lock:
+            self._matchers = tuple(found)
+
+    # --- what comes in
+
+    def take(self, tick: Tick) -> None:
+        """Look at the rules with metrics, once the snapshot has accepted a sample."""
+        at = tick.mono_ns / 1e9
+        for watched in self._rules.values():
+            if watched.rule.metric is None:
+                continue
+            watched.now = values(watched.rule, self._snapshot)
+            there = {one.subject for one in watched.now}
+            for one in watched.now:
+                level = watched.levels.setdefault(one.subject, Level(watched.rule))
+                self._step(watched.rule, level, one, at)
+            for subject in [subject for subject in watched.levels if subject not in there]:
+                self._vanished(watched, subject, at)
+
+    def _step(self, rule: AlertRule, level: Level, one: Value, at: float) -> None:
+        turn, key = level.step(one.value, at), (rule.name, one.subject)
+        if turn == "fires":
+            about = METRICS[rule.metric or ""]
+            self._fire(
+                key,
+                rule,
+                subject=one.name,
+                message=fired(rule, one.name, one.value),
+                value=one.value,
+                worst=one.value,
+                unit=about.unit,
+                run=None if one.run is None else str(one.run),
+                pid=one.pid,
+                culprits=[] if one.run is not None else culprits(rule.metric or "", self._snapshot),
+                records=self._errors_before(one.run, int(rule.for_s * 1e6)),
+            )
+        elif turn == "over":
+            self._end(key, f"{in_unit(one.value, METRICS[rule.metric or ''].unit)} now")
+        elif level.firing and one.value is not None and (alert := self._open.get(key)) is not None:
+            worse = max if rule.above is not None else min
+            if alert.worst is None or worse(alert.worst, one.value) != alert.worst:
+                self._open[key] = alert.model_copy(update={"worst": one.value})
+
+    def _vanished(self, watched: _Watched, subject: str, at: float) -> None:
+        """Something has no reading any more: a process that ended, or a file system or a GPU that is gone or does not answer."""
+        if (watched.rule.metric or "").startswith("process."):
+            watched.levels.pop(subject)
+            self._end((watched.rule.name, subject), "the process ended")
+        else:
+            watched.levels[subject].step(None, at)
+
+    def offer(self, records: Sequence[LogRecord]) -> None:
+        """Look at new records, from any thread."""
+        with self._lock:
+            matchers = self._matchers
+            self._recent.extend(record for record in records if record.level >= WARN)
+        if not matchers:
+            return
+        least = self._now() - RECENT_US
+        found = [
+            (name, record) for record in records if record.ts >= least for name, one in matchers if one.matches(record)
+        ]
+        if found:
+            self._on_loop(self._take_records, found[-_KEPT_OPEN:])
+
+    def _take_records(self, found: Sequence[tuple[str, LogRecord]]) -> None:
+        for name, record in found:
+            watched = self._rules.get(name)
+            if watched is None or watched.rule.records is None:
+                continue
+            if watched.is_new(record.id):
+                self._happened(watched, record.message, [_shown(record)], run=record.run, pid=record.pid)
+            else:  # it grew, as a traceback that is being written does
+                self._grown(name, _shown(record))
+
+    def _grown(self, name: str, shown: AlertRecord) -> None:
+        """A record that was counted has more lines now."""
+        if (alert := self._open.get((name, ""))) is not None:
+            records = [shown if one.id == shown.id else one for one in alert.records]
+            self._open[name, ""] = alert.model_copy(update={"records": records})
+
+    def take_events(self, events: Sequence[ProcessEvent]) -> None:
+        """Look at events of processes and services for failures."""
+        failed = [event for event in events if event.event_type == "ERROR" and event.origin == "watch"]
+        for watched in list(self._rules.values()) if failed else ():
+            wanted = (watched.rule.fails or "").casefold()
+            for event in failed if wanted else ():
+                names = (event.process_name.casefold(), str(event.details.get("command", "")).casefold())
+                if any(fnmatch.fnmatchcase(one, wanted) if "*" in wanted else wanted in one for one in names):
+                    said = f"{event.process_name}: {event.details.get('message', 'failed')}"
+                    run = None if event.run is None else int(event.run)
+                    self._happened(watched, said, self._errors_before(run, RECENT_US), run=run, pid=event.pid)
+
+    def _happened(
+        self, watched: _Watched, said: str, records: list[AlertRecord], *, run: int | None, pid: int | None
+    ) -> None:
+        rule, counted = watched.rule, watched.occurrences
+        if counted is None:
+            return
+        key, head = (rule.name, ""), self._mask(said.split("\n", 1)[0])[:MESSAGE_CHARS]
+        turn = counted.happened(self._clock())
+        if turn == "fires":
+            many = f"{rule.count} times: " if rule.count > 1 else ""
+            whose = {"run": None if run is None else str(run), "pid": pid}
+            self._fire(
+                key, rule, message=f"{many}{head}", count=rule.count, records=records, query=rule.records or "", **whose
+            )
+        elif (alert := self._open.get(key)) is not None:
+            more = {"count": alert.count + 1, "records": (alert.records + records)[-RECORDS:]}
+            self._open[key] = alert.model_copy(update=more if rule.records is not None else {"count": alert.count + 1})
+
+    async def keep_looking(self) -> None:
+        """Find out what is over, and ask the store for records that no live record can be tried for, for as long as the agent runs."""
+        while True:
+            await asyncio.sleep(LOOK_S)
+            for watched in list(self._rules.values()):
+                if watched.filter is not None and not watched.filter.streams:
+                    await self._ask(watched)
+                if watched.occurrences is not None and watched.occurrences.look(self._clock()) == "over":
+                    self._end((watched.rule.name, ""), "nothing more of it")
+
+    async def _ask(self, watched: _Watched) -> None:
+        """Records that the store has found since it was last asked."""
+        rule, now = watched.rule, self._now()
+        first = not watched.seen
+        since = now - min(RECENT_US, int(max(rule.within_s, 30.0) * 1e6))
+        try:
+            given = {"query": rule.records or "", "since": str(since)}
+            wanted = LogFilter.parse(given, now, self._snapshot.name_of)
+            page = await asyncio.to_thread(search.search, self._store, wanted, limit=50)
+        except REPORTED as error:
+            watched.trouble = error.message
+            return
+        watched.trouble = ""
+        new = [record for record in page.records if watched.is_new(record.id)]
+        if first:
+            watched.is_new("")  # what was there before the rule is no news
+            return
+        for record in sorted(new, key=lambda one: one.ts):
+            self._happened(watched, record.message, [_shown(record)], run=record.run, pid=record.pid)
+
+    # --- what goes out
+
+    def _fire(self, key: tuple[str, str], rule: AlertRule, **about: Any) -> None:
+        if key in self._open:
+            return
+        alert = Alert(id=uuid.uuid4().hex, rule=rule.name, kind=rule.kind, started=self._now(), **about)
+        if rule.notify and self.notifier.wanted:
+            alert = alert.model_copy(update={"notified": "being sent"})
+        self._open[key] = alert
+        log.warning("alert %s: %s", rule.name, alert.message)
+        details = {"rule": rule.name, "alert": alert.id, "subject": alert.subject}
+        run = None if alert.run is None else int(alert.run)
+        self._events.tell(f"{PREFIX}{rule.name}", "ALERT", alert.message, pid=alert.pid, run=run, details=details)
+        self._keep(key, alert)
+        if alert.notified:
+            self.notifier.send(self._notice(alert), partial(self._on_loop, self._notified, key, alert.id))
+
+    def _end(self, key: tuple[str, str], why: str) -> None:
+        alert = self._open.pop(key, None)
+        if alert is None:
+            return
+        alert = alert.model_copy(update={"ended": self._now(), "why": why})
+        self._ended.append(alert)
+        log.info("alert %s is over: %s", alert.rule, why)
+        run = None if alert.run is None else int(alert.run)
+        details = {"rule": alert.rule, "alert": alert.id}
+        self._events.tell(
+            f"{PREFIX}{alert.rule}", "STATUS_CHANGE", f"over: {why}", pid=alert.pid, run=run, details=details
+        )
+        self._keep(key, alert)
+        if self._over() and alert.notified == SENT:
+            self.notifier.send(self._notice(alert), lambda _said: None)
+
+    def _keep(self, key: tuple[str, str], alert: Alert) -> None:
+        self._writer.note([alert_rows(self._host(), {key[1]: alert})])
+        self._changed()
+
+    def _notified(self, key: tuple[str, str], id: str, said: str) -> None:  # noqa: A002 - the field's name
+        alert = self._open.get(key)
+        if alert is not None and alert.id == id:
+            self._open[key] = alert.model_copy(update={"notified": said})
+            self._keep(key, self._open[key])
+
+    def _notice(self, alert: Alert) -> dict[str, Any]:
+        """What a notification says."""
+        state = "firing" if alert.ended is None else "over"
+        head = f"{self._host()}: {alert.rule}" + (" is over" if alert.ended is not None else "")
+        said = alert.message if alert.ended is None else f"{alert.message} ({alert.why})"
+        return {
+            "message": f"{head}: {said}",
+            "state": state,
+            "host": self._host(),
+            "alert": alert.model_dump(mode="json"),
+        }
+
+    def _errors_before(self, run: int | None, within_us: int) -> list[AlertRecord]:
+        """The newest warnings and errors, of a run if one is given."""
+        with self._lock:
+            recent = tuple(self._recent)
+        least = self._now() - max(within_us, 60_000_000)
+        found = [record for record in recent if record.ts >= least and (run is None or record.run == run)]
+        return [_shown(record) for record in found[-RECORDS:]]
+
+    # --- what is asked
+
+    def firing(self) -> list[Alert]:
+        """What fires now, the newest first."""
+        return sorted(self._open.values(), key=lambda alert: alert.started, reverse=True)
+
+    def brief(self) -> list[dict[str, Any]]:
+        """What fires and nobody took note of, for the status of the pages."""
+        return [
+            {"rule": alert.rule, "message": alert.message, "started": alert.started}
+            for alert in self.firing()
+            if alert.acknowledged is None and alert.rule not in TOLD_ANYWAY
+        ]
+
+    def present(self, stored: Sequence[Alert], filters: Mapping[str, Any]) -> list[Alert]:
+        """The alerts of the store as they are now, with those that are on their way there: those that fire first, then the newest.
+
+        Args:
+            stored: what the store answered.
+            filters: those of `stored_alerts`.
+        """
+        newest = {alert.id: alert for alert in (*self._ended, *self._open.values())}
+        found = {alert.id: alert for alert in stored} | {
+            one.id: one for one in newest.values() if _passes(one, filters)
+        }
+        shown = [alert for alert in found.values() if not (filters.get("open") and newest.get(alert.id, alert).ended)]
+        return sorted(shown, key=lambda one: (one.ended is None, one.started), reverse=True)
+
+    def acknowledge(self, id: str, by: str) -> Alert | None:  # noqa: A002 - the field's name
+        """Somebody took note of an alert that fires: it leaves the status, until it fires anew. None if it does not fire."""
+        for key, alert in self._open.items():
+            if alert.id == id:
+                noted = alert.model_copy(update={"acknowledged": self._now(), "acknowledged_by": by})
+                self._open[key] = noted
+                self._keep(key, noted)
+                return noted
+        return None
+
+    def rules(self, given: Sequence[AlertRule], *, read_only: bool) -> AlertRules:
+        """All rules and how they stand."""
+        built_in, own = {rule.name for rule in BUILT_IN}, {rule.name for rule in given}
+        infos = [self._info(rule, built_in=rule.name in built_in and rule.name not in own) for rule in in_force(given)]
+        metrics = [
+            AlertMetricInfo(name=one.name, label=one.label, unit=one.unit, of=one.of) for one in METRICS.values()
+        ]
+        return AlertRules(rules=infos, metrics=metrics, notifications=self.notifier.about(), read_only=read_only)
+
+    def _info(self, rule: AlertRule, *, built_in: bool) -> AlertRuleInfo:
+        watched = self._rules.get(rule.name)
+        about: Mapping[str, Any] = {
+            "name": rule.name,
+            "settings": rule.model_dump(exclude_unset=True),
+            "told": told(rule),
+        }
+        if watched is None:
+            return AlertRuleInfo(**about, built_in=built_in, state="off")
+        firing = any(name == rule.name for name, _ in self._open)
+        known = [one.value for one in watched.now if one.value is not None]
+        pending = any(level.pending_since is not None for level in watched.levels.values())
+        unknown = rule.metric is not None and not known
+        state: AlertState = (
+            "firing" if firing else "pending" if pending else "unknown" if unknown or watched.trouble else "ok"
+        )
+        now = (
+            in_unit((max if rule.above is not None else min)(known), METRICS[rule.metric].unit)
+            if known and rule.metric
+            else ""
+        )
+        return AlertRuleInfo(**about, built_in=built_in, state=state, now=now, trouble=watched.trouble)
+
+
+def _passes(alert: Alert, filters: Mapping[str, Any]) -> bool:
+    """As the store would say (see `stored_alerts`)."""
+    run, since, until = filters.get("run"), filters.get("since"), filters.get("until")
+    runs = {alert.run, *(one.run for one in alert.culprits)}
+    return (
+        (filters.get("rule") in {None, alert.rule})
+        and (run is None or str(run) in runs)
+        and (since is None or alert.ended is None or alert.ended >= since)
+        and (until is None or alert.started < until)
+        and not (filters.get("open") and alert.ended is not None)
+    )
+
+
+def _watch(rule: AlertRule) -> AlertRule:
+    """A rule without what does not change what it watches."""
+    return rule.model_copy(update={"notify": True, "enabled": True})
+
+
+def _shown(record: LogRecord) -> AlertRecord:
+    return AlertRecord(
+        id=record.id,
+        ts=record.ts,
+        level=NAMES.get(record.level),
+        source=record.source,
+        message=record.message[:MESSAGE_CHARS],
+    )

@@ -1,0 +1,119 @@
+"""The values that rules watch, out of the newest sample: of the machine, of each file system, GPU and process."""
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from monitor.api_models.events import AlertCulprit
+from monitor.config.alerts import METRICS, AlertRule
+from monitor.core.process_title import title_of
+from monitor.live.snapshot import Snapshot
+from monitor.metrics.catalogue import DiskSpace, HostReading
+
+MOST_PROCESSES: Final = 50
+"""Processes that one rule watches at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """One value of a metric: whose it is (empty: the machine's), in which words, and the run it belongs to."""
+
+    subject: str
+    name: str
+    value: float | None
+    run: int | None = None
+    pid: int | None = None
+
+
+def values(rule: AlertRule, snapshot: Snapshot) -> list[Value]:
+    """The present values of a rule's metric. Empty where there is nothing of the kind, such as a GPU."""
+    metric = rule.metric or ""
+    tick = snapshot.tick
+    if tick is None:
+        return []
+    part, _, name = metric.partition(".")
+    if part == "process":
+        return list(_of_processes(name, rule.of, snapshot))
+    if part == "disk" and name:
+        spaces = [space for space in snapshot.space or [] if not space.read_only and space.total > 0]
+        chosen = [space for space in spaces if rule.of == space.mount or not rule.of]
+        return [Value(space.mount, space.mount, _DISK[name](space)) for space in chosen]
+    if part == "gpu":
+        gpus = tick.gpu.gpus if tick.gpu.fresh else []
+        return [
+            Value(f"gpu{gpu.index}", f"GPU {gpu.index}", _share(gpu.mem_used, gpu.mem_total) if name == "mem_pct" else getattr(gpu, name))
+            for gpu in gpus
+            if not rule.of or rule.of.strip() == str(gpu.index)
+        ]  # fmt: skip
+    value = _MACHINE[metric](tick.host) if metric in _MACHINE else getattr(tick.host, metric)
+    return [Value("", "", value)]
+
+
+def _of_processes(name: str, text: str, snapshot: Snapshot) -> Iterator[Value]:
+    columns, wanted = snapshot.columns, text.casefold()
+    if columns is None:
+        return
+    figures = columns.column(name) if name != "growth_1h" else None
+    found = 0
+    for place, run in enumerate(columns.column("run")):
+        info = snapshot.runs.get(run)
+        if info is None or wanted not in f"{info.name} {info.cmdline}".casefold():
+            continue
+        value = snapshot.growth.of(run)[1] if figures is None else figures[place]
+        known = (
+            None
+            if value is None or math.isnan(value) or (value == -1 and METRICS[f"process.{name}"].unit != "%")
+            else float(value)
+        )
+        yield Value(str(run), title_of(info.name, info.cmdline), known, run=run, pid=info.pid)
+        found += 1
+        if found == MOST_PROCESSES:
+            return
+
+
+def _share(part: float | None, whole: float | None) -> float | None:
+    return None if part is None or not whole else 100 * part / whole
+
+
+def _used(space: DiskSpace) -> float:
+    """As `df` counts: what is reserved for the administrator is not free, and belongs to nobody."""
+    there = space.used + space.free
+    return 100 * space.used / there if there else 0.0
+
+
+_DISK: Final[Mapping[str, Callable[[DiskSpace], float]]] = {"used_pct": _used, "free": lambda space: space.free}
+_MACHINE: Final[Mapping[str, Callable[[HostReading], float | None]]] = {
+    "mem.used_pct": lambda host: _share(host.mem_used, host.mem_total),
+    "mem.available_pct": lambda host: _share(host.mem_available, host.mem_total),
+    "swap.used_pct": lambda host: _share(host.swap_used, host.swap_total),
+}
+CULPRITS: Final = 5
+_BY: Final = {
+    "mem": "rss",
+    "swap": "rss",
+    "psi_mem": "rss",
+    "disk": "write_bps",
+    "psi_io": "write_bps",
+    "procs": "threads",
+}
+"""What makes a process a culprit, by the beginning of the metric; otherwise CPU."""
+
+
+def culprits(metric: str, snapshot: Snapshot) -> list[AlertCulprit]:
+    """The processes that have most of what a metric of the machine is about, the greatest first."""
+    columns = snapshot.columns
+    if columns is None:
+        return []
+    figure = next((by for start, by in _BY.items() if metric.startswith(start)), "cpu_pct")
+    if metric.startswith("gpu"):
+        figure, pairs = "gpu_mem", [(float(value), run) for run, value in snapshot.gpu_memory().items()]
+    else:
+        pairs = list(zip(map(float, columns.column(figure)), columns.column("run"), strict=True))
+    found = []
+    for value, run in sorted((pair for pair in pairs if pair[0] > 0), reverse=True)[: CULPRITS * 3]:
+        info = snapshot.runs.get(run)
+        if info is not None and not info.kernel_thread:
+            title = title_of(info.name, info.cmdline)
+            found.append(AlertCulprit(run=str(run), pid=info.pid, title=title, figure=figure, value=round(value, 1)))
+    return found[:CULPRITS]
