@@ -116,7 +116,7 @@ def test_a_reading_is_watched_and_what_fires_is_acknowledged(watched: Any) -> No
     ran(app.button(key=f"note_{alert.id}").click().run())
     assert "noted by somebody" in words(page())
     app = page()
-    ran(app.toggle(key="on_memory used_True").set_value(False).run())  # noqa: FBT003 - what a person sets
+    ran(app.toggle(key="on_memory used_True").set_value(False).run())
     assert saved(watched, "memory used") is not None
     assert "Nothing fires." in words(page())
     assert "the rule was removed or switched off" in words(page())

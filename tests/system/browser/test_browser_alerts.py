@@ -21,7 +21,9 @@ def test_tell_me_when_it_happens_again(window: Window, watch: Watch) -> None:
     page.locator(".log-row", has_text=word).first.click()
     page.get_by_role("link", name="Tell me next time").click()
     expect(page.get_by_role("dialog")).to_contain_text("Add a rule")
-    expect(page.get_by_role("textbox", name="Log query")).to_have_value(f'level>=error source={watch.source} "failed: {word} exceeded"')
+    expect(page.get_by_role("textbox", name="Log query")).to_have_value(
+        f'level>=error source={watch.source} "failed: {word} exceeded"'
+    )
     expect(page.get_by_role("textbox", name="Name")).to_have_value(f"failed: {word} exceeded")
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_text("added")).to_be_visible()
