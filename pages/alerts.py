@@ -109,9 +109,10 @@ def row(alert: Alert, *, allowed: bool) -> None:
 def evidence(alert: Alert) -> None:
     """Who had most when it fired, and the records that belong to it."""
     with st.expander("Evidence"):
+        had = st.container(gap=None)
         for one in alert.culprits:
             words = f"{one.title} (PID {one.pid}): {value_of(one.figure, one.value)}"
-            st.button(words, key=f"culprit_{alert.id}_{one.run}", type="tertiary", on_click=go, args=("run.py",), kwargs={"run": one.run})  # fmt: skip
+            had.button(words, key=f"culprit_{alert.id}_{one.run}", type="tertiary", on_click=go, args=("run.py",), kwargs={"run": one.run})  # fmt: skip
         for record in alert.records:
             head = f"{moment(record.ts)} {(record.level or '').upper()} {record.source}"
             st.code(f"{head}\n{record.message}", language=None, wrap_lines=True)
