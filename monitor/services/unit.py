@@ -137,7 +137,7 @@ def event_of(service: Service) -> tuple[EventType, str] | None:
         "backoff": ("STATUS_CHANGE", f"ended{why}; starts again after a pause"),
         "stopped": ("STOP", f"stopped{why}"),
         "exited": ("COMPLETE", f"ended{why}"),
-        "failed": ("ERROR", f"failed{why}"),
+        "failed": ("ERROR", service.reason if service.reason.startswith("failed") else f"failed{why}"),
     }
     return events.get(service.state)
 
