@@ -42,6 +42,7 @@ def agent(tmp_path: Path) -> Iterator[Agent]:
     agent.writer = StoreWriter(store, data_dir=tmp_path)
     agent.sampler = SimpleNamespace(pid=None, state="starting", restarts=0)
     agent.listener = SimpleNamespace(endpoint=SimpleNamespace(name="nowhere"))
+    agent.alerts = SimpleNamespace(brief=list)
     yield agent
     store.close()
 
