@@ -1,4 +1,4 @@
--- Events of processes, the newest first. `total` counts all that match.
+-- Events of processes, the newest first. `total` counts all that match. Alerts of the machine belong to each of several `runs`.
 SELECT run, name, kind, wk_us(ts) AS ts, message, details, count(*) OVER () AS total
 FROM events
 WHERE host = $host AND subject = 'process'
@@ -15,7 +15,7 @@ WHERE host = $host AND subject = 'process'
     AND run = $run
 -- :endif
 -- :if runs is given
-    AND wk_in(run, $runs)
+    AND (wk_in(run, $runs) OR (run IS NULL AND kind = 'ALERT'))
 -- :endif
 -- :if q is given
     AND wk_icontains(concat(name, ' ', message, ' ', details), $q)

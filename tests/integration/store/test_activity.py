@@ -96,6 +96,15 @@ def test_one_run_alone_in_a_range(ask: Callable[..., Activity]) -> None:
     assert [action.ts for action in found.actions.actions] == [START + 62 * SECOND]
 
 
+def test_alerts_of_the_machine_are_on_the_axis_of_each_run(store: Store, ask: Callable[..., Activity]) -> None:
+    """Those that name another process are not."""
+    told = {"process_name": "alert memory full", "event_type": "ALERT", "details": {"message": "3 % available"}}
+    alerts = [ProcessEvent(timestamp=START + 70 * SECOND, run=run, **told) for run in (None, str(BUSY))]
+    store.write([event_rows("h", alerts)])
+    found = ask(IDLE).events.events
+    assert [(event.event_type, event.run) for event in found] == [("ALERT", None), ("ERROR", str(IDLE))]
+
+
 def test_a_time_without_samples_has_what_else_is_known(store: Store, ask: Callable[..., Activity]) -> None:
     """A record of a time of which no sample is kept is found: then it is about all runs."""
     store.write([_records(IDLE, [4000])])
