@@ -17,7 +17,7 @@ from ai.benchmark.samples.guards import (
     unfit,
 )
 from ai.benchmark.watch import EnergyMeter, Watch
-from ai.core.errors import BackendError, Cancelled
+from ai.core.errors import BackendError, BackendTimeout, Cancelled
 from ai.core.protocol import complete
 from ai.core.types import DEFAULT_DEADLINES, Deadlines, GenRequest
 from ai.shapes.report import Measure, SampleRow
@@ -82,8 +82,11 @@ class Measurer:
         context: int | None = None,
         cancel: asyncio.Event | None = None,
         count: bool = True,
+        limit_s: float | None = None,
     ) -> SampleRow:
-        """One measurement; a failure of the engine is a flagged measurement, too. `count`: let the engine count the prompt's tokens before.
+        """One measurement; a failure of the engine is a flagged measurement, too.
+
+        `count`: let the engine count the prompt's tokens before. `limit_s`: seconds after which the plan has no more time for it.
 
         Raises:
             Cancelled: `cancel` was set.
@@ -93,10 +96,12 @@ class Measurer:
         counted = await self._count(contender, request) if count else None
         before, joules, begun = self._watch.read(pids), self._meter.read_j(), time.perf_counter()
         try:
-            done = await complete(backend, request, deadlines=self._deadlines, cancel=cancel)
+            done = await complete(backend, request, deadlines=_within(self._deadlines, limit_s), cancel=cancel)
         except Cancelled:
             raise
         except BackendError as error:
+            if limit_s is not None and limit_s < self._deadlines.total_s and isinstance(error, BackendTimeout):
+                return row.model_copy(update={"flags": ["out of time"], "used": False})
             flags = list(judge_error(error))
             return row.model_copy(update={"flags": flags, "used": False, "error": error.message})
         after, joules_after = self._watch.read(pids), self._meter.read_j()
@@ -145,3 +150,13 @@ class Measurer:
         except BackendError:
             return None  # the measurement itself will show what is wrong with the engine
         return figure.value if figure.origin != "estimated" else None
+
+
+def _within(deadlines: Deadlines, limit_s: float | None) -> Deadlines:
+    """These deadlines, none of them later than the limit."""
+    if limit_s is None:
+        return deadlines
+    return replace(
+        deadlines, total_s=min(deadlines.total_s, limit_s), first_token_s=min(deadlines.first_token_s, limit_s),
+        between_tokens_s=min(deadlines.between_tokens_s, limit_s),
+    )  # fmt: skip

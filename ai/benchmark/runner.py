@@ -14,7 +14,7 @@ from ai.benchmark.lengths import Ask, LengthTest, Ruler, calibrated
 from ai.benchmark.load import Take, measure_batch, measure_rate
 from ai.benchmark.loading import Entry, Loader, find_pids, look_whether_gone, note_memory
 from ai.benchmark.measure import Measurer, Place
-from ai.benchmark.pace import Pace
+from ai.benchmark.pace import Pace, time_for_pairs, too_slow
 from ai.benchmark.reporting.figures import log_ratios
 from ai.benchmark.reporting.report import Gathered, Row, build_report, live_intervals
 from ai.benchmark.same_text import SameText
@@ -26,6 +26,9 @@ from ai.core.types import Deadlines, GenRequest
 from ai.shapes.report import BenchmarkPlan, BenchmarkReport, Metric, SampleRow, State
 from ai.statistics.sequential import Look, SequentialPlan, Verdict, could_show, decide_many, settled
 
+_OUT_OF_TIME: Final = "out of time"
+_TOLD_FROM_S: Final = 1.0
+"""An answer that took so many seconds is told of at once; quicker ones with their pair."""
 _THOUGHTS: Final = 3
 _THOUGHT_TOKENS: Final = 2048
 _THOUGHT_S: Final = 30.0
@@ -80,11 +83,13 @@ class AIBackendBenchmark:
         """A server keeps what it read: no prompt of an earlier benchmark may come again."""
         self._same_text = SameText()
         self._verdicts: dict[str, Verdict] = {}
-        self._stopped = ""
+        self._stopped = self._short = ""
         self._problems: list[str] = []
         self._notes: list[str] = []
         self._verdict = ""
         self._begun = time.perf_counter()
+        self._answers_s: dict[str, float] = {}
+        """What an answer took in the warm-up, in seconds; of one that was not finished, what was waited."""
         self._looks: list[Look] = []
         self._draft = draft
         self._started = 0
@@ -149,27 +154,44 @@ class AIBackendBenchmark:
         if not self._loader.in_turn:  # else the engine that applies the template may not be in memory
             await self._same_text.decide([e for e in self._entries if not e.unusable])
         await self._measurer.learn_idle()
-        for at, entry in enumerate(e for e in self._entries if not e.unusable):
-            self._tell("warm-up", f"Warming up {entry.name}", at, len(self._entries), None)
-            await self._have(entry, warm=False)
-            for turn in range(self._plan.warmup):
-                await self._take(entry, self._plan.prompts[turn % len(self._plan.prompts)], Place(-1, turn, "warm-up"))
+        await self._warm_up([e for e in self._entries if not e.unusable])
         wanted = long_enough(self._samples, self._plan.max_tokens)
         self._plan = self._plan.model_copy(update={"max_tokens": wanted})
+
+    async def _warm_up(self, entries: Sequence[Entry]) -> None:
+        """First answers, which are not like the others; they tell whether there is time for pairs, so none of them may take all of it."""
+        plan, pairs = self._plan, self._plan.pairs
+        for at, entry in enumerate(entries):
+            self._tell("warm-up", f"Warming up {entry.name}", at, len(entries), None)
+            await self._have(entry, warm=False)
+            for turn in range(plan.warmup):
+                limit_s = time_for_pairs(plan, self._elapsed_s()) / (len(entries) - at) if pairs else None
+                begun = time.perf_counter()
+                row = await self._take(entry, plan.prompts[turn % len(plan.prompts)], Place(-1, turn, "warm-up"), limit_s=limit_s)  # fmt: skip
+                if row.total_s or _OUT_OF_TIME in row.flags:
+                    self._answers_s[entry.name] = time.perf_counter() - begun
+        for name, why in too_slow(plan, self._elapsed_s(), self._answers_s).items() if pairs else ():
+            next(e for e in entries if e.name == name).unusable = why
+            del self._answers_s[name]
+
+    def _elapsed_s(self) -> float:
+        return time.perf_counter() - self._begun
 
     async def _pairs(self, entries: Sequence[Entry]) -> None:
         """Interleaved blocks until the verdicts are settled, the time is up, or the planned number is done."""
         plan = self._plan
         by_name = {e.name: e for e in entries}
-        pace = Pace(plan, elapsed_s=time.perf_counter() - self._begun, reloaded_s=self._loader.reloading_s)
+        pace = Pace(plan, elapsed_s=self._elapsed_s(), reloaded_s=self._loader.reloading_s, answers_s=self._answers_s)
         planned = pace.sequential.looks[-1].blocks
-        self._tell("pairs", f"The first pair of at most {planned}", 0, planned, None)
+        why = f". {pace.hopeless}" if pace.hopeless else ""
+        self._tell("pairs", f"The first pair of at most {planned}{why}", 0, planned, pace.left_s())
         for block in range(plan.max_blocks):
             prompt = pace.prompt(block)
-            await self._block(by_name, block, prompt)
-            pace.block_done(prompt, self._loader.reloading_s)
-            ended, sequential, done = self._ended(entries), pace.sequential, block + 1
-            up = pace.is_up()
+            whole = await self._block(by_name, block, prompt, pace)
+            if whole:
+                pace.block_done(prompt, self._loader.reloading_s)
+            ended, sequential, done = self._ended(entries), pace.sequential, block + whole
+            up = pace.is_up() if whole else pace.cut_off(self._loader.reloading_s)
             last = bool(ended or up)
             look = sequential.last_look(done, self._looks) if last else sequential.look_at(done)
             if look is not None and self._look(entries, look, sequential):
@@ -182,15 +204,25 @@ class AIBackendBenchmark:
                 self._stopped = self._stopped or up
             if self._stopped:
                 break
-        self._notes = pace.notes
+        self._notes, self._short = pace.notes, pace.short
 
-    async def _block(self, by_name: dict[str, Entry], block: int, prompt: str) -> None:
+    async def _block(self, by_name: dict[str, Entry], block: int, prompt: str, pace: Pace) -> bool:
+        """Measure a pair; whether there was time for all of it."""
         order = block_order(list(by_name), block, self._plan.seed)
         for position, name in enumerate(turns(order) if self._loader.in_turn else order):
             if by_name[name].gone:
                 continue
             await self._have(by_name[name])
-            await self._take(by_name[name], prompt, Place(block, position, prompt))
+            limit_s = pace.answer_s(self._loader.reloading_s)
+            if limit_s <= 0:
+                return False
+            row = await self._take(by_name[name], prompt, Place(block, position, prompt), limit_s=limit_s)
+            if _OUT_OF_TIME in row.flags:
+                return False
+            if (row.total_s or 0.0) >= _TOLD_FROM_S:
+                phase, done, total, _ = self._phase
+                self._tell(phase, f"Pair {done + 1} of at most {total}: {name} answered", done, total, pace.left_s())
+        return True
 
     def _ended(self, entries: Sequence[Entry]) -> str:
         """Why there is nothing left to compare, because engines ended; empty while there is."""
@@ -360,22 +392,28 @@ class AIBackendBenchmark:
         phase, done, total, left_s = self._phase
         self._tell(phase, message, done, total, left_s)
 
-    async def _take(self, entry: Entry, prompt: str, place: Place, *, count: bool = True) -> SampleRow:
+    async def _take(
+        self, entry: Entry, prompt: str, place: Place, *, count: bool = True, limit_s: float | None = None
+    ) -> SampleRow:
         plan = self._plan
         request = build_request(prompt, self._unique(entry, place), plan.max_tokens, plan.own_prompts())
-        return await self._measure(entry, await self._same_text.request(entry.name, request), place, count=count)
+        request = await self._same_text.request(entry.name, request)
+        return await self._measure(entry, request, place, count=count, limit_s=limit_s)
 
     def _unique(self, entry: Entry, place: Place) -> str:
         """What the first words of a prompt follow from: no two measurements have the same."""
         at = f"{place.block}:{place.position}:{place.batch}:{place.level}"
         return f"{self._nonce}:{self._plan.seed}:{at}:{place.prompt if place.block < -2 else ''}:{entry.name}"
 
-    async def _measure(self, entry: Entry, request: GenRequest, place: Place, *, count: bool = True) -> SampleRow:
+    async def _measure(
+        self, entry: Entry, request: GenRequest, place: Place, *, count: bool = True, limit_s: float | None = None
+    ) -> SampleRow:
         self._stop_if_cancelled()
         context = entry.load.context if entry.load else None
         row = await self._measurer.measure(
-            entry.contender, request, place, pids=entry.pids, context=context, cancel=self._cancel, count=count
-        )
+            entry.contender, request, place, pids=entry.pids, context=context, cancel=self._cancel, count=count,
+            limit_s=limit_s,
+        )  # fmt: skip
         if "failed" in row.flags:
             await look_whether_gone(entry)
         if not entry.gone and ("failed" in row.flags or "engine restarted" in row.flags):
@@ -419,6 +457,7 @@ class AIBackendBenchmark:
             samples=self._samples,
             verdicts=self._verdicts,
             stopped=self._stopped,
+            short=self._short,
             energy_source=self._meter.source,
             notes=[*(e.gone for e in self._entries if e.gone), *self._notes, *self._loader.notes(), *self._same_text.notes, *self._problems],
             gone=" ".join(e.gone for e in self._entries if e.gone),

@@ -99,18 +99,25 @@ HELD_BACK: Final = (
     "The answers of {} arrive in a few bunches, as through a proxy that holds them back: how fast it generates cannot be measured. "
     "Its whole answers can: compare the total times."
 )
+WARM_UP: Final = -1
+"""The block of measurements that come before the pairs."""
+_FIRST_ANSWER: Final = "of its first answer, which may be slower than those that follow: there was no time for a pair"
 _READ_BEFORE: Final = "the beginning of the prompt was in its cache: not comparable with another engine's"
 
 
 def metrics_of(samples: Sequence[SampleRow], name: str, *, energy_source: str, lenient: bool) -> dict[str, Metric]:
     """All figures of one engine that come from its single-request measurements."""
     mine = [s for s in samples if s.backend == name and s.paired]
+    first = [s for s in samples if s.backend == name and s.block == WARM_UP]
+    alone = bool(first) and not any(s.total_s for s in mine)
+    mine = first if alone else mine
 
     def fit(measure: Measure) -> list[SampleRow]:
         return [s for s in mine if not unfit(s.flags, measure, accept_environment=lenient)]
 
     generated, read, whole = fit("generation"), fit("first_token"), fit("total")
-    note = "" if whole or not generated else _READ_BEFORE
+    note = _FIRST_ANSWER if alone else "" if whole or not generated else _READ_BEFORE
+    told = _FIRST_ANSWER if alone else ""
     read, whole = read or generated, whole or generated
     rated = [s for s in generated if s.rate is not None]
     estimated: Origin = "estimated" if any(s.rate_origin == "estimated" for s in rated) else "measured"
@@ -118,10 +125,10 @@ def metrics_of(samples: Sequence[SampleRow], name: str, *, energy_source: str, l
     reported_rates = [s.reported_rate for s in generated if s.reported_rate is not None]
     found: dict[str, Metric | None] = {
         "first_token": metric([s.ttft_s for s in read if s.ttft_s is not None], "s", "measured", note),
-        "per_token": metric([1 / s.rate for s in rated if s.rate], "s", estimated),
+        "per_token": metric([1 / s.rate for s in rated if s.rate], "s", estimated, told),
         "total": metric([s.total_s for s in whole if s.total_s is not None], "s", "measured", note),
-        "generation": metric([s.rate for s in rated if s.rate], "tokens/s", estimated),
-        "generation_reported": metric(reported_rates, "tokens/s", "reported"),
+        "generation": metric([s.rate for s in rated if s.rate], "tokens/s", estimated, told),
+        "generation_reported": metric(reported_rates, "tokens/s", "reported", told),
         "prompt": metric([s.prompt_rate for s in whole if s.prompt_rate is not None], "tokens/s", "reported", note),
         "energy": metric(energy, "J/token", "measured", energy_source),
     }

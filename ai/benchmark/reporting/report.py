@@ -80,6 +80,8 @@ class Gathered:
     notes: Sequence[str] = ()
     gone: str = ""
     """Which engines ended while they were measured, in sentences."""
+    short: str = ""
+    """What more time a verdict would have needed, in words; empty where time was not what was lacking."""
 
 
 def build_report(run: Gathered) -> BenchmarkReport:
@@ -161,9 +163,11 @@ def too_few_pairs(run: Gathered, name: str, against: str, pairs: int) -> str:
     errors = Counter(s.error for s in taken if s.error)
     if errors:
         said += f" The engine said: {errors.most_common(1)[0][0]}"
+    if run.short:
+        said += f" {run.short}."
     if flags & ENVIRONMENT:
         return f"{said} Something else kept this machine busy: wait until it is quiet, and measure again."
-    return said if counts or run.state in _UNFINISHED else f"{said} Take a longer plan."
+    return said if counts or run.short or run.state in _UNFINISHED else f"{said} Take a longer plan."
 
 
 def _held_back(taken: Sequence[SampleRow], who: str) -> bool:

@@ -13,7 +13,7 @@ from ai.shapes.report import Measure
 Flag = Literal[
     "neighbour load", "cpu steal", "throttled", "swapping", "io pressure", "clock jump", "suspended", "gpu shared",
     "prompt cache hit", "prompt truncated", "unexpected stop", "context mismatch", "wrong token count", "usage missing", "cold load",
-    "queued", "stalled", "in bunches", "timings not believed", "engine restarted", "failed",
+    "queued", "stalled", "in bunches", "timings not believed", "engine restarted", "failed", "out of time",
 ]  # fmt: skip
 ENVIRONMENT: Final[frozenset[Flag]] = frozenset(
     {"neighbour load", "cpu steal", "throttled", "swapping", "io pressure", "gpu shared"}

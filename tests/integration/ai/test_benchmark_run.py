@@ -442,7 +442,7 @@ def test_a_machine_that_is_never_quiet_still_gives_figures() -> None:
     quiet.disturb = True
     report = run(
         [engine("a", 5.0, on_paper=False), engine("b", 8.0, on_paper=False)],
-        PLAN.model_copy(update={"max_blocks": 8, "budget_s": 0.01}),
+        PLAN.model_copy(update={"max_blocks": 8, "budget_s": 1.0}),
         watch=quiet,
     )
     assert report.blocks < 8
