@@ -107,6 +107,7 @@ class LlamaCppBackend(WorkerBackend):
             template=template_id("jinja", template) if isinstance(template, str) else None,
             engine_version=f"xllamacpp {running.info.get('version')}", device=str(running.info.get("device")), notes=tuple(notes),
             threads=running.config.threads, prompt_threads=running.config.prompt_threads,
+            flash_attention=running.config.flash_attention, gpu_layers=running.config.gpu_layers,
         )  # fmt: skip
 
     async def prompt_text(self, messages: tuple[Message, ...]) -> str:

@@ -183,7 +183,8 @@ class Loader:
             model=report.model, cold_s=cold, warm_s=warm.seconds.value, context=report.context, parallel=report.parallel,
             kv_type=report.kv_type, quantization=report.quantization, weights=report.weights, template=report.template,
             engine_version=report.engine_version, device=report.device, prompt_tokens=tokens, notes=list(report.notes),
-            threads=report.threads, prompt_threads=report.prompt_threads,
+            threads=report.threads, prompt_threads=report.prompt_threads, usual_threads=report.usual_threads,
+            flash_attention=report.flash_attention, gpu_layers=report.gpu_layers,
         )  # fmt: skip
 
     def _as_found(self, entry: Entry, report: LoadReport) -> None:

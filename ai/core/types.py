@@ -350,6 +350,10 @@ class LoadReport:
     notes: tuple[str, ...] = ()
     threads: int | None = None
     prompt_threads: int | None = None
+    usual_threads: int | None = None
+    """What the engine takes by its own default, where only that is known."""
+    flash_attention: bool | None = None
+    gpu_layers: int | None = None
     pending: bool = False
     """The server loads the model when it is first asked."""
 

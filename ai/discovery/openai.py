@@ -9,12 +9,13 @@ from ai.core.types import Engine, EngineModel
 from ai.discovery.http import ProbeFailed, entries, get_json, text, whole
 from ai.discovery.ollama import remote_hosts
 
+OLLAMA_ROUTE: Final = "Ollama (OpenAI route)"
 _OWNERS: Final = {
     "vllm": "vLLM",
     "llamacpp": "llama.cpp server",
     "tabbyapi": "TabbyAPI",
     "organization_owner": "LM Studio",
-    "library": "Ollama (OpenAI route)",
+    "library": OLLAMA_ROUTE,
     "sglang": "SGLang",
 }
 """`owned_by` of a model, lower case, as each server fills it."""

@@ -1,22 +1,25 @@
 """Servers with OpenAI's API that run here, found by their processes and listening sockets; and the process behind each engine that was found."""
 
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
 import psutil
 
-from ai.core.footprint import is_local
+from ai.core.footprint import is_local, listening_pid
 from ai.core.types import Engine, EngineProcess
 from ai.discovery.openai import UNKNOWN
 from ai.discovery.processes import is_ollama, reachable
-from ai.discovery.signatures import is_script_of_many, model_of, server_of, settings_of
+from ai.discovery.signatures import Started, is_script_of_many, model_of, server_of, settings_of, started
 
 Mask = Callable[[Sequence[str]], str]
 """A command line with its secrets hidden, from its words."""
 _MOST_PORTS: Final = 4
+_KNOWN_S: Final = 15.0
 _MOST_SERVERS: Final = 16
 _MOST_COMMAND: Final = 1000
 
@@ -61,6 +64,24 @@ def with_processes(engines: Sequence[Engine], mask: Mask) -> list[Engine]:
         return list(engines)
     told = {address: _about(listens.get(_port(address)), mask) for address in here}
     return [_with(engine, told.get(engine.address)) for engine in engines]
+
+
+def started_with(url: str) -> Started:
+    """What the server at a loopback address was started with, as far as this user may see it; kept for some seconds. Reads `/proc`."""
+    return _started(url, int(time.monotonic() // _KNOWN_S)) if is_local(url) else Started()
+
+
+@lru_cache(maxsize=32)
+def _started(url: str, _period: int) -> Started:
+    pid = listening_pid(url)
+    if pid is None or pid == os.getpid():
+        return Started()
+    try:
+        process = psutil.Process(pid)
+        words, environ = process.cmdline(), process.environ()
+    except psutil.Error:
+        return Started()  # another user's, or gone
+    return started(settings_of(words, environ))
 
 
 def _with(engine: Engine, process: EngineProcess | None) -> Engine:

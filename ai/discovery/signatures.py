@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Final
 
@@ -84,6 +85,46 @@ def model_of(words: Sequence[str]) -> str:
         if word == "serve" and not words[place + 1].startswith("-"):
             return words[place + 1]
     return next((word for word in words[1:] if word.endswith((".gguf", ".llamafile")) and not word.startswith("-")), "")
+
+
+_STARTED: Final = {
+    "threads": ("--threads", "--n_threads", "LLAMA_ARG_THREADS"),
+    "prompt_threads": ("--threads-batch", "--n_threads_batch", "--blasthreads", "LLAMA_ARG_THREADS_BATCH"),
+    "parallel": ("--parallel", "--max-num-seqs", "--max-running-requests", "LLAMA_ARG_N_PARALLEL"),
+    "kv_type": ("--cache-type-k", "--kv-cache-dtype", "LLAMA_ARG_CACHE_TYPE_K"),
+    "flash_attention": ("--flash-attn", "--flash_attn", "--flashattention", "LLAMA_ARG_FLASH_ATTN"),
+    "gpu_layers": ("--gpu-layers", "--n-gpu-layers", "--n_gpu_layers", "--gpulayers", "LLAMA_ARG_N_GPU_LAYERS"),
+}
+"""What servers call a setting, the one that counts most first."""
+_SWITCHES: Final = {"on": True, "1": True, "true": True, "enabled": True, "off": False, "0": False, "false": False, "disabled": False}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """What a server was started with; None where its command line and environment leave it to the server."""
+
+    threads: int | None = None
+    prompt_threads: int | None = None
+    parallel: int | None = None
+    kv_type: str | None = None
+    flash_attention: bool | None = None
+    gpu_layers: int | None = None
+
+
+def started(settings: Mapping[str, str]) -> Started:
+    """What the settings of a process (`settings_of`) say of how it computes."""
+    told = {key: next((settings[name] for name in names if name in settings), "") for key, names in _STARTED.items()}
+    kind = told["kv_type"].lower()
+    return Started(
+        threads=_count(told["threads"]), prompt_threads=_count(told["prompt_threads"]), parallel=_count(told["parallel"]),
+        kv_type=kind if kind not in {"", "auto", "on"} else None, flash_attention=_SWITCHES.get(told["flash_attention"].lower()),
+        gpu_layers=_count(told["gpu_layers"], least=0),
+    )  # fmt: skip
+
+
+def _count(value: str, least: int = 1) -> int | None:
+    """A number; None for one that leaves the choice to the server."""
+    return int(value) if value.isascii() and value.isdigit() and least <= int(value) < 2**31 else None
 
 
 def _program(name: str, words: Sequence[str]) -> str | None:

@@ -6,7 +6,7 @@ from typing import Any, Final
 from ai.backends.openai.backend import server_name
 from ai.core.footprint import is_local
 from ai.gateway.link.messages import Engine, Model, Table
-from ai.service.context.candidates import Candidate
+from ai.service.context.candidates import Candidate, asked_natively
 from ai.service.context.config import AiConfig
 from ai.shapes.engines import Choice
 
@@ -53,11 +53,12 @@ def _server(row: Mapping[str, Any], candidate: Candidate | None, config: AiConfi
     chosen = candidate.model if candidate is not None else ""
     if candidate is not None and candidate.remote_host and not config.allow_remote:
         chosen = next((model.name for model in models if model.chats), "")
+    native = asked_natively(row, config)
     return Engine(
         name=candidate.name if candidate is not None else name if name == "ollama" else server_name(address),
-        kind="ollama" if name == "ollama" else "openai",
+        kind="ollama" if native else "openai",
         label=str(row["label"]),
-        address=address,
+        address=address.removesuffix("/v1") if native else address,
         key=config.api_keys.get(address.removesuffix("/v1"), ""),
         model=chosen,
         models=models,

@@ -126,6 +126,9 @@ class LoadRow(Shape):
     notes: list[str] = Field(default_factory=list)
     threads: int | None = None
     prompt_threads: int | None = None
+    usual_threads: int | None = None
+    flash_attention: bool | None = None
+    gpu_layers: int | None = None
     raw: bool = False
     """It was sent the prompts as text, the template applied once for all contenders with these weights."""
 

@@ -109,7 +109,7 @@ class StatefulOllama:
         facts = self.models[name]
         remote = {"remote_host": facts["remote_host"]} if facts.get("remote_host") else {}
         return JSONResponse(
-            {"template": "{{ .Prompt }}", "modelfile": "FROM m", "details": {"format": "gguf", "quantization_level": "Q4_K_M"},
+            {"template": "{{ .Prompt }}", "modelfile": "FROM m", "parameters": facts.get("parameters", ""), "details": {"format": "gguf", "quantization_level": "Q4_K_M"},
              "capabilities": facts.get("capabilities", ["completion"]), "model_info": INFO} | remote
         )  # fmt: skip
 

@@ -18,7 +18,16 @@ import httpx
 import ollama
 
 from ai.backends.ollama.client import CLIENT_ERRORS, START, asked, error_of_ollama, ollama_client
-from ai.backends.ollama.running import Loaded, SeenPrompts, ServerSettings, loaded_models, same_model, server_settings
+from ai.backends.ollama.running import (
+    Loaded,
+    SeenPrompts,
+    ServerSettings,
+    loaded_models,
+    model_settings,
+    same_model,
+    server_settings,
+    usual_threads,
+)
 from ai.backends.ollama.timings import timings_of, usage_of
 from ai.backends.ollama.transport import CURRENT_TAP, Tap, load_options, request_options
 from ai.core.errors import (
@@ -245,6 +254,8 @@ class OllamaBackend:
         self._spec = spec
         self._in_force((after.context if after else None) or self._wanted(spec))
         template, details = str(shown.get("template") or ""), shown.get("details")
+        own, usual = model_settings(shown.get("parameters")), await asyncio.to_thread(usual_threads, self._url)
+        threads = (spec.threads if found is None else None) or own.threads
         return LoadReport(
             model=spec.model, cold=found is None,
             seconds=Figure(load_s / 1e9, "reported") if load_s else Figure(took, "measured"),
@@ -252,7 +263,9 @@ class OllamaBackend:
             quantization=text(details.get("quantization_level")) or None if isinstance(details, dict) else None,
             weights=await self._weights(str(shown.get("modelfile") or ""), (after.digest or None) if after else None),
             template=template_id("go", template) if template else None,
-            engine_version=f"Ollama {self._version}".strip(), notes=self._notes(spec),
+            engine_version=f"Ollama {self._version}".strip(), notes=self._notes(spec), threads=threads,
+            usual_threads=usual if threads is None and self._settings.read else None, flash_attention=self._settings.flash_attention,
+            gpu_layers=own.gpu_layers,
         )  # fmt: skip
 
     def _wanted(self, spec: LoadSpec) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, Final
 
 import psutil
@@ -19,6 +20,7 @@ _KNOWN_S: Final = 15.0
 _FOR_EVER_S: Final = 10 * 365 * 86_400.0
 _TYPES: Final = frozenset({"f16", "q8_0", "q4_0"})
 _OFF: Final = frozenset({"0", "f", "false", "n", "no", "off"})
+_LIMIT: Final = Path("/sys/fs/cgroup/cpu.max")
 _SEEN: Final = 4096
 _HEAD: Final = 64
 
@@ -80,6 +82,7 @@ class ServerSettings:
     context: int | None = None
     keep_alive: str | None = None
     most_loaded: int | None = None
+    flash_attention: bool | None = None
 
     def sentence(self) -> str:
         """Where the settings of a prediction come from."""
@@ -115,7 +118,8 @@ def _settings(url: str, _period: int) -> ServerSettings:
 def settings_of(environ: Mapping[str, str]) -> ServerSettings:
     """The settings in an environment, as Ollama reads them."""
     kind = environ.get("OLLAMA_KV_CACHE_TYPE", "").strip().strip("\"'").lower()
-    plain = environ.get("OLLAMA_FLASH_ATTENTION", "").strip().strip("\"'").lower() in _OFF  # then it ignores the type
+    flash = environ.get("OLLAMA_FLASH_ATTENTION", "").strip().strip("\"'").lower()
+    plain = flash in _OFF  # then it ignores the type
     return ServerSettings(
         read=True,
         parallel=_count(environ.get("OLLAMA_NUM_PARALLEL")),
@@ -123,7 +127,31 @@ def settings_of(environ: Mapping[str, str]) -> ServerSettings:
         context=_count(environ.get("OLLAMA_CONTEXT_LENGTH")),
         keep_alive=environ.get("OLLAMA_KEEP_ALIVE", "").strip().strip("\"'")[:20] or None,
         most_loaded=_count(environ.get("OLLAMA_MAX_LOADED_MODELS")),
+        flash_attention=not plain if flash else None,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSettings:
+    """What the description of a model sets; None where it leaves that to the server."""
+
+    threads: int | None = None
+    gpu_layers: int | None = None
+
+
+def model_settings(parameters: object) -> ModelSettings:
+    """The settings in a model's parameters, which Ollama writes a line each: `num_thread  4`."""
+    lines = parameters.splitlines() if isinstance(parameters, str) else []
+    told = {words[0]: words[1] for line in lines if len(words := line.split()) == 2}
+    layers = told.get("num_gpu", "")
+    return ModelSettings(_count(told.get("num_thread")), int(layers) if layers.isascii() and layers.isdigit() else None)
+
+
+def usual_threads(url: str) -> int | None:
+    """How many threads a server here takes where nobody says: one for each physical core; None where that is not known, as under a limit of CPU time."""
+    if not is_local(url) or (_LIMIT.is_file() and not _LIMIT.read_text("ascii").startswith("max")):
+        return None
+    return psutil.cpu_count(logical=False)
 
 
 def _count(value: str | None) -> int | None:

@@ -36,8 +36,9 @@ from ai.core.types import (
 from ai.core.types import (
     Final as Final_,
 )
-from ai.discovery.http import ProbeFailed, authorities, normal_url
+from ai.discovery.http import ProbeFailed, authorities, normal_url, whole
 from ai.discovery.openai import ask_openai
+from ai.discovery.owners import started_with
 from ai.model_files.digests import gguf_id
 from ai.prompt_integrity.check import PromptCheck
 from ai.prompt_integrity.proof import Counter, proved
@@ -130,10 +131,14 @@ class OpenAIBackend:
         notes = []
         if model.context is not None and model.context < spec.context:
             notes.append(f"The server gives {model.context} tokens of context, not the {spec.context} asked for.")
+        as_started = await asyncio.to_thread(started_with, self._url)
+        props = await self._props()
         return LoadReport(
             model=model.name, cold=False, seconds=Figure(time.perf_counter() - begun, "measured"), context=model.context,
-            quantization=model.quantization, weights=await self._weights(), engine_version=f"{found.label} {found.version}".strip(), notes=tuple(notes),
-            pending=not model.loaded,
+            quantization=model.quantization, weights=await self._weights(props), engine_version=f"{found.label} {found.version}".strip(), notes=tuple(notes),
+            pending=not model.loaded, parallel=whole(props.get("total_slots")) or as_started.parallel, kv_type=as_started.kv_type,
+            threads=as_started.threads, prompt_threads=as_started.prompt_threads, flash_attention=as_started.flash_attention,
+            gpu_layers=as_started.gpu_layers,
         )  # fmt: skip
 
     @property
@@ -141,15 +146,24 @@ class OpenAIBackend:
         """Whether its plain completions add nothing to a prompt but what the model's own template begins with."""
         return self._flavour.label == _LLAMACPP
 
-    async def _weights(self) -> str | None:
-        """The file of a llama.cpp server on this machine, which says where it is; None for any other, and where it cannot be read."""
-        if self._flavour.label != _LLAMACPP or not is_local(self._url):
-            return None
+    async def _props(self) -> dict[str, Any]:
+        """What a llama.cpp server says of itself; nothing of any other, and where it does not."""
+        if self._flavour.label != _LLAMACPP:
+            return {}
         try:
             async with asyncio.timeout(_ASK_S):
                 told = (await self._client.get("/props")).json()
-            return await asyncio.to_thread(gguf_id, str(told["model_path"]))
-        except (TimeoutError, httpx.HTTPError, OSError, ValueError, KeyError, TypeError):
+        except (TimeoutError, httpx.HTTPError, ValueError, RecursionError):
+            return {}
+        return told if isinstance(told, dict) else {}
+
+    async def _weights(self, props: dict[str, Any]) -> str | None:
+        """The file of a llama.cpp server on this machine, which says where it is; None for any other, and where it cannot be read."""
+        if not props.get("model_path") or not is_local(self._url):
+            return None
+        try:
+            return await asyncio.to_thread(gguf_id, str(props["model_path"]))
+        except (OSError, ValueError):
             return None
 
     async def stream(

@@ -23,6 +23,7 @@ from ai.benchmark.reporting.figures import (
     only_disturbed,
     self_checks,
 )
+from ai.benchmark.reporting.settings import what_differs
 from ai.benchmark.samples.comparable import Likeness, like_for_like
 from ai.benchmark.samples.guards import ENVIRONMENT, unfit
 from ai.shapes.report import (
@@ -59,6 +60,8 @@ class Row(NamedTuple):
     lengths: list[LengthRow]
 
 
+_NAMED_BY_SETTINGS: Final = frozenset({"settings", "variants"})
+"""Kinds of comparison in which each contender is called by what it was set to."""
 _UNFINISHED: Final = frozenset({"cancelled", "interrupted"})
 """States of a run that did not come to its own end."""
 
@@ -102,6 +105,10 @@ def build_report(run: Gathered) -> BenchmarkReport:
         f"Other programs disturbed every measurement of {name}. Its figures are those of a busy machine, and no verdict uses them."
         for name in sorted(crowded)
     ]
+    if run.host.get("kind") not in _NAMED_BY_SETTINGS and (
+        differs := what_differs({r.name: r.load for r in usable if r.load})
+    ):
+        notes.append(differs)
     checks = self_checks(run.samples, [row[0] for row in paired], run.plan.measure, lenient=lenient)
     notes += [
         f"{c.backend} differs from itself within the blocks: the machine was drifting." for c in checks if not c.passed

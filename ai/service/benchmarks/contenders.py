@@ -165,6 +165,10 @@ def _one_server(chosen: Sequence[Candidate]) -> str:
         for other in chosen[at + 1 :]:
             if one.engine == other.engine and one.model != other.model:
                 continue
+            if one.native and other.native and same_endpoint(one.address, other.address):
+                return (
+                    f"{one.name} and {other.name} are one server, asked in the same way: no difference should be shown."
+                )
             if one.address and other.address and same_endpoint(one.address, other.address):
                 return f"{one.name} and {other.name} are two interfaces of one server: a difference is one of interfaces, not of engines."
     return ""

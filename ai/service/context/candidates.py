@@ -17,6 +17,7 @@ from ai.core.footprint import is_local
 from ai.core.protocol import Backend
 from ai.core.types import LoadSpec
 from ai.discovery.files import demo_model, exllama_folders, gguf_files
+from ai.discovery.openai import OLLAMA_ROUTE
 from ai.model_files.memory import MemoryPlan, most_memory, predict
 from ai.service.context.config import AiConfig
 from ai.service.context.ollama_plan import plan_of_ollama
@@ -46,6 +47,8 @@ class Candidate:
     """Keeps how many threads were measured to be fastest."""
     threads: ThreadTable = THREADS
     """Knows how many were."""
+    native: bool = False
+    """Asked through Ollama's own API, whichever of its addresses was named."""
 
     @property
     def embedded(self) -> bool:
@@ -155,14 +158,24 @@ def _server(name: str, engine: Mapping[str, Any], config: AiConfig) -> Candidate
     url = str(engine["address"])
     key = config.api_keys.get(url.removesuffix("/v1"), "")
     own = name if name == "ollama" else server_name(url)
+    native = asked_natively(engine, config)
 
     def make(as_name: str) -> Backend:
-        if name == "ollama":
-            return OllamaBackend(url, name=as_name, remote=bool(host))
+        if native:
+            return OllamaBackend(url.removesuffix("/v1"), name=as_name, remote=bool(host))
         return OpenAIBackend(url, name=as_name, api_key=key)
 
     context = chosen.get("context") if chosen.get("loaded") else None
-    return Candidate(own, name, str(engine["label"]), url, model, model, None, make, host, context)
+    return Candidate(own, name, str(engine["label"]), url, model, model, None, make, host, context, native=native)
+
+
+def asked_natively(engine: Mapping[str, Any], config: AiConfig) -> bool:
+    """Whether a server is an Ollama that is asked through its own API: OpenAI's cannot say which context a model has, so it is loaded anew and kept for another time.
+
+    One that wants a key is behind another server, which may not know that API.
+    """
+    named = str(engine.get("address") or "").removesuffix("/v1")
+    return engine["name"] == "ollama" or (engine["label"] == OLLAMA_ROUTE and not config.api_keys.get(named))
 
 
 def _model(engine: Mapping[str, Any], wanted: str) -> Mapping[str, Any] | None:

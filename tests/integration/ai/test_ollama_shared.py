@@ -9,6 +9,7 @@ import pytest
 
 from ai.backends.ollama.backend import OllamaBackend
 from ai.backends.ollama.running import ServerSettings, loaded_models, same_model, settings_of
+from ai.backends.openai.backend import OpenAIBackend
 from ai.benchmark import AIBackendBenchmark, BenchmarkPlan, BenchmarkReport, Contender
 from ai.benchmark.watch import NoMeter
 from ai.core.errors import BackendError, BackendTimeout, BadRequest, ContextOverflow, ModelMissing
@@ -19,8 +20,9 @@ from ai.service.context.candidates import candidates
 from ai.service.context.config import AiConfig
 from ai.service.context.ollama_plan import plan_of_ollama
 from ai.service.context.records import NoRecords
+from ai.service.gateway_table import gateway_table
 from ai.service.service import AiService
-from ai.shapes.engines import AiBackend
+from ai.shapes.engines import AiBackend, Choice
 from tests.doubles.ai_kit import ask
 from tests.doubles.scripted_backend import Script, ScriptedBackend
 from tests.doubles.stateful_ollama import PER_TOKEN, WEIGHTS, Held, StatefulOllama, serve
@@ -302,6 +304,59 @@ def test_models_of_another_machine_are_marked_through_either_door(*, openai: boo
     named = {"ollama": "big:cloud", "openai": "big:cloud"}
     (chosen,) = candidates([engine], AiConfig(models=named))
     assert (chosen.model, chosen.remote_host) == ("big:cloud", "ollama.example")
+
+
+def test_an_ollama_that_was_named_by_its_other_route_is_left_as_it_was() -> None:
+    """Its own API is asked all the same: the other one could not say which context the model has."""
+    state = StatefulOllama(held={"m:latest": Held(8192, 1800.0)})
+
+    async def go() -> None:
+        async with serve(state):
+            config = DiscoveryConfig(ollama_url="", openai_urls=(f"{state.url}/v1",), search=lambda: ())
+            found = [e.model_dump(mode="json") for e in await discover(config) if e.name == "openai"]
+            (chosen,) = candidates(found, AiConfig())
+            assert chosen.name.startswith("openai@")
+            backend = chosen.make(chosen.name)
+            await backend.ensure_loaded(LoadSpec(chosen.model, context=2048))
+            assert (await complete(backend, ask("Say something."))).text
+            await backend.close()
+            known, choice = (
+                {("openai", str(found[0]["address"])): chosen},
+                Choice(order=[chosen.name], excluded={}, sentence=""),
+            )
+            table = gateway_table(found, known, choice, AiConfig())
+            assert [(engine.kind, engine.address) for engine in table.engines] == [("ollama", state.url)]
+
+    asyncio.run(go())
+    assert state.asked == ["m:latest"]
+    assert (state.loads, held(state)) == (0, {"m:latest": (8192, 1800.0)})
+
+
+def test_an_ollama_behind_a_key_is_asked_as_the_server_before_it_expects() -> None:
+    """That may know no other API."""
+    state = StatefulOllama()
+    (engine,) = engines(state, openai=True)
+    key = {str(engine["address"]).removesuffix("/v1"): "wk-1"}
+    (chosen,) = candidates([engine], AiConfig(api_keys=key))
+    assert type(chosen.make("x")) is OpenAIBackend
+
+
+def test_a_report_says_which_settings_differ() -> None:
+    """Threads that the model names, and those of an engine that was told."""
+    first, second = StatefulOllama(), StatefulOllama(models={"m:latest": {"parameters": "num_thread 4"}})
+
+    async def go() -> BenchmarkReport:
+        async with serve(first), serve(second):
+            backends = [OllamaBackend(first.url, name="a"), OllamaBackend(second.url, name="b")]
+            entries = [Contender(backends[0], LoadSpec("m:latest", context=4096, threads=2)), Contender(backends[1], LoadSpec("m:latest", context=4096))]  # fmt: skip
+            plan = PLAN.model_copy(update={"cold_load": False})
+            report = await AIBackendBenchmark(entries, plan, watch=Quiet(), meter=NoMeter()).run()
+            for backend in backends:
+                await backend.close()
+            return report
+
+    report = asyncio.run(go())
+    assert "Their settings differ: threads: 2 (a), 4 (b)." in report.notes
 
 
 def test_what_cannot_chat_is_not_chosen_whatever_its_name() -> None:
