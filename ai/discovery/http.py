@@ -111,6 +111,18 @@ async def get_json(client: httpx.AsyncClient, path: str, body: Mapping[str, Any]
     Raises:
         ProbeFailed: nobody answers, or not with a JSON object of at most `MAX_ANSWER` bytes and status 200.
     """
+    value = await get_value(client, path, body)
+    if not isinstance(value, dict):
+        raise ProbeFailed("error", "the answer is not a JSON object")
+    return value
+
+
+async def get_value(client: httpx.AsyncClient, path: str, body: Mapping[str, Any] | None = None) -> Any:
+    """As `get_json`, whatever the JSON is.
+
+    Raises:
+        ProbeFailed: as there.
+    """
     try:
         async with (
             asyncio.timeout(client.timeout.read),
@@ -130,12 +142,9 @@ async def get_json(client: httpx.AsyncClient, path: str, body: Mapping[str, Any]
     if answer.status_code != httpx.codes.OK:
         raise ProbeFailed("error", f"it answers HTTP {answer.status_code}", status=answer.status_code)
     try:
-        value = json.loads(said)
+        return json.loads(said)
     except (ValueError, RecursionError) as error:
         raise ProbeFailed("error", "the answer is not JSON") from error
-    if not isinstance(value, dict):
-        raise ProbeFailed("error", "the answer is not a JSON object")
-    return value
 
 
 async def _limited(answer: httpx.Response) -> bytes:

@@ -6,7 +6,7 @@ import httpx
 
 from ai.core.footprint import is_local
 from ai.core.types import Engine, EngineModel
-from ai.discovery.http import ProbeFailed, entries, get_json, text, whole
+from ai.discovery.http import ProbeFailed, entries, get_json, get_value, text, whole
 from ai.discovery.ollama import remote_hosts
 
 OLLAMA_ROUTE: Final = "Ollama (OpenAI route)"
@@ -19,6 +19,10 @@ _OWNERS: Final = {
     "sglang": "SGLang",
 }
 """`owned_by` of a model, lower case, as each server fills it."""
+_CONTEXTS: Final = ("max_model_len", "loaded_context_length", "context_length", "context_window", "max_context_length", "max_input_tokens")  # fmt: skip
+"""What servers call the tokens of context, the one in force first."""
+_NO_CHAT: Final = frozenset({"embedding", "embeddings", "rerank", "reranker", "audio", "tts", "stt", "image", "video", "moderation"})  # fmt: skip
+"""Types of models that answer no question."""
 UNKNOWN: Final = "OpenAI-compatible server"
 _VERSION_PATHS: Final = {"vLLM": ("/version", "version"), "llama.cpp server": ("/props", "build_info")}
 
@@ -29,12 +33,9 @@ async def ask_openai(client: httpx.AsyncClient) -> Engine:
     Raises:
         ProbeFailed: it does not answer, or not as such a server does.
     """
-    listing = await get_json(client, models_path(client))
-    if not isinstance(listing.get("data"), list):
-        raise ProbeFailed("error", "it answers, but not as an OpenAI-compatible server does")
-    data = entries(listing["data"])
+    data = _listed(await get_value(client, models_path(client)))
     label = _label(data)
-    models = [_model(item) for item in data]
+    models = list({model.name: model for item in data if (model := _model(item)).name}.values())
     if label == "LM Studio":
         models = await _lm_studio(client, models)
     if models and label in {_OWNERS["library"], UNKNOWN} and is_local(str(client.base_url)):
@@ -66,6 +67,30 @@ def models_path(client: httpx.AsyncClient) -> str:
     return "/models" if client.base_url.path.rstrip("/").endswith("/v1") else "/v1/models"
 
 
+def _listed(listing: Any) -> list[dict[str, Any]]:
+    """The models of a listing: under `data` or `models`, or the list by itself; by their names alone, or each with what is said of it.
+
+    Raises:
+        ProbeFailed: it is no listing.
+    """
+    found = listing
+    if isinstance(listing, dict):
+        found = next((listing[key] for key in ("data", "models") if isinstance(listing.get(key), list | dict)), None)
+        if found is None and (said := _error_words(listing.get("error"))):
+            raise ProbeFailed("error", f"it answers with an error: {said}")
+    if isinstance(found, dict):
+        found = [{"id": name} | (facts if isinstance(facts, dict) else {}) for name, facts in found.items()]
+    named = [{"id": one} if isinstance(one, str) else one for one in found] if isinstance(found, list) else []
+    data = entries(named)
+    if not isinstance(found, list) or (found and not data) or (found is listing and not data):
+        raise ProbeFailed("error", "it answers, but not as an OpenAI-compatible server does")
+    return data
+
+
+def _error_words(error: object) -> str:
+    return text(error.get("message") if isinstance(error, dict) else error).rstrip(".")
+
+
 def _label(data: list[dict[str, Any]]) -> str:
     owners = [text(item.get("owned_by")).lower() for item in data]
     return next((_OWNERS[owner] for owner in owners if owner in _OWNERS), UNKNOWN)
@@ -85,13 +110,17 @@ async def _marked_remote(client: httpx.AsyncClient, models: list[EngineModel]) -
 def _model(item: dict[str, Any]) -> EngineModel:
     given = item.get("meta")
     meta: dict[str, Any] = given if isinstance(given, dict) else {}
-    name = text(item.get("id"))
+    name = next((said for key in ("id", "name", "model") if (said := text(item.get(key)))), "")
+    kind = text(item.get("type")).lower()
     return EngineModel(
         name=name.rsplit("/", 1)[-1] if name.startswith("/") and name.endswith(".gguf") else name,
         size=whole(meta.get("size")),
         loaded=True,
         quantization=text(meta.get("ftype")) or None,
-        context=whole(item.get("max_model_len")) or whole(meta.get("n_ctx")) or whole(meta.get("n_ctx_train")),
+        context=next((size for key in _CONTEXTS if (size := whole(item.get(key)))), None)
+        or whole(meta.get("n_ctx"))
+        or whole(meta.get("n_ctx_train")),
+        capabilities=[kind] if kind in _NO_CHAT else [],
     )
 
 

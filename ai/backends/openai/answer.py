@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from ai.backends.openai.http_errors import error_of
 from ai.backends.openai.sse import NO_REASON, SseEvent, WholeCharacters, said_text
-from ai.core.errors import BadOutput
+from ai.core.errors import BadOutput, StreamCut
 from ai.core.pacing import Clock
 from ai.core.types import Chunk, ChunkKind, Figure, FinishReason, GenRequest, Timings, Usage
 from ai.core.types import Final as FinalEvent
@@ -21,8 +21,14 @@ _HIDDEN: Final = "The server counts tokens that it did not send, so the speed of
 _MISCOUNTED: Final = "The server's count of tokens cannot be that of its text, and is not used."
 _NOT_BELIEVED: Final = "The server says it generated {:.1f} tokens/s, but they arrived at {:.1f}."
 _ALIVE: Final = frozenset({"ping", "pong", "keep-alive", "keepalive", "keep_alive", "heartbeat"})
-_STOPPED: Final = frozenset({"stop", "eos", "eos_token", "stop_sequence", "end_turn", "end_of_text"})
-_LIMITED: Final = frozenset({"length", "max_tokens", "max_length"})
+_STOPPED: Final = frozenset({"stop", "eos", "eos_token", "stop_sequence", "end_turn", "end_of_text", "complete", "completed"})  # fmt: skip
+_LIMITED: Final = frozenset({"length", "max_tokens", "max_length", "max_output_tokens", "model_length", "token_limit", "error_limit"})  # fmt: skip
+_BROKEN: Final = frozenset({"abort", "aborted", "cancel", "cancelled", "canceled", "timeout", "insufficient_system_resource"})  # fmt: skip
+"""Reasons of an end that the server did not want: what came is a part of the answer."""
+_REASONING: Final = ("reasoning_content", "reasoning", "thinking", "reasoning_text", "thought")
+_COUNTS: Final = {"input_tokens": "prompt_tokens", "output_tokens": "completion_tokens"}
+_OF_ANSWERS: Final = frozenset({"id", "model", "object", "usage", "created", "type"})
+"""What a piece of an answer without choices still has, and a message that is nothing but an error has not."""
 _LONGEST_TOKEN: Final = 16.0
 """Characters a token, on average over a text, that no vocabulary reaches."""
 _APART: Final = 1.5
@@ -49,6 +55,7 @@ class Answer:
         self._timings: dict[str, Any] = {}
         self._model = ""
         self._characters = self._bytes = 0
+        self._content: list[str] = []
         self._reasoned = False
         self._pieces: dict[ChunkKind, WholeCharacters] = {"reasoning": WholeCharacters(), "content": WholeCharacters()}
         self.last_ns = self.clock.sent_ns
@@ -64,7 +71,9 @@ class Answer:
         Raises:
             BackendError: the event tells of an error, or is none of such a stream.
         """
-        word = event.data.strip().strip('"[]').casefold()
+        if self.done:
+            return []
+        word = _unframed(event.data).strip('"[]').casefold()
         if word == "done":
             self.done, self.last_ns = True, at_ns
             return []
@@ -73,14 +82,17 @@ class Answer:
         message = self._message(event)
         self.last_ns = at_ns
         self._model = str(message.get("model") or self._model)[:200]
-        self._usage = _dict(message.get("usage")) or self._usage
+        usage = _usage(message)
+        self._usage = usage or self._usage
         self._timings = _dict(message.get("timings")) or self._timings
-        counted = _number(_dict(message.get("usage")).get("completion_tokens"))
+        counted = _number(usage.get("completion_tokens"))
         return [c for choice in _list(message.get("choices")) for c in self._choice(choice, at_ns, counted)]
 
     def _message(self, event: SseEvent) -> dict[str, Any]:
         try:
-            message = json.loads(event.data)
+            message = json.loads(
+                _unframed(event.data), strict=False
+            )  # some write a tab or a line's end in a text as it is
         except (ValueError, RecursionError) as error:
             if event.name == "error":
                 raise error_of(self._name, 0, event.data) from error
@@ -88,6 +100,8 @@ class Answer:
             raise BadOutput(f"{self._name} sent an event that is not JSON: {said}", backend=self._name) from error
         if not message:
             return {}
+        if isinstance(message, list) and len(message) == 1:  # as some wrap their errors
+            message = message[0]
         if not isinstance(message, dict):
             raise BadOutput(f"{self._name} sent an event that is no object.", backend=self._name)
         if event.name == "error" or _tells_error(message):
@@ -102,24 +116,35 @@ class Answer:
             raise error_of(self._name, 0, json.dumps({"error": choice.get("error") or "no reason given"}))
         said = choice.get("delta")
         if not isinstance(said, dict):  # a whole message in place of a stream, or the older form
-            said = _dict(choice.get("message")) if not self._characters else {}
-            said = said or {"content": choice.get("text")}
+            said = self._rest(_dict(choice.get("message"))) or {"content": choice.get("text")}
         found: list[Chunk] = []
         kinds: tuple[tuple[ChunkKind, str], ...] = (
-            ("reasoning", _first_text(said, "reasoning_content", "reasoning", "thinking") or _thoughts(said.get("content"))),
+            ("reasoning", _first_text(said, *_REASONING) or _thoughts(said.get("content")) or _thoughts(said.get("reasoning_details"))),
             ("content", _first_text(said, "content", "refusal")),
         )  # fmt: skip
         for kind, told in kinds:
             if text := self._pieces[kind].feed(told):
                 self._characters += len(text)
+                self._content += [text] if kind == "content" else []
                 self._bytes += len(text.encode("utf-8", "replace"))
                 self._reasoned |= kind == "reasoning"
                 found.append(Chunk(self.clock.mark(at_ns, len(text), counted), text, kind))
         reason = str(choice.get("finish_reason") or "")
+        if reason.casefold() in _BROKEN:
+            raise StreamCut(
+                f"{self._name} broke off its answer: {reason[:60]}.", backend=self._name, hint="Look at its log, or try again."
+            )  # fmt: skip
         if reason.casefold() not in NO_REASON:
             self.finish = reason
             self.clock.finish(at_ns)
         return found
+
+    def _rest(self, message: dict[str, Any]) -> dict[str, Any]:
+        """What a message adds to what was said: some servers send whole ones in a stream, some the next words in that place."""
+        words, before = said_text(message.get("content")), "".join(self._content)
+        if not before or not words:
+            return {} if self._characters and not words else message
+        return {"content": words.removeprefix(before)}
 
     def final(self, notes: tuple[str, ...] = ()) -> FinalEvent:
         """The last event, figures labelled by where they come from."""
@@ -161,12 +186,27 @@ class Answer:
         return (thought > 0 and not self._reasoned) or (self._bytes > 0 and completion > self._bytes + 8)
 
 
+def _unframed(data: str) -> str:
+    """The data of an event without a second frame, which a proxy may put around a server's."""
+    words = data.strip()
+    return words.removeprefix("data:").strip() if words.startswith("data:") else words
+
+
+def _usage(message: dict[str, Any]) -> dict[str, Any]:
+    """The counts of a message, wherever it has them, under OpenAI's names; empty where it has none."""
+    first = next(iter(_list(message.get("choices"))), {})
+    told = next((u for at in (message, _dict(message.get("x_groq")), first) if (u := _dict(at.get("usage")))), {})
+    renamed = {ours: told[theirs] for theirs, ours in _COUNTS.items() if theirs in told and told.get(ours) is None}
+    return {**told, **renamed}
+
+
 def _tells_error(message: dict[str, Any]) -> bool:
-    if message.get("error") or message.get("object") == "error":
+    if message.get("error") or message.get("object") == "error" or (message.get("errors") and "choices" not in message):
         return True
     code = message.get("code", message.get("status"))
     failed = isinstance(code, int) and code >= 400
-    return "choices" not in message and bool(message.get("detail") or (failed and message.get("message")))
+    alone = isinstance(message.get("message"), str) and not message.keys() & _OF_ANSWERS
+    return "choices" not in message and bool(message.get("detail") or (message.get("message") and (failed or alone)))
 
 
 def _first_text(said: dict[str, Any], *names: str) -> str:
@@ -177,7 +217,10 @@ def _first_text(said: dict[str, Any], *names: str) -> str:
 def _thoughts(said: object) -> str:
     """The reasoning inside a list of parts."""
     parts = [p for p in said if isinstance(p, dict)] if isinstance(said, list) else []
-    return "".join(said_text(p.get("thinking") or p.get("reasoning")) for p in parts)
+    of_thoughts = [p for p in parts if "text" in p and str(p.get("type", "")).startswith("reasoning")]
+    return "".join(
+        said_text(p.get("thinking") or p.get("reasoning") or (p.get("text") if p in of_thoughts else "")) for p in parts
+    )
 
 
 def _reported(timings: Timings, usage: Usage, said: dict[str, Any], llama: dict[str, Any]) -> Timings:

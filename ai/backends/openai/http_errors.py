@@ -26,6 +26,13 @@ from ai.core.errors import (
 from ai.discovery.http import is_loading
 
 _MAX_MESSAGE: Final = 300
+_SILENT: Final = "no reason given."
+_LATER: Final = "Try again later, or allow fewer requests at once."
+_WORDS: Final = ("message", "detail", "msg", "errors", "error", "title", "reason")
+"""Where servers put the words of an error, the likeliest first."""
+_SUCCESS: Final = frozenset({0, 200})
+_VAGUE: Final = frozenset({0, 200, 400, 500})
+"""Statuses under which some servers say that they are busy."""
 _MAX_PAGE: Final = 50_000
 _LONGEST_WAIT_S: Final = 86_400.0
 _AUTH: Final = frozenset({401, 403})
@@ -39,13 +46,35 @@ _OUT_OF_MEMORY: Final = re.compile(
 _CONTEXT: Final = re.compile(
     r"exceed_context_size|exceeds? the (available )?context|maximum context length|context (length|window|size) exceeded"
     r"|longer than the (model's )?(maximum )?context|input length exceeds|prompt is too long"
-    r"|is greater than max_seq_len|requires \d+ pages \(only \d+ available\)",  # TabbyAPI; ExLlama's own generators
+    r"|is greater than max_seq_len|requires \d+ pages \(only \d+ available\)"  # TabbyAPI; ExLlama's own generators
+    r"|inputs?`? tokens\b.{0,60}\bmust be|context length of only|token count.{0,40}exceeds|number of (input )?tokens\b.{0,60}\b(exceed|cannot)"  # TGI, LM Studio, others
+    r"|reduce the length of the (messages|prompt|input)|(prompt|input|request) (is|has) (too long|too many tokens)",
     re.IGNORECASE,
 )
 _MODEL: Final = re.compile(
-    r"model[^.]{0,200}(not found|does not exist|not exist|unknown|no such)|model_not_found|no models? loaded",
+    r"(model|deployment)[^.]{0,200}(not found|does not exist|not exist|unknown|no such)|model_not_found|deploymentnotfound|(invalid|unknown) model( name)?\b"
+    r"|no models? (is |are )?(currently )?loaded|\bmodel\b.{0,40}\b(not loaded|unloaded)\b",
     re.IGNORECASE,
 )
+_BUSY: Final = re.compile(
+    r"overloaded|rate.?limit|too many (concurrent )?requests|server (is )?busy|at capacity|resource_exhausted|queue is full|quota",
+    re.IGNORECASE,
+)
+_NO_CREDIT: Final = re.compile(
+    r"insufficient[_ ](quota|credits?|balance|funds)|exceeded your current quota|billing|out of credits?|no credits?\b|payment required",
+    re.IGNORECASE,
+)
+_KEY: Final = re.compile(
+    r"\b(api[ _-]?)?keys?\b|\btokens?\b|auth|credential|permission|permitted|sign.?in|log.?in|forbidden|access|bearer",
+    re.IGNORECASE,
+)
+_BAD_KEY: Final = re.compile(r"(invalid|incorrect|missing|no|wrong) (api[ _-]?)?key\b|authentication|unauthori[sz]ed|invalid_api_key", re.IGNORECASE)  # fmt: skip
+_CRASHED: Final = re.compile(r"\bcrash(ed)?\b|terminated unexpectedly|unexpectedly (stopped|terminated)|process (has )?(died|exited)", re.IGNORECASE)  # fmt: skip
+_WAIT: Final = re.compile(r"(?:try again|retry|retrying|wait|available|reset)\D{0,20}?((?:\d+(?:\.\d+)?\s?(?:ms|s|m|h|seconds?|secs?|minutes?|mins?|hours?)(?![a-z])\s?)+)", re.IGNORECASE)  # fmt: skip
+_SPAN: Final = re.compile(r"(\d+(?:\.\d+)?)\s?(ms|s|m|h)", re.IGNORECASE)
+_UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_NO_ANSWER: Final = frozenset({202, 204, 205})
+"""Statuses of success that bring no answer."""
 
 
 def error_of(name: str, status: int, body: bytes | str, headers: Mapping[str, str] | None = None) -> BackendError:
@@ -55,18 +84,39 @@ def error_of(name: str, status: int, body: bytes | str, headers: Mapping[str, st
     detail: dict[str, Any] = inner if isinstance(inner, dict) else data
     said = _said(body, inner, detail)
     code = detail.get("code")
-    status = code if status == 0 and isinstance(code, int) else status
+    status = _status_of(code) if status == 0 else status
     everything = f"{said} {detail.get('type', '')} {code}"
     if 300 <= status < 400 and headers is not None and headers.get("location"):
         return _moved(name, headers["location"])
     error = _by_words(name, status, said, everything, detail) or _by_status(name, status, said)
     error.retry_after_s = retry_after(headers) if headers is not None else None
+    if error.retry_after_s is None and isinstance(error, BackendOverloaded):
+        error.retry_after_s = _wait_told(said)
     return error
+
+
+def gives_answer(status: int) -> bool:
+    """Whether an answer may follow this status."""
+    return 200 <= status < 300 and status not in _NO_ANSWER
+
+
+def _status_of(code: object) -> int:
+    """The status that an error in a stream names, as a number or in digits; 0 where it names none."""
+    digits = str(code) if isinstance(code, int | str) and not isinstance(code, bool) else ""
+    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) == 3 else 0
+
+
+def _wait_told(said: str) -> float | None:
+    """Seconds to wait, from words such as "try again in 6m0s"; None where they do not say."""
+    found = _WAIT.search(said)
+    spans = _SPAN.findall(found.group(1)) if found else []
+    return _bounded(sum(float(number) * _UNITS[unit.lower()] for number, unit in spans)) if spans else None
 
 
 def _by_words(name: str, status: int, said: str, everything: str, detail: dict[str, Any]) -> BackendError | None:
     """The error that the words of a server tell, whatever the status."""
-    if status == httpx.codes.REQUEST_ENTITY_TOO_LARGE or _CONTEXT.search(everything):
+    limited = status == httpx.codes.TOO_MANY_REQUESTS
+    if status == httpx.codes.REQUEST_ENTITY_TOO_LARGE or (not limited and _CONTEXT.search(everything)):
         what = (
             said if status != httpx.codes.REQUEST_ENTITY_TOO_LARGE else f"the request is too large (HTTP 413): {said}"
         )
@@ -77,17 +127,19 @@ def _by_words(name: str, status: int, said: str, everything: str, detail: dict[s
             context=_whole(detail.get("n_ctx")),
             hint="Shorten the text, or load the model with a longer context.",
         )
-    if _OUT_OF_MEMORY.search(everything):
-        return BackendOutOfMemory(
-            f"{name}: {said}", backend=name, hint="Use a shorter context, a smaller cache type, or a smaller model."
-        )
-    if is_loading(status, everything):
-        return BackendLoading(f"{name} is loading its model: {said}", backend=name, hint="Wait until it is loaded.")
-    if status not in _AUTH and _MODEL.search(everything):
-        return ModelMissing(
-            f"{name}: {said}", backend=name, hint="Fetch the model, or name another one in the settings."
-        )
-    return None
+    signed_in = status not in _AUTH
+    rules: tuple[tuple[object, type[BackendError], str, str], ...] = (
+        (_OUT_OF_MEMORY.search(everything), BackendOutOfMemory, "{}: {}", "Use a shorter context, a smaller cache type, or a smaller model."),
+        (is_loading(status, everything), BackendLoading, "{} is loading its model: {}", "Wait until it is loaded."),
+        (signed_in and status != httpx.codes.SERVICE_UNAVAILABLE and _MODEL.search(everything), ModelMissing, "{}: {}", "Fetch the model, or name another one in the settings."),
+        (_NO_CREDIT.search(everything), BackendOverloaded, "{} refuses: {}", "Its account has no credit left: add some, or use another engine."),
+        (signed_in and status < httpx.codes.INTERNAL_SERVER_ERROR and _CRASHED.search(said), BackendError, "{} failed: {}", "Look at the engine's own log."),
+        (status in _VAGUE and _BUSY.search(everything), BackendOverloaded, "{} is busy: {}", _LATER),
+    )  # fmt: skip
+    for applies, kind, words, hint in rules:
+        if applies:
+            return kind(words.format(name, said), backend=name, hint=hint)
+    return _without_key(name, said) if status in _SUCCESS and _BAD_KEY.search(everything) else None
 
 
 def _moved(name: str, location: str) -> BackendError:
@@ -131,16 +183,10 @@ def _date(text: str) -> float | None:
 def _by_status(name: str, status: int, said: str) -> BackendError:
     match status:
         case 401 | 403:
-            return BadRequest(
-                f"{name} asks for a key ({said}).",
-                backend=name,
-                hint="Give its API key: watchkeeper ai key ADDRESS (setting engines.api_keys).",
-            )
+            return _not_allowed(name, said) if status == 403 else _without_key(name, said)
         case 408 | 425 | 429 | 503 | 529:
-            return BackendOverloaded(
-                f"{name} is busy: {said}", backend=name, hint="Try again later, or allow fewer requests at once."
-            )
-        case 502 | 504 | 521 | 522 | 523 | 524:
+            return BackendOverloaded(f"{name} is busy: {said}", backend=name, hint=_LATER)
+        case 502 | 504 | 520 | 521 | 522 | 523 | 524 | 525 | 526 | 527 | 530:
             return BackendDown(f"{name} is behind a gateway that does not reach it: {said}", backend=name)
         case 404 | 405:
             return BadRequest(
@@ -149,7 +195,27 @@ def _by_status(name: str, status: int, said: str) -> BackendError:
         case _ if 300 <= status < 500:
             return BadRequest(f"{name} refused the request (HTTP {status}): {said}", backend=name)
         case _:
-            return BackendError(f"{name} failed: {said}", backend=name, hint="Look at the engine's own log.")
+            silent = 200 <= status < 300
+            what = f"took the request (HTTP {status}) and gave no answer" if silent else "failed"
+            return BackendError(f"{name} {what}: {said}", backend=name, hint="Check its address in the settings." if silent else "Look at the engine's own log.")  # fmt: skip
+
+
+def _without_key(name: str, said: str) -> BackendError:
+    return BadRequest(
+        f"{name} asks for a key ({said.rstrip('.')}).",
+        backend=name,
+        hint="Give its API key: watchkeeper ai key ADDRESS (setting engines.api_keys).",
+    )
+
+
+def _not_allowed(name: str, said: str) -> BackendError:
+    """403 is said for a wrong key, but also by what stands before a server, and for what its rules do not allow."""
+    if said == _SILENT or _KEY.search(said):
+        return _without_key(name, said)
+    return BadRequest(
+        f"{name} refused the request (HTTP 403): {said}", backend=name,
+        hint="Its rules, or what stands before it, do not allow this: open its address in a browser, or ask who runs it.",
+    )  # fmt: skip
 
 
 def error_of_transport(name: str, error: httpx.TransportError, *, begun: bool, connect_s: float) -> BackendError:
@@ -192,14 +258,14 @@ def _object(body: bytes | str) -> dict[str, Any]:
 
 def _said(body: bytes | str, inner: object, detail: dict[str, Any]) -> str:
     raw = body.decode("utf-8", "replace") if isinstance(body, bytes) else body
-    found = inner if isinstance(inner, str) else detail.get("message") or detail.get("detail") or detail.get("msg")
+    found = inner if isinstance(inner, str) else next((detail[key] for key in _WORDS if detail.get(key)), None)
     if isinstance(found, dict):
-        found = found.get("detail") or found.get("message") or found
+        found = next((found[key] for key in _WORDS if found.get(key)), found)
     if isinstance(found, list):
         found = "; ".join(_complaint(item) for item in found[:5])
     text = str(found) if found else page_words(raw) or ("" if detail or raw.strip() in {"{}", "[]"} else raw)
     words = " ".join(text.split())
-    return (words[:_MAX_MESSAGE] or "no reason given").rstrip(".") + "."
+    return (words[:_MAX_MESSAGE] or _SILENT).rstrip(".") + "."
 
 
 def _complaint(item: object) -> str:

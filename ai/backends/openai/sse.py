@@ -33,6 +33,8 @@ def said_text(said: object) -> str:
     """The text of a content: a string, or a list of parts."""
     if isinstance(said, str):
         return said
+    if isinstance(said, dict):
+        said = [{"text": said.get("text") or said.get("content")}]
     parts = said if isinstance(said, list) else []
     texts = [p if isinstance(p, str) else p.get("text") for p in parts if isinstance(p, str | dict)]
     return "".join(text for text in texts if isinstance(text, str))
@@ -144,17 +146,17 @@ class SseParser:
     def _without_frame(self, line: bytes) -> list[SseEvent]:
         """JSON as it is, in one line or in many."""
         text = line.decode("utf-8", "replace")
-        if not self._bare and not text.lstrip().startswith("{"):
+        if not self._bare and not text.lstrip().startswith(("{", "[{")):
             self._stray = f"{self._stray}\n{text}"[:_MAX_STRAY]
             return []  # an unknown field, which the standard says to leave out
         self._bare.append(text)
         self._size += len(line)
-        if not text.rstrip().endswith("}") or self._tries > _MAX_TRIES:
+        if not text.rstrip().endswith(("}", "]")) or self._tries > _MAX_TRIES:
             return []
         self._tries += 1
         whole = "\n".join(self._bare)
         try:
-            json.loads(whole)
+            json.loads(whole, strict=False)
         except (ValueError, RecursionError):
             return []
         self._bare, self._tries, self._size = [], 0, sum(map(len, self._data))

@@ -4,12 +4,13 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
+from importlib.util import find_spec
 from typing import Any, Final, cast
 
 import httpx
 
 from ai.backends.openai.answer import Answer
-from ai.backends.openai.http_errors import error_of, error_of_transport, page_words
+from ai.backends.openai.http_errors import error_of, error_of_transport, gives_answer, page_words
 from ai.backends.openai.request import MOST_FORMS, Flavour, Form, body_of
 from ai.backends.openai.sse import SseParser
 from ai.core.errors import BackendError, BadOutput, BadRequest, StreamCut
@@ -20,6 +21,11 @@ _COUNTS_S: Final = 2.0
 """How long the counts may come after the reason of the end."""
 _END_S: Final = 0.25
 """How long the end of a stream may come after everything else."""
+_PACKERS: Final = {"br": ("brotli", "brotlicffi"), "zstd": ("zstandard",)}
+_UNPACKED: Final = frozenset({"identity", "gzip", "deflate"}) | {
+    coding for coding, packages in _PACKERS.items() if any(find_spec(package) for package in packages)
+}
+"""What httpx can unpack with the packages that are here."""
 _RAW_PATH: Final = "/v1/completions"
 _CLOSE_S: Final = 0.02
 """How long the end of the connection's answer may come after `[DONE]`, so that the connection can be used again."""
@@ -55,7 +61,8 @@ class OpenAIWire:
             begun = False
             try:
                 async with self._post(body, connect_s) as response:
-                    if response.status_code == httpx.codes.OK:
+                    if gives_answer(response.status_code):
+                        self._refuse_packed(response)
                         self._forms[model] = form
                         async with aclosing(self._read(response, answer)) as chunks:
                             async for chunk in chunks:
@@ -105,6 +112,16 @@ class OpenAIWire:
         except httpx.TransportError as error:
             if not answer.done and answer.finish is None:
                 raise error_of_transport(self._name, error, begun=True, connect_s=0) from error
+
+    def _refuse_packed(self, response: httpx.Response) -> None:
+        """An answer in a form that was not asked for and cannot be unpacked is none, whatever its bytes look like."""
+        coding = response.headers.get("content-encoding", "identity").strip().lower() or "identity"
+        unknown = [one for part in coding.split(",") if (one := part.strip()) not in _UNPACKED]
+        if unknown:
+            raise BadOutput(
+                f"{self._name} sent an answer compressed as {', '.join(unknown)[:60]}, which was not asked for and cannot be read.",
+                backend=self._name, hint="Switch compression off in the server, or in the proxy before it.",
+            )  # fmt: skip
 
     def _no_end(self, response: httpx.Response, words: str, *, heard: bool) -> BackendError:
         kind = response.headers.get("content-type", "").partition(";")[0].strip()

@@ -1,6 +1,7 @@
 """From what was found on this machine to back ends that can be asked."""
 
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, count
@@ -24,6 +25,7 @@ from ai.service.context.ollama_plan import plan_of_ollama
 from ai.worker.supervisor import WatchPolicy
 from ai.worker.threads import THREADS, ThreadTable
 
+_NO_CHAT: Final = re.compile(r"embed|rerank|whisper|moderation|dall-e|(^|[-_/])(tts|bge)([-_]|$)", re.IGNORECASE)
 _METHODS: Final = {"exllamav2": frozenset({"exl2", "gptq", "none"}), "exllamav3": frozenset({"exl3", "none"})}
 
 
@@ -193,7 +195,7 @@ def _model(engine: Mapping[str, Any], wanted: str) -> Mapping[str, Any] | None:
 def can_chat(model: Mapping[str, Any]) -> bool:
     """Whether a model answers questions: by what its server says, else by its name."""
     said = model.get("capabilities") or []
-    return "completion" in said if said else "embed" not in str(model["name"]).lower()
+    return "completion" in said if said else not _NO_CHAT.search(str(model["name"]))
 
 
 def _place(url: str) -> str:
