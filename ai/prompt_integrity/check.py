@@ -45,6 +45,8 @@ _ALIKE: Final = 0.95
 """Of the length of the text that was proven: one with as many tokens that is longer, or much shorter, may have been cut to what the server reads at most."""
 _THIN: Final = 0.8
 """Texts of one kind seldom differ more in their tokens a character; one of which a server leaves half does (older llama.cpp)."""
+_LIKE: Final = 0.97
+"""For a text longer than all that were proven: some servers take a fifth of it at a time, or a block, and leave less than they could read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +75,15 @@ class PromptCheck:
         self.context = context
         self.density = 1 / CHARACTERS_PER_TOKEN
         """Tokens a character, learned from prompts that were read whole."""
-        self.likely = FITS_ANYWHERE if context is None else min(FITS_ANYWHERE, context // 2)
+        self.likely = (
+            FITS_ANYWHERE if context is None else min(FITS_ANYWHERE, context // 4)
+        )  # it may read half, and leave half of that
         """Tokens that most probably fit."""
         self.proven = self._least = 0 if context is None else self.likely
         """Tokens that fit for sure."""
         self.counts_kept: bool | None = None
         """Whether it counts what it still had of the prompt before; None until that was found out."""
-        self._proven_length = 0
+        self._proven_length = self._longest = 0
         self._proven_at = 0.0
         self._clock = clock
         self._learned = False
@@ -96,7 +100,7 @@ class PromptCheck:
             self.refuted()
             return "cut"
         if self._clock() - self._proven_at > PROOF_S:
-            self.proven = self._least
+            self.proven, self._longest = self._least, 0
         doubt = Doubt(text, kept, counted)
         if self._is_open(doubt):
             return doubt
@@ -110,6 +114,7 @@ class PromptCheck:
     def proved(self, doubt: Doubt, longer: float = 0.0) -> None:
         """A prompt in doubt was whole; `longer`: tokens of an even longer one that the server read."""
         tokens = int(doubt.counted + self._unseen(doubt))
+        self._longest = max(self._longest, len(doubt.text))
         if longer > max(tokens, self.proven):
             self.proven, self._proven_length, self._proven_at = int(longer), 0, self._clock()
         elif tokens >= self.proven:
@@ -126,8 +131,9 @@ class PromptCheck:
         alike = _ALIKE * self._proven_length <= length <= self._proven_length
         if tokens > self.proven or (tokens == self.proven and not alike):
             return True
-        thin = doubt.counted < _THIN * self.density * (length - doubt.kept)
-        return self._learned and thin
+        expected = self.density * (length - doubt.kept)
+        longest = 0 < self._longest < length  # what is left of a longer text may be less than what was proven
+        return self._learned and doubt.counted < (_LIKE if longest else _THIN) * expected
 
     def learn(self, tokens: float, characters: int) -> None:
         """How many tokens a text has."""

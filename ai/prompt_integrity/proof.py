@@ -4,15 +4,16 @@ One that can count is asked to. Any other is given the text in parts that fit fo
 the whole. That costs about as much as reading the prompt did, and is needed only when a prompt is longer than
 all that were proven before it, or has far fewer tokens than its like.
 
-A short prompt of a server that names no context is asked once more with some words at its end: a server that cuts says the same count again. It has the
-beginning still, so that costs next to nothing.
+A short prompt of a server that names no context is asked once more with its text twice: then it has to count twice as much, but for the template, whose
+tokens a short question tells. Some words more would not do: a server that drops blocks or shares of a prompt, and not just what is too much, counts more words
+of a longer one, too. Where the counts are not those of a whole prompt, the parts decide.
 """
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from ai.core.errors import BackendError, Cancelled
+from ai.core.errors import BackendError, Cancelled, ContextOverflow
 from ai.core.types import Final as FinalEvent
 from ai.core.types import GenRequest, Message
 from ai.prompt_integrity.check import DROPPED, FITS_ANYWHERE, SHORT, Doubt, PromptCheck, least_tokens
@@ -22,6 +23,8 @@ Count = Callable[[tuple[Message, ...]], Awaitable[float | None]]
 UNSURE: Final = "Whether the server read all of the prompt is not sure"
 _A_PART: Final = 0.4
 """Of what fits for sure: even where a text is denser than expected, its parts are not too long."""
+_LEAST_PART: Final = 40
+"""Characters: shorter ones would be no more than a mark and a word."""
 _MOST_PARTS: Final = 256
 _TEMPLATE: Final = 4.0
 """Tokens by which a server's own count of a conversation may differ from that of what it reads: the beginning of the answer."""
@@ -30,7 +33,8 @@ _A_WORD: Final = 8.0
 _TWICE: Final = (
     "Here are some words: north, south, east, west, spring, summer, autumn, winter, red, green, blue, black, white."
 )
-_MORE: Final = "And these words: one, two, three, four, five, six, seven, eight, nine, ten, eleven, twelve, spring, summer, autumn, winter."
+_SEAM: Final = 2.0
+"""Tokens by which two texts behind each other may differ from the sum of both, at each place where one begins."""
 _MARKS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 """Parts begin with different letters, so that nothing of one is kept for the next."""
 
@@ -92,12 +96,11 @@ async def _is_whole(check: PromptCheck, messages: tuple[Message, ...], doubt: Do
         whole = None
     short = check.context is None and doubt.counted <= FITS_ANYWHERE
     if whole is None and short and (not doubt.kept or check.counts_kept):
-        longer = await counter.read(_with_more(messages)) or 0.0
-        if longer > doubt.counted:
-            check.counts_kept = True  # it had all but the end
-            check.proved(doubt, longer)
+        twice, expected = await _twice(messages, doubt, counter.read)
+        if twice is None or abs(twice - expected) <= _SEAM * (len(messages) + 1):
+            check.counts_kept = True  # it had the first half
+            check.proved(doubt, twice or 0.0)
             return True
-        whole = False if longer == doubt.counted else None  # fewer: it counts only what is new
     if whole is None:
         whole = await _adds_up(check, messages, doubt, counter.read)
     if whole:
@@ -107,16 +110,27 @@ async def _is_whole(check: PromptCheck, messages: tuple[Message, ...], doubt: Do
     return whole
 
 
-def _with_more(messages: tuple[Message, ...]) -> tuple[Message, ...]:
-    """The same with some words at its end."""
-    return (*messages[:-1], replace(messages[-1], content=f"{messages[-1].content}\n{_MORE}"))
+async def _twice(messages: tuple[Message, ...], doubt: Doubt, count: Count) -> tuple[float | None, float]:
+    """The count of a prompt with its text twice, None where the server refuses that as too long, and so cuts nothing; and what it should be of a whole one."""
+    shape = await count(_shape(messages)) or 0.0
+    again = (*messages[:-1], replace(messages[-1], content=f"{messages[-1].content}\n{doubt.text}"))
+    try:
+        counted = await count(again) or 0.0
+    except ContextOverflow:
+        return None, 0.0
+    return counted, 2 * doubt.counted - (shape - len(messages))
+
+
+def _shape(messages: tuple[Message, ...]) -> tuple[Message, ...]:
+    """A conversation of the same form that says next to nothing."""
+    return tuple(replace(message, content=".") for message in messages)
 
 
 async def _adds_up(check: PromptCheck, messages: tuple[Message, ...], doubt: Doubt, count: Count) -> bool | None:
     """Whether the counts of the parts add up to no more than that of the whole."""
     if check.counts_kept is None:
         check.counts_kept = await _counts_kept(count)
-    shape = await count(tuple(replace(message, content=".") for message in messages))
+    shape = await count(_shape(messages))
     parts = _Parts(check, doubt, count)
     rest = await parts.tokens(doubt.text[doubt.kept :])
     if not shape or rest is None:
@@ -153,10 +167,10 @@ class _Parts:
 
     def __init__(self, check: PromptCheck, doubt: Doubt, count: Count) -> None:
         self._count = count
-        fits = max(check.proven, check.likely)
-        self._most = max(fits // 2, SHORT // 4)
+        fits = max(check.proven, min(check.likely, int(doubt.counted)))  # what it counted, it has read
+        self._most = max(fits // 2, _LEAST_PART)
         dense = max(check.density, doubt.counted / len(doubt.text))
-        self._size = max(int(_A_PART * fits / dense), SHORT)
+        self._size = max(int(_A_PART * fits / dense), _LEAST_PART)
         self._frame = 0.0
         self._within_words = 0
         self.asked = 0
@@ -183,7 +197,7 @@ class _Parts:
         found = await self._ask(part)
         if found is None:
             return None
-        if found - self._frame > self._most and len(part) > SHORT:  # denser than expected: perhaps cut itself
+        if found - self._frame > self._most and len(part) > _LEAST_PART:  # denser than expected: perhaps cut itself
             return await self._sum(_split(part, -(-len(part) // 2)))
         return max(found - self._frame, 0.0)
 

@@ -2,14 +2,14 @@
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ai.core.errors import BackendDown, BackendTimeout, Cancelled
+from ai.core.errors import BackendDown, BackendTimeout, Cancelled, ContextOverflow
 from ai.core.types import Figure, Final, GenRequest, Message, Timings, Usage
 from ai.prompt_integrity.check import DROPPED, FITS_ANYWHERE, PROOF_S, Doubt, PromptCheck
 from ai.prompt_integrity.proof import UNSURE, Counter, proved
@@ -37,6 +37,25 @@ LIMITS: dict[str, Callable[[int], int]] = {
     "its context but for an answer": lambda context: context - 64,
 }
 """What a server really reads of a prompt, by the context it names."""
+CUTS: dict[str, Callable[[list[str], int], list[str]]] = {
+    "its beginning": lambda tokens, room: tokens[-room:],
+    "its end": lambda tokens, room: tokens[:room],
+    "its middle": lambda tokens, room: tokens[: room // 2] + tokens[room // 2 - room :],
+    "blocks of half the room": lambda tokens, room: tokens[-(len(tokens) - -(-(len(tokens) - room) // (room // 2)) * (room // 2)) :],
+    "a fifth, until it fits": lambda tokens, room: next(tokens[at:] for at in fifths(len(tokens)) if len(tokens) - at <= room),
+    "more, the longer it is": lambda tokens, room: tokens[-(room - len(tokens) % (room // 3)) :],
+}  # fmt: skip
+"""What of the tokens of a prompt that is too long a server leaves, by the room it has."""
+
+
+def fifths(length: int) -> Iterator[int]:
+    """Where a text begins of which a fifth is taken away again and again."""
+    left = length
+    while left > 1:
+        left -= max(left // 5, 1)
+        yield length - left
+
+
 FRAME = 11
 """Tokens of the template around a message."""
 
@@ -54,6 +73,7 @@ class Server:
     piece: int = 5
     leaves: float = 1.0
     keeps: bool = False
+    cut: str = "its beginning"
     calls: int = 0
     _last: list[str] = field(default_factory=list)
 
@@ -75,7 +95,7 @@ class Server:
         self.calls += 1
         tokens = self.tokens(messages)
         if len(tokens) > self.room():
-            tokens = tokens[-int(self.room() * self.leaves) :]
+            tokens = CUTS[self.cut](tokens, int(self.room() * self.leaves))
         kept = 0
         while self.keeps and kept < min(len(tokens) - 1, len(self._last)) and tokens[kept] == self._last[kept]:
             kept += 1
@@ -122,7 +142,13 @@ texts = prose | st.builds(
 )
 
 
-servers = st.builds(Server, st.integers(400, 6000), st.sampled_from(sorted(LIMITS)), st.integers(3, 9))
+servers = st.builds(
+    Server,
+    st.integers(400, 6000),
+    st.sampled_from(sorted(LIMITS)),
+    st.integers(3, 9),
+    cut=st.sampled_from(sorted(CUTS)),
+)
 
 
 @settings(max_examples=examples(300), deadline=None, derandomize=True)
@@ -253,14 +279,36 @@ def test_a_server_that_names_no_context_is_asked_once_more_about_a_short_prompt(
     asked = f"NEEDLE {text * 34}"
     assert 340 < len(cutter.tokens((Message("user", asked),))) < 380
     assert client.ask(asked).truncated
-    assert cutter.calls == 2
-    assert not client.ask(text * 20).truncated
-    assert cutter.calls == 4
+    assert not client.ask(text * 20).truncated  # twice that is more than it reads: the parts decide, as they did before
     server = Server(2048)
     client = Client(server)
     for again in range(3):
         assert not client.ask(f"{again} {text * 34}").truncated
-    assert server.calls == 4
+    assert server.calls == 5
+
+
+@settings(max_examples=examples(300), deadline=None, derandomize=True)
+@given(room=st.integers(120, 480), cut=st.sampled_from(sorted(CUTS)), times=st.integers(8, 60), piece=st.integers(3, 9))
+def test_a_small_room_is_found_out_however_a_server_cuts(room: int, cut: str, times: int, piece: int) -> None:
+    """It names no context; what is left of a longer prompt is not the same each time, and may grow with it."""
+    server = Server(room, piece=piece, cut=cut)
+    text = f"NEEDLE {'We share lunch in the yard of the house in Charlottenburg. ' * times}"
+    whole = len(server.tokens((Message("user", text),))) <= room
+    assert Client(server).ask(text).truncated != whole
+
+
+def test_a_server_that_refuses_what_is_too_long_cuts_nothing() -> None:
+    """It names no context, and has no room for the text twice."""
+    server = Server(500)
+
+    async def count(messages: tuple[Message, ...]) -> float | None:
+        if len(server.tokens(messages)) > server.room():
+            raise ContextOverflow("too long")
+        return server.read(messages)
+
+    request = GenRequest((Message("user", "We share lunch in the yard of the house. " * 34),))
+    counted = server.read(request.messages)
+    assert not asyncio.run(proved(PromptCheck(), request, END, counted, Counter(count))).truncated
 
 
 @pytest.mark.parametrize("context", [300, 2048])
