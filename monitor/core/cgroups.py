@@ -42,7 +42,7 @@ def limits_of(cgroup: str, root: str = "/sys/fs/cgroup") -> GroupLimits:
         return NOTHING
     own = f"{root}{'' if str(path) == '/' else path}"
     if _read(f"{own}/cgroup.controllers") is None:
-        return _old(f"{root}/memory{path}", f"{root}/cpu{path}")
+        return _old(path, root)
     above = [f"{root}{'' if str(one) == '/' else one}" for one in (path, *path.parents)]
     events, cpu = _keyed(f"{own}/memory.events"), _keyed(f"{own}/cpu.stat")
     return GroupLimits(
@@ -108,17 +108,28 @@ def whose_totals(limits: GroupLimits, *, container: bool, mem_total: int, cpu_co
     return f"CPU and memory are those of the whole machine; {own}."
 
 
-def _old(folder: str, cpu: str) -> GroupLimits:
-    """Of cgroup v1, which has a tree for each resource."""
-    quota, period = _number(f"{cpu}/cpu.cfs_quota_us"), _number(f"{cpu}/cpu.cfs_period_us")
-    limit = _number(f"{folder}/memory.limit_in_bytes")
+def _old(path: PurePosixPath, root: str) -> GroupLimits:
+    """Of cgroup v1, which has a tree for each resource. A group above may have the narrower limit."""
+    above = ["" if str(one) == "/" else str(one) for one in (path, *path.parents)]
+    memory, cpu = f"{root}/memory{above[0]}", f"{root}/cpu{above[0]}"
+    limits = [limit for one in above if (limit := _number(f"{root}/memory{one}/memory.limit_in_bytes")) is not None]
+    shares = [cores for one in above if (cores := _old_cores(f"{root}/cpu{one}")) is not None]
+    throttling = _keyed(f"{cpu}/cpu.stat")
     return GroupLimits(
-        memory=_number(f"{folder}/memory.usage_in_bytes"),
-        memory_limit=limit if limit is not None and limit < _UNLIMITED_V1 else None,
-        memory_limit_hits=_number(f"{folder}/memory.failcnt"),
-        oom_kills=_keyed(f"{folder}/memory.oom_control").get(b"oom_kill"),
-        cpu_limit=quota / period if quota and period else None,
+        memory=_number(f"{memory}/memory.usage_in_bytes"),
+        memory_limit=min((limit for limit in limits if limit < _UNLIMITED_V1), default=None),
+        memory_limit_hits=_number(f"{memory}/memory.failcnt"),
+        oom_kills=_keyed(f"{memory}/memory.oom_control").get(b"oom_kill"),
+        cpu_limit=min(shares, default=None),
+        cpu_throttled=throttling.get(b"nr_throttled"),
+        cpu_periods=throttling.get(b"nr_periods"),
     )
+
+
+def _old_cores(folder: str) -> float | None:
+    """The quota of a group of cgroup v1 in cores; it is -1 where there is none."""
+    quota, period = _number(f"{folder}/cpu.cfs_quota_us"), _number(f"{folder}/cpu.cfs_period_us")
+    return quota / period if quota and period else None
 
 
 def _cores(path: str) -> float | None:

@@ -54,6 +54,8 @@ _SYSTEM: Final = re.compile(r"/(etc|dev|run|usr/s?bin|usr/lib\w*|s?bin|lib\w*)(/
 """Where a container gets files of its host: hosts, resolv.conf, drivers, sockets. None of them is a disk of its own."""
 _LOCAL: Final = frozenset({"zfs", "btrfs", "bcachefs", "overlay"})
 """File systems of the kernel on local disks whose devices are no paths."""
+_SHARED: Final = frozenset({"9p", "drvfs", "virtiofs"})
+"""Folders of the machine that a virtual one runs on."""
 _OVERLAYS: Final = frozenset({"overlay", "tmpfs"})
 
 
@@ -80,11 +82,13 @@ def real_mounts(mounts: Iterable[Mount]) -> list[Mount]:
 
 
 def _is_file(mount: Mount, *, contained: bool) -> bool:
-    """Whether a single file is mounted, or what a container gets of its host's system.
+    """Whether a single file is mounted, or what a container or a virtual machine gets of its host's system.
 
     Only file systems of the kernel on local disks are looked at: others may hang.
     """
     local = mount.device.startswith("/dev/") or mount.fstype in _LOCAL
+    if mount.fstype in _SHARED:
+        return _SYSTEM.match(mount.path) is not None
     if not local or mount.fstype.startswith("fuse"):
         return False
     return (contained and _SYSTEM.match(mount.path) is not None) or Path(mount.path).is_file()

@@ -16,7 +16,8 @@ from typing import Final
 
 from monitor.sampling.linux.procfiles import read_file
 
-LOOPBACK: Final = frozenset({"lo", "lo0", "Loopback Pseudo-Interface 1"})
+LOOPBACK: Final = frozenset({"lo", "lo0", "loopback0", "Loopback Pseudo-Interface 1"})
+"""`loopback0` is what Windows and its Linux share with mirrored networking."""
 RECHECK: Final = 10
 """Readings between two looks at interfaces whose names are the same: masters and routes change."""
 _TUNNEL_KINDS: Final = frozenset({"wireguard", "vxlan", "geneve", "ppp", "bareudp", "gtp", "l2tpeth", "amt"})
@@ -26,6 +27,7 @@ _BRIDGES: Final = frozenset({"bridge", "openvswitch"})
 _INNER_KINDS: Final = _BRIDGES | {"bond", "team", "vrf", "vlan"}
 _NEAR_END: Final = re.compile(r"(veth|ve-|vb-|vnet|tap|lxc|cali|azv|gke|eni[0-9a-f]{8}|fw(pr|ln))")
 """Names that container and machine managers give to our end of a pair. What comes into a container has none of them."""
+_DOWN: Final = frozenset({b"down", b"lowerlayerdown", b"notpresent"})
 _PSEUDO: Final = re.compile(r"(dummy|ifb|nlmon|kube-ipvs|nodelocaldns)")
 """What takes bytes and leads nowhere, or shows those of another interface again."""
 _REPRESENTOR: Final = re.compile(rb"(c\d+)?pf\d+(vf|sf)\d+")
@@ -104,8 +106,13 @@ class Interfaces:
         if not hardware:
             return machine.counted()
         ways = machine.leaves(routes.default & outside)
-        beside = frozenset(name for name in ways - wired if links[name].leads_outside and not links[name].is_tunnel)
-        return hardware if ways & wired else hardware | beside
+        if ways & wired:
+            return hardware
+        carried = any(self._text(name, "operstate") not in _DOWN for name in wired)  # else a modem is behind the tunnel
+        beside = {
+            name for name in ways - wired if (links[name].leads_outside and not links[name].is_tunnel) or not carried
+        }
+        return hardware | beside
 
     def _once(self, wired: frozenset[str]) -> frozenset[str]:
         """Hardware without what shows the bytes of other hardware again.

@@ -96,12 +96,29 @@ def test_limits_of_the_older_kind(tmp_path: Path) -> None:
     assert limits_of(f"/docker/{ID}", str(tmp_path)).oom_kills == 2
 
 
+def test_limits_of_the_older_kind_above_bind_too(tmp_path: Path) -> None:
+    """A pod's limit holds for each of its containers; -1 and the largest number are none. How often it was throttled is the group's own."""
+    for place, text in {
+        "memory/pod/memory.limit_in_bytes": "8192",
+        "memory/pod/one/memory.limit_in_bytes": "9223372036854771712",
+        "cpu/pod/cpu.cfs_quota_us": "150000",
+        "cpu/pod/cpu.cfs_period_us": "100000",
+        "cpu/pod/one/cpu.cfs_quota_us": "-1",
+        "cpu/pod/one/cpu.cfs_period_us": "100000",
+        "cpu/pod/one/cpu.stat": "nr_periods 10\nnr_throttled 4\nthrottled_time 123",
+    }.items():
+        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / place).write_text(text + "\n", "ascii")
+    found = limits_of("/pod/one", str(tmp_path))
+    assert (found.memory_limit, found.cpu_limit, found.cpu_throttled, found.cpu_periods) == (8192, 1.5, 4, 10)
+
+
 def test_cpu_limits_of_the_older_kind(tmp_path: Path) -> None:
     """A quota of a period; -1 is none. Inside of a container its group is mounted as the root."""
     write(tmp_path / "cpu", cpu__cfs_quota_us="150000\n", cpu__cfs_period_us="100000\n")
     write(tmp_path / "memory", memory__limit_in_bytes="4096\n")
     write(tmp_path / "cpu" / "x", cpu__cfs_quota_us="-1\n", cpu__cfs_period_us="100000\n")
-    assert limits_of("/x", str(tmp_path)) == NOTHING
+    assert limits_of("/x", str(tmp_path)) == GroupLimits(memory_limit=4096, cpu_limit=1.5)
     assert own_limits(f"/docker/{ID}", str(tmp_path)) == GroupLimits(memory_limit=4096, cpu_limit=1.5)
 
 

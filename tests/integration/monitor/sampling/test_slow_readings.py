@@ -117,6 +117,17 @@ def test_files_and_images_are_no_disks(tmp_path: Path) -> None:
     assert [mount.path for mount in real_mounts(mounts)] == ["/", mounts[3].path]
 
 
+def test_what_a_virtual_machine_gets_of_its_host_s_system_is_no_disk() -> None:
+    """Drivers and libraries of Windows are folders of its disk; a disk or a home that is shared is one."""
+    mounts = [
+        Mount("/dev/sdc", "/", "ext4"),
+        Mount("drivers", "/usr/lib/wsl/drivers", "9p"),
+        Mount("C:\\", "/mnt/c", "9p"),
+        Mount("mount0", "/Users/me", "virtiofs"),
+    ]
+    assert [mount.path for mount in real_mounts(mounts)] == ["/", "/mnt/c", "/Users/me"]
+
+
 def test_room_of_a_real_file_system(tmp_path: Path) -> None:
     """Total, used and free of a real directory fit together."""
     room = read_space(Mount("d", str(tmp_path), "f"))

@@ -137,6 +137,23 @@ def test_an_end_from_outside_counts_beside_a_card_that_is_not_the_way_out(machin
     assert machine.counted("ib0") == {"ib0"}
 
 
+def test_a_modem_counts_where_no_card_carries_its_bytes(machine: Machine) -> None:
+    """Dial-in over a serial line is no tunnel through a card that nothing is plugged into; over a card that is up it is."""
+    machine.add("eth0", real=True, files={"operstate": "down"})
+    machine.add("ppp0", type=512)
+    assert machine.counted("ppp0") == {"eth0", "ppp0"}
+    (machine.root / "sys/class/net/eth0/operstate").write_text("up\n", "ascii")
+    machine.add("new0", kind="dummy")  # names that change are looked at again
+    assert machine.counted("ppp0") == {"eth0"}
+
+
+def test_what_windows_and_its_linux_share_is_no_network(machine: Machine) -> None:
+    """With mirrored networking, programs of both reach each other by an interface with hardware."""
+    machine.add("loopback0", real=True)
+    machine.add("eth0", real=True)
+    assert machine.counted("eth0") == {"eth0"}
+
+
 def test_in_a_container_its_own_containers_are_inside(machine: Machine) -> None:
     """Bridges and their ports are not counted, however many bytes pass between them."""
     machine.add("eth0", peer=55)
