@@ -7,15 +7,36 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 _INTERPRETER: Final = re.compile(r"(?:python|pypy|node|deno|bun|ruby|perl|php|java|bash|dash|zsh|sh)[\d.]*")
-_TAKES_VALUE: Final = frozenset({"-W", "-X", "-r", "--require", "-cp", "-classpath", "--module-path"})
+_TAKES_VALUE: Final = frozenset(
+    {"-W", "-X", "-r", "--require", "--import", "--loader", "-cp", "-classpath", "--class-path", "-p", "--module-path", "--add-opens", "--add-exports", "--add-modules"}
+)  # fmt: skip
 _PASSED: Final = re.compile(r"/(?:dev|proc/self)/fd/\d+")
 """A script that was passed as an open file has no name."""
 _SUBCOMMAND: Final = re.compile(r"[a-z][a-z0-9_-]{1,19}")
 _MODULES_ARGUMENT: Final = re.compile(r"[A-Za-z0-9_-]{1,20}")
 _COMMON: Final = re.compile(
-    r"(?:__main__|main|app|run|start|server|index|manage|cli|train|worker|test|setup)\.(?:py|[cm]?js|ts|sh|rb|pl|php)"
+    r"(?:__main__|main|app|run|start|server|index|manage|cli|train|worker|test|setup)\.(?:py|[cm]?js|ts|sh|rb|pl|php|jar)"
 )
 """Scripts of which many projects have one: their folder tells them apart."""
+_VAGUE: Final = frozenset(
+    {"src", "dist", "build", "out", "bin", "lib", "app", "scripts", "target", "cmd", "server", "public"}
+)
+"""Folders of which many projects have one: the one above tells them apart."""
+_LAUNCHES: Final = frozenset({"run", "exec", "run-script", "tool", "dlx"})
+"""Subcommands of `uv`, `poetry`, `npm`, `bundle` and the like, behind which stands what they start."""
+_SERVED: Final = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*(?:\(\))?")
+"""What `gunicorn` and `uvicorn` are told to serve: `shop.web:app`."""
+_OWN_TITLE: Final = re.compile(r"[\w.@+-]+(?: ?\([\w.@-]+\))?:+ ?\S")
+"""A command line that its process has set itself: `postgres: checkpointer`, `gunicorn: worker [shop]`, `ray::train`."""
+_TITLE_CHARS: Final = 40
+_COMMAND_CHARS: Final = 32
+"""How much of a command in the command line is shown."""
+_MULTIPROCESSING: Final = re.compile(r"from multiprocessing\.(spawn|forkserver|resource_tracker) import ")
+_PARTS: Final = {"spawn": "worker", "forkserver": "fork server", "resource_tracker": "resource tracker"}
+_RANK: Final = re.compile(r"--(?:local[-_])?rank(?:=| )(\d+)\b")
+_KERNEL: Final = re.compile(r"kernel-([0-9a-f]{8})[\w-]*\.json")
+_LONGEST_NAME: Final = 15
+"""The kernel keeps so many bytes of a name."""
 _SEARCHED: Final = 12
 """Number of words to search for the interpreter. A folder with spaces in its name splits its path into several words."""
 
@@ -24,20 +45,85 @@ def title_of(name: str, cmdline: str | None) -> str:
     """The title of a process, from the kernel's name and the command line (words joined by spaces)."""
     words = (cmdline or "").split(" ")
     if not _INTERPRETER.fullmatch(name):
-        return _with_subcommand(name or "?", words)
+        interpreter = _interpreter_of(name, words)
+        if interpreter is None:
+            return _of_program(name or "?", words)
+        name = interpreter
+    rank = _RANK.search(cmdline or "")
+    title = _of_interpreter(name, words)
+    return f"{title} (rank {rank[1]})" if rank and title != name else title
+
+
+def is_worker_of(title: str, parent: str) -> bool:
+    """Whether a process with this title is a part of its parent: of the same program, such as a worker of a pool or a browser's helper.
+
+    >>> is_worker_of("nginx: worker process", "nginx: master process")
+    True
+    """
+    if title == parent or any(title.endswith(f" multiprocessing {part}") for part in _PARTS.values()):
+        return True
+    own = _OWN_TITLE.match(title) and _OWN_TITLE.match(parent)
+    return bool(own) and title.partition(":")[0] == parent.partition(":")[0]
+
+
+def folder_of(name: str, cmdline: str | None, cwd: str | None) -> str | None:
+    """The folder that tells a process from others of the same title: its script's where that is an absolute path, else the one that it works in."""
+    words = (cmdline or "").split(" ")
+    script = _script_of(words) if _INTERPRETER.fullmatch(name) or _interpreter_of(name, words) else ""
+    return script.rpartition("/")[0] or "/" if script.startswith("/") else cwd
+
+
+def _script_of(words: list[str]) -> str:
+    """What an interpreter was given to run, by its path; empty if that is none."""
+    at = 0
+    while (at := at + 1) < len(words):
+        word = words[at]
+        if word in {"-m", "-c", "-e"}:
+            return ""
+        if word == "-jar":
+            return words[at + 1] if at + 1 < len(words) else ""
+        if word in _TAKES_VALUE:
+            at += 1
+        elif word and not word.startswith("-"):
+            return "" if _PASSED.fullmatch(word) else word
+    return ""
+
+
+def _interpreter_of(name: str, words: list[str]) -> str | None:
+    """The interpreter of a process that gave its main thread another name, as PyTorch (`pt_main_thread`) and Node (`MainThread`) do; None of others."""
+    first = _base(words[0])
+    if not _INTERPRETER.fullmatch(first) or any(_is_called(_base(word), name) for word in words[:_SEARCHED]):
+        return None
+    return first
+
+
+def _is_called(base: str, name: str) -> bool:
+    """Whether a program of this file has that name, as far as the kernel keeps it."""
+    return base == name or (len(name.encode()) >= _LONGEST_NAME and base.startswith(name))
+
+
+def _of_interpreter(name: str, words: list[str]) -> str:
     at = _program(words, name)
     while (at := at + 1) < len(words):
         word = words[at]
         if word in {"-m", "-jar"}:
-            module = _of_module(words[at + 1 : at + 3])
+            module = _of_module(words[at + 1 :])
             return f"{name} {word} {module}" if module else name
         if word in {"-c", "-e"}:
-            return f"{name} {word} …"
+            return _of_text(name, word, " ".join(words[at + 1 :]))
         if word in _TAKES_VALUE:
             at += 1
         elif word and not word.startswith("-"):
             return name if _PASSED.fullmatch(word) else f"{name} {_script(word)}"
     return name
+
+
+def _of_text(name: str, option: str, text: str) -> str:
+    """A program in the command line: its beginning."""
+    if (part := _MULTIPROCESSING.match(text)) is not None:
+        return f"{name} multiprocessing {_PARTS[part[1]]}"
+    line = " ".join(text.split())
+    return f"{name} {option} {line if len(line) <= _COMMAND_CHARS else line[:_COMMAND_CHARS].rstrip() + '…'}".rstrip()
 
 
 def told_apart(titles: Sequence[str], folders: Sequence[str | None]) -> list[str]:
@@ -109,27 +195,70 @@ class Titles:
         return title
 
 
-def _with_subcommand(name: str, words: list[str]) -> str:
-    """The name and the word behind it, where that can be a subcommand."""
+def _of_program(name: str, words: list[str]) -> str:
+    """A program that is no interpreter: what it calls itself, else its name and what it is asked to do."""
+    whole = " ".join(words).strip()
+    if _OWN_TITLE.match(whole) and _is_called(whole[: len(name)], name):
+        return whole if len(whole) <= _TITLE_CHARS else whole[: _TITLE_CHARS - 1].rstrip() + "…"
     for at, word in enumerate(words[:_SEARCHED]):
-        if _base(word) == name:
-            return f"{name} {words[at + 1]}" if at + 1 < len(words) and _SUBCOMMAND.fullmatch(words[at + 1]) else name
+        if _is_called(_base(word), name):
+            return f"{_base(word)} {_asked(words[at:])}".rstrip()
     return name
+
+
+def _asked(words: list[str]) -> str:
+    """What a program is asked to do, from its command line: the subcommand, and what that starts or serves."""
+    program, rest = _base(words[0]), words[1:]
+    if program in {"gunicorn", "uvicorn", "hypercorn", "granian", "daphne"}:
+        return next((word for word in rest if _SERVED.fullmatch(word)), "")
+    if program == "celery":
+        return _of_celery(rest)
+    if not rest or not _SUBCOMMAND.fullmatch(rest[0]):
+        return rest[1] if rest[:1] == ["--"] and len(rest) > 1 and _SUBCOMMAND.fullmatch(rest[1]) else ""
+    if rest[0] in _LAUNCHES and len(rest) > 1 and rest[1] and not rest[1].startswith("-"):
+        started = _script(rest[1]) if "." in rest[1] else _base(rest[1])
+        return f"{rest[0]} {started}" if len(started) <= _COMMAND_CHARS else rest[0]
+    return rest[0]
+
+
+def _of_celery(words: list[str]) -> str:
+    """What a part of Celery does: `worker`, with its queues or its name."""
+    part = next((word for word in words if word in {"worker", "beat", "flower", "events"}), "")
+    for short, long in (("-Q", "--queues"), ("-n", "--hostname")):
+        for word, value in zip(words, [*words[1:], ""], strict=True):
+            given = value if word in {short, long} else word.partition("=")[2] if word.startswith(f"{long}=") else ""
+            if given and part:
+                return f"{part} {given}"
+    return part
 
 
 def _of_module(words: list[str]) -> str:
     """A module or archive, and what it is asked to do."""
     if not words or not words[0]:
         return ""
+    if words[0] in {"celery", "gunicorn", "uvicorn", "hypercorn", "daphne"}:
+        return f"{words[0]} {_asked(words)}".rstrip()
+    if words[0] == "ipykernel_launcher":
+        kernel = _KERNEL.search(" ".join(words))
+        return f"{words[0]} {kernel[1]}" if kernel else words[0]
     argument = words[1] if len(words) > 1 and _MODULES_ARGUMENT.fullmatch(words[1]) and words[1][0] != "-" else ""
-    return f"{_base(words[0])} {argument}".strip()
+    return f"{_script(words[0])} {argument}".strip()
 
 
 def _script(path: str) -> str:
-    """A script's name, with its folder where the name alone says little."""
+    """A script's name, with its folder where the name alone says little, and the one above where that says little, too."""
     base = _base(path)
-    folder = _base(path.rpartition("/")[0]) if "/" in path and _COMMON.fullmatch(base) else ""
-    return f"{folder}/{base}" if folder and folder not in {".", ".."} else base
+    if not _COMMON.fullmatch(base):
+        return base
+    shown = base
+    folders = path.split("/")[:-1]
+    for folder in reversed(folders[2:] if path.startswith("/") else folders):  # `/srv` and its like say nothing
+        if folder in {"", ".", ".."}:
+            break
+        shown = f"{folder}/{shown}"
+        if folder not in _VAGUE:
+            break
+    return shown
 
 
 def _program(words: list[str], name: str) -> int:

@@ -6,7 +6,7 @@ import signal
 from collections.abc import Sequence
 from typing import Final
 
-from monitor.core.process_title import title_of
+from monitor.core.process_title import is_worker_of, title_of
 from monitor.metrics.messages import RunEnd, RunInfo
 
 FAULTS: Final = frozenset(
@@ -51,7 +51,7 @@ class Interest:
 
 def is_part_of(info: RunInfo, parent: RunInfo | None) -> bool:
     """Whether a process is a part of its parent: the same program, such as a worker of a pool or a browser's helper."""
-    return parent is not None and title_of(info.name, info.cmdline) == title_of(parent.name, parent.cmdline)
+    return parent is not None and is_worker_of(title_of(info.name, info.cmdline), title_of(parent.name, parent.cmdline))
 
 
 def is_watchkeeper(info: RunInfo) -> bool:

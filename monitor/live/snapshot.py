@@ -14,7 +14,7 @@ import numpy as np
 
 from monitor.api_models.processes import MemoryOutlook, Process
 from monitor.core.paths import own_uid
-from monitor.core.process_title import Titles, title_of
+from monitor.core.process_title import Titles, folder_of, title_of
 from monitor.core.units import unit_name
 from monitor.live.growth import Growth, Reading
 from monitor.live.outlook import memory_outlook
@@ -175,7 +175,9 @@ class Snapshot:
                 del self._pids[left.pid]
         self._left[-1].update(told.gone, (info.run for info in told.brief))
         titles = [
-            (info.run, title_of(info.name, info.cmdline), info.cwd) for info in told.born if info.run in self.runs
+            (info.run, title_of(info.name, info.cmdline), folder_of(info.name, info.cmdline, info.cwd))
+            for info in told.born
+            if info.run in self.runs
         ]
         changed = self.titles.renew(titles, told.gone) - {run for run, _, _ in titles}
         return [self.runs[run] for run in changed if run in self.runs]

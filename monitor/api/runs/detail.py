@@ -8,7 +8,7 @@ from typing import Any, Final
 from monitor.api_models.processes import EndedRun, EndedRuns, Life, Lives, Process, Run, RunRef
 from monitor.core.exit_words import ended_with
 from monitor.core.paths import own_uid
-from monitor.core.process_title import title_of, told_apart
+from monitor.core.process_title import folder_of, title_of, told_apart
 from monitor.core.units import unit_name, unit_pattern
 from monitor.live.snapshot import Snapshot, status_word
 from monitor.store.interface import Store
@@ -58,7 +58,7 @@ def _unit(given: Mapping[str, Any]) -> dict[str, str]:
 def titled(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The rows of a list, each with the title of its run: with its folder where only that tells two of them apart."""
     plain = [title_of(row["name"], row["cmdline"]) for row in rows]
-    titles = told_apart(plain, [row["cwd"] for row in rows])
+    titles = told_apart(plain, [folder_of(row["name"], row["cmdline"], row["cwd"]) for row in rows])
     return [row | {"title": title} for row, title in zip(rows, titles, strict=True)]
 
 

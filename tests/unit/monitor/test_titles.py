@@ -4,13 +4,58 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.core.process_title import Titles, title_of, told_apart
+from monitor.core.process_title import Titles, folder_of, is_worker_of, title_of, told_apart
 
 
 @pytest.mark.parametrize(
     ("name", "cmdline", "title"),
     [
-        ("nginx", "nginx: worker process", "nginx"),
+        ("nginx", "nginx: worker process", "nginx: worker process"),
+        (
+            "postgres",
+            "postgres: shop shopdb 10.0.0.3(51422) SELECT waiting for a lock",
+            "postgres: shop shopdb 10.0.0.3(51422) S…",
+        ),
+        ("gunicorn", "gunicorn: worker [shop.web:app]", "gunicorn: worker [shop.web:app]"),
+        ("ray::train", "ray::train()", "ray::train()"),
+        ("gunicorn", "/v/bin/python /v/bin/gunicorn -w 4 shop.web:app", "gunicorn shop.web:app"),
+        ("uvicorn", "/v/bin/python3 /v/bin/uvicorn mail.app:make() --port 80", "uvicorn mail.app:make()"),
+        ("python", "python -m gunicorn -w 4 shop:app", "python -m gunicorn shop:app"),
+        ("celery", "/v/bin/python /v/bin/celery -A shop worker -Q mail,push -c 4", "celery worker mail,push"),
+        ("python", "python -m celery -A shop worker --hostname=w1@%h", "python -m celery worker w1@%h"),
+        ("celery", "/v/bin/python /v/bin/celery -A shop beat", "celery beat"),
+        ("uv", "uv run etl.py", "uv run etl.py"),
+        ("uv", "uv run --with x etl.py", "uv run"),
+        ("poetry", "/v/bin/python /v/bin/poetry run src/main.py", "poetry run src/main.py"),
+        ("npm run dev", "npm run dev", "npm run dev"),
+        ("docker-entrypoi", "/bin/sh /usr/local/bin/docker-entrypoint.sh postgres", "docker-entrypoint.sh postgres"),
+        ("tini", "tini -- redis-server /etc/redis.conf", "tini redis-server"),
+        ("pt_main_thread", "/v/bin/python3.11 -u train.py --lr 1", "python3.11 train.py"),
+        ("pt_main_thread", "python train.py --local-rank=3 --lr 1", "python train.py (rank 3)"),
+        ("MainThread", "node /srv/shop/dist/index.js", "node shop/dist/index.js"),
+        ("node", "node /srv/shop/node_modules/.bin/next dev", "node next"),
+        (
+            "python",
+            "python -m ipykernel_launcher -f /r/kernel-3f2a1b9c-11d2-4e0f-9a7b.json",
+            "python -m ipykernel_launcher 3f2a1b9c",
+        ),
+        (
+            "python",
+            "python -c from multiprocessing.spawn import spawn_main; spawn_main(tracker_fd=5) --multiprocessing-fork",
+            "python multiprocessing worker",
+        ),
+        (
+            "python",
+            "python -c from multiprocessing.resource_tracker import main;main(5)",
+            "python multiprocessing resource tracker",
+        ),
+        ("java", "java --add-opens java.base/java.lang=ALL-UNNAMED -jar /srv/shop/app.jar", "java -jar shop/app.jar"),
+        ("java", "java -Xmx4g -cp /a.jar org.apache.kafka.Kafka server.properties", "java org.apache.kafka.Kafka"),
+        (
+            "bash",
+            "bash -c cd /srv && exec ./start.sh --port 8000 --verbose",
+            "bash -c cd /srv && exec ./start.sh --por…",
+        ),
         ("python", "/usr/bin/python worker.py --fast", "python worker.py"),
         ("python3.11", "python3.11 -u -X dev /srv/app/main.py", "python3.11 app/main.py"),
         ("python", "python main.py", "python main.py"),
@@ -24,8 +69,8 @@ from monitor.core.process_title import Titles, title_of, told_apart
         ("watchkeeper", "/venv/bin/python /venv/bin/watchkeeper up --port 0", "watchkeeper up"),
         ("sleep", "sleep 300", "sleep"),
         ("cat", "cat /etc/passwd", "cat"),
-        ("sshd", "sshd: root@pts/0", "sshd"),
-        ("python", "python -c import time; time.sleep(9)", "python -c …"),
+        ("sshd", "sshd: root@pts/0", "sshd: root@pts/0"),
+        ("python", "python -c import time; time.sleep(9)", "python -c import time; time.sleep(9)"),
         ("python", "/opt/my own env/bin/python /srv/job.py", "python job.py"),
         ("python", "/opt/my env/bin/python", "python"),
         ("python", "python3 train.py", "python train.py"),
@@ -48,6 +93,34 @@ def test_an_interpreter_is_named_with_what_it_runs(name: str, cmdline: str | Non
 def test_any_command_line_has_a_title(name: str, cmdline: str) -> None:
     """Nothing that stands in a command line breaks it, and the name stays in front."""
     assert title_of(name, cmdline).startswith(name)
+    folder_of(name, cmdline, None)
+
+
+@given(st.text(max_size=20), st.text(max_size=200))
+def test_any_process_has_a_title(name: str, cmdline: str) -> None:
+    """It is short, whatever a process calls itself."""
+    assert title_of(name, cmdline).strip() or not name.strip()
+    assert len(title_of(name, cmdline)) <= 40 + len(name) + len(cmdline)
+
+
+@pytest.mark.parametrize(
+    ("name", "cmdline", "folder"),
+    [
+        ("python", "python /srv/shop/etl.py --all", "/srv/shop"),
+        ("python", "python etl.py /srv/shop", "/work"),
+        ("python", "python -m worker /srv/shop", "/work"),
+        ("java", "java -jar /opt/a/b.jar", "/opt/a"),
+        ("pt_main_thread", "python -u /srv/a/train.py", "/srv/a"),
+        ("python", "python /x.py", "/"),
+        ("nginx", "nginx /srv/x", "/work"),
+        ("python", None, "/work"),
+    ],
+)
+def test_the_folder_of_a_script_tells_more_than_the_one_it_works_in(
+    name: str, cmdline: str | None, folder: str
+) -> None:
+    """Services of one machine all work in the same folder."""
+    assert folder_of(name, cmdline, "/work") == folder
 
 
 FOLDERS = st.sampled_from(["/", "/srv/shop", "/srv/mail", "/old/srv/shop", "/shop/", "/x/shop", None])
@@ -74,3 +147,19 @@ def test_titles_that_change_one_by_one_are_those_of_all_at_once(steps: list[tupl
             changed = titles.renew([(run, title, folder)], [])
         seen = {one: titles.of(one) if one in changed else seen[one] for one in now}
         assert list(seen.values()) == told_apart([one for one, _ in now.values()], [one for _, one in now.values()])
+
+
+@pytest.mark.parametrize(
+    ("title", "parent", "part"),
+    [
+        ("nginx: worker process", "nginx: master process /usr/sbin/nginx", True),
+        ("python train.py", "python train.py", True),
+        ("python multiprocessing worker", "python train.py", True),
+        ("postgres: checkpointer", "postgres -D /srv", False),
+        ("nginx: worker process", "postgres: checkpointer", False),
+        ("python etl.py", "bash -c a: b", False),
+    ],
+)
+def test_workers_are_parts_of_their_program(title: str, parent: str, *, part: bool) -> None:
+    """Whatever they call themselves."""
+    assert is_worker_of(title, parent) == part
