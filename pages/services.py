@@ -12,7 +12,7 @@ from pages.shared.agent import agent_client, empty_state, error_state, guarded, 
 from pages.shared.service_form import form, named
 from pages.shared.visitor import may_change, operators_only, visitor_name
 from pages.ui.header import page_title
-from pages.ui.numbers import duration, moment
+from pages.ui.numbers import duration, to_come
 
 LOOK_S: Final = 2.0
 BADGES: Final = {
@@ -50,9 +50,9 @@ def about(service: Service) -> str:
     if service.ended_with and service.ended_with not in service.reason:
         parts.append(f"last end: {service.ended_with}")
     if service.next_start:
-        parts.append(f"next start {moment(service.next_start)}")
+        parts.append(f"starts again in {duration(max(0.0, service.next_start / 1e6 - time.time()))}")
     if service.next_run:
-        parts.append(f"next run {moment(service.next_run)}")
+        parts.append(f"next run {to_come(service.next_run)}")
     return plain(" · ".join([*parts, *troubles(service)]))
 
 

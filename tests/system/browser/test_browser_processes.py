@@ -305,6 +305,10 @@ def test_a_crashed_process_opens_on_its_life_with_its_last_error(window: Window,
     expect(page.get_by_role("link", name="KeyError: 'missing'")).to_be_visible()
     expect(page.get_by_text(str(path), exact=True)).to_be_visible()
     expect(page.locator(".log-row:not([hidden])")).to_have_count(2)
+    for width in (1024, 390):  # why it ended comes first also where everything is in one column
+        page.set_viewport_size({"width": width, "height": 844})
+        expect(page.get_by_text("Why did it stop?")).to_be_in_viewport()
+        expect(page.get_by_role("link", name="KeyError: 'missing'")).to_be_in_viewport()
 
 
 def test_who_was_busy_then_is_three_clicks_away(window: Window, watch: Watch) -> None:

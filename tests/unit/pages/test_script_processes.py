@@ -360,6 +360,7 @@ def test_of_many_lives_at_once_the_lanes_with_failures_are_shown() -> None:
         'const { lanes } = await load("processes/lanes"); return lanes(given.runs, [0, 100])', {"runs": runs}
     )
     assert (len(found), found[0]["hidden"]) == (5, 5)
+    assert [lane["last"] for lane in found] == [False] * 4 + [True]
     assert "9" in [one["run"] for lane in found for one in lane["lives"]]
 
 

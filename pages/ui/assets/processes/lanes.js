@@ -4,8 +4,9 @@ const EACH = 5;
 const failed = (life) => life.ended !== null && life.failed === true;
 
 /**
- * `[{title, first, count, hidden, lives}, …]`, one a lane; `first` marks the lane that carries the title. Programs that lived
- * longest come first. Of a program that runs many times at once a few lanes are shown, and `hidden` counts the other lives.
+ * `[{title, first, last, count, hidden, lives}, …]`, one a lane; `first` marks the lane that carries the title. Programs that lived
+ * longest come first. Of a program that runs many times at once a few lanes are shown, and `hidden` counts the other lives,
+ * which the `last` lane tells.
  */
 export function lanes(runs, [from, to], most = 200) {
   const programs = new Map();
@@ -29,7 +30,7 @@ export function lanes(runs, [from, to], most = 200) {
     // Of many that live at once the lanes with failures are the ones to see.
     const worst = [...rows].sort((a, b) => Number(b.some(failed)) - Number(a.some(failed))).slice(0, EACH);
     const seen = rows.filter((row) => worst.includes(row));
-    seen.forEach((row, at) => result.push({ title, first: at === 0, count: lives.length, hidden: lives.length - seen.flat().length, lives: row }));
+    seen.forEach((row, at) => result.push({ title, first: at === 0, last: at === seen.length - 1, count: lives.length, hidden: lives.length - seen.flat().length, lives: row }));
     if (result.length >= most) break;
   }
   return result.slice(0, most);

@@ -39,10 +39,10 @@ class Timeline {
   close() {}
 }
 
-function row({ title, first, count: lives, hidden, lives: shown }, range) {
-  const name = first ? `${inert(title, 80)}${lives > 1 ? ` × ${count(lives)}` : ""}` : "";
+function row({ title, first, last, count: lives, hidden, lives: shown }, range) {
+  const name = first ? `${inert(title, 80)}${lives > 1 ? ` × ${count(lives)}` : ""}` : last && hidden ? `+ ${count(hidden)} not shown` : "";
   const says = `${inert(title, 200)}${hidden ? ` · ${plural(hidden, "life", "lives")} at the same time not shown` : ""}`;
-  return el("div", { class: "lives-row" }, el("span", { class: "one-line text", title: says, text: name }), el("div", { class: "lane" }, ...shown.map((life) => bar(life, range))));
+  return el("div", { class: "lives-row" }, el("span", { class: first ? "one-line text" : "one-line text muted", title: says, text: name }), el("div", { class: "lane" }, ...shown.map((life) => bar(life, range))));
 }
 
 function bar(life, range) {
