@@ -46,7 +46,9 @@ def routes(context: Context) -> APIRouter:
         }
         total, found = await blocking(
             request,
-            lambda: context.with_ends(lambda: stored_events(context.store, host, filters, limit=wanted.limit)),
+            lambda: context.with_ends(
+                lambda: stored_events(context.store, host, filters, limit=wanted.limit), short=True
+            ),
         )
         return json_answer(ProcessEvents(total=total, left_out=context.events.left_out, events=found))
 

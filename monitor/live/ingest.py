@@ -97,12 +97,13 @@ class Ingest:
         if losses := self._losses(info.host, tick, hole):
             self._writer.note(losses)
         cpu, rss = self._watch_cost()
-        self._writer.samples(
-            lambda: rows.tick_changes(
-                info.host, info.boot_id, tick, watch_cpu_pct=cpu, watch_rss=rss, births=self._births
-            ),
-            hurried=bool(tick.gone or tick.brief),
-        )
+        self._writer.samples(lambda: rows.reading_changes(info.host, tick, watch_cpu_pct=cpu, watch_rss=rss))
+        if tick.born or tick.gone or tick.brief or tick.clock_step_s:
+            self._writer.samples(
+                lambda: life_changes(info.host, info.boot_id, tick, self._births),
+                count=0,
+                lives="over" if tick.gone or tick.brief else "begun",
+            )
         if untold := self._newcomers.untold(tick.ts):
             self._writer.maintenance(lambda store: store_untold(store, info.host, info.boot_id, tick.ts, untold))
         if self._unheard:
@@ -118,7 +119,7 @@ class Ingest:
         if self._ended is None or not self._ended.add(lives):
             ended = self._ended = EarlyLives(lives)
             self._writer.samples(
-                lambda: life_changes(info.host, info.boot_id, ended.whole(), self._births), count=0, hurried=True
+                lambda: life_changes(info.host, info.boot_id, ended.whole(), self._births), count=0, lives="over"
             )
 
     def _losses(self, host: str, tick: Tick, hole: Hole | None) -> list[Change]:

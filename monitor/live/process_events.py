@@ -310,7 +310,7 @@ class ProcessEvents:
             return
         host = self._host()
         if gather:
-            self._writer.samples(lambda: [event_rows(host, events)], count=0, hurried=True)
+            self._writer.samples(lambda: [event_rows(host, events)], count=0, lives="over")
         else:
             self._writer.note([event_rows(host, events)])
         self.publish(events)

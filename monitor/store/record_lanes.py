@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Final, Generic, Protocol, TypeVar
+from typing import Final, Generic, Literal, Protocol, TypeVar
 
 from monitor.store.interface import Change, Store
 
@@ -18,12 +18,14 @@ _BYTES_WAITING: Final = 48 << 20
 
 @dataclass(slots=True, eq=False)
 class Samples:
-    """Rows of samples. `build` creates them on the writer's thread; those that are `hurried` are stored as soon as somebody asks."""
+    """Rows of samples. `build` creates them on the writer's thread. Rows about lives of processes are stored as soon as somebody asks for those that are
+    `over`, in their order, and without the readings that wait beside them.
+    """
 
     build: Callable[[], Sequence[Change]]
     count: int
     since: float
-    hurried: bool = False
+    lives: Literal["begun", "over", ""] = ""
 
 
 @dataclass(slots=True, eq=False)

@@ -62,7 +62,7 @@ def tick_changes(
     watch_rss: int | None = None,
     births: Births | None = None,
 ) -> list[Change]:
-    """All changes of one sample, for one `Store.write`.
+    """All changes of one sample, for one `Store.write`: its readings, and what began and ended.
 
     Args:
         host: the host's id.
@@ -72,6 +72,16 @@ def tick_changes(
         watch_rss: memory of agent and sampler in bytes, if known.
         births: the runs that this agent has stored; without it, every run is looked up in the store.
     """
+    return [
+        *reading_changes(host, tick, watch_cpu_pct=watch_cpu_pct, watch_rss=watch_rss),
+        *life_changes(host, boot_id, tick, births),
+    ]
+
+
+def reading_changes(
+    host: str, tick: messages.Tick, *, watch_cpu_pct: float | None = None, watch_rss: int | None = None
+) -> list[Change]:
+    """The readings of one sample; `tick_changes` says what the arguments are."""
     changes: list[Change] = [_host_sample(host, tick, watch_cpu_pct, watch_rss)]
     if tick.runs.run:
         changes.append(Append("run_samples", run_table(host, tick.ts, tick.runs)))
@@ -80,7 +90,6 @@ def tick_changes(
     if tick.host.space:
         changes.append(_space(host, tick.ts, tick.host.space))
     changes += _gpus(host, tick)
-    changes += life_changes(host, boot_id, tick, births)
     return changes
 
 

@@ -24,6 +24,7 @@ from typing import Any, Final, Literal
 import pyarrow as pa
 
 from monitor.core.errors import StoreError, StoreFull
+from monitor.core.this_process import ahead
 from monitor.store.interface import Change, Store
 from monitor.store.record_lanes import ROWS_A_COMMIT, Commit, MaintenanceTask, RecordLanes, Samples
 from monitor.store.tidying import Tidying
@@ -144,23 +145,25 @@ class StoreWriter:
         """Samples not yet stored."""
         return sum(item.count for item in list(self._samples))
 
-    def samples(self, build: Callable[[], Sequence[Change]], *, count: int = 1, hurried: bool = False) -> None:
-        """Queue rows of `count` samples. Never blocks. `build` runs on the writer's thread. Those `hurried` are stored when `hurry` is called."""
+    def samples(
+        self, build: Callable[[], Sequence[Change]], *, count: int = 1, lives: Literal["begun", "over", ""] = ""
+    ) -> None:
+        """Queue rows of `count` samples. Never blocks. `build` runs on the writer's thread. Those about `lives` are stored when `hurry` is called."""
         with self._wake:
-            self._samples.append(Samples(build, count, self._clock(), hurried))
+            self._samples.append(Samples(build, count, self._clock(), lives))
             while self.waiting > self._backlog_limit or len(self._samples) > ITEMS_A_SAMPLE * self._backlog_limit:
                 self.dropped += self._samples.popleft().count
-            if not hurried or count:  # ends between two samples are due with the next, or when somebody asks
+            if not lives:  # ends between two samples are due with the next, or when somebody asks
                 self._wake.notify_all()
 
     def hurry(self, timeout_s: float = HURRY_S) -> None:
         """Store now what is asked for and waits for others: ends of processes. Without any, and where the store takes none, it returns at once.
 
-        So an end is there for those who ask as soon as it is known, and costs no transaction of its own while nobody asks. Not for
-        the event loop.
+        So an end is there for those who ask as soon as it is known, and costs no transaction of its own while nobody asks. Readings of
+        samples, which are ten times as many rows, wait on. Not for the event loop.
         """
         with self._wake:
-            asked = next((item for item in reversed(self._samples) if item.hurried), None)
+            asked = next((item for item in reversed(self._samples) if item.lives == "over"), None)
             if asked is None or self._stopping or self.state != "ok":
                 return
             self._hurried = True
@@ -270,9 +273,9 @@ class StoreWriter:
             if self._records_due() or (commits and self._records and now >= self._records_retry_at)
             else []
         )
-        due = self._stopping or (now >= self._retry_at and (self._sample_due() or bool(commits) or bool(records)))
-        samples = list(self._samples) if due else []
-        self._hurried = self._hurried and not due
+        whole = self._stopping or (now >= self._retry_at and (self._sample_late() or bool(commits) or bool(records)))
+        samples = [item for item in self._samples if whole or item.lives] if whole or self._sample_due() else []
+        self._hurried = self._hurried and not samples
         nothing = not commits and not records and not samples
         task = self._maintenance.popleft() if nothing and self._maintenance_due() else None
         if nothing and task is None and not self._stopping and now >= self._tidying.at:
@@ -298,13 +301,18 @@ class StoreWriter:
             self._write_commits(work.commits)
         if work.records:
             self._write_records(work.records)
-        if work.samples:
+        if work.samples and all(item.lives for item in work.samples):
+            with ahead():  # somebody waits for it
+                self._write_samples(work.samples)
+        elif work.samples:
             self._write_samples(work.samples)
 
     def _sample_due(self) -> bool:
-        now = self._clock()
-        late = self._hurried or (bool(self._samples) and now >= self._samples[0].since + self._batch_s)
-        return bool(self._samples) and now >= self._retry_at and late
+        hurried = self._hurried and any(item.lives for item in self._samples)
+        return self._clock() >= self._retry_at and (hurried or self._sample_late())
+
+    def _sample_late(self) -> bool:
+        return bool(self._samples) and self._clock() >= self._samples[0].since + self._batch_s
 
     def _records_due(self) -> bool:
         now = self._clock()
@@ -454,7 +462,7 @@ class StoreWriter:
                 elif stored:
                     self.stored += item.count
                     self.dropped -= item.count
-            self._hurried = self._hurried and any(item.hurried for item in self._samples)
+            self._hurried = self._hurried and any(item.lives == "over" for item in self._samples)
             self._wake.notify_all()
 
     def _full(self, error: StoreFull) -> None:

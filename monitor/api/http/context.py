@@ -7,6 +7,7 @@ from typing import Any, Protocol, TypeVar
 from logs import OwnFormats
 from monitor.api_models.status import Status
 from monitor.config.settings import Settings
+from monitor.core.this_process import ahead
 from monitor.health.alerts import Alerts
 from monitor.live.audit import Audit
 from monitor.live.hub import Hub
@@ -81,7 +82,10 @@ class Context:
     now: Callable[[], int]
     token: str | None = None
 
-    def with_ends(self, ask: Callable[[], T]) -> T:
-        """What `ask` answers once the ends that are known are stored. Blocking."""
-        self.store_ends()
+    def with_ends(self, ask: Callable[[], T], *, short: bool = False) -> T:
+        """What `ask` answers once the ends that are known are stored. Blocking. If it is `short` and starts no process, it goes ahead of others."""
+        with ahead():
+            self.store_ends()
+            if short:
+                return ask()
         return ask()

@@ -25,10 +25,12 @@ WITH chosen AS (
 -- :endif
     ORDER BY end_ts DESC, run
     LIMIT $limit
+), untold AS (
+    SELECT run, start_ts FROM chosen WHERE peak_rss IS NULL OR cpu_seconds IS NULL OR read_bytes IS NULL OR write_bytes IS NULL
 ), used AS (
     SELECT run, max(rss) AS rss, max(cpu_user_s + cpu_system_s) AS cpu_s, max(read_bytes) AS bytes_read, max(write_bytes) AS bytes_written
     FROM run_samples
-    WHERE run IN (SELECT run FROM chosen) AND ts >= (SELECT min(start_ts) FROM chosen)
+    WHERE run IN (SELECT run FROM untold) AND ts >= (SELECT min(start_ts) FROM untold)
     GROUP BY run
 ),
 -- :include "parts/memory_ends.sql"

@@ -112,23 +112,24 @@ def test_a_commit_takes_waiting_samples_along(watched: Watched, tmp_path: Path) 
 
 
 def test_ends_are_stored_for_those_who_ask(watched: Watched, tmp_path: Path) -> None:
-    """They wait like samples, until somebody asks; who asks when none waits, or when the store is full, is not kept."""
+    """They wait like samples, until somebody asks, who waits for no readings; who asks when none waits, or when the store is full, is not kept."""
     writer = writer_of(watched, tmp_path, batch_s=600.0)
     writer.samples(lambda: [row(0)])
+    writer.samples(lambda: [event("begun")], count=0, lives="begun")
     writer.hurry(patient(20))
     assert (watched.writes, writer.waiting) == (0, 1)
-    writer.samples(lambda: [event("end")], count=0, hurried=True)
+    writer.samples(lambda: [event("end")], count=0, lives="over")
     writer.hurry(patient(20))
-    assert (watched.writes, stored(watched), writer.waiting) == (1, (1, 1), 0)
+    assert (watched.writes, stored(watched), writer.waiting) == (1, (0, 2), 1)
     watched.full = True
     with pytest.raises(StoreFull):
         writer.commit([row(1)])
-    writer.samples(lambda: [event("late")], count=0, hurried=True)
+    writer.samples(lambda: [event("late")], count=0, lives="over")
     wait_until(lambda: writer.state != "ok" or writer.hurry(0.1), "the store is known to be full")
     writer.hurry(600)
     watched.full = False
     assert writer.stop(patient(5))
-    assert stored(watched) == (1, 2)
+    assert stored(watched) == (1, 3)
 
 
 def test_a_wrong_batch_harms_no_other(watched: Watched, tmp_path: Path) -> None:

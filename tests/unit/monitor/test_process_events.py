@@ -31,9 +31,9 @@ class Queue:
         """Keep the rows."""
         self.rows += [row for change in changes for row in change.rows.to_pylist()]
 
-    def samples(self, build: Any, *, count: int, hurried: bool) -> None:
+    def samples(self, build: Any, *, count: int, lives: str) -> None:
         """Keep the rows, which somebody asks for."""
-        assert (count, hurried) == (0, True)
+        assert (count, lives) == (0, "over")
         self.note(build())
 
     def maintenance(self, run: Any) -> None:

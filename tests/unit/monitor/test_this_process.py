@@ -1,9 +1,14 @@
 """What a process does to itself."""
 
+import os
 import subprocess
 import sys
+import threading
+from pathlib import Path
 
 import pytest
+
+from monitor.core.this_process import AHEAD, ahead
 
 LOADS = """
 import gc
@@ -41,3 +46,14 @@ def test_a_process_may_open_as_many_files_as_it_is_allowed_to(soft: int, hard: i
     text = ASK.replace("SOFT", str(soft)).replace("HARD", str(hard))
     done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=True)
     assert done.stdout.split() == [str(soft), str(hard), str(hard)]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads of Linux have priorities of their own")
+def test_a_thread_goes_ahead_only_for_a_while_and_alone() -> None:
+    """Where priorities may not be raised, nothing happens."""
+    thread, before = threading.get_native_id(), os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+    with ahead():
+        assert os.getpriority(os.PRIO_PROCESS, thread) in {before, max(-20, before - AHEAD)}
+        others = {int(task.name) for task in Path("/proc/self/task").iterdir()} - {thread}
+        assert all(os.getpriority(os.PRIO_PROCESS, other) == before for other in others)
+    assert os.getpriority(os.PRIO_PROCESS, thread) == before
