@@ -7,12 +7,12 @@ from typing import Final
 from logs.redaction.forms import is_option_secret
 from logs.redaction.names import kind_of, words
 from logs.redaction.programs import PROGRAMS, Grammar, Place
-from logs.redaction.values import HIDDEN, LONG, LOOKS_SECRET, is_masked, is_secret, is_small_number
+from logs.redaction.values import HIDDEN, LONG, is_masked, is_secret, is_small_number
 
 Hide = Callable[[str], str]
 
 _LOGIN_MARK: Final = re.compile(r"[:%,]")
-_OWN: Final = re.compile(r"(?:pass|pw):(?=.)|/(?:p|password|pass|gp):(?=.)")
+_OWN: Final = re.compile(r"(?:-{1,2}\w+=)?(?:pass|pw):(?=.)|/(?:p|password|pass|gp):(?=.)")
 """`-passin pass:X` of openssl, `/p:X` of xfreerdp and net use."""
 _TOGETHER: Final = re.compile(r"-[A-Za-z]{2,8}")
 """Short options in one word: `curl -su ann:secret`."""
@@ -31,7 +31,9 @@ _GLUED: Final = 3
 """The longest option that has a value glued on: `-hpX`."""
 _MOST_WORDS: Final = 60
 _HEADERS: Final = frozenset({"-H", "--header"})
-_HEADER: Final = re.compile(r"(?P<name>[\w-]+)(?P<mark>:\s*)(?P<value>\S+)")
+_HEADER: Final = re.compile(r"(?P<name>[\w-]+)(?P<mark>:\s*)(?P<value>(?![=/]).+)", re.DOTALL)
+_SCHEME: Final = re.compile(r"[A-Za-z][\w-]{2,20} +(?=\S)")
+_REACH: Final = re.compile(r"(?P<user>(?:[\w.-]+[/\\])?[\w.$-]+:)(?P<value>[^/]+)@[\w.:\[\]-]+/?")
 SETTERS: Final = ("set", "put", "config", "configure", "modify", "patch", "write", "connect", "create", "add", "update")
 """Words behind which the name of a setting and its value may stand."""
 KEEPERS: Final = ("secret", "secrets", "kv", "keyvault", "secretsmanager", "securestring")
@@ -42,7 +44,7 @@ _PARTS: Final = re.compile(r"[-:_]")
 _CONTENT: Final = re.compile(r"(?P<name>--[\w-]*(?:literal|value|body|plaintext))(?:=(?P<value>.+))?", re.DOTALL)
 _ASSIGNED: Final = re.compile(r"[\w./-]+=")
 _PLACELESS: Final = re.compile(r"[\w+=-]+")
-_SLASH: Final = re.compile(r"(?P<user>[\w$#.]+)/[^\s@/]+(?P<rest>@\S*)?", re.DOTALL)
+_SLASH: Final = re.compile(r"(?P<user>(?:userid=)?[\w$#.]+)/[^\s@/]+(?P<rest>@\S*)?", re.DOTALL)
 _PLAIN_NAME: Final = re.compile(r"[a-z]+|[A-Z]+")
 _TOO_PLAIN: Final = words("secret token credential credentials auth cookie key jwt sid otp bearer csrf signature")
 """Names that by themselves also are what a command works on: `create secret`."""
@@ -71,10 +73,13 @@ class _Line:
         self._place: Place | None = None  # a secret that stands at a place
         self._before = 0  # words that stand before it
         self._skip = False  # the next word belongs to an option
-        self._sets = self._keeps = False  # a word that sets something was seen; one that keeps secrets
+        self._sets = False  # a word that sets something was seen
+        self._keeps = "SecureString" in self._rest  # and one that keeps secrets
 
     def shown(self, index: int, word: str) -> str:
         """The next word, as it is shown."""
+        if self._hide is _hide_setting and word.startswith("-"):
+            self._hide = None  # `put-parameter --name /db/password --value X`
         if self._hide is not None:
             hide, self._hide = self._hide, None
             if self._sets and hide is not _hide_setting and _is_setting(word):
@@ -84,7 +89,7 @@ class _Line:
         found = None if word.startswith("-") or due else PROGRAMS.get(_program(word))
         if found is not None:
             meant = not found.only or found.only in self._rest
-            self._grammar = found if meant else Grammar(places=found.places)
+            self._grammar = found if meant else found._replace(secret=(), only="")
             self._go_to(self._grammar.places.get(""))
             return word
         if not index:
@@ -100,6 +105,12 @@ class _Line:
         self._skip = word in self._grammar.takes
         if word in _HEADERS:
             self._hide = _hide_header
+        elif word.startswith("-H") and ":" in word:
+            return "-H" + _hide_header(word[2:])
+        elif (place := self._grammar.places.get(word)) is not None:
+            self._go_to(place)
+        elif word in self._grammar.reach:
+            self._hide = _hide_reach
         elif self._sets and self._keeps and (found := _CONTENT.match(word)):
             if not found["value"]:
                 self._hide = _hide_content
@@ -107,7 +118,7 @@ class _Line:
                 return found["name"] + "=" + _hide_content(found["value"])
         return word
 
-    def _plain(self, word: str) -> str:
+    def _plain(self, word: str) -> str:  # noqa: PLR0911 - one return a kind of word
         """A word that is no option: a verb, a name, or a secret at its place."""
         if self._skip:
             self._skip = False
@@ -119,6 +130,10 @@ class _Line:
             self._go_to(place)
         elif self._place is not None:
             self._before -= 1
+        if self._grammar.items and (shown := _hide_header(word)) != word:
+            return shown
+        if "" in self._grammar.reach and (shown := _hide_reach(word)) != word:
+            return shown
         if self._grammar.slash and (login := _SLASH.fullmatch(word)):
             return f"{login['user']}/{HIDDEN}{login['rest']}"
         low = word.lower()
@@ -163,28 +178,41 @@ def _program(word: str) -> str:
     return word.replace("\\", "/").rpartition("/")[2].removesuffix(".exe")
 
 
-def _words(text: str, at: int) -> Iterator[tuple[int, int]]:
+def _words(text: str, at: int) -> Iterator[tuple[int, int]]:  # noqa: C901 - one rule a kind of word
     """Where the words behind a program stand, up to the end of its command: words of a shell, or of a list in quotation marks."""
+    held: tuple[int, int] | None = None  # a word that may go on in quotation marks: `-p'secret'`
     for number, match in enumerate(_TOKEN.finditer(text, at)):
         if number > _MOST_WORDS or "\n" in text[at : match.start()]:
-            return
+            break
         kind = match.lastgroup or "rest"
+        if held is not None and kind in {"double", "single"} and held[1] == match.start():
+            yield held[0], match.end(kind)
+            held = None
+            continue
+        if held is not None:
+            yield held
+            held = None
         word = match[kind]
         if kind == "bare":
             if word in _ENDS or word.startswith("]"):
                 return
             bare = word.rstrip(";,)]")
             if bare:
-                yield match.start(), match.start() + len(bare)
+                held = match.start(), match.start() + len(bare)
             if word.endswith((";", ")")):
-                return
+                break
+            if bare and not (bare == word and (word.startswith("-") or "=" in word)):
+                yield match.start(), match.start() + len(bare)
+                held = None
         elif kind != "rest":
             yield match.span(kind)
+    if held is not None:
+        yield held
 
 
 def _shown(word: str, grammar: Grammar) -> tuple[str, Hide | None]:  # noqa: PLR0911 - one return a kind of option
     """The word as it is shown, and what hides the next one."""
-    if word in grammar.secret:
+    if word in grammar.secret or word in grammar.apart:
         return word, _hide_secret
     if word in grammar.login:
         return word, _hide_login
@@ -214,12 +242,12 @@ def _glued(word: str, grammar: Grammar) -> str | None:
 
 
 def _hide_secret(word: str) -> str:
-    return word if not word or word.startswith("--") or is_masked(word) else HIDDEN
+    return word if not word or word.startswith(("--", "$", "(")) or is_masked(word) else HIDDEN
 
 
 def _hide_place(word: str, *, looks: bool) -> str:
     """A secret that only its place tells."""
-    if looks and (not LOOKS_SECRET.match(word) or not _PLACELESS.fullmatch(word)):
+    if looks and (not is_secret(word, "weak", sure=True) or not _PLACELESS.fullmatch(word)):
         return word
     return HIDDEN if is_secret(word, "strong", sure=True) else word
 
@@ -249,9 +277,25 @@ def _hide_content(word: str) -> str:
 def _hide_header(word: str) -> str:
     """`Name: secret`, as options for headers take it."""
     header = _HEADER.fullmatch(word)
-    if header is None or kind_of(header["name"]) == "none" or is_masked(header["value"]):
+    if header is None:
         return word
-    return header["name"] + header["mark"] + HIDDEN
+    scheme, value = "", header["value"]
+    if header["name"].lower().endswith("authorization"):
+        scheme = found[0] if (found := _SCHEME.match(value)) else ""
+    elif kind_of(header["name"]) == "none":
+        return word
+    hidden = is_secret(value.removeprefix(scheme), "strong", sure=True)
+    return header["name"] + header["mark"] + scheme + HIDDEN if hidden else word
+
+
+def _hide_reach(word: str) -> str:
+    """`user:secret@place`."""
+    found = _REACH.fullmatch(word)
+    return (
+        word
+        if found is None or is_masked(found["value"])
+        else word[: found.end("user")] + HIDDEN + word[found.end("value") :]
+    )
 
 
 def _hide_fed(match: re.Match[str]) -> str:

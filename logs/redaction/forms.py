@@ -12,6 +12,7 @@ from logs.redaction.values import (
     HIDDEN,
     LONG,
     LOOKS_SECRET,
+    PLAIN_VALUES,
     QUOTE,
     Value,
     is_masked,
@@ -20,32 +21,58 @@ from logs.redaction.values import (
     value_at,
 )
 
-_NAME: Final = r"(?<![\w.-])(?P<name>(?:(?i:api|access|secret|private|auth|signing|encryption|account|master) (?=(?i:key))|(?i:mot de )(?=(?i:passe)))?[\w.-]++)"
+_NAME: Final = r"(?:(?<![\w.-])(?!(?<=%)[2-7][0-9A-Fa-f])|(?<=%[2-7][0-9A-Fa-f]))(?P<name>(?:(?i:api|access|secret|private|auth|signing|encryption|account|master|(?:pre-?)?shared|license|recovery) (?=(?i:key))|(?i:mot de )(?=(?i:passe))|(?i:kata )(?=(?i:sandi))|(?i:mật )(?=(?i:khẩu))|كلمة (?=المرور))?[\w.-]++)"
 PAIR: Final = re.compile(
-    rf"{_NAME}(?P<close>{ANSI}{QUOTE}?\]?{ANSI}){BLANK}*+(?P<sep>:=|=>|->|→|⇒|={{1,3}}|[:\uff1a]|%3[aAdD])(?P<gap>{BLANK}*+){ANSI}(?={QUOTE}?{ANSI}[^\s=])"
+    rf"{_NAME}(?P<close>{ANSI}{QUOTE}?\]?{ANSI}){BLANK}*+(?P<sep>:=|=>|->|→|⇒|={{1,3}}|::(?= )|[:\uff1a]|%3[aAdD])(?P<gap>{BLANK}*+){ANSI}(?={QUOTE}?{ANSI}[^\s=])"
 )
 OPTION: Final = re.compile(
     rf"(?<![\w-])--?(?P<name>[A-Za-z][\w.-]*+)(?P<close>{QUOTE}?)(?P<sep>{BLANK}*+,{BLANK}*+(?={QUOTE})|{BLANK}++)"
 )
 BESIDE: Final = re.compile(rf"{_NAME}{QUOTE}?{BLANK}{{1,8}}+{QUOTE}?")
-XML: Final = re.compile(r"<(?:[\w-]++:)?(?P<name>[\w.-]++)(?:\s[^<>]*+)?+>(?P<value>[^<>]++)</")
+XML: Final = re.compile(
+    r"<(?:[\w-]++:)?(?P<name>[\w.-]++)(?P<more>\s[^<>]*+)?+>(?:<!\[CDATA\[)?(?P<value>[^<>]+?)(?:\]\]>)?</"
+)
+XML_QUOTED: Final = re.compile(
+    r"(?:&lt;|\\u003[cC])(?:[\w-]++:)?(?P<name>[\w.-]++)(?P<more>)(?:&gt;|\\u003[eE])(?P<value>[^<>&\\]++)(?=&lt;/|\\u003[cC]/)"
+)
+XML_NESTED: Final = re.compile(
+    r"\s(?:name|key)=[\"'](?P<name>[\w.-]++)[\"'][^<>]*+(?P<more>)>\s*+<value>(?P<value>[^<>]++)</"
+)
+SET: Final = re.compile(
+    rf"\b(?:setenv|SetEnv|ENV|(?:request)?_?[hH]eader(?:[ \t]+set)?|proxy_set_header|fastcgi_param|auth_request_set|set){BLANK}{{1,8}}+(?P<name>\$?[\w.-]++){BLANK}{{1,8}}+(?=[\"']?[^\s\"'=])"
+)
+"""`ENV NAME value`, `setenv NAME value`, `proxy_set_header NAME "value"`."""
+_ATTRIBUTE: Final = re.compile(r"\s(?:name|key|id)=[\"'](?P<name>[\w.-]+)[\"']")
+TUPLE: Final = re.compile(
+    rf"[({{\[]\s{{0,4}}(?:{QUOTE}|:)?(?P<name>[\w.-]++)(?:{QUOTE})?\s{{0,4}}[,.]\s{{1,4}}(?={QUOTE})|\{{(?P<atom>[a-z_]++),(?={QUOTE})"
+)
+"""`('password', 'x')`, `{password, "x"}`, `(password . "x")`."""
 LISTED: Final = re.compile(
-    rf"\b(?:[kK]ey|[nN]ame)(?:{QUOTE})?{BLANK}*+[=:]{BLANK}*+(?:{QUOTE})?(?P<name>[\w.-]++)(?:{QUOTE})?[\s,]{{1,40}}+(?:{QUOTE})?[vV]alue"
+    rf"\b(?:[kK]ey|[nN]ame)(?:{QUOTE})?{BLANK}*+[=:]{BLANK}*+(?:{QUOTE})?(?P<name>[\w./-]++)(?:{QUOTE})?[\s,]{{1,40}}+(?:{QUOTE}[tT]ype{QUOTE}{BLANK}*+:{BLANK}*+{QUOTE}\w++{QUOTE},{BLANK}*+)?(?:{QUOTE})?[vV]alue"
     rf"(?:{QUOTE})?{BLANK}*+[=:]{BLANK}*+"
 )
 AUTH: Final = re.compile(
     rf"(?P<head>\b(?:proxy-)?authorization(?:{QUOTE})?\s{{0,8}}+[:=]>?\s{{0,8}}+(?:{QUOTE})?(?:(?P<scheme>bearer|basic|token|digest|apikey|negotiate|ntlm|hawk"
-    r"|oauth|signature|aws4-hmac-sha256|sso-key|key|bot|splunk|genie-?key|discogs)\s{1,4})?+|\bbearer\s{1,4})(?P<value>[A-Za-z0-9+/=_.~:%-]{6,})",
+    r"|oauth|signature|aws4-hmac-sha256|sso-key|key|bot|splunk|genie-?key|discogs|ssws|api-key|sharedkey|sharedkeylite|hmac)\s{1,4})?+|\bbearer\s{1,4})(?P<value>[A-Za-z0-9+/=_.~:%-]{6,})",
+    re.IGNORECASE,
+)
+_ARN: Final = re.compile(r"\barn:[\w-]{1,20}:\S*\Z")
+_USER: Final = re.compile(r"\buser(?:name|id|_id)?[\"']?[ \t]?[=:][^\n]*\Z", re.IGNORECASE)
+_PART: Final = re.compile(r"(?:id|src|source|type)=")
+"""`docker build --secret id=x`."""
+_SOMEBODYS: Final = re.compile(
+    r"-{0,2}(?!(?:first|second|two|multi|single|one|low|high|band|by|last|final|max|num|n|per|all|no|render|opt)[-_.]?pass\Z)(?:[A-Za-z]\w*[-_.])?pass\Z",
     re.IGNORECASE,
 )
 _LOOSE: Final = frozenset({":", "\uff1a", "->", "→", "⇒"})
 """What also stands in a sentence."""
 SQL: Final = re.compile(
-    rf"\b(?:password|identified{BLANK}+(?:with{BLANK}+\S{{1,60}}{BLANK}+)?by(?:{BLANK}+password)?){BLANK}+(?=[\"'])"
+    rf"\bidentified{BLANK}+by{BLANK}+(?!(?:values|password|random|externally|globally|by)\b)(?=[\w$#])|\b(?:password|identified{BLANK}+(?:with{BLANK}+\S{{1,60}}{BLANK}+)?by(?:{BLANK}+password)?){BLANK}+(?=[\"'])"
     rf"|\bpassword{BLANK}+for{BLANK}+\S{{1,100}}{BLANK}*={BLANK}*(?:password{BLANK}*\({BLANK}*)?(?=[\"'])"
     rf"|\bpassword{BLANK}*=?{BLANK}*password{BLANK}*\({BLANK}*(?=[\"'])",
     re.IGNORECASE,
 )
+_ASSIGNED: Final = re.compile(r"[A-Za-z_]\w*=[^=]")
 _TOKENS: Final = ("token", "bearer", "jwt")
 _PARTS: Final = frozenset({"digest", "hawk", "oauth", "signature", "aws4-hmac-sha256"})
 """Schemes whose secret is one of several parts: all the line is hidden."""
@@ -56,8 +83,10 @@ COOKIE: Final = re.compile(
 )
 PEM_HEAD: Final = re.compile(r"-----BEGIN [A-Z0-9 ]{0,32}PRIVATE KEY(?: BLOCK)?-----")
 PEM_TAIL: Final = re.compile(r"-----END [A-Z0-9 ]{0,32}PRIVATE KEY(?: BLOCK)?-----")
-_SCHEME: Final = r"(?P<head>\b[A-Za-z][A-Za-z0-9+.-]{0,30}://(?P<user>[^\s/?#:@\"'<>]{0,256}):)"
-URL: Final = re.compile(rf"{_SCHEME}[^\s/?#\"'<>]{{1,512}}@(?=[^\s@])")
+_SCHEME: Final = r"(?P<head>\b[A-Za-z][A-Za-z0-9+._-]{0,30}://(?P<user>[^\s/?#:@\"'<>\[\]]{0,256}):)"
+_FILLED: Final = r"(?!(?:%[sv]|%\(\w{1,60}\)s|\$?\{{1,2}[^{}@\s]{0,80}\}{1,2}|\$\w{1,60})@)"
+"""Not a place that a program fills in."""
+URL: Final = re.compile(rf"{_SCHEME}{_FILLED}[^\s/?#\"'<>]{{1,512}}@(?![@])")
 URL_ODD: Final = re.compile(
     rf"{_SCHEME}(?!\d{{1,5}}(?:[/?#]|\Z)|\*\*\*@|//)(?=[^\s\"'<>@]{{0,512}}[/?#])[^\s\"'<>@]{{1,512}}@(?=[A-Za-z0-9_.-]+(?:[:/?#\s\"',;)]|\Z))"
 )
@@ -66,17 +95,29 @@ URL_LONE: Final = re.compile(
     r"(?P<head>\bhttps?://)(?P<user>[A-Za-z0-9_-]{20,256})(?::(?:x(?:-oauth-basic)?)?)?@(?=[^\s@])"
 )
 """A token in place of a name, without a password or with one that says so."""
+URL_TOKEN: Final = re.compile(
+    r"(?P<head>\b(?:rediss?|valkeys?|nats|tls|stun|turn)://)(?=[a-zA-Z_-]*\d)[A-Za-z0-9_.~%!+-]{8,256}@(?=[^\s@])"
+)
+"""Some servers take the lone word before the host for a password or a token."""
 BASIC: Final = re.compile(r"(?P<head>\bbasic\s{1,4})(?P<value>[A-Za-z0-9+/]{6,}={0,2})(?![\w+/=])", re.IGNORECASE)
 SIGNED: Final = re.compile(
     r"(?P<head>[?&;](?:sig|hmac|[\w-]{0,40}?signature|x-amz-security-token|code|assertion)=)(?!\*\*\*)[A-Za-z0-9%+/=_.~-]{12,}",
     re.IGNORECASE,
 )
+_OBJECT: Final = re.compile(r"(?=.*[a-z]{3})[a-z0-9]+(?:[.-][a-z0-9]+)+")
+"""The name of an object that keeps secrets: `secret "db-credentials-x2x9z" not found`."""
+_BECAME: Final = re.compile(
+    r"(?P<head>\*\*\*(?P<mark>[\"'])[ \t]*(?:=>|->|→)[ \t]*(?P=mark))(?!\*\*\*)[^\"'\n]+(?P=mark)"
+)
+"""What a changed value became: `"old" => "new"`."""
+_CLOSED: Final = re.compile(rf"{QUOTE}\s{{0,4}}[)}}\]]")
 HOOK: Final = re.compile(
     r"(?P<head>hooks\.slack\.com/(?:services|workflows|triggers)/\w+/\w+/(?:\d+/)?+"
     r"|discord(?:app)?\.com/api/(?:v\d+/)?webhooks/\d+/"
     r"|api\.telegram\.org/(?:file/)?bot\d+:"
     r"|\.office\.com/webhook(?:b2)?/[\w@-]+/IncomingWebhook/"
     r"|hooks\.zapier\.com/hooks/catch/\d+/"
+    r"|/hooks/(?=[a-z0-9-]{26,40}\b)|youtube\.com/live2/"
     r"|maker\.ifttt\.com/\S{1,200}?/key/"
     r"|\.logic\.azure\.com\S{1,300}?[?&]sig=)(?!\*\*\*)[A-Za-z0-9_%/.-]{4,}"
 )
@@ -85,7 +126,7 @@ HOOK: Final = re.compile(
 def hide_urls(text: str) -> str:
     """Passwords and tokens in URLs."""
     if "@" in text:
-        for url in (URL_LONE, URL, URL_ODD):
+        for url in (URL_LONE, URL_TOKEN, URL, URL_ODD):
             text = url.sub(rf"\g<head>{HIDDEN}@", text)
     return HOOK.sub(rf"\g<head>{HIDDEN}", SIGNED.sub(rf"\g<head>{HIDDEN}", text))
 
@@ -129,13 +170,16 @@ def _is_credential(match: re.Match[str]) -> bool:
     """Not a word as in `bearer of bad news` or `Authorization: required`."""
     value = match["value"]
     if not match["head"].lower().startswith(("authorization", "proxy-")):
-        return bool(LOOKS_SECRET.match(value))
+        return bool(LOOKS_SECRET.match(value)) and not _ASSIGNED.match(value)
+    if match["scheme"]:
+        return value.lower() not in PLAIN_VALUES and not value.lower().startswith("realm=")
     return not (value.isalpha() and value.islower() and len(value) < 20)
 
 
 def hide_pairs(text: str) -> str:
     """`name=value`, `name: value`, `"name": "value"`, `name := value`, `name => value`."""
-    return _each(text, PAIR, _pair_value)
+    text = _each(text, PAIR, _pair_value)
+    return _BECAME.sub(rf"\g<head>{HIDDEN}\g<mark>", text) if HIDDEN in text else text
 
 
 def hide_options(text: str) -> str:
@@ -146,7 +190,10 @@ def hide_options(text: str) -> str:
 def hide_listed(text: str) -> str:
     """`<name>value</name>`, `key="name" value="value"`, `name: NAME, value: value`, `PASSWORD 'value'`, a long value beside its name."""
     text = _each(text, LISTED, _listed_value)
-    text = XML.sub(_hide_xml, text)
+    text = _each(text, SET, _set_value)
+    text = XML_NESTED.sub(_hide_xml, text)
+    text = XML_QUOTED.sub(_hide_xml, XML.sub(_hide_xml, text))
+    text = _each(text, TUPLE, _tuple_value)
     text = _each(text, SQL, _sql_value)
     return _each(text, BESIDE, _beside_value)
 
@@ -165,14 +212,20 @@ def _each(text: str, pattern: re.Pattern[str], value_of: Callable[[re.Match[str]
 
 
 def _pair_value(match: re.Match[str]) -> Value | None:
-    kind = kind_of(match["name"])
+    name = match["name"]
+    kind = kind_of(name)
     if kind == "none":
         return None
     text = match.string
     value = value_at(text, match.end())
-    if value is None:
+    if value is None or _is_of_other(match, text[value.start : value.end]):
         return None
     inner = text[value.start : value.end]
+    if kind == "weak":
+        if name.startswith("-") and match["sep"] == "=" and is_option_secret(name.lstrip("-"), inner):
+            return value
+        if _is_pass(name) and _USER.search(text, max(0, match.start() - 80), match.start()):
+            kind = "strong"
     sure = value.quoted or match["sep"] not in _LOOSE
     sure = sure or (match["name"].lower() == "pass" and _is_single(text, value))
     if not is_secret(inner, kind, sure=sure):
@@ -180,6 +233,18 @@ def _pair_value(match: re.Match[str]) -> Value | None:
     if not sure and kind != "weak" and match["gap"] and not _is_single(text, value):
         return None
     return value
+
+
+def _is_of_other(match: re.Match[str], value: str) -> bool:
+    """Whether the name has no value of its own: `password= host=db`, `arn:aws:secretsmanager:…:secret:name`."""
+    text, start = match.string, match.start()
+    if match["sep"] == "=" and match["gap"]:
+        return not text[start : match.start("sep")].endswith((" ", "\t")) and bool(_ASSIGNED.match(value))
+    return match["sep"] == ":" and not match["gap"] and bool(_ARN.search(text, max(0, start - 120), start))
+
+
+def _is_pass(name: str) -> bool:
+    return name.lower() in {"pass", "pas"}
 
 
 def _is_single(text: str, value: Value) -> bool:
@@ -203,7 +268,9 @@ def _option_value(match: re.Match[str]) -> Value | None:
 def is_option_secret(name: str, value: str) -> bool:
     """Whether the word behind an option of this name is a secret."""
     kind = kind_of(name)
-    if kind == "weak" and not name.lower().endswith(_TOKENS):
+    if _PART.match(value):
+        return False
+    if kind == "weak" and not name.lower().endswith(_TOKENS) and not _SOMEBODYS.match(name):
         return ":" in value or is_secret(value, kind, sure=True)
     return is_secret(value, "strong" if kind == "weak" else kind, sure=True) and not is_small_number(value)
 
@@ -218,9 +285,32 @@ def _listed_value(match: re.Match[str]) -> Value | None:
 
 def _hide_xml(match: re.Match[str]) -> str:
     value = match["value"].strip()
-    if not is_secret(value, kind_of(match["name"]), sure=True):
+    kind = kind_of(match["name"])
+    if kind == "none" and (named := _ATTRIBUTE.search(match["more"] or "")):
+        kind = kind_of(named["name"])
+    if not is_secret(value, kind, sure=True):
         return match[0]
-    return match[0][: match.start("value") - match.start()] + HIDDEN + "</"
+    start, end = (at - match.start() for at in match.span("value"))
+    return match[0][:start] + HIDDEN + match[0][end:]
+
+
+def _set_value(match: re.Match[str]) -> Value | None:
+    value = value_at(match.string, match.end())
+    if value is None:
+        return None
+    inner = match.string[value.start : value.end]
+    sure = value.quoted or not inner.isalpha()
+    return value if sure and is_secret(inner, kind_of(match["name"]), sure=True) else None
+
+
+def _tuple_value(match: re.Match[str]) -> Value | None:
+    """The second of two in brackets; of more, they are a list of names."""
+    text = match.string
+    if kind_of(match["name"] or match["atom"]) == "none" or (value := value_at(text, match.end())) is None:
+        return None
+    closed = _CLOSED.match(text, value.end)
+    inner = text[value.start : value.end]
+    return value if closed and " " not in inner and is_secret(inner, "weak", sure=True) else None
 
 
 def _sql_value(match: re.Match[str]) -> Value | None:
@@ -235,4 +325,8 @@ def _beside_value(match: re.Match[str]) -> Value | None:
     if kind_of(match["name"]) == "none":
         return None
     found = LONG.match(match.string, match.end())
-    return None if found is None or is_masked(found[0]) else Value(*found.span(), quoted=False)
+    return (
+        None
+        if found is None or _OBJECT.fullmatch(found[0]) or is_masked(found[0])
+        else Value(*found.span(), quoted=False)
+    )

@@ -1,17 +1,20 @@
 """Hiding secrets in blocks of lines, fast: what is a secret, another part decides; here is only asked where one could be."""
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-import re2
 
 from logs.redaction.masker import Masker
+from logs.redaction.suspects import compiled
 
 _KEY_BEGINS: Final = "-----BEGIN "
 _KEY_ENDS: Final = "-----END "
 _KEY_LINES: Final = 400
+_COUNTED: Final = re.compile(r"Private-Lines:[ \t]*(\d{1,3})\b")
+"""PuTTY's files say how many lines of the key follow."""
 HIDDEN: Final = "***"
 
 
@@ -25,7 +28,7 @@ class LineMask:
 
     def __init__(self, mask: Callable[[str], str], suspect: str | None = None) -> None:
         self._mask = mask
-        self._suspect: Any = re2.compile(suspect.encode()) if suspect is not None else None
+        self._suspect: Any = compiled(suspect) if suspect is not None else None
 
     def __call__(self, text: str) -> str:
         """The text with its secrets hidden; the very same object when there are none."""
@@ -38,7 +41,7 @@ class LineMask:
         else:
             lines = text.split("\n")
             found = list(range(len(lines)))
-        changed = _hide_keys(lines) if _KEY_BEGINS in text else False
+        changed = _hide_keys(lines) if _KEY_BEGINS in text or "Private-Lines:" in text else False
         for number in found:
             line = lines[number]
             masked = self._mask(line)
@@ -90,5 +93,9 @@ def _hide_keys(lines: list[str]) -> bool:
             while number < last and _KEY_ENDS not in lines[number]:
                 lines[number], changed = HIDDEN, True
                 number += 1
+        elif (counted := _COUNTED.search(lines[number])) is not None:
+            for _ in range(min(int(counted[1]), len(lines) - number - 1)):
+                number += 1
+                lines[number], changed = HIDDEN, True
         number += 1
     return changed

@@ -11,18 +11,17 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-import re2
-
-from logs.redaction import commands, families, forms, suspects
+from logs.redaction import commands, families, forms, places, suspects
 from logs.redaction.values import HIDDEN
 
 _RULES: Final[tuple[tuple[Any, Callable[[str], str]], ...]] = tuple(
-    (re2.compile(suspect.encode()), rule)
+    (suspects.compiled(suspect), rule)
     for suspect, rule in (
         (suspects.FAMILY, families.hide_families),
         (suspects.URL, forms.hide_urls),
         (suspects.PRIVATE_KEY, forms.hide_keys),
         (suspects.HEADER, forms.hide_headers),
+        (places.SUSPECT, places.hide_places),
         (suspects.COMMAND, commands.hide_commands),
         (suspects.PAIR, forms.hide_pairs),
         (suspects.OPTION, forms.hide_options),
@@ -30,9 +29,9 @@ _RULES: Final[tuple[tuple[Any, Callable[[str], str]], ...]] = tuple(
     )
 )
 """Each rule, and where it may find something."""
-_SUSPECTED: Final[Any] = re2.compile(b"|".join(suspected.pattern for suspected, _ in _RULES))
 SUSPECT: Final = "|".join(suspected.pattern.decode() for suspected, _ in _RULES)
 """An expression for RE2 that every line with a secret matches, and few others do."""
+_SUSPECTED: Final[Any] = suspects.compiled(SUSPECT)
 
 
 class Masker:

@@ -17,7 +17,8 @@ _WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_]+")
 _LONGEST: Final = 120
 _STRONG_ENDS: Final = (
     "password", "passwd", "passphrase", "passcode", "passwort", "kennwort", "motdepasse", "contrasena", "contraseña", "wachtwoord",
-    "lösenord", "losenord", "salasana", "пароль", "密码", "密碼", "パスワード", "비밀번호", "secret", "userpwd", "dbpwd", "privkey", "authkey",
+    "lösenord", "losenord", "salasana", "kodeord", "lozinka", "geslo",  "пароль", "密码", "密碼", "パスワード", "비밀번호", "hasło", "jelszó", "şifre", "parolă", "wachtwoord", "secret", "userpwd", "dbpwd", "privkey", "authkey",
+    "loginpas", "sonarlogin", "passkey", "contrasenya", "口令", "katasandi", "mậtkhẩu", "رمزالمرور", "كلمةالمرور",
 )  # fmt: skip
 """How a strong name ends, written without separators."""
 _STRONG_WORDS: Final = frozenset(
@@ -34,13 +35,15 @@ _STRONG_WORDS: Final = frozenset(
         "adgangskode",
         "passord",
         "psk",
+        "mdp",
         "pw",
     }
 )
 KEY_OWNERS: Final = (
     "api", "access", "secret", "private", "priv", "auth", "signing", "sign", "encryption", "encrypt", "decryption", "account", "shared",
     "master", "storage", "subscription", "deploy", "service", "webhook", "app", "application", "client", "hmac", "jwt", "crypto",
-    "wpa", "license", "licence", "admin", "root", "ssh", "rsa", "server", "consumer", "cipher", "aes", "bot",
+    "wpa", "wep", "instrumentation", "function", "functions", "recovery", "unseal", "activation", "product", "integration", "ingest", "ingestion",
+    "session", "cookie", "gateway", "merchant", "authentication", "authorization", "preshared", "license", "licence", "admin", "root", "ssh", "rsa", "server", "consumer", "cipher", "aes", "bot",
 )  # fmt: skip
 _PASS_OWNERS: Final = words(
     "db database redis mysql mariadb pg pgsql postgres postgresql mongo user admin root smtp imap pop mail email ftp sftp ssh http https"
@@ -48,11 +51,14 @@ _PASS_OWNERS: Final = words(
     " bind basic borg restic vnc rdp jenkins nexus git docker registry ssl tls cert ca trust client server master default my sql rpc"
     " remote oracle sqlplus svn snmp samba smb cifs web site require"
 )
-_STRONG: Final = (*_STRONG_ENDS, *(f"{owner}pass" for owner in _PASS_OWNERS))
+_STRONG: Final = (*_STRONG_ENDS, *(f"{owner}{word}" for owner in _PASS_OWNERS for word in ("pass", "pw")))
 """Also somebody's pass, and not one of several passes."""
 _KEYS: Final = tuple(f"{owner}key" for owner in KEY_OWNERS)
-_WEAK_ENDS: Final = ("token", "sessionid", "sessid", "signature", "jwt", "bearer")
-_WEAK_WORDS: Final = frozenset({"auth", "sid", "pass", "csrf", "xsrf", "otp", "cookie"})
+_WEAK_ENDS: Final = (
+    "token", "sessionid", "sessid", "signature", "jwt", "bearer", "codeverifier", "samlresponse", "assertion", "devicecode", "authcode",
+    "authorizationcode", "aspxauth",
+)  # fmt: skip
+_WEAK_WORDS: Final = frozenset({"auth", "sid", "pass", "csrf", "xsrf", "otp", "cookie", "pat", "clave"})
 _ENDINGS: Final = words(
     "prod production dev development devel test testing stage staging qa uat live local old new current previous prev next backup bak"
     " main default primary secondary root admin user master slave replica ro rw read write value plain plaintext raw b64 base64 hash"
@@ -66,9 +72,16 @@ _NOT: Final = words(
     " updated update created at time date timeout status state check checker validator validation input label index format algorithm alg"
     " rotation rotate version mode enabled disabled provider source reader endpoint host rate per s ms bytes usage budget left used min"
     " max authentication history set type types kind ok error errors failure failures failed rules rule days group groups scope scopes"
-    " store storage class ref reference arn engine backend helper cache bucket key keys lookup encoder stream counter"
+    " store storage class ref reference arn engine backend helper cache bucket key keys lookup encoder stream counter encryption mechanism plugin grace lifetime lock placeholder title text message msg help description"
+    " hasher hashers strategy score similarity entropy complexity protection protected feature features option options support supported"
+    " regex pattern template generator auth method methods"
 )
 """Words that make another thing of it: a file, a length, a type."""
+
+_OTHER_TOKENS: Final = words(
+    "eos bos pad unk stop sep cls mask eot eom special image next unexpected invalid first max prompt"
+)
+"""Of a language model or a parser: `pad_token`."""
 
 
 @lru_cache(maxsize=8192)
@@ -88,11 +101,13 @@ def kind_of(name: str) -> Kind:
     return "none"
 
 
-def _of_words(words: list[str]) -> Kind:
+def _of_words(words: list[str]) -> Kind:  # noqa: PLR0911 - one return a kind
     """The kind by how the name ends."""
     if not words:
         return "none"
     last, joined = words[-1], "".join(words)
+    if last == "token" and not _OTHER_TOKENS.isdisjoint(words[-3:]):
+        return "none"
     if last == "pwd" or joined.endswith(("oldpwd", "cwd")):
         return "place" if joined in {"pwd", "oldpwd", "cwd"} else "strong"
     if last in {"credential", "credentials"} or joined.endswith(_KEYS):

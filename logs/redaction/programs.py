@@ -35,6 +35,9 @@ class Grammar(NamedTuple):
         secret: options whose next word is a secret. A short one may have it glued on.
         glued: short options whose secret is always glued on: `-pX`.
         login: options with `user:secret`; a short one may have it glued on.
+        apart: options whose next word is a secret, and which never have it glued on, as longer options begin with the same letters.
+        reach: options whose next word, if it has an `@`, is `user:secret@place`; with the empty one, also a plain word is.
+        items: plain words may be headers: `Name:secret`.
         pairs: options whose next word is `name=secret`.
         only: without this word, the short options mean something else.
         places: the secrets behind a word of the program, or behind the program itself (the empty word).
@@ -46,6 +49,9 @@ class Grammar(NamedTuple):
     secret: tuple[str, ...] = ()
     glued: tuple[str, ...] = ()
     login: tuple[str, ...] = ()
+    apart: tuple[str, ...] = ()
+    reach: tuple[str, ...] = ()
+    items: bool = False
     pairs: tuple[str, ...] = ()
     only: str = ""
     places: Mapping[str, Place] = {}
@@ -72,21 +78,33 @@ PROGRAMS: Final[dict[str, Grammar]] = {
     **dict.fromkeys(words("mysqladmin mariadb-admin"), Grammar(glued=("-p",), places={"password": Place(1)})),
     **dict.fromkeys(
         words(
-            "mongo mongosh mongodump mongorestore mongoexport mongoimport mongostat mongotop sshpass mysqlsh cqlsh cypher-shell twine"
+            "mongo mongosh mongodump mongorestore mongoexport mongoimport mongostat mongotop sshpass cqlsh cypher-shell twine"
             " jboss-cli.sh asadmin rdesktop tabcmd usermod useradd vncdo ncftp ncftpget ncftpput hydra rabbitmqadmin elasticsearch-users"
-            " altool psexec psexec.py racadm beeline"
+            " altool esxcli psexec psexec.py racadm beeline crackmapexec netexec nxc evil-winrm yt-dlp youtube-dl gallery-dl mutool"
+            " smbmap ldapdomaindump bloodhound-python"
         ),
         _PASSWORD,
     ),
-    **dict.fromkeys(words("docker podman nerdctl buildah skopeo helm oras crane az oc gcloud cf ibmcloud"), _LOGIN),
-    "redis-cli": _REDIS,
-    "valkey-cli": _REDIS,
+    **dict.fromkeys(
+        words("docker podman nerdctl buildah skopeo helm oras crane az oc gcloud cf ibmcloud"),
+        _LOGIN._replace(login=("--creds", "--src-creds", "--dest-creds")),
+    ),
+    **dict.fromkeys(words("redis-cli valkey-cli keydb-cli redis-benchmark valkey-benchmark"), _REDIS),
+    "mysqlsh": Grammar(secret=("-p",), reach=("", "--uri")),
+    "ansible-vault": Grammar(places={"encrypt_string": Place(1)}, takes=("--name", "--vault-id", "-n")),
+    "mkpasswd": Grammar(places={"": Place(1)}, takes=("-m", "-S", "-R", "--method", "--salt", "--rounds")),
+    "caddy": Grammar(secret=("--plaintext",)),
+    "knife": Grammar(secret=("-P",)),
+    "winrs": Grammar(glued=("-p:",)),
+    "airflow": Grammar(secret=("-p",), only="create"),
+    "sqlmap": Grammar(login=("--auth-cred",)),
+    "teamviewer": Grammar(places={"passwd": Place(1)}),
     **dict.fromkeys(
         words("ldapsearch ldapadd ldapmodify ldapdelete ldapwhoami ldappasswd ldapcompare"),
         Grammar(secret=("-w", "-s")),
     ),
     **dict.fromkeys(words("dsconf dsidm dsctl"), Grammar(secret=("-w",))),
-    **dict.fromkeys(words("sqlcmd bcp isql tsql osql"), Grammar(secret=("-P",))),
+    **dict.fromkeys(words("sqlcmd mssql-cli bcp isql tsql osql"), Grammar(secret=("-P",))),
     **dict.fromkeys(
         words("zip unzip zipcloak ipmitool mosquitto_pub mosquitto_sub mosquitto_rr"),
         Grammar(secret=("-P",)),
@@ -96,16 +114,37 @@ PROGRAMS: Final[dict[str, Grammar]] = {
     **dict.fromkeys(
         words("snmpget snmpwalk snmpset snmpbulkwalk snmptrap snmpgetnext"), Grammar(secret=("-A", "-X", "-c"))
     ),
-    "openssl": Grammar(secret=("-k", "-K"), places={"passwd": Place(1)}, takes=("-salt", "-in")),
+    "openssl": Grammar(apart=("-k", "-K", "-hmac"), places={"passwd": Place(1)}, takes=("-salt", "-in")),
     "ssh-keygen": Grammar(secret=("-N", "-P")),
     "curl": Grammar(
         login=("-u", "--user", "-U", "--proxy-user", "-E", "--cert"),
         pairs=("-b", "--cookie"),
         secret=("--oauth2-bearer", "--pass", "--proxy-pass"),
+        reach=("-x", "--proxy", "--preproxy", "--socks5"),
     ),
-    "http": Grammar(login=("-a", "--auth")),
-    "https": Grammar(login=("-a", "--auth")),
-    "xh": Grammar(login=("-a", "--auth")),
+    **dict.fromkeys(words("http https xh xhs"), Grammar(login=("-a", "--auth"), items=True)),
+    **dict.fromkeys(words("swaks sendemail sendEmail"), Grammar(apart=("-ap", "-xp"))),
+    "sendmail": Grammar(glued=("-ap",)),
+    **dict.fromkeys(
+        words("pdftotext pdfinfo pdfimages pdftoppm pdftocairo pdffonts pdfunite pdfseparate pdftohtml"),
+        Grammar(apart=("-upw", "-opw")),
+    ),
+    "pdftk": Grammar(places={"owner_pw": Place(1), "user_pw": Place(1), "input_pw": Place(1)}),
+    "qpdf": Grammar(places={"--encrypt": Place(1, also=1)}),
+    **dict.fromkeys(words("kadmin kadmin.local ipa-client-install ipa-replica-install"), Grammar(secret=("-w",))),
+    "certutil": Grammar(apart=("-p",)),
+    "db2": Grammar(places={"using": Place(1)}),
+    "transmission-remote": Grammar(login=("-n", "--auth")),
+    "rclone": Grammar(places={"obscure": Place(1)}),
+    "ConvertTo-SecureString": Grammar(secret=("-String",), places={"": Place(1)}),
+    **dict.fromkeys(
+        words(
+            "impacket-psexec impacket-wmiexec impacket-smbexec impacket-secretsdump impacket-smbclient impacket-mssqlclient wmiexec.py"
+            " smbexec.py secretsdump.py mssqlclient.py GetUserSPNs.py GetNPUsers.py"
+        ),
+        Grammar(reach=("",)),
+    ),
+    "mount.cifs": _NONE,
     "smbclient": Grammar(
         login=("-U", "--user"),
         places={"": Place(2)},
@@ -129,7 +168,8 @@ PROGRAMS: Final[dict[str, Grammar]] = {
     "samba-tool": Grammar(places={"create": Place(2), "add": Place(2)}),
     **dict.fromkeys(words("mc mcli"), Grammar(places={"set": Place(4), "add": Place(4)})),
     "bw": Grammar(places={"unlock": Place(1), "login": Place(2)}),
-    **dict.fromkeys(words("vault wandb cargo"), _TOKEN_LOGIN),
+    **dict.fromkeys(words("wandb cargo"), _TOKEN_LOGIN),
+    "vault": Grammar(places={"login": Place(1, looks=True), "unseal": Place(1, looks=True)}),
     "snyk": Grammar(places={"auth": Place(1, looks=True)}),
     "drush": Grammar(places={"user:password": Place(2), "user-password": Place(2), "upwd": Place(2)}),
     **dict.fromkeys(words("sqlplus rman expdp impdp sqlldr"), Grammar(slash=True)),
@@ -143,12 +183,12 @@ PROGRAMS: Final[dict[str, Grammar]] = {
     "ngrok": Grammar(places={"authtoken": Place(1), "add-authtoken": Place(1)}),
     "grafana-cli": Grammar(places={"reset-admin-password": Place(1)}),
     "neo4j-admin": Grammar(places={"set-initial-password": Place(1)}),
-    "consul": Grammar(places={"set-agent-token": Place(2)}),
+    "consul": Grammar(apart=("-encrypt",), places={"set-agent-token": Place(2)}),
     **dict.fromkeys(
         words(
-            "dotnet aws kubectl npm pnpm yarn pip pip3 pipx git hg svn rclone dvc pulumi nmcli glab heroku"
+            "dotnet aws kubectl npm pnpm yarn pip pip3 pipx git hg svn dvc pulumi nmcli glab heroku"
             " fly flyctl doppler wrangler conda firebase vercel netlify railway s3cmd gsutil redis-server valkey-server"
-            " secret-tool argocd okteto serverless terraform tofu ansible-playbook wget psql htdigest keytool"
+            " secret-tool argocd okteto serverless terraform tofu ansible-playbook wget psql htdigest keytool mount restic borg"
         ),
         _NONE,
     ),

@@ -1,0 +1,151 @@
+"""Secrets that stand at a place of a line: of a protocol, of a configuration file, of a file of accounts, of a sentence that gives one."""
+
+import base64
+import re
+from collections.abc import Callable
+from functools import partial
+from typing import Final
+
+from logs.redaction.values import HIDDEN, LOOKS_SECRET, is_secret, is_small_number
+
+Test = Callable[[str], bool]
+
+_B: Final = r"[ \t]"
+_WORD: Final = r"[^\s\"'`<>]{1,256}"
+_END: Final = r"(?=[\"'\\;]|[ \t]*(?:\r?\n|\Z))"
+_MIXED: Final = re.compile(r"(?=.*[^A-Za-z.,:()])")
+_TEST_FILE: Final = re.compile(r".*(?:/|\.(?:test|spec)\b|::)")
+_TOKENS: Final = ("TlRMTVNT", "YII")
+"""How a message of NTLM and of Kerberos begins in base64."""
+
+
+def _any(value: str) -> bool:
+    return is_secret(value, "strong", sure=True) and not is_small_number(value)
+
+
+def _mixed(value: str) -> bool:
+    """Not a word of a sentence."""
+    return _any(value) and bool(_MIXED.match(value)) and "=" not in value[:-2]
+
+
+def _login(value: str) -> bool:
+    """Base64 of a login, or of a token for one."""
+    if value.startswith(_TOKENS):
+        return True
+    try:
+        inner = base64.b64decode(value, validate=True).decode()
+    except ValueError:
+        return False
+    return inner.replace("\0", "").replace("\1", "").isprintable()
+
+
+def _typed(value: str) -> bool:
+    """What was typed behind PASS; the name of a test follows the same word."""
+    return _any(value) and not _TEST_FILE.match(value)
+
+
+def _made(value: str) -> bool:
+    """A password that a program made up."""
+    return bool(LOOKS_SECRET.match(value)) or (_mixed(value) and value[-1] not in ".,!?" and "/" not in value)
+
+
+_PLACES: Final[tuple[tuple[str, str, Test], ...]] = (
+    # mail, files, Redis
+    (
+        r"\bAUTH(?:ENTICATE)?[ \t]+[A-Z][A-Z0-9-]+[ \t]",
+        rf"\bAUTH(?:ENTICATE)?{_B}+(?:PLAIN|LOGIN|XOAUTH2|OAUTHBEARER|CRAM-MD5|NTLM|GSSAPI|SCRAM-SHA-\d+){_B}+(?P<value>[A-Za-z0-9+/]{{4,}}={{0,2}})(?![\w=])",
+        _login,
+    ),
+    (
+        r"[A-Za-z][0-9]+[ \t]LOGIN[ \t]",
+        rf"(?<![\w.])[A-Za-z]{{1,4}}\d{{1,6}}{_B}LOGIN{_B}(?:\"[^\"\s]+\"|[^\s\"]+){_B}\"?(?P<value>{_WORD}){_END}",
+        _any,
+    ),
+    (
+        r"(?:[>\"'}]|-|C:)[ \t]*PASS[ \t]",
+        rf"(?:>{_B}?|\}}{_B}?|\bC:{_B}?|[\"']|-{{2,}}{_B})PASS{_B}+(?P<value>{_WORD}){_END}",
+        _typed,
+    ),
+    (
+        r"(?:SETUSER|setuser)[ \t]|user[ \t]+[^\s]+[ \t]+(?:on|off|reset)\b",
+        rf"(?:\b(?:SETUSER|setuser){_B}+\S+|^{_B}*user{_B}+\S+{_B}+(?:on|off|reset)\b)(?:{_B}+[^\s>]\S*){{0,20}}?{_B}+[>#](?P<value>\S+)",
+        _any,
+    ),
+    # configuration
+    (
+        r"(?:requirepass|masterauth|primaryauth|auth-pass|bindpw|rootpw|(?:ro|rw)community6?|insecure-password)[ \t]",
+        rf"(?:^|[\s\"'])(?:requirepass|masterauth|primaryauth|auth-pass{_B}+\S+|bindpw|rootpw|(?:ro|rw)community6?|insecure-password){_B}+\"?(?P<value>{_WORD})",
+        _any,
+    ),
+    (
+        (r"(?:snmp-server|snmp[ \t]+community|(?:tacacs|radius)-server|isakmp[ \t]+key|pre-shared-key|key-string|authentication-key|message-digest-key|stats[ \t]+auth)[ \t]"
+        r"|(?:enable|username[ \t][^\n]*|neighbor[ \t]+[^\s]+)[ \t]+(?:password|secret)[ \t]|login[ \t]+[^\s]+[ \t]+password[ \t]"),
+        (r"\b(?:snmp-server[ \t]+(?:community|host[ \t]+\S+(?:[ \t]+version[ \t]+\S+)?)|set[ \t]+snmp[ \t]+community|(?:tacacs|radius)-server[ \t]+(?:host[ \t]+\S+[ \t]+)?key"
+        r"|isakmp[ \t]+key|pre-shared-key(?:[ \t]+(?:local|remote|ascii-text|hexadecimal))?|key-string|authentication-key(?:[ \t]+(?:\d+[ \t]+)?md5)?|message-digest-key[ \t]+\d+[ \t]+md5"
+        r"|(?:enable|username[ \t]+\S+(?:[ \t]+privilege[ \t]+\d+)?|neighbor[ \t]+\S+)[ \t]+(?:password|secret)|(?:machine[ \t]+\S+|default)[ \t]+login[ \t]+\S+[ \t]+password"
+        rf"|stats[ \t]+auth[ \t]+[^\s:]+:)(?:[ \t]+\d{{1,2}}(?=[ \t]+\S))?[ \t]*[\"']?(?<=[\s\"':])(?P<value>{_WORD})"),
+        _any,
+    ),
+    (
+        r"[._-](?:password|passwd|passphrase|secret|pwd)[ \t]+[^\s]",
+        rf"^{_B}*(?:set{_B}+)?[\w.-]*[._-](?:password|passwd|passphrase|secret|pwd){_B}+[\"']?(?P<value>{_WORD})[\"']?;?{_B}*$",
+        _mixed,
+    ),
+    (r"(?:PSK|EAP|XAUTH)[ \t]+\"", r"\b(?:PSK|EAP|XAUTH)[ \t]+\"(?P<value>[^\"\n]+)\"", _any),
+    (r"com2sec[ \t]", rf"\bcom2sec(?:{_B}+-\S+)?{_B}+\S+{_B}+\S+{_B}+(?P<value>{_WORD})", _any),
+    (r"createUser[ \t]", rf"\bcreateUser{_B}+\S+{_B}+(?:MD5|SHA)\S*{_B}+\"?(?P<value>{_WORD})", _any),
+    (r"\b(?:AES|DES)[ \t]+\"", r"\b(?:AES|DES)[ \t]+\"(?P<value>[^\"\n]{8,})\"", _any),
+    (r"[ \t]\*[ \t]+\S+[ \t]+\*", rf"^[A-Za-z\"]\S*{_B}+\*{_B}+\"?(?P<value>{_WORD})\"?{_B}+\*[ \t]*$", _mixed),
+    # calls with a user and a secret, keys of a database, keys in JSON
+    (
+        r"(?:sp_addlogin|sp_password|\.auth|[Pp]assword|bind(?:_s)?|login|BasicAuth|auth=|crypt)[ \t]*\(?[ \t]*[nN]?[\"']",
+        (r"(?:\bsp_(?:addlogin|password)[ \t]+|\b(?:db\.auth|changeUserPassword|simple_bind(?:_s)?|\w*[bB]asic_?[aA]uth|pgp_sym_(?:en|de)crypt)\([ \t]*|[.\]]login\([ \t]*|\bauth=\([ \t]*)"
+        r"[nN]?(?:\"[^\"\n]*\"|'[^'\n]*'),[ \t]*[nN]?[\"'](?P<value>[^\"'\n]+)[\"']"),
+        _any,
+    ),
+    (r"(?i:pragma[ \t]+(?:re)?key|attach[ \t][^\n]*\bkey)\b", r"(?i:\bpragma[ \t]+(?:re)?key[ \t]*=[ \t]*|\battach[ \t][^\n]{1,200}?\bkey[ \t]+)[\"'](?P<value>[^\"'\n]+)[\"']", _any),
+    (r"\"kty\"", r"(?<=[{,\s])\"(?:d|k|p|q|dp|dq|qi)\":[ \t]*\"(?P<value>[\w-]{16,})\"", _any),
+    (r"(?i:identified[ \t]+by[ \t][^\n]*replace[ \t])", r"(?i:\bidentified[ \t]+by[ \t]+\S+[^\n]{0,80}?[ \t]replace[ \t]+)\"?(?P<value>[^\s\";]+)", _any),
+    (r"\"(?i:auth)\"[ \t]+\"", r"\"(?i:auth)\"[ \t]+(?:\"[^\"\n]*\"[ \t]+)?\"(?P<value>[^\"\n]+)\"", _any),
+    (r":[0-9]+>[ \t]*(?i:auth)[ \t]|(?:\A|\n)AUTH[ \t]", rf"(?::\d+>{_B}*(?i:auth)|^AUTH){_B}+(?:\S+{_B}+)?(?P<value>{_WORD}){_B}*$", _mixed),
+    (r"AWS[ \t]AKIA", r"\bAWS[ \t]AKIA[\w*]{3,20}:(?P<value>[A-Za-z0-9+/=]{16,})", _any),
+    (r"(?i:(?:unseal|recovery)[ \t]key[ \t][0-9])", r"(?i:\b(?:unseal|recovery)[ \t]key[ \t]\d{1,2}:[ \t]+)(?P<value>\S{8,})", _any),
+    (r"(?i:(?:key|token|secret)[ \t]is:?[ \t])", r"(?i:\b(?:api|access|secret|auth)[ \t](?:key|token)[ \t]is:?[ \t]+)[\"']?(?P<value>[^\s\"']{6,})", _made),
+    # accounts: ~/.pgpass, logins of Go's driver for MySQL and of Oracle
+    (r":(?:\*|[56]43[0-9]):", rf"^{_B}*[\w.*-]+:(?:\*|[56]43\d):[^\s:]+:[^\s:]+:(?P<value>[^\s:]+)$", _any),
+    (r"@(?:tcp6?|unix|udp)\(", r"(?<![\w.@/:-])[\w.$-]{1,64}:(?P<value>[^\s@/\"']{1,128})(?=@(?:tcp6?|unix|udp)\()", _any),
+    (r"(?i:oracle[:+])|/[^\s/@\"']+@(?://|[\w.-]+:\d+[/:])", r"(?:jdbc:oracle:\w+:|\boracle(?:\+\w+)?://)[\w$#]{1,30}/(?P<value>[^\s/@\"']{1,128})(?=@)", _any),
+    (
+        r"/[^\s/@\"']+@(?://|[\w.-]+:\d+[/:])",
+        r"(?<![\w./:@-])[\w$#]{1,30}/(?P<value>[^\s/@\"':]{1,128})(?=@(?://\w|[\w.-]{1,100}:\d{2,5}[/:]\w))",
+        _any,
+    ),
+    # sentences
+    (
+        r"(?i:password[^\n]*:[ \t])",
+        r"(?i:\b(?:temporary|auto-?generated|generated|initial|default|random|following|one-time)\b[^\n:=]{0,40}?\bpassword\b[^\n:=]{0,80}?:[ \t]+)(?P<value>\S{4,128})[ \t]*$",
+        _made,
+    ),
+    (
+        r"(?i:password[ \t][^\n\"']*[\"'])",
+        r"(?i:\bpassword[ \t](?:(?:is|was|has|been|now|set|changed|reset|updated)[ \t]){1,4}(?:to[ \t])?)[\"'](?P<value>[^\s\"']+)[\"']",
+        _any,
+    ),
+)  # fmt: skip
+"""Where one may stand, for RE2; where it stands; and what makes it one."""
+SUSPECT: Final = "|".join(suspect for suspect, _, _ in _PLACES)
+_FOUND: Final = tuple((re.compile(found, re.MULTILINE), test) for _, found, test in _PLACES)
+
+
+def hide_places(text: str) -> str:
+    """The text with these secrets hidden."""
+    for found, test in _FOUND:
+        text = found.sub(partial(_hidden, test), text)
+    return text
+
+
+def _hidden(test: Test, match: re.Match[str]) -> str:
+    if not test(match["value"]):
+        return match[0]
+    start, end = (at - match.start() for at in match.span("value"))
+    return match[0][:start] + HIDDEN + match[0][end:]
