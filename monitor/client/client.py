@@ -121,15 +121,14 @@ class Client:
         accept: str = "*/*",
         timeout_s: float | None = None,
     ) -> httpx.Response:
-        """Send one request. `path` begins with `/v1/`; `timeout_s` replaces the deadline of the client.
+        """Send one request. `path` begins with `/v1/` and may have a query, to which `params` are added; `timeout_s` replaces the deadline of the client.
 
         Raises:
             AgentUnreachable, AgentRefused: see the module.
         """
         request = self._http.build_request(
             method,
-            path,
-            params=plain_params(params),
+            httpx.URL(path).copy_merge_params(plain_params(params)),
             content=None if body is None else json.dumps(body).encode(),
             headers={"Accept": accept, "Content-Type": "application/json"},
             timeout=httpx.USE_CLIENT_DEFAULT if timeout_s is None else httpx.Timeout(timeout_s, connect=2.0),

@@ -38,6 +38,7 @@ from monitor.config.sections import (
     StoreSettings,
 )
 from monitor.config.services import ServiceSettings, check_together
+from monitor.config.sign_in import provider_problem
 from monitor.config.toml_file import read_file, write_file, write_table
 from monitor.core.endpoint import is_loopback
 from monitor.core.errors import ConfigError
@@ -151,12 +152,17 @@ class Settings(Section):
         return rows
 
     def check_sign_in(self) -> None:
-        """Refuse an address that other machines reach when nobody has to sign in.
+        """Refuse an address that other machines reach when nobody has to sign in, and a sign-in that nobody can pass.
 
         Raises:
-            SettingsError: that is so; it names `dashboard.host`.
+            SettingsError: that is so; it names `dashboard.host` or `auth.mode`.
         """
         host = self.dashboard.host
+        if self.auth.mode == "oidc" and (problem := provider_problem(self._path)):
+            raise SettingsError(
+                {"auth.mode": f"auth.mode = oidc: {problem}"},
+                hint="describe the provider in secrets.toml beside the settings file and install `streamlit[auth]`, as the README says",
+            )
         if is_loopback(host) or self.auth.mode != "none":
             return
         where = f" {self._path}" if self._path else ""

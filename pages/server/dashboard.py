@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from monitor.config.settings import Settings, load_settings
+from monitor.config.sign_in import secrets_files
 from monitor.core import paths
 from monitor.core.endpoint import is_loopback
 
@@ -69,9 +70,7 @@ class Dashboard:
     @property
     def secrets_files(self) -> tuple[Path, ...]:
         """Files with the OIDC client, the last one wins: Streamlit's usual places, and the folder of the settings file."""
-        usual = (Path("~/.streamlit/secrets.toml").expanduser(), paths.ROOT / ".streamlit" / "secrets.toml")
-        ours = self.settings.path
-        return usual if ours is None else (*usual, ours.with_name("secrets.toml"))
+        return secrets_files(self.settings.path)
 
     def check(self) -> None:
         """Refuse to start when others could reach the dashboard without signing in.

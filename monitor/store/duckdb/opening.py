@@ -24,6 +24,8 @@ from monitor.store.interface import ArchiveRule, Store
 
 FILE_NAME: Final = "watchkeeper.duckdb"
 _MIB: Final = 1024 * 1024
+_ODD_SIGNS: Final = {"?": "question mark", **({"\\": "backslash"} if os.sep == "/" else {})}
+"""The engine takes what follows the one for options, the other for a slash: it would look for its files elsewhere."""
 _DAMAGE: Final = (duckdb.IOException, duckdb.SerializationException, duckdb.InternalException, duckdb.FatalException)
 """What the engine raises on a damaged file."""
 
@@ -171,13 +173,12 @@ def _set_aside(path: Path, name: str) -> Path:
 
 
 def _check_writable(data_dir: Path, path: Path) -> None:
-    if "?" in str(
-        path.absolute()
-    ):  # the engine takes what follows for options, and looks for its log of changes elsewhere
-        raise StoreError(
-            f"the store cannot be kept in {data_dir}: its path has a question mark",
-            hint="choose another --data-dir",
-        )
+    for sign, name in _ODD_SIGNS.items():
+        if sign in str(path.absolute()):
+            raise StoreError(
+                f"the store cannot be kept in {data_dir}: its path has a {name}",
+                hint="choose another --data-dir",
+            )
     try:
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         probe = data_dir / f".writable-{os.getpid()}"

@@ -154,6 +154,8 @@ def test_a_query_is_checked_and_its_fields_are_known(api: Client, tmp_path: Path
     """What is wrong in a query is told with its place; fields of records come with values that several of them have."""
     assert api.get_json("/v1/logs/query", {"query": "level>=warn a"})["problem"] is None
     problem = api.get_json("/v1/logs/query", {"query": "a level>=loud"})["problem"]
+    for params in (None, {"zone": "UTC"}):  # a query that stands in the path is kept
+        assert api.get_json("/v1/logs/query?query=a+level%3E%3Dloud", params)["problem"] == problem
     assert (problem["column"], problem["end"]) == (10, 14)
     assert problem["hint"]
     path = tmp_path / f"fields-{os.getpid()}.jsonl"

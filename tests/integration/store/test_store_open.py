@@ -237,10 +237,11 @@ def test_copies_of_damaged_logs_are_bounded(tmp_path: Path) -> None:
     assert kept == [f"{wal.name}.damaged-20260301T1011{number:02}Z" for number in range(3, MOST_KEPT + 3)]
 
 
-def test_a_path_the_engine_cannot_keep_is_refused(tmp_path: Path) -> None:
-    """A question mark in the path: DuckDB would write its log of changes into another folder. Nothing is made there."""
-    folder = tmp_path / "why?" / "data"
-    with pytest.raises(StoreError, match="question mark"):
+@pytest.mark.parametrize(("name", "sign"), [("why?", "question mark"), ("a\\b", "backslash")])
+def test_a_path_the_engine_cannot_keep_is_refused(tmp_path: Path, name: str, sign: str) -> None:
+    """A sign in the path with which DuckDB would write into another folder. Nothing is made there."""
+    folder = tmp_path / name / "data"
+    with pytest.raises(StoreError, match=sign):
         reopen(folder)
     assert not folder.exists()
 

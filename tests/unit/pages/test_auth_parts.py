@@ -166,6 +166,40 @@ def test_reachable_addresses_without_a_sign_in_are_refused(tmp_path: Path) -> No
     assert refused.value.hint
 
 
+PROVIDER = (
+    '[auth]\nredirect_uri = "http://127.0.0.1:8501/oauth2callback"\ncookie_secret = "x1"\nclient_id = "a"\n'
+    'client_secret = "b"\nserver_metadata_url = "https://id.example/.well-known/openid-configuration"\n'
+)
+
+
+@pytest.mark.parametrize(
+    ("provider", "said"),
+    [
+        (None, "no provider is described"),
+        ("", "no section"),
+        ("[auth]\nclient_id = 3", "lacks redirect_uri, cookie_secret, client_secret, server_metadata_url"),
+        ("[auth", "cannot be read"),
+        ("auth = 3", "no provider is described"),
+    ],
+)
+def test_a_sign_in_that_nobody_could_pass_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, provider: str | None, said: str
+) -> None:
+    """`auth.mode = oidc` without a provider is refused at the start and when it is set, with what is missing."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    if provider is not None:
+        (tmp_path / "secrets.toml").write_text(provider)
+    dashboard = _dashboard(tmp_path, '[auth]\nmode = "oidc"\n')
+    with pytest.raises(ConfigError, match=said) as refused:
+        dashboard.check()
+    assert refused.value.hint
+    plain = _dashboard(tmp_path, "")
+    with pytest.raises(ConfigError, match=said):
+        plain.settings.save({"auth.mode": "oidc"})
+    (tmp_path / "secrets.toml").write_text(PROVIDER)
+    dashboard.check()
+
+
 OIDC = '[auth]\nmode = "oidc"\noperators = ["Ann@Example.org"]\nsession_hours = 1\n'
 
 
