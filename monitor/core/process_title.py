@@ -24,6 +24,10 @@ _VAGUE: Final = frozenset(
 """Folders of which many projects have one: the one above tells them apart."""
 _LAUNCHES: Final = frozenset({"run", "exec", "run-script", "tool", "dlx"})
 """Subcommands of `uv`, `poetry`, `npm`, `bundle` and the like, behind which stands what they start."""
+_FLAGS: Final = frozenset(
+    {"-q", "-v", "-s", "--quiet", "--verbose", "--silent", "--frozen", "--locked", "--isolated", "--no-sync", "--offline", "--"}
+)  # fmt: skip
+"""Options of those that take no value."""
 _SERVED: Final = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*(?:\(\))?")
 """What `gunicorn` and `uvicorn` are told to serve: `shop.web:app`."""
 _OWN_TITLE: Final = re.compile(r"[\w.@+-]+(?: ?\([\w.@-]+\))?:+ ?\S")
@@ -215,8 +219,9 @@ def _asked(words: list[str]) -> str:
         return _of_celery(rest)
     if not rest or not _SUBCOMMAND.fullmatch(rest[0]):
         return rest[1] if rest[:1] == ["--"] and len(rest) > 1 and _SUBCOMMAND.fullmatch(rest[1]) else ""
-    if rest[0] in _LAUNCHES and len(rest) > 1 and rest[1] and not rest[1].startswith("-"):
-        started = _script(rest[1]) if "." in rest[1] else _base(rest[1])
+    launched = next((word for word in rest[1:] if word not in _FLAGS), "") if rest[0] in _LAUNCHES else ""
+    if launched and not launched.startswith("-"):
+        started = _script(launched) if "." in launched else _base(launched)
         return f"{rest[0]} {started}" if len(started) <= _COMMAND_CHARS else rest[0]
     return rest[0]
 

@@ -28,6 +28,7 @@ from monitor.sampling.linux.procfiles import KeptFiles, is_gone, read_file, reas
 
 STAT_SIZE: Final = 1_024
 IO_SIZE: Final = 512
+_OVER: Final = (b"Z", b"X")
 SLOW_ROUND: Final = 5
 """Number of sweeps between readings of context switches, user and open files of an idle process."""
 DENIED_ROUND: Final = 10
@@ -228,8 +229,11 @@ class ProcTable:
         arrays["major_faults"][index] = int(field[9])
         arrays["nice"][index] = int(field[16])
         arrays["threads"][index] = int(field[17])
-        arrays["vms"][index] = int(field[20])
-        arrays["rss"][index] = int(field[21]) * self._page
+        if field[0] in _OVER:  # it gave its memory and files back: what it had stays the last reading
+            arrays["vms"][index] = arrays["rss"][index] = arrays["fds"][index] = -1
+        else:
+            arrays["vms"][index] = int(field[20])
+            arrays["rss"][index] = int(field[21]) * self._page
         slot.stat = raw
         slot.dirty = True
         if raw[:end] != slot.head:
@@ -338,8 +342,8 @@ class ProcTable:
             "cpu_pct": slot.ticks * 100.0 / (self._hz * elapsed_s),
             "cpu_user_s": stat.utime / self._hz,
             "cpu_system_s": stat.stime / self._hz,
-            "rss": stat.rss_pages * self._page,
-            "vms": stat.vms,
+            "rss": -1 if stat.state in b"ZX" else stat.rss_pages * self._page,
+            "vms": -1 if stat.state in b"ZX" else stat.vms,
             "nice": stat.nice,
             "threads": stat.threads,
             "ctx_voluntary": status.ctx_voluntary,
@@ -415,7 +419,9 @@ class ProcTable:
             born[info.run] = info
 
     def _count_fds(self, slot: _Slot) -> int:
-        """Number of open files; -1 if unreadable."""
+        """Number of open files; -1 if unreadable, and of a zombie."""
+        if self._columns.arrays["status"][slot.index] in b"ZX":
+            return -1
         path = f"{self._root}/{slot.entry}/fd"
         try:
             return os.stat(path).st_size if self._counts_fds else len(os.listdir(path))  # noqa: PTH116, PTH208 - see _find_new

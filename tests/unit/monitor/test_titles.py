@@ -26,6 +26,7 @@ from monitor.core.process_title import Titles, folder_of, is_worker_of, title_of
         ("celery", "/v/bin/python /v/bin/celery -A shop beat", "celery beat"),
         ("uv", "uv run etl.py", "uv run etl.py"),
         ("uv", "uv run --with x etl.py", "uv run"),
+        ("uv", "uv run -q --no-sync pytest -x", "uv run pytest"),
         ("poetry", "/v/bin/python /v/bin/poetry run src/main.py", "poetry run src/main.py"),
         ("npm run dev", "npm run dev", "npm run dev"),
         ("docker-entrypoi", "/bin/sh /usr/local/bin/docker-entrypoint.sh postgres", "docker-entrypoint.sh postgres"),

@@ -150,6 +150,22 @@ def test_zombie_is_shown_as_such(reader: ProcfsReader, sweep_once: Any, spawn: A
     assert chr(int(row(sweep_once(reader).columns, child.pid)["status"])) == "Z"
 
 
+@pytest.mark.parametrize("seen", [True, False], ids=["seen before", "first seen as a zombie"])
+def test_a_zombie_has_no_readings_of_what_it_gave_back(
+    reader: ProcfsReader, sweep_once: Any, spawn: Any, row: Any, *, seen: bool
+) -> None:
+    """Memory and files of one that only waits to be asked for are unknown, not 0: the last readings of its life stay the last."""
+    child = spawn(["sleep", "600"])
+    if seen:
+        before = row(sweep_once(reader).columns, child.pid)
+        assert min(before["rss"], before["vms"]) > 0
+    child.kill()
+    wait_until(lambda: Path(f"/proc/{child.pid}/stat").read_bytes().rpartition(b")")[2].split()[0] == b"Z")
+    for _ in range(6):  # open files are counted in turn
+        after = row(sweep_once(reader).columns, child.pid)
+        assert (after["rss"], after["vms"], after["fds"]) == (-1, -1, -1)
+
+
 @pytest.mark.parametrize(
     "name", [b"a) S (b", b"new\nline", b"\x1b[31mred", b"\xff\xfe", b"<script>", b"sp ace", b"()", b"((((((((((((((("]
 )
