@@ -101,7 +101,8 @@ class Measurer:
             raise
         except BackendError as error:
             if limit_s is not None and limit_s < self._deadlines.total_s and isinstance(error, BackendTimeout):
-                return row.model_copy(update={"flags": ["out of time"], "used": False})
+                machine = judge_machine(before, self._watch.read(pids), self._limits)
+                return row.model_copy(update={"flags": ["out of time", *machine], "used": False})
             flags = list(judge_error(error))
             return row.model_copy(update={"flags": flags, "used": False, "error": error.message})
         after, joules_after = self._watch.read(pids), self._meter.read_j()

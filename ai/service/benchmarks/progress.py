@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from ai.benchmark import BenchmarkPlan, BenchmarkReport, Journal, Progress
+from ai.benchmark.pace import time_for_pairs
 from ai.service.benchmarks.contenders import LineUp
 from ai.service.benchmarks.remaining import ALL_POSTINGS, QualityTime, overdue
 from ai.shapes.benchmark import Benchmark, Figures, Step
@@ -126,11 +127,7 @@ class Job:
         if self.phase == "pairs" and progress.left_s is not None:
             return overdue(progress.left_s, since)
         plan = self.plan
-        whole = (
-            plan.budget_s
-            if plan.verdict_s is None
-            else max(plan.verdict_s - (self.step_at - self.begun), plan.budget_s / 3)
-        )
+        whole = time_for_pairs(plan, self.step_at - self.begun)
         if len({s.backend for s in self.samples}) < len(self.lineup.names):
             return overdue(whole, since)  # the one that was not asked yet may be the slow one
         return overdue(min(whole, plan.max_blocks * 2 * self._request_s() * len(self.lineup.names)), since)

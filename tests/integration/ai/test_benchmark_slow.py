@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 from ai.benchmark import AIBackendBenchmark, BenchmarkPlan, BenchmarkReport, Contender, Progress
-from ai.benchmark.watch import NoMeter
+from ai.benchmark.watch import NoMeter, Watch
 from ai.core.types import LoadSpec
 from tests.doubles.scripted_backend import Script, ScriptedBackend
 from tests.integration.ai.test_benchmark_run import Quiet, engine
@@ -18,11 +18,14 @@ def slow(name: str, slowdown: Callable[[int], float] | None = None, per_token: f
 
 
 def run(
-    engines: list[ScriptedBackend], plan: BenchmarkPlan = PLAN, events: list[Progress] | None = None
+    engines: list[ScriptedBackend],
+    plan: BenchmarkPlan = PLAN,
+    events: list[Progress] | None = None,
+    watch: Watch | None = None,
 ) -> BenchmarkReport:
     """A whole benchmark."""
     contenders = [Contender(one, LoadSpec("m")) for one in engines]
-    bench = AIBackendBenchmark(contenders, plan, watch=Quiet(), meter=NoMeter())
+    bench = AIBackendBenchmark(contenders, plan, watch=watch or Quiet(), meter=NoMeter())
     return asyncio.run(bench.run(on_progress=(events if events is not None else []).append))
 
 
@@ -39,6 +42,17 @@ def test_a_pair_that_takes_all_of_the_time_is_given_up_and_the_report_says_what_
     first = report.contenders[0].metrics["generation"]
     assert first.value is not None
     assert "there was no time for a pair" in first.note
+
+
+def test_a_machine_that_others_keep_busy_is_named_as_the_reason() -> None:
+    """What was cut off says what the machine did meanwhile, too: to wait may be better than to give more time."""
+    busy = Quiet()
+    busy.disturb = True
+    engines = [slow("old", lambda call: 1.0 if call == 0 else 1000.0), slow("new", lambda _: 0.1)]
+    report = run(engines, watch=busy)
+    assert report.flags["out of time"] == 1
+    assert "8 pairs would take more than" in report.sentence
+    assert "wait until it is quiet" in report.sentence
 
 
 def test_what_the_warm_up_shows_to_be_hopeless_is_told_before_the_first_pair() -> None:
