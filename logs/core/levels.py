@@ -29,12 +29,12 @@ _WORDS: Final[dict[int, str]] = {
     TRACE: "TRACE TRC TRCE VERBOS TRAC TRA FINER FINEST VERBOSE VRB VERB SILLY SILL VERBO SPEW SPAM T V DDEBUG SUBDEBUG DEBUG2 DEBUG3 DEBUG4 DEBUG5 FEINER FEINST",
     DEBUG: "DEBUG DBG DEBG DBUG DEBU DEB FINE CONFIG D DEBUG1 FEIN KONFIGURATION",
     INFO: "INFO INF INFORMATION INFORMATIONAL INFOS INFORM SUCC SUCCE SUCCES NOTICE NOTIC NOTI NTC NOTE SUCCESS SUCCS OK LOG MESSAGE I N DEFAULT STATUS STATEMENT DETAIL HINT CONTEXT QUERY LOCATION SYSTEM LIFECYCLE QUIET"
-    " STATS PERF HINWEIS INFORMACIÓN INFORMAÇÃO INFORMAZIONI ИНФО ИНФОРМАЦИЯ 信息 情報 정보",
+    " STATS PERF HTTP TIMING HINWEIS INFORMACIÓN INFORMAÇÃO INFORMAZIONI ИНФО ИНФОРМАЦИЯ 信息 情報 정보",
     WARN: "WARN WARNING WRN WARNI WARNIN WAR W WARNUNG AVERTISSEMENT ADVERTENCIA AVISO AVVERTENZA AVVISO ATTENZIONE WAARSCHUWING OSTRZEŻENIE VARNING ADVARSEL"
     " ПРЕДУПРЕЖДЕНИЕ 警告 경고",
     ERROR: "ERROR ERR ERRO EROR ERR! SEVERE SEVE SEVER FAILURE FAIL FAILED EXCEPTION E FEHLER SCHWERWIEGEND ERREUR GRAVE ERRORE ERRO FOUT BŁĄD FEL FEJL OSHIBKA ОШИБКА"
     " 错误 錯誤 エラー 오류",
-    FATAL: "FATAL FTL FATA FATL FAT SHOUT CRITICAL CRIT CRT CRI CRITI CRITIC CRITICA EMERG EMERGENCY EMRG ALERT ALRT PANIC PNC DPANIC PANI EMER ALER F C A KRITISCH CRITIQUE CRÍTICO CRITICO FATALE PANIK"
+    FATAL: "FATAL FTL FTAL FATA FATL FAT SHOUT CRITICAL CRIT CRT CRI CRITI CRITIC CRITICA EMERG EMERGENCY EMRG ALERT ALRT PANIC PNC DPANIC PANI EMER ALER F C A KRITISCH CRITIQUE CRÍTICO CRITICO FATALE PANIK"
     " КРИТИЧЕСКАЯ 严重 致命 致命的 심각",
 }
 NUMBERS: Final[dict[str, int]] = {word: number for number, words in _WORDS.items() for word in words.split()} | {
@@ -43,7 +43,7 @@ NUMBERS: Final[dict[str, int]] = {word: number for number, words in _WORDS.items
 """Upper-case word or letter → stored number."""
 MARKS: Final[dict[str, int]] = {
     "✖": ERROR, "✗": ERROR, "✘": ERROR, "❌": ERROR, "🔥": ERROR, "⚠": WARN, "⚠️": WARN, "\N{INFORMATION SOURCE}": INFO, "\N{INFORMATION SOURCE}\N{VARIATION SELECTOR-16}": INFO, "✔": INFO, "✓": INFO, "✅": INFO, "🐛": DEBUG, "🐞": DEBUG, "🔍": DEBUG, "⚙": DEBUG,
-    "✏": TRACE, "✏️": TRACE, "☠": FATAL, "☠️": FATAL, "💀": FATAL, "🚨": FATAL, "🛑": ERROR, "⛔": ERROR, "❗": ERROR, "\N{VECTOR OR CROSS PRODUCT}": ERROR,
+    "💡": INFO, "✨": INFO, "👾": FATAL, "✏": TRACE, "✏️": TRACE, "☠": FATAL, "☠️": FATAL, "💀": FATAL, "🚨": FATAL, "🛑": ERROR, "⛔": ERROR, "❗": ERROR, "\N{VECTOR OR CROSS PRODUCT}": ERROR,
 }  # fmt: skip
 """Signs that stand for a level."""
 
@@ -68,9 +68,13 @@ _NOT_ALONE: Final = frozenset(
     ]
 )
 """Levels of some programs, ordinary words in all others."""
-_ONLY_LOUD: Final = frozenset(["QUIET", "FAT", "SPAM", "SHOUT"])
+_BESIDE: Final = frozenset(["HTTP", "TIMING"])
+"""Levels of loggers that let a program name its own, where other lines of the file have levels that are known everywhere."""
+_ONLY_LOUD: Final = frozenset(["QUIET", "FAT", "SPAM", "SHOUT", "FAILED", "FAILURE"])
 """The same, but for those in capitals."""
 _LETTERS: Final = frozenset("TVDINWECFSA")
+SMALL: Final = frozenset("tvdiwefc")
+"""Letters that stand for a level between brackets, where most lines have one there."""
 
 
 def style(token: str) -> str | None:
@@ -80,7 +84,13 @@ def style(token: str) -> str | None:
     word = token.upper()
     if token in MARKS or word in _SEVERITIES:
         return "mark" if token in MARKS else "number"
-    if word not in NUMBERS or word in _NOT_ALONE or len(word) == 1 or (word in _ONLY_LOUD and token != word):
+    if (
+        word not in NUMBERS
+        or word in _NOT_ALONE
+        or word in _BESIDE
+        or len(word) == 1
+        or (word in _ONLY_LOUD and token != word)
+    ):
         return None
     return {word: "upper", word.lower(): "lower", word.capitalize(): "title"}.get(token)
 
@@ -100,17 +110,21 @@ def _alternatives(name: str) -> list[str]:
     words = [word for word in NUMBERS if len(word) > 1 and word not in _NOT_ALONE]
     match name:
         case "upper":
-            return [re.escape(word) for word in words]
+            return [_escaped(word) for word in words]
         case "lower":
-            return [re.escape(word.lower()) for word in words if word not in _ONLY_LOUD]
+            return [_escaped(word.lower()) for word in words if word not in _ONLY_LOUD]
         case "title":
-            return [re.escape(word.capitalize()) for word in words if word not in _ONLY_LOUD]
-        case "letter":
-            return [f"[{''.join(sorted(_LETTERS))}]!?"]
+            return [_escaped(word.capitalize()) for word in words if word not in _ONLY_LOUD]
+        case "letter" | "small":
+            return [f"[{''.join(sorted(_LETTERS))}]!?" if name == "letter" else f"[{''.join(sorted(SMALL))}]"]
         case "mark":
             return [re.escape(mark) for mark in MARKS]
         case _:
             return ["LOG[0-7]"]
+
+
+def _escaped(word: str) -> str:
+    return re.escape(word) + ("(?!:/)" if word.upper() == "HTTP" else "")
 
 
 BY_NAME: Final[dict[str, int]] = {name: number for number, name in NAMES.items()} | {"warning": WARN, "critical": FATAL}
@@ -137,6 +151,9 @@ _CODED = re.compile(rf"(?P<answer>{_ANSWER})|{_CISCO}")
 _PLAIN_MARKS = "[✖✗✘❌\N{VECTOR OR CROSS PRODUCT}⚠]"
 """Those that say what they say also where no other line has one; a fire may be a warm welcome."""
 _MARKED = re.compile(rf"\s{{0,8}}({_PLAIN_MARKS})\ufe0f?\s")
+_PRIORITY = re.compile(r"<([0-7])>(?=\S)")
+"""How a program tells systemd how bad a line is."""
+_IN_BOX = re.compile(r"[│║┃|] {1,2}([^\x00-\x7f]\ufe0f?) ")
 _BRACKETED_LETTER = re.compile(r"\s{0,8}(?:\[([DIWEF])\]|\(([DIWEF])\)|<([DIWEF])>)[\s:]")
 _ANNOUNCED = re.compile(r"\s{0,8}(?:([^\W\d_]{4,16}): |\[([^\W\d_]{3,16})\] )")
 _TRACED = re.compile(r"Traceback \(most recent call last\)")
@@ -144,14 +161,16 @@ _FATAL_SIGNS = r"Kernel panic|GPU has fallen off the bus"
 _ERROR_SIGNS = r"NVRM: Xid|Xid \(PCI|Out of memory: Killed process|segfault at |\bBUG: |Oops: |I/O error|blocked for more than \d+ seconds|Failed to start "
 _WARN_SIGNS = r"[A-Za-z]Warning: |Failed with result "
 _NAMED = r"\b(?:level|lvl|severity)=|\"(?:level|lvl|severity|levelname)\":"
-_BRACKETED = r"\[(?:trace|debug|info|notice|warn|warning|err|error|crit|critical|fatal)\]"
+_BRACKETED = r"\[(?:trace|debug|info|notice|warn|warning|err|error|crit|critical|fatal|alert|emerg|ALERT|EMERG)\]"
 _SIGNS = re.compile(
     rf"({_FATAL_SIGNS})|({_ERROR_SIGNS})|({_WARN_SIGNS})|(?:(?:{_NAMED}) ?\"?|(?={_BRACKETED})\[)([A-Za-z]{{3,13}})\b"
 )
 _FIRST = re.compile(
-    r"(?:\[[^\]]{1,48}\] ?)?(?:[\w.\-]{1,40}: |[\w./+\-]{1,120}:\d+(?::\d+)?: |npm |CMake |PHP (?:Parse |Core |Compile )?|uncaught )?(?:(fatal|panic|critical)\b(?::| error)|((?!no\b)(?-i:[A-Z])\w{1,20} error(?=: [^\d+\-])|error(?:\[\w+\])?|err!|failed to|exception|[\w.]*[a-z](?:Error|Exception))(?::(?: |$)| loading |$| code | to | at |!? )|(warn(?:ing)?)\b:? )",
+    r"(?:\[[^\]]{1,48}\] ?|\([^)]{1,48}\):? )?(?:[\w.\-]{1,40}: |[\w./+\-]{1,120}(?::\d+(?::\d+)?(?:: | - )|\(\d+(?:,\d+){0,3}\) ?: )|npm |CMake |PHP (?:Parse |Core |Compile )?|uncaught )?(?:(fatal|panic|critical)\b(?::| error)|((?!(?:no|without|standard|mean|median|relative|absolute|squared|train(?:ing)?|test|eval(?:uation)?|val(?:idation)?|reconstruction|prediction|percent|max(?:imum)?|average|total)\b)\w{2,20}(?: [a-z]{2,12})? error(?=: [^\d+\-])|error(?:\[\w+\]| [A-Z]{1,5}\d{2,6}(?=:))?|err!|failed to|exception|[\w.]*[a-z](?:Error|Exception))(?::(?: |$)| loading |$| code | to | at |!? )|(warn(?:ing)?)\b(?: [A-Z]{1,5}\d{2,6})?:? )",
     re.IGNORECASE,
 )
+_PHP = re.compile(r"(?:PHP )?(?:Notice|Deprecated|Strict Standards): {1,2}\S.* on line \d+(?:\n|$)")
+"""What PHP remarks about a program's text."""
 _FIGURE = re.compile(
     r"\s{0,8}(?:\[[^\]]{1,48}\] ?)?(?:[\w.\-]{1,40}: )?(?:error|err|warn|warning|fatal|critical)"
     r"(?:[ _-](?:count|rate|total|ratio|budget|margin|frequency|threshold|estimate|percentage|bound|limit)s?\s{0,8}(?:is |was |of )?[:=]?\s{0,8}[-+]?\d[\d.,]{0,24}(?:e[-+]?\d{1,4})?"
@@ -161,7 +180,7 @@ _FIGURE = re.compile(
 """A figure of that name, and no more: how many errors there were, how large an error is."""
 _ANY_SIGN = re2.compile(
     rf"PANIC|FATAL|CRIT|ERR|EMERG|ALERT|SEVERE|EROR|Traceback|WARN|WRN|INF|NOTICE|DEBUG|DBG|DEBG|TRACE|{_FATAL_SIGNS}|{_ERROR_SIGNS}|{_WARN_SIGNS}|{_NAMED}|{_BRACKETED}"
-    rf"|(?m:^)[ \t]*[\[(<][DIWEF][\])>]|(?m:^)[ \t]*(?:{_PLAIN_MARKS})|%[A-Z0-9]|HTTP/\d"
+    rf"|(?m:^)[ \t]*[\[(<][DIWEF][\])>]|(?m:^)[ \t]*(?:{_PLAIN_MARKS})|(?m:^)<[0-7]>|%[A-Z0-9]|HTTP/\d| on line \d"
     r"|(?i:fatal|panic|critical|error|err!|failed to|exception|warn)".encode()
 )
 """Matches every line in which `in_text` finds a level, and few others."""
@@ -231,6 +250,15 @@ def _step(value: float, steps: tuple[tuple[int, int], ...]) -> int:
     return next((number for least, number in steps if value >= least), UNKNOWN)
 
 
+def boxed(lines: Sequence[str]) -> int:
+    """The level that a sign says with which one of the lines of a drawn box begins; 0 where none does."""
+    for line in lines:
+        match = _IN_BOX.match(line)
+        if match is not None and match[1] in MARKS:
+            return MARKS[match[1]]
+    return UNKNOWN
+
+
 def in_texts(texts: Sequence[str]) -> list[int]:
     """`in_text` of many lines; only those are looked at that may show one."""
     result = [UNKNOWN] * len(texts)
@@ -252,13 +280,16 @@ def in_text(text: str) -> int:
 
 
 def _coded(text: str) -> int:
-    """The level that a sign, a device's code or the status of an answer says."""
+    """The level that a priority, a sign, a device's code, the status of an answer or a remark of PHP says."""
+    priority = _PRIORITY.match(text)
+    if priority is not None:
+        return of_syslog(int(priority[1]))
     marked = _MARKED.match(text)
     if marked is not None:
         return MARKS[marked[1]]
     coded = _CODED.search(text, 0, 2000) if "%" in text or "HTTP/" in text else None
     if coded is None:
-        return UNKNOWN
+        return INFO if _PHP.match(text) is not None else UNKNOWN
     return of_status(int(coded[2])) if coded["answer"] else of_syslog(int(coded[3] or coded[4]))
 
 

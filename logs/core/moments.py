@@ -62,10 +62,12 @@ _MINUTES: Final = rf"(?P<H>\d{{1,2}}):(?P<M>\d\d){_HALF}{_ZONE}"
 _AT: Final = r"(?:at|@|um|om|alle|ore|kl\.?|klo|[àa]|às|a las|o|в)"
 """What people write between a day and a clock."""
 _JOIN: Final = rf"(?:T|_|/|::?|;|,? {{1,2}}|,|\||-| - | \| |\t|\] \[|,? {_AT} )"
-_JOINED: Final = rf"(?P<H>\d{{1,2}})[.\-_hH](?P<M>\d\d)[.\-_mM](?P<S>\d\d)s?(?:[.,_:](?P<h>\d{{1,9}}))?{_ZONE}"
+_JOINED: Final = (
+    rf"(?P<H>\d{{1,2}})[.\-_hH时時](?P<M>\d\d)[.\-_mM分](?P<S>\d\d)[s秒]?(?:[.,_:](?P<h>\d{{1,9}}))?{_ZONE}"
+)
 """A clock with other signs than colons, as file names and some countries have it."""
 _YEAR: Final = r"(?P<y>(?:19|20)\d\d)"
-_YMD: Final = rf"{_YEAR}(?:[-/.年]|\. )(?P<n>\d{{1,2}})(?:[-/.月]|\. )(?P<d>\d{{1,2}})(?:日|\.)?"
+_YMD: Final = rf"{_YEAR}(?:[-/._年]|\. )(?P<n>\d{{1,2}})(?:[-/._月]|\. )(?P<d>\d{{1,2}})(?:日|\.)?"
 _D: Final = r"(?P<d>[ \d]?\d)"
 _MDY_NAMES: Final = rf"{_WEEKDAY}{_MONTH}\.? {{1,2}}(?P<d>\d{{1,2}}),?"
 _DMY_NAMES: Final = rf"{_WEEKDAY}(?P<d>\d{{1,2}})\.?[ /.\-]{_MONTH}[ /.,\-]{{1,2}}(?P<y>(?:19|20)\d\d|\d\d\b)"
@@ -81,9 +83,14 @@ _SHAPES: Final[tuple[tuple[str, str], ...]] = (
     ("ymd-minutes", rf"{_YMD}{_JOIN}{_MINUTES}"),
     ("compact", rf"{_COMPACT}[ T._:\-]?{_TIGHT}"),
     ("dmy-names", rf"{_DMY_NAMES}(?:::?|T|,? {{1,2}}| - |-|\] \[|,? {_AT} ){_SECONDS}"),
-    ("dmy-names-minutes", rf"{_DMY_NAMES}(?:::?|T|,? {{1,2}}| - |-|\] \[|,? {_AT} ){_MINUTES}"),
+    ("dmy-names-minutes", rf"{_DMY_NAMES}(?:T|,? {{1,2}}| - |-|\] \[|,? {_AT} ){_MINUTES}"),
+    ("clf-minutes", rf"(?P<d>\d{{1,2}})/{_MONTH}/{_YEAR}:{_MINUTES}"),
     ("mdy-names", rf"{_MDY_NAMES} {{1,2}}{_YEAR},?(?: {_AT})? {{1,2}}{_SECONDS}"),
     ("ctime", rf"{_MDY_NAMES} (?P<H>\d{{1,2}}):(?P<M>\d\d):(?P<S>\d\d){_FRACTION}(?: (?P<z>[A-Z]{{2,5}}))? {_YEAR}"),
+    (
+        "ymd-spaced",
+        rf"{_YEAR} {{1,2}}(?P<n>[ \d]?\d) {{1,2}}(?P<d>[ \d]?\d) {{1,2}}(?P<H>\d{{1,2}})[ :](?P<M>\d\d)[ :](?P<S>\d\d)(?:[.,](?P<h>\d{{1,9}}))?",
+    ),
     ("year-first", rf"{_YEAR}[ \-/.]{_MONTH}\.?[ \-/.]{{1,2}}{_D}[ ,]{{1,2}}{_SECONDS}"),
     ("numbers", rf"{_NUMBERS}{_JOIN}{_SECONDS}"),
     ("numbers-joined", rf"{_NUMBERS}(?:,? (?:klo |kl\. )?| - |-|_|:){_JOINED}"),

@@ -12,6 +12,7 @@ from logs.parsing.text import colour_open
 
 FROM_LINES = ("line", "start", "previous")
 """Where a time comes from that may be lent to the next line."""
+_BOXES = ("╭", "╔", "┏", "┌")
 PLAIN_HEADER = Header(None, levels.UNKNOWN, None, None, "", "")
 
 
@@ -114,6 +115,16 @@ class Builder:
             and (header.ts is None or mine.ts is None or 0 <= header.ts - mine.ts <= 2_000_000)
         )
 
+    def repeats(self, fmt: Format, header: Header) -> bool:
+        """Whether the header says all the same as that of the open record, as where each line of what was written at once was given one."""
+        mine = self._header
+        return (
+            header.ts is not None
+            and not header.whole
+            and self.goes_on(fmt, header)
+            and (mine.ts, mine.level) == (header.ts, header.level)
+        )
+
     def add(self, header: Header) -> None:
         """A line with a header of its own goes on with the open record."""
         if self.lane is None:
@@ -202,7 +213,9 @@ class Builder:
         if self._traceback:
             return levels.ERROR
         head = self._head
-        return levels.announced(self._lines[head + 1]) if self._format is not None and until > head + 1 else 0
+        if self._format is None:
+            return levels.boxed(self._lines[head + 1 : until]) if self._lines[head].startswith(_BOXES) else 0
+        return levels.announced(self._lines[head + 1]) if until > head + 1 else 0
 
     @property
     def last_header(self) -> int:

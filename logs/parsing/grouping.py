@@ -32,6 +32,7 @@ _CHAINS = re.compile(
     r"|Suppressed: |[\w.]*RemoteTraceback: ?$|\"\"\"$|\.\.\. \d+ (?:more|common)|note: (?:run with `RUST_BACKTRACE|Some details are omitted)|stack backtrace:|\[signal |Search for `cuda|Location:(?: |$)|Backtrace omitted|Run with (?:RUST|COLORBT)|Stack backtrace:|Stack trace:|[Ss]tack ?traceback:|Stacktrace:|CallStack \(from|Raised (?:at|by) |Called from |Re-raised |in expression starting at |Calls: |Execution halted|Call stack:|Message: '|Arguments: |==\d+==|READ of size |WRITE of size |SUMMARY: \w+Sanitizer|\S+:\d+:\d+: 0x[0-9a-f]+ in |  what\(\)|Exception raised from "
     r"|File name: '|(?:Aborted|Segmentation fault) \(core dumped\)|\(Use `node --trace|0x[0-9a-f]+ is located |(?:previously )?(?:freed|allocated) by thread "
 )
+_RAISED = re.compile(r"(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Warning|Interrupt|Exit)(?:: |$)")
 _LINKS = re.compile(r"During handling of the above exception|The above exception was the direct cause")
 _JAVA = re.compile(r"(?:[a-zA-Z_]\w*\.)+[A-Z][\w$]*(?:Exception|Error|Throwable|Failure)\b")
 _NAMED = re.compile(r"[A-Za-z_][\w.]*(?::| *$)")
@@ -77,6 +78,11 @@ def dies(line: str) -> bool:
 def recovers(line: str) -> bool:
     """Whether the header of a record says that a program went on although it should have ended."""
     return "anic" in line and _DUMPED.search(line) is not None
+
+
+def of_stack(message: str) -> bool:
+    """Whether the message of a line with a header of its own may be a part of a traceback, each line of which was given one."""
+    return message.startswith(("  ", "Traceback (most recent")) or _RAISED.match(message) is not None
 
 
 def outlines(line: str, depth: int) -> bool:

@@ -14,7 +14,7 @@ from logs.parsing.formats.blocks import IndentedJsonFormat
 from logs.parsing.formats.markup import MarkupFormat
 from logs.parsing.formats.reports import ReportFormat
 from logs.parsing.formats.user import UserFormat
-from logs.parsing.grouping import Grouper, dies, outlined, recovers, surely_begins
+from logs.parsing.grouping import Grouper, dies, of_stack, outlined, recovers, surely_begins
 from logs.parsing.reader.layout import NAME as LEARNED
 from logs.parsing.reader.layout import LearnedFormat
 from logs.parsing.reader.timeless import badge
@@ -261,7 +261,8 @@ class BlockParser:
         primary = self.primary
         if primary is not None and fmt is not primary and primary.follows is not None and primary.follows.match(line):
             return None
-        if (self._shape.two_lines and header.ts is None) or (_heads_each(fmt) and not surely_begins(header.message)):
+        inside = of_stack(header.message) or (_heads_each(fmt) and not surely_begins(header.message))
+        if inside or (self._shape.two_lines and header.ts is None):
             return None
         if fmt.wraps and self._inner(header.message) is None and not surely_begins(header.message):
             return None
@@ -360,8 +361,7 @@ class BlockParser:
                 misses += found[0] is not self.primary
             elif (
                 found is not None
-                and _heads_each(found[0])
-                and rows.goes_on(*found)
+                and (rows.goes_on(*found) if _heads_each(found[0]) else rows.repeats(*found))
                 and grouper.goes_on(found[1].message)
             ):
                 rows.add(found[1])

@@ -88,7 +88,7 @@ class RegexFormat:
 
     Args:
         name: see `Format`.
-        header: matches the start of a record; the groups `ts`, `level`, `logger`, `pid` and `tail` may be absent. What it matches is the prefix, from
+        header: matches the start of a record; the groups `ts`, `level`, `other` (a word in the level's place that is none), `logger` and `pid` may be absent. What it matches is the prefix, from
             `msg` (or its end) on is the message.
         time: the method of `TimeReader` that reads `ts`.
         level_of: how the group `level` becomes a number.
@@ -138,6 +138,10 @@ class RegexFormat:
         return self.regex.groupindex.get("level", 0)
 
     @cached_property
+    def _other(self) -> int:
+        return self.regex.groupindex.get("other", 0)
+
+    @cached_property
     def _logger(self) -> int:
         return self.regex.groupindex.get("logger", 0)
 
@@ -177,6 +181,8 @@ class RegexFormat:
         level = self.level(word) if word is not None else levels.UNKNOWN
         if not level:
             level = self.fallback(line, end)
+            if not level and self._other and match.group(self._other) is not None:
+                level = levels.INFO
         pid_text = match.group(self._pid) if self._pid else None
         logger = match.group(self._logger) if self._logger else None
         counted = ts is not None and self.lacks == "start"
@@ -201,8 +207,12 @@ class RegexFormat:
         prefixes, messages = parts[0], parts[-2]
         stamps = parts[self._ts] if self.time is not None else prefixes
         others = [number for number, stamp in enumerate(stamps) if not stamp]
-        if self.heads_each:
-            deep = {number for number, message in enumerate(messages) if not message or message[:1] in _DEEP}
+        if self.heads_each or _TRACEBACK in text:
+            deep = {
+                number
+                for number, message in enumerate(messages)
+                if not message or message[:1] in _DEEP or _TRACEBACK in message
+            }
             around = {number + step for number in deep for step in (-1, 0, 1)}
             others = sorted(around.union(others) & set(range(len(stamps))))
         ts: list[int] = []
@@ -230,7 +240,12 @@ class RegexFormat:
         column = [known[word] for word in words]
         if 0 in known.values() and self.default != levels.UNKNOWN:
             shown = levels.in_texts(messages) if self.default is None else [self.default] * len(messages)
-            return [number or other for number, other in zip(column, shown, strict=True)]
+            column = [number or other for number, other in zip(column, shown, strict=True)]
+            if self._other:
+                return [
+                    number or (levels.INFO if word else 0)
+                    for number, word in zip(column, parts[self._other], strict=True)
+                ]
         return column
 
     def _text_column(self, parts: "list[tuple[str, ...]]") -> list[str | None]:
@@ -243,6 +258,7 @@ class RegexFormat:
         return [known[word] for word in parts[self._pid]]
 
 
+_TRACEBACK = "Traceback (most recent call last)"
 _DEEP = frozenset(" \t")
 
 

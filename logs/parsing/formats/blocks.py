@@ -31,7 +31,7 @@ def block_formats() -> list[Format]:
         RegexFormat("w3c", r"(?P<ts>\d\d:\d\d:\d\d) (?=[\d.:a-f]+ )", TimeReader.clock_of_noted_day),
         JulFormat(
             "jul",
-            r"(?P<ts>[A-Z][a-z]{2} \d{1,2}, \d{4} \d{1,2}:\d\d:\d\d [AP]M) (?P<logger>[\w.$]+) ",
+            rf"(?P<ts>[A-Z][a-z]{{2}} \d{{1,2}}, \d{{4}} \d{{1,2}}:\d\d:\d\d [AP]M) (?!(?:{levels.WORD}|[A-Z]) )(?P<logger>[\w.$]+) ",
             TimeReader.named_day,
             follows=_JUL_LEVEL.pattern,
         ),
@@ -64,7 +64,7 @@ def wrapping_formats() -> list[Format]:
             "cri", rf"(?P<ts>{ISO}) (?P<lane>stdout|stderr) (?P<flag>[FP])(?::\S*)? ", TimeReader.iso, default=None
         ),
         WrappingFormat("compose", rf"(?P<lane>[\w.\-]+) +\| (?P<ts>{ISO}) ", TimeReader.iso, default=None),
-        WrappingFormat("compose", r"(?P<lane>[\w.\-]+[-_]\d+) +\| ", None, default=None),
+        WrappingFormat("compose", r"(?P<lane>(?![\dTZ._\-]+ )[\w.\-]+[-_]\d+) +\| ", None, default=None),
     ]
 
 

@@ -164,7 +164,12 @@ def _generic() -> list[Format]:
     between = rf"(?:[ :|\]\-]*(?:\[?(?P<pid>\d{{2,8}})\]?[ :|\-]+)?[\[(<]?{_L}[\])>]?(?![\w./=])[ :|\-]*(?:(?<=[ :|\-])\[?(?P<logger>[A-Za-z_][\w.$\-]*)\]?(?:: | - | \| |:(?=\S)))?|[\]:]? ?(?:[-|] )?)"
     return [
         RegexFormat("tap", r"(?=(?P<level>(?:not )?ok) \d+\b|# tests \d)", None, level_of=_tap),
-        RegexFormat("tai64n", r"(?P<ts>@4[0-9a-f]{23}) (?:(?P<logger>[\w.\-]+): )?", TimeReader.tai64n, default=None),
+        RegexFormat(
+            "tai64n",
+            rf"(?P<ts>@4[0-9a-f]{{23}}) (?:(?!(?:{levels.WORD}):)(?P<logger>[\w.\-]+): )?",
+            TimeReader.tai64n,
+            default=None,
+        ),
         RegexFormat("generic", rf"\[?{_TS}{between}", TimeReader.iso, default=None),
         RegexFormat(
             "generic",

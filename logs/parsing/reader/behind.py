@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 
 from msgspec import structs
 
+from logs.core import levels
 from logs.parsing.reader.fields import (
     CLOSES,
     UNIT,
@@ -25,14 +26,19 @@ from logs.parsing.reader.numbers import pid_columns
 FIELDS: Final = 8
 """In how many fields a level is looked for."""
 _GAP_LENGTH: Final = 8
+OTHERS: Final = {"upper": "[A-Z]{3,12}", "lower": "[a-z]{3,12}", "title": "[A-Z][a-z]{2,12}"}
+"""Words that stand where other lines have their level, and are none: what sort of an ordinary record it is."""
 _END = re.compile(r"\s*(?:[:|>\-\u2013\u2014=~#*/.,;]+\s+|[:|>,;]|\s*)")
 _CLOSING = re.compile(r"[\])>}]*\s*(?:[:|>\-\u2013\u2014=~#*/.,;]{1,3}(?=\s)|[:|>,;])?\s*")
 _PIDS: Final = (
     r"(?i:\bpid|\bprocess|\bp)\s?[=: ]\s?(\d{1,8})\b",
-    r"[\w.)\-]\[(\d{2,8})\]",
+    r"[\w.)\-]\[(\d{2,8})(?::\d{1,3})?\]",
     r"(?i:process|worker)[\w\-]*(?:\(|:(?=\d{3}))(\d{2,8})\b",
     r"(?i:thread)[\w\-]*:(\d{2,8})\b",
     r"[\[(](\d{2,7})[:/](?=(?i:[\w\-]*thread)|\d{5,})",
+    r"[\[(](\d{3,7}):(?=[A-Za-z])",
+    r"[\])] ?(\d{3,7}) +- ",
+    r"^ *(\d{2,7}):(?=(?:19|20)\d{6}:)",
     r" #(\d{2,8})\]",
     r"(?:^|[\s|])[\[(](\d{2,7})[\])](?=[\s:|]|$)",
 )
@@ -91,13 +97,25 @@ class Level(NamedTuple):
 
 def level_column(rows: Sequence[Sequence[Field]], whole: int) -> Level | None:
     """Where the lines have their level: the slot that most of them have, and the last field it may be."""
-    hits: dict[tuple[tuple[str, bool, bool], str], list[tuple[int, str]]] = {}
     same = _same(rows)
+    # the name of a program may be spelt like a level; it is none where another word changes from line to line
+    names = frozenset(word for word in same if levels.style(word) in {"title", "lower"})
+    return (_column(rows, whole, same, names) if names else None) or _column(rows, whole, same, frozenset())
+
+
+def _column(rows: Sequence[Sequence[Field]], whole: int, same: frozenset[str], names: frozenset[str]) -> Level | None:
+    """The same; `names` are words that are no levels here."""
+    hits: dict[tuple[tuple[str, bool, bool], str], list[tuple[int, str]]] = {}
     for row in rows:
         seen = set[tuple[tuple[str, bool, bool], str]]()
         for index, field in enumerate(row):
             slot = slot_of(field)
-            if slot is None or (slot.place, slot.kind) in seen or not _standing(row, index, slot, same):
+            if (
+                slot is None
+                or field.text in names
+                or (slot.place, slot.kind) in seen
+                or not _standing(row, index, slot, same)
+            ):
                 continue
             seen.add((slot.place, slot.kind))
             hits.setdefault((slot.place, slot.kind), []).append((index, slot.style))
@@ -111,16 +129,40 @@ def level_column(rows: Sequence[Sequence[Field]], whole: int) -> Level | None:
         reach = max(index for index, number in also.items() if index == main or number * 5 >= len(found))
         total = sum(number for index, number in indices.items() if index <= reach)
         bare = not place[0] and reach > 0
-        if total * 10 < whole * (8 if bare else 6) and not (total * 10 >= whole * 5 and total > 4):
+        half = total * 10 >= whole * 5 and total > 4 and not (bare and usual == {"lower"} and _in_prose(rows, main))
+        few = total * 10 < whole * (8 if bare else 6) and not half
+        if few and not (total * 4 >= whole and total > 1 and _alike(rows, main, place, usual)):
             continue
         if count * 2 < total:
             continue
         styles = Counter(style for index, style in found if index <= reach)
         common = tuple(sorted(style for style, n in styles.items() if n * 3 > total or (n > 1 and n * 20 >= total)))
-        weight = total * (0.7 if set(styles) <= {"mark", "letter"} else 1) - reach * 0.01 * whole
+        weight = total * (0.7 if set(styles) <= {"mark", "letter", "small"} else 1) - reach * 0.01 * whole
         if weight > score:
             score, best = weight, Level(place, common or tuple(sorted(styles)), reach)
     return best
+
+
+def _in_prose(rows: Sequence[Sequence[Field]], index: int) -> bool:
+    """Whether a level in this field stands behind a word of a sentence in most lines: `mean error: low`."""
+    found = [row for row in rows if len(row) > index and (slot := slot_of(row[index])) and slot.style == "lower"]
+    return 2 * sum(
+        1 for row in found if row[index].gap == " " and not row[index - 1].opens and _PROSE.match(row[index - 1].text)
+    ) > len(found)
+
+
+def _alike(rows: Sequence[Sequence[Field]], index: int, place: tuple[str, bool, bool], styles: set[str]) -> bool:
+    """Whether nearly all lines have in one place a word that is written as their levels are, and is closed as those are."""
+    pattern = OTHERS.get(next(iter(styles))) if len(styles) == 1 and not any(place[1:]) else None
+    if pattern is None or _steady(rows, index) is None:
+        return False
+    column = [(row[index], row[index + 1].gap if len(row) > index + 1 else ":") for row in rows if len(row) > index]
+    alike = sum(
+        1
+        for field, gap in column
+        if field.opens == place[0] and re.fullmatch(pattern, field.text.strip()) and (place[0] or gap.startswith(":"))
+    )
+    return alike * 10 >= len(rows) * 9
 
 
 def _same(rows: Sequence[Sequence[Field]]) -> frozenset[str]:
@@ -135,9 +177,12 @@ def _standing(row: Sequence[Field], index: int, slot: Slot, same: frozenset[str]
         return True
     before = row[:index]
     closed = index + 1 < len(row) and row[index + 1].gap.startswith(":")
-    if sum(1 for field in before if not field.opens and field.text not in same and _PROSE.match(field.text)) > (
-        2 if closed else 1
-    ):
+    words = zip(before, row[1 : index + 1], strict=True)
+    if sum(
+        1
+        for f, following in words
+        if not f.opens and f.text not in same and _PROSE.match(f.text) and following.gap not in {"\t", "::"}
+    ) > (2 if closed else 1):
         return False
     if (
         before
@@ -170,11 +215,44 @@ def to_level(tails: Sequence[str], rows: Sequence[Sequence[Field]], level: Level
     skip = f"(?:{UNIT}){{0,{level.reach - glued}}}?{WORD * glued}" if level.reach else ""
     first = _gap_of(gaps)
     closing = "" if ends_with_it else _end_pattern(ends)
-    return (
-        f"(?:{first}{skip}{pattern}{closing}{_logger(rows, level)})?"
-        if not skip
-        else f"(?:{first}{skip}{pattern}{closing})?"
-    )
+    behind = "" if skip else _logger(rows, level)
+    plain = f"{first}{skip}{pattern}{closing}{behind}"
+    closed = bool(level.place[0]) or (bool(ends) and ends.most_common(1)[0][0].strip() == ":")
+    if closed and not any(level.place[1:]) and not glued:
+        ahead = _steady(rows, level.reach)
+        other = OTHERS.get(level.styles[0]) if len(level.styles) == 1 else None
+        if ahead is not None and other is not None:
+            word = re.sub(r"(\(\?P<level>(?:[^()]|\(\?![^()]*\))*\))", rf"(?:\1|(?P<other>{other}))", pattern, count=1)
+            wide = f"{first}{ahead}{word}{closing}{behind}"
+            if _same_levels(plain, wide, tails):
+                plain = wide
+    return f"(?:{plain})?"
+
+
+def _steady(rows: Sequence[Sequence[Field]], reach: int) -> str | None:
+    """The expression for the fields before the level, where all lines have the same number of them and none could be a word of a sentence; else None."""
+    parts: list[str] = []
+    for index in range(reach):
+        column = [row[index] for row in rows if len(row) > index]
+        opens = {field.opens for field in column}
+        if len(opens) != 1 or not all(field.opens or re.search(r"\d", field.text) for field in column):
+            return None
+        parts.append(field_pattern(column[0]) if column[0].opens else rf"(?=\S*\d){WORD}")
+        gaps = Counter(gap_pattern(row[index + 1].gap) for row in rows if len(row) > index + 1)
+        parts.append(f"(?:{'|'.join(sorted(gaps, key=len, reverse=True)[:4])})")
+    return "".join(parts)
+
+
+def _same_levels(plain: str, wide: str, tails: Sequence[str]) -> bool:
+    """Whether what also takes words that are no levels finds all levels where they were found without."""
+    narrow, wider = re.compile(plain, re.ASCII), re.compile(wide, re.ASCII)
+    for tail in tails:
+        known = narrow.match(tail)
+        if known is not None:
+            match = wider.match(tail)
+            if match is None or match.span("level") != known.span("level"):
+                return False
+    return True
 
 
 def _end(gap: str) -> str:
@@ -244,7 +322,7 @@ def _logger(rows: Sequence[Sequence[Field]], level: Level) -> str:
             )
             for row in behind
         ]
-        if sum(1 for text in texts if any(re.search(shape, text) for shape in _PIDS[:5])) * 10 >= len(rows) * 8:
+        if sum(1 for text in texts if any(re.search(shape, text) for shape in _PIDS[:7])) * 10 >= len(rows) * 8:
             kinds = Counter(
                 "".join(
                     gap_pattern(field.gap) * (number > 0) + field_pattern(field)

@@ -22,6 +22,7 @@ _OPENS: Final = {"square": "[", "round": "(", "angle": "<", "curly": "{", "word"
 _LAST = re.compile(r"(?s)(.*[\W_])([^\W_]+!?)\W*$")
 _INITIAL = re.compile(r"([^\W_]+!?)([\W_].*)$")
 _INNER = re.compile(r"[^/]+/([\w!]+)/.+$")
+_GRADE = re.compile(r"(?<=[A-Z]{3})[-_]L?\d{1,2}$")
 _DECORATED = re.compile(r"[\-*_~=.+|^ ]+([\w!]+)[\-*_~=.+|^ ]+$")
 
 
@@ -51,7 +52,7 @@ class Slot(NamedTuple):
     @property
     def kind(self) -> str:
         """Word, letter, or mark: one file may have a mark and a word side by side."""
-        return self.style if self.style in {"letter", "mark"} else "word"
+        return "letter" if self.style == "small" else self.style if self.style in {"letter", "mark"} else "word"
 
 
 def fields(text: str, begin: int, limit: int) -> list[Field]:
@@ -70,12 +71,13 @@ def fields(text: str, begin: int, limit: int) -> list[Field]:
 def slot_of(field: Field) -> Slot | None:
     """How the field holds a level; None when it holds none."""
     text = field.text.strip()
-    style = levels.style(text)
+    style = "small" if field.opens == "[" and text in levels.SMALL else levels.style(text)
     if style is not None:
         return Slot(field.opens, before=False, behind=False, style=style)
     decorated = _DECORATED.match(text)
     if decorated and (style := levels.style(decorated[1])):
         return Slot(field.opens, before=True, behind=True, style=style)
+    text = _GRADE.sub("", text)
     last = _LAST.match(text)
     if last and (style := levels.style(last[2])) and _allows(field, last[1][-1], style):
         return Slot(field.opens, before=True, behind=False, style=style)
@@ -99,6 +101,8 @@ def level_pattern(place: tuple[str, bool, bool], styles: tuple[str, ...]) -> str
     """An expression for a field that holds a level in this place (see `Slot`), with the group `level`."""
     opens, before, behind = place
     word = f"(?P<level>{levels.alternatives(styles)})"
+    if "upper" in styles and not behind:
+        word += r"(?:[\-_]L?\d{1,2})?"  # how much of it: `VERBOSE-2`, `TRACE_L1`
     if not opens:
         ahead = r"(?:[^\s\[\](){}<>|,;]{0,64}[^A-Za-z0-9\s\[\](){}<>|,;])" if before else ""
         rest = r"[^\w\s\[\](){}<>|,;:][^\s\[\](){}<>|,;:]*" if behind else ""

@@ -108,7 +108,9 @@ def _dated(
 def _apart(found: list[Found]) -> bool:
     """Whether a blank stands before the microseconds: six digits behind each time, which change as no pid does."""
     digits = [match[1] for hit in found if (match := _SIX.match(hit.line, hit.end))]
-    return len(digits) > 2 and len(digits) == len(found) and len(set(digits)) * 3 > len(digits) * 2
+    if len(digits) != len(found) or len(set(digits)) * 3 <= len(digits) * 2:
+        return False
+    return len(digits) > 2 or any(digit.startswith("0") for digit in digits)
 
 
 def _find(shape: MomentShape, line: str) -> Found | None:

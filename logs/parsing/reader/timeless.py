@@ -41,7 +41,8 @@ def levelled(lines: list[str], whole: int) -> Layout | None:
     }
     if level.reach == 1 and len(starts) == 1 and not level.place[0]:
         start = re.escape(starts.pop())
-        header = rf"{start}(?:{level_pattern(level.place, level.styles)}|[A-Za-z!]+)[ \t:]"
+        styles = ("upper", "lower", "title", *level.styles)
+        header = rf"{start}(?:{level_pattern(level.place, styles)}|[A-Za-z!]+)[ \t:]"
     elif level.reach == 1 and not level.place[0] and _numbered(standing):
         header = rf"\d+ (?:{level_pattern(level.place, level.styles)}|[a-z]+) "
         return Layout(header, None)

@@ -185,6 +185,24 @@ def test_an_answer_is_json_or_arrow(store: Store) -> None:
     assert children() - others == {process}
 
 
+@pytest.mark.parametrize(
+    ("sql", "value"),
+    [
+        ("SELECT TIME '24:00:00'", "24:00:00"),
+        ("SELECT TIME '00:00:00'", "00:00:00"),
+        ("SELECT TIME '12:00:00.5'", "12:00:00.500000"),
+        ("SELECT [TIME '24:00:00', NULL]", ["24:00:00", None]),
+        ("SELECT {'to': TIME '24:00:00', 'rest': [1]}", {"to": "24:00:00", "rest": [1]}),
+        ("SELECT MAP {'to': TIME '24:00:00'}", [["to", "24:00:00"]]),
+        ("SELECT union_value(until := TIME '24:00:00')", "24:00:00"),
+    ],
+)
+def test_the_end_of_a_day_is_not_its_beginning(store: Store, sql: str, value: object) -> None:
+    """A time of 24:00:00 is shown as it is, also inside other values."""
+    answer = json.loads(b"".join(store.answer(sql, limit=5, form="json").chunks()))
+    assert answer["rows"] == [[value]]
+
+
 def test_an_answer_that_nobody_takes_is_given_up(store: Store) -> None:
     """A closed answer releases its process, and closing the store leaves none."""
     others = children()

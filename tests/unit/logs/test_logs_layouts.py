@@ -92,11 +92,11 @@ def test_a_chain_of_exceptions_with_a_header_on_each_line(tmp_path: Path) -> Non
 
 
 def test_lines_that_begin_with_their_number(tmp_path: Path) -> None:
-    """As npm writes them: each is a record, also where the word behind the number is no level."""
+    """As npm writes them: each is a record, also where the word behind the number is one of its own levels."""
     text = "0 verbose cli npm\n1 info using node\n2 http fetch GET 200\n3 silly config x\n4 timing npm:load 12ms\n5 warn old x\n6 error code X\n"
     rows = parsed(tmp_path, text)
     assert [(row["level"], row["lines"]) for row in rows] == [
-        (level, 1) for level in ("trace", "info", None, "trace", None, "warn", "error")
+        (level, 1) for level in ("trace", "info", "info", "trace", "info", "warn", "error")
     ]
 
 
