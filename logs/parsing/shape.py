@@ -16,6 +16,9 @@ from logs.parsing.reader.layout import Layout, LearnedFormat
 from logs.parsing.reader.learn import MOST, layouts
 
 _LENGTH = 1000
+_FIELDED = frozenset({"json", "logfmt"})
+_OTHERS = 3
+"""So many lines of another kind show how that is written."""
 
 
 class Shape(msgspec.Struct, frozen=True):
@@ -93,8 +96,10 @@ class Learner:
         if self._is_report(times):
             return Shape(self._registry.place(REPORT), headed=True, order=self._said)
         if known is not None and not isinstance(known, RegexFormat):
-            headed, blank_first = _headed([known], lines, times), _blank_first([known], lines, times)
-            return Shape(place, headed=headed, blank_first=blank_first, order=self._said)
+            beside = self._beside(known, times)
+            formats: list[Format] = [known, *(LearnedFormat(layout) for layout in beside)]
+            headed, blank_first = _headed(formats, lines, times), _blank_first([known], lines, times)
+            return Shape(place, beside, headed=headed, blank_first=blank_first, order=self._said)
         if known is not None and known.wraps:
             return Shape(place, order=self._said)
         found = layouts(lines, times, surely_begins, self._said)
@@ -102,8 +107,8 @@ class Learner:
         seconds = len(learned) > 1 and learned[0].dated and _second_lines(learned, lines)
         if seconds:
             found, learned = found[:1], learned[:1]
-        first = bool(learned) and (known is None or _better(learned[0], known, lines, times))
-        formats: list[Format] = [*learned]
+        first = bool(learned) and (known is None or _better(learned, known, lines, times))
+        formats = [*learned]
         if known is not None and not first:
             formats = [known] if known.follows is not None else [known, *learned]
         headed = _headed(formats, lines, times)
@@ -118,6 +123,15 @@ class Learner:
             _outline(formats, lines),
             self._said or _order(found),
         )
+
+    def _beside(self, known: Format, times: TimeReader) -> tuple[Layout, ...]:
+        """The layouts with a time of what another logger writes into a file of records with named fields."""
+        if known.name not in _FIELDED:
+            return ()
+        others = [line for line in self._lines if line.strip() and known.read(line, times) is None]
+        if len(others) < _OTHERS or len(others) * 10 < len(self._lines):
+            return ()
+        return tuple(layout for layout in layouts(others, times, surely_begins, self._said) if layout.shape is not None)
 
     def _is_report(self, times: TimeReader) -> bool:
         """Whether these lines are a report of tests: its results are more than the lines that anything else reads."""
@@ -152,11 +166,17 @@ def _order(found: Sequence[Layout]) -> Order:
 def _two_lines(formats: Sequence[Format], lines: Sequence[str], times: TimeReader) -> bool:
     """Whether nearly every dated header is followed by a line that begins with a level and has no time."""
     dated = (
-        [n for n, line in enumerate(lines[:-1]) if (header := formats[0].read(line, times)) and header.ts is not None]
+        [
+            (n, header.level)
+            for n, line in enumerate(lines[:-1])
+            if (header := formats[0].read(line, times)) and header.ts is not None
+        ]
         if formats
         else []
     )
-    return len(dated) > 1 and sum(1 for n in dated if levels.announced(lines[n + 1])) * 10 >= len(dated) * 8
+    if sum(1 for _, level in dated if level) * 2 > len(dated):
+        return False  # who says the level beside the time has no second line for it
+    return len(dated) > 1 and sum(1 for n, _ in dated if levels.announced(lines[n + 1])) * 10 >= len(dated) * 8
 
 
 def _second_lines(learned: Sequence[LearnedFormat], lines: Sequence[str]) -> bool:
@@ -166,12 +186,15 @@ def _second_lines(learned: Sequence[LearnedFormat], lines: Sequence[str]) -> boo
         for number, line in enumerate(lines)
         if any(fmt.regex.match(line) for fmt in learned[1:] if not fmt.dated)
     ]
-    return len(undated) > 1 and all(number and learned[0].regex.match(lines[number - 1]) for number in undated)
+    heads = [learned[0].regex.match(lines[number - 1]) if number else None for number in undated]
+    return len(undated) > 1 and all(head is not None and head.groupdict().get("level") is None for head in heads)
 
 
-def _better(learned: LearnedFormat, known: RegexFormat, lines: Sequence[str], times: TimeReader) -> bool:
+def _better(learned: Sequence[LearnedFormat], known: RegexFormat, lines: Sequence[str], times: TimeReader) -> bool:
     """Whether what was learned reads more of the lines, or more in them, than a known format does."""
-    mine = [header for line in lines if (header := learned.read(line, times))]
+    mine = [
+        header for line in lines if (header := next((one for fmt in learned if (one := fmt.read(line, times))), None))
+    ]
     theirs = [header for line in lines if (header := known.read(line, times))]
     if known.name in ANY:
         return len(mine) * 10 >= len(theirs) * 9
@@ -186,7 +209,7 @@ def _better(learned: LearnedFormat, known: RegexFormat, lines: Sequence[str], ti
             or (
                 _levelled(mine) >= _levelled(theirs)
                 and not known.heads_each
-                and _placed(learned, lines) > _placed(known, lines) * 1.1 + 1
+                and sum(_placed(fmt, lines) for fmt in learned) > _placed(known, lines) * 1.1 + 1
             )
         )
     )

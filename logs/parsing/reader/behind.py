@@ -224,7 +224,7 @@ def to_level(tails: Sequence[str], rows: Sequence[Sequence[Field]], level: Level
         if ahead is not None and other is not None:
             word = re.sub(r"(\(\?P<level>(?:[^()]|\(\?![^()]*\))*\))", rf"(?:\1|(?P<other>{other}))", pattern, count=1)
             wide = f"{first}{ahead}{word}{closing}{behind}"
-            if _same_levels(plain, wide, tails):
+            if _says_more(plain, wide, tails):
                 plain = wide
     return f"(?:{plain})?"
 
@@ -243,16 +243,16 @@ def _steady(rows: Sequence[Sequence[Field]], reach: int) -> str | None:
     return "".join(parts)
 
 
-def _same_levels(plain: str, wide: str, tails: Sequence[str]) -> bool:
-    """Whether what also takes words that are no levels finds all levels where they were found without."""
+def _says_more(plain: str, wide: str, tails: Sequence[str]) -> bool:
+    """Whether what also takes words that are no levels finds some, and all levels where they were found without."""
     narrow, wider = re.compile(plain, re.ASCII), re.compile(wide, re.ASCII)
+    more = False
     for tail in tails:
-        known = narrow.match(tail)
-        if known is not None:
-            match = wider.match(tail)
-            if match is None or match.span("level") != known.span("level"):
-                return False
-    return True
+        known, match = narrow.match(tail), wider.match(tail)
+        if known is not None and (match is None or match.span("level") != known.span("level")):
+            return False
+        more = more or (known is None and match is not None)
+    return more
 
 
 def _end(gap: str) -> str:

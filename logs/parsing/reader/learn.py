@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Final, NamedTuple
 
+from msgspec import structs
+
 from logs.core.moments import ELAPSED, SHAPES, MomentShape, Order, elapsed_us, order_of
 from logs.core.timestamps import ISO as ISO_PATTERN
 from logs.core.timestamps import SECOND, TimeReader
@@ -65,9 +67,30 @@ def layouts(lines: Sequence[str], times: TimeReader, begins: Callable[[str], boo
         rest = [line for line in left if regex.match(line) is None]
         if len(rest) == len(left):
             break
-        result.append(layout)
+        split = _split(layout, [line for line in left if regex.match(line)], times, begins, said)
+        result.extend(split or [layout])
         left = rest
     return result
+
+
+def _split(
+    layout: Layout, lines: list[str], times: TimeReader, begins: Callable[[str], bool], said: Order
+) -> list[Layout]:
+    """The layout of lines with a level, that of others which have theirs elsewhere, and that of the rest; none where there are no such others."""
+    if not layout.header.endswith(")?") or "(?P<level>" not in layout.header or layout.blanks:
+        return []
+    regex = re.compile(layout.header, re.ASCII)
+    others = [line for line in lines if (match := regex.match(line)) and match["level"] is None]
+    if len(others) < 3 or len(others) * 5 < len(lines):
+        return []
+    second = _dated(others, times, begins, len(others), said)
+    if second is None or "(?P<level>" not in second.header:
+        return []
+    found = re.compile(second.header, re.ASCII)
+    levelled = sum(1 for line in others if (match := found.match(line)) and match["level"] is not None)
+    if levelled * 10 < len(others) * 6:
+        return []
+    return [structs.replace(layout, header=layout.header[:-1]), second, layout]
 
 
 def _dated(
@@ -75,8 +98,9 @@ def _dated(
 ) -> Layout | None:
     """The layout of the lines that have a time."""
     chosen: tuple[float, MomentShape, str | None, list[Found]] | None = None
+    dates: dict[int, Found] = {}
     for shape in SHAPES.values():
-        found = [hit for line in lines if (hit := _find(shape, line))]
+        found = _found(shape, lines, dates)
         if not found:
             continue
         signatures = Counter(_signature(hit) for hit in found)
@@ -103,6 +127,21 @@ def _dated(
     near = datetime.fromtimestamp(times.reference / SECOND, UTC)
     order = said if said and shape.ambiguous else order_of(shape, texts, (near.year, near.month, near.day))
     return _built(shape, order, found, lines, near, led=signature is not None)
+
+
+def _found(shape: MomentShape, lines: list[str], dates: dict[int, Found]) -> list[Found]:
+    """The times of a shape in the lines. `dates` has what shapes with a day found in a line, by its number, and is filled: the clock of a date is no clock
+    by itself, though other lines have clocks where it is.
+    """
+    hits = {number: hit for number, line in enumerate(lines) if (hit := _find(shape, line))}
+    if shape.days:
+        dates.update((number, hit) for number, hit in hits.items() if number not in dates)
+        return list(hits.values())
+    return [
+        hit
+        for number, hit in hits.items()
+        if number not in dates or not dates[number].begin < hit.begin < dates[number].end
+    ]
 
 
 def _apart(found: list[Found]) -> bool:
