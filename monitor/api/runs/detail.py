@@ -17,6 +17,8 @@ from monitor.store.lives import UNSEEN
 MOST_RELATIVES: Final = 201
 """The parent, and the newest children."""
 
+_TOOK: Final = {"peak_rss": "rss", "cpu_seconds": "cpu_s", "bytes_read": "bytes_read", "bytes_written": "bytes_written"}
+"""What a run took, by the columns of `runs_ended`, and those of `runs_took` that stand for them."""
 Relatives = tuple[RunRef | None, list[RunRef]]
 """The parent, and the children."""
 
@@ -47,7 +49,23 @@ def ended_runs(store: Store, host: str, filters: Mapping[str, str | int | None])
     given: dict[str, Any] = {name: value for name, value in filters.items() if value is not None}
     given |= _unit(given)
     rows = store.query("runs_ended", host=host, **given).to_pylist()
+    _complete(store, rows)
     return EndedRuns(total=rows[0]["total"] if rows else 0, runs=[ended_run(row) for row in titled(rows)])
+
+
+def _complete(store: Store, rows: list[dict[str, Any]]) -> None:
+    """What ends do not tell: what a run took, of its samples, and that memory ran out. To look for it takes as long as all the rest, and mostly nothing lacks."""
+    lacks = [row for row in rows if row["exit_signal"] is not None or any(row[name] is None for name in _TOOK)]
+    if not lacks:
+        return
+    found = store.query("runs_took", runs=[row["run"] for row in lacks]).to_pylist()
+    known = {one["run"]: one for one in found}
+    for row in lacks:
+        one = known.get(row["run"], {})
+        row["out_of_memory"] = one.get("out_of_memory")
+        for name, sampled in _TOOK.items():
+            if row[name] is None:
+                row[name] = one.get(sampled)
 
 
 def _unit(given: Mapping[str, Any]) -> dict[str, str]:
