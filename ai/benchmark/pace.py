@@ -188,4 +188,4 @@ def lack(each_s: float, *, more: bool = False) -> str:
     """What a verdict would need, in words: a pair takes so many seconds, or `more`."""
     minutes = max(math.ceil(MIN_BLOCKS * each_s / 60), 1)
     about, seconds = ("more than", 120 * minutes) if more else ("about", 60 * minutes)
-    return f"{MIN_BLOCKS} pairs would take {about} {minutes} min here: give them the time with --seconds {seconds}"
+    return f"{MIN_BLOCKS} pairs would take {about} {minutes} min here: give them the time (ai.benchmark_s in the settings, or --seconds {seconds})"

@@ -232,6 +232,8 @@ def progress(now: ai_models.Benchmark) -> None:
 
 
 def _to_come(now: ai_models.Benchmark) -> str:
+    if now.verdict:
+        return "No pair could be used; figures, tables and charts follow at the end."
     if any(step.step == "pairs" for step in now.steps):
         return "The ratio of each pair appears here once both engines have answered the same prompt twice."
     return f"{now.measurements} requests were answered so far. Tables and charts follow at the end."

@@ -50,7 +50,7 @@ def verdict(report: ai_models.FullReport) -> None:
 
 def _sentence(report: ai_models.FullReport) -> None:
     """The verdict, or that there were too few clean measurements for one."""
-    if report.comparisons and all(c.low is None for c in report.comparisons):
+    if report.comparisons and all(c.high is None for c in report.comparisons):
         st.markdown("### :orange[No result: too few usable pairs.]")
         st.markdown(plain(report.sentence))
         return

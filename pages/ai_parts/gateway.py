@@ -112,6 +112,8 @@ def _address(found: GatewayStatus) -> None:
         else ""
     )
     st.markdown(said + more)
+    if any(engine.label.startswith("Ollama") for engine in found.engines):
+        st.caption("Through OpenAI's API, Ollama loads a model anew that has another context than Ollama's default. Through its own API a program can name `num_ctx`.")  # fmt: skip
     for engine in found.engines:
         if engine.resting:
             st.caption(f":orange[{plain(engine.name)} is left alone for a moment: {plain(engine.resting)}]")

@@ -287,7 +287,7 @@ def _told(report: BenchmarkReport, comparison: Comparison) -> str:
         change = a.value / b.value - 1
         amount = f"{100 * abs(change):.0f} % {'more' if change > 0 else 'less'}" if abs(change) >= 0.02 else "as much"
         amount = f"{1 + change:.1f} times as much" if change > 1 else amount
-        parts.append(f"It takes {amount} memory at its peak{_slots(mine.load, theirs.load)}.")
+        parts.append(f"{comparison.candidate} takes {amount} memory at its peak{_slots(mine.load, theirs.load)}.")
     if mine.quality and theirs.quality and len(mine.quality.per_item) == len(theirs.quality.per_item) > 0:
         paired = compare_paired(mine.quality.per_item, theirs.quality.per_item)
         shown = (

@@ -179,7 +179,7 @@ def test_slots_are_said_with_the_memory_they_take() -> None:
         for row, peak in zip(report.contenders, held, strict=True)
     ]
     said = overall(report.model_copy(update={"contenders": rows}))
-    assert "50 % more memory at its peak, ready for 4 requests at the same time against 1." in said
+    assert "four takes 50 % more memory at its peak, ready for 4 requests at the same time against 1." in said
 
 
 def test_the_html_report_has_figures_that_can_be_read(four_times: BenchmarkReport) -> None:

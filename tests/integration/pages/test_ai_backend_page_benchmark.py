@@ -68,6 +68,8 @@ def test_the_verdict_on_speed_is_shown_while_quality_is_measured(ai: AiDouble) -
     }
     app = _open()
     assert "Verdict on speed." in _text(app)
+    ai.state |= {"ratios": {}, "verdict": "x and ollama could not be compared."}
+    assert "appears here once" not in _text(_open())
     assert "x is 1.3× as fast as ollama." in _text(app)
     assert "1 of 6 postings answered, about 2 min left" in _progress(app)
 
@@ -163,7 +165,7 @@ def test_what_a_figure_is_worth_stands_below_the_table(ai: AiDouble) -> None:
 def test_too_few_clean_pairs_are_no_verdict(ai: AiDouble) -> None:
     """Without an interval the page says that nothing was answered, and in the report's words why and what to do."""
     ai.reports = [report() | {"sentence": "fast and slow could not be compared: wait until it is <b>quiet</b>."}]
-    ai.reports[0]["comparisons"][0] |= {"low": None, "high": None, "kind": "not shown", "blocks": 2, "log_ratios": []}
+    ai.reports[0]["comparisons"][0] |= {"low": 0.0, "high": None, "kind": "not shown", "blocks": 2, "log_ratios": []}
     text = _text(_open())
     assert "No result: too few usable pairs." in text
     assert "could not be compared: wait until it is <b>quiet</b>." in text

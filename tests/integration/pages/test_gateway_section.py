@@ -80,6 +80,14 @@ def test_on_it_shows_address_engines_keys_and_who_uses_what(double: AiDouble) ->
     assert "<i>" not in raw
 
 
+def test_what_ollama_does_with_calls_of_the_other_api_is_said_where_one_is(double: AiDouble) -> None:
+    """It loads a model anew, which its owner should know."""
+    double.gateway = GATEWAY_ON
+    assert "loads a model anew" not in _text(_open())
+    double.gateway = GATEWAY_ON | {"engines": [GATEWAY_ON["engines"][0] | {"label": "Ollama"}]}
+    assert "Ollama loads a model anew that has another context than Ollama's default" in _text(_open())
+
+
 def test_a_key_is_made_shown_once_and_removed(double: AiDouble) -> None:
     """It stands on the page until it was copied; a name that cannot be is refused with what to do."""
     double.gateway = GATEWAY_ON
