@@ -38,6 +38,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from tests.bench.page_live import FLAGS, ROOT, spread, start
 
 LINES_S = 5000
+SOUGHT_S, EVERY = 20_000, 40
 LONG_MS = 50
 FULL_S = 7200
 LONG = """
@@ -250,6 +251,62 @@ def stream(browser: Browser, url: str, place: Path, seconds: float) -> dict[str,
     }
 
 
+def sought(browser: Browser, url: str, place: Path, seconds: float) -> dict[str, Any]:
+    """Few lines of many: what a filter shows of 20,000 lines/s, and whether who has scrolled up stays there."""
+    path = place / "sought.log"
+    written = found_lines = 0
+    over = threading.Event()
+
+    def write() -> None:
+        nonlocal written, found_lines
+        begun = time.monotonic()
+        with path.open("a", encoding="utf-8") as out:
+            while not over.is_set():
+                at = time.time_ns() // 1000
+                head = f"{time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(at // 1_000_000))},{at // 1000 % 1000:03d} INFO bench:"
+                for _ in range(SOUGHT_S // 50 // EVERY):
+                    out.write("".join(f"{head} idle step={written + step} of many\n" for step in range(EVERY - 1)))
+                    out.write(f"{head} needle n={found_lines} at={at}\n")
+                    written, found_lines = written + EVERY, found_lines + 1
+                out.flush()
+                time.sleep(max(0.0, written / SOUGHT_S - (time.monotonic() - begun)))
+
+    with path.open("a", encoding="utf-8") as out:  # held open for writing, which is how it is found
+        out.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')},000 INFO bench: needle begin\n")
+        out.flush()
+        page = tab(browser, url, "/logs?source=sought&query=needle", ".log-row:not([hidden]) .lv", LINES)
+        thread = threading.Thread(target=write)
+        began = time.monotonic()
+        thread.start()
+        time.sleep(2)
+        page.evaluate("() => { window.shown.length = 0 }")
+        time.sleep(seconds)
+        latencies = page.evaluate("() => window.shown.slice()")
+        page.locator(".log-scroll").hover()
+        page.mouse.wheel(0, -2000)
+        page.wait_for_timeout(1000)
+        before = page.evaluate(STANDING)
+        page.wait_for_timeout(4000)
+        after = page.evaluate(STANDING)
+        over.set()
+        thread.join()
+        took = time.monotonic() - began
+    page.mouse.wheel(0, 10_000_000)
+    end = time.monotonic() + 20
+    while page.evaluate(LAST) != found_lines - 1 and time.monotonic() < end:
+        page.wait_for_timeout(200)
+    held = page.evaluate(HELD)
+    page.context.close()
+    rates = {"lines_s": round(written / took), "matching_s": round(found_lines / took)}
+    return {**rates, "line_to_screen_ms": spread(latencies or [-1]), "stayed_scrolled": [before, after], **held}
+
+
+STANDING = """() => {
+  const root = [...document.querySelectorAll('.st-key-records *')].map((node) => node.shadowRoot).find(Boolean)
+  const top = root.querySelector('.log-scroll').getBoundingClientRect().top
+  const row = [...root.querySelectorAll('.log-row:not([hidden])')].map((one) => [one.getBoundingClientRect().top - top, one]).filter(([y]) => y >= 0).sort((a, b) => a[0] - b[0])[0]
+  return row ? [/n=(\\d+)/.exec(row[1].textContent)?.[1] ?? '', Math.round(row[0])] : null
+}"""
 LAST = """() => {
   const root = [...document.querySelectorAll('.st-key-records *')].map((node) => node.shadowRoot).find(Boolean)
   const seen = [...root.querySelectorAll('.log-row:not([hidden])')].map((row) => Number(/n=(\\d+)/.exec(row.textContent)?.[1] ?? -1))
@@ -401,7 +458,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--minutes", type=float, help="of the calm case (10; 0.5 with --quick)")
-    parser.add_argument("--cases", default="calm,crowd,stream,far,hours,hidden,away")
+    parser.add_argument("--cases", default="calm,crowd,stream,sought,far,hours,hidden,away")
     options = parser.parse_args()
     quick = options.quick
     minutes = options.minutes or (0.5 if quick else 10)
@@ -425,6 +482,8 @@ def main() -> None:
             found["crowd"] = crowd(browser, url, 200 if quick else 2000, 8 if quick else 30)
         if "stream" in cases:
             found["stream"] = stream(browser, url, place, 6 if quick else 20)
+        if "sought" in cases:
+            found["sought"] = sought(browser, url, place, 6 if quick else 20)
         if "far" in cases:
             found["far"] = far(browser, url, place, 100_000 if quick else 1_000_000, 8 if quick else 60)
         if "hours" in cases:
