@@ -123,11 +123,12 @@ class Tallies:
 def known_patterns(store: Questions) -> Known:
     """What the store knows of patterns."""
     rows = store.query("log_templates").to_pylist()
-    of = {UNGROUPED: UNGROUPED, OTHER: OTHER} | {row["number"]: row["pattern"] for row in rows}
+    told = {row["number"]: row["pattern"] for row in rows}
+    of = {UNGROUPED: UNGROUPED, OTHER: OTHER} | {number: _stands_for(number, told) for number in told}
     members: dict[int, list[dict[str, Any]]] = defaultdict(list)
     began: dict[str, int] = {}
     for row in rows:
-        members[row["pattern"]].append(row)
+        members[of[row["number"]]].append(row)
         began[row["source"]] = min(row["first_seen"], began.get(row["source"], row["first_seen"]))
     patterns = {OTHER: Pattern(OTHER, OTHER_ID, OTHER_TEXT, "", "", None, None)}
     patterns |= {number: _pattern(number, group) for number, group in members.items()}
@@ -135,9 +136,18 @@ def known_patterns(store: Questions) -> Known:
     return Known(patterns, of, began)
 
 
+def _stands_for(number: int, told: Mapping[int, int]) -> int:
+    """The pattern of a template. In stores of earlier versions it may be of another one itself."""
+    seen = {number}
+    while (above := told.get(number, number)) in told and above not in seen:
+        seen.add(above)
+        number = above
+    return number
+
+
 def _pattern(number: int, members: Iterable[dict[str, Any]]) -> Pattern:
     found = list(members)
-    own = next(row for row in found if row["number"] == number)
+    own = next((row for row in found if row["number"] == number), found[0])
     first = min(found, key=lambda row: (row["first_seen"], row["number"]))
     last = max(row["last_seen"] for row in found)
     return Pattern(

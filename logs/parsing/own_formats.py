@@ -44,7 +44,7 @@ class OwnFormats:
         """
         try:
             return self._path(name).read_text("utf-8")
-        except (OSError, UnicodeDecodeError) as error:
+        except (OSError, ValueError) as error:  # ValueError: no text, or a name that no file can have
             raise self._missing(name) from error
 
     def check(self, name: str, text: str) -> FormatSpec:
@@ -85,7 +85,7 @@ class OwnFormats:
         """
         try:
             self._path(name).unlink()
-        except OSError as error:
+        except (OSError, ValueError) as error:
             raise self._missing(name) from error
 
     def _path(self, name: str) -> Path:

@@ -316,15 +316,18 @@ class PatternBook:
         for group in [group for group in self._groups.values() if group.due]:
             learned, _ = group.learn()
             moved: dict[int, int] = {}
+            held: set[int] = set()  # patterns that a member has now
             for template in group.members:
                 words = learned[template.words]
                 if words not in self._numbers:
                     sight = _Sight(template.source, template.level, template.first_seen, template.noticed)
                     self._new(words, template.example, sight, None, learned=True)
+                held.add(self._numbers[words])
                 moved.setdefault(template.pattern, self._numbers[words])
                 self._move(template, self._numbers[words])
             for template in group.patterns:
-                self._move(template, moved.get(template.pattern, template.pattern))
+                stays = template.number in held  # also when some of its members left it
+                self._move(template, template.number if stays else moved.get(template.pattern, template.pattern))
 
     def _move(self, template: Template, pattern: int) -> None:
         if template.pattern != pattern:

@@ -76,7 +76,7 @@ async def blocking(request: Request, work: Callable[[], T]) -> T:
     Raises:
         ClientGone: nobody waits any more.
     """
-    return await _waited(request, asyncio.to_thread(work), Stop())
+    return await _waited(request, asyncio.to_thread(_ended(work)), Stop())
 
 
 async def asked(request: Request, store: Store, work: Callable[[Store], T], turns: Turns) -> T:
@@ -90,9 +90,21 @@ async def asked(request: Request, store: Store, work: Callable[[Store], T], turn
 
     async def run() -> T:
         async with turns:
-            return await asyncio.get_running_loop().run_in_executor(turns.threads, work, store.until(stop))
+            return await asyncio.get_running_loop().run_in_executor(turns.threads, _ended(work), store.until(stop))
 
     return await _waited(request, run(), stop)
+
+
+def _ended(work: Callable[..., T]) -> Callable[..., T]:
+    """The work with its `StopIteration` as another error: asyncio cannot hand that one over, and would wait for ever."""
+
+    def run(*arguments: Any) -> T:
+        try:
+            return work(*arguments)
+        except StopIteration as error:
+            raise RuntimeError("a part of the answer was not found") from error
+
+    return run
 
 
 async def _waited(request: Request, work: Coroutine[Any, Any, T], stop: Stop) -> T:

@@ -157,3 +157,12 @@ def test_lines_without_a_header_belong_to_the_record_before(tmp_path: Path) -> N
     assert [(row["line_no"], row["lines"], row["level"], row["format"]) for row in rows] == [
         (1, 4, "error", "shop"), (5, 1, "info", "shop"),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["\0", "a" * 5000, "..", "a/b", "\ud800"])
+def test_a_name_that_no_file_can_have_is_of_no_format(tmp_path: Path, name: str) -> None:
+    """It is asked for, forgotten and saved with a sentence as the answer."""
+    own = OwnFormats(tmp_path)
+    for attempt in (own.text, own.remove, lambda wanted: own.save(wanted, "pattern = '('")):
+        with pytest.raises(LogsError):
+            attempt(name)

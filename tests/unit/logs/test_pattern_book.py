@@ -256,3 +256,21 @@ def test_news_that_were_not_stored_are_given_again() -> None:
     assert herald.news([template(1)], SECOND, bulk=False) == first
     herald.told()
     assert herald.news([], 2 * SECOND, bulk=False) == []
+
+
+@given(st.randoms(use_true_random=False))
+def test_what_stands_for_others_stands_for_itself(chance: random.Random) -> None:
+    """However patterns split and join while records come in, no template is of a pattern that is of another one by now."""
+    names = ("box", "web", "db", "api", "x1", "x2", "x3")
+    verbs, people, ends = ("start", "stop", "restart", "add"), ("root", "ann", "bob"), ("done", "failed")
+    kept = Kept()
+    for _ in range(20):
+        kept.take(
+            rows(
+                [
+                    f"service {chance.choice(verbs)} {chance.choice(names)} by {chance.choice(people)}: {chance.choice(ends)}"
+                    for _ in range(chance.randint(1, 12))
+                ]
+            )
+        )
+        assert all(kept.stored[one.pattern].pattern == one.pattern for one in kept.stored.values())
