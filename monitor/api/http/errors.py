@@ -43,6 +43,7 @@ RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
     503: {"model": ErrorAnswer, "description": "The store cannot be used now, or too many requests wait already."},
     504: {"model": ErrorAnswer, "description": "The deadline passed."},
 }
+_LISTED: Final = "`GET /openapi.json` on the agent's socket lists what is allowed"
 
 
 def error_answer(
@@ -82,7 +83,7 @@ def install(app: FastAPI) -> None:
     async def _invalid(_: Request, error: RequestValidationError) -> Response:
         problems = {".".join(str(p) for p in e["loc"][1:]) or "body": str(e["msg"]).lower() for e in error.errors()}
         message = "; ".join(f"{key}: {problem}" for key, problem in problems.items())
-        return error_answer(400, "InvalidRequest", message, "the OpenAPI description lists what is allowed", problems)
+        return error_answer(400, "InvalidRequest", message, _LISTED, problems)
 
     @app.exception_handler(HTTPException)
     async def _http(request: Request, error: HTTPException) -> Response:
@@ -93,7 +94,11 @@ def install(app: FastAPI) -> None:
                 f"there is no {request.url.path}",
                 "`GET /openapi.json` on the agent's socket lists the requests",
             )
-        return error_answer(error.status_code, "HTTPError", str(error.detail))
+        if error.status_code == 405:
+            allowed = (error.headers or {}).get("allow", "")
+            message = f"{request.method} is no method of {request.url.path}"
+            return error_answer(405, "HTTPError", message, f"use {allowed}" if allowed else _LISTED)
+        return error_answer(error.status_code, "HTTPError", str(error.detail), _LISTED)
 
     @app.exception_handler(Exception)
     async def _unknown(request: Request, error: Exception) -> Response:

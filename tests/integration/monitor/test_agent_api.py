@@ -390,3 +390,11 @@ def test_the_lives_of_a_range_are_those_that_lived_in_it(api: Client, sleeper: A
     assert lives[sleeper.pid].ended is None
     assert api.lives(1_000_000, 2_000_000).runs == []
     assert {life.pid for life in api.lives(now - 3_600_000_000, now, {"q": "lives-test"}).runs} == {done.pid}
+
+
+@pytest.mark.parametrize("method", ["PATCH", "DELETE", "PUT"])
+def test_a_method_that_a_route_has_not_is_refused_with_those_it_has(api: Client, method: str) -> None:
+    """The answer says what to do."""
+    with pytest.raises(Refused, match=f"{method} is no method of /v1/status") as refused:
+        api.request(method, "/v1/status")
+    assert "GET" in refused.value.hint
