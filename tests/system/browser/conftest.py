@@ -19,7 +19,9 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, ViewportSize, expect, sync_playwright
 
+from monitor.launcher.running import healthy
 from tests.doubles.alone import ENGINES, elsewhere
+from tests.doubles.forked import AGENTS, DASHBOARDS, Forked
 from tests.waiting import patient, wait_until
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -86,6 +88,58 @@ def end(process: subprocess.Popen[str]) -> None:
     finally:
         if process.stdout is not None:
             process.stdout.close()
+
+
+@contextlib.contextmanager
+def agent_on(place: Path) -> Iterator[Forked]:
+    """An agent on `place/data`, forked: its start is not what is tested; ended at the end, if it still runs."""
+    words = ["agent", "--quiet", "--parent", str(AGENTS.pid), "--data-dir", str(_data(place))]
+    with _ended(AGENTS.start(words, environment(place), _files(place, "agent"))) as agent:
+        yield agent
+
+
+@contextlib.contextmanager
+def dashboard_on(place: Path) -> Iterator[str]:
+    """The address of a dashboard on `place/data` that answers; forked as well."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    words = ["--port", str(port), "--parent", str(DASHBOARDS.pid), "--data-dir", str(_data(place))]
+    url = f"http://127.0.0.1:{port}"
+    with _ended(DASHBOARDS.start(words, environment(place), _files(place, "dashboard"))) as dashboard:
+
+        def answers() -> bool:
+            assert dashboard.poll() is None
+            return healthy(url)
+
+        wait_until(answers, "the dashboard answers", seconds=40)
+        yield url
+
+
+@contextlib.contextmanager
+def _ended(process: Forked) -> Iterator[Forked]:
+    """Ends a process, gently if it can be."""
+    try:
+        yield process
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(20)
+        finally:
+            process.kill()
+
+
+def _data(place: Path) -> Path:
+    """The data directory, for its owner alone."""
+    data = place / "data"
+    data.mkdir(mode=0o700, exist_ok=True)
+    return data
+
+
+def _files(place: Path, name: str) -> list[Path]:
+    """No input, and a file for all that it says."""
+    out = place / f"{name}.out"
+    return [Path(os.devnull), out, out]
 
 
 def failure() -> list[str]:
@@ -159,9 +213,10 @@ def playwright() -> Iterator[Playwright]:
 
 
 def chromium() -> str:
-    """The program; installed by `.ci/run` where it is missing."""
-    path = os.environ.get("WATCHKEEPER_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-    assert path, "Chromium is needed: apt-get install chromium, or name it in WATCHKEEPER_CHROMIUM"
+    """The program; installed by `.ci/run` where it is missing. Without windows at all it needs a third less of a core for the same pages."""
+    names = ("chromium-headless-shell", "chromium", "chromium-browser")
+    path = os.environ.get("WATCHKEEPER_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+    assert path, "Chromium is needed: apt-get install chromium-headless-shell, or name it in WATCHKEEPER_CHROMIUM"
     return path
 
 
@@ -264,9 +319,12 @@ def window_of(
     script: str = "",
     size: ViewportSize = WIDE,
     scheme: Literal["light", "dark"] = "light",
-    calm: bool = False,
+    calm: bool = True,
 ) -> Window:
-    """A tab that notes errors of scripts, whatever the console says in warning, and every host it asks; `script` runs before those of a page."""
+    """A tab that notes errors of scripts, whatever the console says in warning, and every host it asks; `script` runs before those of a page.
+
+    A person who wants no motion (`calm`) is shown the same pages; what moves is drawn again and again, a tenth of all that Chromium does.
+    """
     window = Window(context.new_page(), url)
     window.page.set_viewport_size(size)
     window.page.emulate_media(color_scheme=scheme, reduced_motion="reduce" if calm else "no-preference")
@@ -298,30 +356,5 @@ def window(context: BrowserContext, watch: Watch) -> Iterator[Window]:
 @pytest.fixture
 def parts(tmp_path: Path) -> Iterator[tuple[str, Path]]:
     """A dashboard of its own, whose agent the test starts and kills."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    words = [sys.executable, "app.py", "--port", str(port), "--data-dir", str(tmp_path / "data")]
-    (tmp_path / "data").mkdir(mode=0o700)
-    dashboard = subprocess.Popen(
-        words,
-        cwd=ROOT,
-        env=environment(tmp_path),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        start_new_session=True,
-    )
-    url = f"http://127.0.0.1:{port}"
-
-    def answers() -> bool:
-        try:
-            return httpx.get(f"{url}/healthz", trust_env=False).is_success
-        except httpx.HTTPError:
-            return False
-
-    try:
-        wait_until(answers, "the dashboard answers", seconds=40)
+    with dashboard_on(tmp_path) as url:
         yield url, tmp_path
-    finally:
-        end(dashboard)

@@ -1,8 +1,6 @@
 """Benchmarks and engines in a real browser, with a real watch: from a click to a verdict, several models, Tune, options as a link, a server that is gone."""
 
-import os
 import re
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +10,7 @@ from playwright.sync_api import BrowserContext, expect
 from monitor.client.client import Client
 from monitor.core.errors import AgentError
 from tests.doubles.stateful_ollama import Held, StatefulOllama, serve_on_thread
-from tests.system.browser.conftest import Watch, Window, end, start, window_of
+from tests.system.browser.conftest import Watch, Window, agent_on, window_of
 from tests.waiting import patient, wait_until
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
@@ -141,19 +139,15 @@ def test_a_benchmark_whose_agent_is_killed_stays_in_the_history(
 ) -> None:
     """As interrupted, with its measurements and the reason, once there is an agent again."""
     url, place = parts
-    agent = start(place, "agent", "--quiet", "--data-dir", str(place / "data"))
-    try:
+    with agent_on(place) as agent:
         wait_until(lambda: _has_engines(place), "the agent knows its engines", seconds=60)
         page = window_of(context, url).open("/ai?depth=quick")
         page.get_by_role("button", name="Benchmark", exact=True).click()
         page.get_by_role("heading", name="Benchmark running").wait_for()
         with Client.of(place / "data", timeout_s=patient(30)) as client:
             wait_until(lambda: client.ai.benchmark().first_figure_s is not None, "a first figure", seconds=60)
-        os.killpg(agent.pid, signal.SIGKILL)
-    finally:
-        end(agent)
-    agent = start(place, "agent", "--quiet", "--data-dir", str(place / "data"))
-    try:
+        agent.kill()
+    with agent_on(place):
         wait_until(lambda: _has_engines(place), "an agent again", seconds=60)
         with Client.of(place / "data", timeout_s=patient(30)) as client:
             kept = wait_until(lambda: client.ai.history(limit=1).benchmarks, "it is in the history", seconds=60)[0]
@@ -163,5 +157,3 @@ def test_a_benchmark_whose_agent_is_killed_stays_in_the_history(
         expect(row).to_be_visible()
         row.get_by_role("link", name="Open").click()
         expect(page.get_by_text("Interrupted after").first).to_be_visible()
-    finally:
-        end(agent)

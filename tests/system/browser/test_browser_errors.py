@@ -1,18 +1,12 @@
 """Every page of a dashboard whose agent is not there: it says so, says what to do, fits, and stays accessible."""
 
-import socket
-import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
-import httpx
 import pytest
 from playwright.sync_api import BrowserContext, expect
 
-from tests.system.browser.conftest import ROOT, end, environment, window_of
+from tests.system.browser.conftest import dashboard_on, window_of
 from tests.system.browser.test_browser_pages import PAGES
-from tests.waiting import wait_until
 
 pytestmark = pytest.mark.browser
 
@@ -20,34 +14,8 @@ pytestmark = pytest.mark.browser
 @pytest.fixture(scope="module")
 def lonely(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a dashboard on an empty data directory."""
-    place = tmp_path_factory.mktemp("lonely")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-    words = ["--port", str(port), "--data-dir", str(place / "data"), "--config", str(place / "watchkeeper.toml")]
-    process = subprocess.Popen(
-        [sys.executable, str(ROOT / "app.py"), *words],
-        cwd=ROOT,
-        env=environment(Path(place)),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        start_new_session=True,
-    )
-    url = f"http://127.0.0.1:{port}"
-
-    def answers() -> bool:
-        assert process.poll() is None
-        try:
-            return httpx.get(f"{url}/healthz", trust_env=False).status_code == 200
-        except httpx.TransportError:
-            return False
-
-    try:
-        wait_until(answers, "the dashboard answers", seconds=60)
+    with dashboard_on(tmp_path_factory.mktemp("lonely")) as url:
         yield url
-    finally:
-        end(process)
 
 
 @pytest.mark.parametrize("path", [*PAGES, "/logs?explain=1", "/run?run=123"])

@@ -1,6 +1,5 @@
 """Which process leaks, and when is memory full? Asked in Chromium from the Overview, of an agent that has just been started again."""
 
-import json
 import re
 import subprocess
 import sys
@@ -20,7 +19,7 @@ from monitor.store.duckdb import open_store
 from monitor.store.interface import Append
 from monitor.store.rows import run_table
 from tests.doubles.ticks import tick
-from tests.system.browser.conftest import end, start, window_of
+from tests.system.browser.conftest import agent_on, dashboard_on, window_of
 from tests.waiting import patient, wait_until
 
 pytestmark = pytest.mark.browser
@@ -63,7 +62,7 @@ def seed(folder: Path, pid: int, per_minute: int) -> None:
 
 @pytest.fixture(scope="module")
 def leak(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Leak]:
-    """`watchkeeper up` on a store that has the last minutes of a process that leaks."""
+    """Agent and dashboard on a store that has the last minutes of a process that leaks."""
     place = tmp_path_factory.mktemp("leak")
     available = parse_keyed(Path("/proc/meminfo").read_bytes())[b"MemAvailable"]
     per_minute = available // (FULL_IN_DAYS * 1440)
@@ -74,12 +73,10 @@ def leak(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Leak]:
             "it holds its memory",
         )
         seed(place / "data", leaker.pid, per_minute)
-        process = start(place, "up", "--no-browser", "--port", "0", "--data-dir", str(place / "data"), "--json")
         try:
-            assert process.stdout is not None
-            yield Leak(json.loads(process.stdout.readline())["url"], leaker.pid, per_minute)
+            with agent_on(place), dashboard_on(place) as url:
+                yield Leak(url, leaker.pid, per_minute)
         finally:
-            end(process)
             leaker.kill()
 
 

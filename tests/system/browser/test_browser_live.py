@@ -1,7 +1,5 @@
 """The live socket in Chromium: many tabs, hidden tabs, pause, and an agent that goes away and comes back."""
 
-import os
-import signal
 from pathlib import Path
 
 import pytest
@@ -9,7 +7,7 @@ from playwright.sync_api import BrowserContext, expect
 
 from tests.bench.page_endurance import FORWARD, HEARD
 from tests.examples import sizes
-from tests.system.browser.conftest import Window, end, start, window_of
+from tests.system.browser.conftest import Window, agent_on, window_of
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.browser
@@ -179,22 +177,16 @@ def test_a_killed_agent_is_shown_within_3_s_and_heals_without_a_reload(
 ) -> None:
     """The strip says that the agent is away and since when, values fade; when it is back the same page lives on."""
     url, place = parts
-    agent = start(place, "agent", "--quiet", "--data-dir", str(place / "data"))
-    try:
+    with agent_on(place) as agent:
         tab = window_of(context, url)
         page = tab.open("/")
         expect(page.locator(".strip .age")).to_contain_text("s old")
         page.evaluate("() => { window.same = true }")
-        os.killpg(agent.pid, signal.SIGKILL)
+        agent.kill()
         expect(page.get_by_text("The agent is not reachable")).to_be_visible(timeout=3000)
         expect(page.get_by_text(" since ")).to_be_visible()
         expect(page.get_by_text("Showing the last readings")).to_be_visible()
-    finally:
-        end(agent)
-    agent = start(place, "agent", "--quiet", "--data-dir", str(place / "data"))
-    try:
+    with agent_on(place):
         expect(page.get_by_text("The agent is not reachable")).to_be_hidden(timeout=30_000)
         expect(page.locator(".strip .age")).to_contain_text("s old")
         assert page.evaluate("() => window.same") is True
-    finally:
-        end(agent)

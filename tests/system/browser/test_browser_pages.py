@@ -1,6 +1,5 @@
 """Every page in Chromium: opens cold, asks nobody else, is accessible, and fits a telephone."""
 
-import json
 import os
 import re
 from pathlib import Path
@@ -10,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.examples import sizes
-from tests.system.browser.conftest import SETTLED, WIDE, Watch, Window, end, start, window_of
+from tests.system.browser.conftest import SETTLED, WIDE, Watch, Window, agent_on, dashboard_on, window_of
 
 pytestmark = pytest.mark.browser
 
@@ -50,7 +49,7 @@ def test_a_cold_deep_link_opens_the_page_with_its_frame(browser: Browser, watch:
     """The first thing a browser ever asks may be any page, and its person's system may be dark."""
     made = browser.new_context()
     try:
-        window = window_of(made, watch.url, scheme="dark")
+        window = window_of(made, watch.url, scheme="dark", calm=False)
         whole(window, path)
         assert window.violations() == []
         assert window.errors == []
@@ -179,14 +178,9 @@ def test_what_the_watch_warns_of_stands_on_the_overview(context: BrowserContext,
     data.mkdir()
     data.chmod(0o755)
     (data / "mine.txt").write_text("", "utf-8")
-    process = start(tmp_path, "up", "--no-browser", "--port", "0", "--data-dir", str(data), "--json")
-    try:
-        assert process.stdout is not None
-        url = json.loads(process.stdout.readline() or "{}")["url"]
+    with agent_on(tmp_path), dashboard_on(tmp_path) as url:
         page = window_of(context, url).open("/")
         expect(page.get_by_text(f"other users can read {data}; run `chmod 700 {data}`")).to_be_visible()
-    finally:
-        end(process)
 
 
 def test_a_chart_of_a_young_watch_says_where_its_readings_begin(window: Window) -> None:

@@ -1,6 +1,5 @@
 """Questions that people come with, asked from the Overview: each answered in at most three clicks, or with one query."""
 
-import json
 import platform
 import re
 import subprocess
@@ -15,7 +14,7 @@ from playwright.sync_api import BrowserContext, Locator, Page, expect
 
 from monitor.store.duckdb import open_store
 from monitor.store.interface import Append
-from tests.system.browser.conftest import Watch, Window, end, start, window_of
+from tests.system.browser.conftest import Watch, Window, agent_on, dashboard_on, window_of
 from tests.waiting import patient, wait_until
 
 pytestmark = pytest.mark.browser
@@ -133,18 +132,13 @@ def test_what_changed_since_yesterday(overview: Page, click: Click, watch: Watch
 
 def test_when_will_the_disk_be_full(context: BrowserContext, tmp_path: Path) -> None:
     """A file system that fills steadily is told on the Overview, with when and how fast, also right after a restart."""
-    data = tmp_path / "data"
-    filling(data)
-    process = start(tmp_path, "up", "--no-browser", "--port", "0", "--data-dir", str(data), "--json")
-    try:
-        assert process.stdout is not None
-        page = window_of(context, json.loads(process.stdout.readline() or "{}")["url"]).open("/")
+    filling(tmp_path / "data")
+    with agent_on(tmp_path), dashboard_on(tmp_path) as url:
+        page = window_of(context, url).open("/")
         told = page.get_by_text(
             re.compile("/srv/archive would be full in about 2 days, at .* a day as in the last 5 hours")
         )
         expect(told.first).to_be_visible()
-    finally:
-        end(process)
 
 
 def filling(data: Path) -> None:
