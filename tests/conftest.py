@@ -22,14 +22,13 @@ from hypothesis import HealthCheck, settings
 from monitor.client.client import Client
 from monitor.core.errors import AgentError
 from tests.doubles.alone import ALONE, ENGINES, LOGS
-from tests.doubles.forked import AGENTS, COMMANDS, DASHBOARDS, Forked
+from tests.doubles.forked import AGENTS, MARK, Forked, gathering
 from tests.waiting import CORES, patient, wait_until
 
 ROOT = Path(__file__).resolve().parents[1]
 LONG_ONES = (
     "tests/system/test_wheel.py", "tests/system/browser/test_browser_ai.py", "tests/system/", "tests/integration/ai/", "tests/integration/",
 )  # fmt: skip
-MARK = "TEST_SESSION_MARK"  # no setting, so that tests which hide those of the machine pass it on
 
 # Where an environment forbids compiled files, each process that a test starts would compile all that it imports again:
 # an agent twice the CPU seconds of its start.
@@ -42,6 +41,11 @@ ssl.create_default_context = functools.cache(ssl.create_default_context)
 settings.register_profile("full", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("usual", settings.get_profile("full"), max_examples=25)
 settings.load_profile("usual")
+
+
+def pytest_configure() -> None:
+    """All workers fork from the same processes, which end with this one."""
+    gathering()
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
@@ -104,8 +108,6 @@ def nothing_is_left_running() -> Iterator[None]:
     mark = uuid.uuid4().hex
     os.environ[MARK] = mark
     yield
-    for server in (AGENTS, COMMANDS, DASHBOARDS):
-        server.close()
     if not Path("/proc/self/environ").exists():
         return
     wait_until(lambda: not _marked(mark), lambda: f"gone are {_marked(mark)}", seconds=10)

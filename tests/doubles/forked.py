@@ -7,10 +7,14 @@ core for a command and more than a second for an agent or a dashboard. Where the
 
 import atexit
 import contextlib
+import fcntl
+import importlib
 import json
 import os
 import runpy
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -24,26 +28,29 @@ from typing import Any, NoReturn
 from tests.waiting import patient, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
+FOLDER, KEEPER = "FORKED_FOLDER", "FORKED_KEEPER"
+MARK = "TEST_SESSION_MARK"
+"""What `tests/conftest.py` looks for, to find what tests left running."""
 
 
 class ForkServer:
-    """Starts `watchkeeper …`; its process begins with the first one, and ends with `close`.
+    """Starts `watchkeeper …`; its process begins with the first one, serves all workers of the tests, and ends with them.
 
     Args:
+        name: of its socket.
         loads: modules that its process imports once.
         leaves_out: modules that its children do without, as `monitor.core.this_process.without` has it.
         script: what its children run, a path below the checkout; without one they are the command `watchkeeper`.
     """
 
-    def __init__(self, *loads: str, leaves_out: Sequence[str] = (), script: str = "") -> None:
+    def __init__(self, name: str, *loads: str, leaves_out: Sequence[str] = (), script: str = "") -> None:
+        self._name = name
         self._setup = json.dumps([loads, leaves_out, script])
-        self._server: subprocess.Popen[str] | None = None
-        self._asking = threading.Lock()
 
     @property
     def pid(self) -> int:
         """The parent of what it starts."""
-        return self._running().pid
+        return int(self.ask({"pid": True}))
 
     def start(self, arguments: Sequence[str], environ: Mapping[str, str], files: Sequence[Path]) -> "Forked":
         """Start one, in the checkout; `files` become its standard input, output and errors; the last two are appended to."""
@@ -67,27 +74,38 @@ class ForkServer:
 
     def ask(self, wish: Mapping[str, Any]) -> Any:
         """What its process answers to one wish."""
-        server = self._running()
-        assert server.stdin is not None
-        assert server.stdout is not None
-        with self._asking:
-            print(json.dumps(wish), file=server.stdin, flush=True)
-            answer = server.stdout.readline()
+        with self._connected() as server, server.makefile(encoding="utf-8") as line:
+            server.sendall(f"{json.dumps(wish)}\n".encode())
+            answer = line.readline()
         assert answer, "the process that others are forked from has ended"
         return json.loads(answer)
 
-    def close(self) -> None:
-        """End its process, which keeps nothing; the end of its standard input alone would not do: a test that forks holds that open, too."""
-        server, self._server = self._server, None
-        if server is not None:
-            server.kill()
-            server.communicate(timeout=patient(10))
+    def _connected(self) -> socket.socket:
+        """A connection to its process, which is started by whoever asks first."""
+        path = gathering() / self._name
+        with path.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not path.exists():
+                self._begin(path)
+        made = socket.socket(socket.AF_UNIX)
+        made.settimeout(patient(60))  # it may be importing still
+        made.connect(str(path))
+        return made
 
-    def _running(self) -> "subprocess.Popen[str]":
-        if self._server is None:
-            command = [sys.executable, "-m", "tests.doubles.forked", self._setup]
-            self._server = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        return self._server
+    def _begin(self, path: Path) -> None:
+        """Start its process, by itself: no worker waits for its end, and none looks for it among what its own tests left."""
+        command = [sys.executable, "-m", "tests.doubles.forked", str(path), os.environ[KEEPER], self._setup]
+        environ = {name: value for name, value in os.environ.items() if name != MARK}
+        subprocess.run(command, cwd=ROOT, env=environ, stdin=subprocess.DEVNULL, check=True, timeout=patient(30))
+
+
+def gathering() -> Path:
+    """The folder of the sockets of all workers' tests; the first process to ask, their parent, is the one whose end ends the servers."""
+    if FOLDER not in os.environ:
+        os.environ[KEEPER] = str(os.getpid())
+        os.environ[FOLDER] = tempfile.mkdtemp(prefix="forked")
+        atexit.register(shutil.rmtree, os.environ[FOLDER], ignore_errors=True)
+    return Path(os.environ[FOLDER])
 
 
 class Forked:
@@ -120,20 +138,50 @@ class Forked:
         self.send_signal(signal.SIGKILL)
 
 
-COMMANDS = ForkServer("monitor.cli.app", "monitor.client.client", "monitor.live.outlook", "logs.parsing", "logs.query")
+COMMANDS = ForkServer(
+    "commands", "monitor.cli.app", "monitor.client.client", "monitor.live.outlook", "logs.parsing", "logs.query"
+)
 """For commands that end."""
-AGENTS = ForkServer("monitor.agent.agent", leaves_out=("pandas", "httpx._main"))
+AGENTS = ForkServer("agents", "monitor.agent.agent", leaves_out=("pandas", "httpx._main"))
 """For agents, most of whose start are their imports."""
 DASHBOARDS = ForkServer(
-    "pages.server.routes", "pages.server.lifespan", "streamlit.web.server.starlette", script="app.py"
+    "dashboards", "pages.server.routes", "pages.server.lifespan", "streamlit.web.server.starlette", script="app.py"
 )
 """For dashboards; what the first page needs is loaded, too."""
 
 
-def serve(loads: Sequence[str], leaves_out: Sequence[str], script: str) -> None:
-    """Fork a child for each wish and answer its pid, or answer how one ended; until the end of standard input."""
-    import importlib
+def serve(path: str, keeper: int, loads: Sequence[str], leaves_out: Sequence[str], script: str) -> None:
+    """Fork a child for each wish and answer its pid, or answer how one ended; until the end of the tests, whose process is `keeper`."""
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(path)
+    listener.listen(64)
+    if os.fork():
+        os._exit(0)  # who asked goes on; all others wait at the socket until the imports are done
+    os.setsid()
+    main = _loaded(loads, leaves_out, script)
+    while (asking := _asked(listener, keeper)) is not None:
+        with asking:
+            with asking.makefile(encoding="utf-8") as line:
+                asked = line.readline()
+            if not asked:
+                continue  # who asked has ended
+            wish = json.loads(asked)
+            if "pid" in wish:
+                answer: int | None = os.getpid()
+            elif "ended" in wish:
+                pid, status = os.waitpid(wish["ended"], os.WNOHANG)
+                answer = os.waitstatus_to_exitcode(status) if pid else None
+            elif not (answer := os.fork()):
+                listener.close()
+                asking.close()
+                become(wish["arguments"], wish["environ"], wish["files"])
+                end(main)
+            with contextlib.suppress(ConnectionError):
+                asking.sendall(f"{json.dumps(answer)}\n".encode())
 
+
+def _loaded(loads: Sequence[str], leaves_out: Sequence[str], script: str) -> Callable[[], None]:
+    """What children run, once all that they share is imported."""
     from monitor.core.this_process import begin_loading, end_loading, without
 
     begin_loading()
@@ -143,17 +191,23 @@ def serve(loads: Sequence[str], leaves_out: Sequence[str], script: str) -> None:
         importlib.import_module(name)
     main = dashboard(script) if script else command()
     end_loading()  # what all children share is not copied because one of them collects garbage
-    for line in iter(sys.stdin.readline, ""):
-        wish = json.loads(line)
-        if "ended" in wish:
-            pid, status = os.waitpid(wish["ended"], os.WNOHANG)
-            print(json.dumps(os.waitstatus_to_exitcode(status) if pid else None), flush=True)
-            continue
-        child = os.fork()
-        if not child:
-            become(wish["arguments"], wish["environ"], wish["files"])
-            end(main)
-        print(child, flush=True)
+    return main
+
+
+def _asked(listener: socket.socket, keeper: int) -> socket.socket | None:
+    """The next who asks; None once the tests have ended."""
+    listener.settimeout(0.5)
+    while True:
+        try:
+            asking, _ = listener.accept()
+        except TimeoutError:
+            try:
+                os.kill(keeper, 0)
+            except ProcessLookupError:
+                return None
+        else:
+            asking.settimeout(None)
+            return asking
 
 
 def command() -> Callable[[], None]:
@@ -215,4 +269,4 @@ def become(arguments: Sequence[str], environ: Mapping[str, str], files: Sequence
 
 
 if __name__ == "__main__":
-    serve(*json.loads(sys.argv[1]))
+    serve(sys.argv[1], int(sys.argv[2]), *json.loads(sys.argv[3]))
