@@ -96,6 +96,15 @@ def start(
         raise typer.Exit
     if context.invoked_subcommand is None:
         raise typer.Exit(_up(host, port, no_browser, data_dir, config, detach, as_json))
+    given = {"host": host, "port": port, "no_browser": no_browser or None, "detach": detach or None}
+    named = [f"--{name.replace('_', '-')}" for name, value in given.items() if value is not None]
+    if context.invoked_subcommand == "up":
+        context.default_map = {"up": {k: v for k, v in (given | {"as_json": as_json}).items() if v is not None}}
+    elif named:
+        raise ConfigError(
+            f"{named[0]} is an option of `watchkeeper up`, not of `watchkeeper {context.invoked_subcommand}`",
+            hint=f"leave {named[0]} out",
+        )
     if data_dir is not None:
         os.environ["WATCHKEEPER_DATA_DIR"] = str(data_dir.expanduser().absolute())
     if config is not None:

@@ -65,6 +65,8 @@ def test_wrong_use_ends_with_2(tmp_path: Path) -> None:
     """A wrong option, order or value is an error with a hint, never a traceback."""
     for command in (
         ["--nope"],
+        ["--port", "8600", "status"],
+        ["--host", "no host", "up"],
         ["ps", "--sort", "colour"],
         ["settings", "get", "store.limit"],
         ["logs", "parse", tmp_path / "none"],
