@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from ai.backends.ollama.transport import NativeTransport
 from ai.backends.openai.http_errors import error_of, error_of_transport
-from ai.core.errors import BackendDown, BackendError, BadOutput
+from ai.core.errors import BackendDown, BackendError, BadOutput, StreamCut
 from ai.core.pacing import late
 
 START: Final = "Start it with: ollama serve"
@@ -55,7 +55,11 @@ async def asked(question: Awaitable[T], name: str, ask_s: float) -> T:
 def error_of_ollama(name: str, error: Exception, *, begun: bool, connect_s: float, ask_s: float) -> BackendError:
     """The error that says what to do; `begun`: the answer's headers had arrived."""
     if isinstance(error, ollama.ResponseError):
-        return error_of(name, max(error.status_code, 0), json.dumps({"error": error.error}))
+        found = error_of(name, max(error.status_code, 0), json.dumps({"error": error.error}))
+        if error.status_code <= 0 and type(found) is BackendError:  # a line in the stream: the runner died
+            said = found.message.removeprefix(f"{name} failed: ")
+            return StreamCut(f"{name} broke off its answer: {said}", backend=name, hint=found.hint)
+        return found
     if isinstance(error, httpx.TransportError) and not isinstance(error, httpx.ReadTimeout):
         return error_of_transport(name, error, begun=begun, connect_s=connect_s)
     if isinstance(error, httpx.ReadTimeout):

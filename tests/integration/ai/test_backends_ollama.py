@@ -253,7 +253,7 @@ def test_a_small_question_to_a_server_that_hangs_ends() -> None:
             BackendOutOfMemory,
         ),
         ([HEAD, part("a"), b'{"error": "CUDA error: out of memory"}\n'], BackendOutOfMemory),
-        ([HEAD, part("a"), b'{"error": "llama runner process no longer running"}\n'], BackendError),
+        ([HEAD, part("a"), b'{"error": "llama runner process no longer running"}\n'], StreamCut),
         ([HEAD, b"not json\n"], BadOutput),
         ([HEAD, b"[1]\n"], BadOutput),
         ([HEAD, b'{"message": 7, "done": true}\n'], BadOutput),
