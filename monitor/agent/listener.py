@@ -12,7 +12,7 @@ from typing import Any
 
 import uvicorn
 
-from monitor.core.endpoint import Endpoint
+from monitor.core.endpoint import Endpoint, start_tick_of
 from monitor.core.errors import ConfigError
 from monitor.core.paths import private_parent, socket_path
 
@@ -60,7 +60,7 @@ def listen(data_dir: Path, environ: Mapping[str, str]) -> Listener:
     finally:
         os.umask(before)
     sock.listen(128)
-    return Listener(sock, Endpoint(os.getpid(), os.fspath(path)), path)
+    return Listener(sock, Endpoint(os.getpid(), os.fspath(path), started=start_tick_of(os.getpid())), path)
 
 
 def _listen_on_port() -> Listener:
@@ -68,7 +68,9 @@ def _listen_on_port() -> Listener:
     sock.bind(("127.0.0.1", 0))
     sock.listen(128)
     url = f"http://127.0.0.1:{sock.getsockname()[1]}"
-    return Listener(sock, Endpoint(os.getpid(), None, url, secrets.token_urlsafe(32)), None)
+    return Listener(
+        sock, Endpoint(os.getpid(), None, url, secrets.token_urlsafe(32), started=start_tick_of(os.getpid())), None
+    )
 
 
 class Server(uvicorn.Server):

@@ -59,12 +59,12 @@ def unreachable(endpoint: Endpoint, error: Exception) -> AgentUnreachable:
         return AgentUnreachable(
             f"the agent at {endpoint.name} belongs to another user", hint="choose your own with --data-dir"
         )
-    if endpoint.pid is not None and alive(endpoint.pid):
+    if endpoint.pid is not None and alive(endpoint.pid, endpoint.started):
         return AgentConnecting(
             f"the agent (process {endpoint.pid}) runs, but does not answer yet",
             hint="wait a moment; `watchkeeper status` shows its state",
         )
-    if endpoint.launcher is not None and alive(endpoint.launcher):
+    if endpoint.launcher is not None and alive(endpoint.launcher, endpoint.launcher_started):
         return AgentConnecting(
             "the agent has ended and is being started again", hint="wait a moment; agent.log says why it ended"
         )

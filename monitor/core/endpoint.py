@@ -21,6 +21,9 @@ class Endpoint:
     token: str | None = None
     launcher: int | None = None
     """The process that starts the agent again when it ends; None without one."""
+    started: int | None = None
+    """When the process `pid` began, in clock ticks since the boot: another one may have its number later. None where nobody can tell."""
+    launcher_started: int | None = None
 
     @property
     def name(self) -> str:
@@ -41,8 +44,9 @@ def read_endpoint(data_dir: Path, environ: Mapping[str, str] | None = None) -> E
     """
     try:
         found = json.loads(DataFiles(data_dir).endpoint.read_text("utf-8"))
-        launcher = _launcher(data_dir)
-        return Endpoint(found.get("pid"), found.get("socket"), found.get("url"), found.get("token"), launcher)
+        own = {name: found.get(name) for name in ("pid", "socket", "url", "token", "started")}
+        launcher, launcher_started = _launcher(data_dir)
+        return Endpoint(**own, launcher=launcher, launcher_started=launcher_started)
     except FileNotFoundError:
         return Endpoint(None, str(socket_path(data_dir, os.environ if environ is None else environ)))
     except (OSError, ValueError, AttributeError) as error:
@@ -52,26 +56,37 @@ def read_endpoint(data_dir: Path, environ: Mapping[str, str] | None = None) -> E
         ) from error
 
 
-def _launcher(data_dir: Path) -> int | None:
-    """The launcher that restarts the agent of this data directory; None without one."""
+def _launcher(data_dir: Path) -> tuple[int | None, int | None]:
+    """The launcher that restarts the agent of this data directory, and when it began; None without one."""
     try:
         board = json.loads(DataFiles(data_dir).dashboard.read_text("utf-8"))
         found = board.get("launcher") if board.get("restarts_agent") else None
     except (OSError, ValueError, AttributeError):  # no dashboard, or one that is just being started
+        return None, None
+    return (found, board.get("launcher_started")) if isinstance(found, int) else (None, None)
+
+
+def start_tick_of(pid: int) -> int | None:
+    """When a process began, in clock ticks since the boot; None if it is gone or a zombie, or where nobody can tell."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+    except OSError:
         return None
-    return found if isinstance(found, int) else None
+    return None if not fields or fields[0] in {b"X", b"Z"} else int(fields[19])
 
 
-def alive(pid: int) -> bool:
-    """Whether a process with this pid exists and is not a zombie."""
+def alive(pid: int, started: int | None = None) -> bool:
+    """Whether a process with this pid exists and is no zombie; with `started` (see `start_tick_of`) whether it is the one that began then."""
     try:
         os.kill(pid, 0)
-        state = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()[0]
     except ProcessLookupError:
         return False
-    except (PermissionError, FileNotFoundError, IndexError):
-        return Path(f"/proc/{pid}").exists() or not Path("/proc/self").exists()
-    return state != "Z"
+    except PermissionError:
+        pass
+    if not Path("/proc/self").exists():
+        return True
+    at = start_tick_of(pid)
+    return at is not None and started in {None, at}
 
 
 def write_private(path: Path, value: Mapping[str, object]) -> None:

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from monitor.client.client import Client
 from monitor.config.settings import Settings
-from monitor.core.endpoint import alive, is_loopback, write_private
+from monitor.core.endpoint import alive, is_loopback, start_tick_of, write_private
 from monitor.core.errors import AgentError, MonitorError
 from monitor.core.paths import ROOT, DataFiles
 from monitor.launcher.child import Child
@@ -127,10 +127,13 @@ class Launcher:
 
     def _write_board(self) -> None:
         """Say where the dashboard is, who watches over it, and whether that process restarts the agent too."""
+        pid = self._pid()
         board = {
-            "pid": self._pid(),
+            "pid": pid,
+            "started": None if pid is None else start_tick_of(pid),
             "url": self.url,
             "launcher": os.getpid(),
+            "launcher_started": start_tick_of(os.getpid()),
             "restarts_agent": self._agent is not None,
         }
         write_private(self._files.dashboard, board)
@@ -240,9 +243,12 @@ def end_watch(data_dir: Path, *, timeout_s: float = 10.0) -> dict[str, Any]:
     board = read_dashboard(data_dir)
     with Client.of(data_dir, timeout_s=5) as client:
         pid = client.shutdown()
+        began = start_tick_of(pid)
     deadline = time.monotonic() + timeout_s
-    while alive(pid) or (
-        board is not None and read_json(DataFiles(data_dir).dashboard) is not None and alive(board["pid"])
+    while (began is not None and alive(pid, began)) or (
+        board is not None
+        and read_json(DataFiles(data_dir).dashboard) is not None
+        and alive(board["pid"], board["started"])
     ):
         if time.monotonic() > deadline:
             raise AgentError(f"the agent (process {pid}) did not stop in time", hint=f"run: kill {pid}")

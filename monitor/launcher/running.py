@@ -25,11 +25,11 @@ def agent_pid(data_dir: Path) -> int | None:
 
 
 def read_dashboard(data_dir: Path) -> dict[str, Any] | None:
-    """`{"pid", "url"}` of the running dashboard; None if there is none."""
+    """`{"pid", "started", "url"}` of the running dashboard; None if there is none. `started` is that of `start_tick_of`."""
     board = read_json(DataFiles(data_dir).dashboard)
-    if board is None or not isinstance(board.get("pid"), int) or not alive(board["pid"]):
+    if board is None or not isinstance(board.get("pid"), int) or not alive(board["pid"], board.get("started")):
         return None
-    return {"pid": board["pid"], "url": board.get("url")}
+    return {name: board.get(name) for name in ("pid", "started", "url")}
 
 
 def read_json(path: Path) -> dict[str, Any] | None:

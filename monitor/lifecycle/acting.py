@@ -10,21 +10,13 @@ import signal
 from pathlib import Path
 from typing import Final
 
+from monitor.core.endpoint import start_tick_of
 from monitor.core.errors import ActionRefused
 
 SIGNALS: Final = ("HUP", "INT", "QUIT", "TERM", "USR1", "USR2", "STOP", "CONT", "WINCH", "KILL")
 """Signals that a person may send."""
 LOWEST, HIGHEST = -20, 19
 _GONE: Final = "has ended meanwhile"
-
-
-def start_tick_of(pid: int) -> int | None:
-    """When a process began, in clock ticks since the boot; None if it is gone or a zombie."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
-    except OSError:
-        return None
-    return None if not fields or fields[0] in {b"X", b"Z"} else int(fields[19])
 
 
 def send_signal(pid: int, start_tick: int, name: str) -> None:

@@ -19,7 +19,7 @@ from typing import Final
 
 import psutil
 
-from monitor.lifecycle.acting import start_tick_of
+from monitor.core.endpoint import start_tick_of
 
 TABLES: Final = ("tcp", "tcp6", "udp", "udp6")
 STATES: Final = (

@@ -9,7 +9,7 @@ from collections import Counter, deque
 from typing import Final
 
 from logs.redaction.masker import Masker
-from monitor.lifecycle.acting import start_tick_of
+from monitor.core.endpoint import start_tick_of
 from monitor.live.snapshot import Snapshot
 from monitor.metrics.messages import Hello, Lives, RunInfo, Tick
 from monitor.sampling.linux.describe import Describer

@@ -3,7 +3,6 @@
 import json
 import os
 import socket
-import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from monitor.client.client import Client
-from monitor.core.endpoint import Endpoint, write_endpoint, write_private
+from monitor.core.endpoint import Endpoint, start_tick_of, write_endpoint, write_private
 from monitor.core.errors import AgentConnecting, AgentUnreachable
 from monitor.core.paths import DataFiles
 
@@ -71,8 +70,6 @@ def test_a_dropped_connection_is_tried_again(dropping: Dropping) -> None:
 
 def test_an_agent_that_runs_or_is_started_again_is_connecting(tmp_path: Path) -> None:
     """Nobody is told to start what runs, or what the launcher restarts; without both the hint says how to start one."""
-    ended = subprocess.Popen(["true"])
-    ended.wait()
     gone = str(tmp_path / "none.sock")
 
     def why() -> AgentUnreachable:
@@ -84,12 +81,15 @@ def test_an_agent_that_runs_or_is_started_again_is_connecting(tmp_path: Path) ->
     write_endpoint(tmp_path, Endpoint(os.getpid(), gone))
     assert isinstance(why(), AgentConnecting)
     assert "runs, but does not answer yet" in why().message
-    write_endpoint(tmp_path, Endpoint(ended.pid, gone))
+    another = start_tick_of(os.getpid()) or 0
+    write_endpoint(tmp_path, Endpoint(os.getpid(), gone, started=another - 1))  # its number went to this process
     assert "start one with" in why().hint
-    board = {"pid": os.getpid(), "url": "http://x", "launcher": os.getpid()}
+    board = {"pid": os.getpid(), "url": "http://x", "launcher": os.getpid(), "launcher_started": another}
     write_private(DataFiles(tmp_path).dashboard, board | {"restarts_agent": False})
     assert "start one with" in why().hint
     write_private(DataFiles(tmp_path).dashboard, board | {"restarts_agent": True})
     assert isinstance(why(), AgentConnecting)
     assert "start one" not in why().hint
+    write_private(DataFiles(tmp_path).dashboard, board | {"restarts_agent": True, "launcher_started": another - 1})
+    assert "start one with" in why().hint
     assert json.loads(DataFiles(tmp_path).endpoint.read_text())["launcher"] is None

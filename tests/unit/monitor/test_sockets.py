@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from monitor.lifecycle.acting import start_tick_of
+from monitor.core.endpoint import start_tick_of
 from monitor.lifecycle.sockets import Socket, Sockets, sockets_of
 from tests.waiting import patient
 
@@ -96,7 +96,7 @@ def test_time_that_is_over_is_said() -> None:
 def test_missing_rights_are_said() -> None:
     """Who may not look at the descriptors of a process hears that, and nothing is made up."""
     script = (
-        "import os; from monitor.lifecycle.sockets import sockets_of; from monitor.lifecycle.acting import start_tick_of;"
+        "import os; from monitor.lifecycle.sockets import sockets_of; from monitor.core.endpoint import start_tick_of;"
         "os.setgid(65534); os.setuid(65534); print(sockets_of({pid}, start_tick_of({pid}), seconds=5).refused)"
     ).format(pid=os.getpid())
     done = subprocess.run(

@@ -14,8 +14,9 @@ import pytest
 
 from monitor.api.app import create_app
 from monitor.client.client import Refused
+from monitor.core.endpoint import start_tick_of
 from monitor.core.errors import ActionRefused
-from monitor.lifecycle.acting import renice, send_signal, start_tick_of
+from monitor.lifecycle.acting import renice, send_signal
 from tests.waiting import patient, wait_until
 
 READY = "import signal, sys, time\nsignal.signal(signal.SIGUSR1, lambda *_: print('got USR1', flush=True))\nprint('ready', flush=True)\nwhile True: time.sleep(100)"  # fmt: skip
