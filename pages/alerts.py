@@ -153,10 +153,10 @@ def listed() -> None:
 
 def ruled(rules: AlertRules, *, allowed: bool) -> None:
     """The rules, and who is notified."""
-    st.subheader("Rules", anchor=False)
+    st.header("Rules", anchor=False)
     for rule in rules.rules:
         rule_row(rule, allowed=allowed)
-    st.subheader("Notifications", anchor=False)
+    st.header("Notifications", anchor=False)
     to = rules.notifications
     with st.container(horizontal=True, vertical_alignment="center"):
         where = (
