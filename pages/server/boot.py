@@ -56,6 +56,8 @@ STYLE: Final = (
     ".st-key-page_header h1{padding:0;font-size:1.2rem;line-height:32px;overflow:hidden;text-overflow:ellipsis;white-space:nowrap}}"
     "[role=radiogroup] [data-variant=segmented_control]{min-height:36px;padding:0 12px}"
     "[role=radiogroup] [data-variant=segmented_control] p{font-size:1rem}"
+    "@media(max-width:640px){[role=radiogroup]:has(>[data-variant=segmented_control]){flex-wrap:wrap;row-gap:4px}"
+    ".st-key-view [data-variant=segmented_control]{padding:0 6px}}"
     "[role=radiogroup] [data-variant=segmented_control][aria-checked=true]{color:inherit!important;font-weight:600;border-color:#8884!important;background:#8882!important}"
 )
 """What a theme cannot say, applied from the first frame on.
@@ -67,7 +69,7 @@ STYLE: Final = (
 - On a narrow screen the filters of Logs stand closer; on a phone their buttons are icons and the box for a process is gone while
   it is empty (a query has `pid:` and `run:`). There the title of a page stands in the bar above it, so that records fill the screen.
 - Segmented controls are as high as the buttons beside them, and the chosen segment keeps the colour of text: Streamlit's own
-  is too pale to read (axe: color-contrast).
+  is too pale to read (axe: color-contrast). On a narrow screen they take a second row instead of hiding what does not fit.
 """
 HEAD: Final = b"<head>"
 TITLE: Final = (b"<title>Streamlit</title>", b"<title>Watchkeeper</title>")

@@ -262,6 +262,10 @@ def test_a_phone_shows_how_a_process_with_a_long_name_ended(window: Window, watc
     box = how.bounding_box()
     assert box is not None
     assert box["x"] + box["width"] <= 390
+    for view in window.page.get_by_role("radiogroup", name="View").get_by_role("radio").all():
+        seen = view.bounding_box()
+        assert seen is not None
+        assert seen["x"] + seen["width"] <= 390
 
 
 CRASHES = """
