@@ -60,7 +60,8 @@ def filling(seconds: int) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("given", "level", "words"),
     [
-        ({"status": ALERTS}, "bad", "2 alerts: out of memory: needle; disk: /data at 98 %."),
+        ({"status": ALERTS}, "bad", "2 alerts: out of memory: needle; and 1 more."),
+        ({"status": {"alerts": ALERTS["alerts"][:1]}}, "bad", "Alert: out of memory: needle."),
         ({}, "ok", "All good."),
         ({"state": "offline", "offlineSince": 0}, "bad", "dashboard is not reachable"),
         ({"state": "away", "agent": {"since": None}}, "bad", "watchkeeper agent"),
@@ -78,12 +79,12 @@ def filling(seconds: int) -> dict[str, Any]:
             "ok",
             "All good. All readings are in their normal range. /data would be full.",
         ),
-        ({"status": MANY_ERRORS}, "warn", "42 errors in the last 10 minutes."),
-        ({"status": from_sources(a=30, b=12)}, "warn", "42 errors in the last 10 minutes, 30 of them from a."),
-        ({"status": from_sources(a=42)}, "warn", "42 errors in the last 10 minutes, all from a."),
-        ({"status": from_sources(a=18, b=14, c=10)}, "warn", "42 errors in the last 10 minutes."),
+        ({"status": MANY_ERRORS}, "warn", "42 in 10 minutes."),
+        ({"status": from_sources(a=30, b=12)}, "warn", "42 in 10 minutes, 30 of them from a."),
+        ({"status": from_sources(a=42)}, "warn", "42 in 10 minutes, all from a."),
+        ({"status": from_sources(a=18, b=14, c=10)}, "warn", "42 in 10 minutes."),
         ({"status": {"errors": {"last_10_min": 1}}}, "ok", "1 error "),
-        ({"status": FATAL}, "warn", "2 fatal records in the last 10 minutes."),
+        ({"status": FATAL}, "warn", "2 fatal records in 10 minutes."),
         ({"status": space(0, 100)}, "bad", "/data has 0 B of 93.1 GiB left"),
         ({"status": space(3, 100)}, "warn", "A disk is nearly full: /data"),
         ({"status": space(0.004, 0.5)}, "bad", "/data has 3.8 MiB"),
@@ -110,7 +111,7 @@ def test_everything_is_said_the_severe_first() -> None:
     }
     troubles["tick"] = {"gpu_state": "stale", "gpu_message": "The driver hangs."}
     level, text = verdict(**troubles)
-    order = ["The store is full.", "Memory is", "A disk is", "The driver hangs.", "42 errors", "High CPU"]
+    order = ["The store is full.", "Memory is", "A disk is", "The driver hangs.", "42 in 10", "High CPU"]
     assert level == "bad"
     assert [words for words in order if words in text] == order
     assert sorted(order, key=text.index) == order
@@ -139,3 +140,14 @@ def test_an_agent_that_comes_back_is_connecting() -> None:
     assert (level, "Connecting to the agent…" in text, "Start it" in text) == ("wait", True, False)
     level, text = verdict(state="away", agent={"since": 5, "coming": False})
     assert (level, "Start it" in text) == ("bad", True)
+
+
+def test_alerts_lead_to_their_page() -> None:
+    """However many fire, one line says so, and its headline is a link; nothing else is one."""
+    many = [{"rule": f"rule {i}", "message": "x" * 500} for i in range(1200)]
+    pages = """
+    const { findings } = await load("frame/verdict");
+    return findings({ ...given, ring: { last: 60e6, mean: () => given.busy } }).map(([, headline, text, page]) => [headline, text.length < 220, page ?? null]);
+    """
+    given = WELL | {"status": WELL["status"] | MANY_ERRORS | {"alerts": many}}
+    assert run_script(pages, given) == [["1,200 alerts:", True, "alerts"], ["Errors are being logged:", True, None]]

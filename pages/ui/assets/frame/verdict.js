@@ -17,11 +17,11 @@ const FINE = ["ok", "All good.", "All readings are in their normal range."];
 
 /** `[level, headline, sentence, ...others]`: the most severe problem, and the others as one text each. */
 export function verdict(hub) {
-  const [first, ...others] = findings(hub);
-  return [...first, ...others.map(([, headline, text]) => `${headline} ${text}`.trim())];
+  const [[level, headline, text], ...others] = findings(hub);
+  return [level, headline, text, ...others.map(([, headline, text]) => `${headline} ${text}`.trim())];
 }
 
-/** All that is to say, `[level, headline, sentence]` each, by weight; the level is `ok`, `warn`, `bad` or `wait`. */
+/** All that is to say, `[level, headline, sentence, page]` each, by weight; the level is `ok`, `warn`, `bad` or `wait`, and a page tells more. */
 export function findings(hub) {
   const lost = connection(hub);
   if (lost) return [lost]; // the readings are old, so nothing is said of them
@@ -56,11 +56,12 @@ function storeFails({ status }) {
   return ["bad", store.state === "full" ? "The store is full." : "The store cannot be written.", sentence(store.message) || "New readings are not saved."];
 }
 
-/** Alerts that fire and that nobody took note of. */
+/** Alerts that fire and that nobody took note of: how many, the newest, and the page that has them all. */
 function alertsFire({ status }) {
-  const found = status?.alerts ?? [];
-  if (!found.length) return null;
-  return ["bad", found.length > 1 ? `${count(found.length)} alerts:` : "Alert:", `${found.map((one) => `${one.rule}: ${one.message.length > TOLD ? `${one.message.slice(0, TOLD)}…` : one.message}`).join("; ")}.`];
+  const [first, ...more] = status?.alerts ?? [];
+  if (!first) return null;
+  const told = `${first.rule}: ${first.message.length > TOLD ? `${first.message.slice(0, TOLD)}…` : first.message}`;
+  return ["bad", more.length ? `${count(more.length + 1)} alerts:` : "Alert:", more.length ? `${told}; and ${count(more.length)} more.` : `${told}.`, "alerts"];
 }
 
 function diskFull({ status }) {
@@ -126,7 +127,7 @@ function gpuLost({ tick }) {
 
 function fatalRecords({ status }) {
   const fatal = status?.errors?.fatal_10_min ?? 0;
-  return fatal ? ["warn", "A program failed:", `${plural(fatal, "fatal record")} in the last 10 minutes.`] : null;
+  return fatal ? ["warn", "A program failed:", `${plural(fatal, "fatal record")} in 10 minutes.`] : null;
 }
 
 function diskStalls({ tick }) {
@@ -136,7 +137,7 @@ function diskStalls({ tick }) {
 
 function manyErrors({ status }) {
   const errors = status?.errors?.last_10_min ?? 0;
-  return errors > MANY_ERRORS ? ["warn", "Errors are being logged:", `${plural(errors, "error")} in the last 10 minutes${whose(errors, status.errors.sources)}.`] : null;
+  return errors > MANY_ERRORS ? ["warn", "Errors are being logged:", `${count(errors)} in 10 minutes${whose(errors, status.errors.sources)}.`] : null;
 }
 
 /** Who logs them, where one does most of it. */
