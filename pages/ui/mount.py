@@ -26,7 +26,12 @@ LOADER: Final = """export default async function (component) {
     const module = await import(new URL(data.module, document.baseURI).href)
     return await module.default(component)
   } catch (error) {
-    host.textContent = "This part could not be loaded (" + error.message + "). Reload the page, and check that Watchkeeper is running."
+    const told = "This part could not be loaded (" + error.message + "). Reload the page, and check that Watchkeeper is running."
+    const says = document.createElement("span")
+    const narrow = host.clientWidth < 160  // the place of a button: a sign, which tells the sentence to who points at it or listens
+    says.textContent = narrow ? "\u26a0" : told
+    if (narrow) for (const [name, value] of Object.entries({ role: "img", title: told, "aria-label": told })) says.setAttribute(name, value)
+    host.replaceChildren(says)
   }
 }
 """
