@@ -27,7 +27,8 @@ from tests.waiting import CORES, patient, wait_until
 
 ROOT = Path(__file__).resolve().parents[1]
 LONG_ONES = (
-    "tests/system/test_wheel.py", "tests/system/browser/test_browser_ai.py", "tests/system/", "tests/integration/ai/", "tests/integration/",
+    "tests/system/test_wheel.py", "tests/system/browser/test_browser_ai.py", "tests/system/", "tests/unit/ai/test_router_hybrid.py",
+    "tests/integration/ai/", "tests/integration/",
 )  # fmt: skip
 
 # Where an environment forbids compiled files, each process that a test starts would compile all that it imports again:
