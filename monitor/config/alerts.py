@@ -238,3 +238,19 @@ def check_names(rules: Sequence[AlertRule]) -> None:
             msg = f"two alerts are named {rule.name}"
             raise ValueError(msg)
         seen.add(rule.name)
+
+
+def shown_address(address: str) -> str:
+    """An address for notifications without what may be secret in it: who knows the path of such an address can post there.
+
+    >>> shown_address("https://hooks.slack.com/services/T0/B0/x"), shown_address("env:HOOK"), shown_address("http://me:pw@[::1]:8")
+    ('https://hooks.slack.com/…', 'env:HOOK', 'http://[::1]:8')
+    """
+    if not address or address.startswith(("env:", "file:")):
+        return address
+    scheme, _, rest = address.partition("://")
+    place = re.match(r"[^/?#\\]*", rest)
+    whole = place.group() if place else ""
+    if not whole.isprintable():
+        return "that address"
+    return f"{scheme}://{whole.rpartition('@')[2]}{'/…' if rest[len(whole) :].strip('/') else ''}"

@@ -26,8 +26,12 @@ def _setting(default: Any, meaning: str, *, unit: str = "", restart: bool = Fals
 
 
 def _check_url(url: str) -> None:
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # the port is no number, or too large
+        usable = False
+    if not usable:
         msg = f"{url!r} is not an address such as http://127.0.0.1:8000"
         raise ValueError(msg)
 
@@ -348,7 +352,12 @@ class AlertSettings(Section):
     def _address(cls, address: str) -> str:
         kind, _, where = address.partition(":")
         if address and not (kind in {"env", "file"} and where):
-            _check_url(address)
+            if "…" in address:
+                raise ValueError("the address is shortened here; give all of it")
+            try:
+                _check_url(address)
+            except ValueError as error:  # without the address, which is often a secret
+                raise ValueError("it is not an address such as https://example.org/hook") from error
         return address
 
     @field_validator("command")

@@ -20,7 +20,7 @@ from typing import Any, ClassVar, Final, Literal
 from pydantic import BaseModel, PrivateAttr, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 
-from monitor.config.alerts import AlertRule, check_names
+from monitor.config.alerts import AlertRule, check_names, shown_address
 from monitor.config.sections import (
     ActionSettings,
     AiSettings,
@@ -71,7 +71,7 @@ class Settings(Section):
     """
 
     SECRET: ClassVar[frozenset[str]] = frozenset({"auth.users"})
-    NOT_REPEATED: ClassVar[frozenset[str]] = frozenset({"auth.users", "engines.api_keys"})
+    NOT_REPEATED: ClassVar[frozenset[str]] = frozenset({"auth.users", "engines.api_keys", "alerts.webhook"})
     """Settings whose wrong values are not shown: somebody may have put a secret there."""
 
     dashboard: DashboardSettings = DashboardSettings()
@@ -129,7 +129,7 @@ class Settings(Section):
         return getattr(self, section).model_dump(mode="json")[name]
 
     def describe(self) -> list[dict[str, Any]]:
-        """One dictionary per setting, as in `GET /v1/settings`. Password hashes are left out."""
+        """One dictionary per setting, as in `GET /v1/settings`. Password hashes are left out, and what is secret in an address."""
         rows = []
         for key, field in all_fields():
             meta = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
@@ -137,6 +137,8 @@ class Settings(Section):
             value = self.get(key)
             if key in self.SECRET:
                 value = [{k: v for k, v in user.items() if k != "password_hash"} for user in value]
+            if key == "alerts.webhook":
+                value = shown_address(value)
             rows.append(
                 {
                     "key": key,

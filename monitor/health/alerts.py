@@ -32,7 +32,7 @@ from monitor.api_models.events import (
 from monitor.config.alerts import BUILT_IN, METRICS, TOLD_ANYWAY, AlertRule, in_force
 from monitor.core.errors import REPORTED
 from monitor.health.history import alert_rows, stored_alerts
-from monitor.health.notify import SENT, Notifier
+from monitor.health.notify import BEING_SENT, SENT, Notifier
 from monitor.health.readings import Value, culprits, values
 from monitor.health.states import Level, Occurrences
 from monitor.health.words import fired, in_unit, told
@@ -126,13 +126,16 @@ class Alerts:
     # --- rules
 
     def recall(self) -> None:
-        """Take up what fired when an earlier agent ended. Blocking; once, before the rules are applied.
+        """Take up what fired when an earlier agent ended, and tell what that one could not. Blocking; once, before the rules are applied.
 
         Raises:
             StoreError: the store cannot be read.
         """
         _, found = stored_alerts(self._store, self._host(), {"open": True}, limit=_KEPT_OPEN)
         self._open = {(alert.rule, subject): alert for subject, alert in found}
+        for key, alert in self._open.items():
+            if alert.notified == BEING_SENT and self.notifier.wanted:
+                self._send(key, alert)
 
     def apply(self, rules: Sequence[AlertRule]) -> None:
         """Watch these rules, and those built in whose names they do not have. What fires by a rule that is gone, off or another one is over."""
@@ -322,7 +325,7 @@ class Alerts:
             return
         alert = Alert(id=uuid.uuid4().hex, rule=rule.name, kind=rule.kind, started=self._now(), **about)
         if rule.notify and self.notifier.wanted:
-            alert = alert.model_copy(update={"notified": "being sent"})
+            alert = alert.model_copy(update={"notified": BEING_SENT})
         self._open[key] = alert
         log.warning("alert %s: %s", rule.name, alert.message)
         details = {"rule": rule.name, "alert": alert.id, "subject": alert.subject}
@@ -330,7 +333,10 @@ class Alerts:
         self._events.tell(f"{PREFIX}{rule.name}", "ALERT", alert.message, pid=alert.pid, run=run, details=details)
         self._keep(key, alert)
         if alert.notified:
-            self.notifier.send(self._notice(alert), partial(self._on_loop, self._notified, key, alert.id))
+            self._send(key, alert)
+
+    def _send(self, key: tuple[str, str], alert: Alert) -> None:
+        self.notifier.send(self._notice(alert), partial(self._on_loop, self._notified, key, alert.id))
 
     def _end(self, key: tuple[str, str], why: str) -> None:
         alert = self._open.pop(key, None)
@@ -345,18 +351,26 @@ class Alerts:
             f"{PREFIX}{alert.rule}", "STATUS_CHANGE", f"over: {why}", pid=alert.pid, run=run, details=details
         )
         self._keep(key, alert)
-        if self._over() and alert.notified == SENT:
-            self.notifier.send(self._notice(alert), lambda _said: None)
+        self._tell_end(alert)
 
     def _keep(self, key: tuple[str, str], alert: Alert) -> None:
         self._writer.note([alert_rows(self._host(), {key[1]: alert})])
         self._changed()
 
     def _notified(self, key: tuple[str, str], id: str, said: str) -> None:  # noqa: A002 - the field's name
-        alert = self._open.get(key)
-        if alert is not None and alert.id == id:
+        if (alert := self._open.get(key)) is not None and alert.id == id:
             self._open[key] = alert.model_copy(update={"notified": said})
             self._keep(key, self._open[key])
+            return
+        for place, alert in enumerate(self._ended):
+            if alert.id == id:  # it was over before it was told
+                self._ended[place] = told = alert.model_copy(update={"notified": said})
+                self._keep(key, told)
+                self._tell_end(told)
+
+    def _tell_end(self, alert: Alert) -> None:
+        if self._over() and alert.notified == SENT:
+            self.notifier.send(self._notice(alert), lambda _said: None)
 
     def _notice(self, alert: Alert) -> dict[str, Any]:
         """What a notification says."""

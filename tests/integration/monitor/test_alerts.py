@@ -43,6 +43,11 @@ def rule_of(agent: Any, name: str) -> AlertRuleInfo:
     return next(one for one in agent.api.alerts.rules().rules if one.name == name)
 
 
+def stored(agent: Any, id: str, text: str) -> bool:  # noqa: A002 - the field's name
+    """Whether the store has an alert with this text in it."""
+    return bool(agent.api.query(f"SELECT 1 FROM alerts WHERE id = '{id}' AND details LIKE '%{text}%'").rows)
+
+
 def write(agent: Any, name: str, *lines: str) -> None:
     """Add lines to a followed file."""
     with (agent.logs_dir / name).open("a", encoding="utf-8") as out:
@@ -60,6 +65,7 @@ class Board(http.server.BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         """Keep it."""
         self.server.got.put(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))  # type: ignore[attr-defined]
+        self.server.gate.wait(60)  # type: ignore[attr-defined]
         self.send_response(self.server.status)  # type: ignore[attr-defined]
         self.end_headers()
 
@@ -71,7 +77,8 @@ class Board(http.server.BaseHTTPRequestHandler):
 def board() -> Iterator[Any]:
     """A server that takes notifications."""
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Board) as server:
-        server.got, server.status = queue.Queue(), 200  # type: ignore[attr-defined]
+        server.got, server.status, server.gate = queue.Queue(), 200, threading.Event()  # type: ignore[attr-defined]
+        server.gate.set()  # type: ignore[attr-defined]
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
         yield server
@@ -172,6 +179,7 @@ def test_a_failing_process_fires_and_an_agent_that_starts_again_tells_nothing_tw
     assert "exit code 1" in told["content"]
     wait_until(lambda: firing(agent, "nightly")[0].notified == "sent")
     alert = firing(agent, "nightly")[0]
+    wait_until(lambda: stored(agent, alert.id, '"notified":"sent"'), "the store knows")
     agent.kill()
     agent.start()
     assert [one.id for one in firing(agent, "nightly")] == [alert.id]
@@ -184,6 +192,39 @@ def test_a_failing_process_fires_and_an_agent_that_starts_again_tells_nothing_tw
     assert board.got.empty()
 
 
+def test_what_was_over_before_it_was_told_is_told_with_its_end(agent: Any, board: Any, tmp_path: Path) -> None:
+    """In this order, however slow the address is."""
+    agent.api.save_settings({"alerts.webhook": f"http://127.0.0.1:{board.server_port}/hook"})
+    agent.api.alerts.save("short", {"metric": "process.threads", "of": "many-threads.py", "above": 20, "for_s": 0})
+    board.gate.clear()
+    with holding(tmp_path, 30):
+        told = board.got.get(timeout=60)
+        assert (told["state"], told["alert"]["rule"]) == ("firing", "short")
+    wait_until(lambda: not firing(agent, "short"), "it is over")
+    board.gate.set()
+    assert board.got.get(timeout=60)["state"] == "over"
+    wait_until(lambda: agent.api.alerts.all({"rule": "short"}).alerts[0].notified == "sent")
+
+
+def test_an_agent_that_starts_tells_what_an_earlier_one_could_not(agent: Any, board: Any) -> None:
+    """It ended before the address took it."""
+    board.status = 503
+    agent.api.save_settings({"alerts.webhook": f"http://127.0.0.1:{board.server_port}/hook"})
+    agent.api.alerts.save("busy", {"metric": "procs_total", "above": 0, "for_s": 0})
+    first = board.got.get(timeout=60)["alert"]["id"]
+    wait_until(lambda: stored(agent, first, '"notified":"being sent"'), "the store knows")
+    agent.kill()
+    while not board.got.empty():
+        board.got.get()
+    board.status = 200
+    agent.start()
+    told = board.got.get(timeout=60)
+    assert (told["state"], told["alert"]["id"]) == ("firing", first)
+    wait_until(lambda: firing(agent, "busy")[0].notified == "sent")
+    agent.api.alerts.remove("busy")
+    assert board.got.get(timeout=60)["state"] == "over"
+
+
 def test_a_notification_that_is_not_taken_says_why(agent: Any, board: Any, tmp_path: Path) -> None:
     """By an address that refuses, by one where nobody listens, and by a command that fails; a test tells at once."""
     with pytest.raises(Refused, match="nobody is to be notified"):
@@ -194,7 +235,7 @@ def test_a_notification_that_is_not_taken_says_why(agent: Any, board: Any, tmp_p
         agent.api.alerts.test()
     assert "secret-path" not in refused.value.message
     board.status = 204
-    assert agent.api.alerts.test(by="ann").to == [f"address http://127.0.0.1:{board.server_port}"]
+    assert agent.api.alerts.test(by="ann").to == [f"address http://127.0.0.1:{board.server_port}/…"]
     output = tmp_path / "told.json"
     agent.api.save_settings({"alerts.webhook": None, "alerts.command": ["sh", "-c", f"cat > {output}"]})
     agent.api.alerts.test()
