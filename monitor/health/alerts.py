@@ -18,7 +18,7 @@ from functools import partial
 from typing import Any, Final
 
 from logs import LogFilter, LogRecord
-from logs.core.levels import NAMES, WARN
+from logs.core.levels import WARN
 from logs.query import search
 from monitor.api_models.events import (
     Alert,
@@ -31,10 +31,10 @@ from monitor.api_models.events import (
 )
 from monitor.config.alerts import BUILT_IN, METRICS, TOLD_ANYWAY, AlertRule, in_force
 from monitor.core.errors import REPORTED
-from monitor.health.history import alert_rows, stored_alerts
+from monitor.health.history import MESSAGE_CHARS, alert_rows, passes, shown_record, stored_alerts
 from monitor.health.notify import BEING_SENT, SENT, Notifier
 from monitor.health.readings import Value, culprits, values
-from monitor.health.states import Level, Occurrences
+from monitor.health.states import Allowance, Level, Occurrences
 from monitor.health.words import fired, in_unit, told
 from monitor.live.process_events import ProcessEvents
 from monitor.live.snapshot import Snapshot
@@ -47,7 +47,6 @@ LOOK_S: Final = 5.0
 """How often it is looked whether something is over, and the store is asked for records."""
 PREFIX: Final = "alert "
 RECORDS: Final = 5
-MESSAGE_CHARS: Final = 500
 RECENT_US: Final = 600_000_000
 """A record older than this is history that is being read, and no news."""
 _KEPT_OPEN: Final = 1000
@@ -63,6 +62,7 @@ class _Watched:
     occurrences: Occurrences | None = None
     filter: LogFilter | None = None
     trouble: str = ""
+    allowance: Allowance = field(default_factory=Allowance)
     seen: dict[str, None] = field(default_factory=dict)
     """Records that were counted, the newest last."""
 
@@ -74,6 +74,15 @@ class _Watched:
         if len(self.seen) > _KEPT_OPEN:
             del self.seen[next(iter(self.seen))]
         return True
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    """What failed, in words, and whose it is."""
+
+    message: str
+    run: int | None
+    pid: int | None
 
 
 class Alerts:
@@ -188,37 +197,43 @@ class Alerts:
         for watched in self._rules.values():
             if watched.rule.metric is None:
                 continue
-            watched.now = values(watched.rule, self._snapshot)
-            there = {one.subject for one in watched.now}
+            watched.now, there = values(watched.rule, self._snapshot, watched.levels)
             for one in watched.now:
                 level = watched.levels.setdefault(one.subject, Level(watched.rule))
-                self._step(watched.rule, level, one, at)
+                self._step(watched, level, one, at)
+                if one.run is not None and not level.firing and level.pending_since is None:
+                    del watched.levels[one.subject]  # most processes have nothing that would have to be kept
             for subject in [subject for subject in watched.levels if subject not in there]:
                 self._vanished(watched, subject, at)
 
-    def _step(self, rule: AlertRule, level: Level, one: Value, at: float) -> None:
-        turn, key = level.step(one.value, at), (rule.name, one.subject)
-        if turn == "fires":
-            about = METRICS[rule.metric or ""]
-            self._fire(
-                key,
-                rule,
-                subject=one.name,
-                message=fired(rule, one.name, one.value),
-                value=one.value,
-                worst=one.value,
-                unit=about.unit,
-                run=None if one.run is None else str(one.run),
-                pid=one.pid,
-                culprits=[] if one.run is not None else culprits(rule.metric or "", self._snapshot),
-                records=self._errors_before(one.run, int(rule.for_s * 1e6)),
-            )
-        elif turn == "over":
+    def _step(self, watched: _Watched, level: Level, one: Value, at: float) -> None:
+        rule, turn, key = watched.rule, level.step(one.value, at), (watched.rule.name, one.subject)
+        if turn == "over":
             self._end(key, f"{in_unit(one.value, METRICS[rule.metric or ''].unit)} now")
-        elif level.firing and one.value is not None and (alert := self._open.get(key)) is not None:
+        elif level.firing and one.value is not None and key not in self._open:
+            if level.beyond(one.value) and watched.allowance.take(at):
+                self._begin_level(key, watched, one)
+        elif level.firing and one.value is not None:
+            alert = self._open[key]
             worse = max if rule.above is not None else min
             if alert.worst is None or worse(alert.worst, one.value) != alert.worst:
                 self._open[key] = alert.model_copy(update={"worst": one.value})
+
+    def _begin_level(self, key: tuple[str, str], watched: _Watched, one: Value) -> None:
+        rule = watched.rule
+        self._fire(
+            key,
+            watched,
+            subject=one.name,
+            message=fired(rule, one.name, one.value),
+            value=one.value,
+            worst=one.value,
+            unit=METRICS[rule.metric or ""].unit,
+            run=None if one.run is None else str(one.run),
+            pid=one.pid,
+            culprits=[] if one.run is not None else culprits(rule.metric or "", self._snapshot),
+            records=self._errors_before(one.run, int(rule.for_s * 1e6)),
+        )
 
     def _vanished(self, watched: _Watched, subject: str, at: float) -> None:
         """Something has no reading any more: a process that ended, or a file system or a GPU that is gone or does not answer."""
@@ -236,27 +251,26 @@ class Alerts:
         if not matchers:
             return
         least = self._now() - RECENT_US
-        found = [
-            (name, record) for record in records if record.ts >= least for name, one in matchers if one.matches(record)
-        ]
+        fresh = [record for record in records if record.ts >= least]
+        found = {name: matching for name, one in matchers if (matching := [it for it in fresh if one.matches(it)])}
         if found:
-            self._on_loop(self._take_records, found[-_KEPT_OPEN:])
+            self._on_loop(self._take_records, found)
 
-    def _take_records(self, found: Sequence[tuple[str, LogRecord]]) -> None:
-        for name, record in found:
+    def _take_records(self, found: Mapping[str, Sequence[LogRecord]]) -> None:
+        for name, records in found.items():
             watched = self._rules.get(name)
             if watched is None or watched.rule.records is None:
                 continue
-            if watched.is_new(record.id):
-                self._happened(watched, record.message, [_shown(record)], run=record.run, pid=record.pid)
-            else:  # it grew, as a traceback that is being written does
-                self._grown(name, _shown(record))
+            new = [record for record in records if watched.is_new(record.id)]
+            if len(new) < len(records) and (name, "") in self._open:
+                self._grown((name, ""), {record.id: record for record in records})
+            self._happened(watched, new)
 
-    def _grown(self, name: str, shown: AlertRecord) -> None:
-        """A record that was counted has more lines now."""
-        if (alert := self._open.get((name, ""))) is not None:
-            records = [shown if one.id == shown.id else one for one in alert.records]
-            self._open[name, ""] = alert.model_copy(update={"records": records})
+    def _grown(self, key: tuple[str, str], found: Mapping[str, LogRecord]) -> None:
+        """Records that were counted may have more lines now, as a traceback that is being written has."""
+        alert = self._open[key]
+        records = [shown_record(found[one.id]) if one.id in found else one for one in alert.records]
+        self._open[key] = alert.model_copy(update={"records": records})
 
     def take_events(self, events: Sequence[ProcessEvent]) -> None:
         """Look at events of processes and services for failures."""
@@ -268,35 +282,54 @@ class Alerts:
                 if any(fnmatch.fnmatchcase(one, wanted) if "*" in wanted else wanted in one for one in names):
                     said = f"{event.process_name}: {event.details.get('message', 'failed')}"
                     run = None if event.run is None else int(event.run)
-                    self._happened(watched, said, self._errors_before(run, RECENT_US), run=run, pid=event.pid)
+                    self._happened(watched, [_Failure(said, run, event.pid)])
 
-    def _happened(
-        self, watched: _Watched, said: str, records: list[AlertRecord], *, run: int | None, pid: int | None
-    ) -> None:
-        rule, counted = watched.rule, watched.occurrences
+    def _happened(self, watched: _Watched, found: Sequence[LogRecord | _Failure]) -> None:
+        """Count what happened, the newest last. There may be thousands in a second."""
+        counted, key, later, at = watched.occurrences, (watched.rule.name, ""), 0, self._clock()
         if counted is None:
             return
-        key, head = (rule.name, ""), self._mask(said.split("\n", 1)[0])[:MESSAGE_CHARS]
-        turn = counted.happened(self._clock())
-        if turn == "fires":
-            many = f"{rule.count} times: " if rule.count > 1 else ""
-            whose = {"run": None if run is None else str(run), "pid": pid}
-            self._fire(
-                key, rule, message=f"{many}{head}", count=rule.count, records=records, query=rule.records or "", **whose
+        for one in found:
+            counted.happened(at)
+            if key in self._open:
+                later += 1
+            elif counted.firing and watched.allowance.take(at):
+                self._begin(watched, key, one)
+        if later:
+            alert = self._open[key]
+            shown = [shown_record(one) for one in found[-later:][-RECORDS:] if isinstance(one, LogRecord)]
+            self._open[key] = alert.model_copy(
+                update={"count": alert.count + later, "records": (alert.records + shown)[-RECORDS:]}
             )
-        elif (alert := self._open.get(key)) is not None:
-            more = {"count": alert.count + 1, "records": (alert.records + records)[-RECORDS:]}
-            self._open[key] = alert.model_copy(update=more if rule.records is not None else {"count": alert.count + 1})
+
+    def _begin(self, watched: _Watched, key: tuple[str, str], one: LogRecord | _Failure) -> None:
+        rule = watched.rule
+        head = self._mask(one.message.split("\n", 1)[0])[:MESSAGE_CHARS]
+        self._fire(
+            key,
+            watched,
+            message=f"{f'{rule.count} times: ' if rule.count > 1 else ''}{head}",
+            count=rule.count,
+            records=[shown_record(one)] if isinstance(one, LogRecord) else self._errors_before(one.run, RECENT_US),
+            query=rule.records or "",
+            run=None if one.run is None else str(one.run),
+            pid=one.pid,
+        )
 
     async def keep_looking(self) -> None:
-        """Find out what is over, and ask the store for records that no live record can be tried for, for as long as the agent runs."""
+        """Look, and ask the store for records that no live record can be tried for, for as long as the agent runs."""
         while True:
             await asyncio.sleep(LOOK_S)
             for watched in list(self._rules.values()):
                 if watched.filter is not None and not watched.filter.streams:
                     await self._ask(watched)
-                if watched.occurrences is not None and watched.occurrences.look(self._clock()) == "over":
-                    self._end((watched.rule.name, ""), "nothing more of it")
+            self.look()
+
+    def look(self) -> None:
+        """Find out what is over because it did not happen again."""
+        for watched in self._rules.values():
+            if watched.occurrences is not None and watched.occurrences.look(self._clock()) == "over":
+                self._end((watched.rule.name, ""), "nothing more of it")
 
     async def _ask(self, watched: _Watched) -> None:
         """Records that the store has found since it was last asked."""
@@ -315,14 +348,14 @@ class Alerts:
         if first:
             watched.is_new("")  # what was there before the rule is no news
             return
-        for record in sorted(new, key=lambda one: one.ts):
-            self._happened(watched, record.message, [_shown(record)], run=record.run, pid=record.pid)
+        new.sort(key=lambda one: one.ts)
+        self._happened(watched, new)
 
     # --- what goes out
 
-    def _fire(self, key: tuple[str, str], rule: AlertRule, **about: Any) -> None:
-        if key in self._open:
-            return
+    def _fire(self, key: tuple[str, str], watched: _Watched, **about: Any) -> None:
+        rule = watched.rule
+        about["message"] += f" ({watched.allowance.full})" if watched.allowance.full else ""
         alert = Alert(id=uuid.uuid4().hex, rule=rule.name, kind=rule.kind, started=self._now(), **about)
         if rule.notify and self.notifier.wanted:
             alert = alert.model_copy(update={"notified": BEING_SENT})
@@ -390,7 +423,7 @@ class Alerts:
             recent = tuple(self._recent)
         least = self._now() - max(within_us, 60_000_000)
         found = [record for record in recent if record.ts >= least and (run is None or record.run == run)]
-        return [_shown(record) for record in found[-RECORDS:]]
+        return [shown_record(record) for record in found[-RECORDS:]]
 
     # --- what is asked
 
@@ -414,9 +447,7 @@ class Alerts:
             filters: those of `stored_alerts`.
         """
         newest = {alert.id: alert for alert in (*self._ended, *self._open.values())}
-        found = {alert.id: alert for alert in stored} | {
-            one.id: one for one in newest.values() if _passes(one, filters)
-        }
+        found = {alert.id: alert for alert in stored} | {one.id: one for one in newest.values() if passes(one, filters)}
         shown = [alert for alert in found.values() if not (filters.get("open") and newest.get(alert.id, alert).ended)]
         return sorted(shown, key=lambda one: (one.ended is None, one.started), reverse=True)
 
@@ -460,32 +491,10 @@ class Alerts:
             if known and rule.metric
             else ""
         )
-        return AlertRuleInfo(**about, built_in=built_in, state=state, now=now, trouble=watched.trouble)
-
-
-def _passes(alert: Alert, filters: Mapping[str, Any]) -> bool:
-    """As the store would say (see `stored_alerts`)."""
-    run, since, until = filters.get("run"), filters.get("since"), filters.get("until")
-    runs = {alert.run, *(one.run for one in alert.culprits)}
-    return (
-        (filters.get("rule") in {None, alert.rule})
-        and (run is None or str(run) in runs)
-        and (since is None or alert.ended is None or alert.ended >= since)
-        and (until is None or alert.started < until)
-        and not (filters.get("open") and alert.ended is not None)
-    )
+        trouble = watched.trouble or (watched.allowance.full if watched.allowance.left(self._clock()) <= 0 else "")
+        return AlertRuleInfo(**about, built_in=built_in, state=state, now=now, trouble=trouble)
 
 
 def _watch(rule: AlertRule) -> AlertRule:
     """A rule without what does not change what it watches."""
     return rule.model_copy(update={"notify": True, "enabled": True})
-
-
-def _shown(record: LogRecord) -> AlertRecord:
-    return AlertRecord(
-        id=record.id,
-        ts=record.ts,
-        level=NAMES.get(record.level),
-        source=record.source,
-        message=record.message[:MESSAGE_CHARS],
-    )

@@ -1,7 +1,7 @@
 """The values that rules watch, out of the newest sample: of the machine, of each file system, GPU and process."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,9 +10,7 @@ from monitor.config.alerts import METRICS, AlertRule
 from monitor.core.process_title import title_of
 from monitor.live.snapshot import Snapshot
 from monitor.metrics.catalogue import DiskSpace, HostReading
-
-MOST_PROCESSES: Final = 50
-"""Processes that one rule watches at once."""
+from monitor.metrics.messages import RunInfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,15 +24,23 @@ class Value:
     pid: int | None = None
 
 
-def values(rule: AlertRule, snapshot: Snapshot) -> list[Value]:
-    """The present values of a rule's metric. Empty where there is nothing of the kind, such as a GPU."""
+def values(rule: AlertRule, snapshot: Snapshot, kept: Container[str] = ()) -> tuple[list[Value], Container[str]]:
+    """The present values of a rule's metric, and all whose they are. No values where there is nothing of the kind, such as a GPU.
+
+    There may be thousands of processes: of those that are neither beyond the threshold nor among `kept`, only the nearest to it is there.
+    """
+    if (rule.metric or "").startswith("process."):
+        return _of_processes(rule, snapshot, kept)
+    found = _of_machine(rule, snapshot)
+    return found, {one.subject for one in found}
+
+
+def _of_machine(rule: AlertRule, snapshot: Snapshot) -> list[Value]:
     metric = rule.metric or ""
     tick = snapshot.tick
     if tick is None:
         return []
     part, _, name = metric.partition(".")
-    if part == "process":
-        return list(_of_processes(name, rule.of, snapshot))
     if part == "disk" and name:
         spaces = [space for space in snapshot.space or [] if not space.read_only and space.total > 0]
         chosen = [space for space in spaces if rule.of == space.mount or not rule.of]
@@ -50,26 +56,31 @@ def values(rule: AlertRule, snapshot: Snapshot) -> list[Value]:
     return [Value("", "", value)]
 
 
-def _of_processes(name: str, text: str, snapshot: Snapshot) -> Iterator[Value]:
-    columns, wanted = snapshot.columns, text.casefold()
+def _of_processes(rule: AlertRule, snapshot: Snapshot, kept: Container[str]) -> tuple[list[Value], Container[str]]:
+    columns, wanted, name = snapshot.columns, rule.of.casefold(), (rule.metric or "").partition(".")[2]
     if columns is None:
-        return
+        return [], ()
     figures = columns.column(name) if name != "growth_1h" else None
-    found = 0
+    missing = METRICS[f"process.{name}"].unit != "%"
+    sign = 1.0 if rule.above is not None else -1.0
+    limit, found, there = sign * rule.threshold, list[Value](), set[str]()
+    nearest: tuple[float, int, RunInfo] | None = None
     for place, run in enumerate(columns.column("run")):
         info = snapshot.runs.get(run)
         if info is None or wanted not in f"{info.name} {info.cmdline}".casefold():
             continue
         value = snapshot.growth.of(run)[1] if figures is None else figures[place]
-        known = (
-            None
-            if value is None or math.isnan(value) or (value == -1 and METRICS[f"process.{name}"].unit != "%")
-            else float(value)
-        )
-        yield Value(str(run), title_of(info.name, info.cmdline), known, run=run, pid=info.pid)
-        found += 1
-        if found == MOST_PROCESSES:
-            return
+        known = None if value is None or math.isnan(value) or (value == -1 and missing) else float(value)
+        subject = str(run)
+        there.add(subject)
+        if (known is not None and sign * known > limit) or subject in kept:
+            found.append(Value(subject, title_of(info.name, info.cmdline), known, run=run, pid=info.pid))
+        elif known is not None and (nearest is None or sign * known > nearest[0]):
+            nearest = sign * known, run, info
+    if nearest is not None:
+        value, run, info = sign * nearest[0], nearest[1], nearest[2]
+        found.append(Value(str(run), title_of(info.name, info.cmdline), value, run=run, pid=info.pid))
+    return found, there
 
 
 def _share(part: float | None, whole: float | None) -> float | None:

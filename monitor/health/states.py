@@ -6,7 +6,7 @@ the value has been behind a second, nearer threshold for a time (hysteresis): a 
 """
 
 from collections import deque
-from typing import Literal
+from typing import Final, Literal
 
 from monitor.config.alerts import AlertRule
 
@@ -93,3 +93,35 @@ class Occurrences:
         self.firing = False
         self._times.clear()
         return "over"
+
+
+class Allowance:
+    """How many alerts a rule may begin: one that fires and ends all the time would fill the store and tell somebody a thousand times.
+
+    >>> allowance = Allowance()
+    >>> [allowance.take(second) for second in range(21)].count(True), allowance.left(21), allowance.left(3605)
+    (20, 0, 6)
+    """
+
+    MOST: Final = 20
+    WITHIN_S: Final = 3600.0
+
+    def __init__(self) -> None:
+        self._times: deque[float] = deque(maxlen=self.MOST)
+
+    def left(self, at: float) -> int:
+        """How many more, at a moment of a clock that only goes forward."""
+        return self.MOST - sum(at - one < self.WITHIN_S for one in self._times)
+
+    def take(self, at: float) -> bool:
+        """Take one. False: there is none."""
+        if len(self._times) == self.MOST and at - self._times[0] < self.WITHIN_S:
+            return False
+        self._times.append(at)
+        return True
+
+    @property
+    def full(self) -> str:
+        """In words that these were all, or empty."""
+        used = len(self._times) == self.MOST and self._times[-1] - self._times[0] < self.WITHIN_S
+        return f"{self.MOST} alerts of this rule within an hour; more are left out for now" if used else ""
