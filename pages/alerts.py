@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import streamlit as st
 
-from monitor.api_models.events import Alert, AlertRuleInfo, AlertRules
+from monitor.api_models.events import Alert, AlertRuleInfo, AlertRules, Notifications
 from monitor.client.client import Refused
 from monitor.core.errors import AgentError
 from pages.shared.agent import agent_client, error_state, guarded, plain
@@ -17,6 +17,8 @@ from pages.ui.header import page_title
 from pages.ui.numbers import duration, moment, size
 
 LOOK_S: Final = 2.0
+RULES_LOOK_S: Final = 5.0
+EARLIER_LOOK_S: Final = 10.0
 EARLIER: Final = 100
 BADGES: Final = {
     "ok": ":green-badge[:material/check_circle: normal]",
@@ -89,7 +91,7 @@ def row(alert: Alert, *, allowed: bool) -> None:
     with st.container(border=True, key=f"alert_{alert.id}"):
         left, right = st.columns([1, 1], vertical_alignment="center")
         sign = BADGES["firing"] if alert.ended is None else ":gray-badge[:material/task_alt: over]"
-        left.markdown(f"**{plain(alert.rule)}** {sign}  \n{plain(alert.message)}  \n:gray[{about(alert)}]")
+        left.markdown(f"**{plain(alert.rule.strip())}** {sign}  \n{plain(alert.message)}  \n:gray[{about(alert)}]")
         with right, st.container(horizontal=True, horizontal_alignment="right"):
             if alert.ended is None and not alert.acknowledged:
                 st.button("Acknowledge", key=f"note_{alert.id}", icon=":material/done:", disabled=not allowed, on_click=acknowledge, args=(alert.id,), help="It leaves the status line until it fires anew." if allowed else "Only operators can do this.")  # fmt: skip
@@ -129,35 +131,66 @@ def acknowledge(alert: str) -> None:
         state.alerts_failed = error
 
 
-@st.fragment(run_every=LOOK_S)
-def listed() -> None:
-    """What fires and what fired, looked up again every few seconds."""
+def followed() -> None:
+    """Run the page where a click in a part of it leads elsewhere, opens a dialog or failed."""
     if state.get("alerts_ask") != state.get("alerts_open") or {"alerts_go", "alerts_failed"} & set(state):
         st.rerun()
+
+
+@st.fragment(run_every=LOOK_S)
+def firing() -> None:
+    """What fires, looked up again every few seconds."""
+    followed()
     with guarded("alerts"):
         client = agent_client().alerts
-        found, rules = client.all(limit=EARLIER), client.rules()
-        allowed = may_change() and not rules.read_only
-        firing = [alert for alert in found.alerts if alert.ended is None]
-        for alert in firing:
+        found, allowed = client.all({"firing": True}, limit=EARLIER), may_change() and not client.rules().read_only
+        for alert in found.alerts:
             row(alert, allowed=allowed)
-        if not firing:
+        if not found.alerts:
             st.markdown(":green[:material/check_circle:] **Nothing fires.**")
-        earlier = [alert for alert in found.alerts if alert.ended is not None]
-        if earlier:
-            with st.expander(f"Earlier ({found.total - len(firing):,})"):
-                for alert in earlier:
-                    row(alert, allowed=allowed)
-        ruled(rules, allowed=allowed)
+        now = {alert.id for alert in found.alerts}
+        if state.get("alerts_firing", now) != now:  # the other parts look less often
+            state.alerts_firing = now
+            st.rerun()
+        state.alerts_firing = now
 
 
-def ruled(rules: AlertRules, *, allowed: bool) -> None:
+@st.fragment(run_every=EARLIER_LOOK_S)
+def earlier() -> None:
+    """What fired before. Up to a hundred rows with their buttons are drawn only for somebody who opened them."""
+    followed()
+    with guarded("earlier alerts"):
+        found = agent_client().alerts.all(limit=EARLIER if state.get("alerts_earlier") else 1)
+        total = found.total - found.firing
+        if not total:
+            return
+        box = st.expander("Earlier", key="alerts_earlier", on_change="rerun")  # a label that changed would close it
+        if not box.open:
+            return
+        over = [alert for alert in found.alerts if alert.ended is not None]
+        with box:
+            if total > len(over):
+                st.caption(f"The newest {len(over):,} of {total:,}. All: `watchkeeper alerts list -n {found.total}`")
+            for alert in over:
+                row(alert, allowed=False)
+
+
+@st.fragment(run_every=RULES_LOOK_S)
+def ruled() -> None:
     """The rules, and who is notified."""
-    st.header("Rules", anchor=False)
-    for rule in rules.rules:
-        rule_row(rule, allowed=allowed)
-    st.header("Notifications", anchor=False)
-    to = rules.notifications
+    followed()
+    with guarded("the rules"):
+        found = agent_client().alerts.rules()
+        allowed = may_change() and not found.read_only
+        st.header("Rules", anchor=False)
+        for rule in found.rules:
+            rule_row(rule, allowed=allowed)
+        st.header("Notifications", anchor=False)
+        notified(found.notifications, allowed=allowed)
+
+
+def notified(to: Notifications, *, allowed: bool) -> None:
+    """Who is notified, and what became of it."""
     with st.container(horizontal=True, vertical_alignment="center"):
         where = (
             f"Sent to {' and '.join(to.to)}; {to.sent} sent, {to.failed} failed."
@@ -175,12 +208,22 @@ def ruled(rules: AlertRules, *, allowed: bool) -> None:
 def rule_row(rule: AlertRuleInfo, *, allowed: bool) -> None:
     """One rule with its state and its switch."""
     with st.container(horizontal=True, vertical_alignment="center", key=f"rule_{rule.name}"):
-        lines = [f"**{plain(rule.name)}** {BADGES[rule.state]}" + (f" :gray[{plain(rule.now)}]" if rule.now else "")]
+        lines = [
+            f"**{plain(rule.name.strip())}** {BADGES[rule.state]}" + (f" :gray[{plain(rule.now)}]" if rule.now else "")
+        ]
         lines.append(f":gray[{plain(rule.told)}{' · comes with Watchkeeper' if rule.built_in else ''}]")
         lines += [f":red[{plain(rule.trouble)}]"] if rule.trouble else []
         st.markdown("  \n".join(lines), width="stretch")
-        st.toggle("On", value=rule.state != "off", key=f"on_{rule.name}_{rule.state != 'off'}", disabled=not allowed, on_change=switch, args=(rule.name, rule.state == "off"), label_visibility="collapsed")  # fmt: skip
-        st.button("Edit", key=f"edit_{rule.name}", icon=":material/edit:", disabled=not allowed, on_click=ask, args=("edit", rule.name))  # fmt: skip
+        with st.container(
+            horizontal=True, vertical_alignment="center", width="content"
+        ):  # where it is narrow they go below together
+            switches(rule, allowed=allowed)
+
+
+def switches(rule: AlertRuleInfo, *, allowed: bool) -> None:
+    """On or off, and the way to its form."""
+    st.toggle("On", value=rule.state != "off", key=f"on_{rule.name}_{rule.state != 'off'}", disabled=not allowed, on_change=switch, args=(rule.name, rule.state == "off"), label_visibility="collapsed")  # fmt: skip
+    st.button("Edit", key=f"edit_{rule.name}", icon=":material/edit:", disabled=not allowed, on_click=ask, args=("edit", rule.name))  # fmt: skip
 
 
 def switch(name: str, on: bool) -> None:  # noqa: FBT001 - the state itself
@@ -293,4 +336,6 @@ said = state.pop("alerts_said", "")
 if said:
     st.success(plain(said), icon=":material/check_circle:")
 asked()
-listed()
+firing()
+earlier()
+ruled()

@@ -68,6 +68,13 @@ def test_the_rules_that_are_there_are_explained() -> None:
     assert "Nobody is notified" in said
 
 
+def test_a_name_that_ends_with_a_space_is_a_name(watched: Any) -> None:
+    """Signs of Markdown do not show beside it."""
+    watched.api.alerts.save("nightly ", {"fails": "nightly.py"})
+    assert "**nightly** " in words(page())
+    watched.api.alerts.remove("nightly ")
+
+
 def test_a_link_of_the_logs_fills_the_form(watched: Any) -> None:
     """One name, and the rule is there; a wrong query is named by its field, and loses nothing."""
     app = page(new="records", query='level>=error "out of memory"')
@@ -90,7 +97,7 @@ def test_a_link_of_a_failed_process_needs_one_click(watched: Any) -> None:
 
 
 def test_a_reading_is_watched_and_what_fires_is_acknowledged(watched: Any) -> None:
-    """Added by the form, shown with its evidence, noted with a click, switched off with another."""
+    """Added by the form, shown with its evidence, noted with a click, switched off with another; then it is drawn for who opens the earlier ones."""
     app = page()
     ran(app.button(key="add_alert").click().run())
     app.text_input(key="alert_name").set_value("memory used")
@@ -118,8 +125,12 @@ def test_a_reading_is_watched_and_what_fires_is_acknowledged(watched: Any) -> No
     app = page()
     ran(app.toggle(key="on_memory used_True").set_value(False).run())
     assert saved(watched, "memory used") is not None
-    assert "Nothing fires." in words(page())
-    assert "the rule was removed or switched off" in words(page())
+    app = page()
+    assert "Nothing fires." in words(app)
+    assert "the rule was removed or switched off" not in words(app)
+    assert [one.label for one in app.expander] == ["Earlier"]
+    app.session_state["alerts_earlier"] = True
+    assert "the rule was removed or switched off" in words(ran(app.run()))
     app = page()
     ran(app.button(key="edit_memory used").click().run())
     ran(app.button(key="remove_alert").click().run())
