@@ -21,6 +21,8 @@ _UNITS: Final = {
     "w": 7 * 86400 * SECOND,
 }
 """By the first letter; `ms` is apart."""
+_LONGEST: Final = 9999 * 365 * 86400 * SECOND
+"""No time lies so long ago. Beyond it the store has no numbers."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 
@@ -45,7 +47,10 @@ def parse_time(text: str, now: int, zone: tzinfo | None = None) -> int:
     ago = _AGO.fullmatch(text)
     if ago is not None:
         unit = ago.group(2).lower()
-        return now - int(float(ago.group(1)) * (1000 if unit == "ms" else _UNITS[unit[0]]))
+        length = float(ago.group(1)) * (1000 if unit == "ms" else _UNITS[unit[0]])
+        if length > _LONGEST:
+            raise LogsError(f"{text!r} lies before all time.", hint="Leave it out to begin with the first record.")
+        return now - int(length)
     day = _DAY.fullmatch(text)
     if day is not None and text:
         return _of_day(day, now, zone)

@@ -43,13 +43,16 @@ async def _listen(socket: WebSocket, subscriber: Subscriber, context: Context) -
     """Handle the subscriber's messages, one after the other."""
     greeted = False
     while socket.client_state is WebSocketState.CONNECTED:
-        text = await socket.receive_text()
+        message = await socket.receive()
+        if message["type"] == "websocket.disconnect":
+            return
+        await asyncio.sleep(0)  # messages that wait already would keep everybody else waiting
         try:
-            wish = SubscribeMessage.model_validate_json(text).subscribe
+            wish = SubscribeMessage.model_validate_json(message.get("text") or message.get("bytes") or "").subscribe
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
-            where = ".".join(str(part) for part in first["loc"])
-            subscriber.put(_error("InvalidSubscription", f"{where}: {first['msg']}", ""))
+            said = ": ".join(filter(None, [".".join(str(part) for part in first["loc"]), first["msg"]]))
+            subscriber.put(_error("InvalidSubscription", said, 'a message looks like {"subscribe": {"host": true}}'))
             continue
         record_filter = None
         try:

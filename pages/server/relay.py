@@ -104,7 +104,10 @@ class _Tab:
     async def _listen(self) -> None:
         """Receive subscriptions from the browser; anything else closes the connection."""
         while True:
-            text = await self._browser.receive_text()
+            message = await self._browser.receive()
+            if message["type"] == "websocket.disconnect":
+                return
+            text = message.get("text") or ""  # nothing of ours sends bytes
             if not _is_subscription(text):
                 await self._browser.close(1008, "a subscription was expected")
                 return

@@ -121,9 +121,13 @@ def test_wrong_wishes_are_answered(api: Client) -> None:
         live = Live(connection, api.endpoint)
         live.subscribe(Subscription(host=False, status=False))
         assert live.receive(patient(5))["t"] == "hello"
-        for wrong in ('{"subscribe": {"history_s": "long"}}', "nonsense"):
+        for wrong in ('{"subscribe": {"history_s": "long"}}', "nonsense", "", b"", b"\xff\x00", b"[" * 100_000):
             connection.send(wrong)
-            assert frame_where(live, lambda f: f["t"] == "error")["error"]["message"]
+            error = frame_where(live, lambda f: f["t"] == "error")["error"]
+            assert error["message"][0].isalpha()
+            assert "subscribe" in error["hint"]
+        connection.send(b'{"subscribe": {"host": true, "status": false}}')
+        frame_where(live, lambda f: f["t"] == "tick")
         live.subscribe(Subscription(host=True, status=False, logs={"level": "loud"}))
         assert "loud" in frame_where(live, lambda f: f["t"] == "error")["error"]["message"]
         frame_where(live, lambda f: f["t"] == "tick")

@@ -64,7 +64,16 @@ def test_anything_but_a_subscription_ends_the_socket(pair: tuple[ScriptedAgent, 
     agent, dashboard = pair
     agent.start()
     try:
-        for text in ("", "[]", '{"subscribe": 1}', '{"query": {}}', json.dumps({"subscribe": {"q": "x" * 1_000_000}})):
+        for text in (
+            "",
+            b"",
+            b"\xff",
+            b'{"subscribe": {}}',
+            "[]",
+            '{"subscribe": 1}',
+            '{"query": {}}',
+            json.dumps({"subscribe": {"q": "x" * 1_000_000}}),
+        ):
             with _tab(dashboard) as tab:
                 wait_until(lambda: agent.live, "the agent was subscribed to")
                 heard = len(agent.received)

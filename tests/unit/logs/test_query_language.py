@@ -7,6 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from logs.core.errors import LogsError
 from logs.query.language import Options, QueryWrong, parse_query
 from logs.query.quantities import bare_factor, quantity, value_of
 from logs.query.times import parse_time
@@ -162,3 +163,11 @@ def test_times_are_those_of_the_zone_that_is_named() -> None:
     expected = datetime(2027, 1, 14, 14, 5, tzinfo=zone).astimezone(UTC).timestamp() * 1e6
     assert parse_time("yesterday 14:05", NOW, zone) == parse_time("2027-01-14 14:05", NOW, zone) == expected
     assert parse_time("-2h", NOW) == NOW - 7_200_000_000
+
+
+@pytest.mark.parametrize("ago", ["99999999999h", "9" * 400 + "w", "9" * 30 + " ms"])
+def test_a_time_before_all_time_is_refused(ago: str) -> None:
+    """Its microseconds are more than the store has numbers for."""
+    assert parse_time("9000w", NOW) < NOW
+    with pytest.raises(LogsError, match="before all time"):
+        parse_time(ago, NOW)
