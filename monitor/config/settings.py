@@ -228,7 +228,7 @@ class Settings(Section):
         if self._path is None:
             raise ConfigError("there is no settings file", hint="choose one with --config")
         layer = read_file(self._path)
-        tables = list(layer.get(kind, []))
+        tables = list(_tables(layer, kind))
         place = next((at for at, one in enumerate(tables) if one.get("name") == name), None)
         if table is None and place is None:
             raise SettingsError({kind: f"there is no {kind} {name}"}, hint=_LISTED_BY[kind])
@@ -299,6 +299,9 @@ def load_settings(
     return _build(config_path, layer, _environment(env), options, env)
 
 
+_OWN_TABLE: Final = "each {kind} is a table of its own that begins with [[{kind}]], with two brackets"
+
+
 def _build(
     path: Path | None,
     file: Mapping[str, Any],
@@ -318,7 +321,7 @@ def _build(
                 values[key] = value
                 origins[key] = origin
     _require(origins)
-    nested: dict[str, Any] = {kind: file.get(kind, ()) for kind in TABLES}
+    nested: dict[str, Any] = {kind: _tables(file, kind) for kind in TABLES}
     for key, value in values.items():
         section, name = key.split(".", 1)
         nested.setdefault(section, {})[name] = value
@@ -379,6 +382,18 @@ def _where(path: Path | None, origins: Collection[Origin]) -> str:
     return f"correct it in {path}" if path and "file" in origins else "`watchkeeper settings` explains each setting"
 
 
+def _tables(layer: Mapping[str, Any], kind: str) -> list[Mapping[str, Any]]:
+    """The tables of one kind in the file.
+
+    Raises:
+        SettingsError: there is something else of this name.
+    """
+    found = layer.get(kind, [])
+    if not isinstance(found, list) or not all(isinstance(one, Mapping) for one in found):
+        raise SettingsError({kind: _OWN_TABLE.format(kind=kind)}, hint="`watchkeeper settings` lists all settings")
+    return found
+
+
 def _require(keys: Mapping[str, Origin | None]) -> None:
     """Refuse keys that no setting has, with the closest one that exists.
 
@@ -389,7 +404,7 @@ def _require(keys: Mapping[str, Origin | None]) -> None:
     unknown = {}
     for key in (key for key in keys if key not in known):
         if (kind := key.partition(".")[0]) in TABLES:
-            unknown[kind] = f"each {kind} is a table of its own that begins with [[{kind}]], with two brackets"
+            unknown[kind] = _OWN_TABLE.format(kind=kind)
             continue
         origin, close = keys[key], difflib.get_close_matches(key, known, n=1, cutoff=0.6)
         where = f" (set by the {origin})" if origin else ""

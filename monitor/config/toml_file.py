@@ -59,7 +59,9 @@ def write_table(path: Path, kind: str, name: str, table: Mapping[str, Any] | Non
     import tomlkit
 
     def edit(document: Any) -> None:
-        tables = document.setdefault(kind, tomlkit.aot())
+        if not document.get(kind):  # an empty table or array may stand there
+            document[kind] = tomlkit.aot()
+        tables = document[kind]
         place = next((at for at, one in enumerate(tables) if one.get("name") == name), None)
         if table is None:
             if place is not None:

@@ -66,6 +66,28 @@ def test_two_rules_cannot_share_a_name(tmp_path: Path) -> None:
         load(tmp_path, '[alert]\nname = "a"\n')
 
 
+@pytest.mark.parametrize("kind", ["alert", "service"])
+@pytest.mark.parametrize("found", ["5", "true", '"x"', '["x"]', "[[1]]", "[{ name = 1 }, 2]"])
+def test_a_file_that_somebody_damaged_meanwhile_is_not_written(tmp_path: Path, kind: str, found: str) -> None:
+    """It is read again before each change, and what it has in the place of the tables is named, as at a start."""
+    settings = load(tmp_path, "")
+    (tmp_path / "watchkeeper.toml").write_text(f"{kind} = {found}\n")
+    saves = {"alert": settings.save_alert, "service": settings.save_service}
+    with pytest.raises(SettingsError, match=rf"begins with \[\[{kind}\]\]"):
+        saves[kind]("x", {"name": "x", "records": "y", "command": "true"})
+    with pytest.raises(SettingsError, match=rf"begins with \[\[{kind}\]\]"):
+        settings.again()
+    assert (tmp_path / "watchkeeper.toml").read_text() == f"{kind} = {found}\n"
+
+
+@pytest.mark.parametrize("empty", ["{}", "[]"])
+def test_an_empty_place_for_rules_is_filled(tmp_path: Path, empty: str) -> None:
+    """Whatever is empty there."""
+    settings = load(tmp_path, f"alert = {empty}\n")
+    saved = settings.save_alert("x", {"name": "x", "records": "y"})
+    assert [rule.name for rule in saved.again().alert] == ["x"]
+
+
 def test_a_rule_is_saved_in_its_place(tmp_path: Path) -> None:
     """Comments and the other tables stay; a wrong one changes nothing."""
     settings = load(tmp_path, FILE)
