@@ -139,8 +139,9 @@ def followed() -> None:
 
 @st.fragment(run_every=LOOK_S)
 def firing() -> None:
-    """What fires, looked up again every few seconds."""
+    """What fires, looked up again every few seconds. Where the agent does not answer, this part says so for all."""
     followed()
+    was_away, state.alerts_away = state.get("alerts_away", False), True
     with guarded("alerts"):
         client = agent_client().alerts
         found, allowed = client.all({"firing": True}, limit=EARLIER), may_change() and not client.rules().read_only
@@ -149,7 +150,8 @@ def firing() -> None:
         if not found.alerts:
             st.markdown(":green[:material/check_circle:] **Nothing fires.**")
         now = {alert.id for alert in found.alerts}
-        if state.get("alerts_firing", now) != now:  # the other parts look less often
+        state.alerts_away = False
+        if was_away or state.get("alerts_firing", now) != now:  # the other parts look less often
             state.alerts_firing = now
             st.rerun()
         state.alerts_firing = now
@@ -159,6 +161,8 @@ def firing() -> None:
 def earlier() -> None:
     """What fired before. Up to a hundred rows with their buttons are drawn only for somebody who opened them."""
     followed()
+    if state.alerts_away:
+        return
     with guarded("earlier alerts"):
         found = agent_client().alerts.all(limit=EARLIER if state.get("alerts_earlier") else 1)
         total = found.total - found.firing
@@ -179,6 +183,8 @@ def earlier() -> None:
 def ruled() -> None:
     """The rules, and who is notified."""
     followed()
+    if state.alerts_away:
+        return
     with guarded("the rules"):
         found = agent_client().alerts.rules()
         allowed = may_change() and not found.read_only

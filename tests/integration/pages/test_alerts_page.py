@@ -68,6 +68,17 @@ def test_the_rules_that_are_there_are_explained() -> None:
     assert "Nobody is notified" in said
 
 
+def test_without_an_agent_it_is_said_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Three parts look by themselves, and one of them tells."""
+    monkeypatch.setenv("WATCHKEEPER_DATA_DIR", str(tmp_path))
+    st.cache_resource.clear()
+    app = page()
+    assert len(app.error) == 1
+    assert "alerts cannot be shown" in app.error[0].value
+    assert not app.header
+    st.cache_resource.clear()
+
+
 def test_a_name_that_ends_with_a_space_is_a_name(watched: Any) -> None:
     """Signs of Markdown do not show beside it."""
     watched.api.alerts.save("nightly ", {"fails": "nightly.py"})
