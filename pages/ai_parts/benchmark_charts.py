@@ -35,22 +35,22 @@ def charts(report: ai_models.FullReport) -> None:
     """What the plan measured: ratios, latencies, memory and quality of pairs; throughput, latency and goodput under load; lengths."""
     _lengths(report)
     _levels(report)
-    left, right = st.columns(2)
-    with left:
-        if report.plan.pairs:
-            _ratios(report)
-        if any(c.batches for c in report.contenders):
-            _batches(report)
-        if any(c.rates for c in report.contenders):
-            _goodput(report)
-    with right:
-        if report.plan.pairs:
-            _latency(report)
-        if any(b.total_p95_s for c in report.contenders for b in c.batches):
-            _latency_under_load(report)
-        _memory(report)
-    if any(c.quality for c in report.contenders):
-        _speed_and_quality(report)
+    pairs, contenders = report.plan.pairs, report.contenders
+    fits = {
+        _ratios: pairs,
+        _latency: pairs,
+        _batches: any(c.batches for c in contenders),
+        _latency_under_load: any(b.total_p95_s for c in contenders for b in c.batches),
+        _goodput: any(c.rates for c in contenders),
+        _memory: True,
+        _speed_and_quality: any(c.quality for c in contenders),
+    }
+    drawn = [draw for draw, wanted in fits.items() if wanted]
+    for first in range(0, len(drawn), 2):
+        row = drawn[first : first + 2]
+        for column, draw in zip(st.columns(len(row)), row, strict=True):  # one that is left over has the whole width
+            with column:
+                draw(report)
 
 
 def _show(figure: Any, key: str, title: str, below: str) -> None:

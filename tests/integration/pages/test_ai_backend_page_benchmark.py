@@ -106,6 +106,8 @@ def test_the_verdict_stands_first_in_words_then_figures_then_measurements(ai: Ai
     assert len(app.dataframe[0].value) == 16
     assert len(app.get("download_button")) == 3
     assert len(app.get("plotly_chart")) == 5
+    widths = [column.weight for column in app.columns if len(column.get("plotly_chart")) == 1]
+    assert widths == [0.5, 0.5, 0.5, 0.5, 1.0]  # in rows of two, and none beside a hole
 
 
 def test_settings_that_won_are_taken_over_and_given_back(ai: AiDouble) -> None:
