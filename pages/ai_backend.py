@@ -92,7 +92,11 @@ def _benchmark() -> None:
     """The running benchmark, or the verdict of the last one."""
     run.refusal()
     now = agent_client().ai.benchmark()
-    if now.state == "running":
+    runs = now.state == "running"
+    if runs is not st.session_state.get("benchmark_runs", False):  # the button was drawn before this was known
+        st.session_state.benchmark_runs = runs
+        st.rerun()
+    if runs:
         run.follow()
         return
     if now.state == "failed" and now.error:
@@ -134,7 +138,7 @@ def _actions() -> None:
         icon=":material/play_arrow:",
         on_click=run.begin,
         args=(wanted,),
-        disabled=wanted is None or not may_change(),
+        disabled=_why_not(wanted) is not None,
         help=_why_not(wanted),
     )
 
@@ -143,6 +147,8 @@ def _why_not(wanted: BenchmarkRequest | None) -> str | None:
     """Why no benchmark can be started; None where one can."""
     if not may_change():
         return "Only operators can start a benchmark."
+    if st.session_state.get("benchmark_runs"):
+        return "A benchmark runs; cancel it below, or wait for its end."
     return "Correct the options first." if wanted is None else None
 
 

@@ -51,8 +51,12 @@ def test_one_click_begins_a_benchmark_and_shows_its_progress(ai: AiDouble) -> No
     text = _text(app)
     for words in ("Benchmark running", "Measure pairs", "95.0", "1 of 12 measurements were disturbed"):
         assert words in text + "\n".join(str(m.value) for m in app.metric)
+    assert app.button(key="benchmark").disabled
+    assert _open().button(key="benchmark").disabled
     app.button(key="benchmark_cancel").click().run()
     assert ("cancel", None) in ai.asked
+    ai.state = {"state": "idle"}
+    assert not app.run().button(key="benchmark").disabled
 
 
 def test_the_verdict_on_speed_is_shown_while_quality_is_measured(ai: AiDouble) -> None:
