@@ -1,6 +1,8 @@
 """The settings file: read as TOML, edited without losing comments, replaced in one step."""
 
+import errno
 import os
+import stat
 import tempfile
 import tomllib
 from collections.abc import Callable, Mapping
@@ -17,13 +19,25 @@ def read_file(path: Path) -> dict[str, Any]:
         ConfigError: it is not TOML or cannot be read.
     """
     try:
-        return _flatten(tomllib.loads(path.read_text("utf-8")))
+        return _flatten(tomllib.loads(_text(path)))
     except FileNotFoundError:
         return {}
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not valid TOML: {error}", hint="correct the file or move it away") from error
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}", hint="check its permissions") from error
+
+
+def _text(path: Path) -> str:
+    """What a file says.
+
+    Raises:
+        FileNotFoundError: there is none.
+        OSError: it cannot be read, or is a named pipe: who opens one waits for a writer, perhaps for ever.
+    """
+    if stat.S_ISFIFO(path.stat().st_mode):
+        raise OSError(errno.EINVAL, "it is a named pipe")
+    return path.read_text("utf-8")
 
 
 def write_file(path: Path, changes: Mapping[str, Any]) -> None:
@@ -92,7 +106,7 @@ def _edit(path: Path, edit: Callable[[Any], None]) -> None:
     from tomlkit.exceptions import TOMLKitError
 
     try:
-        document = tomlkit.parse(path.read_text("utf-8")) if path.exists() else tomlkit.document()
+        document = tomlkit.parse(_text(path)) if path.exists() else tomlkit.document()
         edit(document)
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         mode = path.stat().st_mode & 0o777 if path.exists() else 0o600

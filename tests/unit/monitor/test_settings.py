@@ -1,6 +1,7 @@
 """Settings: precedence, origins, refusals, and a file that keeps its comments."""
 
 import contextlib
+import os
 import stat
 import tomllib
 from pathlib import Path
@@ -197,3 +198,14 @@ def test_a_misspelt_variable_is_told(name: str, guess: str) -> None:
     """A variable that names no setting is refused, with the closest setting; so is a misspelt section."""
     with pytest.raises(SettingsError, match=rf"set by the environment.*did you mean {guess}"):
         load_settings(None, {}, {name: "100"})
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_a_named_pipe_in_place_of_the_file_is_refused_at_once(tmp_path: Path) -> None:
+    """When it is read, and when it comes later, while something is saved; nobody waits for a writer."""
+    path = tmp_path / "watchkeeper.toml"
+    settings = load_settings(path, None, {})
+    os.mkfifo(path)
+    for what in (lambda: load_settings(path, None, {}), lambda: settings.save({"store.limit_mb": 512})):
+        with pytest.raises(ConfigError, match="it is a named pipe"):
+            what()
