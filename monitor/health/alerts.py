@@ -50,6 +50,7 @@ RECORDS: Final = 5
 RECENT_US: Final = 600_000_000
 """A record older than this is history that is being read, and no news."""
 _KEPT_OPEN: Final = 1000
+_GONE: Final = {"process": "the process ended", "disk": "the file system is gone"}
 
 
 @dataclass(slots=True)
@@ -236,10 +237,11 @@ class Alerts:
         )
 
     def _vanished(self, watched: _Watched, subject: str, at: float) -> None:
-        """Something has no reading any more: a process that ended, or a file system or a GPU that is gone or does not answer."""
-        if (watched.rule.metric or "").startswith("process."):
+        """Something has no reading any more: a process or a file system that is gone, or a GPU that may only not answer."""
+        why = _GONE.get((watched.rule.metric or "").partition(".")[0])
+        if why is not None and (self._snapshot.space is not None or why != _GONE["disk"]):
             watched.levels.pop(subject)
-            self._end((watched.rule.name, subject), "the process ended")
+            self._end((watched.rule.name, subject), why)
         else:
             watched.levels[subject].step(None, at)
 
@@ -482,10 +484,8 @@ class Alerts:
         firing = any(name == rule.name for name, _ in self._open)
         known = [one.value for one in watched.now if one.value is not None]
         pending = any(level.pending_since is not None for level in watched.levels.values())
-        unknown = rule.metric is not None and not known
-        state: AlertState = (
-            "firing" if firing else "pending" if pending else "unknown" if unknown or watched.trouble else "ok"
-        )
+        unknown = (rule.metric is not None and not known) or watched.trouble
+        state: AlertState = "firing" if firing else "pending" if pending else "unknown" if unknown else "ok"
         now = (
             in_unit((max if rule.above is not None else min)(known), METRICS[rule.metric].unit)
             if known and rule.metric

@@ -9,7 +9,7 @@ from monitor.api_models.events import Notifications
 from monitor.config.alerts import AlertRule
 from monitor.health.alerts import Alerts
 from monitor.live.snapshot import Snapshot
-from monitor.metrics.catalogue import HostReading
+from monitor.metrics.catalogue import DiskSpace, HostReading
 from monitor.metrics.messages import RunInfo
 from tests.doubles.ticks import BEGIN_US, tick
 
@@ -45,6 +45,13 @@ class Machine:
         """The next second."""
         self.seconds += 1
         sample = tick(self.seconds, host=HostReading(cpu_pct=cpu), rss=rss or {}, born=born)
+        self.snapshot.accept(sample)
+        self.alerts.take(sample)
+
+    def mounts(self, spaces: list[DiskSpace]) -> None:
+        """The next second, which looks at the file systems."""
+        self.seconds += 1
+        sample = tick(self.seconds, host=HostReading(space=spaces))
         self.snapshot.accept(sample)
         self.alerts.take(sample)
 
@@ -127,3 +134,17 @@ def test_a_rule_that_finds_everything_leaves_the_others_theirs() -> None:
     assert len(machine.firing("rare")) == 1
     assert [alert.count for alert in machine.firing("all")] == [5001]
     assert [one.message for one in machine.firing("all")[0].records] == [f"line {number}" for number in range(4995, 5000)]  # fmt: skip
+
+
+def test_a_file_system_that_is_unmounted_does_not_fire_for_ever() -> None:
+    """Its alert is over, with the reason; after a restart nothing ends before the file systems are known."""
+    machine = Machine(AlertRule(name="full", metric="disk.used_pct", above=90, for_s=0))
+    root, backup = DiskSpace("/", "a", "ext4", 100, 10, 90), DiskSpace("/backup", "b", "ext4", 100, 99, 1)
+    machine.mounts([root, backup])
+    assert [alert.subject for alert in machine.firing("full")] == ["/backup"]
+    machine.snapshot.space = None
+    machine.sample(1)
+    assert len(machine.firing("full")) == 1
+    machine.mounts([root])
+    assert machine.firing("full") == []
+    assert machine.alerts.present([], {})[0].why == "the file system is gone"
