@@ -114,7 +114,7 @@ def evidence(alert: Alert) -> None:
         had = st.container(gap=None)
         for one in alert.culprits:
             words = f"{one.title} (PID {one.pid}): {value_of(one.figure, one.value)}"
-            had.button(words, key=f"culprit_{alert.id}_{one.run}", type="tertiary", on_click=go, args=("run.py",), kwargs={"run": one.run})  # fmt: skip
+            had.button(plain(words), key=f"culprit_{alert.id}_{one.run}", type="tertiary", on_click=go, args=("run.py",), kwargs={"run": one.run})  # fmt: skip
         for record in alert.records:
             head = f"{moment(record.ts)} {(record.level or '').upper()} {record.source}"
             st.code(f"{head}\n{record.message}", language=None, wrap_lines=True)

@@ -8,6 +8,8 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from pages.shared.agent import plain
+from pages.ui.numbers import size
 from tests.integration.pages.conftest import ROOT
 from tests.integration.pages.test_settings_page import SIGNED
 from tests.waiting import patient, wait_until
@@ -130,7 +132,8 @@ def test_a_reading_is_watched_and_what_fires_is_acknowledged(watched: Any) -> No
     alert = watched.api.alerts.all({"firing": True}).alerts[0]
     app = page()
     assert "memory in use at" in words(app)
-    assert sum(button.key.startswith(f"culprit_{alert.id}") for button in app.button) == 5
+    named = [button.label for button in app.button if button.key.startswith(f"culprit_{alert.id}")]
+    assert named == [plain(f"{one.title} (PID {one.pid}): {size(one.value)} memory") for one in alert.culprits]
     ran(app.button(key=f"note_{alert.id}").click().run())
     assert "noted by somebody" in words(page())
     app = page()
