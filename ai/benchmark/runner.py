@@ -15,7 +15,7 @@ from ai.benchmark.load import Take, measure_batch, measure_rate
 from ai.benchmark.loading import Entry, Loader, find_pids, look_whether_gone, note_memory
 from ai.benchmark.measure import Measurer, Place
 from ai.benchmark.pace import Pace, time_for_pairs, too_slow
-from ai.benchmark.reporting.figures import log_ratios
+from ai.benchmark.reporting.figures import busy_throughout, log_ratios, only_disturbed
 from ai.benchmark.reporting.report import Gathered, Row, build_report, live_intervals
 from ai.benchmark.same_text import SameText
 from ai.benchmark.samples.length import long_enough
@@ -116,8 +116,13 @@ class AIBackendBenchmark:
                 if not self._ended(usable):
                     await self._answers(_alive(usable))
                     await self._lengths(_alive(usable))
-                    await self._batches(_alive(usable))
-                    await self._rates(_alive(usable))
+                    if self._is_hopelessly_busy(_alive(usable)):
+                        self._notes.append(
+                            "Requests at the same time were left out: other programs kept this machine busy."
+                        )
+                    else:
+                        await self._batches(_alive(usable))
+                        await self._rates(_alive(usable))
                     await self._judge_quality(_alive(usable))
                     self._stopped = self._stopped or "the plan is done"
                 elif not any(v.kind != "not shown" or v.equivalent for v in self._verdicts.values()):
@@ -139,6 +144,15 @@ class AIBackendBenchmark:
         self._verdict = report.sentence
         phase, done, total, _ = self._phase
         self._tell(phase, "The verdict on speed stands", done, total, 0.0)
+
+    def _is_hopelessly_busy(self, entries: Sequence[Entry]) -> bool:
+        """Whether the pairs showed that nothing can be measured now, so that more load for minutes would only tell the same."""
+        if not self._plan.pairs or len(entries) < 2:
+            return False
+        measure, first = self._plan.measure, entries[0].name
+        return all(only_disturbed(self._samples, e.name, measure) for e in entries) and not any(
+            busy_throughout(self._samples, e.name, first, measure) for e in entries[1:]
+        )
 
     async def _prepare(self) -> None:
         self._loader.decide(self._entries)

@@ -64,7 +64,7 @@ async def discover(config: DiscoveryConfig) -> list[Engine]:
     named = _different(config.openai_urls)
     servers = [_server(_OPENAI, url, config) for url in named]
     here = [
-        _local("llamacpp", "llama.cpp, embedded", lambda: _llamacpp(config.model_paths), config.timeout_s),
+        _local("llamacpp", "llama.cpp (embedded)", lambda: _llamacpp(config.model_paths), config.timeout_s),
         _exllama_question(2, "exllamav2", config),
         _exllama_question(3, "exllamav3", config),
     ]
@@ -205,7 +205,7 @@ async def _local(name: EngineName, label: str, look: Callable[[], Engine], timeo
 
 
 def _llamacpp(paths: tuple[Path, ...]) -> Engine:
-    base = Engine(name="llamacpp", label="llama.cpp, embedded", kind="embedded", state="missing")
+    base = Engine(name="llamacpp", label="llama.cpp (embedded)", kind="embedded", state="missing")
     if not installed("xllamacpp"):
         return base.model_copy(
             update={"detail": "The package xllamacpp is not installed.", "remedy": "Install it: pip install xllamacpp"}

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
@@ -12,6 +12,7 @@ import psutil
 
 from ai.core.footprint import is_local, listening_pid
 from ai.core.types import Engine, EngineProcess
+from ai.discovery.holders import mapped_weights, named_to_serve
 from ai.discovery.openai import UNKNOWN
 from ai.discovery.processes import is_ollama, reachable
 from ai.discovery.signatures import Started, is_script_of_many, model_of, server_of, settings_of, started
@@ -22,24 +23,53 @@ _MOST_PORTS: Final = 4
 _KNOWN_S: Final = 15.0
 _MOST_SERVERS: Final = 16
 _MOST_COMMAND: Final = 1000
+_ONE_FILE: Final = (".gguf", ".llamafile")
+"""Weights that are one file by themselves."""
 
 
 def server_addresses() -> list[str]:
-    """The loopback addresses of such servers. Each is still to be asked what it is. Reads `/proc`: some tens of milliseconds."""
-    found: dict[str, None] = {}
-    for process in _servers():
+    """The loopback addresses of what may be such servers. Each is still to be asked what it is. Reads `/proc`: some tens of milliseconds.
+
+    Those that are known by name come first, then what listens and holds the weights of a model.
+    """
+    known: dict[str, None] = {}
+    others: dict[str, None] = {}
+    for pid, addresses in _listening().items():
         try:
-            sockets = process.net_connections("tcp")
+            process = psutil.Process(pid)
+            with process.oneshot():
+                name, words = process.name(), process.cmdline()
+                folder = process.cwd() if is_script_of_many(words) else ""
+            found = known if server_of(name, words, folder) is not None else others
+            if found is known or _holds_model(process, words):
+                found |= dict.fromkeys(addresses[:_MOST_PORTS])
         except psutil.Error:
-            continue  # another user's: its address has to be told in the settings
-        ports = [c.laddr for c in sockets if c.status == psutil.CONN_LISTEN and c.laddr]
-        found |= {f"http://{reachable(place.ip)}:{place.port}": None for place in ports[:_MOST_PORTS]}
-    return list(found)[:_MOST_SERVERS]
+            continue  # it ended meanwhile, or may not be looked at
+    return list(known | others)[:_MOST_SERVERS]
+
+
+def _listening() -> dict[int, list[str]]:
+    """Where each process listens that loopback reaches and this user may look at; another user's server has to be told in the settings."""
+    places: dict[int, list[str]] = {}
+    try:
+        for c in psutil.net_connections("tcp"):
+            if c.status == psutil.CONN_LISTEN and c.laddr and c.pid and c.pid != os.getpid():
+                places.setdefault(c.pid, []).append(f"http://{reachable(c.laddr.ip)}:{c.laddr.port}")
+    except psutil.Error:
+        return {}
+    return places
+
+
+def _holds_model(process: psutil.Process, words: Sequence[str]) -> bool:
+    """Whether it has weights mapped, or was started with some. Never one rank of many: what trains together must not be spoken to."""
+    if not named_to_serve(words) and not mapped_weights(process.pid):
+        return False
+    return not {"MASTER_ADDR", "MASTER_PORT"} & process.environ().keys()
 
 
 def may_serve(name: str, words: Sequence[str], folder: str) -> bool:
     """Whether a process may be a server of models, Ollama or another one; arguments as of `ai.discovery.signatures.server_of`."""
-    return is_ollama(name, words) or server_of(name, words, folder) is not None
+    return is_ollama(name, words) or server_of(name, words, folder) is not None or named_to_serve(words)
 
 
 def with_processes(engines: Sequence[Engine], mask: Mask) -> list[Engine]:
@@ -108,25 +138,16 @@ def _about(pid: int | None, mask: Mask) -> EngineProcess | None:
     except psutil.Error:
         return None
     model = model_of(words)
-    file = Path(model) if model.endswith((".gguf", ".llamafile")) or "/" in model else None
+    if not model.endswith(_ONE_FILE):
+        mapped = next(iter(mapped_weights(pid)), "")
+        model = mapped if mapped.endswith(_ONE_FILE) or not model else model
+    file = Path(model) if model.endswith(_ONE_FILE) or "/" in model else None
     settings = {key: mask([value]) for key, value in settings_of(words, environ).items()}
     command = mask(words)[:_MOST_COMMAND] or name
     return EngineProcess(
         pid=pid, name=name, kind=server_of(name, words, "") or "", user=user, command=command, model=mask([model])[:300], settings=settings,
         model_file=str(file) if file is not None and file.is_absolute() else "",
     )  # fmt: skip
-
-
-def _servers() -> Iterator[psutil.Process]:
-    for process in psutil.process_iter():
-        try:
-            with process.oneshot():
-                words = process.cmdline()
-                folder = process.cwd() if is_script_of_many(words) else ""
-                if server_of(process.name(), words, folder) is not None:
-                    yield process
-        except psutil.Error:
-            continue  # it ended meanwhile, or may not be looked at
 
 
 def _port(address: str) -> int:

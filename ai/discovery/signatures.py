@@ -15,6 +15,10 @@ _MODULES: Final = {
     "vllm.entrypoints.cli.main": "vLLM",
     "sglang.launch_server": "SGLang",
     "llama_cpp.server": "llama.cpp server",
+    "mlx_lm.server": "MLX LM",
+    "aphrodite.endpoints.openai.api_server": "Aphrodite",
+    "fastchat.serve.openai_api_server": "FastChat",
+    "text_generation_server": "Text Generation Inference",
 }
 """`python -m …`."""
 _PROGRAMS: Final = {
@@ -26,9 +30,24 @@ _PROGRAMS: Final = {
     "lmstudio": "LM Studio",
     "llmster": "LM Studio",
     "lm studio": "LM Studio",
+    "text-generation-launcher": "Text Generation Inference",
+    "text-generation-router": "Text Generation Inference",
+    "mlx_lm.server": "MLX LM",
+    "mistralrs-server": "mistral.rs",
+    "trtllm-serve": "TensorRT-LLM",
 }
-_WITH_SERVE: Final = {"vllm": "vLLM", "sglang": "SGLang"}
-"""Programs that are servers with the word `serve` behind their name."""
+_WITH_SERVE: Final = {
+    "vllm": "vLLM",
+    "sglang": "SGLang",
+    "lmdeploy": "LMDeploy",
+    "mlc_llm": "MLC LLM",
+    "aphrodite": "Aphrodite",
+    "transformers": "Transformers",
+    "litgpt": "LitGPT",
+    "openllm": "OpenLLM",
+    "mistralrs": "mistral.rs",
+}
+"""Programs that are servers with the word `serve` (or `run`, of those that say so) behind their name."""
 _TABBY: Final = frozenset({"main.py", "start.py"})
 _SHORT: Final = {
     "-m": "--model", "-c": "--ctx-size", "-n": "--predict", "-t": "--threads", "-tb": "--threads-batch", "-b": "--batch-size", "-ub": "--ubatch-size",
@@ -130,7 +149,7 @@ def _count(value: str, least: int = 1) -> int | None:
 def _program(name: str, words: Sequence[str]) -> str | None:
     bare = name.removesuffix(".exe")
     if bare in _WITH_SERVE:
-        return _WITH_SERVE[bare] if "serve" in words[:2] else None
+        return _WITH_SERVE[bare] if {"serve", "run"} & set(words[:2]) else None
     if bare.startswith("koboldcpp"):
         return "KoboldCpp"
     return "llamafile" if bare.endswith(".llamafile") else _PROGRAMS.get(bare)

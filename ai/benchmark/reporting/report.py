@@ -162,7 +162,14 @@ def too_few_pairs(run: Gathered, name: str, against: str, pairs: int) -> str:
     lack = f"and {MIN_BLOCKS} are needed" if pairs < MIN_BLOCKS else "too few for an interval"
     blocks = len({s.block for s in taken})
     said = f"{name} and {against} could not be compared: {pairs or 'none'} of {blocks} blocks gave a pair that can be used, {lack}."
+    left_out = [s for s in taken if not s.used and s.backend in {against, name}]
+    disturbed = sum(bool(ENVIRONMENT & set(s.flags)) for s in left_out)
     held = [who for who in (against, name) if _held_back(taken, who)]
+    if disturbed > len(left_out) / 2 and not held:
+        return (
+            f"{name} and {against} could not be compared: other programs kept this machine busy during {disturbed} of {len(taken)} measurements. "
+            f"{pairs or 'None'} of {blocks} pairs can be used, {lack}. Measure again when it is quiet.{f' Or: {run.short}.' if run.short else ''}"
+        )
     if held:
         return f"{said} {HELD_BACK.format(' and '.join(held))}"
     if counts:
@@ -173,7 +180,7 @@ def too_few_pairs(run: Gathered, name: str, against: str, pairs: int) -> str:
     if run.short:
         said += f" {run.short}."
     if flags & ENVIRONMENT:
-        return f"{said} Something else kept this machine busy: wait until it is quiet, and measure again."
+        return f"{said} Other programs kept this machine busy: wait until it is quiet, and measure again."
     return said if counts or run.short or run.state in _UNFINISHED else f"{said} Take a longer plan."
 
 

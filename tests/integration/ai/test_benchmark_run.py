@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -449,3 +450,8 @@ def test_a_machine_that_is_never_quiet_still_gives_figures() -> None:
     assert report.comparisons[0].kind == "not shown"
     assert all(c.metrics["generation"].value for c in report.contenders)
     assert sum("those of a busy machine" in note for note in report.notes) == 2
+    assert re.search(r"busy during (\d+) of \1 measurements. None of \d pairs can be used", report.sentence), (
+        report.sentence
+    )
+    assert not any(c.batches for c in report.contenders)  # minutes of the same disturbance
+    assert any("at the same time were left out" in note for note in report.notes)

@@ -1,6 +1,7 @@
 """Ollama is found by its process and its socket, on whatever port; what is no server of its kind is not asked."""
 
 import asyncio
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ import pytest
 from ai.core.types import Engine
 from ai.discovery.discover import OLLAMA_URL, DiscoveryConfig, discover
 from ai.discovery.http import same_endpoint
+from ai.discovery.owners import server_addresses
 from ai.discovery.processes import listening, ollama_addresses
 from tests.doubles.stateful_ollama import serve
 
@@ -22,6 +24,53 @@ server = socket.create_server(("127.0.0.1", 0))
 print(server.getsockname()[1], flush=True)
 sys.stdin.read()
 """
+
+HOLDER = """
+import http.server, json, mmap, sys
+path, asked = sys.argv[1:]
+with open(path, "rb") as file:
+    held = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if path != "/dev/null" else None
+class Answer(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        open(asked, "a").write(self.path + chr(10))
+        body = json.dumps({"object": "list", "data": [{"id": "mine"}]}).encode()
+        self.send_response(200); self.send_header("Content-Length", str(len(body))); self.end_headers(); self.wfile.write(body)
+    def log_message(self, *words): pass
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answer)
+print(server.server_port, flush=True)
+server.serve_forever()
+"""
+
+
+@contextmanager
+def holder(weights: Path, asked: Path, **environ: str) -> Iterator[str]:
+    """The address of a program that no list names, with this file in its memory; it notes what it is asked."""
+    command = [sys.executable, "-c", HOLDER, str(weights), str(asked)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ | environ) as proc:
+        assert proc.stdout is not None
+        try:
+            yield f"http://127.0.0.1:{int(proc.stdout.readline())}"
+        finally:
+            proc.kill()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="what a process has mapped is read as Linux lists it")
+def test_a_server_of_no_list_is_found_by_the_weights_in_its_memory(tmp_path: Path) -> None:
+    """One without a model is not spoken to, nor one rank of many that train together, whose socket may not bear it."""
+    weights = tmp_path / "mine.gguf"
+    weights.write_bytes(b"GGUF" + bytes(4096))
+    asked = [tmp_path / name for name in ("held", "none", "rank")]
+    with (
+        holder(weights, asked[0]) as held,
+        holder(Path("/dev/null"), asked[1]),
+        holder(weights, asked[2], MASTER_ADDR="127.0.0.1"),
+    ):
+        config = DiscoveryConfig(ollama_url="", search=tuple, search_servers=server_addresses)
+        found = [e for e in asyncio.run(discover(config)) if e.address == held]
+    assert [(e.state, [m.name for m in e.models]) for e in found] == [("ready", ["mine"])]
+    assert found[0].process is not None
+    assert found[0].process.model_file == str(weights)
+    assert [path.exists() for path in asked] == [True, False, False]
 
 
 @contextmanager

@@ -33,7 +33,7 @@ DOWN = {
 }
 LLAMA = {
     "name": "llamacpp",
-    "label": "llama.cpp, embedded",
+    "label": "llama.cpp (embedded)",
     "kind": "embedded",
     "state": "ready",
     "address": "",

@@ -29,7 +29,7 @@ from tests.doubles.ai_kit import LoopThread
 
 NOW = 1_700_000_000_000_000
 LLAMA = {
-    "name": "llamacpp", "label": "llama.cpp, embedded", "kind": "embedded", "state": "ready", "address": "", "models": [],
+    "name": "llamacpp", "label": "llama.cpp (embedded)", "kind": "embedded", "state": "ready", "address": "", "models": [],
 }  # fmt: skip
 
 

@@ -22,7 +22,7 @@ from ai.worker.tuning import Rates, TriedSettings, TunedSettings, Tuning, tune
 from tests.doubles.ai_kit import LoopThread, ask
 
 LLAMA: Mapping[str, Any] = {
-    "name": "llamacpp", "label": "llama.cpp, embedded", "kind": "embedded", "state": "ready", "address": "", "models": [],
+    "name": "llamacpp", "label": "llama.cpp (embedded)", "kind": "embedded", "state": "ready", "address": "", "models": [],
 }  # fmt: skip
 ONE = TunedSettings(threads=1, prompt_threads=1)
 BEST = TunedSettings(threads=2, prompt_threads=2, batch=128, flash_attention=True, kv_type="q8_0")

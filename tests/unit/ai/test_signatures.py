@@ -1,9 +1,12 @@
 """Model servers are known by their processes; their helpers and other programs are not; settings are read, secrets left out."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ai.discovery.holders import mapped_weights, named_to_serve
 from ai.discovery.signatures import is_script_of_many, model_of, server_of, settings_of
 
 
@@ -19,12 +22,38 @@ from ai.discovery.signatures import is_script_of_many, model_of, server_of, sett
         ("koboldcpp-linux", "./koboldcpp-linux-x64 model.gguf 5001", "KoboldCpp"), ("python", "python koboldcpp.py --model m.gguf", "KoboldCpp"),
         ("llava.llamafile", "./llava-v1.5.llamafile --server", "llamafile"), ("local-ai", "local-ai run", "LocalAI"),
         ("lm-studio", "/opt/LM-Studio/lm-studio --type=utility", "LM Studio"), ("python", "python train.py --model m", None),
+        ("aphrodite", "python3 /opt/bin/aphrodite run org/m", "Aphrodite"), ("transformers", "/usr/bin/python3 /usr/bin/transformers serve", "Transformers"),
+        ("text-generation", "text-generation-launcher --model-id org/m", "Text Generation Inference"), ("mistralrs", "mistralrs bench -m x", None),
         ("python", "python -m http.server", None), ("vim", "vim llama-server.log", None), ("bash", "bash -c llama-server", None), ("", "", None),
     ],
 )  # fmt: skip
 def test_servers_are_told_from_other_programs(name: str, command: str, server: str | None) -> None:
     """By the program, the module, the word behind it, or the title that it gives itself."""
     assert server_of(name, command.split(" ") if command else []) == server
+
+
+@pytest.mark.parametrize(
+    ("command", "ask"),
+    [
+        ("/opt/mine/inferd --weights=/m/x.GGUF -p 9", True), ("python app.py /m/model.safetensors", True), ("python serve_llm.py --model org/name", True),
+        ("python -m mlc_llm serve HF://org/name", True), ("./my-api-server --model x", True), ("python train.py --model org/name", False),
+        ("uvicorn shop:app --port 80", False), ("python -m http.server", False), ("", False), ("x.gguf", False),
+    ],
+)  # fmt: skip
+def test_programs_of_no_list_are_asked_when_a_model_is_named(command: str, *, ask: bool) -> None:
+    """A file of weights anywhere behind the program, or a model and a program whose name says that it serves."""
+    assert named_to_serve(command.split(" ") if command else []) is ask
+
+
+def test_weights_in_memory_are_read_as_the_kernel_lists_them(tmp_path: Path) -> None:
+    """Names with blanks and of deleted files, the sum of several mappings, the largest first; other files are none."""
+    (tmp_path / "7").mkdir()
+    row = "{}-{} r--p 00000000 fe:00 1234   {}\n"
+    rows = [("1000", "2000", "/m/small one.gguf"), ("2000", "4000", "/m/x.safetensors (deleted)"), ("8000", "9000", "/m/small one.gguf"),
+            ("a000", "b000", "/m/small one.gguf"), ("b000", "ff000", "/lib/libc.so.6"), ("c000", "d000", "")]  # fmt: skip
+    (tmp_path / "7" / "maps").write_text("".join(row.format(*r) for r in rows))
+    assert mapped_weights(7, tmp_path) == ["/m/small one.gguf", "/m/x.safetensors"]
+    assert mapped_weights(8, tmp_path) == []
 
 
 def test_a_script_that_many_have_is_known_by_its_folder() -> None:
