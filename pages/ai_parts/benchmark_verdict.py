@@ -15,6 +15,8 @@ _TITLES: Final = {
     "variants": "settings of one engine",
     "self-check": "an engine against itself",
 }
+_FEW: Final = 2
+"""Notes that are read without a click."""
 FIGURES: Final = (
     ("first_token", "First token", 1e3, "ms", 0),
     ("first_answer", "First token after thoughts", 1.0, "s", 2),
@@ -40,12 +42,21 @@ def verdict(report: ai_models.FullReport) -> None:
                 st.caption(plain(f"Not known to be equal: {', '.join(comparison.unknown)}."))
         if report.hypothesis.sentence:
             st.markdown(f":material/science: **Hypothesis of the plan.** {plain(report.hypothesis.sentence)}")
-        for note in report.notes:
-            st.caption(plain(note))
+        _notes(report.notes)
         if len(report.comparisons) > 1:
             with st.expander("Every comparison in words"):
                 for comparison in report.comparisons:
                     st.markdown(f"- {plain(comparison.sentence)}")
+
+
+def _notes(notes: list[str]) -> None:
+    """How it was measured, in sentences; many of them would push the figures off the screen."""
+    if len(notes) <= _FEW:
+        for note in notes:
+            st.caption(plain(note))
+        return
+    with st.expander(f"{len(notes)} notes on how it was measured"):
+        st.markdown("\n".join(f"- {plain(note)}" for note in notes))
 
 
 def _sentence(report: ai_models.FullReport) -> None:

@@ -101,10 +101,11 @@ def build_report(run: Gathered) -> BenchmarkReport:
     comparisons = [_compare(run, usable[0], row, lenient=lenient) for row in paired[1:]]
     crowded = {row[0] for row in paired if not lenient and only_disturbed(run.samples, row[0], run.plan.measure)}
     contenders = [_contender(run, row, lenient=lenient or row[0] in crowded) for row in run.entries]
-    notes += [
-        f"Other programs disturbed every measurement of {name}. Its figures are those of a busy machine, and no verdict uses them."
-        for name in sorted(crowded)
-    ]
+    if crowded:
+        notes.append(
+            f"Other programs disturbed every measurement of {' and '.join(sorted(crowded))}. "
+            "The figures are those of a busy machine, and no verdict uses them."
+        )
     if run.host.get("kind") not in _NAMED_BY_SETTINGS and (
         differs := what_differs({r.name: r.load for r in usable if r.load})
     ):
