@@ -13,8 +13,9 @@ from typing import Final
 import httpx
 
 from ai.core.types import Engine, EngineName
+from ai.discovery.address import normal_url
 from ai.discovery.files import demo_model, exllama_folders, gguf_files, gguf_model
-from ai.discovery.http import ProbeFailed, new_client, normal_url, same_endpoint, shown_url
+from ai.discovery.http import ProbeFailed, new_client, same_endpoint, shown_url
 from ai.discovery.ollama import ask_ollama
 from ai.discovery.openai import ask_openai
 from ai.discovery.owners import with_processes

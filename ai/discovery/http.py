@@ -15,10 +15,6 @@ from ai.core.footprint import is_local
 MAX_ANSWER: Final = 4 * 1024 * 1024
 """Bytes of an answer that are read at most; a list of a thousand models takes about 600 kB."""
 MAX_TEXT: Final = 200
-_ROUTES: Final = re.compile(
-    r"/chat/completions$|(?<=/v1)/(completions|embeddings|models|responses)$|/api/(chat|generate|tags|version|ps)$"
-)
-"""Routes that people paste with the address."""
 _MAX_SAID: Final = 2000
 _LOADING: Final = re.compile(
     r"\bloading\b|\bmodel\b[^.]{0,40}\b(initiali[sz]ing|not ready|starting)\b|warming up|starting up|is being initiali[sz]ed|\bnot ready\b",
@@ -36,27 +32,6 @@ class ProbeFailed(Exception):
         self.state = state
         self.message = message
         self.status = status
-
-
-def normal_url(text: str, default_port: int | None = None) -> str:
-    """An address as people write it (`OLLAMA_HOST` forms and pasted routes included), as a base URL without a trailing slash.
-
-    Raises:
-        ValueError: it is no http or https address.
-    """
-    stripped = text.strip()
-    raw = stripped if "://" in stripped else f"http://{stripped}"
-    parts = urlsplit(raw)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        msg = f"{text!r} is no http:// or https:// address"
-        raise ValueError(msg)
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(parts.hostname, parts.hostname)  # noqa: S104 - a listening address, made one to connect to
-    host = f"[{host}]" if ":" in host else host
-    port = parts.port or (default_port if "://" not in stripped else None)
-    user = parts.netloc.rpartition("@")[0]
-    netloc = f"{user}@{host}" if user else host
-    path = _ROUTES.sub("", parts.path.rstrip("/")).rstrip("/")
-    return urlunsplit((parts.scheme, f"{netloc}:{port}" if port else netloc, path, "", ""))
 
 
 def is_loading(status: int | None, said: str) -> bool:

@@ -60,7 +60,8 @@ from ai.core.types import (
 from ai.core.types import (
     Final as FinalEvent,
 )
-from ai.discovery.http import ProbeFailed, get_json, new_client, normal_url, text
+from ai.discovery.address import normal_url
+from ai.discovery.http import ProbeFailed, get_json, new_client, text
 from ai.discovery.ollama import ask_ollama, host_of
 from ai.model_files.digests import ollama_id, template_id
 from ai.prompt_integrity.check import PromptCheck, least_tokens

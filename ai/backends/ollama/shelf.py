@@ -16,7 +16,8 @@ from ai.backends.ollama.running import Loaded, ServerSettings, loaded_models, sa
 from ai.core.errors import BackendDown, BackendError, BackendTimeout, BadOutput, BadRequest, ModelMissing
 from ai.core.footprint import is_local
 from ai.core.pacing import late
-from ai.discovery.http import ProbeFailed, entries, get_json, new_client, normal_url, text, whole
+from ai.discovery.address import normal_url
+from ai.discovery.http import ProbeFailed, entries, get_json, new_client, text, whole
 from ai.discovery.ollama import Shown, host_of, name_of, shown_of
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,199}")

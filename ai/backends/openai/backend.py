@@ -36,7 +36,8 @@ from ai.core.types import (
 from ai.core.types import (
     Final as Final_,
 )
-from ai.discovery.http import ProbeFailed, authorities, normal_url, whole
+from ai.discovery.address import normal_url
+from ai.discovery.http import ProbeFailed, authorities, whole
 from ai.discovery.openai import ask_openai
 from ai.discovery.owners import started_with
 from ai.model_files.digests import gguf_id

@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ai.core.types import Engine
+from ai.discovery.address import normal_url
 from ai.discovery.discover import DiscoveryConfig, discover
-from ai.discovery.http import authorities, entries, normal_url, text, whole
+from ai.discovery.http import authorities, entries, text, whole
 from ai.discovery.packages import exllama_pieces
 from tests.doubles.ai_kit import http, raw_server
 
@@ -329,12 +330,30 @@ def test_every_engine_has_a_remedy_unless_it_is_ready() -> None:
         ("box:8000/v1/chat/completions", "http://box:8000/v1"),
         ("https://box/api/v1/models/", "https://box/api/v1"),
         ("box:1/api/generate", "http://box:1"),
-        ("https://box/models", "https://box/models"),
+        ("https://box/models", "https://box/models"), ("https://box/llm/docs", "https://box/llm"), ('"http://box:1/v1",', "http://box:1/v1"),
+        ("<http://box:1>", "http://box:1"), ("http:/box:1", "http://box:1"), ("//box:1", "http://box:1"), ("HTTPS:///box:1", "https://box:1"),
+        (":8000", "http://127.0.0.1:8000"), ("*:8000/v1", "http://127.0.0.1:8000/v1"), ("http://*:80", "http://127.0.0.1:80"),
+        ("::1", "http://[::1]:11434"), ("fe80::1%eth0", "http://[fe80::1%eth0]:11434"), ("http://user:x@box:1", "http://user:x@box:1"),
     ],
-)
+)  # fmt: skip
 def test_addresses_are_understood_as_people_write_them(given_url: str, url: str) -> None:
     """`OLLAMA_HOST` forms and listening addresses become something to connect to."""
     assert normal_url(given_url, 11434) == url
+
+
+@pytest.mark.parametrize(
+    ("given_url", "wrong"),
+    [
+        ("box:abc", "port"), ("box:0", "port"), ("http://box:70000", "port"), ("http://box:80:80", "port"), ("http://a:1 http://b:2", "address"),
+        ("ftp://box", "address"), ("http://ex ample:1", "address"), ("http://.:1", "address"), ("http://a..b", "address"), ("", "address"), ("http://[::", "address"),
+    ],
+)  # fmt: skip
+def test_what_is_no_address_is_told_in_words(given_url: str, wrong: str) -> None:
+    """Which part of it, and how it is written."""
+    with pytest.raises(
+        ValueError, match=rf"has no valid {wrong}: write http://HOST:PORT|is no http:// or https:// {wrong}"
+    ):
+        normal_url(given_url, 11434)
 
 
 @given(st.text(max_size=60))
