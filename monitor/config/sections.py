@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from ai.discovery.address import normal_url
 from monitor.config.api_keys import check_line
 from monitor.config.job_patterns import parse_pattern
 
@@ -225,9 +226,7 @@ class EngineSettings(Section):
     @field_validator("ollama_url")
     @classmethod
     def _url(cls, url: str) -> str:
-        if url:
-            _check_url(url)
-        return url
+        return normal_url(url, 11434) if url else url
 
     @field_validator("api_keys")
     @classmethod
@@ -239,9 +238,7 @@ class EngineSettings(Section):
     @field_validator("openai_urls")
     @classmethod
     def _urls(cls, urls: list[str]) -> list[str]:
-        for url in urls:
-            _check_url(url)
-        return urls
+        return [normal_url(url) for url in urls]
 
 
 class AiSettings(Section):

@@ -141,6 +141,16 @@ def test_what_the_next_start_would_refuse_is_not_saved(tmp_path: Path) -> None:
         load_settings(file, environ={}).save({"dashboard.host": "203.0.113.7"})
 
 
+def test_addresses_of_engines_are_taken_as_people_paste_them(tmp_path: Path) -> None:
+    """Without a scheme, with a route, in quotes: what is used is an address to connect to. Without a port that is one they are refused."""
+    pasted = ["box:8000/v1", " http://box:8000/v1/chat/completions ", '"http://[::]:5"']
+    found = load_settings(tmp_path / "none.toml", {"engines.openai_urls": pasted, "engines.ollama_url": "0.0.0.0"}, {})
+    assert found.get("engines.openai_urls") == ["http://box:8000/v1", "http://box:8000/v1", "http://[::1]:5"]
+    assert found.get("engines.ollama_url") == "http://127.0.0.1:11434"
+    with pytest.raises(SettingsError, match="has no valid port"):
+        load_settings(tmp_path / "none.toml", {"engines.openai_urls": ["box:abc"]}, {})
+
+
 @pytest.mark.parametrize("proxy", ["10.0.0.0/33", "proxy.example", "10.0.0.1/24"])
 def test_a_proxy_is_an_address_or_a_network(proxy: str) -> None:
     """Anything else would be believed by nobody, or by everybody."""
