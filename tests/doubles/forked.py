@@ -139,11 +139,16 @@ class Forked:
 
 
 COMMANDS = ForkServer(
-    "commands", "monitor.cli.app", "monitor.client.client", "monitor.live.outlook", "logs.parsing", "logs.query"
-)
+    "commands", "monitor.cli.app", "monitor.client.client", "monitor.live.outlook", "monitor.launcher.running", "logs.parsing", "logs.query",
+    "anyio", "certifi", "h11", "httpcore",
+)  # fmt: skip
 """For commands that end."""
-AGENTS = ForkServer("agents", "monitor.agent.agent", leaves_out=("pandas", "httpx._main"))
-"""For agents, most of whose start are their imports."""
+AGENTS = ForkServer(
+    "agents", "monitor.agent.agent", "monitor.agent.log_config", "monitor.agent.ai_records", "ai.service.service", "httpcore", "h11", "pydantic.v1",
+    "pyarrow.dataset", "pyarrow.parquet", "numpy.ma", "dateutil.relativedelta", "uvicorn.protocols.http.httptools_impl", "uvicorn.lifespan.off",
+    "uvicorn.protocols.websockets.websockets_sansio_impl", leaves_out=("pandas", "httpx._main"),
+)  # fmt: skip
+"""For agents, most of whose start are their imports: those, too, that they put off until they are needed."""
 DASHBOARDS = ForkServer(
     "dashboards", "pages.server.routes", "pages.server.lifespan", "streamlit.web.server.starlette", script="app.py"
 )

@@ -138,6 +138,7 @@ class AiDouble:
             Route("/v1/ai/benchmarks/{id}/replay", self._replay, methods=["POST"]),
             Route("/v1/ai/benchmarks/{id}/use", self._use, methods=["POST"]),
             Route("/v1/ai/backends/{backend}/reset", self._reset, methods=["POST"]),
+            Route("/v1/ai/backends/{backend}/tune", self._tune, methods=["POST"]),
             Route("/v1/ai/compare", self._compare),
             Route("/v1/ai/gateway", self._gateway),
             Route("/v1/ai/gateway/calls", self._gateway_calls),
@@ -255,6 +256,15 @@ class AiDouble:
 
     async def _reset(self, request: Request) -> Response:
         return self._in_use("reset", request.path_params["backend"], taken=False)
+
+    async def _tune(self, request: Request) -> Response:
+        self.asked.append(("tune", request.path_params["backend"]))
+        return JSONResponse(
+            {
+                "backend": "llamacpp", "model": "m", "settings": "2 threads", "sentence": "With 2 threads from now on: <b>1.2×</b>.", "kept": True, "quiet": True,
+                "seconds": 9.0, "generate_before": 50.0, "generate_after": 60.0, "read_before": 100.0, "read_after": 100.0, "tried": [],
+            }
+        )  # fmt: skip
 
     def _in_use(self, what: str, given: str, *, taken: bool) -> Response:
         self.asked.append((what, given))

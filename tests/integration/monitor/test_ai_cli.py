@@ -100,20 +100,6 @@ def test_wrong_use_says_what_is_wrong(tmp_path: Path) -> None:
         assert "hint:" in done.stderr
 
 
-def test_a_benchmark_tells_progress_and_verdict_apart(running_agent: Any) -> None:
-    """Progress on standard error, one JSON report on standard output."""
-    done = wk(
-        "benchmark", "--depth", "quick", "--seconds", "1", "--tokens", "4", "--concurrency", "1", "--postings", "0", "--kind", "self-check", "--json",
-        data_dir=running_agent.data_dir,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    report = json.loads(done.stdout)
-    assert report["host"]["kind"] == "self-check"
-    assert [c["name"] for c in report["contenders"]] == ["llamacpp", "llamacpp again"]
-    assert "oading llamacpp" in done.stderr or "arming up" in done.stderr
-    assert "not tested" in report["hypothesis"]["answer"]
-
-
 def _now(phase: str, message: str) -> dict[str, Any]:
     steps = [{"step": "load", "state": "done"}, {"step": "pairs", "state": "now"}]
     return {"phase": phase, "message": message, "left_s": 12.0, "steps": steps, "figures": []}

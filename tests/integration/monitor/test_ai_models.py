@@ -151,3 +151,17 @@ def test_it_works_without_an_agent(server: StatefulOllama, tmp_path: Any) -> Non
     assert "new:1b is here" in pulled.stdout, pulled.stderr
     assert wk("models", "delete", "new:1b", "--yes", data_dir=data, **own).returncode == 0
     wait_until(lambda: " word word" in wk("models", "try", "Hi", "-e", "ollama", "--tokens", "2", data_dir=data, **own).stdout, "an answer", seconds=90)  # fmt: skip
+
+
+def test_a_benchmark_tells_progress_and_verdict_apart(agent: Any, models: ModelsClient) -> None:
+    """Progress on standard error, one JSON report on standard output."""
+    done = wk(
+        "benchmark", "--depth", "quick", "--seconds", "1", "--tokens", "4", "--concurrency", "1", "--postings", "0", "--kind", "self-check", "--backend", "ollama",
+        "--json", data_dir=agent.data_dir,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert report["host"]["kind"] == "self-check"
+    assert [c["name"] for c in report["contenders"]] == ["ollama", "ollama again"]
+    assert "oading ollama" in done.stderr or "arming up" in done.stderr
+    assert "not tested" in report["hypothesis"]["answer"]

@@ -154,6 +154,22 @@ def test_a_card_says_which_settings_are_in_use_and_leads_back(ai: AiDouble) -> N
     assert "engine_0_take" not in {button.key for button in app.button}
 
 
+def test_tune_says_what_it_found_on_the_card_of_the_embedded_engine(ai: AiDouble) -> None:
+    """One click asks for the search; what it says stands on the card, a stranger's markup as text; other engines have no such button."""
+    used = {"model": "m", "settings": "", "benchmark": None, "taken": None, "sentence": "m is loaded as ever."}
+    card = OLLAMA | {"backend": "ollama", "usable": True, "model": "m"}
+    ai.backends = [card | {"in_use": used | {"backend": "ollama"}}]
+    assert "Tune" not in {button.label for button in _open().button}
+    ai.backends = [card | {"in_use": used | {"backend": "llamacpp"}}]
+    app = _open()
+    app.button(key="engine_0_tune").click().run()
+    assert not app.exception
+    assert ai.asked[-1] == ("tune", "llamacpp")
+    assert [str(one.value).replace("\\", "").replace("\u2060", "") for one in app.success] == [
+        "With 2 threads from now on: <b>1.2×</b>."
+    ]
+
+
 def test_what_a_figure_is_worth_stands_below_the_table(ai: AiDouble) -> None:
     """A figure with a note has a mark, and the note is said once; what could not be compared is named beside the verdict."""
     ai.reports = [report()]
@@ -203,6 +219,14 @@ def test_the_history_compares_and_repeats(ai: AiDouble) -> None:
     assert "slower than before" in text
     app.button(key="benchmark_repeat").click().run()
     assert ("replay", "b0") in ai.asked
+
+
+def test_an_interrupted_benchmark_stands_in_the_history_and_opens(ai: AiDouble) -> None:
+    """Its row says so, and its page why."""
+    sentence = "Interrupted after 3 blocks: the agent ended."
+    ai.reports = [report("b1") | {"state": "interrupted", "sentence": sentence}, report("b0")]
+    assert "interrupted" in _text(_open())
+    assert sentence in _text(_open(benchmark="b1"))
 
 
 def test_an_unknown_benchmark_is_an_error_state(ai: AiDouble) -> None:

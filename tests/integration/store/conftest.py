@@ -40,6 +40,14 @@ def store(tmp_path: Path, clock: Clock) -> Iterator[Store]:
     opened.close()
 
 
+@pytest.fixture(scope="module")
+def shared_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """A store that the tests of a module fill once and only read; its clock stands."""
+    opened = open_store(tmp_path_factory.mktemp("shared"), limit_bytes=256 * MIB, now=Clock())
+    yield opened
+    opened.close()
+
+
 @pytest.fixture
 def host_rows() -> Callable[..., Append]:
     """Makes host samples: `host_rows({ts: cpu_pct})`."""
@@ -57,7 +65,7 @@ def host_rows() -> Callable[..., Append]:
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_tick() -> Callable[..., messages.Tick]:
     """Makes sweeps: `make_tick(seq, runs=[…], cpu_pct=[…], rss=[…], born=[…], …)`."""
 

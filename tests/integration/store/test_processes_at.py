@@ -20,8 +20,13 @@ def born(number: int, name: str, start: int) -> messages.RunInfo:
     return messages.RunInfo(number, number, 0, 1, 0, "root", name, f"{name} --work", None, None, start, False)
 
 
-@pytest.fixture
-def filled(store: Store, make_tick: Callable[..., messages.Tick]) -> Store:
+@pytest.fixture(scope="module")
+def filled(shared_store: Store, make_tick: Callable[..., messages.Tick]) -> Store:
+    """What the tests read."""
+    return with_samples(shared_store, make_tick)
+
+
+def with_samples(store: Store, make_tick: Callable[..., messages.Tick]) -> Store:
     """100 samples of two processes, `busy` and `idle`; `busy` ends after 50 by signal 9. Samples 70 to 79 are missing."""
     store.write(hello_changes(HOST, START))
     for seq in range(100):
@@ -75,9 +80,12 @@ def test_a_hole_is_said_and_the_sample_next_to_it_is_shown(filled: Store) -> Non
     assert (before.ts, before.gap) == (START, True)
 
 
-def test_without_samples_their_minute_is_known(filled: Store, clock: Clock, host_rows: Callable[..., Append]) -> None:
+def test_without_samples_their_minute_is_known(
+    store: Store, make_tick: Callable[..., messages.Tick], clock: Clock, host_rows: Callable[..., Append]
+) -> None:
     """After the raw rows have expired, the minutes have the machine's readings, and those of the processes that lived then."""
     clock.now = START + 9 * DAY
+    filled = with_samples(store, make_tick)
     filled.write([host_rows({clock.now - 8 * HOUR: 1.0, clock.now: 1.0})])  # so that this time is known to be right
     filled.enforce_limit()
     found = at(filled, 30)

@@ -19,8 +19,8 @@ def _run(run: int, pid: int, name: str, at: int = -900) -> messages.RunInfo:
     return messages.RunInfo(run, pid, 70, 1, 0, "root", name, f"{name} --all", None, "/", START + at * SECOND, False)
 
 
-@pytest.fixture
-def watched(store: Store, make_tick: Make) -> Store:
+@pytest.fixture(scope="module")
+def watched(shared_store: Store, make_tick: Make) -> Store:
     """Ten quiet minutes, then one in which `train`, born then, takes a core and writes, beside `idle` that does nothing."""
     births, changes = Births(), []
     for seq in range(1, 661):
@@ -32,8 +32,8 @@ def watched(store: Store, make_tick: Make) -> Store:
         )
         more = {"cpu_user_s": [1.0, busy * 0.98][: len(runs)], "write_bytes": [0, busy * 50_000_000][: len(runs)]}
         changes += tick_changes("h", "b", make_tick(seq, runs=runs, born=born, host=host, **more), births=births)
-    store.write(changes)
-    return store
+    shared_store.write(changes)
+    return shared_store
 
 
 def test_readings_are_compared_with_the_time_before(watched: Store) -> None:
