@@ -29,8 +29,8 @@ _WORDS: Final[dict[int, str]] = {
     TRACE: "TRACE TRC TRCE VERBOS TRAC TRA FINER FINEST VERBOSE VRB VERB SILLY SILL VERBO SPEW SPAM T V DDEBUG SUBDEBUG DEBUG2 DEBUG3 DEBUG4 DEBUG5 FEINER FEINST",
     DEBUG: "DEBUG DBG DEBG DBUG DEBU DEB FINE CONFIG D DEBUG1 FEIN KONFIGURATION",
     INFO: "INFO INF INFORMATION INFORMATIONAL INFOS INFORM SUCC SUCCE SUCCES NOTICE NOTIC NOTI NTC NOTE SUCCESS SUCCS OK LOG MESSAGE I N DEFAULT STATUS STATEMENT DETAIL HINT CONTEXT QUERY LOCATION SYSTEM LIFECYCLE QUIET"
-    " STATS PERF HTTP TIMING HINWEIS INFORMACIÓN INFORMAÇÃO INFORMAZIONI ИНФО ИНФОРМАЦИЯ 信息 情報 정보",
-    WARN: "WARN WARNING WRN WARNI WARNIN WAR W WARNUNG AVERTISSEMENT ADVERTENCIA AVISO AVVERTENZA AVVISO ATTENZIONE WAARSCHUWING OSTRZEŻENIE VARNING ADVARSEL"
+    " STATS STAT PERF HTTP TIMING HINWEIS INFORMACIÓN INFORMAÇÃO INFORMAZIONI ИНФО ИНФОРМАЦИЯ 信息 情報 정보",
+    WARN: "WARN WARNING WRN WARNI WARNIN WAR W SLOW WARNUNG AVERTISSEMENT ADVERTENCIA AVISO AVVERTENZA AVVISO ATTENZIONE WAARSCHUWING OSTRZEŻENIE VARNING ADVARSEL"
     " ПРЕДУПРЕЖДЕНИЕ 警告 경고",
     ERROR: "ERROR ERR ERRO EROR ERR! SEVERE SEVE SEVER FAILURE FAIL FAILED EXCEPTION E FEHLER SCHWERWIEGEND ERREUR GRAVE ERRORE ERRO FOUT BŁĄD FEL FEJL OSHIBKA ОШИБКА"
     " 错误 錯誤 エラー 오류",
@@ -68,9 +68,9 @@ _NOT_ALONE: Final = frozenset(
     ]
 )
 """Levels of some programs, ordinary words in all others."""
-_BESIDE: Final = frozenset(["HTTP", "TIMING"])
+_BESIDE: Final = frozenset(["HTTP", "TIMING", "SLOW", "STAT"])
 """Levels of loggers that let a program name its own, where other lines of the file have levels that are known everywhere."""
-_ONLY_LOUD: Final = frozenset(["QUIET", "FAT", "SPAM", "SHOUT", "FAILED", "FAILURE"])
+_ONLY_LOUD: Final = frozenset(["QUIET", "FAT", "SPAM", "SHOUT", "FAILED", "FAILURE", "CONFIG"])
 """The same, but for those in capitals."""
 _LETTERS: Final = frozenset("TVDINWECFSA")
 SMALL: Final = frozenset("tvdiwefc")
@@ -145,6 +145,8 @@ _LOUD = re.compile(
 """A level word in capitals where levels stand: at the beginning, behind nothing but labels."""
 _CISCO = r"%{1,2}[A-Z0-9][A-Z0-9_\-]{1,60}[\-/]([0-7])[\-/][A-Z][A-Z0-9_]{1,60}\b|%[A-Z]{2,8}-([0-7])-\d{6}\b"
 """How routers and firewalls write who says it, how bad it is, and what it is: `%LINK-3-UPDOWN`, `%ASA-4-106023`."""
+_LOGR = re.compile(r"(?:\"level\"=(?:(0)|\d{1,3}) )?\"msg\"=\".*?\"(?: (\"error\"=)|\s|$)")
+"""How Go's logr writes a line: ordinary ones have a number that says how little they matter, errors none."""
 _ANSWER = r"\"[A-Z]{3,16} [^\s\"]{1,2000} HTTP/[\d.]{1,4} ?\" ([1-5]\d\d)\b"
 """A request and the status that it was answered with."""
 _CODED = re.compile(rf"(?P<answer>{_ANSWER})|{_CISCO}")
@@ -160,7 +162,7 @@ _TRACED = re.compile(r"Traceback \(most recent call last\)")
 _FATAL_SIGNS = r"Kernel panic|GPU has fallen off the bus"
 _ERROR_SIGNS = r"NVRM: Xid|Xid \(PCI|Out of memory: Killed process|segfault at |\bBUG: |Oops: |I/O error|blocked for more than \d+ seconds|Failed to start "
 _WARN_SIGNS = r"[A-Za-z]Warning: |Failed with result "
-_NAMED = r"\b(?:level|lvl|severity)=|\"(?:level|lvl|severity|levelname)\":"
+_NAMED = r"\b(?:(?:log_?)?level|lvl|severity|prio(?:rity)?)=|\"(?:level|lvl|severity|levelname)\":"
 _BRACKETED = r"\[(?:trace|debug|info|notice|warn|warning|err|error|crit|critical|fatal|alert|emerg|ALERT|EMERG)\]"
 _SIGNS = re.compile(
     rf"({_FATAL_SIGNS})|({_ERROR_SIGNS})|({_WARN_SIGNS})|(?:(?:{_NAMED}) ?\"?|(?={_BRACKETED})\[)([A-Za-z]{{3,13}})\b"
@@ -180,7 +182,7 @@ _FIGURE = re.compile(
 """A figure of that name, and no more: how many errors there were, how large an error is."""
 _ANY_SIGN = re2.compile(
     rf"PANIC|FATAL|CRIT|ERR|EMERG|ALERT|SEVERE|EROR|Traceback|WARN|WRN|INF|NOTICE|DEBUG|DBG|DEBG|TRACE|{_FATAL_SIGNS}|{_ERROR_SIGNS}|{_WARN_SIGNS}|{_NAMED}|{_BRACKETED}"
-    rf"|(?m:^)[ \t]*[\[(<][DIWEF][\])>]|(?m:^)[ \t]*(?:{_PLAIN_MARKS})|(?m:^)<[0-7]>|%[A-Z0-9]|HTTP/\d| on line \d"
+    rf"|(?m:^)[ \t]*[\[(<][DIWEF][\])>]|(?m:^)[ \t]*(?:{_PLAIN_MARKS})|(?m:^)<[0-7]>|%[A-Z0-9]|HTTP/\d| on line \d|\"msg\"=\""
     r"|(?i:fatal|panic|critical|error|err!|failed to|exception|warn)".encode()
 )
 """Matches every line in which `in_text` finds a level, and few others."""
@@ -287,6 +289,9 @@ def _coded(text: str) -> int:
     marked = _MARKED.match(text)
     if marked is not None:
         return MARKS[marked[1]]
+    logr = _LOGR.match(text)
+    if logr is not None:
+        return ERROR if logr[2] and not text.startswith('"level') else INFO if logr[1] else DEBUG
     coded = _CODED.search(text, 0, 2000) if "%" in text or "HTTP/" in text else None
     if coded is None:
         return INFO if _PHP.match(text) is not None else UNKNOWN

@@ -48,7 +48,7 @@ def _first_blank(data: bytes, start: int, parser: BlockParser) -> int:
     at = start
     while at > 0:
         before = parser.charset.last_end(data, max(at - 1, 0))
-        if data[before:at].strip(b"\0\r\n "):
+        if not parser.blank(data[before:at]):
             return at
         at = before
     return start

@@ -85,6 +85,14 @@ def of_stack(message: str) -> bool:
     return message.startswith(("  ", "Traceback (most recent")) or _RAISED.match(message) is not None
 
 
+def blanks_before(lines: Sequence[str], number: int) -> int:
+    """How many blank lines stand before a line."""
+    first = number
+    while first > 0 and not lines[first - 1].strip():
+        first -= 1
+    return number - first
+
+
 def outlines(line: str, depth: int) -> bool:
     """Whether a line says at this depth what the records below it belong to."""
     match = _NAMES.match(line)

@@ -14,7 +14,7 @@ from logs.parsing.formats.blocks import IndentedJsonFormat
 from logs.parsing.formats.markup import MarkupFormat
 from logs.parsing.formats.reports import ReportFormat
 from logs.parsing.formats.user import UserFormat
-from logs.parsing.grouping import Grouper, dies, of_stack, outlined, recovers, surely_begins
+from logs.parsing.grouping import Grouper, blanks_before, dies, of_stack, outlined, recovers, surely_begins
 from logs.parsing.reader.layout import NAME as LEARNED
 from logs.parsing.reader.layout import LearnedFormat
 from logs.parsing.reader.timeless import badge
@@ -219,8 +219,13 @@ class BlockParser:
         return primary.lacks if isinstance(primary, RegexFormat) else ""
 
     def takes_blanks(self, line: bytes) -> bool:
-        """Whether the blank lines before `line`, which begins a record, belong to that."""
-        return self._blanks_belong(self._line_text(line))
+        """Whether the blank lines before `line`, or the drawn one, belong to the record that it begins."""
+        return bool(self._shape.rule) or self._blanks_belong(self._line_text(line))
+
+    def blank(self, line: bytes) -> bool:
+        """Whether `line` may stand before a record and belong to it: it is blank, or what the file draws there."""
+        text = self._line_text(line)
+        return text == self._shape.rule if self._shape.rule else not text.strip("\0 ")
 
     def _blanks_belong(self, line: str) -> bool:
         return self._shape.blank_first or recovers(line) or self._badge(line)
@@ -361,7 +366,7 @@ class BlockParser:
                 misses += found[0] is not self.primary
             elif (
                 found is not None
-                and (rows.goes_on(*found) if _heads_each(found[0]) else rows.repeats(*found))
+                and (rows.goes_on(*found) if _heads_each(found[0]) else not shape.two_lines and rows.repeats(*found))
                 and grouper.goes_on(found[1].message)
             ):
                 rows.add(found[1])
@@ -381,7 +386,7 @@ class BlockParser:
                 silent += 1
                 continue
             elif rows.open or line.strip():
-                rows.begin(number, None, PLAIN_HEADER, blanks=_blanks(lines, number) if dies(line) else 0)
+                rows.begin(number, None, PLAIN_HEADER, blanks=blanks_before(lines, number) if dies(line) else 0)
                 grouper.begin(line, headed=False)
                 rows.joined(traceback=grouper.traceback)
             silent = 0
@@ -392,7 +397,9 @@ class BlockParser:
         """How many lines before that with the header belong to its record."""
         if self._shape.outline:
             return outlined(lines, number, self._shape.outline)
-        blanks = _blanks(lines, number) if self._blanks_belong(lines[number]) else 0
+        if self._shape.rule:
+            return int(number > 0 and lines[number - 1] == self._shape.rule)
+        blanks = blanks_before(lines, number) if self._blanks_belong(lines[number]) else 0
         # what stands before a badge's own blank line is that of the record before
         return min(blanks, 1) if self._badge(lines[number]) else blanks
 
@@ -461,14 +468,6 @@ class BlockParser:
 
 def _heads_each(fmt: Format) -> bool:
     return isinstance(fmt, RegexFormat) and fmt.heads_each
-
-
-def _blanks(lines: Sequence[str], number: int) -> int:
-    """How many blank lines stand before a line."""
-    first = number
-    while first > 0 and not lines[first - 1].strip():
-        first -= 1
-    return number - first
 
 
 def _begins_alone(fmt: Format, header: Header) -> bool:

@@ -17,6 +17,7 @@ from logs.parsing.reader.learn import MOST, layouts
 
 _LENGTH = 1000
 _FIELDED = frozenset({"json", "logfmt"})
+_RULE = re.compile(r"([-=*#_~+])\1{2,200}")
 _OTHERS = 3
 """So many lines of another kind show how that is written."""
 
@@ -30,6 +31,8 @@ class Shape(msgspec.Struct, frozen=True):
     headed: bool = False
     blank_first: bool = False
     """Whether a blank line before a header belongs to its record."""
+    rule: str = ""
+    """The line of signs that stands before each header, where the program draws one, and belongs to that record."""
     two_lines: bool = False
     """Whether the level, or the message, of each record stands in a line of its own behind the header."""
     indent: int = 0
@@ -92,7 +95,7 @@ class Learner:
         known = self._detection.best()
         place = self._registry.place(known)
         depths = Counter(len(line) - len(line.lstrip(" ")) for line in lines if line.strip())
-        indent = 0 if 0 in depths or not depths else depths.most_common(1)[0][0]
+        indent = _indent(lines, depths)
         if self._is_report(times):
             return Shape(self._registry.place(REPORT), headed=True, order=self._said)
         if known is not None and not isinstance(known, RegexFormat):
@@ -118,6 +121,7 @@ class Learner:
             first,
             headed,
             _blank_first(formats, lines, times),
+            _rule(formats, lines, times),
             seconds or _two_lines(formats, lines, times),
             0 if found or known else indent,
             _outline(formats, lines),
@@ -140,6 +144,17 @@ class Learner:
             return False
         found = layouts(self._lines, times, surely_begins, self._said)
         return not found or hits > sum(1 for line in self._lines if re.match(found[0].header, line, re.ASCII))
+
+
+def _indent(lines: Sequence[str], depths: Counter[int]) -> int:
+    """How deep records begin: as deep as most lines do, where none or few begin less deep and the first is not among these."""
+    if not depths:
+        return 0
+    depth, count = depths.most_common(1)[0]
+    first = next((line for line in lines if line.strip()), "")
+    if 0 not in depths:
+        return depth
+    return depth if count * 10 >= depths.total() * 8 and len(first) - len(first.lstrip(" ")) == depth else 0
 
 
 def _outline(formats: Sequence[Format], lines: Sequence[str]) -> int:
@@ -244,6 +259,16 @@ def _blank_first(formats: Sequence[Format], lines: Sequence[str], times: TimeRea
     if page and not set(headers[:2]) & set(after_one[:1]):  # behind the row that names the columns
         return False
     return bool(after_one) and len(after_one) * 10 >= (len(headers) - page) * 8
+
+
+def _rule(formats: Sequence[Format], lines: Sequence[str], times: TimeReader) -> str:
+    """The line of signs with which the file begins, where one stands before nearly each header; else empty."""
+    first = next((line for line in lines if line.strip()), "")
+    if not _RULE.fullmatch(first):
+        return ""
+    headers = [number for number, line in enumerate(lines) if any(fmt.read(line, times) for fmt in formats)]
+    ruled = sum(1 for number in headers if number and lines[number - 1] == first)
+    return first if ruled > 1 and ruled * 10 >= len(headers) * 8 else ""
 
 
 def _headed(formats: Sequence[Format], lines: Sequence[str], times: TimeReader) -> bool:

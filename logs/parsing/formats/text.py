@@ -3,6 +3,7 @@
 import re
 
 from logs.core import levels
+from logs.core.moments import SHAPES
 from logs.core.timestamps import CLOCK, CTIME, EPOCH, FRACTION, ISO, TimeReader
 from logs.parsing.formats.base import Format, RegexFormat
 
@@ -100,8 +101,36 @@ def _java() -> list[Format]:
             heads_each=True,
         ),
         RegexFormat("log4j", rf"(?P<ts>\d\d/\d\d/\d\d {CLOCK}) {_L} (?P<logger>[\w.$]+): ", TimeReader.short),
+        RegexFormat(
+            "websphere",
+            r"\[(?P<ts>\d{1,2}[/.\-]\d{1,2}[/.\-]\d\d,? \d{1,2}:\d\d:\d\d[:.,]\d{3} \w{1,5})\] [0-9a-f]{8} (?P<logger>\S{1,64}) +(?P<level>[FEWAICDOR123Z><]) +",
+            _numbers,
+            level_of=_websphere,
+        ),
         RegexFormat("hdfs", rf"(?P<ts>\d{{6}} \d{{6}}) (?P<pid>\d+) {_L} (?P<logger>[\w.$]+): ", TimeReader.short),
     ]
+
+
+def _numbers(times: TimeReader, text: str) -> int | None:
+    return times.moment(SHAPES["numbers"], times.order, text)
+
+
+def _websphere(letter: str) -> int:
+    """WebSphere's letters: `A` is an audit, `O` and `R` what a program printed, numbers and arrows are traces."""
+    known = {
+        "F": levels.FATAL,
+        "E": levels.ERROR,
+        "W": levels.WARN,
+        "C": levels.DEBUG,
+        "D": levels.DEBUG,
+        "1": levels.DEBUG,
+    }
+    return known.get(letter, levels.INFO if letter in "AIOR" else levels.TRACE)
+
+
+def _ruby(letter: str) -> int:
+    """Ruby's letters: `A` is what has no level and is always written."""
+    return levels.INFO if letter == "A" else levels.of_word(letter)
 
 
 def _systems() -> list[Format]:
@@ -150,8 +179,14 @@ def _systems() -> list[Format]:
             level_of=_redis,
         ),
         RegexFormat(
+            "ruby",
+            rf"(?P<level>[DIWEFA]), \[{_TS} #(?P<pid>\d+)\] +[A-Z]+ -- (?P<logger>[^:\n]{{0,80}}): ",
+            iso,
+            level_of=_ruby,
+        ),
+        RegexFormat(
             "go",
-            rf"(?P<ts>\d{{4}}/\d\d/\d\d {CLOCK}(?:\.\d+)?) (?:(?P<logger>[\w./\-]+\.go:\d+): )?(?:\[?(?P<level>{levels.WORD}(?:[+\-]\d{{1,2}})?)\]?:? )?",
+            rf"(?P<ts>\d{{4}}/\d\d/\d\d {CLOCK}(?:\.\d+)?) (?:(?P<logger>[\w./\-]+\.go:\d+): )?(?:\[?(?P<level>{levels.WORD}(?:[+\-]\d{{1,2}})?)\]?(?: {{0,4}}:)? )?",
             iso,
             default=None,
         ),

@@ -7,7 +7,6 @@ from typing import Final, NamedTuple
 
 from msgspec import structs
 
-from logs.core import levels
 from logs.parsing.reader.fields import (
     CLOSES,
     UNIT,
@@ -98,8 +97,15 @@ class Level(NamedTuple):
 def level_column(rows: Sequence[Sequence[Field]], whole: int) -> Level | None:
     """Where the lines have their level: the slot that most of them have, and the last field it may be."""
     same = _same(rows)
-    # the name of a program may be spelt like a level; it is none where another word changes from line to line
-    names = frozenset(word for word in same if levels.style(word) in {"title", "lower"})
+    # the name of a program may be spelt like a level (`error`, `uvicorn.error`); it is none where another word changes from line to line
+    names = frozenset(
+        field.text
+        for row in rows
+        for field in row
+        if field.text in same
+        and (slot := slot_of(field)) is not None
+        and (any(slot.place[1:]) or slot.style in {"title", "lower"})
+    )
     return (_column(rows, whole, same, names) if names else None) or _column(rows, whole, same, frozenset())
 
 

@@ -25,6 +25,7 @@ _PLAIN_ISO = re.compile(
     r"\d{4}[-/.]\d\d[-/.]\d\d[T _]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?: ?(?:Z|[+-]\d\d:?\d\d|UTC|GMT))?"
 )
 _OPENERS: Final = "[({<"
+_CLOSERS: Final = "])>}\"' \t"
 _MOST: Final = 3
 MOST: Final = 400
 """How many of a file's first lines are looked at."""
@@ -126,7 +127,8 @@ def _dated(
     texts = [hit.line[hit.begin : hit.end] for hit in found]
     near = datetime.fromtimestamp(times.reference / SECOND, UTC)
     order = said if said and shape.ambiguous else order_of(shape, texts, (near.year, near.month, near.day))
-    return _built(shape, order, found, lines, near, led=signature is not None)
+    behind = _behind_messages(shape, found, lines) if signature is not None else found
+    return _built(shape, order, behind or found, lines, near, led=not behind)
 
 
 def _found(shape: MomentShape, lines: list[str], dates: dict[int, Found]) -> list[Found]:
@@ -194,11 +196,16 @@ def _signature(hit: Found) -> str | None:
 
 
 def _lead_pattern(hits: list[Found], tails: Sequence[str]) -> tuple[str, bool]:
-    """The expression before the time, and whether it has the level: a word behind the time says more than a mark before it."""
+    """The expression before the time, and whether it has the level: a word behind the time says more than a mark before it, or a word that all
+    lines have there.
+    """
     first = _lead(hits[0]) or ([], "")
+    leads = [lead for hit in hits if (lead := _lead(hit)) is not None]
     parts: list[str] = []
     levelled = False
-    if {slot.style for field in first[0] if (slot := slot_of(field))} == {"mark"}:
+    ahead = [{f[0][number].text for f in leads} for number, field in enumerate(first[0]) if slot_of(field)]
+    marked = {slot.style for field in first[0] if (slot := slot_of(field))} == {"mark"}
+    if marked or (len(hits) > 2 and ahead and all(len(texts) == 1 for texts in ahead)):
         behind = level_column([fields(tail, 0, FIELDS) for tail in tails], len(tails))
         levelled = behind is not None and not {"mark", "letter"}.issuperset(behind.styles)
     for number, field in enumerate(first[0]):
@@ -332,9 +339,49 @@ def _blank_width(found: list[Found], tails: list[str], lines: list[str]) -> tupl
 
 
 def _behind(shape: str, order: Order, stamp: str, found: list[Found]) -> Layout:
-    """The layout of lines whose time stands behind their message."""
-    level = level_column([fields(hit.line, 0, 3) for hit in found], len(found))
+    """The layout of lines whose time stands behind their message, the level in front of that or between the two."""
+    lines = [hit.line for hit in found]
+    rows = [fields(line, 0, 4) for line in lines]
+    level = level_column(rows, len(found))
     start = ""
     if level is not None and level.reach == 0:
         start = rf"{level_pattern(level.place, level.styles)}[ \t:|\-]*"
-    return Layout(rf"{start}(?=.{{0,{REACH}}}?{stamp})", shape, order)
+    elif level is not None:
+        start = to_level(lines, rows, level)
+    ends = [hit.line[hit.end :] for hit in found]
+    last = sum(1 for end in ends if not end.strip(_CLOSERS)) * 10 >= len(ends) * 8
+    close = r"[\])>}\"']*[ \t]*$" if last else ""
+    far = _LINE if last else REACH
+    between = _level_before(found) if not start else ""
+    layout = Layout(rf"{start}(?=.{{0,{far}}}?{between}{stamp}{close})", shape, order)
+    return with_pid(layout, lines)
+
+
+def _level_before(found: list[Found]) -> str:
+    """The expression for the level and what stands behind it, where that is what the lines have before their time."""
+    rows = [[field] for hit in found for field in _fields_before(hit)[-1:]]
+    level = level_column(rows, len(found))
+    if level is None or len(rows) < len(found):
+        return ""
+    gaps = Counter(gap_pattern(hit.line[row[0].end : hit.begin]) for hit, row in zip(found, rows, strict=True))
+    ahead = Counter(gap_pattern(row[0].gap) for row in rows)
+    return f"{ahead.most_common(1)[0][0]}{level_pattern(level.place, level.styles)}{gaps.most_common(1)[0][0]}"
+
+
+def _behind_messages(shape: MomentShape, found: list[Found], lines: list[str]) -> list[Found]:
+    """The times of the lines, where these end with them and words stand before the level: messages, of a word or two in those `found`. Else none."""
+    if found[0].line[found[0].end :].strip(_CLOSERS):
+        return []
+    hits = [hit for line in lines if (hit := _find(shape, line))]
+    ends = sum(1 for hit in hits if not hit.line[hit.end :].strip(_CLOSERS))
+    words = sum(
+        1
+        for hit in hits
+        if len(row := _fields_before(hit)) > 1 and not row[0].opens and slot_of(row[-1]) and not slot_of(row[0])
+    )
+    return hits if len(hits) > 1 and min(ends, words) * 10 >= len(hits) * 8 else []
+
+
+def _fields_before(hit: Found) -> list[Field]:
+    """The fields before a time."""
+    return fields(hit.line[: hit.begin], 0, len(hit.line))

@@ -151,6 +151,70 @@ UNSEEN = {
         "-- Configuring done\nCMake Warning at CMakeLists.txt:5 (find_package):\n  slow\n\nCMake Error: gone\n",
         [(None, None, 1), (None, "warn", 2), (None, "error", 1)],
     ),
+    "a logger that is spelt like a level": (
+        (
+            "2026-03-20 22:11:12,345 [app.error] WARNING:  slow\n2026-03-21 09:12:13,345 [app.error] ERROR:    gone\n"
+            "2026-03-21 09:12:13,345 [app.error] INFO:     up\n"
+        ),
+        [FIRST, SECOND, ("03-21T09:12:13", "info", 1)],
+    ),
+    "a name in front that is spelt like a level": (
+        (
+            '<log time="2026-03-20 22:11:12" level="WARN">slow</log>\n<log time="2026-03-21 09:12:13" level="ERROR">gone</log>\n'
+            '<log time="2026-03-21 09:12:13" level="INFO">up</log>\n'
+        ),
+        [FIRST, SECOND, ("03-21T09:12:13", "info", 1)],
+    ),
+    "a process that is spelt like a level": (
+        "Mar 20 22:11:12 master: Warning: slow\nMar 21 09:12:13 config: Error: gone\nMar 21 09:12:13 anvil: Info: up\n",
+        [FIRST, SECOND, ("03-21T09:12:13", "info", 1)],
+    ),
+    "the level and the time behind the message": (
+        (
+            "slow | WARN | 2026-03-20 22:11:12,345\ngone: 0 errors | ERROR | 2026-03-21 09:12:13,345\n"
+            "a disk at 99 percent of all that it has, which will be full before the night comes | ERROR | 2026-03-21 09:12:13,345\n"
+        ),
+        [FIRST, SECOND, SECOND],
+    ),
+    "the time behind the message, the level behind the host": (
+        "vm app[77] WARNING slow 2026-03-20 22:11:12\nvm app[77] ERROR gone 2026-03-21 09:12:13\nvm app[77] INFO up 2026-03-21 09:12:13\n",
+        [FIRST, SECOND, ("03-21T09:12:13", "info", 1)],
+    ),
+    "a line drawn before each record": (
+        "------\n2026-03-20T22:11:12 WARNING a slow\n------\n2026-03-21T09:12:13 ERROR a gone\nreally\n------\n2026-03-21T09:12:13 INFO a ---\n",
+        [("03-20T22:11:12", "warn", 2), ("03-21T09:12:13", "error", 3), ("03-21T09:12:13", "info", 2)],
+    ),
+    "a level in the second line, right behind a traceback": (
+        (
+            "[Fri Mar 20 22:11:12 2026]\nWARNING: slow\n\n[Sat Mar 21 09:12:13 2026]\nERROR: gone\nTraceback (most recent call last):\n"
+            '  File "x.py", line 3, in f\nValueError: gone\n[Sat Mar 21 09:12:13 2026]\nINFO: up\n'
+        ),
+        [("03-20T22:11:12", "warn", 2), ("03-21T09:12:13", "error", 5), ("03-21T09:12:13", "info", 2)],
+    ),
+    "records that begin deep, and a line that does not": (
+        "   - a up\n   - b up\n   - c up\n   - d up\nsecond line\n   - e up\n",
+        [(None, None, 1)] * 6,
+    ),
+    "Go's logr": (
+        '2026/03/20 22:11:12 "level"=0 "msg"="up, 0 errors"\n2026/03/21 09:12:13 "msg"="gone" "error"="no file"\n2026/03/21 09:12:13 "level"=4 "msg"="x"\n',
+        [("03-20T22:11:12", "info", 1), SECOND, ("03-21T09:12:13", "debug", 1)],
+    ),
+    "letters of WebSphere": (
+        (
+            "[3/20/26 22:11:12:345 UTC] 0000001a Server        W   slow\n[3/21/26 9:12:13:345 UTC] 0000001a Server        E   gone\n"
+            "[3/21/26 9:12:13:345 UTC] 0000001a Server        A   CWWKF0011I: ready\n[3/21/26 9:12:13:345 UTC] 0000001b Server        1   x\n"
+        ),
+        [FIRST, SECOND, ("03-21T09:12:13", "info", 1), ("03-21T09:12:13", "debug", 1)],
+    ),
+    "a level for what took long": (
+        "2026-03-20T22:11:12.345Z\t slow \tquery took 3 s\n2026-03-21T09:12:13.345Z\t error \tgone\n2026-03-21T09:12:13.345Z\t stat \tCPU 1m\n"
+        + "2026-03-21T09:12:13.345Z\t info \tslow\n" * 3,
+        [FIRST, SECOND, *[("03-21T09:12:13", "info", 1)] * 4],
+    ),
+    "a priority among pairs": (
+        'Mar 20 22:11:12 msg="slow" level="0" prio="Warning" tid="0"\nMar 21 09:12:13 msg="gone" level="0" prio="Error" tid="0"\n',
+        [FIRST, SECOND],
+    ),
 }
 
 
@@ -160,3 +224,17 @@ def test_layouts_that_are_on_no_list(
 ) -> None:
     """Where records begin and end, when they were written and how grave they are, is told from the file's own lines."""
     assert seen(parsed(tmp_path, text)) == expected
+
+
+@pytest.mark.parametrize(
+    ("line", "logger", "message"),
+    [
+        ("W, [2026-03-20T22:11:12.345678 #77]  WARN -- app: slow", "app", "slow"),
+        ("W, [2026-03-20T22:11:12.345678 #77]  WARN -- : slow: it is", None, "slow: it is"),
+        ("2026/03/20 22:11:12 WARN  : slow", None, "slow"),
+    ],
+)
+def test_no_part_of_a_header_stays_in_the_message(tmp_path: Path, line: str, logger: str | None, message: str) -> None:
+    """What stands between the time and the message is neither."""
+    (row,) = parsed(tmp_path, line + "\n")
+    assert (row["level"], row["logger"], row["body"]) == ("warn", logger, message)
