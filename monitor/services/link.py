@@ -4,7 +4,9 @@ import asyncio
 import json
 import os
 import sys
+import uuid
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -12,6 +14,21 @@ from monitor.core.errors import MonitorError
 
 RUN: Final = Path(__file__).parent / "shim" / "run.py"
 START_S: Final = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What somebody wants of a service.
+
+    Attributes:
+        do: `start`, `stop` or `restart`.
+        by: in words, such as "stopped by Ada".
+        id: the shim's state has it once the wish was heard.
+    """
+
+    do: str
+    by: str
+    id: str = field(default_factory=lambda: uuid.uuid4().hex)
 
 
 class Link:
@@ -48,9 +65,9 @@ class Link:
         except (ConnectionError, ValueError):  # it was killed while it wrote
             return
 
-    async def send(self, do: str, by: str) -> None:
-        """Send a command, `stop` or `restart`. One that has ended meanwhile hears nothing, and needs not."""
-        self._writer.write(json.dumps({"do": do, "by": by}).encode() + b"\n")
+    async def send(self, wish: Wish) -> None:
+        """Send a wish. A shim that has ended meanwhile does not hear it, and its state does not have its id."""
+        self._writer.write(json.dumps({"do": wish.do, "by": wish.by, "id": wish.id}).encode() + b"\n")
         try:
             async with asyncio.timeout(2):
                 await self._writer.drain()

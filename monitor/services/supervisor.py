@@ -20,7 +20,7 @@ from monitor.config.settings import Settings
 from monitor.core.errors import MonitorError
 from monitor.core.exit_words import ended_with
 from monitor.services.folder import FOLDER, ServiceFolder, active
-from monitor.services.link import START_S, Link, start_shims
+from monitor.services.link import Link, Wish, start_shims
 from monitor.services.unit import LOST, RunOf, Unit
 from monitor.services.units import Units
 
@@ -120,17 +120,18 @@ class Supervisor:
         return unit.lives(self._run_of)
 
     async def start(self, name: str, by: str = "") -> Service:
-        """Start a service and what it depends on; returns once it runs or failed, or after some seconds. One that is up stays as it is.
+        """Start a service and what it depends on; returns once it runs or failed, or after some seconds. One that is up stays as it is; one that is
+        about to end is started again.
 
         Raises:
             UnknownService: there is none of this name.
             MonitorError: this platform cannot run services.
+            OSError: its folder cannot be written.
         """
         await self._ready()
         unit = self._units.get(name)
-        self._units.request(unit)
         log.info("start of service %s asked for%s", name, f" by {by}" if by else "")
-        self._wake.set()
+        await self._request(unit, Wish("start", f"started by {by}" if by else "started by hand"))
         await self._until(lambda: not unit.requested and unit.word != "starting", WAIT_S)
         return self.service(name)
 
@@ -144,12 +145,13 @@ class Supervisor:
         unit = self._units.get(name)
         unit.folder.keep_stopped(True)
         unit.requested, unit.due, unit.trouble, unit.lost = False, None, "", False
-        await self._until(lambda: not unit.launching, START_S)
         log.info("stop of service %s asked for%s", name, f" by {by}" if by else "")
-        if unit.link is not None:
-            await unit.link.send("stop", f"stopped by {by}" if by else "stopped by hand")
+        if unit.link is not None or unit.launching:
+            await self._wish(unit, Wish("stop", f"stopped by {by}" if by else "stopped by hand"))
             grace = unit.settings.stop_grace_s if unit.settings else 60.0
-            await self._until(lambda: unit.link is None, grace + SLACK_S)
+            await self._until(
+                lambda: (unit.link is None and not unit.launching) or not unit.folder.was_stopped, grace + SLACK_S
+            )
         self._tell()
         return self.service(name)
 
@@ -162,16 +164,18 @@ class Supervisor:
         """
         await self._ready()
         unit = self._units.get(name)
-        if unit.link is None or not unit.is_up or unit.settings is None:
+        if not unit.is_up or unit.settings is None:
             return await self.start(name, by)
-        await asyncio.to_thread(unit.folder.write_spec, unit.settings)
-        before = (unit.state or {}).get("started")
+        before, grace = (unit.state or {}).get("started"), unit.settings.stop_grace_s + SLACK_S
         log.info("restart of service %s asked for%s", name, f" by {by}" if by else "")
-        await unit.link.send("restart", f"restarted by {by}" if by else "restarted by hand")
+        await self._request(unit, Wish("restart", f"restarted by {by}" if by else "restarted by hand"))
         done = ("running", "failed")
-        grace = unit.settings.stop_grace_s + SLACK_S
         await self._until(
-            lambda: unit.link is None or ((unit.state or {}).get("started") != before and unit.word in done), grace
+            lambda: (
+                not (unit.requested or unit.launching)
+                and (unit.link is None or ((unit.state or {}).get("started") != before and unit.word in done))
+            ),
+            grace,
         )
         return self.service(name)
 
@@ -249,22 +253,28 @@ class Supervisor:
                     continue  # it was removed from the settings, and does not run
                 self._units.add(unit)
         for unit in self._units:
-            unit.state = unit.folder.state()
-            link = unit.link or await Link.open(unit.folder.path)
-            if link is not None:
-                log.info("service %s runs already, as process %s", unit.name, (unit.state or {}).get("pid"))
-                self._listen(unit, link)
-            elif active(unit.state):
-                await self._lost(unit)
-            elif unit.state is None:
-                self._begin(unit)
-            else:
-                unit.plan(self._clock())
+            await self._meet(unit, again=True)
         self._list_changed()
         self._tell()
 
+    async def _meet(self, unit: Unit, *, again: bool) -> None:
+        """See what became of a service, and begin it if it has not run before: in this boot, if the agent only begins `again`; else since it is in the
+        settings.
+        """
+        unit.state = unit.folder.state()
+        link = unit.link or await Link.open(unit.folder.path)
+        if link is not None:
+            log.info("service %s runs already, as process %s", unit.name, (unit.state or {}).get("pid"))
+            self._listen(unit, link)
+        elif active(unit.state):
+            await self._lost(unit)
+        elif unit.state is None or not again:
+            self._begin(unit)
+        else:
+            unit.plan(self._clock())
+
     def _begin(self, unit: Unit) -> None:
-        """What a service does that was not started in this boot."""
+        """What a service does by itself that was not started in this boot, or is new in the settings."""
         if unit.settings is None or unit.folder.was_stopped:
             return
         unit.plan(self._clock())
@@ -287,7 +297,7 @@ class Supervisor:
             return
         by_name = {unit.name: unit for unit in ready}
         for unit in ready:
-            unit.launching = True
+            unit.launching, unit.wish, unit.requested = True, None, False  # who asks from now on asks for another start
         try:
             for unit in ready:
                 if unit.settings is not None:
@@ -303,18 +313,22 @@ class Supervisor:
         """A shim was started for a service, or could not be."""
         link = await Link.open(unit.folder.path) if trouble in {"", "busy"} else None
         unit.launching = False
-        if trouble == "busy" and link is None:  # its last shim is just ending
+        wanted = unit.settings is not None and not unit.folder.was_stopped
+        if trouble == "busy" and link is None and wanted:  # its last shim is just ending
+            unit.requested = True
             asyncio.get_running_loop().call_later(AGAIN_S, self._wake.set)
             return
-        unit.requested, unit.trouble = False, "" if trouble == "busy" else trouble
+        unit.trouble = "" if trouble == "busy" else trouble
         if unit.trouble:
             log.error("service %s could not be started: %s", unit.name, unit.trouble)
         elif link is not None:
+            if unit.requested:  # asked for while it was being started: it may be over by now
+                unit.wish = Wish("start", "")
             self._listen(unit, link)
         else:  # it ended at once
             unit.state = unit.folder.state()
-        if unit.settings is None:
-            await self._drop(unit)
+        if unit.settings is None and unit.link is None:
+            self._forget(unit)
 
     def _listen(self, unit: Unit, link: Link) -> None:
         unit.link, unit.lost, unit.trouble, unit.state = link, False, "", unit.state if active(unit.state) else None
@@ -324,8 +338,12 @@ class Supervisor:
 
     async def _hear(self, unit: Unit, link: Link) -> None:
         """Follow what a shim says, until it ends."""
+        met = False
         async for state in link.states():
             self._note(unit, state)
+            if not met and unit.wish is not None:  # asked for while there was no connection
+                await link.send(unit.wish)
+            met = True
             self._tell()
             self._wake.set()  # others may wait for it
         link.close()
@@ -340,14 +358,20 @@ class Supervisor:
             await self._lost(unit)
         elif unit.state is not None:
             log.info("service %s: %s%s", unit.name, unit.state["state"], _because(unit.state["reason"]))
-        if unit.settings is None and unit.link is None:
-            self._units.remove(unit)
-            self._list_changed()
+        if unit.link is None:
+            wish, unit.wish = unit.wish, None
+            if unit.settings is None:
+                self._forget(unit)
+            elif (
+                unit.requested and wish is not None
+            ):  # it came too late for this shim, and the next one may need others
+                await self._request(unit, Wish("start", wish.by))
         self._tell()
         self._wake.set()
 
     def _note(self, unit: Unit, state: dict[str, object]) -> None:
-        before, unit.state = unit.state or {}, state
+        before = unit.state or {}
+        unit.hear(state)
         if state["restarts"] != before.get("restarts", 0) or state["state"] == "backoff":
             how = ended_with(state["exit_code"], state["exit_signal"])  # type: ignore[arg-type]
             log.warning("service %s ended (%s); %s", unit.name, how or "how is unknown", state["state"])
@@ -358,7 +382,8 @@ class Supervisor:
         log.error("service %s: %s; %d of its processes were left and are ended", unit.name, LOST, killed)
         unit.plan(self._clock())
         again = unit.settings is not None and unit.settings.restart != "never" and not unit.folder.was_stopped
-        unit.requested, unit.lost = again and unit.due is None, not again
+        unit.requested = unit.requested or (again and unit.due is None)
+        unit.lost = not again and not unit.requested
         self._wake.set()
 
     # --- helpers
@@ -367,27 +392,28 @@ class Supervisor:
         """Begin services that are new, and stop those that are gone."""
         before = self._units.names
         schedules = {unit.name: unit.settings.schedule for unit in self._units if unit.settings}
+        removed = {unit.name for unit in self._units if unit.settings is None}
         self._units.take(settings.service)
         there = {service.name for service in settings.service}
         for name in self._units.names - before:
-            unit = self._units.get(name)
-            unit.state = unit.folder.state()
-            link = await Link.open(unit.folder.path)
-            if link is not None:
-                self._listen(unit, link)
-            elif unit.state is None:
-                self._begin(unit)
-            else:
-                unit.plan(self._clock())
+            await self._meet(self._units.get(name), again=False)
         for name in before - there:
             unit = self._units.get(name)
             if unit.settings is None:
                 continue
             unit.settings, unit.requested, unit.due = None, False, None
-            await self._drop(unit)
+            unit.folder.keep_stopped(False)  # should it come back, it is new
+            if unit.link is None and not unit.launching:
+                self._forget(unit)
+            else:
+                await self._wish(unit, Wish("stop", REMOVED))
         for name in before & there:
             unit = self._units.get(name)
-            if unit.settings and unit.settings.schedule != schedules.get(name):
+            if name in removed:  # it came back before it was gone
+                self._begin(unit)
+                if unit.requested:
+                    await self._request(unit, Wish("start", "in the settings again"))
+            elif unit.settings and unit.settings.schedule != schedules.get(name):
                 unit.plan(self._clock())
         if before != self._units.names:
             self._list_changed()
@@ -401,13 +427,28 @@ class Supervisor:
             needed_by=self._units.needing(unit),
         )
 
-    async def _drop(self, unit: Unit) -> None:
-        """A service is no longer in the settings: stop it, and forget it once it is gone."""
-        if unit.link is not None:
-            await unit.link.send("stop", REMOVED)
-        elif not unit.launching:
-            self._units.remove(unit)
-            self._list_changed()
+    def _forget(self, unit: Unit) -> None:
+        """A service is no longer in the settings, and gone."""
+        self._units.remove(unit)
+        self._list_changed()
+
+    async def _request(self, unit: Unit, wish: Wish) -> None:
+        """Have a service started, and what it depends on; one that is up hears the wish, with its settings as they are now."""
+        for one, its in self._units.request(unit, wish):
+            if one.settings is not None:
+                await asyncio.to_thread(one.folder.write_spec, one.settings)
+            if one.wish is its:  # nobody has wished for anything else meanwhile
+                await self._wish(one, its)
+        self._wake.set()
+
+    async def _wish(self, unit: Unit, wish: Wish) -> None:
+        """Tell its shim what somebody wants. One that begins just now hears it once it is there."""
+        unit.wish = wish
+        if unit.link is None:
+            return
+        await unit.link.send(wish)
+        if "heard" not in (unit.state or {"heard": ""}) and unit.wish is wish:
+            unit.wish, unit.requested = None, False  # a shim of an earlier version does not say what it heard
 
     def _tell(self) -> None:
         """Tell what changed, and wake those who wait for it."""

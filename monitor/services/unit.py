@@ -11,7 +11,7 @@ from monitor.api_models.services import Service, State
 from monitor.config.services import ServiceSettings, next_run
 from monitor.core.exit_words import ended_with
 from monitor.services.folder import ServiceFolder, active, hash_of
-from monitor.services.link import Link
+from monitor.services.link import Link, Wish
 
 LOST = "its supervising process was lost; how it ended is unknown"
 RunOf = Callable[[int, int | None], int | None]
@@ -26,7 +26,8 @@ class Unit:
         settings: None once it was removed from the settings while it runs.
         state: what its shim said last; None if it was not started in this boot.
         link: the connection to its shim; None without one.
-        requested: whether it is to be started as soon as what it depends on is ready.
+        requested: whether it is to be started as soon as what it depends on is ready. With a shim: if that ends before it has heard of the wish.
+        wish: what somebody asked for last, until its shim has heard it.
         launching: whether its shim is being started.
         trouble: why its shim could not be started.
         due: next run of its schedule, seconds since the epoch.
@@ -37,6 +38,7 @@ class Unit:
     state: dict[str, Any] | None = None
     link: Link | None = None
     requested: bool = False
+    wish: Wish | None = None
     launching: bool = False
     trouble: str = ""
     due: float | None = None
@@ -123,6 +125,16 @@ class Unit:
             output=str(self.folder.output),
             output_lost=state.get("output_lost", 0),
         )
+
+    def hear(self, state: dict[str, Any]) -> None:
+        """Take what its shim says."""
+        self.state = state
+        if self.wish is None or state.get("heard") != self.wish.id:
+            return
+        if self.wish.do != "stop" and not active(state):
+            return  # too late: it starts once the shim has gone
+        self.wish = None
+        self.requested = False
 
     def is_due(self, now: float) -> bool:
         """Whether the time of its next run has come."""

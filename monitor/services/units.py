@@ -6,6 +6,7 @@ from pathlib import Path
 from monitor.config.services import ServiceSettings
 from monitor.core.errors import MonitorError
 from monitor.services.folder import ServiceFolder
+from monitor.services.link import Wish
 from monitor.services.unit import Unit
 
 
@@ -67,17 +68,22 @@ class Units:
             else:
                 unit.settings = service
 
-    def request(self, unit: Unit) -> None:
-        """Ask for a start of a service and of all that it depends on."""
+    def request(self, unit: Unit, wish: Wish) -> list[tuple[Unit, Wish]]:
+        """Ask for a start of a service and of all that it depends on. Answers those that have a shim, and the wish that it has to hear: only the shim
+        knows whether the service is still up.
+        """
         unit.folder.keep_stopped(False)
-        if unit.is_up or unit.settings is None:
-            return
-        unit.requested, unit.trouble, unit.lost = True, "", False
+        if unit.settings is None:
+            return []
+        unit.requested, unit.trouble, unit.lost, unit.wish = True, "", False, None
         unit.plan(self._clock())
-        for name in unit.settings.depends_on:
-            other = self._units[name]
-            if not other.satisfied:
-                self.request(other)
+        if unit.is_up:
+            unit.wish = wish
+            return [(unit, wish)]
+        others = [self._units[name] for name in unit.settings.depends_on]
+        return [
+            asked for other in others if not other.satisfied for asked in self.request(other, Wish("start", wish.by))
+        ]
 
     def waits(self, unit: Unit) -> str:
         """What a service waits for, in words; empty if it may start."""

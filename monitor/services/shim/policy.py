@@ -9,6 +9,8 @@
        │               ├──► failed     ended badly and is not restarted, or ended too often
        └── backoff ◄───┘    ended, and is started again after a pause
 
+A start by hand ends a pause, and turns a stop that is under way into a restart.
+
 Pure: no clock, no process. Times are seconds of a monotonic clock. Standard library only, as the shim stays small.
 """
 
@@ -20,11 +22,11 @@ OVER = (STOPPED, EXITED, FAILED)
 SPAWN, SIGNAL, KILL = "spawn", "signal", "kill"
 """What the shim has to do: start the command, send the stop signal to what runs, kill what runs."""
 
-BEGUN, UNSTARTABLE, READY, DEAF, ENDED, GONE, DUE, STOP, RESTART = (
-    "begun", "unstartable", "ready", "deaf", "ended", "gone", "due", "stop", "restart",
+BEGUN, UNSTARTABLE, READY, DEAF, ENDED, GONE, DUE, STOP, RESTART, START = (
+    "begun", "unstartable", "ready", "deaf", "ended", "gone", "due", "stop", "restart", "start",
 )  # fmt: skip
 """What happens: the command was started, or could not be; it is ready; it answers its liveness check no more; its main process ended; none of its processes
-is left; the timer is due; somebody wants it stopped, or restarted.
+is left; the timer is due; somebody wants it stopped, restarted, or up.
 """
 AGAIN_S = 1.0
 """Pause between two attempts to kill what does not end."""
@@ -121,7 +123,9 @@ def step(
     after = life.copy()
     if life.state in OVER:
         return after, []
-    if event in {STOP, RESTART}:
+    if event == START and life.state in {STARTING, RUNNING}:
+        return after, []
+    if event in {STOP, RESTART, START}:
         return after, _asked(after, event, now, rules, why=why)
     if life.state == STOPPING:
         return after, _stopping(after, event, now, rules, code=code, jitter=jitter)
@@ -131,15 +135,15 @@ def step(
 
 
 def _asked(life: Life, event: str, now: float, rules: Rules, *, why: str) -> list[str]:
-    """Somebody wants it stopped or restarted. The last wish counts."""
+    """Somebody wants it stopped, or up once more. The last wish counts."""
     if life.state == BACKOFF:
-        if event == RESTART:
+        if event != STOP:
             life.in_a_row, life.ends = 0, ()
             return _again(life)
         _over(life, STOPPED, why)
         return []
     began = life.state != STOPPING
-    life.then, life.reason = event, why
+    life.then, life.reason = STOP if event == STOP else RESTART, why
     if not began:
         return []
     life.state, life.timer, life.killed = STOPPING, now + rules.stop_grace_s, False

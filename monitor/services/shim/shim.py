@@ -1,8 +1,8 @@
 """The shim of one service: starts it, keeps it running by `policy`, writes its output, and answers on a socket.
 
 Its folder has `spec.json` (what to run; written by the agent), `state.json` (where the service stands), `events.jsonl` (every change), `control` (the
-socket) and `lock`, which the one shim of the service holds. Commands are lines of JSON: `{"do": "stop", "by": "…"}`, and `{"do": "restart", "by": "…"}`,
-which reads `spec.json` again. The shim ends when the service is over.
+socket) and `lock`, which the one shim of the service holds. Commands are lines of JSON: `{"do": "stop", "by": "…", "id": "…"}`; `restart` and `start` read
+`spec.json` again. The state has the `id` of the command that was heard last, whatever came of it. The shim ends when the service is over.
 """
 
 import json
@@ -67,6 +67,7 @@ class Shim:
         self._unanswered = 0
         self._lines: Lines | None = None
         self._told: tuple[object, ...] = ()
+        self._heard = ""
         self.life, self._actions = policy.begin()
         self._tell()
 
@@ -116,9 +117,15 @@ class Shim:
             self._ask(now)
 
     def _obey(self, command: dict[str, object]) -> None:
-        if command.get("do") not in {policy.STOP, policy.RESTART}:
+        if command.get("do") not in {policy.STOP, policy.RESTART, policy.START}:
             return
-        if command["do"] == policy.RESTART:
+        if command.get("id", "") == self._heard != "":
+            return  # sent once more by an agent that lost the connection
+        self._reap()  # what ended before the command came is over: a start is not for nothing
+        self._heard = str(command.get("id", ""))
+        if command["do"] == policy.RESTART or (
+            command["do"] == policy.START and self.life.state in {policy.BACKOFF, policy.STOPPING}
+        ):
             try:
                 self._read_spec()
             except (OSError, ValueError) as error:
@@ -193,6 +200,12 @@ class Shim:
         """Signals have come: SIGTERM stops the service; children have ended."""
         if signal.SIGTERM in os.read(self._woken, 4096):
             self._happen(policy.STOP, why="its shim was ended")
+        self._reap()
+        self._look_whether_gone()
+        self._tell()
+
+    def _reap(self) -> None:
+        """Ask for the children that have ended."""
         while True:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)
@@ -206,8 +219,6 @@ class Shim:
             elif self._probe is not None and pid == self._probe[0]:
                 self._probe = None
                 self._answered(well=code == 0)
-        self._look_whether_gone()
-        self._tell()
 
     # --- readiness and liveness
 
@@ -274,7 +285,9 @@ class Shim:
     def _tell(self) -> None:
         life = self.life
         parts = self._parts.all
-        now = (life.state, life.reason, life.restarts, self._main, self._output.error, self._unanswered, parts)
+        now = (
+            life.state, life.reason, life.restarts, self._main, self._output.error, self._unanswered, parts, self._heard,
+        )  # fmt: skip
         if now == self._told:
             return
         changed, self._told = now[:3] != self._told[:3], now
@@ -294,6 +307,7 @@ class Shim:
                 "exit_signal": life.exit_signal,
                 "restarts": life.restarts,
                 "unanswered": self._unanswered,
+                "heard": self._heard,
                 "next_start": None if pause is None else _now_us() + int(pause * 1e6),
                 "seq": self._events.seq,
                 "shim": os.getpid(),

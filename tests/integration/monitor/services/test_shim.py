@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor.services.link import Link, start_shims
+from monitor.services.link import Link, Wish, start_shims
 from monitor.services.shim import tree
 from tests.integration.monitor.services.conftest import Kept, events
 from tests.waiting import wait_until
@@ -318,7 +318,7 @@ def test_a_restart_reads_the_settings_again(kept: Make, python: Python) -> None:
     async def ask() -> None:
         link = await Link.open(one.folder.path)
         assert link is not None
-        await link.send("restart", "restarted by hand")
+        await link.send(Wish("restart", "restarted by hand"))
         link.close()
 
     asyncio.run(ask())
