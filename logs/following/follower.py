@@ -3,6 +3,7 @@
 import logging
 import os
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Final
 
 from logs.core import fingerprint
@@ -17,7 +18,6 @@ from logs.following.tail import FileTail, TailLimits, Truncated, Written
 from logs.parsing.boundaries import boundary_before, numbers_at
 from logs.parsing.charset import HEAD, UTF8, charset_of
 from logs.parsing.formats.forced import UNSAID
-from logs.parsing.parser import BlockParser
 from logs.storing.checkpoint import BACKFILLING, DONE, ERROR, GONE, LIVE, FileState
 from logs.storing.delivery import Delivery, Loss, NewSource
 
@@ -27,6 +27,7 @@ _COLD_US: Final = 30 * SECOND
 _COLD_EVERY: Final = 3
 _ENOUGH: Final = 128
 """Bytes read of a file from which on the same content means the same file."""
+_LISTINGS: Final = 5
 _SLACK_US: Final = 50_000
 """How much earlier than our clock the file system's may stamp a write."""
 
@@ -111,6 +112,8 @@ class Follower:
             if (status.st_dev, status.st_ino) != key or self._copied_by_now(fd, status, found.path):
                 os.close(fd)
                 return
+            if found.found_by == "service" and base_path(found.path) == found.path:
+                self._adopt_earlier(found)
             writers = self._begin(fd, status, found, self._next_generation.get(key, 0)).writers
             if after is not None:
                 writers.inherit(after.writers.living, gone=found.path != after.path)
@@ -336,6 +339,17 @@ class Follower:
             if key not in self.tails and key not in self._by_inode and not (present and present.copied_to(path)):
                 self.adopt(Found(path, *key, self.found_by.get(state.source, "open")), after=after)
 
+    def _adopt_earlier(self, found: Found) -> None:
+        """Read what was rotated before the output of a service is followed for the first time: all of it is the service's."""
+        if any(state.path == found.path for state in self.states.values()):
+            return
+        for _ in range(_LISTINGS):  # while they are read they may be rotated once more, and have other names
+            there = [(path, key) for path, key in rotation.written_since(found.path, 0) if key not in self.tails]
+            for path, key in there:
+                self.adopt(replace(found, path=path, dev=key[0], inode=key[1]))
+            if all(key in self.tails for _, key in there):
+                return
+
     def poll(self) -> int:
         """Look at every file once; returns how many had something new.
 
@@ -467,20 +481,7 @@ class Follower:
         """Other formats were named for files: what comes from now on is read by them."""
         for tail in self.tails.values():
             if self.around.said_of(tail.path) is not UNSAID or tail.parser.said:
-                tail.read_by(self._parser_for(tail))
-
-    def _parser_for(self, tail: FileTail) -> BlockParser:
-        """A new parser of a file, which knows how its first lines look. Of a file that cannot be read any more it learns from what still comes."""
-        written = tail.written
-        parser = self.around.live_parser(tail.path, lambda: written.us)
-        parser.charset = tail.parser.charset
-        try:
-            head = fingerprint.read_at(tail.fd, LEARNED_FROM, 0)
-        except OSError:
-            return parser
-        if not parser.settled and b"\n" in head:
-            parser.learn(head)
-        return parser
+                tail.read_by(self.around.parser_again(tail.fd, tail.path, tail.written, tail.parser.charset))
 
     def release(self, key: tuple[int, int]) -> None:
         """Follow this file no longer."""

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from logs.core import fingerprint
 from logs.core.errors import StorageError
 from logs.core.record import LogRecord
 from logs.core.settings import LogSettings
@@ -11,6 +12,8 @@ from logs.core.timestamps import TimeReader
 from logs.following.attribution import Writers
 from logs.following.holders import Holder, holders_of
 from logs.following.source_names import base_path
+from logs.following.tail import Written
+from logs.parsing.charset import Charset
 from logs.parsing.chronology import Chronology
 from logs.parsing.formats import Registry
 from logs.parsing.formats.forced import UNSAID, Forced, ForcedFormats
@@ -51,6 +54,18 @@ class Surroundings:
         """A parser for lines that are being written; `written` says when the file last was (µs), which years and days are guessed from."""
         forced = self.said_of(path)
         return BlockParser(self.registry, TimeReader(written or self.now), self.mask, forced.formats, forced.order)
+
+    def parser_again(self, fd: int, path: str, written: Written, charset: Charset) -> BlockParser:
+        """Another parser of a file that is read, which knows how its first lines look. Of a file that cannot be read any more it learns from what still comes."""
+        parser = self.live_parser(path, lambda: written.us)
+        parser.charset = charset
+        try:
+            head = fingerprint.read_at(fd, LEARNED_FROM, 0)
+        except OSError:
+            return parser
+        if not parser.settled and b"\n" in head:
+            parser.learn(head)
+        return parser
 
     def chronology(self, fd: int, mtime: int, path: str, begin: int, like: BlockParser) -> Chronology | None:
         """On which days a file that is read `like` this was written from `begin` on, where its times do not say it; None where they do."""
