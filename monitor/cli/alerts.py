@@ -89,6 +89,9 @@ def add(
         str | None, typer.Option("--above", metavar="VALUE", help="Fire above this value, such as 95 or '20 GB'.")
     ] = None,
     below: Annotated[str | None, typer.Option("--below", metavar="VALUE", help="Fire below this value.")] = None,
+    change: Annotated[
+        str | None, typer.Option("--change", metavar="PERCENT", help="Fire so far from the usual, such as -50 or +100.")
+    ] = None,
     clear: Annotated[
         str | None, typer.Option("--clear", metavar="VALUE", help="Over on the other side of this value.")
     ] = None,
@@ -114,7 +117,7 @@ def add(
 ) -> None:
     """Add a rule, or change one that is there."""
     given: dict[str, Any] = {
-        "metric": metric, "of": of, "above": _plain(above), "below": _plain(below), "clear": _plain(clear), "for_s": for_s, "records": records,
+        "metric": metric, "of": of, "above": _plain(above), "below": _plain(below), "change": _plain(change), "clear": _plain(clear), "for_s": for_s, "records": records,
         "fails": fails, "count": count, "within_s": within_s,
     }  # fmt: skip
     settings = {key: value for key, value in given.items() if value is not None}

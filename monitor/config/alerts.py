@@ -12,6 +12,11 @@
     records = 'level>=error "out of memory"'
 
     [[alert]]
+    name = "half as many jobs"
+    metric = "job.per_minute"
+    change = "-50 %"
+
+    [[alert]]
     name = "nightly job failed"
     fails = "nightly.py"
 
@@ -44,6 +49,11 @@ class AlertMetric:
     label: str
     unit: Unit
     of: str = ""
+
+    @property
+    def counts(self) -> bool:
+        """Whether it counts what happens, which has chance in it."""
+        return self.unit == "count" and self.name.partition(".")[0] in {"job", "log"}
 
 
 _LABELS: Final = {
@@ -88,6 +98,17 @@ def _metrics() -> dict[str, AlertMetric]:
     process = "text in a process's command"
     found += [_named(one, f"process.{one.name}", "process", process) for one in RUN if one.chart]
     found.append(AlertMetric("process.growth_1h", "process, growth of memory a minute over an hour", "bytes", process))
+    worker, source = "name of a worker", "name of a log source"
+    found += [
+        AlertMetric("job.per_minute", "jobs done a minute", "count", worker),
+        AlertMetric("job.failed_per_minute", "jobs failed a minute", "count", worker),
+        AlertMetric("job.in_flight", "jobs in flight", "count", worker),
+        AlertMetric("job.stuck", "stuck jobs", "count", worker),
+        AlertMetric("job.p50_s", "time that half of the jobs take at most", "s", worker),
+        AlertMetric("log.errors", "errors in logs, a minute", "count", source),
+        AlertMetric("log.warnings", "warnings and errors in logs, a minute", "count", source),
+        AlertMetric("log.records", "log records a minute", "count", source),
+    ]
     return {metric.name: metric for metric in found}
 
 
@@ -104,6 +125,8 @@ class AlertRule(BaseModel):
     of: str = Field("", description="Which file system, GPU or process, where the metric has several; a part of its name.", max_length=200)  # fmt: skip
     above: float | None = Field(None, description="It fires above this value.", allow_inf_nan=False)
     below: float | None = Field(None, description="It fires below this value.", allow_inf_nan=False)
+    change: float | None = Field(None, description="It fires when the reading is so much above (+100 %) or below (-50 %) its usual, in percent of that.", allow_inf_nan=False)  # fmt: skip
+    usual_h: float = Field(24.0, description="With change: the usual is that of so many hours.", ge=1, le=168)
     clear: float | None = Field(None, description="It is over on the other side of this value; 5 % from the threshold unless set.", allow_inf_nan=False)  # fmt: skip
     for_s: float = Field(60.0, description="So long without a break before it fires.", ge=0, le=86_400)
     clear_s: float = Field(60.0, description="So long on the other side before it is over.", ge=0, le=86_400)
@@ -118,6 +141,8 @@ class AlertRule(BaseModel):
     @classmethod
     def _name(cls, name: str) -> str:
         if not _NAME.fullmatch(name):
+            if _NAME.fullmatch(name.strip()):
+                return name.strip()
             raise ValueError(
                 "a name begins with a letter or digit, and has at most 63 letters, digits, spaces and .-_()/:+"
             )
@@ -127,6 +152,11 @@ class AlertRule(BaseModel):
     @classmethod
     def _amount(cls, value: Any) -> Any:
         return amount(value) if isinstance(value, str) else value
+
+    @field_validator("change", mode="before")
+    @classmethod
+    def _percent(cls, value: Any) -> Any:
+        return amount(value.strip().removeprefix("+")) if isinstance(value, str) else value
 
     @field_validator("metric")
     @classmethod
@@ -153,24 +183,36 @@ class AlertRule(BaseModel):
             raise ValueError("give exactly one of metric, records and fails")
         bounds = [bound for bound in (self.above, self.below) if bound is not None]
         if self.metric is None:
-            if bounds or self.clear is not None or self.of:
-                msg = f"above, below, clear and of belong to a metric, not to {given[0]}"
+            if bounds or self.clear is not None or self.change is not None or self.of:
+                msg = f"above, below, change, clear and of belong to a metric, not to {given[0]}"
                 raise ValueError(msg)
             return self
-        if len(bounds) != 1:
-            raise ValueError("a metric needs one of above and below")
+        if len(bounds) + (self.change is not None) != 1:
+            raise ValueError("a metric needs one of above, below and change")
         about = METRICS[self.metric]
+        if self.change is not None:
+            self._fits_change(self.change)
         if self.of and not about.of:
             msg = f"{self.metric} has no parts, so that `of` has no meaning"
             raise ValueError(msg)
         if self.metric.startswith("process.") and not self.of.strip():
             raise ValueError("`of` must say which process: a part of its command")
-        wrong_side = self.clear is not None and (
-            self.clear > bounds[0] if self.above is not None else self.clear < bounds[0]
+        wrong_side = (
+            self.clear is not None
+            and self.change is None
+            and (self.clear > bounds[0] if self.above is not None else self.clear < bounds[0])
         )
         if wrong_side:
             raise ValueError("clear lies beyond the threshold, where the alert fires")
         return self
+
+    def _fits_change(self, change: float) -> None:
+        if not change or change < -100:
+            raise ValueError("change is a part of the usual, such as +100 % or -50 %")
+        if self.clear is not None:
+            raise ValueError("clear belongs to above and below; a change is over at half of it")
+        if (self.metric or "").startswith("process."):
+            raise ValueError("change cannot be told of processes, which come and go")
 
     @property
     def kind(self) -> Kind:
@@ -179,16 +221,30 @@ class AlertRule(BaseModel):
 
     @property
     def threshold(self) -> float:
-        """The value of `above` or `below`."""
+        """The value of `above` or `below`, or the percent of `change`."""
+        if self.change is not None:
+            return self.change
         return self.above if self.above is not None else self.below or 0.0
 
     @property
+    def rising(self) -> bool:
+        """Whether it fires above its threshold, not below."""
+        return self.above is not None or (self.change or 0.0) > 0
+
+    @property
+    def unit(self) -> Unit:
+        """Of its threshold and the values that are held against it."""
+        return "%" if self.change is not None or self.metric is None else METRICS[self.metric].unit
+
+    @property
     def over_at(self) -> float:
-        """Where the alert is over: `clear`, or 5 % from the threshold."""
+        """Where the alert is over: `clear`, or 5 % from the threshold; half of a change."""
+        if self.change is not None:
+            return self.change / 2
         if self.clear is not None:
             return self.clear
         away = abs(self.threshold) * MARGIN
-        return self.threshold - away if self.above is not None else self.threshold + away
+        return self.threshold - away if self.rising else self.threshold + away
 
 
 def amount(text: str) -> float:
@@ -212,9 +268,12 @@ BUILT_IN: Final = tuple(
         {"name": "memory full", "metric": "mem.available_pct", "below": 4, "clear": 7},
         {"name": "GPU hot", "metric": "gpu.temp_c", "above": 92, "clear": 86},
         {"name": "service failed", "fails": "service *", "within_s": 600},
+        {"name": "many errors", "metric": "log.errors", "change": 300, "for_s": 120, "enabled": False},
+        {"name": "fewer jobs", "metric": "job.per_minute", "change": -50, "for_s": 300, "enabled": False},
+        {"name": "slower jobs", "metric": "job.p50_s", "change": 50, "for_s": 300, "enabled": False},
     )
 )
-"""Rules that are there without settings. One of the same name in the settings takes their place; one with `enabled = false` switches them off."""
+"""Rules that are there without settings; those that are off wait for somebody whose jobs and logs have a usual. One of the same name in the settings takes their place; one with `enabled = false` switches them off."""
 
 TOLD_ANYWAY: Final = frozenset({"disk full", "memory full"})
 """Rules that the status of the machine tells in its own words."""

@@ -13,7 +13,6 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 
@@ -33,8 +32,10 @@ from monitor.config.alerts import BUILT_IN, METRICS, TOLD_ANYWAY, AlertRule, in_
 from monitor.core.errors import REPORTED
 from monitor.health.history import MESSAGE_CHARS, alert_rows, passes, shown_record, stored_alerts
 from monitor.health.notify import BEING_SENT, SENT, Notifier
+from monitor.health.rates import Rates
 from monitor.health.readings import Value, culprits, values
-from monitor.health.states import Allowance, Level, Occurrences
+from monitor.health.states import Level, Occurrences
+from monitor.health.watched import KEPT_OPEN, Failure, Watched, same_watch
 from monitor.health.words import fired, in_unit, told
 from monitor.live.process_events import ProcessEvents
 from monitor.live.snapshot import Snapshot
@@ -49,41 +50,7 @@ PREFIX: Final = "alert "
 RECORDS: Final = 5
 RECENT_US: Final = 600_000_000
 """A record older than this is history that is being read, and no news."""
-_KEPT_OPEN: Final = 1000
 _GONE: Final = {"process": "the process ended", "disk": "the file system is gone"}
-
-
-@dataclass(slots=True)
-class _Watched:
-    """One rule and how it stands, by subject."""
-
-    rule: AlertRule
-    levels: dict[str, Level] = field(default_factory=dict)
-    now: list[Value] = field(default_factory=list)
-    occurrences: Occurrences | None = None
-    filter: LogFilter | None = None
-    trouble: str = ""
-    allowance: Allowance = field(default_factory=Allowance)
-    seen: dict[str, None] = field(default_factory=dict)
-    """Records that were counted, the newest last."""
-
-    def is_new(self, record: str) -> bool:
-        """Whether a record was not counted yet. From now on it was."""
-        if record in self.seen:
-            return False
-        self.seen[record] = None
-        if len(self.seen) > _KEPT_OPEN:
-            del self.seen[next(iter(self.seen))]
-        return True
-
-
-@dataclass(frozen=True, slots=True)
-class _Failure:
-    """What failed, in words, and whose it is."""
-
-    message: str
-    run: int | None
-    pid: int | None
 
 
 class Alerts:
@@ -95,6 +62,7 @@ class Alerts:
         store: the history.
         writer: the queue of the store.
         notifier: sends notifications.
+        rates: counts jobs and log records.
         host: the machine's name in the store.
         mask: hides secrets in what is told.
         changed: called when an alert fires, changes or is over.
@@ -112,6 +80,7 @@ class Alerts:
         store: Store,
         writer: StoreWriter,
         notifier: Notifier,
+        rates: Rates,
         host: Callable[[], str],
         mask: Callable[[str], str],
         changed: Callable[[], None],
@@ -122,8 +91,8 @@ class Alerts:
     ) -> None:
         self._snapshot, self._events, self._store, self._writer = snapshot, events, store, writer
         self.notifier, self._host, self._mask, self._changed, self._on_loop = notifier, host, mask, changed, on_loop
-        self._over, self._now, self._clock = over, now, clock
-        self._rules: dict[str, _Watched] = {}
+        self._over, self._now, self._clock, self._rates = over, now, clock, rates
+        self._rules: dict[str, Watched] = {}
         self._open: dict[tuple[str, str], Alert] = {}
         """What fires, by rule and subject."""
         self._ended: deque[Alert] = deque(maxlen=100)
@@ -141,7 +110,7 @@ class Alerts:
         Raises:
             StoreError: the store cannot be read.
         """
-        _, found = stored_alerts(self._store, self._host(), {"open": True}, limit=_KEPT_OPEN)
+        _, found = stored_alerts(self._store, self._host(), {"open": True}, limit=KEPT_OPEN)
         self._open = {(alert.rule, subject): alert for subject, alert in found}
         for key, alert in self._open.items():
             if alert.notified == BEING_SENT and self.notifier.wanted:
@@ -152,12 +121,16 @@ class Alerts:
         wanted = {rule.name: rule for rule in in_force(rules) if rule.enabled}
         for key, alert in list(self._open.items()):
             rule, before = wanted.get(key[0]), self._rules.get(key[0])
-            if rule is None or rule.kind != alert.kind or (before is not None and _watch(before.rule) != _watch(rule)):
+            if (
+                rule is None
+                or rule.kind != alert.kind
+                or (before is not None and same_watch(before.rule) != same_watch(rule))
+            ):
                 self._end(key, "the rule was changed" if rule is not None else "the rule was removed or switched off")
         kept = {
             name: old
             for name, old in self._rules.items()
-            if name in wanted and _watch(old.rule) == _watch(wanted[name])
+            if name in wanted and same_watch(old.rule) == same_watch(wanted[name])
         }
         self._rules = {name: kept.get(name) or self._watched(rule) for name, rule in wanted.items()}
         for name, rule in wanted.items():
@@ -165,9 +138,9 @@ class Alerts:
         self._match()
         self._changed()
 
-    def _watched(self, rule: AlertRule) -> _Watched:
+    def _watched(self, rule: AlertRule) -> Watched:
         """A rule that is looked at from now on, going on with what fires."""
-        watched = _Watched(rule)
+        watched = Watched(rule)
         subjects = [subject for name, subject in self._open if name == rule.name]
         if rule.metric is not None:
             watched.levels = {subject: Level(rule, firing=True) for subject in subjects}
@@ -189,6 +162,7 @@ class Alerts:
         ]
         with self._lock:
             self._matchers = tuple(found)
+        self._rates.want([one.rule.metric for one in self._rules.values() if one.rule.metric is not None])
 
     # --- what comes in
 
@@ -198,7 +172,8 @@ class Alerts:
         for watched in self._rules.values():
             if watched.rule.metric is None:
                 continue
-            watched.now, there = values(watched.rule, self._snapshot, watched.levels)
+            watched.now, there = values(watched.rule, self._snapshot, self._rates, self._clock(), watched.levels)
+            watched.against_usual(at)
             for one in watched.now:
                 level = watched.levels.setdefault(one.subject, Level(watched.rule))
                 self._step(watched, level, one, at)
@@ -207,20 +182,20 @@ class Alerts:
             for subject in [subject for subject in watched.levels if subject not in there]:
                 self._vanished(watched, subject, at)
 
-    def _step(self, watched: _Watched, level: Level, one: Value, at: float) -> None:
+    def _step(self, watched: Watched, level: Level, one: Value, at: float) -> None:
         rule, turn, key = watched.rule, level.step(one.value, at), (watched.rule.name, one.subject)
         if turn == "over":
-            self._end(key, f"{in_unit(one.value, METRICS[rule.metric or ''].unit)} now")
+            self._end(key, f"{in_unit(one.value, rule.unit)} now")
         elif level.firing and one.value is not None and key not in self._open:
             if level.beyond(one.value) and watched.allowance.take(at):
                 self._begin_level(key, watched, one)
         elif level.firing and one.value is not None:
             alert = self._open[key]
-            worse = max if rule.above is not None else min
+            worse = max if rule.rising else min
             if alert.worst is None or worse(alert.worst, one.value) != alert.worst:
                 self._open[key] = alert.model_copy(update={"worst": one.value})
 
-    def _begin_level(self, key: tuple[str, str], watched: _Watched, one: Value) -> None:
+    def _begin_level(self, key: tuple[str, str], watched: Watched, one: Value) -> None:
         rule = watched.rule
         self._fire(
             key,
@@ -229,14 +204,14 @@ class Alerts:
             message=fired(rule, one.name, one.value),
             value=one.value,
             worst=one.value,
-            unit=METRICS[rule.metric or ""].unit,
+            unit=rule.unit,
             run=None if one.run is None else str(one.run),
             pid=one.pid,
             culprits=[] if one.run is not None else culprits(rule.metric or "", self._snapshot),
             records=self._errors_before(one.run, int(rule.for_s * 1e6)),
         )
 
-    def _vanished(self, watched: _Watched, subject: str, at: float) -> None:
+    def _vanished(self, watched: Watched, subject: str, at: float) -> None:
         """Something has no reading any more: a process or a file system that is gone, or a GPU that may only not answer."""
         why = _GONE.get((watched.rule.metric or "").partition(".")[0])
         if why is not None and (self._snapshot.space is not None or why != _GONE["disk"]):
@@ -250,10 +225,11 @@ class Alerts:
         with self._lock:
             matchers = self._matchers
             self._recent.extend(record for record in records if record.level >= WARN)
-        if not matchers:
-            return
         least = self._now() - RECENT_US
         fresh = [record for record in records if record.ts >= least]
+        self._rates.count(fresh, self._clock())
+        if not matchers:
+            return
         found = {name: matching for name, one in matchers if (matching := [it for it in fresh if one.matches(it)])}
         if found:
             self._on_loop(self._take_records, found)
@@ -284,9 +260,9 @@ class Alerts:
                 if any(fnmatch.fnmatchcase(one, wanted) if "*" in wanted else wanted in one for one in names):
                     said = f"{event.process_name}: {event.details.get('message', 'failed')}"
                     run = None if event.run is None else int(event.run)
-                    self._happened(watched, [_Failure(said, run, event.pid)])
+                    self._happened(watched, [Failure(said, run, event.pid)])
 
-    def _happened(self, watched: _Watched, found: Sequence[LogRecord | _Failure]) -> None:
+    def _happened(self, watched: Watched, found: Sequence[LogRecord | Failure]) -> None:
         """Count what happened, the newest last. There may be thousands in a second."""
         counted, key, later, at = watched.occurrences, (watched.rule.name, ""), 0, self._clock()
         if counted is None:
@@ -304,7 +280,7 @@ class Alerts:
                 update={"count": alert.count + later, "records": (alert.records + shown)[-RECORDS:]}
             )
 
-    def _begin(self, watched: _Watched, key: tuple[str, str], one: LogRecord | _Failure) -> None:
+    def _begin(self, watched: Watched, key: tuple[str, str], one: LogRecord | Failure) -> None:
         rule = watched.rule
         head = self._mask(one.message.split("\n", 1)[0])[:MESSAGE_CHARS]
         self._fire(
@@ -325,6 +301,10 @@ class Alerts:
             for watched in list(self._rules.values()):
                 if watched.filter is not None and not watched.filter.streams:
                     await self._ask(watched)
+            try:
+                await asyncio.to_thread(self._rates.ask, self._now())
+            except REPORTED as error:
+                log.warning("jobs cannot be looked at: %s", error.message)
             self.look()
 
     def look(self) -> None:
@@ -333,7 +313,7 @@ class Alerts:
             if watched.occurrences is not None and watched.occurrences.look(self._clock()) == "over":
                 self._end((watched.rule.name, ""), "nothing more of it")
 
-    async def _ask(self, watched: _Watched) -> None:
+    async def _ask(self, watched: Watched) -> None:
         """Records that the store has found since it was last asked."""
         rule, now = watched.rule, self._now()
         first = not watched.seen
@@ -355,7 +335,7 @@ class Alerts:
 
     # --- what goes out
 
-    def _fire(self, key: tuple[str, str], watched: _Watched, **about: Any) -> None:
+    def _fire(self, key: tuple[str, str], watched: Watched, **about: Any) -> None:
         rule = watched.rule
         about["message"] += f" ({watched.allowance.full})" if watched.allowance.full else ""
         alert = Alert(id=uuid.uuid4().hex, rule=rule.name, kind=rule.kind, started=self._now(), **about)
@@ -486,15 +466,6 @@ class Alerts:
         pending = any(level.pending_since is not None for level in watched.levels.values())
         unknown = (rule.metric is not None and not known) or watched.trouble
         state: AlertState = "firing" if firing else "pending" if pending else "unknown" if unknown else "ok"
-        now = (
-            in_unit((max if rule.above is not None else min)(known), METRICS[rule.metric].unit)
-            if known and rule.metric
-            else ""
-        )
+        now = in_unit((max if rule.rising else min)(known), rule.unit) if known and rule.metric else ""
         trouble = watched.trouble or (watched.allowance.full if watched.allowance.left(self._clock()) <= 0 else "")
         return AlertRuleInfo(**about, built_in=built_in, state=state, now=now, trouble=trouble)
-
-
-def _watch(rule: AlertRule) -> AlertRule:
-    """A rule without what does not change what it watches."""
-    return rule.model_copy(update={"notify": True, "enabled": True})

@@ -74,11 +74,13 @@ class Notifier:
         self._thread.start()
 
     def stop(self, timeout_s: float = 2.0) -> None:
-        """End. What waits has no outcome."""
+        """End. What waits is sent once more, within this time; what is not taken by then has no outcome."""
+        until = time.monotonic() + timeout_s
         self._ending.set()
-        self._queue.put(None) if not self._queue.full() else None
         if self._thread.is_alive():
-            self._thread.join(timeout_s)
+            with contextlib.suppress(queue.Full):
+                self._queue.put(None, timeout=timeout_s)
+            self._thread.join(max(0.0, until - time.monotonic()))
 
     @property
     def wanted(self) -> bool:
@@ -128,11 +130,11 @@ class Notifier:
             raise NotSent("; ".join(failed))
 
     def _run(self) -> None:
-        while (item := self._queue.get()) is not None and not self._ending.is_set():
+        while (item := self._queue.get()) is not None:
             told, outcome = item
             said = self._try(told)
             if said is None:
-                return
+                continue
             if said == SENT:
                 self._sent, self._trouble = self._sent + 1, ""
             else:
@@ -143,8 +145,8 @@ class Notifier:
     def _try(self, told: dict[str, Any]) -> str | None:
         """`sent`, or why not; None when the agent ends meanwhile."""
         said, taken = "", set[str]()
-        for pause in self._pauses:
-            if self._ending.wait(pause):
+        for number, pause in enumerate(self._pauses):
+            if self._ending.wait(pause) and number:
                 return None
             try:
                 self.deliver(told, taken)

@@ -8,6 +8,7 @@ from typing import Final
 from monitor.api_models.events import AlertCulprit
 from monitor.config.alerts import METRICS, AlertRule
 from monitor.core.process_title import title_of
+from monitor.health.rates import Rates
 from monitor.live.snapshot import Snapshot
 from monitor.metrics.catalogue import DiskSpace, HostReading
 from monitor.metrics.messages import RunInfo
@@ -24,14 +25,20 @@ class Value:
     pid: int | None = None
 
 
-def values(rule: AlertRule, snapshot: Snapshot, kept: Container[str] = ()) -> tuple[list[Value], Container[str]]:
+def values(
+    rule: AlertRule, snapshot: Snapshot, rates: Rates, at: float, kept: Container[str] = ()
+) -> tuple[list[Value], Container[str]]:
     """The present values of a rule's metric, and all whose they are. No values where there is nothing of the kind, such as a GPU.
 
     There may be thousands of processes: of those that are neither beyond the threshold nor among `kept`, only the nearest to it is there.
+    `at` is now, in seconds of a clock that only goes forward.
     """
     if (rule.metric or "").startswith("process."):
         return _of_processes(rule, snapshot, kept)
-    found = _of_machine(rule, snapshot)
+    if (rule.metric or "").startswith(("job.", "log.")):
+        found = [Value(*one) for one in rates.figures(rule.metric or "", rule.of, at)]
+    else:
+        found = _of_machine(rule, snapshot)
     return found, {one.subject for one in found}
 
 

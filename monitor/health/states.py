@@ -29,7 +29,7 @@ class Level:
 
     def __init__(self, rule: AlertRule, *, firing: bool = False) -> None:
         self._rule, self.firing = rule, firing
-        self._up = rule.above is not None
+        self._up = rule.rising
         self._since: float | None = None
         """Since when the value has been where the other state begins."""
         self._last: float | None = None

@@ -14,6 +14,7 @@ LABELS: Final = {
     "of": "Which one",
     "above": "Value",
     "below": "Value",
+    "change": "Value",
     "clear": "Over at",
     "for_s": "Seconds until it fires",
     "clear_s": "Seconds until it is over",
@@ -23,7 +24,7 @@ LABELS: Final = {
     "within_s": "Within seconds",
 }
 """What the fields of the form are called there."""
-SIDES: Final = {"above": "Above", "below": "Below"}
+SIDES: Final = {"above": "Above", "below": "Below", "change": "Away from the usual"}
 DEFAULTS: Final[dict[str, Any]] = {
     "of": "", "clear": None, "for_s": 60.0, "clear_s": 60.0, "count": 1, "within_s": 300.0, "enabled": True, "notify": True,
 }  # fmt: skip
@@ -71,17 +72,17 @@ def _reading(before: Mapping[str, Any], metrics: list[AlertMetricInfo]) -> dict[
         of = st.text_input(f"{LABELS['of']}: {metric.of}", before.get("of", ""), key="alert_of", placeholder="Empty: each of them" if not metric.name.startswith("process.") else "train.py", max_chars=200)  # fmt: skip
     sides = list(SIDES)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        side_now = "below" if before.get("below") is not None else "above"
+        side_now = next((side for side in sides if before.get(side) is not None), "above")
         side = st.segmented_control("Fires", sides, default=side_now, key="alert_side", format_func=SIDES.__getitem__, required=True)  # fmt: skip
-        hint = "20 GB" if metric.unit.startswith("bytes") else "95"
+        hint = "-50 %" if side == "change" else "20 GB" if metric.unit.startswith("bytes") else "95"
         value = st.text_input(f"{LABELS['above']}{f', {metric.unit}' if metric.unit not in {'count', 'load'} else ''}", _text(before.get(side)), key="alert_value", placeholder=hint)  # fmt: skip
         seconds = st.number_input(LABELS["for_s"], 0.0, 86_400.0, float(before.get("for_s", 60.0)), key="alert_for", step=10.0, format="%g")  # fmt: skip
     with st.expander("When it is over"):
         clear = st.text_input(LABELS["clear"], _text(before.get("clear")), key="alert_clear", placeholder="5 % from the value", help="A second value, so that a reading that swings around the first one is told once.")  # fmt: skip
         clear_s = st.number_input(LABELS["clear_s"], 0.0, 86_400.0, float(before.get("clear_s", 60.0)), key="alert_clear_s", step=10.0, format="%g")  # fmt: skip
-    other = sides[1 - sides.index(side)]
+    bounds = {one: _value(value) if one == side else None for one in sides}
     return {
-        "metric": metric.name, "of": of.strip(), side: _value(value), other: None, "clear": _value(clear),
+        "metric": metric.name, "of": of.strip(), **bounds, "clear": None if side == "change" else _value(clear),
         "for_s": seconds, "clear_s": clear_s, "count": 1, "within_s": 300.0,
     }  # fmt: skip
 
@@ -95,7 +96,7 @@ def _counted(kind: str, before: Mapping[str, Any]) -> dict[str, Any]:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         many = st.number_input(LABELS["count"], 1, 100_000, int(before.get("count", 1)), key="alert_count")
         within = st.number_input(LABELS["within_s"], 1.0, 86_400.0, float(before.get("within_s", 300.0)), key="alert_within", step=60.0, format="%g", help="It is over after as long without one.")  # fmt: skip
-    nothing = dict.fromkeys(("above", "below", "clear"))
+    nothing = dict.fromkeys((*SIDES, "clear"))
     return {kind: what.strip(), "count": many, "within_s": within, **nothing, "of": "", "for_s": 60.0, "clear_s": 60.0}
 
 

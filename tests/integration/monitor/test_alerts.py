@@ -248,7 +248,7 @@ def test_a_notification_that_is_not_taken_says_why(agent: Any, board: Any, tmp_p
 def test_wrong_rules_are_refused_with_the_field(agent: Any) -> None:
     """And nothing is saved."""
     for settings, said in (
-        ({"metric": "cpu_pct"}, "needs one of above and below"),
+        ({"metric": "cpu_pct"}, "needs one of above, below and change"),
         ({"records": "x OR"}, "a term is missing"),
         ({"records": "(open"}, "this bracket is never closed"),
         ({"count": 3}, "give exactly one of"),

@@ -36,8 +36,11 @@ def test_a_value_is_written_with_its_unit(text: str, value: float) -> None:
     ("keys", "said"),
     [
         ('metric = "cpu_pc"\nabove = 1', "did you mean cpu_pct?"),
-        ('metric = "cpu_pct"', "a metric needs one of above and below"),
-        ('metric = "cpu_pct"\nabove = 1\nbelow = 0', "a metric needs one of above and below"),
+        ('metric = "cpu_pct"', "a metric needs one of above, below and change"),
+        ('metric = "cpu_pct"\nabove = 1\nbelow = 0', "a metric needs one of above, below and change"),
+        ('metric = "cpu_pct"\nchange = "-150 %"', "such as +100 % or -50 %"),
+        ('metric = "cpu_pct"\nchange = "+50 %"\nclear = 10', "clear belongs to above and below"),
+        ('metric = "process.rss"\nof = "x"\nchange = "+50 %"', "which come and go"),
         ('metric = "cpu_pct"\nabove = "much"', "is not a value such as 95"),
         ('metric = "cpu_pct"\nabove = 90\nclear = 95', "clear lies beyond the threshold"),
         ('metric = "cpu_pct"\nof = "x"\nabove = 90', "cpu_pct has no parts"),

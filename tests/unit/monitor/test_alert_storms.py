@@ -6,8 +6,10 @@ from typing import Any
 
 from logs import LogRecord
 from monitor.api_models.events import Notifications
+from monitor.api_models.jobs import WorkerSummary
 from monitor.config.alerts import AlertRule
 from monitor.health.alerts import Alerts
+from monitor.health.rates import Rates
 from monitor.live.snapshot import Snapshot
 from monitor.metrics.catalogue import DiskSpace, HostReading
 from monitor.metrics.messages import RunInfo
@@ -19,7 +21,8 @@ class Machine:
 
     def __init__(self, *rules: AlertRule) -> None:
         self.seconds, self.stored, self.told = 0, list[Any](), list[Any]()
-        self.snapshot = Snapshot()
+        self.snapshot, self.workers = Snapshot(), list[WorkerSummary]()
+        self.rates = Rates(lambda _now, _since: self.workers)
         notifier = SimpleNamespace(
             wanted=True,
             send=lambda told, _outcome: self.told.append(told),
@@ -31,6 +34,7 @@ class Machine:
             store=None,  # type: ignore[arg-type]
             writer=SimpleNamespace(note=self.stored.extend),  # type: ignore[arg-type]
             notifier=notifier,  # type: ignore[arg-type]
+            rates=self.rates,
             host=lambda: "box",
             mask=lambda text: text,
             changed=lambda: None,

@@ -198,3 +198,18 @@ def test_a_wrong_address_is_refused_and_not_repeated(wrong: str) -> None:
 
 def _webhook(settings: Settings) -> Any:
     return next(row["value"] for row in settings.describe() if row["key"] == "alerts.webhook")
+
+
+def test_what_waits_is_sent_before_the_end(tmp_path: Path) -> None:
+    """Once more each, also behind one that nobody takes; the end waits for no longer than it says."""
+    taken = tmp_path / "taken"
+    settings = AlertSettings(
+        command=["sh", "-c", f'case "$WATCHKEEPER_ALERT" in *bad*) exit 1;; esac; echo "$WATCHKEEPER_ALERT" >> {taken}']
+    )
+    sender, said = Notifier(lambda: settings, lambda: dict(os.environ), pauses=(0.0, 600.0)), dict[str, str]()
+    for name in ("one", "bad", "two"):
+        sender.send({"message": name}, lambda what, name=name: said.__setitem__(name, what))
+    sender.start()
+    sender.stop(30.0)
+    assert taken.read_text() == "one\ntwo\n"
+    assert said == {"one": "sent", "two": "sent"}

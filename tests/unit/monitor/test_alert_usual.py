@@ -1,0 +1,117 @@
+"""Rules that hold a reading against its usual: what is told, and what is chance."""
+
+import math
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from monitor.api_models.jobs import JobCounts, WorkerSummary
+from monitor.config.alerts import AlertRule
+from monitor.health.rates import Rates
+from monitor.health.states import Level
+from monitor.health.usual import Usual
+from tests.unit.monitor.test_alert_storms import Machine
+
+FEWER = AlertRule(name="fewer", metric="job.per_minute", change="-50 %", for_s=120)  # type: ignore[arg-type]
+
+
+def turns(rule: AlertRule, values: list[float]) -> list[tuple[int, str]]:
+    """What a rule says of a value every ten seconds, with the second."""
+    usual, level = Usual(rule), Level(rule)
+    found = [(at * 10, level.step(usual.change(value, at * 10.0), at * 10.0)) for at, value in enumerate(values)]
+    return [(at, turn) for at, turn in found if turn is not None]
+
+
+def rates(seed: int, seconds: int, mean: float) -> list[float]:
+    """Counts a minute, every ten seconds, as chance makes them."""
+    rng = random.Random(seed)
+    return [max(0.0, rng.gauss(mean, math.sqrt(mean))) for _ in range(seconds // 10)]
+
+
+@pytest.mark.parametrize("mean", [40.0, 200.0])
+def test_half_as_many_jobs_are_told_and_chance_is_not(mean: float) -> None:
+    """Twelve hours as ever, then half of it for 20 minutes: it fires in the time the rule says, and is over after it."""
+    before, during, after = rates(1, 43_200, mean), rates(2, 1200, mean * 0.4), rates(3, 3600, mean)
+    (fires, first), (over, second) = turns(FEWER, before + during + after)
+    assert (first, second) == ("fires", "over")
+    assert 43_200 + 120 <= fires <= 43_200 + 600
+    assert 44_400 < over <= 44_400 + 300
+
+
+@given(st.integers(0, 10_000), st.sampled_from([0.2, 3.0, 30.0]), st.sampled_from([-50.0, 100.0, 300.0]))
+def test_what_strays_by_chance_is_usual(seed: int, mean: float, change: float) -> None:
+    """Few errors a minute are none in most minutes: one more is no change of +300 %."""
+    assert turns(FEWER.model_copy(update={"change": change}), rates(seed, 14_400, mean)) == []
+
+
+def test_nothing_is_unusual_before_half_an_hour_is_known() -> None:
+    """Nor after a hole of days, which is longer than the past that counts."""
+    usual = Usual(FEWER)
+    said = [usual.change(100.0, at * 10.0) for at in range(240)]
+    assert set(said[:180]) == {None}
+    assert said[-1] is None or said[-1] == 0
+    assert usual.change(1.0, 400_000.0) is None
+
+
+def test_a_spike_of_minutes_does_not_become_usual() -> None:
+    """The middle stays where it was, and what is wrong for a day is usual then."""
+    usual = Usual(FEWER)
+    for at in range(0, 7200, 10):
+        usual.change(1000.0 if 3600 <= at < 4200 else 50.0, float(at))
+    assert usual.change(10.0, 7200.0) == pytest.approx(-80.0)
+    for at in range(7200, 7200 + 86_400, 10):
+        last = usual.change(10.0, float(at))
+    assert last == 0.0
+
+
+def worker(name: str, per_minute: float) -> WorkerSummary:
+    """A worker as the jobs' service has it."""
+    none = JobCounts(done=0, failed=0, interrupted=0)
+    known = {
+        "runs": 1,
+        "living": 1,
+        "in_flight": 0,
+        "stuck": 0,
+        "untold": 0,
+        "repeated": 0,
+        "damaged": 0,
+        "last_event": 1,
+    }
+    empty = dict.fromkeys(("p50_s", "p99_s", "stuck_after_s", "slowest", "reason"))
+    return WorkerSummary(worker=name, counts=none, recent=none, per_minute=per_minute, **known, **empty)
+
+
+def test_the_rates_of_workers_and_logs_are_watched_on_their_whole_way() -> None:
+    """Each worker by itself, the sources of a rule together; the alert says how far from what."""
+    machine = Machine(
+        FEWER.model_copy(update={"for_s": 0.0, "clear_s": 0.0}),
+        AlertRule(name="errors", metric="log.warnings", of="a.log", above=3, for_s=0),
+    )
+    ask = machine.rates.ask
+    for second in range(3000):
+        machine.workers[:] = [worker("mail", 60.0 if second < 2900 else 6.0), worker("thumbs", 60.0)]
+        ask(second)
+        machine.sample(1.0)
+    (alert,) = machine.firing("fewer")
+    assert alert.subject == "job mail"
+    assert alert.message == "job mail: jobs done a minute 90 % below the usual of 24 h"
+    assert machine.firing("errors") == []
+    machine.read(*["failed"] * 4)
+    machine.sample(1.0)
+    assert machine.firing("errors")[0].message == "a.log: warnings and errors in logs, a minute at 4, above 3"
+    for _ in range(130):
+        machine.sample(1.0)
+    assert machine.firing("errors") == []
+
+
+def test_what_no_rule_wants_is_not_asked() -> None:
+    """The store is not asked for jobs where no rule is about them."""
+    asked: list[int] = []
+    one = Rates(lambda now, _since: asked.append(now) or [])  # type: ignore[func-returns-value]
+    one.want(["cpu_pct", "log.errors"])
+    one.ask(5)
+    one.want(["job.stuck"])
+    one.ask(6)
+    assert asked == [6]
