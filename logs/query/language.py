@@ -6,6 +6,7 @@ Terms beside each other must all hold; `OR`, `NOT` (or `-`) and brackets combine
 """
 
 import functools
+import re
 from datetime import tzinfo
 from functools import partial
 from typing import Any, Final, NamedTuple, NoReturn, cast
@@ -17,6 +18,7 @@ from logs.core import levels
 from logs.core.errors import LogsError
 from logs.query import tree
 from logs.query.expressions import compiled
+from logs.query.habits import habit_in
 from logs.query.quantities import digits_of, quantity
 from logs.query.times import parse_time
 from logs.query.tree import Field, Node, Place
@@ -40,8 +42,8 @@ _GRAMMAR: Final = r"""
 
 STRING.6: /"(?:[^"\\]|\\.)*"/s
 REGEX.5: /\/(?:[^\\]|\\.)+?\/i?(?=[\s)]|$)/s
-AND.4: /AND(?=[\s()]|$)/
-OR.4: /OR(?=[\s()]|$)/
+AND.4: /(?:AND|&&)(?=[\s()]|$)/
+OR.4: /(?:OR|\|\|)(?=[\s()]|$)/
 NOT.4: /NOT(?=[\s()]|$)/
 NAME.3: /[A-Za-z_@](?:[A-Za-z0-9_.@\/\-]*[A-Za-z0-9_])?(?:(?:!=|=)(?![\s=>~]|$)|:(?![\s:=\\)]|\/\/|$)|[<>]=?(?=[0-9"+.\-]))/
 RANGE.4: /(?:level|pid|lines|line|pattern|since|until|run|source|logger|format|message|raw)[<>]=?(?=[A-Za-z])/
@@ -102,6 +104,9 @@ def _read(text: str, options: Options) -> Node:
         raise QueryWrong(
             f"the query is longer than {MOST_TEXT} characters.", hint="Leave terms out.", start=MOST_TEXT, end=len(text)
         )
+    habit = habit_in(text)
+    if habit is not None:
+        raise QueryWrong(habit.message, hint=habit.hint, start=habit.start, end=habit.end)
     try:
         parsed = _parser().parse(text)
         if _depth(parsed) > _DEEPEST:
@@ -232,7 +237,7 @@ class _Build(Transformer[Token, Node]):
                 term.only_equal()
                 return _each(term, lambda one, part: self._value(Field(one.name, column=True), one, part))
             case _:
-                return self._value(Field(term.name), term)
+                return _widened(Field(term.name), term) or self._value(Field(term.name), term)
 
     def _time(self, term: "_Term") -> Node:
         term.only_equal()
@@ -281,6 +286,37 @@ class _Build(Transformer[Token, Node]):
                 term.value, "there is nothing between the quotes.", f'Write {field.name}="" with = for an empty value.'
             )
         return tree.Holds(field, text, self._options.case)
+
+
+_CLASS: Final = re.compile(r"([1-5])(?:xx|XX|\?\?)")
+_SIGNED: Final = re.compile(r"([<>]=?)([+-]?[0-9]\S*)")
+_FIELD: Final = re.compile(r"[A-Za-z_@](?:[\w.@/\-]*\w)?", re.ASCII)
+_LEVEL_NAMES: Final = frozenset({"severity", "lvl", "loglevel", "log_level", "levelname"})
+
+
+def _widened(field: Field, term: "_Term") -> Node | None:
+    """What some values mean beside their text: `status:5xx`, `status:>=500`, `severity:error`, `_exists_:user`; None for all others."""
+    value = _unquoted(term.value)
+    if term.sign != ":" or field.column or term.value.type == "REGEX":
+        return None
+    if field.name == "_exists_" and _FIELD.fullmatch(value):
+        return tree.Glob(Field(value), "*")
+    equal = tree.Equals(field, value)
+    if field.name in _LEVEL_NAMES and (number := levels.BY_NAME.get(value.lower())):
+        return tree.Or((equal, tree.Level("=", number)))
+    return _between(field, value) if term.value.type == "VALUE" else None
+
+
+def _between(field: Field, value: str) -> Node | None:
+    """The numbers that `5xx` or `>=500` means."""
+    kind, signed = _CLASS.fullmatch(value), _SIGNED.fullmatch(value)
+    if kind is not None:
+        least, below = int(kind[1]) * 100, int(kind[1]) * 100 + 100
+        high = tree.Compares(field, "<", below, "", str(below))
+        numbers = tree.And((tree.Compares(field, ">=", least, "", str(least)), high))
+        return tree.Or((tree.Equals(field, value), numbers))
+    measured = quantity(signed[2]) if signed is not None else None
+    return tree.Compares(field, cast("Any", signed[1]), *measured, signed[2]) if signed and measured else None
 
 
 class _Term(NamedTuple):

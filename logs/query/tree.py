@@ -13,7 +13,7 @@ from logs.query.quantities import Dimension
 
 Place = Literal["message", "raw"]
 Operator = Literal["<", "<=", ">", ">="]
-_BARE: Final = re.compile(r"(?!AND$|OR$|NOT$)\w[\w.\-]*")
+_BARE: Final = re.compile(r"(?!AND$|OR$|NOT$|\d+[a-z]+$|today$|yesterday$|now\b)\w[\w.\-]*")
 
 
 @dataclass(frozen=True, slots=True)

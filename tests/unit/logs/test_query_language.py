@@ -18,7 +18,7 @@ NOW = 1_800_000_000_000_000
 OPTIONS = Options(NOW)
 PIECES = [
     "(", ")", "-", "NOT ", " OR ", " AND ", " ", '"', "\\", "/", "level", ">=", "<", ":", "=", "!=", "warn", "since:", "yesterday", "-2h", "user_id", "=42", "2s",
-    "duration>", "*", "run:", "fields.", "é日", "\n", "\0", "a", "b.c", ",", "[", "pid", "source:", "'",
+    "duration>", "*", "run:", "fields.", "é日", "\n", "\0", "a", "b.c", ",", "[", "pid", "source:", "'", " = ", "&&", "||", "status:", "5xx", ">5", "severity:", "_exists_:", "+", "in", "..", "today",
 ]  # fmt: skip
 
 
@@ -43,6 +43,11 @@ PIECES = [
         ("fields.level=3", "fields.level=3"),
         ("msg:gone", 'message:"gone"'),
         ("raw:/^2026/i", "raw:/^2026/i"),
+        ("a && b || c", "a b OR c"),
+        ("status:5xx", 'status="5xx" OR status>="500" status<"600"'),
+        ("status:>=500", 'status>="500"'),
+        ("severity:error a", "(severity=error OR level=error) a"),
+        ("_exists_:user", "user=*"),
         ("   ", "None"),
     ],
 )
@@ -94,6 +99,44 @@ def test_an_error_points_at_its_column(text: str, column: int, remedy: str) -> N
     query, mark = caught.value.pointer
     assert query == text
     assert mark.index("^") == column - 1
+
+
+@pytest.mark.parametrize(
+    ("text", "column", "right"),
+    [
+        ("level = ERROR", 1, "level=ERROR"),
+        ("a status >= 500", 3, "status>=500"),
+        ("user <> 42", 1, "user!=42"),
+        ("level: error", 1, "level:error"),
+        ("path =~ /a/", 1, "path:/a/"),
+        ('|= "x y"', 1, '"x y"'),
+        ('a != "x"', 1, 'a!="x"'),
+        ('{app="web"}', 1, 'app="web"'),
+        ("a | wc -l", 3, "the terms alone"),
+        ("grep -i a", 1, "the text alone"),
+        ("select * from a", 1, "watchkeeper query"),
+        ("a since 1h", 3, "since:1h"),
+        ("last 15m", 1, "since:15m"),
+        ("2026-11-30..2026-12-01", 1, "since:2026-11-30 until:2026-12-01"),
+        ("@timestamp>now-1h", 1, "since:1h"),
+        ("status:[500 TO 599]", 1, "status>=500 status<=599"),
+        ("status:404..499", 1, "status>=404 status<=499"),
+        ("status:(500 OR 502)", 1, "status:500,502"),
+        ("level in (warn, error)", 1, "level:warn,error"),
+        ("level:warn|error", 1, "level:warn,error"),
+        ("timeout*", 1, "timeout,"),
+        ("a +b", 3, "b,"),
+        ("!a", 1, "-a"),
+        ('"a b"~2', 6, '"a b"'),
+        ("'a b'", 1, '"a b"'),
+        ("key='a b'", 5, 'key="a b"'),
+    ],
+)
+def test_what_is_of_another_language_is_said_with_what_to_type(text: str, column: int, right: str) -> None:
+    """Lucene, LogQL, KQL, SQL and grep are not searched as text, which would find nothing."""
+    with pytest.raises(QueryWrong) as caught:
+        parse_query(text, OPTIONS)
+    assert (caught.value.column, right in caught.value.hint) == (column, True), caught.value.hint
 
 
 def read(text: str) -> Node | QueryWrong | None:
