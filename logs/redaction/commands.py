@@ -90,6 +90,8 @@ class _Line:
         if found is not None:
             meant = not found.only or found.only in self._rest
             self._grammar = found if meant else found._replace(secret=(), only="")
+            if found.bearer and found.bearer in self._rest:
+                self._grammar = found._replace(apart=found.login, login=())
             self._go_to(self._grammar.places.get(""))
             return word
         if not index:

@@ -22,8 +22,10 @@ from logs.redaction.values import (
 )
 
 _NAME: Final = r"(?:(?<![\w.-])(?!(?<=%)[2-7][0-9A-Fa-f])|(?<=%[2-7][0-9A-Fa-f]))(?P<name>(?:(?i:api|access|secret|private|auth|signing|encryption|account|master|(?:pre-?)?shared|license|recovery) (?=(?i:key))|(?i:mot de )(?=(?i:passe))|(?i:kata )(?=(?i:sandi))|(?i:mật )(?=(?i:khẩu))|كلمة (?=المرور))?[\w.-]++)"
+_TYPED: Final = rf":{BLANK}*+(?:&(?:'\w++{BLANK})?)?(?:[Ss]tring|str|bytes|char|CharSequence|[Aa]ny)\??{BLANK}*+=(?!=)"
+"""A declaration with its type: `let password: String = "x"`."""
 PAIR: Final = re.compile(
-    rf"{_NAME}(?P<close>{ANSI}{QUOTE}?\]?{ANSI}){BLANK}*+(?P<sep>:=|=>|->|→|⇒|={{1,3}}|::(?= )|[:\uff1a]|%3[aAdD])(?P<gap>{BLANK}*+){ANSI}(?={QUOTE}?{ANSI}[^\s=])"
+    rf"{_NAME}(?P<close>{ANSI}{QUOTE}?\]?{ANSI}){BLANK}*+(?P<sep>{_TYPED}|:=|=>|->|→|⇒|={{1,3}}|::(?= )|[:\uff1a]|%3[aAdD])(?P<gap>{BLANK}*+(?:\r?\n{BLANK}*+(?=string\(\d)|{BLANK}*+[|>][+-]?\r?\n{BLANK}++)?+){ANSI}(?={QUOTE}?{ANSI}[^\s=])"
 )
 OPTION: Final = re.compile(
     rf"(?<![\w-])--?(?P<name>[A-Za-z][\w.-]*+)(?P<close>{QUOTE}?)(?P<sep>{BLANK}*+,{BLANK}*+(?={QUOTE})|{BLANK}++)"
@@ -39,9 +41,25 @@ XML_NESTED: Final = re.compile(
     r"\s(?:name|key)=[\"'](?P<name>[\w.-]++)[\"'][^<>]*+(?P<more>)>\s*+<value>(?P<value>[^<>]++)</"
 )
 SET: Final = re.compile(
-    rf"\b(?:setenv|SetEnv|ENV|(?:request)?_?[hH]eader(?:[ \t]+set)?|proxy_set_header|fastcgi_param|auth_request_set|set){BLANK}{{1,8}}+(?P<name>\$?[\w.-]++){BLANK}{{1,8}}+(?=[\"']?[^\s\"'=])"
+    rf"\b(?:setenv|SetEnv|ENV|setx(?:{BLANK}++/[mM])?|set{BLANK}++-[A-Za-z]{{1,4}}|(?:request)?_?[hH]eader(?:[ \t]+set)?|proxy_set_header|fastcgi_param|auth_request_set|set){BLANK}{{1,8}}+(?P<name>\$?[\w.-]++){BLANK}{{1,8}}+(?=[\"']?[^\s\"'=])"
 )
 """`ENV NAME value`, `setenv NAME value`, `proxy_set_header NAME "value"`."""
+REGISTRY: Final = re.compile(
+    rf"(?P<name>[\w.-]++)[\"']?{BLANK}{{1,40}}+(?:/t{BLANK}++)?REG_\w{{2,12}}(?:{BLANK}{{1,40}}+/d)?{BLANK}{{1,40}}+(?=\S)"
+)
+"""`DefaultPassword REG_SZ value`, `/v DefaultPassword /t REG_SZ /d value`."""
+NESTED: Final = re.compile(
+    rf"(?<![\w.-])(?P<name>[\w.-]++)(?:{QUOTE})?\s{{0,8}}+[:=]\s{{0,8}}+\{{\s{{0,40}}+(?:{QUOTE})?value(?:{QUOTE})?\s{{0,8}}+[:=]\s{{0,8}}+"
+)
+"""`"db.password": {"value": "x"}`, as frameworks list their properties."""
+DECLARED: Final = re.compile(
+    r"\b(?:variable|output)[ \t]++\"(?P<name>[\w.-]++)\"\s*+\{[^{}]{0,400}?\b(?:default|value)[ \t]*+=[ \t]*+(?=\")"
+)
+"""A variable of Terraform with its value."""
+CI: Final = re.compile(
+    r"(?:##vso\[task\.setvariable|##\[set-(?:env|output)|::(?:set-(?:env|output)|save-state))[ \t][^\]\n:]*?\b(?:name|variable)=(?P<name>[\w.-]++)[^\]\n:]*+(?:\]|::)(?=\S)"
+)
+"""What a step of a pipeline tells its runner."""
 _ATTRIBUTE: Final = re.compile(r"\s(?:name|key|id)=[\"'](?P<name>[\w.-]+)[\"']")
 TUPLE: Final = re.compile(
     rf"[({{\[]\s{{0,4}}(?:{QUOTE}|:)?(?P<name>[\w.-]++)(?:{QUOTE})?\s{{0,4}}[,.]\s{{1,4}}(?={QUOTE})|\{{(?P<atom>[a-z_]++),(?={QUOTE})"
@@ -58,6 +76,9 @@ AUTH: Final = re.compile(
 )
 _ARN: Final = re.compile(r"\barn:[\w-]{1,20}:\S*\Z")
 _USER: Final = re.compile(r"\buser(?:name|id|_id)?[\"']?[ \t]?[=:][^\n]*\Z", re.IGNORECASE)
+_NAMED: Final = re.compile(r"-{0,2}(?:set-|update-)?secrets?")
+_OBJECT_NAME: Final = re.compile(r"[a-z]{2,}(?:-[a-z]{2,})+")
+"""`--secret=db-password` says which secret, not what is in it."""
 _PART: Final = re.compile(r"(?:id|src|source|type)=")
 """`docker build --secret id=x`."""
 _SOMEBODYS: Final = re.compile(
@@ -81,6 +102,9 @@ COOKIE: Final = re.compile(
     rf"(?P<head>\b(?:set-)?cookie(?:{QUOTE})?:\s{{0,8}}+(?:{QUOTE})?)(?=[\w.%-]+=)(?!\*\*\*)(?P<value>[^\r\n\"']{{4,}})",
     re.IGNORECASE,
 )
+_COOKIE_PARTS: Final = frozenset({"path", "domain", "expires", "max-age", "samesite", "priority"})
+_GUESSED: Final = re.compile(r"[A-Za-z]{1,12}(?:[-_][A-Za-z]{1,8}){0,2}|\d{1,2}")
+_PERSONAL: Final = re.compile(r"sess|auth|user|login|remember|id\b|\bu\b", re.IGNORECASE)
 PEM_HEAD: Final = re.compile(r"-----BEGIN [A-Z0-9 ]{0,32}PRIVATE KEY(?: BLOCK)?-----")
 PEM_TAIL: Final = re.compile(r"-----END [A-Z0-9 ]{0,32}PRIVATE KEY(?: BLOCK)?-----")
 _SCHEME: Final = r"(?P<head>\b[A-Za-z][A-Za-z0-9+._-]{0,30}://(?P<user>[^\s/?#:@\"'<>\[\]]{0,256}):)"
@@ -153,7 +177,19 @@ def hide_headers(text: str) -> str:
         else:
             parts.append(text[at:end])
         at = end
-    return BASIC.sub(_hide_basic, COOKIE.sub(rf"\g<head>{HIDDEN}", "".join([*parts, text[at:]])))
+    return BASIC.sub(_hide_basic, COOKIE.sub(_hide_cookies, "".join([*parts, text[at:]])))
+
+
+def _hide_cookies(match: re.Match[str]) -> str:
+    """All cookies of a header, unless each is a choice that anybody could guess: `theme=dark; lang=en-GB`."""
+    pairs = (part.strip().partition("=") for part in match["value"].split(";"))
+    plain = all(
+        name.lower() in _COOKIE_PARTS
+        or (not value and not mark)
+        or (_GUESSED.fullmatch(value) and not _PERSONAL.search(name) and kind_of(name) == "none")
+        for name, mark, value in pairs
+    )
+    return match[0] if plain else match["head"] + HIDDEN
 
 
 def _hide_basic(match: re.Match[str]) -> str:
@@ -190,6 +226,8 @@ def hide_options(text: str) -> str:
 def hide_listed(text: str) -> str:
     """`<name>value</name>`, `key="name" value="value"`, `name: NAME, value: value`, `PASSWORD 'value'`, a long value beside its name."""
     text = _each(text, LISTED, _listed_value)
+    for form in (NESTED, DECLARED, CI, REGISTRY):
+        text = _each(text, form, _listed_value)
     text = _each(text, SET, _set_value)
     text = XML_NESTED.sub(_hide_xml, text)
     text = XML_QUOTED.sub(_hide_xml, XML.sub(_hide_xml, text))
@@ -230,7 +268,7 @@ def _pair_value(match: re.Match[str]) -> Value | None:
     sure = sure or (match["name"].lower() == "pass" and _is_single(text, value))
     if not is_secret(inner, kind, sure=sure):
         return None
-    if not sure and kind != "weak" and match["gap"] and not _is_single(text, value):
+    if not sure and kind not in {"weak", "code"} and match["gap"] and not _is_single(text, value):
         return None
     return value
 
@@ -238,6 +276,8 @@ def _pair_value(match: re.Match[str]) -> Value | None:
 def _is_of_other(match: re.Match[str], value: str) -> bool:
     """Whether the name has no value of its own: `password= host=db`, `arn:aws:secretsmanager:…:secret:name`."""
     text, start = match.string, match.start()
+    if match["name"].startswith("--") and _NAMED.fullmatch(match["name"]) and _OBJECT_NAME.fullmatch(value):
+        return True
     if match["sep"] == "=" and match["gap"]:
         return not text[start : match.start("sep")].endswith((" ", "\t")) and bool(_ASSIGNED.match(value))
     return match["sep"] == ":" and not match["gap"] and bool(_ARN.search(text, max(0, start - 120), start))
@@ -268,9 +308,9 @@ def _option_value(match: re.Match[str]) -> Value | None:
 def is_option_secret(name: str, value: str) -> bool:
     """Whether the word behind an option of this name is a secret."""
     kind = kind_of(name)
-    if _PART.match(value):
+    if _PART.match(value) or (_NAMED.fullmatch(name) and _OBJECT_NAME.fullmatch(value)):
         return False
-    if kind == "weak" and not name.lower().endswith(_TOKENS) and not _SOMEBODYS.match(name):
+    if kind in {"weak", "code"} and not name.lower().endswith(_TOKENS) and not _SOMEBODYS.match(name):
         return ":" in value or is_secret(value, kind, sure=True)
     return is_secret(value, "strong" if kind == "weak" else kind, sure=True) and not is_small_number(value)
 

@@ -16,6 +16,15 @@ _KEY_LINES: Final = 400
 _COUNTED: Final = re.compile(r"Private-Lines:[ \t]*(\d{1,3})\b")
 """PuTTY's files say how many lines of the key follow."""
 HIDDEN: Final = "***"
+_OPEN: Final = re.compile(
+    r"(?:\b(?:name|key)[\"']?:[ \t]*[\"']?[\w.-]+[\"']?,?|=>|:[ \t]*[|>][+-]?|^(?:variable|output)[ \t]+\"[\w.-]+\"[ \t]*\{|\b334[ \t]\S+|\bUSER[ \t]+\S+)[\\rn\"']{0,5}\s*\Z"
+)
+"""How a line ends whose value is below it."""
+_TAIL: Final = 100
+_OPEN_MARKS: Final = ("name:", 'name"', "name'", "key:", 'key"', "key'", "334 ", "USER ")
+_OPEN_ENDS: Final = (">", "|", "-", "+", "{")
+_BELOW: Final = 6
+"""So many lines are looked at for it."""
 
 
 class LineMask:
@@ -45,9 +54,18 @@ class LineMask:
         for number in found:
             line = lines[number]
             masked = self._mask(line)
+            if _is_open(line) and (below := self._with_next(lines, number)):
+                lines[number : number + len(below)], changed = below, True
+                continue
             if masked != line:
                 lines[number], changed = masked.replace("\n", " "), True
         return "\n".join(lines) if changed else text
+
+    def _with_next(self, lines: list[str], number: int) -> list[str]:
+        """A line and those below it that hold its value, masked; none where nothing below is a secret."""
+        block = lines[number : number + _BELOW]
+        masked = self._mask("\n".join(block)).split("\n")
+        return masked if len(masked) == len(block) and masked[1:] != block[1:] else []
 
     def suspects(self, data: bytes, ends: npt.NDArray[np.int64]) -> list[int] | None:
         """Numbers of the lines of `data` that may hold a secret, where they end at `ends`; None when any may."""
@@ -63,6 +81,13 @@ class LineMask:
             last = number + data.count(b"\n", match.start(), match.end())
             found += range(max(number, found[-1] + 1) if found else number, last + 1)
         return found
+
+
+def _is_open(line: str) -> bool:
+    """Whether the value of this line is below it."""
+    tail = line[-_TAIL:].rstrip()
+    may = tail.endswith(_OPEN_ENDS) or any(mark in tail for mark in _OPEN_MARKS)
+    return may and _OPEN.search(tail) is not None
 
 
 def mask_of(patterns: Sequence[str]) -> LineMask:

@@ -4,8 +4,10 @@ import re
 from functools import lru_cache
 from typing import Final, Literal
 
-Kind = Literal["strong", "weak", "place", "none"]
-"""`strong`: what follows is a secret, unless it is a plain word. `weak`: only if it looks like one. `place`: `strong`, but often a path."""
+Kind = Literal["strong", "weak", "place", "code", "none"]
+"""`strong`: what follows is a secret, unless it is a plain word. `weak`: only if it looks like one. `place`: `strong`, but often a path.
+`code`: `weak`, and also a number of six to eight digits.
+"""
 
 
 def words(text: str) -> frozenset[str]:
@@ -18,7 +20,7 @@ _LONGEST: Final = 120
 _STRONG_ENDS: Final = (
     "password", "passwd", "passphrase", "passcode", "passwort", "kennwort", "motdepasse", "contrasena", "contraseña", "wachtwoord",
     "lösenord", "losenord", "salasana", "kodeord", "lozinka", "geslo",  "пароль", "密码", "密碼", "パスワード", "비밀번호", "hasło", "jelszó", "şifre", "parolă", "wachtwoord", "secret", "userpwd", "dbpwd", "privkey", "authkey",
-    "loginpas", "sonarlogin", "passkey", "contrasenya", "口令", "katasandi", "mậtkhẩu", "رمزالمرور", "كلمةالمرور",
+    "dockerconfigjson", "dockercfg", "loginpas", "sonarlogin", "passkey", "contrasenya", "口令", "katasandi", "mậtkhẩu", "رمزالمرور", "كلمةالمرور",
 )  # fmt: skip
 """How a strong name ends, written without separators."""
 _STRONG_WORDS: Final = frozenset(
@@ -58,7 +60,18 @@ _WEAK_ENDS: Final = (
     "token", "sessionid", "sessid", "signature", "jwt", "bearer", "codeverifier", "samlresponse", "assertion", "devicecode", "authcode",
     "authorizationcode", "aspxauth",
 )  # fmt: skip
-_WEAK_WORDS: Final = frozenset({"auth", "sid", "pass", "csrf", "xsrf", "otp", "cookie", "pat", "clave"})
+_WEAK_WORDS: Final = frozenset({"auth", "sid", "pass", "csrf", "xsrf", "cookie", "pat", "clave"})
+_CODE_ENDS: Final = (
+    "otp",
+    "otpcode",
+    "mfacode",
+    "tfacode",
+    "smscode",
+    "verificationcode",
+    "onetimecode",
+    "securitycode",
+    "authenticatorcode",
+)
 _ENDINGS: Final = words(
     "prod production dev development devel test testing stage staging qa uat live local old new current previous prev next backup bak"
     " main default primary secondary root admin user master slave replica ro rw read write value plain plaintext raw b64 base64 hash"
@@ -114,6 +127,8 @@ def _of_words(words: list[str]) -> Kind:  # noqa: PLR0911 - one return a kind
         return "place"
     if last in _STRONG_WORDS or joined.endswith(_STRONG):
         return "strong"
+    if last in {"otp", "totp", "hotp"} or joined.endswith(_CODE_ENDS):
+        return "code"
     if joined.endswith(_WEAK_ENDS) or last in _WEAK_WORDS:
         return "weak"
     return "none"

@@ -62,8 +62,8 @@ _PLACES: Final[tuple[tuple[str, str, Test], ...]] = (
         _any,
     ),
     (
-        r"(?:[>\"'}]|-|C:)[ \t]*PASS[ \t]",
-        rf"(?:>{_B}?|\}}{_B}?|\bC:{_B}?|[\"']|-{{2,}}{_B})PASS{_B}+(?P<value>{_WORD}){_END}",
+        r"(?:[<>\"'}]|-|C:)[ \t]*PASS[ \t]|\bUSER[ \t]+\S+[\r]?\nPASS[ \t]",
+        rf"(?:[<>]{_B}?|\}}{_B}?|\bC:{_B}?|[\"']|-{{2,}}{_B}|\bUSER{_B}+\S{{1,100}}\r?\n)PASS{_B}+(?P<value>{_WORD}){_END}",
         _typed,
     ),
     (
@@ -73,8 +73,8 @@ _PLACES: Final[tuple[tuple[str, str, Test], ...]] = (
     ),
     # configuration
     (
-        r"(?:requirepass|masterauth|primaryauth|auth-pass|bindpw|rootpw|(?:ro|rw)community6?|insecure-password)[ \t]",
-        rf"(?:^|[\s\"'])(?:requirepass|masterauth|primaryauth|auth-pass{_B}+\S+|bindpw|rootpw|(?:ro|rw)community6?|insecure-password){_B}+\"?(?P<value>{_WORD})",
+        r"(?:requirepass|masterauth|primaryauth|auth-pass|bindpw|rootpw|(?:ro|rw)community6?|insecure-password)[\"']?[ \t]",
+        rf"(?:^|[\s\"'])(?:requirepass|masterauth|primaryauth|auth-pass{_B}+\S+|bindpw|rootpw|(?:ro|rw)community6?|insecure-password)[\"']?{_B}+[\"']?(?P<value>{_WORD})",
         _any,
     ),
     (
@@ -120,7 +120,34 @@ _PLACES: Final[tuple[tuple[str, str, Test], ...]] = (
         r"(?<![\w./:@-])[\w$#]{1,30}/(?P<value>[^\s/@\"':]{1,128})(?=@(?://\w|[\w.-]{1,100}:\d{2,5}[/:]\w))",
         _any,
     ),
+    # what a server of mail asks for, an answer in base64 on the next line
+    (
+        r"334[ \t](?:UGFzc3dvcmQ|cGFzc3dvcmQ)",
+        r"\b334[ \t](?:UGFzc3dvcmQ|cGFzc3dvcmQ)\S{0,8}\s*\r?\n(?:[^\n]{0,120}?[>:\]][ \t]*)?b?[\"']?(?P<value>[A-Za-z0-9+/]{4,}={0,2})(?=[\"'\\]|\s*$)",
+        _any,
+    ),
+    # calls with an address, a user and a secret; codes for wireless networks; options with parts
+    (
+        r"(?:PDO->__construct|mysqli?(?:_p?connect|_real_connect|->__construct)|(?:ftp|imap|ssh2?|ldap)_(?:login|open|bind|auth_password))\(",
+        r"\b(?:PDO->__construct|mysqli?(?:_p?connect|_real_connect|->__construct)|(?:ftp|imap|ssh2?|ldap)_(?:login|open|bind|auth_password))\([ \t]*(?:'[^'\n]*'|[^,'\"\n]{1,80}),[ \t]*'[^'\n]*',[ \t]*'(?P<value>[^'\n]+)'",
+        _any,
+    ),
+    (r"WIFI:[STPH]:", r"\bWIFI:(?:[STH]:[^;\n]*;){0,3}P:(?P<value>[^;\n]+)", _any),
+    (r"secret,[^\s]*data=", r"\bsecret,(?:[\w-]+=[^\s,]*,){0,6}data=(?P<value>[^\s,\"']+)", _any),
+    (r"open[ \t][^\n]*-u[ \t]*[^\s,]+,", r"\bopen[ \t][^\n;]{0,80}?(?<=\s)-u[ \t]*[\"']?[^\s,\"']+,(?P<value>[^\s,;\"']+)", _any),
+    (r"(?:::add-mask::|##\[add-mask\]|issecret=true[^\]\n]*\])", r"(?:::add-mask::|##\[add-mask\]|##vso\[task\.setvariable[ \t][^\]\n]*issecret=true[^\]\n]*\])(?P<value>\S[^\n]*)", _any),
+    (
+        r"(?i:(?:mnemonic|seed|recovery)[^\n:=]{0,20}[:=][^\n]*[ ,])",
+        r"(?i:\b(?:mnemonic|seed|recovery)(?:[ _-]?(?:phrase|words?))?[\"']?[ \t]*[:=][ \t]*)[\"']?(?P<value>(?:[a-z]{3,8}[ \t,]+){11,23}[a-z]{3,8})\b",
+        _any,
+    ),
     # sentences
+    (
+        r"(?i:code[^\n]{0,12}[:s][ \t]+[0-9]{4})|[0-9]{4,8}[ \t]+is[ \t]+your[ \t]",
+        r"(?i:\b(?:verification|login|log-?in|sign-?in|security|one-?time|otp|2fa|mfa|authentication|confirmation)[ \t](?:pass)?code(?:[ \t]is)?:?[ \t]+)(?P<value>\d{4,8})\b",
+        bool,
+    ),
+    (r"[0-9]{4,8}[ \t]+is[ \t]+your[ \t]", r"(?<![\w.])(?:[A-Z]-)?(?P<value>\d{4,8})[ \t]+is[ \t]+your[ \t][\w ]{0,40}(?:code|password)", bool),
     (
         r"(?i:password[^\n]*:[ \t])",
         r"(?i:\b(?:temporary|auto-?generated|generated|initial|default|random|following|one-time)\b[^\n:=]{0,40}?\bpassword\b[^\n:=]{0,80}?:[ \t]+)(?P<value>\S{4,128})[ \t]*$",

@@ -44,6 +44,7 @@ class Grammar(NamedTuple):
         takes: short options with a value of their own, which are not the words that are counted.
         slash: a plain word of the form `user/secret@place` holds a secret.
         switches: options may begin with a slash, as on Windows.
+        bearer: with this word among the others, what `login` announces is a token alone.
     """
 
     secret: tuple[str, ...] = ()
@@ -58,6 +59,7 @@ class Grammar(NamedTuple):
     takes: tuple[str, ...] = ()
     slash: bool = False
     switches: bool = False
+    bearer: str = ""
 
 
 _NONE: Final = Grammar()
@@ -80,7 +82,7 @@ PROGRAMS: Final[dict[str, Grammar]] = {
         words(
             "mongo mongosh mongodump mongorestore mongoexport mongoimport mongostat mongotop sshpass cqlsh cypher-shell twine"
             " jboss-cli.sh asadmin rdesktop tabcmd usermod useradd vncdo ncftp ncftpget ncftpput hydra rabbitmqadmin elasticsearch-users"
-            " altool esxcli psexec psexec.py racadm beeline crackmapexec netexec nxc evil-winrm yt-dlp youtube-dl gallery-dl mutool"
+            " altool esxcli psexec psexec64 PsExec PsExec64 psexec.py racadm beeline crackmapexec netexec nxc evil-winrm yt-dlp youtube-dl gallery-dl mutool"
             " smbmap ldapdomaindump bloodhound-python"
         ),
         _PASSWORD,
@@ -122,7 +124,7 @@ PROGRAMS: Final[dict[str, Grammar]] = {
         secret=("--oauth2-bearer", "--pass", "--proxy-pass"),
         reach=("-x", "--proxy", "--preproxy", "--socks5"),
     ),
-    **dict.fromkeys(words("http https xh xhs"), Grammar(login=("-a", "--auth"), items=True)),
+    **dict.fromkeys(words("http https xh xhs"), Grammar(login=("-a", "--auth"), items=True, bearer="bearer")),
     **dict.fromkeys(words("swaks sendemail sendEmail"), Grammar(apart=("-ap", "-xp"))),
     "sendmail": Grammar(glued=("-ap",)),
     **dict.fromkeys(
@@ -157,7 +159,16 @@ PROGRAMS: Final[dict[str, Grammar]] = {
     "lftp": Grammar(login=("-u", "--user")),
     "etcdctl": Grammar(login=("--user",)),
     "ab": Grammar(login=("-A", "-P")),
-    "influx": Grammar(secret=("-t",)),
+    **dict.fromkeys(words("influx doctl"), Grammar(secret=("-t",))),
+    **dict.fromkeys(
+        words("bitcoin-cli litecoin-cli dogecoin-cli"),
+        Grammar(
+            places={
+                **dict.fromkeys(("walletpassphrase", "encryptwallet", "importprivkey"), Place(1)),
+                "walletpassphrasechange": Place(1, also=1),
+            }
+        ),
+    ),
     "htpasswd": Grammar(places={"": Place(3, option="b", less="n")}, takes=("-C", "-r")),
     "mosquitto_passwd": Grammar(places={"": Place(3, option="b")}),
     "rabbitmqctl": Grammar(

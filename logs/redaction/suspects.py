@@ -17,8 +17,8 @@ _GAP: Final = r"(?:[^!-~\n]|[\"'`\\\]]|\x1b\[[0-9;]*m|u002[27]|%2[27]|&(?:quot|a
 _KEYS: Final = rf"(?:{'|'.join(KEY_OWNERS)})[ _.-]?key"
 _MORE: Final = r"[\w.\x{80}-\x{10ffff}-]"
 _OTHERS: Final = "passwort|kennwort|passe|contrase|wachtwoord|senord|salasana|пароль|密码|密碼|パスワード|비밀번호|senha|has[lł]o|heslo|parola|jelsz|sifre|şifre|adgangskode|passord|kodeord|lozinka|geslo|mdp|clave|口令|kata.?sandi|mật.?khẩu|رمز|كلمة|loginpas|sonar\\.login"
-_STEM: Final = rf"(?:pass(?:w|phrase|code|\b|_)|pass|pwd|pw|psk|secret|credential|{_KEYS}|privkey|{_OTHERS}){_MORE}*"
-_EXACT: Final = r"(?:token(?:[_.-][\w.-]*|(?-i:[0-9A-Z]\w*))?|jwt|bearer|auth|authorization_?-?code|device_?-?code|code_?-?verifier|saml_?response|assertion|session_?-?id|sessid|sid|csrf|xsrf|otp|cookie|signature|[_-]pat|aspxauth)"
+_STEM: Final = rf"(?:pass(?:w|phrase|code|\b|_)|pass|pwd|pw|psk|secret|dockerc(?:onfigjson|fg)|credential|{_KEYS}|privkey|{_OTHERS}){_MORE}*"
+_EXACT: Final = r"(?:token(?:[_.-][\w.-]*|(?-i:[0-9A-Z]\w*))?|jwt|bearer|auth|authorization_?-?code|device_?-?code|code_?-?verifier|saml_?response|assertion|session_?-?id|sessid|sid|csrf|xsrf|[th]?otp|(?:mfa|tfa|sms|otp|verification|security|authenticator|one[_ -]?time)[_-]?code|cookie|signature|[_-]pat|aspxauth)"
 _NAME: Final = rf"(?:{_STEM}|{_EXACT})"
 _PROGRAM: Final = "|".join(re.escape(name) for name in PROGRAMS)
 _BLANKS: Final = r"[^!-~\n]+"
@@ -56,14 +56,16 @@ _BEHIND: Final = "|".join(
         r"[\"']*[\s,.]+[\"']|\",[\"']",
         r"[^<>\n]*>(?:<!\[CDATA\[|\s*<value>)?[^<>\n]+(?:\]\]>)?</",
         r"(?:&gt;|\\u003e)",
-        r"[^A-Za-z0-9\n]*(?:type[^A-Za-z0-9\n]+\w+[^A-Za-z0-9\n]+)?value",
+        r"[^A-Za-z0-9\n]*\n?[^A-Za-z0-9\n]*(?:type[^A-Za-z0-9\n]+\w+[^A-Za-z0-9\n]+)?value",
+        r"[\"']?[ \t]+(?:/t[ \t]+)?REG_",
     )
 )
 """What may follow the name in a list, in XML, or beside it."""
 LISTED: Final = "|".join(
     (
         rf"(?i:{_NAME}(?:{_BEHIND}))",
-        rf"(?i:(?:setenv|env|header(?:[ \t]+set)?|_param|_set|\bset){_BLANKS}[\w.$-]*{_NAME}{_BLANKS}[^ =])",
+        rf"(?i:(?:setenv|env|header(?:[ \t]+set)?|_param|_set|\bsetx|\bset)(?:{_BLANKS}[-/]\w{{1,4}})?{_BLANKS}[\w.$-]*{_NAME}{_BLANKS}[^ =])",
+        rf"(?i:(?:name|variable)=[\w.-]*{_NAME}[^\n]*[\]:]|(?:variable|output)[ \t]+\"[\w.-]*{_NAME}\")",
         rf"(?i:identified{_BLANKS}(?:with|by)|password{_BLANKS}(?:[\"']|for{_BLANKS}\S+[^!-~\n]*=)|password[^!-~\n]*=?[^!-~\n]*password[^!-~\n]*\()",
     )
 )

@@ -15,7 +15,7 @@ BLANK: Final = r"[^\S\r\n]"
 _OPEN: Final = re.compile(QUOTE)
 _WRAP: Final = re.compile(
     r"(?:[A-Za-z@$]{1,2}(?=[\"'])|(?:\w{1,20}(?:\.|::)){0,3}(?!(?:Get|Must|Read|Fetch|Load|Find|Lookup)[A-Z])(?:[A-Z]\w{0,30})??(?:Secret|Secure|Str|String|Bytes|Password|Token|Key|Dsn|Some|Ok|Option|Optional|Just)"
-    r"\w{0,12}\((?:\w{1,20}=)?[bBuUrR]{0,2}(?=\\*[\"'])|string\(\d{1,6}\) (?=[\"'])|(?:Optional|Some|Just)[\[( ](?=\w))"
+    r"\w{0,12}\((?:\w{1,20}=)?[bBuUrR]{0,2}(?=\\*[\"'])|string\(\d{1,6}\) (?=[\"'])|(?:Optional|Some|Just)[\[( ](?=\w)|\[(?=[bBuU]?\\*[\"']))"
 )
 """What may stand around a value: `N'…'` of SQL, `SecretStr('…')`, `Some("…")`, `Optional[…]`."""
 _BRACED: Final = re.compile(r"\{(?![A-Za-z_.]+\})([^{}\s]{1,128})\}(?=;|[ \t\"']*\Z)")
@@ -47,6 +47,7 @@ _LINE: Final = re.compile(r"[^\r\n]*")
 LOOKS_SECRET: Final = re.compile(
     r"(?=.{8,})(?=[^0-9]*[0-9])(?=.*[A-Za-z])[A-Za-z0-9+/=_.~!@#$%^*:-]+\Z|[0-9a-f]{16,}\Z|[A-Za-z0-9+/=_-]{20,}\Z"
 )
+_CODE_NUMBER: Final = re.compile(r"\d{6,8}\Z")
 _SHORT: Final = re.compile(r"(?=[^0-9]*[0-9])(?=.*[A-Za-z])[A-Za-z0-9+/=_-]{6,}\Z")
 LONG: Final = re.compile(r"(?=[A-Za-z+/=_.-]*[0-9])(?=[0-9+/=_.-]*[A-Za-z])[A-Za-z0-9+/=_.-]{16,}")
 _MASKED: Final = re.compile(rf"(?:{families.PREFIX})?\*\*\*")
@@ -65,7 +66,7 @@ PLAIN_VALUES: Final = words(
     " include omit same-origin erforderlich falsch ungültig vergessen abgelaufen requerida requerido obligatoria incorrecta incorrecto inválida"
     " caducada requis obligatoire incorrecte invalide expiré oublié obrigatória incorreta inválida richiesta errata требуется неверный 错误 必填"
     " necesaria verplicht vereist onjuist wymagane nieprawidłowe mismatched locked blank short weak medium expiring created deleted rotated"
-    " creating refreshing destroying modifications complete still value_specified_in_no_log_parameter loaded verified saved stored ignored skipped present absent available unavailable supplied provided"
+    " creating refreshing destroying modifications complete still value_specified_in_no_log_parameter loaded verified saved stored ignored skipped present absent available unavailable supplied provided latest"
 )
 
 
@@ -131,7 +132,9 @@ def is_secret(value: str, kind: Kind, *, sure: bool) -> bool:
         return False
     if kind == "place" and _PLACE.match(value):
         return False
-    if kind == "weak":
+    if kind == "code" and _CODE_NUMBER.match(value):
+        return True
+    if kind in {"weak", "code"}:
         return bool(LOOKS_SECRET.match(value) or (sure and _SHORT.match(value)))
     return True
 

@@ -37,6 +37,13 @@ KINDS = {
     "headers": ["Authorization: SSWS {}", "Authorization: SharedKey acc:{}", "Authorization:Bearer {}", 'proxy_set_header X-Api-Key "{}";', "WWW-Authenticate: NTLM TlRMTVNTUAAC{}", "x-functions-key: {}"],
     "environments": ["ENV DB_PASSWORD {}", "setenv LDAP_BIND_PASSWORD {}", "GITHUB_PAT={}", "InstrumentationKey={}", "rootpw={}", "passkey={}", "code_verifier={}", "SAMLResponse={}", "mount -o user=bob,pass={},vers=3"],
     "sentences": ["A temporary password is generated for root@localhost: {}", "initial password for user 'admin' is: {}", "password set to '{}'", "Unseal Key 1: {}", "preshared key: {}", "Your API key is: {}"],
+    "pipelines": ["##[set-env name=DEPLOY_TOKEN]{}", "##vso[task.setvariable variable=dbPassword;isOutput=true]{}", "##vso[task.setvariable variable=x;issecret=true]{}",
+        "::set-env name=API_SECRET::{}", "::add-mask::{}"],
+    "registries": ["    DefaultPassword    REG_SZ    {}", "reg add HKLM\\X /v ProxyPassword /t REG_SZ /d {} /f", "setx /M API_SECRET {}", "set -gx GITHUB_TOKEN {}"],
+    "declarations": ['let password: String = "{}";', 'const TOKEN: &\'static str = "{}";', "val dbPassword: String? = '{}'", 'password: str = "{}"', "apiSecret: string = `{}`"],
+    "values in values": ['"form": {{"password": ["{}"]}}', '{{"db.password": {{"value": "{}", "origin": "x"}}}}', "config.dockerconfigjson={}", '"config" "set" "requirepass" "{}"'],
+    "traces of PHP": ["#0 PDO->__construct('mysql:host=h', 'app', '{}')", "#1 mysqli_connect('h', 'root', '{}', 'db')", "#2 ftp_login(Resource id #5, 'bob', '{}')"],
+    "places of options": ["WIFI:T:WPA;S:home;P:{};;", "-object secret,id=s,data={},format=raw", 'lftp -e "open -p 22 -u bob,{} host; ls"', "< PASS {}"],
     "languages": ["Hasło: {}", "Clave={}", "mdp={}", "口令: {}", "mật khẩu: {}", "Passwort: {}"],
 }  # fmt: skip
 COMMANDS = [
@@ -45,6 +52,7 @@ COMMANDS = [
     "jupyter lab --ServerApp.token={}", "rclone --webdav-pass={} ls r:", "rclone obscure {}", "swaks -ap {} -au u", "pdftotext -upw {} a.pdf", "pdftk a output b owner_pw {}", "qpdf --encrypt x1 {} 256",
     "kadmin -p admin -w {}", "db2 connect to x user u using {}", "transmission-remote -n u:{} -l", "consul agent -encrypt {}", "impacket-psexec dom/bob:{}@10.0.0.1", "mysqlsh root:{}@h:33060",
     "sqlldr userid=scott/{} control=x", "keydb-cli -a {}", "ansible-vault encrypt_string {} --name x", "caddy hash-password --plaintext {}", "flower --basic_auth=u:{}", "airflow users create -u a -p {}",
+    "https --auth-type bearer --auth {} x.org", "http -A bearer -a {} x.org", "doctl auth init -t {}", "bitcoin-cli walletpassphrase {} 60", "PsExec64 //h -u bob -p {} cmd", "lftp -c 'open -u bob,{} h'",
     "yt-dlp -u u -p {} x", "aws ssm put-parameter --name /db/pw --value {} --type SecureString", "app --pass={}",
 ]  # fmt: skip
 
@@ -76,6 +84,44 @@ def test_secrets_of_commands_are_gone(command: str, secret: str) -> None:
     shown = MASKER.mask_text(f"10:00:00 INFO ran: {text}")
     assert secret not in shown
     assert MASKER.mask_text(shown) == shown == hide(f"10:00:00 INFO ran: {text}")
+
+
+CODES = ["--otp {}", "--otp={}", '{{"mfa_code": "{}"}}', "totp_code={}", "Your verification code is {}", "G-{} is your Google verification code", "One-time code: {}"]  # fmt: skip
+
+
+@pytest.mark.parametrize("form", CODES)
+@given(code=st.from_regex(r"[1-9][0-9]{5}", fullmatch=True))
+def test_codes_of_a_second_factor_are_gone(form: str, code: str) -> None:
+    """They are numbers, and nothing else says so but the name."""
+    shown = MASKER.mask_text(form.format(code))
+    assert code not in shown
+    assert MASKER.mask_text(shown) == shown == hide(form.format(code))
+    assert SUSPECTED.search(form.format(code))
+
+
+BELOW = ["- name: DB_PASSWORD\n  value: {}", "  - key: API_SECRET\n    value: '{}'", '  "name": "API_SECRET",\n  "value": "{}"', '  ["password"]=>\n  string(20) "{}"', "db_password: |\n  {}", "secret: >-\n    {}",
+    'variable "db_password" {{\n  type = string\n  default = "{}"\n}}', 'output "admin_password" {{\n  value = "{}"\n}}', "USER bob\r\nPASS {}\r", "C: AUTH LOGIN\nS: 334 UGFzc3dvcmQ6\nC: {}", "reply: b'334 UGFzc3dvcmQ6\\r\\n'\nsend: '{}\\r\\n'"]  # fmt: skip
+BELOW_KEPT = ["- name: DB_PASSWORD\n  valueFrom:\n    secretKeyRef:\n      name: db\n      key: password", '- name: TOKEN_LIMIT\n  value: "4096"', '  ["name"]=>\n  string(3) "bob"', 'variable "region" {{\n  default = "eu-west"\n}}',
+    "USER bob\n230 Login ok", "334 VXNlcm5hbWU6\nC: Ym9i", "- name: LOG_LEVEL\n  value: debug", "description: |\n  the password is read from a file"]  # fmt: skip
+
+
+@pytest.mark.parametrize("form", BELOW)
+@settings(max_examples=6)
+@given(secret=MIXED)
+def test_a_secret_below_its_name_is_gone(form: str, secret: str) -> None:
+    """In a record of several lines, and in a block of lines of which each is a record; the number of lines stays."""
+    text = form.format(secret)
+    shown = MASKER.mask_text(text)
+    assert secret not in shown
+    assert MASKER.mask_text(shown) == shown == hide(text)
+    assert mask_of(())(f"before\n{text}\nafter") == f"before\n{shown}\nafter"
+
+
+@pytest.mark.parametrize("text", BELOW_KEPT)
+def test_what_is_below_another_name_stays(text: str) -> None:
+    """References, limits and plain settings."""
+    assert MASKER.mask_text(text) == text
+    assert mask_of(())(f"before\n{text}\nafter") == f"before\n{text}\nafter"
 
 
 FAMILIES = [
@@ -148,6 +194,19 @@ this.s.ServiceDescriptorFactory.create()
 AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA
 0 5 * * * /usr/bin/backup
 main.c:42:5: error: x
+Set-Cookie: theme=dark; Path=/; SameSite=Lax
+Cookie: lang=en-GB; consent=yes; layout=2
+gcloud secrets versions access latest --secret=db-password
+gcloud run deploy --set-secrets=DB=db-pass:latest
+otp enabled: true otp_length=6 totp=off
+error code is 1234567
+order 554433 is your largest order
+let password: String = prompt();
+"passwords": ["two", "words"]
+::set-output name=version::1.2.3
+##vso[task.setvariable variable=region]eu-west
+qemu -object secret,id=s,file=/run/pw
+HKLM\\X    Region    REG_SZ    eu-west
 stop_token=END pad_token=PAD""".splitlines()
 KEPT_COMMANDS = """openssl req -new -key server.key -out server.csr
 openssl s_client -connect h:443 -key k.pem
@@ -197,6 +256,18 @@ def test_options_of_the_same_letters_stay(command: str) -> None:
         "&lt;password&gt;",
         "username x privilege 1 password ",
         '1700 "AUTH" ',
+        "open -u ",
+        'variable "password" { ',
+        "334 UGFzc3dvcmQ6 ",
+        "secret,a=b,",
+        "seed: abc abc ",
+        "##vso[task.setvariable variable=password ",
+        "/v password /t REG_SZ ",
+        "mysqli_connect('a', ",
+        '"password": { ',
+        "password: &str ",
+        "- name: DB_PASSWORD\n",
+        "Cookie: a=b; ",
     ],
 )
 def test_hostile_repetitions_take_no_long_time(piece: str) -> None:
