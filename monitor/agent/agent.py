@@ -1,7 +1,6 @@
 """The agent: puts the parts together, runs them, and stops them in order. The only module that knows all parts."""
 
 import asyncio
-import importlib.metadata
 import logging
 import os
 import platform
@@ -18,14 +17,14 @@ from logs.query import search
 from logs.redaction.masker import Masker
 from monitor.agent.ai_runtime import MODELS, ai_thread
 from monitor.agent.alerting import alerts_of
-from monitor.agent.background import Background
+from monitor.agent.background import Background, until_lost
 from monitor.agent.engine_watch import EngineWatch, check_engines
 from monitor.agent.gateway import GatewayProcess
 from monitor.agent.gateway_records import GatewayRecords
 from monitor.agent.gateway_texts import GatewayTexts
 from monitor.agent.listener import Listener, Server, listen, server_of
 from monitor.agent.log_runtime import LogRuntime
-from monitor.agent.status import StatusReporter
+from monitor.agent.status import StatusReporter, version
 from monitor.agent.store_limits import changed, enforce, opened
 from monitor.api import Context, create_app
 from monitor.api_models.events import ProcessEvent
@@ -61,14 +60,6 @@ from monitor.store.writer import StoreWriter
 log = logging.getLogger("watchkeeper.agent")
 STATUS_S: Final = 5.0
 UPKEEP_S: Final = 60.0
-
-
-def version() -> str:
-    """The installed version."""
-    try:
-        return importlib.metadata.version("watchkeeper")
-    except importlib.metadata.PackageNotFoundError:
-        return "0+unknown"
 
 
 def now_us() -> int:
@@ -133,6 +124,7 @@ class Agent:
         )
         self.listener: Listener
         self._reporter: StatusReporter
+        self._lock: DataDirLock
         self._loop: asyncio.AbstractEventLoop
         self._ending: asyncio.Event
         self._status_due: asyncio.Event
@@ -150,11 +142,12 @@ class Agent:
 
         Raises:
             StoreLocked: another agent owns the data directory.
-            StoreError, ConfigError: the store or the socket cannot be used.
+            StoreError, ConfigError: the store or the socket cannot be used, or was removed meanwhile.
         """
-        with DataDirLock(self.data_dir):
+        with DataDirLock(self.data_dir) as self._lock:
             began = time.monotonic()
             self.store = opened(self.data_dir, self.settings.store, now_us, version())
+            self._lock.keep(Path(self.store.info().path))
             log.info("store open after %.2f s", time.monotonic() - began)
             for notice in self.store.info().notices:
                 log.warning("%s", notice)
@@ -251,10 +244,14 @@ class Agent:
         for task in (self.gateway_texts.keep_storing, self.alerts.keep_looking):
             background.begin(task)
         end_loading()
+        losing, ending = asyncio.create_task(until_lost(self._lock.lost)), asyncio.create_task(self._ending.wait())
         try:
-            await asyncio.wait({serving, asyncio.create_task(self._ending.wait())}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({serving, ending, losing}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             await self._stop(server, serving, background)
+        if losing.done():
+            log.error("%s", losing.result())
+            raise losing.result()
 
     def _server(self) -> Server:
         reporter = StatusReporter(self, version(), lambda: search.errors(self.store, now_us()))
@@ -315,8 +312,10 @@ class Agent:
         ended, _ = await asyncio.wait({serving}, timeout=1)
         if ended and not serving.cancelled() and (failure := serving.exception()) is not None:
             log.error("the socket was served no longer", exc_info=failure)
-        self.listener.close()
-        DataFiles(self.data_dir).endpoint.unlink(missing_ok=True)
+        ours = self._lock.lost() != self._lock.path
+        self.listener.close(remove=ours)
+        if ours:
+            DataFiles(self.data_dir).endpoint.unlink(missing_ok=True)
         log.info("ended after %.2f s", time.monotonic() - began)
 
     def _end_soon(self) -> None:

@@ -1,12 +1,16 @@
-"""Background tasks of the agent."""
+"""Background tasks of the agent, and the end of the ground it stands on."""
 
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import Any, Final
+
+from monitor.core.errors import StoreError
 
 log = logging.getLogger("watchkeeper.agent")
 AGAIN_S: Final = 5.0
+LOOK_S: Final = 2.0
 Work = Callable[[], Coroutine[Any, Any, None]]
 
 
@@ -49,3 +53,15 @@ class Background:
         if error is not None:
             log.error("%s failed; restarting it in %g s", ended.get_name(), self._again_s, exc_info=error)
             asyncio.get_running_loop().call_later(self._again_s, self.begin, work)
+
+
+async def until_lost(lost: Callable[[], Path | None]) -> StoreError:
+    """Wait until a file that the agent needs was removed or replaced; what to tell then. Nothing could be reached or kept any more."""
+    while True:
+        path = await asyncio.to_thread(lost)
+        if path is not None:
+            return StoreError(
+                f"{path} was removed or replaced while the agent ran, so the agent ends",
+                hint="start it again; before you move its files, stop it with `watchkeeper down`",
+            )
+        await asyncio.sleep(LOOK_S)

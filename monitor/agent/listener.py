@@ -25,10 +25,10 @@ class Listener:
     endpoint: Endpoint
     path: Path | None
 
-    def close(self) -> None:
-        """Stop listening and remove the socket's file."""
+    def close(self, *, remove: bool = True) -> None:
+        """Stop listening. The socket's file is removed, unless it may be another agent's by now."""
         self.sock.close()
-        if self.path is not None:
+        if self.path is not None and remove:
             self.path.unlink(missing_ok=True)
 
 

@@ -1,5 +1,6 @@
 """What the agent says of itself: `GET /v1/status` and the live `status` frame."""
 
+import importlib.metadata
 import logging
 import os
 import time
@@ -28,6 +29,14 @@ log = logging.getLogger("watchkeeper.report")
 INFO_S = 5.0
 DISKS_S = 60.0
 HEAD_CHARS = 300
+
+
+def version() -> str:
+    """The installed version."""
+    try:
+        return importlib.metadata.version("watchkeeper")
+    except importlib.metadata.PackageNotFoundError:
+        return "0+unknown"
 
 
 class StatusReporter:

@@ -19,9 +19,14 @@ _QUERIES_WAITING: Final = 8
 
 
 def routes(context: Context) -> APIRouter:
-    """`/v1/status`, `/v1/engines`, `/v1/query` and `/v1/shutdown`."""
+    """`/v1/alive`, `/v1/status`, `/v1/engines`, `/v1/query` and `/v1/shutdown`."""
     router = APIRouter(prefix="/v1")
     queries = Turns("SQL queries", running=_QUERIES, waiting=_QUERIES_WAITING)
+
+    @router.get("/alive", tags=["agent"], status_code=204, summary="Whether the agent answers")
+    async def alive() -> Response:
+        """Nothing, at once: asks neither the store nor a thread."""
+        return Response(status_code=204)
 
     @router.get("/status", tags=["agent"], response_model=Status, summary="Status of the agent")
     async def status() -> Response:

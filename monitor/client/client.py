@@ -11,7 +11,6 @@
 """
 
 import json
-import socket
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -50,7 +49,15 @@ from monitor.api_models.processes import (
 from monitor.api_models.status import SettingsInfo, ShutdownAnswer, Status, Subscription
 from monitor.client.ai import AiClient
 from monitor.client.alerts import AlertsClient
-from monitor.client.connection import DROPPED, http_options, live_options, live_url, no_authorities, unreachable
+from monitor.client.connection import (
+    DROPPED,
+    Knocker,
+    http_options,
+    live_options,
+    live_url,
+    no_authorities,
+    unreachable,
+)
 from monitor.client.gateway import GatewayClient
 from monitor.client.jobs import JobsClient
 from monitor.client.parsing import Model, Params, parsed, path_part, plain_params
@@ -61,8 +68,6 @@ from monitor.core.errors import AgentConnecting, AgentRefused
 if TYPE_CHECKING:
     from websockets.sync.client import ClientConnection
 
-KEPT_OPEN_S: Final = 4.0
-"""Time for which a connection counts as open. httpx keeps an idle one for 5 s."""
 RETRY_S: Final = 0.2
 
 
@@ -81,13 +86,14 @@ class Client:
     Args:
         endpoint: where the agent listens; see `Client.of`.
         timeout_s: deadline of one request.
+        watched: at most so many requests at a time are given up soon if the agent stops answering meanwhile; 0: none.
     """
 
-    def __init__(self, endpoint: Endpoint, *, timeout_s: float = 35.0) -> None:
+    def __init__(self, endpoint: Endpoint, *, timeout_s: float = 35.0, watched: int = 0) -> None:
         self.endpoint = endpoint
         transport = httpx.HTTPTransport(uds=endpoint.socket, verify=no_authorities())
         self._http = httpx.Client(transport=transport, **http_options(endpoint, timeout_s))
-        self._answered: float | None = None
+        self._knocker = Knocker(endpoint, watched)
         self.ai = AiClient(self)
         self.jobs = JobsClient(self)
         self.services = ServicesClient(self)
@@ -107,6 +113,7 @@ class Client:
 
     def close(self) -> None:
         """Close the connections."""
+        self._knocker.close()
         self._http.close()
 
     # --- any request
@@ -137,34 +144,24 @@ class Client:
             answer = self._sent(request)
         except httpx.HTTPError as error:
             raise unreachable(self.endpoint, error) from error
-        self._answered = time.monotonic()
+        self._knocker.answered()
         return _checked(answer)
 
     def _sent(self, request: httpx.Request) -> httpx.Response:
         """The answer. A connection that was closed while it was idle, or an agent that is just starting, gets a second try."""
         try:
-            self._knock()
-            self._answered = None
-            return self._http.send(request)
-        except AgentConnecting:
+            self._knocker.knock()
+            return self._knocker.send(self._http, request)
+        except AgentConnecting as error:
+            if isinstance(error.__cause__, TimeoutError):  # it was waited for
+                raise
             time.sleep(RETRY_S)
         except DROPPED as error:
             if not _may_repeat(request, error):
                 raise
-        self._answered = None
-        self._knock()
-        return self._http.send(request)
-
-    def _knock(self) -> None:
-        """Check that the agent listens. httpx would leave the socket of a failed connection open until it is garbage-collected."""
-        if self.endpoint.socket is None or (self._answered and time.monotonic() - self._answered < KEPT_OPEN_S):
-            return
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-            probe.settimeout(2.0)
-            try:
-                probe.connect(self.endpoint.socket)
-            except OSError as error:
-                raise unreachable(self.endpoint, error) from error
+        self._knocker.answered(again=False)
+        self._knocker.knock()
+        return self._knocker.send(self._http, request)
 
     def get_json(self, path: str, params: Params | None = None) -> Any:
         """The JSON answer of a GET, without a model."""

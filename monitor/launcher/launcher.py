@@ -17,7 +17,7 @@ from monitor.client.client import Client
 from monitor.config.settings import Settings
 from monitor.core.endpoint import alive, is_loopback, start_tick_of, write_private
 from monitor.core.errors import AgentError, MonitorError
-from monitor.core.paths import ROOT, DataFiles
+from monitor.core.paths import ROOT, DataFiles, make_data_dir
 from monitor.launcher.child import Child
 from monitor.launcher.running import agent_pid, free_port, healthy, read_dashboard, read_json
 
@@ -166,7 +166,8 @@ class Launcher:
         if self._agent is not None:
             if self._agent.poll() == 0:
                 return False
-            self._restarted(self._agent)
+            if self._restarted(self._agent) and not self._files.dashboard.exists():  # the data directory was removed
+                self._write_board()
             return True
         return self._files.endpoint.exists()
 
@@ -182,6 +183,7 @@ class Launcher:
             self.say("warning", f"the {child.name} ended ({child.ending()}); restarting it", name=child.name)
         if not child.due():
             return False
+        make_data_dir(self.data_dir)  # it may be what was removed
         child.start()
         return True
 

@@ -33,6 +33,7 @@ class DataDirLock:
 
     def __init__(self, data_dir: Path) -> None:
         self.path = data_dir / LOCK_NAME
+        self._kept: dict[Path, tuple[int, int]] = {}
         self._fd: int | None = _open(self.path)
         try:
             _take(self._fd)
@@ -57,6 +58,18 @@ class DataDirLock:
         except OSError as error:
             self._close()
             raise _not_writable(self.path, error) from error
+        self.keep(self.path)
+
+    def keep(self, path: Path) -> None:
+        """Name a file that must stay where it is while the lock is held, in addition to the lock itself."""
+        self._kept[path] = _identity(path)
+
+    def lost(self) -> Path | None:
+        """The first file that was removed, or replaced by another one; None while all are there.
+
+        What is written to such a file is lost when its writer ends, and whoever comes next takes the directory for free.
+        """
+        return next((path for path, known in self._kept.items() if not _is_there(path, known)), None)
 
     def release(self) -> None:
         """Release the lock; idempotent. The file stays, because removing it would race with the next holder."""
@@ -85,6 +98,20 @@ def read_pid(path: Path) -> int | None:
     except OSError:
         return None
     return int(text) if text.isdigit() else None
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    info = path.stat()
+    return info.st_dev, info.st_ino
+
+
+def _is_there(path: Path, known: tuple[int, int]) -> bool:
+    try:
+        return _identity(path) == known
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:  # a file system that does not answer now may do so again
+        return True
 
 
 def _take(fd: int) -> None:

@@ -24,6 +24,8 @@ from pages.server import dashboard
 
 AWAY: Final = "agent_away_since"
 LOOK_AGAIN_S: Final = 1.0
+REQUESTS: Final = 64
+"""Of all visitors at a time; further ones wait."""
 MEANING: Final = frozenset("\\`*_{}[]()<>#+-.!|~$:&@")
 AUTOLINK: Final = re.compile(r"(https?(?=://)|www(?=\.)|(?<=.)(?=@))", re.IGNORECASE)
 
@@ -40,7 +42,7 @@ def agent_client() -> Client:
 
 @st.cache_resource(show_spinner=False, max_entries=4, on_release=lambda client: client.close())
 def _client(endpoint: Endpoint) -> Client:
-    return Client(endpoint, timeout_s=35.0)
+    return Client(endpoint, timeout_s=35.0, watched=REQUESTS)
 
 
 @contextmanager
@@ -54,7 +56,8 @@ def guarded(what: str) -> Iterator[None]:
         yield
     except AgentConnecting as error:
         st.session_state.pop(AWAY, None)
-        empty_state("Connecting to the agent…", plain(f"{_capital(error.message)}."), icon=":material/sync:")
+        hint = f"{_capital(worded(error.hint))}." if error.hint else ""
+        empty_state("Connecting to the agent…", plain(f"{_capital(error.message)}."), hint, icon=":material/sync:")
         _look_again()
     except AgentUnreachable as error:
         since = st.session_state.setdefault(AWAY, time.time())

@@ -308,13 +308,13 @@ def translate(error: duckdb.Error, path: Path) -> StoreError:
         return StoreLocked(f"{path} is open in another program: {_line(text)}", pid=None, hint="end that program")
     if any(word in low for word in NOT_WRITABLE):
         return StoreFull(f"{path} is not writable: {_line(text)}", hint="give your user write access to it")
-    if any(word in low for word in CORRUPT):
-        return StoreDamaged(
-            f"{path} is damaged: {_line(text)}", hint="restart the agent: it sets the file aside and begins a new one"
-        )
     if isinstance(error, duckdb.OutOfMemoryException):
         return StoreError(
             f"the store needs more memory than it may use: {_line(text)}", hint="raise `store.memory_limit_mb`"
+        )
+    if any(word in low for word in CORRUPT):
+        return StoreDamaged(
+            f"{path} is damaged: {_line(text)}", hint="restart the agent: it sets the file aside and begins a new one"
         )
     return StoreError(f"the store failed: {_line(text)}")
 

@@ -24,8 +24,20 @@ from monitor.store.interface import ArchiveRule, Store
 
 FILE_NAME: Final = "watchkeeper.duckdb"
 _MIB: Final = 1024 * 1024
+_RETRY: Final = (
+    "mount or repair what it is on and start again, or move it away to begin a new store; it was not touched"
+)
 _ODD_SIGNS: Final = {"?": "question mark", **({"\\": "backslash"} if os.sep == "/" else {})}
 """The engine takes what follows the one for options, the other for a slash: it would look for its files elsewhere."""
+_PASSING: Final = tuple(
+    getattr(errno, name)
+    for name in (
+        *("EMFILE", "ENFILE", "ENOMEM", "EAGAIN", "EINTR", "EBUSY", "EIO", "ETIMEDOUT", "ENOENT", "ENOTDIR", "EISDIR"),
+        *("ENXIO", "ENODEV", "ELOOP", "ESTALE", "ENOTCONN", "ECONNRESET", "EHOSTDOWN", "EHOSTUNREACH", "ENOLINK"),
+    )
+    if hasattr(errno, name)
+)
+"""What the system says of a file that may be whole: the disk, the network or this process cannot reach it now."""
 _DAMAGE: Final = (duckdb.IOException, duckdb.SerializationException, duckdb.InternalException, duckdb.FatalException)
 """What the engine raises on a damaged file."""
 
@@ -184,8 +196,6 @@ def _check_writable(data_dir: Path, path: Path) -> None:
         probe = data_dir / f".writable-{os.getpid()}"
         probe.touch(mode=0o600)
         probe.unlink()
-        if path.exists():
-            os.close(os.open(path, os.O_RDWR | getattr(os, "O_CLOEXEC", 0)))
     except OSError as error:
         if error.errno in {errno.ENOSPC, errno.EDQUOT}:
             raise StoreFull(
@@ -193,6 +203,18 @@ def _check_writable(data_dir: Path, path: Path) -> None:
             ) from error
         raise StoreFull(
             f"{data_dir} is not writable: {error.strerror}",
+            hint="give your user write access to it, or choose another --data-dir",
+        ) from error
+    if path.is_symlink() and not path.exists():
+        raise StoreError(f"{path} is a link to {path.readlink()}, which is not there", hint=_RETRY)
+    try:
+        if path.exists():
+            os.close(os.open(path, os.O_RDWR | getattr(os, "O_CLOEXEC", 0)))
+    except OSError as error:
+        if error.errno in _PASSING:
+            raise StoreError(f"{path} cannot be opened: {error.strerror}", hint=_RETRY) from error
+        raise StoreFull(
+            f"{path} is not writable: {error.strerror}",
             hint="give your user write access to it, or choose another --data-dir",
         ) from error
 
@@ -222,6 +244,9 @@ def _meaning(error: duckdb.Error, path: Path) -> StoreError:
             f"{path} was written by a newer database engine",
             hint="install the newer Watchkeeper again, or choose another --data-dir; the file was not touched",
         )
+    reason = next((os.strerror(code) for code in _PASSING if os.strerror(code).lower() in text.lower()), "")
+    if reason and isinstance(error, duckdb.IOException):
+        return StoreError(f"{path} cannot be read now: {reason}", hint=_RETRY)
     meant = translate(error, path)
     if type(meant) is StoreError and isinstance(error, _DAMAGE):
         return StoreDamaged(f"{path} cannot be read: {text.strip().splitlines()[0]}")

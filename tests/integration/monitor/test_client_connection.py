@@ -2,17 +2,23 @@
 
 import json
 import os
+import signal
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from monitor.client.client import Client
+from monitor.client.connection import Knocker
 from monitor.core.endpoint import Endpoint, start_tick_of, write_endpoint, write_private
 from monitor.core.errors import AgentConnecting, AgentUnreachable
 from monitor.core.paths import DataFiles
+from tests.waiting import wait_until
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
 
@@ -66,6 +72,56 @@ def test_a_dropped_connection_is_tried_again(dropping: Dropping) -> None:
         with pytest.raises(AgentUnreachable):
             client.request("POST", "/v1/shutdown")
         assert dropping.requests == sent + 1
+
+
+@pytest.mark.parametrize("state", ["hangs", "stopped"])
+def test_an_agent_that_hangs_is_told_before_any_request_waits_for_it(tmp_path: Path, state: str) -> None:
+    """Its socket takes every connection and answers nothing. What is stopped is told how to go on."""
+    with (
+        socket.socket(socket.AF_UNIX) as listener,
+        subprocess.Popen([sys.executable, "-S", "-c", "input()"], stdin=subprocess.PIPE) as agent,
+    ):
+        listener.bind(str(tmp_path / "a.sock"))
+        listener.listen(8)
+        endpoint = Endpoint(agent.pid, str(tmp_path / "a.sock"))
+        if state == "stopped":
+            agent.send_signal(signal.SIGSTOP)
+            wait_until(lambda: Path(f"/proc/{agent.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T")
+        with pytest.raises(AgentConnecting) as caught:
+            Knocker(endpoint, answer_s=0.05).knock()
+        assert ("is stopped" in caught.value.message) == (state == "stopped")
+        assert (f"kill -CONT {agent.pid}" in caught.value.hint) == (state == "stopped")
+        agent.kill()
+
+
+def test_a_request_is_given_up_when_the_agent_stops_answering(tmp_path: Path) -> None:
+    """One that takes long is waited for as long as the agent answers at all, however long its own deadline is."""
+    knocks = 0
+
+    def serve(connection: socket.socket) -> None:
+        nonlocal knocks
+        if b"/v1/alive" in connection.recv(65536):
+            knocks += 1
+            if knocks < 3:
+                connection.sendall(ANSWER)
+                connection.close()
+        held.append(connection)
+
+    held: list[socket.socket] = []
+    with (
+        socket.socket(socket.AF_UNIX) as listener,
+        httpx.Client(transport=httpx.HTTPTransport(uds=str(tmp_path / "a.sock"))) as http,
+    ):
+        listener.bind(str(tmp_path / "a.sock"))
+        listener.listen(8)
+        threading.Thread(target=lambda: [serve(listener.accept()[0]) for _ in range(4)], daemon=True).start()
+        knocker = Knocker(Endpoint(os.getpid(), str(tmp_path / "a.sock")), threads=1, answer_s=0.2)
+        with pytest.raises(AgentConnecting):
+            knocker.send(http, http.build_request("GET", "http://agent/v1/logs/records", timeout=600))
+        assert knocks == 3
+        for connection in held:
+            connection.close()
+        knocker.close()
 
 
 def test_an_agent_that_runs_or_is_started_again_is_connecting(tmp_path: Path) -> None:

@@ -59,3 +59,27 @@ def test_a_lock_file_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
     with pytest.raises(StoreFull):
         DataDirLock(tmp_path)
     assert (tmp_path / "victim").read_text() == "precious"
+
+
+@pytest.mark.parametrize("change", ["removed", "replaced", "directory removed", "directory replaced"])
+def test_a_file_that_went_is_told(tmp_path: Path, change: str) -> None:
+    """The lock says which of the files that must stay is not there any more, or is another one."""
+    data = tmp_path / "data"
+    with DataDirLock(data) as lock:
+        kept = data / "store"
+        kept.write_text("history")
+        lock.keep(kept)
+        assert lock.lost() is None
+        kept.write_text("more history")
+        assert lock.lost() is None
+        if change == "replaced":
+            (data / "new").write_text("")
+            (data / "new").rename(kept)
+        elif change == "removed":
+            kept.unlink()
+        else:
+            data.rename(tmp_path / "moved")
+            if change == "directory replaced":
+                data.mkdir()
+                (data / "agent.lock").write_text("")
+        assert lock.lost() == (kept if change in {"removed", "replaced"} else lock.path)

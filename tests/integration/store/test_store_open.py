@@ -1,15 +1,18 @@
 """Opening a store in whatever state it is."""
 
+import os
 import random
+import resource
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import duckdb
 import pytest
 
-from monitor.core.errors import StoreError, StoreFull, StoreLocked, StoreTooNew
+from monitor.core.errors import StoreDamaged, StoreError, StoreFull, StoreLocked, StoreTooNew
 from monitor.store.duckdb import open_store
 from monitor.store.duckdb.engine import transaction
 from monitor.store.duckdb.migrate import SCHEMA
@@ -146,6 +149,43 @@ def test_a_damaged_file_is_set_aside(tmp_path: Path, host_rows: Callable[..., Ap
     again = reopen(tmp_path)
     assert again.info().notices == ()
     again.close()
+
+
+@contextmanager
+def away(path: Path) -> Iterator[None]:
+    """The disk with the store is not mounted: its name leads nowhere."""
+    path.rename(path.with_name("elsewhere"))
+    path.symlink_to(path.with_name("not-mounted") / FILE)
+    yield
+    path.unlink()
+    path.with_name("elsewhere").rename(path)
+
+
+@contextmanager
+def crowded(_path: Path) -> Iterator[None]:
+    """This process may open one more file, and the engine needs several."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    free = os.open(os.devnull, os.O_RDONLY)
+    os.close(free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free + 1, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.parametrize("trouble", [away, crowded])
+def test_a_file_that_cannot_be_reached_now_stays_in_its_place(
+    tmp_path: Path, host_rows: Callable[..., Append], trouble: Callable[[Path], AbstractContextManager[None]]
+) -> None:
+    """It may be whole: it is refused with what to do, and is there with all its rows once it can be reached again."""
+    fill(tmp_path, host_rows)
+    with trouble(tmp_path / FILE), pytest.raises(StoreError) as caught:
+        reopen(tmp_path)
+    assert not isinstance(caught.value, StoreDamaged | StoreFull)
+    assert "was not touched" in caught.value.hint
+    assert not list(tmp_path.glob(f"{FILE}.damaged-*"))
+    store = reopen(tmp_path)
+    assert count(store) == 20_000
+    store.close()
 
 
 WRITE = """

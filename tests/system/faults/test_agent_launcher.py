@@ -110,7 +110,9 @@ def test_nothing_outlives_a_killed_launcher(up: Up) -> None:
 
 @pytest.mark.parametrize("number", sizes(signal.SIGINT, signal.SIGHUP))
 def test_what_is_killed_is_started_again(up: Up, number: signal.Signals) -> None:
-    """A dashboard, at the same address, while the agent goes on sampling; then the agent, on the same data. Ctrl-C or a closed terminal ends the new ones."""
+    """A dashboard, at the same address, while the agent goes on sampling; then the agent, on the same data, and once more when its directory
+    was removed: nobody could reach what it goes on recording. Ctrl-C or a closed terminal ends the new ones.
+    """
     pids = up.pids()
     url = up.ready()["url"]
     assert healthy(url)
@@ -129,6 +131,12 @@ def test_what_is_killed_is_started_again(up: Up, number: signal.Signals) -> None
         return endpoint.pid not in {None, pids["agent"]}
 
     wait_until(another, "another agent runs", seconds=40)
+    second = read_endpoint(up.data_dir).pid
+    assert second is not None
+    up.data_dir.rename(up.data_dir.with_name("moved"))
+    wait_until(lambda: gone(second), "the agent without a directory ends", seconds=30)
+    wait_until((up.data_dir / "dashboard.json").exists, "all begins anew", seconds=40)
+    wait_until((up.data_dir / "agent.json").exists, "the third agent answers", seconds=40)
     ends_all(up, number)
 
 
