@@ -33,6 +33,8 @@ _SMALLEST_CUT: Final = 400
 _DOUBTED_OFTEN: Final = 2
 _USELESS_OFTEN: Final = 4
 _SAYS_SOMETHING: Final = 2
+_LEAST_LETTERS: Final = 8
+"""A text with fewer letters has nothing that an engine could find; small models then write until they are stopped."""
 _OF_A_POSTING: Final = ("title", "company", "salary", "employment_type", "years_experience", "education")
 _NO_POSTING: Final = "This does not read like a job posting: no title, employer, pay or terms were found."
 _HOPELESS: Final = "{} gave no answer that held the last times, and is not asked again until its model changes."
@@ -72,7 +74,7 @@ class JobAnalyzer:
         if unread is not None:
             conversation.notes.append(unread.note())
         draft = self._draft(plain.text, unread) if self._fill or self._asker is None else None
-        if self._asker is not None and plain.text.strip():
+        if self._asker is not None and sum(map(str.isalpha, plain.text)) >= _LEAST_LETTERS:
             conversation.avoid |= self._hopeless(self._asker)
             if conversation.avoid:
                 conversation.notes.append(_HOPELESS.format(", ".join(sorted(conversation.avoid))))

@@ -70,13 +70,13 @@ def resolve_keys(lines: Sequence[str], environ: Mapping[str, str]) -> ApiKeys:
 
 def address_of(url: str) -> str:
     """An address in a form that can be compared."""
-    parts = urlsplit(url.strip())
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(parts.hostname or "", parts.hostname or "")  # noqa: S104 - replaced, not bound
-    host = f"[{host}]" if ":" in host else host
     try:
+        parts = urlsplit(url.strip())
         port = f":{parts.port}" if parts.port else ""
     except ValueError:
         return url
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(parts.hostname or "", parts.hostname or "")  # noqa: S104 - replaced, not bound
+    host = f"[{host}]" if ":" in host else host
     return f"{parts.scheme}://{host}{port}{parts.path.rstrip('/').removesuffix('/v1')}"
 
 

@@ -174,6 +174,10 @@ class LogFile(BaseRotatingHandler):
 
 def say_json_lines() -> None:
     """Let all that logs to this process's output log JSON lines, uncaught exceptions and warnings included. Call it again for loggers that got handlers of their own since."""
+    if isinstance(
+        logging.lastResort, logging.Handler
+    ):  # of loggers that pass nothing on and have no handler, as uvicorn's
+        logging.lastResort.setFormatter(JsonLines())
     root = logging.getLogger()
     if not root.handlers:
         root.addHandler(logging.StreamHandler())

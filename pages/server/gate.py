@@ -104,7 +104,10 @@ def host_name(host: str) -> str | None:
 
 def same_origin(origin: str, host: str) -> bool:
     """Whether `origin` is this dashboard. TLS may end at a proxy, so the scheme is not compared."""
-    parts = urlsplit(origin)
+    try:
+        parts = urlsplit(origin)
+    except ValueError:  # a bracket that is not closed, a sign that no host name has
+        return False
     return parts.scheme in {"http", "https"} and parts.netloc.lower() == host.lower() and not parts.path.strip("/")
 
 

@@ -46,6 +46,7 @@ def lifespan(dashboard: Dashboard, routes: DashboardRoutes) -> Callable[[Any], A
     async def _lifespan(_app: Any) -> AsyncIterator[None]:
         if dashboard.parent is not None:
             end_with_parent(dashboard.parent, lambda: os.kill(os.getpid(), signal.SIGTERM))
+        logging.getLogger("uvicorn.error").addFilter(_is_no_refused_socket)
         send_at_once()
         threading.Thread(
             target=load_pages, args=(routes.ready,), name="load", daemon=True
@@ -62,6 +63,11 @@ def lifespan(dashboard: Dashboard, routes: DashboardRoutes) -> Callable[[Any], A
                 task.cancel()
 
     return _lifespan
+
+
+def _is_no_refused_socket(record: logging.LogRecord) -> bool:
+    """Uvicorn logs an error for each socket whose handshake is answered with a refusal: a tab whose sign-in ended asks again and again."""
+    return record.msg != "ASGI callable returned without completing handshake."
 
 
 def send_at_once() -> None:

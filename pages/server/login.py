@@ -250,7 +250,10 @@ def oidc_body() -> str:
 
 def safe_next(target: str) -> str:
     """The page to open after the sign-in: always a path of this dashboard."""
-    parts = urlsplit(target) if target.isprintable() else None
+    try:
+        parts = urlsplit(target) if target.isprintable() else None
+    except ValueError:
+        return "/"
     if (
         parts is None
         or parts.scheme
@@ -264,11 +267,14 @@ def safe_next(target: str) -> str:
 
 
 async def _form(request: Request) -> dict[str, str]:
-    """The fields of a URL-encoded form. A body above `MAX_BODY` counts as empty."""
+    """The fields of a URL-encoded form. A body above `MAX_BODY`, or with more fields than any form of ours, counts as empty."""
     body = b""
     async for chunk in request.stream():
         body += chunk
         if len(body) > MAX_BODY:
             return {}
-    fields = parse_qs(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=16)
+    try:
+        fields = parse_qs(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=16)
+    except ValueError:
+        return {}
     return {name: values[-1] for name, values in fields.items()}

@@ -112,6 +112,7 @@ def test_an_address_is_the_same_however_it_is_written(set_for: str, asked: str) 
     keys = resolve_keys([f"{set_for}=env:A"], {"A": KEY})
     assert keys.key_of(asked) == KEY
     assert address_of("http://[::1]:8000/v1") == "http://[::1]:8000"
+    assert address_of("http://[") == "http://["
     assert keys.key_of("http://h:99999999") == ""
 
 

@@ -30,6 +30,9 @@ late.propagate = False
 late.addHandler(logging.StreamHandler())
 say_json_lines()
 late.error('said "late"')
+deaf = logging.getLogger("deaf")
+deaf.propagate = False
+deaf.error("said by one without a handler")
 warnings.warn("take care")
 raise ValueError("the end")
 """
@@ -110,6 +113,6 @@ def test_output_is_lines_of_json(tmp_path: Path) -> None:
     """Loggers with handlers of their own, warnings, and the exception that ends a program are lines of JSON in its output."""
     done = subprocess.run([sys.executable, "-c", LOGGER], capture_output=True, text=True, check=False)
     lines = [json.loads(line) for line in done.stderr.splitlines()]
-    assert [line["logger"] for line in lines] == ["late", "py.warnings", "watchkeeper"]
+    assert [line["logger"] for line in lines] == ["late", "deaf", "py.warnings", "watchkeeper"]
     assert lines[0]["message"] == 'said "late"'
-    assert lines[2]["message"].endswith("ValueError: the end")
+    assert lines[3]["message"].endswith("ValueError: the end")

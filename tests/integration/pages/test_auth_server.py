@@ -162,6 +162,18 @@ def test_wrong_passwords_are_slowed_down(guarded: Guarded) -> None:
         assert guarded.sign_in(browser, "ann", "right horse").status_code == 303
 
 
+@pytest.mark.parametrize(
+    "odd", ["next=//[", "&".join(f"a{number}=1" for number in range(50)), "name=%ED%A0%80", "password=" + "a" * 10_000]
+)
+def test_an_odd_form_is_shown_again(guarded: Guarded, odd: str) -> None:
+    """Too many fields, an address that is none, half a character: never an error of the server."""
+    with guarded.browser() as browser:
+        kind = {"Content-Type": "application/x-www-form-urlencoded", "Origin": guarded.url}
+        assert browser.post("/wk/login", content=odd, headers=kind).status_code == 403
+        assert browser.get("/wk/login?next=//[").status_code == 200
+        assert browser.get("/wk/login", headers={"Origin": "http://["}).status_code == 403
+
+
 def test_names_are_never_markup(guarded: Guarded) -> None:
     """What was typed comes back escaped."""
     with guarded.browser() as browser:

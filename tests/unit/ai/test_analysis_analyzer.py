@@ -67,6 +67,15 @@ def test_a_models_answer_becomes_values_with_evidence() -> None:
     assert result.timing.first_token_s is not None
 
 
+@pytest.mark.parametrize("text", ["", " ", "1", "info", "2026-12-01T00:00:00Z", "<p>!</p>"])
+def test_a_text_without_words_is_asked_of_nobody(text: str) -> None:
+    """There is nothing to find in it, and a small model writes about it until it is stopped."""
+    asked: list[GenRequest] = []
+    result = analyze(scripted(lambda request: asked.append(request) or RIGHT), text)
+    assert not asked
+    assert result.title is None
+
+
 def test_what_the_posting_does_not_say_is_left_out() -> None:
     """Invented names, numbers, choices and phrases are dropped and listed."""
     lies = RIGHT | {

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from monitor.core.endpoint import is_loopback
@@ -82,6 +82,8 @@ def test_memory_of_failures_is_bounded() -> None:
     assert len(throttle) <= MOST_KEYS
 
 
+@example("//[")
+@example("http://a\u2100b")
 @given(st.text())
 def test_the_way_back_is_always_a_path_of_ours(target: str) -> None:
     """Whatever was asked for, the answer begins with exactly one slash and names no other place."""
@@ -139,6 +141,8 @@ def test_origins_are_compared_with_the_host() -> None:
         "http://evil@127.0.0.1:8501",
         "file://127.0.0.1:8501",
         "http://",
+        "http://[",
+        "http://127.0.0.1\uff1a8501",
     ):
         assert not same_origin(origin, "127.0.0.1:8501")
 
