@@ -82,7 +82,7 @@ def _actions(router: APIRouter, context: Context) -> None:
         return next((rule for rule in context.settings().alert if rule.name == name), None)
 
     @router.put(
-        "/rules/{name}", response_model=AlertRules, summary="Add a rule, or change its settings", dependencies=gate
+        "/rules/{name:path}", response_model=AlertRules, summary="Add a rule, or change its settings", dependencies=gate
     )
     async def change(name: Name, asked: Annotated[AlertRuleChange, Body()]) -> Response:
         """Keys that are not given stay as they are; null is the default. What fires by a rule that now watches something else is over."""
@@ -95,7 +95,7 @@ def _actions(router: APIRouter, context: Context) -> None:
         settings = context.settings()
         return json_answer(kept.rules(settings.alert, read_only=settings.actions.read_only))
 
-    @router.delete("/rules/{name}", summary="Remove a rule from the settings", dependencies=gate)
+    @router.delete("/rules/{name:path}", summary="Remove a rule from the settings", dependencies=gate)
     async def remove(name: Name, asked: Asked) -> Response:
         """One that comes with Watchkeeper is there again afterwards; `enabled` switches it off."""
         if known(name) is None:

@@ -27,7 +27,11 @@ LOOK_AGAIN_S: Final = 1.0
 REQUESTS: Final = 64
 """Of all visitors at a time; further ones wait."""
 MEANING: Final = frozenset("\\`*_{}[]()<>#+-.!|~$:&@")
-AUTOLINK: Final = re.compile(r"(https?(?=://)|www(?=\.)|(?<=.)(?=@))", re.IGNORECASE)
+REPLACED: Final = re.compile(
+    r"(https?(?=://)|www(?=\.)|(?<=.)(?=@)|:(?=material/|streamlit:)|(?<!\S)(?=(?:<->|<-|->|--|<=|>=|~=)(?!\S)))",
+    re.IGNORECASE,
+)
+"""Behind these groups a text is broken, so that Streamlit does not find in the rendered text what it makes links, icons and arrows of."""
 
 
 def agent_client() -> Client:
@@ -105,10 +109,10 @@ def empty_state(title: str, why: str, action: str = "", *, icon: str = ":materia
 def plain(text: str) -> str:
     """Untrusted text for a place that reads Markdown, escaped so that it is shown as it is.
 
-    All characters with a meaning in Markdown are escaped. URLs would still become links, since Streamlit finds them in the
-    rendered text, so an invisible word joiner breaks them.
+    All characters with a meaning in Markdown are escaped. URLs would still become links, `:material/home:` an icon, and the `--` of a
+    command a dash, since Streamlit finds them in the rendered text; so an invisible word joiner breaks them.
     """
-    inert = AUTOLINK.sub("\\1\u2060", text)
+    inert = REPLACED.sub("\\1\u2060", text)
     return "".join(f"\\{sign}" if sign in MEANING else sign for sign in inert).replace("\n", " ").replace("\r", " ")
 
 

@@ -265,19 +265,19 @@ def test_wrong_rules_are_refused_with_the_field(agent: Any) -> None:
 
 
 def test_the_command_line_has_all_of_it(agent: Any) -> None:
-    """Add, list, acknowledge, remove."""
+    """Add, list, acknowledge, remove; also a rule with a slash in its name."""
 
     def said(*words: str) -> str:
         done = COMMANDS.run(["alerts", *words, "--data-dir", str(agent.data_dir)], os.environ)
         assert done.returncode == 0, done.stderr
         return str(done.stdout)
 
-    added = said("add", "any work", "--metric", "cpu_pct", "--above", "0", "--for", "0")
-    assert added == "any work: CPU above 0 %\n"
-    wait_until(lambda: firing(agent, "any work"), "it fires")
-    assert "any work" in said("list", "--firing")
+    added = said("add", "in/out work", "--metric", "cpu_pct", "--above", "0", "--for", "0")
+    assert added == "in/out work: CPU above 0 %\n"
+    wait_until(lambda: firing(agent, "in/out work"), "it fires")
+    assert "in/out work" in said("list", "--firing")
     assert "firing" in said("rules")
-    assert "noted 1" in said("acknowledge", "any work")
-    assert json.loads(said("list", "--rule", "any work", "--json"))["alerts"][0]["acknowledged"]
-    assert "removed" in said("remove", "any work")
-    assert "No alert fires" in said("list", "--firing", "--rule", "any work")
+    assert "noted 1" in said("acknowledge", "in/out work")
+    assert json.loads(said("list", "--rule", "in/out work", "--json"))["alerts"][0]["acknowledged"]
+    assert "removed" in said("remove", "in/out work")
+    assert "No alert fires" in said("list", "--firing", "--rule", "in/out work")

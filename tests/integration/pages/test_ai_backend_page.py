@@ -1,5 +1,6 @@
 """The AI back ends page: what is found, what is not and why, and that a stranger's words stay words."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -96,7 +97,12 @@ def test_a_state_of_a_newer_agent_is_shown_as_it_is(agent: ScriptedAgent) -> Non
     assert "dreaming" in _text(_open())
 
 
-@given(st.text())
+@given(
+    st.text()
+    | st.lists(
+        st.sampled_from([":material/home:", ":streamlit:", "->", "<-", "<->", "--", ">=", "<=", "~=", "x", "1"])
+    ).map(" ".join)
+)
 def test_plain_text_keeps_every_sign_inert(text: str) -> None:
     """Escaped text has no bare sign that Markdown or Streamlit reads, and reads the same."""
     escaped = plain(text)
@@ -109,3 +115,10 @@ def test_plain_text_keeps_every_sign_inert(text: str) -> None:
             bare += escaped[index]
             index += 1
     assert not set(bare) & set("`*_[]<>#|~$:&@\n\r")
+    shown = escaped.replace("\\", "")
+    assert ":material/" not in shown
+    assert ":streamlit:" not in shown
+    assert not re.search(r"(?<!\S)(?:<->|<-|->|--|<=|>=|~=)(?!\S)", shown), (
+        "a sign for an arrow or a dash would replace it"
+    )
+    assert shown.replace("\u2060", "").split() == text.replace("\\", "").replace("\u2060", "").split()
