@@ -27,6 +27,8 @@ LOOK_AGAIN_S: Final = 1.0
 REQUESTS: Final = 64
 """Of all visitors at a time; further ones wait."""
 MEANING: Final = frozenset("\\`*_{}[]()<>#+-.!|~$:&@")
+CONTROL: Final = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\u061c\\u200b-\\u200f\\u2028-\\u202e\\u2060-\\u2069\\ufeff]")
+"""Characters that nobody sees, or that change the order of those around them."""
 REPLACED: Final = re.compile(
     r"(https?(?=://)|www(?=\.)|(?<=.)(?=@)|:(?=material/|streamlit:)|(?<!\S)(?=(?:<->|<-|->|--|<=|>=|~=)(?!\S)))",
     re.IGNORECASE,
@@ -110,10 +112,16 @@ def plain(text: str) -> str:
     """Untrusted text for a place that reads Markdown, escaped so that it is shown as it is.
 
     All characters with a meaning in Markdown are escaped. URLs would still become links, `:material/home:` an icon, and the `--` of a
-    command a dash, since Streamlit finds them in the rendered text; so an invisible word joiner breaks them.
+    command a dash, since Streamlit finds them in the rendered text; so an invisible word joiner breaks them. Control characters become visible signs.
     """
-    inert = REPLACED.sub("\\1\u2060", text)
-    return "".join(f"\\{sign}" if sign in MEANING else sign for sign in inert).replace("\n", " ").replace("\r", " ")
+    inert = REPLACED.sub("\\1\u2060", CONTROL.sub(_visible, text))
+    return "".join(f"\\{sign}" if sign in MEANING else sign for sign in inert)
+
+
+def _visible(match: re.Match[str]) -> str:
+    """A sign for a control character; the live parts show the same ones."""
+    code = ord(match[0])
+    return " " if match[0].isspace() else chr(0x2400 + code) if code < 32 else f"\u2039U+{code:04X}\u203a"
 
 
 def worded(text: str) -> str:
