@@ -7,7 +7,7 @@ import streamlit as st
 
 from monitor.api_models.jobs import Job, JobDetail, Workers
 from monitor.client.client import Refused
-from pages.shared.agent import agent_client, guarded, plain
+from pages.shared.agent import agent_client, coded, guarded, plain
 from pages.ui import components
 from pages.ui.choice import choice, chosen_of
 from pages.ui.header import page_title
@@ -47,7 +47,7 @@ def no_workers(found: Workers) -> None:
     st.markdown("and add three lines to it:")
     st.code(LINES, language=None)
     st.markdown(
-        f"Jobs then appear here within two seconds. Programs in other languages append JSON lines to a file in `{plain(found.spool)}`; "
+        f"Jobs then appear here within two seconds. Programs in other languages append JSON lines to a file in {coded(found.spool)}; "
         "`docs/jobs.md` describes them."
     )
 

@@ -8,7 +8,7 @@ import streamlit as st
 from monitor.api_models.services import Service, Services
 from monitor.client.client import Refused
 from monitor.core.errors import AgentError
-from pages.shared.agent import agent_client, empty_state, error_state, guarded, plain
+from pages.shared.agent import agent_client, coded, empty_state, error_state, guarded, plain
 from pages.shared.service_form import form, named
 from pages.shared.visitor import may_change, operators_only, visitor_name
 from pages.ui.header import page_title
@@ -90,7 +90,7 @@ def row(service: Service, *, allowed: bool) -> None:
         left, right = st.columns([1, 1], vertical_alignment="center")
         with left:
             lines = [f"**{plain(name)}** {BADGES[service.state]}", about(service) or "not started yet"]
-            lines += [f"`{service.command.replace('`', '')}`"] if service.command else []
+            lines += [coded(service.command)] if service.command else []
             st.markdown("  \n".join(lines))
         with right, st.container(horizontal=True, horizontal_alignment="right"):
             for action in ("stop", "restart") if service.state in UP else ("start",):
@@ -139,7 +139,7 @@ def consequences(action: str, service: Service) -> list[str]:
     needed = f"Services that depend on it: {', '.join(service.needed_by)}." if service.needed_by else ""
     if action == "start":
         needs = f"It starts {', '.join(service.depends_on)} first, if needed." if service.depends_on else ""
-        return [f"Runs `{service.command.replace('`', '')}` in `{service.directory.replace('`', '')}`.", needs]
+        return [f"Runs {coded(service.command)} in {coded(service.directory)}.", needs]
     gone = f"Asks {what} to end, then ends everything below it, until none of it is left."
     if action == "stop":
         return [gone, "It stays stopped until somebody starts it.", needed]

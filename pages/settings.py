@@ -9,7 +9,7 @@ from monitor.api_models.status import SettingInfo, SettingsInfo
 from monitor.client.client import Refused
 from monitor.config.settings import all_fields
 from monitor.core.errors import AgentError
-from pages.shared.agent import agent_client, empty_state, error_state, guarded, plain
+from pages.shared.agent import agent_client, coded, empty_state, error_state, guarded, plain
 from pages.shared.log_formats import log_formats
 from pages.shared.settings_form import (
     GROUPS,
@@ -160,7 +160,7 @@ with guarded("the settings"):
     info = agent_client().settings()
     if info.path:
         st.caption(
-            f"Stored in `{info.path.replace('`', '')}`. Precedence: command-line option, environment variable, file, default."
+            f"Stored in {coded(info.path)}. Precedence: command-line option, environment variable, file, default."
         )
     if not info.settings:
         empty_state("No settings.", "The agent may run another version.", "Restart Watchkeeper.")

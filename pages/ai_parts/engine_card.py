@@ -9,7 +9,7 @@ from monitor.api_models.ai import AiBackend
 from monitor.api_models.machine import Engine, EngineEnd, EngineModel, EngineProcess
 from monitor.core.errors import AgentError
 from pages.ai_parts.benchmark_offer import in_use
-from pages.shared.agent import agent_client, error_state, plain
+from pages.shared.agent import agent_client, coded, error_state, plain
 from pages.shared.visitor import may_change
 from pages.ui.numbers import clock, size
 
@@ -61,9 +61,9 @@ def engine_card(engine: Engine, known: AiBackend | None = None, *, key: str) -> 
             st.markdown(f":material/build: **What to do:** {plain(_sentence(engine.remedy))}")
         facts = [
             *(_at_work(known) if known is not None and known.usable else ()),
-            ("Address", _as_is(engine.address) if engine.address else None),
+            ("Address", coded(engine.address) if engine.address else None),
             ("Latency", f"{engine.latency_ms:,.0f} ms" if engine.latency_ms is not None else None),
-            ("Version", _as_is(engine.version) if engine.version else None),
+            ("Version", coded(engine.version) if engine.version else None),
             *(_of_process(engine.process) if engine.process is not None else ()),
         ]
         st.markdown("  \n".join(f":gray[{name}]{GAP}{value}" for name, value in facts if value))
@@ -84,7 +84,7 @@ def unusable(engines: Sequence[Engine]) -> None:
             if engine.detail:
                 said.append(plain(_sentence(engine.detail)))
             if engine.address:
-                said.append(_as_is(engine.address))
+                said.append(coded(engine.address))
             if engine.ended is not None:
                 said.append(_end(engine.ended))
             if engine.remedy:
@@ -118,10 +118,10 @@ def _of_process(process: EngineProcess) -> list[tuple[str, str | None]]:
     """The process of a server on this machine: a link to its page, its model's file, what it was started with."""
     name = f"{plain(process.name)} · {process.pid}"
     others = [(key, value) for key, value in process.settings.items() if value != process.model_file]
-    started = [f"{_as_is(key)} {plain(value)}" for key, value in others[:MOST_SETTINGS]]
+    started = [f"{coded(key)} {plain(value)}" for key, value in others[:MOST_SETTINGS]]
     return [
         ("Process", f"[{name}](/run?run={process.run})" if process.run else name),
-        ("Model file", _as_is(process.model_file) if process.model_file else None),
+        ("Model file", coded(process.model_file) if process.model_file else None),
         ("Started with", ", ".join(started) or None),
     ]
 
@@ -183,11 +183,6 @@ def _table(models: Sequence[EngineModel]) -> str:
             f"| {name}{f' :gray[{more}]' if more else ''} | {size(model.size).replace(' ', NARROW)} | {context} |"
         )
     return "\n".join(rows)
-
-
-def _as_is(text: str) -> str:
-    """Text to copy, such as an address, as code."""
-    return f"`{' '.join(text.replace('`', chr(39)).split())}`"
 
 
 def _short(text: str, most: int = 80) -> str:

@@ -27,6 +27,7 @@ LOOK_AGAIN_S: Final = 1.0
 REQUESTS: Final = 64
 """Of all visitors at a time; further ones wait."""
 MEANING: Final = frozenset("\\`*_{}[]()<>#+-.!|~$:&@")
+ICON: Final = re.compile(":(?=material/|streamlit:)")
 CONTROL: Final = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\u061c\\u200b-\\u200f\\u2028-\\u202e\\u2060-\\u2069\\ufeff]")
 """Characters that nobody sees, or that change the order of those around them."""
 REPLACED: Final = re.compile(
@@ -118,6 +119,14 @@ def plain(text: str) -> str:
     return "".join(f"\\{sign}" if sign in MEANING else sign for sign in inert)
 
 
+def coded(text: str) -> str:
+    """Untrusted text as code, such as a command or a path that one copies: all signs stay."""
+    shown = ICON.sub(":\u2060", CONTROL.sub(_visible, text))
+    mark = "`" * (max((len(run) for run in re.findall("`+", shown)), default=0) + 1)
+    space = " " if shown.startswith("`") or shown.endswith("`") else ""
+    return f"{mark}{space}{shown}{space}{mark}" if shown.strip() else ""
+
+
 def _visible(match: re.Match[str]) -> str:
     """A sign for a control character; the live parts show the same ones."""
     code = ord(match[0])
@@ -129,7 +138,7 @@ def worded(text: str) -> str:
     parts = text.split("`")
     if len(parts) % 2 == 0:
         return plain(text)
-    return "".join(f"`{part}`" if place % 2 and part.strip() else plain(part) for place, part in enumerate(parts))
+    return "".join(coded(part) if place % 2 and part.strip() else plain(part) for place, part in enumerate(parts))
 
 
 def _capital(text: str) -> str:

@@ -9,7 +9,7 @@ import streamlit as st
 from monitor.api_models.logs import FormatTried, OwnFormat
 from monitor.client.client import Refused
 from monitor.core.errors import AgentError
-from pages.shared.agent import agent_client, error_state, plain
+from pages.shared.agent import agent_client, coded, error_state, plain
 from pages.shared.visitor import may_change, operators_only
 
 _FIELDS: Final = ("format_lines", "format_toml", "format_name", "format_files")
@@ -36,7 +36,7 @@ def log_formats(*, allowed: bool) -> None:
         if done:
             st.success(done, icon=":material/check_circle:")
         for file, error in found.errors.items():
-            st.warning(f"`{file}` cannot be used: {plain(error)}", icon=":material/warning:")
+            st.warning(f"{coded(file)} cannot be used: {plain(error)}", icon=":material/warning:")
         for one in found.formats:
             _row(one, allowed=allowed)
         if allowed:
@@ -54,9 +54,9 @@ def _row(one: OwnFormat, *, allowed: bool) -> None:
         right = one.samples - len(one.wrong)
         colour = "green" if one.samples and not one.wrong else "orange"
         badge = f":{colour}-badge[{right} of {one.samples} samples right]" if one.samples else ":gray-badge[no samples]"
-        st.markdown(f"**`{one.name}`** {badge}")
+        st.markdown(f"**{coded(one.name)}** {badge}")
         st.caption(
-            "Reads " + ", ".join(f"`{file}`" for file in one.files)
+            "Reads " + ", ".join(coded(file) for file in one.files)
             if one.files
             else "Reads no file. Edit it to name its files."
         )
@@ -130,7 +130,7 @@ def _form(folder: str) -> None:
             args=(name, toml, files),
         )
         st.button("Discard", key="format_discard", on_click=_clear)
-    st.caption(f"Saved as a file in `{folder.replace('`', '')}`.")
+    st.caption(f"Saved as a file in {coded(folder)}.")
 
 
 def _preview(toml: str, lines: list[str]) -> bool:
@@ -206,13 +206,13 @@ def _edit(one: OwnFormat) -> None:
 def _save(name: str, toml: str, files: str) -> None:
     patterns = [file.strip() for file in files.split(",") if file.strip()]
     if _attempt(
-        lambda: agent_client().save_format(name.strip(), toml, patterns), f"Format `{plain(name.strip())}` saved."
+        lambda: agent_client().save_format(name.strip(), toml, patterns), f"Format {coded(name.strip())} saved."
     ):
         _clear()
 
 
 def _remove(name: str) -> None:
-    _attempt(lambda: agent_client().remove_format(name), f"Format `{name}` removed.")
+    _attempt(lambda: agent_client().remove_format(name), f"Format {coded(name)} removed.")
 
 
 def _clear() -> None:

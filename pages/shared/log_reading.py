@@ -8,7 +8,7 @@ import streamlit as st
 
 from monitor.api_models.logs import FileReading, LogReadings, MarkedLine, Reading
 from monitor.core.errors import AgentError
-from pages.shared.agent import agent_client, error_state, guarded, plain
+from pages.shared.agent import agent_client, coded, error_state, guarded, plain
 from pages.shared.log_formats import draft_from
 from pages.shared.visitor import may_change, operators_only
 
@@ -71,7 +71,7 @@ def _file(found: LogReadings, file: FileReading, number: int) -> None:
         return
     _shown(file.reading)
     if file.setting is not None:
-        st.caption(f"As the setting `logs.formats` says: `{file.setting.replace('`', '')}`")
+        st.caption(f"As the setting `logs.formats` says: {coded(file.setting)}")
     _corrections(found, file, file.reading, number)
 
 

@@ -7,7 +7,7 @@ import streamlit as st
 
 from monitor.api_models.processes import Run
 from monitor.core.errors import AgentError
-from pages.shared.agent import agent_client, error_state, plain
+from pages.shared.agent import agent_client, coded, error_state, plain
 from pages.shared.visitor import current_visitor, may_change, operators_only
 from pages.ui.numbers import duration
 
@@ -53,8 +53,7 @@ def about(run: Run) -> str:
     children = len(run.children)
     count = "no children" if not children else "1 child" if children == 1 else f"{children} children"
     owner = f"of {plain(run.user)}, " if run.user else ""
-    command = (run.cmdline or run.name).replace("`", "")
-    return f"`{command[:300]}`  \nProcess **{run.pid}** {owner}running for {age}, {count}."
+    return f"{coded((run.cmdline or run.name)[:300])}  \nProcess **{run.pid}** {owner}running for {age}, {count}."
 
 
 def _dialog(action: str, run: Run) -> None:
@@ -67,7 +66,7 @@ def _dialog(action: str, run: Run) -> None:
             st.caption("Its children are not signalled. Some end with their parent, others go on.")
         more: dict[str, Any] = {}
         if action == "signal":
-            more["signal"] = st.selectbox("Signal", SIGNALS, key="act_signal", format_func=lambda one: f"SIG{one}")
+            more["signal"] = st.selectbox("Signal", SIGNALS, key="act_which", format_func=lambda one: f"SIG{one}")
         if action == "renice":
             more["nice"] = int(st.slider("Priority: -20 takes the most CPU time, 19 the least", -20, 19, 10, key="act_nice"))  # fmt: skip
         with st.container(horizontal=True):

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
-from pages.shared.agent import plain
+from pages.shared.agent import coded, plain
 from tests.doubles.page_ai import AiDouble
 from tests.integration.pages.conftest import OLLAMA, ROOT, ScriptedAgent
 from tests.waiting import patient
@@ -124,3 +124,18 @@ def test_plain_text_keeps_every_sign_inert(text: str) -> None:
     if text.isprintable():
         assert shown.replace("\u2060", "") == text.replace("\\", "")
     assert not set(shown) & set("\x1b\u202e\u2066\u200b\u2028")
+
+
+@given(st.text(alphabet=st.sampled_from("`` a:->")) | st.just(":material/home:"))
+def test_code_keeps_its_signs(text: str) -> None:
+    """Between marks that are longer than any within, whatever stands there is no Markdown; nothing of a command is left out."""
+    shown = coded(text)
+    if not text.strip():
+        assert shown == ""
+        return
+    marks = re.match("`+", shown)
+    assert marks is not None
+    inside = shown[len(marks[0]) : -len(marks[0])]
+    assert max((len(run) for run in re.findall("`+", inside)), default=0) < len(marks[0])
+    assert ":material/" not in shown
+    assert inside.replace("\u2060", "").strip() == text.strip()

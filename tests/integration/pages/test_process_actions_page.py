@@ -1,5 +1,6 @@
 """Actions on the page of a process, beside a real agent and a real process."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -69,6 +70,23 @@ def test_a_process_is_stopped_after_a_dialog_that_names_it(running_agent: Any, p
     assert not app.exception
     assert parent.wait(patient(10)) == -15
     assert f"Process {parent.pid}: SIGTERM sent" in words(app)
+
+
+def test_a_signal_and_a_priority_are_chosen_in_their_dialogs(running_agent: Any, parent: subprocess.Popen[str]) -> None:
+    """Each dialog offers its choice, and does what was chosen."""
+    app = page(running_agent, parent.pid)
+    app.button(key="act_renice").click().run()
+    app.slider(key="act_nice").set_value(15)
+    app.button(key="act_confirm").click().run()
+    assert not app.exception
+    assert os.getpriority(os.PRIO_PROCESS, parent.pid) == 15
+    app.button(key="act_signal").click().run()
+    assert not app.exception
+    app.selectbox(key="act_which").set_value("INT")
+    app.button(key="act_confirm").click().run()
+    assert not app.exception
+    assert parent.wait(patient(10)) in {-2, 1}
+    assert f"Process {parent.pid}: SIGINT sent" in words(app)
 
 
 def test_a_viewer_cannot_act(
