@@ -23,10 +23,10 @@ def routes(context: Context) -> APIRouter:
     router = APIRouter(prefix="/v1")
     queries = Turns("SQL queries", running=_QUERIES, waiting=_QUERIES_WAITING)
 
-    @router.get("/alive", tags=["agent"], status_code=204, summary="Whether the agent answers")
+    @router.get("/alive", tags=["agent"], summary="Whether the agent answers")
     async def alive() -> Response:
         """Nothing, at once: asks neither the store nor a thread."""
-        return Response(status_code=204)
+        return Response(b"{}", media_type="application/json")
 
     @router.get("/status", tags=["agent"], response_model=Status, summary="Status of the agent")
     async def status() -> Response:
