@@ -122,6 +122,11 @@ class LogFilter:
             return False
         return self._test is None or self._test(record)
 
+    @property
+    def where(self) -> Node | None:
+        """What is asked of texts and fields, as a query; None without."""
+        return self._where
+
     def _is_of(self, run: int | None) -> bool:
         """Whether a record of this run passes."""
         return (self.run is None or run == self.run) and (not self.runs or run in self.runs)

@@ -43,21 +43,20 @@ MARGIN: Final = 0.05
 
 @dataclass(frozen=True, slots=True)
 class AlertMetric:
-    """What a rule can watch. `of` says what the key of this name chooses; empty where there is nothing to choose."""
+    """What a rule can watch. `of` says what the key of this name chooses; empty where there is nothing to choose. What happens by chance is counted over
+    so many minutes; 0 for a reading that is no such count.
+    """
 
     name: str
     label: str
     unit: Unit
     of: str = ""
-
-    @property
-    def counts(self) -> bool:
-        """Whether it counts what happens, which has chance in it."""
-        return self.unit == "count" and self.name.partition(".")[0] in {"job", "log"}
+    counted_min: float = 0.0
 
 
 _LABELS: Final = {
     "procs_running": "running processes",
+    "forks": "processes started a second",
     "ctx_switches": "context switches",
     "mem_cached": "memory, page cache",
     "swap_used": "swap, used",
@@ -100,14 +99,14 @@ def _metrics() -> dict[str, AlertMetric]:
     found.append(AlertMetric("process.growth_1h", "process, growth of memory a minute over an hour", "bytes", process))
     worker, source = "name of a worker", "name of a log source"
     found += [
-        AlertMetric("job.per_minute", "jobs done a minute", "count", worker),
-        AlertMetric("job.failed_per_minute", "jobs failed a minute", "count", worker),
-        AlertMetric("job.in_flight", "jobs in flight", "count", worker),
-        AlertMetric("job.stuck", "stuck jobs", "count", worker),
+        AlertMetric("job.per_minute", "jobs done a minute", "count", worker, 5),
+        AlertMetric("job.failed_per_minute", "jobs failed a minute", "count", worker, 5),
+        AlertMetric("job.in_flight", "jobs in flight", "count", worker, 1),
+        AlertMetric("job.stuck", "stuck jobs", "count", worker, 1),
         AlertMetric("job.p50_s", "time that half of the jobs take at most", "s", worker),
-        AlertMetric("log.errors", "errors in logs, a minute", "count", source),
-        AlertMetric("log.warnings", "warnings and errors in logs, a minute", "count", source),
-        AlertMetric("log.records", "log records a minute", "count", source),
+        AlertMetric("log.errors", "errors in logs, a minute", "count", source, 1),
+        AlertMetric("log.warnings", "warnings and errors in logs, a minute", "count", source, 1),
+        AlertMetric("log.records", "log records a minute", "count", source, 1),
     ]
     return {metric.name: metric for metric in found}
 
@@ -268,9 +267,16 @@ BUILT_IN: Final = tuple(
         {"name": "memory full", "metric": "mem.available_pct", "below": 4, "clear": 7},
         {"name": "GPU hot", "metric": "gpu.temp_c", "above": 92, "clear": 86},
         {"name": "service failed", "fails": "service *", "within_s": 600},
-        {"name": "many errors", "metric": "log.errors", "change": 300, "for_s": 120, "enabled": False},
-        {"name": "fewer jobs", "metric": "job.per_minute", "change": -50, "for_s": 300, "enabled": False},
-        {"name": "slower jobs", "metric": "job.p50_s", "change": 50, "for_s": 300, "enabled": False},
+        {"name": "many errors", "metric": "log.errors", "change": 300, "usual_h": 3, "for_s": 120, "enabled": False},
+        {"name": "fewer jobs", "metric": "job.per_minute", "change": -40, "usual_h": 3, "for_s": 300, "enabled": False},
+        {"name": "slower jobs", "metric": "job.p50_s", "change": 50, "usual_h": 3, "for_s": 300, "enabled": False},
+        {"name": "silent logs", "metric": "log.records", "change": -80, "usual_h": 3, "for_s": 300, "enabled": False},
+        {"name": "busy CPU", "metric": "cpu_pct", "change": 100, "for_s": 600, "enabled": False},
+        {"name": "memory grows", "metric": "mem_used", "change": 25, "for_s": 300, "enabled": False},
+        {"name": "GPU memory grows", "metric": "gpu.mem_used", "change": 25, "for_s": 300, "enabled": False},
+        {"name": "disks are waited for", "metric": "psi_io_some", "change": 300, "for_s": 300, "enabled": False},
+        {"name": "many forks", "metric": "forks", "change": 300, "for_s": 300, "enabled": False},
+        {"name": "many processes", "metric": "procs_total", "change": 50, "for_s": 300, "enabled": False},
     )
 )
 """Rules that are there without settings; those that are off wait for somebody whose jobs and logs have a usual. One of the same name in the settings takes their place; one with `enabled = false` switches them off."""

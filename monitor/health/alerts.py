@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from logs import LogFilter, LogRecord
 from logs.core.levels import WARN
+from logs.index.batches import Batch, LiveQuery
 from logs.query import search
 from monitor.api_models.events import (
     Alert,
@@ -98,7 +99,7 @@ class Alerts:
         self._ended: deque[Alert] = deque(maxlen=100)
         """What was over last: the store may not know it yet."""
         self._lock = threading.Lock()
-        self._matchers: tuple[tuple[str, LogFilter], ...] = ()
+        self._matchers: tuple[tuple[str, LiveQuery], ...] = ()
         self._recent: deque[LogRecord] = deque(maxlen=200)
         """Warnings and errors, the newest last."""
 
@@ -158,7 +159,9 @@ class Alerts:
 
     def _match(self) -> None:
         found = [
-            (name, one.filter) for name, one in self._rules.items() if one.filter is not None and one.filter.streams
+            (name, LiveQuery(one.filter))
+            for name, one in self._rules.items()
+            if one.filter is not None and one.filter.streams
         ]
         with self._lock:
             self._matchers = tuple(found)
@@ -230,7 +233,8 @@ class Alerts:
         self._rates.count(fresh, self._clock())
         if not matchers:
             return
-        found = {name: matching for name, one in matchers if (matching := [it for it in fresh if one.matches(it)])}
+        batch = Batch(fresh)
+        found = {name: matching for name, one in matchers if (matching := batch.matching(one))}
         if found:
             self._on_loop(self._take_records, found)
 

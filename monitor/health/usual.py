@@ -1,8 +1,9 @@
 """What is usual: the middle of a reading over the last hours, and how far it strays from it by itself."""
 
-import statistics
 from collections import deque
 from typing import Final
+
+import numpy as np
 
 from monitor.config.alerts import METRICS, AlertRule
 
@@ -33,12 +34,15 @@ class Usual:
         self._left_out = (RECENT_S + rule.for_s) / 60
         self._minutes: deque[tuple[int, float]] = deque(maxlen=int(rule.usual_h * 60 + self._left_out) + 2)
         self._within = rule.usual_h * 60 + self._left_out
-        self._counts = METRICS[rule.metric or ""].counts
-        self._minute, self._sum, self._number = 0, 0.0, 0
+        self._counted = METRICS[rule.metric or ""].counted_min
+        self._minute = 0
+        self._now: deque[tuple[float, float]] = deque()
+        """The readings of the last minute."""
+        self._sum = 0.0
         self._known: tuple[float, float] | None = None
 
     def change(self, value: float | None, at: float) -> float | None:
-        """How far a value is from the usual, in percent of it: 0 if it strays so far by itself. None while too little is known.
+        """How far the mean of the last minute is from the usual, in percent of it: 0 if it strays so far by itself. None while too little is known.
 
         Args:
             value: the reading now; None: not known.
@@ -48,23 +52,29 @@ class Usual:
             return None
         minute = int(at // 60)
         if minute != self._minute:
-            if self._number:
-                self._minutes.append((self._minute, self._sum / self._number))
-            self._minute, self._sum, self._number = minute, 0.0, 0
+            if self._now:
+                self._minutes.append((self._minute, self._sum / len(self._now)))
+            self._minute = minute
             self._known = self._look(minute)
-        self._sum, self._number = self._sum + value, self._number + 1
+        self._now.append((at, value))
+        while self._now[0][0] <= at - 60:
+            self._now.popleft()
+        self._sum = sum(one for _, one in self._now)
         if self._known is None:
             return None
         usual, spread = self._known
-        away = value - usual
+        away = self._sum / len(self._now) - usual
         return 0.0 if abs(away) <= SPREADS * spread else 100 * away / max(abs(usual), spread)
 
     def _look(self, now: int) -> tuple[float, float] | None:
         """The usual value, and how far it strays: never nothing, as a count has chance in it."""
-        known = [value for minute, value in self._minutes if self._left_out <= now - minute <= self._within]
+        known = np.array([value for minute, value in self._minutes if self._left_out <= now - minute <= self._within])
         if len(known) < ENOUGH:
             return None
-        usual = statistics.median(known)
-        strays = _SCALE * statistics.median(abs(value - usual) for value in known)
-        least = max(1.0, abs(usual) ** 0.5) if self._counts else _SHARE * max(map(abs, known))
+        usual = float(np.median(known))
+        strays = _SCALE * float(np.median(np.abs(known - usual)))
+        if self._counted:
+            least = max(1.0, abs(usual) * self._counted) ** 0.5 / self._counted
+        else:
+            least = _SHARE * float(np.max(np.abs(known)))
         return usual, max(strays, least) or 1.0
