@@ -28,7 +28,7 @@ from monitor.cli.services import service_app
 from monitor.cli.settings import password, settings_app
 from monitor.core import paths
 from monitor.core.errors import REPORTED, ConfigError, Reported
-from monitor.core.this_process import open_more_files, without
+from monitor.core.this_process import keep_standard_streams, open_more_files, without
 
 Host = Annotated[
     str | None,
@@ -283,6 +283,7 @@ def parser() -> Any:
 
 def main() -> None:
     """Run the command line. This is the entry point of the console command."""
+    keep_standard_streams()
     if hasattr(signal, "SIGPIPE") and _writes_to_a_pipe():
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     without("httpx._main")  # httpx's own command line: slow to import and never used here

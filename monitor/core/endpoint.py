@@ -37,23 +37,27 @@ class Endpoint:
 
 
 def read_endpoint(data_dir: Path, environ: Mapping[str, str] | None = None) -> Endpoint:
-    """The address of the agent of `data_dir`; without `agent.json`, the default one.
+    """The address of the agent of `data_dir`; without an `agent.json` that says it, the default one.
 
     Raises:
         AgentUnreachable: the file cannot be read.
     """
+    known = None
     try:
         found = json.loads(DataFiles(data_dir).endpoint.read_text("utf-8"))
         own = {name: found.get(name) for name in ("pid", "socket", "url", "token", "started")}
         launcher, launcher_started = _launcher(data_dir)
-        return Endpoint(**own, launcher=launcher, launcher_started=launcher_started)
-    except FileNotFoundError:
-        return Endpoint(None, str(socket_path(data_dir, os.environ if environ is None else environ)))
-    except (OSError, ValueError, AttributeError) as error:
+        known = Endpoint(**own, launcher=launcher, launcher_started=launcher_started)
+    except (FileNotFoundError, ValueError, AttributeError):  # none, or what a crash or another program left of it
+        pass
+    except OSError as error:
         raise AgentUnreachable(
             f"{DataFiles(data_dir).endpoint} cannot be read: {error}",
             hint="check that the data directory belongs to you",
         ) from error
+    if known is not None and (known.socket or known.url):
+        return known
+    return Endpoint(None, str(socket_path(data_dir, os.environ if environ is None else environ)))
 
 
 def _launcher(data_dir: Path) -> tuple[int | None, int | None]:

@@ -53,6 +53,21 @@ def _watch(parent: int, end: Callable[[], None], interval_s: float) -> None:
     end()
 
 
+def keep_standard_streams() -> None:
+    """Give a process that was started without standard streams (`<&- >&- 2>&-`) ones that lead nowhere.
+
+    The next file that it opens would get their number, and the store would get what is meant for a terminal.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest free number: this one
+    sys.stdin = sys.stdin or open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - they are there until the end
+    sys.stdout = sys.stdout or open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+    sys.stderr = sys.stderr or open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+
+
 def open_more_files() -> int | None:
     """Raise the limit of open files as far as that is allowed; answers the limit before, which programs of others are to be given. None where there is none.
 

@@ -5,6 +5,7 @@ it ends, for whatever reason.
 """
 
 import os
+import re
 import signal
 import sys
 import time
@@ -26,6 +27,8 @@ TERM_S: Final = 1.2
 AGENT_START_S: Final = 60.0
 DASHBOARD_START_S: Final = 60.0
 MAX_FAILURES: Final = 5
+_RAISED: Final = re.compile(r"(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Exit)\b")
+"""The last line of a traceback; libraries may write more as the process ends."""
 Say = Callable[..., None]
 
 
@@ -263,7 +266,8 @@ def failed(what: str, code: int, words: str, log: Path) -> MonitorError:
     said = [line for line in words.splitlines() if line.strip()]
     errors = [line.partition(": ")[2] for line in said if line.startswith(("error:", "watchkeeper:"))]
     hints = [line.partition(": ")[2] for line in said if line.startswith("hint:")]
-    reason = errors[-1] if errors else said[-1] if said else f"exit code {code}"
+    raised = [line.strip() for line in said if _RAISED.match(line)]
+    reason = next((found[-1] for found in (errors, raised, said) if found), f"exit code {code}")
     found = MonitorError(f"{what} did not start: {reason}", hint=hints[-1] if hints else f"see {log}")
     found.exit_code = code if code in {2, 3, 4, 5} else 1
     return found

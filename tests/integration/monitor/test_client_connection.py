@@ -15,7 +15,7 @@ import pytest
 
 from monitor.client.client import Client
 from monitor.client.connection import Knocker
-from monitor.core.endpoint import Endpoint, start_tick_of, write_endpoint, write_private
+from monitor.core.endpoint import Endpoint, read_endpoint, start_tick_of, write_endpoint, write_private
 from monitor.core.errors import AgentConnecting, AgentUnreachable
 from monitor.core.paths import DataFiles
 from tests.waiting import wait_until
@@ -122,6 +122,13 @@ def test_a_request_is_given_up_when_the_agent_stops_answering(tmp_path: Path) ->
         for connection in held:
             connection.close()
         knocker.close()
+
+
+@pytest.mark.parametrize("content", ["", "{garbage", "[]", "{}", '{"pid": 1', "\0" * 50])
+def test_an_address_that_says_nothing_is_the_usual_one(tmp_path: Path, content: str) -> None:
+    """What a crash or another program left of the file costs nobody the agent that still listens."""
+    DataFiles(tmp_path).endpoint.write_text(content)
+    assert read_endpoint(tmp_path).socket == str(tmp_path / "agent.sock")
 
 
 def test_an_agent_that_runs_or_is_started_again_is_connecting(tmp_path: Path) -> None:

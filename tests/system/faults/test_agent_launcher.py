@@ -15,6 +15,7 @@ import pytest
 
 from monitor.client.client import Client
 from monitor.core.endpoint import read_endpoint
+from monitor.launcher.launcher import failed
 from monitor.launcher.running import healthy
 from tests.doubles.alone import ALONE
 from tests.doubles.forked import COMMANDS
@@ -186,6 +187,24 @@ def test_detached_it_goes_on_until_down(tmp_path: Path) -> None:
     assert json.loads(done.stdout)["agent"]["pid"] == agent
     wait_until(lambda: gone(board["pid"]) and gone(board["launcher"]), "dashboard and launcher end")
     assert not (tmp_path / "d/agent.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        ("loading\nerror: no space is left\nhint: free some\n", "no space is left"),
+        (
+            'Traceback (most recent call last):\n  File "x", line 1\nMemoryError\nnanobind: leaked 3 types!\nSee https://x.example\n',
+            "MemoryError",
+        ),
+        ("a.b.FooError: bad luck\n\n", "a.b.FooError: bad luck"),
+        ("Killed\n", "Killed"),
+        ("", "exit code 1"),
+    ],
+)
+def test_the_reason_of_a_failed_start_is_the_error(tmp_path: Path, words: str, reason: str) -> None:
+    """Whatever else a process writes as it ends."""
+    assert failed("the agent", 1, words, tmp_path / "agent.log").message == f"the agent did not start: {reason}"
 
 
 def test_a_taken_port_and_an_open_door_are_refused(tmp_path: Path) -> None:

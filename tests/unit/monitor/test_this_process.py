@@ -10,6 +10,7 @@ import pytest
 
 from monitor.core.this_process import AHEAD, ahead
 
+ROOT = Path(__file__).resolve().parents[3]
 LOADS = """
 import gc
 from monitor.core.this_process import begin_loading, end_loading
@@ -24,6 +25,31 @@ assert (gc.get_threshold(), gc.get_freeze_count() > 20_000) == (usual, True)
 kept = [[number] for number in range(20_000)]
 assert looked
 """
+
+
+CLOSED = """
+import os, sys
+os.chdir(sys.argv[1])
+for number in range(3):
+    os.close(number)
+sys.stdin = sys.stdout = sys.stderr = None
+from monitor.core.this_process import keep_standard_streams
+keep_standard_streams()
+print("to nobody", flush=True)
+print("to nobody", file=sys.stderr, flush=True)
+with open("kept", "w") as file:
+    file.write(str(file.fileno()))
+    os.write(2, b"said by a library")
+"""
+
+
+def test_a_process_without_standard_streams_keeps_its_files(tmp_path: Path) -> None:
+    """What is meant for a terminal that is not there goes nowhere, and not into the next file that is opened."""
+    done = subprocess.run(
+        [sys.executable, "-c", CLOSED, str(tmp_path)], cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)}, check=False
+    )
+    assert done.returncode == 0
+    assert int((tmp_path / "kept").read_text()) > 2
 
 
 def test_what_is_loaded_is_not_looked_over_for_garbage() -> None:
