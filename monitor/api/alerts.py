@@ -86,6 +86,9 @@ def _actions(router: APIRouter, context: Context) -> None:
     )
     async def change(name: Name, asked: Annotated[AlertRuleChange, Body()]) -> Response:
         """Keys that are not given stay as they are; null is the default. What fires by a rule that now watches something else is over."""
+        name = (
+            name if known(name) else name.strip()
+        )  # a space at its end, which nobody sees, would make it another rule
         before = known(name) or next((rule for rule in BUILT_IN if rule.name == name), None)
         table: dict[str, Any] = {"name": name, **(before.model_dump(exclude_unset=True) if before else {})}
         table = {key: value for key, value in {**table, **asked.settings}.items() if value is not None}

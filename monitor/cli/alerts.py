@@ -125,7 +125,7 @@ def add(
     settings |= {"notify": False} if quiet else {"notify": None}
     with client_of(data_dir) as client:
         found = client.alerts.save(name, settings, by=whoami())
-    one = next((rule for rule in found.rules if rule.name == name), None)
+    one = next((rule for rule in found.rules if rule.name in {name, name.strip()}), None)
     if one is None:
         raise ConfigError(f"the rule {name} was not saved", hint="`watchkeeper alerts rules` lists them")
     print_json(one.model_dump()) if as_json else print(f"{one.name}: {one.told}")

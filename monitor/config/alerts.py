@@ -140,8 +140,6 @@ class AlertRule(BaseModel):
     @classmethod
     def _name(cls, name: str) -> str:
         if not _NAME.fullmatch(name):
-            if _NAME.fullmatch(name.strip()):
-                return name.strip()
             raise ValueError(
                 "a name begins with a letter or digit, and has at most 63 letters, digits, spaces and .-_()/:+"
             )

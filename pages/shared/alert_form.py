@@ -74,15 +74,20 @@ def _reading(before: Mapping[str, Any], metrics: list[AlertMetricInfo]) -> dict[
     with st.container(horizontal=True, vertical_alignment="bottom"):
         side_now = next((side for side in sides if before.get(side) is not None), "above")
         side = st.segmented_control("Fires", sides, default=side_now, key="alert_side", format_func=SIDES.__getitem__, required=True)  # fmt: skip
+        unit = "%" if side == "change" else metric.unit
         hint = "-50 %" if side == "change" else "20 GB" if metric.unit.startswith("bytes") else "95"
-        value = st.text_input(f"{LABELS['above']}{f', {metric.unit}' if metric.unit not in {'count', 'load'} else ''}", _text(before.get(side)), key="alert_value", placeholder=hint)  # fmt: skip
+        value = st.text_input(f"{LABELS['above']}{f', {unit}' if unit not in {'count', 'load'} else ''}", _text(before.get(side)), key="alert_value", placeholder=hint)  # fmt: skip
         seconds = st.number_input(LABELS["for_s"], 0.0, 86_400.0, float(before.get("for_s", 60.0)), key="alert_for", step=10.0, format="%g")  # fmt: skip
     with st.expander("When it is over"):
-        clear = st.text_input(LABELS["clear"], _text(before.get("clear")), key="alert_clear", placeholder="5 % from the value", help="A second value, so that a reading that swings around the first one is told once.")  # fmt: skip
+        clear = ""
+        if side == "change":
+            st.caption("It is over at half of the change.")
+        else:
+            clear = st.text_input(LABELS["clear"], _text(before.get("clear")), key="alert_clear", placeholder="5 % from the value", help="A second value, so that a reading that swings around the first one is told once.")  # fmt: skip
         clear_s = st.number_input(LABELS["clear_s"], 0.0, 86_400.0, float(before.get("clear_s", 60.0)), key="alert_clear_s", step=10.0, format="%g")  # fmt: skip
     bounds = {one: _value(value) if one == side else None for one in sides}
     return {
-        "metric": metric.name, "of": of.strip(), **bounds, "clear": None if side == "change" else _value(clear),
+        "metric": metric.name, "of": of.strip(), **bounds, "clear": _value(clear),
         "for_s": seconds, "clear_s": clear_s, "count": 1, "within_s": 300.0,
     }  # fmt: skip
 

@@ -258,6 +258,9 @@ def test_wrong_rules_are_refused_with_the_field(agent: Any) -> None:
             agent.api.alerts.save("wrong", settings)
         assert said in refused.value.message
         assert refused.value.status == 400
+    names = [one.name for one in agent.api.alerts.save("spaced ", {"metric": "cpu_pct", "above": 1000}).rules]
+    assert "spaced" in names
+    assert "spaced " not in names
     with pytest.raises(Refused) as refused:
         agent.api.alerts.remove("disk full")
     assert "switch it off" in refused.value.hint

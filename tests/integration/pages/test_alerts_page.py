@@ -81,11 +81,23 @@ def test_without_an_agent_it_is_said_once(monkeypatch: pytest.MonkeyPatch, tmp_p
     st.cache_resource.clear()
 
 
-def test_a_name_that_ends_with_a_space_is_a_name(watched: Any) -> None:
-    """Signs of Markdown do not show beside it."""
+def test_a_space_at_the_end_of_a_name_is_left_out(watched: Any) -> None:
+    """Nobody sees it, and it would be another rule; signs of Markdown do not show beside a name."""
     watched.api.alerts.save("nightly ", {"fails": "nightly.py"})
     assert "**nightly** " in words(page())
-    watched.api.alerts.remove("nightly ")
+    watched.api.alerts.remove("nightly")
+
+
+def test_a_rule_about_the_usual_is_made_in_the_form(watched: Any) -> None:
+    """A change needs no second value, and has percent."""
+    app = page(new="records", query="x")
+    ran(app.segmented_control(key="alert_kind").set_value("metric").run())
+    ran(app.segmented_control(key="alert_side").set_value("change").run())
+    app.text_input(key="alert_value").set_value("+80 %")
+    app.text_input(key="alert_name").set_value("fills")
+    ran(app.button(key="save_alert").click().run())
+    assert saved(watched, "fills") == {"name": "fills", "metric": "disk.used_pct", "change": 80.0}
+    watched.api.alerts.remove("fills")
 
 
 def test_a_link_of_the_logs_fills_the_form(watched: Any) -> None:
