@@ -72,6 +72,8 @@ _BESIDE: Final = frozenset(["HTTP", "TIMING", "SLOW", "STAT"])
 """Levels of loggers that let a program name its own, where other lines of the file have levels that are known everywhere."""
 _ONLY_LOUD: Final = frozenset(["QUIET", "FAT", "SPAM", "SHOUT", "FAILED", "FAILURE", "CONFIG"])
 """The same, but for those in capitals."""
+_NEVER_LOW: Final = frozenset(["MESSAGE"])
+"""The same, but for those that begin with a capital letter."""
 _LETTERS: Final = frozenset("TVDINWECFSA")
 SMALL: Final = frozenset("tvdiwefc")
 """Letters that stand for a level between brackets, where most lines have one there."""
@@ -90,6 +92,7 @@ def style(token: str) -> str | None:
         or word in _BESIDE
         or len(word) == 1
         or (word in _ONLY_LOUD and token != word)
+        or (word in _NEVER_LOW and token == token.lower())
     ):
         return None
     return {word: "upper", word.lower(): "lower", word.capitalize(): "title"}.get(token)
@@ -112,7 +115,7 @@ def _alternatives(name: str) -> list[str]:
         case "upper":
             return [_escaped(word) for word in words]
         case "lower":
-            return [_escaped(word.lower()) for word in words if word not in _ONLY_LOUD]
+            return [_escaped(word.lower()) for word in words if word not in _ONLY_LOUD | _NEVER_LOW]
         case "title":
             return [_escaped(word.capitalize()) for word in words if word not in _ONLY_LOUD]
         case "letter" | "small":
@@ -147,7 +150,7 @@ _CISCO = r"%{1,2}[A-Z0-9][A-Z0-9_\-]{1,60}[\-/]([0-7])[\-/][A-Z][A-Z0-9_]{1,60}\
 """How routers and firewalls write who says it, how bad it is, and what it is: `%LINK-3-UPDOWN`, `%ASA-4-106023`."""
 _LOGR = re.compile(r"(?:\"level\"=(?:(0)|\d{1,3}) )?\"msg\"=\".*?\"(?: (\"error\"=)|\s|$)")
 """How Go's logr writes a line: ordinary ones have a number that says how little they matter, errors none."""
-_ANSWER = r"\"[A-Z]{3,16} [^\s\"]{1,2000} HTTP/[\d.]{1,4} ?\" ([1-5]\d\d)\b"
+_ANSWER = r"\"[A-Z]{3,16} [^\s\"]{1,2000}(?: (?:HTTP/)?[\d.]{1,4})? ?\" ([1-5]\d\d)\b"
 """A request and the status that it was answered with."""
 _CODED = re.compile(rf"(?P<answer>{_ANSWER})|{_CISCO}")
 _PLAIN_MARKS = "[✖✗✘❌\N{VECTOR OR CROSS PRODUCT}⚠]"
@@ -182,7 +185,7 @@ _FIGURE = re.compile(
 """A figure of that name, and no more: how many errors there were, how large an error is."""
 _ANY_SIGN = re2.compile(
     rf"PANIC|FATAL|CRIT|ERR|EMERG|ALERT|SEVERE|EROR|Traceback|WARN|WRN|INF|NOTICE|DEBUG|DBG|DEBG|TRACE|{_FATAL_SIGNS}|{_ERROR_SIGNS}|{_WARN_SIGNS}|{_NAMED}|{_BRACKETED}"
-    rf"|(?m:^)[ \t]*[\[(<][DIWEF][\])>]|(?m:^)[ \t]*(?:{_PLAIN_MARKS})|(?m:^)<[0-7]>|%[A-Z0-9]|HTTP/\d| on line \d|\"msg\"=\""
+    rf"|(?m:^)[ \t]*[\[(<][DIWEF][\])>]|(?m:^)[ \t]*(?:{_PLAIN_MARKS})|(?m:^)<[0-7]>|%[A-Z0-9]|HTTP/\d|\"[A-Z]{{3,7}} /| on line \d|\"msg\"=\""
     r"|(?i:fatal|panic|critical|error|err!|failed to|exception|warn)".encode()
 )
 """Matches every line in which `in_text` finds a level, and few others."""
@@ -292,7 +295,7 @@ def _coded(text: str) -> int:
     logr = _LOGR.match(text)
     if logr is not None:
         return ERROR if logr[2] and not text.startswith('"level') else INFO if logr[1] else DEBUG
-    coded = _CODED.search(text, 0, 2000) if "%" in text or "HTTP/" in text else None
+    coded = _CODED.search(text, 0, 2000) if "%" in text or '" ' in text else None
     if coded is None:
         return INFO if _PHP.match(text) is not None else UNKNOWN
     return of_status(int(coded[2])) if coded["answer"] else of_syslog(int(coded[3] or coded[4]))

@@ -1,5 +1,6 @@
 """From a block of a file to its records."""
 
+import re
 from collections.abc import Callable, Sequence
 from typing import TypeGuard
 
@@ -26,6 +27,7 @@ __all__ = ["BlockParser", "ReadState", "Undated"]
 _RECENT = 100
 _SILENT = 50
 """After so many lines without a header, other headers are looked for in them."""
+_ASKED = re.compile(r"\"[A-Z]{3,16} [^\"]{1,2000}\" [1-5]\d\d ")
 _CARRIAGE = "\N{SYMBOL FOR CARRIAGE RETURN}"
 """Shown for a carriage return inside a record."""
 
@@ -476,7 +478,8 @@ def _begins_alone(fmt: Format, header: Header) -> bool:
 
 
 def _calm(header: Header) -> bool:
-    return levels.UNKNOWN < header.level < levels.WARN
+    """Whether nothing went wrong here, or only a request did: its line is written behind whatever that caused."""
+    return levels.UNKNOWN < header.level < levels.WARN or _ASKED.match(header.message) is not None
 
 
 def _unwrapped(header: Header, fmt: Format, inner: Header) -> Header:

@@ -178,7 +178,7 @@ def _web() -> list[Format]:
         ),
         RegexFormat(
             "werkzeug",
-            rf'[\w.:\-]+ - - \[(?P<ts>\d\d/[A-Z][a-z]{{2}}/\d{{4}} {CLOCK})\] (?="(?:[^"\\]|\\.)*" (?P<level>\d{{3}}))',
+            rf'[\w.:\-]+ - - \[(?P<ts>\d\d/[A-Z][a-z]{{2}}/\d{{4}}[ :]{CLOCK})\] (?="(?:[^"\\]|\\.)*" (?P<level>\d{{3}}))',
             TimeReader.slashed,
             level_of=_status,
         ),

@@ -28,7 +28,7 @@ _GAP_LENGTH: Final = 8
 OTHERS: Final = {"upper": "[A-Z]{3,12}", "lower": "[a-z]{3,12}", "title": "[A-Z][a-z]{2,12}"}
 """Words that stand where other lines have their level, and are none: what sort of an ordinary record it is."""
 _END = re.compile(r"\s*(?:[:|>\-\u2013\u2014=~#*/.,;]+\s+|[:|>,;]|\s*)")
-_CLOSING = re.compile(r"[\])>}]*\s*(?:[:|>\-\u2013\u2014=~#*/.,;]{1,3}(?=\s)|[:|>,;])?\s*")
+_CLOSING = re.compile(r"[\])>}]*\s*(?:[:|>\-\u2013\u2014=~#*/.,;]{1,3}(?=\s|$)|[:|>,;])?\s*")
 _PIDS: Final = (
     r"(?i:\bpid|\bprocess|\bp)\s?[=: ]\s?(\d{1,8})\b",
     r"[\w.)\-]\[(\d{2,8})(?::\d{1,3})?\]",
@@ -181,6 +181,8 @@ def _standing(row: Sequence[Field], index: int, slot: Slot, same: frozenset[str]
     """Whether a level in this field could be one: a bare letter, or a word in small letters, is one only near the beginning."""
     if slot.opens or slot.style == "number":
         return True
+    if row[index].gap.endswith("/") and row[index].gap.strip(' \t"') == "/" and row[index].gap[0] in ' \t"':
+        return False  # a path: "GET /err"
     before = row[:index]
     closed = index + 1 < len(row) and row[index + 1].gap.startswith(":")
     words = zip(before, row[1 : index + 1], strict=True)

@@ -195,6 +195,40 @@ UNSEEN = {
         "   - a up\n   - b up\n   - c up\n   - d up\nsecond line\n   - e up\n",
         [(None, None, 1)] * 6,
     ),
+    "paths and words that are spelt like levels": (
+        (
+            '127.0.0.1 - - [20/Mar/2026 22:11:12] code 404, message File not found\n127.0.0.1 - - [20/Mar/2026 22:11:12] "GET /ok HTTP/1.1" 404 -\n'
+            '127.0.0.1 - - [21/Mar/2026 09:12:13] code 404, message File not found\n127.0.0.1 - - [21/Mar/2026 09:12:13] "GET /err HTTP/1.1" 404 -\n'
+        ),
+        [
+            ("03-20T22:11:12", None, 1),
+            FIRST,
+            ("03-21T09:12:13", None, 1),
+            ("03-21T09:12:13", "warn", 1),
+        ],
+    ),
+    "requests without their protocol, in another program's log": (
+        (
+            "2026-03-20 22:11:11,345 INFO     Listening\n"
+            '127.0.0.1:5438 - - [20/Mar/2026:22:11:12] "GET /no" 404 1\n2026-03-21 09:12:13,247 ERROR    Exception inside application: gone\n'
+            '127.0.0.1:5438 - - [21/Mar/2026:09:12:13] "GET /err" 500 453\n'
+        ),
+        [("03-20T22:11:11", "info", 1), FIRST, SECOND, SECOND],
+    ),
+    "requests among lines of another kind": (
+        (
+            "[20/Mar/2026:22:11:11] ENGINE Bus STARTING\n[20/Mar/2026:22:11:11] ENGINE Serving on http://127.0.0.1:8080\n[20/Mar/2026:22:11:11] ENGINE Bus STARTED\n"
+            '127.0.0.1 - - [20/Mar/2026:22:11:12] "GET /no HTTP/1.1" 404 14 "" "curl/7"\n'
+        ),
+        [("03-20T22:11:11", None, 1)] * 3 + [FIRST],
+    ),
+    "a traceback behind a request of something else": (
+        (
+            '127.0.0.1 - - [20/Mar/2026 22:11:12] "GET /no HTTP/1.1" 404 7\nTraceback (most recent call last):\n  File "x.py", line 3, in f\n'
+            'ValueError: gone\n127.0.0.1 - - [21/Mar/2026 09:12:13] "GET /x HTTP/1.1" 500 750\n'
+        ),
+        [FIRST, ("03-20T22:11:12", "error", 3), SECOND],
+    ),
     "Go's logr": (
         '2026/03/20 22:11:12 "level"=0 "msg"="up, 0 errors"\n2026/03/21 09:12:13 "msg"="gone" "error"="no file"\n2026/03/21 09:12:13 "level"=4 "msg"="x"\n',
         [("03-20T22:11:12", "info", 1), SECOND, ("03-21T09:12:13", "debug", 1)],
