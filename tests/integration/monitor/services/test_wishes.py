@@ -1,6 +1,7 @@
 """What a person asks of a service happens, at whatever moment it is asked: the last wish decides."""
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -13,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from monitor.services.folder import FOLDER, ServiceFolder
+from monitor.services.folder import FOLDER, ServiceFolder, boot_id
 from monitor.services.shim import tree
 from monitor.services.supervisor import Supervisor
 from monitor.services.units import UnknownService
@@ -114,6 +115,44 @@ def test_a_service_that_comes_back_while_it_is_being_removed_runs(watch: Watch) 
             assert one.services() == []
             await one.save("web", {**loyal, "command": SLEEP})
             await becomes(one, "web", "running")
+
+    asyncio.run(work())
+
+
+def test_a_start_of_what_a_shim_of_an_earlier_version_keeps_is_for_nothing(watch: Watch) -> None:
+    """It does not say what it heard. Its service is up, and is not started again when it ends by itself later."""
+    watch.write({"name": "web", "command": SLEEP, "restart": "never"})
+    folder = ServiceFolder(watch.data / FOLDER / "web")
+    folder.path.mkdir(parents=True)
+    told = {"state": "running", "reason": "", "since": 1, "pid": None, "start_tick": None, "started": 1, "exit_code": None, "exit_signal": None, "restarts": 0, "boot": boot_id(), "shim": 0}  # fmt: skip
+    heard: list[str] = []
+
+    async def work() -> None:
+        def say(state: str) -> bytes:
+            line = json.dumps({**told, "state": state}).encode() + b"\n"
+            (folder.path / "state.json").write_bytes(line)
+            return line
+
+        async def keep(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(say("running"))
+            heard.append(json.loads(await reader.readline())["do"])
+            await over.wait()
+            writer.write(say("exited"))
+            writer.close()
+
+        over = asyncio.Event()
+        say("running")
+        with contextlib.chdir(folder.path):  # the path of a socket has room for 107 bytes only
+            server = await asyncio.start_unix_server(keep, "control")
+        async with watch.supervisor() as one:
+            await becomes(one, "web", "running")
+            assert (await one.start("web")).state == "running"
+            await wait_until_async(lambda: heard == ["start"])
+            server.close()
+            (folder.path / "control").unlink()
+            over.set()
+            await wait_until_async(lambda: not one.shims(), "its end is heard")
+            assert one.service("web").state == "exited"
 
     asyncio.run(work())
 
