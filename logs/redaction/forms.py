@@ -25,7 +25,7 @@ _NAME: Final = r"(?:(?<![\w.-])(?!(?<=%)[2-7][0-9A-Fa-f])|(?<=%[2-7][0-9A-Fa-f])
 _TYPED: Final = rf":{BLANK}*+(?:&(?:'\w++{BLANK})?)?(?:[Ss]tring|str|bytes|char|CharSequence|[Aa]ny)\??{BLANK}*+=(?!=)"
 """A declaration with its type: `let password: String = "x"`."""
 PAIR: Final = re.compile(
-    rf"{_NAME}(?P<close>{ANSI}{QUOTE}?\]?{ANSI}){BLANK}*+(?P<sep>{_TYPED}|:=|=>|->|→|⇒|={{1,3}}|::(?= )|[:\uff1a]|%3[aAdD])(?P<gap>{BLANK}*+(?:\r?\n{BLANK}*+(?=string\(\d)|{BLANK}*+[|>][+-]?\r?\n{BLANK}++)?+){ANSI}(?={QUOTE}?{ANSI}[^\s=])"
+    rf"{_NAME}(?P<close>{ANSI}{QUOTE}?\]?{ANSI}){BLANK}*+(?P<sep>{_TYPED}|:=|(?:\|\||\?\??)=|=>|->|→|⇒|={{1,3}}|::(?= )|[:\uff1a]|%3[aAdD])(?P<gap>{BLANK}*+(?:\r?\n{BLANK}*+(?=string\(\d)|{BLANK}*+[|>][+-]?\r?\n{BLANK}++)?+){ANSI}(?={QUOTE}?{ANSI}[^\s=])"
 )
 OPTION: Final = re.compile(
     rf"(?<![\w-])--?(?P<name>[A-Za-z][\w.-]*+)(?P<close>{QUOTE}?)(?P<sep>{BLANK}*+,{BLANK}*+(?={QUOTE})|{BLANK}++)"

@@ -49,6 +49,15 @@ def _made(value: str) -> bool:
     return bool(LOOKS_SECRET.match(value)) or (_mixed(value) and value[-1] not in ".,!?" and "/" not in value)
 
 
+def _new(value: str) -> bool:
+    """What a secret was set to, and not where it was sent."""
+    return _made(value) and bool(_DIGIT.search(value)) and not _ADDRESS.match(value)
+
+
+_DIGIT: Final = re.compile(r"\d.*[A-Za-z]|[A-Za-z].*\d")
+_ADDRESS: Final = re.compile(r".*[@:]|(?:\d{1,3}\.){3}|[\w.-]*/|[\w-]+(?:\.[\w-]+)+\Z|\d{4}-\d\d")
+
+
 _PLACES: Final[tuple[tuple[str, str, Test], ...]] = (
     # mail, files, Redis
     (
@@ -150,8 +159,14 @@ _PLACES: Final[tuple[tuple[str, str, Test], ...]] = (
     (r"[0-9]{4,8}[ \t]+is[ \t]+your[ \t]", r"(?<![\w.])(?:[A-Z]-)?(?P<value>\d{4,8})[ \t]+is[ \t]+your[ \t][\w ]{0,40}(?:code|password)", bool),
     (
         r"(?i:password[^\n]*:[ \t])",
-        r"(?i:\b(?:temporary|auto-?generated|generated|initial|default|random|following|one-time)\b[^\n:=]{0,40}?\bpassword\b[^\n:=]{0,80}?:[ \t]+)(?P<value>\S{4,128})[ \t]*$",
+        r"(?i:\b(?:temporary|auto-?generated|generated|initial|default|random|following|one-time|admin|root|your|new)\b[^\n:=]{0,40}?\bpassword\b[^\n:=]{0,80}?:[ \t]+)(?P<value>\S{4,128})[ \t]*$",
         _made,
+    ),
+    (
+        r"(?i:(?:password|passwd|passphrase|secret|token|api[ _-]?key)[\"']?(?:[ \t][a-z]+)?(?:[ \t](?:re)?(?:set|changed|updated|rotated))?[ \t]to[ \t])",
+        (r"(?i:(?:\b[\w.-]{0,40}(?:password|passwd|passphrase|secret|token|api[ _-]?key)[\"']?(?:[ \t]\w{2,12}){0,2}?[ \t](?:re)?(?:set|changed|updated|rotated)"
+        r"|\b(?:re)?(?:set|setting|change|changing|update|updating)\b[^\n]{0,40}?[ \t\"'][\w.-]{0,40}(?:password|passwd|passphrase|secret|token|api[ _-]?key)[\"']?)[ \t]to[ \t]+)[\"']?(?P<value>[^\s\"']{6,128})(?=[\"'\s]|$)"),
+        _new,
     ),
     (
         r"(?i:password[ \t][^\n\"']*[\"'])",

@@ -48,7 +48,7 @@ COMMAND: Final = "|".join(
         r"\b(?:echo|printf)\s[^\n]*\||<<<",
     )
 )
-PAIR: Final = rf"(?i:{_NAME}{_GAP}(?:[:=]|%3[ad]|->|[→⇒\x{{ff1a}}]))"
+PAIR: Final = rf"(?i:{_NAME}{_GAP}(?:\|\|=|\?\??=|[:=]|%3[ad]|->|[→⇒\x{{ff1a}}]))"
 OPTION: Final = rf"(?i:-[\w.-]*{_NAME}[\"'\\]*[\s,])"
 _BEHIND: Final = "|".join(
     (

@@ -18,8 +18,10 @@ _WRAP: Final = re.compile(
     r"\w{0,12}\((?:\w{1,20}=)?[bBuUrR]{0,2}(?=\\*[\"'])|string\(\d{1,6}\) (?=[\"'])|(?:Optional|Some|Just)[\[( ](?=\w)|\[(?=[bBuU]?\\*[\"']))"
 )
 """What may stand around a value: `N'…'` of SQL, `SecretStr('…')`, `Some("…")`, `Optional[…]`."""
-_BRACED: Final = re.compile(r"\{(?![A-Za-z_.]+\})([^{}\s]{1,128})\}(?=;|[ \t\"']*\Z)")
-"""ODBC's way to quote."""
+_BRACED: Final = re.compile(
+    r"\{(?![A-Za-z_.]+\})([^{}\s]{1,128})\}(?=;|[ \t\"']*\Z)|\[(?=[^\]]{0,127}\d)(?=[^\]]{0,127}[A-Za-z])([^\[\]\s,\"':]{6,128})\](?=[\s;,&})\]]|\Z)"
+)
+"""ODBC's way to quote; and a list of one value, as programs show the fields of a form."""
 _CODE: Final = re.compile(
     r"\$[{(]|(?:await )?[A-Za-z_]\w*(?:(?:\.|::|->)\w+)*\((?!\*)|(?:self|cls|this|var|local|each|module|secrets|vault|args|config|cfg|conf|settings|request|req|os|env|process|ctx|options|opts|params|kwargs|data|form|values?|row|app|current_app|event|body|payload)"
     r"(?:\.[A-Za-z_]\w*)+(?![\w.!@#%^&*+/-])|[A-Za-z_]\w*(?:\.\w+)*\[[\"'\w]"
@@ -81,7 +83,7 @@ class Value(NamedTuple):
 def value_at(text: str, at: int) -> Value | None:
     """The value that begins at `at`; None without one. A quoted value without an end goes to the end of its line."""
     if (braced := _BRACED.match(text, at)) is not None:
-        return Value(*braced.span(1), quoted=True)
+        return Value(*braced.span(braced.lastindex or 1), quoted=True)
     wrap = _WRAP.match(text, at)
     if wrap is not None:
         at = wrap.end()

@@ -36,7 +36,9 @@ KINDS = {
         '<setting name="Password" serializeAs="String"><value>{}</value></setting>', '{{"Name":"/prod/db/password","Type":"SecureString","Value":"{}"}}', '{{"kty":"oct","k":"{}"}}'],
     "headers": ["Authorization: SSWS {}", "Authorization: SharedKey acc:{}", "Authorization:Bearer {}", 'proxy_set_header X-Api-Key "{}";', "WWW-Authenticate: NTLM TlRMTVNTUAAC{}", "x-functions-key: {}"],
     "environments": ["ENV DB_PASSWORD {}", "setenv LDAP_BIND_PASSWORD {}", "GITHUB_PAT={}", "InstrumentationKey={}", "rootpw={}", "passkey={}", "code_verifier={}", "SAMLResponse={}", "mount -o user=bob,pass={},vers=3"],
-    "sentences": ["A temporary password is generated for root@localhost: {}", "initial password for user 'admin' is: {}", "password set to '{}'", "Unseal Key 1: {}", "preshared key: {}", "Your API key is: {}"],
+    "sentences": ["A temporary password is generated for root@localhost: {}", "initial password for user 'admin' is: {}", "password set to '{}'", "Unseal Key 1: {}", "preshared key: {}", "Your API key is: {}",
+        "The admin password is: {}", "admin password changed to {}", "Setting environment variable CODECOV_TOKEN to {}"],
+    "operators": ["ENV['SECRET_KEY_BASE'] ||= '{}'", "DB_PASSWORD ?= {}", "params: {{password:[{}], user:[bob]}}"],
     "pipelines": ["##[set-env name=DEPLOY_TOKEN]{}", "##vso[task.setvariable variable=dbPassword;isOutput=true]{}", "##vso[task.setvariable variable=x;issecret=true]{}",
         "::set-env name=API_SECRET::{}", "::add-mask::{}"],
     "registries": ["    DefaultPassword    REG_SZ    {}", "reg add HKLM\\X /v ProxyPassword /t REG_SZ /d {} /f", "setx /M API_SECRET {}", "set -gx GITHUB_TOKEN {}"],
@@ -207,6 +209,15 @@ let password: String = prompt();
 ##vso[task.setvariable variable=region]eu-west
 qemu -object secret,id=s,file=/run/pw
 HKLM\\X    Region    REG_SZ    eu-west
+secret copied to node12
+token expired, refreshing to v2
+password changed to expired
+token valid from 2026-01-01 to 2026-02-01
+max token count set to 4096
+password reset link sent to bob99@example.org
+TOKEN_LIMIT ||= 12
+password: [REDACTED]
+token: [abc, def]
 stop_token=END pad_token=PAD""".splitlines()
 KEPT_COMMANDS = """openssl req -new -key server.key -out server.csr
 openssl s_client -connect h:443 -key k.pem
@@ -267,6 +278,9 @@ def test_options_of_the_same_letters_stay(command: str) -> None:
         '"password": { ',
         "password: &str ",
         "- name: DB_PASSWORD\n",
+        "password changed to ",
+        "set token to ",
+        "password:[a1 ",
         "Cookie: a=b; ",
     ],
 )
