@@ -199,6 +199,7 @@ def tail(
         int,
         typer.Option("--lines", "-n", metavar="COUNT", min=0, max=5000, help="Start with the newest COUNT records."),
     ] = 10,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="What this command does anyway.")] = True,  # noqa: ARG001 - habit
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:

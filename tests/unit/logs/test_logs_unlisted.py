@@ -229,6 +229,13 @@ UNSEEN = {
         ),
         [FIRST, ("03-20T22:11:12", "error", 3), SECOND],
     ),
+    "a German plant": (
+        (
+            "Fr, 20. März 2026 um 22:11 Uhr\tWARNUNG\t[Pumpe 7]\tslow\nSa, 21. März 2026 um 09:12 Uhr\tSTÖRUNG\t[Pumpe 7]\tgone\n"
+            "Sa, 21. März 2026 um 09:12 Uhr\tHINWEIS\t[Pumpe 7]\tup\n"
+        ),
+        [("03-20T22:11:00", "warn", 1), ("03-21T09:12:00", "error", 1), ("03-21T09:12:00", "info", 1)],
+    ),
     "Go's logr": (
         '2026/03/20 22:11:12 "level"=0 "msg"="up, 0 errors"\n2026/03/21 09:12:13 "msg"="gone" "error"="no file"\n2026/03/21 09:12:13 "level"=4 "msg"="x"\n',
         [("03-20T22:11:12", "info", 1), SECOND, ("03-21T09:12:13", "debug", 1)],
