@@ -10,6 +10,7 @@ import psutil
 import pytest
 
 from monitor.client.connection import no_authorities
+from tests.examples import sizes
 from tests.waiting import patient, wait_until
 
 LINES = 60_000
@@ -65,19 +66,20 @@ def test_more_searches_than_may_wait_hear_it_at_once(agent: Any) -> None:
     assert sorted(seconds for seconds, _ in refused)[len(refused) // 2] < patient(1)
 
 
-def test_greedy_queries_leave_the_agent_small_and_on_time(agent: Any) -> None:
+@pytest.mark.parametrize("count", sizes(2, 4))
+def test_greedy_queries_leave_the_agent_small_and_on_time(agent: Any, count: int) -> None:
     """Queries that ask for gigabytes, some at once: the agent grows by less than 50 MB and misses no sample."""
     greedy = [
         "SELECT length(replace(repeat('a', 20000), 'a', repeat('b', 100000)))",
-        "SELECT list_sort(range(100000)) FROM range(3000)",
         "SELECT repeat('x', 90000) FROM range(100000)",
+        "SELECT list_sort(range(100000)) FROM range(3000)",
         "SELECT repeat('x', 600) FROM range(90000)",
     ]
     process = psutil.Process(agent.pid)
     before, missed = process.memory_info().rss, agent.api.status().samples.missed
-    with ThreadPoolExecutor(4) as pool:
+    with ThreadPoolExecutor(count) as pool:
         found = list(
-            pool.map(lambda n: ask(agent, "POST", "/v1/query", json={"sql": greedy[n], "limit": 100_000}), range(4))
+            pool.map(lambda sql: ask(agent, "POST", "/v1/query", json={"sql": sql, "limit": 100_000}), greedy[:count])
         )
     assert {status for status, _, _ in found} <= {200, 400, 504}
     assert process.memory_info().rss - before < 50_000_000
