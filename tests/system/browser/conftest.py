@@ -16,7 +16,7 @@ from typing import IO, Any, Final, Literal
 
 import httpx
 import pytest
-from axe_playwright_python.sync_playwright import Axe
+from axe_playwright_python.base import AXE_SCRIPT as AXE
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, ViewportSize, expect, sync_playwright
 
 from monitor.launcher.running import healthy
@@ -49,6 +49,19 @@ COUNT_RUNS = """() => {
 }"""
 """Counts in `window.runs` how often Streamlit's script runs from now on."""
 HAS_FOCUS = "node => node === node.getRootNode().activeElement"
+GO = """(path) => {
+    const app = document.querySelector("[data-testid=stApp]");
+    window.arrived = false;
+    const seen = new MutationObserver(() => {
+        if (app.dataset.testScriptState !== "running") return;
+        window.arrived = true;
+        seen.disconnect();
+    });
+    seen.observe(app, { attributes: true, attributeFilter: ["data-test-script-state"] });
+    history.pushState({}, "", path);
+    dispatchEvent(new PopStateEvent("popstate"));
+}"""
+"""Goes to a path as Back and Forward do, and notes in `window.arrived` that the page's script has begun."""
 SETTLED = "[data-testid=stApp][data-test-script-state=notRunning]"
 
 
@@ -243,6 +256,15 @@ class Window:
         self.settled()
         return self.page
 
+    def go(self, path: str) -> Page:
+        """Open a path, or go to it as Back and Forward do where the tab is on another page: the scripts stay, the page's own script runs."""
+        if not self.page.url.startswith(f"{self.url}/"):
+            return self.open(path)
+        self.page.evaluate(GO, path)
+        self.page.wait_for_function("() => window.arrived")
+        self.settled()
+        return self.page
+
     def settled(self) -> None:
         """Wait until Streamlit's script has run."""
         self.page.wait_for_selector(SETTLED, timeout=1000 * patient(20))
@@ -271,8 +293,10 @@ class Window:
         wait_until(lambda: not self._complaints(colours), lambda: f"{self._complaints(colours)}")  # colours fade over
 
     def _complaints(self, options: dict[str, Any]) -> list[str]:
-        found = Axe().run(self.page, options={"resultTypes": ["violations"]} | options)
-        return [_told(one) for one in found.response["violations"]]
+        if not self.page.evaluate("() => 'axe' in window"):  # to compile it for each look took longer than the look
+            self.page.evaluate(AXE)
+        found = self.page.evaluate("(options) => axe.run(options)", {"resultTypes": ["violations"]} | options)
+        return [_told(one) for one in found["violations"]]
 
     def query(self) -> dict[str, str]:
         """The parameters in the address."""
@@ -297,19 +321,28 @@ def _told(violation: dict[str, Any]) -> str:
 
 
 @pytest.fixture
-def context(profile: BrowserContext) -> Iterator[BrowserContext]:
+def context(profile: BrowserContext, tab: list[Window]) -> Iterator[BrowserContext]:
     """A browser that knows the scripts of the dashboard and nothing else of its past, wide and light."""
     yield profile
     kept, *pages = profile.pages  # without a tab it ends
     origins = {"/".join(page.url.split("/")[:3]) for page in pages if page.url.startswith("http")}
     for page in pages:
-        page.close()
+        if all(page is not shared.page for shared in tab):
+            page.close()
     session = profile.new_cdp_session(kept)
     for origin in origins:
         session.send("Storage.clearDataForOrigin", {"origin": origin, "storageTypes": "local_storage,cookies"})
     session.detach()
     profile.clear_cookies()
     profile.clear_permissions()
+
+
+def as_usual(
+    page: Page, *, size: ViewportSize = WIDE, scheme: Literal["light", "dark"] = "light", calm: bool = True
+) -> None:
+    """How large the tab is, and what its person's system is set to."""
+    page.set_viewport_size(size)
+    page.emulate_media(color_scheme=scheme, reduced_motion="reduce" if calm else "no-preference")
 
 
 def window_of(
@@ -326,8 +359,7 @@ def window_of(
     A person who wants no motion (`calm`) is shown the same pages; what moves is drawn again and again, a tenth of all that Chromium does.
     """
     window = Window(context.new_page(), url)
-    window.page.set_viewport_size(size)
-    window.page.emulate_media(color_scheme=scheme, reduced_motion="reduce" if calm else "no-preference")
+    as_usual(window.page, size=size, scheme=scheme, calm=calm)
     if script:
         window.page.add_init_script(script)
     window.page.on("pageerror", lambda error: window.errors.append(str(error)))
@@ -343,6 +375,36 @@ def window_of(
         "request", lambda request: window.hosts.add(request.url.split("/")[2] if "//" in request.url else "")
     )
     return window
+
+
+@pytest.fixture(scope="module")
+def tab() -> Iterator[list[Window]]:
+    """The tab on the watch that the tests of a module share, once it was opened: to load a page's scripts takes a second of a core each time."""
+    shared: list[Window] = []
+    yield shared
+    for one in shared:
+        if not one.page.is_closed():
+            one.page.close()
+
+
+@pytest.fixture
+def standing(
+    tab: list[Window], profile: BrowserContext, watch: Watch, request: pytest.FixtureRequest
+) -> Iterator[Window]:
+    """The shared tab, wide and light. After a failure the next test has a new one."""
+    failed = request.session.testsfailed
+    if not tab or tab[0].page.is_closed():
+        tab.clear()
+        tab.append(window_of(profile, watch.url))
+    (made,) = tab
+    as_usual(made.page)
+    made.errors.clear()
+    made.hosts.clear()
+    yield made
+    if request.session.testsfailed > failed:
+        tab.clear()
+        made.page.close()
+    assert made.errors == []
 
 
 @pytest.fixture

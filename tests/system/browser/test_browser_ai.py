@@ -27,6 +27,7 @@ def client(watch: Watch) -> Iterator[Client]:
         found.save_settings({"ai.benchmark_s": None, "ai.benchmark_postings": None})
 
 
+@pytest.mark.slow  # `test_models_of_one_server_are_measured_side_by_side` is the short form; a real engine is measured in test_ai_api.py, too
 def test_a_click_leads_to_a_verdict(window: Window, client: Client) -> None:
     """Progress with steps, then the verdict in words, figures and charts, without a reload."""
     page = window.open("/ai?depth=quick")
@@ -73,7 +74,7 @@ def test_the_options_of_a_benchmark_are_a_link_both_ways(window: Window) -> None
 
 
 def test_models_of_one_server_are_measured_side_by_side(window: Window, client: Client, server: StatefulOllama) -> None:
-    """Two models are chosen, both are asked, and the result has a column for each."""
+    """Two models are chosen, both are asked; progress, then without a reload a verdict with a column for each and charts."""
     page = window.open("/ai?depth=quick")
     page.get_by_role("button", name="Options").click()
     box = page.locator(".st-key-benchmark_models input")
@@ -84,14 +85,18 @@ def test_models_of_one_server_are_measured_side_by_side(window: Window, client: 
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Benchmark", exact=True).click()
     page.get_by_role("heading", name="Benchmark running").wait_for()
+    page.get_by_role("button", name="Cancel").wait_for()
     wait_until(lambda: client.ai.benchmark().state == "done", "the end", seconds=150)
     page.get_by_role("heading", name="Verdict").wait_for(timeout=1000 * patient(60))
+    page.locator(".js-plotly-plot").first.wait_for()
     assert {"a:latest", "b:latest"} <= set(server.asked)
     report = client.ai.report(client.ai.history(limit=1).benchmarks[0].benchmark)
     assert {c.load.model for c in report.contenders if c.load is not None} == {"a:latest", "b:latest"}
     expect(page.get_by_role("heading", name="Speed against ollama/")).to_be_visible()
+    assert window.hosts <= {window.url.split("/")[2]}
 
 
+@pytest.mark.slow  # the card's click and what it says: test_ai_backend_page_benchmark.py; the search with the real engine: test_tuning.py
 def test_tune_finds_settings_with_one_click(window: Window, client: Client) -> None:
     """The card of the embedded engine says what was found and what it gains; the engine is loaded that way from then on."""
     page = window.open("/ai")
@@ -134,6 +139,7 @@ def _has_engines(place: Path) -> bool:
         return False
 
 
+@pytest.mark.slow  # what is kept of it: test_benchmark_interrupted.py; the page of it: test_ai_backend_page_benchmark.py
 def test_a_benchmark_whose_agent_is_killed_stays_in_the_history(
     context: BrowserContext, parts: tuple[str, Path]
 ) -> None:

@@ -9,6 +9,9 @@ from tests.system.browser.conftest import dashboard_on, window_of
 from tests.system.browser.test_browser_pages import PAGES
 
 pytestmark = pytest.mark.browser
+EVERY = [*PAGES, "/logs?explain=1", "/run?run=123"]
+USUAL = {"/", "/logs", "/ai", "/run?run=123"}
+"""One page of each kind: readings, records, answers, one process. `test_ui_pages.py` runs the scripts of all of them without an agent."""
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +21,9 @@ def lonely(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield url
 
 
-@pytest.mark.parametrize("path", [*PAGES, "/logs?explain=1", "/run?run=123"])
+@pytest.mark.parametrize(
+    "path", [path if path in USUAL else pytest.param(path, marks=pytest.mark.slow) for path in EVERY]
+)
 def test_without_an_agent_a_page_says_what_to_do(context: BrowserContext, lonely: str, path: str) -> None:
     """The strip says that the agent is away and how to start it; axe has no complaint, light, dark or narrow; nothing sticks out."""
     window = window_of(context, lonely)

@@ -26,6 +26,7 @@ def stamp() -> str:
     return f"{time.strftime('%Y-%m-%d %H:%M:%S')},{time.time_ns() // 1_000_000 % 1000:03d}"
 
 
+@pytest.mark.slow  # the model reads for ten seconds; its short forms: test_opinions.py with the same model, test_explain_panel.py with a double
 def test_records_are_explained_with_links_to_what_is_cited(window: Window, watch: Watch, client: Client) -> None:
     """From the click to an opinion that names its engine; the list streams meanwhile; a citation opens its record; a cold link shows the same."""
     word = f"freight{time.monotonic_ns()}"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.doubles.alone import ALONE
 from tests.doubles.oidc_provider import Provider, secrets_file
@@ -61,26 +61,23 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
         provider.stop()
 
 
-def test_roles_come_from_the_list_of_operators(browser: Browser, guarded: Guarded) -> None:
-    """The operator's settings can be changed, the viewer's only looked at; both see the live socket's numbers."""
+def test_roles_come_from_the_list_of_operators_and_signing_out_leads_to_the_door(
+    context: BrowserContext, guarded: Guarded
+) -> None:
+    """The operator's settings can be changed, the viewer's only looked at; both see the live socket's numbers.
+
+    After the link *Sign out* the provider has been told, and every page asks for the sign-in again.
+    """
     only_look = "You can view settings. Only operators can change them."
     for email, operator in (("ann@example.org", True), ("bob@example.org", False)):
-        context = browser.new_context()
         page = guarded.sign_in(context, email)
         expect(page.get_by_text(only_look)).to_have_count(0 if operator else 1)
         page.goto(guarded.url)
         expect(page.locator(".kpi strong").first).to_be_visible()
-        context.close()
-
-
-def test_signing_out_leads_to_the_door(browser: Browser, guarded: Guarded) -> None:
-    """After the link *Sign out* the provider has been told, and every page asks for the sign-in again."""
-    context = browser.new_context()
-    page = guarded.sign_in(context, "bob@example.org")
-    told = len(guarded.provider.ended)
-    page.get_by_role("link", name="Sign out").click()
-    expect(page.get_by_role("link", name="Sign in")).to_be_visible()
-    assert len(guarded.provider.ended) == told + 1
-    page.goto(f"{guarded.url}/logs")
-    expect(page.get_by_role("link", name="Sign in")).to_be_visible()
-    context.close()
+        told = len(guarded.provider.ended)
+        page.get_by_role("link", name="Sign out").click()
+        expect(page.get_by_role("link", name="Sign in")).to_be_visible()
+        assert len(guarded.provider.ended) == told + 1
+        page.goto(f"{guarded.url}/logs")
+        expect(page.get_by_role("link", name="Sign in")).to_be_visible()
+        page.close()
