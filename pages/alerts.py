@@ -189,8 +189,14 @@ def ruled() -> None:
         found = agent_client().alerts.rules()
         allowed = may_change() and not found.read_only
         st.header("Rules", anchor=False)
+        offered = [rule for rule in found.rules if rule.built_in and rule.state == "off"]
         for rule in found.rules:
-            rule_row(rule, allowed=allowed)
+            if rule not in offered:
+                rule_row(rule, allowed=allowed)
+        if offered:
+            with st.expander("More rules that come with Watchkeeper: switch on what fits"):
+                for rule in offered:
+                    rule_row(rule, allowed=allowed)
         st.header("Notifications", anchor=False)
         notified(found.notifications, allowed=allowed)
 

@@ -34,7 +34,7 @@ def told(rule: AlertRule) -> str:
     >>> told(AlertRule(name="x", metric="cpu_pct", above=90))
     'CPU above 90 % for 1 min'
     >>> told(AlertRule(name="x", metric="job.per_minute", of="mail", change=-50))
-    'jobs done a minute of mail 50 % below the usual of 24 h for 1 min'
+    'jobs done a minute of mail: 50 % below the usual of 24 h for 1 min'
     """
     if rule.metric is not None:
         about = METRICS[rule.metric]
@@ -42,7 +42,9 @@ def told(rule: AlertRule) -> str:
         which = f" of {rule.of}" if rule.of else ""
         time = f" for {lasting(rule.for_s)}" if rule.for_s else ""
         if rule.change is not None:
-            return f"{about.label}{which} {in_unit(abs(rule.change), '%')} {side} the usual of {rule.usual_h:g} h{time}"
+            return (
+                f"{about.label}{which}: {in_unit(abs(rule.change), '%')} {side} the usual of {rule.usual_h:g} h{time}"
+            )
         return f"{about.label}{which} {side} {in_unit(rule.threshold, about.unit)}{time}"
     often = f"{rule.count} times within {lasting(rule.within_s)}" if rule.count > 1 else ""
     what = f"log records like {rule.records}" if rule.records is not None else f"failures of {rule.fails}"
@@ -56,5 +58,5 @@ def fired(rule: AlertRule, subject: str, value: float | None) -> str:
     whose = f"{subject}: " if subject else ""
     time = f" for {lasting(rule.for_s)}" if rule.for_s else ""
     if rule.change is not None:
-        return f"{whose}{about.label} {in_unit(abs(value or 0.0), '%')} {side} the usual of {rule.usual_h:g} h{time}"
+        return f"{whose}{about.label}, {in_unit(abs(value or 0.0), '%')} {side} the usual of {rule.usual_h:g} h{time}"
     return f"{whose}{about.label} at {in_unit(value, about.unit)}, {side} {in_unit(rule.threshold, about.unit)}{time}"

@@ -107,7 +107,7 @@ def test_the_rates_of_workers_and_logs_are_watched_on_their_whole_way() -> None:
         machine.sample(1.0)
     (alert,) = machine.firing("fewer")
     assert alert.subject == "job mail"
-    assert alert.message == "job mail: jobs done a minute 51 % below the usual of 24 h"
+    assert alert.message == "job mail: jobs done a minute, 51 % below the usual of 24 h"
     assert machine.firing("errors") == []
     machine.read(*["failed"] * 4)
     machine.sample(1.0)
