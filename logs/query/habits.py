@@ -8,6 +8,8 @@ _NAME: Final = r"[A-Za-z_@][\w.@/\-]*"
 _PART: Final = re.compile(r'"(?:[^"\\]|\\.)*"|/(?:[^\\]|\\.)+?/i?(?=[\s)]|$)|[()]|[^\s()"]+', re.DOTALL)
 _WHOLE_NAME: Final = re.compile(_NAME)
 _SIGNS: Final = {"=": "=", "==": "=", ":": ":", "!=": "!=", "<>": "!=", ">": ">", ">=": ">=", "<": "<", "<=": "<="}
+_IN_MESSAGES: Final = frozenset({"=", "==", ":"})
+"""Signs that stand between blanks in ordinary messages, which people paste: `loss = 0.5`."""
 _TILDES: Final = frozenset({"~", "=~", "!~"})
 _LINES: Final = {"|=": "{}", "!=": "-{}", "|~": "/{}/", "!~": "-/{}/"}
 """Line filters of LogQL, and the same here."""
@@ -105,7 +107,7 @@ def _spaced(pieces: list[_Piece], number: int) -> Habit | None:
                 expression = value.strip('"/')
                 right = f"{'-' if sign == '!~' else ''}{name}:/{expression}/"
                 return _habit(pieces, number, number + 2, f"{sign} is no sign here.", right)
-            if sign in _SIGNS:
+            if sign in _SIGNS and (name in _KNOWN or sign not in _IN_MESSAGES):
                 right = f"{name}{_SIGNS[sign]}{value}"
                 return _habit(pieces, number, number + 2, f"blanks around {sign} make it a word to search.", right)
         case [head, value, *_] if _open(head) and value not in {"(", ")"} and _apart(pieces, number):

@@ -48,6 +48,8 @@ PIECES = [
         ("status:>=500", 'status>="500"'),
         ("severity:error a", "(severity=error OR level=error) a"),
         ("_exists_:user", "user=*"),
+        ("loss = 0.5", 'loss "=" 0.5'),
+        ("upload : done", 'upload ":" done'),
         ("   ", "None"),
     ],
 )
