@@ -52,7 +52,7 @@ def test_a_machine_that_others_keep_busy_is_named_as_the_reason() -> None:
     report = run(engines, watch=busy)
     assert report.flags["out of time"] == 1
     assert "8 pairs would take more than" in report.sentence
-    assert "wait until it is quiet" in report.sentence
+    assert "Measure again when it is quiet" in report.sentence
 
 
 def test_what_the_warm_up_shows_to_be_hopeless_is_told_before_the_first_pair() -> None:

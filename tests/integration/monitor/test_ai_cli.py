@@ -77,7 +77,12 @@ def test_fit_and_backends_without_an_agent(tmp_path: Path, demo: Path) -> None:
     assert plan["context"] == 2048
     assert wk("fit", demo, "--context", "1000000", "--parallel", "4000", data_dir=tmp_path / "d").returncode == 1
     found = json.loads(wk("backends", "--json", data_dir=tmp_path / "d").stdout)
-    assert [b["name"] for b in found["backends"]] == ["llamacpp", "exllamav2", "exllamav3"]
+    names = [b["name"] for b in found["backends"]]
+    assert [name for name in names if name not in {"ollama", "openai"}] == [
+        "llamacpp",
+        "exllamav2",
+        "exllamav3",
+    ]  # servers of tests beside it
 
 
 def test_what_is_no_text_is_said_to_the_reader_too(tmp_path: Path) -> None:

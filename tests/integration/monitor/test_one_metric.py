@@ -75,7 +75,10 @@ def test_no_other_module_names_it() -> None:
         for path in (ROOT / folder).rglob("*")
         if path.suffix in {".py", ".sql", ".js"} and re.search(rf"\b{METRIC}\b", path.read_text("utf-8"))
     }
-    own_line = {"pages/ui/assets/processes/outlook.js"}  # says it in words, beside the CPU of short lives
+    own_line = {
+        "pages/ui/assets/processes/outlook.js",  # says it in words, beside the CPU of short lives
+        "monitor/config/alerts.py",  # a rule that watches it
+    }
     assert holders - own_line == {
         "monitor/sampling/linux/host.py",
         "monitor/metrics/catalogue.py",
