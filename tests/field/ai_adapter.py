@@ -9,7 +9,7 @@ PLACES = {
     "ai.discovery": "ai.discovery.discover",
     "ai.service.config": "ai.service.context.config",
     "ai.service.standings": "ai.service.benchmarks.scores",
-    "ai.probes.http": "ai.discovery.http",
+    "ai.probes.http": "ai.discovery.address",
     "ai.gguf": "ai.model_files.gguf",
 }
 NAMES = {"standings": "scores", "Standing": "Score"}
