@@ -48,6 +48,7 @@ from monitor.live.process_events import ProcessEvents
 from monitor.live.sample_counter import SampleCounter
 from monitor.live.self_cost import OwnCost, ReportedCost
 from monitor.live.snapshot import Snapshot
+from monitor.live.unstored import UnstoredEnds
 from monitor.metrics.messages import Hello, Message
 from monitor.sampling.process import SamplerProcess
 from monitor.services.supervisor import Supervisor
@@ -95,6 +96,7 @@ class Agent:
         self.masker = Masker(settings.masking.extra)
         self.snapshot = Snapshot()
         self.newcomers = Newcomers(self.snapshot, self.masker)
+        self.unstored = UnstoredEnds()
         self.sample_counter = SampleCounter(settings.sampling.interval_s)
         self.own, self.sampler_cost = OwnCost(), ReportedCost()
         self.hub = Hub(self.snapshot, search.record_rows, self._known_status)
@@ -195,6 +197,7 @@ class Agent:
             writer=self.writer,
             events=self.events,
             newcomers=self.newcomers,
+            unstored=self.unstored,
             on_loop=self._loop.call_soon_threadsafe,
             greeted=self._greeted,
             sampled=self.alerts.take,
@@ -259,6 +262,7 @@ class Agent:
             host=self.host_name,
             snapshot=self.snapshot,
             store=self.store,
+            unstored=self.unstored,
             store_ends=self.writer.hurry,
             hub=self.hub,
             events=self.events,

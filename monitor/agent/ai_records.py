@@ -62,7 +62,7 @@ class StoreRecords:
     def __init__(
         self,
         store: Store,
-        append: Callable[[Callable[[], Sequence[Change]]], None],
+        append: Callable[[Callable[[], Sequence[Change]]], object],
         commit: Callable[[Sequence[Change]], None],
         host: Callable[[], str],
     ) -> None:

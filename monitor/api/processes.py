@@ -127,7 +127,7 @@ def _add_lists(router: APIRouter, context: Context) -> None:
         return json_answer(
             await blocking(
                 request,
-                lambda: context.with_ends(lambda: run_detail.ended_runs(context.store, host, filters), short=True),
+                lambda: context.with_coming(lambda coming: run_detail.ended_runs(context.store, host, filters, coming)),
             )
         )
 

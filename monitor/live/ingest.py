@@ -13,10 +13,12 @@ from monitor.live.recovery import Recovery, watch_event
 from monitor.live.sample_counter import Hole, SampleCounter
 from monitor.live.self_cost import OwnCost, ReportedCost
 from monitor.live.snapshot import Moment, Snapshot
+from monitor.live.unstored import UnstoredEnds, ended_in
 from monitor.metrics.messages import Hello, HostInfo, Lives, Message, Tick
 from monitor.store import rows
 from monitor.store.interface import Change, Store
 from monitor.store.lives import Births, EarlyLives, life_changes, store_untold
+from monitor.store.record_lanes import Samples
 from monitor.store.writer import StoreWriter
 
 log = logging.getLogger("watchkeeper.agent")
@@ -33,6 +35,7 @@ class Ingest:
         writer: the queue of the store.
         events: finds events of processes in each sample.
         newcomers: knows processes before a sample tells of them.
+        unstored: knows ended runs until they are stored.
         on_loop: runs a function on the event loop, from another thread.
         greeted: called at each start of a sampler.
         now: microseconds since the epoch.
@@ -49,6 +52,7 @@ class Ingest:
         writer: StoreWriter,
         events: ProcessEvents,
         newcomers: Newcomers,
+        unstored: UnstoredEnds,
         on_loop: Callable[..., object],
         greeted: Callable[[Hello], None],
         now: Callable[[], int],
@@ -56,12 +60,12 @@ class Ingest:
     ) -> None:
         self._snapshot, self._sample_counter, self._hub, self._writer = snapshot, sample_counter, hub, writer
         self._own, self._sampler = costs
-        self._events, self._newcomers = events, newcomers
+        self._events, self._newcomers, self._unstored = events, newcomers, unstored
         self._on_loop, self._greeted, self._sampled, self._now = on_loop, greeted, sampled, now
         self._births = Births()
-        self._ended: EarlyLives | None = None
+        self._ended: tuple[EarlyLives, Samples] | None = None
         """What ended since the last sample, until the writer takes it."""
-        self._dropped_told = 0
+        self._dropped_told = self._lost_told = 0
         self._unheard = True
         """Whether no sample has arrived since the sampler started."""
 
@@ -88,6 +92,7 @@ class Ingest:
         hole = self._sample_counter.take(tick)
         self._events.take(tick)
         self._newcomers.take(tick)
+        over = ended_in(tick, self._snapshot.runs)
         self._snapshot.accept(tick)
         self._ended = None
         self._sampler.report(tick.quality.cpu_s, tick.quality.rss, tick.mono_ns / 1e9)
@@ -99,11 +104,12 @@ class Ingest:
         cpu, rss = self._watch_cost()
         self._writer.samples(lambda: rows.reading_changes(info.host, tick, watch_cpu_pct=cpu, watch_rss=rss))
         if tick.born or tick.gone or tick.brief or tick.clock_step_s:
-            self._writer.samples(
+            item = self._writer.samples(
                 lambda: life_changes(info.host, info.boot_id, tick, self._births),
                 count=0,
                 lives="over" if tick.gone or tick.brief else "begun",
             )
+            self._unstored.add(over, item)
         if untold := self._newcomers.untold(tick.ts):
             self._writer.maintenance(lambda store: store_untold(store, info.host, info.boot_id, tick.ts, untold))
         if self._unheard:
@@ -115,15 +121,18 @@ class Ingest:
     def _accept_lives(self, info: HostInfo, lives: Lives) -> None:
         self._events.take_early(lives)
         self._newcomers.take(lives)
+        over = ended_in(lives, self._snapshot.runs)
         self._snapshot.accept_early(lives)
-        if self._ended is None or not self._ended.add(lives):
-            ended = self._ended = EarlyLives(lives)
-            self._writer.samples(
+        if self._ended is None or not self._ended[0].add(lives):
+            ended = EarlyLives(lives)
+            item = self._writer.samples(
                 lambda: life_changes(info.host, info.boot_id, ended.whole(), self._births), count=0, lives="over"
             )
+            self._ended = ended, item
+        self._unstored.add(over, self._ended[1])
 
     def _losses(self, host: str, tick: Tick, hole: Hole | None) -> list[Change]:
-        """Losses since the last tick, as events: samples that did not arrive, and samples that could not be stored."""
+        """Losses since the last tick, as events: samples that did not arrive, and samples and ends of processes that could not be stored."""
         events: list[Change] = []
         if hole is not None:
             text = f"{hole.missed} samples were missed in {(hole.end - hole.start) / 1e6:.1f} s"
@@ -134,6 +143,10 @@ class Ingest:
             lost = self._writer.dropped - self._dropped_told
             self._dropped_told = self._writer.dropped
             events.append(watch_event(host, tick.ts, "LOST", f"{lost} samples could not be stored", samples=lost))
+        if (ends := self._unstored.lost - self._lost_told) and self._writer.state == "ok":
+            self._lost_told += ends
+            text = f"ends of processes that could not be stored: {ends}"
+            events.append(watch_event(host, tick.ts, "LOST", text, ends=ends))
         return events
 
     def _look_back(self, host: str, tick: Tick, *, first: bool) -> None:

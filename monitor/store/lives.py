@@ -3,7 +3,7 @@
 import json
 import threading
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import pyarrow as pa
 
@@ -122,6 +122,33 @@ def life_changes(
     return changes
 
 
+def ended_row(info: messages.RunInfo, end: messages.RunEnd) -> dict[str, Any]:
+    """What the query `runs_ended` answers about a run once it is stored; and its `cgroup` and, if the kernel killed it to free memory,
+    how it ended in words (`out_of_memory`, else None). Times are µs since the epoch.
+    """
+    return {
+        "run": info.run,
+        "pid": info.pid,
+        "ppid": info.ppid,
+        "uid": _signed32(info.uid),
+        "user_name": _text(info.user),
+        "name": _text(info.name),
+        "cmdline": _text(info.cmdline),
+        "cwd": _text(info.cwd),
+        "cgroup": _text(info.cgroup),
+        "start_ts": info.start_ts,
+        "end_ts": end.ts,
+        "exit_code": end.exit_code,
+        "exit_signal": end.exit_signal,
+        "end_source": end.source,
+        "peak_rss": end.peak_rss,
+        "cpu_seconds": end.cpu_s,
+        "bytes_read": end.read_bytes,
+        "bytes_written": end.write_bytes,
+        "out_of_memory": _said(end) if end.out_of_memory else None,
+    }
+
+
 def store_untold(store: Store, host: str, boot_id: str, ts: int, runs: Sequence[messages.RunInfo]) -> None:
     """Store those runs that were met between two samples, are gone, and wrote lines; no sample told of them, and how they ended nobody knows.
 
@@ -149,19 +176,21 @@ def _starts(host: str, born: Sequence[messages.RunInfo]) -> pa.Table:
 
 
 def _stops(host: str, ends: Sequence[messages.RunEnd], names: Sequence[str | None]) -> pa.Table:
-    said = [
-        ended_with(
-            end.exit_code,
-            end.exit_signal,
-            out_of_memory=end.out_of_memory,
-            memory_group=end.memory_group,
-            memory_limit=end.memory_limit,
-        )
-        for end in ends
-    ]
+    said = [_said(end) for end in ends]
     table = _events(host, [end.ts for end in ends], "STOP", [end.run for end in ends], names, said)
     memory = [_memory_details(end) if end.out_of_memory else None for end in ends]
     return table.append_column("details", pa.array(memory, pa.string()))
+
+
+def _said(end: messages.RunEnd) -> str | None:
+    """How a run ended, in words."""
+    return ended_with(
+        end.exit_code,
+        end.exit_signal,
+        out_of_memory=end.out_of_memory,
+        memory_group=end.memory_group,
+        memory_limit=end.memory_limit,
+    )
 
 
 def _memory_details(end: messages.RunEnd) -> str:

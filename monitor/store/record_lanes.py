@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Final, Generic, Literal, Protocol, TypeVar
+from typing import Any, Final, Generic, Literal, Protocol, TypeVar
 
 from monitor.store.interface import Change, Store
 
@@ -19,13 +19,14 @@ _BYTES_WAITING: Final = 48 << 20
 @dataclass(slots=True, eq=False)
 class Samples:
     """Rows of samples. `build` creates them on the writer's thread. Rows about lives of processes are stored as soon as somebody asks for those that are
-    `over`, in their order, and without the readings that wait beside them.
+    `over`, in their order, and without the readings that wait beside them. `fate` is what became of them.
     """
 
     build: Callable[[], Sequence[Change]]
     count: int
     since: float
     lives: Literal["begun", "over", ""] = ""
+    fate: Literal["waiting", "stored", "lost"] = "waiting"
 
 
 @dataclass(slots=True, eq=False)
@@ -42,6 +43,21 @@ class MaintenanceTask:
 
     run: Callable[[Store], None]
     kept: bool = False
+
+
+@dataclass(slots=True)
+class Work:
+    """What the writer's thread does in one turn."""
+
+    commits: list[Commit]
+    records: list[Any]
+    samples: list[Samples]
+    maintenance: MaintenanceTask | None
+
+    @property
+    def kinds(self) -> int:
+        """How many kinds of rows there are."""
+        return bool(self.commits) + bool(self.records) + bool(self.samples)
 
 
 class Batch(Protocol):

@@ -17,7 +17,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -26,7 +25,7 @@ import pyarrow as pa
 from monitor.core.errors import StoreError, StoreFull
 from monitor.core.this_process import ahead
 from monitor.store.interface import Change, Store
-from monitor.store.record_lanes import ROWS_A_COMMIT, Commit, MaintenanceTask, RecordLanes, Samples
+from monitor.store.record_lanes import ROWS_A_COMMIT, Commit, MaintenanceTask, RecordLanes, Samples, Work
 from monitor.store.tidying import Tidying
 
 log = logging.getLogger("watchkeeper.writer")
@@ -51,21 +50,6 @@ WRONG: Final = (
 
 Combine = Callable[[list[Any]], tuple[Sequence[Change], Callable[[], None]]]
 """Batches of records as changes, and what is to be done once they are stored."""
-
-
-@dataclass(slots=True)
-class _Work:
-    """What the writer's thread does in one turn."""
-
-    commits: list[Commit]
-    records: list[Any]
-    samples: list[Samples]
-    maintenance: MaintenanceTask | None
-
-    @property
-    def kinds(self) -> int:
-        """How many kinds of rows there are."""
-        return bool(self.commits) + bool(self.records) + bool(self.samples)
 
 
 class StoreWriter:
@@ -147,14 +131,21 @@ class StoreWriter:
 
     def samples(
         self, build: Callable[[], Sequence[Change]], *, count: int = 1, lives: Literal["begun", "over", ""] = ""
-    ) -> None:
-        """Queue rows of `count` samples. Never blocks. `build` runs on the writer's thread. Those about `lives` are stored when `hurry` is called."""
+    ) -> Samples:
+        """Queue rows of `count` samples. Never blocks. `build` runs on the writer's thread. Those about `lives` are stored when `hurry` is called.
+
+        The answer tells what becomes of them: they are stored, or lost, since the store took none for long.
+        """
+        item = Samples(build, count, self._clock(), lives)
         with self._wake:
-            self._samples.append(Samples(build, count, self._clock(), lives))
+            self._samples.append(item)
             while self.waiting > self._backlog_limit or len(self._samples) > ITEMS_A_SAMPLE * self._backlog_limit:
-                self.dropped += self._samples.popleft().count
+                left = self._samples.popleft()
+                left.fate = "lost"
+                self.dropped += left.count
             if not lives:  # ends between two samples are due with the next, or when somebody asks
                 self._wake.notify_all()
+        return item
 
     def hurry(self, timeout_s: float = HURRY_S) -> None:
         """Store now what is asked for and waits for others: ends of processes. Without any, and where the store takes none, it returns at once.
@@ -264,7 +255,7 @@ class StoreWriter:
             if stopping and not self._commits and not self._records_left() and not self._notes_left():
                 return
 
-    def _take(self) -> _Work:
+    def _take(self) -> Work:
         """What is to be done now, out of the queues; called with the lock."""
         now = self._clock()
         commits = [self._commits.popleft() for _ in range(min(len(self._commits), COALESCE))]
@@ -280,7 +271,7 @@ class StoreWriter:
         task = self._maintenance.popleft() if nothing and self._maintenance_due() else None
         if nothing and task is None and not self._stopping and now >= self._tidying.at:
             task = MaintenanceTask(self._tidying.run)
-        return _Work(commits, records, samples, task)
+        return Work(commits, records, samples, task)
 
     def _urgent(self) -> bool:
         """Whether all records that wait are to be written now."""
@@ -294,7 +285,7 @@ class StoreWriter:
         """Whether something that must not be lost can still be written."""
         return self.state == "ok" and any(task.kept for task in self._maintenance)
 
-    def _write(self, work: _Work) -> None:
+    def _write(self, work: Work) -> None:
         if work.kinds > 1 and self._write_together(work):
             return
         if work.commits:
@@ -343,7 +334,7 @@ class StoreWriter:
             due = min(due, max(self._records.due(), self._records_retry_at) - now)
         return max(0.005, due)
 
-    def _write_together(self, work: _Work) -> bool:
+    def _write_together(self, work: Work) -> bool:
         """Write all kinds in one transaction; returns False if that fails and nothing was written."""
         try:
             changes = [change for item in work.commits for change in item.changes]
@@ -453,6 +444,7 @@ class StoreWriter:
         """Take items out of the queue; those that already fell out of a full backlog were counted there."""
         with self._wake:
             for item in items:
+                item.fate = "stored" if stored else "lost"
                 if any(item is waiting for waiting in self._samples):
                     self._samples.remove(item)
                     if stored:

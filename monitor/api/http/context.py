@@ -1,6 +1,6 @@
 """What the routes need from the agent."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
@@ -13,6 +13,7 @@ from monitor.live.audit import Audit
 from monitor.live.hub import Hub
 from monitor.live.process_events import ProcessEvents
 from monitor.live.snapshot import Snapshot
+from monitor.live.unstored import Ended, UnstoredEnds
 from monitor.services.supervisor import Supervisor
 from monitor.store.interface import Store
 
@@ -36,6 +37,7 @@ class Context:
     """Collaborators of the routes.
 
     Attributes:
+        unstored: the ended runs that are on their way to the store.
         store_ends: stores the ends of processes that are known but wait to be stored; blocking.
         logs: the `LogService`, None until the machine is known.
         jobs: the spool folder, and why jobs cannot be read now.
@@ -56,6 +58,7 @@ class Context:
     host: Callable[[], str]
     snapshot: Snapshot
     store: Store
+    unstored: UnstoredEnds
     store_ends: Callable[[], None]
     hub: Hub
     events: ProcessEvents
@@ -89,3 +92,10 @@ class Context:
             if short:
                 return ask()
         return ask()
+
+    def with_coming(self, ask: Callable[[Sequence[Ended]], T]) -> T:
+        """What `ask` answers, given the ended runs that are on their way to the store. Blocking, and short: it goes ahead of others."""
+        with ahead():
+            if not self.unstored.whole:
+                self.store_ends()
+            return ask(self.unstored.ended())

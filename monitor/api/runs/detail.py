@@ -1,16 +1,18 @@
 """One life of one process, from the snapshot and from the store."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
+from monitor.api.runs.coming import coming_rows
 from monitor.api_models.processes import EndedRun, EndedRuns, Life, Lives, Process, Run, RunRef
 from monitor.core.exit_words import ended_with
 from monitor.core.paths import own_uid
 from monitor.core.process_title import folder_of, title_of, told_apart
 from monitor.core.units import unit_name, unit_pattern
 from monitor.live.snapshot import Snapshot, status_word
+from monitor.live.unstored import Ended
 from monitor.store.interface import Store
 from monitor.store.lives import UNSEEN
 
@@ -44,25 +46,41 @@ def stored_run(store: Store, run: int) -> dict[str, Any] | None:
     }
 
 
-def ended_runs(store: Store, host: str, filters: Mapping[str, str | int | None]) -> EndedRuns:
-    """Runs that have ended, the newest end first. Filters: `q`, `since`, `until`, `lived` (µs), `uid`, `failed`, `limit`; None leaves one out."""
+def ended_runs(
+    store: Store, host: str, filters: Mapping[str, str | int | None], coming: Sequence[Ended] = ()
+) -> EndedRuns:
+    """Runs that have ended, the newest end first. Filters: `q`, `since`, `until`, `lived` (µs), `uid`, `failed`, `limit`; None leaves one out.
+
+    `coming` are those on their way to the store (`UnstoredEnds.ended`), taken before the store is asked: it may have some of them by now.
+    """
     given: dict[str, Any] = {name: value for name, value in filters.items() if value is not None}
     given |= _unit(given)
-    rows = store.query("runs_ended", host=host, **given).to_pylist()
-    _complete(store, rows)
-    return EndedRuns(total=rows[0]["total"] if rows else 0, runs=[ended_run(row) for row in titled(rows)])
+    rows = coming_rows(coming, given)
+    if without := [row["run"] for row in rows]:
+        given |= {"without": without, "without_since": min(row["end_ts"] for row in rows)}
+    stored = store.query("runs_ended", host=host, **given).to_pylist()
+    total = len(rows) + (stored[0]["total"] if stored else 0)
+    if rows:
+        rows = sorted([*rows, *stored], key=lambda row: (-row["end_ts"], row["run"]))[: given["limit"]]
+    shown = rows or stored
+    _complete(store, shown)
+    return EndedRuns(total=total, runs=[ended_run(row) for row in titled(shown)])
 
 
 def _complete(store: Store, rows: list[dict[str, Any]]) -> None:
     """What ends do not tell: what a run took, of its samples, and that memory ran out. To look for it takes as long as all the rest, and mostly nothing lacks."""
-    lacks = [row for row in rows if row["exit_signal"] is not None or any(row[name] is None for name in _TOOK)]
+    lacks = [
+        row
+        for row in rows
+        if (row["exit_signal"] is not None and "out_of_memory" not in row) or any(row[name] is None for name in _TOOK)
+    ]
     if not lacks:
         return
     found = store.query("runs_took", runs=[row["run"] for row in lacks]).to_pylist()
     known = {one["run"]: one for one in found}
     for row in lacks:
         one = known.get(row["run"], {})
-        row["out_of_memory"] = one.get("out_of_memory")
+        row.setdefault("out_of_memory", one.get("out_of_memory"))
         for name, sampled in _TOOK.items():
             if row[name] is None:
                 row[name] = one.get(sampled)

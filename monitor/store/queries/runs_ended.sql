@@ -1,4 +1,5 @@
 -- Runs that have ended, the newest end first, with what they took where their end told it. `total` counts all that match.
+-- `without`: runs that are left out, none of which ended before $without_since.
 SELECT
     run, pid, ppid, uid, user_name, name, cmdline, cwd, wk_us(start_ts) AS start_ts, wk_us(end_ts) AS end_ts, exit_code, exit_signal, end_source,
     peak_rss, cpu_seconds, read_bytes AS bytes_read, write_bytes AS bytes_written, count(*) OVER () AS total
@@ -9,6 +10,9 @@ WHERE host = $host AND end_ts IS NOT NULL
 -- :endif
 -- :if until is given
   AND end_ts < wk_ts($until)
+-- :endif
+-- :if without is given
+  AND (end_ts < wk_ts($without_since) OR NOT wk_in(run, $without))
 -- :endif
 -- :if lived is given
   AND wk_us(end_ts) - wk_us(start_ts) >= $lived

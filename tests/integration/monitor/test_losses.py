@@ -1,15 +1,15 @@
 """What was lost is counted, and stands among the events."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from logs.redaction.masker import Masker
+from monitor.api.runs.detail import ended_runs
 from monitor.config.sections import EventSettings
-from monitor.core.errors import StoreFull
 from monitor.live.event_log import EventLog
 from monitor.live.hub import Hub
 from monitor.live.ingest import Ingest
@@ -18,10 +18,11 @@ from monitor.live.process_events import ProcessEvents
 from monitor.live.sample_counter import SampleCounter
 from monitor.live.self_cost import OwnCost, ReportedCost
 from monitor.live.snapshot import Snapshot
-from monitor.metrics.messages import Hello, HostInfo
+from monitor.live.unstored import UnstoredEnds
+from monitor.metrics.messages import Hello, HostInfo, Lives, RunEnd, RunInfo
 from monitor.store.duckdb import open_store
-from monitor.store.interface import Change, Store
 from monitor.store.writer import StoreWriter
+from tests.doubles.gated_store import GatedStore
 from tests.doubles.ticks import BEGIN_US, tick
 from tests.waiting import patient, wait_until
 
@@ -60,33 +61,16 @@ def test_a_sample_that_is_late_is_not_yet_missed() -> None:
     assert [sample_counter.expected(int(after * SECOND)) for after in (0.5, 1.9, 2.1, 4.0)] == [1, 1, 2, 4]
 
 
-class Room:
-    """A real store that can be told to have no room."""
-
-    def __init__(self, store: Store) -> None:
-        self.store, self.full = store, False
-
-    def write(self, changes: Sequence[Change]) -> None:
-        """As the store does, or no room."""
-        if self.full:
-            raise StoreFull("no room", hint="make some")
-        self.store.write(changes)
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self.store, name)
-
-
 @pytest.fixture
-def room(tmp_path: Path) -> Iterator[Room]:
+def gated(tmp_path: Path) -> Iterator[GatedStore]:
     """A store in a folder of its own."""
     store = open_store(tmp_path, limit_bytes=100_000_000, now=lambda: BEGIN_US)
-    yield Room(store)
+    yield GatedStore(store)
     store.close()
 
 
-def test_samples_without_room_are_an_event_once_there_is_room(room: Room, tmp_path: Path) -> None:
-    """A full store loses the samples that find no place in the backlog; how many stands among the events, once."""
-    writer = StoreWriter(room, data_dir=tmp_path, backlog=3, batch_s=0.0)
+def ingest_of(writer: StoreWriter, unstored: UnstoredEnds, tmp_path: Path) -> Ingest:
+    """One that has heard of its sampler."""
     snapshot = Snapshot()
     hub = Hub(snapshot, lambda _columns: dict, dict)
     ingest = Ingest(
@@ -106,25 +90,64 @@ def test_samples_without_room_are_an_event_once_there_is_room(room: Room, tmp_pa
             mask=str,
         ),
         newcomers=Newcomers(snapshot, Masker()),
+        unstored=unstored,
         on_loop=lambda run, *given: run(*given),
         greeted=lambda _: None,
         now=lambda: time.time_ns() // 1000,
     )
-    writer.start()
     ingest.accept(HELLO)
+    return ingest
+
+
+def over(run: int, seq: int) -> Lives:
+    """A run that was over before a sweep saw it."""
+    info = RunInfo(run, run, run, 1, 0, "ada", "job", "job", None, None, BEGIN_US, kernel_thread=False)
+    return Lives(tick(seq).ts, [], [], [info], [RunEnd(run, tick(seq).ts, 3, None, "connector")])
+
+
+def test_what_found_no_room_is_an_event_once_there_is_room(gated: GatedStore, tmp_path: Path) -> None:
+    """A full store loses the samples that find no place in the backlog, and the ends of processes among them; how many stands among the events, once."""
+    writer = StoreWriter(gated, data_dir=tmp_path, backlog=3, batch_s=0.0)
+    writer.start()
+    unstored = UnstoredEnds()
+    ingest = ingest_of(writer, unstored, tmp_path)
     ingest.accept(tick(0))
     wait_until(lambda: writer.stored == 1, "the first sample is stored")
-    room.full = True
+    gated.full = True
+    ingest.accept(over(7, 0))
     ingest.accept(tick(1))
     wait_until(lambda: writer.state == "full", "the writer notices")
     for seq in range(2, 8):
         ingest.accept(tick(seq))
     assert writer.dropped == 4
-    room.full = False
+    gated.full = False
     wait_until(lambda: writer.state == "ok", "the backlog is stored")
     for seq in (8, 9):
         ingest.accept(tick(seq))
     assert writer.stop(patient(5))
     sql = "SELECT message FROM events WHERE kind = 'LOST'"
-    assert [row["message"] for row in room.store.select(sql).to_pylist()] == ["4 samples could not be stored"]
-    assert room.store.select("SELECT count(*) AS n FROM host_samples").to_pylist() == [{"n": 6}]
+    assert [row["message"] for row in gated.store.select(f"{sql} ORDER BY 1").to_pylist()] == [
+        "4 samples could not be stored",
+        "ends of processes that could not be stored: 1",
+    ]
+    assert gated.store.select("SELECT count(*) AS n FROM host_samples").to_pylist() == [{"n": 6}]
+
+
+def test_an_end_is_found_at_once_while_the_store_is_held_shut(gated: GatedStore, tmp_path: Path) -> None:
+    """Who asks for ended runs waits for no transaction; stored or on its way there, a run is there once."""
+    writer = StoreWriter(gated, data_dir=tmp_path, batch_s=0.0)
+    writer.start()
+    unstored = UnstoredEnds()
+    ingest = ingest_of(writer, unstored, tmp_path)
+    gated.gate.clear()
+    gated.entered.clear()
+    ingest.accept(tick(0))
+    assert gated.entered.wait(patient(20))
+    for run in (7, 8):
+        ingest.accept(over(run, 0))
+        found = ended_runs(gated, "h", {"limit": 10}, unstored.ended())
+        assert (found.total, [(one.pid, one.outcome) for one in found.runs][-1]) == (run - 6, (run, "exit code 3"))
+    gated.gate.set()
+    assert writer.stop(patient(5))
+    assert unstored.ended() == []
+    assert ended_runs(gated, "h", {"limit": 10}) == found

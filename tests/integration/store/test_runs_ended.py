@@ -1,13 +1,21 @@
 """Runs that have ended: found by text, outcome, length and time, the newest first."""
 
+import itertools
 from typing import Any
 
+import msgspec
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from monitor.api.runs.detail import ended_runs, lives
+from monitor.api_models.processes import EndedRuns
+from monitor.live.unstored import UnstoredEnds, ended_in
+from monitor.metrics.messages import Lives, RunEnd, RunInfo
 from monitor.store.interface import Append, Store
-from monitor.store.lives import UNSEEN
+from monitor.store.lives import UNSEEN, life_changes
+from monitor.store.record_lanes import Samples
 
 BEGIN_US = 1_790_000_000_000_000
 S = 1_000_000
@@ -134,3 +142,107 @@ def test_what_ran_out_of_memory_says_so(history: Store) -> None:
     assert (found[101].outcome, found[101].out_of_memory) == ("exit code 3", False)
     lived = lives(history, "h", BEGIN_US, BEGIN_US + 1000 * S, {"limit": 10})
     assert {life.pid: life.outcome for life in lived.runs} == {100: "exit code 0", 101: "exit code 3", 102: told, 103: "ended unseen", 104: None}  # fmt: skip
+
+
+class Watch:
+    """A watch of a machine of its own, whose runs may wait for the store, beside a machine of which all is stored at once."""
+
+    numbers = itertools.count(1)
+
+    def __init__(self, store: Store) -> None:
+        number = next(self.numbers)
+        self.store, self.first = store, number << 32
+        self.own, self.other = f"waits {number}", f"stored {number}"
+        self.unstored = UnstoredEnds()
+        self.living: dict[int, RunInfo] = {}
+        self.waiting: list[tuple[Samples, Lives]] = []
+        self.count = 0
+
+    def tell(self, born: int, gone: int, brief: int) -> None:
+        """So many begin, end, and were over before they were seen."""
+        begun = [self._info() for _ in range(born)]
+        over = list(self.living.values())[:gone]
+        seen = [self._info() for _ in range(brief)]
+        told = Lives(BEGIN_US, begun, [info.run for info in over], seen, [_end(info) for info in (*over, *seen)])
+        item = Samples(list, 0, 0.0, "over")
+        self.unstored.add(ended_in(told, self.living), item)
+        self.living |= {info.run: info for info in begun}
+        for info in over:
+            del self.living[info.run]
+        self.waiting.append((item, told))
+        self.store.write(life_changes(self.other, "b", _moved(told)))
+
+    def commit(self) -> None:
+        """All that waits is stored."""
+        self.store.write([change for _, told in self.waiting for change in life_changes(self.own, "b", told)])
+        for item, _ in self.waiting:
+            item.fate = "stored"
+        self.waiting = []
+
+    def ask(self, filters: dict[str, Any], *, between: bool) -> tuple[EndedRuns, EndedRuns]:
+        """The answers about both machines, without what tells them apart; `between` the two questions of the first one all is stored."""
+        coming = self.unstored.ended()
+        if between:
+            self.commit()
+        waits = ended_runs(self.store, self.own, filters, coming)
+        stored = ended_runs(self.store, self.other, filters)
+        runs = [run.model_copy(update={"run": str(int(run.run) - SHIFT)}) for run in stored.runs]
+        return waits, stored.model_copy(update={"runs": runs})
+
+    def _info(self) -> RunInfo:
+        self.count += 1
+        n = self.count
+        name = ("python", "Sleep", "job \udcff", "İSTANBUL ẞ")[n % 4]
+        return RunInfo(self.first + n, 100 + n, n, 1, n % 2, "ada", name, f"{name} {n}", None, CONTAINER if n % 3 == 0 else None, BEGIN_US + n * S, False)  # fmt: skip
+
+
+SHIFT = 1 << 20
+FILTERS = [{}, {"q": "JOB"}, {"q": "istanbul ß"}, {"q": "\ufffd"}, {"q": "ada"}, {"q": "103"}, {"q": "docker 83"}, {"failed": 1}, {"lived": 3 * S}, {"uid": 1}, {"since": BEGIN_US + 6 * S}, {"until": BEGIN_US + 9 * S}]  # fmt: skip
+TELL = st.tuples(st.integers(0, 3), st.integers(0, 2), st.integers(0, 3))
+ASK = st.tuples(st.sampled_from(FILTERS), st.integers(1, 4) | st.just(100), st.booleans())
+
+
+def _end(info: RunInfo) -> RunEnd:
+    """How a run ends follows from its number."""
+    n = info.pid
+    signal = 9 if n % 5 == 0 else None
+    return RunEnd(info.run, info.start_ts + n % 7 * S, None if signal else n % 3, signal, "connector", n % 10 == 0, "", None, 1.0, 2, 3, 4)  # fmt: skip
+
+
+def _moved(told: Lives) -> Lives:
+    """The same lives, of runs of the other machine."""
+
+    def other(info: RunInfo) -> RunInfo:
+        return msgspec.structs.replace(info, run=info.run + SHIFT)
+
+    ends = [msgspec.structs.replace(end, run=end.run + SHIFT) for end in told.ends]
+    return Lives(told.ts, [other(info) for info in told.born], [run + SHIFT for run in told.gone], [other(info) for info in told.brief], ends)  # fmt: skip
+
+
+@given(steps=st.lists(TELL | ASK | st.none(), max_size=12))
+def test_ends_on_their_way_are_as_if_they_were_stored(shared_store: Store, steps: list[Any]) -> None:
+    """Whatever ended, was stored and is asked for in whatever order: no run comes twice, none lacks, and counts, pages and words are those of a store that has all."""
+    watch = Watch(shared_store)
+    for step in (*steps, (FILTERS[0], 100, False)):
+        match step:
+            case None:
+                watch.commit()
+            case (dict() as filters, limit, between):
+                waits, stored = watch.ask(filters | {"limit": limit}, between=between)
+                assert waits == stored
+            case (born, gone, brief):
+                watch.tell(born, gone, brief)
+
+
+def test_a_bounded_number_waits_and_what_is_lost_is_counted() -> None:
+    """Beyond the bound the oldest leave, and whoever asks is told to wait for the store; what the store never took is counted."""
+    unstored = UnstoredEnds(most=3)
+    items = [Samples(list, 0, 0.0, "over") for _ in range(3)]
+    infos = [RunInfo(n, n, n, 1, 0, "ada", "job", "job", None, None, BEGIN_US, False) for n in range(1, 7)]
+    for number, item in enumerate(items):
+        unstored.add([(info, _end(info)) for info in infos[2 * number : 2 * number + 2]], item)
+    assert ([info.run for info, _ in unstored.ended()], unstored.whole) == ([5, 6], False)
+    items[0].fate = items[1].fate = "stored"
+    assert (unstored.whole, unstored.lost) == (True, 0)
+    items[2].fate = "lost"
+    assert (unstored.ended(), unstored.lost) == ([], 2)
