@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from logs.core.record import LogRecord
 from logs.index.needles import need_of
-from logs.index.required import Every, Literal, Need
+from logs.index.required import Every, Literal, Need, Number
 from logs.query.filters import LogFilter
 
 
@@ -42,6 +42,8 @@ class Batch:
     def _may_have(self, need: Need) -> bool:
         if isinstance(need, Literal):
             return self._may_hold(need)
+        if isinstance(need, Number):
+            return True  # each record is tried
         return (all if isinstance(need, Every) else any)(self._may_have(part) for part in need.parts)
 
     def _may_hold(self, literal: Literal) -> bool:

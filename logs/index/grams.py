@@ -1,4 +1,4 @@
-"""Filters of texts: small bitmaps that tell which texts are certainly not in a block of records.
+"""Filters of texts: small bitmaps that tell which texts are certainly not in a block of records, and bounds of the numbers there (`logs.index.numbers`).
 
 What is noted of a text, with ASCII letters in lower case, in an alphabet of 64 signs:
 
@@ -10,16 +10,17 @@ A text of three characters or more that is in the block has all its pieces in th
 
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from logs.index.required import Every, Literal, Need, Some
+from logs.index.numbers import MARGIN, Bounds, may_have
+from logs.index.required import Every, Literal, Need, Number, Some
 
-SCHEME: Final = 3
+SCHEME: Final = 4
 """Number of this way of noting texts: a filter of another one says nothing."""
 _FINEST: Final = 22
 """A bitmap has at most two to the power of this bits: so many places a piece can have."""
@@ -30,7 +31,7 @@ _MOST_SHARE: Final = 0.0125
 """Share of the size of the texts that a bitmap takes at most."""
 _LONG: Final = 8
 """Letters and digits of a long piece."""
-_HEAD: Final = 4
+_HEAD: Final = 8
 _CHUNK: Final = 1 << 16
 _FOLDED: Final = {"\u212a": "k", "\u017f": "s", "\u0130": "i"}
 """Letters beyond ASCII that some searches take for one of ASCII: they are noted as that."""
@@ -60,28 +61,42 @@ def _alphabet() -> bytes:
 _SIGNS: Final = _alphabet()
 
 
-def filter_of(texts: Iterable[pa.Array]) -> bytes:
-    """The filter of some arrays of texts; nulls are passed over.
+class Texts(NamedTuple):
+    """Some texts; nulls are passed over. `pairs`: whether conditions on fields look at them."""
+
+    array: pa.Array
+    pairs: bool = True
+
+
+def filter_of(texts: Iterable[Texts]) -> bytes:
+    """The filter of some texts.
 
     Returns:
-        The length of the first bitmap, in four bytes; the bitmap of the short pieces; that of the long ones. Each has 128 bytes at least, and both together
-        at most a fortieth of the size of the texts.
+        The lengths of the two bitmaps, in four bytes each; the bitmap of the short pieces; that of the long ones; the bounds of the numbers. A bitmap has 128
+        bytes at least, and both together at most a fortieth of the size of the texts; bounds have at most 9 kB.
     """
     four, long = np.zeros(1 << 24, np.bool_), np.zeros(1 << _FINEST, np.bool_)
-    size = 0
-    for signs in _signs_of(texts):
+    size, bounds = 0, Bounds()
+    for some in texts:
+        array = some.array.drop_null().cast(pa.large_string())
+        whole = _joined(array)
+        if some.pairs:
+            bounds.note(whole)
+        folded = _folded(array)
+        signs = np.frombuffer((whole if folded is array else _joined(folded)).translate(_SIGNS), np.uint8)
         size += len(signs)
         for at in range(0, len(signs) - _LONG + 1, _CHUNK):
             _note(signs[at : at + _CHUNK + _LONG - 1], four, long)
     first, second = _packed(_short_pieces(four), size), _packed(long, size)
-    return len(first).to_bytes(_HEAD, "little") + first + second
+    lengths = b"".join(len(bitmap).to_bytes(_HEAD // 2, "little") for bitmap in (first, second))
+    return lengths + first + second + bounds.packed()
 
 
 def test_of(need: Need | None) -> Test | None:
     """A test of bitmaps; None where what is needed excludes none.
 
     >>> holds = test_of(Literal("Refused", case=False))
-    >>> [holds(filter_of([pa.array([text])])) for text in ("connection refused", "connection lost")]
+    >>> [holds(filter_of([Texts(pa.array([text]))])) for text in ("connection refused", "connection lost")]
     [True, False]
     """
     match need:
@@ -91,6 +106,8 @@ def test_of(need: Need | None) -> Test | None:
             parts = list(_needles(need))
             short, long = ({place for part in parts for place in of(part)} for of in (_short_places, _long_places))
             return _test_of_places(sorted(short), sorted(long))
+        case Number():
+            return _test_of_number(need)
         case Every(parts):
             tests = [test for part in parts if (test := test_of(part)) is not None]
             return (lambda bits: all(test(bits) for test in tests)) if tests else None
@@ -105,10 +122,21 @@ def _test_of_places(short: list[int], long: list[int]) -> Test | None:
         return None
 
     def test(found: bytes) -> bool:
-        behind = _HEAD + int.from_bytes(found[:_HEAD], "little")
-        return _all_set(found, _HEAD, behind, short) and _all_set(found, behind, len(found), long)
+        middle, end = _ends(found)
+        return _all_set(found, _HEAD, middle, short) and _all_set(found, middle, end, long)
 
     return test
+
+
+def _test_of_number(number: Number) -> Test | None:
+    known = may_have(number)
+    return None if known is None else (lambda found: known(found[_ends(found)[1] :]))
+
+
+def _ends(found: bytes) -> tuple[int, int]:
+    """Where the bitmaps of a filter end."""
+    first, second = (int.from_bytes(found[at : at + _HEAD // 2], "little") for at in (0, _HEAD // 2))
+    return _HEAD + first, _HEAD + first + second
 
 
 def _all_set(found: bytes, begin: int, end: int, places: list[int]) -> bool:
@@ -204,14 +232,17 @@ def _packed(noted: npt.NDArray[np.bool_], size: int) -> bytes:
     return np.packbits(bits, bitorder="little").tobytes()
 
 
-def _signs_of(texts: Iterable[pa.Array]) -> Iterator[Signs]:
-    """The signs of each array's texts, with ends around each text."""
-    for array in texts:
-        found = array.drop_null().cast(pa.large_string())
-        for letter, plain in _FOLDED.items():
-            if pc.any(pc.match_substring(found, letter)).as_py():
-                found = pc.replace_substring(found, letter, plain)
-        whole = pa.LargeListArray.from_arrays(pa.array([0, len(found)], pa.int64()), found)
-        joined = pc.binary_join(whole, pa.scalar("\n", pa.large_string()))[0].as_buffer()
-        ends = b"\n" * _LONG
-        yield np.frombuffer((ends + bytes(joined or b"") + ends).translate(_SIGNS), np.uint8)
+def _folded(array: pa.Array) -> pa.Array:
+    """The texts with the letters that some searches take for others; the array itself where there are none."""
+    for letter, plain in _FOLDED.items():
+        if pc.any(pc.match_substring(array, letter)).as_py():
+            array = pc.replace_substring(array, letter, plain)
+    return array
+
+
+def _joined(array: pa.Array) -> bytes:
+    """The texts of an array, with ends around each text."""
+    whole = pa.LargeListArray.from_arrays(pa.array([0, len(array)], pa.int64()), array)
+    joined = pc.binary_join(whole, pa.scalar("\n", pa.large_string()))[0].as_buffer()
+    ends = b"\n" * MARGIN
+    return ends + bytes(joined or b"") + ends

@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from logs.index.required import Literal, Need, every, required, some
+from logs.index.required import Literal, Need, Number, every, required, some
 from logs.query import tree
-from logs.query.quantities import digits_of
+from logs.query.quantities import bare_factor, digits_of
 from logs.query.tree import Node
 
 Valued = tree.Holds | tree.Equals | tree.Glob | tree.Matches | tree.Compares
@@ -28,9 +28,18 @@ def need_of(node: Node) -> Need | None:
         case tree.Regex(pattern, _, case):
             return required(pattern, case=case)
         case tree.Holds() | tree.Equals() | tree.Glob() | tree.Matches() | tree.Compares():
-            return _need_of_name(node) if node.field.column else every(list(parts_of_value(node)))
+            return _need_of_name(node) if node.field.column else every([*parts_of_value(node), *_numbers_of(node)])
         case _:
             return None
+
+
+def _numbers_of(node: Valued) -> Iterator[Number]:
+    """The number that a value must be, or compare with."""
+    match node:
+        case tree.Compares(field, sign, number, dimension):
+            yield Number(field.name, sign, number, bare_factor(field.name, dimension))
+        case tree.Equals(field, _, _, number, "") if number is not None:
+            yield Number(field.name, "=", number)
 
 
 NAMES: Final = ("source", "logger", "format")

@@ -39,7 +39,17 @@ class Some:
     parts: "tuple[Need, ...]"
 
 
-Need = Literal | Every | Some
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A number behind this name compares so (`<`, `<=`, `>`, `>=`, `=`) with `number`, which is in a base unit. One without a unit counts `bare`."""
+
+    name: str
+    operator: str
+    number: float
+    bare: float = 1.0
+
+
+Need = Literal | Number | Every | Some
 """What a text must contain."""
 
 
@@ -88,7 +98,7 @@ class _Nothing:
         self.case = case
 
 
-_Part = str | _Nothing | Literal | Every | Some | None
+_Part = str | _Nothing | Need | None
 """One part of a sequence: a single character, nothing, or what is needed of something else."""
 
 

@@ -18,7 +18,7 @@ Test = Callable[[LogRecord], bool]
 Names = Callable[[int], tuple[int | None, str] | None]
 """The PID of a run, with its name and command line; None when nobody knows it."""
 _OPERATORS: Final = {"=": operator.eq, "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
-_ENDS: Final = "\"'.,;:"
+ENDS: Final = "\"'.,;:"
 """What is no part of a value at its ends, where it stands in a text."""
 _PLACE: Final[dict[str, Callable[[LogRecord], str]]] = {
     "message": lambda record: record.message,
@@ -166,7 +166,7 @@ def _reader(field: Field) -> Callable[[LogRecord], str | None]:
         if name not in record.message:
             return None
         match = pair.search(record.message.encode("utf-8", "replace"))
-        return None if match is None else (match.group(1).decode("utf-8", "replace").strip(_ENDS) or None)
+        return None if match is None else (match.group(1).decode("utf-8", "replace").strip(ENDS) or None)
 
     return value
 

@@ -34,7 +34,11 @@ _amount: Final = re.compile(AMOUNT)
 _plain: Final = re.compile(r"([-+]?)0*([0-9]+)(?:[.]([0-9]*))?%?")
 _compound: Final = re.compile(COMPOUND)
 _part: Final = re.compile(PART)
-_UNITS_OF: Final[dict[str, dict[str, float]]] = {"": TIME_UNITS | BYTE_UNITS, "time": TIME_UNITS, "bytes": BYTE_UNITS}
+_PLAIN: Final = frozenset({"", "%"})
+_UNITS: Final[dict[str, tuple[float, Dimension]]] = {
+    **{unit: (factor, "time") for unit, factor in TIME_UNITS.items()},
+    **{unit: (factor, "bytes") for unit, factor in BYTE_UNITS.items()},
+}
 _SUFFIX: Final = re.compile(r"(?:_|(?<=[a-z])(?=[A-Z]))([A-Za-z]{1,7})$")
 _SUFFIX_UNITS: Final[dict[str, tuple[Dimension, float]]] = {
     **dict.fromkeys(("ns", "nanos"), ("time", 1e-9)),
@@ -59,20 +63,38 @@ class Quantity(NamedTuple):
     dimension: Dimension
 
 
+def amount(text: str) -> Quantity | None:
+    """How every value is read: a number with its own unit, in the base unit of that; None when it is none. It may be too large, and infinite then."""
+    found = _amount.fullmatch(text)
+    if found is None:
+        whole = _compound.fullmatch(text)
+        return (
+            Quantity(sum(float(part[1]) * TIME_UNITS[part[2]] for part in _part.finditer(text)), "time")
+            if whole
+            else None
+        )
+    unit, number = found[2] or "", float(found[1])
+    if unit in _PLAIN:
+        return Quantity(number, "")
+    known = _UNITS.get(unit)
+    return None if known is None else Quantity(number * known[0], known[1])
+
+
 def quantity(text: str) -> Quantity | None:
     """What a query compares with; None when it is no number."""
-    for dimension in ("", "time", "bytes"):
-        found = _read(text, _UNITS_OF[dimension], 1.0, plain=not dimension)
-        if found is not None:
-            return Quantity(found, dimension)
-    return None
+    found = amount(text)
+    return found if found is not None and math.isfinite(found.number) else None
 
 
 def value_of(text: str, dimension: Dimension, bare: float) -> float | None:
     """A record's value in the base unit of what it is compared with, where a number without a unit counts `bare`. What has no
     unit compares with numbers of any.
     """
-    return _read(text, _UNITS_OF[dimension], bare, plain=False)
+    found = amount(text)
+    if found is None or (dimension and found.dimension not in {"", dimension}):
+        return None
+    number = found.number if found.dimension else found.number * bare
+    return number if math.isfinite(number) else None
 
 
 def digits_of(text: str) -> str | None:
@@ -104,19 +126,3 @@ def unit_of_name(name: str) -> tuple[Dimension, float] | None:
     """What a field of this name measures, and what a number counts in it, in the base unit: `latency_ms`; None where the name says nothing."""
     found = _SUFFIX.search(name)
     return _SUFFIX_UNITS.get(found[1].lower()) if found else None
-
-
-def _read(text: str, units: dict[str, float], bare: float, *, plain: bool) -> float | None:
-    """The number in the base unit; with `plain` only one without a unit."""
-    found = _amount.fullmatch(text)
-    if found is not None:
-        unit = found[2] or ""
-        factor = bare if unit in {"", "%"} else None if plain else units.get(unit)
-        return None if factor is None else _finite(float(found[1]) * factor)
-    if plain or "s" not in units or not _compound.fullmatch(text):
-        return None
-    return _finite(sum(float(part[1]) * TIME_UNITS[part[2]] for part in _part.finditer(text)))
-
-
-def _finite(number: float) -> float | None:
-    return number if math.isfinite(number) else None

@@ -38,6 +38,7 @@ CASES = {
     "regex_of_two_words": {"q": "needle|haystack \\d+", "regex": "1"},
     "identity": {"q": "1234567890123"},
     "field": {"query": "user_id=1234567890123"},
+    "rare_number": {"query": "id>1000000000"},
     "unknown_source": {"source": "nowhere*"},
     "errors": {"level": "error"},
     "nothing": {"q": "no such text"},
@@ -113,7 +114,7 @@ def main() -> None:
         logs_ingest.write_log(path, options.lines or (300_000 if quick else 3_000_000))
         with path.open("r+") as file:
             file.seek(0, os.SEEK_END)
-            file.write("2025-10-09 10:00:00,000 - app - INFO - a needle\n")
+            file.write("2025-10-09 10:00:00,000 - app - INFO - a needle id=4000000000\n")
         (folder / "data").mkdir()
         store = open_store(folder / "data", limit_bytes=1 << 36, now=logs_ingest.now)
         watch = logs_ingest.service(store, logs.LogSettings(discover=False, journal=False), lambda _: None, str)

@@ -12,7 +12,7 @@ from typing import Final
 import duckdb
 import pyarrow as pa
 
-from logs.index.grams import SCHEME, filter_of
+from logs.index.grams import SCHEME, Texts, filter_of
 from logs.index.needles import NAMES
 from monitor.store.duckdb.log_filters import LogFilters, checksum
 from monitor.store.interface import Append, Change, Delete, Upsert
@@ -25,10 +25,13 @@ _ROWS_AT_ONCE: Final = 16_384
 _ALL: Final = "SELECT block, count(*) FROM log_records GROUP BY block"
 _LAST: Final = "SELECT coalesce(max(block), 0) FROM log_blocks"
 _SEARCHED: Final = """
-SELECT CASE WHEN raw IS NULL THEN concat(prefix, message) ELSE raw END AS whole, CASE WHEN raw IS NULL THEN NULL ELSE message END AS message,
-  CAST(fields AS TEXT) AS fields FROM {rows}
-UNION ALL SELECT DISTINCT {names} FROM {rows}
+SELECT raw, CASE WHEN raw IS NULL THEN concat(prefix, message) END AS line,
+  CASE WHEN raw IS NULL AND ({apart}) THEN NULL ELSE message END AS message, CAST(fields AS TEXT) AS fields FROM {rows}
+UNION ALL SELECT NULL, * FROM (SELECT DISTINCT {names} FROM {rows})
 """
+_APART: Final = "coalesce(prefix, '') = '' OR suffix(prefix, ' ') OR regexp_matches(prefix, '[^[:word:].@/-]$')"
+"""Of a record without an original, whether a name at the beginning of its message is one in the whole line too: else the message is looked at by itself."""
+_WITH_PAIRS: Final = frozenset({"line", "message", "fields"})
 _NUMBER: Final = """
 UPDATE log_records SET block = $block
 WHERE block = 0 AND rowid < $rows * (1 + (SELECT min(rowid) FROM log_records WHERE block = 0) // $rows)
@@ -125,7 +128,7 @@ class LogBlocks:
 def searched(rows: str) -> str:
     """SQL for the texts of records in which something is looked for; names that many of them have come once. `rows` is what stands behind FROM."""
     names = ", ".join(f"concat('{name}=', {name})" for name in NAMES)
-    return _SEARCHED.format(rows=rows, names=names)
+    return _SEARCHED.format(rows=rows, names=names, apart=_APART)
 
 
 def made_filter(connection: duckdb.DuckDBPyConnection, block: int) -> bytes | None:
@@ -146,11 +149,12 @@ def filter_of_rows(found: duckdb.DuckDBPyRelation) -> bytes | None:
     with found.to_arrow_reader(_ROWS_AT_ONCE) as reader:
         rows = 0
 
-        def texts() -> Iterator[pa.Array]:
+        def texts() -> Iterator[Texts]:
             nonlocal rows
             for batch in reader:
                 rows += batch.num_rows
-                yield from batch.columns
+                for name, column in zip(batch.schema.names, batch.columns, strict=True):
+                    yield Texts(column, name in _WITH_PAIRS)
 
         bits = filter_of(texts())
     return bits if rows else None

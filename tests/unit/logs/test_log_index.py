@@ -1,7 +1,9 @@
 """What a query needs, and filters that say which texts are certainly not there."""
 
+import json
 import random
 import re
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -9,11 +11,15 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from logs.core.errors import LogsError
-from logs.index import grams
+from logs.core.record import LogRecord
+from logs.index import grams, numbers
 from logs.index.needles import need_of
-from logs.index.required import Every, Literal, Need, Some, required
+from logs.index.required import Every, Literal, Need, Number, Some, required
+from logs.query import tree
 from logs.query.expressions import compiled
 from logs.query.language import Options, parse_query
+from logs.query.matching import column_readers
+from logs.query.quantities import BYTE_UNITS, TIME_UNITS, Dimension, bare_factor, digits_of, quantity, value_of
 from tests.examples import examples
 
 LETTERS = 'abkKsSiI01 ._=-:\n\t"ßſİK\u1e9eäÄσςΣ日本語é€😀'
@@ -23,10 +29,30 @@ PIECES = st.sampled_from([
     "[ks]", "[^a]", "[]a]", "[[:alpha:]]", "[.]", r"[\]a]", r"\.", r"\d", r"\W+", r"\bab", "^", "$", r"\x41", r"\x{212A}", r"\pL", r"\p{Greek}", r"\t", "|", "(?:", ")", "a|b", r"\A", r"\z", "(?:(?:ab))", "{", "{,3}",
 ])  # fmt: skip
 
+NAMES = ["took", "http.status", "status", "wait_ms", "a/b", "x", "size_of_all_answers_bytes"]
+UNITS = ["", "", "", "%", "x", "s.", *TIME_UNITS, *BYTE_UNITS]
+DIGITS = st.one_of(st.integers(0, 10**6).map(str), st.integers(0, 10**26).map(str), st.floats(allow_nan=False, allow_infinity=False).map(repr),
+                   st.from_regex(r"[0-9]{1,20}([.][0-9]{0,20})?([eE][-+]?[0-9]{1,3})?", fullmatch=True), st.sampled_from(["1m30s", "1h2.5m", "2µs7ns", "1e400", "NaN", "", "7.", "2026-12-01", "10.0.0.1"]))  # fmt: skip
+VALUES = st.builds("{}{}{}{}".format, st.sampled_from(["", "", "-", "+"]), DIGITS, st.sampled_from(["", "", " "]), st.sampled_from(UNITS))  # fmt: skip
+PAIRS = st.builds("{}{}{}{}{}".format, st.sampled_from(NAMES), st.sampled_from(["=", ":", ": ", " = ", '":', "' :\n", "=:", "  =", "=  "]), st.sampled_from(["", "", '"', "'", ".", "\".'"]), VALUES,
+                  st.sampled_from(["", "", '"', "'", ".", ",", ")", "}", ";", "ms", "µ", "\\", "/s", " "]))  # fmt: skip
+MESSAGES = st.lists(st.one_of(PAIRS, st.sampled_from([" ", ", ", "\n", "é", "ſ", "\u212a", ".", "(", "a", ":", "{", "10:00:00"])), max_size=6).map("".join)  # fmt: skip
+
+
+@st.composite
+def fields(draw: st.DrawFn) -> str:
+    """Fields of a record as JSON, however it is written."""
+    values = st.one_of(VALUES, st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.none(), st.just([5]))
+    found: dict[str, Any] = draw(st.dictionaries(st.sampled_from(NAMES), values, max_size=4))
+    if draw(st.booleans()):
+        found["http"] = {"status": draw(values), "deep": {"x": draw(values)}}
+    separators = draw(st.sampled_from([(",", ":"), (", ", ": "), (",", "  :   ")]))
+    return json.dumps(found, separators=separators, ensure_ascii=draw(st.booleans()))
+
 
 def noted(texts: list[str]) -> bytes:
     """The filter of texts."""
-    return grams.filter_of([pa.array(texts, pa.string())])
+    return grams.filter_of([grams.Texts(pa.array(texts, pa.string()))])
 
 
 def may_hold(need: Need | None, texts: list[str]) -> bool:
@@ -68,6 +94,96 @@ def test_what_an_expression_needs_is_in_all_that_it_matches(texts: list[str], pa
             assert may_hold(need, [text]), (pattern, need)
 
 
+def record(message: str, named: str | None) -> LogRecord:
+    """A record with these texts."""
+    return LogRecord(1, 0, 1, 0, "line", 20, "app", None, None, None, "", message, None, 1, named, "json")
+
+
+@given(st.lists(st.tuples(MESSAGES, st.none() | fields()), min_size=1, max_size=4))
+@example([('took="1.5 s"', None)])
+@example([("", '{"took":1e-05}')])
+@example([("", '{"took":"1 \\u00b5s","x":"5 hou\\u0072s"}')])
+@example([("took=3", '{"took":"\\u0034"}')])
+@settings(max_examples=examples(600), deadline=None)
+def test_bounds_hold_whatever_a_query_reads_as_a_number(written: list[tuple[str, str | None]]) -> None:
+    """Pairs in messages and values of fields, with signs, units, exponents, in quotes, in odd forms: a search for the number itself looks at the block."""
+    bounds, ends = numbers.Bounds(), b"\n" * numbers.MARGIN
+    bounds.note(ends + "\n".join(text for texts in written for text in texts if text is not None).encode() + ends)
+    found = bounds.packed()
+    for name, read in column_readers(NAMES).items():
+        for one in written:
+            text = read(record(*one))
+            for dimension in ("", "time", "bytes") if text is not None else ():
+                for node in asked(name, text or "", dimension):
+                    for number in (need for need in parts_of(need_of(node)) if isinstance(need, Number)):
+                        test = numbers.may_have(number)
+                        assert test is not None
+                        assert test(found), (one, node)
+
+
+def asked(name: str, text: str, dimension: Dimension) -> list[tree.Node]:
+    """Conditions on a field that just this value satisfies."""
+    number, field = value_of(text, dimension, bare_factor(name, dimension)), tree.Field(name)
+    nodes: list[tree.Node] = []
+    if number is not None:
+        nodes += [tree.Compares(field, sign, number, dimension, text) for sign in ("<=", ">=")]
+    digits = digits_of(text) if not dimension else None
+    if digits is not None:
+        plain = ("-" if text.startswith("-") else "") + digits
+        measured = quantity(plain)
+        nodes += [] if measured is None else [tree.Equals(field, plain, False, measured.number)]
+    return nodes
+
+
+@pytest.mark.parametrize(
+    ("text", "there", "absent"),
+    [
+        ("served took=250ms", ("took>=250ms", "took<1s", "took>0.2"), ("took>250ms", "took<250ms", "took>1B", "tock>0")),
+        ("wait_ms=250 a.wait_ms=90", ("wait_ms<0.1s", "wait_ms>=250"), ("wait_ms>251ms", "wait_ms<90")),
+        ('{"status": 503, "at": "10:00:00"}', ("status>=500", "status=503", "http.status:5xx", "status:>502"), ("status>503", "status=504", "status:4xx")),
+        ('size: "3 MiB", size=5kB', ("size>3MB", "size<=5000B"), ("size>4MB", "size<5kB")),
+        ("lr=1e-05 loss=0.693147180559945", ("lr<=0.00001", "loss<0.7", "loss>=0.693147180559945"), ("lr<0.00001", "loss>0.693147180559945")),
+        ("went for 1m30.5s: took=1m30.5s.", ("took>90s",), ("took>91s", "for>0")),
+        ("id=123456789012345678901 id=7", ("id>123456789012345600000",), ("id>123456789012350000000", "id<7")),
+        ("x=99999999999999999999999999 y=1", ("x>5", "x<5"), ("y>1",)),
+        ("change=-3.5%, left=+2", ("change<0", "left>1"), ("change>=0", "change<-4", "left<0")),
+    ],
+)  # fmt: skip
+def test_bounds_tell_which_numbers_are_not_there(text: str, there: tuple[str, ...], absent: tuple[str, ...]) -> None:
+    """By name, in the units of time and bytes; of what cannot be told nothing is denied."""
+    for query, may in [(query, True) for query in there] + [(query, False) for query in absent]:
+        node = parse_query(query, Options(0))
+        assert node is not None
+        tests = [grams.test_of(part) for part in parts_of(need_of(node)) if isinstance(part, Number)]
+        assert all(test is not None and test(noted([text])) for test in tests) is may, query
+
+
+def parts_of(need: Need | None) -> list[Need]:
+    """What is needed, without what only joins it: of alternatives the last."""
+    match need:
+        case None:
+            return []
+        case Every(parts):
+            return [one for part in parts for one in parts_of(part)]
+        case Some(parts):
+            return parts_of(parts[-1])
+        case _:
+            return [need]
+
+
+def test_bounds_are_kept_for_a_bounded_number_of_names() -> None:
+    """Names with most numbers keep their bounds; of the others nothing is denied, and the filter stays small."""
+    texts = [f"took={number}ms n{number}={number}" for number in range(3000)]
+    found = noted(texts)
+    assert len(found) < sum(map(len, texts)) / 39 + 9000
+    names = ["took", "absent", *(f"n{number}" for number in range(3000))]
+    tests = {name: grams.test_of(Number(name, ">", 3500.0)) for name in names}
+    denied = [name for name, test in tests.items() if test is not None and not test(found)]
+    assert denied[0] == "took"
+    assert "absent" not in denied
+    assert len(denied) <= 512
+
+
 @pytest.mark.parametrize(
     ("pattern", "needed"),
     [
@@ -101,8 +217,13 @@ def test_an_expression_says_what_it_needs(pattern: str, needed: Need | None) -> 
         ("source=x*yz", Every((Literal("source=x", case=False), Literal("yz", case=False)))),
         ("format:/js.n/", None),
         ("a.id=4bf92f", Every((Literal("4bf92f", case=False), Literal("id", case=True), Literal("a", case=True)))),
-        ("user_id=4200042", Every((Literal("4200042", case=True), Literal("user_id", case=True)))),
-        ("duration>2s", Literal("duration", case=True)),
+        (
+            "user_id=4200042",
+            Every((Literal("4200042", case=True), Literal("user_id", case=True), Number("user_id", "=", 4200042.0))),
+        ),
+        ("duration>2s", Every((Literal("duration", case=True), Number("duration", ">", 2.0)))),
+        ("wait_ms<=2s", Every((Literal("wait_ms", case=True), Number("wait_ms", "<=", 2.0, 0.001)))),
+        ("NOT duration>2s", None),
     ],
 )
 def test_a_query_says_what_it_needs(query: str, needed: Need | None) -> None:
