@@ -35,33 +35,45 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+NOWHERE = "/run"
+"""A page that says that it has nothing to show."""
 WIDE: Final[ViewportSize] = {"width": 1440, "height": 1000}
 LATE = "was preloaded using link preload but not used within a few seconds"  # the machine is busy
 COUNT_RUNS = """() => {
     window.runs = 0;
     const app = document.querySelector("[data-testid=stApp]");
     let before = app.dataset.testScriptState;
-    new MutationObserver(() => {
+    window.counting?.disconnect();
+    window.counting = new MutationObserver(() => {
         const now = app.dataset.testScriptState;
         if (now === "running" && before !== "running") window.runs += 1;
         before = now;
-    }).observe(app, { attributes: true });
+    });
+    window.counting.observe(app, { attributes: true });
 }"""
 """Counts in `window.runs` how often Streamlit's script runs from now on."""
 HAS_FOCUS = "node => node === node.getRootNode().activeElement"
-GO = """(path) => {
-    const app = document.querySelector("[data-testid=stApp]");
-    window.arrived = false;
-    const seen = new MutationObserver(() => {
-        if (app.dataset.testScriptState !== "running") return;
-        window.arrived = true;
+GO = """([path, patience]) => new Promise((done) => {
+    const root = document.querySelector("[data-testid=stApp]");
+    let fiber = root[Object.keys(root).find((name) => name.startsWith("__reactFiber"))];
+    while (!("scriptRunId" in (fiber.stateNode?.state ?? {}))) fiber = fiber.return;
+    const app = fiber.stateNode;
+    const before = app.state.scriptRunId;
+    const end = (found) => {
         seen.disconnect();
-    });
-    seen.observe(app, { attributes: true, attributeFilter: ["data-test-script-state"] });
+        clearInterval(looking);
+        clearTimeout(late);
+        done(found);
+    };
+    const look = () => app.state.scriptRunId !== before && root.dataset.testScriptState === "notRunning" && end(true);
+    const seen = new MutationObserver(look);
+    seen.observe(root, { attributes: true, attributeFilter: ["data-test-script-state"] });
+    const looking = setInterval(look, 250);
+    const late = setTimeout(() => end(false), patience);
     history.pushState({}, "", path);
     dispatchEvent(new PopStateEvent("popstate"));
-}"""
-"""Goes to a path as Back and Forward do, and notes in `window.arrived` that the page's script has begun."""
+})"""
+"""Goes to a path as a link within the app does. True once a run of the whole page has begun since and has ended: what runs by itself every few seconds is another."""
 SETTLED = "[data-testid=stApp][data-test-script-state=notRunning]"
 
 
@@ -249,21 +261,28 @@ class Window:
     url: str
     errors: list[str] = field(default_factory=list)
     hosts: set[str] = field(default_factory=set)
+    stays: bool = False
 
     def open(self, path: str) -> Page:
-        """Go to a path of the dashboard and wait until the page was drawn."""
+        """Go to a path of the dashboard and wait until the page was drawn. A tab that stays goes on within the app."""
+        if self.stays and self.page.url.startswith(f"{self.url}/"):
+            return self.go(path)
         self.page.goto(self.url + path)
         self.settled()
         return self.page
 
     def go(self, path: str) -> Page:
-        """Open a path, or go to it as Back and Forward do where the tab is on another page: the scripts stay, the page's own script runs."""
-        if not self.page.url.startswith(f"{self.url}/"):
-            return self.open(path)
-        self.page.evaluate(GO, path)
-        self.page.wait_for_function("() => window.arrived")
+        """Go to a path as a link within the app does: the scripts stay, the page's own script runs."""
         self.settled()
+        self.page.keyboard.press("Shift")  # a person who does something: what a key has begun before is over
+        assert self.page.evaluate(GO, [path, 1000 * patient(20)]), f"{path} was not drawn"
         return self.page
+
+    def left(self) -> None:
+        """Leave the page for one with nothing on it, so that what was shown, opened, scrolled to or kept in the browser is gone."""
+        if self.page.url.startswith(f"{self.url}/"):
+            self.go(NOWHERE)
+            self.page.evaluate("() => localStorage.clear()")
 
     def settled(self) -> None:
         """Wait until Streamlit's script has run."""
@@ -379,7 +398,7 @@ def window_of(
 
 @pytest.fixture(scope="module")
 def tab() -> Iterator[list[Window]]:
-    """The tab on the watch that the tests of a module share, once it was opened: to load a page's scripts takes a second of a core each time."""
+    """The tabs that the tests of a module share, once they were opened, one for each dashboard: to load the scripts takes a second of a core each time."""
     shared: list[Window] = []
     yield shared
     for one in shared:
@@ -387,29 +406,52 @@ def tab() -> Iterator[list[Window]]:
             one.page.close()
 
 
+@contextlib.contextmanager
+def kept_open(
+    tab: list[Window], profile: BrowserContext, url: str, request: pytest.FixtureRequest, *, troubled: bool = False
+) -> Iterator[Window]:
+    """The shared tab on a dashboard: wide and light, on no page of the test before, nothing kept in the browser. After a failure the next test has a new one.
+
+    A dashboard that is `troubled` refuses questions, and the browser notes each.
+    """
+    failed = request.session.testsfailed
+    made = next((one for one in tab if one.url == url and not one.page.is_closed()), None)
+    if made is None:
+        made = window_of(profile, url)
+        made.stays = True
+        tab.append(made)
+    as_usual(made.page)
+    made.page.mouse.move(WIDE["width"] / 2, 1)  # what the pointer rests on may have something to say
+    folded = made.page.get_by_test_id("stExpandSidebarButton")  # by a narrow screen
+    if folded.count():
+        folded.click()
+    yield made
+    try:
+        assert request.session.testsfailed == failed
+        made.left()
+    except Exception:
+        tab.remove(made)
+        made.page.close()
+        if request.session.testsfailed == failed:
+            raise
+    profile.clear_permissions()
+    errors = [*made.errors]
+    made.errors.clear()
+    assert troubled or errors == []
+
+
 @pytest.fixture
 def standing(
     tab: list[Window], profile: BrowserContext, watch: Watch, request: pytest.FixtureRequest
 ) -> Iterator[Window]:
-    """The shared tab, wide and light. After a failure the next test has a new one."""
-    failed = request.session.testsfailed
-    if not tab or tab[0].page.is_closed():
-        tab.clear()
-        tab.append(window_of(profile, watch.url))
-    (made,) = tab
-    as_usual(made.page)
-    made.errors.clear()
-    made.hosts.clear()
-    yield made
-    if request.session.testsfailed > failed:
-        tab.clear()
-        made.page.close()
-    assert made.errors == []
+    """The shared tab on the watch; a script error in it fails the test."""
+    with kept_open(tab, profile, watch.url, request) as made:
+        yield made
 
 
 @pytest.fixture
 def window(context: BrowserContext, watch: Watch) -> Iterator[Window]:
-    """A tab on the watch; a script error in it fails the test."""
+    """A tab on the watch that nobody has used before; a script error in it fails the test."""
     made = window_of(context, watch.url)
     yield made
     assert made.errors == []

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import BrowserContext, expect
 
-from tests.system.browser.conftest import dashboard_on, window_of
+from tests.system.browser.conftest import Window, dashboard_on, kept_open
 from tests.system.browser.test_browser_pages import PAGES
 
 pytestmark = pytest.mark.browser
@@ -21,21 +21,27 @@ def lonely(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield url
 
 
+@pytest.fixture
+def alone(tab: list[Window], profile: BrowserContext, lonely: str, request: pytest.FixtureRequest) -> Iterator[Window]:
+    """The shared tab on it."""
+    with kept_open(tab, profile, lonely, request, troubled=True) as made:
+        yield made
+
+
 @pytest.mark.parametrize(
     "path", [path if path in USUAL else pytest.param(path, marks=pytest.mark.slow) for path in EVERY]
 )
-def test_without_an_agent_a_page_says_what_to_do(context: BrowserContext, lonely: str, path: str) -> None:
+def test_without_an_agent_a_page_says_what_to_do(alone: Window, path: str) -> None:
     """The strip says that the agent is away and how to start it; axe has no complaint, light, dark or narrow; nothing sticks out."""
-    window = window_of(context, lonely)
-    page = window.open(path)
+    page = alone.open(path)
     strip = page.locator(".strip")
     expect(strip).to_contain_text("The agent is not reachable")
     expect(strip).to_contain_text("watchkeeper agent")
     expect(page.locator("h1")).to_be_visible()
     expect(page.get_by_text("Traceback")).to_have_count(0)
-    assert window.violations() == []
+    assert alone.violations() == []
     page.set_viewport_size({"width": 360, "height": 900})
     expect(page.locator("h1")).to_be_visible()
-    assert window.violations() == []
+    assert alone.violations() == []
     assert page.evaluate("() => document.querySelector('[data-testid=stMain]').scrollWidth") <= 360
-    window.shown_dark()
+    alone.shown_dark()

@@ -43,7 +43,7 @@ def walk(page: Page) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("path", [path for path in PAGES if path != "/settings"])
 def test_tab_reaches_everything_and_shows_where_it_is(standing: Window, path: str) -> None:
     """Each stop has a name and a place on the screen; in our own parts it has a ring; navigation comes before the page, and nothing traps."""
-    page = standing.go(path)
+    page = standing.open(path)
     expect(page.locator(PAGES[path][1]).first).to_be_visible()
     expect(page.locator(".strip .age")).to_contain_text("s old")
     stops = walk(page)

@@ -7,7 +7,7 @@ from playwright.sync_api import BrowserContext, expect
 
 from tests.bench.page_endurance import FORWARD, HEARD
 from tests.examples import sizes
-from tests.system.browser.conftest import Window, agent_on, window_of
+from tests.system.browser.conftest import Watch, Window, agent_on, window_of
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.browser
@@ -22,9 +22,9 @@ window.WebSocket = class extends Real {
 
 
 @pytest.mark.parametrize("count", sizes(3, 10))
-def test_many_tabs_all_get_ticks(context: BrowserContext, window: Window, count: int) -> None:
+def test_many_tabs_all_get_ticks(context: BrowserContext, watch: Watch, count: int) -> None:
     """With many tabs open each draws every second."""
-    tabs = [window_of(context, window.url, script=PROBE) for _ in range(count)]
+    tabs = [window_of(context, watch.url, script=PROBE) for _ in range(count)]
     for tab in tabs:
         tab.open("/")
     for tab in tabs:
@@ -33,9 +33,9 @@ def test_many_tabs_all_get_ticks(context: BrowserContext, window: Window, count:
         wait_until(lambda tab=tab: tab.page.evaluate("() => window.ticks.length") >= 3, "ticks in every tab")
 
 
-def test_one_socket_a_tab_however_many_components_and_pages(context: BrowserContext, window: Window) -> None:
+def test_one_socket_a_tab_however_many_components_and_pages(context: BrowserContext, watch: Watch) -> None:
     """All components of a tab share one socket, also over page switches."""
-    tab = window_of(context, window.url, script=SOCKETS)
+    tab = window_of(context, watch.url, script=SOCKETS)
     page = tab.open("/")
     expect(page.locator(".kpi").first).to_be_visible()
     page.get_by_role("link", name="Logs", exact=True).click()
@@ -45,19 +45,19 @@ def test_one_socket_a_tab_however_many_components_and_pages(context: BrowserCont
     assert page.evaluate("() => window.sockets.length") == 1
 
 
-def test_readings_do_not_wait_for_streamlit(context: BrowserContext, window: Window) -> None:
+def test_readings_do_not_wait_for_streamlit(context: BrowserContext, watch: Watch) -> None:
     """The socket is opened by the page itself: readings are here when Streamlit's scripts have not even come."""
-    page = window_of(context, window.url, script=PROBE).page
+    page = window_of(context, watch.url, script=PROBE).page
     page.route("**/static/js/index.*", lambda route: route.abort())
-    page.goto(window.url)
+    page.goto(watch.url)
     wait_until(lambda: page.evaluate("() => window.ticks.length") >= 1, "a reading without Streamlit")
     assert page.locator(".stApp").count() == 0
     page.close()
 
 
-def test_a_hidden_tab_gets_nothing_and_comes_back_without_a_hole(context: BrowserContext, window: Window) -> None:
+def test_a_hidden_tab_gets_nothing_and_comes_back_without_a_hole(context: BrowserContext, watch: Watch) -> None:
     """Hiding a tab closes its socket; showing it again brings ticks and the history between."""
-    page = window_of(context, window.url, script=SOCKETS + PROBE).open("/")
+    page = window_of(context, watch.url, script=SOCKETS + PROBE).open("/")
     wait_until(lambda: page.evaluate("() => window.ticks.length") >= 2, "ticks come")
     hide = """(hidden) => {
       Object.defineProperty(document, 'hidden', { configurable: true, get: () => hidden })
@@ -117,41 +117,35 @@ HOLES = """() => {
 }"""
 
 
-def test_no_line_breaks_where_no_sample_is_missing(context: BrowserContext, window: Window) -> None:
-    """What a tab was told at its beginning and what comes live join without a seam, for every metric of every chart."""
-    tab = window_of(context, window.url, script=PROBE)
-    page = tab.open("/performance")
-    wait_until(lambda: page.evaluate("() => window.ticks.length") >= 4, "ticks come")
+FIRST = """
+window.known = []
+window.__watchkeeperProbe = () => window.known.push(Boolean(globalThis[Symbol.for('watchkeeper.live')].status?.errors))
+"""
+
+
+def test_a_tab_knows_the_minutes_before_it_from_the_first_reading_on(context: BrowserContext, watch: Watch) -> None:
+    """What a tab was told at its beginning and what comes live join without a seam, for every metric of every chart.
+
+    It does not wait for the next round of the slower news: they are there before a second reading. Errors per minute begin with the
+    history, not with the tab: the card has its line and its comparison at once.
+    """
+    tab = window_of(context, watch.url, script=FIRST)
+    page = tab.open("/")
+    wait_until(lambda: page.evaluate("() => window.known.length") >= 4, "readings come")
+    assert page.evaluate("() => window.known[1]") is True
+    expect(page.get_by_text("Looking for")).to_have_count(0)
     assert page.evaluate("() => globalThis[Symbol.for('watchkeeper.live')].hello.history.ts.length") >= 2
     assert page.evaluate(HOLES) == []
-    assert tab.errors == []
-
-
-def test_errors_are_known_from_before_the_tab(context: BrowserContext, window: Window) -> None:
-    """Errors per minute begin with the history, not with the tab: the card has its line and its comparison at once."""
-    page = window_of(context, window.url).open("/")
-    wait_until(
-        lambda: page.evaluate("() => Boolean(globalThis[Symbol.for('watchkeeper.live')].status?.errors)"),
-        "errors are counted",
-    )
     known = page.evaluate(
         "() => { const { ring } = globalThis[Symbol.for('watchkeeper.live')]; return ring.ts.map((at, i) => [(ring.last - at) / 1e6, ring.series.errors_per_minute[i]]) }"
     )
     assert [age for age, rate in known if rate is None and age < 320] == []
+    assert tab.errors == []
 
 
-def test_the_first_status_comes_with_the_first_reading(context: BrowserContext, window: Window) -> None:
-    """A page that was just opened does not wait for the next round of the slower news: they are there before a second reading."""
-    known = "window.known = []; window.__watchkeeperProbe = () => window.known.push(Boolean(globalThis[Symbol.for('watchkeeper.live')].status?.errors))"
-    page = window_of(context, window.url, script=known).open("/")
-    wait_until(lambda: page.evaluate("() => window.known.length") >= 2, "two readings came")
-    assert page.evaluate("() => window.known[1]") is True
-    expect(page.get_by_text("Looking for")).to_have_count(0)
-
-
-def test_a_tab_that_lives_for_hours_holds_no_more(context: BrowserContext, window: Window) -> None:
+def test_a_tab_that_lives_for_hours_holds_no_more(context: BrowserContext, watch: Watch) -> None:
     """After the first two hours a third and a fourth, with thousands of processes born and ended, add nothing: readings, processes, memory, nodes."""
-    page = window_of(context, window.url, script=HEARD).open("/")
+    page = window_of(context, watch.url, script=HEARD).open("/")
     wait_until(
         lambda: page.evaluate("() => Boolean(window.heard.tick && window.heard.born)"), "a reading and the processes"
     )

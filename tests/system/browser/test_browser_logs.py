@@ -33,6 +33,12 @@ def shown(page: Page) -> list[str]:
 
 
 @pytest.fixture
+def window(standing: Window) -> Window:
+    """The tests of this module go on in one tab."""
+    return standing
+
+
+@pytest.fixture
 def logs(window: Window, watch: Watch) -> Page:
     """The logs page of the followed source, with records in sight."""
     page = window.open(f"/logs?source={watch.source}")
@@ -154,6 +160,7 @@ def test_a_wrong_expression_says_so_and_leaves_the_rest_alive(window: Window) ->
     expect(page.locator(".trouble")).not_to_contain_text("Retrying")
     expect(page.locator(".watch")).to_contain_text("samples")
     expect(page.get_by_text("Connecting to the agent")).to_have_count(0)
+    window.left()  # till then it asks again and again
     assert all("400 (Bad Request)" in one for one in window.errors)  # the browser notes every refused question
     window.errors.clear()
 
@@ -339,9 +346,10 @@ def test_the_tree_of_sources_shows_one_or_hides_it(window: Window, logs: Page, w
     wait_until(lambda: window.query().get("source") == watch.source, "the address has the source")
 
 
-def test_on_a_phone_records_fill_the_screen(context: BrowserContext, watch: Watch) -> None:
+def test_on_a_phone_records_fill_the_screen(window: Window) -> None:
     """At 390 pixels records begin a quarter of a screen below the status; a touch shows the whole words of a problem. At 1024 all buttons stand in a row."""
-    page = window_of(context, watch.url, size={"width": 390, "height": 844}).open("/logs")
+    window.page.set_viewport_size({"width": 390, "height": 844})
+    page = window.open("/logs")
     expect(page.locator(".log-row:not([hidden])").first).to_be_visible()
     status = page.locator(".strip").first
 
@@ -363,9 +371,10 @@ def test_on_a_phone_records_fill_the_screen(context: BrowserContext, watch: Watc
     wait_until(lambda: len(tops()) == 1, "the buttons stand in a row")
 
 
-def test_on_a_phone_the_chosen_source_has_its_name(context: BrowserContext, watch: Watch) -> None:
+def test_on_a_phone_the_chosen_source_has_its_name(window: Window) -> None:
     """Its label is as wide as its words, also beside the buttons of the field."""
-    page = window_of(context, watch.url, size={"width": 390, "height": 844}).open("/logs?source=shop")
+    window.page.set_viewport_size({"width": 390, "height": 844})
+    page = window.open("/logs?source=shop")
     label = page.locator(".st-key-source [title]").get_by_text("shop", exact=True).first
     expect(label).to_be_visible()
     assert label.evaluate("node => node.clientWidth >= node.scrollWidth && node.clientWidth > 20")
