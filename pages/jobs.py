@@ -72,7 +72,7 @@ def tables(view: str, window: str, worker: str, process: str, q: str) -> None:
         where = (f" of {worker}" if worker else "") + (" of this process" if process else "")
         why = f"In {WORDS[window]}{where}." if view != "running" else "Jobs appear here while they are at work."
         narrowed = "No matching jobs." if q else f"{EMPTY[view]}."
-        here = {"view": view, "window": window, "worker": worker, "process": process, "q": q}
+        here = {"view": view, "window": window, "worker": worker, "run": process, "find": q}
         components.jobs(jobs, query=query, every_s=every_s, here=here, empty=(narrowed, why))
 
 
@@ -136,7 +136,7 @@ page_title("Jobs", actions=lambda: choice("Counted since", "window", WINDOWS, wi
 with st.container(horizontal=True, vertical_alignment="center", key="job_filters"):
     text = st.text_input(
         "Search",
-        key="q",
+        key="find",  # not `q`, as on Processes: what a field of this page has bound is taken from the address that Back leads to
         type="search",
         live="200ms",
         bind="query-params",
@@ -146,9 +146,9 @@ with st.container(horizontal=True, vertical_alignment="center", key="job_filters
     )
     choice("Which jobs", "view", VIEWS, view, key="view", clears=("of", "job"))
     worker = st.query_params.get("worker", "")[:200]
-    process = st.query_params.get("process", "")
+    process = st.query_params.get("run", "")  # not `process`, which a field of Logs has bound
     process = process if process.isascii() and process.isdigit() and len(process) < 20 else ""
-    for name, words in (("worker", plain(worker)), ("process", "One process" if process else "")):
+    for name, words in (("worker", plain(worker)), ("run", "One process" if process else "")):
         if words and st.button(words, icon=":material/close:", key=f"any_{name}", help="Show the jobs of all"):
             st.query_params.update({name: []})
             st.rerun()

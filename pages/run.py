@@ -97,7 +97,7 @@ def jobs_of(run: Run) -> dict[str, Any] | None:
     if not over + running:
         return None
     words = f"{count(over)} over, {count(running)} in flight"
-    return {"text": words, "page": "jobs", "params": {"view": "all", "window": "7d", "process": run.run}}
+    return {"text": words, "page": "jobs", "params": {"view": "all", "window": "7d", "run": run.run}}
 
 
 def engine_of(run: Run) -> dict[str, Any] | None:

@@ -70,3 +70,17 @@ def test_from_an_empty_page_to_the_records_of_a_failed_job(window: Window, watch
         assert window.query()["range"] == "custom"
     finally:
         worker.communicate("end\n", timeout=patient(20))
+
+
+def test_back_leads_to_the_page_as_it_was_left(window: Window) -> None:
+    """A search does not follow to the next page that has one, and is there again on the way back, in one step; so is what Logs shows of a process."""
+    page = window.open("/processes?view=ended&q=nothing-has-this-name")
+    search = page.get_by_role("searchbox", name="Search")
+    expect(search).to_have_value("nothing-has-this-name")
+    page.get_by_role("link", name="Jobs", exact=True).click()
+    expect(page.get_by_role("heading", name="Jobs", exact=True, level=1)).to_be_visible()
+    expect(search).to_have_value("")
+    page.go_back()
+    expect(page.get_by_role("heading", name="Processes", exact=True, level=1)).to_be_visible()
+    expect(search).to_have_value("nothing-has-this-name")
+    assert window.query() == {"view": "ended", "q": "nothing-has-this-name"}

@@ -39,6 +39,28 @@ export function setParams(params, { replace = false } = {}) {
   announce();
 }
 
+/**
+ * Let Back lead to the page as it was left. After a click in the navigation Streamlit first takes the parameters of the page that is left
+ * out of its address, and enters that into the history: Back would lead there, to a page without its search.
+ */
+export function keepWayBack() {
+  if (history.pushState.keepsWayBack) return;
+  const push = history.pushState;
+  let leaving = false;
+  const told = (event) => {
+    const anchor = event.composedPath().find((node) => node.tagName === "A" && node.href);
+    leaving = Boolean(anchor) && new URL(anchor.href).pathname !== location.pathname;
+  };
+  for (const kind of ["pointerdown", "keydown", "click"]) addEventListener(kind, told, { capture: true, passive: true });
+  history.pushState = function (state, title, url) {
+    const to = url === undefined || url === null ? location : new URL(url, location.href);
+    if (leaving && to.pathname === location.pathname) return;
+    leaving = false;
+    push.call(history, state, title, url);
+  };
+  history.pushState.keepsWayBack = true;
+}
+
 export const param = (name) => new URLSearchParams(location.search).get(name);
 export const allParams = (name) => new URLSearchParams(location.search).getAll(name);
 
