@@ -11,7 +11,7 @@ from typing import Final
 
 from ai.discovery.signatures import model_of
 
-WEIGHTS: Final = (".gguf", ".llamafile", ".safetensors", ".ggml", ".exl2", ".exl3", ".rkllm", ".task", ".litertlm")
+WEIGHTS: Final = (".gguf", ".llamafile", ".safetensors", ".ggml", ".exl2", ".exl3", ".rkllm", ".litertlm")
 """How names of files of weights end."""
 _SERVES: Final = ("serv", "api", "router", "gateway", "launch")
 """Parts of the names of programs, scripts and subcommands that answer requests."""

@@ -28,9 +28,9 @@ _ONE_FILE: Final = (".gguf", ".llamafile")
 
 
 def server_addresses() -> list[str]:
-    """The loopback addresses of what may be such servers. Each is still to be asked what it is. Reads `/proc`: some tens of milliseconds.
+    """The addresses of what may be such servers on this machine. Each is still to be asked what it is. Reads `/proc`: some tens of milliseconds.
 
-    Those that are known by name come first, then what listens and holds the weights of a model.
+    Those that are known by name come first, then what listens on loopback and holds the weights of a model.
     """
     known: dict[str, None] = {}
     others: dict[str, None] = {}
@@ -40,16 +40,17 @@ def server_addresses() -> list[str]:
             with process.oneshot():
                 name, words = process.name(), process.cmdline()
                 folder = process.cwd() if is_script_of_many(words) else ""
-            found = known if server_of(name, words, folder) is not None else others
-            if found is known or _holds_model(process, words):
-                found |= dict.fromkeys(addresses[:_MOST_PORTS])
+            if server_of(name, words, folder) is not None:
+                known |= dict.fromkeys(addresses[:_MOST_PORTS])
+            elif (loopback := [a for a in addresses if is_local(a)]) and _holds_model(process, words):
+                others |= dict.fromkeys(loopback[:_MOST_PORTS])
         except psutil.Error:
             continue  # it ended meanwhile, or may not be looked at
     return list(known | others)[:_MOST_SERVERS]
 
 
 def _listening() -> dict[int, list[str]]:
-    """Where each process listens that loopback reaches and this user may look at; another user's server has to be told in the settings."""
+    """Where each process listens that this user may look at; another user's server has to be told in the settings."""
     places: dict[int, list[str]] = {}
     try:
         for c in psutil.net_connections("tcp"):

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from ai.discovery.address import normal_url
+
 _LINE: Final = re.compile(r"(?P<address>https?://[^\s=]+)=(?P<kind>env|file):(?P<where>\S.*)")
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,4096}")
@@ -71,13 +73,10 @@ def resolve_keys(lines: Sequence[str], environ: Mapping[str, str]) -> ApiKeys:
 def address_of(url: str) -> str:
     """An address in a form that can be compared."""
     try:
-        parts = urlsplit(url.strip())
-        port = f":{parts.port}" if parts.port else ""
+        parts = urlsplit(normal_url(url))
     except ValueError:
         return url
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(parts.hostname or "", parts.hostname or "")  # noqa: S104 - replaced, not bound
-    host = f"[{host}]" if ":" in host else host
-    return f"{parts.scheme}://{host}{port}{parts.path.rstrip('/').removesuffix('/v1')}"
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path.removesuffix('/v1')}"
 
 
 def write_key(folder: Path, address: str, key: str) -> str:

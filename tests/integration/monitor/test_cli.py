@@ -204,8 +204,7 @@ def test_logs_ingest_search_count_sources(running_agent: Any, tmp_path: Path) ->
     query = "level:error,info (climark OR nothing) -/climark [0-9]$/ source:cli since:2020-01-01"
     assert answer("logs", "search", query, "--count", data_dir=data) == {"count": 30}
     assert answer("logs", "search", "climark", "NOT", "level>=error", "--count", data_dir=data) == {"count": 30}
-    refused = wk("logs", "tail", "-f", "NOT pattern:3", data_dir=data)
-    assert (refused.returncode, "no such option" in refused.stderr) == (2, False)
+    assert "no pattern before it is stored" in wk("logs", "tail", "-f", "NOT pattern:3", data_dir=data).stderr
     wrong = wk("logs", "search", "climark (a", data_dir=data)
     assert wrong.returncode == 2
     assert wrong.stderr.splitlines()[1:3] == ["  climark (a", "          ^"]
