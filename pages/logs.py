@@ -8,7 +8,7 @@ from monitor.api_models.ai import ExplainRequest
 from monitor.core.errors import AgentError
 from pages.ai_parts.explain import Subject, explain_button, explain_panel, is_explaining
 from pages.shared.agent import agent_client, guarded, plain
-from pages.shared.log_reading import leave_for_settings, reading_button
+from pages.shared.log_reading import reading_button
 from pages.ui import components, export
 from pages.ui.header import page_header
 
@@ -67,7 +67,6 @@ def subjects(view: dict[str, Any], record: str) -> list[Subject]:
     return found
 
 
-leave_for_settings()
 when = page_header("Logs", live_link_s=86_400)  # live shows the newest records, however old
 known = source_names()
 query = st.query_params.get("query", "")[:4000].strip()

@@ -10,7 +10,7 @@ from monitor.client.client import Refused
 from monitor.config.settings import all_fields
 from monitor.core.errors import AgentError
 from pages.shared.agent import agent_client, coded, empty_state, error_state, guarded, plain
-from pages.shared.log_formats import log_formats
+from pages.shared.log_formats import DESCRIBE, log_formats
 from pages.shared.settings_form import (
     GROUPS,
     about,
@@ -156,6 +156,9 @@ allowed = may_change()
 if not allowed:
     st.info("You can view settings. Only operators can change them.", icon=":material/visibility:")
 _result()
+if asked := DESCRIBE in st.query_params:  # a person came for this form, and not to look for it below all settings
+    with guarded("the log formats"):
+        log_formats(allowed=allowed)
 with guarded("the settings"):
     info = agent_client().settings()
     if info.path:
@@ -167,5 +170,6 @@ with guarded("the settings"):
     changed = _form(info, allowed=allowed)
     if changed and allowed:
         _review(info, changed)
-with guarded("the log formats"):
-    log_formats(allowed=allowed)
+if not asked:
+    with guarded("the log formats"):
+        log_formats(allowed=allowed)

@@ -26,6 +26,7 @@ _MOST_LINES: Final = 200
 _LONGEST: Final = 600
 _HEAD: Final = 1 << 16
 _SHOWN: Final = 5
+_PLAIN: Final = 3
 _TOKEN: Final = re.compile(r'"((?:[^"\\]|\\.)*)"|[^\s",=:\[\]{}()<>][^\s",=\[\]{}()<>]*')
 _GROUPS: Final[dict[str, Kind]] = {"ts": "time", "time": "time", "level": "level", "logger": "logger", "pid": "pid"}
 _FIRST: Final[dict[Order, str]] = {"dmy": "day", "mdy": "month", "ymd": "year"}
@@ -102,11 +103,13 @@ def _examples(headed: Sequence[tuple[str, Format, Header]], times: TimeReader) -
 
 
 def _continued(read: Sequence[tuple[str, tuple[Format, Header] | None]]) -> Iterator[MarkedLine]:
-    """One line without a header, where there are some."""
-    for line, found in reversed(read):
-        if found is None:
-            yield MarkedLine(line, (), None, None, None, None, line, first=False)
-            return
+    """One line without a header, where there are some; where no line has one, the newest three, each a record."""
+    plain = all(found is None for _, found in read)
+    lines = [line for line, found in reversed(read) if found is None]
+    if plain:
+        lines = list(dict.fromkeys(line for line in lines if not line[0].isspace())) or lines
+    for line in lines[: _PLAIN if plain else 1]:
+        yield MarkedLine(line, (), None, None, None, None, line, first=plain)
 
 
 def _marked(line: str, fmt: Format, header: Header, times: TimeReader) -> MarkedLine:

@@ -12,8 +12,23 @@ from monitor.core.errors import AgentError
 from pages.shared.agent import agent_client, coded, error_state, plain
 from pages.shared.visitor import may_change, operators_only
 
+DESCRIBE: Final = "describe"
+"""The part of the address that asks for a draft: a source, some of whose lines it is drafted from."""
+FILE: Final = "file"
+"""The part of the address that says from which of its files, as the source names them."""
 _FIELDS: Final = ("format_lines", "format_toml", "format_name", "format_files")
 _EXAMPLE: Final = "2026-03-20 22:11:12 <WARN> worker-3 slow query\n2026-03-20 22:11:15 <ERR> worker-1 lost connection"
+_BY_HAND: Final = """\
+pattern = '(?P<message>.+)'
+
+# Name in it what stands before the message, for example:
+# pattern = '(?P<time>\\d+h\\d+m) (?P<level>\\w+) (?P<message>.*)'
+# How the time is written, in the letters of strptime:
+# time_layout = '%Hh%Mm'
+# [levels]
+# bad = 'error'
+"""
+"""What a person starts from where nothing could be drafted."""
 
 
 def log_formats(*, allowed: bool) -> None:
@@ -24,6 +39,8 @@ def log_formats(*, allowed: bool) -> None:
     """
     state = st.session_state
     found = agent_client().log_formats()
+    if allowed:
+        _draft_as_asked()
     with st.container(border=True, key="group_formats"):
         st.header("Log formats", anchor="formats")
         st.caption(
@@ -43,7 +60,7 @@ def log_formats(*, allowed: bool) -> None:
             with st.expander(
                 "Edit a format" if state.get("format_name") else "New format",
                 key="format_form",
-                expanded=bool(state.get("format_toml")),
+                expanded=any(state.get(name) for name in ("format_toml", "format_lines", "format_no_draft")),
             ):
                 _form(found.folder)
 
@@ -191,12 +208,21 @@ def _draft() -> None:
         )
     except AgentError as error:
         state.format_no_draft = error
+        state.format_toml = state.get("format_toml") or _BY_HAND
 
 
-def draft_from(lines: list[str], file: str) -> None:
-    """Fill the form with lines of a file and, where one can be drafted, a format of them."""
-    st.session_state.update(format_lines="\n".join(lines), format_files=file)
-    _draft()
+def _draft_as_asked() -> None:
+    """Fill the form with lines of the file that the address names, once, and, where one can be drafted, a format of them."""
+    asked = st.query_params.get(DESCRIBE, ""), st.query_params.get(FILE, "")
+    if not all(asked) or st.session_state.get("format_asked") == asked:
+        return
+    st.session_state.format_asked = asked
+    source, named = asked
+    for file in agent_client().log_readings(source).files:
+        if file.named == named and file.reading is not None:
+            lines = "\n".join(one.line for one in file.reading.examples)
+            st.session_state.update(format_lines=lines, format_files=named)
+            _draft()
 
 
 def _edit(one: OwnFormat) -> None:

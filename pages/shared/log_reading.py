@@ -9,7 +9,7 @@ import streamlit as st
 from monitor.api_models.logs import FileReading, LogReadings, MarkedLine, Reading
 from monitor.core.errors import AgentError
 from pages.shared.agent import agent_client, coded, error_state, guarded, plain
-from pages.shared.log_formats import draft_from
+from pages.shared.log_formats import DESCRIBE, FILE
 from pages.shared.visitor import may_change, operators_only
 
 _COLOURS: Final[Mapping[str, str]] = {"time": "blue", "level": "orange", "logger": "violet", "pid": "green"}
@@ -88,7 +88,7 @@ def _shown(reading: Reading) -> None:
     for fact in reading.facts:
         name = f":{colours[fact.name]}-background[{fact.name}]" if fact.name in colours else f"**{fact.name}**"
         st.markdown(f"{name} {plain(fact.text)}")
-    if reading.lines:
+    if reading.headers:
         st.caption(f"{reading.headers} of the newest {reading.lines} lines begin a record.")
 
 
@@ -138,14 +138,13 @@ def _corrections(found: LogReadings, file: FileReading, reading: Reading, number
             on_click=_correct,
             args=(found.source, file.named, chosen),
         )
-        st.button(
-            "Describe a format",
-            key=f"reading_{number}_describe",
+        st.page_link(
+            "settings.py",
+            label="Describe a format",
             icon=":material/edit_note:",
             disabled=not allowed or not reading.examples,
             help="Drafts a format of your own from these lines, on the Settings page.",
-            on_click=_describe,
-            args=(file, reading),
+            query_params={DESCRIBE: found.source, FILE: file.named},
         )
     if not allowed:
         st.caption("Only operators can change how files are read.")
@@ -165,15 +164,3 @@ def _correct(source: str, path: str, read_as: str) -> None:
         return
     words = {_DETECT: "as its own lines show", **{name: text[:1].lower() + text[1:] for name, text in _ORDERS.items()}}
     state.reading_done = plain(f"{path} is read in this way now: {words.get(read_as, read_as)}.")
-
-
-def _describe(file: FileReading, reading: Reading) -> None:
-    draft_from([one.line for one in reading.examples], file.named)
-    _close()
-    st.session_state.reading_go = True
-
-
-def leave_for_settings() -> None:
-    """Go to the form of formats, where its button was clicked."""
-    if st.session_state.pop("reading_go", False):
-        st.switch_page("pages/settings.py")

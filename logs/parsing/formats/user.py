@@ -22,7 +22,6 @@ _GROUPS: Final = frozenset({"time", "level", "logger", "pid", "message"})
 _LONGEST: Final = 4000
 _CACHE: Final = 8192
 _NUMBER: Final = re.compile(r"-?(?:0|[1-9]\d{0,14})(?:\.\d{1,9})?")
-_KNOWN: Final = frozenset(levels.NAMES.values())
 _DATED: Final = ("%j", "%d", "%D", "%x", "%c", "%F")
 _YEARS: Final = ("%Y", "%y", "%D", "%x", "%c", "%F", "%G", "%s")
 
@@ -225,10 +224,11 @@ def _compiled(pattern: str) -> "re2._Regexp[str]":
 
 
 def _level_map(words: Mapping[str, str]) -> dict[str, int]:
-    wrong = [level for level in words.values() if level not in _KNOWN]
+    known = {word.upper(): levels.of_word(level) for word, level in words.items()}
+    wrong = [words[word] for word in words if not known[word.upper()]]
     if wrong:
         raise LogsError(f"there is no level {wrong[0]!r}", hint=f"Levels are {', '.join(levels.NAMES.values())}.")
-    return {word.upper(): levels.BY_NAME[level] for word, level in words.items()}
+    return known
 
 
 def _says(layout: str, parts: Iterable[str]) -> bool:

@@ -214,4 +214,9 @@ def test_a_log_format_is_made_from_three_lines(place: Path) -> None:
     assert "(?P<time>" in app.text_area(key="format_toml").value
     app.button(key="format_remove_shop").click().run()
     assert _saved(place) == {"logs": {"formats": []}}
+    app.button(key="format_discard").click().run()
+    app.text_area(key="format_lines").set_value("nothing to learn\nfrom these").run()
+    app.button(key="format_draft").click().run()
+    assert "Write the pattern by hand" in app.error[0].value
+    assert list(app.dataframe[0].value["Message"]) == ["nothing to learn", "from these"], "a format to start from"
     assert not app.exception

@@ -407,3 +407,28 @@ def test_how_a_file_is_read_is_shown_and_corrected_by_a_click(window: Window, wa
         wait_until(lambda: watch.api("logs/count", source=name, q="the last step")["count"] == 1)
         (record,) = watch.api("logs/records", source=name, q="the last step")["records"]
         assert time.strftime("%Y-%m-%d", time.localtime(record["ts"] / 1e6)) == days[str(after.order)]
+
+
+def test_a_format_is_described_from_how_a_file_is_read(window: Window, watch: Watch) -> None:
+    """Lines that nobody can know lead to the form with themselves in it; what is saved there reads the next of them."""
+    name = f"pots{time.monotonic_ns()}"
+    with (watch.place / f"{name}.log").open("w", encoding="utf-8") as log:
+        log.writelines(f"@{number}~ok~pot {number} simmers\n" for number in range(30))
+        log.flush()
+        wait_until(lambda: watch.api("logs/count", source=name)["count"] == 30, "the file is read", seconds=40)
+        page = window.open(f"/logs?source={name}")
+        page.get_by_role("button", name="How it is read").click()
+        page.get_by_role("dialog").get_by_role("link", name="Describe a format").click()
+        expect(page.get_by_role("textbox", name="Lines from the log")).to_contain_text("pot 29 simmers")
+        form = page.get_by_role("textbox", name="Format (TOML)")
+        form.fill("pattern = '@\\d+~(?P<level>\\w+)~(?P<message>.*)'\n[levels]\nbad = 'error'")
+        form.press("Control+Enter")
+        page.get_by_role("textbox", name="Name").fill(name)
+        page.get_by_role("textbox", name="Name").press("Enter")
+        page.get_by_role("button", name="Save format").click()
+        expect(page.get_by_text(f"Format {name} saved.")).to_be_visible()
+        log.write("@30~bad~pot 30 burns\n")
+        log.flush()
+        wait_until(lambda: watch.api("logs/count", source=name, q="pot 30")["count"] == 1, "it is read")
+    (record,) = watch.api("logs/records", source=name, q="pot 30")["records"]
+    assert (record["level"], record["message"]) == ("error", "pot 30 burns")

@@ -71,6 +71,13 @@ def test_what_describes_no_format_is_refused_with_the_reason(text: str, words: s
     assert caught.value.hint
 
 
+def test_levels_may_be_written_as_programs_write_them() -> None:
+    """A level's other names stand for it in the map."""
+    fmt = UserFormat(read_format("pattern = '(?P<level>\\w+) '\n[levels]\nhmm = 'Warning'\nbad = 'CRITICAL'", "pots"))
+    levels = [header.level for line in ("hmm it boils", "BAD it burns") if (header := fmt.read(line, TIMES))]
+    assert levels == [30, 50]
+
+
 def test_samples_are_the_tests_of_a_format() -> None:
     """A sample says what is read in its line, and what should be."""
     right = read_format(SHOP, "shop")
