@@ -166,7 +166,6 @@ def cards(shown: Run) -> None:
             run = agent_client().run(shown.run)
         if run.end_ts is not None:
             st.rerun()
-    components.run_watch(run.run, run.end_ts)
     if run.end_ts is not None:
         why_card(run)
     components.facts("Identity", identity(run), key="identity", aside="kernel thread" if run.kernel_thread else "")
@@ -182,6 +181,7 @@ def cards(shown: Run) -> None:
         "Regular files that the process writes to are followed and listed here, also after its end.",
     )
     components.facts("Log files", files, key="log_files", empty=none)
+    components.run_watch(run.run, run.end_ts)  # below what is seen, because it leaves a gap of its own
 
 
 def show(run: Run) -> None:

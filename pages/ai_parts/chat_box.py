@@ -64,7 +64,7 @@ def _models(backend: AiBackend) -> list[str]:
 
 
 def _turn(role: str, text: str, note: str) -> None:
-    with st.chat_message(role):
+    with st.chat_message(role, avatar=":material/person:" if role == "user" else ":material/neurology:"):
         st.markdown("  \n".join(plain(line) for line in text.split("\n")) or ":gray[no text]")
         if note:
             st.caption(plain(note))

@@ -1,6 +1,7 @@
 """The gateway in a real browser: switched on with one click, a key copied from the page into a program, and the program shown with what it used."""
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -63,6 +64,10 @@ def test_a_program_gets_address_and_key_from_the_page_and_is_shown_on_it(window:
         expect(row).to_be_visible()
         expect(row.get_by_role("link")).to_have_attribute("href", f"/run?run={call.run}")
         expect(section.get_by_text(key)).to_have_count(0)
+        row.get_by_role("link").click()
+        expect(page).to_have_url(re.compile(rf"/run\?run={call.run}$"))  # in this tab, as links elsewhere do
+        page.go_back()
+        expect(page).to_have_url(re.compile("/ai$"))
     finally:
         program.communicate()
     assert window.hosts <= {window.url.split("/")[2]}

@@ -61,13 +61,28 @@ export function keepWayBack() {
   history.pushState.keepsWayBack = true;
 }
 
+/** Let a plain click on a link of a text to a page of this app move within it: Streamlit opens a new tab for each link of a text. */
+export function followTexts() {
+  if (document.followsTexts) return;
+  document.followsTexts = true;
+  document.addEventListener("click", (event) => {
+    const anchor = event.target.closest?.("a[target=_blank]");
+    const [, page, query] = /^\/(\w*)(\?[^#]*)?$/.exec(anchor?.getAttribute("href") ?? "") ?? [];
+    if (page === undefined || !plain(event)) return;
+    event.preventDefault();
+    visit(pageUrl(page || "overview") + (query ?? ""));
+  });
+}
+
+const plain = (event) => event.button === 0 && !(event.ctrlKey || event.metaKey || event.shiftKey || event.altKey);
+
 export const param = (name) => new URLSearchParams(location.search).get(name);
 export const allParams = (name) => new URLSearchParams(location.search).getAll(name);
 
 /** Make a plain click on an anchor move within the app; it stays a link that can be copied or opened in a new tab. */
 export function follow(anchor) {
   anchor.addEventListener("click", (event) => {
-    if (event.button !== 0 || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+    if (!plain(event)) return;
     event.preventDefault();
     visit(anchor.getAttribute("href"));
   });

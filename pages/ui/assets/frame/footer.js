@@ -1,7 +1,7 @@
 // Below the navigation: counts of processes, errors and engines, the machine, what Watchkeeper uses, samples received, and
 // the button for the keyboard help.
 
-import { follow, keepWayBack, pageUrl } from "../core/address.js";
+import { follow, followTexts, keepWayBack, pageUrl } from "../core/address.js";
 import { component, el, inert, setAttr, setText } from "../core/dom.js";
 import { bytes, count, NONE, percent } from "../core/format.js";
 import { live, markStale } from "../live/hub.js";
@@ -10,6 +10,7 @@ import { openHelp } from "./keys.js";
 class Footer {
   constructor(host) {
     keepWayBack();
+    followTexts();
     this.hub = live();
     this.lines = [el("div", { class: "text", style: "overflow-wrap:anywhere" }), el("div"), el("div")];
     this.processes = tally("processes", {}, "processes");
