@@ -19,6 +19,7 @@ from pages.ai_parts.policy import live_calls, policy
 from pages.ai_parts.shelf import shelf
 from pages.ai_parts.try_it import try_it
 from pages.shared.agent import agent_client, empty_state, error_state, guarded, plain
+from pages.shared.engine_names import learn_names, named
 from pages.shared.visitor import may_change
 from pages.ui.header import page_title
 from pages.ui.numbers import clock, duration
@@ -113,8 +114,10 @@ def _benchmark() -> None:
         )
         return
     report = agent_client().ai.report(chosen)
+    offered = report
+    report = named(report)
     verdict(report)
-    offer(report)
+    offer(offered)
     files(report)
     with st.container(border=True):
         figures(report)
@@ -163,6 +166,7 @@ def _check_again() -> None:
 page_title("AI back ends", actions=_actions)
 if (refused := st.session_state.pop("engines_refused", None)) is not None:
     error_state("The engines could not be checked.", refused)
+learn_names()
 with guarded("the benchmark"):
     _benchmark()
 st.header("Engines", anchor=False)

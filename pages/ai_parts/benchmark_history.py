@@ -9,6 +9,7 @@ from monitor.api_models import ai as ai_models
 from monitor.core.errors import AgentError
 from pages.ai_parts.benchmark_run import repeat
 from pages.shared.agent import agent_client, error_state, plain
+from pages.shared.engine_names import named
 from pages.shared.visitor import may_change
 from pages.ui.numbers import moment
 
@@ -74,7 +75,7 @@ def samples(report: ai_models.FullReport) -> None:
 
 def history() -> None:
     """All benchmarks with what changed, and a comparison of two of them."""
-    found = agent_client().ai.history().benchmarks
+    found = named(agent_client().ai.history()).benchmarks
     if not found:
         st.caption("No benchmarks on this machine yet.")
         return
@@ -101,7 +102,7 @@ def _comparison(found: list[ai_models.HistoryRow]) -> None:
         st.caption("Select two different benchmarks.")
         return
     try:
-        compared = agent_client().ai.compare(before, after)
+        compared = named(agent_client().ai.compare(before, after))
     except AgentError as error:
         error_state("These benchmarks cannot be compared.", error)
         return

@@ -8,6 +8,7 @@ import streamlit as st
 from monitor.api_models import ai as ai_models
 from monitor.core.errors import AgentError
 from pages.shared.agent import agent_client, error_state, plain
+from pages.shared.engine_names import name_of
 from pages.shared.visitor import may_change, operators_only, visitor_name
 
 _REFUSED = "offer_refused"
@@ -27,7 +28,7 @@ def offer(report: ai_models.FullReport) -> None:
     with st.container(border=True, horizontal=True, vertical_alignment="center", key="offer"):
         if found.taken:
             st.markdown(
-                f":material/check: {plain(found.backend)} uses the fastest settings of this benchmark ({plain(found.settings)})."
+                f":material/check: {plain(name_of(found.backend))} uses the fastest settings of this benchmark ({plain(found.settings)})."
             )
             _button(_BACK, _reset, found.backend, "offer")
         else:

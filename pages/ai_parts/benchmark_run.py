@@ -11,6 +11,7 @@ from monitor.client.prompts import parse_prompts
 from monitor.core.errors import AgentError, ConfigError
 from pages.ai_parts.benchmark_live import ratio_picture
 from pages.shared.agent import agent_client, error_state, guarded, plain
+from pages.shared.engine_names import named
 from pages.shared.visitor import may_change, operators_only
 from pages.ui.choice import choice, chosen_of
 
@@ -202,7 +203,7 @@ def follow() -> None:
         now = agent_client().ai.benchmark()
         if now.state != "running":
             st.rerun()
-        progress(now)
+        progress(named(now))
 
 
 def progress(now: ai_models.Benchmark) -> None:

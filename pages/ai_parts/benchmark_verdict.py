@@ -1,5 +1,6 @@
 """The verdict of a benchmark in words, and its figures."""
 
+import re
 from typing import Final
 
 import streamlit as st
@@ -15,6 +16,8 @@ _TITLES: Final = {
     "variants": "settings of one engine",
     "self-check": "an engine against itself",
 }
+_BOUNDS: Final = re.compile(r".*?\([^()]*\d+ % [^()]*\)[.:;,]?(?= )")
+"""A sentence until the end of its interval."""
 _FEW: Final = 2
 """Notes that are read without a click."""
 FIGURES: Final = (
@@ -69,9 +72,9 @@ def _sentence(report: ai_models.FullReport) -> None:
     colour = (
         "orange" if report.state != "done" else next((_COLOURS[k] for k in ("faster", "slower") if k in kinds), "blue")
     )
-    first, closing, rest = report.sentence.partition(") ")
-    words = f"### :{colour}[{plain(first + closing.strip())}]"
-    st.markdown(f"{words} {plain(rest)}" if rest else words)
+    said = _BOUNDS.match(report.sentence)
+    first = said[0] if said else report.sentence
+    st.markdown(f"### :{colour}[{plain(first)}] {plain(report.sentence[len(first) :].strip())}".rstrip())
 
 
 def _circumstances(report: ai_models.FullReport) -> str:

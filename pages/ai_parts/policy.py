@@ -4,6 +4,7 @@ import streamlit as st
 
 from monitor.api_models import ai as ai_models
 from pages.shared.agent import agent_client, guarded, plain
+from pages.shared.engine_names import named
 from pages.ui.numbers import clock
 
 CALLS_S = 5.0
@@ -11,7 +12,7 @@ CALLS_S = 5.0
 
 def policy() -> None:
     """The chosen engine, the reason, and the score of each engine."""
-    found = agent_client().ai.policy()
+    found = named(agent_client().ai.policy())
     st.markdown(plain(found.sentence))
     for sentence in found.drift:
         st.warning(plain(sentence), icon=":material/trending_down:")
@@ -45,7 +46,7 @@ def _score(s: ai_models.BackendScore) -> str:
 def live_calls() -> None:
     """The latest calls and figures of the last hour."""
     with guarded("the live calls"):
-        found = agent_client().ai.calls(limit=12)
+        found = named(agent_client().ai.calls(limit=12))
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
             st.header("Live calls", anchor=False, width="content")
             st.caption(

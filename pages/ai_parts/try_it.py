@@ -7,6 +7,7 @@ import streamlit as st
 from monitor.api_models import ai as ai_models
 from monitor.core.errors import AgentError
 from pages.shared.agent import agent_client, error_state, plain
+from pages.shared.engine_names import name_of, named
 from pages.shared.visitor import may_change
 
 SAMPLE: Final = """Senior Backend Engineer (f/m/d)
@@ -69,8 +70,8 @@ def _analyse(text: str) -> None:
 
 def _result(text: str, found: ai_models.JobAnalysisResult) -> None:
     values = found.model_dump()
-    where = found.provenance
-    st.markdown(f"**Answered by {plain(found.backend)}** ({plain(where.how)}), {_seconds(found.timing)}")
+    where = named(found.provenance)
+    st.markdown(f"**Answered by {plain(name_of(found.backend))}** ({plain(where.how)}), {_seconds(found.timing)}")
     left, right = st.columns(2)
     with left:
         sources = where.fields

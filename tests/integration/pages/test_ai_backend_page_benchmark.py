@@ -193,6 +193,15 @@ def test_too_few_clean_pairs_are_no_verdict(ai: AiDouble) -> None:
     assert "could not be compared: wait until it is <b>quiet</b>." in text
 
 
+def test_a_verdict_calls_engines_as_their_cards_do(ai: AiDouble) -> None:
+    """The heading has the whole comparison with its interval, also where a name has brackets; what follows it is no heading."""
+    ai.backends = [OLLAMA | {"backend": "llamacpp", "label": "llama.cpp (embedded)", "usable": True, "model": "m"}]
+    said = "llamacpp is 1.40× as fast as ollama here (95 % between 1.20 and 1.60)."
+    ai.reports = [report() | {"sentence": f"{said} Settled (early)."}]
+    heading = f"### :green[{said.replace('llamacpp', 'llama.cpp (embedded)')}] Settled (early)."
+    assert heading in _text(_open())
+
+
 def test_policy_and_calls_are_shown(ai: AiDouble) -> None:
     """Why this engine, what is excluded, what drifts, which circuit is open, and what became of the last calls."""
     app = _open()
