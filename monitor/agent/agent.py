@@ -122,6 +122,7 @@ class Agent:
             mask=self.masker.mask_cmdline,
             changed=self._services_changed,
             happened=self._service_became,
+            ended=self.newcomers.tell,
             open_files=open_files,
         )
         self.listener: Listener
@@ -183,7 +184,7 @@ class Agent:
             own_pids=self._own_pids,
             host=self.host_name,
             mask=self.masker.mask_text,
-            told=self._events_told,
+            told=lambda events: self.alerts.take_events(events),  # noqa: PLW0108 - they are made with the events
         )
         self.alerts = alerts_of(self, self._environ, self._status_due.set, self._loop.call_soon_threadsafe)
         await asyncio.to_thread(self.alerts.recall)
@@ -202,6 +203,7 @@ class Agent:
             greeted=self._greeted,
             sampled=self.alerts.take,
             now=now_us,
+            masked=self.masker.mask_cmdline,
         )
         self.ai = ai_thread(
             settings=lambda: self.settings,
@@ -361,6 +363,7 @@ class Agent:
                 patterns=lambda: self.settings.jobs.patterns,
                 now=now_us,
                 on_news=self._jobs_changed,
+                told=self.newcomers.tell,
             )
             self.jobs.start()
         self.logs.host_known(hello)
@@ -398,9 +401,6 @@ class Agent:
     def _patterns_found(self, events: list[ProcessEvent]) -> None:
         """Logs have new patterns. Called on the writer's thread."""
         self._loop.call_soon_threadsafe(self.events.publish, events)
-
-    def _events_told(self, events: Sequence[ProcessEvent]) -> None:
-        self.alerts.take_events(events)
 
     def _services_changed(self) -> None:
         self.logs.services_changed()

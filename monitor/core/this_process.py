@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
+from pathlib import Path
 from types import ModuleType
 from typing import Final
 
@@ -51,6 +52,22 @@ def _watch(parent: int, end: Callable[[], None], interval_s: float) -> None:
     while os.getppid() == parent:
         time.sleep(interval_s)
     end()
+
+
+def boot_id() -> str:
+    """The kernel's name for this boot; empty where there is none."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+    except OSError:
+        return ""
+
+
+def pid_namespace() -> int | None:
+    """The number of the PID namespace that this process counts in; None where there is none."""
+    try:
+        return int(os.readlink("/proc/self/ns/pid").strip("pid:[]"))  # noqa: PTH115 - no path
+    except (OSError, ValueError):
+        return None
 
 
 def keep_standard_streams() -> None:

@@ -98,8 +98,11 @@ class RunCounter:
     changed: set[int] = field(default_factory=set)
     """Numbers whose place in `open` changed since the caller last cleared this."""
     _expected: int = 0
+    _heard: bool = False
+    """Whether any event was counted; before that, `last_event` is when the file was read."""
 
     def __post_init__(self) -> None:
+        self._heard = len(self.seen) > 0
         self._expected = sum(job.started is None for job in self.open.values())
 
     @property
@@ -128,7 +131,8 @@ class RunCounter:
             self.repeated += line.e != "start"  # each file of a run begins with it
             return None
         ts = time_of(line, now)
-        self.last_event = max(self.last_event, ts)
+        self.last_event = max(self.last_event, ts) if self._heard else ts
+        self._heard = True
         self.ended = None
         match line.e:
             case "start":

@@ -22,6 +22,7 @@ class Line(msgspec.Struct, frozen=True):
 
     `n` is the number of the event in its run: whatever comes again with the same number is the same event. `of` is the number of the
     `begin` that a done, failed or log belongs to; `s` how long the job took, in seconds; `t` when, in µs (or seconds) since the epoch.
+    `pidns` is the number of the PID namespace that `pid` counts in, `command` text or words; what is something else says nothing.
     """
 
     e: str
@@ -39,6 +40,9 @@ class Line(msgspec.Struct, frozen=True):
     pid: int | None = None
     tick: int | None = None
     boot: str | None = None
+    pidns: object = None
+    command: object = None
+    cwd: object = None
     locked: bool = False
     done: int = 0
     failed: int = 0
@@ -59,6 +63,16 @@ def parse(data: bytes) -> Line | None:
     if line.e not in EVENTS or any(number is not None and not 0 <= number <= most for number, most in bounds + counts):
         return None
     return None if line.run is not None and not 0 < len(line.run) <= NAME_CHARS else line
+
+
+def words_of(line: Line) -> tuple[str, ...]:
+    """The command of a worker; empty if it does not say one."""
+    match line.command:
+        case str(text):
+            return tuple(text[:TEXT_CHARS].split())
+        case [*words] if all(isinstance(word, str) for word in words):
+            return tuple(words)
+    return ()
 
 
 def time_of(line: Line, otherwise: int) -> int:

@@ -9,15 +9,18 @@ from pathlib import Path
 from typing import Final
 
 from monitor.api_models.jobs import JobNews
+from monitor.core.endpoint import start_tick_of
 from monitor.core.errors import StoreError
 from monitor.core.paths import DataFiles
+from monitor.core.this_process import boot_id, pid_namespace
 from monitor.jobs.counters import FinishedJob, JobRecord, RunCounter
-from monitor.jobs.lines import NAME_CHARS, Line, parse
+from monitor.jobs.lines import NAME_CHARS, Line, parse, words_of
 from monitor.jobs.patterns import PREFIX, LogBlock, LogPatterns
 from monitor.jobs.records import Batch, JobRecords
 from monitor.jobs.spool import SUFFIX, Block, Spool, SpoolFile
 from monitor.metrics.messages import run_key
 from monitor.store.interface import Change, Store
+from monitor.store.lives import UNSEEN, ToldLife
 
 log = logging.getLogger("watchkeeper.jobs")
 POLL_S: Final = 1.0
@@ -40,12 +43,13 @@ def job_service(
     patterns: Callable[[], Sequence[str]],
     now: Callable[[], int],
     on_news: Callable[[JobNews], None] = lambda _: None,
+    told: Callable[[Sequence[ToldLife]], None] = lambda _: None,
 ) -> "JobService":
     """The service of a data directory; see `JobService` and `JobRecords`."""
     records = JobRecords(store, commit, host, mask)
     found = LogPatterns(store, host, patterns, now)
     spool = Spool(DataFiles(data_dir).jobs)
-    return JobService(spool, records, found, host=host, run_of_pid=run_of_pid, now=now, on_news=on_news)
+    return JobService(spool, records, found, host=host, run_of_pid=run_of_pid, now=now, on_news=on_news, told=told)
 
 
 class JobService:
@@ -60,6 +64,7 @@ class JobService:
         now: µs since the epoch.
         clock: monotonic seconds.
         on_news: is told, at most once a round, that jobs changed; from the service's thread.
+        told: gets processes of workers of whose end nobody knows; from the service's thread.
     """
 
     def __init__(
@@ -73,9 +78,11 @@ class JobService:
         now: Callable[[], int],
         clock: Callable[[], float] = time.monotonic,
         on_news: Callable[[JobNews], None] = lambda _: None,
+        told: Callable[[Sequence[ToldLife]], None] = lambda _: None,
     ) -> None:
         self._spool, self._records, self._patterns, self._host = spool, records, patterns, host
         self._run_of_pid, self._now, self._clock, self._on_news = run_of_pid, now, clock, on_news
+        self._told = told
         self._changed: set[str] = set()
         self._over = self._failed = 0
         self._files: dict[str, SpoolFile] | None = None
@@ -279,11 +286,36 @@ class JobService:
             reason = "the worker stopped"
         else:
             reason = "the worker ended; its exit code is unknown"
+        if ending is None and (life := self._life(run, files, ended)) is not None:
+            self._told([life])
         jobs = run.interrupt(ended, reason)
         self._commit(Batch(finished=[(run, job) for job in jobs], runs={run.worker_run: run}))
         del self._runs[run.worker_run]
         self._gone.pop(run.worker_run, None)
         self._remove(files)
+
+    def _life(self, run: RunCounter, files: list[str], ended: int) -> ToldLife | None:
+        """The process of a run as the worker described it; None while it goes on, and for one that counts its processes by itself, as a container does."""
+        if run.pid is None or run.tick is None or run.boot is None:
+            return None
+        if run.boot == boot_id() and start_tick_of(run.pid) == run.tick:
+            return None
+        lines = [line for name in files if (line := parse(self._spool.first(name))) is not None and line.e == "start"]
+        said = next((line for line in lines if line.run == run.worker_run), None)
+        if said is not None and said.pidns not in {None, pid_namespace()}:
+            return None
+        return ToldLife(
+            boot_id=run.boot,
+            pid=run.pid,
+            start_tick=run.tick,
+            words=() if said is None else words_of(said),
+            cwd=said.cwd if said is not None and isinstance(said.cwd, str) else None,
+            started=None,
+            ended=ended,
+            exit_code=None,
+            exit_signal=None,
+            source=UNSEEN,
+        )
 
     def _leave(self, files: list[str]) -> None:
         """Delete files that a worker has left for its next ones."""

@@ -96,6 +96,15 @@ class Spool:
                 file = block.after
                 stream.seek(file.position)
 
+    def first(self, name: str) -> bytes:
+        """The first line of a file; empty if there is none, or it is too long to be an event."""
+        try:
+            with (self.folder / name).open("rb") as stream:
+                line = stream.readline(LONGEST_LINE)
+        except OSError:
+            return b""
+        return line if line.endswith(b"\n") else b""
+
     def alive(self, name: str) -> bool:
         """Whether a writer holds the lock of a file."""
         if fcntl is None:

@@ -53,7 +53,7 @@ SPOOL_FILES = 5_000
 """A spool folder that holds this much already takes no further process."""
 AGAIN_S = 5.0
 """Time between two tries to open the spool folder, or to find room in it."""
-ID_CHARS, TEXT_CHARS = 200, 2_000
+ID_CHARS, TEXT_CHARS, COMMAND_WORDS = 200, 2_000, 50
 
 _inside: contextvars.ContextVar[Job | None] = contextvars.ContextVar("watchkeeper_job", default=None)
 _workers: set[Worker] = set()
@@ -373,6 +373,12 @@ def _first_line(name: str, run: str) -> bytes:
         tick = int(Path("/proc/self/stat").read_bytes().rpartition(b")")[2].split()[19])
         boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
         who += [b',"tick":%d,"boot":%s' % (tick, _text(boot, 80))]
+        who.append(b',"pidns":%d' % int(os.readlink("/proc/self/ns/pid").strip("pid:[]")))  # noqa: PTH115
+    with contextlib.suppress(OSError):  # its folder was removed
+        who.append(b',"cwd":%s' % _text(os.getcwd(), TEXT_CHARS))  # noqa: PTH109 - as it is
+    given = getattr(sys, "orig_argv", None) or [sys.executable, *sys.argv]
+    command = list(given[:COMMAND_WORDS]) if sum(map(len, given[:COMMAND_WORDS])) < TEXT_CHARS else list(given[:1])
+    who.append(b',"command":[%s]' % b",".join(_text(word, TEXT_CHARS) for word in command))
     if fcntl is not None:
         who.append(b',"locked":true')
     words = (_now(), _text(name, ID_CHARS), _text(run, 80), b"".join(who))

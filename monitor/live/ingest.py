@@ -3,7 +3,7 @@
 import dataclasses
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from monitor.live.hub import Hub
@@ -17,7 +17,7 @@ from monitor.live.unstored import UnstoredEnds, ended_in
 from monitor.metrics.messages import Hello, HostInfo, Lives, Message, Tick
 from monitor.store import rows
 from monitor.store.interface import Change, Store
-from monitor.store.lives import Births, EarlyLives, life_changes, store_untold
+from monitor.store.lives import Births, EarlyLives, life_changes, store_told, store_untold
 from monitor.store.record_lanes import Samples
 from monitor.store.writer import StoreWriter
 
@@ -39,6 +39,7 @@ class Ingest:
         on_loop: runs a function on the event loop, from another thread.
         greeted: called at each start of a sampler.
         now: microseconds since the epoch.
+        masked: a command as it is shown, its secrets hidden.
         sampled: called with each sample that the snapshot has accepted.
     """
 
@@ -56,12 +57,14 @@ class Ingest:
         on_loop: Callable[..., object],
         greeted: Callable[[Hello], None],
         now: Callable[[], int],
+        masked: Callable[[Sequence[str]], str],
         sampled: Callable[[Tick], None] = lambda _tick: None,
     ) -> None:
         self._snapshot, self._sample_counter, self._hub, self._writer = snapshot, sample_counter, hub, writer
         self._own, self._sampler = costs
         self._events, self._newcomers, self._unstored = events, newcomers, unstored
         self._on_loop, self._greeted, self._sampled, self._now = on_loop, greeted, sampled, now
+        self._masked = masked
         self._births = Births()
         self._ended: tuple[EarlyLives, Samples] | None = None
         """What ended since the last sample, until the writer takes it."""
@@ -112,6 +115,8 @@ class Ingest:
             self._unstored.add(over, item)
         if untold := self._newcomers.untold(tick.ts):
             self._writer.maintenance(lambda store: store_untold(store, info.host, info.boot_id, tick.ts, untold))
+        if told := self._newcomers.told():
+            self._writer.maintenance(lambda store: store_told(store, info, told, self._masked), kept=True)
         if self._unheard:
             self._unheard = False
             self._look_back(info.host, tick, first=self._sample_counter.received == 1)

@@ -6,6 +6,7 @@ and its start tick, so it is known at once. What no sample tells of later is sto
 
 import threading
 from collections import Counter, deque
+from collections.abc import Sequence
 from typing import Final
 
 from logs.redaction.masker import Masker
@@ -14,6 +15,7 @@ from monitor.live.snapshot import Snapshot
 from monitor.metrics.messages import Hello, Lives, RunInfo, Tick
 from monitor.sampling.linux.describe import Describer
 from monitor.sampling.linux.users import Users
+from monitor.store.lives import ToldLife
 
 KEPT_US: Final = 60_000_000
 """For so long after its end a process is found by its pid."""
@@ -40,6 +42,8 @@ class Newcomers:
         self._gone_for: dict[int, int] = {}
         self._left: dict[int, int] = {}
         self._leaving: deque[tuple[int, int, int]] = deque()
+        self._told: deque[list[ToldLife]] = deque([[]])
+        """What others told of lives, by the sample before which they did, the newest last."""
 
     def greet(self, hello: Hello) -> None:
         """A sampler has started. Without one that reads `/proc`, runs are not known by their start ticks."""
@@ -98,6 +102,17 @@ class Newcomers:
                         del self._met[key], self._gone_for[info.run]
                         over.append(info)
         return over
+
+    def tell(self, lives: Sequence[ToldLife]) -> None:
+        """Another than the sampler knows of lives that are over."""
+        with self._lock:
+            self._told[-1] += lives
+
+    def told(self) -> list[ToldLife]:
+        """At each sample: what others told of, once no sample will tell more."""
+        with self._lock:
+            self._told.append([])
+            return self._told.popleft() if len(self._told) > PATIENCE else []
 
     def _meet(self, pid: int, tick: int) -> int | None:
         with self._lock:

@@ -14,7 +14,12 @@ from typing import Any, Final
 
 from monitor.config.services import ServiceSettings
 from monitor.core.endpoint import write_private
+from monitor.core.paths import own_uid
+from monitor.core.this_process import boot_id
+from monitor.sampling.linux.users import Users
 from monitor.services.shim import policy
+from monitor.services.shim.control import ENDED
+from monitor.store.lives import ToldLife
 
 FOLDER: Final = "services"
 PROBE_TIMEOUT_S: Final = 5.0
@@ -24,14 +29,6 @@ WITHOUT_RESTART: Final = {"name", "autostart", "depends_on", "schedule"}
 """Settings that the agent follows at once; the shim reads the others at each start."""
 MARK: Final = "WATCHKEEPER_SERVICE_RUN"
 """The variable that `shim` sets for all processes of a service."""
-
-
-def boot_id() -> str:
-    """The kernel's name for this boot; empty where there is none."""
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
-    except OSError:
-        return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,17 +116,25 @@ class ServiceFolder:
             return None
         return status.st_ino, status.st_mtime_ns
 
-    def events(self, after: int = 0) -> Iterator[dict[str, Any]]:
-        """What happened to it, the oldest first, beyond the number `after`."""
+    def events(self, after: int = 0, kind: str = "") -> Iterator[dict[str, Any]]:
+        """What happened to it, the oldest first, beyond the number `after`; only events of a `kind`, if one is given."""
         try:
             lines = (self.path / "events.jsonl").read_bytes().splitlines()
         except OSError:
             return
         for line in lines:
+            if kind.encode() not in line:
+                continue
             with contextlib.suppress(ValueError, KeyError, TypeError):  # a line that a crash cut
                 event = json.loads(line)
-                if event["seq"] > after:
+                if event["seq"] > after and kind in {"", event["event"]}:
                     yield event
+
+    def lives(self, after: int = 0) -> tuple[list[ToldLife], int]:
+        """The main processes that are over, beyond the event of the number `after`, the oldest first; and the number to go on from."""
+        found = list(self.events(after, ENDED))
+        lives = [life for event in found if (life := _life(event)) is not None]
+        return lives, max((event["seq"] for event in found), default=after)
 
     def end_leftovers(self) -> int:
         """Kill processes of this service whose shim was lost; returns how many there were. For a thread: it reads `/proc` of all processes."""
@@ -150,6 +155,28 @@ def _read(path: Path) -> dict[str, Any] | None:
     except (OSError, ValueError):  # it was never started, or its folder cannot be read: both mean that nothing is known
         return None
     return found if isinstance(found, dict) else None
+
+
+def _life(event: Mapping[str, Any]) -> ToldLife | None:
+    """The life that an event of a shim tells of; None if it does not say whose, as those of an earlier version."""
+    with contextlib.suppress(KeyError, TypeError, ValueError):
+        code = event["code"]
+        return ToldLife(
+            boot_id=str(event["boot"]),
+            pid=int(event["pid"]),
+            start_tick=int(event["tick"]),
+            words=tuple(map(str, event["command"])),
+            cwd=str(event["directory"]),
+            started=int(event["started"]),
+            ended=int(event["ts"]),
+            exit_code=None if code is None or code < 0 else code,
+            exit_signal=None if code is None or code >= 0 else -code,
+            source="service",
+            ppid=int(event["parent"]),
+            uid=own_uid(),
+            user=Users().name(own_uid()),
+        )
+    return None
 
 
 def _kill_marked(pid: int, wanted: bytes) -> bool:

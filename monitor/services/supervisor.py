@@ -23,6 +23,7 @@ from monitor.services.folder import FOLDER, ServiceFolder, active
 from monitor.services.link import Link, Wish, start_shims
 from monitor.services.unit import LOST, RunOf, Unit
 from monitor.services.units import Units
+from monitor.store.lives import ToldLife
 
 log = logging.getLogger("watchkeeper.services")
 LOOK_S: Final = 2.0
@@ -45,6 +46,7 @@ class Supervisor:
         mask: hides secrets in a command.
         changed: called whenever the list of services changes.
         happened: called with a service that came into another state, or was started again.
+        ended: called with main processes that are over, also those that ended while no agent ran; with some of them more than once.
         clock: seconds since the epoch, for schedules.
         look_s: how often the settings file and the clock are looked at.
         open_files: the limit of open files that services get; None: that of this process.
@@ -60,11 +62,12 @@ class Supervisor:
         mask: Callable[[Sequence[str]], str],
         changed: Callable[[], None],
         happened: Callable[[Service], None],
+        ended: Callable[[Sequence[ToldLife]], None] = lambda _lives: None,
         clock: Callable[[], float] = time.time,
         look_s: float = LOOK_S,
         open_files: int | None = None,
     ) -> None:
-        self._happened, self._open_files = happened, open_files
+        self._happened, self._ended, self._open_files = happened, ended, open_files
         self._told: dict[str, tuple[str, int | None]] = {}
         self._clock, self._look_s = clock, look_s
         self._base, self._settings, self._environ = data_dir / FOLDER, settings, environ
@@ -254,6 +257,7 @@ class Supervisor:
                 self._units.add(unit)
         for unit in self._units:
             await self._meet(unit, again=True)
+            await self._tell_ends(unit)
         self._list_changed()
         self._tell()
 
@@ -340,12 +344,14 @@ class Supervisor:
         """Follow what a shim says, until it ends."""
         met = False
         async for state in link.states():
+            before = (unit.state or {}).get("pid")
             self._note(unit, state)
             if not met and unit.wish is not None:  # asked for while there was no connection
                 await link.send(unit.wish)
             met = True
             self._tell()
             self._wake.set()  # others may wait for it
+            await self._tell_ends(unit, before)
         link.close()
         if unit.link is not link:
             return
@@ -368,6 +374,15 @@ class Supervisor:
                 await self._request(unit, Wish("start", wish.by))
         self._tell()
         self._wake.set()
+        await self._tell_ends(unit)
+
+    async def _tell_ends(self, unit: Unit, before: object = "") -> None:
+        """Tell of the main processes that are over, as its shim wrote them down; none is, if the process `before` is still there."""
+        if before == (unit.state or {}).get("pid"):
+            return
+        lives, unit.told = await asyncio.to_thread(unit.folder.lives, unit.told)
+        if lives:
+            self._ended(lives)
 
     def _note(self, unit: Unit, state: dict[str, object]) -> None:
         before = unit.state or {}

@@ -31,6 +31,7 @@ class Unit:
         launching: whether its shim is being started.
         trouble: why its shim could not be started.
         due: next run of its schedule, seconds since the epoch.
+        told: the number of the last event of its shim that told of an end, as far as others know of it.
     """
 
     folder: ServiceFolder
@@ -43,6 +44,7 @@ class Unit:
     trouble: str = ""
     due: float | None = None
     lost: bool = False
+    told: int = 0
     _lives: tuple[object, list[Holder]] = field(default=(None, []), repr=False)
 
     @property

@@ -2,7 +2,8 @@
 
 import json
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import pyarrow as pa
@@ -23,6 +24,31 @@ FRESH_US: Final = 30_000_000
 def times(values: Sequence[int | None]) -> pa.Array:
     """Microseconds since the epoch as timestamps of the store."""
     return pa.array(values, pa.int64()).view(_US)
+
+
+@dataclass(frozen=True, slots=True)
+class ToldLife:
+    """A life that is over, as another than the sampler tells it: the shim that was its parent, or the process itself. What that one does not say is None.
+
+    Attributes:
+        words: its command; empty if nobody says.
+        started, ended: µs since the epoch.
+        source: who tells, as `end_source` has it; `UNSEEN` where the end itself is not known, only that it was later.
+    """
+
+    boot_id: str
+    pid: int
+    start_tick: int
+    words: tuple[str, ...]
+    cwd: str | None
+    started: int | None
+    ended: int
+    exit_code: int | None
+    exit_signal: int | None
+    source: str
+    ppid: int | None = None
+    uid: int | None = None
+    user: str | None = None
 
 
 class Births:
@@ -159,9 +185,96 @@ def store_untold(store: Store, host: str, boot_id: str, ts: int, runs: Sequence[
     """
     numbers = [run.run for run in runs]
     named = set(store.query("runs_with_records", runs=numbers, since=ts - UNTOLD_US)["run"].to_pylist())
-    if wrote := [run for run in runs if run.run in named]:
+    if (wrote := [run for run in runs if run.run in named]) and (known := _known(store, [run.run for run in wrote])):
+        wrote = [run for run in wrote if run.run not in known]  # somebody else has told of it meanwhile
+    if wrote:
         ends = [messages.RunEnd(run.run, ts, None, None, "poll") for run in wrote]
         store.write([Append("runs", _born(host, boot_id, ts, wrote, ends))])
+
+
+def store_told(
+    store: Store, host: messages.HostInfo, lives: Sequence[ToldLife], command: Callable[[Sequence[str]], str]
+) -> None:
+    """Store lives that no sampler told of, and how those ended of which it only told that they did.
+
+    Args:
+        store: the history.
+        host: the machine.
+        lives: those that are over, told long enough ago that the sampler has said what it knows.
+        command: a command as it is shown.
+
+    Raises:
+        StoreError: the store does not answer, or takes nothing.
+    """
+    told = {messages.run_key(host.host, life.boot_id, life.pid, life.start_tick): life for life in lives}
+    known = _known(store, list(told))
+    new = {run: life for run, life in told.items() if run not in known}
+    better = {run: told[run] for run, row in known.items() if _is_better(told[run], row)}
+    changes: list[Change] = []
+    if new:
+        changes.append(Append("runs", _told_rows(host, new, command)))
+    if better:
+        ends = _end_columns([_end_of(run, life) for run, life in better.items()])
+        told_ends = {name: ends[name] for name in ("end_ts", "exit_code", "exit_signal", "end_source")}
+        whose = {"run": pa.array(list(better), pa.int64()), "host": pa.array([host.host] * len(better))}
+        changes.append(Upsert("runs", pa.table(whose | told_ends), ("run",)))
+    stops = better | {run: life for run, life in new.items() if life.exit_code or life.exit_signal}
+    if stops:
+        table = _stops(host.host, [_end_of(run, life) for run, life in stops.items()], [None] * len(stops))
+        changes.append(Upsert("events", table, ("subject", "kind", "run")))
+    if changes:
+        store.write(changes)
+
+
+def _known(store: Store, runs: Sequence[int]) -> dict[int, dict[str, Any]]:
+    return {row["run"]: row for row in store.query("runs_known", runs=runs).to_pylist()}
+
+
+def _is_better(life: ToldLife, row: dict[str, Any]) -> bool:
+    """Whether this tells how a run ended, and what is stored does not."""
+    tells = life.exit_code is not None or life.exit_signal is not None
+    return tells and row["exit_code"] is None and row["exit_signal"] is None
+
+
+def _end_of(run: int, life: ToldLife) -> messages.RunEnd:
+    return messages.RunEnd(run, life.ended, life.exit_code, life.exit_signal, life.source)
+
+
+def _told_rows(
+    host: messages.HostInfo, lives: dict[int, ToldLife], command: Callable[[Sequence[str]], str]
+) -> pa.Table:
+    """The rows of lives; those of this boot began when their start tick says so."""
+    found = list(lives.values())
+    since = [
+        life.started
+        if life.started is not None or life.boot_id != host.boot_id
+        else host.boot_ts + life.start_tick * 1_000_000 // host.clock_tick_hz
+        for life in found
+    ]
+    return pa.table(
+        {
+            "run": pa.array(list(lives), pa.int64()),
+            "host": pa.array([host.host] * len(found)),
+            "boot_id": pa.array([life.boot_id for life in found]),
+            "pid": pa.array([life.pid for life in found], pa.int32()),
+            "start_tick": pa.array([life.start_tick for life in found], pa.int64()),
+            "ppid": pa.array([life.ppid for life in found], pa.int32()),
+            "uid": pa.array([None if life.uid is None else _signed32(life.uid) for life in found], pa.int32()),
+            "user_name": pa.array([_text(life.user) for life in found], pa.string()),
+            "name": pa.array([_text(_name(life.words)) for life in found]),
+            "cmdline": pa.array([_text(command(life.words)) for life in found]),
+            "cwd": pa.array([_text(life.cwd) for life in found], pa.string()),
+            "kernel_thread": pa.array([False] * len(found)),
+            "start_ts": times(since),
+            "first_seen": times(since),
+            **_end_columns([_end_of(run, life) for run, life in lives.items()]),
+        }
+    )
+
+
+def _name(words: Sequence[str]) -> str:
+    """The name that the kernel gives a program."""
+    return words[0].rpartition("/")[2][:15] if words else "unknown"
 
 
 def _starts(host: str, born: Sequence[messages.RunInfo]) -> pa.Table:

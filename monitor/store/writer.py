@@ -231,9 +231,9 @@ class StoreWriter:
         """Queue rows that must not be dropped, such as a report of a loss. Never blocks."""
         self._enqueue(MaintenanceTask(lambda store: store.write(changes), kept=True))
 
-    def maintenance(self, run: Callable[[Store], None]) -> None:
-        """Run a maintenance task on the writer's thread, when no rows are waiting."""
-        self._enqueue(MaintenanceTask(run))
+    def maintenance(self, run: Callable[[Store], None], *, kept: bool = False) -> None:
+        """Run a maintenance task on the writer's thread, when no rows are waiting; one that is `kept` again if the store takes nothing."""
+        self._enqueue(MaintenanceTask(run, kept=kept))
 
     def _enqueue(self, task: MaintenanceTask) -> None:
         with self._wake:

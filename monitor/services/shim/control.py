@@ -11,6 +11,8 @@ from collections.abc import Iterator
 
 SOCKET, STATE, EVENTS = "control", "state.json", "events.jsonl"
 EVENTS_BYTES = 256 * 1024
+ENDED = "ended"
+"""The event of a main process that is over, with all that is known of it."""
 COMMAND_BYTES = 65536
 LISTENERS = 16
 

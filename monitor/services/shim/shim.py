@@ -13,7 +13,7 @@ import signal
 import time
 
 from monitor.services.shim import policy, spawn, tree
-from monitor.services.shim.control import STATE, Control, Events
+from monitor.services.shim.control import ENDED, STATE, Control, Events
 from monitor.services.shim.output import BLOCK, Lines, Output, Parts
 
 MARK = "WATCHKEEPER_SERVICE_RUN"
@@ -21,6 +21,7 @@ MARK = "WATCHKEEPER_SERVICE_RUN"
 PROBE_S = (0.05, 1.0)
 """First and longest pause between two probes."""
 PROBE_SLACK_S = 0.5
+COMMAND_CHARS = 4096
 
 
 class Busy(Exception):
@@ -59,6 +60,8 @@ class Shim:
         self._pipes: set[int] = set()
         self._main: int | None = None
         self._main_tick: int | None = None
+        self._program: dict[str, object] = {}
+        """What the main process was started as: the settings may be others when it ends."""
         self._started_us = self._since_us = _now_us()
         self._probe: tuple[int, float] | None = None
         self._probe_at: float | None = None
@@ -137,7 +140,8 @@ class Shim:
 
     def _happen(self, event: str, *, code: int | None = None, why: str = "") -> None:
         if event == policy.ENDED:
-            self._events.note("ended", pid=self._main, code=code, started=self._started_us)
+            facts = {"pid": self._main, "code": code, "started": self._started_us, "tick": self._main_tick}
+            self._events.note(ENDED, **facts, **self._program)
             self._main = self._main_tick = None
         jitter = random.uniform(-1, 1)  # noqa: S311 - no secret
         before = self.life.state
@@ -178,6 +182,12 @@ class Shim:
             self._happen(policy.UNSTARTABLE, why=f"cannot be started: {trouble}")
             return
         self._main, self._main_tick = pid, tree.start_tick(pid, ended=True)
+        self._program = {
+            "boot": self.spec["boot"],
+            "parent": os.getpid(),
+            "command": _cut(self.spec["command"]),
+            "directory": self.spec["directory"],
+        }
         self._parts.writer(pid, self._main_tick, self._started_us, place)
         if self.spec["ready"]:
             kind, what = self.spec["ready"]
@@ -330,6 +340,16 @@ def _parts_before(boot: str) -> list[list[int | None]]:
         return []
     found: list[list[int | None]] = before.get("output", []) if before.get("boot") == boot else []
     return found
+
+
+def _cut(words: list[str]) -> list[str]:
+    """The first words of a command, as many as are kept: no word in parts, as half a secret is not known for one."""
+    kept: list[str] = []
+    for word in words:
+        if sum(map(len, kept)) + len(word) > COMMAND_CHARS:
+            return [*kept, "…"]
+        kept.append(word)
+    return kept
 
 
 def _wake_on_signals() -> int:

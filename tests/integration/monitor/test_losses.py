@@ -94,6 +94,7 @@ def ingest_of(writer: StoreWriter, unstored: UnstoredEnds, tmp_path: Path) -> In
         on_loop=lambda run, *given: run(*given),
         greeted=lambda _: None,
         now=lambda: time.time_ns() // 1000,
+        masked=" ".join,
     )
     ingest.accept(HELLO)
     return ingest

@@ -4,12 +4,13 @@ from collections.abc import Callable
 
 import pyarrow as pa
 
+from logs.redaction.masker import Masker
 from monitor.api.runs.detail import stored_relatives, stored_run
 from monitor.live.recovery import Recovery
 from monitor.live.snapshot import HISTORY_METRICS, Moment
 from monitor.metrics import messages
 from monitor.store.interface import Append, Store
-from monitor.store.lives import Births, store_untold
+from monitor.store.lives import UNSEEN, Births, ToldLife, store_told, store_untold
 from monitor.store.rows import tick_changes
 
 START = 1_700_000_000_000_000
@@ -140,3 +141,35 @@ def test_a_run_that_no_sample_told_of_is_stored_if_lines_name_it(store: Store) -
     assert ask(store, "SELECT run, pid, exit_code, end_source FROM runs") == [
         {"run": 5, "pid": 50, "exit_code": None, "end_source": "poll"}
     ]
+
+
+def test_lives_that_others_tell_of_are_rows_once(store: Store, make_tick: Make) -> None:
+    """What no sample told of is an ended run with what is known; how one ended that samples only missed is added; what is known stays, whatever comes again."""
+    host = messages.HostInfo("h", "b", START - 100 * SECOND, "kernel", "platform", 2, 3, 100)
+    runs = {pid: messages.run_key("h", "b", pid, 70) for pid in (10, 20, 30)}
+    store.write(tick_changes("h", "b", make_tick(1, born=[born(runs[20], 20, at=-9), born(runs[30], 30, at=-9)])))
+    store.write(
+        tick_changes(
+            "h", "b", make_tick(2, gone=[runs[20], runs[30]], ends=[messages.RunEnd(runs[30], START, 3, None, "pidfd")])
+        )
+    )
+    shim = [ToldLife("b", pid, 70, ("/bin/web", "--token=s3cretvalue"), "/srv", START, START + 5, None, 9, "service", 1, 0, "root") for pid in runs]  # fmt: skip
+    worker = ToldLife("another boot", 40, 80, (), None, None, START + 9, None, None, UNSEEN)
+    here = ToldLife("b", 50, 90, (), None, None, START + 9, None, None, UNSEEN)
+    for _ in range(2):
+        store_told(store, host, [*shim, worker, here], Masker().mask_cmdline)
+        store_untold(store, "h", "b", START + 4 * SECOND, [born(runs[10], 10)])
+    found = ask(
+        store,
+        "SELECT pid, name, cmdline, wk_us(start_ts) AS s, exit_code, exit_signal, end_source FROM runs ORDER BY pid",
+    )
+    assert [tuple(row.values()) for row in found] == [
+        (10, "web", "/bin/web --token=***", START, None, 9, "service"),
+        (20, "sleep", "sleep", START - 9 * SECOND, None, 9, "service"),
+        (30, "sleep", "sleep", START - 9 * SECOND, 3, None, "pidfd"),
+        (40, "unknown", "", None, None, None, UNSEEN),
+        (50, "unknown", "", START - 100 * SECOND + 900_000, None, None, UNSEEN),
+    ]
+    stops = ask(store, "SELECT run, message FROM events WHERE kind = 'STOP'")
+    assert {(row["run"], row["message"]) for row in stops} >= {(runs[10], "killed by SIGKILL (signal 9)"), (runs[20], "killed by SIGKILL (signal 9)")}  # fmt: skip
+    assert len(stops) == 3

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.jobs.counters import FinishedJob, RunCounter
-from monitor.jobs.lines import ID_CHARS, Line, job_id, parse, time_of
+from monitor.jobs.lines import ID_CHARS, Line, job_id, parse, time_of, words_of
 from monitor.jobs.ranges import Ranges
 
 NOW = 1_700_000_000_000_000
@@ -109,6 +109,19 @@ def test_times_and_durations() -> None:
     assert (wrong.started, wrong.seconds, wrong.ended) == (None, None, NOW)
 
 
+def test_the_last_event_is_when_it_happened() -> None:
+    """A file that is read an hour later says nothing of that hour, also to the next agent."""
+    run = RunCounter("r", "w", started=NOW, last_event=NOW)
+    run.apply(Line("start", t=NOW - 3_600_000_000, worker="w"), 0, NOW)
+    run.apply(Line("begin", job="a", t=NOW - 3_500_000_000), 1, NOW)
+    assert run.last_event == NOW - 3_500_000_000
+    run.apply(Line("begin", job="b", t=NOW - 3_550_000_000), 2, NOW)
+    again = RunCounter("r", "w", started=run.started, last_event=run.last_event, seen=Ranges(run.seen.text()))
+    again.apply(Line("start", t=NOW - 3_600_000_000, worker="w"), 0, NOW)
+    again.apply(Line("begin", job="c", t=NOW - 3_560_000_000), 3, NOW)
+    assert (run.last_event, again.last_event) == (NOW - 3_500_000_000,) * 2
+
+
 @given(st.binary(max_size=200))
 def test_no_line_breaks_the_parser(data: bytes) -> None:
     """Any bytes are an event or none."""
@@ -135,3 +148,10 @@ def test_lines_that_are_no_events() -> None:
     ]
     assert [text for text in bad if parse(text.encode()) is not None] == []
     assert job_id(parse(b'{"e":"done","job":17}') or Line("")) == "17"
+
+
+def test_a_command_is_text_or_words() -> None:
+    """What a worker says of its command otherwise costs no event."""
+    said = ['"python  w.py"', '["python", "w.py"]', "17", '["python", 1]', "{}"]
+    lines = [parse(b'{"e":"start","command":%s,"cwd":3,"pidns":"x"}' % text.encode()) for text in said]
+    assert [words_of(line or Line("", command="refused")) for line in lines] == [("python", "w.py")] * 2 + [()] * 3

@@ -15,6 +15,7 @@ from monitor.jobs.records import JobRecords
 from monitor.jobs.service import JobService
 from monitor.jobs.spool import Spool
 from monitor.store.duckdb import open_store
+from monitor.store.lives import ToldLife
 from monitor.store.writer import StoreWriter
 
 MODULE = Path(track.__file__)
@@ -44,6 +45,7 @@ class Scene:
         self.clock = 0.0
         self.pids: dict[int, int] = {}
         self.patterns: list[str] = []
+        self.told: list[ToldLife] = []
         self.service = self.another()
 
     def another(self) -> JobService:
@@ -58,6 +60,7 @@ class Scene:
             run_of_pid=self.pids.get,
             now=lambda: NOW,
             clock=lambda: self.clock,
+            told=self.told.extend,
         )
 
     def rows(self, sql: str) -> list[dict[str, Any]]:

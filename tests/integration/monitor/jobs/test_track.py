@@ -119,6 +119,36 @@ def test_an_end_that_nobody_saw(scene: Scene, worker: Start) -> None:
     assert scene.counts()["failed"] == 1
 
 
+def test_the_life_of_a_worker_that_nobody_saw(scene: Scene, worker: Start) -> None:
+    """It is told of, as the worker describes itself, once; not while the process goes on, and not one of a container, whose pid is none here."""
+    process = worker(HEAD + "track('w').begin('a'); os._exit(3)")
+    finish(process)
+    goes_on = worker(
+        HEAD + "w = track('w'); w.begin('a').done(); w.stop(); print('stopped', flush=True); sys.stdin.read()"
+    )
+    assert goes_on.stdout is not None
+    assert goes_on.stdout.readline() == "stopped\n"
+    other = {
+        "e": "start",
+        "n": 0,
+        "worker": "boxed",
+        "run": "r",
+        "pid": 7,
+        "tick": 9,
+        "boot": "b",
+        "locked": True,
+        "pidns": 1,
+        "t": NOW,
+    }
+    (scene.spool / "other.jsonl").write_text(json.dumps(other) + "\n")
+    for scene.clock in (0.0, 60.0, 120.0):
+        scene.service.round()
+    (life,) = scene.told
+    assert (life.pid, life.cwd, life.source) == (process.pid, str(scene.folder), "unseen")
+    assert "track('w').begin('a')" in life.words[-1]
+    assert (life.started, life.exit_code, life.exit_signal) == (None, None, None)
+
+
 def test_a_fork_is_a_worker_of_its_own(scene: Scene, worker: Start) -> None:
     """Parent and child count their own jobs; a job of before the fork is the parent's alone."""
     finish(

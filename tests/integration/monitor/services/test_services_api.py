@@ -141,6 +141,14 @@ def test_lines_without_a_time_belong_to_the_life_that_wrote_them(agent: Any, tmp
     found = lines()
     assert all(len(runs) == 1 for runs in found.values()), found
     assert len({run for runs in found.values() for run in runs} - {None}) == 40, found
+
+    def lives() -> dict[str, tuple[int, int | None]]:
+        ended = agent.api.ended_runs({"q": str(done)}).runs
+        return {one.run: (one.pid, one.exit_code) for one in ended if one.exit_code is not None}
+
+    wait_until(lambda: len(lives()) == 40, lambda: f"{len(lives())} of 40 are ended runs", seconds=30)
+    assert {str(pid): {run} for run, (pid, _) in lives().items()} == found
+    assert sorted(code or 0 for _, code in lives().values()) == [0, 0, *[1] * 38]
     agent.api.services.remove("brief")
 
 
