@@ -126,6 +126,7 @@ class AlertRule(BaseModel):
     below: float | None = Field(None, description="It fires below this value.", allow_inf_nan=False)
     change: float | None = Field(None, description="It fires when the reading is so much above (+100 %) or below (-50 %) its usual, in percent of that.", allow_inf_nan=False)  # fmt: skip
     usual_h: float = Field(24.0, description="With change: the usual is that of so many hours.", ge=1, le=168)
+    usual_days: int = Field(14, description="With change: the usual is that of this time of day, once four of so many days are known; 0: never.", ge=0, le=60)  # fmt: skip
     clear: float | None = Field(None, description="It is over on the other side of this value; 5 % from the threshold unless set.", allow_inf_nan=False)  # fmt: skip
     for_s: float = Field(60.0, description="So long without a break before it fires.", ge=0, le=86_400)
     clear_s: float = Field(60.0, description="So long on the other side before it is over.", ge=0, le=86_400)

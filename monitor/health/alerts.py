@@ -33,6 +33,7 @@ from monitor.config.alerts import BUILT_IN, METRICS, TOLD_ANYWAY, AlertRule, in_
 from monitor.core.errors import REPORTED
 from monitor.health.history import MESSAGE_CHARS, alert_rows, passes, shown_record, stored_alerts
 from monitor.health.notify import BEING_SENT, SENT, Notifier
+from monitor.health.past import past
 from monitor.health.rates import Rates
 from monitor.health.readings import Value, culprits, values
 from monitor.health.states import Level, Occurrences
@@ -176,7 +177,7 @@ class Alerts:
             if watched.rule.metric is None:
                 continue
             watched.now, there = values(watched.rule, self._snapshot, self._rates, self._clock(), watched.levels)
-            watched.against_usual(at)
+            watched.against_usual(at, tick.ts)
             for one in watched.now:
                 level = watched.levels.setdefault(one.subject, Level(watched.rule))
                 self._step(watched, level, one, at)
@@ -204,7 +205,7 @@ class Alerts:
             key,
             watched,
             subject=one.name,
-            message=fired(rule, one.name, one.value),
+            message=fired(rule, one.name, one.value, watched.usual_of(one.subject)),
             value=one.value,
             worst=one.value,
             unit=rule.unit,
@@ -220,8 +221,11 @@ class Alerts:
         if why is not None and (self._snapshot.space is not None or why != _GONE["disk"]):
             watched.levels.pop(subject)
             self._end((watched.rule.name, subject), why)
-        else:
-            watched.levels[subject].step(None, at)
+            return
+        level = watched.levels[subject]
+        level.step(None, at)
+        if not level.firing:  # there may have been thousands
+            del watched.levels[subject]
 
     def offer(self, records: Sequence[LogRecord]) -> None:
         """Look at new records, from any thread."""
@@ -305,11 +309,23 @@ class Alerts:
             for watched in list(self._rules.values()):
                 if watched.filter is not None and not watched.filter.streams:
                     await self._ask(watched)
+                if watched.wants_past(self._clock()):
+                    await self._remember(watched)
             try:
                 await asyncio.to_thread(self._rates.ask, self._now())
             except REPORTED as error:
                 log.warning("jobs cannot be looked at: %s", error.message)
             self.look()
+
+    async def _remember(self, watched: Watched) -> None:
+        """Read the past of what a rule holds against its usual."""
+        now = self._now()
+        try:
+            found = await asyncio.to_thread(past, self._store, self._host(), watched.rule, now)
+        except REPORTED as error:
+            log.warning("what is usual for the alert %s cannot be read: %s", watched.rule.name, error.message)
+            return
+        watched.remember(found, self._clock(), now)
 
     def look(self) -> None:
         """Find out what is over because it did not happen again."""

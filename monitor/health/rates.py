@@ -14,7 +14,7 @@ MINUTE: Final = 60
 LATELY_US: Final = 300_000_000
 """Jobs are counted over the last five minutes."""
 _MOST_SOURCES: Final = 2000
-_LEAST: Final = {"log.records": 0, "log.warnings": WARN, "log.errors": ERROR}
+LEAST: Final = {"log.records": 0, "log.warnings": WARN, "log.errors": ERROR}
 _OF_JOBS: Final[dict[str, Callable[[WorkerSummary], float | None]]] = {
     "job.per_minute": lambda one: one.per_minute,
     "job.failed_per_minute": lambda one: one.recent.failed * 60e6 / LATELY_US,
@@ -67,7 +67,7 @@ class Rates:
 
     def count(self, records: Sequence[LogRecord], at: float) -> None:
         """Count records that were read at a moment, in seconds of a clock that only goes forward. From any thread."""
-        for metric, least in _LEAST.items():
+        for metric, least in LEAST.items():
             if metric not in self._wanted:
                 continue
             found: dict[str, int] = {}
@@ -75,6 +75,10 @@ class Rates:
                 if record.level >= least:
                     found[record.source] = found.get(record.source, 0) + 1
             with self._lock:
+                if (
+                    len(self._minutes) + len(found) > _MOST_SOURCES
+                ):  # those that wrote nothing for a minute count nothing
+                    self._minutes = {key: one for key, one in self._minutes.items() if one.sum(int(at))}
                 for source, number in found.items():
                     key = (metric, source if len(self._minutes) < _MOST_SOURCES else "")
                     self._minutes.setdefault(key, _Minute()).add(number, int(at))

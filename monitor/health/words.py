@@ -51,12 +51,12 @@ def told(rule: AlertRule) -> str:
     return f"{what}{', ' if often else ''}{often}"
 
 
-def fired(rule: AlertRule, subject: str, value: float | None) -> str:
-    """What is wrong when a rule with a metric fires."""
+def fired(rule: AlertRule, subject: str, value: float | None, usual: str = "") -> str:
+    """What is wrong when a rule with a metric fires. `usual`: of which time the usual is, with `change`."""
     about = METRICS[rule.metric or ""]
     side = "above" if rule.rising else "below"
     whose = f"{subject}: " if subject else ""
     time = f" for {lasting(rule.for_s)}" if rule.for_s else ""
     if rule.change is not None:
-        return f"{whose}{about.label}, {in_unit(abs(value or 0.0), '%')} {side} the usual of {rule.usual_h:g} h{time}"
+        return f"{whose}{about.label}, {in_unit(abs(value or 0.0), '%')} {side} the usual of {usual}{time}"
     return f"{whose}{about.label} at {in_unit(value, about.unit)}, {side} {in_unit(rule.threshold, about.unit)}{time}"

@@ -2,6 +2,7 @@
 
 import math
 import random
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -10,9 +11,13 @@ from hypothesis import strategies as st
 from monitor.api_models.jobs import JobCounts, WorkerSummary
 from monitor.config.alerts import AlertRule
 from monitor.health.rates import Rates
+from monitor.health.readings import Value
 from monitor.health.states import Level
 from monitor.health.usual import Usual
-from tests.unit.monitor.test_alert_storms import Machine
+from monitor.health.watched import MOST_USUAL, Watched
+from monitor.health.words import fired
+from tests.doubles.ticks import BEGIN_US
+from tests.unit.monitor.test_alert_storms import Machine, record
 
 FEWER = AlertRule(name="fewer", metric="job.per_minute", change="-50 %", for_s=120)  # type: ignore[arg-type]
 
@@ -126,3 +131,107 @@ def test_what_no_rule_wants_is_not_asked() -> None:
     one.want(["job.stuck"])
     one.ask(6)
     assert asked == [6]
+
+
+DAY = 86_400
+MONDAY = 1_699_833_600
+
+
+def by_minute(value: Callable[[int], float], days: int) -> list[tuple[int, float]]:
+    """Minutes before now, in seconds, with a value that depends on the minute since then."""
+    return [(before * 60, value(before)) for before in range(days * 1440, 0, -1)]
+
+
+def held(usual: Usual, value: float, local: float | None = MONDAY) -> float | None:
+    """What is said of a value that stays for two minutes."""
+    return [
+        usual.change(value, 1_000_000.0 + second, None if local is None else local + second) for second in range(120)
+    ][-1]
+
+
+def test_the_past_is_known_at_once() -> None:
+    """An agent that starts again need not learn for half an hour; what it learned since is newer than what it is told."""
+    usual = Usual(FEWER)
+    usual.remember(by_minute(lambda _: 100.0, 1), 1_000_000.0, MONDAY)
+    assert held(usual, 20.0) == pytest.approx(-80.0)
+    busy = Usual(FEWER)
+    for second in range(0, 14_400, 10):
+        busy.change(50.0, 985_600.0 + second, MONDAY - 14_400 + second)
+    busy.remember(by_minute(lambda before: 50.0 if before > 240 else 1000.0, 1), 1_000_000.0, MONDAY)
+    assert held(busy, 50.0) == 0.0
+
+
+@pytest.mark.parametrize("days", [5, 14])
+def test_the_time_of_day_counts_once_days_are_known(days: int) -> None:
+    """A nightly job is usual at its hour, and missing at its hour it is not; the same values at another hour, or with the days switched off, are a change."""
+    rule = AlertRule(name="busy", metric="cpu_pct", change=100)
+    fewer = rule.model_copy(update={"change": -50.0})
+
+    def load(before: int) -> float:
+        return 90.0 if before % 1440 in range(1430, 1440) or before % 1440 < 20 else 10.0
+
+    def past(rule: AlertRule, shift: int = 0) -> Usual:
+        usual = Usual(rule)
+        usual.remember(
+            by_minute(lambda before: load(before + shift) if before > 30 else 10.0, days), 1_000_000.0, MONDAY
+        )
+        return usual
+
+    assert held(past(rule), 90.0) == 0.0
+    assert held(past(fewer), 10.0) == pytest.approx(-88.9, abs=0.1)
+    assert held(past(rule, 600), 90.0) == pytest.approx(800.0)
+    assert held(past(rule.model_copy(update={"usual_days": 0})), 90.0) == pytest.approx(800.0)
+    assert held(past(rule), 90.0, local=None) == pytest.approx(800.0)
+
+
+def test_what_was_so_on_two_of_the_last_days_is_usual() -> None:
+    """A Saturday like the last one is none; a day on which something was wrong does not make that usual."""
+    weekend = {1, 2, 8, 9}
+    usual = Usual(FEWER)
+    usual.remember(by_minute(lambda before: 20.0 if before // 1440 in weekend else 100.0, 14), 1_000_000.0, MONDAY)
+    assert held(usual, 20.0) == 0.0
+    wrong = Usual(FEWER)
+    wrong.remember(by_minute(lambda before: 20.0 if before // 1440 == 3 else 100.0, 14), 1_000_000.0, MONDAY)
+    assert held(wrong, 20.0) == pytest.approx(-80.0)
+
+
+def test_only_so_many_have_a_usual_and_those_that_are_gone_have_none() -> None:
+    """Workers with names of their own come and go; the store is asked for the past once in a while."""
+    watched = Watched(FEWER.model_copy(update={"usual_h": 1.0}))
+    asked = 0
+    for hour in range(60):
+        watched.now = [Value(f"w{hour}-{number}", "", 1.0) for number in range(5)]
+        watched.against_usual(hour * 3600.0, BEGIN_US)
+        asked += watched.wants_past(hour * 3600.0) + watched.wants_past(hour * 3600.0 + 60)
+        assert len(watched.usual) <= MOST_USUAL
+    assert asked == 60
+    watched.now = [Value("w", "", 1.0)]
+    watched.against_usual(200 * 3600.0, BEGIN_US)
+    assert set(watched.usual) == {"w"}
+    watched.remember(
+        {"w": [(BEGIN_US // 1_000_000 - before * 60, 5.0) for before in range(100, 0, -1)]}, 200 * 3600.0, BEGIN_US
+    )
+    watched.now = [Value("w", "", 5.0)]
+    watched.against_usual(200 * 3600.0 + 1, BEGIN_US)
+    assert watched.now[0].value == 0.0
+
+
+def test_sources_that_went_silent_make_room() -> None:
+    """Thousands of sources that ever were leave the count of those that write as it is."""
+    counted = Rates(lambda _now, _since: [])
+    counted.want(["log.records"])
+    for number in range(3000):
+        counted.count([record(BEGIN_US, number, "x")._replace(source=f"s{number}")], number * 10.0)
+    assert counted.figures("log.records", "s2999", 29_990.0) == [("", "s2999", 1.0)]
+
+
+def test_an_alert_says_of_which_time_the_usual_is() -> None:
+    """Of so many hours, or of this time of day."""
+    usual = Usual(FEWER)
+    usual.remember(by_minute(lambda _: 100.0, 1), 1_000_000.0, MONDAY)
+    days = Usual(FEWER)
+    days.remember(by_minute(lambda _: 100.0, 7), 1_000_000.0, MONDAY)
+    held(usual, 1.0)
+    held(days, 1.0)
+    assert (usual.of, days.of) == ("24 h", "this time of day")
+    assert fired(FEWER, "job mail", -99.0, days.of) == "job mail: jobs done a minute, 99 % below the usual of this time of day for 2 min"  # fmt: skip
