@@ -205,6 +205,18 @@ class ServiceSettings(BaseModel):
         return int(signal.Signals[f"SIG{self.stop_signal}"])
 
 
+_NICKNAMES: Final = {
+    "@hourly": "0 * * * *",
+    "@daily": "0 0 * * *",
+    "@midnight": "0 0 * * *",
+    "@weekly": "0 0 * * 0",
+    "@monthly": "0 0 1 * *",
+    "@yearly": "0 0 1 1 *",
+    "@annually": "0 0 1 1 *",
+}
+"""What cron calls these."""
+
+
 def next_run(schedule: str, after: datetime) -> datetime:
     """The first moment of a schedule after another, in local time. What falls into the hour that summer time skips happens after it, and
     what falls into the hour that it repeats happens once.
@@ -214,8 +226,10 @@ def next_run(schedule: str, after: datetime) -> datetime:
     """
     from cronsim import CronSim, CronSimError
 
+    if schedule == "@reboot":
+        raise ValueError("without a schedule, a service is started with Watchkeeper: leave @reboot out")
     try:
-        moments = CronSim(schedule, after.astimezone().replace(tzinfo=None))
+        moments = CronSim(_NICKNAMES.get(schedule, schedule), after.astimezone().replace(tzinfo=None))
     except CronSimError as error:
         msg = f"{schedule!r} is not cron syntax such as '0 3 * * *' (minute, hour, day, month, day of week): {error}"
         raise ValueError(msg) from error

@@ -71,7 +71,7 @@ def words_of(line: Line) -> tuple[str, ...]:
         case str(text):
             return tuple(text[:TEXT_CHARS].split())
         case [*words] if all(isinstance(word, str) for word in words):
-            return tuple(words)
+            return tuple(map(str, words))
     return ()
 
 

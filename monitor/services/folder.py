@@ -64,6 +64,26 @@ class ServiceFolder:
         else:
             (self.path / "stopped").unlink(missing_ok=True)
 
+    @property
+    def waits(self) -> bool:
+        """Whether it was to be started in this boot as soon as what it depends on is ready."""
+        try:
+            return (self.path / "waits").read_text("utf-8") == boot_id()
+        except (OSError, ValueError):
+            return False
+
+    def keep_waiting(self, waits: bool) -> None:  # noqa: FBT001 - the state itself
+        """Remember whether it waits.
+
+        Raises:
+            OSError: the folder cannot be written.
+        """
+        if waits:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            (self.path / "waits").write_text(boot_id(), "utf-8")
+        else:
+            (self.path / "waits").unlink(missing_ok=True)
+
     def write_spec(self, service: ServiceSettings) -> None:
         """Write what the shim is to run.
 
@@ -98,6 +118,11 @@ class ServiceFolder:
             "boot": boot_id(),
         }
         write_private(self.path / "spec.json", spec)
+
+    @property
+    def command(self) -> list[str] | None:
+        """What it was started as last; None if it never was."""
+        return (_read(self.path / "spec.json") or {}).get("command")
 
     def _mark(self) -> str:
         """The mark of its processes, the same for each start."""

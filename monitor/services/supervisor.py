@@ -230,6 +230,7 @@ class Supervisor:
                 await self.read_again()
                 self._look_at_schedules()
                 await self._start_requested()
+                self._units.keep_waiting()
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(self._pause()):
                         await self._wake.wait()
@@ -276,6 +277,7 @@ class Supervisor:
             self._begin(unit)
         else:
             unit.plan(self._clock())
+        unit.take_up_waiting(again=again)
 
     def _begin(self, unit: Unit) -> None:
         """What a service does by itself that was not started in this boot, or is new in the settings."""
@@ -416,7 +418,7 @@ class Supervisor:
             unit = self._units.get(name)
             if unit.settings is None:
                 continue
-            unit.settings, unit.requested, unit.due = None, False, None
+            unit.settings, unit.requested, unit.due, unit.leaving = None, False, None, True
             unit.folder.keep_stopped(False)  # should it come back, it is new
             if unit.link is None and not unit.launching:
                 self._forget(unit)

@@ -1,5 +1,6 @@
 """One service as the agent knows it: its settings, its shim's last word, and what somebody asked for."""
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -13,6 +14,7 @@ from monitor.core.exit_words import ended_with
 from monitor.services.folder import ServiceFolder, active, hash_of
 from monitor.services.link import Link, Wish
 
+log = logging.getLogger("watchkeeper.services")
 LOST = "its supervising process was lost; how it ended is unknown"
 RunOf = Callable[[int, int | None], int | None]
 """The run of a process by its pid and, where that is known, its start tick; also once it has ended."""
@@ -31,6 +33,7 @@ class Unit:
         launching: whether its shim is being started.
         trouble: why its shim could not be started.
         due: next run of its schedule, seconds since the epoch.
+        leaving: whether it was removed, and stopped for that.
         told: the number of the last event of its shim that told of an end, as far as others know of it.
     """
 
@@ -44,7 +47,9 @@ class Unit:
     trouble: str = ""
     due: float | None = None
     lost: bool = False
+    leaving: bool = False
     told: int = 0
+    _kept_waiting: bool | None = None
     _lives: tuple[object, list[Holder]] = field(default=(None, []), repr=False)
 
     @property
@@ -75,6 +80,10 @@ class Unit:
     def is_up(self) -> bool:
         """Whether its shim keeps it still. One that has said that it is over is only about to go: a start waits for that."""
         return self.link is not None and (self.state is None or active(self.state))
+
+    def is_renamed(self, other: "Unit") -> bool:
+        """Whether this is what another was, which is removed and being stopped: the two would want the same port."""
+        return self.settings is not None and self.settings.words == other.folder.command
 
     def lives(self, run_of: RunOf) -> list[Holder]:
         """The last processes that it was, up to the one whose output may stand in its file already; the same list as long as nothing changed. From any thread.
@@ -137,6 +146,21 @@ class Unit:
             return  # too late: it starts once the shim has gone
         self.wish = None
         self.requested = False
+
+    def keep_waiting(self) -> None:
+        """Write down whether it waits for what it depends on, so that the next agent knows it."""
+        waits = self.word == "waiting"
+        if waits != self._kept_waiting:
+            self._kept_waiting = waits
+            try:
+                self.folder.keep_waiting(waits)
+            except OSError as error:
+                log.warning("that service %s waits cannot be written down: %s", self.name, error)
+
+    def take_up_waiting(self, *, again: bool) -> None:
+        """Wait on, where the agent before this one was told to start it, if this one begins `again`."""
+        if again and self.link is None and self.settings is not None and not self.folder.was_stopped:
+            self.requested = self.requested or self.folder.waits
 
     def is_due(self, now: float) -> bool:
         """Whether the time of its next run has come."""

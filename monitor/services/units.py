@@ -56,8 +56,15 @@ class Units:
         self._units[unit.name] = unit
 
     def remove(self, unit: Unit) -> None:
-        """Forget one."""
+        """Forget one, and that it waits."""
+        unit.requested = False
+        unit.keep_waiting()
         self._units.pop(unit.name, None)
+
+    def keep_waiting(self) -> None:
+        """Write down which of them wait for others."""
+        for unit in self:
+            unit.keep_waiting()
 
     def take(self, services: Iterable[ServiceSettings]) -> None:
         """Use these settings, for services that are known and for new ones."""
@@ -89,6 +96,11 @@ class Units:
         """What a service waits for, in words; empty if it may start."""
         needs = unit.settings.depends_on if unit.settings else []
         waiting = [other for name in needs if (other := self._units.get(name)) is not None and not other.satisfied]
+        waiting += [
+            other
+            for other in self
+            if other.leaving and other.settings is None and other.link is not None and unit.is_renamed(other)
+        ]
         return ", ".join(f"waits for {other.name} ({other.word})" for other in waiting)
 
     def needing(self, unit: Unit) -> list[str]:

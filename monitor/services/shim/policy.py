@@ -79,9 +79,10 @@ class Life:
         in_a_row: restarts by rule since it last ran for `stable_s`.
         ends: when it ended within the last `crash_window_s`.
         began: when the command was last started.
+        left: that its main process ended well and left others behind, in words; else empty.
     """
 
-    __slots__ = ("began", "ends", "exit_code", "exit_signal", "in_a_row", "killed", "reason", "restarts", "state", "then", "timer", "trouble")  # fmt: skip
+    __slots__ = ("began", "ends", "exit_code", "exit_signal", "in_a_row", "killed", "left", "reason", "restarts", "state", "then", "timer", "trouble")  # fmt: skip
 
     def __init__(self) -> None:
         self.state, self.reason, self.then, self.trouble = STARTING, "", "", ""
@@ -92,6 +93,7 @@ class Life:
         self.ends: tuple[float, ...] = ()
         self.began = 0.0
         self.killed = False
+        self.left = ""
 
     def copy(self) -> "Life":
         """The same once more."""
@@ -117,7 +119,7 @@ def step(
         now: when.
         rules: of this service.
         code: with `ENDED`, the exit code, or the negative number of the signal.
-        why: with `UNSTARTABLE` and `DEAF`, the reason; with `STOP`, who asked.
+        why: with `UNSTARTABLE` and `DEAF`, the reason; with `STOP`, who asked; with `ENDED`, what it left behind.
         jitter: a random number from -1 to 1.
     """
     after = life.copy()
@@ -168,6 +170,7 @@ def _up(life: Life, event: str, now: float, rules: Rules, *, code: int | None, w
         return _useless(life, why, now, rules)
     elif event == ENDED:
         _note_end(life, code)
+        life.left = why if code == 0 else ""
         life.state, life.then, life.timer, life.killed = STOPPING, "decide", now + rules.stop_grace_s, False
         life.reason = "its main process ended; ending what it left behind"
         return [SIGNAL]
@@ -204,6 +207,8 @@ def _decide(life: Life, now: float, rules: Rules, jitter: float) -> list[str]:
     how = life.trouble or _how(life)
     failed = bool(life.trouble or life.exit_code or life.exit_signal)
     life.trouble = ""
+    if life.left:
+        how, life.left = f"{how}; {life.left}", ""
     if not (rules.restart == "always" or (rules.restart == "on-failure" and failed)):
         _over(life, FAILED if failed else EXITED, how)
         return []

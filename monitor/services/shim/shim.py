@@ -22,6 +22,7 @@ PROBE_S = (0.05, 1.0)
 """First and longest pause between two probes."""
 PROBE_SLACK_S = 0.5
 COMMAND_CHARS = 4096
+LEFT = "what it left in the background was ended, as a service stays in the foreground"
 
 
 class Busy(Exception):
@@ -143,6 +144,8 @@ class Shim:
             facts = {"pid": self._main, "code": code, "started": self._started_us, "tick": self._main_tick}
             self._events.note(ENDED, **facts, **self._program)
             self._main = self._main_tick = None
+            if code == 0 and tree.descendants(os.getpid()):
+                why = LEFT
         jitter = random.uniform(-1, 1)  # noqa: S311 - no secret
         before = self.life.state
         self.life, actions = policy.step(

@@ -70,6 +70,15 @@ def test_the_rule_decides_what_an_end_leads_to(restart: str, code: int, state: s
     assert (life.exit_code, life.exit_signal) == ((None, -code) if code < 0 else (code, None))
 
 
+@pytest.mark.parametrize(("code", "reason"), [(0, "exit code 0; it left some"), (1, "exit code 1")])
+def test_what_was_left_in_the_background_is_said(code: int, reason: str) -> None:
+    """Of a main process that ended well, as one does that goes to the background; what a crash leaves behind is no news. It is said once."""
+    rules = Rules(restart="never")
+    life, _ = step(running(rules), ENDED, 1.0, rules, code=code, why="it left some")
+    life, _ = step(life, GONE, 1.0, rules)
+    assert (life.reason, life.left) == (reason, "")
+
+
 def test_pauses_double_up_to_the_longest_and_begin_anew_after_a_stable_time() -> None:
     """0, 0.5, 1, 2, 4, 4 s with the longest at 4 s; after 10 s of running the next restart is immediate again."""
     rules = Rules(restart="always", backoff_s=0.5, backoff_max_s=4.0, crash_limit=100, stable_s=10.0)

@@ -57,6 +57,7 @@ def test_services_are_read(tmp_path: Path) -> None:
         ({"name": "a", "command": "x", "restart": "often"}, "service.a.restart", "'never', 'on-failure' or 'always'"),
         ({"name": "a", "command": "x", "restrat": "never"}, "service.a.restrat", "did you mean restart?"),
         ({"name": "a", "command": "x", "schedule": "* *"}, "service.a.schedule", "is not cron syntax"),
+        ({"name": "a", "command": "x", "schedule": "@reboot"}, "service.a.schedule", "is started with Watchkeeper"),
         ({"name": "a", "command": "x", "schedule": "0 0 31 2 *"}, "service.a.schedule", "31 2"),
         (
             {"name": "a", "command": "x", "schedule": "0 3 * * *", "restart": "always"},
@@ -158,3 +159,12 @@ def test_a_change_that_needs_no_restart_is_no_change_for_the_shim() -> None:
     assert hash_of(one) == hash_of(ServiceSettings(name="a", command="x", **at_once))
     for later in ({"command": "y"}, {"liveness": {"port": 80}}, {"environment": {"A": "1"}}, {"stop_grace_s": 1.0}):
         assert hash_of(one) != hash_of(ServiceSettings(**{"name": "a", "command": "x", **later}))
+
+
+@pytest.mark.parametrize(
+    ("name", "hour", "day"), [("@hourly", 15, 12), ("@daily", 0, 13), ("@midnight", 0, 13), ("@weekly", 0, 18)]
+)
+def test_what_cron_calls_its_schedules_is_known(name: str, hour: int, day: int) -> None:
+    """As in a crontab."""
+    found = next_run(name, datetime(2026, 1, 12, 14, 30).astimezone())
+    assert (found.hour, found.minute, found.day) == (hour, 0, day)

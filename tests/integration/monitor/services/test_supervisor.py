@@ -119,6 +119,54 @@ def test_dependencies_start_first_and_are_waited_for(watch: Watch) -> None:
     run(work())
 
 
+def test_a_start_that_waits_outlives_the_agent(watch: Watch) -> None:
+    """The next one starts what was to be started once its dependency is ready; not what was stopped or removed while it waited."""
+    gate = watch.file.with_name("gate")
+    ran = {"command": "true", "restart": "never", "depends_on": ["db"]}
+    services = [{"name": name, **ran, "autostart": False} for name in ("waits", "stopped", "removed")]
+    watch.write({"name": "db", "command": SLEEP, "ready": {"command": f"test -e {gate}"}}, *services)
+
+    async def work() -> None:
+        async with watch.supervisor() as one:
+            await becomes(one, "db", "starting")
+            await asyncio.gather(*(one.start(name) for name in ("waits", "stopped", "removed")))
+            await wait_until_async(lambda: all(one.folder(name).waits for name in ("waits", "stopped", "removed")))
+            await one.stop("stopped")
+            await one.save("removed", None)
+            await one.save("removed", services[2])
+        async with watch.supervisor() as one:
+            await becomes(one, "waits", "waiting")
+            gate.touch()
+            await becomes(one, "waits", "exited")
+            assert {one.service(name).state for name in ("stopped", "removed")} == {"stopped"}
+        async with watch.supervisor() as one:
+            await becomes(one, "db", "running")
+            assert not one.folder("waits").waits
+        assert [event["event"] for event in one.folder("waits").events()].count("starting") == 1
+
+    run(work())
+
+
+def test_a_service_that_is_renamed_while_it_runs_is_one_process(watch: Watch) -> None:
+    """The new name waits until the process of the old one has gone: both would want the same port."""
+    slow = "import signal,time; signal.signal(15, lambda *_: (time.sleep(.5), exit(0))); print('on', flush=True); time.sleep(1000)"
+    command = [sys.executable, "-S", "-c", slow]
+    watch.write({"name": "old", "command": command, "ready": {"log": "on"}})
+
+    async def work() -> None:
+        async with watch.supervisor() as one:
+            before = (await becomes(one, "old", "running")).pid
+            assert before is not None
+            await one.save("old", {"name": "new", "command": command, "ready": {"log": "on"}})
+            waiting = await becomes(one, "new", "waiting")
+            assert waiting.reason.startswith("waits for old (")
+            assert (await becomes(one, "new", "running")).pid != before
+            assert tree.start_tick(before) is None
+            assert {service.name for service in one.services()} == {"new"}
+
+    run(work())
+
+
 def test_a_schedule_starts_a_service_at_its_time(watch: Watch) -> None:
     """Once for each time; a run that goes on is not doubled; after a stop it is not started."""
     log = watch.file.with_name("runs")
