@@ -115,8 +115,9 @@ def ended(q: str) -> None:
     """The controls and the table of what has ended, looked up again every few seconds."""
     outcome = chosen_of("outcome", OUTCOMES)
     choice("Outcome", "outcome", OUTCOMES, outcome, key="outcome")
-    length = chosen_of("lived", LENGTHS)
-    choice("Length", "lived", LENGTHS, length, key="lived")
+    lengths = dict(reversed(LENGTHS.items())) if q else LENGTHS  # who looks for something finds it, however short
+    length = chosen_of("lived", lengths)
+    choice("Length", "lived", lengths, length, key="lived")
     owner = chosen_of("owner", OWNERS)
     choice("Users", "owner", OWNERS, owner, key="owner")
     with table:
@@ -129,6 +130,8 @@ def _ended_table(q: str, *, failed: bool, mine: bool, lived_s: int) -> None:
     with guarded("processes that have ended"):
         found = agent_client().ended_runs({name: value for name, value in filters.items() if value}, limit=SHOWN)
         components.ended_processes(found.runs, found.total, filtered=any(filters.values()))
+        if found.shorter:
+            st.caption(f"{found.shorter:,} that lived for less than a second are left out: *Any length* shows them.")
 
 
 def timeline(q: str) -> None:

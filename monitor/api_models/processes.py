@@ -171,10 +171,11 @@ class EndedRun(Shape):
 
 
 class EndedRuns(Shape):
-    """The newest ends that match, and how many match in all. Times are in µs since the epoch."""
+    """The newest ends that match, and how many match in all; `shorter`: those that would, had they lived long enough. Times are in µs since the epoch."""
 
     total: int
     runs: list[EndedRun]
+    shorter: int = 0
 
 
 class Life(Shape):

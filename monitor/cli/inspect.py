@@ -63,7 +63,9 @@ def ps(
     ] = False,
     every: Annotated[
         bool,
-        typer.Option("--all", help="Include kernel threads, and with --history lives shorter than a second."),
+        typer.Option(
+            "--all", help="Include kernel threads, and with --ended and --history lives shorter than a second."
+        ),
     ] = False,
     at: Annotated[
         str | None,
@@ -89,7 +91,8 @@ def ps(
         _print_history(paths.data_dir(data_dir, os.environ), text, mine, since or "24h", every, limit or 50, as_json)
         return
     if ended or failed or since:
-        _print_ended(paths.data_dir(data_dir, os.environ), text, failed, mine, since, limit or 50, as_json)
+        filters = {"q": text, "failed": failed, "mine": mine, "lived_s": None if every or text else 1}
+        _print_ended(paths.data_dir(data_dir, os.environ), filters, since, limit or 50, as_json)
         return
     from monitor.cli.processes import arrange, look
     from monitor.config.settings import load_settings
@@ -204,13 +207,12 @@ def _said_of(found: dict[str, Any]) -> str:
     return f"At {seen}{missing}"
 
 
-def _print_ended(
-    data_dir: Path, text: str | None, failed: bool, mine: bool, since: str | None, limit: int, as_json: bool
-) -> None:
+def _print_ended(data_dir: Path, filters: Mapping[str, Any], since: str | None, limit: int, as_json: bool) -> None:
+    """The newest ends. Without a text, as on the page, those that lived for a second: the others are mostly the work of scripts."""
     from monitor.cli.logs import moment
     from monitor.client.client import Client
 
-    filters = {"q": text, "failed": failed, "mine": mine, "since": moment(since) if since else None}
+    filters = {**filters, "since": moment(since) if since else None}
     with Client.of(data_dir) as client:
         found = client.ended_runs({name: value for name, value in filters.items() if value}, limit=limit)
     if as_json:
@@ -231,6 +233,8 @@ def _print_ended(
     print_table(("pid", "user", "ended", "lived", "peak", "outcome", "command"), table, right=frozenset({0, 3, 4}))
     if found.total > len(found.runs):
         print(f"… {found.total - len(found.runs)} more; raise --limit to see them", file=sys.stderr)
+    if found.shorter:
+        print(f"… {found.shorter:,} that lived for less than a second; --all shows them", file=sys.stderr)
 
 
 def _print_history(

@@ -64,7 +64,11 @@ def ended_runs(
         rows = sorted([*rows, *stored], key=lambda row: (-row["end_ts"], row["run"]))[: given["limit"]]
     shown = rows or stored
     _complete(store, shown)
-    return EndedRuns(total=total, runs=[ended_run(row) for row in titled(shown)])
+    shorter = 0
+    if "lived" in given:
+        every = {name: value for name, value in filters.items() if name != "lived"} | {"limit": 1}
+        shorter = max(0, ended_runs(store, host, every, coming).total - total)
+    return EndedRuns(total=total, runs=[ended_run(row) for row in titled(shown)], shorter=shorter)
 
 
 def _complete(store: Store, rows: list[dict[str, Any]]) -> None:

@@ -25,6 +25,7 @@ STOPPED_WITHIN: Final = 30 * SECOND
 STOPS: Final = frozenset({"process stop", "process kill"})
 EARLIER: Final = 6
 ERROR: Final = 40
+TRACEBACK: Final = "Traceback (most recent call last):"
 
 
 def run_ending(store: Store, run: int) -> RunEnding | None:
@@ -103,6 +104,10 @@ def _stopped_by(store: Store, row: Mapping[str, Any]) -> str | None:
 
 
 def _last_error(store: Store, run: int) -> LogRecord | None:
+    """Its last error. What it logged last may end with the traceback that nobody caught, whatever level that record has: read together, the two are one record."""
+    newest = search.search(store, LogFilter(run=run), limit=1).records
+    if newest and newest[-1].lines > 1 and TRACEBACK in newest[-1].message:
+        return newest[-1]
     found = search.search(store, LogFilter(run=run, least=ERROR), limit=1).records
     return found[-1] if found else None
 

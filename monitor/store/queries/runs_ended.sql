@@ -15,7 +15,7 @@ WHERE host = $host AND end_ts IS NOT NULL
   AND (end_ts < wk_ts($without_since) OR NOT wk_in(run, $without))
 -- :endif
 -- :if lived is given
-  AND wk_us(end_ts) - wk_us(start_ts) >= $lived
+  AND (start_ts IS NULL OR wk_us(end_ts) - wk_us(start_ts) >= $lived)
 -- :endif
 -- :if uid is given
   AND uid = $uid

@@ -316,6 +316,13 @@ def test_ps_lists_what_has_ended(running_agent: Any) -> None:
         return runs
 
     wait_until(lambda: len(found()) == 1, "the end is stored")
+    subprocess.run([sys.executable, "-S", "-c", "pass", "brief"], check=True)
+    listed = wait_until(lambda: (a := answer("ps", "--ended", data_dir=running_agent.data_dir))["shorter"] and a)
+    assert all(one["ended"] - one["started"] >= 1_000_000 for one in listed["runs"])
+    said = wk("ps", "--ended", data_dir=running_agent.data_dir).stderr
+    assert said.endswith("that lived for less than a second; --all shows them\n")
+    assert answer("ps", "--ended", "--all", data_dir=running_agent.data_dir)["total"] > listed["total"]
+    assert answer("ps", "brief", "--ended", data_dir=running_agent.data_dir)["runs"]
     (run,) = found()
     assert run["exit_code"] in {3, None}  # who may not be told has no code
     assert run["outcome"] == ("exit code unknown" if run["exit_code"] is None else "exit code 3")

@@ -101,6 +101,9 @@ def test_each_filter_narrows_and_the_total_counts_all(
     found = ended_runs(history, "h", {"limit": 100} | filters)
     assert [run.pid for run in found.runs] == expected
     assert found.total == (4 if filters == {"limit": 2} else len(expected))
+    if not {"limit", "lived"} & filters.keys():
+        longer = ended_runs(history, "h", {"limit": 100, "lived": S} | filters)
+        assert (len(longer.runs), longer.shorter) == (len(set(expected) - {102}), 102 in expected)
 
 
 def test_how_each_ended_is_said_and_nothing_is_invented(history: Store) -> None:

@@ -6,6 +6,7 @@ import pyarrow as pa
 
 from logs.redaction.masker import Masker
 from monitor.api.runs.detail import stored_relatives, stored_run
+from monitor.api.runs.ending import run_ending
 from monitor.live.recovery import Recovery
 from monitor.live.snapshot import HISTORY_METRICS, Moment
 from monitor.metrics import messages
@@ -173,3 +174,26 @@ def test_lives_that_others_tell_of_are_rows_once(store: Store, make_tick: Make) 
     stops = ask(store, "SELECT run, message FROM events WHERE kind = 'STOP'")
     assert {(row["run"], row["message"]) for row in stops} >= {(runs[10], "killed by SIGKILL (signal 9)"), (runs[20], "killed by SIGKILL (signal 9)")}  # fmt: skip
     assert len(stops) == 3
+
+
+def test_a_traceback_read_together_with_the_record_before_is_the_last_error(store: Store, make_tick: Make) -> None:
+    """A log that is read after the end of its process shows no pause before the traceback that nobody caught: the two are one record, of any level."""
+    end = messages.RunEnd(5, START + 2 * SECOND, 1, None, "pidfd")
+    store.write(tick_changes("h", "b", make_tick(1, born=[born(5, 50)])))
+    store.write(tick_changes("h", "b", make_tick(2, gone=[5], ends=[end])))
+    trace = "started\nTraceback (most recent call last):\n  File \"a.py\", line 1, in <module>\n    f()\nKeyError: 'customer 17'"
+    when = pa.array([START + SECOND]).view(pa.timestamp("us"))
+    line = {
+        "host": ["h"],
+        "file_id": pa.array([1]),
+        "pos": pa.array([0]),
+        "run": pa.array([5]),
+        "ts": when,
+        "ingested": when,
+    }
+    line |= {"source": ["s"], "message": [trace], "level": pa.array([20], pa.int16()), "ts_from": ["line"], "lines": pa.array([5], pa.int32())}  # fmt: skip
+    store.write([Append("log_records", pa.table(line))])
+    found = run_ending(store, 5)
+    assert found is not None
+    assert found.last_error is not None
+    assert (found.cause, found.last_error.text) == ("exception", "KeyError: 'customer 17'")
