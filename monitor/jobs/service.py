@@ -251,12 +251,17 @@ class JobService:
         for run in list(self._runs.values()):
             files = by_run.get(run.worker_run, [])
             held = [name for name in files if name in names and name not in free]
-            if bool(held) if run.locked else self._lives(run):
+            if (bool(held) or self._lost_files(run, files, names)) if run.locked else self._lives(run):
                 self._gone.pop(run.worker_run, None)
                 if run.locked:
                     self._leave([name for name in files if name not in held])
             else:
                 self._end(run, files)
+
+    def _lost_files(self, run: RunCounter, files: list[str], names: list[str]) -> bool:
+        """Whether somebody deleted the files of a worker that goes on: it notices with its next event."""
+        there = run.stopped is None and run.pid is not None and run.tick is not None and run.boot == boot_id()
+        return there and not set(files) & set(names) and start_tick_of(run.pid or 0) == run.tick
 
     def _lives(self, run: RunCounter) -> bool:
         """Whether a worker without a lock still runs, as far as its pid or its last event can tell."""

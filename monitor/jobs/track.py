@@ -137,7 +137,7 @@ class Worker:
         self._run = uuid.uuid4().hex
         self._fd = -1
         self._numbers = itertools.count(1)  # also a signal's handler that reports gets a number of its own
-        self._size, self._segment, self._try_at = 0, 0, 0.0
+        self._size, self._segment, self._try_at, self._second = 0, 0, 0.0, 0
         self._whole, self._full, self._closed = True, False, False
         self._missed = [0, 0]  # done, failed
         self._late: list[tuple[Any, ...]] = []  # never more than were at work when the disk became full
@@ -180,10 +180,10 @@ class Worker:
                         self._catch_up()
                 self._closed = True
                 if self._fd >= 0:
-                    fd, self._fd = self._fd, -1
                     try:
-                        self._tell(fd, b'"e":"stop"%s', _reason(error))
+                        self._tell(self._fd, b'"e":"stop"%s', _reason(error))
                     finally:
+                        fd, self._fd = self._fd, -1
                         os.close(fd)
         except Exception:  # noqa: BLE001
             self.errors += 1
@@ -233,8 +233,11 @@ class Worker:
 
     def _tell(self, fd: int, form: bytes, *words: object) -> int:
         """Append one event, and return its number."""
-        number = next(self._numbers)
-        line = b'{"n":%d,"t":%d,' % (number, _now()) + form % words + b"}\n"
+        number, now = next(self._numbers), _now()
+        if now // 1_000_000 != self._second:
+            self._second = now // 1_000_000
+            fd = self._kept(fd)
+        line = b'{"n":%d,"t":%d,' % (number, now) + form % words + b"}\n"
         if not self._whole:  # what was cut is not the begin of this
             line = b"\n" + line
         left = len(line) - os.write(fd, line)
@@ -245,6 +248,28 @@ class Worker:
         if self._size >= SEGMENT_BYTES and not self._full and fd == self._fd:
             self._turn()
         return number
+
+    def _kept(self, fd: int) -> int:
+        """The file, or another one with all that it had, where somebody has deleted it: what the agent reads twice counts once."""
+        if fd != self._fd or os.fstat(fd).st_nlink:
+            return fd
+        whole = self._whole
+        try:
+            self._open()
+        except OSError:
+            self.errors += 1
+            return fd
+        try:
+            os.lseek(fd, 0, os.SEEK_SET)
+            while True:
+                data = os.read(fd, 1 << 20)
+                if not data:
+                    break
+                self._size += os.write(self._fd, data)
+        finally:
+            os.close(fd)
+        self._whole = whole
+        return self._fd
 
     def _ready(self) -> bool:
         """Whether jobs may begin in the file. Looks for the folder, or for room, once in a while."""
@@ -299,7 +324,7 @@ class Worker:
                 raise OSError("the spool folder is full")
         path = self._where() / f"{self._stem()}-{self._segment:05}.jsonl"
         coming = path.with_suffix(".new")
-        fd = os.open(str(coming), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        fd = os.open(str(coming), os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
         try:
             if fcntl is not None:
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

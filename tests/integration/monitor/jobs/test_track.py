@@ -119,6 +119,34 @@ def test_an_end_that_nobody_saw(scene: Scene, worker: Start) -> None:
     assert scene.counts()["failed"] == 1
 
 
+def test_a_worker_whose_file_is_deleted(scene: Scene, worker: Start) -> None:
+    """It goes on in another one with all that it had told: each job counts once, whether it had been read or not, and none is closed meanwhile."""
+    program = "w = track('w')\nw.begin('read').done(); open_ = w.begin('open'); print('one', flush=True); sys.stdin.readline()\nw.begin('unread').done(); print('two', flush=True); sys.stdin.readline()\nmodule.time.time_ns = lambda: 2_000_000_000 * 10**9\nopen_.done(); print('three', flush=True); sys.stdin.readline()"
+    process = worker(HEAD + program)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    assert process.stdout.readline() == "one\n"
+    scene.service.round()
+    (file,) = scene.spool.glob("*.jsonl")
+    process.stdin.write("\n")
+    process.stdin.flush()
+    assert process.stdout.readline() == "two\n"
+    file.unlink()
+    for scene.clock in (0.0, 60.0):
+        scene.service.round()
+    assert (scene.counts()["done"], scene.counts()["interrupted"]) == (1, 0)
+    process.stdin.write("\n")
+    process.stdin.flush()
+    assert process.stdout.readline() == "three\n"
+    scene.service.round()
+    assert (scene.counts()["done"], scene.counts()["open"]) == (3, 0)
+    finish(process)
+    for scene.clock in (120.0, 180.0):
+        scene.service.round()
+    counts = scene.counts()
+    assert (counts["done"], counts["interrupted"], counts["rows"], scene.files()) == (3, 0, 3, [])
+
+
 def test_the_life_of_a_worker_that_nobody_saw(scene: Scene, worker: Start) -> None:
     """It is told of, as the worker describes itself, once; not while the process goes on, and not one of a container, whose pid is none here."""
     process = worker(HEAD + "track('w').begin('a'); os._exit(3)")
