@@ -92,9 +92,9 @@ _NAMED_BEFORE: Final = "|".join(
 """Words after which a single letter is the name of a language."""
 _CAPITALISED: Final = r"[A-Z][\w+#.-]*"
 _SUBJECT: Final = re.compile(
-    rf"(?:^|(?<=[.;:!?]\s)|(?<=\n))(?P<v>{_CAPITALISED}(?:(?:,\s|\s(?:or|and|und|oder|et|ou|y|o|e|of|en)\s|\s){_CAPITALISED}){{0,6}})"
+    rf"(?:^|(?<=[.;:!?,]\s)|(?<=\n))(?P<v>{_CAPITALISED}(?:(?:,\s|\s(?:or|and|und|oder|et|ou|y|o|e|of|en)\s|\s){_CAPITALISED}){{0,6}})"
     r"\s(?:would be|is|are|wäre|wären|ist|sind|serait|seraient|est|sont|sería|serían|es|son|è|sono|is|zijn)\s"
-    r"(?:an?\s|ein\s|une?\s|een\s)?(?:\w+\s)?(?:bonus|plus|advantage|asset|welcome|desirable|required|essential|must|Vorteil|Pluspunkt|wünschenswert|willkommen|erforderlich|atouts?|appréciée?s?|deseables?|valorables?|imprescindibles?|requeridos?|gradit[oaie]|richiest[oaie]|pré|welkom|vereist)\b"
+    r"(?:an?\s|ein\s|une?\s|een\s)?(?:\w+\s)?(?:bonus|plus|advantage|asset|great|nice|lovely|ideal|helpful|useful|toll|super|schön|welcome|desirable|required|essential|must|Vorteil|Pluspunkt|wünschenswert|willkommen|erforderlich|atouts?|appréciée?s?|deseables?|valorables?|imprescindibles?|requeridos?|gradit[oaie]|richiest[oaie]|pré|welkom|vereist)\b"
 )
 _PROPER: Final = re.compile(r"[A-Z]{2}|[a-z][A-Z]|\d|[+#]|\.(?:js|NET|io)")
 _TOKEN: Final = re.compile(r"\w+")
@@ -158,11 +158,13 @@ def _known(text: str, layout: Layout) -> Iterator[Hit]:
                 yield Hit(name, match.start(), match.end(), exact=match.group() == name)
     for name in RISKY:
         for match in re.finditer(
-            rf"(?:(?<=[,/(:.•*-]\s)|^|{_NAMED_BEFORE}){name}(?=\s?[,/)]|\.(?:\s|$)|\s(?:and|und|y|et|or|e|en|o|ou|oder)\s)|(?<=[,/(]){name}(?=[,/)])",
+            rf"(?:(?<=[,/(:.•*-]\s)|^|{_NAMED_BEFORE}){name}(?=\s?[,/)]|\.(?:\s|$)|\s(?:and|und|y|et|or|e|en|o|ou|oder)\s|[^\S\n]*$)|(?<=[,/(]){name}(?=[,/)])",
             text,
             re.MULTILINE,
         ):
-            if layout.kind_at(match.start()) not in _ELSEWHERE:
+            kind, line = layout.kind_at(match.start()), layout.line_at(match.start())
+            whole = (match.start(), match.end()) == (line.lead, len(text[: line.end].rstrip()))
+            if kind in {"required", "preferred"} if whole else kind not in _ELSEWHERE:
                 yield Hit(name, match.start(), match.end())
 
 

@@ -18,6 +18,7 @@ REMOTE: Final[tuple[tuple[str, str], ...]] = (
     ("onsite", rf"{_NO}\s+(?:\w+\s+)?(?:remote|home[- ]?office|teletrabajo|teletrabalho|télétravail|working from home|thuiswerk\w*|smart working)(?:\s+(?:work|possible|working|option\w*|arbeit))?"),
     ("onsite", r"(?:remote|hybrid|home[- ]?office|working from home)(?:\s+work(?:ing)?)?[^.\n;]{0,25}?(?:\s+is|\s+are)?\s+(?:not|nicht|never)\s+(?:possible|offered|available|an option|on offer|suitable|möglich|geeignet|vorgesehen)"),
     ("onsite", r"\boffice\b[^.\n;]{0,14}\b(?:all )?(?:5|five) days\b|\b(?:all|5|five) (?:5 |five )?days\b[^.\n;]{0,20}\b(?:in the |in )?office\b|\bwork from (?:the )?office\b(?! (?:two|three|one|\d))"),
+    ("onsite", r"\b(?:on[- ]?site|vor Ort|présentiel|presencial|in sede|in presenza|op kantoor)\b[^.\n;]{0,12}\b(?:5|five|fünf|cinq|cinco|cinque|vijf) (?:full )?(?:days|Tage|jours|días|dias|giorni|dagen)\b|\b(?:5|five|fünf|cinq|cinco|cinque|vijf) (?:full )?(?:days|Tage|jours|días|dias|giorni|dagen)\b[^.\n;,]{0,20}\b(?:on[- ]?site|vor Ort|présentiel|presencial|in sede|in presenza|op kantoor)\b"),
     ("hybrid", r"\bhybrid(?:e[snmr]?|en|o|a|es|ride)?\b(?! cloud| car| vehicle)|\bhíbrid[oa]s?\b|\bibrid[oa]\b|\bblended working\b|\bagile working\b(?=[^.\n]{0,60}\boffice\b)"),
     ("hybrid", rf"\b{_DAYS}\b(?:\s*/\s*|\s+)(?:[^\s.;,]+\s+){{0,6}}?(?:[(]?){_HOME}\b"),
     ("hybrid", rf"\b{_HOME}\b[^.\n;]{{0,25}}?(?<!\w){_DAYS}\b|\b\dx? (?:por semana|a week|per week)\b[^.\n;]{{0,20}}\b{_HOME}\b|\b\d\s?j(?:ours)?\s?/\s?sem\w*|\b{_N}\s+Home[- ]?Office[- ]Tage?\b"),
@@ -97,8 +98,8 @@ def find_employment(text: str, layout: Layout, title: Hit | None) -> Hit | None:
     for item in layout.values("employment_type"):
         if (hit := _first(EMPLOYMENT, text, item.label, item.end)) and not _is_loose(hit, text):
             return hit
-        hours = re.match(
-            r"(\d{1,2})(?:[.,]\d+)?(?:\s*[-–]\s*(\d{1,2}))?\s*(?:hours|hrs|h\b|Std|Stunden|heures|horas|uur|ore)",
+        hours = re.search(
+            r"(?:^|\()(\d{1,2})(?:[.,]\d+)?(?:\s*[-–]\s*(\d{1,2}))?\s*(?:hours|hrs|h\b|Std|Stunden|heures|horas|uur|ore)",
             text[item.start : item.end],
         )
         if hours is not None:

@@ -38,6 +38,7 @@ _SHAPES: Final[tuple[tuple[float, re.Pattern[str]], ...]] = tuple(
         (3.6, rf"(?<![\w’'-])(?P<v>{_NAME})(?:[^\S\n]?\([^)\n]{{1,40}}\))?,?(?:[^\S\n]+(?:in|à|en|from|em|te|aus|im)[^\S\n]+{_NAME})?[^\S\n]+(?:{_HIRES})"),
         (3.4, rf"(?P<v>{_NAME}),\s(?:an?|one|azienda|une?|eine?|empresa|acteur|uno|una|inhabergeführt)\s[^.\n]{{3,90}}?[,.]"),
         (3.2, rf"(?:\b[Aa]bout|\bÜber|\bSobre|\b[ÀA] propos de|\bAcerca de|\bOver|\bJoin|\bjoin|\b[Rr]ejoignez|\b[ÚU]nete a|\b[Ss]umate a|\bWir von(?: der)?|\bWir bei|\bWe at|\bHere at|\bWir sind|\bWe are|\bOn est|\bSomos|\bteam at|\bteam bei|\bWir,)[^\S\n]+(?P<v>{_NAME})"),
+        (3.0, rf"\b(?:studio|company|agency|shop|business|firm|practice|start-?up|charity|workshop|bakery|restaurant|farm|Firma|Agentur|Betrieb|Studio|entreprise|agence|atelier|empresa|estudio|bedrijf|bureau|azienda)(?: called| named)?,?[^\S\n](?P<v>{_NAME})(?=,[^\S\n]|[^\S\n](?:in|à|en|from)[^\S\n])"),
         (1.6, rf"(?:\bpara(?: la| el)?|\bfor|\bpour)[^\S\n]+(?P<v>{_NAME})"),
         (3.3, rf"(?:\bcalled|\bnamed|\bnamens|\bllamad[oa]|\bappelée?|\bnommée?|\bgenaamd|\bchiamat[oa])[^\S\n]+(?P<v>{_NAME})"),
         (2.8, rf"(?:\bat|\bbei(?: der| dem)?|\bBei|\bchez|\bChez|@|\bEn|\bbij|\bBij|\bpresso|\bPresso)[^\S\n]+(?P<v>{_NAME})"),
@@ -63,6 +64,12 @@ _NO_COMPANY: Final = frozenset(
 )  # fmt: skip
 
 
+CLOSING: Final = re.compile(
+    r"(?:best|cheers|yours|thanks|sincerely|warmly|regards|(?:best|kind|warm|many|all the) (?:wishes|regards|thanks|best)|(?:viele|liebe|beste|herzliche|freundliche) Grüße|"
+    r"(?:bien )?(?:cordialement|à vous)|(?:un |muchos )?saludos?|(?:cordiali )?saluti|(?:met vriendelijke )?groet(?:en|jes)?|cumprimentos)\s*(?:[,!.–-]\s*(?:[A-ZÀ-Þ]\S*){0,1}(?: [A-ZÀ-Þ]\S*){0,2})?\s*$",
+    re.IGNORECASE,
+)
+"""The end of a letter: "Best, Aoife"."""
 _TOWN_OF: Final = re.compile(r"([^\s,]+(?: [^\s,]+)?)[^\S\n]+(?:di|de|of|von|van|da|do|du|des)[^\S\n]+(?=\S)")
 """A town before the name: "the office in Turin of Acme"."""
 
@@ -98,7 +105,7 @@ def company_candidates(
 def _candidates(text: str, layout: Layout, title: Hit | None, places: frozenset[str]) -> Iterator[tuple[float, Hit]]:
     for item in layout.values("company"):
         value = re.split(
-            rf"[|;]|\((?![^()]*\)\s(?:{LEGAL})(?!\w))|\s[–—]\s|\s-\s|,(?!\s?(?:S\.|Inc|Ltd|LLC))|(?<!\bSt)(?<!\bDr)\.\s",
+            rf"[|;]|\((?![^()]*\)\s(?:{LEGAL})(?!\w))|\s[–—]\s|\s-\s|,(?!\s?(?:S\.|Inc|Ltd|LLC))|(?<!\bSt)(?<!\bDr)(?<!\bCo)\.\s",
             text[item.start : item.end],
         )[0].strip(" *_")
         if value.endswith(".") and not re.search(_DOTTED, value):
@@ -155,7 +162,8 @@ def _in_lines(text: str, layout: Layout, title: Hit | None, places: frozenset[st
     for index, line in enumerate(spoken[: max(near + 4, 8)]):
         whole = text[line.lead : line.end]
         if (
-            (heading_kind(whole.rstrip(":")) is not None and len(whole.split()) <= 4)
+            CLOSING.match(whole)
+            or (heading_kind(whole.rstrip(":")) is not None and len(whole.split()) <= 4)
             or layout.kind_at(line.start) in {"required", "preferred", "offer"}
             or (line.bullet and layout.kind_at(line.start))
         ):
@@ -198,7 +206,7 @@ def _as_company(start: int, value: str, places: frozenset[str]) -> Hit | None:
     town = _TOWN_OF.match(value)
     if town is not None and (town[1] in PLACES or town[1].casefold() in places):
         value, start = value[town.end() :], start + town.end()
-    first = value.split(maxsplit=1)[0].lower().rstrip(",:.") if value.split() else ""
+    first = re.split(r"['’\s]", value, maxsplit=1)[0].lower().rstrip(",:.")
     legal = re.search(rf"\s(?:{LEGAL})$", value)
     if (
         (first in _NO_COMPANY and not value.startswith(("City of ", "Town of ")))

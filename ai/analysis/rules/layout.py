@@ -38,7 +38,7 @@ _OPEN: Final = re.compile(
 _PREFERRED: Final = re.compile(
     r"(?<!\w)(?:nice[- ](?:to[- ]have|extra)|preferred|preferably|(?:a|would be a|as a|is a|are a|real) (?:big |real |definite |strong )?(?:plus|bonus|asset|advantage)|bonus\b(?! of)|desirable|strongly desired|desired|"
     r"(?:is|are|also|very|most|always) welcome(?! to)|(?:gerne?|sind|ist|auch) willkommen|(?:son|es|será|serán) bienvenid\w+|(?:est|sont|serait|seraient) (?:les? )?bienvenue?s?|(?:is|zijn) welkom|(?:sono|è) benvenut\w+|would be (?:great|ideal|nice|lovely|an? \w+|useful|welcome|helpful)|(?:be )?an advantage|advantageous|ideally|not essential|by no means essential|optional|beneficial|helps\b|would make (?:me|us)|exposure to|"
-    r"wünschenswert|von vorteil|idealerweise|gern(?:e)? gesehen|pluspunkt\w*|(?:ein|wäre ein|sind ein) plus|wäre[n]? (?:toll|schön|gut|ideal|super)|kein muss|optional|nicht zwingend|"
+    r"we(?:'|’)?d love (?:it )?if|it would be (?:great|nice|lovely|a bonus) if|wünschenswert|von vorteil|idealerweise|gern(?:e)? gesehen|pluspunkt\w*|(?:ein|wäre ein|sind ein) plus|wäre[n]? (?:toll|schön|gut|ideal|super)|kein muss|optional|nicht zwingend|"
     r"valorable\w*|se valora\w*|valoramos|deseable\w*|(?:ser[áa]|es) un plus|preferente\w*|"
     r"appréciée?s?|souhaitée?s?|(?:serait|est|constitue|seraient|sont) (?:un|des) (?:plus|atouts?|véritable)|un atout|atouts|idéalement|un plus|pas obligatoire|"
     r"desejável|desejáveis|diferencia\w+|valorizamos|preferencial\w*|(?:é|será) um plus|"
@@ -50,6 +50,17 @@ _LIGHT_SPLIT: Final = re.compile(
     r",\s+(?=(?:and\s+)?(?:ideally|idealerweise|idéalement|preferably|preferiblemente|bij voorkeur|as would|bonus))",
     re.IGNORECASE,
 )
+
+
+_APART: Final = re.compile(
+    r",\s+(?:and|und|et|y|e|en|but|aber|mais|pero)\s+(?=(?:an?|some|any|eine?|une?|un[ao]?|experience|knowledge|familiarity|erste)\s)",
+    re.IGNORECASE,
+)
+_ASKS: Final = re.compile(
+    r"(?<!\w)(?:you(?:'|’)?(?:ll|ve)?|must|need|needs|has|have|bringst?|du|sie|hast|haben|vous|tienes)(?!\w)",
+    re.IGNORECASE,
+)
+"""A clause that asks for something: what is said of the noun behind it, "and a boat licence is an advantage", is not said of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +231,7 @@ def _label_patterns() -> tuple[tuple[str, re.Pattern[str]], ...]:
 
 def label_field(words: str) -> str | None:
     """The field that a label of these words introduces."""
-    bare = words.strip(" *_#\"'“”()[]")
+    bare = words.strip(" *_#\"'“”()[].…·")
     if not 2 <= len(bare) <= _MAX_LABEL or len(bare.split()) > 5:
         return None
     return next((name for name, pattern in _label_patterns() if pattern.fullmatch(bare)), None)
@@ -266,7 +277,7 @@ def _labels_of(text: str, line: Line, following: Line | None, *, is_heading: boo
 
 
 def _value_end(text: str, start: int, limit: int) -> int:
-    cell = re.search(r"\s*(?:\||\s·\s|\s•\s|(?<!St)(?<!bzw)\.\s+(?=[A-ZÄÖÜÉÀ¿])|;\s)", text[start:limit])
+    cell = re.search(r"\s*(?:\||\s·\s|\s•\s|(?<!St)(?<!bzw)(?<!Co)\.\s+(?=[A-ZÄÖÜÉÀ¿])|;\s)", text[start:limit])
     end = start + cell.start() if cell is not None else limit
     return start + len(text[start:end].rstrip(" *_|·•-–—;"))
 
@@ -274,7 +285,7 @@ def _value_end(text: str, start: int, limit: int) -> int:
 def _inline_sections(text: str, line: Line) -> Iterator[tuple[int, int, Kind]]:
     """Parts of one line that begin with a heading of their own: "Must have: Java. Nice to have: Go."."""
     pattern = re.compile(
-        r"(?:(?<=^)|(?<=[.;!?)|·•])\s+|(?<=\|)\s*)(?P<h>[^\W\d][^.:;|!?\n]{1,45}?)\s?(?::|\|)\s*(?=\S)"
+        r"(?:(?<=^)|(?<=[.;!?)|·•])\s+|(?<=\|)\s*)(?P<h>[^\W\d][^.:;|!?\n]{1,45}?)(?:\s?[.…]{3,}\s?:?\s*|\s?(?::|\|)\s*|(?P<dash>\s[-–—]\s))(?=\S)"
     )
     body = text[line.lead : line.end]
     marks: list[tuple[int, int, Kind]] = []
@@ -286,6 +297,8 @@ def _inline_sections(text: str, line: Line) -> Iterator[tuple[int, int, Kind]]:
             kind: Kind | None = "other"
         else:
             kind = heading_kind(words)
+        if match["dash"] and (match.start() or kind not in {"required", "preferred"}):
+            continue
         if kind is not None:
             marks.append((line.lead + match.start("h"), line.lead + match.end(), kind))
     for index, (_, start, kind) in enumerate(marks):
@@ -306,7 +319,7 @@ def _preferred_clauses(text: str, lines: tuple[Line, ...]) -> Iterator[tuple[int
                 if cue is None or re.search(r"(?:deseable|desirable) no\b", part):
                     continue
                 required = re.search(
-                    r"(?:required|essential|indispensable|erforderlich|zwingend|notwendig|setzen[^,]*voraus|exigé\w*|nécessaire|imprescindible|obligator\w+|indispens\w+|vereist|richiest\w+|obrigatóri\w+)\b[^,;]*[,;]?\s*(?:and|und|et|y|e|en)?\s*",
+                    r"(?:required|a must(?:[- ]have)?|ein Muss|essential|indispensable|erforderlich|zwingend|notwendig|setzen[^,]*voraus|exigé\w*|nécessaire|imprescindible|obligator\w+|indispens\w+|vereist|richiest\w+|obrigatóri\w+)\b[^,;]*[,;]?\s*(?:and|und|et|y|e|en)?\s*",
                     part[: cue.start()], re.IGNORECASE,
                 )  # fmt: skip
                 skip = (
@@ -315,4 +328,7 @@ def _preferred_clauses(text: str, lines: tuple[Line, ...]) -> Iterator[tuple[int
                     and not re.search(r"(?:no means|not|nicht|pas)\s+$", part[: required.start()])
                     else 0
                 )
+                apart = list(_APART.finditer(part, skip, cue.start()))
+                if apart and _ASKS.search(part[skip : apart[-1].start()]):
+                    skip = apart[-1].end()
                 yield base + begin + skip, base + end

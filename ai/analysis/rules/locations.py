@@ -8,7 +8,7 @@ from typing import Final
 
 from ai.analysis.posting.text import guess_language
 from ai.analysis.rules.abilities import canonical_skill, skill_spellings
-from ai.analysis.rules.employers import AGENCY, LEGAL
+from ai.analysis.rules.employers import AGENCY, CLOSING, LEGAL
 from ai.analysis.rules.layout import Hit, Layout
 from ai.analysis.rules.lexicon.languages import LANGUAGE
 from ai.analysis.rules.lexicon.places import ORDINARY, PLACES
@@ -27,6 +27,10 @@ _STRONG: Final = re.compile(
     r"bas[ée]e? à|situ[ée]e? à|poste à|basado en|sede (?:de|en|di|em)|oficina (?:de|en)|centro (?:de control )?(?:de|en)|taller en|ubicad[oa] en|localizad[oa] em|near|près de|cerca de|come to|come in to|vanuit|desde|work (?:in|from)|visit us in|aus|you would come to|to our)\b\s*|📍\s*)$",
     re.IGNORECASE,
 )
+_POSTCODE: Final = re.compile(
+    r"(?:^|[,;|(·–—-]\s?|(?<!\w)in )(?:[A-Z]{1,2}-)?\d{5}\s$|(?:^|[,;|(·–—-]\s?|(?<!\w)in )\d{4} ?[A-Z]{2}\s$"
+)
+"""A postal code before a town: "99817 Eisenach", "3511 AB Utrecht"."""
 _AFTER_NAME: Final = re.compile(
     r"(?<!\w)(?:at|bei|chez|presso|bij) (?:[Tt]he |der |dem )?[A-ZÄÖÜ][\w&'’-]*(?: [A-Z&ÄÖÜ][\w&'’-]*){0,3}, $"
 )
@@ -159,6 +163,8 @@ def _shown(text: str, layout: Layout, hit: Hit, title: Hit | None, also: tuple[s
     if _EMPLOYER.match(text, hit.end):
         return 0.0
     context = _context(text, layout, hit.start, hit.end, title)
+    if _POSTCODE.search(before) and re.match(r"\s*(?:[.,;|)(·–—-]|\n|$)", text[hit.end : hit.end + 3]):
+        return 1.8 + context
     if _STRONG.search(before) or _TOWN_BEHIND.match(text, hit.end):
         return 1.6 + context
     if (_HERE.search(before) or (also and before.endswith(also))) and not _COMMON.search(str(hit.value)):
@@ -228,6 +234,7 @@ def _own_cell(text: str, layout: Layout, hit: Hit, title: Hit | None) -> bool:
     whole = text[line.lead : line.end]
     if (
         len(whole.split()) > 14
+        or CLOSING.match(whole)
         or (title is not None and abs(line.start - title.start) > 260)
         or title is None
         or {layout.kind_at(line.start), layout.kind_at(hit.start)} & {"required", "preferred", "offer", "tasks"}

@@ -192,7 +192,8 @@ def _context(text: str, start: int, end: int) -> tuple[str, str]:
     line_end = text.find("\n", end)
     after = text[end : min(end + 50, len(text) if line_end < 0 else line_end)]
     after = re.split(
-        r"(?<!p\.)(?<!p\. a)(?<!Std)[.;](?:\s|$)|\s(?:plus|sowie|más|and a)\s|\s?\+|,\s(?:plus|car|bonus)", after
+        r"(?<!p\.)(?<!p\. a)(?<!Std)[.;](?:\s|$)|\s(?:plus|sowie|más|and a)\s|\s?\+|,\s(?:plus|car|bonus|equity|stock|shares|options|\d[\d.,–-]*\s?%)",
+        after,
     )[0]
     return before, after
 

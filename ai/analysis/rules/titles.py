@@ -13,19 +13,19 @@ GENDER: Final = re.compile(
     rf"\s*(?:[(\[]\s*(?:{_LETTERS}(?:\s?[/|,*.]\s?{_LETTERS}){{1,3}}|all genders?|alle Geschlechter|gn|h\s?[-/]\s?f|f\s?[-/]\s?h)\s*[)\]]|(?<=\s){_LETTERS}(?:/{_LETTERS}){{1,3}}(?=\s|$|,))",
 )
 _SOUGHT: Final = re.compile(
-    r"(?<!\w)(?:looking (?:for|to add)|hiring|seeks?|seeking|searching for|search for|recruit(?:ing|s)?|needs?|require[sd]?|we want|to find|opening for|vacancy for|in need of|join (?:us|our team|(?-i:[A-Z])\S*(?: (?-i:[A-Z])\S*){0,3}) as|apply (?:now )?as|work as|would love to hear from|applications for|"
+    r"(?<!\w)(?:look(?:ing|s)? (?:for|to add)|hiring|seeks?|seeking|searching for|search for|recruit(?:ing|s)?|needs?|require[sd]?|we want|to find|opening for|vacancy for|in need of|join (?:us|our team|(?-i:[A-Z])\S*(?: (?-i:[A-Z])\S*){0,3}) as|apply (?:now )?as|work as|would love to hear from|applications for|"
     r"role of|position of|post of|invites? applications for|hope to (?:meet|find|hire)|we lack is|appoint|"
     r"suchen(?:\s+(?:wir|nach))?|sucht|gesucht:?|brauchen|braucht|stellen (?:wir )?ein:?|besetzen wir(?: folgende Position)?:?|eine Stelle als|Verstärkung als|als|Du bist|"
     r"buscamos|busca|buscan|necesitamos|necesita|precisa|incorpora(?:r|mos)?|selecciona(?:mos)?|solicita|contrata(?:mos|ndo)?|nos falta|"
     r"recherch(?:e|ons)|recrut(?:e|ons|ent)|cherch(?:e|ons)|embauch(?:e|ons|ent)|"
-    r"zoekt|zoeken(?:\s+(?:wij|we|naar))?|cerca|cerchiamo|ricerca|ricerchiamo|assume|seleziona|procura(?:mos)?|admite|busca|söker|zatrudni|poszukuje)(?!\w)"
-    r"(?:[ \t]*[:\n]\s*|[ \t]+)(?:(?:wir|ab sofort|per direct|zum nächstmöglichen Zeitpunkt|for our team|actuellement|currently|now|einen?|eine[nr]?(?:/n)?|eine:n|an?|the|our|un/una|una?/uno?|um/uma|un[ae]?|une?|un\(e\)|un/e|una|een|um|uma|unseren?|zwei|two|deux|dos|several|neue[nr]?|new|"
+    r"cercasi|si cerca|se (?:busca|necesita|solicita)|zoekt|zoeken(?:\s+(?:wij|we|naar))?|cerca|cerchiamo|ricerca|ricerchiamo|assume|seleziona|procura(?:mos)?|admite|busca|söker|zatrudni|poszukuje)(?!\w)"
+    r"(?:[ \t]*[:\n]\s*|[ \t]+)(?:(?:wir|ab sofort|per direct|zum nächstmöglichen Zeitpunkt|for our team|actuellement|currently|now|einen?|eine[nr]?(?:/n)?|eine:n|an?|the|our|un/a|uno/a|una/o|um/a|un\(a\)|un/una|una?/uno?|um/uma|un[ae]?|une?|un\(e\)|un/e|una|een|um|uma|unseren?|zwei|two|deux|dos|several|neue[nr]?|new|"
     r"experienced|motivierte[nr]?|talented|passionate|another|brilliant|great|notre|nos|nuestr[oa]|ons|first|second|next|erste[nr]?|futur(?:\(e\)|e)?|jemanden|add|for|person who \w+(?: \w+){0,5}: an?|dich als|Dich als|dich|mehrere|enthusiastic|skilled|qualified|für unser \w+)[ \t]+){0,4}"
-    r"(?P<v>(?:[^\n.;!?:(|]|\([^()\n|]{2,40}\)){3,90})",
+    r"(?P<v>(?:[^\n.;!?:(|]|\([^()\n|]{1,40}\)){3,90})",
     re.IGNORECASE,
 )  # fmt: skip
 _LEADIN: Final = re.compile(
-    r"(?:(?:job|stellenangebot|stellenanzeige|oferta(?: de empleo)?|offre(?: d['’]emploi)?|vacature|now hiring|urgent\w*|hiring(?: for)?|wir suchen|gesucht|intérim|alternance(?: \d{4})?|join us|we(?:'|’)?re hiring|vaga|stage(?: \w+)?|mini-?job|nebenjob|ferienjob|(?:part|full)[- ]time(?: job)?|(?:summer|weekend|student) job)\s*[:!–-]+\s*|oferta [\d/]+\.?\s*|\W+|role [a-z0-9]\s*[-–:]\s*|\d+[).]\s*)+",
+    r"(?:(?:job|stellenangebot|stellenanzeige|oferta(?: de empleo)?|offre(?: d['’]emploi)?|vacature|now hiring|urgent\w*|hiring(?: for)?|wir suchen|gesucht|intérim|alternance(?: \d{4})?|join us|we(?:'|’)?re hiring|vaga|stage(?: \w+)?|mini-?job|nebenjob|ferienjob|(?:part|full)[- ]time(?: job)?|(?:summer|weekend|student) job)\s*[:!–-]+\s*|(?:contract(?: role)?|freelance|permanent|perm|temporary|temp|fixed[- ]term)\s*:\s*|oferta [\d/]+\.?\s*|\W+|role [a-z0-9]\s*[-–:]\s*|\d+[).]\s*)+",
     re.IGNORECASE,
 )
 _SHOUT: Final = re.compile(
@@ -41,9 +41,9 @@ _IS_WANTED: Final = re.compile(
     re.IGNORECASE,
 )
 _END: Final = re.compile(
-    r"\s+(?:at|bei|beim|chez|@|to|who|with|mit|um|para|pour(?! )|als Verstärkung|für unser\w*|to join|based|op|presso|per (?:la|il|lo|le|i|gli|una?)|pour (?:la|le|les|notre|nos|une?)|a tiempo|à temps|am Standort|zur Verstärkung|que|qui|con|com|avec|per(?! )|from|on a|on-site|in unserem|zum nächstmöglichen|ab sofort|près|afin|sur|nous|where|we hope|till|til|role\b|is|are|and will|whose|while|wer|(?:der|die|das)(?! (?-i:[A-ZÄÖÜ]))|has|have|übern(?:ehmen|immst)|sind|bist|unterstütz\w+|arbeite\w+|bring\w*|sorg\w+|verantworte\w+|would|can|for (?:its|our|their|a|the)|für (?:den|die|das|unser\w*)|"
+    r"\s+(?:at|bei|beim|chez|@|to|who|with|mit|um|para|pour(?! )|als Verstärkung|für unser\w*|to join|based|op|presso|per (?:la|il|lo|le|i|gli|una?)|pour (?:la|le|les|notre|nos|une?)|a tiempo|à temps|am Standort|zur Verstärkung|que|qui|con|com|avec|per|from|on a|on-site|in unserem|zum nächstmöglichen|ab sofort|près|afin|sur|nous|where|we hope|till|til|role\b|is|are|and will|whose|while|wer|(?:der|die|das)(?! (?-i:[A-ZÄÖÜ]))|has|have|übern(?:ehmen|immst)|sind|bist|unterstütz\w+|arbeite\w+|bring\w*|sorg\w+|verantworte\w+|would|can|for (?:its|our|their|a|the|about|around|roughly|up to|at least|\d\S*)|für (?:den|die|das|unser\w*)|"
     r"à [A-ZÉ]\w+|en [A-ZÁÉ]\w+|in [A-ZÄÖÜ]\w+|a [A-Z]\w+|em [A-Z]\w+|te [A-Z]\w+|i [A-ZÅÄÖ]\w+|para [A-ZÁÉ]\w+|im (?:Raum|Café|Hotel|Restaurant|Gasthaus|Gasthof|Krankenhaus|Klinikum|Seniorenheim|Supermarkt)|voor|na [A-Z]\w+)(?:\s.*)?$"
-    r"|\s+[–—-]\s+.*$|\s*(?:[—|\[•\u2600-\u27bf\U0001f300-\U0001faff]|·(?!\w)|(?<!\w)·).*$|\s*\((?!s\)|in\)|[eaor]\)).*$|,.*$|:\s.*$|\s+(?:in|for|für)\s+(?:a|an|the|einem?|einer|our|its|their|one|der|dem|den)\s.*$"
+    r"|\s+[–—-]\s+.*$|\s*(?:[—|\[•\u2600-\u27bf\U0001f300-\U0001faff]|·(?!\w)|(?<!\w)·).*$|\s*\((?!(?<=\w\()[a-zà-ÿ]{1,6}\)).*$|,.*$|:\s.*$|\s+(?:in|for|für)\s+(?:a|an|the|einem?|einer|our|its|their|one|der|dem|den)\s.*$"
 )
 
 

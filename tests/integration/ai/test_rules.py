@@ -81,6 +81,7 @@ def test_numbers_of_all_customs(text: str, value: float) -> None:
         ("Fully remote position", "remote"), ("100 % Homeoffice", "remote"), ("Work is on-site", "onsite"), ("kein Homeoffice möglich", "onsite"),
         ("sin teletrabajo", "onsite"), ("pas de télétravail", "onsite"), ("three days per week in the office", "hybrid"),
         ("deux jours par semaine en télétravail", "hybrid"), ("modalidad híbrida", "hybrid"), ("We like tea", None),
+        ("Work model: On-site, 5 days", "onsite"), ("fünf Tage vor Ort", "onsite"), ("on site two days, the rest from home", "hybrid"),
     ],
 )  # fmt: skip
 def test_remote_policy_in_four_languages(text: str, policy: str | None) -> None:

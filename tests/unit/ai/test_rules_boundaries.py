@@ -86,7 +86,7 @@ def test_what_is_not_asked_for_is_no_skill(nothing: str) -> None:
 
 @pytest.mark.parametrize(
     "clause",
-    ["Terraform wäre ideal.", "Terraform is welcome.", "Terraform and Kafka are also welcome.", "Terraform ist gern willkommen.", "Terraform or Kafka would be a bonus."],
+    ["Python is a must, Terraform would be great.", "Terraform wäre ideal.", "Terraform is welcome.", "Terraform and Kafka are also welcome.", "Terraform ist gern willkommen.", "Terraform or Kafka would be a bonus."],
 )  # fmt: skip
 def test_welcome_is_not_required(clause: str) -> None:
     """In a clause of its own; a greeting is no such clause."""
@@ -110,6 +110,13 @@ def test_welcome_is_not_required(clause: str) -> None:
         ("Poste : Technicien·ne de maintenance (H/F)\nLieu : Nantes", "Technicien·ne de maintenance"),
         ("Data Engineer · Leeds · Acorn Ltd", "Data Engineer"),
         ("Gezocht: Kok (32 uur)\nRestaurant De Eik, Breda", "Kok"),
+        ("L'Atelier Bleu recrute un(e) chargé(e) de communication en CDD à Nantes.", "chargé(e) de communication"),
+        ("Nous cherchons un(e) vendeur(se) à Lyon.", "vendeur(se)"),
+        ("Contract: Data Engineer (dbt)\nClient: Acorn Energy", "Data Engineer (dbt)"),
+        (
+            "I run a small studio and look for a freelance 3D animator for roughly two days a week.",
+            "freelance 3D animator",
+        ),
         ("Cerchiamo un/una Analista Funzionale per la sede di Torino di Quercia S.r.l.", "Analista Funzionale"),
     ],
 )
@@ -159,6 +166,9 @@ def test_a_list_ends_where_something_else_begins() -> None:
         ("Für unser Büro in Ulm suchen wir einen Koch.", None, ["Ulm"]),
         ("Leiter IT\nEin Kunde in Reutlingen, sucht Sie.\nAuskunft: Personalberatung Birke, Stuttgart", None, []),
         ("Cook required at The Blue Pot, Bath.", "Blue Pot", ["Bath"]),
+        ("Pfleger (m/w/d)\nArbeitgeber: Eiche gGmbH, 99817 Eisenach", "Eiche gGmbH", ["Eisenach"]),
+        ("Hello,\nI run a small studio, Tern & Tide, and need an animator.\nBest, Aoife", "Tern & Tide", []),
+        ("role: clerk\nwho: Fathom Tides\nwhere: Leeds, in person", "Fathom Tides", ["Leeds"]),
         ("The City of Tacoma is hiring a Clerk.", "City of Tacoma", ["Tacoma"]),
     ],
 )
@@ -179,3 +189,15 @@ def test_names_are_found_behind_a_dash_and_after_called() -> None:
         assert hit is not None
         assert hit.value == name
     assert values(extract("COOK\nPLACE: SWANSEA").locations) == ["Swansea"]
+
+
+def test_pay_hours_and_letters_are_read_from_short_notices() -> None:
+    """Signs of money as a label, hours in brackets, and a skill of one letter that is a line of a list."""
+    found = extract("role: ml engineer\n$$$: 180-220k + equity\nstack: pytorch\ncool if you know: Kafka")
+    assert found.salary is not None
+    assert (found.salary.salary.minimum, found.salary.salary.currency) == (180_000, "USD")
+    assert values(found.skills_preferred) == ["Kafka"]
+    hours = extract("Night Care Assistant\nHours: 22:00 to 08:00, 3 nights a week (30 hrs)").employment_type
+    assert hours is not None
+    assert hours.value == "part_time"
+    assert "R" in values(lines("SQL", "R", "Reports").skills_required)

@@ -15,7 +15,7 @@ LABELS: Final[dict[str, str]] = {
     ),
     "company": (
         "company(?: name)?$|employer(?: name)?$|employing (?:body|authority|organi[sz]ation)|organi[sz]ation$|hiring organi[sz]ation|trust$|institution$|client$|firm$|agency$|unternehmen$|arbeitgeber(?:in)?$|"
-        "firma$|betrieb$|träger$|wer$|empresa$|compañía$|empleador$|organización$|entreprise$|société$|employeur$|structure$|établissement$|empregador$|"
+        "firma$|betrieb$|träger$|wer$|who$|chi$|quién$|qui$|empresa$|compañía$|empleador$|organización$|entreprise$|société$|employeur$|structure$|établissement$|empregador$|"
         "companhia$|bedrijf$|werkgever$|organisatie$|azienda$|società$|datore di lavoro$|arbetsgivare|företag$|firma$|pracodawca"
     ),
     "locations": (
@@ -25,7 +25,7 @@ LABELS: Final[dict[str, str]] = {
         "locatie$|plaats$|standplaats|werkplek$|luogo(?: di lavoro)?$|sede(?: di lavoro)?$|città$|ort$|arbetsort|placering$|plats$|miejsce pracy|lokalizacja"
     ),
     "salary": (
-        "salary(?: range| band| scale)?$|base salary|pay(?: range| rate| scale| and hours)?$|wages?$|compensation$|comp$|remuneration|rate$|hourly rate|day rate|ctc$|budget$|package$|reward$|stipend$|"
+        "\\x24+$|€+$|£+$|salary(?: range| band| scale)?$|base salary|pay(?: range| rate| scale| and hours)?$|wages?$|compensation$|comp$|remuneration|rate$|hourly rate|day rate|ctc$|budget$|package$|reward$|stipend$|"
         "gehalt|vergütung|lohn|monatslohn|jahreslohn|stundenlohn|lohnband|verdienst|entgelt|wie viel$|bezahlung|kv-mindestgehalt|jahresgehalt|monatsgehalt|"
         "salaire|rémunération|traitement$|échelle salariale|gratification|indemnité$|sueldo|salario|retribución|remuneración|banda salarial|salário|remuneração|vencimento|bolsa$|"
         "salaris|loon$|uurloon|retribuzione|stipendio|ral$|compenso|lön|wynagrodzenie"
@@ -57,8 +57,8 @@ HEADINGS: Final[dict[str, str]] = {
         "nicht brauchst|brauchst du nicht|no (?:es )?(?:necesari|requerid)|pas (?:nécessaire|exigé|requis)|niet nodig|non (?:richiest|necessari)|não (?:é )?necessári"
     ),
     "preferred": (
-        "nice|(?:what )?we(?:(?:'|’)d| would) (?:also )?(?:love|like)|umso besser|welcome$|welcome (?:skills|extras)|willkommen$|bienvenus?$|bonus|plus$|pluses|prefer|desir|even better|extra points|good to have|optional|advantage|useful|would be|ideal(?:ly)?$|wünsch|von vorteil|pluspunkt|kein muss|schön|das wäre|"
-        "idealerweise|atouts?|souhait|appréci|serait un plus|serait un atout|les plus|valora|se valora|deseab|puntos extra|plus|diferencia|desej|preferencia|valoriza|pré$|"
+        "nice|cool if|(?:what )?we(?:(?:'|’)d| would) (?:also )?(?:love|like)|umso besser|welcome$|welcome (?:skills|extras)|willkommen$|bienvenus?$|bonus|plus$|pluses|prefer|desir|even better|extra points|good to have|optional|advantage|useful|would be|ideal(?:ly)?$|wünsch|von vorteil|pluspunkt|kein muss|schön|das wäre|"
+        "idealerweise|assets?$|atouts?|souhait|appréci|serait un plus|serait un atout|les plus|valora|se valora|deseab|puntos extra|plus|diferencia|desej|preferencia|valoriza|pré$|"
         "pluspunten|wens|dit is mooi|mooi meegenomen|gradit|requisiti preferenziali|costituisc|titolo preferenziale|meriterande|mile widziane"
     ),
     "offer": (
