@@ -163,9 +163,8 @@ def _shown(text: str, layout: Layout, hit: Hit, title: Hit | None, also: tuple[s
     if _EMPLOYER.match(text, hit.end):
         return 0.0
     context = _context(text, layout, hit.start, hit.end, title)
-    if _POSTCODE.search(before) and re.match(r"\s*(?:[.,;|)(·–—-]|\n|$)", text[hit.end : hit.end + 3]):
-        return 1.8 + context
-    if _STRONG.search(before) or _TOWN_BEHIND.match(text, hit.end):
+    coded = _POSTCODE.search(before) and re.match(r"\s*(?:[.,;|)(·–—-]|\n|$)", text[hit.end : hit.end + 3])
+    if coded or _STRONG.search(before) or _TOWN_BEHIND.match(text, hit.end):
         return 1.6 + context
     if (_HERE.search(before) or (also and before.endswith(also))) and not _COMMON.search(str(hit.value)):
         return 0.7 + context
