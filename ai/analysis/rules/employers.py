@@ -26,7 +26,7 @@ _ORGANISATION: Final = re.compile(
     r"Comune|Ospedale|Fondazione|Azienda|Officine|Cooperativa|Kommun|Region|Urząd)(?!\w)"
 )
 _HIRES: Final = (
-    r"(?:is|are|was|were)\s+(?:hiring|looking|seeking|recruiting|searching|growing|expanding|on a mission|an?|the|one of|where|restoring|founded)\b|(?:seeks?|needs?|builds?|makes?|runs?|operates?|wants?|offers?|invites?|requires?|serves?|develops?|insures?|has|have|provides|helps|would love|delivers|supplies|designs|moves|raised)\b|"
+    r"(?:is|are|was|were)\s+(?!an? (?:\w+ )?(?:bonus|plus|must|asset|advantage)\b)(?:hiring|looking|seeking|recruiting|searching|growing|expanding|on a mission|an?|the|one of|where|restoring|founded)\b|(?:seeks?|needs?|builds?|makes?|runs?|operates?|wants?|offers?|invites?|requires?|serves?|develops?|insures?|has|have|provides|helps|would love|delivers|supplies|designs|moves|raised)\b|"
     r"(?:sucht|suchen|baut|entwickelt|betreut|beschäftigt|stellt|ist ein\w*|sind ein\w*|braucht|betreibt|vertreibt|produziert|wartet auf)\b|(?:busca|buscan|necesita|desarrolla|incorpora|diseña|procesa|selecciona|es una?|ofrece|solicita|precisa|cuenta con)\b|"
     r"(?:recherche|recrute|développe|conçoit|est une?|embauche|embauchent|protège|emploie|accompagne|cherche|propose)\b|(?:zoekt|levert|ontwikkelt|is een|biedt)\b|(?:cerca|ricerca|è una?|seleziona|assume|produce|offre|è alla ricerca)\b|"
     r"(?:contrata|procura|admite|está contratando|é uma?|desenvolve|oferece)\b|(?:söker|zatrudni|poszukuje)\b"

@@ -31,6 +31,9 @@ _POSTCODE: Final = re.compile(
     r"(?:^|[,;|(·–—-]\s?|(?<!\w)in )(?:[A-Z]{1,2}-)?\d{5}\s$|(?:^|[,;|(·–—-]\s?|(?<!\w)in )\d{4} ?[A-Z]{2}\s$"
 )
 """A postal code before a town: "99817 Eisenach", "3511 AB Utrecht"."""
+_STREET: Final = re.compile(
+    r"(?:^|\s)(?:Ave|Avenue|St|Street|Rd|Road|Blvd|Boulevard|Lane|Ln|Drive|Dr|Way|Court|Ct|Pkwy|Hwy|Highway|Sheriff['’]s)\b\.?(?=\s*(?:[,;\n)]|$|Office))"
+)
 _AFTER_NAME: Final = re.compile(
     r"(?<!\w)(?:at|bei|chez|presso|bij) (?:[Tt]he |der |dem )?[A-ZÄÖÜ][\w&'’-]*(?: [A-Z&ÄÖÜ][\w&'’-]*){0,3}, $"
 )
@@ -51,7 +54,7 @@ _MAX_NAMES: Final = 2000
 _EMPLOYER: Final = re.compile(rf"[^\S\n]?,?[^\S\n](?:{LEGAL})(?!\w)")
 _SPLIT: Final = re.compile(r"\s*(?:/|\||;|,|\bor\b|\band\b|\boder\b|\bund\b|\bo\b|\by\b|\bou\b|\bet\b|\be\b|&)\s*")
 _NOT_PLACE: Final = re.compile(
-    r"(?<!\w)(?:remote|hybrid|híbrid|office|büro|home|on-?site|presencial|télétravail|teletrabajo|days?|tage|germany|deutschland|españa|spain|france|uk$|usa$|us$|anywhere|europe|europa|eu\b|vor ort|sur place|possible|möglich|modelo|civic|street|straße|road|rue|calle|flexible|nationwide|bundesweit|various|multiple|worldwide|global)|\d",
+    r"(?<!\w)(?:remote|hybrid|híbrid|office|büro|home\b|on-?site|presencial|télétravail|teletrabajo|days?\b|tage\b|germany|deutschland|españa|spain|france|uk$|usa$|us$|anywhere|europe|europa|eu\b|vor ort|sur place|possible|möglich|modelo|civic|street|straße|road\b|rue\b|calle\b|flexible|nationwide|bundesweit|various|multiple|worldwide|global)|\d",
     re.IGNORECASE,
 )
 _NOT_TOWN: Final = frozenset(
@@ -121,7 +124,9 @@ def _labelled(text: str, start: int, end: int) -> Iterator[Hit]:
         towns = [
             p.strip(" *_.0123456789")
             for p in pieces
-            if re.match(TOWN, p.strip(" *_.0123456789")) and not _NOT_PLACE.search(p.strip(" 0123456789"))
+            if re.match(TOWN, p.strip(" *_.0123456789"))
+            and not _NOT_PLACE.search(p.strip(" 0123456789"))
+            and not _STREET.search(p)
         ]
         if towns:
             chosen = (
@@ -209,6 +214,8 @@ def _context(text: str, layout: Layout, start: int, end: int, title: Hit | None)
 def _as_town(match: re.Match[str]) -> Hit | None:
     """The town at a match, without a second word that belongs to what follows; None when it is no town's name."""
     value = match.group()
+    if _STREET.search(value) or _STREET.match(match.string, match.end()):
+        return None
     parts = value.split(" ")
     for count in (len(parts), 1):
         name = " ".join(parts[:count])

@@ -234,13 +234,15 @@ def _trimmed(match: re.Match[str]) -> tuple[int, int]:
 
 
 def _code(symbol: str, text: str) -> str:
-    """The ISO code of a sign; a bare dollar is the one the rest of the text speaks of."""
+    """The ISO code of a sign; a bare dollar is the one the rest of the text speaks of, not a name within it ("CAD software")."""
     if symbol == "$":
         others = {
             code
             for code, pattern in _CURRENCIES
             if code in {"CAD", "AUD", "MXN", "COP", "ARS", "CLP", "NZD", "SGD"}
-            and re.search(rf"(?<!\w)(?:{pattern})", text)
+            and re.search(
+                rf"(?<!\w)(?:{pattern})(?=\W{{0,2}}\d|[^\S\n]*(?:[.,;)\n/]|$|per |a ))|\d[\dk]*\s?(?:{pattern})", text
+            )
         }
         if len(others) == 1:
             return others.pop()

@@ -165,6 +165,8 @@ def test_a_list_ends_where_something_else_begins() -> None:
         ("Wir suchen einen Koch. Arbeitgeber: Eiche GmbH.", "Eiche GmbH", []),
         ("Für unser Büro in Ulm suchen wir einen Koch.", None, ["Ulm"]),
         ("Leiter IT\nEin Kunde in Reutlingen, sucht Sie.\nAuskunft: Personalberatung Birke, Stuttgart", None, []),
+        ("Packer\nLocation: Acorn Center, 4410 Poe Ave, Dayton, OH 45414", None, ["Dayton"]),
+        ("We look for a Clerk to join the Acorn team.\nExperience with WebAssembly is a bonus.", None, []),
         ("Cook required at The Blue Pot, Bath.", "Blue Pot", ["Bath"]),
         ("Pfleger (m/w/d)\nArbeitgeber: Eiche gGmbH, 99817 Eisenach", "Eiche gGmbH", ["Eisenach"]),
         ("Hello,\nI run a small studio, Tern & Tide, and need an animator.\nBest, Aoife", "Tern & Tide", []),
@@ -197,6 +199,9 @@ def test_pay_hours_and_letters_are_read_from_short_notices() -> None:
     assert found.salary is not None
     assert (found.salary.salary.minimum, found.salary.salary.currency) == (180_000, "USD")
     assert values(found.skills_preferred) == ["Kafka"]
+    dollars = extract("Dispatcher\nSalary: $48,900 - $61,400 annually\nPreferred: experience with CAD software").salary
+    assert dollars is not None
+    assert dollars.salary.currency == "USD"
     hours = extract("Night Care Assistant\nHours: 22:00 to 08:00, 3 nights a week (30 hrs)").employment_type
     assert hours is not None
     assert hours.value == "part_time"
