@@ -175,10 +175,16 @@ class _Bytes:
         self._at += count
 
     def skip_texts(self, count: int) -> None:
-        """Past `count` strings: the inner loop of a vocabulary."""
-        for _ in range(count):
+        """Past `count` strings: a vocabulary and its merges are hundreds of thousands of them."""
+        read = struct.Struct("<Q").unpack_from
+        while count:
             self._have(8)
-            self.skip(int.from_bytes(self.take(8), "little"))
+            data, at = self._data, self._at
+            last = len(data) - 8
+            while count and at <= last:  # those whose length is read already
+                at += 8 + read(data, at)[0]
+                count -= 1
+            self.skip(at - self._at)
 
 
 def _read(path: Path, data: _Bytes, size: int, *, tensors: bool) -> Gguf:
