@@ -83,14 +83,13 @@ class LogArchive:
         if self._begun:
             return []
         connection, notices = engine.connection, []
-        if connection.execute("SELECT 1 FROM duckdb_tables() WHERE table_name = 'log_archive'").fetchone() is None:
+        try:  # a look into the list of tables takes 8 ms of each start
+            listed = connection.execute("SELECT name, records FROM log_archive").fetchall()
+        except duckdb.CatalogException:
             self._any.clear()  # a store of an older schema
             return []
         there = {path.name for path in self._folder.iterdir()} if self._folder.is_dir() else set()
-        named = {
-            str(name): int(rows)
-            for name, rows in connection.execute("SELECT name, records FROM log_archive").fetchall()
-        }
+        named = {str(name): int(rows) for name, rows in listed}
         key = self._key(connection)
         for name, rows in named.items():
             if name not in there or self._rows(connection, name) != rows:

@@ -7,6 +7,7 @@ functions, so that they are written again only when they changed.
 
 import hashlib
 import re
+from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,10 +18,12 @@ import duckdb
 
 from monitor.core.errors import StoreTooNew
 from monitor.store import tiers
+from monitor.store.duckdb.changes import columns_of
 from monitor.store.duckdb.engine import transaction
 
 SCHEMA: Final = Path(__file__).parents[1] / "schema"
 _FILE = re.compile(r"(\d{4})_[a-z0-9_]+\.sql")
+_TABLE = re.compile(r"^CREATE TABLE (\w+)", re.MULTILINE)
 _META = """
 CREATE TABLE IF NOT EXISTS meta (
     schema_version INTEGER NOT NULL, created TIMESTAMP NOT NULL, app_version TEXT NOT NULL, functions TEXT NOT NULL
@@ -86,14 +89,17 @@ def migrate(
                     created = datetime.fromtimestamp(now_us / 1e6, UTC).replace(tzinfo=None)
                     connection.execute("INSERT INTO meta VALUES (0, ?, ?, '')", [created, app_version])
                 connection.execute(step.sql)
-                connection.execute("UPDATE meta SET schema_version = ?, app_version = ?", [step.version, app_version])
+                if have or step is done[-1]:
+                    connection.execute(
+                        "UPDATE meta SET schema_version = ?, app_version = ?", [step.version, app_version]
+                    )
         row = connection.execute("SELECT functions FROM meta").fetchone()
         if row is None or row[0] != digest:
             with each(connection):
                 connection.execute(functions)
                 connection.execute("UPDATE meta SET functions = ?", [digest])
         with each(connection):
-            _add_columns(connection)
+            _add_columns(connection, {table for step in steps for table in _TABLE.findall(step.sql)})
     return done
 
 
@@ -102,16 +108,11 @@ def _part(_connection: duckdb.DuckDBPyConnection) -> AbstractContextManager[None
     return nullcontext()
 
 
-def _add_columns(connection: duckdb.DuckDBPyConnection) -> None:
-    """Add a column for every new metric of the catalogue; NULL in existing rows."""
-    there: dict[str, set[str]] = {}
-    for table, column in connection.execute("SELECT table_name, column_name FROM duckdb_columns()").fetchall():
-        there.setdefault(table, set()).add(column)
-    missing = [
-        f"ALTER TABLE {table} ADD COLUMN {name} {kind}"
-        for table, columns in tiers.columns().items()
-        for name, kind in columns.items()
-        if table in there and name not in there[table]
-    ]
-    for statement in missing:
-        connection.execute(statement)
+def _add_columns(connection: duckdb.DuckDBPyConnection, made: AbstractSet[str]) -> None:
+    """Add a column for every new metric of the catalogue to the tables that the migrations have made; NULL in existing rows."""
+    wanted = {table: columns for table, columns in tiers.columns().items() if table in made}
+    there = columns_of(connection, wanted)
+    for table, columns in wanted.items():
+        for name, kind in columns.items():
+            if name not in there[table]:
+                connection.execute(f"ALTER TABLE {table} ADD COLUMN {name} {kind}")

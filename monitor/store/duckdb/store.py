@@ -18,7 +18,7 @@ from logs.query.tree import Node
 from monitor.core.errors import QueryError, StoreDamaged, StoreError, StoreFull
 from monitor.store.adhoc_sql.guard import wrong_query
 from monitor.store.adhoc_sql.processes import Form, SqlAnswer, SqlProcesses
-from monitor.store.duckdb.changes import apply, forget, table_columns
+from monitor.store.duckdb.changes import Columns, apply, forget
 from monitor.store.duckdb.engine import Engine, Hold, translate
 from monitor.store.duckdb.log_archive import LogArchive
 from monitor.store.duckdb.log_blocks import ROWS, TABLE, LogBlocks, drop_unused, filter_row, made_filter
@@ -78,7 +78,7 @@ class DuckStore:
         self._blocks = LogBlocks(self._filters, block_rows)
         self._write_lock = threading.Lock()
         self._broken = threading.Event()
-        self._columns = table_columns(engine.connection)
+        self._columns = Columns(engine.connection)
         self._version = schema_version(engine.connection)
         self._closed = False
         self._sql = SqlProcesses(engine.path, engine.memory_limit_bytes // (1024 * 1024), self.held_still)
@@ -393,7 +393,7 @@ class DuckStore:
             raise StoreError("the store is closed")
         if self._broken.is_set():
             self._engine.reopen()
-            self._columns = table_columns(self._engine.connection)
+            self._columns = Columns(self._engine.connection)
             self._broken.clear()
 
 
