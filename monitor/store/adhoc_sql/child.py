@@ -1,4 +1,4 @@
-"""The process that runs a person's SQL: `python -m monitor.store.adhoc_sql.child`.
+"""What the process does that runs a person's SQL (`python -m monitor.store.adhoc_sql`).
 
 It reads one JSON line for each query from standard input: `{"path", "sql", "limit", "form": "json" | "arrow", "memory_mb"}`. It answers
 with one JSON line, `{"size": bytes, "last": bool}` and that many bytes, or `{"error": {"kind": "query" | "store", "message", "hint"}}`.
@@ -21,7 +21,6 @@ import msgspec
 import pyarrow as pa
 
 from monitor.core.errors import QueryError, StoreError
-from monitor.core.this_process import without
 from monitor.store.adhoc_sql.guard import check_reading, too_much_memory, wrong_query
 from monitor.store.adhoc_sql.json_values import plain_rows
 from monitor.store.adhoc_sql.live_file import attach
@@ -172,7 +171,6 @@ def _listen(questions: "queue.SimpleQueue[bytes]") -> None:
 
 def main() -> None:
     """Run the process."""
-    without("pandas")
     limit_process()
     code = 1
     try:
@@ -183,7 +181,3 @@ def main() -> None:
         traceback.print_exc()
     finally:
         os._exit(code)  # without the engine's own farewell, which takes time and has nothing to save
-
-
-if __name__ == "__main__":
-    main()

@@ -36,7 +36,7 @@ class SqlProcess:
     """One process for ad-hoc SQL."""
 
     def __init__(self) -> None:
-        command = [sys.executable, "-m", "monitor.store.adhoc_sql.child"]
+        command = [sys.executable, "-m", "monitor.store.adhoc_sql"]
         keep = {"PATH", "LANG", "LC_ALL", "PYTHONPATH", "LD_LIBRARY_PATH", "SYSTEMROOT"}
         env = {key: value for key, value in os.environ.items() if key in keep}
         env["ARROW_DEFAULT_MEMORY_POOL"] = "system"  # its own pool reserves 130 MB at once

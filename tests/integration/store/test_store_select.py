@@ -218,7 +218,7 @@ def test_an_answer_that_nobody_takes_is_given_up(store: Store) -> None:
 
 def children() -> set[int]:
     """The processes for SQL."""
-    return {c.pid for c in psutil.Process().children() if any(word.endswith("adhoc_sql.child") for word in c.cmdline())}
+    return {c.pid for c in psutil.Process().children() if any(word.endswith("adhoc_sql") for word in c.cmdline())}
 
 
 def test_queries_see_whole_transactions_while_rows_are_written(tmp_path: Path) -> None:
