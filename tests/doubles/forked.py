@@ -140,9 +140,9 @@ class Forked:
 
 COMMANDS = ForkServer(
     "commands", "monitor.cli.app", "monitor.client.client", "monitor.live.outlook", "monitor.launcher.running", "logs.parsing", "logs.query",
-    "anyio", "certifi", "h11", "httpcore",
+    "anyio", "certifi", "h11", "httpcore", "ai.service.service", "monitor.agent.ai_runtime", "psutil", "anyio.to_thread", "sniffio", "logs.redaction.masker", "gzip",
 )  # fmt: skip
-"""For commands that end."""
+"""For commands that end; without an agent, those that ask a model have the whole service of engines."""
 AGENTS = ForkServer(
     "agents", "monitor.agent.agent", "monitor.agent.log_config", "monitor.agent.ai_records", "ai.service.service", "httpcore", "h11", "pydantic.v1",
     "pyarrow.dataset", "pyarrow.parquet", "numpy.ma", "dateutil.relativedelta", "uvicorn.protocols.http.httptools_impl", "uvicorn.lifespan.off",
@@ -217,11 +217,11 @@ def _asked(listener: socket.socket, keeper: int) -> socket.socket | None:
 
 def command() -> Callable[[], None]:
     """The command `watchkeeper`, with all that it makes once."""
-    from logs.parsing.formats import Registry
+    from logs.parsing.parse import parse_file
     from monitor.cli.app import main, parser
 
     parser()
-    Registry()
+    list(parse_file(ROOT / "LICENSE"))  # its expressions are compiled
     return main
 
 
