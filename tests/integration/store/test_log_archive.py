@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -93,17 +94,27 @@ def damaged(path: Path) -> Iterator[None]:
     path.write_bytes(whole)
 
 
-@pytest.fixture
-def filled(tmp_path: Path, clock: Clock) -> Store:
-    """A store with ten days of records, 300 a day; the older six days are archived."""
-    store = opened(tmp_path, clock)
+@pytest.fixture(scope="module")
+def ten_days(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a store with ten days of records, 300 a day; the older six days are archived."""
+    folder, clock = tmp_path_factory.mktemp("ten-days"), Clock()
+    store = opened(folder, clock)
     for day in range(10):
         store.write(
             [Append("log_records", records(day * 300, 300, at=START + day * DAY, step=1000, fields='{"day": 1}'))]
         )
     clock.now = START + 10 * DAY
     sampled(store, clock.now)
-    return settled(store)
+    settled(store).close()
+    return folder
+
+
+@pytest.fixture
+def filled(ten_days: Path, tmp_path: Path, clock: Clock) -> Store:
+    """A copy of it, opened at the end of the ten days."""
+    shutil.copytree(ten_days, tmp_path, dirs_exist_ok=True)
+    clock.now = START + 10 * DAY
+    return opened(tmp_path, clock)
 
 
 ASKED: list[dict[str, str]] = [
