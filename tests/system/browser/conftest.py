@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Final, Literal
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -264,8 +265,10 @@ class Window:
     stays: bool = False
 
     def open(self, path: str) -> Page:
-        """Go to a path of the dashboard and wait until the page was drawn. A tab that stays goes on within the app."""
+        """Go to a path of the dashboard and wait until the page was drawn. A tab that stays goes on within the app, and leaves a page before it opens it anew."""
         if self.stays and self.page.url.startswith(f"{self.url}/"):
+            if urlsplit(self.page.url).path == urlsplit(path).path != NOWHERE:
+                self.go(NOWHERE)
             return self.go(path)
         self.page.goto(self.url + path)
         self.settled()
@@ -441,7 +444,7 @@ def kept_open(
 
 
 @pytest.fixture
-def standing(
+def window(
     tab: list[Window], profile: BrowserContext, watch: Watch, request: pytest.FixtureRequest
 ) -> Iterator[Window]:
     """The shared tab on the watch; a script error in it fails the test."""
@@ -450,8 +453,8 @@ def standing(
 
 
 @pytest.fixture
-def window(context: BrowserContext, watch: Watch) -> Iterator[Window]:
-    """A tab on the watch that nobody has used before; a script error in it fails the test."""
+def fresh(context: BrowserContext, watch: Watch) -> Iterator[Window]:
+    """A tab on the watch that nobody has used before, for what a page does at its beginning; a script error in it fails the test."""
     made = window_of(context, watch.url)
     yield made
     assert made.errors == []

@@ -33,12 +33,6 @@ def shown(page: Page) -> list[str]:
 
 
 @pytest.fixture
-def window(standing: Window) -> Window:
-    """The tests of this module go on in one tab."""
-    return standing
-
-
-@pytest.fixture
 def logs(window: Window, watch: Watch) -> Page:
     """The logs page of the followed source, with records in sight."""
     page = window.open(f"/logs?source={watch.source}")

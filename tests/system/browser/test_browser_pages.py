@@ -9,7 +9,17 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.examples import sizes
-from tests.system.browser.conftest import SETTLED, WIDE, Watch, Window, agent_on, dashboard_on, window_of
+from tests.system.browser.conftest import (
+    COUNT_RUNS,
+    NOWHERE,
+    SETTLED,
+    WIDE,
+    Watch,
+    Window,
+    agent_on,
+    dashboard_on,
+    window_of,
+)
 
 pytestmark = pytest.mark.browser
 
@@ -59,6 +69,7 @@ def test_a_cold_deep_link_opens_the_page_with_its_frame(browser: Browser, watch:
 
 WIDEST = """
 window.widest = [0, ""];
+window.looking = true;
 // Everything below an element, in the shadow of components too, deepest last.
 const below = (e) => [...e.children, ...(e.shadowRoot?.children ?? [])].flatMap((child) => [child, ...below(child)]);
 const look = () => {
@@ -68,34 +79,51 @@ const look = () => {
     const out = wide ? below(main).filter((e) => e.getBoundingClientRect().right > main.clientWidth) : [];
     window.widest = [main.scrollWidth, out.map((e) => `${e.cloneNode().outerHTML} to ${e.getBoundingClientRect().right}`).slice(0, 12).join("\\n")];
   }
-  requestAnimationFrame(look);
+  if (window.looking) requestAnimationFrame(look);
 };
 look();
 """
-"""Keeps how wide the page ever was, and what stuck out then."""
+"""Keeps how wide the page ever was, and what stuck out then, until `looking` is false."""
+FRAMES = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 
 
 @pytest.mark.parametrize("path", [*PAGES, "/logs?explain=1", "/performance?explain=1"])
-def test_a_page_fits_and_is_whole_in_both_themes(context: BrowserContext, watch: Watch, path: str) -> None:
+def test_a_page_fits_and_is_whole_in_both_themes(window: Window, path: str) -> None:
     """At 360 pixels nothing sticks out sideways in any frame, from the first one on; nor at 720, which are 1440 enlarged to 200 %.
 
     On a wide screen it has navigation, strip and live parts, asks nobody but the dashboard, and axe finds nothing in it, light or dark.
     """
-    window = window_of(context, watch.url, script=WIDEST, size={"width": 360, "height": 800})
-    page = window.open(path)
+    window.open(NOWHERE)
+    page = window.page
+    page.set_viewport_size({"width": 360, "height": 800})
+    page.evaluate(FRAMES)
+    page.evaluate(f"() => {{ {WIDEST} }}")
+    window.open(path)
     title, alive = PAGES[path.split("?", maxsplit=1)[0]]
     expect(page.locator(alive).first).to_be_visible()
     fits(window, 360)
     page.set_viewport_size({"width": 720, "height": 800})
-    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    page.evaluate(FRAMES)
     page.evaluate("() => { window.widest = [0, ''] }")
-    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    page.evaluate(FRAMES)
     fits(window, 720)
+    page.evaluate("() => { window.looking = false }")
     page.set_viewport_size(WIDE)
     is_whole(page, title, alive)
     assert window.violations() == []
     window.shown_dark()
     assert {host for host in window.hosts if host} <= {window.url.split("/")[2]}
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/", "/logs", *(pytest.param(path, marks=pytest.mark.slow) for path in PAGES if path not in {"/", "/logs"})],
+)
+def test_a_page_that_is_loaded_fits_a_telephone(context: BrowserContext, watch: Watch, path: str) -> None:
+    """Nothing sticks out while scripts, styles and readings have yet to come, either."""
+    window = window_of(context, watch.url, script=WIDEST, size={"width": 360, "height": 800})
+    expect(window.open(path).locator(PAGES[path][1]).first).to_be_visible()
+    fits(window, 360)
     assert window.errors == []
 
 
@@ -153,17 +181,17 @@ def test_a_link_to_an_unknown_process_leads_on(window: Window) -> None:
     expect(page.get_by_role("heading", name="Processes", exact=True, level=1)).to_be_visible()
 
 
-def test_the_other_name_of_the_overview_opens_it(window: Window) -> None:
+def test_the_other_name_of_the_overview_opens_it(fresh: Window) -> None:
     """`/overview` opens the first page with its range, and nothing says that it does not exist."""
-    page = window.open("/overview?range=5m")
+    page = fresh.open("/overview?range=5m")
     expect(page.locator(".kpi").first).to_be_visible()
     expect(page.get_by_text("does not seem to exist")).to_have_count(0)
-    assert window.query() == {"range": "5m"}
+    assert fresh.query() == {"range": "5m"}
 
 
-def test_a_page_that_comes_later_has_the_minutes_before(window: Window) -> None:
+def test_a_page_that_comes_later_has_the_minutes_before(fresh: Window) -> None:
     """Whichever part asked first, the charts begin with the history of the last minutes."""
-    page = window.open("/processes")
+    page = fresh.open("/processes")
     expect(page.locator(".grid-row .name").first).to_be_visible()
     had = page.evaluate("() => globalThis[Symbol.for('watchkeeper.live')].hello.history.ts.length")
     counted = page.locator(".watch div").nth(2)
@@ -191,26 +219,17 @@ def test_a_chart_of_a_young_watch_says_where_its_readings_begin(window: Window) 
     expect(page.locator(".chart b").first).to_have_text(re.compile(r"\d"))
 
 
-RUNS = """
-window.runs = 0
-new MutationObserver((changes) => {
-  for (const { target } of changes) if (target.dataset.testScriptState === 'running') window.runs += 1
-}).observe(document, { subtree: true, attributes: true, attributeFilter: ['data-test-script-state'] })
-"""
-
-
-def test_a_click_on_a_time_range_is_one_run_and_one_step_back(context: BrowserContext, watch: Watch) -> None:
+def test_a_click_on_a_time_range_is_one_run_and_one_step_back(window: Window) -> None:
     """The range stands in the address at once, beside what else is there; Back undoes it, and a custom range goes in one step."""
-    window = window_of(context, watch.url, script=RUNS)
     page = window.open("/logs?q=job&range=custom&from=2026-11-23T00:00:00Z&to=2026-11-23T01:00:00Z")
     chosen = page.get_by_role("radiogroup", name="Time range").get_by_role("radio", checked=True)
     expect(chosen).to_have_text("Custom")
-    before = page.evaluate("() => window.runs")
+    page.evaluate(COUNT_RUNS)
     page.get_by_role("radio", name="1 h").click()
     page.wait_for_url("**/logs?q=job&range=1h")
     window.settled()
     expect(chosen).to_have_text("1 h")
-    assert page.evaluate("() => window.runs") - before <= 1
+    assert page.evaluate("() => window.runs") <= 1
     page.go_back()
     page.wait_for_url("**/logs?q=job&range=custom&from=*&to=*")
     expect(chosen).to_have_text("Custom")

@@ -21,12 +21,6 @@ HOSTILE = "<script>window.hacked=1</script>\x1b[31mred\u202egnp.exe"
 
 
 @pytest.fixture
-def window(standing: Window) -> Window:
-    """The tests of this module go on in one tab."""
-    return standing
-
-
-@pytest.fixture
 def word() -> str:
     """What only the command below is called: a number may stand in others' command lines too."""
     return f"sleeper-{secrets.token_hex(2)}"

@@ -48,12 +48,12 @@ def steady_writer(log: IO[str], word: str) -> Iterator[list[int]]:
         thread.join()
 
 
-def test_no_record_is_missing_where_the_stream_begins(watch: Watch, window: Window, log: IO[str]) -> None:
+def test_no_record_is_missing_where_the_stream_begins(watch: Watch, fresh: Window, log: IO[str]) -> None:
     """A page opened while lines are written shows every one of them, whether the store or the stream brought it."""
     word = "hawser"
     with steady_writer(log, word) as numbers:
         wait_until(lambda: watch.api("logs/count", q=word)["count"] >= 8, "the writer's lines are stored")
-        page = window.open(f"/logs?q={word}")
+        page = fresh.open(f"/logs?q={word}")
         expect(page.locator(".log-row:not([hidden])").first).to_be_visible()
         shown_at = len(numbers)
         wait_until(lambda: len(numbers) >= shown_at + 6, "some lines more were written")
