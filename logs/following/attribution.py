@@ -70,6 +70,10 @@ class Writers:
         self._holders: dict[int, Holder] = {}
         self._since: list[int] = []
         self._runs: list[int | None] = []
+        self._over: int | None = None
+        """One that has ended, though a look that began before may still tell of it."""
+        self._outputs = False
+        """Whether the writer had the file as its standard output."""
         self._settled = False
         self._collects = False
         self._retry_at = 0
@@ -87,7 +91,7 @@ class Writers:
 
     def update(self, holders: Sequence[Holder]) -> None:
         """The processes that hold the file open now; none keeps the last ones, whose last lines may not be read yet."""
-        found = {holder.pid: holder for holder in holders}
+        found = {holder.pid: holder for holder in holders if holder.pid != self._over}
         same = {(h.pid, h.run) for h in holders} == {(h.pid, h.run) for h in self._holders.values()}
         if not found or (same and self._settled):
             return
@@ -147,8 +151,12 @@ class Writers:
         writer = _writer_of(self._holders)
         run = runs.get(writer) if writer is not None else None
         self._settled = writer is None or run is not None
-        self._writer = writer
+        before, self._writer = self._writer, writer
         since = self._holders[writer].since if writer is not None else self._now()
+        if writer is not None and self._outputs and not self._holders[writer].output and since < self._since[-1]:
+            since = self._now()  # it only opened the file for one that has ended: that one's lines stay its own
+            self._over = before
+        self._outputs = writer is not None and self._holders[writer].output
         while self._since and self._since[-1] >= since:
             self._since.pop()
             self._runs.pop()
@@ -245,6 +253,13 @@ class Writers:
 
 
 def _writer_of(holders: Mapping[int, Holder]) -> int | None:
+    """The holder that speaks for all; what opened the file only for the output of another does not."""
+    outputs = {pid: held for pid, held in holders.items() if held.output}
+    found = _first_of(outputs) if outputs else None
+    return found if found is not None else _first_of(holders)
+
+
+def _first_of(holders: Mapping[int, Holder]) -> int | None:
     """The holder that speaks for all: the one that all others come from, or what it runs where it only starts others; None when there is no such one."""
     if len(holders) == 1:
         return next(iter(holders))

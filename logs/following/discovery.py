@@ -6,7 +6,7 @@ import os
 import re
 import stat
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from logs.following.holders import Holder, Seen, holder_of
@@ -170,23 +170,23 @@ class Discovery:
         key = (status.st_dev, status.st_ino)
         if key in self._ours.files:
             return
+        output = fd in {"1", "2"}
         if named and (holder := self._holder(pid)) is not None:
-            self._seen.note(key, holder)
+            self._seen.note(key, replace(holder, output=output))
         if not self._discover or _NO_LOG.search(path):
             return
         known = found.get(key)
         if known is not None:
             if known.found_by != "service" and pid not in {holder.pid for holder in known.holders}:
-                self._add_holder(pid, known)
+                self._add_holder(pid, known, output=output)
             return
-        output = fd in {"1", "2"}
         if not output and _of_a_store(path):
             return
         if self._is_log(path, key, status.st_size, strong=bool(flags & _APPEND) or output):
             name = _name_of(self._proc, pid)
             if output or not _BROWSER.match(name) or "debug" in path:
                 found[key] = Found(path, *key, "open", name)
-                self._add_holder(pid, found[key])
+                self._add_holder(pid, found[key], output=output)
 
     def _written_with(self, pid: int, fd: str) -> int:
         """With which flags a process opened a file for writing; 0 of one that it only reads."""
@@ -194,9 +194,9 @@ class Discovery:
             flags = _flags(info.read(256))
         return 0 if flags & os.O_ACCMODE == os.O_RDONLY else flags
 
-    def _add_holder(self, pid: int, found: Found) -> None:
+    def _add_holder(self, pid: int, found: Found, *, output: bool) -> None:
         if (holder := self._holder(pid)) is not None:
-            found.holders.append(holder)
+            found.holders.append(replace(holder, output=output))
 
     def _holder(self, pid: int) -> Holder | None:
         if pid not in self._holders:

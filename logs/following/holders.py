@@ -3,7 +3,7 @@
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from logs.core.timestamps import SECOND
@@ -25,6 +25,7 @@ class Holder:
         name: its program.
         parent: its parent's pid.
         wrote: where it began to write, as (inode, offset), in the order of time, if whoever started it knows; its part ends where the next one begins.
+        output: whether the file is its standard output or error: one that has it otherwise may only have opened it for that one.
     """
 
     pid: int
@@ -33,6 +34,7 @@ class Holder:
     name: str
     parent: int
     wrote: tuple[tuple[int, int], ...] = ()
+    output: bool = False
 
 
 class Seen:
@@ -84,8 +86,8 @@ def holder_of(pid: int, run_of_pid: Callable[[int], int | None]) -> Holder | Non
 def holders_of(dev: int, inode: int, run_of_pid: Callable[[int], int | None]) -> list[Holder]:
     """The processes that have this file open for writing."""
     pids = [int(name) for name in os.listdir("/proc") if name.isdecimal()]
-    found = [holder_of(pid, run_of_pid) for pid in pids if has_open(pid, dev, inode)]
-    return [holder for holder in found if holder is not None]
+    found = [(pid, holder_of(pid, run_of_pid)) for pid in pids if has_open(pid, dev, inode)]
+    return [replace(held, output=_is_output(pid, dev, inode)) for pid, held in found if held is not None]
 
 
 def has_open(pid: int, dev: int, inode: int) -> bool:
@@ -95,6 +97,11 @@ def has_open(pid: int, dev: int, inode: int) -> bool:
             return any(_leads_to(entry.path, dev, inode) for entry in entries)
     except OSError:  # it ended, or it is another user's
         return False
+
+
+def _is_output(pid: int, dev: int, inode: int) -> bool:
+    """Whether a file is a process's standard output or error."""
+    return any(_leads_to(f"/proc/{pid}/fd/{number}", dev, inode) for number in (1, 2))
 
 
 def _leads_to(link: str, dev: int, inode: int) -> bool:

@@ -44,6 +44,19 @@ for n in range(200):
 go()
 """
 )
+OPENS: Final = (
+    LINE
+    + """
+import subprocess
+print(os.getpid(), end=" ", flush=True)
+with open(sys.argv[1], "a") as file:
+    subprocess.run([sys.executable, "-c", sys.argv[2]], stdout=file, stderr=sys.stdout)
+    go()
+    for n in range(50):
+        file.write(line(n, pid=False)); file.flush()
+    go()
+"""
+)
 DIES: Final = (
     LINE
     + """
@@ -164,6 +177,25 @@ def test_one_that_a_shell_started(start: Start, tmp_path: Path) -> None:
         followed(watch, path, program.process.pid, program.pids[0])
         wait_until(lambda: len(watch.records(source="inherited")) == 200)
         assert runs_of(watch, "inherited") == {str(program.pids[0]): {12}}
+    finally:
+        program.end()
+
+
+def test_one_whose_output_another_opened(start: Start, tmp_path: Path) -> None:
+    """Of a program that opens a log for the output of another, the lines are the other's, also those read once only the first one holds the file; then they are its own."""
+    path = tmp_path / "opened.log"
+    program = Program([sys.executable, "-c", OPENS, str(path), PRINTS])
+    opener, printer = program.pids
+    try:
+        watch = start(discover=True, exclude=elsewhere(tmp_path), runs={opener: 1, printer: 12})
+        program.go()
+        followed(watch, path, opener, printer)
+        wait_until(lambda: len(watch.records(source="opened")) == 200)
+        program.go()
+        wait_until(lambda: watch.service.tails[0].writers.pids == {opener})
+        program.go()
+        wait_until(lambda: len(watch.records(source="opened")) == 250)
+        assert runs_of(watch, "opened") == {str(printer): {12}, str(opener): {1}}
     finally:
         program.end()
 
