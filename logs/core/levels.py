@@ -44,6 +44,7 @@ NUMBERS: Final[dict[str, int]] = {word: number for number, words in _WORDS.items
 MARKS: Final[dict[str, int]] = {
     "✖": ERROR, "✗": ERROR, "✘": ERROR, "❌": ERROR, "🔥": ERROR, "⚠": WARN, "⚠️": WARN, "\N{INFORMATION SOURCE}": INFO, "\N{INFORMATION SOURCE}\N{VARIATION SELECTOR-16}": INFO, "✔": INFO, "✓": INFO, "✅": INFO, "🐛": DEBUG, "🐞": DEBUG, "🔍": DEBUG, "⚙": DEBUG,
     "💡": INFO, "✨": INFO, "👾": FATAL, "✏": TRACE, "✏️": TRACE, "☠": FATAL, "☠️": FATAL, "💀": FATAL, "🚨": FATAL, "🛑": ERROR, "⛔": ERROR, "❗": ERROR, "\N{VECTOR OR CROSS PRODUCT}": ERROR,
+    "\N{MULTIPLICATION SIGN}": ERROR, "‼": WARN, "‼️": WARN, "√": INFO,
 }  # fmt: skip
 """Signs that stand for a level."""
 
@@ -148,7 +149,9 @@ _LOUD = re.compile(
 """A level word in capitals where levels stand: at the beginning, behind nothing but labels."""
 _CISCO = r"%{1,2}[A-Z0-9][A-Z0-9_\-]{1,60}[\-/]([0-7])[\-/][A-Z][A-Z0-9_]{1,60}\b|%[A-Z]{2,8}-([0-7])-\d{6}\b"
 """How routers and firewalls write who says it, how bad it is, and what it is: `%LINK-3-UPDOWN`, `%ASA-4-106023`."""
-_LOGR = re.compile(r"(?:\"level\"=(?:(0)|\d{1,3}) )?\"msg\"=\".*?\"(?: (\"error\"=)|\s|$)")
+_LOGR = re.compile(
+    r"(?:[\w./\-]{1,64}:\d{1,6}\]?:? )?(?:\"level\"=(?:(0)|\d{1,3}) )?\"msg\"=\".*?\"(?: (\"error\"=)|\s|$)"
+)
 """How Go's logr writes a line: ordinary ones have a number that says how little they matter, errors none."""
 _ANSWER = r"\"[A-Z]{3,16} [^\s\"]{1,2000}(?: (?:HTTP/)?[\d.]{1,4})? ?\" ([1-5]\d\d)\b"
 """A request and the status that it was answered with."""
@@ -294,7 +297,7 @@ def _coded(text: str) -> int:
         return MARKS[marked[1]]
     logr = _LOGR.match(text)
     if logr is not None:
-        return ERROR if logr[2] and not text.startswith('"level') else INFO if logr[1] else DEBUG
+        return ERROR if logr[2] and '"level"=' not in logr[0] else INFO if logr[1] else DEBUG
     coded = _CODED.search(text, 0, 2000) if "%" in text or '" ' in text else None
     if coded is None:
         return INFO if _PHP.match(text) is not None else UNKNOWN

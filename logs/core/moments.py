@@ -6,6 +6,7 @@ A shape says which characters are the year, the month and so on. Which of two nu
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Final, Literal, NamedTuple
 
@@ -81,6 +82,7 @@ _SHAPES: Final[tuple[tuple[str, str], ...]] = (
     ("ymd-dotted", rf"{_YMD} (?P<H>\d\d):(?P<M>\d\d)\.(?P<S>\d\d)(?:[.,](?P<h>\d{{1,9}}))?\b"),
     ("ymd-joined", rf"{_YMD}(?:{_JOIN}|-){_JOINED}"),
     ("ymd-minutes", rf"{_YMD}{_JOIN}{_MINUTES}"),
+    ("ordinal", rf"{_YEAR}[-.](?P<o>[0-3]\d\d)(?:T|[ :_-]){_SECONDS}"),
     ("compact", rf"{_COMPACT}[ T._:\-]?{_TIGHT}"),
     ("dmy-names", rf"{_DMY_NAMES}(?:::?|T|,? {{1,2}}| - |-|\] \[|,? {_AT} ){_SECONDS}"),
     ("dmy-names-minutes", rf"{_DMY_NAMES}(?:T|,? {{1,2}}| - |-|\] \[|,? {_AT} ){_MINUTES}"),
@@ -236,6 +238,8 @@ def _date(parts: dict[str, str | None], order: Order) -> tuple[int | None, int |
         month, day = month_number(parts["b"] or ""), int(parts["d"] or 0)
     elif parts.get("n"):
         month, day = int(parts["n"] or 0), int(parts["d"] or 0)
+    elif parts.get("o"):
+        return _of_ordinal(int(year or 0), int(parts["o"] or 0))
     else:
         return None, None, None
     if not (1 <= month <= 12 and 1 <= day <= 31):
@@ -246,6 +250,14 @@ def _date(parts: dict[str, str | None], order: Order) -> tuple[int | None, int |
     if number < 100:
         number += 2000 if number < 70 else 1900
     return number, month, day
+
+
+def _of_ordinal(year: int, number: int) -> tuple[int, int, int] | None:
+    """The date of a year's day by its number."""
+    if not 1 <= number <= 366:
+        return None
+    day = datetime(year, 1, 1, tzinfo=UTC) + timedelta(days=number - 1)
+    return (year, day.month, day.day) if day.year == year else None
 
 
 def _micros(parts: dict[str, str | None]) -> int:

@@ -354,6 +354,8 @@ class TimeReader:
                 return value
         text = text.strip("[]")
         for shape in SHAPES.values():
+            if shape.regex.fullmatch(text) is None:
+                continue
             value = self.moment(shape, self.order if shape.ambiguous else "", text)
             if value is not None:
                 return value

@@ -3,12 +3,13 @@
 import re
 from collections import Counter
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 import msgspec
 
 from logs.core import levels
-from logs.core.moments import SHAPES, Order
-from logs.core.timestamps import TimeReader
+from logs.core.moments import SHAPES, Order, order_of
+from logs.core.timestamps import SECOND, TimeReader
 from logs.parsing.formats import ANY, Detection, Format, Header, RegexFormat, Registry
 from logs.parsing.formats.reports import REPORT
 from logs.parsing.grouping import surely_begins
@@ -102,7 +103,8 @@ class Learner:
             beside = self._beside(known, times)
             formats: list[Format] = [known, *(LearnedFormat(layout) for layout in beside)]
             headed, blank_first = _headed(formats, lines, times), _blank_first([known], lines, times)
-            return Shape(place, beside, headed=headed, blank_first=blank_first, order=self._said)
+            order = self._said or (_fielded_order(lines, times) if known.name in _FIELDED else "")
+            return Shape(place, beside, headed=headed, blank_first=blank_first, order=order)
         if known is not None and known.wraps:
             return Shape(place, order=self._said)
         found = layouts(lines, times, surely_begins, self._said)
@@ -176,6 +178,16 @@ def _outline(formats: Sequence[Format], lines: Sequence[str]) -> int:
 def _order(found: Sequence[Layout]) -> Order:
     """Which number of the file's dates is the day, as its first lines together say it."""
     return next((layout.order for layout in found if (s := SHAPES.get(layout.shape or "")) and s.ambiguous), "")
+
+
+def _fielded_order(lines: Sequence[str], times: TimeReader) -> Order:
+    """The same of lines of named fields, whose dates stand somewhere in them."""
+    shape = SHAPES["numbers"]
+    texts = [match.group() for line in lines if (match := shape.finder.search(line, 0, _LENGTH))]
+    if len(texts) * 2 < len(lines):
+        return ""
+    near = datetime.fromtimestamp(times.reference / SECOND, UTC)
+    return order_of(shape, texts, (near.year, near.month, near.day))
 
 
 def _two_lines(formats: Sequence[Format], lines: Sequence[str], times: TimeReader) -> bool:

@@ -30,15 +30,27 @@ _STATUS_KEYS: Final = (
     "http.response.status_code",
 )
 _MESSAGE_KEYS: Final = (
-    "msg", "message", "event", "Message", "MESSAGE", "@m", "@message", "body", "Body", "text", "log", "short_message", "textPayload", "@mt", "description",
+    "msg", "message", "event", "Message", "MESSAGE", "@m", "@message", "body", "Body", "text", "log", "short_message", "textPayload", "@mt", "description", "M", "m",
 )  # fmt: skip
 _LOGGER_KEYS: Final = (
     "logger", "name", "logger_name", "loggerName", "log.logger", "module", "@module", "component", "c", "Category", "SourceContext", "target", "channel",
     "SYSLOG_IDENTIFIER", "_COMM", "app", "service",
 )  # fmt: skip
 _PID_KEYS: Final = ("pid", "process", "process_id", "processId", "_PID", "_pid", "SYSLOG_PID", "process.pid")
-_TOLD: Final = re.compile(r"(?:.*[a-z0-9_.\-@])?(?:level|lvl|severity)", re.IGNORECASE)
+_TOLD: Final = re.compile(r"(?:.*[a-z0-9_.\-@])?(?:level|lvl|lev|severity|sev|prio)|type|kind|at|l|lv", re.IGNORECASE)
 """What else a level may be called: `_logLevel`, `log-level`, `app.severity`."""
+_TYPED: Final = frozenset({"type", "kind", "at", "l", "lv"})
+"""Names that may say what sort of a thing a record tells of: a level's word there is one where it means nothing else."""
+_SURE: Final = re.compile(r"trace|debug|info|warn|warning|error|critical|fatal", re.IGNORECASE)
+_TIMED: Final = re.compile(
+    r"(?!(?:.*[^a-z])?(?:expir|start|begin|end|due|next|last|valid|until|not_?(?:before|after)|updat|modif|birth|deadline|uptime|run_?time))"
+    r"(?:.*[^A-Za-z]|.*[a-z](?=[A-Z]))?(?:when|at|t|(?:time|date|stamp|datetime|timestamp|ts|epoch)_?(?:ms|us|ns|s|utc|local|iso|millis|micros|nanos|unix)?)",
+    re.IGNORECASE,
+)
+"""What else a time may be called: `logTime`, `when`, `ts_ms`, but none of another moment than the record's."""
+_MOMENT: Final = re.compile(ISO, re.ASCII)
+_FIRST_FEW: Final = 4
+_SINCE_2001: Final = 1_000_000_000
 _NESTED: Final = ("record", "@fields", "fields", "log", "jsonPayload")
 _decoder = msgspec.json.Decoder()
 _encode = msgspec.json.Encoder().encode
@@ -193,23 +205,27 @@ def json_header(record: dict[str, Any], line: str, times: TimeReader) -> Header:
                 if message is None or name == "record":
                     message = _first_text(inner, _MESSAGE_KEYS, used) or message
                 merged = {**outer, **inner}
+    if ts is None:
+        ts = _told_time(outer, times, used)
     logger = None if merged.keys().isdisjoint(_LOGGER_KEYS) else _first_text(merged, _LOGGER_KEYS, used)
-    pid = None
-    for key in () if merged.keys().isdisjoint(_PID_KEYS) else _PID_KEYS:
-        value = merged.get(key)
-        if isinstance(value, dict):
-            value = value.get("pid", value.get("id"))
-        if isinstance(value, int) and not isinstance(value, bool) and value > 0:
-            pid = value
-            used.add(key)
-            break
-        if isinstance(value, str) and _PLAIN_PID.match(value):
-            pid = pid_number(value)
-            used.add(key)
-            break
+    pid = None if merged.keys().isdisjoint(_PID_KEYS) else _pid(merged, used)
     if message is None:
         return Header(ts, level, logger, pid, "", line, _fields(outer, used))
     return Header(ts, level, logger, pid, "", message, _fields(outer, used), whole=True)
+
+
+def _pid(record: dict[str, Any], used: set[str]) -> int | None:
+    for key in _PID_KEYS:
+        value = record.get(key)
+        if isinstance(value, dict):
+            value = value.get("pid", value.get("id"))
+        if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+            used.add(key)
+            return value
+        if isinstance(value, str) and _PLAIN_PID.match(value):
+            used.add(key)
+            return pid_number(value)
+    return None
 
 
 def _fields(record: dict[str, Any], used: set[str]) -> str | None:
@@ -254,6 +270,23 @@ def _time(record: dict[str, Any], times: TimeReader, used: set[str]) -> int | No
     return None
 
 
+def _told_time(record: dict[str, Any], times: TimeReader, used: set[str]) -> int | None:
+    """The time of a record that calls it by a name of its own, or has it among its first values without saying so."""
+    for number, (key, value) in enumerate(record.items()):
+        if key in _TIME_KEYS or isinstance(value, bool):
+            continue
+        named = _TIMED.fullmatch(key) is not None
+        ts = None
+        if isinstance(value, str) and (named or (number < _FIRST_FEW and _MOMENT.fullmatch(value))):
+            ts = times.any(value) if value else None
+        elif named and isinstance(value, int | float) and value > _SINCE_2001:
+            ts = epoch_us(str(value)) if isinstance(value, int) else epoch_us(value)
+        if ts is not None:
+            used.add(key)
+            return ts
+    return None
+
+
 def _level(record: dict[str, Any], used: set[str]) -> int:
     for key in _LEVEL_KEYS:
         value = record.get(key)
@@ -270,6 +303,11 @@ def _level(record: dict[str, Any], used: set[str]) -> int:
         if number:
             used.add(key)
             return number
+    return _implied_level(record, used)
+
+
+def _implied_level(record: dict[str, Any], used: set[str]) -> int:
+    """The level of a record that has none under a known name: of the status it tells of, of another name, or of what else it has."""
     for key in _STATUS_KEYS:
         status = record.get(key)
         if isinstance(status, int) and 100 <= status < 600:
@@ -278,6 +316,8 @@ def _level(record: dict[str, Any], used: set[str]) -> int:
     if told is not None:
         used.add(told)
         return levels.of_word(record[told])
+    if "msg" in record and isinstance(record.get("error"), str) and record["error"]:
+        return levels.ERROR  # Go's logr gives only ordinary records a level
     return levels.INFO if "@t" in record and ("@m" in record or "@mt" in record) else levels.UNKNOWN
 
 
@@ -287,7 +327,11 @@ def _told(record: dict[str, Any]) -> str | None:
         (
             key
             for key, value in record.items()
-            if isinstance(value, str) and key not in _LEVEL_KEYS and _TOLD.fullmatch(key) and levels.style(value)
+            if isinstance(value, str)
+            and key not in _LEVEL_KEYS
+            and _TOLD.fullmatch(key)
+            and levels.style(value)
+            and (key.lower() not in _TYPED or _SURE.fullmatch(value))
         ),
         None,
     )
@@ -299,13 +343,15 @@ def _numeric_level(key: str, value: float, record: dict[str, Any]) -> int:
         return levels.of_otel(value)
     if key in {"PRIORITY", "priority"} or "short_message" in record:
         return levels.of_syslog(int(value))
+    if key == "level" and 0 <= value < 8 and "msg" in record and "logger" in record:
+        return levels.DEBUG if value else levels.INFO  # Go's logr: how little it matters
     if value < 8:  # Nextcloud counts from 0 (debug) to 4 (fatal); others' small numbers may mean anything
         return (
             (levels.DEBUG, levels.INFO, levels.WARN, levels.ERROR, levels.FATAL)[int(value)]
             if "reqId" in record and 0 <= value < 5
             else levels.UNKNOWN
         )
-    node = bool(record.keys() & {"hostname", "v", "pid"}) or value == 60 or isinstance(record.get("time"), int)
+    node = bool(record.keys() & {"hostname", "v", "pid", "msg"}) or value == 60 or isinstance(record.get("time"), int)
     return levels.of_number(
         value, bunyan=node and key == "level" and not record.keys() & {"levelname", "levelno", "funcName", "lineno"}
     )

@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 
 from msgspec import structs
 
+from logs.core import levels
 from logs.parsing.reader.fields import (
     CLOSES,
     UNIT,
@@ -79,7 +80,7 @@ def tail_patterns(tails: Sequence[str], *, with_level: bool) -> tuple[str, str, 
     rows = [fields(tail, 0, FIELDS) for tail in tails]
     if with_level:
         level, last = level_column(rows, len(tails)), _last_level(tails)
-        if level is not None and not (last and level.place[0] and level.reach):
+        if level is not None and not (last and level.reach and (level.place[0] or _column_beyond(tails, last))):
             return close, to_level(tails, rows, level), None
         if last is not None:
             return close, _closing(tails), last
@@ -137,6 +138,8 @@ def _column(rows: Sequence[Sequence[Field]], whole: int, same: frozenset[str], n
         bare = not place[0] and reach > 0
         half = total * 10 >= whole * 5 and total > 4 and not (bare and usual == {"lower"} and _in_prose(rows, main))
         few = total * 10 < whole * (8 if bare else 6) and not half
+        if not place[0] and "small" in usual and (main or not _all_small(rows, whole)):
+            continue
         if few and not (total * 4 >= whole and total > 1 and _alike(rows, main, place, usual)):
             continue
         if count * 2 < total:
@@ -147,6 +150,12 @@ def _column(rows: Sequence[Sequence[Field]], whole: int, same: frozenset[str], n
         if weight > score:
             score, best = weight, Level(place, common or tuple(sorted(styles)), reach)
     return best
+
+
+def _all_small(rows: Sequence[Sequence[Field]], whole: int) -> bool:
+    """Whether nearly all lines have a small letter for a level right behind the time, and not always the same."""
+    letters = Counter(row[0].text for row in rows if row and not row[0].opens and row[0].text in levels.SMALL)
+    return len(letters) > 1 and letters.total() > 3 and letters.total() * 10 >= whole * 9
 
 
 def _in_prose(rows: Sequence[Sequence[Field]], index: int) -> bool:
@@ -300,20 +309,48 @@ def _closing(tails: Sequence[str]) -> str:
     for closing, count in closings.items():
         kinds[gap_pattern(closing)] += count
     kind, _ = kinds.most_common(1)[0]
-    return f"(?:{kind})?" if kind else ""
+    one = r"| (?=\S)" if kind.startswith(r"[ \t]+") and len(kinds) > 1 else ""
+    return f"(?:{kind}{one})?" if kind else ""
+
+
+_LAST: Final = (
+    *(
+        (opens, before, behind, "")
+        for opens in "[(<"
+        for before, behind in ((False, False), (False, True), (True, False))
+    ),
+    ("", False, False, r"[\-|]\s"),
+)
+"""In which brackets a level at the end of a line stands, whether something stands before or behind it there, and what stands before it without brackets."""
+_LAST_COLUMN: Final = r".*[;|\t]\s*{}\s*(?:[;|\t]\s*[\w.\-$/:]*\s*){{0,2}}$"
+"""A level among the last columns of a table."""
 
 
 def _last_level(tails: Sequence[str]) -> str | None:
-    """The expression for a line with its level at the end: in brackets, or behind a dash or a bar."""
+    """The expression for a line with its level at the end: in brackets, behind a dash or a bar, or in one of the last columns."""
     if len(tails) < 2:
         return None
-    for opens, before in (("[", ""), ("(", ""), ("<", ""), ("", r"[\-|]\s")):
-        styles = ("upper", "lower", "title") if opens else ("upper",)
-        ending = rf".*{before}{level_pattern((opens, False, False), styles)}\s*$"
-        regex = re.compile(ending, re.ASCII)
-        if sum(1 for tail in tails if regex.match(tail)) * 10 >= len(tails) * 6:
+    endings = [
+        rf".*{ahead}{level_pattern((opens, before, behind), ('upper', 'lower', 'title') if opens and not before else ('upper',))}\s*$"
+        for opens, before, behind, ahead in _LAST
+    ]
+    endings += [
+        _LAST_COLUMN.format(level_pattern(("", False, False), (style,))) for style in ("upper", "lower", "title")
+    ]
+    for ending in endings:
+        if _matching(tails, ending) * 10 >= len(tails) * 6:
             return ending
     return None
+
+
+def _column_beyond(tails: Sequence[str], last: str) -> bool:
+    """Whether nearly all lines have a level in one of the last columns of a table."""
+    return last.startswith(_LAST_COLUMN[:8]) and _matching(tails, last) * 10 >= len(tails) * 9
+
+
+def _matching(texts: Sequence[str], pattern: str) -> int:
+    regex = re.compile(pattern, re.ASCII)
+    return sum(1 for text in texts if regex.match(text))
 
 
 def _logger(rows: Sequence[Sequence[Field]], level: Level) -> str:

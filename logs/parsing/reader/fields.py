@@ -71,7 +71,7 @@ def fields(text: str, begin: int, limit: int) -> list[Field]:
 def slot_of(field: Field) -> Slot | None:
     """How the field holds a level; None when it holds none."""
     text = field.text.strip()
-    style = "small" if field.opens == "[" and text in levels.SMALL else levels.style(text)
+    style = "small" if field.opens in {"[", ""} and text in levels.SMALL else levels.style(text)
     if style is not None:
         return Slot(field.opens, before=False, behind=False, style=style)
     decorated = _DECORATED.match(text)

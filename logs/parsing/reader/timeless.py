@@ -30,7 +30,7 @@ def levelled(lines: list[str], whole: int) -> Layout | None:
     standing = _aligned(lines, whole)
     rows = [fields(line, 0, 4) for line in standing]
     level = level_column(rows, len(standing))
-    if level is None:
+    if level is None or (level.styles == ("small",) and not level.place[0]):
         return None
     if not level.place[0] and level.reach > 0 and (len(standing) < 3 or level.reach > 2):
         return None

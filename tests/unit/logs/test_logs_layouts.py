@@ -100,11 +100,38 @@ def test_lines_that_begin_with_their_number(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("key", ["_logLevel", "log-level", "app.severity", "event_level"])
+@pytest.mark.parametrize("key", ["_logLevel", "log-level", "app.severity", "event_level", "sev", "L", "prio", "type"])
 def test_whatever_an_object_calls_its_level(tmp_path: Path, key: str) -> None:
     """A value that is a level's word, under a name that ends like one."""
     rows = parsed(tmp_path, f'{{"{key}": "warn", "msg": "a"}}\n{{"{key}": "high", "msg": "b"}}\n')
     assert [row["level"] for row in rows] == ["warn", None]
+
+
+@pytest.mark.parametrize("key", ["when", "T", "logTime", "ts_ms", "log_timestamp", "at"])
+def test_whatever_an_object_calls_its_time(tmp_path: Path, key: str) -> None:
+    """Under a name that is one of times, as text or as a number, or as a date among the first values; no other moment than its own."""
+    rows = parsed(
+        tmp_path,
+        f'{{"msg": "a", "{key}": "2026-03-20 22:11:12,345"}}\n{{"msg": "b", "{key}": 1774044672345}}\n{{"msg": "c", "{key}": 7}}\n'
+        '{"msg": "d", "x": "2026-03-20T22:11:12Z"}\n{"msg": "e", "expires_at": "2030-03-20T22:11:12Z", "a": 1, "b": 2, "c": 3}\n',
+    )
+    assert [row["ts"] and row["ts"][:19] for row in rows[:2]] == ["2026-03-20T22:11:12"] * 2
+    assert rows[3]["ts"] == "2026-03-20T22:11:12.000000+00:00"
+
+
+@pytest.mark.parametrize("value", ["hello there", "e", "1e", "12e3e4", "nan", "inf", "6553f1.1234567", "0x1", "-1"])
+def test_what_is_called_a_time_and_is_none(tmp_path: Path, value: str) -> None:
+    """A word where others have the time leaves the record without one."""
+    (row,) = parsed(tmp_path, f'{{"time": "{value}", "level": "warn", "msg": "a"}}\n')
+    assert (row["ts"], row["level"], row["body"]) == (None, "warn", "a")
+
+
+def test_numbers_of_node_levels(tmp_path: Path) -> None:
+    """They count from 10 as Python's do, one step lower."""
+    rows = parsed(
+        tmp_path, "".join(f'{{"level":{n},"time":"2026-03-20T22:11:12Z","msg":"a"}}\n' for n in (20, 30, 40, 50, 60))
+    )
+    assert [row["level"] for row in rows] == ["debug", "info", "warn", "error", "fatal"]
 
 
 @pytest.mark.parametrize(

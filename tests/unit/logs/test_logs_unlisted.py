@@ -252,6 +252,49 @@ UNSEEN = {
         + "2026-03-21T09:12:13.345Z\t info \tslow\n" * 3,
         [FIRST, SECOND, *[("03-21T09:12:13", "info", 1)] * 4],
     ),
+    "the number of the day in the year": (
+        "2026-079T22:11:12 WARNING slow\n2026-080T09:12:13 ERROR gone\n2026-080T09:12:13 INFO up\n",
+        [FIRST, SECOND, ("03-21T09:12:13", "info", 1)],
+    ),
+    "a level among the last columns": (
+        "20.03.26 22:11:12;disk is full;it is slow;WARNING;app.a\n21.03.26 09:12:13;0 errors; gone;ERROR;app.b\n",
+        [FIRST, SECOND],
+    ),
+    "a level at the end with more in its brackets": (
+        "[2026-03-20T22:11:12.345Z] slow (WARN, a.b)\n[2026-03-21T09:12:13.345Z] gone at last, for good, today (ERROR, a.b)\n",
+        [FIRST, SECOND],
+    ),
+    "a small letter behind the time": (
+        "20.03.2026 22:11:12 w a.go:3 | slow\n21.03.2026 09:12:13 e a.go:4 | gone\n"
+        + "21.03.2026 09:12:13 i a.go:4 | up\n" * 3,
+        [FIRST, SECOND, *[("03-21T09:12:13", "info", 1)] * 3],
+    ),
+    "signs of terminals with few letters": (
+        "2026-03-20T22:11:12.345Z ‼ svc slow\n2026-03-21T09:12:13.345Z × svc gone\n2026-03-21T09:12:13.345Z √ svc 3 × 4\n",
+        [FIRST, SECOND, ("03-21T09:12:13", "info", 1)],
+    ),
+    "signs of no level, and a traceback": (
+        (
+            "2026-03-20 22:11:12 --- up\n2026-03-20 22:11:12 --- up\n2026-03-21 09:12:13 *** gone\nTraceback (most recent call last):\n"
+            '  File "a.py", line 1, in f\nValueError: x\n2026-03-21 09:12:13 ### over\n'
+        ),
+        [*[("03-20T22:11:12", None, 1)] * 2, ("03-21T09:12:13", "error", 4), ("03-21T09:12:13", None, 1)],
+    ),
+    "objects with the day first": (
+        '{"ts": "12-03-2026 22:11:12", "sev": "WARNING", "msg": "slow"}\n{"ts": "13-03-2026 09:12:13", "sev": "ERROR", "msg": "gone"}\n',
+        [("03-12T22:11:12", "warn", 1), ("03-13T09:12:13", "error", 1)],
+    ),
+    "Go's logr behind a name and a place": (
+        'app: 2026/03/20 22:11:12 a.go:3: "level"=1 "msg"="x"\napp: 2026/03/21 09:12:13 a.go:4: "msg"="gone" "error"="no file"\n',
+        [("03-20T22:11:12", "debug", 1), SECOND],
+    ),
+    "Go's logr in objects": (
+        (
+            '{"logger":"","ts":"2026-03-20T22:11:12Z","level":0,"msg":"up"}\n{"logger":"","ts":"2026-03-20T22:11:12Z","level":2,"msg":"x"}\n'
+            '{"logger":"","ts":"2026-03-21T09:12:13Z","msg":"gone","error":"no file"}\n'
+        ),
+        [("03-20T22:11:12", "info", 1), ("03-20T22:11:12", "debug", 1), SECOND],
+    ),
     "a priority among pairs": (
         'Mar 20 22:11:12 msg="slow" level="0" prio="Warning" tid="0"\nMar 21 09:12:13 msg="gone" level="0" prio="Error" tid="0"\n',
         [FIRST, SECOND],
