@@ -21,7 +21,7 @@ from logs.redaction.values import (
     value_at,
 )
 
-_NAME: Final = r"(?:(?<![\w.-])(?!(?<=%)[2-7][0-9A-Fa-f])|(?<=%[2-7][0-9A-Fa-f]))(?P<name>(?:(?i:api|access|secret|private|auth|signing|encryption|account|master|(?:pre-?)?shared|license|recovery) (?=(?i:key))|(?i:mot de )(?=(?i:passe))|(?i:kata )(?=(?i:sandi))|(?i:mật )(?=(?i:khẩu))|كلمة (?=المرور))?[\w.-]++)"
+_NAME: Final = r"(?:(?<![\w.-])(?!(?<=%)[2-7][0-9A-Fa-f])|(?<=%[2-7][0-9A-Fa-f]))(?P<name>(?:(?i:api|access|secret|private|auth|signing|encryption|account|master|(?:pre-?)?shared|license|recovery|stream) (?=(?i:key))|(?i:mot de )(?=(?i:passe))|(?i:kata )(?=(?i:sandi))|(?i:mật )(?=(?i:khẩu))|كلمة (?=المرور))?[\w.-]++)"
 _TYPED: Final = rf":{BLANK}*+(?:&(?:'\w++{BLANK})?)?(?:[Ss]tring|str|bytes|char|CharSequence|[Aa]ny)\??{BLANK}*+=(?!=)"
 """A declaration with its type: `let password: String = "x"`."""
 PAIR: Final = re.compile(

@@ -17,11 +17,11 @@ _COUNTED: Final = re.compile(r"Private-Lines:[ \t]*(\d{1,3})\b")
 """PuTTY's files say how many lines of the key follow."""
 HIDDEN: Final = "***"
 _OPEN: Final = re.compile(
-    r"(?:\b(?:name|key)[\"']?:[ \t]*[\"']?[\w.-]+[\"']?,?|=>|:[ \t]*[|>][+-]?|^(?:variable|output)[ \t]+\"[\w.-]+\"[ \t]*\{|\b334[ \t]\S+|\bUSER[ \t]+\S+)[\\rn\"']{0,5}\s*\Z"
+    r"(?:\b(?:name|key)[\"']?:[ \t]*[\"']?[\w.-]+[\"']?,?|=>|:[ \t]*[|>][+-]?|^(?:variable|output)[ \t]+\"[\w.-]+\"[ \t]*\{|\b334[ \t]\S+|\bUSER[ \t]+\S+|\bchpasswd[\"']?:)[\\rn\"']{0,5}\s*\Z"
 )
 """How a line ends whose value is below it."""
 _TAIL: Final = 100
-_OPEN_MARKS: Final = ("name:", 'name"', "name'", "key:", 'key"', "key'", "334 ", "USER ")
+_OPEN_MARKS: Final = ("name:", 'name"', "name'", "key:", 'key"', "key'", "334 ", "USER ", "chpasswd")
 _OPEN_ENDS: Final = (">", "|", "-", "+", "{")
 _BELOW: Final = 6
 """So many lines are looked at for it."""

@@ -58,7 +58,7 @@ _STRONG: Final = (*_STRONG_ENDS, *(f"{owner}{word}" for owner in _PASS_OWNERS fo
 _KEYS: Final = tuple(f"{owner}key" for owner in KEY_OWNERS)
 _WEAK_ENDS: Final = (
     "token", "sessionid", "sessid", "signature", "jwt", "bearer", "codeverifier", "samlresponse", "assertion", "devicecode", "authcode",
-    "authorizationcode", "aspxauth",
+    "authorizationcode", "aspxauth", "streamkey",
 )  # fmt: skip
 _WEAK_WORDS: Final = frozenset({"auth", "sid", "pass", "csrf", "xsrf", "cookie", "pat", "clave"})
 _CODE_ENDS: Final = (
@@ -121,6 +121,8 @@ def _of_words(words: list[str]) -> Kind:  # noqa: PLR0911 - one return a kind
     last, joined = words[-1], "".join(words)
     if last == "token" and not _OTHER_TOKENS.isdisjoint(words[-3:]):
         return "none"
+    if last == "token" and words[0] == "x" and len(words) > 2:
+        return "strong"  # a header: `X-Auth-Token`
     if last == "pwd" or joined.endswith(("oldpwd", "cwd")):
         return "place" if joined in {"pwd", "oldpwd", "cwd"} else "strong"
     if last in {"credential", "credentials"} or joined.endswith(_KEYS):

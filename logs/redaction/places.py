@@ -3,9 +3,10 @@
 import base64
 import re
 from collections.abc import Callable
-from functools import partial
-from typing import Final
+from functools import cache, partial
+from typing import Any, Final
 
+from logs.redaction import suspects
 from logs.redaction.values import HIDDEN, LOOKS_SECRET, is_secret, is_small_number
 
 Test = Callable[[str], bool]
@@ -14,7 +15,7 @@ _B: Final = r"[ \t]"
 _WORD: Final = r"[^\s\"'`<>]{1,256}"
 _END: Final = r"(?=[\"'\\;]|[ \t]*(?:\r?\n|\Z))"
 _MIXED: Final = re.compile(r"(?=.*[^A-Za-z.,:()])")
-_TEST_FILE: Final = re.compile(r".*(?:/|\.(?:test|spec)\b|::)")
+_TEST_FILE: Final = re.compile(r".*(?:/|\.(?:test|spec)\b|::)|[Tt]est(?:[_A-Z0-9]|$)")
 _TOKENS: Final = ("TlRMTVNT", "YII")
 """How a message of NTLM and of Kerberos begins in base64."""
 
@@ -54,6 +55,12 @@ def _new(value: str) -> bool:
     return _made(value) and bool(_DIGIT.search(value)) and not _ADDRESS.match(value)
 
 
+def _cell(value: str) -> bool:
+    """What stands in a table beside its name, and not a type or the name of another column."""
+    return is_secret(value, "weak", sure=True) and not _TYPE.fullmatch(value)
+
+
+_TYPE: Final = re.compile(r"[a-z_]+\d{1,3}|[A-Z_]+\d{1,3}")
 _DIGIT: Final = re.compile(r"\d.*[A-Za-z]|[A-Za-z].*\d")
 _ADDRESS: Final = re.compile(r".*[@:]|(?:\d{1,3}\.){3}|[\w.-]*/|[\w-]+(?:\.[\w-]+)+\Z|\d{4}-\d\d")
 
@@ -96,8 +103,8 @@ _PLACES: Final[tuple[tuple[str, str, Test], ...]] = (
         _any,
     ),
     (
-        r"[._-](?:password|passwd|passphrase|secret|pwd)[ \t]+[^\s]",
-        rf"^{_B}*(?:set{_B}+)?[\w.-]*[._-](?:password|passwd|passphrase|secret|pwd){_B}+[\"']?(?P<value>{_WORD})[\"']?;?{_B}*$",
+        r"[._-](?:password|passwd|passphrase|secret|pwd|psk|wep-key[0-3])[ \t]+[^\s]",
+        rf"(?:^{_B}*(?:set{_B}+)?|\bnmcli{_B}[^\n]{{0,200}}?{_B})[\w.-]*[._-](?:password|passwd|passphrase|secret|pwd|psk|wep-key[0-3]){_B}+[\"']?(?P<value>{_WORD})[\"']?;?{_B}*$",
         _mixed,
     ),
     (r"(?:PSK|EAP|XAUTH)[ \t]+\"", r"\b(?:PSK|EAP|XAUTH)[ \t]+\"(?P<value>[^\"\n]+)\"", _any),
@@ -150,6 +157,47 @@ _PLACES: Final[tuple[tuple[str, str, Test], ...]] = (
         r"(?i:\b(?:mnemonic|seed|recovery)(?:[ _-]?(?:phrase|words?))?[\"']?[ \t]*[:=][ \t]*)[\"']?(?P<value>(?:[a-z]{3,8}[ \t,]+){11,23}[a-z]{3,8})\b",
         _any,
     ),
+    # calls of programs with a secret, as a traceback or a dump of a configuration shows them
+    (
+        r"\bdefine\(|(?:[pP]ass(?:word|wd|phrase)|[sS]ecret|[aA]pi_?[kK]ey|[aA]uth_?[tT]oken)\([ \t]*[\"']|NetworkCredential\(|getConnection\(",
+        (r"(?:\bdefine\([ \t]*[\"'][\w.-]*(?:PASSWORD|PASS|SECRET|KEY|SALT|TOKEN)[\"'],[ \t]*|(?:[sS]et|\.)_?(?:[pP]ass(?:word|wd|phrase)|[sS]ecret|[aA]pi_?[kK]ey|[aA]uth_?[tT]oken)\([ \t]*"
+        r"|\b(?:NetworkCredential\(|getConnection\([^()\n]{1,120}?,)[ \t]*\"[^\"\n]*\",[ \t]*)[\"'](?P<value>[^\s\"']+)(?=[\"'][ \t]*\))"),
+        _any,
+    ),
+    (
+        r"(?i:password[^\n\"']*[\"'])",
+        r"(?i:\bpassword[^\n\"']{0,40}[ \t]from[ \t]+)[\"'](?P<value>[^\s\"']+)[\"']",
+        _any,
+    ),
+    (
+        r"(?i:password[^\n\"']*[\"'])",
+        r"(?i:\bpassword[^\n\"']{0,40}[ \t]from[ \t]+)[\"'][^\s\"']+[\"'][ \t]+to[ \t]+[\"'](?P<value>[^\s\"']+)[\"']",
+        _any,
+    ),
+    (
+        r"(?i:[ \t,/;]pass(?:word)?[ \t]+[^\s]*[0-9])",
+        r"(?i:\buser(?:name)?[ \t:=]+\S{1,64}?[ \t]*[,/;]?[ \t]*(?:and[ \t]+)?\bpass(?:word)?[ \t]+)[\"']?(?P<value>[^\s\"']{5,128})",
+        _new,
+    ),
+    # lines of a session with its peer before them, accounts of Postfix
+    (
+        r"[ \t<>-]PASS[ \t]",
+        rf"(?:(?i:\b\w*ftpd?|\bpop3|\bircd?|\bnntp)\b|\d\.\d{{1,3}}\.)[^\n]{{0,120}}?[\]>:]{_B}(?:(?:<-|->|<|>|<<<?|>>>?){_B}?)?PASS{_B}+:?(?P<value>{_WORD}){_END}",
+        _typed,
+    ),
+    (r"\]:[0-9]+[ \t]+[^\s:]+:[^\s]", rf"^{_B}*\[[\w-]+(?:\.[\w-]+)+\]:\d{{2,5}}{_B}+[^\s:]+:(?P<value>{_WORD}){_B}*$", _mixed),
+    # dots or an arrow from the name to the value, a row of a table, the last part of where a stream goes
+    (
+        r"(?i:pass(?:word|wd|phrase|code)?|secret|token|key)[ \t]*(?:\.\.\.\.|[ \t]?\.[ \t]\.|____|---|===)",
+        r"(?i:\b(?:[\w-]*pass(?:word|wd|phrase|code)?|[\w-]*secret|[\w-]*token|(?:api|access|secret|private|shared)[ _-]?key))[ \t]*(?:\.{4,}|(?:[ \t]\.){3,}|_{4,}|-{3,}>|={3,}>)[ \t.]*[:=]?[ \t]*(?P<value>[^\s\"'`<>]{4,256})[ \t]*$",
+        _mixed,
+    ),
+    (
+        r"(?i:pass(?:word|wd|phrase)?|secret|token|key|psk|pwd)[ \t]*[|│]",
+        r"[|│][ \t]*(?i:[\w.-]*(?:pass(?:word|wd|phrase)?|secret|token|api_?key|access_?key|secret_?key|psk|pwd))[ \t]*[|│][ \t]*(?P<value>[^\s|│]{6,256})[ \t]*[|│]",
+        _cell,
+    ),
+    (r"rtmps?://", r"\brtmps?://[^\s/]+/(?:[\w.-]+/)+(?P<value>[\w-]{16,})", _new),
     # sentences
     (
         r"(?i:code[^\n]{0,12}[:s][ \t]+[0-9]{4})|[0-9]{4,8}[ \t]+is[ \t]+your[ \t]",
@@ -175,15 +223,27 @@ _PLACES: Final[tuple[tuple[str, str, Test], ...]] = (
     ),
 )  # fmt: skip
 """Where one may stand, for RE2; where it stands; and what makes it one."""
-SUSPECT: Final = "|".join(suspect for suspect, _, _ in _PLACES)
+_ACCOUNTS: Final = re.compile(
+    r"\bchpasswd[\"']?:[ \t]*\r?\n(?:[ \t]+expire:[^\n]*\n)?[ \t]+list:[ \t]*(?:[|>][+-]?)?[ \t]*\r?\n(?:[ \t]+(?:-[ \t]+)?[\"']?[\w.-]+:[^\s]+[ \t]*(?:\r?\n|\Z))+"
+)
+"""The accounts that cloud-init sets, one a line."""
+_ACCOUNT: Final = re.compile(r"(?m)^([ \t]+(?:-[ \t]+)?[\"']?(?!list:|expire:)[\w.-]+:)(?!(?:RANDOM|R)\b)[^\s\"']+")
+SUSPECT: Final = "|".join((r"chpasswd[\"']?:", *(suspect for suspect, _, _ in _PLACES)))
 _FOUND: Final = tuple((re.compile(found, re.MULTILINE), test) for _, found, test in _PLACES)
 
 
+@cache
+def _asked() -> Any:
+    return suspects.all_of([suspect for suspect, _, _ in _PLACES])
+
+
 def hide_places(text: str) -> str:
-    """The text with these secrets hidden."""
-    for found, test in _FOUND:
+    """The text with these secrets hidden. Only the rules look at it whose suspects it matches; all of them, where so many states had no room."""
+    asked = _asked().Match(text.encode("utf-8", "surrogatepass"))
+    for number in sorted(asked) if asked else range(len(_FOUND)):
+        found, test = _FOUND[number]
         text = found.sub(partial(_hidden, test), text)
-    return text
+    return _ACCOUNTS.sub(lambda match: _ACCOUNT.sub(rf"\g<1>{HIDDEN}", match[0]), text)
 
 
 def _hidden(test: Test, match: re.Match[str]) -> str:

@@ -1,6 +1,7 @@
 """Where a rule may find a secret: an expression for RE2 a rule, which a whole block of lines is asked at once."""
 
 import re
+from collections.abc import Sequence
 from typing import Any, Final
 
 import re2
@@ -18,7 +19,7 @@ _KEYS: Final = rf"(?:{'|'.join(KEY_OWNERS)})[ _.-]?key"
 _MORE: Final = r"[\w.\x{80}-\x{10ffff}-]"
 _OTHERS: Final = "passwort|kennwort|passe|contrase|wachtwoord|senord|salasana|пароль|密码|密碼|パスワード|비밀번호|senha|has[lł]o|heslo|parola|jelsz|sifre|şifre|adgangskode|passord|kodeord|lozinka|geslo|mdp|clave|口令|kata.?sandi|mật.?khẩu|رمز|كلمة|loginpas|sonar\\.login"
 _STEM: Final = rf"(?:pass(?:w|phrase|code|\b|_)|pass|pwd|pw|psk|secret|dockerc(?:onfigjson|fg)|credential|{_KEYS}|privkey|{_OTHERS}){_MORE}*"
-_EXACT: Final = r"(?:token(?:[_.-][\w.-]*|(?-i:[0-9A-Z]\w*))?|jwt|bearer|auth|authorization_?-?code|device_?-?code|code_?-?verifier|saml_?response|assertion|session_?-?id|sessid|sid|csrf|xsrf|[th]?otp|(?:mfa|tfa|sms|otp|verification|security|authenticator|one[_ -]?time)[_-]?code|cookie|signature|[_-]pat|aspxauth)"
+_EXACT: Final = r"(?:token(?:[_.-][\w.-]*|(?-i:[0-9A-Z]\w*))?|jwt|bearer|auth|authorization_?-?code|device_?-?code|code_?-?verifier|saml_?response|assertion|session_?-?id|sessid|sid|csrf|xsrf|[th]?otp|(?:mfa|tfa|sms|otp|verification|security|authenticator|one[_ -]?time)[_-]?code|cookie|signature|[_-]pat|aspxauth|stream[ _-]?key)"
 _NAME: Final = rf"(?:{_STEM}|{_EXACT})"
 _PROGRAM: Final = "|".join(re.escape(name) for name in PROGRAMS)
 _BLANKS: Final = r"[^!-~\n]+"
@@ -77,10 +78,23 @@ _STATES_BYTES: Final = 24 << 20
 
 def compiled(expression: str) -> Any:
     """The expression for RE2, to search bytes with."""
+    return re2.compile(expression.encode(), _options())
+
+
+def all_of(expressions: Sequence[str]) -> Any:
+    """The expressions for RE2 together: `Match` says the numbers of those that a text matches, or none at all where their states have no room."""
+    together = re2.Set.SearchSet(_options())
+    for expression in expressions:
+        together.Add(expression)
+    together.Compile()
+    return together
+
+
+def _options() -> Any:
     options = re2.Options()
     options.max_mem = _STATES_BYTES
     options.log_errors = False  # it would write to standard error, at each line, where all this were not enough
-    return re2.compile(expression.encode(), options)
+    return options
 
 
 def needed_text(pattern: str) -> str:  # noqa: C901 - one rule a kind of character
