@@ -45,6 +45,9 @@ _PIDS: Final = (
 """How a pid is written in a header, from the plainest to the least plain."""
 _CLOSERS = re.compile(r"[\])>}\"']*")
 _PROSE = re.compile(r"[A-Z]?[a-z]+$")
+_DENIALS: Final = "(?:[Nn](?:o|ot|either|ever)|NOT?|[Ww]ithout|[Zz]ero|[Aa]ny)"
+"""Words of a sentence behind which no level stands: `No FATAL problems were found`."""
+_DENIES = re.compile(_DENIALS)
 """A word of a sentence."""
 _IDENTIFIER = re.compile(r"[A-Za-z_][\w.$/@\-]*$")
 _DOTTED = re.compile(r"[A-Za-z_][\w\-]*(?:\.[\w$\-]+)+$")
@@ -210,6 +213,8 @@ def _standing(row: Sequence[Field], index: int, slot: Slot, same: frozenset[str]
         and not before[-1].opens
     ):
         return False  # "0 ERROR"
+    if before and not before[-1].opens and row[index].gap.isspace() and _DENIES.fullmatch(before[-1].text):
+        return False
     return index < {"letter": 4, "upper": FIELDS}.get(slot.style, 6)
 
 
@@ -229,7 +234,8 @@ def to_level(tails: Sequence[str], rows: Sequence[Sequence[Field]], level: Level
     pattern = level_pattern(level.place, level.styles)
     # `file.py[INFO]`: no field ends before the level's bracket
     glued = joined * 2 > sum(ends.values())
-    skip = f"(?:{UNIT}){{0,{level.reach - glued}}}?{WORD * glued}" if level.reach else ""
+    denied = "" if level.place[0] else rf"(?!{_DENIALS}[ \t])"
+    skip = f"(?:{denied}{UNIT}){{0,{level.reach - glued}}}?{WORD * glued}" if level.reach else ""
     first = _gap_of(gaps)
     closing = "" if ends_with_it else _end_pattern(ends)
     behind = "" if skip else _logger(rows, level)

@@ -125,6 +125,25 @@ def test_a_word_in_a_message_is_no_level(tmp_path: Path) -> None:
     assert parsed(tmp_path, "Report: 3 ERROR, 0 FATAL\n")[0]["level"] is None
 
 
+@pytest.mark.parametrize("time", ["", "2026-03-21 09:00:00 "])
+@pytest.mark.parametrize(
+    ("levels", "denied"),
+    [
+        (["INFO a", "INFO b"], "No FATAL problems were found"),
+        (["app INFO a", "app ERROR b"], "without ERROR today"),
+        ([], "Zero CRITICAL parts"),
+        (["ERROR a", "WARNING b"], "no ERROR at all"),
+    ],
+)
+def test_a_level_that_is_denied_is_none(tmp_path: Path, time: str, levels: list[str], denied: str) -> None:
+    """Wherever other lines of the file have their level, and however many are denied."""
+    lines = [*levels * 4, denied, "No ERROR found", *levels, denied]
+    rows = parsed(tmp_path, "".join(f"{time}{line}\n" for line in lines))
+    known = {"INFO": "info", "ERROR": "error", "WARNING": "warn"}
+    wanted = [known[line.split()[-2]] for line in levels * 5]
+    assert [row["level"] for row in rows if row["level"]] == wanted
+
+
 def test_day_and_month_are_told_apart_once(tmp_path: Path) -> None:
     """One line that can be read in one way only decides for all others, wherever it stands."""
     for days in (("13/02/2026", "01/03/2026", "02/03/2026"), ("01/03/2026", "02/03/2026", "13/03/2026")):
