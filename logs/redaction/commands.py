@@ -233,7 +233,11 @@ def _shown(word: str, grammar: Grammar) -> tuple[str, Hide | None]:  # noqa: PLR
 
 
 def _glued(word: str, grammar: Grammar) -> str | None:
-    """An option with its secret in one word (`-pX`, `--user=ann:X`) as it is shown; None for any other word."""
+    """An option with its secret in one word (`-pX`, `-sSuann:X`, `--user=ann:X`) as it is shown; None for any other word."""
+    if grammar.flags and word.startswith("-") and word[1:2] in grammar.flags and word[1:2]:
+        rest = word[1:].lstrip(grammar.flags)
+        shown = _glued("-" + rest, grammar)
+        return None if shown is None else word[: len(word) - len(rest)] + shown[1:]
     for option in (*grammar.glued, *grammar.secret, *grammar.login):
         start = f"{option}=" if option.startswith("--") else option
         value = word.removeprefix(start)

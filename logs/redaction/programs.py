@@ -45,6 +45,7 @@ class Grammar(NamedTuple):
         slash: a plain word of the form `user/secret@place` holds a secret.
         switches: options may begin with a slash, as on Windows.
         bearer: with this word among the others, what `login` announces is a token alone.
+        flags: letters of short options without a value, behind which one with a secret may stand in the same word: `-sSuann:X`.
     """
 
     secret: tuple[str, ...] = ()
@@ -60,6 +61,7 @@ class Grammar(NamedTuple):
     slash: bool = False
     switches: bool = False
     bearer: str = ""
+    flags: str = ""
 
 
 _NONE: Final = Grammar()
@@ -75,7 +77,7 @@ PROGRAMS: Final[dict[str, Grammar]] = {
             "mysql mysqldump mysqlimport mysqlshow mysqlcheck mysqlbinlog mysqlpump mysqlslap mariadb mariadb-dump"
             " mariadb-import mariadb-backup xtrabackup innobackupex mydumper"
         ),
-        Grammar(glued=("-p",)),
+        Grammar(glued=("-p",), flags="ABCNbcfinqstvx"),
     ),
     **dict.fromkeys(words("mysqladmin mariadb-admin"), Grammar(glued=("-p",), places={"password": Place(1)})),
     **dict.fromkeys(
@@ -123,6 +125,7 @@ PROGRAMS: Final[dict[str, Grammar]] = {
         pairs=("-b", "--cookie"),
         secret=("--oauth2-bearer", "--pass", "--proxy-pass"),
         reach=("-x", "--proxy", "--preproxy", "--socks5"),
+        flags="#0346BGIJLMNORSZafgijklnpqsv",
     ),
     **dict.fromkeys(words("http https xh xhs"), Grammar(login=("-a", "--auth"), items=True, bearer="bearer")),
     **dict.fromkeys(words("swaks sendemail sendEmail"), Grammar(apart=("-ap", "-xp"))),

@@ -86,7 +86,7 @@ def add(
     ] = None,
     of: Annotated[str | None, typer.Option("--of", metavar="WHICH", help="Which mount point, GPU or process.")] = None,
     above: Annotated[
-        str | None, typer.Option("--above", metavar="VALUE", help="Fire above this value, such as 95 or '20 GB'.")
+        str | None, typer.Option("--above", metavar="VALUE", help="Fire above this value, such as 95 or '20 GiB'.")
     ] = None,
     below: Annotated[str | None, typer.Option("--below", metavar="VALUE", help="Fire below this value.")] = None,
     change: Annotated[
@@ -132,7 +132,7 @@ def add(
 
 
 def _plain(value: str | None) -> float | str | None:
-    """A number as a number; `20 GB` stays as it is written."""
+    """A number as a number; `20 GiB` stays as it is written."""
     try:
         return None if value is None else float(value)
     except ValueError:

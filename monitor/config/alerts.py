@@ -4,7 +4,7 @@
     name = "trainer leaks"
     metric = "process.rss"
     of = "train.py"
-    above = "20 GB"
+    above = "20 GiB"
     for_s = 120
 
     [[alert]]
@@ -246,14 +246,14 @@ class AlertRule(BaseModel):
 
 
 def amount(text: str) -> float:
-    """A value with its unit: `20 GB`, `512MiB`, `1.5k`, `95 %`. kB, MB, GB are powers of 1,000; KiB, MiB, GiB of 1,024.
+    """A value with its unit: `20 GiB`, `512MiB`, `1.5k`, `95 %`. kB, MB, GB are powers of 1,000; KiB, MiB, GiB of 1,024.
 
     Raises:
         ValueError: it is none.
     """
     found = _AMOUNT.fullmatch(text.strip())
     if found is None:
-        msg = f"{text!r} is not a value such as 95, 20 GB or 512 MiB"
+        msg = f"{text!r} is not a value such as 95, 20 GiB or 512 MiB"
         raise ValueError(msg)
     number, prefix, binary = found.groups()
     return float(number) * float((1024 if binary else 1000) ** _SCALE[prefix])

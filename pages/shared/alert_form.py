@@ -75,7 +75,7 @@ def _reading(before: Mapping[str, Any], metrics: list[AlertMetricInfo]) -> dict[
         side_now = next((side for side in sides if before.get(side) is not None), "above")
         side = st.segmented_control("Fires", sides, default=side_now, key="alert_side", format_func=SIDES.__getitem__, required=True)  # fmt: skip
         unit = "%" if side == "change" else metric.unit
-        hint = "-50 %" if side == "change" else "20 GB" if metric.unit.startswith("bytes") else "95"
+        hint = "-50 %" if side == "change" else "20 GiB" if metric.unit.startswith("bytes") else "95"
         value = st.text_input(f"{LABELS['above']}{f', {unit}' if unit not in {'count', 'load'} else ''}", _text(before.get(side)), key="alert_value", placeholder=hint)  # fmt: skip
         seconds = st.number_input(LABELS["for_s"], 0.0, 86_400.0, float(before.get("for_s", 60.0)), key="alert_for", step=10.0, format="%g")  # fmt: skip
     with st.expander("When it is over"):
@@ -120,7 +120,7 @@ def _text(value: Any) -> str:
 
 
 def _value(text: str) -> float | str | None:
-    """A number as a number; `20 GB` stays as it is written; nothing is none."""
+    """A number as a number; `20 GiB` stays as it is written; nothing is none."""
     text = text.strip()
     try:
         return float(text) if text else None
