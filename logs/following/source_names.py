@@ -62,26 +62,35 @@ class SourceNames:
 
     def remember(self, path: str, source: str) -> None:
         """The path has this name already (from the store)."""
-        base = _key(path)
+        base = base_path(path)
         self._by_path.setdefault(base, source)
         self._taken.setdefault(source, base)
 
     def name(self, path: str, process: str = "", wanted: str = "") -> str:
         """The name for `path`; `process` wrote it, for files whose own name says nothing; `wanted` is its name if no other file has it."""
-        base = _key(path)
+        base = base_path(path)
         known = self._by_path.get(base)
         if known is not None:
             return known
-        for candidate in [wanted, f"service/{wanted}", base] if wanted else _candidates(base, process):
-            if self._taken.get(candidate, base) == base:
-                self._by_path[base], self._taken[candidate] = candidate, base
+        found = self._free(base, process, wanted)
+        self._by_path[base], self._taken[found] = found, base
+        return found
+
+    def _free(self, base: str, process: str, wanted: str) -> str:
+        """The first name that no other file has: `burst.out` has its suffix beside `burst.log`, which is `burst`."""
+        bare = _bare(base)
+        for candidate in [wanted, f"service/{wanted}"] if wanted else _candidates(bare, process):
+            holder = self._taken.get(candidate, base)
+            if holder == base:
                 return candidate
-        self._by_path[base] = base
+            whole = candidate + base[len(bare) :]
+            if not wanted and _bare(holder) == bare and self._taken.get(whole, base) == base:
+                return whole
         return base
 
 
-def _key(path: str) -> str:
-    return _SUFFIX.sub("", base_path(path))
+def _bare(base: str) -> str:
+    return _SUFFIX.sub("", base)
 
 
 def _candidates(base: str, process: str) -> list[str]:

@@ -121,13 +121,18 @@ def test_a_file_that_took_the_place_of_a_rotated_one_belongs_to_the_same_run(
 
 
 def test_sources_have_names_that_a_person_knows() -> None:
-    """The stem where it tells something; else the folder or the program that wrote it, what was made up cut short; rotated files share a name."""
+    """The stem where it tells something; else the folder or the program that wrote it, what was made up cut short; rotated files share a name, those with another suffix do not."""
     names = SourceNames()
     for path, process, name in [
         ("/srv/a/app.log", "", "app"),
         ("/srv/a/app.log.1", "", "app"),
         ("/srv/a/app-2026-03-01.log", "", "app"),
+        ("/srv/a/app.out", "", "app.out"),
+        ("/srv/a/app.out.1", "", "app.out"),
+        ("/srv/a/app.jsonl", "", "app.jsonl"),
+        ("/srv/a/app", "", "a/app"),
         ("/srv/b/app.log", "", "b/app"),
+        ("/srv/b/app.err", "", "b/app.err"),
         ("/srv/b/stdout", "", "b/stdout"),
         ("/srv/x,y/a*b.log", "", "a_b"),
         ("/scratch/jobs.0/11f8573c9d4e/stdout", "train", "train/stdout"),
