@@ -55,8 +55,9 @@ class Writers:
         said: Callable[[], Sequence[Holder] | None] = lambda: None,
         key: tuple[int, int] = (0, 0),
     ) -> None:
-        self._said, self._key = said, key
+        self._said, self.key = said, key
         self._heirs: list[Holder] = []
+        self._former = (0, 0)
         self._heard: Sequence[Holder] | None = None
         self._begins: list[int] = []
         """Where the parts of the file begin whose writers are known, ascending; `_lives` has those."""
@@ -108,12 +109,12 @@ class Writers:
         """Who writes the file, or is to, and still runs."""
         return [held for held in [*self._holders.values()] or self._heirs if start_of(held.pid)]
 
-    def inherit(self, before: Sequence[Holder], *, gone: bool) -> None:
-        """The file took the place of one that these wrote: they will write this, once they have opened it; or did, if the file is `gone` from there again."""
+    def inherit(self, before: "Writers", *, gone: bool) -> None:
+        """The file took the place of one that others wrote: they will write this, once they have opened it; or did, if the file is `gone` from there again."""
         if gone:
-            self.update(before)
+            self.update(before.living)
         else:
-            self._heirs = list(before)
+            self._heirs, self._former = before.living, before.key
 
     def succeed(self, groups: Sequence[Sequence[Holder]]) -> None:
         """These wrote the file, one group after the other; the last one may still."""
@@ -129,7 +130,7 @@ class Writers:
             return
         self._heard = lives
         parts = sorted(
-            (begin, number) for number, life in enumerate(lives) for inode, begin in life.wrote if inode == self._key[1]
+            (begin, number) for number, life in enumerate(lives) for inode, begin in life.wrote if inode == self.key[1]
         )
         self._begins, self._lives = [begin for begin, _ in parts], [lives[number] for _, number in parts]
         self.succeed([[life] for life in lives])
@@ -166,7 +167,9 @@ class Writers:
         """A run that was not known yet may be by now; a writer that has ended may have a successor, when a line is newer than its last sign of life."""
         now = self._now()
         if not self._holders and self._heirs:
-            self.update([held for held in self._heirs if has_open(held.pid, *self._key)])
+            # one that has neither the old file any more nor this one may have closed this already, too
+            came = [one for one in self._heirs if has_open(one.pid, *self.key) or not has_open(one.pid, *self._former)]
+            self.update(came)
         if self._holders and not self._settled and now >= self._retry_at:
             self._look_up()
         if self._writer is None or self._look is None or newest <= self._alive_at:

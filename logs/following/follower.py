@@ -116,7 +116,7 @@ class Follower:
                 self._adopt_earlier(found)
             writers = self._begin(fd, status, found, self._next_generation.get(key, 0)).writers
             if after is not None:
-                writers.inherit(after.writers.living, gone=found.path != after.path)
+                writers.inherit(after.writers, gone=found.path != after.path)
         except OSError as error:
             os.close(fd)
             self.errors[found.path] = f"{found.path} cannot be read: {error.strerror}."
@@ -393,7 +393,7 @@ class Follower:
             self._restart(key, tail, truncated)
             return True
         if unread and (grew or tail.written.us != written):  # what it had, if it was emptied unseen, is in a copy
-            self._adopt_missed(tail.state, tail.looked_at, tail)
+            self._adopt_missed(tail.state, tail.looked_at, tail, tail)
         if grew or key not in self._idle:
             self._idle[key] = now
         if not grew:
@@ -408,9 +408,8 @@ class Follower:
             self._drop(key, tail, ERROR)
 
     def _look_for_rotation(self, key: tuple[int, int], tail: FileTail, now: int) -> None:
-        """At the end of the file: does its path still lead here? If not, follow what is there now, and let this one go when it stays quiet."""
-        there = rotation.key_of(tail.path)
-        idle = now - self._idle.get(key, now)
+        """At the end of the file: does its path still lead here? If not, follow what comes there, and let this one go when it stays quiet."""
+        there, idle = rotation.key_of(tail.path), now - self._idle.get(key, now)
         if there == key:
             tail.moved_at, tail.looked_at = None, now
             if tail.renamed and idle > _DRAIN_US:
@@ -419,14 +418,15 @@ class Follower:
             elif idle > self.around.settings.rest_s * SECOND and not tail.rests and not tail.writers.hold(key):
                 tail.rest()
             return
-        if tail.moved_at is None and tail.looked_at:
+        waited = there is not None or (tail.moved_at is not None and now - tail.moved_at > _DRAIN_US)
+        if tail.looked_at and (tail.moved_at is None or waited):
             self._adopt_missed(tail.state, tail.looked_at, after=tail)
         if there is not None and there not in self.tails:
             self.adopt(Found(tail.path, *there, self.found_by.get(tail.state.source, "open")), after=tail)
             if key not in self.tails:
                 return  # it goes on as the other one
         path = rotation.place_of(tail.state) if tail.rests else rotation.name_now(tail.fd)
-        if path is not None and path != tail.path and rotation.key_of(path) == key:
+        if waited and path is not None and path != tail.path and rotation.key_of(path) == key:
             self.around.sink.put(Delivery(tail.state, changes={"path": path}))
             tail.path, tail.renamed = path, True
             self._idle[key] = now
@@ -446,7 +446,7 @@ class Follower:
             os.close(fd)
             raise
         following.poll()  # from now on a copy that is made of it is known as one
-        self._adopt_missed(old, tail.looked_at, following)
+        self._adopt_missed(old, tail.looked_at, following, tail)
         following.writers = tail.writers
         following.catch_up_done()
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
+from urllib.parse import urlencode
 
 import streamlit as st
 
@@ -138,14 +139,13 @@ def _corrections(found: LogReadings, file: FileReading, reading: Reading, number
             on_click=_correct,
             args=(found.source, file.named, chosen),
         )
-        st.page_link(
-            "settings.py",
-            label="Describe a format",
-            icon=":material/edit_note:",
-            disabled=not allowed or not reading.examples,
-            help="Drafts a format of your own from these lines, on the Settings page.",
-            query_params={DESCRIBE: found.source, FILE: file.named},
-        )
+        if allowed and reading.examples:
+            asked = urlencode({DESCRIBE: found.source, FILE: file.named})
+            st.markdown(
+                f":material/edit_note: [Describe a format](/settings?{asked})",
+                help="Drafts a format of your own from these lines, on the Settings page.",
+                width="content",
+            )
     if not allowed:
         st.caption("Only operators can change how files are read.")
     else:
