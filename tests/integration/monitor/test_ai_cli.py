@@ -26,6 +26,7 @@ def wk(
         "WATCHKEEPER_DATA_DIR": str(data_dir),
         "WATCHKEEPER_CONFIG": str(data_dir.parent / "none.toml"),
         "WATCHKEEPER_ENGINES__OLLAMA_URL": "",
+        "WATCHKEEPER_ENGINES__DISCOVER": "false",  # the machine may have model servers of its own
         **settings,
     }
     return COMMANDS.run(["ai", *map(str, words)], environ, stdin, seconds=100)

@@ -429,14 +429,15 @@ def kept_open(
     if folded.count():
         folded.click()
     yield made
+    left = False
     try:
-        assert request.session.testsfailed == failed
-        made.left()
-    except Exception:
-        tab.remove(made)
-        made.page.close()
         if request.session.testsfailed == failed:
-            raise
+            made.left()
+            left = True
+    finally:
+        if not left:
+            tab.remove(made)
+            made.page.close()
     profile.clear_permissions()
     errors = [*made.errors]
     made.errors.clear()

@@ -1,10 +1,13 @@
 """The logs page in Chromium: from `echo >>` to the pixels, brush, filters, records, links."""
 
+import contextlib
 import re
 import time
+from collections.abc import Iterator
+from typing import TextIO
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Locator, Page, expect
 
 from monitor.client.client import Client
 from tests.system.browser.conftest import Watch, Window, failure, window_of
@@ -374,16 +377,29 @@ def test_on_a_phone_the_chosen_source_has_its_name(window: Window) -> None:
     assert label.evaluate("node => node.clientWidth >= node.scrollWidth && node.clientWidth > 20")
 
 
+@contextlib.contextmanager
+def written(watch: Watch, name: str, lines: list[str]) -> Iterator[TextIO]:
+    """A file of a source of its own whose lines are stored; more can be written to it."""
+    with (watch.place / f"{name}.log").open("w", encoding="utf-8", buffering=1) as log:
+        log.writelines(lines)
+        log.flush()
+        wait_until(lambda: watch.api("logs/count", source=name)["count"] == len(lines), "the file is read", seconds=40)
+        yield log
+
+
+def reading_of(window: Window, name: str) -> Locator:
+    """The dialog that says how a source is read."""
+    page = window.open(f"/logs?source={name}")
+    page.get_by_role("button", name="How it is read").click()
+    return page.get_by_role("dialog")
+
+
 def test_how_a_file_is_read_is_shown_and_corrected_by_a_click(window: Window, watch: Watch) -> None:
     """A file whose dates may be read in two ways says so; the other way is one click, is kept as a setting, and holds for the next line."""
     name = f"days{time.monotonic_ns()}"
-    with (watch.place / f"{name}.log").open("w", encoding="utf-8") as log:
-        log.writelines(f"03/04/2026 10:00:{second:02d} INFO worker: step {second}\n" for second in range(30))
-        log.flush()
-        wait_until(lambda: watch.api("logs/count", source=name)["count"] == 30, "the file is read", seconds=40)
-        page = window.open(f"/logs?source={name}")
-        page.get_by_role("button", name="How it is read").click()
-        dialog = page.get_by_role("dialog")
+    lines = [f"03/04/2026 10:00:{second:02d} INFO worker: step {second}\n" for second in range(30)]
+    with written(watch, name, lines) as log:
+        dialog = reading_of(window, name)
         expect(dialog.get_by_text("step 29")).to_be_visible()
         agent = Client.of(watch.place / "data", timeout_s=patient(20))
         before = agent.log_readings(name).files[0].reading
@@ -396,7 +412,6 @@ def test_how_a_file_is_read_is_shown_and_corrected_by_a_click(window: Window, wa
         assert after is not None
         assert after.order != before.order
         log.write("03/04/2026 10:01:00 INFO worker: the last step\n")
-        log.flush()
         days = {"day-first": "2026-04-03", "month-first": "2026-03-04"}
         wait_until(lambda: watch.api("logs/count", source=name, q="the last step")["count"] == 1)
         (record,) = watch.api("logs/records", source=name, q="the last step")["records"]
@@ -406,13 +421,9 @@ def test_how_a_file_is_read_is_shown_and_corrected_by_a_click(window: Window, wa
 def test_a_format_is_described_from_how_a_file_is_read(window: Window, watch: Watch) -> None:
     """Lines that nobody can know lead to the form with themselves in it; what is saved there reads the next of them."""
     name = f"pots{time.monotonic_ns()}"
-    with (watch.place / f"{name}.log").open("w", encoding="utf-8") as log:
-        log.writelines(f"@{number}~ok~pot {number} simmers\n" for number in range(30))
-        log.flush()
-        wait_until(lambda: watch.api("logs/count", source=name)["count"] == 30, "the file is read", seconds=40)
-        page = window.open(f"/logs?source={name}")
-        page.get_by_role("button", name="How it is read").click()
-        page.get_by_role("dialog").get_by_role("link", name="Describe a format").click()
+    with written(watch, name, [f"@{number}~ok~pot {number} simmers\n" for number in range(30)]) as log:
+        reading_of(window, name).get_by_role("link", name="Describe a format").click()
+        page = window.page
         expect(page.get_by_role("textbox", name="Lines from the log")).to_contain_text("pot 29 simmers")
         form = page.get_by_role("textbox", name="Format (TOML)")
         form.fill("pattern = '@\\d+~(?P<level>\\w+)~(?P<message>.*)'\n[levels]\nbad = 'error'")
@@ -422,7 +433,6 @@ def test_a_format_is_described_from_how_a_file_is_read(window: Window, watch: Wa
         page.get_by_role("button", name="Save format").click()
         expect(page.get_by_text(f"Format {name} saved.")).to_be_visible()
         log.write("@30~bad~pot 30 burns\n")
-        log.flush()
         wait_until(lambda: watch.api("logs/count", source=name, q="pot 30")["count"] == 1, "it is read")
     (record,) = watch.api("logs/records", source=name, q="pot 30")["records"]
     assert (record["level"], record["message"]) == ("error", "pot 30 burns")
