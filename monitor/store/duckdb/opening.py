@@ -247,6 +247,11 @@ def _meaning(error: duckdb.Error, path: Path) -> StoreError:
     reason = next((os.strerror(code) for code in _PASSING if os.strerror(code).lower() in text.lower()), "")
     if reason and isinstance(error, duckdb.IOException):
         return StoreError(f"{path} cannot be read now: {reason}", hint=_RETRY)
+    if isinstance(error, duckdb.CatalogException):
+        return StoreError(
+            f"{path} lacks a part of a store: {text.strip().splitlines()[0]}",
+            hint="Another program changed it. Move it away to begin a new store, or choose another --data-dir; it was not touched.",
+        )
     meant = translate(error, path)
     if type(meant) is StoreError and isinstance(error, _DAMAGE):
         return StoreDamaged(f"{path} cannot be read: {text.strip().splitlines()[0]}")

@@ -109,6 +109,17 @@ def test_a_failing_migration_leaves_the_version_before(tmp_path: Path, host_rows
     store.close()
 
 
+def test_a_store_without_one_of_its_tables_is_not_touched(tmp_path: Path) -> None:
+    """What another program took out of it is named, and what to do; the rest stays as it is."""
+    reopen(tmp_path).close()
+    with duckdb.connect(str(tmp_path / FILE)) as connection:
+        connection.execute("DROP TABLE run_samples")
+    with pytest.raises(StoreError, match="run_samples") as refused:
+        reopen(tmp_path)
+    assert "Move it away" in refused.value.hint
+    assert sorted(path.name for path in tmp_path.iterdir()) == [FILE]
+
+
 def test_a_newer_store_is_not_touched(tmp_path: Path) -> None:
     """A store of a newer version is refused with a hint, byte for byte as it was."""
     reopen(tmp_path).close()
