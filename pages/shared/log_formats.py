@@ -117,8 +117,10 @@ def _form(folder: str) -> None:
         on_click=_draft,
     )
     refused = state.pop("format_no_draft", None)
-    if refused is not None:
-        error_state("No format could be drafted.", refused)
+    # What comes and goes has a place of its own: a field that moves up or down is made anew, without what is being typed in it.
+    with st.container():
+        if refused is not None:
+            error_state("No format could be drafted.", refused)
     toml = st.text_area(
         "Format (TOML)",
         key="format_toml",
@@ -127,7 +129,8 @@ def _form(folder: str) -> None:
     )
     if not toml.strip():
         return
-    wrong = _preview(toml, [line for line in lines.splitlines() if line.strip()])
+    with st.container():
+        wrong = _preview(toml, [line for line in lines.splitlines() if line.strip()])
     name_column, files_column = st.columns([1, 2])
     name = name_column.text_input("Name", key="format_name", placeholder="shop")
     files = files_column.text_input(
