@@ -223,7 +223,8 @@ class LogService:
             raise LogsError(
                 f"there is no source {source!r} with files", hint="`watchkeeper logs sources` lists all sources."
             )
-        return file_readings(self._around, states, [tail for tail in view.tails if tail.state.source == source])
+        tails = [tail for tail in view.tails if tail.state.source == source]
+        return file_readings(self._around, states, tails, self._follower.names.base)
 
     def files_of_run(self, run: int) -> list[dict[str, Any]]:
         """The log files that a run holds open, and those that hold records of it: `{"path", "source", "size", "stored_to", "state"}`.

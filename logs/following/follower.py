@@ -15,7 +15,7 @@ from logs.following.discovery import Found
 from logs.following.source_names import SourceNames, base_path
 from logs.following.surroundings import LEARNED_FROM, Surroundings
 from logs.following.tail import FileTail, TailLimits, Truncated, Written
-from logs.parsing.boundaries import boundary_before, numbers_at
+from logs.parsing.boundaries import numbers_at
 from logs.parsing.charset import HEAD, UTF8, charset_of
 from logs.parsing.formats.forced import UNSAID
 from logs.storing.checkpoint import BACKFILLING, DONE, ERROR, GONE, LIVE, FileState
@@ -248,7 +248,9 @@ class Follower:
             for state in self._by_inode.get(key, [])
             if state.file_id not in self.truncated_at and state.state != GONE
         ]
-        source = self.names.name(found.path, found.name, found.source)
+        source = rotation.source_before(found.path, found.holders, self.tails) or self.names.name(
+            found.path, found.name, found.source, written=bool(found.holders)
+        )
         head_hash, head_len = fingerprint.head_of(fd)
         state = FileState(
             fingerprint.new_file_id(around.host, found.path, *key, now, generation), source, found.path, *key, head_hash=head_hash, head_len=head_len,
@@ -264,7 +266,7 @@ class Follower:
                 copied.source,
             )
         elif status.st_size > around.settings.big_file_bytes and charset_of(fingerprint.read_at(fd, HEAD, 0)) is UTF8:
-            start = self._newest_part(fd, found.path, status.st_size)
+            start = around.newest_part(fd, found.path, status.st_size)
             state.stored_to = state.backfill_from = start
             state.marker_hash = fingerprint.marker_of(fd, start)
             state.state = BACKFILLING if start else LIVE
@@ -319,12 +321,6 @@ class Follower:
         if tail is not None and tail.state is state and not tail.numbered:
             tail.number(numbers_at(fd, begin, before, [tail.opened_at])[0])
 
-    def _newest_part(self, fd: int, path: str, size: int) -> int:
-        """Where the newest part of a big file begins: at a record."""
-        parser = self.around.live_parser(path)
-        parser.learn(fingerprint.read_at(fd, LEARNED_FROM, 0))
-        return boundary_before(fd, parser, size, 0, self.around.settings.first_bytes)
-
     def _splice(self, old: FileState) -> int:
         """Find the copy of a truncated file and read from it what was not read before; returns the copy's size, 0 without one."""
         for path, key, size in rotation.copies_of(old):
@@ -335,7 +331,7 @@ class Follower:
 
     def _adopt_missed(self, state: FileState, since: int, present: FileTail | None = None, after: FileTail | None = None) -> None:  # fmt: skip
         """Read the generations of this file that came and went since the last look (µs), but no copy of what is `present` in it, which may not be whole yet."""
-        for path, key in rotation.written_since(state.path, since - _SLACK_US):
+        for path, key in rotation.written_since(state.path, since - _SLACK_US, self.names.base):
             if key not in self.tails and key not in self._by_inode and not (present and present.copied_to(path)):
                 self.adopt(Found(path, *key, self.found_by.get(state.source, "open")), after=after)
 
@@ -344,7 +340,11 @@ class Follower:
         if any(state.path == found.path for state in self.states.values()):
             return
         for _ in range(_LISTINGS):  # while they are read they may be rotated once more, and have other names
-            there = [(path, key) for path, key in rotation.written_since(found.path, 0) if key not in self.tails]
+            there = [
+                (path, key)
+                for path, key in rotation.written_since(found.path, 0, self.names.base)
+                if key not in self.tails
+            ]
             for path, key in there:
                 self.adopt(replace(found, path=path, dev=key[0], inode=key[1]))
             if all(key in self.tails for _, key in there):

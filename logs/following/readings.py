@@ -1,12 +1,11 @@
 """How the files of a source are read: what their readers learned, shown with lines that stand in the files now."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from logs.core import fingerprint
 from logs.core.reading import FileReading, Reading
-from logs.following.source_names import base_path
 from logs.following.surroundings import LEARNED_FROM, Surroundings
 from logs.following.tail import FileTail
 from logs.parsing.charset import HEAD, charset_of
@@ -19,21 +18,25 @@ _LOOKED_AT: Final = 1 << 16
 _MOST: Final = 20
 
 
-def file_readings(around: Surroundings, states: Iterable[FileState], tails: Iterable[FileTail]) -> list[FileReading]:
-    """Of each of these files, those that are followed first; of those that are not, only the newest where none is."""
+def file_readings(
+    around: Surroundings, states: Iterable[FileState], tails: Iterable[FileTail], base_of: Callable[[str], str]
+) -> list[FileReading]:
+    """Of each of these files, those that are followed first; of those that are not, only the newest where none is. `base_of` says which log a path is a form of."""
     live = {tail.state.file_id: tail for tail in tails}
     known = sorted(states, key=lambda state: (state.file_id in live, state.first_seen), reverse=True)
     chosen = [state for state in known if state.file_id in live][:_MOST] or known[:1]
-    return [_file_reading(around, state, live.get(state.file_id)) for state in chosen]
+    return [_file_reading(around, state, live.get(state.file_id), base_of) for state in chosen]
 
 
-def _file_reading(around: Surroundings, state: FileState, tail: FileTail | None) -> FileReading:
+def _file_reading(
+    around: Surroundings, state: FileState, tail: FileTail | None, base_of: Callable[[str], str]
+) -> FileReading:
     path = tail.path if tail is not None else state.path
     try:
         reading, error = _read(around, state, path, tail), None
     except OSError as failed:
         reading, error = None, f"{path} cannot be read: {failed.strerror}."
-    return FileReading(path, base_path(path), tail is not None, around.said_of(path).line, reading, error)
+    return FileReading(path, base_of(path), tail is not None, around.said_of(path).line, reading, error)
 
 
 def _read(around: Surroundings, state: FileState, path: str, tail: FileTail | None) -> Reading:

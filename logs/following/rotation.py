@@ -1,12 +1,14 @@
 """Where files go when they are rotated: other names in their folder, copies of them, generations that came and went between two looks."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
 from logs.core import fingerprint
+from logs.following.holders import Holder
 from logs.following.source_names import base_path
+from logs.following.tail import FileTail
 from logs.storing.checkpoint import FileState
 
 Key = tuple[int, int]
@@ -56,16 +58,26 @@ def copies_of(state: FileState) -> Iterator[tuple[str, Key, int]]:
             os.close(fd)
 
 
-def written_since(path: str, since: int) -> Iterator[tuple[str, Key]]:
-    """Rotated forms of `path` (`app.log.1` of `app.log`, `app-2026-03-01.log` of `app-2026-03-02.log`) that were last written after `since` (µs); the oldest first."""
-    base = base_path(path)
+def written_since(path: str, since: int, base_of: Callable[[str], str] = base_path) -> Iterator[tuple[str, Key]]:
+    """Rotated forms of `path` (`app.log.1` of `app.log`, `app-2026-03-01.log` of `app-2026-03-02.log`) that were last written after `since` (µs); the oldest first. `base_of` says which log a path is a form of."""
+    base = base_of(path)
     found = [
         (mtime, other, key)
         for other, key, size, mtime in _near(path)
-        if other != path and size and mtime > since and not other.endswith(_PACKED) and base_path(other) == base
+        if other != path and size and mtime > since and not other.endswith(_PACKED) and base_of(other) == base
     ]
     for _, other, key in sorted(found):
         yield other, key
+
+
+def source_before(path: str, holders: Iterable[Holder], tails: Mapping[Key, FileTail]) -> str | None:
+    """The source of the form of `path` that one of its writers wrote until it began this one, as a logger that counts its files up does (`app.1.log`, `app.2.log`)."""
+    pids, base = {holder.pid for holder in holders}, base_path(path)
+    for key, tail in tails.items():
+        form = tail.path != path and base_path(tail.path) == base
+        if form and not pids.isdisjoint(tail.writers.pids) and not tail.writers.hold(key):
+            return tail.state.source
+    return None
 
 
 def holds(fd: int, state: FileState) -> bool:

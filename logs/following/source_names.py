@@ -4,7 +4,12 @@ import os
 import re
 from typing import Final
 
-_ROTATED: Final = re.compile(r"(?:[.\-_](?:\d{1,4}|\d{8}(?:[-_]?\d{4,6})?|\d{4}-\d\d-\d\d(?:[_T\-][\d\-:.]+)?))+$")
+_DATE: Final = (
+    r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:[-_]?\d{4,6})?"
+    r"|(?:19|20)\d\d-(?:0[1-9]|1[0-2])(?:-\d\d(?:[_T\-][\d\-:.]+)?)?"
+)
+_ROTATED: Final = re.compile(rf"(?:[.\-_](?:{_DATE}|\d{{1,4}}))+$")
+_DATED: Final = re.compile(rf"[.\-_](?:{_DATE})(?:[.\-_]\d+)*$")
 _SUFFIX: Final = re.compile(r"\.(?:log|txt|out|err|jsonl|ndjson|json)$", re.IGNORECASE)
 _RANDOM: Final = re.compile(
     r"(?=[^/]*\d)[0-9a-f]{8,}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|tmp[\w\-]{6,10}|\d{5,}|(?=\w*\d[a-z]+\d+[a-z]+\d)\w{16,}",
@@ -44,17 +49,25 @@ _VAGUE: Final = frozenset(
 
 
 def base_path(path: str) -> str:
-    """The path that the file has when it is written to: without the numbers that rotation adds, behind the suffix (`app.log.1`) or before it (`app-2026-03-01.log`)."""
+    """The path that the file has when it is written to, if its name is one of rotation: without the numbers that it adds, behind the suffix (`app.log.1`) or before it (`app-2026-03-01.log`)."""
     folder, name = os.path.split(path)
-    suffix = _SUFFIX.search(name)
-    stem, end = (name[: suffix.start()], suffix.group()) if suffix else (name, "")
+    stem, end = _split(name)
     base = _ROTATED.sub("", stem)
     base = base and base + end
     return os.path.join(folder, base or name)  # noqa: PTH118 - texts, not files
 
 
+def _split(name: str) -> tuple[str, str]:
+    suffix = _SUFFIX.search(name)
+    return (name[: suffix.start()], suffix.group()) if suffix else (name, "")
+
+
 class SourceNames:
-    """Gives each path a short name of its own, the same for its rotated forms."""
+    """Gives each path a short name of its own, the same for its rotated forms.
+
+    A date in a name is one of rotation. A number may also be a worker's or a job's, so that `worker-1.log` and `worker-2.log` are two logs: it is one of rotation
+    beside the log it was taken from, unless somebody writes it; behind the suffix (`app.log.1`) it is one unless somebody writes it and there is no such log.
+    """
 
     def __init__(self) -> None:
         self._by_path: dict[str, str] = {}
@@ -62,13 +75,25 @@ class SourceNames:
 
     def remember(self, path: str, source: str) -> None:
         """The path has this name already (from the store)."""
-        base = base_path(path)
+        base = self.base(path)
         self._by_path.setdefault(base, source)
         self._taken.setdefault(source, base)
 
-    def name(self, path: str, process: str = "", wanted: str = "") -> str:
-        """The name for `path`; `process` wrote it, for files whose own name says nothing; `wanted` is its name if no other file has it."""
+    def base(self, path: str, *, written: bool = False) -> str:
+        """The path of the log that `path` is a form of, its own if it is none; `written`: somebody has it open for writing, and did not write another form of it before."""
         base = base_path(path)
+        stem = _split(os.path.basename(path))[0]  # noqa: PTH119 - a text
+        if base == path or _DATED.search(stem):
+            return base
+        if path in self._by_path:
+            return path
+        there = base in self._by_path or os.path.exists(base)  # noqa: PTH110 - a text
+        behind = stem == os.path.basename(path) and _SUFFIX.search(base) is not None  # noqa: PTH119 - a text
+        return base if (there or not written if behind else there and not written) else path
+
+    def name(self, path: str, process: str = "", wanted: str = "", *, written: bool = False) -> str:
+        """The name for `path`; `process` wrote it, for files whose own name says nothing; `wanted` is its name if no other file has it; `written` as in `base`."""
+        base = self.base(path, written=written)
         known = self._by_path.get(base)
         if known is not None:
             return known
@@ -81,7 +106,7 @@ class SourceNames:
         bare = _bare(base)
         for candidate in [wanted, f"service/{wanted}"] if wanted else _candidates(bare, process):
             holder = self._taken.get(candidate, base)
-            if holder == base:
+            if base in {holder, base_path(holder)}:
                 return candidate
             whole = candidate + base[len(bare) :]
             if not wanted and _bare(holder) == bare and self._taken.get(whole, base) == base:

@@ -13,6 +13,7 @@ from logs.following.attribution import Writers
 from logs.following.holders import Holder, holders_of
 from logs.following.source_names import base_path
 from logs.following.tail import Written
+from logs.parsing.boundaries import boundary_before
 from logs.parsing.charset import Charset
 from logs.parsing.chronology import Chronology
 from logs.parsing.formats import Registry
@@ -66,6 +67,12 @@ class Surroundings:
         if not parser.settled and b"\n" in head:
             parser.learn(head)
         return parser
+
+    def newest_part(self, fd: int, path: str, size: int) -> int:
+        """Where the newest part of a big file begins, bytes: at a record."""
+        parser = self.live_parser(path)
+        parser.learn(fingerprint.read_at(fd, LEARNED_FROM, 0))
+        return boundary_before(fd, parser, size, 0, self.settings.first_bytes)
 
     def chronology(self, fd: int, mtime: int, path: str, begin: int, like: BlockParser) -> Chronology | None:
         """On which days a file that is read `like` this was written from `begin` on, where its times do not say it; None where they do."""

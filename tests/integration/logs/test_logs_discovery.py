@@ -120,6 +120,42 @@ def test_a_file_that_took_the_place_of_a_rotated_one_belongs_to_the_same_run(
         program.stdin.close()
 
 
+COUNTS = """
+import sys
+for number in sys.argv[2:]:
+    with open(sys.argv[1] % number, "a", buffering=1) as file:
+        file.write(f"INFO line of {number}\\n")
+        sys.stdin.readline()
+"""
+
+
+def test_files_that_differ_in_a_number_are_one_log_if_one_program_counts_them_up(
+    start: Callable[..., Any], tmp_path: Path
+) -> None:
+    """Two programs that write `worker-1.log` and `worker-2.log` have a source each; one that goes on from `app.1.log` to `app.2.log` has one."""
+
+    def program(form: str, *numbers: str) -> subprocess.Popen[str]:
+        command = [sys.executable, "-S", "-c", COUNTS, str(tmp_path / form), *numbers]
+        return subprocess.Popen(command, stdin=subprocess.PIPE, text=True)
+
+    with program("worker-%s.log", "1") as one, program("worker-%s.log", "2") as two, program("app.%s.log", "1", "2") as counts:  # fmt: skip
+        watch = start(discover=True, exclude=elsewhere(tmp_path))
+        wait_until(lambda: len(watch.records()) == 3, lambda: str(watch.records()))
+        assert counts.stdin is not None
+        counts.stdin.write("\n")
+        counts.stdin.flush()
+        wait_until(lambda: len(watch.records()) == 4, lambda: str(watch.records()))
+        found = {(Path(file.path).name, file.source) for file in watch.files()}
+        assert found == {
+            ("worker-1.log", "worker-1"),
+            ("worker-2.log", "worker-2"),
+            ("app.1.log", "app.1"),
+            ("app.2.log", "app.1"),
+        }
+        for running in (one, two, counts):
+            running.communicate()
+
+
 def test_sources_have_names_that_a_person_knows() -> None:
     """The stem where it tells something; else the folder or the program that wrote it, what was made up cut short; rotated files share a name, those with another suffix do not."""
     names = SourceNames()

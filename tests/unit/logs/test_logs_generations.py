@@ -44,6 +44,54 @@ def test_generations_have_their_number_before_or_behind_the_suffix(tmp_path: Pat
     assert names.name(missed) == names.name(path) == "app"
 
 
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("worker-1.log", "worker-2.log"),
+        ("worker.1.log", "worker.2.log"),
+        ("slurm-1234.out", "slurm-1235.out"),
+        ("job-12345678.out", "job-12345679.out"),
+        ("rank-0", "rank-1"),
+        ("app.txt", "app-1.log"),
+    ],
+)
+def test_a_number_of_a_worker_is_none_of_rotation(tmp_path: Path, first: str, second: str) -> None:
+    """Without the log that they would be taken from, files with numbers are logs of their own, and no missed generations of each other."""
+    one, other = place(tmp_path, first, 2), place(tmp_path, second, 3)
+    names = SourceNames()
+    assert names.name(one) != names.name(other)
+    assert list(written_since(one, SINCE, names.base)) == []
+    again = SourceNames()
+    for path in (other, one):
+        again.remember(path, names.name(path))
+    assert [again.name(path) for path in (one, other)] == [names.name(path) for path in (one, other)]
+
+
+@pytest.mark.parametrize(
+    ("path", "beside", "written", "log"),
+    [
+        ("app-1.log", "app.log", False, "app.log"),
+        ("app-1.log", "app.log", True, "app-1.log"),
+        ("app.log.1", "app.log", True, "app.log"),
+        ("app.log.1", "", False, "app.log"),
+        ("app.log.1", "", True, "app.log.1"),
+        ("syslog.1", "syslog", False, "syslog"),
+        ("app-2026-03-01.log", "", True, "app.log"),
+        ("app-20260301.3.log", "", True, "app.log"),
+        ("app.2026-03.log", "", True, "app.log"),
+        ("app-20269901.log", "", False, "app-20269901.log"),
+    ],
+)
+def test_a_numbered_file_that_is_written_is_a_log_of_its_own(
+    tmp_path: Path, path: str, beside: str, log: str, *, written: bool
+) -> None:
+    """A date is always one of rotation; a number before the suffix only beside its log, and while nobody writes it."""
+    place(tmp_path, path, 2)
+    if beside:
+        place(tmp_path, beside, 3)
+    assert SourceNames().base(str(tmp_path / path), written=written) == str(tmp_path / log)
+
+
 def test_a_folder_that_is_gone_holds_nothing(tmp_path: Path) -> None:
     """Without the folder no generation is named, and nothing fails."""
     assert list(written_since(str(tmp_path / "gone" / "app.log"), SINCE)) == []
