@@ -179,13 +179,15 @@ _FIRST = re.compile(
 )
 _PHP = re.compile(r"(?:PHP )?(?:Notice|Deprecated|Strict Standards): {1,2}\S.* on line \d+(?:\n|$)")
 """What PHP remarks about a program's text."""
-_FIGURE = re.compile(
-    r"\s{0,8}(?:\[[^\]]{1,48}\] ?)?(?:[\w.\-]{1,40}: )?(?:error|err|warn|warning|fatal|critical)"
+_OF_FIGURES = (
+    r"(?:error|err|warn|warning|fatal|critical)"
     r"(?:[ _-](?:count|rate|total|ratio|budget|margin|frequency|threshold|estimate|percentage|bound|limit)s?\s{0,8}(?:is |was |of )?[:=]?\s{0,8}[-+]?\d[\d.,]{0,24}(?:e[-+]?\d{1,4})?"
-    r"\s?(?:%|\w{1,8}(?:/\w{1,6})?)?|\s{0,8}[:=]\s{0,8}(?:0{1,8}|[-+]?\d{1,12}\.\d{1,20}(?:e[-+]?\d{1,4})?)\s?%?)\s{0,8}$",
-    re.IGNORECASE,
+    r"\s?(?:%|\w{1,8}(?:/\w{1,6})?)?|\s{0,8}[:=]\s{0,8}(?:0{1,8}|[-+]?\d{1,12}\.\d{1,20}(?:e[-+]?\d{1,4})?)\s?%?)\s{0,8}$"
 )
-"""A figure of that name, and no more: how many errors there were, how large an error is."""
+NO_FIGURE: Final = rf"(?!(?i:{_OF_FIGURES}))"
+"""Stands before a level without brackets that is one, and no figure of that name: how many errors there were, how large an error is."""
+_FIGURE = re.compile(rf"\s{{0,8}}(?:\[[^\]]{{1,48}}\] ?)?(?:[\w.\-]{{1,40}}: )?{_OF_FIGURES}", re.IGNORECASE)
+"""A figure of that name, and no more."""
 _ANY_SIGN = re2.compile(
     rf"PANIC|FATAL|CRIT|ERR|EMERG|ALERT|SEVERE|EROR|Traceback|WARN|WRN|INF|NOTICE|DEBUG|DBG|DEBG|TRACE|{_FATAL_SIGNS}|{_ERROR_SIGNS}|{_WARN_SIGNS}|{_NAMED}|{_BRACKETED}"
     rf"|(?m:^)[ \t]*[\[(<][DIWEF][\])>]|(?m:^)[ \t]*(?:{_PLAIN_MARKS})|(?m:^)<[0-7]>|%[A-Z0-9]|HTTP/\d|\"[A-Z]{{3,7}} /| on line \d|\"msg\"=\""
@@ -287,6 +289,11 @@ def in_text(text: str) -> int:
     return UNKNOWN if _ANY_SIGN.search(text.encode("utf-8", "replace")) is None else _shown(text)
 
 
+def is_figure(text: str) -> bool:
+    """Whether a line says how many errors (warnings) there were, or how large an error is, and no more."""
+    return _FIGURE.match(text) is not None
+
+
 def _coded(text: str) -> int:
     """The level that a priority, a sign, a device's code, the status of an answer or a remark of PHP says."""
     priority = _PRIORITY.match(text)
@@ -310,7 +317,7 @@ def _shown(text: str) -> int:
     if sign is not None:
         word = sign.group(4)
         number = of_word(word) if word else (FATAL, ERROR, WARN)[(sign.lastindex or 1) - 1]
-    if not number and _FIGURE.match(text) is not None:
+    if not number and is_figure(text):
         return UNKNOWN
     number = number or _coded(text)
     if number:

@@ -232,7 +232,7 @@ def _generic() -> list[Format]:
         RegexFormat("time", rf"\[?(?P<ts>{CLOCK}{FRACTION}){between}", TimeReader.time_only, default=None),
         RegexFormat(
             "level",
-            r"\[?(?P<level>TRACE|DEBUG|INFO|NOTICE|WARN(?:ING)?|ERROR|FATAL|CRITICAL|ALERT|EMERG|PANIC|[Ww]arning|[Ff]atal|[Dd]ebug|[Ii]nfo)\]?(?: ?[|\-] |(?<=[A-Z\]]): | {1,7}\[|\] )",
+            rf"\[?{levels.NO_FIGURE}(?P<level>TRACE|DEBUG|INFO|NOTICE|WARN(?:ING)?|ERROR|FATAL|CRITICAL|ALERT|EMERG|PANIC|[Ww]arning|[Ff]atal|[Dd]ebug|[Ii]nfo)\]?(?: ?[|\-] |(?<=[A-Z\]]): | {{1,7}}\[|\] )",
             None,
         ),
         RegexFormat("level", r"(?=(?P<level>[Ww]arning|[Ff]atal|[Dd]ebug|[Ii]nfo): )", None),

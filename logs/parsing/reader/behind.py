@@ -49,6 +49,8 @@ _DENIALS: Final = "(?:[Nn](?:o|ot|either|ever)|NOT?|[Ww]ithout|[Zz]ero|[Aa]ny)"
 """Words of a sentence behind which no level stands: `No FATAL problems were found`."""
 _DENIES = re.compile(_DENIALS)
 """A word of a sentence."""
+_COUNTS: Final = r"\d{1,6}[ \t][A-Za-z]+(?:[,;.](?:[ \t]|$)|[ \t]*$)"
+"""How many there were: `0 ERROR, 3 WARN`."""
 _IDENTIFIER = re.compile(r"[A-Za-z_][\w.$/@\-]*$")
 _DOTTED = re.compile(r"[A-Za-z_][\w\-]*(?:\.[\w$\-]+)+$")
 
@@ -204,18 +206,17 @@ def _standing(row: Sequence[Field], index: int, slot: Slot, same: frozenset[str]
         if not f.opens and f.text not in same and _PROSE.match(f.text) and following.gap not in {"\t", "::"}
     ) > (2 if closed else 1):
         return False
-    if (
-        before
-        and before[-1].text.isdigit()
-        and len(before[-1].text) < 3
-        and row[index].gap == " "
-        and before[-1].gap.isspace()
-        and not before[-1].opens
-    ):
-        return False  # "0 ERROR"
-    if before and not before[-1].opens and row[index].gap.isspace() and _DENIES.fullmatch(before[-1].text):
+    plainly = before and not before[-1].opens and row[index].gap.isspace()
+    if plainly and (_DENIES.fullmatch(before[-1].text) or _counts(before[-1], row[index : index + 2])):
         return False
     return index < {"letter": 4, "upper": FIELDS}.get(slot.style, 6)
+
+
+def _counts(number: Field, behind: Sequence[Field]) -> bool:
+    """Whether a number says how many of the levels behind it there were: `done with 0 ERROR`, `0 ERROR, 3 WARN`."""
+    if not number.text.isdigit() or behind[0].gap != " ":
+        return False
+    return (len(number.text) < 3 and number.gap.isspace()) or (len(behind) > 1 and behind[1].gap[0] in ",;.")
 
 
 def to_level(tails: Sequence[str], rows: Sequence[Sequence[Field]], level: Level, *, ends_with_it: bool = False) -> str:
@@ -234,7 +235,7 @@ def to_level(tails: Sequence[str], rows: Sequence[Sequence[Field]], level: Level
     pattern = level_pattern(level.place, level.styles)
     # `file.py[INFO]`: no field ends before the level's bracket
     glued = joined * 2 > sum(ends.values())
-    denied = "" if level.place[0] else rf"(?!{_DENIALS}[ \t])"
+    denied = "" if level.place[0] else rf"(?!{_DENIALS}[ \t]|{_COUNTS})"
     skip = f"(?:{denied}{UNIT}){{0,{level.reach - glued}}}?{WORD * glued}" if level.reach else ""
     first = _gap_of(gaps)
     closing = "" if ends_with_it else _end_pattern(ends)

@@ -106,7 +106,7 @@ def level_pattern(place: tuple[str, bool, bool], styles: tuple[str, ...]) -> str
     if not opens:
         ahead = r"(?:[^\s\[\](){}<>|,;]{0,64}[^A-Za-z0-9\s\[\](){}<>|,;])" if before else ""
         rest = r"[^\w\s\[\](){}<>|,;:][^\s\[\](){}<>|,;:]*" if behind else ""
-        return ahead + word + rest
+        return ahead + (levels.NO_FIGURE if not before else "") + word + rest
     closes = re.escape(CLOSES[opens])
     inside = rf"[^{re.escape(opens)}{closes}\n]*"
     ahead = rf"(?:{inside}[^A-Za-z0-9{re.escape(opens)}{closes}\n])" if before else r"[ \t]*"

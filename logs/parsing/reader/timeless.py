@@ -27,6 +27,9 @@ _LONGEST: Final = 366 * 86_400
 
 def levelled(lines: list[str], whole: int) -> Layout | None:
     """The layout of lines that have a level and no time."""
+    lines = [line for line in lines if not levels.is_figure(line)]
+    if not lines:
+        return None
     standing = _aligned(lines, whole)
     rows = [fields(line, 0, 4) for line in standing]
     level = level_column(rows, len(standing))

@@ -133,10 +133,15 @@ def test_a_word_in_a_message_is_no_level(tmp_path: Path) -> None:
         (["app INFO a", "app ERROR b"], "without ERROR today"),
         ([], "Zero CRITICAL parts"),
         (["ERROR a", "WARNING b"], "no ERROR at all"),
+        (["INFO a", "ERROR b"], "ERROR count: 0"),
+        (["app INFO a", "app ERROR b"], "0 ERROR, 3 WARN"),
+        (["INFO a", "WARNING b"], "ERROR rate: 0.2 %"),
+        ([], "WARNING: 0"),
+        ([], "3 ERROR, 0 FATAL"),
     ],
 )
-def test_a_level_that_is_denied_is_none(tmp_path: Path, time: str, levels: list[str], denied: str) -> None:
-    """Wherever other lines of the file have their level, and however many are denied."""
+def test_a_level_that_is_denied_or_counted_is_none(tmp_path: Path, time: str, levels: list[str], denied: str) -> None:
+    """Wherever other lines of the file have their level, and however many are denied or counted."""
     lines = [*levels * 4, denied, "No ERROR found", *levels, denied]
     rows = parsed(tmp_path, "".join(f"{time}{line}\n" for line in lines))
     known = {"INFO": "info", "ERROR": "error", "WARNING": "warn"}
