@@ -1,9 +1,10 @@
 """The live socket in Chromium: many tabs, hidden tabs, pause, and an agent that goes away and comes back."""
 
+import json
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import BrowserContext, expect
+from playwright.sync_api import BrowserContext, Locator, WebSocketRoute, expect
 
 from tests.bench.page_endurance import FORWARD, HEARD
 from tests.examples import sizes
@@ -184,3 +185,43 @@ def test_a_killed_agent_is_shown_within_3_s_and_heals_without_a_reload(
         expect(page.get_by_text("The agent is not reachable")).to_be_hidden(timeout=30_000)
         expect(page.locator(".strip .age")).to_contain_text("s old")
         assert page.evaluate("() => window.same") is True
+
+
+def test_a_gpu_whose_driver_hangs_is_greyed(context: BrowserContext, watch: Watch) -> None:
+    """Its card keeps the last value, grey, and says that no answer comes; the strip says which trouble it is. With an answer all of it is as before."""
+    answers = True
+
+    def with_gpu(socket: WebSocketRoute) -> None:
+        agent = socket.connect_to_server()
+
+        def amended(message: str | bytes) -> None:
+            frame = json.loads(message)
+            if frame["t"] == "tick":
+                gpu = {"index": 0, "util_pct": 42.0, "mem_used": 6 << 30, "mem_total": 24 << 30}
+                hung = {"gpu_fresh": False, "gpu_state": "stale", "gpu_message": "the driver does not answer"}
+                frame |= {"gpus": [gpu]} | ({"gpu_fresh": True, "gpu_state": "ok"} if answers else hung)
+            socket.send(json.dumps(frame))
+
+        agent.on_message(amended)
+
+    tab = window_of(context, watch.url)
+    tab.page.route_web_socket("**/live", with_gpu)
+    page = tab.open("/")
+    card, strip = page.get_by_role("group", name="GPU 0"), page.locator(".strip")
+    expect(card.locator("strong")).to_have_text("42")
+    expect(card).not_to_have_attribute("data-stale", "")
+    answers = False
+    expect(card).to_have_attribute("data-stale", "")
+    expect(card.locator("strong")).to_have_text("42")
+    expect(card.get_by_label("the driver does not answer")).to_have_text("no answer")
+    expect(strip).to_contain_text("The GPUs cannot be read")
+    assert colour_of(card) != colour_of(page.get_by_role("group", name="CPU"))
+    answers = True
+    expect(card).not_to_have_attribute("data-stale", "")
+    tab.page.close()
+
+
+def colour_of(card: Locator) -> str:
+    """In which colour a card has its value."""
+    colour: str = card.locator("strong").evaluate("(node) => getComputedStyle(node).color")
+    return colour
