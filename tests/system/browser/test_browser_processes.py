@@ -59,6 +59,22 @@ def test_sorting_is_kept_in_the_address_and_comes_back(window: Window) -> None:
     expect(page.get_by_role("columnheader", name=re.compile("Name"))).to_have_attribute("aria-sort", "ascending")
 
 
+def test_a_page_has_one_number_of_processes(window: Window) -> None:
+    """Above the table, in the strip and below the navigation it is the same."""
+    page = window.open("/processes")
+    texts = (
+        page.get_by_text(re.compile(r"^[\d,]+ process(es)? · ")),
+        page.locator(".strip").get_by_text(re.compile(r"^[\d,]+ process(es)?$")),
+        page.locator(".tallies").get_by_role("link", name=re.compile("process")),
+    )
+
+    def numbers() -> set[str]:
+        found = [re.search(r"[\d,]+", text.inner_text()) for text in texts]
+        return {match[0] for match in found if match is not None}
+
+    wait_until(lambda: len(numbers()) == 1, lambda: str(numbers()))
+
+
 def test_search_filters_by_text_and_by_regex(window: Window, sleeper: subprocess.Popen[bytes], word: str) -> None:
     """`/` reaches the search box; text and /regex/ narrow the table; the address keeps it."""
     page = window.open("/processes")
