@@ -107,8 +107,12 @@ class LlamaCppBackend(WorkerBackend):
             template=template_id("jinja", template) if isinstance(template, str) else None,
             engine_version=f"xllamacpp {running.info.get('version')}", device=str(running.info.get("device")), notes=tuple(notes),
             threads=running.config.threads, prompt_threads=running.config.prompt_threads,
-            flash_attention=running.config.flash_attention, gpu_layers=running.config.gpu_layers,
+            yields=running.config.yields, flash_attention=running.config.flash_attention, gpu_layers=running.config.gpu_layers,
         )  # fmt: skip
+
+    def fewest_threads(self, *, anew: bool = False) -> int | None:
+        """See `Yielding`."""
+        return self.supervisor.fewest_threads(anew=anew)
 
     async def prompt_text(self, messages: tuple[Message, ...]) -> str:
         """See `Templating`."""
@@ -124,7 +128,7 @@ class LlamaCppBackend(WorkerBackend):
         threads, prompt_threads = await self._threads(path, spec)
         return WorkerConfig(
             engine="llamacpp", model=str(path), socket="", key="", parent=0, context=spec.context, parallel=spec.parallel,
-            kv_type=spec.kv_type, threads=threads, prompt_threads=prompt_threads, gpu_layers=spec.gpu_layers,
+            kv_type=spec.kv_type, threads=threads, prompt_threads=prompt_threads, yields=(spec.threads is None or spec.yields) and not on_gpu(), gpu_layers=spec.gpu_layers,
             batch=spec.batch, flash_attention=spec.flash_attention,
         )  # fmt: skip
 

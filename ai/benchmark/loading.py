@@ -10,7 +10,7 @@ import psutil
 from ai.benchmark.contender import Contender
 from ai.benchmark.schedule import build_request
 from ai.core.errors import BackendDown, BackendError, BackendOutOfMemory
-from ai.core.protocol import Restarting, SharedServer
+from ai.core.protocol import Restarting, SharedServer, Yielding
 from ai.core.types import LoadReport
 from ai.shapes.report import BenchmarkPlan, LoadRow, Metric, QualityRow
 from ai.shapes.workload import BatchRow, LengthRow, RateRow
@@ -179,11 +179,13 @@ class Loader:
             tokens = int(counted.value) if counted.origin != "estimated" else None
         entry.pids = (await backend.memory()).pids
         self._as_found(entry, report)
+        if isinstance(backend, Yielding):
+            backend.fewest_threads(anew=True)
         entry.load = LoadRow(
             model=report.model, cold_s=cold, warm_s=warm.seconds.value, context=report.context, parallel=report.parallel,
             kv_type=report.kv_type, quantization=report.quantization, weights=report.weights, template=report.template,
             engine_version=report.engine_version, device=report.device, prompt_tokens=tokens, notes=list(report.notes),
-            threads=report.threads, prompt_threads=report.prompt_threads, usual_threads=report.usual_threads,
+            threads=report.threads, prompt_threads=report.prompt_threads, usual_threads=report.usual_threads, yields=report.yields,
             flash_attention=report.flash_attention, gpu_layers=report.gpu_layers,
         )  # fmt: skip
 
@@ -196,6 +198,14 @@ class Loader:
         entry.contender = replace(contender, spec=replace(contender.spec, context=context))
         why = "its model was loaded with" if entry.borrowed else "its server was started with"
         self._borrowed.append(f"{entry.name} was measured with a context of {context} tokens, as {why}.")
+
+
+def load_row(entry: Entry) -> LoadRow | None:
+    """What a contender was loaded with, and the fewest threads that generated since."""
+    backend, load = entry.contender.backend, entry.load
+    if load is None or not load.yields or not isinstance(backend, Yielding):
+        return load
+    return load.model_copy(update={"fewest_threads": backend.fewest_threads() or load.threads})
 
 
 async def find_pids(entry: Entry) -> None:

@@ -12,7 +12,7 @@ from typing import Final
 from ai.benchmark.contender import Contender, Draft, OnProgress, Phase, Progress, QualityCheck
 from ai.benchmark.lengths import Ask, LengthTest, Ruler, calibrated
 from ai.benchmark.load import Take, measure_batch, measure_rate
-from ai.benchmark.loading import Entry, Loader, find_pids, look_whether_gone, note_memory
+from ai.benchmark.loading import Entry, Loader, find_pids, load_row, look_whether_gone, note_memory
 from ai.benchmark.measure import Measurer, Place
 from ai.benchmark.pace import Pace, time_for_pairs, too_slow
 from ai.benchmark.reporting.figures import busy_throughout, log_ratios, only_disturbed
@@ -464,7 +464,7 @@ class AIBackendBenchmark:
             plan=self._plan,
             host=self._host,
             entries=[
-                Row(e.name, str(e.contender.backend.engine), e.load, e.unusable, e.metrics, e.batches, e.quality,
+                Row(e.name, str(e.contender.backend.engine), load_row(e), e.unusable, e.metrics, e.batches, e.quality,
                     e.contender.backend.capabilities().ignore_eos, e.rates, e.lengths)
                 for e in self._entries
             ],

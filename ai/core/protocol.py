@@ -96,6 +96,15 @@ class Backend(Protocol):
 
 
 @runtime_checkable
+class Yielding(Protocol):
+    """An engine that generates with fewer threads while other programs use the cores."""
+
+    def fewest_threads(self, *, anew: bool = False) -> int | None:
+        """The fewest that generated since this was last asked `anew`; None: all that it was given."""
+        ...
+
+
+@runtime_checkable
 class Restarting(Protocol):
     """An engine in a worker of this program, which is started again when it ends."""
 

@@ -161,6 +161,7 @@ class LoadSpec:
         parallel: requests answered at the same time.
         kv_type: element type of the key-value cache.
         threads: CPU threads that generate; None lets the engine choose.
+        yields: `threads` is a most, and fewer generate while other programs use the cores; else it is obeyed exactly. What an engine chooses itself may yield.
         prompt_threads: CPU threads that read a prompt; None: as many as generate, or the engine's choice where `threads` is None.
         gpu_layers: layers on the GPU; None lets the engine choose, 0 keeps all on the CPU.
         batch: tokens of a prompt that are read at once; None lets the engine choose.
@@ -172,6 +173,7 @@ class LoadSpec:
     parallel: int = 1
     kv_type: KvType = "f16"
     threads: int | None = None
+    yields: bool = False
     prompt_threads: int | None = None
     gpu_layers: int | None = None
     batch: int | None = None
@@ -352,6 +354,8 @@ class LoadReport:
     prompt_threads: int | None = None
     usual_threads: int | None = None
     """What the engine takes by its own default, where only that is known."""
+    yields: bool = False
+    """Fewer than `threads` generate while other programs use the cores."""
     flash_attention: bool | None = None
     gpu_layers: int | None = None
     pending: bool = False

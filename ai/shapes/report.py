@@ -127,6 +127,9 @@ class LoadRow(Shape):
     threads: int | None = None
     prompt_threads: int | None = None
     usual_threads: int | None = None
+    yields: bool = False
+    """Fewer than `threads` generate while other programs use the cores; `fewest_threads` are the fewest that did while it was measured."""
+    fewest_threads: int | None = None
     flash_attention: bool | None = None
     gpu_layers: int | None = None
     raw: bool = False

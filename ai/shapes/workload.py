@@ -45,6 +45,8 @@ class EngineSettings(Shape):
     def applied(self, spec: LoadSpec) -> LoadSpec:
         """A specification with these settings."""
         given = {key: value for key, value in dict(self).items() if value is not None}
+        if self.threads is not None:
+            given["yields"] = False
         return replace(spec, **given)
 
 

@@ -1,7 +1,8 @@
 """What parent and worker tell each other: JSON lines, the configuration first, then the worker's life signs.
 
 parent → worker (standard input)   one `WorkerConfig`; then nothing: its end means that the parent is gone
-worker → parent (standard output)  `{"t": "beat"}` four times a second, `{"t": "ready", …}` once, or `{"t": "failed", …}`
+worker → parent (standard output)  `{"t": "beat"}` four times a second, `{"t": "ready", …}` once, or `{"t": "failed", …}`; `{"t": "threads", "now": n}`
+                                   when another number of threads generates, because of what other programs use
 """
 
 import json
@@ -16,7 +17,10 @@ FailureKind = Literal["out of memory", "bad model", "missing", "error"]
 
 @dataclass(frozen=True, slots=True)
 class WorkerConfig:
-    """What a worker loads and where it listens. `context` is tokens per request; `data_limit` is bytes of private memory."""
+    """What a worker loads and where it listens. `context` is tokens per request; `data_limit` is bytes of private memory.
+
+    `yields`: fewer than `threads` generate while other programs use the cores.
+    """
 
     engine: WorkerEngine
     model: str
@@ -28,6 +32,7 @@ class WorkerConfig:
     kv_type: str = "f16"
     threads: int | None = None
     prompt_threads: int | None = None
+    yields: bool = False
     gpu_layers: int | None = None
     batch: int | None = None
     flash_attention: bool | None = None
@@ -57,7 +62,9 @@ def parse(line: bytes) -> dict[str, Any]:
     return message if isinstance(message, dict) else {}
 
 
-Loaded = tuple[Callable[[], None], dict[str, Any]]
+Say = Callable[..., None]
+"""Tells the parent a message, by its fields."""
+Loaded = tuple[Callable[[Say], None], dict[str, Any]]
 """What an engine module's `load` returns: a function that serves for ever, and facts for the load report."""
 
 

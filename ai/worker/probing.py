@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
-from ai.worker.process import ROOT
+from ai.worker.process import ROOT, own_environment
 
 _MOST_SAID: Final = 200
 
@@ -21,12 +21,9 @@ def run_probe(module: str, words: Sequence[str], deadline_s: float) -> bytes:
     Raises:
         ProbeError: it failed, or took longer than the deadline.
     """
-    environment = {k: v for k, v in os.environ.items() if k != "PYTHONSAFEPATH"}
-    environment.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the worker that serves
-    environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(ROOT), environment.get("PYTHONPATH"))))
     command = [sys.executable, "-m", module, str(os.getpid()), *words]
     try:
-        done = subprocess.run(command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=deadline_s, check=False)  # fmt: skip
+        done = subprocess.run(command, cwd=ROOT, env=own_environment(), stdin=subprocess.DEVNULL, capture_output=True, timeout=deadline_s, check=False)  # fmt: skip
     except subprocess.TimeoutExpired as error:
         raise ProbeError(f"it took longer than {deadline_s:.0f} s") from error
     except OSError as error:

@@ -97,6 +97,8 @@ class Supervisor:
         self._last_use = time.monotonic()
         self._active = 0
         self._closed = False
+        self._generates: int | None = None
+        self._fewest: int | None = None
         self.peak_rss = 0
         self.starts = 0
         self.ended: dict[Reason, int] = {}
@@ -106,6 +108,13 @@ class Supervisor:
     def running(self) -> Running | None:
         """The worker that serves now."""
         return self._running
+
+    def fewest_threads(self, *, anew: bool = False) -> int | None:
+        """The fewest threads that a worker said to generate with since this was last asked `anew`; None: all that it was given."""
+        told = [count for count in (self._fewest, self._generates) if count is not None]
+        if anew:
+            self._fewest = None
+        return min(told, default=None)
 
     async def ensure(self, config: WorkerConfig, deadline_s: float) -> Running:
         """A worker that serves `config`; started, or restarted with another configuration, when needed.
@@ -179,7 +188,7 @@ class Supervisor:
             data_limit=self.watch.data_limit, nice=self.watch.nice,
         )  # fmt: skip
         self._ready = asyncio.get_running_loop().create_future()
-        self._reason, self.last_error, self.peak_rss = "crashed", None, 0
+        self._reason, self.last_error, self.peak_rss, self._generates = "crashed", None, 0, None
         self._last_beat = self._last_check = self._listens_since = time.monotonic()
         try:
             self._process = WorkerProcess.start(config, self._heard, module=self._module)
@@ -222,6 +231,8 @@ class Supervisor:
 
     def _heard(self, message: dict[str, Any]) -> None:
         self._last_beat = time.monotonic()
+        if message.get("t") == "threads" and isinstance(now := message.get("now"), int):
+            self._generates, self._fewest = now, min(now, self._fewest or now)
         ready = self._ready
         if ready is None or ready.done():
             return

@@ -24,6 +24,8 @@ log = logging.getLogger("watchkeeper.ai")
 _DEADLINE_S: Final = 30.0
 _KEPT: Final = 64
 _AGAIN_S: Final = 600.0
+_WAY: Final = "spinning"
+"""How threads wait for each other: figures of threads that sleep at once are of no use."""
 QUIET: Final = 0.3
 """Cores that other programs may use while it is measured, for the figures to be this machine's own."""
 _ALIKE: Final = 0.97
@@ -62,7 +64,10 @@ class ThreadRates(BaseModel):
         rates = ", ".join(f"{n}: {rate:.0f}" for n, rate in sorted(self.generate.items()))
         busy = "" if self.quiet else " The machine was busy, so it is measured again at a later load."
         words = f"{best[0]} thread{'s' if best[0] != 1 else ''}"
-        return f"{words}, {best[1]} for prompts, as measured on this machine (tokens/s by threads: {rates}).{busy}"
+        fewer = " Fewer generate while other programs use the cores." if best[0] > 1 else ""
+        return (
+            f"{words}, {best[1]} for prompts, as measured on this machine (tokens/s by threads: {rates}).{fewer}{busy}"
+        )
 
 
 def _fewest(rates: Mapping[int, float]) -> int:
@@ -164,7 +169,7 @@ def _key(model: Path, most: int) -> str:
         version = importlib.metadata.version("xllamacpp")
     except importlib.metadata.PackageNotFoundError:
         version = ""
-    return "|".join((_cpu(), ",".join(map(str, allowed)), _quota(), str(most), version, gguf_id(model)))
+    return "|".join((_WAY, _cpu(), ",".join(map(str, allowed)), _quota(), str(most), version, gguf_id(model)))
 
 
 def _cpu() -> str:

@@ -1,7 +1,7 @@
 """How near the tuned settings of the embedded engine come to the best threads that a sweep finds, and what Tune gains over the settings before.
 
 The sweep and the tuned settings are measured in turn, so that what else the machine does touches all of them alike. Run it with `taskset -c 0`, `-c 0,1`
-and so on for each kind of cores. Prints one JSON object; `generate_of_best` and `read_of_best` are parts of the best rate of the sweep.
+and so on for each kind of cores. Threads wait for each other as those of a worker do, unless `--spin library` leaves that to the library. Prints one JSON object; `generate_of_best` and `read_of_best` are parts of the best rate of the sweep.
 """
 
 import argparse
@@ -19,6 +19,7 @@ from ai.backends.llamacpp_embedded import chosen_threads, default_threads
 from ai.core.types import LoadSpec
 from ai.discovery.files import demo_model
 from ai.worker.engines.tune_probe import Model, Tried, in_turn
+from ai.worker.process import own_environment
 from ai.worker.tuning import TunedSettings, tune
 
 PROMPT = 256
@@ -59,8 +60,12 @@ def work(seconds: float) -> dict[str, Any]:
 def main() -> None:
     """Run and print."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--spin", choices=("worker", "library"), default="worker", help="how threads of the sweep wait")
     parser.add_argument("--seconds", type=float, default=10.0, help="time of each half of the sweep")
-    figures = work(parser.parse_args().seconds)
+    given = parser.parse_args()
+    if given.spin == "worker":  # read by the library when it is loaded
+        os.environ.update(own_environment())
+    figures = work(given.seconds)
     machine = {"load1": os.getloadavg()[0], "python": platform.python_version()}
     print(json.dumps({"name": "ai_tune", "machine": machine, **figures}, indent=2))
     sys.stdout.flush()

@@ -23,7 +23,7 @@ from ai.benchmark.reporting.figures import (
     only_disturbed,
     self_checks,
 )
-from ai.benchmark.reporting.settings import what_differs
+from ai.benchmark.reporting.settings import what_differs, what_yielded
 from ai.benchmark.samples.comparable import Likeness, like_for_like
 from ai.benchmark.samples.guards import ENVIRONMENT, unfit
 from ai.shapes.report import (
@@ -110,6 +110,7 @@ def build_report(run: Gathered) -> BenchmarkReport:
         differs := what_differs({r.name: r.load for r in usable if r.load})
     ):
         notes.append(differs)
+    notes += what_yielded({r.name: r.load for r in usable if r.load})
     checks = self_checks(run.samples, [row[0] for row in paired], run.plan.measure, lenient=lenient)
     notes += [
         f"{c.backend} differs from itself within the blocks: the machine was drifting." for c in checks if not c.passed

@@ -8,7 +8,8 @@ from ai.shapes.report import LoadRow
 
 def _threads(load: LoadRow) -> str | None:
     if load.threads is not None:
-        return str(load.threads)
+        fewest = load.fewest_threads or load.threads
+        return f"{fewest} to {load.threads}" if fewest < load.threads else str(load.threads)
     return f"{load.usual_threads} by default" if load.usual_threads is not None else None
 
 
@@ -42,3 +43,16 @@ def what_differs(loads: Mapping[str, LoadRow]) -> str:
         if len({value.removesuffix(" by default") for value in known.values()}) > 1:
             told.append(f"{what}: " + ", ".join(f"{value} ({name})" for name, value in known.items()))
     return f"Their settings differ: {'; '.join(told)}." if told else ""
+
+
+def what_yielded(loads: Mapping[str, LoadRow]) -> list[str]:
+    """A sentence for each contender that generated with fewer threads than it has, because other programs used the cores.
+
+    Args:
+        loads: what each contender was loaded with, by its name.
+    """
+    return [
+        f"{name} generated with {load.fewest_threads} to {load.threads} threads: it leaves cores to other programs that use them."
+        for name, load in loads.items()
+        if load.threads is not None and load.fewest_threads is not None and load.fewest_threads < load.threads
+    ]

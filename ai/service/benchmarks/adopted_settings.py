@@ -40,7 +40,8 @@ class AdoptedSettings(BaseModel):
     def applied(self, spec: LoadSpec) -> LoadSpec:
         """A specification with these settings."""
         return replace(
-            spec, threads=self.threads, prompt_threads=self.prompt_threads, kv_type=self.kv_type, batch=self.batch, flash_attention=self.flash_attention,
+            spec, threads=self.threads, yields=True, prompt_threads=self.prompt_threads, kv_type=self.kv_type, batch=self.batch,
+            flash_attention=self.flash_attention,
         )  # fmt: skip
 
 

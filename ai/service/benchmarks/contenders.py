@@ -181,7 +181,13 @@ def as_reported(report: BenchmarkReport) -> Used:
     def used(_: Candidate, spec: LoadSpec) -> LoadSpec:
         if load is None or load.threads is None:
             return spec
-        return replace(spec, threads=load.threads, prompt_threads=load.prompt_threads, kv_type=kv_type_of(load.kv_type))
+        return replace(
+            spec,
+            threads=load.threads,
+            yields=load.yields,
+            prompt_threads=load.prompt_threads,
+            kv_type=kv_type_of(load.kv_type),
+        )
 
     return used
 
@@ -198,7 +204,7 @@ def _settings(only: Candidate, spec: LoadSpec, alone: str) -> LineUp:
     now, prompts = every, every
     if only.path is not None:
         now, prompts = chosen_threads(only.path, spec, only.threads_file, measure=True)
-    spec = replace(spec, threads=now, prompt_threads=prompts)
+    spec = replace(spec, threads=now, prompt_threads=prompts, yields=False)
     reference = _contender(only, only.name, spec)
     others = [count for count in (every, every // 2) if count >= 1 and count != now]
     if others:

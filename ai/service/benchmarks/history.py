@@ -124,9 +124,10 @@ def in_use(candidate: Candidate, adopted: AdoptedSettings | None) -> InUse:
         if adopted.benchmark
         else f"as tuned for this machine: {adopted.sentence}"
     )
+    fewer = " Fewer threads generate while other programs use the cores." if (adopted.threads or 1) > 1 else ""
     return InUse(
         backend=candidate.name, model=candidate.shown, settings=words, benchmark=adopted.benchmark or None, taken=adopted.taken,
-        sentence=f"{candidate.shown} is loaded with {words}, {why}",
+        sentence=f"{candidate.shown} is loaded with {words}, {why}{fewer}",
     )  # fmt: skip
 
 

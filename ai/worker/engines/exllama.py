@@ -58,7 +58,7 @@ def load(config: WorkerConfig) -> Loaded:
         "parallel": engine.parallel,
     }
     listener = _listening(config.socket)
-    return lambda: _serve(server, listener), facts
+    return lambda _: _serve(server, listener), facts
 
 
 def _engine(generation: int, config: WorkerConfig, torch: Any) -> Any:

@@ -26,7 +26,7 @@ def main() -> int:
         link.say(t="failed", kind="out of memory", message="The memory limit was reached while loading.")
         return 3
     link.say(t="ready", load_s=time.perf_counter() - begun, **info)
-    run()
+    run(link.say)
     return 0
 
 

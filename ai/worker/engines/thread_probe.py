@@ -4,21 +4,20 @@ Run as `python -m ai.worker.engines.thread_probe MODEL COUNT…` in a process of
 fit ends this process only. Prints a JSON object: `{"generate": {count: tokens/s}, "read": {count: tokens/s}, "neighbours": cores that others used}`.
 
 Server objects of xllamacpp fix their threads when they load; the library's own interface can change them between two tokens, so that counts
-are measured in turn and what else the machine does touches all of them alike. Structures that go by value are opaque: larger than any version's, and
-last among the arguments.
+are measured in turn and what else the machine does touches all of them alike.
 """
 
 import ctypes
-import importlib.util
 import json
 import os
 import statistics
 import sys
 import time
-from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
+from ai.worker.engines.llama_library import library
 from ai.worker.guard import die_with, own_output
+from ai.worker.spare import Cores, Moment, others
 
 _GENERATE_S: Final = 0.8
 _READ_S: Final = 0.4
@@ -29,43 +28,6 @@ _LEAST: Final = 3
 _PROMPT: Final = 32
 _TOKEN: Final = 5
 _HOPELESS: Final = 3.0
-
-
-class Params(ctypes.Structure):
-    """`llama_model_params` or `llama_context_params`, as the library fills them in."""
-
-    _fields_ = (("opaque", ctypes.c_uint64 * 128),)
-
-
-class Batch(ctypes.Structure):
-    """`llama_batch`."""
-
-    _fields_ = (("opaque", ctypes.c_uint64 * 16),)
-
-
-def library() -> Any:
-    """The library's C interface, as far as it is used here.
-
-    Raises:
-        OSError, AttributeError: it is not there, or has another interface.
-    """
-    spec = importlib.util.find_spec("xllamacpp")
-    folders = list(spec.submodule_search_locations or []) if spec is not None else []
-    found = [path for folder in folders for path in sorted(Path(folder).glob("xllamacpp*.so"))]
-    if not found:
-        raise OSError("xllamacpp's library is not where it was expected")
-    lib = ctypes.CDLL(str(found[0]))
-    pointer, count = ctypes.c_void_p, ctypes.c_int32
-    for name, result, *arguments in (
-        ("llama_backend_init", None), ("llama_model_default_params", Params), ("llama_context_default_params", Params),
-        ("llama_model_load_from_file", pointer, ctypes.c_char_p, Params), ("llama_init_from_model", pointer, pointer, Params),
-        ("llama_set_n_threads", None, pointer, count, count), ("llama_batch_get_one", Batch, ctypes.POINTER(count), count),
-        ("llama_decode", count, pointer, Batch), ("llama_get_memory", pointer, pointer),
-        ("llama_memory_clear", None, pointer, ctypes.c_bool), ("llama_synchronize", None, pointer), ("llama_log_set", None, pointer, pointer),
-    ):  # fmt: skip
-        function = getattr(lib, name)
-        function.restype, function.argtypes = result, arguments
-    return lib
 
 
 class _Model:
@@ -114,15 +76,18 @@ def _in_turn(model: _Model, counts: list[int], tokens: int, times: int, budget_s
             left = [n for n in left if statistics.median(taken[n]) < _HOPELESS * best]
 
 
-def busy_s() -> tuple[float, float]:
-    """CPU seconds of the whole machine, and of this process; the first is 0 where it cannot be read."""
-    own = time.process_time()
+def moment() -> tuple[Cores, Moment] | None:
+    """The cores and what was used of them until now; None where that cannot be read."""
     try:
-        fields = Path("/proc/stat").read_text(encoding="ascii").split("\n", 1)[0].split()[1:9]
-    except OSError:
-        return 0.0, own
-    user, nice, system, _idle, _wait, irq, softirq, _steal = (int(f) for f in fields)
-    return (user + nice + system + irq + softirq) / os.sysconf("SC_CLK_TCK"), own
+        cores = Cores()
+        return cores, cores.moment()
+    except (OSError, ValueError):
+        return None
+
+
+def neighbours(since: tuple[Cores, Moment] | None) -> float | None:
+    """Cores that other programs used since then."""
+    return None if since is None else others(since[1], since[0].moment())
 
 
 def main() -> int:
@@ -134,15 +99,14 @@ def main() -> int:
     try:
         model = _Model(path)
         model.seconds(wanted[-1], 1, 1)  # weights that were not in memory yet are, now
-        before, begun = busy_s(), time.perf_counter()
+        before, begun = moment(), time.perf_counter()
         generate = _in_turn(model, wanted, 1, _AT_ONCE, _GENERATE_S)
         read = _in_turn(model, wanted, _PROMPT, 1, _READ_S)
-        after, took = busy_s(), time.perf_counter() - begun
-    except (OSError, AttributeError) as error:
+        beside, took = neighbours(before), time.perf_counter() - begun
+    except (OSError, AttributeError, ValueError) as error:
         sys.stderr.write(f"{error}\n")
         return 3
-    others = max((after[0] - before[0]) - (after[1] - before[1]), 0.0) / took if after[0] else None
-    found = {"generate": generate, "read": read, "neighbours": others, "seconds": took}
+    found = {"generate": generate, "read": read, "neighbours": beside, "seconds": took}
     out.write(json.dumps(found).encode() + b"\n")
     out.flush()
     os._exit(0)  # the library's threads and memory go with the process

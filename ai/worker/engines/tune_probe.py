@@ -18,7 +18,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
-from ai.worker.engines.thread_probe import Params, busy_s, library
+from ai.worker.engines.llama_library import Params, library
+from ai.worker.engines.thread_probe import moment, neighbours
 from ai.worker.guard import die_with, own_output
 
 _CONTEXT: Final = 1024
@@ -287,16 +288,15 @@ def main() -> int:
     begun = time.perf_counter()
     try:
         model = Model(path)
-        loaded, before = time.perf_counter() - begun, busy_s()
+        before = moment()
         search = Search(model, Tried(**wanted["before"]), wanted["counts"], wanted.get("effort", 1.0))
         best = search.best()
         figures = search.again(best)
-        after, took = busy_s(), time.perf_counter() - begun
+        beside, took = neighbours(before), time.perf_counter() - begun
     except (OSError, AttributeError, ValueError) as error:
         sys.stderr.write(f"{error}\n")
         return 3
-    others = max((after[0] - before[0]) - (after[1] - before[1]), 0.0) / (took - loaded) if after[0] else None
-    found = {"best": asdict(best), "rows": search.rows, **figures, "neighbours": others, "seconds": took}
+    found = {"best": asdict(best), "rows": search.rows, **figures, "neighbours": beside, "seconds": took}
     out.write(json.dumps(found).encode() + b"\n")
     out.flush()
     os._exit(0)  # the library's threads and memory go with the process

@@ -1,6 +1,8 @@
 """How many threads are fastest is measured once for each machine and model, kept, and used; what cannot be measured says so."""
 
 import json
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -10,12 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ai.backends.llamacpp_embedded import LlamaCppBackend, chosen_threads, default_threads
+from ai.core.protocol import complete
 from ai.core.types import LoadSpec
 from ai.service.benchmarks.history import in_use
 from ai.service.context.candidates import Candidate
 from ai.worker.threads import ThreadRates, ThreadTable, counts_up_to, measure_threads
-from tests.doubles.ai_kit import LoopThread
-from tests.waiting import patient
+from tests.doubles.ai_kit import LoopThread, ask
+from tests.waiting import patient, wait_until_async
 
 
 def rates(generate: dict[int, float], **more: Any) -> ThreadRates:
@@ -79,6 +82,7 @@ def test_a_busy_machine_is_measured_again_later(demo_path: Path, tmp_path: Path)
     assert soon.measured(demo_path, 2, kept).best() == (1, 1)
     assert soon.measured(demo_path, 2, kept).best() == (1, 1)
     assert "busy" in busy.sentence()
+    assert "Fewer generate while other programs" not in busy.sentence()
     assert later.measured(demo_path, 2, kept).best() == (2, 2)
     assert measure.asked == [2, 2]
 
@@ -153,7 +157,7 @@ def test_the_card_says_what_was_measured(demo_path: Path, tmp_path: Path) -> Non
     assert "measured at its first load" in in_use(candidate, None).sentence
     table.measured(demo_path, default_threads(), tmp_path / "t")
     assert (
-        "2 threads, 2 for prompts, as measured on this machine (tokens/s by threads: 1: 40, 2: 70)"
+        "2 threads, 2 for prompts, as measured on this machine (tokens/s by threads: 1: 40, 2: 70). Fewer generate while other programs use the cores."
         in in_use(candidate, None).sentence
     )
 
@@ -177,3 +181,35 @@ def test_a_worker_loads_with_what_was_measured_and_stays(
             await backend.close()
 
     engine_loop.run(go(), timeout=patient(60))
+
+
+@pytest.mark.timeout(300)
+def test_fewer_threads_generate_while_other_programs_use_the_cores(demo_path: Path, engine_loop: LoopThread) -> None:
+    """Within an answer, and it is the same answer; a number that was asked for is obeyed whatever others do."""
+    request = ask("Write a long story.", max_tokens=48, ignore_eos=True)
+
+    async def go() -> None:
+        backend, fixed = LlamaCppBackend(), LlamaCppBackend()
+        busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(2)]  # noqa: ASYNC220 - starts at once
+        try:
+            loaded = await backend.ensure_loaded(LoadSpec(str(demo_path), context=512, threads=2, yields=True))
+            exact = await fixed.ensure_loaded(LoadSpec(str(demo_path), context=512, threads=2))
+            assert (loaded.threads, loaded.yields, exact.threads, exact.yields) == (2, True, 2, False)
+            texts = set()
+
+            async def one_thread_generates() -> bool:
+                texts.add((await complete(backend, request)).text)
+                return backend.fewest_threads() == 1
+
+            await wait_until_async(one_thread_generates, "one thread generates", 60)
+            texts.add((await complete(fixed, request)).text)
+            assert len(texts) == 1
+            assert fixed.fewest_threads() is None
+        finally:
+            for one in busy:
+                one.kill()
+                one.wait()
+            await backend.close()
+            await fixed.close()
+
+    engine_loop.run(go(), timeout=patient(150))

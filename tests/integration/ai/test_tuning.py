@@ -108,6 +108,7 @@ def test_faster_settings_are_kept_shown_with_their_gain_and_used_at_the_next_loa
             True,
             "q8_0",
         )
+        assert spec.yields
         used = in_use(engine.candidate, engine.adopted)
         assert (used.settings, used.benchmark) == (result.settings, None)
         assert "as tuned for this machine: 60 tokens/s instead of 40" in used.sentence

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ai.backends.ollama.running import ModelSettings, model_settings, settings_of
-from ai.benchmark.reporting.settings import what_differs
+from ai.benchmark.reporting.settings import what_differs, what_yielded
 from ai.discovery.signatures import Started, started
 from ai.discovery.signatures import settings_of as process_settings
 from ai.shapes.report import LoadRow
@@ -38,6 +38,16 @@ def test_what_a_server_takes_by_default_is_called_so() -> None:
     assert what_differs({"a": LOAD.model_copy(update={"threads": 2}), "b": usual}) == ""
     said = what_differs({"a": LOAD.model_copy(update={"threads": 1}), "b": usual})
     assert said == "Their settings differ: threads: 1 (a), 2 by default (b)."
+
+
+def test_a_number_of_threads_that_followed_the_load_is_told_as_it_was() -> None:
+    """As a range where settings differ, and in a sentence of its own; not where all of them generated throughout."""
+    two = LOAD.model_copy(update={"threads": 2, "yields": True})
+    less, all_of_them = two.model_copy(update={"fewest_threads": 1}), two.model_copy(update={"fewest_threads": 2})
+    assert what_differs({"a": less, "b": two}) == "Their settings differ: threads: 1 to 2 (a), 2 (b)."
+    assert what_yielded({"a": less, "b": two, "c": all_of_them}) == [
+        "a generated with 1 to 2 threads: it leaves cores to other programs that use them."
+    ]
 
 
 @pytest.mark.parametrize(
