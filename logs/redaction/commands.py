@@ -5,25 +5,26 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from logs.redaction.forms import is_option_secret
+from logs.redaction.late import late
 from logs.redaction.names import kind_of, words
 from logs.redaction.programs import PROGRAMS, Grammar, Place
 from logs.redaction.values import HIDDEN, LONG, is_masked, is_secret, is_small_number
 
 Hide = Callable[[str], str]
 
-_LOGIN_MARK: Final = re.compile(r"[:%,]")
-_OWN: Final = re.compile(r"(?:-{1,2}\w+=)?(?:pass|pw):(?=.)|/(?:p|password|pass|gp):(?=.)")
+_LOGIN_MARK: Final = late(r"[:%,]")
+_OWN: Final = late(r"(?:-{1,2}\w+=)?(?:pass|pw):(?=.)|/(?:p|password|pass|gp):(?=.)")
 """`-passin pass:X` of openssl, `/p:X` of xfreerdp and net use."""
-_TOGETHER: Final = re.compile(r"-[A-Za-z]{2,8}")
+_TOGETHER: Final = late(r"-[A-Za-z]{2,8}")
 """Short options in one word: `curl -su ann:secret`."""
-_STARTS: Final = re.compile(
+_STARTS: Final = late(
     r"(?<![\w.-])(?:"
     + "|".join(sorted((re.escape(name) for name in PROGRAMS), key=len, reverse=True))
     + r")(?:\.exe)?(?:\\?[\"'](?=[\s,])|(?=\s))"
     r"|(?<![\w.-])(?:COMMAND|[Cc]ommand|[Cc]md|[Ee]xec|[Ee]xecuting|[Rr]unning)[=:][ \t]?(?=[\w./~])"
 )
 """Where a command line begins in a text: a program that is known, or a word that says so."""
-_TOKEN: Final = re.compile(
+_TOKEN: Final = late(
     r"\\?\"(?P<double>(?:[^\"\\]|\\[^\"])*+)\\?\"|'(?P<single>[^']*+)'|(?P<bare>[^\s\"']++)|(?P<rest>[\"'])"
 )
 _ENDS: Final = frozenset({"|", "||", "&&", ";", "&", ">", ">>", "<"})
@@ -31,30 +32,30 @@ _GLUED: Final = 3
 """The longest option that has a value glued on: `-hpX`."""
 _MOST_WORDS: Final = 60
 _HEADERS: Final = frozenset({"-H", "--header"})
-_HEADER: Final = re.compile(r"(?P<name>[\w-]+)(?P<mark>:\s*)(?P<value>(?![=/]).+)", re.DOTALL)
-_SCHEME: Final = re.compile(r"[A-Za-z][\w-]{2,20} +(?=\S)")
-_REACH: Final = re.compile(r"(?P<user>(?:[\w.-]+[/\\])?[\w.$-]+:)(?P<value>[^/]+)@[\w.:\[\]-]+/?")
+_HEADER: Final = late(r"(?P<name>[\w-]+)(?P<mark>:\s*)(?P<value>(?![=/]).+)", re.DOTALL)
+_SCHEME: Final = late(r"[A-Za-z][\w-]{2,20} +(?=\S)")
+_REACH: Final = late(r"(?P<user>(?:[\w.-]+[/\\])?[\w.$-]+:)(?P<value>[^/]+)@[\w.:\[\]-]+/?")
 SETTERS: Final = ("set", "put", "config", "configure", "modify", "patch", "write", "connect", "create", "add", "update")
 """Words behind which the name of a setting and its value may stand."""
 KEEPERS: Final = ("secret", "secrets", "kv", "keyvault", "secretsmanager", "securestring")
 """What keeps secrets: all it is given is one, whatever its name."""
 _SETTERS: Final = frozenset(SETTERS)
 _KEEPERS: Final = frozenset(KEEPERS)
-_PARTS: Final = re.compile(r"[-:_]")
-_CONTENT: Final = re.compile(r"(?P<name>--[\w-]*(?:literal|value|body|plaintext))(?:=(?P<value>.+))?", re.DOTALL)
-_ASSIGNED: Final = re.compile(r"[\w./-]+=")
-_PLACELESS: Final = re.compile(r"[\w+=-]+")
-_SLASH: Final = re.compile(r"(?P<user>(?:userid=)?[\w$#.]+)/[^\s@/]+(?P<rest>@\S*)?", re.DOTALL)
-_PLAIN_NAME: Final = re.compile(r"[a-z]+|[A-Z]+")
+_PARTS: Final = late(r"[-:_]")
+_CONTENT: Final = late(r"(?P<name>--[\w-]*(?:literal|value|body|plaintext))(?:=(?P<value>.+))?", re.DOTALL)
+_ASSIGNED: Final = late(r"[\w./-]+=")
+_PLACELESS: Final = late(r"[\w+=-]+")
+_SLASH: Final = late(r"(?P<user>(?:userid=)?[\w$#.]+)/[^\s@/]+(?P<rest>@\S*)?", re.DOTALL)
+_PLAIN_NAME: Final = late(r"[a-z]+|[A-Z]+")
 _TOO_PLAIN: Final = words("secret token credential credentials auth cookie key jwt sid otp bearer csrf signature")
 """Names that by themselves also are what a command works on: `create secret`."""
 _WHOLE: Final = r"(?:\"(?P<double>[^\"\n]+)\"|'(?P<single>[^'\n]+)'|(?P<bare>[^\s\"'|;&<>]+))"
 _READER: Final = r"(?:chpasswd|smbpasswd|cryptsetup|kinit|sudo[ \t]+(?:-\S+[ \t]+){0,4}?-[A-Za-z]*S|[^|;&<\n]{0,200}?[ \t]-{1,2}(?:[\w-]*stdin|with-token|passphrase-fd)\b)"
 """A command that reads a secret from its standard input."""
-PIPED: Final = re.compile(
+PIPED: Final = late(
     rf"\b(?:echo|printf)[ \t]+(?:-[neE]+[ \t]+|[\"']?%s(?:\\+n)?[\"']?[ \t]+){{0,3}}{_WHOLE}[ \t]*\|[ \t]*(?:sudo[ \t]+)?(?:\S*/)?{_READER}"
 )
-HERE: Final = re.compile(rf"(?:\b{_READER}|\bsudo[ \t]+-S)[^|;&<\n]{{0,200}}?<<<[ \t]*{_WHOLE}")
+HERE: Final = late(rf"(?:\b{_READER}|\bsudo[ \t]+-S)[^|;&<\n]{{0,200}}?<<<[ \t]*{_WHOLE}")
 
 
 def hide_words(words: Sequence[str]) -> list[str]:

@@ -3,6 +3,8 @@
 import re
 from typing import Final
 
+from logs.redaction.late import late
+
 _WORDY: Final = r"[A-Za-z0-9_-]"
 _PLAIN: Final = r"[A-Za-z0-9]"
 FAMILIES: Final[tuple[tuple[str, str], ...]] = (
@@ -117,16 +119,16 @@ HASHES: Final[tuple[tuple[str, str], ...]] = (
 )
 """Password hashes: they can be guessed from."""
 _BEFORE: Final = r"(?<![A-Za-z0-9_])"
-FAMILY: Final = re.compile(
+FAMILY: Final = late(
     "|".join(rf"{_BEFORE}(?P<f{number}>{head}){rest}" for number, (head, rest) in enumerate((*FAMILIES, *HASHES)))
 )
-_LOOSE: Final = re.compile(
+_LOOSE: Final = late(
     "|".join(rf"(?P<f{number}>{_BEFORE}{head})(?P<v{number}>{rest})" for number, (head, rest, _) in enumerate(LOOSE))
 )
-_MIXED: Final = re.compile(r"(?=\D*\d)(?=[^A-Za-z]*[A-Za-z])")
+_MIXED: Final = late(r"(?=\D*\d)(?=[^A-Za-z]*[A-Za-z])")
 PREFIX: Final = "|".join(head for head, _ in (*FAMILIES, *HASHES))
 """What stands before `***` where a secret of a family was hidden."""
-_LEAST: Final = re.compile(r"\{(\d+),\}$")
+_LEAST: Final = late(r"\{(\d+),\}$")
 
 
 def _begins(head: str, rest: str) -> str:

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 from typing import Final
 
+from logs.redaction.late import late
 from logs.redaction.names import kind_of
 from logs.redaction.values import (
     ANSI,
@@ -24,118 +25,114 @@ from logs.redaction.values import (
 _NAME: Final = r"(?:(?<![\w.-])(?!(?<=%)[2-7][0-9A-Fa-f])|(?<=%[2-7][0-9A-Fa-f]))(?P<name>(?:(?i:api|access|secret|private|auth|signing|encryption|account|master|(?:pre-?)?shared|license|recovery|stream) (?=(?i:key))|(?i:mot de )(?=(?i:passe))|(?i:kata )(?=(?i:sandi))|(?i:mật )(?=(?i:khẩu))|كلمة (?=المرور))?[\w.-]++)"
 _TYPED: Final = rf":{BLANK}*+(?:&(?:'\w++{BLANK})?)?(?:[Ss]tring|str|bytes|char|CharSequence|[Aa]ny)\??{BLANK}*+=(?!=)"
 """A declaration with its type: `let password: String = "x"`."""
-PAIR: Final = re.compile(
+PAIR: Final = late(
     rf"{_NAME}(?P<close>{ANSI}{QUOTE}?\]?{ANSI}){BLANK}*+(?P<sep>{_TYPED}|:=|(?:\|\||\?\??)=|=>|->|→|⇒|={{1,3}}|::(?= )|[:\uff1a]|%3[aAdD])(?P<gap>{BLANK}*+(?:\r?\n{BLANK}*+(?=string\(\d)|{BLANK}*+[|>][+-]?\r?\n{BLANK}++)?+){ANSI}(?={QUOTE}?{ANSI}[^\s=])"
 )
-OPTION: Final = re.compile(
+OPTION: Final = late(
     rf"(?<![\w-])--?(?P<name>[A-Za-z][\w.-]*+)(?P<close>{QUOTE}?)(?P<sep>{BLANK}*+,{BLANK}*+(?={QUOTE})|{BLANK}++)"
 )
-BESIDE: Final = re.compile(rf"{_NAME}{QUOTE}?{BLANK}{{1,8}}+{QUOTE}?")
-XML: Final = re.compile(
+BESIDE: Final = late(rf"{_NAME}{QUOTE}?{BLANK}{{1,8}}+{QUOTE}?")
+XML: Final = late(
     r"<(?:[\w-]++:)?(?P<name>[\w.-]++)(?P<more>\s[^<>]*+)?+>(?:<!\[CDATA\[)?(?P<value>[^<>]+?)(?:\]\]>)?</"
 )
-XML_QUOTED: Final = re.compile(
+XML_QUOTED: Final = late(
     r"(?:&lt;|\\u003[cC])(?:[\w-]++:)?(?P<name>[\w.-]++)(?P<more>)(?:&gt;|\\u003[eE])(?P<value>[^<>&\\]++)(?=&lt;/|\\u003[cC]/)"
 )
-XML_NESTED: Final = re.compile(
+XML_NESTED: Final = late(
     r"\s(?:name|key)=[\"'](?P<name>[\w.-]++)[\"'][^<>]*+(?P<more>)>\s*+<value>(?P<value>[^<>]++)</"
 )
-SET: Final = re.compile(
+SET: Final = late(
     rf"\b(?:setenv|SetEnv|ENV|setx(?:{BLANK}++/[mM])?|set{BLANK}++-[A-Za-z]{{1,4}}|(?:request)?_?[hH]eader(?:[ \t]+set)?|proxy_set_header|fastcgi_param|auth_request_set|set){BLANK}{{1,8}}+(?P<name>\$?[\w.-]++){BLANK}{{1,8}}+(?=[\"']?[^\s\"'=])"
 )
 """`ENV NAME value`, `setenv NAME value`, `proxy_set_header NAME "value"`."""
-REGISTRY: Final = re.compile(
+REGISTRY: Final = late(
     rf"(?P<name>[\w.-]++)[\"']?{BLANK}{{1,40}}+(?:/t{BLANK}++)?REG_\w{{2,12}}(?:{BLANK}{{1,40}}+/d)?{BLANK}{{1,40}}+(?=\S)"
 )
 """`DefaultPassword REG_SZ value`, `/v DefaultPassword /t REG_SZ /d value`."""
-NESTED: Final = re.compile(
+NESTED: Final = late(
     rf"(?<![\w.-])(?P<name>[\w.-]++)(?:{QUOTE})?\s{{0,8}}+[:=]\s{{0,8}}+\{{\s{{0,40}}+(?:{QUOTE})?value(?:{QUOTE})?\s{{0,8}}+[:=]\s{{0,8}}+"
 )
 """`"db.password": {"value": "x"}`, as frameworks list their properties."""
-DECLARED: Final = re.compile(
+DECLARED: Final = late(
     r"\b(?:variable|output)[ \t]++\"(?P<name>[\w.-]++)\"\s*+\{[^{}]{0,400}?\b(?:default|value)[ \t]*+=[ \t]*+(?=\")"
 )
 """A variable of Terraform with its value."""
-CI: Final = re.compile(
+CI: Final = late(
     r"(?:##vso\[task\.setvariable|##\[set-(?:env|output)|::(?:set-(?:env|output)|save-state))[ \t][^\]\n:]*?\b(?:name|variable)=(?P<name>[\w.-]++)[^\]\n:]*+(?:\]|::)(?=\S)"
 )
 """What a step of a pipeline tells its runner."""
-_ATTRIBUTE: Final = re.compile(r"\s(?:name|key|id)=[\"'](?P<name>[\w.-]+)[\"']")
-TUPLE: Final = re.compile(
+_ATTRIBUTE: Final = late(r"\s(?:name|key|id)=[\"'](?P<name>[\w.-]+)[\"']")
+TUPLE: Final = late(
     rf"[({{\[]\s{{0,4}}(?:{QUOTE}|:)?(?P<name>[\w.-]++)(?:{QUOTE})?\s{{0,4}}[,.]\s{{1,4}}(?={QUOTE})|\{{(?P<atom>[a-z_]++),(?={QUOTE})"
 )
 """`('password', 'x')`, `{password, "x"}`, `(password . "x")`."""
-LISTED: Final = re.compile(
+LISTED: Final = late(
     rf"\b(?:[kK]ey|[nN]ame)(?:{QUOTE})?{BLANK}*+[=:]{BLANK}*+(?:{QUOTE})?(?P<name>[\w./-]++)(?:{QUOTE})?[\s,]{{1,40}}+(?:{QUOTE}[tT]ype{QUOTE}{BLANK}*+:{BLANK}*+{QUOTE}\w++{QUOTE},{BLANK}*+)?(?:{QUOTE})?[vV]alue"
     rf"(?:{QUOTE})?{BLANK}*+[=:]{BLANK}*+"
 )
-AUTH: Final = re.compile(
+AUTH: Final = late(
     rf"(?P<head>\b(?:proxy-)?authorization(?:{QUOTE})?\s{{0,8}}+[:=]>?\s{{0,8}}+(?:{QUOTE})?(?:(?P<scheme>bearer|basic|token|digest|apikey|negotiate|ntlm|hawk"
     r"|oauth|signature|aws4-hmac-sha256|sso-key|key|bot|splunk|genie-?key|discogs|ssws|api-key|sharedkey|sharedkeylite|hmac)\s{1,4})?+|\bbearer\s{1,4})(?P<value>[A-Za-z0-9+/=_.~:%-]{6,})",
     re.IGNORECASE,
 )
-_ARN: Final = re.compile(r"\barn:[\w-]{1,20}:\S*\Z")
-_USER: Final = re.compile(r"\buser(?:name|id|_id)?[\"']?[ \t]?[=:][^\n]*\Z", re.IGNORECASE)
-_NAMED: Final = re.compile(r"-{0,2}(?:set-|update-)?secrets?")
-_OBJECT_NAME: Final = re.compile(r"[a-z]{2,}(?:-[a-z]{2,})+")
+_ARN: Final = late(r"\barn:[\w-]{1,20}:\S*\Z")
+_USER: Final = late(r"\buser(?:name|id|_id)?[\"']?[ \t]?[=:][^\n]*\Z", re.IGNORECASE)
+_NAMED: Final = late(r"-{0,2}(?:set-|update-)?secrets?")
+_OBJECT_NAME: Final = late(r"[a-z]{2,}(?:-[a-z]{2,})+")
 """`--secret=db-password` says which secret, not what is in it."""
-_PART: Final = re.compile(r"(?:id|src|source|type)=")
+_PART: Final = late(r"(?:id|src|source|type)=")
 """`docker build --secret id=x`."""
-_SOMEBODYS: Final = re.compile(
+_SOMEBODYS: Final = late(
     r"-{0,2}(?!(?:first|second|two|multi|single|one|low|high|band|by|last|final|max|num|n|per|all|no|render|opt)[-_.]?pass\Z)(?:[A-Za-z]\w*[-_.])?pass\Z",
     re.IGNORECASE,
 )
 _LOOSE: Final = frozenset({":", "\uff1a", "->", "→", "⇒"})
 """What also stands in a sentence."""
-SQL: Final = re.compile(
+SQL: Final = late(
     rf"\bidentified{BLANK}+by{BLANK}+(?!(?:values|password|random|externally|globally|by)\b)(?=[\w$#])|\b(?:password|identified{BLANK}+(?:with{BLANK}+\S{{1,60}}{BLANK}+)?by(?:{BLANK}+password)?){BLANK}+(?=[\"'])"
     rf"|\bpassword{BLANK}+for{BLANK}+\S{{1,100}}{BLANK}*={BLANK}*(?:password{BLANK}*\({BLANK}*)?(?=[\"'])"
     rf"|\bpassword{BLANK}*=?{BLANK}*password{BLANK}*\({BLANK}*(?=[\"'])",
     re.IGNORECASE,
 )
-_ASSIGNED: Final = re.compile(r"[A-Za-z_]\w*=[^=]")
+_ASSIGNED: Final = late(r"[A-Za-z_]\w*=[^=]")
 _TOKENS: Final = ("token", "bearer", "jwt")
 _PARTS: Final = frozenset({"digest", "hawk", "oauth", "signature", "aws4-hmac-sha256"})
 """Schemes whose secret is one of several parts: all the line is hidden."""
-_REST: Final = re.compile(r"[^\r\n]*")
-COOKIE: Final = re.compile(
+_REST: Final = late(r"[^\r\n]*")
+COOKIE: Final = late(
     rf"(?P<head>\b(?:set-)?cookie(?:{QUOTE})?:\s{{0,8}}+(?:{QUOTE})?)(?=[\w.%-]+=)(?!\*\*\*)(?P<value>[^\r\n\"']{{4,}})",
     re.IGNORECASE,
 )
 _COOKIE_PARTS: Final = frozenset({"path", "domain", "expires", "max-age", "samesite", "priority"})
-_GUESSED: Final = re.compile(r"[A-Za-z]{1,12}(?:[-_][A-Za-z]{1,8}){0,2}|\d{1,2}")
-_PERSONAL: Final = re.compile(r"sess|auth|user|login|remember|id\b|\bu\b", re.IGNORECASE)
-PEM_HEAD: Final = re.compile(r"-----BEGIN [A-Z0-9 ]{0,32}PRIVATE KEY(?: BLOCK)?-----")
-PEM_TAIL: Final = re.compile(r"-----END [A-Z0-9 ]{0,32}PRIVATE KEY(?: BLOCK)?-----")
+_GUESSED: Final = late(r"[A-Za-z]{1,12}(?:[-_][A-Za-z]{1,8}){0,2}|\d{1,2}")
+_PERSONAL: Final = late(r"sess|auth|user|login|remember|id\b|\bu\b", re.IGNORECASE)
+PEM_HEAD: Final = late(r"-----BEGIN [A-Z0-9 ]{0,32}PRIVATE KEY(?: BLOCK)?-----")
+PEM_TAIL: Final = late(r"-----END [A-Z0-9 ]{0,32}PRIVATE KEY(?: BLOCK)?-----")
 _SCHEME: Final = r"(?P<head>\b[A-Za-z][A-Za-z0-9+._-]{0,30}://(?P<user>[^\s/?#:@\"'<>\[\]]{0,256}):)"
 _FILLED: Final = r"(?!(?:%[sv]|%\(\w{1,60}\)s|\$?\{{1,2}[^{}@\s]{0,80}\}{1,2}|\$\w{1,60})@)"
 """Not a place that a program fills in."""
-URL: Final = re.compile(rf"{_SCHEME}{_FILLED}[^\s/?#\"'<>]{{1,512}}@(?![@])")
-URL_ODD: Final = re.compile(
+URL: Final = late(rf"{_SCHEME}{_FILLED}[^\s/?#\"'<>]{{1,512}}@(?![@])")
+URL_ODD: Final = late(
     rf"{_SCHEME}(?!\d{{1,5}}(?:[/?#]|\Z)|\*\*\*@|//)(?=[^\s\"'<>@]{{0,512}}[/?#])[^\s\"'<>@]{{1,512}}@(?=[A-Za-z0-9_.-]+(?:[:/?#\s\"',;)]|\Z))"
 )
 """A password with `/`, `?` or `#` in it; a port before them means that there is no password."""
-URL_LONE: Final = re.compile(
-    r"(?P<head>\bhttps?://)(?P<user>[A-Za-z0-9_-]{20,256})(?::(?:x(?:-oauth-basic)?)?)?@(?=[^\s@])"
-)
+URL_LONE: Final = late(r"(?P<head>\bhttps?://)(?P<user>[A-Za-z0-9_-]{20,256})(?::(?:x(?:-oauth-basic)?)?)?@(?=[^\s@])")
 """A token in place of a name, without a password or with one that says so."""
-URL_TOKEN: Final = re.compile(
+URL_TOKEN: Final = late(
     r"(?P<head>\b(?:rediss?|valkeys?|nats|tls|stun|turn)://)(?=[a-zA-Z_-]*\d)[A-Za-z0-9_.~%!+-]{8,256}@(?=[^\s@])"
 )
 """Some servers take the lone word before the host for a password or a token."""
-BASIC: Final = re.compile(r"(?P<head>\bbasic\s{1,4})(?P<value>[A-Za-z0-9+/]{6,}={0,2})(?![\w+/=])", re.IGNORECASE)
-SIGNED: Final = re.compile(
+BASIC: Final = late(r"(?P<head>\bbasic\s{1,4})(?P<value>[A-Za-z0-9+/]{6,}={0,2})(?![\w+/=])", re.IGNORECASE)
+SIGNED: Final = late(
     r"(?P<head>[?&;](?:sig|hmac|[\w-]{0,40}?signature|x-amz-security-token|code|assertion)=)(?!\*\*\*)[A-Za-z0-9%+/=_.~-]{12,}",
     re.IGNORECASE,
 )
-_OBJECT: Final = re.compile(r"(?=.*[a-z]{3})[a-z0-9]+(?:[.-][a-z0-9]+)+")
+_OBJECT: Final = late(r"(?=.*[a-z]{3})[a-z0-9]+(?:[.-][a-z0-9]+)+")
 """The name of an object that keeps secrets: `secret "db-credentials-x2x9z" not found`."""
-_BECAME: Final = re.compile(
-    r"(?P<head>\*\*\*(?P<mark>[\"'])[ \t]*(?:=>|->|→)[ \t]*(?P=mark))(?!\*\*\*)[^\"'\n]+(?P=mark)"
-)
+_BECAME: Final = late(r"(?P<head>\*\*\*(?P<mark>[\"'])[ \t]*(?:=>|->|→)[ \t]*(?P=mark))(?!\*\*\*)[^\"'\n]+(?P=mark)")
 """What a changed value became: `"old" => "new"`."""
-_CLOSED: Final = re.compile(rf"{QUOTE}\s{{0,4}}[)}}\]]")
-HOOK: Final = re.compile(
+_CLOSED: Final = late(rf"{QUOTE}\s{{0,4}}[)}}\]]")
+HOOK: Final = late(
     r"(?P<head>hooks\.slack\.com/(?:services|workflows|triggers)/\w+/\w+/(?:\d+/)?+"
     r"|discord(?:app)?\.com/api/(?:v\d+/)?webhooks/\d+/"
     r"|api\.telegram\.org/(?:file/)?bot\d+:"

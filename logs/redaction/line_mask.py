@@ -1,22 +1,22 @@
 """Hiding secrets in blocks of lines, fast: what is a secret, another part decides; here is only asked where one could be."""
 
-import re
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
+from logs.redaction.late import late
 from logs.redaction.masker import Masker
 from logs.redaction.suspects import compiled
 
 _KEY_BEGINS: Final = "-----BEGIN "
 _KEY_ENDS: Final = "-----END "
 _KEY_LINES: Final = 400
-_COUNTED: Final = re.compile(r"Private-Lines:[ \t]*(\d{1,3})\b")
+_COUNTED: Final = late(r"Private-Lines:[ \t]*(\d{1,3})\b")
 """PuTTY's files say how many lines of the key follow."""
 HIDDEN: Final = "***"
-_OPEN: Final = re.compile(
+_OPEN: Final = late(
     r"(?:\b(?:name|key)[\"']?:[ \t]*[\"']?[\w.-]+[\"']?,?|=>|:[ \t]*[|>][+-]?|^(?:variable|output)[ \t]+\"[\w.-]+\"[ \t]*\{|\b334[ \t]\S+|\bUSER[ \t]+\S+|\bchpasswd[\"']?:)[\\rn\"']{0,5}\s*\Z"
 )
 """How a line ends whose value is below it."""

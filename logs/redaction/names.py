@@ -1,8 +1,9 @@
 """Which names stand before a secret: `DB_PASSWORD`, `userPass`, `api-key`; and which only sound like it: `max_tokens`, `password_file`."""
 
-import re
 from functools import lru_cache
 from typing import Final, Literal
+
+from logs.redaction.late import late
 
 Kind = Literal["strong", "weak", "place", "code", "none"]
 """`strong`: what follows is a secret, unless it is a plain word. `weak`: only if it looks like one. `place`: `strong`, but often a path.
@@ -15,7 +16,7 @@ def words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-_WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_]+")
+_WORD: Final = late(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_]+")
 _LONGEST: Final = 120
 _STRONG_ENDS: Final = (
     "password", "passwd", "passphrase", "passcode", "passwort", "kennwort", "motdepasse", "contrasena", "contraseña", "wachtwoord",

@@ -7,6 +7,7 @@ from functools import cache, partial
 from typing import Any, Final
 
 from logs.redaction import suspects
+from logs.redaction.late import late
 from logs.redaction.values import HIDDEN, LOOKS_SECRET, is_secret, is_small_number
 
 Test = Callable[[str], bool]
@@ -14,8 +15,8 @@ Test = Callable[[str], bool]
 _B: Final = r"[ \t]"
 _WORD: Final = r"[^\s\"'`<>]{1,256}"
 _END: Final = r"(?=[\"'\\;]|[ \t]*(?:\r?\n|\Z))"
-_MIXED: Final = re.compile(r"(?=.*[^A-Za-z.,:()])")
-_TEST_FILE: Final = re.compile(r".*(?:/|\.(?:test|spec)\b|::)|[Tt]est(?:[_A-Z0-9]|$)")
+_MIXED: Final = late(r"(?=.*[^A-Za-z.,:()])")
+_TEST_FILE: Final = late(r".*(?:/|\.(?:test|spec)\b|::)|[Tt]est(?:[_A-Z0-9]|$)")
 _TOKENS: Final = ("TlRMTVNT", "YII")
 """How a message of NTLM and of Kerberos begins in base64."""
 
@@ -60,9 +61,9 @@ def _cell(value: str) -> bool:
     return is_secret(value, "weak", sure=True) and not _TYPE.fullmatch(value)
 
 
-_TYPE: Final = re.compile(r"[a-z_]+\d{1,3}|[A-Z_]+\d{1,3}")
-_DIGIT: Final = re.compile(r"\d.*[A-Za-z]|[A-Za-z].*\d")
-_ADDRESS: Final = re.compile(r".*[@:]|(?:\d{1,3}\.){3}|[\w.-]*/|[\w-]+(?:\.[\w-]+)+\Z|\d{4}-\d\d")
+_TYPE: Final = late(r"[a-z_]+\d{1,3}|[A-Z_]+\d{1,3}")
+_DIGIT: Final = late(r"\d.*[A-Za-z]|[A-Za-z].*\d")
+_ADDRESS: Final = late(r".*[@:]|(?:\d{1,3}\.){3}|[\w.-]*/|[\w-]+(?:\.[\w-]+)+\Z|\d{4}-\d\d")
 
 
 _PLACES: Final[tuple[tuple[str, str, Test], ...]] = (
@@ -223,13 +224,13 @@ _PLACES: Final[tuple[tuple[str, str, Test], ...]] = (
     ),
 )  # fmt: skip
 """Where one may stand, for RE2; where it stands; and what makes it one."""
-_ACCOUNTS: Final = re.compile(
+_ACCOUNTS: Final = late(
     r"\bchpasswd[\"']?:[ \t]*\r?\n(?:[ \t]+expire:[^\n]*\n)?[ \t]+list:[ \t]*(?:[|>][+-]?)?[ \t]*\r?\n(?:[ \t]+(?:-[ \t]+)?[\"']?[\w.-]+:[^\s]+[ \t]*(?:\r?\n|\Z))+"
 )
 """The accounts that cloud-init sets, one a line."""
-_ACCOUNT: Final = re.compile(r"(?m)^([ \t]+(?:-[ \t]+)?[\"']?(?!list:|expire:)[\w.-]+:)(?!(?:RANDOM|R)\b)[^\s\"']+")
+_ACCOUNT: Final = late(r"(?m)^([ \t]+(?:-[ \t]+)?[\"']?(?!list:|expire:)[\w.-]+:)(?!(?:RANDOM|R)\b)[^\s\"']+")
 SUSPECT: Final = "|".join((r"chpasswd[\"']?:", *(suspect for suspect, _, _ in _PLACES)))
-_FOUND: Final = tuple((re.compile(found, re.MULTILINE), test) for _, found, test in _PLACES)
+_FOUND: Final = tuple((late(found, re.MULTILINE), test) for _, found, test in _PLACES)
 
 
 @cache

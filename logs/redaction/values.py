@@ -4,6 +4,7 @@ import re
 from typing import Final, NamedTuple
 
 from logs.redaction import families
+from logs.redaction.late import late
 from logs.redaction.names import Kind, words
 
 HIDDEN: Final = "***"
@@ -12,53 +13,53 @@ ANSI: Final = r"(?:\x1b\[[0-9;]{0,24}m){0,4}+"
 QUOTE: Final = r"(?:\\*[\"'`]|\\+u002[27]|%2[27]|&(?:quot|apos|#3[49]);)"
 """A quotation mark, also one within quoted text, within JSON, a URL or XML."""
 BLANK: Final = r"[^\S\r\n]"
-_OPEN: Final = re.compile(QUOTE)
-_WRAP: Final = re.compile(
+_OPEN: Final = late(QUOTE)
+_WRAP: Final = late(
     r"(?:[A-Za-z@$]{1,2}(?=[\"'])|(?:\w{1,20}(?:\.|::)){0,3}(?!(?:Get|Must|Read|Fetch|Load|Find|Lookup)[A-Z])(?:[A-Z]\w{0,30})??(?:Secret|Secure|Str|String|Bytes|Password|Token|Key|Dsn|Some|Ok|Option|Optional|Just)"
     r"\w{0,12}\((?:\w{1,20}=)?[bBuUrR]{0,2}(?=\\*[\"'])|string\(\d{1,6}\) (?=[\"'])|(?:Optional|Some|Just)[\[( ](?=\w)|\[(?=[bBuU]?\\*[\"']))"
 )
 """What may stand around a value: `N'…'` of SQL, `SecretStr('…')`, `Some("…")`, `Optional[…]`."""
-_BRACED: Final = re.compile(
+_BRACED: Final = late(
     r"\{(?![A-Za-z_.]+\})([^{}\s]{1,128})\}(?=;|[ \t\"']*\Z)|\[(?=[^\]]{0,127}\d)(?=[^\]]{0,127}[A-Za-z])([^\[\]\s,\"':]{6,128})\](?=[\s;,&})\]]|\Z)"
 )
 """ODBC's way to quote; and a list of one value, as programs show the fields of a form."""
-_CODE: Final = re.compile(
+_CODE: Final = late(
     r"\$[{(]|(?:await )?[A-Za-z_]\w*(?:(?:\.|::|->)\w+)*\((?!\*)|(?:self|cls|this|var|local|each|module|secrets|vault|args|config|cfg|conf|settings|request|req|os|env|process|ctx|options|opts|params|kwargs|data|form|values?|row|app|current_app|event|body|payload)"
     r"(?:\.[A-Za-z_]\w*)+(?![\w.!@#%^&*+/-])|[A-Za-z_]\w*(?:\.\w+)*\[[\"'\w]"
 )
 """A piece of a program, as in the lines of a traceback: `password = os.environ["X"]`, `token=self.token`."""
-_DOUBT: Final = re.compile(r"[\[(<{][\w .*-]{1,40}[\])>}]\Z")
-_ALGORITHM: Final = re.compile(
+_DOUBT: Final = late(r"[\[(<{][\w .*-]{1,40}[\])>}]\Z")
+_ALGORITHM: Final = late(
     r"(?:(?:rsa|ecdsa|dsa|hmac|sha\d{0,3}|md5|aes|scram|ed25519|hs\d{3}|rs\d{3}|es\d{3}|bcrypt|argon2(?:id|i|d)?|pbkdf2|scrypt|gcm|cbc|with)(?:[-_/]?\d{1,3}(?!\w))?[-_/]?)+\Z",
     re.IGNORECASE,
 )
-_SENTENCE: Final = re.compile(
+_SENTENCE: Final = late(
     r"(?:is|must|can't|cannot|has|does|was|should|needs?|too|this field|may not|please|incorrect|invalid|enter|confirm|choose|repeat|your|the)\b[a-z' ]* .*",
     re.IGNORECASE,
 )
 """What a form or a check says of a password."""
-_BARE: Final = re.compile(r"[^\s\"'`,;&|)}\]<>(){\[\x1b]+")
-_HASH: Final = re.compile("|".join(head + rest for head, rest in families.HASHES))
+_BARE: Final = late(r"[^\s\"'`,;&|)}\]<>(){\[\x1b]+")
+_HASH: Final = late("|".join(head + rest for head, rest in families.HASHES))
 _STRING: Final = {
-    '"': re.compile(r'"((?:[^"\\\r\n]|\\.)*+)"'),
-    "'": re.compile(r"'((?:[^'\\\r\n]|\\.)*+)'"),
-    "`": re.compile(r"`([^`\r\n]*+)`"),
+    '"': late(r'"((?:[^"\\\r\n]|\\.)*+)"'),
+    "'": late(r"'((?:[^'\\\r\n]|\\.)*+)'"),
+    "`": late(r"`([^`\r\n]*+)`"),
 }
-_SAYS: Final = re.compile(r"[^\s)\]};,.\\]")
-_LINE: Final = re.compile(r"[^\r\n]*")
-LOOKS_SECRET: Final = re.compile(
+_SAYS: Final = late(r"[^\s)\]};,.\\]")
+_LINE: Final = late(r"[^\r\n]*")
+LOOKS_SECRET: Final = late(
     r"(?=.{8,})(?=[^0-9]*[0-9])(?=.*[A-Za-z])[A-Za-z0-9+/=_.~!@#$%^*:-]+\Z|[0-9a-f]{16,}\Z|[A-Za-z0-9+/=_-]{20,}\Z"
 )
-_CODE_NUMBER: Final = re.compile(r"\d{6,8}\Z")
-_SHORT: Final = re.compile(r"(?=[^0-9]*[0-9])(?=.*[A-Za-z])[A-Za-z0-9+/=_-]{6,}\Z")
-LONG: Final = re.compile(r"(?=[A-Za-z+/=_.-]*[0-9])(?=[0-9+/=_.-]*[A-Za-z])[A-Za-z0-9+/=_.-]{16,}")
-_MASKED: Final = re.compile(rf"(?:{families.PREFIX})?\*\*\*")
-_PLACE: Final = re.compile(
+_CODE_NUMBER: Final = late(r"\d{6,8}\Z")
+_SHORT: Final = late(r"(?=[^0-9]*[0-9])(?=.*[A-Za-z])[A-Za-z0-9+/=_-]{6,}\Z")
+LONG: Final = late(r"(?=[A-Za-z+/=_.-]*[0-9])(?=[0-9+/=_.-]*[A-Za-z])[A-Za-z0-9+/=_.-]{16,}")
+_MASKED: Final = late(rf"(?:{families.PREFIX})?\*\*\*")
+_PLACE: Final = late(
     r"(?:~|\.{1,2})?(?:/[\w.@%-]*)+\Z|[A-Za-z]:[\\/]|\.{1,2}\Z|[\w.-]+\.(?:json|ya?ml|toml|pem|key|crt|p12|txt|env|cfg|ini)\Z"
 )
-_STAND_IN: Final = re.compile(r"\$\{?\w+\}?\Z|\$[({]|%\(|\{\{|</|%\w+%\Z|%[+#]?[sdrvq]\Z")
-_WORDY: Final = re.compile(r"\w")
-_NUMBER: Final = re.compile(r"\d{1,2}(?:\.\d+)?\Z")
+_STAND_IN: Final = late(r"\$\{?\w+\}?\Z|\$[({]|%\(|\{\{|</|%\w+%\Z|%[+#]?[sdrvq]\Z")
+_WORDY: Final = late(r"\w")
+_NUMBER: Final = late(r"\d{1,2}(?:\.\d+)?\Z")
 PLAIN_VALUES: Final = words(
     "none null nil undefined true false yes no on off required missing invalid expired empty unset set given not is was changed ok wrong"
     " incorrect failed failure success accepted rejected denied unknown default disabled enabled valid correct optional reset updated"
