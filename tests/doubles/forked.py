@@ -227,9 +227,13 @@ def command() -> Callable[[], None]:
 
 def dashboard(script: str) -> Callable[[], None]:
     """The dashboard as a script of its own."""
+    from streamlit.components.v2 import manifest_scanner
+
     from pages.server.lifespan import load_pages
 
     load_pages(lambda: None)
+    found = manifest_scanner.scan_component_manifests()  # among all installed packages, as at each start
+    manifest_scanner.scan_component_manifests = lambda *_args: found
     path = str(ROOT / script)
 
     def main() -> None:

@@ -155,6 +155,7 @@ def test_a_viewer_may_not_ask(ai: AiDouble, place: Path, name: str) -> None:
     assert _data_of(app, "logs/opinion") is not None
 
 
+@pytest.mark.slow  # the same click with an answer that is given: above; a real agent and a real model: test_opinions.py and, by a click, test_browser_explain.py
 def test_a_real_model_explains_real_records(running_agent: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """From the click on the logs page to an opinion of the embedded model that cites records which exist, secrets masked."""
     secret, word = "hunter2hunter2", f"quay{time.monotonic_ns()}"
