@@ -1,10 +1,10 @@
 """Shared by the tests of logs: a real store, a real service, and waiting on conditions."""
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -12,7 +12,7 @@ import logs
 from logs import LogRecord, LogSettings
 from logs.storing.checkpoint import FileState
 from monitor.store.duckdb.opening import open_store
-from monitor.store.interface import Store
+from monitor.store.interface import Change, Store
 from tests.doubles.log_stage import Stage
 from tests.doubles.log_watch import LogWatch, now_us
 from tests.waiting import wait_until
@@ -20,15 +20,31 @@ from tests.waiting import wait_until
 QUICK = LogSettings(discover=False, journal=False, poll_s=0.02, scan_s=0.1)
 
 
+class Counted:
+    """A store that counts what was written into it: who waits for records need not ask it again before there are any."""
+
+    def __init__(self, store: Store) -> None:
+        self._store, self.writes = store, 0
+
+    def write(self, changes: Sequence[Change]) -> None:
+        """As the store does."""
+        self._store.write(changes)
+        self.writes += 1
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+
 class Watch:
     """A service on a store of its own, and what it showed live."""
 
     def __init__(self, store: Store, settings: LogSettings) -> None:
-        self.store = store
+        self.store, self._counted = store, Counted(store)
+        self._found: dict[tuple[tuple[str, str], ...], tuple[int, list[LogRecord]]] = {}
         self.live: list[LogRecord] = []
         self.runs: dict[int, int] = {}
         self.service = LogWatch(
-            store,
+            cast("Store", self._counted),
             settings,
             host="testhost",
             run_of_pid=self.runs.get,
@@ -47,6 +63,12 @@ class Watch:
 
     def records(self, **params: str) -> list[LogRecord]:
         """Records in the store, oldest first."""
+        asked, writes = tuple(sorted(params.items())), self._counted.writes
+        if asked not in self._found or self._found[asked][0] != writes:
+            self._found[asked] = writes, self._records(params)
+        return [*self._found[asked][1]]
+
+    def _records(self, params: Mapping[str, str]) -> list[LogRecord]:
         found: list[LogRecord] = []
         before = None
         while True:

@@ -41,13 +41,13 @@ def run_rows(begin: int, seconds: int, noise: np.random.Generator) -> Append:
     )
 
 
-def log_rows(begin: int, seconds: int, noise: random.Random) -> Append:
-    """Twenty records a second whose text does not compress."""
+def log_rows(begin: int, seconds: int, noise: random.Random, size: int = 40) -> Append:
+    """Twenty records a second whose text of twice `size` characters does not compress."""
     count = seconds * 20
     ts = pa.array([begin + n * SECOND // 20 for n in range(count)], pa.int64()).view(pa.timestamp("us"))
     table = {
         "host": ["h"] * count, "file_id": [1] * count, "pos": list(range(count)), "ts": ts, "ingested": ts, "level": [20] * count, "source": ["s"] * count,
-        "message": [noise.randbytes(40).hex() for _ in range(count)], "lines": [1] * count,
+        "message": [noise.randbytes(size).hex() for _ in range(count)], "lines": [1] * count,
     }  # fmt: skip
     return Append("log_records", pa.table(table))
 
@@ -88,7 +88,7 @@ def test_the_files_never_pass_the_limit(tmp_path: Path, host_rows: Callable[...,
 def test_a_reader_does_not_make_it_drop_more(tmp_path: Path) -> None:
     """While a long query holds old rows, making room neither waits for ever nor drops everything."""
     now = [START]
-    store = open_store(tmp_path, limit_bytes=40 * MIB, now=lambda: now[0])
+    store = open_store(tmp_path, limit_bytes=24 * MIB, now=lambda: now[0])
     noise = np.random.default_rng(2)
     store.write([run_rows(START, 60, noise)])
     stop = Stop()
@@ -104,13 +104,13 @@ def test_a_reader_does_not_make_it_drop_more(tmp_path: Path) -> None:
     for step in range(1, 80):
         now[0] = START + step * 60 * SECOND
         store.write([run_rows(now[0], 60, noise)])
-        if sum(path.stat().st_size for path in tmp_path.iterdir()) > 30 * MIB:
+        if sum(path.stat().st_size for path in tmp_path.iterdir()) > 16 * MIB:
             break
-    for step in range(80, 90):
+    for step in range(80, 86):
         now[0] = START + step * 60 * SECOND
         store.write([run_rows(now[0], 60, noise)])
-    assert sum(path.stat().st_size for path in tmp_path.iterdir()) <= 40 * MIB
-    assert store.select("SELECT count(*) AS n FROM run_samples").to_pylist()[0]["n"] > 100_000
+    assert sum(path.stat().st_size for path in tmp_path.iterdir()) <= 24 * MIB
+    assert store.select("SELECT count(*) AS n FROM run_samples").to_pylist()[0]["n"] > 50_000
     stop.say()
     store.close()
     thread.join(timeout=patient(40))
@@ -190,16 +190,16 @@ def test_a_flood_of_calls_stays_under_the_limit(tmp_path: Path) -> None:
     now = [START]
     store = open_store(tmp_path, limit_bytes=24 * MIB, now=lambda: now[0])
     largest = 0
-    for step in range(40):
+    for step in range(28):
         now[0] = START + step * 3600 * SECOND
         store.write(ai_rows(now[0], 400))
         largest = max(largest, sum(path.stat().st_size for path in tmp_path.iterdir()))
     rows = store.info().rows
     assert largest <= 24 * MIB
-    assert 0 < rows["ai_calls"] < 80_000
-    assert rows["benchmark_runs"] == 40
+    assert 0 < rows["ai_calls"] < 56_000
+    assert rows["benchmark_runs"] == 28
     newest = store.select("SELECT wk_us(max(ts)) AS ts FROM ai_calls").to_pylist()[0]["ts"]
-    assert newest == START + 39 * 3600 * SECOND
+    assert newest == START + 27 * 3600 * SECOND
     store.close()
 
 
@@ -285,7 +285,7 @@ def test_one_line_from_the_future_does_not_cost_the_log(tmp_path: Path, host_row
     while (rows := store.info().rows["log_records"]) >= before:
         before, begin = rows, START + step * 60 * SECOND
         now[0] = begin + 60 * SECOND
-        store.write([log_rows(begin, 60, words)])
+        store.write([log_rows(begin, 60, words, size=400)])
         step += 1
         assert step < 500, "nothing was ever dropped"
     left = store.select("SELECT count(*) AS n, wk_us(max(ts)) AS newest FROM log_records").to_pylist()[0]

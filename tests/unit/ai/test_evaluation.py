@@ -5,6 +5,7 @@ import json
 from collections import Counter
 
 import pytest
+from hypothesis import settings
 
 from ai.analysis import BackendAsker
 from ai.core.errors import InputError
@@ -175,8 +176,9 @@ def compared(first: Quality, second: Quality) -> PairedComparison:
 
 def test_rules_beat_the_majority_and_are_stable(postings: list[LabelledPosting]) -> None:
     """The rules find most, say nothing that is not there, and give the same answer twice; the majority has no skill."""
-    rules = asyncio.run(evaluate(None, postings, repeats=2))
-    majority = majority_baseline(postings)
+    some = postings[:: 1 if settings.get_current_profile_name() == "full" else 4]
+    rules = asyncio.run(evaluate(None, some, repeats=2))
+    majority = majority_baseline(some)
     assert rules.stability == 1
     assert rules.null_when_absent.estimate > 0.9
     assert majority.f1_micro < 0.3

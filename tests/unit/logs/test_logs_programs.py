@@ -10,6 +10,7 @@ import pytest
 
 import logs
 from tests.doubles.program_logs import PROGRAMS, Program
+from tests.examples import examples
 
 _MOMENT = (2026, 3, 1, 10, 11, 12)
 
@@ -67,9 +68,10 @@ def _is_understood(program: Program, tmp_path: Path) -> None:
 @pytest.mark.parametrize("program", PROGRAMS, ids=[program.name for program in PROGRAMS])
 def test_a_long_file_reads_like_a_short_one(program: Program, tmp_path: Path) -> None:
     """However many lines are read at once, each means what it means by itself."""
+    times = examples(40)
     short, long = tmp_path / "short.log", tmp_path / "long.log"
     short.write_text(program.text, newline="")
-    long.write_text(program.text * 40, newline="")
+    long.write_text(program.text * times, newline="")
     for path in (short, long):
         os.utime(path, (1772359872 + 60, 1772359872 + 60))
     one, many = (
@@ -79,4 +81,4 @@ def test_a_long_file_reads_like_a_short_one(program: Program, tmp_path: Path) ->
         ]
         for path in (short, long)
     )
-    assert many == one * 40
+    assert many == one * times

@@ -105,8 +105,8 @@ ENGLISH = "The nurse works in a hospital in Berlin and shares lunch in the yard.
 @pytest.mark.parametrize(
     ("context", "sentence", "times", "cut"),
     [
-        *sizes((256, ENGLISH, 11, False), (512, ENGLISH, 28, False)),
-        *sizes((256, GERMAN, 8, True), (512, GERMAN, 15, True)),
+        *sizes((128, ENGLISH, 4, False), (512, ENGLISH, 28, False)),
+        *sizes((128, GERMAN, 4, True), (512, GERMAN, 15, True)),
     ],
 )
 def test_a_prompt_near_the_context_is_judged_rightly_at_the_first_time(

@@ -70,7 +70,7 @@ GERMAN = "Krankenhausverwaltungsfachangestellte in Charlottenburg-Wilmersdorf ge
 
 
 @pytest.mark.parametrize(
-    ("limit", "times", "cut"), [*sizes((300, 6, False), (1000, 24, False)), *sizes((600, 19, True), (1000, 31, True))]
+    ("limit", "times", "cut"), [*sizes((150, 3, False), (1000, 24, False)), *sizes((200, 7, True), (1000, 31, True))]
 )
 def test_a_server_of_unknown_context_that_cuts_is_found_out_at_the_first_prompt(
     llama: LlamaCppBackend,

@@ -119,7 +119,7 @@ def test_lines_without_a_time_belong_to_the_life_that_wrote_them(agent: Any, tmp
     done = tmp_path / "done"
     settings = {
         "name": "brief",
-        "command": [sys.executable, "-S", "-c", BRIEF, str(done), "20"],
+        "command": [sys.executable, "-S", "-c", BRIEF, str(done), "12"],
         "autostart": False,
         "crash_limit": 100,
         "backoff_s": 0.001,
@@ -128,27 +128,27 @@ def test_lines_without_a_time_belong_to_the_life_that_wrote_them(agent: Any, tmp
         "output_kept": 50,
     }
     agent.api.services.save("brief", settings)
-    done.touch()  # twenty lives in the first second: most of it is rotated before it is followed for the first time
+    done.touch()  # twelve lives in the first second: most of it is rotated before it is followed for the first time
     agent.api.services.start("brief")
-    wait_until(lambda: agent.api.services.one("brief").service.state == "exited" and len(lines()) == 20, lambda: f"{len(lines())} lives", seconds=60)  # fmt: skip
+    wait_until(lambda: agent.api.services.one("brief").service.state == "exited" and len(lines()) == 12, lambda: f"{len(lines())} lives", seconds=60)  # fmt: skip
     done.unlink()
     agent.api.services.start("brief")
     wait_until(done.exists, seconds=30)
     agent.kill()
     wait_until(ended, seconds=60)
     agent.start()
-    wait_until(lambda: len(lines()) == 40, lambda: f"{len(lines())} of 40", seconds=30)
+    wait_until(lambda: len(lines()) == 24, lambda: f"{len(lines())} of 24", seconds=30)
     found = lines()
     assert all(len(runs) == 1 for runs in found.values()), found
-    assert len({run for runs in found.values() for run in runs} - {None}) == 40, found
+    assert len({run for runs in found.values() for run in runs} - {None}) == 24, found
 
     def lives() -> dict[str, tuple[int, int | None]]:
         ended = agent.api.ended_runs({"q": str(done)}).runs
         return {one.run: (one.pid, one.exit_code) for one in ended if one.exit_code is not None}
 
-    wait_until(lambda: len(lives()) == 40, lambda: f"{len(lives())} of 40 are ended runs", seconds=30)
+    wait_until(lambda: len(lives()) == 24, lambda: f"{len(lives())} of 24 are ended runs", seconds=30)
     assert {str(pid): {run} for run, (pid, _) in lives().items()} == found
-    assert sorted(code or 0 for _, code in lives().values()) == [0, 0, *[1] * 38]
+    assert sorted(code or 0 for _, code in lives().values()) == [0, 0, *[1] * 22]
     agent.api.services.remove("brief")
 
 
