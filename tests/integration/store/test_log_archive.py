@@ -149,12 +149,12 @@ def check_answers(filled: Store, whole: Store, asked: dict[str, str]) -> None:
     wanted = LogFilter.parse(asked, 0)
     expected = positions(whole, **asked)
     assert positions(filled, **asked) == expected
-    page, found = search.search(filled, wanted, limit=130), []
+    page, found = search.search(filled, wanted, limit=410), []
     while True:
         found = [record.pos for record in page.records] + found
         if page.older is None:
             break
-        page = search.search(filled, wanted, limit=130, before=page.older)
+        page = search.search(filled, wanted, limit=410, before=page.older)
     assert found == expected
     assert search.count(filled, wanted)["count"] == len(expected)
     left_out = {"elapsed_ms", "archived"}
