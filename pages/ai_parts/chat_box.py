@@ -10,6 +10,7 @@ from monitor.client.client import Refused
 from monitor.core.errors import AgentError
 from pages.shared.agent import agent_client, error_state, guarded, plain
 from pages.shared.visitor import may_change, operators_only
+from pages.ui.components import reached_by_keyboard
 
 FOLLOW_S: Final = 0.4
 HEIGHT: Final = 320
@@ -49,6 +50,7 @@ def chat_box(backends: Sequence[AiBackend]) -> None:
             _turn(turn["role"], turn["content"], turn.get("note", ""))
         if "chat_running" in state:
             _follow()
+    reached_by_keyboard("chat_talk", "Conversation")
     st.chat_input(
         "Ask this model" if may_change() else "Only operators can ask a model",
         key="chat_question", max_chars=20_000, disabled=not may_change() or "chat_running" in state,

@@ -48,6 +48,7 @@ PARTS: Final = {
     "/logs": ("logs/query", "logs/sources", "logs/histogram", "logs/view"),
     "/patterns": ("logs/patterns", "logs/changes"),
     "/performance": ("charts/charts", "machine/cores", "machine/devices", "machine/gpuline"),
+    "/ai": ("frame/reached",),
     "/run": ("processes/facts", "processes/watch", "charts/charts", "logs/view"),
 }
 """Path of a page → its components. A component that is missing here still loads, only later."""

@@ -74,6 +74,16 @@ def heal_when_back() -> None:
     mount("frame/healing", {}, key="wk-healing", height=0, triggers=("back",))
 
 
+def reached_by_keyboard(box: str, name: str) -> None:
+    """Let the Tab key reach a container that scrolls, so that the arrow keys do. Shows nothing.
+
+    Args:
+        box: the container's key; what grows at its end is read out.
+        name: what it holds, for people.
+    """
+    mount("frame/reached", {"box": box, "name": name}, key=f"wk-reached-{box}", height=0)
+
+
 def live_cards(*, key: str = "cards") -> None:
     """Cards for CPU, memory, GPU or load, disk, network and errors: value, unit, last minute, change."""
     mount("machine/cards", {}, key=key, height=114)

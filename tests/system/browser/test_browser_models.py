@@ -60,6 +60,12 @@ def test_a_model_is_fetched_loaded_tried_and_deleted_with_clicks(window: Window,
     page.keyboard.press("Enter")
     expect(chat.get_by_text("first token after")).to_be_visible()
     expect(chat.get_by_text("word word word").first).to_be_visible()
+    talk = chat.get_by_role("log", name="Conversation")
+    talk.evaluate("(box) => (box.style.height = '60px')")  # longer than its box, as a conversation soon is
+    talk.focus()
+    expect(talk).to_be_focused()
+    assert talk.evaluate("(box) => box.scrollHeight > box.clientHeight")
+    assert window.violations() == []
     shelf.get_by_role("button", name="Delete").first.click()
     expect(page.get_by_text("from the server's disk?")).to_be_visible()
     page.locator(".st-key-shelf_delete_0 button").first.click()
