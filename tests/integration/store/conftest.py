@@ -58,7 +58,7 @@ def shared_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     opened.close()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def host_rows() -> Callable[..., Append]:
     """Makes host samples: `host_rows({ts: cpu_pct})`."""
 

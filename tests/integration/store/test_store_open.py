@@ -3,6 +3,7 @@
 import os
 import random
 import resource
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -29,17 +30,42 @@ def reopen(path: Path, schema: Path = SCHEMA) -> Store:
     return open_store(path, limit_bytes=LIMIT, now=lambda: 1_700_000_000_000_000, app_version="1.2.3", schema=schema)
 
 
-def fill(path: Path, make: Callable[..., Append]) -> None:
-    """Write 20,000 samples in twenty batches and close the store."""
-    store = reopen(path)
+@pytest.fixture(scope="module")
+def twenty(tmp_path_factory: pytest.TempPathFactory, host_rows: Callable[..., Append]) -> Path:
+    """The folder of a closed store with 20,000 samples in twenty batches, to be copied."""
+    folder = tmp_path_factory.mktemp("twenty")
+    store = reopen(folder)
     for number in range(20):
-        store.write([make({number * 1000 + i: float(i) for i in range(1000)})])
+        store.write([host_rows({number * 1000 + i: float(i) for i in range(1000)})])
     store.close()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory: pytest.TempPathFactory, twenty: Path) -> Path:
+    """The same as it was left by a process that wrote fifty more and was killed: they are in the log."""
+    folder = tmp_path_factory.mktemp("killed")
+    fill(folder, twenty)
+    subprocess.run([sys.executable, "-c", WRITE, str(folder)], check=True, capture_output=True, timeout=patient(60))
+    return folder
+
+
+@pytest.fixture
+def filled(tmp_path: Path, twenty: Path) -> Path:
+    """A copy of the closed store of 20,000 samples, of the test's own."""
+    return fill(tmp_path, twenty)
+
+
+def fill(path: Path, made: Path) -> Path:
+    """Copy a store and its log."""
+    for file in made.glob(f"{FILE}*"):
+        shutil.copy(file, path)
+    return path
 
 
 def count(store: Store) -> int:
     """How many host samples it holds."""
-    return int(store.select("SELECT count(*) AS n FROM host_samples").to_pylist()[0]["n"])
+    return store.query("host_recent", host="h", metrics=["cpu_pct"], start=0, end=1 << 60).num_rows
 
 
 def test_a_new_store_has_its_version(tmp_path: Path) -> None:
@@ -70,15 +96,14 @@ def test_history_survives_a_migration(tmp_path: Path, host_rows: Callable[..., A
     store.close()
 
 
-def test_a_store_gains_the_columns_of_new_metrics(tmp_path: Path, host_rows: Callable[..., Append]) -> None:
+def test_a_store_gains_the_columns_of_new_metrics(filled: Path) -> None:
     """A metric that the catalogue has gained since gets its columns in the table and its tiers; what was stored stays."""
-    fill(tmp_path, host_rows)
-    with duckdb.connect(str(tmp_path / FILE)) as connection:
+    with duckdb.connect(str(filled / FILE)) as connection:
         connection.execute("ALTER TABLE host_samples DROP COLUMN load5")
         connection.execute("ALTER TABLE host_samples_1m DROP COLUMN load5_avg")
         connection.execute("ALTER TABLE gpu_samples_1h DROP COLUMN energy_j_last")
         connection.execute("ALTER TABLE run_samples DROP COLUMN fds")
-    store = reopen(tmp_path)
+    store = reopen(filled)
     assert count(store) == 20_000
     assert store.select("SELECT count(load5) AS n FROM host_samples").to_pylist() == [{"n": 0}]
     for column, table in (
@@ -88,22 +113,21 @@ def test_a_store_gains_the_columns_of_new_metrics(tmp_path: Path, host_rows: Cal
     ):
         store.select(f"SELECT {column} FROM {table}")
     store.close()
-    before = (tmp_path / FILE).read_bytes()
-    reopen(tmp_path).close()
-    assert len((tmp_path / FILE).read_bytes()) == len(before)
+    before = (filled / FILE).read_bytes()
+    reopen(filled).close()
+    assert len((filled / FILE).read_bytes()) == len(before)
 
 
-def test_a_failing_migration_leaves_the_version_before(tmp_path: Path, host_rows: Callable[..., Append]) -> None:
+def test_a_failing_migration_leaves_the_version_before(filled: Path) -> None:
     """A step that fails half-way leaves nothing of itself; the file is not taken for damaged."""
-    fill(tmp_path, host_rows)
-    bad = tmp_path / "bad"
+    bad = filled / "bad"
     bad.mkdir()
     for path in SCHEMA.glob("*.sql"):
         (bad / path.name).write_text(path.read_text())
     (bad / "9000_wrong.sql").write_text("CREATE TABLE half (a INT); SELECT * FROM nowhere;")
     with pytest.raises(StoreError):
-        reopen(tmp_path, bad)
-    store = reopen(tmp_path)
+        reopen(filled, bad)
+    store = reopen(filled)
     assert count(store) == 20_000
     assert "half" not in store.info().rows
     store.close()
@@ -134,10 +158,9 @@ def test_a_newer_store_is_not_touched(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", ["garbage", "headers", "truncated", "cut", "short"])
-def test_a_damaged_file_is_set_aside(tmp_path: Path, host_rows: Callable[..., Append], damage: str) -> None:
+def test_a_damaged_file_is_set_aside(filled: Path, host_rows: Callable[..., Append], damage: str) -> None:
     """What cannot be read is renamed, never deleted; a new store begins and says so."""
-    fill(tmp_path, host_rows)
-    path = tmp_path / FILE
+    path = filled / FILE
     whole = path.read_bytes()
     path.write_bytes(
         {
@@ -149,15 +172,15 @@ def test_a_damaged_file_is_set_aside(tmp_path: Path, host_rows: Callable[..., Ap
         }[damage]
     )
     damaged = path.read_bytes()
-    store = reopen(tmp_path)
+    store = reopen(filled)
     assert count(store) == 0
     store.write([host_rows({1: 1.0})])
-    (aside,) = tmp_path.glob(f"{FILE}.damaged-*")
+    (aside,) = filled.glob(f"{FILE}.damaged-*")
     assert aside.name == f"{FILE}.damaged-20231114T221320Z"
     assert aside.read_bytes() == damaged
     assert aside.name in store.info().notices[0]
     store.close()
-    again = reopen(tmp_path)
+    again = reopen(filled)
     assert again.info().notices == ()
     again.close()
 
@@ -185,16 +208,15 @@ def crowded(_path: Path) -> Iterator[None]:
 
 @pytest.mark.parametrize("trouble", [away, crowded])
 def test_a_file_that_cannot_be_reached_now_stays_in_its_place(
-    tmp_path: Path, host_rows: Callable[..., Append], trouble: Callable[[Path], AbstractContextManager[None]]
+    filled: Path, trouble: Callable[[Path], AbstractContextManager[None]]
 ) -> None:
     """It may be whole: it is refused with what to do, and is there with all its rows once it can be reached again."""
-    fill(tmp_path, host_rows)
-    with trouble(tmp_path / FILE), pytest.raises(StoreError) as caught:
-        reopen(tmp_path)
+    with trouble(filled / FILE), pytest.raises(StoreError) as caught:
+        reopen(filled)
     assert not isinstance(caught.value, StoreDamaged | StoreFull)
     assert "was not touched" in caught.value.hint
-    assert not list(tmp_path.glob(f"{FILE}.damaged-*"))
-    store = reopen(tmp_path)
+    assert not list(filled.glob(f"{FILE}.damaged-*"))
+    store = reopen(filled)
     assert count(store) == 20_000
     store.close()
 
@@ -216,10 +238,11 @@ os._exit(0)
 
 
 @pytest.mark.parametrize("damage", ["garbage", "middle", "torn"])
-def test_a_damaged_log_costs_only_what_it_held(tmp_path: Path, host_rows: Callable[..., Append], damage: str) -> None:
+def test_a_damaged_log_costs_only_what_it_held(
+    tmp_path: Path, killed: Path, host_rows: Callable[..., Append], damage: str
+) -> None:
     """With a broken write-ahead log the rows before the break stay, the log is kept beside, and a notice says so."""
-    fill(tmp_path, host_rows)
-    subprocess.run([sys.executable, "-c", WRITE, str(tmp_path)], check=True, capture_output=True, timeout=patient(60))
+    fill(tmp_path, killed)
     wal = tmp_path / f"{FILE}.wal"
     whole = wal.read_bytes()
     half = len(whole) // 2
@@ -243,10 +266,9 @@ def test_a_damaged_log_costs_only_what_it_held(tmp_path: Path, host_rows: Callab
     again.close()
 
 
-def test_a_whole_log_is_read_whole(tmp_path: Path, host_rows: Callable[..., Append]) -> None:
+def test_a_whole_log_is_read_whole(tmp_path: Path, killed: Path) -> None:
     """After a kill the log gives back every row, without a notice and without a copy left over."""
-    fill(tmp_path, host_rows)
-    subprocess.run([sys.executable, "-c", WRITE, str(tmp_path)], check=True, capture_output=True, timeout=patient(60))
+    fill(tmp_path, killed)
     store = reopen(tmp_path)
     assert count(store) == 20_050
     assert store.info().notices == ()
