@@ -14,6 +14,7 @@ from logs.query import search
 from monitor.store.duckdb import open_store
 from monitor.store.interface import Append, Delete, Store, Upsert
 from tests.doubles.rg_patterns import lines, question
+from tests.doubles.stored import stored
 from tests.examples import sizes
 
 from .conftest import START, Clock
@@ -51,7 +52,7 @@ def count(store: Store, **asked: str) -> int:
 
 def filters(store: Store) -> int:
     """How many blocks have a filter."""
-    return int(store.select("SELECT count(*) AS n FROM log_blocks")["n"][0].as_py())
+    return int(stored(store, "SELECT count(*) AS n FROM log_blocks")[0]["n"])
 
 
 def tidied(store: Store) -> Store:
@@ -138,7 +139,7 @@ def test_numbers_beyond_those_of_a_block_are_passed_over(blocks: Store) -> None:
     for store in (blocks, tidied(blocks)):
         assert [count(store, query=query) for query in there] == [ROWS] * len(there)
         assert [count(store, query=query) for query in absent] == [0] * len(absent)
-    number = blocks.select("SELECT block FROM log_records WHERE pos = 5003")["block"][0].as_py()
+    number = stored(blocks, "SELECT block FROM log_records WHERE pos = 5003")[0]["block"]
     hidden = pa.table({"file_id": [1], "pos": [5003], "block": [number], "message": ["took=8s"]})
     blocks.write([Upsert("log_records", hidden.select(["file_id", "pos", "message"]), ("file_id", "pos"))])
     assert count(blocks, query="took>7s") == 1
@@ -240,21 +241,21 @@ def test_missing_and_damaged_filters_cost_only_time(tmp_path: Path, clock: Clock
     store = open_store(folder, limit_bytes=1 << 30, now=clock, block_rows=ROWS)
     for block in range(6):
         store.write([Append("log_records", records([f"word{block}"] * ROWS, block * ROWS))])
-    stored = tidied(store).select("SELECT * FROM log_blocks ORDER BY block").to_pylist()
+    first = stored(tidied(store), "SELECT * FROM log_blocks ORDER BY block")
     changed: list[dict[str, Any]] = [
-        {**stored[1], "bits": bytes(len(stored[1]["bits"]))},
-        {**stored[2], "bits": stored[2]["bits"][:40]},
-        {**stored[3], "scheme": 99},
-        {**stored[4], "bits": b""},
+        {**first[1], "bits": bytes(len(first[1]["bits"]))},
+        {**first[2], "bits": first[2]["bits"][:40]},
+        {**first[3], "scheme": 99},
+        {**first[4], "bits": b""},
     ]
     for row in changed:
         store.write([Upsert("log_blocks", pa.table({name: [value] for name, value in row.items()}), ("block",))])
-    store.write([Delete("log_blocks", pa.table({"block": [stored[0]["block"]]}), ("block",))])
+    store.write([Delete("log_blocks", pa.table({"block": [first[0]["block"]]}), ("block",))])
     store.close()
     store = open_store(folder, limit_bytes=1 << 30, now=clock, block_rows=ROWS)
     assert [count(store, q=f"word{block}") for block in range(6)] == [ROWS] * 6
     tidied(store)
-    assert store.select("SELECT * FROM log_blocks ORDER BY block").to_pylist() == stored
+    assert stored(store, "SELECT * FROM log_blocks ORDER BY block") == first
     assert [count(store, q=f"word{block}") for block in range(6)] == [ROWS] * 6
     store.close()
 
@@ -283,7 +284,7 @@ def test_a_block_goes_on_after_a_restart(tmp_path: Path, clock: Clock) -> None:
         store = open_store(tmp_path, limit_bytes=1 << 30, now=clock, block_rows=ROWS)
         store.write([Append("log_records", records([f"start {start}"] * 10, 100 * start))])
         tidied(store)
-        found = store.select("SELECT DISTINCT block FROM log_records").num_rows
+        found = len(stored(store, "SELECT DISTINCT block FROM log_records"))
         assert [count(store, q=f"start {at}") for at in range(start + 1)] == [10] * (start + 1)
         store.close()
     assert found == 2
@@ -297,12 +298,12 @@ def test_filters_go_with_their_records(tmp_path: Path, clock: Clock) -> None:
     for block in range(3):
         store.write([Append("log_records", records([f"word{block}"] * ROWS, block * ROWS))])
     tidied(store)
-    before = store.select("SELECT max(block) AS n FROM log_blocks")["n"][0].as_py()
+    before = stored(store, "SELECT max(block) AS n FROM log_blocks")[0]["n"]
     clock.now = START + 86_400_000_000 * 3
     store.write([Append("host_samples", pa.table(host))])
     assert store.enforce_limit() >= 3 * ROWS
     assert filters(store) == 0
     store.write([Append("log_records", records(["word9"] * ROWS, 7000))])
     assert count(tidied(store), q="word9") == ROWS
-    assert store.select("SELECT min(block) AS n FROM log_blocks")["n"][0].as_py() > before
+    assert stored(store, "SELECT min(block) AS n FROM log_blocks")[0]["n"] > before
     store.close()

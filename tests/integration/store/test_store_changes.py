@@ -13,6 +13,7 @@ from monitor.core.errors import StoreError
 from monitor.store.duckdb import open_store
 from monitor.store.duckdb.engine import Engine
 from monitor.store.interface import Append, Change, Delete, Store, Upsert
+from tests.doubles.stored import stored
 from tests.examples import examples
 
 keys = st.integers(0, 6)
@@ -63,7 +64,7 @@ def test_upsert_and_delete_are_a_dictionary(store: Store, batches: list[list[tup
                 for key, value in content:
                     model.setdefault(key, {"pid": None, "ppid": None})[kind] = value
         store.write(changes)
-        rows = store.select("SELECT run, pid, ppid FROM runs").to_pylist()
+        rows = stored(store, "SELECT run, pid, ppid FROM runs")
         assert {row["run"]: {"pid": row["pid"], "ppid": row["ppid"]} for row in rows} == model
         assert len(rows) == len(model)
 
@@ -74,7 +75,7 @@ def test_kept_columns_are_set_once(store: Store) -> None:
         first = upsert("pid", [(1, value)])
         rows = first.rows.append_column("ppid", pa.array([value], pa.int32()))
         store.write([Upsert("runs", rows, ("run",), keep=("ppid",))])
-    assert store.select("SELECT pid, ppid FROM runs").to_pylist() == [{"pid": 2, "ppid": 1}]
+    assert stored(store, "SELECT pid, ppid FROM runs") == [{"pid": 2, "ppid": 1}]
 
 
 def test_null_keys_match_each_other(store: Store) -> None:
@@ -90,7 +91,7 @@ def test_null_keys_match_each_other(store: Store) -> None:
     )
     store.write([Upsert("events", row, ("kind", "run"))])
     store.write([Upsert("events", row, ("kind", "run"))])
-    assert store.select("SELECT count(*) AS n FROM events").to_pylist() == [{"n": 1}]
+    assert stored(store, "SELECT count(*) AS n FROM events") == [{"n": 1}]
 
 
 def test_all_or_nothing(store: Store, host_rows: Callable[..., Append]) -> None:
@@ -107,7 +108,7 @@ def test_all_or_nothing(store: Store, host_rows: Callable[..., Append]) -> None:
         with pytest.raises(StoreError):
             store.write([host_rows({1: 1.0}), bad])
     store.write([host_rows({2: 2.0})])
-    assert store.select("SELECT cpu_pct FROM host_samples").to_pylist() == [{"cpu_pct": 2.0}]
+    assert stored(store, "SELECT cpu_pct FROM host_samples") == [{"cpu_pct": 2.0}]
 
 
 def test_readers_see_whole_writes_while_one_writes(store: Store, host_rows: Callable[..., Append]) -> None:
