@@ -168,6 +168,13 @@ class Gateway:
             return None, (403, "Requests for another host are not answered: a web page may have sent them.")
         if _MARK in request.headers:
             return None, (508, "A gateway asks a gateway: take its address out of the engines in the settings.")
+        coding = request.headers.get(b"content-encoding", b"").strip().lower()
+        if coding not in {b"", b"identity"}:
+            named = coding[:20].decode("latin-1")
+            return None, (
+                415,
+                f"The request is compressed ({named}), which no engine here reads. Send it uncompressed.",
+            )
         return self._key(request.headers), None
 
     def _say(self, connection: Connection, request: Request, status: int, message: str) -> None:

@@ -16,6 +16,7 @@ _TYPES: Final = {
     404: ("invalid_request_error", "model_not_found"),
     405: ("invalid_request_error", None),
     413: ("invalid_request_error", "request_too_large"),
+    415: ("invalid_request_error", None),
     429: ("rate_limit_error", "rate_limit_exceeded"),
 }
 """OpenAI's words for a status."""

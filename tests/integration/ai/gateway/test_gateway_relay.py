@@ -330,6 +330,18 @@ def test_tokens_are_the_engines_own_where_it_tells_them() -> None:
     assert rows[2].tokens_per_s == pytest.approx(16 / 0.008)
 
 
+def test_an_answer_that_an_engine_compresses_unasked_is_passed_on_as_it_is() -> None:
+    """With its coding, which the program may know; its tokens are unknown, not wrong."""
+    packed = b"\x1b\x03)\x00\xa4 not read here"
+    with serve() as stub, running(engine("one", stub.url)) as gateway, client_of(gateway) as client:
+        stub.status, stub.body, stub.headers = 201, packed, "Content-Encoding: br\r\n"
+        with client.stream("POST", "/v1/chat/completions", json=ASK) as answer:
+            assert b"".join(answer.iter_raw()) == packed
+            assert answer.headers["content-encoding"] == "br"
+        (row,) = gateway.rows(1)
+    assert (row.completion_tokens, row.tokens_origin, row.tokens_per_s) == (None, None, None)
+
+
 def test_several_requests_on_one_connection_are_answered_in_order() -> None:
     """Sent at once, without waiting: three answers, one after another."""
     body = json.dumps({**ASK, "stream": False}).encode()
@@ -364,6 +376,10 @@ BAD = [
     (b"GET /nowhere HTTP/1.1\r\nAuthorization: Bearer wk-test\r\n\r\n", b"404"),
     (b"GET /v1/chat/completions HTTP/1.1\r\nAuthorization: Bearer wk-test\r\n\r\n", b"405"),
     (b"GET / HTTP/1.0\r\n\r\n", b"200"),
+    (
+        b"POST /v1/chat/completions HTTP/1.1\r\nAuthorization: Bearer wk-test\r\nContent-Encoding: zstd\r\nContent-Length: 4\r\n\r\n(\xb5/\xfd",
+        b"415",
+    ),
     (b"GET / HTTP/1.1\r\nX-Watchkeeper-Gateway: 1\r\n\r\n", b"508"),
 ]
 
