@@ -18,7 +18,7 @@ from ai.service.benchmarks.history import in_use
 from ai.service.context.candidates import Candidate
 from ai.worker.threads import ThreadRates, ThreadTable, counts_up_to, measure_threads
 from tests.doubles.ai_kit import LoopThread, ask
-from tests.waiting import patient, wait_until_async
+from tests.waiting import CORES, patient, wait_until_async
 
 
 def rates(generate: dict[int, float], **more: Any) -> ThreadRates:
@@ -190,7 +190,10 @@ def test_fewer_threads_generate_while_other_programs_use_the_cores(demo_path: Pa
 
     async def go() -> None:
         backend, fixed = LlamaCppBackend(), LlamaCppBackend()
-        busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(2)]  # noqa: ASYNC220 - starts at once
+        loops = max(
+            2, 3 * CORES // 2
+        )  # so many that two threads have no core of their own, however many cores there are
+        busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(loops)]  # noqa: ASYNC220 - starts at once
         try:
             loaded = await backend.ensure_loaded(LoadSpec(str(demo_path), context=512, threads=2, yields=True))
             exact = await fixed.ensure_loaded(LoadSpec(str(demo_path), context=512, threads=2))
