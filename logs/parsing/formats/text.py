@@ -190,6 +190,12 @@ def _systems() -> list[Format]:
             iso,
             default=None,
         ),
+        RegexFormat(  # programs of GNOME and all that use GLib's log; its time came with version 2.54
+            "glib",
+            rf"(?:\*\* )?(?:\((?:process|[^():\s][^():\n]{{0,63}}):(?P<pid>\d{{1,8}})\): |(?<=\*\* )|(?=[\w.+\-/]{{1,64}}-(?:Message|INFO|DEBUG): {CLOCK}\.))"
+            rf"(?:(?P<logger>[\w.+\-/]{{1,64}}?)-)?(?P<level>ERROR|CRITICAL|WARNING|Message|INFO|DEBUG)(?: \*\*)?: (?:(?P<ts>{CLOCK}\.\d{{3}}): )?",
+            TimeReader.time_only,
+        ),
         RegexFormat("strace", rf"(?P<pid>\d+) (?P<ts>{EPOCH}) (?=[\w+\-<]+[(. ])", TimeReader.epoch),
     ]
 
@@ -262,6 +268,6 @@ def _letter(text: str) -> int:
 CANDIDATE = re.compile(
     r"[\[(<\s]{0,8}(?:\d|[A-Z][a-z]{2} |[{<@]|[A-Z]{3,9}[\s:\]|\-]|[IWEFDVCN]\d{4} |[DIWEC] \d|[DIWE] \w|[a-z]+_|[a-z@]\w*=|[\w.\-]+ +\| "
     r"|[Ww]arning|[Ee]rror|[Ff]atal|[Dd]ebug|[Ii]nfo|[a-zéû]+ \d|\S+\.log|\(?\w+ pid=\d|\S+ - \S+ \[|\S+ \[\d|\S+ \S+ - \S+ \[|rank\d|[WIEF]\d{3} |pid: \d"
-    r"|[a-z]+ +:[a-z]+ *: |[\w.\-]+:\d+:\d+ \[|__CURSOR=|Start-Date: |(?:not )?ok \d|Log started: |# Time: |===|#|\"\d)"
+    r"|[a-z]+ +:[a-z]+ *: |[\w.\-]+:\d+:\d+ \[|__CURSOR=|\*\* |\([\w.+\-]+:\d+\): |[\w.+\-/]{1,64}-(?:Message|INFO|DEBUG): \d|Start-Date: |(?:not )?ok \d|Log started: |# Time: |===|#|\"\d)"
 )
 """Cheap test: what does not begin like this is the first line of no known format."""

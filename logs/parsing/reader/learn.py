@@ -216,8 +216,10 @@ def _lead_pattern(hits: list[Found], tails: Sequence[str]) -> tuple[str, bool]:
             levelled = True
             styles = {other.style for hit in hits if (lead := _lead(hit)) and (other := slot_of(lead[0][number]))}
             known = level_pattern(slot.place, tuple(sorted(styles)))
-            alone = next(iter(styles)) if len(styles) == 1 and not slot.opens else ""
+            alone = next(iter(styles)) if len(styles) == 1 and not any(slot.place[1:]) else ""
             also = {"upper": _CATEGORY, "letter": _LETTER, "mark": _SIGN}.get(alone, "")
+            if also and slot.opens:
+                also = rf"|{re.escape(slot.opens)}[ \t]*{also[1:-1]}[ \t]*{re.escape(CLOSES[slot.opens])})"
             parts.append(f"(?:{known}{also}" if also else known)
         else:
             parts.append(field_pattern(field))
@@ -252,7 +254,7 @@ def _built(
             blank = tail.removesuffix(")?").replace(r"(?:[ \t]+)", r"[ \t]*", 1) + ")"
             header = rf"(?:{lead}{stamp}{close}|[ ]{{{width[0]},{width[1]}}}){blank}"
             return Layout(header, name, order, blanks=True)
-    layout = Layout(header, name, order, categories=_CATEGORY in lead, ending=ending, elapsed=elapsed)
+    layout = Layout(header, name, order, categories=_CATEGORY[1:-1] in lead, ending=ending, elapsed=elapsed)
     return with_pid(layout, [hit.line for hit in found])
 
 

@@ -8,7 +8,7 @@ from typing import Final
 from msgspec import structs
 
 from logs.core import levels
-from logs.parsing.reader.behind import level_column, to_level, with_pid
+from logs.parsing.reader.behind import FIELDS, level_column, to_level, with_pid
 from logs.parsing.reader.fields import fields, level_pattern, slot_of
 from logs.parsing.reader.layout import Layout
 
@@ -20,7 +20,12 @@ _SINCE_START: Final = (
     r"[ \t]*[\[(<]?[A-Za-z!]{1,9}[\])>]?:?[ \t]*[\[(<][ +]*(?P<ts>\d{1,9}(?:\.\d+)?)(?P<unit> ?(?:ns|us|µs|ms|s))?[\])>](?=[\s|,]|: )",
 )
 """A number in front, or in brackets behind the level."""
+_FRACTION: Final = r"(?:\.\d+)?"
+_LABELS: Final = (":", "]", ")", ">", "|")
+"""How the name of a program ends that it writes before all that it says."""
 _BADGE: Final = re.compile(r" ([A-Z]{4,8}) {2}(?=\S)")
+_FEW: Final = 4
+"""So few numbers do not tell what they count."""
 _LONGEST: Final = 366 * 86_400
 """Seconds that a program may have been running."""
 
@@ -43,9 +48,21 @@ def levelled(lines: list[str], whole: int) -> Layout | None:
         line[: row[level.reach].begin] for line, row in zip(standing, rows, strict=True) if len(row) > level.reach
     }
     if level.reach == 1 and len(starts) == 1 and not level.place[0]:
-        start = re.escape(starts.pop())
-        styles = ("upper", "lower", "title", *level.styles)
-        header = rf"{start}(?:{level_pattern(level.place, styles)}|[A-Za-z!]+)[ \t:]"
+        begin = starts.pop()
+        known = level_pattern(level.place, ("upper", "lower", "title", *level.styles))
+        if (
+            begin.rstrip(" \t").endswith(_LABELS)
+            and sum(1 for line in lines if line.startswith(begin)) * 10 >= whole * 9
+        ):
+            # the program's name begins each record, whether a level stands behind it or none
+            closing = {
+                line[row[1].end :][:1]
+                for line, row in zip(standing, rows, strict=True)
+                if len(row) > 1 and slot_of(row[1])
+            }
+            close = ":" if closing == {":"} else r"[ \t:]"
+            return Layout(rf"{re.escape(begin)}(?:{known}{close}[ \t]*)?", None)
+        header = rf"{re.escape(begin)}(?:{known}|[A-Za-z!]+)[ \t:]"
     elif level.reach == 1 and not level.place[0] and _numbered(standing):
         header = rf"\d+ (?:{level_pattern(level.place, level.styles)}|[a-z]+) "
         return Layout(header, None)
@@ -78,7 +95,17 @@ def counted(lines: list[str], whole: int) -> Layout | None:
     if rising * 10 < (len(numbers) - 1) * 8 and len(widths) > 1:
         return None
     layout = Layout(_COUNTER.pattern, None)
-    return _since_start(layout, [match.string for match in matches]) if len(matches) > 4 else layout
+    if len(matches) <= _FEW:
+        return layout
+    counting = _since_start(layout, [match.string for match in matches])
+    if not counting.unit:
+        return counting
+    tails = [match.string[match.end() :] for match in matches]
+    rows = [fields(tail, 0, FIELDS) for tail in tails]
+    level = level_column(rows, len(tails))
+    if level is None:
+        return counting
+    return with_pid(structs.replace(counting, header=counting.header + to_level(tails, rows, level)), lines)
 
 
 def badge(line: str) -> bool:
@@ -99,6 +126,8 @@ def _since_start(layout: Layout, lines: list[str]) -> Layout:
         unit = _unit({(match["unit"] or "").strip() for match in found}, [match["ts"] for match in found])
         if unit:
             ahead = pattern.replace("?P<unit>", "?:")
+            if sum(1 for match in found if "." in match["ts"]) * 10 >= len(found) * 8:
+                ahead = ahead.replace(_FRACTION, _FRACTION.removesuffix("?"))
             return structs.replace(layout, header=f"(?={ahead}){layout.header}", unit=unit)
     return layout
 

@@ -11,6 +11,39 @@ pytestmark = pytest.mark.usefixtures("utc")
 
 
 UNSEEN = {
+    "seconds since the start, and a level behind names": (
+        (
+            "     0.000 shop(77) app.net info: up\n     0.031 shop(77) app.net debug: x\n     0.061 shop(77) app.net warning: slow\n"
+            "     0.250 shop(77) app.net info: report:\n  3 shards\n     0.280 shop(77) app.net critical: dead\n"
+        ),
+        [("03-21T10:14:59", level, lines) for level, lines in (("info", 1), ("debug", 1), ("warn", 1), ("info", 2))]
+        + [("03-21T10:15:00", "fatal", 1)],
+    ),
+    "the program's name before each line, and a level behind it in some": (
+        "web: debug:  x\nweb: error: gone\nweb: debug:  web: forked\nweb: error: gone\nweb: web version 22 up\nweb: _main: up\nweb: a/b: up\nweb: error: gone\n",
+        [(None, level, 1) for level in ("debug", "error", "debug", "error", None, None, None, "error")],
+    ),
+    "another letter or word where others have their level in brackets": (
+        (
+            "<X>2026-03-20 22:11:12.345 up\n<W>2026-03-20 22:11:12.345 slow\n<C>2026-03-20 22:11:12.345 dead\n"
+            "<W>2026-03-21 09:12:13.345 slow\n"
+        ),
+        [("03-20T22:11:12", level, 1) for level in (None, "warn", "fatal")] + [("03-21T09:12:13", "warn", 1)],
+    ),
+    "GLib": (
+        (
+            "(shop:77): Gtk-WARNING **: 22:11:12.345: slow\n\n** (shop:77): CRITICAL **: 22:11:12.345: dead\nShop-Message: 22:11:12.345: up\n"
+            "** Message: 22:11:12.345: up\n(shop:77): Shop-DEBUG: 22:11:12.345: report:\n  3 shards\n"
+        ),
+        [
+            ("03-20T22:11:12", level, lines)
+            for level, lines in (("warn", 1), ("fatal", 1), ("info", 1), ("info", 1), ("debug", 2))
+        ],
+    ),
+    "GLib before it wrote times": (
+        "(shop:77): Gtk-WARNING **: slow\n\n(shop:77): GLib-GObject-CRITICAL **: g_object_unref: assertion failed\n",
+        [(None, "warn", 1), (None, "fatal", 1)],
+    ),
     "levels that end in one column": (
         " INFO app: up\nDEBUG app: x\n WARN app: slow\nERROR app: gone\n\nCaused by:\n    0: no file\n INFO app: done\n",
         [(None, "info", 1), (None, "debug", 1), (None, "warn", 1), (None, "error", 4), (None, "info", 1)],
