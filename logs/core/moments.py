@@ -103,7 +103,7 @@ _SHAPES: Final[tuple[tuple[str, str], ...]] = (
     ("short", rf"(?P<y>\d\d)(?P<n>[01]\d)(?P<d>[0-3]\d) (?P<H>[0-2]\d):?(?P<M>[0-5]\d):?(?P<S>[0-6]\d){_FRACTION}"),
     (
         "short-joined",
-        rf"(?P<y>\d\d)(?P<n>[01]\d)(?P<d>[0-3]\d)[T_\-](?P<H>[0-2]\d):(?P<M>[0-5]\d):(?P<S>[0-6]\d){_FRACTION}",
+        rf"(?P<y>\d\d)(?P<n>[01]\d)(?P<d>[0-3]\d)[T_\-](?P<H>[0-2]\d):?(?P<M>[0-5]\d):?(?P<S>[0-6]\d){_FRACTION}",
     ),
     ("month-day", rf"(?P<n>[01]\d)(?P<d>[0-3]\d) {_SECONDS}"),
     ("two-numbers", rf"(?P<i>\d{{1,2}})(?P<sep>[/.\-])(?P<j>\d{{1,2}})(?:\.?[ T]{{1,2}}|-){_SECONDS}"),

@@ -13,7 +13,7 @@ from logs.core.moments import ELAPSED, SHAPES, MomentShape, Order, elapsed_us, o
 from logs.core.timestamps import ISO as ISO_PATTERN
 from logs.core.timestamps import SECOND, TimeReader
 from logs.parsing.reader.behind import FIELDS, level_column, tail_patterns, to_level, with_pid
-from logs.parsing.reader.fields import CLOSES, Field, field_pattern, fields, gap_pattern, level_pattern, slot_of
+from logs.parsing.reader.fields import CLOSES, WORD, Field, field_pattern, fields, gap_pattern, level_pattern, slot_of
 from logs.parsing.reader.layout import ISO, Layout
 from logs.parsing.reader.timeless import counted, levelled
 
@@ -25,6 +25,7 @@ _PLAIN_ISO = re.compile(
     r"\d{4}[-/.]\d\d[-/.]\d\d[T _]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?: ?(?:Z|[+-]\d\d:?\d\d|UTC|GMT))?"
 )
 _OPENERS: Final = "[({<"
+_OPENING: Final = frozenset(_OPENERS)
 _CLOSERS: Final = "])>}\"' \t"
 _MOST: Final = 3
 MOST: Final = 400
@@ -191,8 +192,21 @@ def _signature(hit: Found) -> str | None:
             levelled = True
             parts.append(f"<{slot.place}>")
         else:
-            parts.append(field_pattern(field))
-    return "".join(parts) + gap_pattern(lead[1])
+            parts.append(_lead_field(field))
+    return "".join(parts) + _last_gap(lead[1])
+
+
+def _lead_field(field: Field) -> str:
+    """The expression for a field before the time; Python's names of functions without one, as `<module>`, are words."""
+    if (field.opens == "<" and field.text.isidentifier()) or (not field.opens and not field.text.isdigit()):
+        return rf"(?:{WORD}|<\w+>)"
+    return field_pattern(field)
+
+
+def _last_gap(gap: str) -> str:
+    """The expression for what stands right before the time: blanks that fill a column may be none before its bracket."""
+    pattern = gap_pattern(gap)
+    return "[ \\t]*" + pattern.removeprefix("[ \\t]+") if gap.lstrip(" \t")[:1] in _OPENING else pattern
 
 
 def _lead_pattern(hits: list[Found], tails: Sequence[str]) -> tuple[str, bool]:
@@ -222,8 +236,8 @@ def _lead_pattern(hits: list[Found], tails: Sequence[str]) -> tuple[str, bool]:
                 also = rf"|{re.escape(slot.opens)}[ \t]*{also[1:-1]}[ \t]*{re.escape(CLOSES[slot.opens])})"
             parts.append(f"(?:{known}{also}" if also else known)
         else:
-            parts.append(field_pattern(field))
-    return "".join(parts) + gap_pattern(first[1]), "(?P<level>" in "".join(parts)
+            parts.append(_lead_field(field))
+    return "".join(parts) + _last_gap(first[1]), "(?P<level>" in "".join(parts)
 
 
 def _built(

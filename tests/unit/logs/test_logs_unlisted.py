@@ -11,6 +11,21 @@ pytestmark = pytest.mark.usefixtures("utc")
 
 
 UNSEEN = {
+    "blanks before the time's bracket that fill a column": (
+        "INFO   [2026-03-20 22:11:12] up\nDEBUG  [2026-03-20 22:11:12] x\nWARNING[2026-03-20 22:11:12] slow\n",
+        [("03-20T22:11:12", level, 1) for level in ("info", "debug", "warn")],
+    ),
+    "names of functions, and code without one": (
+        (
+            "main():9: [INFO] 2026-03-20 22:11:12,345 up\n<module>():15: [WARNING] 2026-03-20 22:11:12,345 slow\n"
+            "<lambda>():15: [ERROR] 2026-03-21 09:12:13,345 gone\n"
+        ),
+        [("03-20T22:11:12", "info", 1), FIRST, SECOND],
+    ),
+    "day and clock in twelve figures": (
+        "260320-221112|W|app|slow\n260321-091213|E|app|gone\n",
+        [FIRST, SECOND],
+    ),
     "seconds since the start, and a level behind names": (
         (
             "     0.000 shop(77) app.net info: up\n     0.031 shop(77) app.net debug: x\n     0.061 shop(77) app.net warning: slow\n"
