@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Final
 
@@ -9,7 +10,7 @@ from msgspec import structs
 
 from logs.core import levels
 from logs.parsing.reader.behind import FIELDS, level_column, to_level, with_pid
-from logs.parsing.reader.fields import fields, level_pattern, slot_of
+from logs.parsing.reader.fields import Field, fields, level_pattern, slot_of
 from logs.parsing.reader.layout import Layout
 
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
@@ -33,9 +34,7 @@ _LONGEST: Final = 366 * 86_400
 def levelled(lines: list[str], whole: int) -> Layout | None:
     """The layout of lines that have a level and no time."""
     lines = [line for line in lines if not levels.is_figure(line)]
-    if not lines:
-        return None
-    standing = _aligned(lines, whole)
+    standing = _aligned(lines, whole) if lines else []
     rows = [fields(line, 0, 4) for line in standing]
     level = level_column(rows, len(standing))
     if level is None or (level.styles == ("small",) and not level.place[0]):
@@ -50,18 +49,8 @@ def levelled(lines: list[str], whole: int) -> Layout | None:
     if level.reach == 1 and len(starts) == 1 and not level.place[0]:
         begin = starts.pop()
         known = level_pattern(level.place, ("upper", "lower", "title", *level.styles))
-        if (
-            begin.rstrip(" \t").endswith(_LABELS)
-            and sum(1 for line in lines if line.startswith(begin)) * 10 >= whole * 9
-        ):
-            # the program's name begins each record, whether a level stands behind it or none
-            closing = {
-                line[row[1].end :][:1]
-                for line, row in zip(standing, rows, strict=True)
-                if len(row) > 1 and slot_of(row[1])
-            }
-            close = ":" if closing == {":"} else r"[ \t:]"
-            return Layout(rf"{re.escape(begin)}(?:{known}{close}[ \t]*)?", None)
+        if _names_each(begin, lines, whole):
+            return Layout(rf"{re.escape(begin)}(?:{known}{_close(standing, rows)}[ \t]*)?", None)
         header = rf"{re.escape(begin)}(?:{known}|[A-Za-z!]+)[ \t:]"
     elif level.reach == 1 and not level.place[0] and _numbered(standing):
         header = rf"\d+ (?:{level_pattern(level.place, level.styles)}|[a-z]+) "
@@ -75,6 +64,20 @@ def levelled(lines: list[str], whole: int) -> Layout | None:
     if hits * 10 < whole * 3 or (level.styles == ("letter",) and not level.place[0] and hits < 3):
         return None
     return with_pid(_since_start(Layout(header, None), standing), standing)
+
+
+def _names_each(begin: str, lines: list[str], whole: int) -> bool:
+    """Whether `begin` is the program's name that begins each record, whether a level stands behind it or none."""
+    named = sum(1 for line in lines if line.startswith(begin))
+    return begin.rstrip(" \t").endswith(_LABELS) and named * 10 >= whole * 9
+
+
+def _close(lines: list[str], rows: Sequence[Sequence[Field]]) -> str:
+    """What closes the levels behind the first field."""
+    closing = {
+        line[row[1].end :][:1] for line, row in zip(lines, rows, strict=True) if len(row) > 1 and slot_of(row[1])
+    }
+    return ":" if closing == {":"} else r"[ \t:]"
 
 
 def _numbered(lines: list[str]) -> bool:
