@@ -119,7 +119,7 @@ def time_range(life: TimeRange | None = None, *, live_link_s: int = WINDOWS["liv
         chosen = life
     names = ["life"] if life is not None else list(WINDOWS)
     titles = {name: TITLES[name] for name in [*names, *(["custom"] if chosen.name == "custom" else [])]}
-    choice("Time range", "range", titles, chosen.name, key="time_range", clears=("from", "to"))
+    choice("Time range", "range", titles, chosen.name, key="time_range", clears=("from", "to"), shown_only="custom")
     with st.popover("…", help="Custom time range, link to this view", key="time_popover"):
         _custom(chosen)
         moving = {} if life is not None else {**WINDOWS, "live": live_link_s}
