@@ -145,8 +145,8 @@ class WorkerProcess:
 def own_environment() -> dict[str, str]:
     """What a worker, and a process that measures for one, is started with.
 
-    Its threads spin for some 20 µs where they meet, then sleep. On free cores two give 97 tokens/s so, 38 when they sleep at once, one 68; the longer they spin, the
-    more they starve each other beside other programs (beside a busy loop 28, 15 and 14 tokens/s at 500, 1,000 and 2,000 rounds, one thread 40).
+    Its threads spin for a moment where they meet, then sleep. On two free cores two give 64 to 73 tokens/s so, 29 when they sleep at once, one 50; the longer they
+    spin, the more they starve each other beside other programs, and then fewer generate (`spare`).
     """
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONSAFEPATH"}
     if "OMP_WAIT_POLICY" not in environment:
