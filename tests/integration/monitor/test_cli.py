@@ -289,13 +289,17 @@ def test_password_makes_an_entry(tmp_path: Path) -> None:
 
 
 def test_doctor_works_without_an_agent(tmp_path: Path) -> None:
-    """Every check has a state and words; what is not well has them too."""
+    """Every check has a state and words; what is not well has them too. The size of a store is that with its journal."""
+    (tmp_path / "d").mkdir(mode=0o700)
+    for name, kib in (("watchkeeper.duckdb", 3), ("watchkeeper.duckdb.wal", 5)):
+        (tmp_path / "d" / name).write_bytes(bytes(kib << 10))
     done = wk("doctor", "--json", data_dir=tmp_path / "d")
     report = json.loads(done.stdout)
     assert done.returncode == (0 if report["ok"] else 1)
     names = {check["name"] for check in report["checks"]}
     assert {"python", "system", "settings", "data", "disk", "store", "agent", "port", "gpu", "engine"} <= names
     assert all(check["state"] in {"ok", "warn", "fail"} and check["detail"] for check in report["checks"])
+    assert "watchkeeper.duckdb 8.0 KiB" in [check["detail"] for check in report["checks"] if check["name"] == "store"]
 
 
 def test_a_reader_that_stops_early_is_no_error(running_agent: Any) -> None:
