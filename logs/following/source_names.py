@@ -81,14 +81,18 @@ class SourceNames:
 
     def base(self, path: str, *, written: bool = False) -> str:
         """The path of the log that `path` is a form of, its own if it is none; `written`: somebody has it open for writing, and did not write another form of it before."""
+        folder, name = os.path.split(path)
+        stem, end = _split(name)
+        dated = _DATED.search(stem)
+        if dated is not None and dated.start():  # `worker-1-2026-03-01.log` is one of `worker-1.log`
+            return self.base(os.path.join(folder, stem[: dated.start()] + end), written=written)  # noqa: PTH118 - texts
         base = base_path(path)
-        stem = _split(os.path.basename(path))[0]  # noqa: PTH119 - a text
-        if base == path or _DATED.search(stem):
+        if base == path:
             return base
         if path in self._by_path:
             return path
         there = base in self._by_path or os.path.exists(base)  # noqa: PTH110 - a text
-        behind = stem == os.path.basename(path) and _SUFFIX.search(base) is not None  # noqa: PTH119 - a text
+        behind = not end and _SUFFIX.search(base) is not None
         return base if (there or not written if behind else there and not written) else path
 
     def name(self, path: str, process: str = "", wanted: str = "", *, written: bool = False) -> str:

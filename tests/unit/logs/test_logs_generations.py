@@ -52,6 +52,7 @@ def test_generations_have_their_number_before_or_behind_the_suffix(tmp_path: Pat
         ("slurm-1234.out", "slurm-1235.out"),
         ("job-12345678.out", "job-12345679.out"),
         ("rank-0", "rank-1"),
+        ("worker-1-2026-03-01.log", "worker-2-2026-03-01.log"),
         ("app.txt", "app-1.log"),
     ],
 )
@@ -79,6 +80,8 @@ def test_a_number_of_a_worker_is_none_of_rotation(tmp_path: Path, first: str, se
         ("app-2026-03-01.log", "", True, "app.log"),
         ("app-20260301.3.log", "", True, "app.log"),
         ("app.2026-03.log", "", True, "app.log"),
+        ("worker-1-2026-03-01.log", "", True, "worker-1.log"),
+        ("2026-03-01.log", "", True, "2026-03-01.log"),
         ("app-20269901.log", "", False, "app-20269901.log"),
     ],
 )
