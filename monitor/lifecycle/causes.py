@@ -24,6 +24,7 @@ class Evidence:
         out_of_memory: whether the kernel ended it to free memory.
         memory_group: the control group whose limit was reached; empty for the machine, None if that is not known.
         memory_limit: of that group, bytes.
+        cpu_limit_s: the CPU time that it was allowed, if the kernel killed it because it had used that.
         exception: the uncaught exception that it logged at its end, in one line.
         stopped_by: who stopped it from Watchkeeper just before.
         parent: the name of its parent, if that ended at the same moment or just before, and not by the same signal.
@@ -36,6 +37,7 @@ class Evidence:
     out_of_memory: bool = False
     memory_group: str | None = None
     memory_limit: int | None = None
+    cpu_limit_s: int | None = None
     exception: str | None = None
     stopped_by: str | None = None
     parent: str | None = None
@@ -69,6 +71,11 @@ def cause_of(known: Evidence) -> tuple[Cause, str]:
         return _memory(known)
     if known.stopped_by is not None:
         return _stopped(known)
+    if known.cpu_limit_s is not None:
+        return (
+            "cpu_limit",
+            f"It used up the {known.cpu_limit_s} s of CPU time that its limit allows ({_by_signal(known)}).",
+        )
     if known.exit_signal is not None:
         return _signalled(known, signal_name(known.exit_signal))
     return _coded(known, known.exit_code)
@@ -103,12 +110,16 @@ def _memory(known: Evidence) -> tuple[Cause, str]:
 
 def _signalled(known: Evidence, name: str) -> tuple[Cause, str]:
     cause, words = _MEANINGS.get(name, ("signal", "A signal ended it"))
-    said = f"({name}, signal {known.exit_signal})"
+    said = f"({_by_signal(known)})"
     if known.parent is not None and name in _PASSED_ON:
         return "parent_gone", f"Its parent {known.parent} ended at that moment, and it was ended too {said}."
     if cause == "aborted" and known.exception is not None:
         return cause, f"{words}: {known.exception} {said}."
     return cause, f"{words} {said}."
+
+
+def _by_signal(known: Evidence) -> str:
+    return "" if known.exit_signal is None else f"{signal_name(known.exit_signal)}, signal {known.exit_signal}"
 
 
 def _meaning(code: int) -> str:

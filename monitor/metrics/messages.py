@@ -121,8 +121,8 @@ class RunEnd(msgspec.Struct, frozen=True):
 
     `source` names who told: `connector`, `pidfd`, `zombie` (what `/proc` said before it was reaped), or `poll` (it was gone; `ts` is
     up to one sweep late). `out_of_memory`: whether the kernel killed it to free memory; then `memory_group` is the control group whose limit
-    `memory_limit` (bytes) was reached, empty for the machine, None if that is not known. What it used in
-    its life is None where nobody could tell: `cpu_s` seconds of CPU time, the rest bytes.
+    `memory_limit` (bytes) was reached, empty for the machine, None if that is not known. `cpu_limit_s` is the CPU time that it was
+    allowed (s), if the kernel killed it because it had used that. What it used in its life is None where nobody could tell: `cpu_s` seconds of CPU time, the rest bytes.
     """
 
     run: int
@@ -137,6 +137,7 @@ class RunEnd(msgspec.Struct, frozen=True):
     peak_rss: int | None = None
     read_bytes: int | None = None
     write_bytes: int | None = None
+    cpu_limit_s: int | None = None
 
 
 class Tick(msgspec.Struct, frozen=True, tag="tick"):

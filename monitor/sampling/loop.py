@@ -225,6 +225,7 @@ def _end(ending: Ending, now: Instant) -> RunEnd:
         ending.peak_rss,
         ending.read_bytes,
         ending.write_bytes,
+        ending.cpu_limit_s,
     )
 
 

@@ -291,8 +291,7 @@ def _starts(host: str, born: Sequence[messages.RunInfo]) -> pa.Table:
 def _stops(host: str, ends: Sequence[messages.RunEnd], names: Sequence[str | None]) -> pa.Table:
     said = [_said(end) for end in ends]
     table = _events(host, [end.ts for end in ends], "STOP", [end.run for end in ends], names, said)
-    memory = [_memory_details(end) if end.out_of_memory else None for end in ends]
-    return table.append_column("details", pa.array(memory, pa.string()))
+    return table.append_column("details", pa.array([_end_details(end) for end in ends], pa.string()))
 
 
 def _said(end: messages.RunEnd) -> str | None:
@@ -306,8 +305,12 @@ def _said(end: messages.RunEnd) -> str | None:
     )
 
 
-def _memory_details(end: messages.RunEnd) -> str:
-    """Whose memory ran out, as JSON."""
+def _end_details(end: messages.RunEnd) -> str | None:
+    """Which limit ended it, as JSON: whose memory ran out, or how much CPU time it was allowed; None without one."""
+    if end.cpu_limit_s is not None and not end.out_of_memory:
+        return json.dumps({"cpu_limit_s": end.cpu_limit_s})
+    if not end.out_of_memory:
+        return None
     return json.dumps({"out_of_memory": True, "memory_group": end.memory_group, "memory_limit": end.memory_limit})
 
 

@@ -15,6 +15,8 @@ LABELS: Final = {
     "above": "Value",
     "below": "Value",
     "change": "Value",
+    "usual_h": "Hours",
+    "usual_days": "Days",
     "clear": "Over at",
     "for_s": "Seconds until it fires",
     "clear_s": "Seconds until it is over",
@@ -26,7 +28,7 @@ LABELS: Final = {
 """What the fields of the form are called there."""
 SIDES: Final = {"above": "Above", "below": "Below", "change": "Away from the usual"}
 DEFAULTS: Final[dict[str, Any]] = {
-    "of": "", "clear": None, "for_s": 60.0, "clear_s": 60.0, "count": 1, "within_s": 300.0, "enabled": True, "notify": True,
+    "of": "", "usual_h": 24.0, "usual_days": 14, "clear": None, "for_s": 60.0, "clear_s": 60.0, "count": 1, "within_s": 300.0, "enabled": True, "notify": True,
 }  # fmt: skip
 USUAL: Final = "disk.used_pct"
 
@@ -78,6 +80,9 @@ def _reading(before: Mapping[str, Any], metrics: list[AlertMetricInfo]) -> dict[
         hint = "-50 %" if side == "change" else "20 GiB" if metric.unit.startswith("bytes") else "95"
         value = st.text_input(f"{LABELS['above']}{f', {unit}' if unit not in {'count', 'load'} else ''}", _text(before.get(side)), key="alert_value", placeholder=hint)  # fmt: skip
         seconds = st.number_input(LABELS["for_s"], 0.0, 86_400.0, float(before.get("for_s", 60.0)), key="alert_for", step=10.0, format="%g")  # fmt: skip
+    usual = {one: before.get(one, DEFAULTS[one]) for one in ("usual_h", "usual_days")}
+    if side == "change":
+        usual = _usual(usual)
     with st.expander("When it is over"):
         clear = ""
         if side == "change":
@@ -87,9 +92,18 @@ def _reading(before: Mapping[str, Any], metrics: list[AlertMetricInfo]) -> dict[
         clear_s = st.number_input(LABELS["clear_s"], 0.0, 86_400.0, float(before.get("clear_s", 60.0)), key="alert_clear_s", step=10.0, format="%g")  # fmt: skip
     bounds = {one: _value(value) if one == side else None for one in sides}
     return {
-        "metric": metric.name, "of": of.strip(), **bounds, "clear": _value(clear),
+        "metric": metric.name, "of": of.strip(), **bounds, **usual, "clear": _value(clear),
         "for_s": seconds, "clear_s": clear_s, "count": 1, "within_s": 300.0,
     }  # fmt: skip
+
+
+def _usual(now: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields that say what the usual is."""
+    with st.expander("What is usual"):
+        left, right = st.columns(2)
+        hours = left.number_input(LABELS["usual_h"], 1.0, 168.0, float(now["usual_h"]), key="alert_usual_h", step=1.0, format="%g", help="The usual is the median of so many hours.")  # fmt: skip
+        days = right.number_input(LABELS["usual_days"], 0, 60, int(now["usual_days"]), key="alert_usual_days", help="Once four of so many days are known, it is that of this time of day. 0: always that of the hours.")  # fmt: skip
+    return {"usual_h": hours, "usual_days": days}
 
 
 def _counted(kind: str, before: Mapping[str, Any]) -> dict[str, Any]:

@@ -36,7 +36,7 @@ def run_ending(store: Store, run: int) -> RunEnding | None:
     row = rows[0]
     ended = row["end_ts"]
     error = _last_error(store, run)
-    memory = json.loads(row["memory"]) if row["memory"] else {}
+    limits = json.loads(row["limits"]) if row["limits"] else {}
     parent = _parent(row)
     cause, why = cause_of(
         Evidence(
@@ -44,9 +44,10 @@ def run_ending(store: Store, run: int) -> RunEnding | None:
             exit_code=row["exit_code"],
             exit_signal=row["exit_signal"],
             seen=row["end_source"] != UNSEEN,
-            out_of_memory=bool(memory.get("out_of_memory")),
-            memory_group=memory.get("memory_group"),
-            memory_limit=memory.get("memory_limit"),
+            out_of_memory=bool(limits.get("out_of_memory")),
+            memory_group=limits.get("memory_group"),
+            memory_limit=limits.get("memory_limit"),
+            cpu_limit_s=limits.get("cpu_limit_s"),
             exception=_exception(error, ended),
             stopped_by=_stopped_by(store, row),
             parent=None if parent is None else f"{title_of(parent.name, parent.cmdline)} ({parent.pid})",
@@ -68,9 +69,9 @@ def run_ending(store: Store, run: int) -> RunEnding | None:
         signal=row["exit_signal"],
         signal_name=None if row["exit_signal"] is None else signal_name(row["exit_signal"]),
         sender=parent if cause == "parent_gone" else None,
-        out_of_memory=bool(memory.get("out_of_memory")),
-        memory_group=memory.get("memory_group"),
-        memory_limit=memory.get("memory_limit"),
+        out_of_memory=bool(limits.get("out_of_memory")),
+        memory_group=limits.get("memory_group"),
+        memory_limit=limits.get("memory_limit"),
         last_error=None
         if error is None
         else LastError(record=f"{error.file_id}:{error.pos}", ts=error.ts, text=error_words(error.message)),

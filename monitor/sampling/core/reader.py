@@ -14,7 +14,7 @@ class Ending:
     """How a run ended. `mono_ns` and `status` (as `wait` gives it) are None where nobody could tell.
 
     `out_of_memory`: whether the kernel killed it to free memory; then `memory_group` is the control group whose limit `memory_limit` (bytes) was reached, empty
-    for the machine, None if that is not known. What it used in its life is None where nobody could tell: `cpu_s` seconds, the rest bytes.
+    for the machine, None if that is not known. `cpu_limit_s` is the CPU time that it was allowed, if the kernel killed it because it had used that. What it used in its life is None where nobody could tell: `cpu_s` seconds, the rest bytes.
     """
 
     run: int
@@ -28,6 +28,7 @@ class Ending:
     peak_rss: int | None = None
     read_bytes: int | None = None
     write_bytes: int | None = None
+    cpu_limit_s: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -22,6 +23,11 @@ MOST_BRIEF: Final = 5_000
 """How many short lives one sweep tells of; those beyond are counted."""
 WORTH_S: Final = 0.01
 """A process that began no program of its own and ended well is told of if it used so much CPU time."""
+_SHORT_OF: Final = 0.2
+"""A process that was killed at most this share of its limit of CPU time before it (or `_SHORT_S`) has reached it: there the kernel counts whole ticks, which on a busy
+machine were a tenth more than the time that it tells.
+"""
+_SHORT_S: Final = 0.4
 UNSEEN: Final = "(not seen)"
 """The name of a program that ended before its name could be read."""
 SOON_NS: Final = 3_000_000_000
@@ -29,9 +35,10 @@ SOON_NS: Final = 3_000_000_000
 
 
 class Life(Protocol):
-    """A run as the sweep keeps it: its description, its last stat line, and its exit once that is known."""
+    """A run as the sweep keeps it: its description, its last stat line, the CPU time that it may use (s, None without a limit), and its exit once that is known."""
 
     info: RunInfo
+    cpu_limit_s: int | None
     stat: bytes
     exit: Exit | None
 
@@ -246,7 +253,9 @@ class Ends:
             ending = Ending(life.info.run, None if told is None else told.mono_ns, status, source)
         read_s = _cpu_s(life.stat, self._describer.host.clock_tick_hz)
         ending = _with_usage(ending, used)
-        return ending if read_s is None else dataclasses.replace(ending, cpu_s=max(ending.cpu_s or 0.0, read_s))
+        if read_s is not None:
+            ending = dataclasses.replace(ending, cpu_s=max(ending.cpu_s or 0.0, read_s))
+        return _by_limit(ending, life.cpu_limit_s)
 
     def _read_used(self) -> None:
         """Take the records of what processes used: those of all exits that were told are there."""
@@ -300,6 +309,14 @@ def _with_usage(ending: Ending, used: Usage | None) -> Ending:
         read_bytes=used.read_bytes,
         write_bytes=used.write_bytes,
     )
+
+
+def _by_limit(ending: Ending, limit_s: int | None) -> Ending:
+    """With the limit of CPU time, if it was killed with that used up: where it is the soft limit too, as `ulimit -t` makes it, no other signal comes before."""
+    killed = ending.status is not None and ending.status & 0x7F == signal.SIGKILL
+    if limit_s is None or not killed or (ending.cpu_s or 0.0) < limit_s - max(_SHORT_S, _SHORT_OF * limit_s):
+        return ending
+    return dataclasses.replace(ending, cpu_limit_s=limit_s)
 
 
 def _cpu_s(stat: bytes, hz: int) -> float | None:

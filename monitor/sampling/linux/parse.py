@@ -88,6 +88,12 @@ def parse_status(raw: bytes) -> Status:
     )
 
 
+def parse_cpu_limit(raw: bytes) -> int | None:
+    """The seconds of CPU time after which the kernel kills it, of `/proc/<pid>/limits`; None if it is not limited."""
+    hard = raw.partition(b"\nMax cpu time ")[2].split(b"\n", 1)[0].split()[1:2]
+    return int(hard[0]) if hard and hard[0].isdigit() else None
+
+
 def _after(raw: bytes, key: bytes) -> int:
     """The number behind a key, up to white space; -1 without it."""
     start = raw.find(key)

@@ -23,7 +23,7 @@ from monitor.sampling.core.columns import NAN, Columns
 from monitor.sampling.core.reader import Soon, Sweep
 from monitor.sampling.linux.describe import Describer
 from monitor.sampling.linux.ends import Ends
-from monitor.sampling.linux.parse import Stat, Status, parse_io, parse_stat, parse_status
+from monitor.sampling.linux.parse import Stat, Status, parse_cpu_limit, parse_io, parse_stat, parse_status
 from monitor.sampling.linux.procfiles import KeptFiles, is_gone, read_file, reason
 
 STAT_SIZE: Final = 1_024
@@ -35,6 +35,8 @@ DENIED_ROUND: Final = 10
 """Number of sweeps between attempts to read an unreadable process."""
 EARLY_CHECKS: Final = 2
 """A fork that becomes another program with the same name usually does so within its first sweeps."""
+LIMITS_FROM: Final = 10
+"""A process's limits are read when it has used this part of a second of CPU time."""
 BY_PATH: Final = -2
 """Marks a file for which no descriptor is left; -1 means that the file is unreadable."""
 
@@ -44,6 +46,7 @@ class _Slot:
 
     __slots__ = (
         "argv_hash",
+        "cpu_limit_s",
         "dirty",
         "entry",
         "exit",
@@ -52,6 +55,7 @@ class _Slot:
         "info",
         "io",
         "io_fd",
+        "limits_at",
         "pid",
         "read",
         "stat",
@@ -71,6 +75,9 @@ class _Slot:
         self.head = stat[: stat.rindex(b")")]
         self.io = b""
         self.ticks = 0
+        self.cpu_limit_s: int | None = None
+        self.limits_at = 0
+        """The CPU time, in ticks, from which on its limits are read again."""
         self.read = 0
         self.write = 0
         self.info = info
@@ -387,6 +394,8 @@ class ProcTable:
                     self._young.append(slot)
         for slot in self._moving:
             fds[slot.index] = self._count_fds(slot)
+            if slot.ticks >= slot.limits_at:
+                self._read_limits(slot)
         for slot in self._slots[self._sweeps % SLOW_ROUND :: SLOW_ROUND]:
             fds[slot.index] = self._count_fds(slot)
             try:
@@ -395,6 +404,17 @@ class ProcTable:
                 continue
             voluntary[slot.index], involuntary[slot.index] = status.ctx_voluntary, status.ctx_involuntary
             self._describe_again(slot, born, uid=status.uid)
+
+    def _read_limits(self, slot: _Slot) -> None:
+        """Read how much CPU time it may use: once it used some, and again at each doubling, for a program may set its limits itself."""
+        if slot.ticks * LIMITS_FROM < self._hz:
+            return
+        slot.limits_at = 2 * slot.ticks
+        try:
+            slot.cpu_limit_s = parse_cpu_limit(read_file(f"{self._root}/{slot.entry}/limits", 2_048))
+        except OSError as error:
+            if not is_gone(error):
+                self._errors[reason("limits", error)] += 1
 
     def _describe_again(self, slot: _Slot, born: dict[int, RunInfo], *, uid: int = -1, force: bool = False) -> None:
         """Check whether the process changed its program, user or title, and report that.

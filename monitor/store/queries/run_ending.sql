@@ -1,4 +1,4 @@
--- The end of a run: how, whose memory ran out (JSON), and its parent if that ended at the same moment or just before ($near µs).
+-- The end of a run: how, which limit it reached (JSON), and its parent if that ended at the same moment or just before ($near µs).
 WITH me AS (
     SELECT * FROM runs WHERE run = $run
 ), up AS (
@@ -16,5 +16,5 @@ SELECT
     coalesce(me.peak_rss, used.rss) AS peak_rss, coalesce(me.cpu_seconds, used.cpu_s) AS cpu_seconds,
     coalesce(me.read_bytes, used.bytes_read) AS bytes_read, coalesce(me.write_bytes, used.bytes_written) AS bytes_written, up.run AS parent_run, up.pid AS parent_pid, up.name AS parent_name, up.cmdline AS parent_cmdline,
     up.exit_signal AS parent_signal,
-    (SELECT wk_any(details) FROM events WHERE run = $run AND subject = 'run' AND kind = 'STOP' AND details IS NOT NULL) AS memory
+    (SELECT wk_any(details) FROM events WHERE run = $run AND subject = 'run' AND kind = 'STOP' AND details IS NOT NULL) AS limits
 FROM me LEFT JOIN up ON up.child = me.run CROSS JOIN used

@@ -190,9 +190,7 @@ def test_fewer_threads_generate_while_other_programs_use_the_cores(demo_path: Pa
 
     async def go() -> None:
         backend, fixed = LlamaCppBackend(), LlamaCppBackend()
-        loops = max(
-            2, 3 * CORES // 2
-        )  # so many that two threads have no core of their own, however many cores there are
+        loops = max(2, 3 * CORES // 2)  # so many that two threads have no core of their own
         busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(loops)]  # noqa: ASYNC220 - starts at once
         try:
             loaded = await backend.ensure_loaded(LoadSpec(str(demo_path), context=512, threads=2, yields=True))

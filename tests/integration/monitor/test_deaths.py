@@ -32,6 +32,7 @@ DEATHS: dict[str, tuple[str, int | None]] = {
     "segfault": ("import ctypes; ctypes.string_at(0)", None),
     "aborted": ("os.abort()", None),
     "cpu_limit": ("import resource; resource.setrlimit(resource.RLIMIT_CPU, (1, 9))\nwhile True: pass", None),
+    "cpu_limit at once": ("import resource; resource.setrlimit(resource.RLIMIT_CPU, (1, 1))\nwhile True: pass", None),
     "completed": ("pass", None),
     "stopped": ("time.sleep(300)", None),
     "parent_gone": (
@@ -154,7 +155,10 @@ def check(
     if agent.api.status().sampler.exits == "poll":
         assert {end.cause for end in found.values()} == {"unknown"}
         return
-    assert {cause: end.cause for cause, end in found.items()} == {cause: cause for cause in found}
+    assert {cause: end.cause for cause, end in found.items()} == {
+        cause: cause.removesuffix(" at once") for cause in found
+    }
+    assert "the 1 s of CPU time" in found["cpu_limit at once"].why
     assert "KeyError: 'missing'" in found["exception"].why
     assert found["exception"].last_error.text == "KeyError: 'missing'"
     assert "exit code 3" in found["exit_code"].why

@@ -89,14 +89,15 @@ def test_a_space_at_the_end_of_a_name_is_left_out(watched: Any) -> None:
 
 
 def test_a_rule_about_the_usual_is_made_in_the_form(watched: Any) -> None:
-    """A change needs no second value, and has percent."""
+    """A change needs no second value, has percent, and says of which time the usual is."""
     app = page(new="records", query="x")
     ran(app.segmented_control(key="alert_kind").set_value("metric").run())
     ran(app.segmented_control(key="alert_side").set_value("change").run())
     app.text_input(key="alert_value").set_value("+80 %")
     app.text_input(key="alert_name").set_value("fills")
+    app.number_input(key="alert_usual_days").set_value(0)
     ran(app.button(key="save_alert").click().run())
-    assert saved(watched, "fills") == {"name": "fills", "metric": "disk.used_pct", "change": 80.0}
+    assert saved(watched, "fills") == {"name": "fills", "metric": "disk.used_pct", "change": 80.0, "usual_days": 0}
     watched.api.alerts.remove("fills")
 
 

@@ -25,6 +25,11 @@ from monitor.lifecycle.causes import Evidence, cause_of
         ({"exit_signal": 11}, "segfault", "SIGSEGV"),
         ({"exit_signal": 6, "exception": "bad_alloc"}, "aborted", "bad_alloc (SIGABRT"),
         ({"exit_signal": 24}, "cpu_limit", "CPU time"),
+        (
+            {"exit_signal": 9, "cpu_limit_s": 5},
+            "cpu_limit",
+            "the 5 s of CPU time that its limit allows (SIGKILL, signal 9)",
+        ),
         ({"exit_signal": 13}, "signal", "SIGPIPE"),
         ({"exit_signal": 9, "parent": "make (7)"}, "parent_gone", "Its parent make (7) ended"),
         ({"exit_signal": 15, "stopped_by": "ada", "parent": "make (7)"}, "stopped", "by ada (killed by SIGTERM"),

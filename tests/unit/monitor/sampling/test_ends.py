@@ -39,6 +39,7 @@ class Slot:
     info: RunInfo
     stat: bytes
     exit: Exit | None = None
+    cpu_limit_s: int | None = None
 
 
 class Source:
@@ -125,6 +126,20 @@ def test_a_known_run_gets_its_code_and_time(ends: Ends, source: Source) -> None:
     source.waiting = [Exit(5, 700 * TICK_NS, 3 << 8)]
     gone = slot(5, 100)
     assert ends.settle([gone], {}) == ([], [Ending(gone.info.run, 700 * TICK_NS, 3 << 8, "told", cpu_s=READ_S)], [])
+
+
+@pytest.mark.parametrize(
+    ("limit_s", "status", "told"),
+    [(1, 9, 1), (1, 9 | 0x80, 1), (50, 9, None), (None, 9, None), (1, 15, None), (1, 0, None)],
+)
+def test_a_kill_at_the_limit_of_cpu_time_is_known(
+    ends: Ends, source: Source, limit_s: int | None, status: int, told: int | None
+) -> None:
+    """One that used what it was allowed was killed for it; one that was killed before, or ended otherwise, was not."""
+    source.waiting = [Exit(5, 700 * TICK_NS, status)]
+    gone = slot(5, 100)
+    gone.stat, gone.cpu_limit_s = gone.stat.replace(b" 1 1 0 0 20 ", b" 60 35 0 0 20 "), limit_s
+    assert [one.cpu_limit_s for one in ends.settle([gone], {}).ends] == [told]
 
 
 def test_a_zombie_keeps_its_exit_until_it_is_gone(ends: Ends, source: Source) -> None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from monitor.sampling.core.rates import CpuTimes
 from monitor.sampling.linux.parse import (
     parse_cgroup,
+    parse_cpu_limit,
     parse_diskstats,
     parse_io,
     parse_keyed,
@@ -121,3 +122,12 @@ def test_mount_paths_survive_the_kernels_escapes(name: str) -> None:
     escaped = name.encode().replace(b"\\", b"\\134").replace(b" ", b"\\040").replace(b"\t", b"\\011")
     [mount] = parse_mounts(b"/dev/x /mnt/" + escaped + b" ext4 rw 0 0\n")
     assert (mount.device, mount.path, mount.fstype) == ("/dev/x", f"/mnt/{name}", "ext4")
+
+
+def test_the_limit_of_cpu_time_is_the_hard_one() -> None:
+    """That is the one at which the kernel kills; without a limit, and without the line, there is none."""
+    head = b"Limit                     Soft Limit           Hard Limit           Units     \n"
+    line = b"Max cpu time              %s                    %s                    seconds   \n"
+    assert parse_cpu_limit(head + line % (b"3", b"5") + b"Max file size             7 7 bytes\n") == 5
+    assert parse_cpu_limit(head + line % (b"3", b"unlimited")) is None
+    assert parse_cpu_limit(head) is None
