@@ -157,13 +157,14 @@ def _pattern(number: int, members: Iterable[dict[str, Any]]) -> Pattern:
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """What the store counted in [since, until), by template. It is asked before the templates are, so that each of them is known then."""
+    """What the store counted in [since, until), by template: rows by level and bucket, whose `source` is None, and rows by source. It is asked before the
+    templates are, so that each of them is known then.
+    """
 
     since: int
     until: int
     width: int
     rows: list[dict[str, Any]]
-    sources: list[dict[str, Any]]
 
     def by_pattern(self, known: Known) -> Tallies:
         """The counts of all patterns."""
@@ -172,13 +173,13 @@ class Counted:
         found: dict[int, Tally] = {}
         for row in self.rows:
             number = known.of.get(row["number"], OTHER)
-            one = found.setdefault(number, Tally(known.patterns[number], slots))
+            one = found.get(number) or found.setdefault(number, Tally(known.patterns[number], slots))
+            if row["source"] is not None:
+                one.sources[row["source"]] += row["n"]
+                continue
             one.levels[row["level"]] += row["n"]
             one.trend[(row["bucket"] - begin) // self.width] += row["n"]
             one.first, one.last = min(one.first, row["first"]), max(one.last, row["last"])
-        for row in self.sources:
-            if (one_of := found.get(known.of.get(row["number"], OTHER))) is not None:
-                one_of.sources[row["source"]] += row["n"]
         ordered = sorted(found.values(), key=lambda one: (-one.count, one.pattern.number))
         return Tallies(
             self.since, self.until, self.width, [begin + slot * self.width for slot in range(slots)], ordered
@@ -190,8 +191,7 @@ def count(store: Questions, wanted: LogFilter, since: int, until: int, *, bucket
     width = max(1, -(-(until - since) // max(1, buckets)))
     params = {**wanted.params(), "since": since, "until": until}
     rows = store.query("log_pattern_counts", deadline_s=deadline_s, width=width, **params).to_pylist()
-    sources = store.query("log_pattern_sources", deadline_s=deadline_s, **params).to_pylist()
-    return Counted(since, until, width, rows, sources)
+    return Counted(since, until, width, rows)
 
 
 def by_word(counted: Mapping[int, int]) -> dict[str, int]:

@@ -70,24 +70,13 @@ class Condition:
                 return self._value(node)
 
     def _text(self, node: tree.Text) -> str:
-        """As ripgrep finds it. Lower case is quicker than an expression, and the same for letters of ASCII, but for two: the
-        dotted capital I has a plain small one, which is no match, and the long s is a match but no capital.
+        """As ripgrep finds it. Without regard to case an expression is quicker than the whole text in lower case, and exact: the
+        dotted capital I is no match of the plain small one, and the long s is one of s.
         """
         body = _PLACE[node.place]
         if node.case:
             return f"wk_contains({body}, {self._bind(node.text)})"
-        if not node.text.isascii():
-            return self._matches(body, tree.literal(node.text), case=False)
-        small = node.text.lower()
-        found = f"wk_icontains({body}, {self._bind(small)})"
-        if not {"i", "s"} & set(small):
-            return found
-        exactly = self._matches(body, tree.literal(node.text), case=False)
-        if "i" in small:
-            found = f"({found} AND (NOT wk_contains({body}, '\u0130') OR {exactly}))"
-        if "s" in small:
-            found = f"({found} OR (wk_contains({body}, '\u017f') AND {exactly}))"
-        return found
+        return self._matches(body, tree.literal(node.text), case=False)
 
     def _matches(self, body: str, pattern: str, *, case: bool) -> str:
         return f"{'wk_matches' if case else 'wk_imatches'}({body}, {self._bind(for_store(pattern))})"
