@@ -321,7 +321,8 @@ class Alerts:
         """Read the past of what a rule holds against its usual."""
         now = self._now()
         try:
-            found = await asyncio.to_thread(past, self._store, self._host(), watched.rule, now)
+            limits = self._rates.stuck_after_s
+            found = await asyncio.to_thread(past, self._store, self._host(), watched.rule, now, limits)
         except REPORTED as error:
             log.warning("what is usual for the alert %s cannot be read: %s", watched.rule.name, error.message)
             return

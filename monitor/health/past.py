@@ -1,6 +1,7 @@
 """What the store knows of the past of the readings that rules hold against their usual, by the minute."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Final
 
 import numpy as np
@@ -30,18 +31,28 @@ _LATELY: Final = LATELY_US // MINUTE
 _JOBS: Final = {"job.per_minute": "n", "job.failed_per_minute": "failed", "job.p50_s": "p50"}
 
 
-def past(store: Store, host: str, rule: AlertRule, now: int) -> Minutes:
-    """The past that a rule with `change` needs, up to `now` (µs); empty where the store does not keep it: jobs in flight, and stuck ones.
+def past(
+    store: Store, host: str, rule: AlertRule, now: int, stuck_after_s: Mapping[str, float] = MappingProxyType({})
+) -> Minutes:
+    """The past that a rule with `change` needs, up to `now` (µs); empty where the store does not keep it.
+
+    Args:
+        store: the history.
+        host: the machine.
+        rule: what is watched.
+        now: µs since the epoch.
+        stuck_after_s: by worker, how many seconds its jobs may take before they are stuck, as it is now: nobody has kept how it was.
 
     Raises:
         StoreError, QueryError: the store cannot be read.
     """
-    return _Past(store, host, rule, now).read()
+    return _Past(store, host, rule, now, stuck_after_s).read()
 
 
 class _Past:
-    def __init__(self, store: Store, host: str, rule: AlertRule, now: int) -> None:
+    def __init__(self, store: Store, host: str, rule: AlertRule, now: int, stuck_after_s: Mapping[str, float]) -> None:
         self._store, self._host, self._rule, self._now = store, host, rule, now
+        self._stuck_after_s = stuck_after_s
         self._metric = rule.metric or ""
         start = now - max(int(rule.usual_h * HOUR), rule.usual_days * DAY) - HOUR
         self._start = start - start % MINUTE
@@ -49,7 +60,7 @@ class _Past:
     def read(self) -> Minutes:
         part, _, name = self._metric.partition(".")
         if part == "job":
-            return self._jobs(_JOBS[self._metric]) if self._metric in _JOBS else {}
+            return self._jobs(_JOBS[self._metric]) if self._metric in _JOBS else self._flights()
         if part == "log":
             return self._logs()
         if part == "disk" and name:
@@ -106,6 +117,31 @@ class _Past:
             line = self._counted(when, what)
             sums = np.convolve(line, np.ones(_LATELY))[: len(line)] / _LATELY
             found[worker] = self._known(sums, int(when[0]) + LATELY_US)
+        return found
+
+    def _flights(self) -> Minutes:
+        """Jobs in flight, or the stuck ones among them: those that are so for longer than their worker's jobs may take."""
+        found: Minutes = {}
+        for worker, (since, line) in self._in_flight(self._rule.of).items():
+            values = line
+            if self._metric == "job.stuck":
+                after_s = self._stuck_after_s.get(worker)
+                stuck = {} if after_s is None else self._in_flight(worker, after_s)
+                values = stuck[worker][1] if worker in stuck else np.zeros(len(line))
+            found[worker] = self._known(values, since)
+        return found
+
+    def _in_flight(self, of: str, after_s: float = 0.0) -> dict[str, tuple[int, npt.NDArray[np.float64]]]:
+        """By worker: its first minute (µs), and how many jobs were in flight in the mean of each minute, counted from so long after their begin on."""
+        span = {"start": self._start, "end": self._now, "width": MINUTE, "after": round(after_s * 1e6)}
+        table = self._store.query("job_flight", host=self._host, of=of, **span)
+        workers, buckets = np.array(table["worker"].to_pylist()), table["bucket"].to_numpy()
+        found = {}
+        for worker in dict.fromkeys(workers.tolist()):
+            mine = workers == worker
+            changes = self._counted(buckets[mine], table["n"].to_numpy()[mine])
+            later = self._counted(buckets[mine], table["later"].to_numpy()[mine])
+            found[worker] = int(buckets[mine][0]), np.cumsum(changes) - later / MINUTE
         return found
 
     def _counted(self, buckets: npt.NDArray[np.int64], counts: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:

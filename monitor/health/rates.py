@@ -92,6 +92,11 @@ class Rates:
         if self._wanted & _OF_JOBS.keys():
             self._jobs = self._workers(now, now - LATELY_US)
 
+    @property
+    def stuck_after_s(self) -> dict[str, float]:
+        """By worker, how many seconds its jobs may take before they are stuck, of those where it is known."""
+        return {one.worker: one.stuck_after_s for one in self._jobs if one.stuck_after_s is not None}
+
     def figures(self, metric: str, of: str, at: float) -> list[Figure]:
         """The values of a metric: of logs the sum over the sources that have `of` in their names, of jobs one for each worker that has."""
         wanted = of.casefold()
