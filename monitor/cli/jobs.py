@@ -95,7 +95,8 @@ def example(module: str) -> str:
 
 def jobs(
     text: Annotated[
-        str | None, typer.Argument(metavar="TEXT", help="List jobs with TEXT in their name or error.")
+        list[str] | None,
+        typer.Argument(metavar="TEXT", help="List jobs with TEXT in their name or error; `list` lists all."),
     ] = None,
     worker: Annotated[str | None, typer.Option("--worker", metavar="NAME", help="List jobs of this worker.")] = None,
     failed: Annotated[bool, typer.Option("--failed", help="List jobs that failed or were interrupted.")] = False,
@@ -110,7 +111,7 @@ def jobs(
 ) -> None:
     """Show the workers that report jobs, or list their jobs.
 
-    Without a filter it shows each worker with its counts since --since, its rate and what is in flight. With one it lists jobs.
+    Without a filter it shows each worker with its counts since --since, its rate and what is in flight. With one, or with `list`, it lists jobs.
     """
     import os
 
@@ -121,8 +122,10 @@ def jobs(
     if running and (failed or slowest):
         raise ConfigError("--running cannot be combined with --failed or --slowest", hint="give one of them")
     start = moment(since, past=True)
-    listed = bool(text or worker or failed or running or slowest)
-    filters = {"q": text, "worker": worker, "failed": failed, "running": running, "slowest": slowest, "since": start}
+    words = text or []
+    sought = " ".join(words[1:] if words[:1] == ["list"] else words) or None
+    listed = bool(words or worker or failed or running or slowest)
+    filters = {"q": sought, "worker": worker, "failed": failed, "running": running, "slowest": slowest, "since": start}
     with Client.of(paths.data_dir(data_dir, os.environ)) as client:
         summary = client.jobs.workers(start)
         found = client.jobs.found(filters, limit=limit) if listed or as_json else None

@@ -104,6 +104,11 @@ def done(agent: RunningAgent, worker: str) -> tuple[int, int]:
     return (rows[0].counts.done, rows[0].in_flight) if rows else (0, 0)
 
 
+def listed(agent: RunningAgent, *words: str) -> int:
+    """How many jobs `watchkeeper jobs` lists, below their head."""
+    return len(COMMANDS.run(["jobs", *words, "--data-dir", str(agent.data_dir)], os.environ).stdout.splitlines()) - 1
+
+
 def test_a_worker_killed_beside_a_real_agent(make_agent: Callable[..., RunningAgent], tmp_path: Path) -> None:
     """Worker and agent are killed in turn: done jobs count, the open one is closed, and the reason is how the process ended."""
     log = tmp_path / "importer.log"
@@ -166,6 +171,11 @@ def test_a_worker_killed_beside_a_real_agent(make_agent: Callable[..., RunningAg
         agent.api.jobs.one("nobody", 1)
     words = ["jobs", "--failed", "--data-dir", str(agent.data_dir)]
     assert "interrupted" in COMMANDS.run(words, os.environ).stdout
+    assert (listed(agent, "list", "--worker", "importer"), listed(agent, "list", "OPE"), listed(agent, "ope")) == (
+        2,
+        1,
+        1,
+    )
     whole = json.loads(COMMANDS.run([*words, "--json"], os.environ).stdout)
     assert (whole["total"], {row["worker"]: row["recent"]["done"] for row in whole["workers"]}) == (
         1,
