@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from monitor.core.this_process import ahead
 from monitor.live.hub import Hub
 from monitor.live.newcomers import Newcomers
 from monitor.live.process_events import ProcessEvents
@@ -73,15 +74,17 @@ class Ingest:
         """Whether no sample has arrived since the sampler started."""
 
     def accept(self, message: Message) -> None:
-        """Handle one message."""
-        if isinstance(message, Tick):
-            if (info := self._snapshot.host) is not None:
-                self._accept_tick(info, message)
-            return
-        if isinstance(message, Lives):
-            if (info := self._snapshot.host) is not None:
-                self._accept_lives(info, message)
-            return
+        """Handle one message. It is short, and whoever asks for what it tells waits for it."""
+        if isinstance(message, Hello):
+            self._greet(message)
+        elif (info := self._snapshot.host) is not None:
+            with ahead():
+                if isinstance(message, Tick):
+                    self._accept_tick(info, message)
+                else:
+                    self._accept_lives(info, message)
+
+    def _greet(self, message: Hello) -> None:
         self._snapshot.greet(message)
         self._newcomers.greet(message)
         self._unheard = True

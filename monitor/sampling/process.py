@@ -14,6 +14,7 @@ from typing import BinaryIO, Final, Literal
 
 import msgspec
 
+from monitor.core.this_process import ahead
 from monitor.metrics.messages import Message, read_messages
 
 State = Literal["starting", "running", "down"]
@@ -191,13 +192,8 @@ class SamplerProcess:
     def _read(self, stream: BinaryIO) -> None:
         """Pass every frame on, until the stream ends, a frame is damaged, or the receiver fails."""
         try:
-            for message in read_messages(stream):
-                self._waits_since = None  # silence while the receiver works is not the sampler's
-                if self._state != "running":
-                    self._tell("running", "")
-                self._frames += 1
-                self._on_message(message)
-                self._waits_since = time.monotonic()
+            with ahead():
+                self._pass_on(stream)
         except (ValueError, msgspec.DecodeError) as error:
             self._last_words = f"a frame could not be read ({error})"
             _log.error("sampler: %s", self._last_words)
@@ -205,6 +201,15 @@ class SamplerProcess:
             self._waits_since = time.monotonic()
             with self._changed:
                 self._changed.notify_all()
+
+    def _pass_on(self, stream: BinaryIO) -> None:
+        for message in read_messages(stream):
+            self._waits_since = None  # silence while the receiver works is not the sampler's
+            if self._state != "running":
+                self._tell("running", "")
+            self._frames += 1
+            self._on_message(message)
+            self._waits_since = time.monotonic()
 
     def _hear(self, stream: BinaryIO) -> None:
         """Log what the sampler writes to standard error. The last line explains why it ended."""

@@ -11,6 +11,7 @@ What comes in by different lanes leaves in common transactions, since a transact
 - `maintenance` is work on the store for when nothing waits, and so is what the store puts off (`tidying`).
 """
 
+import contextlib
 import logging
 import os
 import threading
@@ -286,17 +287,16 @@ class StoreWriter:
         return self.state == "ok" and any(task.kept for task in self._maintenance)
 
     def _write(self, work: Work) -> None:
-        if work.kinds > 1 and self._write_together(work):
-            return
-        if work.commits:
-            self._write_commits(work.commits)
-        if work.records:
-            self._write_records(work.records)
-        if work.samples and all(item.lives for item in work.samples):
-            with ahead():  # somebody waits for it
+        # Rows of samples are built in Python: while another program has this thread's core, all others of the agent wait for it
+        with ahead() if work.samples and not work.records else contextlib.nullcontext():
+            if work.kinds > 1 and self._write_together(work):
+                return
+            if work.commits:
+                self._write_commits(work.commits)
+            if work.records:
+                self._write_records(work.records)
+            if work.samples:
                 self._write_samples(work.samples)
-        elif work.samples:
-            self._write_samples(work.samples)
 
     def _sample_due(self) -> bool:
         hurried = self._hurried and any(item.lives for item in self._samples)
