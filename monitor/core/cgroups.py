@@ -115,9 +115,11 @@ def _old(path: PurePosixPath, root: str) -> GroupLimits:
     limits = [limit for one in above if (limit := _number(f"{root}/memory{one}/memory.limit_in_bytes")) is not None]
     shares = [cores for one in above if (cores := _old_cores(f"{root}/cpu{one}")) is not None]
     throttling = _keyed(f"{cpu}/cpu.stat")
+    limit = min((limit for limit in limits if limit < _UNLIMITED_V1), default=None)
+    machine = not above[0] and limit is None  # its groups count into it
     return GroupLimits(
-        memory=_number(f"{memory}/memory.usage_in_bytes"),
-        memory_limit=min((limit for limit in limits if limit < _UNLIMITED_V1), default=None),
+        memory=None if machine else _number(f"{memory}/memory.usage_in_bytes"),
+        memory_limit=limit,
         memory_limit_hits=_number(f"{memory}/memory.failcnt"),
         oom_kills=_keyed(f"{memory}/memory.oom_control").get(b"oom_kill"),
         cpu_limit=min(shares, default=None),

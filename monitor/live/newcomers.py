@@ -39,7 +39,8 @@ class Newcomers:
         self._lock = threading.Lock()
         self._met: dict[tuple[int, int], RunInfo] = {}
         """By pid and start tick: those that no sample told of yet."""
-        self._gone_for: dict[int, int] = {}
+        self._gone_for: dict[int, tuple[int, int]] = {}
+        """By run: for how many samples it is gone, and when the first of them was."""
         self._left: dict[int, int] = {}
         self._leaving: deque[tuple[int, int, int]] = deque()
         self._told: deque[list[ToldLife]] = deque([[]])
@@ -86,8 +87,8 @@ class Newcomers:
                 self._gone_for.pop(info.run, None)
             self._remember(left, told.ts)
 
-    def untold(self, ts: int) -> list[RunInfo]:
-        """At each sample: those that are gone, and that none has told of meanwhile."""
+    def untold(self, ts: int) -> list[tuple[RunInfo, int]]:
+        """At each sample: those that are gone, and that none has told of meanwhile; each with the first sample after its end (µs)."""
         with self._lock:
             met = list(self._met.values())
         gone = [info for info in met if start_tick_of(info.pid) != info.start_tick]
@@ -95,12 +96,13 @@ class Newcomers:
         with self._lock:
             for info in gone:
                 if (key := (info.pid, info.start_tick)) in self._met:
-                    self._gone_for[info.run] = self._gone_for.get(info.run, 0) + 1
-                    if self._gone_for[info.run] == 1:
+                    samples, first = self._gone_for.get(info.run, (0, ts))
+                    self._gone_for[info.run] = samples + 1, first
+                    if samples == 0:
                         self._remember([(info.pid, info.run)], ts)
-                    if self._gone_for[info.run] > PATIENCE:
+                    if samples >= PATIENCE:
                         del self._met[key], self._gone_for[info.run]
-                        over.append(info)
+                        over.append((info, first))
         return over
 
     def tell(self, lives: Sequence[ToldLife]) -> None:

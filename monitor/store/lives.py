@@ -175,21 +175,30 @@ def ended_row(info: messages.RunInfo, end: messages.RunEnd) -> dict[str, Any]:
     }
 
 
-def store_untold(store: Store, host: str, boot_id: str, ts: int, runs: Sequence[messages.RunInfo]) -> None:
+def store_untold(store: Store, host: str, boot_id: str, ts: int, gone: Sequence[tuple[messages.RunInfo, int]]) -> None:
     """Store those runs that were met between two samples, are gone, and wrote lines; no sample told of them, and how they ended nobody knows.
 
     The others only had a file open, as what a shell splits off for a moment has: they are a part of their parents.
 
+    Args:
+        store: the history.
+        host: the machine.
+        boot_id: its boot.
+        ts: now, µs.
+        gone: the runs, each with the first sample after its end.
+
     Raises:
         StoreError: the store does not answer, or takes nothing.
     """
-    numbers = [run.run for run in runs]
+    numbers = [run.run for run, _ in gone]
     named = set(store.query("runs_with_records", runs=numbers, since=ts - UNTOLD_US)["run"].to_pylist())
-    if (wrote := [run for run in runs if run.run in named]) and (known := _known(store, [run.run for run in wrote])):
-        wrote = [run for run in wrote if run.run not in known]  # somebody else has told of it meanwhile
+    if (wrote := [one for one in gone if one[0].run in named]) and (
+        known := _known(store, [run.run for run, _ in wrote])
+    ):
+        wrote = [one for one in wrote if one[0].run not in known]  # somebody else has told of it meanwhile
     if wrote:
-        ends = [messages.RunEnd(run.run, ts, None, None, "poll") for run in wrote]
-        store.write([Append("runs", _born(host, boot_id, ts, wrote, ends))])
+        ends = [messages.RunEnd(run.run, over, None, None, "poll") for run, over in wrote]
+        store.write([Append("runs", _born(host, boot_id, ts, [run for run, _ in wrote], ends))])
 
 
 def store_told(

@@ -74,13 +74,13 @@ def test_a_pid_that_is_another_process_by_now(
 
 
 def test_what_no_sample_tells_of_is_stored_once(newcomers: Newcomers, process: subprocess.Popen[bytes]) -> None:
-    """A process that was met, and of which the samples after its end know nothing, is told of once."""
+    """A process that was met, and of which the samples after its end know nothing, is told of once: it was over by the first of them."""
     run = newcomers.run_of_pid(process.pid)
     assert [newcomers.untold(ts) for ts in range(PATIENCE + 2)] == [[]] * (PATIENCE + 2)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
-    found = [info.run for ts in range(2 * PATIENCE) for info in newcomers.untold(ts)]
-    assert found == [run]
+    found = [(info.run, over) for ts in range(100, 100 + 2 * PATIENCE) for info, over in newcomers.untold(ts)]
+    assert found == [(run, 100)]
 
 
 def test_what_a_sample_tells_of_is_not_stored_again(
@@ -93,7 +93,7 @@ def test_what_a_sample_tells_of_is_not_stored_again(
     told(newcomers, snapshot, Lives(1, [], [], [info_of(process.pid, tick, run)], []))
     process.kill()
     process.wait()
-    assert [info for ts in range(2 * PATIENCE) for info in newcomers.untold(ts)] == []
+    assert [info for ts in range(2 * PATIENCE) for info, _ in newcomers.untold(ts)] == []
 
 
 def test_a_process_is_found_for_a_minute_after_its_end(newcomers: Newcomers, snapshot: Snapshot) -> None:

@@ -138,9 +138,10 @@ def test_a_run_that_no_sample_told_of_is_stored_if_lines_name_it(store: Store) -
         "lines": pa.array([1], pa.int32()),
     }
     store.write([Append("log_records", pa.table(line))])
-    store_untold(store, "h", "b", START + 4 * SECOND, [born(5, 50), born(6, 60)])
-    assert ask(store, "SELECT run, pid, exit_code, end_source FROM runs") == [
-        {"run": 5, "pid": 50, "exit_code": None, "end_source": "poll"}
+    over = START + SECOND
+    store_untold(store, "h", "b", START + 4 * SECOND, [(born(5, 50), over), (born(6, 60), over)])
+    assert ask(store, "SELECT run, pid, exit_code, end_source, wk_us(end_ts) AS over FROM runs") == [
+        {"run": 5, "pid": 50, "exit_code": None, "end_source": "poll", "over": over}
     ]
 
 
@@ -159,7 +160,7 @@ def test_lives_that_others_tell_of_are_rows_once(store: Store, make_tick: Make) 
     here = ToldLife("b", 50, 90, (), None, None, START + 9, None, None, UNSEEN)
     for _ in range(2):
         store_told(store, host, [*shim, worker, here], Masker().mask_cmdline)
-        store_untold(store, "h", "b", START + 4 * SECOND, [born(runs[10], 10)])
+        store_untold(store, "h", "b", START + 4 * SECOND, [(born(runs[10], 10), START)])
     found = ask(
         store,
         "SELECT pid, name, cmdline, wk_us(start_ts) AS s, exit_code, exit_signal, end_source FROM runs ORDER BY pid",

@@ -96,6 +96,14 @@ def test_limits_of_the_older_kind(tmp_path: Path) -> None:
     assert limits_of(f"/docker/{ID}", str(tmp_path)).oom_kills == 2
 
 
+def test_the_memory_of_the_machine_is_not_that_of_those_in_no_group(tmp_path: Path) -> None:
+    """Cgroup v1 counts all groups into the first one. In a container that is mounted there it has a limit, and is the container's."""
+    write(tmp_path / "memory", memory__limit_in_bytes="9223372036854771712\n", memory__usage_in_bytes="5\n")
+    assert limits_of("/", str(tmp_path)).memory is None
+    write(tmp_path / "memory", memory__limit_in_bytes="4096\n")
+    assert limits_of("/", str(tmp_path)).memory == 5
+
+
 def test_limits_of_the_older_kind_above_bind_too(tmp_path: Path) -> None:
     """A pod's limit holds for each of its containers; -1 and the largest number are none. How often it was throttled is the group's own."""
     for place, text in {
