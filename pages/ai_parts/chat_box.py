@@ -9,6 +9,7 @@ from monitor.api_models.ai import AiBackend, Trial, Turn
 from monitor.client.client import Refused
 from monitor.core.errors import AgentError
 from pages.shared.agent import agent_client, error_state, guarded, plain
+from pages.shared.engine_names import name_of
 from pages.shared.visitor import may_change, operators_only
 from pages.ui.components import reached_by_keyboard
 
@@ -33,7 +34,7 @@ def chat_box(backends: Sequence[AiBackend]) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         names = list(usable)
         engine = st.selectbox(
-            "Engine", names, key="chat_engine", format_func=lambda name: f"{usable[name].label} ({name})" if usable[name].label != name else name, width=320,
+            "Engine", names, key="chat_engine", format_func=lambda name: usable[name].label if name_of(name) == name else name_of(name), width=320,
             on_change=_forget,
         )  # fmt: skip
         models = _models(usable[engine])

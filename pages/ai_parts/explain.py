@@ -13,6 +13,7 @@ from monitor.api_models import ai as ai_models
 from monitor.client.client import Refused
 from monitor.core.errors import AgentError
 from pages.shared.agent import agent_client, error_state, guarded, plain
+from pages.shared.engine_names import name_of
 from pages.shared.visitor import may_change, operators_only
 from pages.ui import components
 
@@ -217,9 +218,9 @@ def _without_engine() -> None:
     allowed = [engine for engine in found.scores if found.explain_remote or not engine.remote]
     if allowed:
         # Something is drawn after the slow request in any case: an overtaken run stops here, before Streamlit drops the fragments of the newer run.
-        st.caption(f"{plain(allowed[0].backend)} ({plain(allowed[0].model)}) will answer.")
+        st.caption(f"{plain(name_of(allowed[0].backend))} ({plain(allowed[0].model)}) will answer.")
         return
-    remote = sorted({engine.backend for engine in found.scores if engine.remote})
+    remote = sorted({name_of(engine.backend) for engine in found.scores if engine.remote})
     why = (
         f"{plain(', '.join(remote))} runs on another machine, and records are not sent there. Allow it in [Settings](/settings) with *ai.explain_remote*, or"
         if remote

@@ -21,6 +21,7 @@ from monitor.core.errors import AgentError
 from pages.ai_parts.engine_card import Colour
 from pages.ai_parts.gateway_texts import texts
 from pages.shared.agent import agent_client, error_state, guarded, plain, worded
+from pages.shared.engine_names import name_of
 from pages.shared.visitor import may_change, operators_only
 from pages.ui.numbers import NONE, clock, count, duration, moment, size
 
@@ -224,7 +225,7 @@ def _usage() -> None:
 def _now(call: GatewayCurrent) -> str:
     who = _program(call.program, call.run) if call.program else plain(call.key or "a program")
     model = plain(call.model or call.wanted or "auto")
-    return f"- {who} → {model}{f' on {plain(call.backend)}' if call.backend else ''}: {_PHASES.get(call.phase, plain(call.phase))}"
+    return f"- {who} → {model}{f' on {plain(name_of(call.backend))}' if call.backend else ''}: {_PHASES.get(call.phase, plain(call.phase))}"
 
 
 def _usage_table(rows: Sequence[GatewayUsage]) -> str:
@@ -234,7 +235,7 @@ def _usage_table(rows: Sequence[GatewayUsage]) -> str:
     ]
     for row in rows[:SHOWN]:
         failed = f" :red[({row.failed} not answered)]" if row.failed else ""
-        model = f"{plain(row.model)} :gray[{plain(row.backend)}]" if row.model else NONE
+        model = f"{plain(row.model)} :gray[{plain(name_of(row.backend))}]" if row.model else NONE
         lines.append(
             f"| {_program(row.program, row.run)} | {plain(row.key_name) or NONE} | {model} | {count(row.calls)}{failed} | {count(row.prompt_tokens)} "
             f"| {count(row.completion_tokens)} | {_ms(row.ttft_p50_s)} | {_rate(row.tokens_per_s)} | {_at(row.last_ts)} |"
