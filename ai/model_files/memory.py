@@ -8,13 +8,14 @@ fitted to measurements (`tests/integration/ai/test_memory_measured.py`) and mark
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Literal
 
 import psutil
 
+from ai.core.control_groups import MemoryLimit, memory_limits
 from ai.core.errors import BadModelFile, BadRequest, ModelMissing
 from ai.model_files.gguf import Gguf, read_gguf
 from ai.model_files.kv_cache import BITS, UBATCH, CacheShape, padded, shape_of_config, shape_of_gguf
@@ -29,7 +30,6 @@ _MAX_CONFIG: Final = 4 * MIB
 _ABSURD: Final = 2**50
 _PART: Final = re.compile(r"-(\d{5})-of-(\d{5})\.gguf$")
 _STEP: Final = 256
-_CGROUP: Final = Path("/sys/fs/cgroup")
 
 Where = Literal["memory", "gpu"]
 
@@ -115,30 +115,14 @@ def _check(n_ctx: int, n_parallel: int, kv_type: str) -> None:
         )
 
 
-def available_memory(cgroup: Path = _CGROUP) -> int:
-    """Bytes a new process may take without swapping, within this process's cgroup where there is one.
-
-    What the cgroup holds of files that nobody has used lately is given up before anything else (`inactive_file`), so it counts as available.
-    """
-    free = int(psutil.virtual_memory().available)
-    limit, used = _number(cgroup / "memory.max"), _number(cgroup / "memory.current")
-    return min(free, max(limit - used + _idle_files(cgroup), 0)) if limit is not None and used is not None else free
-
-
-def _idle_files(cgroup: Path) -> int:
-    try:
-        rows = (cgroup / "memory.stat").read_text(encoding="ascii").splitlines()
-    except (OSError, UnicodeDecodeError):
-        return 0
-    found = [row.split()[1] for row in rows if row.startswith("inactive_file ")]
-    return int(found[0]) if found and found[0].isdigit() else 0
+def available_memory(limits: Callable[[], Iterable[MemoryLimit]] = memory_limits) -> int:
+    """Bytes a new process may take without swapping, within the limits of this process's control groups."""
+    return min((int(psutil.virtual_memory().available), *(one.free for one in limits())))
 
 
 def most_memory() -> int:
-    """Bytes that one worker may hold at most where its need is not known before: nine tenths of the machine, or of its cgroup."""
-    total = int(psutil.virtual_memory().total)
-    limit = _number(_CGROUP / "memory.max")
-    return int(0.9 * (min(total, limit) if limit is not None else total))
+    """Bytes that one worker may hold at most where its need is not known before: nine tenths of the machine, or of its control group."""
+    return int(0.9 * min((int(psutil.virtual_memory().total), *(one.limit for one in memory_limits()))))
 
 
 def fit(plan: MemoryPlan, available: int, *, reserve: int = 128 * MIB) -> Fit:
@@ -315,10 +299,3 @@ def _product(shape: tuple[int, ...]) -> int:
     for extent in shape:
         total *= extent
     return total
-
-
-def _number(path: Path) -> int | None:
-    try:
-        return int(path.read_text(encoding="ascii"))
-    except (OSError, ValueError):
-        return None

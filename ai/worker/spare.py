@@ -6,10 +6,11 @@ give half of what one gives, on free cores 1.3 to 1.6 times as much.
 
 import os
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
+
+from ai.core.control_groups import ROOT, Quota, quotas
 
 _KEEP: Final = 0.6
 """Part of its last core that a thread needs to stay …"""
@@ -78,11 +79,11 @@ class Cores:
         OSError, ValueError: this platform does not say what other programs use.
     """
 
-    def __init__(self, proc: Path = Path("/proc"), groups: Path = Path("/sys/fs/cgroup")) -> None:
+    def __init__(self, proc: Path = Path("/proc"), groups: Path = ROOT) -> None:
         self._stat = proc / "stat"
         allowed = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count() or 1))
         self._names = frozenset(f"cpu{number}" for number in allowed)
-        self._quotas = _quotas(proc / "self" / "cgroup", groups)
+        self._quotas = [one for one in quotas(proc / "self" / "cgroup", groups) if _readable(one)]
         self.count = len(allowed)
         self.moment()
 
@@ -119,59 +120,7 @@ def others(before: Moment, after: Moment, then: float | None = None, now: float 
     return max(spent - (after.own - before.own), 0.0) / max(after.at - before.at, 1e-6)
 
 
-@dataclass(frozen=True, slots=True)
-class _Quota:
-    """A group of processes that may use so many cores together, and the file that says what it used, in parts of a second."""
-
-    cores: float
-    usage: Path
-    unit: float
-    key: str = ""
-
-    def used_s(self) -> float:
-        text = self.usage.read_text(encoding="ascii")
-        if self.key:
-            text = next(line.split()[1] for line in text.splitlines() if line.split()[:1] == [self.key])
-        return int(text) * self.unit
-
-
-def _quotas(of: Path, root: Path) -> tuple[_Quota, ...]:
-    """The quotas of the groups that this process is in, from either version of control groups."""
-    try:
-        lines = of.read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return ()  # no control groups here
-    found = []
-    for line in lines:
-        _, kinds, path = line.split(":", 2)
-        if kinds and "cpu" not in kinds.split(","):
-            continue
-        base = root / kinds if kinds else root
-        place = base / path.lstrip("/")
-        for folder in dict.fromkeys(one for one in (place, *place.parents, base) if one.is_relative_to(base)):
-            quota = _quota(folder) if not kinds else _old_quota(folder)
-            found += [quota] if quota is not None and _readable(quota) else []
-    return tuple(found)
-
-
-def _quota(folder: Path) -> _Quota | None:
-    limits = _words(folder / "cpu.max")
-    return _Quota(int(limits[0]) / int(limits[1]), folder / "cpu.stat", 1e-6, "usage_usec") if limits[1:] and limits[0] != "max" else None  # fmt: skip
-
-
-def _old_quota(folder: Path) -> _Quota | None:
-    quota, period = _words(folder / "cpu.cfs_quota_us"), _words(folder / "cpu.cfs_period_us")
-    return _Quota(int(quota[0]) / int(period[0]), folder / "cpuacct.usage", 1e-9) if quota and period and int(quota[0]) > 0 else None  # fmt: skip
-
-
-def _words(path: Path) -> Sequence[str]:
-    try:
-        return path.read_text(encoding="ascii").split()
-    except OSError:
-        return ()  # a group without this limit, or one that is not shown inside a container
-
-
-def _readable(quota: _Quota) -> bool:
+def _readable(quota: Quota) -> bool:
     try:
         quota.used_s()
     except (OSError, ValueError, StopIteration):

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from ai.core.control_groups import quotas
 from ai.model_files.digests import gguf_id
 from ai.worker.probing import ProbeError, run_probe
 
@@ -169,7 +170,17 @@ def _key(model: Path, most: int) -> str:
         version = importlib.metadata.version("xllamacpp")
     except importlib.metadata.PackageNotFoundError:
         version = ""
-    return "|".join((_WAY, _cpu(), ",".join(map(str, allowed)), _quota(), str(most), version, gguf_id(model)))
+    return "|".join(
+        (
+            _WAY,
+            _cpu(),
+            ",".join(map(str, allowed)),
+            " ".join(f"{quota.cores:g}" for quota in quotas()),
+            str(most),
+            version,
+            gguf_id(model),
+        )
+    )
 
 
 def _cpu() -> str:
@@ -178,13 +189,6 @@ def _cpu() -> str:
     except OSError:
         return platform.processor() or platform.machine()
     return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
-
-
-def _quota() -> str:
-    try:
-        return Path("/sys/fs/cgroup/cpu.max").read_text(encoding="ascii").strip()
-    except (OSError, UnicodeDecodeError):
-        return ""
 
 
 def _read(kept: Path) -> dict[str, Any]:

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
-from pathlib import Path
 from typing import Any, Final
 
 import psutil
 
+from ai.core.control_groups import quotas
 from ai.core.footprint import is_local, listening_pid
 from ai.core.types import GenRequest
 from ai.discovery.http import text, whole
@@ -20,7 +20,6 @@ _KNOWN_S: Final = 15.0
 _FOR_EVER_S: Final = 10 * 365 * 86_400.0
 _TYPES: Final = frozenset({"f16", "q8_0", "q4_0"})
 _OFF: Final = frozenset({"0", "f", "false", "n", "no", "off"})
-_LIMIT: Final = Path("/sys/fs/cgroup/cpu.max")
 _SEEN: Final = 4096
 _HEAD: Final = 64
 
@@ -149,7 +148,7 @@ def model_settings(parameters: object) -> ModelSettings:
 
 def usual_threads(url: str) -> int | None:
     """How many threads a server here takes where nobody says: one for each physical core; None where that is not known, as under a limit of CPU time."""
-    if not is_local(url) or (_LIMIT.is_file() and not _LIMIT.read_text("ascii").startswith("max")):
+    if not is_local(url) or quotas():
         return None
     return psutil.cpu_count(logical=False)
 

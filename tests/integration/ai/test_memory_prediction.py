@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from ai.core.errors import BadModelFile, BadRequest, ModelMissing
 from ai.model_files.gguf import Gguf, read_gguf
 from ai.model_files.kv_cache import BITS, padded, shape_of_config, shape_of_gguf
-from ai.model_files.memory import MIB, MemoryPlan, available_memory, fit, predict, safetensors_sizes
+from ai.model_files.memory import MIB, MemoryPlan, fit, predict, safetensors_sizes
 from tests.examples import examples
 
 KIB = 1024
@@ -270,14 +270,3 @@ def test_counts_are_believed_only_as_far_as_the_file_goes(tmp_path: Path) -> Non
         path.write_bytes(data)
         with pytest.raises(BadModelFile):
             read_gguf(path)
-
-
-def test_files_that_a_container_only_remembers_can_be_had(tmp_path: Path) -> None:
-    """A container of 1,000 MiB that holds 900, 700 of them files nobody uses: 800 MiB are left, not 100."""
-    (tmp_path / "memory.max").write_text(f"{1000 * MIB}\n", "ascii")
-    (tmp_path / "memory.current").write_text(f"{900 * MIB}\n", "ascii")
-    assert available_memory(tmp_path) == 100 * MIB
-    (tmp_path / "memory.stat").write_text(f"anon {200 * MIB}\nfile {700 * MIB}\ninactive_file {700 * MIB}\n", "ascii")
-    assert available_memory(tmp_path) == 800 * MIB
-    (tmp_path / "memory.max").write_text("max\n", "ascii")
-    assert available_memory(tmp_path) > 800 * MIB
