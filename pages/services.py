@@ -97,8 +97,9 @@ def row(service: Service, *, allowed: bool) -> None:
                 label = action.capitalize()
                 st.button(label, key=f"{action}_{name}", icon=ICONS[action], disabled=not allowed, on_click=ask, args=(action, name), help=None if allowed else "Only operators can do this.")  # fmt: skip
             st.button("Logs", key=f"logs_{name}", icon=":material/article:", on_click=go, args=("logs.py",), kwargs={"source": service.source})  # fmt: skip
-            if service.run:
-                st.button("Process", key=f"run_{name}", icon=":material/memory:", on_click=go, args=("run.py",), kwargs={"run": service.run})  # fmt: skip
+            if service.last_run:
+                label = "Process" if service.run else "Last process"
+                st.button(label, key=f"run_{name}", icon=":material/memory:", on_click=go, args=("run.py",), kwargs={"run": service.last_run})  # fmt: skip
             if service.configured:
                 st.button("Edit", key=f"edit_{name}", icon=":material/edit:", disabled=not allowed, on_click=ask, args=("edit", name))  # fmt: skip
 

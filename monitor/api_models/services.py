@@ -19,6 +19,7 @@ class Service(Shape):
     since: int | None = Field(default=None, description="When it came into this state, µs.")
     pid: int | None = None
     run: str | None = Field(default=None, description="The run of its main process, as in `/v1/runs`.")
+    last_run: str | None = Field(default=None, description="The same, or that of the process that ended last.")
     started: int | None = Field(default=None, description="When its main process was last started, µs.")
     restarts: int = Field(default=0, description="How often it was started again since its first start.")
     unanswered: int = Field(default=0, description="Liveness checks in a row that failed.")

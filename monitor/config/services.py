@@ -200,6 +200,11 @@ class ServiceSettings(BaseModel):
         return [os.path.expanduser(word) for word in _words(self.command)]  # noqa: PTH111 - these are words, few of them paths
 
     @property
+    def line(self) -> str:
+        """The command as a person writes it, with quotes where words need them."""
+        return self.command if isinstance(self.command, str) else shlex.join(self.command)
+
+    @property
     def signal_number(self) -> int:
         """The number of the stop signal."""
         return int(signal.Signals[f"SIG{self.stop_signal}"])

@@ -108,6 +108,8 @@ class Unit:
         run = run_of(pid, state.get("start_tick")) if pid else None
         reason = LOST if self.lost else self.trouble or (waits if word == "waiting" else state.get("reason", ""))
         began = self.settings is not None and state.get("spec") not in {None, hash_of(self.settings)}
+        last = max(self.lives(run_of), key=lambda life: life.since, default=None)
+        last_run = run if run is not None or last is None else last.run
         return Service(
             name=self.name,
             state=word,
@@ -115,6 +117,7 @@ class Unit:
             since=state.get("since"),
             pid=pid,
             run=None if run is None else str(run),
+            last_run=None if last_run is None else str(last_run),
             started=state.get("started"),
             restarts=state.get("restarts", 0),
             unanswered=state.get("unanswered", 0) if word == "running" else 0,
@@ -126,7 +129,7 @@ class Unit:
             schedule=settings.schedule if settings else "",
             restart=settings.restart if settings else "",
             autostart=settings.autostart if settings else False,
-            command=mask(settings.words) if settings else "",
+            command=_command(settings, mask) if settings else "",
             directory=settings.directory if settings else "",
             depends_on=settings.depends_on if settings else [],
             needed_by=needed_by,
@@ -165,6 +168,12 @@ class Unit:
     def is_due(self, now: float) -> bool:
         """Whether the time of its next run has come."""
         return self.due is not None and now >= self.due
+
+
+def _command(settings: ServiceSettings, mask: Callable[[Sequence[str]], str]) -> str:
+    """As it is set; with secrets hidden, its words."""
+    shown = mask(settings.words)
+    return settings.line if shown == " ".join(settings.words) else shown
 
 
 def event_of(service: Service) -> tuple[EventType, str] | None:

@@ -45,7 +45,7 @@ def _readings(router: APIRouter, context: Context) -> None:
         table: dict[str, Any] = {}
         if settings is not None:
             table = settings.model_dump(exclude_unset=True)
-            plain = service.command == " ".join(settings.words)
+            plain = service.command == settings.line
             table["command"] = settings.command if plain else service.command  # with secrets hidden
             table["environment"] = dict.fromkeys(table.get("environment", {}))
         known = ServiceEvent.model_fields

@@ -82,6 +82,7 @@ def test_a_service_is_added_stopped_and_started_on_the_page(watched: Any) -> Non
     ran(app.button(key="confirm").click().run())
     assert watched.api.services.one("box").service.state == "stopped"
     assert "box: stopped" in words(app)
+    assert app.button(key="run_box").label == "Last process"
     ran(app.button(key="start_box").click().run())
     ran(app.button(key="confirm").click().run())
     assert watched.api.services.one("box").service.state == "running"

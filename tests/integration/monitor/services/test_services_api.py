@@ -3,6 +3,7 @@
 import json
 import os
 import resource
+import shlex
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -164,10 +165,12 @@ def test_add_start_stop_restart_and_logs_on_the_command_line(agent: Any, tmp_pat
     """Each is one command; every action is in the audit table with who asked, and among the events."""
     added = cli(agent, "service", "add", "box", "--env", "COLOUR=red", "--directory", str(tmp_path), "--", sys.executable, "-S", "-c", TALKS)  # fmt: skip
     assert (added["state"], added["directory"]) == ("running", str(tmp_path))
+    assert shlex.split(added["command"]) == [sys.executable, "-S", "-c", TALKS]
     assert "[[service]]" in agent.config.read_text("utf-8")
     again = cli(agent, "service", "restart", "box")["services"][0]
     assert (again["state"], again["restarts"], again["pid"] != added["pid"]) == ("running", 1, True)
-    assert cli(agent, "service", "stop", "box")["services"][0]["state"] == "stopped"
+    stopped = cli(agent, "service", "stop", "box")["services"][0]
+    assert (stopped["state"], stopped["run"], stopped["last_run"]) == ("stopped", None, again["run"])
     assert tree.start_tick(again["pid"]) is None
     assert cli(agent, "service", "start", "box")["services"][0]["state"] == "running"
     names = [one["name"] for one in cli(agent, "service", "list")["services"]]
