@@ -54,6 +54,21 @@ def test_all_that_happened_is_one_list_with_the_newest_first() -> None:
     assert found[0]["params"] == {"of": "w", "job": 7}
 
 
+def test_a_row_says_that_older_ones_are_not_drawn() -> None:
+    """Of hundreds of jobs the newest are drawn; an empty place before them is not one where nothing happened."""
+    answer = _activity(
+        jobs=[_job(1, 50, 60), _job(2, 40, 55)], events=[{"timestamp": 20, "event_type": "START", "details": {}}]
+    )
+    answer["jobs"]["total"] = 1_189
+    script = 'const names = ["records", "events", "jobs", "actions"]; '
+    script += (
+        "return [names.map((name) => model.laneName(given, name)), [20, 54, 55].map((ts) => model.isDrawn(given, ts))]"
+    )
+    names, drawn = run_script(MODEL + script, answer)
+    assert names == ["no records", "events", "jobs: the newest 2 of 1,189", "no actions"]
+    assert drawn == [False, False, True]
+
+
 def test_a_moment_is_told_in_words() -> None:
     """What lies within reach of the crosshair; nothing where nothing is."""
     answer = _activity(

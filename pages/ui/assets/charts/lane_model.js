@@ -1,6 +1,6 @@
 // What happened in a range of time, as rows over its axis and as one list. Pure functions over the agent's answer (`Activity`).
 
-import { plural } from "../core/format.js";
+import { count, plural } from "../core/format.js";
 import { nameOf, stateOf, took } from "../jobs/model.js";
 import { SIGNS } from "../processes/eventlist.js";
 
@@ -26,6 +26,20 @@ export function recordBars({ ts, levels }) {
     const total = Object.values(counts).reduce((a, b) => a + b, 0);
     return { at, total, bad: BAD.reduce((sum, name) => sum + (counts[name] ?? 0), 0), levels: counts };
   }).filter(({ total }) => total > 0);
+}
+
+/** What stands at the row of a kind; where there are more than were told, how many are drawn. */
+export function laneName(activity, name) {
+  const total = name === "records" ? activity.records.histogram.total : activity[name].total;
+  const drawn = name === "records" ? total : activity[name][name].length;
+  return drawn < total ? `${name}: the newest ${count(drawn)} of ${count(total)}` : total ? name : `no ${name}`;
+}
+
+/** Whether all that happened at a moment is drawn: of each kind the newest are. */
+export function isDrawn({ events, jobs, actions }, ts) {
+  const oldest = (all, when) => (all.length ? Math.min(...all.map(when)) : Infinity);
+  return [[events, events.events, (event) => event.timestamp], [jobs, jobs.jobs, (job) => job.ended ?? job.started], [actions, actions.actions, (action) => action.ts]]
+    .every(([{ total }, all, when]) => all.length >= total || ts >= oldest(all, when));
 }
 
 /** The sign of an action: done, or not. */

@@ -2,7 +2,7 @@
 
 import { el, inert, setText } from "../core/dom.js";
 import { TimeArea, TOP } from "./area.js";
-import { actionMarks, eventMarks, jobBars, recordBars, told, totals } from "./lane_model.js";
+import { actionMarks, eventMarks, isDrawn, jobBars, laneName, recordBars, told, totals } from "./lane_model.js";
 
 const ROWS = [["records", 44], ["events", 20], ["jobs", 32], ["actions", 20]];
 const GAP = 6;
@@ -67,16 +67,11 @@ export class Lanes extends TimeArea {
       pen.clip();
       draw[name].call(this, pen, top, height);
       pen.restore();
-      this.#line(pen, top + height, this.#label(name));
+      this.#line(pen, top + height, laneName(this.activity, name));
       top += height + GAP;
     }
     this.times(pen);
     this.marks();
-  }
-
-  #label(name) {
-    const total = name === "records" ? this.activity.records.histogram.total : this.activity[name].total;
-    return total ? name : `no ${name}`;
   }
 
   /** The line below a row, and its name, with an outline in the colour of the card. */
@@ -149,7 +144,7 @@ export class Lanes extends TimeArea {
     const reach = ((this.domain[1] - this.domain[0]) / Math.max(1, this.width)) * (MARK + 2);
     const words = told(this.activity, this.cursor, reach, this.now);
     const more = words.length > SAID ? ` · ${words.length - SAID} more` : "";
-    return words.length ? inert(words.slice(0, SAID).join(" · "), 300) + more : "nothing at this moment";
+    return words.length ? inert(words.slice(0, SAID).join(" · "), 300) + more : isDrawn(this.activity, this.cursor) ? "nothing at this moment" : "older than what is drawn";
   }
 
   legend() {
