@@ -21,7 +21,7 @@ COLOURS = {"running": GREEN, "exited": GREEN, "failed": RED, "backoff": RED}
 
 service_app = typer.Typer(
     cls=Group,
-    help="List, start, stop and add services (commands kept running).",
+    help="List, start, stop, add, remove services (commands kept running).",
     epilog=example("watchkeeper service restart api"),
     rich_markup_mode=None,
     no_args_is_help=True,
@@ -184,11 +184,27 @@ def add(
         if service is None:
             raise MonitorError(f"service {name} was added, but is not there", hint="run `watchkeeper service list`")
         if not service.schedule:
-            service = client.services.restart(name, by=whoami()) if service.changed else client.services.start(name)
+            service = (
+                client.services.restart(name, by=whoami())
+                if service.changed
+                else client.services.start(name, by=whoami())
+            )
     if as_json:
         print_json(service.model_dump())
     else:
         print(f"{name} {paint(service.state, COLOURS.get(service.state, YELLOW))}{_tail(told(service))}")
+
+
+@command(service_app, "watchkeeper service remove web")
+def remove(names: Names, data_dir: DataDir = None, as_json: Json = False) -> None:
+    """Stop services, and remove them from the settings."""
+    with client_of(data_dir) as client:
+        for name in names:
+            client.services.remove(name, by=whoami())
+    if as_json:
+        print_json({"removed": names})
+    else:
+        print("\n".join(f"{name} removed" for name in names))
 
 
 def _tail(text: str) -> str:

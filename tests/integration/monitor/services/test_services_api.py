@@ -185,6 +185,11 @@ def test_add_start_stop_restart_and_logs_on_the_command_line(agent: Any, tmp_pat
     wait_until(lambda: sorted(action for action, _ in audit()) == expected, lambda: str(audit()))
     events = wait_until(lambda: agent.api.events({"q": "service stop"}).events)
     assert events[0].process_name == "box"
+    assert cli(agent, "service", "remove", "box") == {"removed": ["box"]}
+    assert "box" not in {one["name"] for one in cli(agent, "service", "list")["services"]}
+    asked = agent.api.services.actions({"target": "box"}).actions
+    assert {one.action for one in asked} == {*expected, "service remove"}
+    assert all(one.actor for one in asked)
 
 
 def test_an_unknown_service_is_not_found(agent: Any) -> None:
