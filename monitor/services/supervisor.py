@@ -224,7 +224,6 @@ class Supervisor:
             return
         try:
             await self._adopt()
-            self._adopted.set()
             while True:
                 self._wake.clear()
                 await self.read_again()
@@ -259,6 +258,7 @@ class Supervisor:
         for unit in self._units:
             await self._meet(unit, again=True)
             await self._tell_ends(unit)
+        self._adopted.set()
         self._list_changed()
         self._tell()
 
@@ -468,8 +468,8 @@ class Supervisor:
             unit.wish, unit.requested = None, False  # a shim of an earlier version does not say what it heard
 
     def _tell(self) -> None:
-        """Tell what changed, and wake those who wait for it."""
-        for unit in self._units:
+        """Tell what changed, and wake those who wait for it. How one stood that nobody has looked at yet is not known."""
+        for unit in self._units if self._adopted.is_set() else ():
             now = unit.word, (unit.state or {}).get("pid")
             before = self._told.get(unit.name)
             self._told[unit.name] = now

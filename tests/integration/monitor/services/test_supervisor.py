@@ -57,6 +57,25 @@ def test_services_survive_the_agent(watch: Watch) -> None:
     run(work())
 
 
+def test_what_was_so_before_does_not_happen_again(watch: Watch) -> None:
+    """The next supervisor meets one service after another; that one failed long ago is no news."""
+    fails = {"name": "z", "command": "sh -c 'exit 3'", "restart": "never"}
+    watch.write(*({"name": f"s{n}", "command": SLEEP} for n in range(3)), fails)
+
+    async def work() -> None:
+        for _ in range(2):
+            async with watch.supervisor() as one:
+                for name in ("s0", "s1", "s2"):
+                    await becomes(one, name, "running")
+                await becomes(one, "z", "failed")
+            happened, watch.happened = watch.happened, []
+            news.append([name for name, state in happened if state == "failed"])
+
+    news: list[list[str]] = []
+    run(work())
+    assert news == [["z"], []]
+
+
 def test_a_hundred_starts_at_once_are_one_process(watch: Watch) -> None:
     """Whoever asks, and however often."""
     watch.write({"name": "web", "command": SLEEP, "autostart": False})
