@@ -118,10 +118,9 @@ def why_rows(run: Run, end: RunEnding) -> list[tuple[str, Any]]:
         rows.append(("Ended", f"at least until {moment(end.ended)}; its end was not seen"))
     if end.sender is not None:
         rows.append(("Ended by", link(end.sender)))
-    if (error := end.last_error) is not None:
-        rows.append(
-            ("Last error", {"text": error.text, "page": "logs", "params": {"process": end.run, "record": error.record}})
-        )
+    if (last := end.last_error or end.last_line) is not None:
+        told = {"text": last.text, "page": "logs", "params": {"process": end.run, "record": last.record}}
+        rows.append(("Last error" if end.last_error else "Last line", told))
     if end.peak_rss is not None:
         rows.append(("Peak memory", size(end.peak_rss)))
     if end.cpu_seconds is not None:
@@ -134,8 +133,8 @@ def why_rows(run: Run, end: RunEnding) -> list[tuple[str, Any]]:
         then = {"text": "All processes then", "page": "processes", "params": {"view": "at", "at": iso(minute.end)}}
         rows.append(("Final minute", [used, then]))
     if end.earlier_24h:
-        told = [f"{end.earlier_24h} in the 24 hours before"]
-        rows.append(("Earlier runs", [*told, *map(earlier, end.earlier)]))
+        how_many = f"{end.earlier_24h} in the 24 hours before"
+        rows.append(("Earlier runs", [how_many, *map(earlier, end.earlier)]))
     if sign == "bad":
         again = {"new": "fails", "text": title_of(run.name, run.cmdline)}
         rows.append(("Next time", {"text": "Tell me when it fails again", "page": "alerts", "params": again}))

@@ -5,7 +5,7 @@ from monitor.api_models.processes import EndedRun, RunRef
 
 
 class LastError(Shape):
-    """The newest error that a run logged: its exception or its first line, and the record."""
+    """The newest error that a run logged, or what it wrote last: its exception or its first line, and the record."""
 
     record: str
     ts: int
@@ -34,6 +34,7 @@ class RunEnding(Shape):
         why: the cause in one sentence.
         ended: µs; of an end that nobody saw, the last moment at which it was seen (`at_least`).
         sender: who ended it, where that is known: its parent, when that took it along.
+        last_line: what it wrote last, where it failed, logged no error, and wrote that in its last minute.
         memory_group: the control group whose limit was reached; empty for the machine, None if none ran out or that is not known.
         earlier: runs of the same command before it, the newest first; `earlier_24h` counts those of the last 24 hours.
     """
@@ -56,6 +57,7 @@ class RunEnding(Shape):
     memory_group: str | None
     memory_limit: int | None
     last_error: LastError | None
+    last_line: LastError | None = None
     peak_rss: int | None
     cpu_seconds: float | None
     bytes_read: int | None

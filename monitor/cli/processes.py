@@ -368,8 +368,8 @@ def _told(found: "RunEnding") -> Iterator[tuple[str, str]]:
         yield "ended", f"{at_least}{clock(found.ended)}"
     if found.sender is not None:
         yield "ended by", f"the end of its parent, process {found.sender.pid}"
-    if found.last_error is not None:
-        yield "last error", found.last_error.text
+    if (last := found.last_error or found.last_line) is not None:
+        yield "last error" if found.last_error else "last line", last.text
     yield "peak memory", size(found.peak_rss)
     if found.cpu_seconds is not None:
         yield "CPU time", f"{found.cpu_seconds:,.2f} s"

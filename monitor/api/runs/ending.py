@@ -35,7 +35,9 @@ def run_ending(store: Store, run: int) -> RunEnding | None:
         return None
     row = rows[0]
     ended = row["end_ts"]
-    error = _last_error(store, run)
+    newest = next(iter(search.search(store, LogFilter(run=run), limit=1).records), None)
+    error = _last_error(store, run, newest)
+    failed = bool(row["exit_code"] or row["exit_signal"])
     limits = json.loads(row["limits"]) if row["limits"] else {}
     parent = _parent(row)
     cause, why = cause_of(
@@ -72,9 +74,8 @@ def run_ending(store: Store, run: int) -> RunEnding | None:
         out_of_memory=bool(limits.get("out_of_memory")),
         memory_group=limits.get("memory_group"),
         memory_limit=limits.get("memory_limit"),
-        last_error=None
-        if error is None
-        else LastError(record=f"{error.file_id}:{error.pos}", ts=error.ts, text=error_words(error.message)),
+        last_error=_told(error),
+        last_line=_told(newest) if failed and error is None and _is_at_end(newest, ended) else None,
         peak_rss=row["peak_rss"],
         cpu_seconds=finite(row["cpu_seconds"]),
         bytes_read=row["bytes_read"],
@@ -104,18 +105,28 @@ def _stopped_by(store: Store, row: Mapping[str, Any]) -> str | None:
     return (done[0].actor or "somebody") if done else None
 
 
-def _last_error(store: Store, run: int) -> LogRecord | None:
+def _last_error(store: Store, run: int, newest: LogRecord | None) -> LogRecord | None:
     """Its last error. What it logged last may end with the traceback that nobody caught, whatever level that record has: read together, the two are one record."""
-    newest = search.search(store, LogFilter(run=run), limit=1).records
-    if newest and newest[-1].lines > 1 and TRACEBACK in newest[-1].message:
-        return newest[-1]
+    if newest is not None and newest.lines > 1 and TRACEBACK in newest.message:
+        return newest
     found = search.search(store, LogFilter(run=run, least=ERROR), limit=1).records
     return found[-1] if found else None
 
 
+def _is_at_end(record: LogRecord | None, ended: int | None) -> bool:
+    """Whether it was written in the last minute of its run."""
+    return record is not None and ended is not None and record.ts >= ended - MINUTE
+
+
+def _told(record: LogRecord | None) -> LastError | None:
+    if record is None:
+        return None
+    return LastError(record=f"{record.file_id}:{record.pos}", ts=record.ts, text=error_words(record.message))
+
+
 def _exception(error: LogRecord | None, ended: int | None) -> str | None:
     """The exception of the last error, if it was logged at the end."""
-    if error is None or ended is None or error.ts < ended - MINUTE:
+    if error is None or not _is_at_end(error, ended):
         return None
     words = error_words(error.message)
     return words if words != error.message.split("\n", 1)[0] or error.lines > 1 else None

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import pyarrow as pa
+import pytest
 
 from logs.redaction.masker import Masker
 from monitor.api.runs.detail import stored_relatives, stored_run
@@ -198,3 +199,33 @@ def test_a_traceback_read_together_with_the_record_before_is_the_last_error(stor
     assert found is not None
     assert found.last_error is not None
     assert (found.cause, found.last_error.text) == ("exception", "KeyError: 'customer 17'")
+    assert found.last_line is None
+
+
+@pytest.mark.parametrize(("code", "at"), [(2, -1), (2, -90), (0, -1)])
+def test_what_a_program_that_failed_wrote_last_is_told(store: Store, make_tick: Make, code: int, at: int) -> None:
+    """Most that give up say why in a plain line, which is no error by its level. What stood there long before is no reason."""
+    end = messages.RunEnd(5, START + 2 * SECOND, code, None, "pidfd")
+    store.write(tick_changes("h", "b", make_tick(1, born=[born(5, 50)])))
+    store.write(tick_changes("h", "b", make_tick(2, gone=[5], ends=[end])))
+    when = pa.array([START + at * SECOND] * 2).view(pa.timestamp("us"))
+    line = {"host": ["h"] * 2, "file_id": [1, 1], "pos": [0, 9], "run": [5, 5], "ts": when, "ingested": when}
+    line |= {
+        "source": ["s"] * 2,
+        "message": ["usage: a.py FILE", "a.py: error: FILE is missing"],
+        "ts_from": ["line"] * 2,
+    }
+    store.write(
+        [
+            Append(
+                "log_records",
+                pa.table(line | {"level": pa.array([0, 0], pa.int16()), "lines": pa.array([1, 1], pa.int32())}),
+            )
+        ]
+    )
+    found = run_ending(store, 5)
+    assert found is not None
+    last = found.last_line
+    assert (None if last is None else (last.record, last.text)) == (
+        ("1:9", "a.py: error: FILE is missing") if code and at == -1 else None
+    )
