@@ -23,6 +23,7 @@ from monitor.metrics.messages import Hello, HostInfo, Lives, RunEnd, RunInfo
 from monitor.store.duckdb import open_store
 from monitor.store.writer import StoreWriter
 from tests.doubles.gated_store import GatedStore
+from tests.doubles.stored import stored
 from tests.doubles.ticks import BEGIN_US, tick
 from tests.waiting import patient, wait_until
 
@@ -127,11 +128,11 @@ def test_what_found_no_room_is_an_event_once_there_is_room(gated: GatedStore, tm
         ingest.accept(tick(seq))
     assert writer.stop(patient(5))
     sql = "SELECT message FROM events WHERE kind = 'LOST'"
-    assert [row["message"] for row in gated.store.select(f"{sql} ORDER BY 1").to_pylist()] == [
+    assert [row["message"] for row in stored(gated.store, f"{sql} ORDER BY 1")] == [
         "4 samples could not be stored",
         "ends of processes that could not be stored: 1",
     ]
-    assert gated.store.select("SELECT count(*) AS n FROM host_samples").to_pylist() == [{"n": 6}]
+    assert stored(gated.store, "SELECT count(*) AS n FROM host_samples") == [{"n": 6}]
 
 
 def test_an_end_is_found_at_once_while_the_store_is_held_shut(gated: GatedStore, tmp_path: Path) -> None:

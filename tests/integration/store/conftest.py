@@ -42,18 +42,26 @@ def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def store(tmp_path: Path, clock: Clock, empty_store: Path) -> Iterator[Store]:
-    """An empty store whose clock is `clock`."""
+def begun(tmp_path: Path, empty_store: Path) -> Path:
+    """A data directory with an empty store, which is closed."""
     shutil.copy(empty_store, tmp_path)
-    opened = open_store(tmp_path, limit_bytes=256 * MIB, now=clock)
+    return tmp_path
+
+
+@pytest.fixture
+def store(begun: Path, clock: Clock) -> Iterator[Store]:
+    """An empty store whose clock is `clock`."""
+    opened = open_store(begun, limit_bytes=256 * MIB, now=clock)
     yield opened
     opened.close()
 
 
 @pytest.fixture(scope="module")
-def shared_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+def shared_store(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Iterator[Store]:
     """A store that the tests of a module fill once and only read; its clock stands."""
-    opened = open_store(tmp_path_factory.mktemp("shared"), limit_bytes=256 * MIB, now=Clock())
+    folder = tmp_path_factory.mktemp("shared")
+    shutil.copy(empty_store, folder)
+    opened = open_store(folder, limit_bytes=256 * MIB, now=Clock())
     yield opened
     opened.close()
 

@@ -13,6 +13,7 @@ from monitor.store.interface import Append, Change, Store
 from monitor.store.log_records import LogRecords
 from monitor.store.writer import StoreWriter
 from tests.doubles.gated_store import GatedStore
+from tests.doubles.stored import stored
 from tests.waiting import wait_until
 
 NOW = 1_700_000_000_000_000
@@ -109,7 +110,7 @@ def test_further_rows_go_in_with_the_records(scene: Scene) -> None:
     assert scene.records.sources() == {"s": "open"}
     assert scene.records.positions_behind(1, 0) == [1, 2, 4]
     assert scene.records.unnumbered(1) == [4]
-    lost = scene.store.select("SELECT subject, message FROM events WHERE kind = 'LOST'").to_pylist()
+    lost = stored(scene.store, "SELECT subject, message FROM events WHERE kind = 'LOST'")
     assert lost == [{"subject": "log:s", "message": "ten bytes were lost"}]
 
 

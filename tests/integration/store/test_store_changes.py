@@ -165,7 +165,7 @@ def test_short_memory_refuses_or_stores_but_never_both(tmp_path: Path) -> None:
     finally:
         store.close()
     store = open_store(tmp_path, limit_bytes=1 << 34, now=lambda: 1)
-    assert store.select("SELECT count(*) AS n FROM ai_kept")["n"].to_pylist() == [taken]
+    assert [row["n"] for row in stored(store, "SELECT count(*) AS n FROM ai_kept")] == [taken]
     store.close()
 
 

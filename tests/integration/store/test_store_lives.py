@@ -14,6 +14,7 @@ from monitor.metrics import messages
 from monitor.store.interface import Append, Store
 from monitor.store.lives import UNSEEN, Births, ToldLife, store_told, store_untold
 from monitor.store.rows import tick_changes
+from tests.doubles.stored import stored
 
 START = 1_700_000_000_000_000
 SECOND = 1_000_000
@@ -27,7 +28,7 @@ def born(run: int, pid: int, *, ppid: int = 1, at: int = 0, name: str = "sleep")
 
 def ask(store: Store, sql: str) -> list[dict[str, object]]:
     """What the store answers."""
-    return store.select(sql).to_pylist()
+    return stored(store, sql)
 
 
 def test_new_runs_are_told_from_known_ones(make_tick: Make) -> None:

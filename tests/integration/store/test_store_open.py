@@ -19,6 +19,7 @@ from monitor.store.duckdb.engine import transaction
 from monitor.store.duckdb.migrate import SCHEMA
 from monitor.store.duckdb.wal import MOST_KEPT, WalCheck
 from monitor.store.interface import Append, Store
+from tests.doubles.stored import stored
 from tests.waiting import patient
 
 LIMIT = 64 * 1024 * 1024
@@ -71,7 +72,7 @@ def count(store: Store) -> int:
 def test_a_new_store_has_its_version(tmp_path: Path) -> None:
     """A new data directory is made; `meta` says the schema version and the program's."""
     store = reopen(tmp_path / "new" / "dir")
-    assert store.select("SELECT schema_version, app_version FROM meta").to_pylist() == [
+    assert stored(store, "SELECT schema_version, app_version FROM meta") == [
         {"schema_version": store.info().schema_version, "app_version": "1.2.3"}
     ]
     assert store.info().notices == ()
@@ -92,7 +93,7 @@ def test_history_survives_a_migration(tmp_path: Path, host_rows: Callable[..., A
     assert store.info().schema_version >= 2
     assert "schema version" in store.info().notices[0]
     assert count(store) == 1
-    assert store.select("SELECT count(*) AS n FROM meta").to_pylist() == [{"n": 1}]
+    assert stored(store, "SELECT count(*) AS n FROM meta") == [{"n": 1}]
     store.close()
 
 
@@ -105,7 +106,7 @@ def test_a_store_gains_the_columns_of_new_metrics(filled: Path) -> None:
         connection.execute("ALTER TABLE run_samples DROP COLUMN fds")
     store = reopen(filled)
     assert count(store) == 20_000
-    assert store.select("SELECT count(load5) AS n FROM host_samples").to_pylist() == [{"n": 0}]
+    assert stored(store, "SELECT count(load5) AS n FROM host_samples") == [{"n": 0}]
     for column, table in (
         ("load5_avg", "host_samples_1m"),
         ("energy_j_last", "gpu_samples_1h"),

@@ -14,6 +14,7 @@ from monitor.core.errors import StoreError
 from monitor.store.duckdb import open_store, retention
 from monitor.store.interface import Append, Stop, Store
 from monitor.store.series import host_series
+from tests.doubles.stored import stored
 from tests.examples import sizes
 from tests.waiting import patient
 
@@ -53,14 +54,14 @@ def log_rows(begin: int, seconds: int, noise: random.Random, size: int = 40) -> 
 
 
 @pytest.mark.parametrize("steps", sizes(32, 80))
-def test_the_files_never_pass_the_limit(tmp_path: Path, host_rows: Callable[..., Append], steps: int) -> None:
+def test_the_files_never_pass_the_limit(begun: Path, host_rows: Callable[..., Append], steps: int) -> None:
     """Much more samples and records than fit, hammered into 24 MB: after every write the files are at most 24 MB.
 
     The newest rows are there all the time, and the host's minutes outlive what was dropped.
     """
     now = [START]
     limit = 24 * MIB
-    store = open_store(tmp_path, limit_bytes=limit, now=lambda: now[0])
+    store = open_store(begun, limit_bytes=limit, now=lambda: now[0])
     noise, words = np.random.default_rng(1), random.Random(1)
     largest = 0
     for step in range(steps):
@@ -73,22 +74,22 @@ def test_the_files_never_pass_the_limit(tmp_path: Path, host_rows: Callable[...,
                 host_rows({begin + n * SECOND: 1.0 for n in range(60)}),
             ]
         )
-        largest = max(largest, sum(path.stat().st_size for path in tmp_path.iterdir()))
+        largest = max(largest, sum(path.stat().st_size for path in begun.iterdir()))
         if step % 16 == 15:
             store.enforce_limit()
-            newest = store.select("SELECT wk_us(max(ts)) AS ts, count(*) AS n FROM run_samples").to_pylist()[0]
+            newest = stored(store, "SELECT wk_us(max(ts)) AS ts, count(*) AS n FROM run_samples")[0]
             assert newest["ts"] == begin + 59 * SECOND
     assert largest <= limit
     rows = store.info().rows
     assert rows["run_samples"] < steps * 12_000
-    assert store.select("SELECT count(*) AS n FROM host_samples").to_pylist() == [{"n": steps * 60}]
+    assert stored(store, "SELECT count(*) AS n FROM host_samples") == [{"n": steps * 60}]
     store.close()
 
 
-def test_a_reader_does_not_make_it_drop_more(tmp_path: Path) -> None:
+def test_a_reader_does_not_make_it_drop_more(begun: Path) -> None:
     """While a long query holds old rows, making room neither waits for ever nor drops everything."""
     now = [START]
-    store = open_store(tmp_path, limit_bytes=24 * MIB, now=lambda: now[0])
+    store = open_store(begun, limit_bytes=24 * MIB, now=lambda: now[0])
     noise = np.random.default_rng(2)
     store.write([run_rows(START, 60, noise)])
     stop = Stop()
@@ -104,42 +105,42 @@ def test_a_reader_does_not_make_it_drop_more(tmp_path: Path) -> None:
     for step in range(1, 80):
         now[0] = START + step * 60 * SECOND
         store.write([run_rows(now[0], 60, noise)])
-        if sum(path.stat().st_size for path in tmp_path.iterdir()) > 16 * MIB:
+        if sum(path.stat().st_size for path in begun.iterdir()) > 16 * MIB:
             break
     for step in range(80, 86):
         now[0] = START + step * 60 * SECOND
         store.write([run_rows(now[0], 60, noise)])
-    assert sum(path.stat().st_size for path in tmp_path.iterdir()) <= 24 * MIB
-    assert store.select("SELECT count(*) AS n FROM run_samples").to_pylist()[0]["n"] > 50_000
+    assert sum(path.stat().st_size for path in begun.iterdir()) <= 24 * MIB
+    assert stored(store, "SELECT count(*) AS n FROM run_samples")[0]["n"] > 50_000
     stop.say()
     store.close()
     thread.join(timeout=patient(40))
     assert not thread.is_alive()
 
 
-def test_rows_go_at_their_age(tmp_path: Path, host_rows: Callable[..., Append]) -> None:
+def test_rows_go_at_their_age(begun: Path, host_rows: Callable[..., Append]) -> None:
     """Samples go after their days, records after theirs, runs that ended long ago too; minutes and living runs stay."""
     now = [START]
-    store = open_store(tmp_path, limit_bytes=256 * MIB, now=lambda: now[0], raw_days=2, log_days=4)
+    store = open_store(begun, limit_bytes=256 * MIB, now=lambda: now[0], raw_days=2, log_days=4)
     words = random.Random(1)
     for day in range(6):
         begin = START + day * DAY
         now[0] = begin + 200 * SECOND
         store.write([host_rows({begin + n * SECOND: 1.0 for n in range(120)}), log_rows(begin, 2, words)])
         store.enforce_limit()
-    first = store.select(
-        "SELECT (SELECT wk_us(min(ts)) FROM host_samples) AS s, (SELECT wk_us(min(ts)) FROM log_records) AS r"
-    ).to_pylist()[0]
+    first = stored(
+        store, "SELECT (SELECT wk_us(min(ts)) FROM host_samples) AS s, (SELECT wk_us(min(ts)) FROM log_records) AS r"
+    )[0]
     assert first == {"s": START + 3 * DAY, "r": START + DAY}
     series = host_series(store, host="h", metrics=["cpu_pct"], start=START, end=START + 120 * SECOND, points=100)
     assert series.series["cpu_pct"].avg[0] == 1.0
     store.close()
 
 
-def test_of_short_lives_the_newest_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_short_lives_the_newest_are_kept(begun: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A script begins a million processes a day: the oldest go, those that lived longer and those that live stay."""
     monkeypatch.setattr(retention, "BRIEF_KEPT", 100)
-    store = open_store(tmp_path, limit_bytes=256 * MIB, now=lambda: START)
+    store = open_store(begun, limit_bytes=256 * MIB, now=lambda: START)
     ends = [START + n * 10_000 for n in range(300)] + [START + 9 * SECOND, None]
     starts = [*(START + n * 10_000 - 5_000 for n in range(300)), START - DAY, START]
     stamp = pa.timestamp("us")
@@ -147,7 +148,7 @@ def test_of_short_lives_the_newest_are_kept(tmp_path: Path, monkeypatch: pytest.
              "start_ts": pa.array(starts, pa.int64()).view(stamp), "end_ts": pa.array(ends, pa.int64()).view(stamp)}  # fmt: skip
     store.write([Append("runs", pa.table(table))])
     assert store.enforce_limit() == 200
-    left = {row["run"] for row in store.select("SELECT run FROM runs").to_pylist()}
+    left = {row["run"] for row in stored(store, "SELECT run FROM runs")}
     assert left == {*range(200, 302)}
     store.close()
 
@@ -168,10 +169,10 @@ def ai_rows(at: int, size: int = 1) -> list[Append]:
     ]
 
 
-def test_calls_go_first_measurements_later_benchmarks_last(tmp_path: Path, host_rows: Callable[..., Append]) -> None:
+def test_calls_go_first_measurements_later_benchmarks_last(begun: Path, host_rows: Callable[..., Append]) -> None:
     """Calls stay as long as samples, measurements as long as minutes, benchmarks as long as hours."""
     now = [START]
-    store = open_store(tmp_path, limit_bytes=256 * MIB, now=lambda: now[0], raw_days=7)
+    store = open_store(begun, limit_bytes=256 * MIB, now=lambda: now[0], raw_days=7)
     store.write(ai_rows(START))
 
     def left(days: int) -> list[int]:
@@ -179,41 +180,41 @@ def test_calls_go_first_measurements_later_benchmarks_last(tmp_path: Path, host_
         store.write([host_rows({now[0] - DAY: 1.0})])  # the watch knows this time
         store.enforce_limit()
         sql = "SELECT (SELECT count(*) FROM ai_calls) AS c, (SELECT count(*) FROM benchmark_samples) AS s, (SELECT count(*) FROM benchmark_runs) AS r"
-        return list(store.select(sql).to_pylist()[0].values())
+        return list(stored(store, sql)[0].values())
 
     assert [left(days) for days in (6, 8, 89, 91, 729, 732)] == [[1, 1, 1], [0, 1, 1], [0, 1, 1], [0, 0, 1], [0, 0, 1], [0, 0, 0]]  # fmt: skip
     store.close()
 
 
-def test_a_flood_of_calls_stays_under_the_limit(tmp_path: Path) -> None:
+def test_a_flood_of_calls_stays_under_the_limit(begun: Path) -> None:
     """Calls are dropped oldest first when the bytes run out; the benchmarks stay."""
     now = [START]
-    store = open_store(tmp_path, limit_bytes=24 * MIB, now=lambda: now[0])
+    store = open_store(begun, limit_bytes=24 * MIB, now=lambda: now[0])
     largest = 0
     for step in range(28):
         now[0] = START + step * 3600 * SECOND
         store.write(ai_rows(now[0], 400))
-        largest = max(largest, sum(path.stat().st_size for path in tmp_path.iterdir()))
+        largest = max(largest, sum(path.stat().st_size for path in begun.iterdir()))
     rows = store.info().rows
     assert largest <= 24 * MIB
     assert 0 < rows["ai_calls"] < 56_000
     assert rows["benchmark_runs"] == 28
-    newest = store.select("SELECT wk_us(max(ts)) AS ts FROM ai_calls").to_pylist()[0]["ts"]
+    newest = stored(store, "SELECT wk_us(max(ts)) AS ts FROM ai_calls")[0]["ts"]
     assert newest == START + 27 * 3600 * SECOND
     store.close()
 
 
-def test_an_old_file_read_today_is_kept(tmp_path: Path, host_rows: Callable[..., Append]) -> None:
+def test_an_old_file_read_today_is_kept(begun: Path, host_rows: Callable[..., Append]) -> None:
     """Records of years ago stay for `log_days` after they came in, not after they were written."""
     now = [START]
-    store = open_store(tmp_path, limit_bytes=256 * MIB, now=lambda: now[0], log_days=4)
+    store = open_store(begun, limit_bytes=256 * MIB, now=lambda: now[0], log_days=4)
     old = log_rows(START - 3000 * DAY, 5, random.Random(1)).rows
     came = pa.array([START] * old.num_rows, pa.int64()).view(pa.timestamp("us"))
     store.write([Append("log_records", old.set_column(old.schema.get_field_index("ingested"), "ingested", came))])
 
     def kept() -> int:
         store.enforce_limit()
-        return int(store.select("SELECT count(*) AS n FROM log_records")["n"][0].as_py())
+        return int(stored(store, "SELECT count(*) AS n FROM log_records")[0]["n"])
 
     for day in range(6):
         store.write([host_rows({START + day * DAY: 1.0})])
@@ -224,7 +225,7 @@ def test_an_old_file_read_today_is_kept(tmp_path: Path, host_rows: Callable[...,
     store.close()
 
 
-def test_a_clock_that_runs_ahead_for_an_hour_costs_nothing(tmp_path: Path, host_rows: Callable[..., Append]) -> None:
+def test_a_clock_that_runs_ahead_for_an_hour_costs_nothing(begun: Path, host_rows: Callable[..., Append]) -> None:
     """A machine that starts with its clock two years ahead, and is corrected an hour later, loses no row by age.
 
     It restarts meanwhile, as machines do. What lies in the future does not stop the minutes of the present.
@@ -237,48 +238,49 @@ def test_a_clock_that_runs_ahead_for_an_hour_costs_nothing(tmp_path: Path, host_
         store.write([host_rows({at + n * SECOND: 5.0 for n in range(60)}), log_rows(at, 2, words)])
         store.enforce_limit()
 
-    store = open_store(tmp_path, limit_bytes=256 * MIB, now=lambda: now[0])
+    store = open_store(begun, limit_bytes=256 * MIB, now=lambda: now[0])
     for day in range(3):
         minute(START + day * DAY, store)
     kept = store.info().rows
     ahead = START + 730 * DAY
     for at in (ahead, ahead + 1800 * SECOND, ahead + 3600 * SECOND):
         store.close()
-        store = open_store(tmp_path, limit_bytes=256 * MIB, now=lambda: now[0])
+        store = open_store(begun, limit_bytes=256 * MIB, now=lambda: now[0])
         minute(at, store)
     store.close()
-    store = open_store(tmp_path, limit_bytes=256 * MIB, now=lambda: now[0])
+    store = open_store(begun, limit_bytes=256 * MIB, now=lambda: now[0])
     today = START + 3 * DAY - START % (60 * SECOND)
     for number in range(3):
         minute(today + number * 60 * SECOND, store)
     assert store.info().rows["host_samples"] == kept["host_samples"] + 6 * 60
     assert store.info().rows["log_records"] == kept["log_records"] + 6 * 40
-    made = store.select(
-        f"SELECT count(*) AS n FROM host_samples_1m WHERE ts >= make_timestamp({today}) AND ts < make_timestamp({today + DAY})"
+    made = stored(
+        store,
+        f"SELECT count(*) AS n FROM host_samples_1m WHERE ts >= make_timestamp({today}) AND ts < make_timestamp({today + DAY})",
     )
-    assert made.to_pylist()[0]["n"] >= 2
+    assert made[0]["n"] >= 2
     store.close()
 
 
-def test_a_clock_that_stays_ahead_is_believed(tmp_path: Path, host_rows: Callable[..., Append]) -> None:
+def test_a_clock_that_stays_ahead_is_believed(begun: Path, host_rows: Callable[..., Append]) -> None:
     """After half a day in the new time, rows go by their age again."""
     now = [START]
-    store = open_store(tmp_path, limit_bytes=256 * MIB, now=lambda: now[0])
+    store = open_store(begun, limit_bytes=256 * MIB, now=lambda: now[0])
     store.write([host_rows({START: 1.0})])
     for hours in (0, 12):
         begin = START + 100 * DAY + hours * 3600 * SECOND
         now[0] = begin + SECOND
         store.write([host_rows({begin: 2.0})])
         store.enforce_limit()
-    oldest = store.select("SELECT wk_us(min(ts)) AS ts FROM host_samples").to_pylist()
+    oldest = stored(store, "SELECT wk_us(min(ts)) AS ts FROM host_samples")
     assert oldest == [{"ts": START + 100 * DAY}]
     store.close()
 
 
-def test_one_line_from_the_future_does_not_cost_the_log(tmp_path: Path, host_rows: Callable[..., Append]) -> None:
+def test_one_line_from_the_future_does_not_cost_the_log(begun: Path, host_rows: Callable[..., Append]) -> None:
     """A record whose line bears the year 2100 goes first when there is too much; the newest of today stay."""
     now = [START]
-    store = open_store(tmp_path, limit_bytes=24 * MIB, now=lambda: now[0])
+    store = open_store(begun, limit_bytes=24 * MIB, now=lambda: now[0])
     words = random.Random(1)
     store.write([log_rows(START + 27_000 * DAY, 1, words), host_rows({START - DAY // 2: 1.0})])
     step, before = 0, 0
@@ -288,7 +290,7 @@ def test_one_line_from_the_future_does_not_cost_the_log(tmp_path: Path, host_row
         store.write([log_rows(begin, 60, words, size=400)])
         step += 1
         assert step < 500, "nothing was ever dropped"
-    left = store.select("SELECT count(*) AS n, wk_us(max(ts)) AS newest FROM log_records").to_pylist()[0]
+    left = stored(store, "SELECT count(*) AS n, wk_us(max(ts)) AS newest FROM log_records")[0]
     assert left["newest"] < now[0]
     assert left["n"] > before // 4
     store.close()

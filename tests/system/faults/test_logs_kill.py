@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from monitor.store.duckdb.opening import open_store
+from tests.doubles.stored import stored
 from tests.examples import sizes
 from tests.waiting import patient
 
@@ -98,7 +99,7 @@ def test_killed_at_random_nothing_is_lost_or_doubled(tmp_path: Path, kills: int)
         child.stdout.close()
     store = open_store(data, limit_bytes=1 << 32, now=lambda: time.time_ns() // 1000)
     try:
-        rows = store.select("SELECT logger, message, lines FROM log_records", limit=10**7).to_pylist()
+        rows = stored(store, "SELECT logger, message, lines FROM log_records")
     finally:
         store.close()
     seen = Counter((row["logger"], int(row["message"].split()[0][2:])) for row in rows)
@@ -159,7 +160,7 @@ def test_an_ingest_killed_at_random_loses_and_doubles_nothing(tmp_path: Path, ki
                 assert said == "done\n"
     store = open_store(data, limit_bytes=1 << 32, now=lambda: time.time_ns() // 1000)
     try:
-        rows = store.select("SELECT message, line_no, lines FROM log_records ORDER BY pos", limit=10**6).to_pylist()
+        rows = stored(store, "SELECT message, line_no, lines FROM log_records ORDER BY pos")
     finally:
         store.close()
     assert [int(row["message"].split()[0][2:]) for row in rows] == list(range(count))

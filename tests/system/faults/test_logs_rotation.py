@@ -16,6 +16,7 @@ import logs
 from monitor.store.duckdb.opening import open_store
 from monitor.store.interface import Store
 from tests.doubles.log_watch import LogWatch
+from tests.doubles.stored import stored
 from tests.examples import sizes
 from tests.waiting import patient, wait_until
 
@@ -79,7 +80,7 @@ def test_rotation_under_load(store: Store, tmp_path: Path, mode: str, every_s: s
         wait_until(lambda: logs.search.count(store, logs.LogFilter())["count"] >= sum(written), "every line is stored")
     finally:
         service.stop()
-    rows = store.select("SELECT file_id, pos, logger, message FROM log_records", limit=10**7).to_pylist()
+    rows = stored(store, "SELECT file_id, pos, logger, message FROM log_records")
     seen = Counter((row["logger"], int(row["message"].split()[0][2:])) for row in rows)
     assert [key for key, count in seen.items() if count > 1] == []
     lost = {(f"w{which}", number) for which, count in enumerate(written) for number in range(count)} - set(seen)
@@ -119,5 +120,5 @@ def test_a_file_is_emptied_while_it_is_read(store: Store, tmp_path: Path) -> Non
         wait_until(lambda: logs.search.count(store, logs.LogFilter())["count"] >= 23, "every line is stored")
     finally:
         service.stop()
-    rows = store.select("SELECT message FROM log_records").column("message").to_pylist()
+    rows = [row["message"] for row in stored(store, "SELECT message FROM log_records")]
     assert sorted(int(text[2:]) for text in rows) == list(range(23))

@@ -13,6 +13,7 @@ from monitor.core.errors import StoreFull
 from monitor.store.duckdb import open_store
 from monitor.store.interface import Append
 from monitor.store.lock import DataDirLock
+from tests.doubles.stored import stored
 from tests.waiting import patient
 
 MIB = 1024 * 1024
@@ -74,7 +75,7 @@ def test_a_full_disk_refuses_and_heals(small_disk: Path) -> None:
         number += 1
     assert refused == 4
     sql = "SELECT DISTINCT pos // 4000 AS batch FROM log_records ORDER BY 1"
-    assert [row["batch"] for row in store.select(sql).to_pylist()] == acknowledged
+    assert [row["batch"] for row in stored(store, sql)] == acknowledged
     ballast.unlink()
     for _ in range(3):
         number += 1
@@ -84,10 +85,10 @@ def test_a_full_disk_refuses_and_heals(small_disk: Path) -> None:
         "SELECT pos // 4000 AS batch, count(*) AS n, count(DISTINCT pos) AS d FROM log_records GROUP BY 1 ORDER BY 1"
     )
     wanted = [{"batch": known, "n": 4000, "d": 4000} for known in acknowledged]
-    assert store.select(counts).to_pylist() == wanted
+    assert stored(store, counts) == wanted
     store.close()
     store = open_store(small_disk, limit_bytes=1 << 30, now=lambda: 0)
-    assert store.select(counts).to_pylist() == wanted
+    assert stored(store, counts) == wanted
     assert list(small_disk.glob("*.damaged-*")) == []
     store.close()
 
@@ -118,11 +119,11 @@ def test_a_full_disk_does_not_hide_what_was_stored(small_disk: Path) -> None:
     except StoreFull as error:
         assert error.hint  # noqa: PT017 - one of several outcomes that may be
     else:
-        assert store.select("SELECT count(*) AS n FROM log_records").to_pylist() == [{"n": 4000}]
+        assert stored(store, "SELECT count(*) AS n FROM log_records") == [{"n": 4000}]
         store.close()
     ballast.unlink()
     store = open_store(small_disk, limit_bytes=1 << 30, now=lambda: 0)
-    assert store.select("SELECT count(*) AS n FROM log_records").to_pylist() == [{"n": 4000}]
+    assert stored(store, "SELECT count(*) AS n FROM log_records") == [{"n": 4000}]
     assert store.info().notices == ()
     store.close()
 

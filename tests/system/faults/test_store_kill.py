@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from monitor.store.duckdb import open_store
+from tests.doubles.stored import stored
 from tests.examples import sizes
 
 CHILD = """
@@ -78,8 +79,8 @@ def check(folder: Path, acknowledged: int) -> int:
     store = open_store(folder, limit_bytes=1 << 28, now=lambda: 0)
     try:
         sql = "SELECT count(*) AS n, count(DISTINCT pos) AS d, max(pos) AS last FROM log_records"
-        (row,) = store.select(sql).to_pylist()
-        (mark,) = store.select("SELECT stored_to FROM log_files").to_pylist()
+        (row,) = stored(store, sql)
+        (mark,) = stored(store, "SELECT stored_to FROM log_files")
         notices = store.info().notices
     finally:
         store.close()

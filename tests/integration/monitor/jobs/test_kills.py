@@ -17,6 +17,7 @@ from monitor.store.duckdb import open_store
 from tests.conftest import ROOT, RunningAgent
 from tests.doubles.alone import ENGINES, LOGS
 from tests.doubles.forked import COMMANDS
+from tests.doubles.stored import stored
 from tests.integration.monitor.jobs.conftest import MODULE, NOW
 from tests.waiting import patient, wait_until
 
@@ -87,13 +88,11 @@ def test_an_agent_killed_while_it_reads(tmp_path: Path) -> None:
     store = open_store(tmp_path, limit_bytes=256 << 20, now=lambda: NOW)
     try:
         sql = "SELECT sum(done) AS done, sum(failed) AS failed, sum(interrupted) AS interrupted, sum(damaged) AS damaged FROM job_workers"
-        (counts,) = store.select(sql).to_pylist()
+        (counts,) = stored(store, sql)
         assert counts == {"done": truth["done"], "failed": truth["failed"], "interrupted": 0, "damaged": 0}
-        rows = store.select(
-            "SELECT count(*) AS n, count(DISTINCT (worker_run, seq)) AS different FROM jobs"
-        ).to_pylist()
+        rows = stored(store, "SELECT count(*) AS n, count(DISTINCT (worker_run, seq)) AS different FROM jobs")
         assert rows == [{"n": truth["done"] + truth["failed"], "different": truth["done"] + truth["failed"]}]
-        assert store.select("SELECT count(*) AS n FROM jobs_open").to_pylist() == [{"n": truth["open"]}]
+        assert stored(store, "SELECT count(*) AS n FROM jobs_open") == [{"n": truth["open"]}]
     finally:
         store.close()
 
