@@ -409,7 +409,8 @@ class Agent:
         """A service came into another state."""
         told = event_of(service)
         if told is not None:
-            self.events.tell(f"service {service.name}", *told, pid=service.pid)
+            run = None if service.last_run is None else int(service.last_run)
+            self.events.tell(f"service {service.name}", *told, pid=service.pid, run=run)
 
     def _protected_pids(self) -> set[int]:
         """Processes that nobody may act on: Watchkeeper's own, the dashboard and the launcher among them."""

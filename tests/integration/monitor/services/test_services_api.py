@@ -192,6 +192,17 @@ def test_add_start_stop_restart_and_logs_on_the_command_line(agent: Any, tmp_pat
     assert all(one.actor for one in asked)
 
 
+def test_what_became_of_a_service_is_told_of_its_process(agent: Any) -> None:
+    """A failure is an event of the process that failed, on whose page it stands."""
+    agent.api.services.save("fails", {"command": "sh -c 'echo no database; exit 3'", "restart": "never"})
+    found = wait_until(
+        lambda: next((e for e in agent.api.events({"q": "service fails"}).events if e.event_type == "ERROR"), None)
+    )
+    service = agent.api.services.one("fails").service
+    assert (found.run, service.run) == (service.last_run, None)
+    agent.api.services.remove("fails")
+
+
 def test_an_unknown_service_is_not_found(agent: Any) -> None:
     """404 with a hint."""
     with pytest.raises(Refused, match="there is no service none") as caught:
