@@ -106,3 +106,11 @@ def test_the_crosshair_finds_the_nearest_reading_within_reach() -> None:
         'const { nearest } = await load("charts/scale"); return given.map((ts) => nearest([0, 10, 20, 90], ts, 12))',
         [4, 6, 20, 50, 79, 200],
     ) == [0, 1, 2, -1, 3, -1]
+
+
+def test_a_bar_is_at_least_a_millisecond_wide() -> None:
+    """In a range of seconds too its width is told; it is not 0 s."""
+    assert run_script(
+        'const { barWidth } = await load("core/format"); return given.map(barWidth)',
+        [1_000, 50_000, 1_000_000, 90_000_000],
+    ) == ["1 ms", "50 ms", "1 s", "1 min"]

@@ -53,6 +53,9 @@ export function span(seconds) {
   return `${Math.floor(s / 86_400)} d ${Math.floor((s % 86_400) / 3600)} h`;
 }
 
+/** How wide a bar over time is, in µs: `40 ms`, from a second on as a duration. */
+export const barWidth = (us) => (us < 1e6 ? `${count(us / 1000)} ms` : span(us / 1e6));
+
 /** CPU time: `12.3 s`, from a minute on as a duration. */
 export const cpuTime = (seconds) => (!known(seconds) ? NONE : seconds < 60 ? `${seconds.toFixed(1)} s` : span(seconds));
 

@@ -3,7 +3,7 @@
 import { follow, pageUrl, param, setParams } from "../core/address.js";
 import { get, Latest } from "../core/api.js";
 import { colours, component, el, setAttr, setText } from "../core/dom.js";
-import { count, fixed, moment, NONE, plural, span } from "../core/format.js";
+import { barWidth, count, fixed, moment, NONE, plural } from "../core/format.js";
 import { live, markStale } from "../live/hub.js";
 import { context, onSize } from "../charts/canvas.js";
 import { perHour, queryOf } from "./pattern_model.js";
@@ -157,7 +157,7 @@ class Histogram {
     this.#scale(pen, width, height - AXIS);
     this.#marks(pen, width, height);
     if (this.cursor == null) {
-      setText(this.left, `${moment(this.domain[0])} · a bar is ${span(this.answer.bucket_us / 1e6)}, the highest has ${plural(this.peak, "record")}`);
+      setText(this.left, `${moment(this.domain[0])} · a bar is ${barWidth(this.answer.bucket_us)}, the highest has ${plural(this.peak, "record")}`);
       setText(this.right, this.data.range ? moment(this.domain[1]) : "now");
     }
   }
