@@ -75,12 +75,14 @@ class Processes(Shape):
 
 @dataclass(slots=True, kw_only=True)
 class PastProcess(Process):
-    """One process as it was at a past moment. `cpu_minute` is the mean of the minute before, `spark` its samples; `outcome` says how it ended later."""
+    """One process as it was at a past moment. `cpu_minute` is the mean of the minute before, `spark` its samples; `exit_code`, `signal` and `outcome` say how it ended later."""
 
     title: str = ""
     cpu_minute: float | None = None
     spark: list[float] = field(default_factory=list)
     end_ts: int | None = None
+    exit_code: int | None = None
+    signal: int | None = None
     outcome: str | None = None
 
 

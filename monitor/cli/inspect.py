@@ -108,7 +108,7 @@ def ps(
     rows = arrange(found["processes"], text=text, by=SORTS[sort], tree=tree, mine=mine, kernel=kernel or every)
     rows = rows[:limit]
     if as_json:
-        print_json({**found, "processes": [row for _, row in rows]})
+        print_json({**found, "processes": [_named(row) for _, row in rows]})
         return
     if at is not None:
         print(_said_of(found), file=sys.stderr)
@@ -145,6 +145,11 @@ def _only_one_of(options: Mapping[str, object]) -> None:
         raise ConfigError(f"{given[0]} cannot be combined with {given[1]} or its options", hint="give one of them")
 
 
+def _named(row: dict[str, Any]) -> dict[str, Any]:
+    """With its begin and end as `--ended` and `--history` call them."""
+    return row | {"started": row["start_ts"]} | ({"ended": row["end_ts"]} if "end_ts" in row else {})
+
+
 def _summed(sums: dict[str, Any]) -> tuple[str, str, str]:
     """How many processes a branch of the tree has, and their CPU and memory together."""
     cpu = "-" if sums["cpu_pct"] is None else f"{sums['cpu_pct']:.1f}"
@@ -175,12 +180,15 @@ def _print_groups(data_dir: Path, text: str | None, as_json: bool) -> None:
             f"{one.cpu_pct:.1f}",
             size(one.rss if one.memory is None else one.memory),
             "-" if one.memory_limit is None else size(one.memory_limit),
+            "-" if one.memory_limit is None or one.memory_limit_hits is None else str(one.memory_limit_hits),
             "-" if one.cpu_limit is None else f"{one.cpu_limit:g} cores",
         )
         for one in kept
     ]
     print_table(
-        ("group", "kind", "processes", "cpu %", "memory", "limit", "cpu limit"), rows, right=frozenset({2, 3, 4, 5, 6})
+        ("group", "kind", "processes", "cpu %", "memory", "limit", "times hit", "cpu limit"),
+        rows,
+        right=frozenset(range(2, 8)),
     )
 
 

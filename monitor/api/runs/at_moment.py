@@ -99,6 +99,8 @@ def _process(row: Mapping[str, Any], curve: Sequence[float], *, minute: bool = F
         cpu_minute=readings["cpu_pct"] if minute else round(sum(curve) / len(curve), 1) if curve else 0.0,
         spark=list(curve),
         end_ts=row["end_ts"],
+        exit_code=row["exit_code"],
+        signal=row["exit_signal"],
         outcome=None if row["end_ts"] is None else outcome_of(row),
         **readings,
     )
@@ -125,4 +127,4 @@ _READINGS: Final = (
 def _number(value: Any, digits: int | None = None) -> Any:
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return None
-    return round(value, digits) if digits is not None else value
+    return round(value, digits or None) if digits is not None else value

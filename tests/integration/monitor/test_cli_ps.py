@@ -179,7 +179,9 @@ def test_ps_shows_a_past_moment(running_agent: Any) -> None:
     assert (found["asked"], found["resolution"], found["gap"]) == (seen, "sample", False)
     (row,) = found["processes"]
     assert (row["pid"], row["name"][:6]) == (child.pid, "python")
-    assert row["end_ts"] >= seen
+    assert seen <= row["end_ts"] == row["ended"]
+    assert (row["exit_code"], row["signal"], row["started"]) == (None, 15, row["start_ts"])
+    assert type(row["nice"]) is int
     printed = wk("ps", "past-moment", "--at", str(seen), data_dir=running_agent.data_dir)
     assert str(child.pid) in printed.stdout
     assert printed.stderr.startswith("At 20")

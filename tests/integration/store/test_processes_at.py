@@ -61,6 +61,7 @@ def test_the_second_that_was_asked_for_is_shown(filled: Store) -> None:
     busy, idle = found.processes
     assert (busy.cpu_pct, busy.rss, busy.gpu_mem) == (10.0, 1010, 780)
     assert (busy.outcome, busy.end_ts) == ("killed by SIGKILL (signal 9)", START + 50 * SECOND)
+    assert (busy.exit_code, busy.signal) == (None, 9)
     assert (idle.cpu_pct, idle.outcome, idle.end_ts, idle.gpu_mem) == (0.0, None, None, None)
     assert [one.pid for one in at(filled, 50).processes] == [2]
 
