@@ -2,10 +2,12 @@
 
 import atexit
 import contextlib
+import fcntl
 import functools
 import gc
 import json
 import os
+import shutil
 import signal
 import socket
 import ssl
@@ -194,6 +196,20 @@ class RunningAgent:
         return self.process.wait(patient(20))
 
 
+def empty_store() -> Path:
+    """The file of an empty store, made once for all tests: an agent that begins with a copy does without making its tables, 0.06 s of a core."""
+    path = gathering() / "watchkeeper.duckdb"
+    with path.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not path.exists():
+            from monitor.store.duckdb import open_store
+
+            folder = path.with_suffix("")
+            open_store(folder, limit_bytes=1 << 28, now=lambda: time.time_ns() // 1000).close()
+            (folder / path.name).rename(path)
+    return path
+
+
 @contextlib.contextmanager
 def agents(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., RunningAgent]]:
     """A builder of agents; those that still run at the end are ended."""
@@ -213,6 +229,8 @@ def agents(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., R
         config.write_text(settings or ALONE, "utf-8")
         data = data_dir or base / "data"
         data.mkdir(mode=0o700, exist_ok=True)
+        if data_dir is None:
+            shutil.copy(empty_store(), data)
         agent = RunningAgent(data, config, options=options or [], environ=environ or {}, parent=parent)
         made.append(agent)
         return agent.start() if start else agent

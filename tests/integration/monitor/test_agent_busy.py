@@ -13,7 +13,7 @@ from monitor.client.connection import no_authorities
 from tests.examples import sizes
 from tests.waiting import patient, wait_until
 
-LINES = 60_000
+LINES = 30_000
 
 
 @pytest.fixture(scope="module")

@@ -1,10 +1,13 @@
 """The engines over the API of a real agent with the embedded model: one short benchmark, and everything that follows from it."""
 
 import json
+import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from monitor.agent.ai_runtime import THREADS
 from monitor.api_models.ai import BenchmarkRequest, FullReport, JobAnalyses
 from monitor.client.client import Client, Refused
 from tests.doubles.alone import ALONE
@@ -125,9 +128,14 @@ def test_opinions_need_records(api: Client) -> None:
     assert refused.value.status == 404
 
 
-def test_an_analysis_always_answers_and_is_counted(make_agent: Any) -> None:
+def test_an_analysis_always_answers_and_is_counted(
+    make_agent: Any, report: FullReport, running_agent: Any, tmp_path: Path
+) -> None:
     """With hardly any time for an engine, rules answer; the tries stand among the calls; the agent's end takes its workers."""
-    agent = make_agent(f"{ALONE}[ai]\nanswer_s = 1\n")
+    data = tmp_path / "data"
+    data.mkdir(mode=0o700)
+    shutil.copy(running_agent.data_dir / THREADS, data)  # what was measured for this model here
+    agent = make_agent(f"{ALONE}[ai]\nanswer_s = 1\n", data_dir=data)
     api = agent.api
     found = api.ai.analyze("Senior Python Developer at Acme GmbH, Berlin. Salary 70,000 to 85,000 EUR per year.")
     assert found.model_dump()["salary"]["maximum"] == 85_000

@@ -58,23 +58,24 @@ keeper = duckdb.connect(str(path))
 keeper.execute("CREATE TABLE t AS SELECT 42 AS x; CHECKPOINT")
 processes = SqlProcesses(path, 64, lambda deadline_s, end: contextlib.nullcontext())
 try:
-    print(b"".join(processes.ask(sys.argv[3], 10, "json", 30.0).chunks()).decode())
+    for sql in sys.argv[3:]:
+        print(b"".join(processes.ask(sql, 10, "json", 30.0).chunks()).decode())
 except StoreError as error:
     print(f"{error.message} | {error.hint}")
 processes.close()
 """
 
 
-def _query_on(system: str, path: Path, sql: str) -> str:
-    command = [sys.executable, "-c", QUERY_ON, system, str(path), sql]
+def _query_on(system: str, path: Path, *sql: str) -> list[str]:
+    command = [sys.executable, "-c", QUERY_ON, system, str(path), *sql]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=patient(60), check=False)
     assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
+    return done.stdout.splitlines()
 
 
 def test_a_query_on_windows_says_that_it_cannot_be(tmp_path: Path) -> None:
     """No person is told to try again what can never work."""
-    said = _query_on("win32", tmp_path / "a.duckdb", "SELECT x FROM t")
+    (said,) = _query_on("win32", tmp_path / "a.duckdb", "SELECT x FROM t")
     assert "Windows" in said
     assert "logs search" in said
     assert "again" not in said
@@ -82,11 +83,10 @@ def test_a_query_on_windows_says_that_it_cannot_be(tmp_path: Path) -> None:
 
 def test_a_query_on_macos_runs_and_is_ended_by_the_agents_watch(tmp_path: Path) -> None:
     """Where the kernel holds no process to a limit, the one who asked ends it."""
-    assert (
-        _query_on("darwin", tmp_path / "a.duckdb", "SELECT x FROM t")
-        == '{"columns":["x"],"rows":[[42]],"truncated":false}'
-    )
-    assert "more memory" in _query_on("darwin", tmp_path / "b.duckdb", "SELECT length(repeat('a', 4000000000))")
+    sql = ("SELECT x FROM t", "SELECT length(repeat('a', 4000000000))")
+    answer, refused = _query_on("darwin", tmp_path / "a.duckdb", *sql)
+    assert answer == '{"columns":["x"],"rows":[[42]],"truncated":false}'
+    assert "more memory" in refused
 
 
 def test_the_watch_runs_on_what_psutil_reads(make_agent: Callable[..., Any]) -> None:

@@ -12,7 +12,7 @@ import pytest
 from tests.waiting import patient, slowness, wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the processes of Linux")
-PROGRAMS, BATCH, LINES = 50, 10, 6
+PROGRAMS, BATCH, LINES = 30, 10, 6
 WORDS = [first + second for first in ("coal", "corn", "milk", "salt", "tin") for second in ("barn", "cart", "dock", "gate", "hall", "lane", "mill", "road", "shop", "yard")]  # fmt: skip
 """What the files are called: names that end in numbers would be taken for generations of one."""
 SHORT = """
@@ -78,7 +78,7 @@ def ended(processes: list[subprocess.Popen[bytes]]) -> Iterator[None]:
 
 
 def test_programs_that_are_over_before_their_file_is_found(agent: Any, lines: Path) -> None:
-    """Of fifty programs that live for a fifth of a second, each with a file of its own, nearly all lines know the run, and the run is found.
+    """Of thirty programs that live for a fifth of a second, each with a file of its own, nearly all lines know the run, and the run is found.
 
     On a calm machine all do. Beside others a look every 50 ms may come late: two thirds are far more than looks once a second would find.
     """
