@@ -35,7 +35,8 @@ def test_a_second_agent_is_refused_by_name(running_agent: Any) -> None:
 def test_sigterm_flushes_and_the_next_life_goes_on(make_agent: Make) -> None:
     """On SIGTERM the agent ends with 0; socket and address are gone, the sampler too, and the samples are in the store.
 
-    The next one shows them in its first picture, and closes the runs that ended while nobody kept watch.
+    The next one shows them in its first picture, and closes the runs that ended while nobody kept watch. The end of its terminal, SIGHUP,
+    is as orderly: nothing that was sampled is lost.
     """
     agent = make_agent()
     sampler = agent.api.status().sampler.pid
@@ -61,13 +62,7 @@ def test_sigterm_flushes_and_the_next_life_goes_on(make_agent: Make) -> None:
             return len(live.receive(patient(5))["history"]["ts"])
 
     wait_until(lambda: history() > received, "the first picture goes over the restart")
-    agent.stop()
-
-
-def test_the_end_of_its_terminal_is_an_orderly_end(make_agent: Make) -> None:
-    """On SIGHUP nothing that was sampled is lost, and socket and address are gone."""
-    agent = make_agent()
-    received = agent.api.status().samples.received
+    received += agent.api.status().samples.received
     assert agent.stop(signal.SIGHUP) == 0
     assert not (agent.data_dir / "agent.sock").exists()
     agent.start()
@@ -109,9 +104,9 @@ def test_kill_9_loses_nothing_acknowledged_and_repeats_nothing(make_agent: Make,
     agent.stop()
 
 
-def test_a_killed_sampler_comes_back_and_the_hole_is_told(make_agent: Make) -> None:
+def test_a_killed_sampler_comes_back_and_the_hole_is_told(running_agent: Any) -> None:
     """The sampler is restarted; what was missed is counted, and an event."""
-    agent = make_agent()
+    agent = running_agent
     first = agent.api.status().sampler.pid
     os.kill(first, signal.SIGSTOP)
     wait_until(lambda: agent.api.status().samples.missed >= 2, "missed samples are counted", seconds=30)
@@ -126,7 +121,6 @@ def test_a_killed_sampler_comes_back_and_the_hole_is_told(make_agent: Make) -> N
     assert status.samples.missed >= 2
     gaps = wait_until(lambda: agent.api.query("SELECT message, details FROM events WHERE kind = 'GAP'").rows)
     assert "missed" in gaps[0][0]
-    agent.stop()
 
 
 SCRIPTED = """
