@@ -28,7 +28,7 @@ NAMES: Final[dict[int, str]] = {
 _WORDS: Final[dict[int, str]] = {
     TRACE: "TRACE TRC TRCE VERBOS TRAC TRA FINER FINEST VERBOSE VRB VERB SILLY SILL VERBO SPEW SPAM T V DDEBUG SUBDEBUG DEBUG2 DEBUG3 DEBUG4 DEBUG5 FEINER FEINST",
     DEBUG: "DEBUG DBG DEBG DBUG DEBU DEB FINE CONFIG D DEBUG1 FEIN KONFIGURATION",
-    INFO: "INFO INF INFORMATION INFORMATIONAL INFOS INFORM SUCC SUCCE SUCCES NOTICE NOTIC NOTI NTC NOTE SUCCESS SUCCS OK LOG MESSAGE I N DEFAULT STATUS STATEMENT DETAIL HINT CONTEXT QUERY LOCATION SYSTEM LIFECYCLE QUIET"
+    INFO: "INFO INF INFORMATION INFORMATIONAL INFOS INFORM SUC SUCC SUCCE SUCCES NOTICE NOTIC NOTI NTC NOTE SUCCESS SUCCS OK LOG MESSAGE I N DEFAULT STATUS STATEMENT DETAIL HINT CONTEXT QUERY LOCATION SYSTEM LIFECYCLE QUIET"
     " STATS STAT PERF HTTP TIMING HINWEIS INFORMACIÓN INFORMAÇÃO INFORMAZIONI ИНФО ИНФОРМАЦИЯ 信息 情報 정보",
     WARN: "WARN WARNING WRN WARNI WARNIN WAR W SLOW WARNUNG AVERTISSEMENT ADVERTENCIA AVISO AVVERTENZA AVVISO ATTENZIONE WAARSCHUWING OSTRZEŻENIE VARNING ADVARSEL"
     " ПРЕДУПРЕЖДЕНИЕ 警告 경고",
@@ -50,6 +50,10 @@ MARKS: Final[dict[str, int]] = {
 
 _SEVERITIES: Final = {f"LOG{number}": number for number in range(8)}
 """Syslog's severities behind a word."""
+_SHIFTABLE: Final = ("DEBUG", "DBG", "INFO", "INF", "WARN", "WRN", "ERROR", "ERR")
+"""Levels behind which Go's slog says how far above them another one is: `ERROR+4`."""
+CUT: Final = ("DEB", "WAR", "TRA", "SUC")
+"""Three letters of a level, words where no level is expected."""
 _NOT_ALONE: Final = frozenset(
     [
         "STATUS",
@@ -63,9 +67,7 @@ _NOT_ALONE: Final = frozenset(
         "STATS",
         "PERF",
         "DEFAULT",
-        "DEB",
-        "WAR",
-        "TRA",
+        *CUT,
     ]
 )
 """Levels of some programs, ordinary words in all others."""
@@ -85,6 +87,9 @@ def style(token: str) -> str | None:
     if token.removesuffix("!") in _LETTERS and 0 < len(token) < 3:
         return "letter"
     word = token.upper()
+    if "+" in token:
+        base, _, more = token.partition("+")
+        return "upper" if base in _SHIFTABLE and more.isdigit() else None
     if token in MARKS or word in _SEVERITIES:
         return "mark" if token in MARKS else "number"
     if (
@@ -114,7 +119,8 @@ def _alternatives(name: str) -> list[str]:
     words = [word for word in NUMBERS if len(word) > 1 and word not in _NOT_ALONE]
     match name:
         case "upper":
-            return [_escaped(word) for word in words]
+            shifted = [rf"{word}\+\d{{1,2}}" for word in _SHIFTABLE]
+            return [*(_escaped(word) for word in words), *CUT, *shifted]
         case "lower":
             return [_escaped(word.lower()) for word in words if word not in _ONLY_LOUD | _NEVER_LOW]
         case "title":

@@ -27,7 +27,7 @@ def record_boundary(data: bytes, parser: BlockParser) -> int:
         if parser.begins(data[start:end]) and not _amid_cut_lines(data, start, parser):
             if parser.shape.outline:
                 return _first_outlined(data, start, parser)
-            return _first_blank(data, start, parser) if parser.takes_blanks(data[start:end]) else start
+            return _first_blank(data, start, parser, parser.own_blanks(data[start:end]))
         end = start
     return 0
 
@@ -43,10 +43,13 @@ def _first_outlined(data: bytes, start: int, parser: BlockParser) -> int:
     return at
 
 
-def _first_blank(data: bytes, start: int, parser: BlockParser) -> int:
-    """Where the blank lines before offset `start` begin; `start` where there are none, or nothing before them."""
+def _first_blank(data: bytes, start: int, parser: BlockParser, most: int) -> int:
+    """Where the blank lines before offset `start` begin, `most` at most; `start` where there are none, or nothing before them."""
     at = start
     while at > 0:
+        if not most:
+            return at
+        most -= 1
         before = parser.charset.last_end(data, max(at - 1, 0))
         if not parser.blank(data[before:at]):
             return at

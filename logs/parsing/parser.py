@@ -27,6 +27,7 @@ __all__ = ["BlockParser", "ReadState", "Undated"]
 _RECENT = 100
 _SILENT = 50
 """After so many lines without a header, other headers are looked for in them."""
+_MANY = 1 << 20
 _ASKED = re.compile(r"\"[A-Z]{3,16} [^\"]{1,2000}\" [1-5]\d\d ")
 _CARRIAGE = "\N{SYMBOL FOR CARRIAGE RETURN}"
 """Shown for a carriage return inside a record."""
@@ -220,17 +221,17 @@ class BlockParser:
             return "start"  # some of them
         return primary.lacks if isinstance(primary, RegexFormat) else ""
 
-    def takes_blanks(self, line: bytes) -> bool:
-        """Whether the blank lines before `line`, or the drawn one, belong to the record that it begins."""
-        return bool(self._shape.rule) or self._blanks_belong(self._line_text(line))
+    def own_blanks(self, line: bytes) -> int:
+        """How many of the blank lines before `line`, or of those that are drawn, belong to the record that it begins, at most."""
+        return 1 if self._shape.rule else self._own_blanks(self._line_text(line))
 
     def blank(self, line: bytes) -> bool:
         """Whether `line` may stand before a record and belong to it: it is blank, or what the file draws there."""
         text = self._line_text(line)
         return text == self._shape.rule if self._shape.rule else not text.strip("\0 ")
 
-    def _blanks_belong(self, line: str) -> bool:
-        return self._shape.blank_first or recovers(line) or self._badge(line)
+    def _own_blanks(self, line: str) -> int:
+        return _MANY if recovers(line) else int(self._shape.blank_first or self._badge(line))
 
     def _badge(self, line: str) -> bool:
         """Whether the line stands between blank ones of its own."""
@@ -401,9 +402,8 @@ class BlockParser:
             return outlined(lines, number, self._shape.outline)
         if self._shape.rule:
             return int(number > 0 and lines[number - 1] == self._shape.rule)
-        blanks = blanks_before(lines, number) if self._blanks_belong(lines[number]) else 0
-        # what stands before a badge's own blank line is that of the record before
-        return min(blanks, 1) if self._badge(lines[number]) else blanks
+        # what stands before a record's own blank line is that of the record before
+        return min(blanks_before(lines, number), self._own_blanks(lines[number]))
 
     def _wrapped(self, number: int, fmt: Format, header: Header, rows: Builder, grouper: Grouper) -> None:
         """A line of another program in a wrapping: it begins a record or goes on with one, as it would without."""

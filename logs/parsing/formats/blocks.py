@@ -63,7 +63,9 @@ def wrapping_formats() -> list[Format]:
         WrappingFormat(
             "cri", rf"(?P<ts>{ISO}) (?P<lane>stdout|stderr) (?P<flag>[FP])(?::\S*)? ", TimeReader.iso, default=None
         ),
-        WrappingFormat("compose", rf"(?P<lane>[\w.\-]+) +\| (?P<ts>{ISO}) ", TimeReader.iso, default=None),
+        WrappingFormat(
+            "compose", rf"(?P<lane>(?!{levels.WORD} +\|)[\w.\-]+) +\| (?P<ts>{ISO}) ", TimeReader.iso, default=None
+        ),
         WrappingFormat("compose", r"(?P<lane>(?![\dTZ._\-]+ )[\w.\-]+[-_]\d+) +\| ", None, default=None),
     ]
 

@@ -56,6 +56,12 @@ _decoder = msgspec.json.Decoder()
 _encode = msgspec.json.Encoder().encode
 _COMPOSE = re.compile(r"[\w.\-]+ +\| ")
 _PAIR = re.compile(r"""([A-Za-z_@][\w.@/\-]*)=(?:"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)'(?=\s|$)|([^\s"]*))(?=\s|$)""")
+_UNQUOTED = re.compile(r"=[^\s\"']+ +[^\s=\"']+(?: |$)")
+"""A value with a word behind it that is no pair."""
+_LOOSE = re.compile(r"(?:^| )([A-Za-z_@][\w.@/\-]*)=([^\s\"']\S*(?: +(?![A-Za-z_@][\w.@/\-]*=)\S+)+)")
+"""A value that should be in quotes, up to the next name."""
+_DAY = re.compile(r"[A-Z][a-z]{2},?|(?=\d+\D)[\d./\-]{6,10}")
+"""The beginning of a time that is put down with blanks: a day."""
 _TIME_AHEAD = re.compile(rf"(?P<ts>{ISO}) +(?=[A-Za-z_@][\w.@/\-]*=)")
 _PLAIN_PID = re.compile(r"\d{1,8}$")
 
@@ -140,6 +146,9 @@ class LogfmtFormat:
             key: (double.replace('\\"', '"').replace("\\n", "\n") or single or bare)
             for key, double, single, bare in pairs
         }
+        # who quotes anything quotes what has blanks
+        if '"' not in line and line.count(" ", begin) >= len(pairs) and _UNQUOTED.search(line, begin):
+            _go_on(record, line, begin)
         if not (
             record.keys() & {"level", "lvl", "severity"}
             or (record.keys() & {"msg", "message", "event"} and record.keys() & {"time", "ts", "t", "timestamp"})
@@ -147,6 +156,15 @@ class LogfmtFormat:
             return None
         header = json_header(record, line, times)
         return header._replace(ts=times.iso(ahead["ts"])) if ahead and header.ts is None else header
+
+
+def _go_on(record: dict[str, Any], line: str, begin: int) -> None:
+    """Take the rest of a message, or of a time whose day a blank ends, that should be in quotes: `msg=listening on port 80 id=7`."""
+    for match in _LOOSE.finditer(line, begin):
+        key, value = match.groups()
+        first = value.split(" ", 1)[0]
+        if record.get(key) == first and (key in _MESSAGE_KEYS or (key in _TIME_KEYS and _DAY.fullmatch(first))):
+            record[key] = value
 
 
 def json_object(text: str) -> dict[str, Any] | None:
@@ -331,7 +349,7 @@ def _told(record: dict[str, Any]) -> str | None:
             and key not in _LEVEL_KEYS
             and _TOLD.fullmatch(key)
             and levels.style(value)
-            and (key.lower() not in _TYPED or _SURE.fullmatch(value))
+            and (key.lower() not in _TYPED or _SURE.fullmatch(value) or (key == "L" and value == value.upper()))
         ),
         None,
     )

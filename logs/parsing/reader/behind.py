@@ -118,6 +118,7 @@ def level_column(rows: Sequence[Sequence[Field]], whole: int) -> Level | None:
 def _column(rows: Sequence[Sequence[Field]], whole: int, same: frozenset[str], names: frozenset[str]) -> Level | None:
     """The same; `names` are words that are no levels here."""
     hits: dict[tuple[tuple[str, bool, bool], str], list[tuple[int, str]]] = {}
+    numbered = _numbered(rows)
     for row in rows:
         seen = set[tuple[tuple[str, bool, bool], str]]()
         for index, field in enumerate(row):
@@ -126,7 +127,7 @@ def _column(rows: Sequence[Sequence[Field]], whole: int, same: frozenset[str], n
                 slot is None
                 or field.text in names
                 or (slot.place, slot.kind) in seen
-                or not _standing(row, index, slot, same)
+                or not _standing(row, index, slot, same, numbered=index - 1 in numbered and field.text not in same)
             ):
                 continue
             seen.add((slot.place, slot.kind))
@@ -141,6 +142,11 @@ def _column(rows: Sequence[Sequence[Field]], whole: int, same: frozenset[str], n
         reach = max(index for index, number in also.items() if index == main or number * 5 >= len(found))
         total = sum(number for index, number in indices.items() if index <= reach)
         bare = not place[0] and reach > 0
+        if usual == {"upper"}:
+            cut = sum(
+                1 for row in rows if len(row) > main and row[main].opens == place[0] and row[main].text in levels.CUT
+            )
+            count, total = count + cut, total + cut
         half = total * 10 >= whole * 5 and total > 4 and not (bare and usual == {"lower"} and _in_prose(rows, main))
         few = total * 10 < whole * (8 if bare else 6) and not half
         if not place[0] and "small" in usual and (main or not _all_small(rows, whole)):
@@ -191,8 +197,19 @@ def _same(rows: Sequence[Sequence[Field]]) -> frozenset[str]:
     return frozenset(text for (_, text), count in counts.items() if len(rows) > 2 and count * 10 >= len(rows) * 9)
 
 
-def _standing(row: Sequence[Field], index: int, slot: Slot, same: frozenset[str]) -> bool:
-    """Whether a level in this field could be one: a bare letter, or a word in small letters, is one only near the beginning."""
+def _numbered(rows: Sequence[Sequence[Field]]) -> frozenset[int]:
+    """The fields in which nearly all lines have a number without brackets: that of a thread, not how many of something there were."""
+    counts = Counter(
+        index for row in rows for index, field in enumerate(row) if field.text.isdigit() and not field.opens
+    )
+    return frozenset(index for index, count in counts.items() if len(rows) > 2 and count * 10 >= len(rows) * 9)
+
+
+def _standing(row: Sequence[Field], index: int, slot: Slot, same: frozenset[str], *, numbered: bool) -> bool:
+    """Whether a level in this field could be one: a bare letter, or a word in small letters, is one only near the beginning.
+
+    `numbered`: all lines have a number before it.
+    """
     if slot.opens or slot.style == "number":
         return True
     if row[index].gap.endswith("/") and row[index].gap.strip(' \t"') == "/" and row[index].gap[0] in ' \t"':
@@ -207,7 +224,9 @@ def _standing(row: Sequence[Field], index: int, slot: Slot, same: frozenset[str]
     ) > (2 if closed else 1):
         return False
     plainly = before and not before[-1].opens and row[index].gap.isspace()
-    if plainly and (_DENIES.fullmatch(before[-1].text) or _counts(before[-1], row[index : index + 2])):
+    if plainly and (
+        _DENIES.fullmatch(before[-1].text) or (not numbered and _counts(before[-1], row[index : index + 2]))
+    ):
         return False
     return index < {"letter": 4, "upper": FIELDS}.get(slot.style, 6)
 

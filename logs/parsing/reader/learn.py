@@ -110,7 +110,9 @@ def _dated(
         together = [hit for hit in found if _signature(hit) == signature] if signature is not None else []
         if signature is None or count * 2 < len(found):
             beginning = sum(1 for line in lines if begins(line))
-            if not shape.days or len(found) * 10 < beginning * 8 or shape.name == "epoch":
+            ended = _ended(shape, lines)
+            found = ended if len(ended) * 10 >= beginning * 8 else found if shape.days else []
+            if len(found) * 10 < beginning * 8 or shape.name == "epoch":
                 continue
             signature, together, count = None, found, len(found)
         elif len(together) * 4 < whole:
@@ -160,11 +162,13 @@ def _find(shape: MomentShape, line: str) -> Found | None:
     match = shape.finder.search(line, 0, REACH + 40)
     if match is None or match.start() > REACH:
         return None
-    text = match.group()
+    return Found(line, match.start(), match.end()) if _can_be(shape, match.group()) else None
+
+
+def _can_be(shape: MomentShape, text: str) -> bool:
+    """Whether the text is a time, in one order or another."""
     orders: tuple[Order, ...] = ("mdy", "dmy", "ymd") if shape.ambiguous else ("",)
-    if all(shape.read(text, order) is None for order in orders):
-        return None
-    return Found(line, match.start(), match.end())
+    return any(shape.read(text, order) is not None for order in orders)
 
 
 def _lead(hit: Found) -> tuple[list[Field], str] | None:
@@ -382,6 +386,16 @@ def _level_before(found: list[Found]) -> str:
     gaps = Counter(gap_pattern(hit.line[row[0].end : hit.begin]) for hit, row in zip(found, rows, strict=True))
     ahead = Counter(gap_pattern(row[0].gap) for row in rows)
     return f"{ahead.most_common(1)[0][0]}{level_pattern(level.place, level.styles)}{gaps.most_common(1)[0][0]}"
+
+
+def _ended(shape: MomentShape, lines: list[str]) -> list[Found]:
+    """The times of this shape with which lines end."""
+    hits = [(line, match) for line in lines for match in [*shape.finder.finditer(line)][-1:]]
+    return [
+        Found(line, match.start(), match.end())
+        for line, match in hits
+        if not line[match.end() :].strip(_CLOSERS) and _can_be(shape, match.group())
+    ]
 
 
 def _behind_messages(shape: MomentShape, found: list[Found], lines: list[str]) -> list[Found]:

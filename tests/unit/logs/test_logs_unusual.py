@@ -1,0 +1,95 @@
+"""Layouts of loggers that few use, each with lines that are alike and mean something else."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.doubles.written_log import parsed
+from tests.unit.logs.test_logs_reader import FIRST, SECOND, seen
+
+pytestmark = pytest.mark.usefixtures("utc")
+
+_EARLY, _LATE = "03-20T22:11:12", "03-21T09:12:13"
+
+RIGHT = {
+    "a thread's number between the time and the level": (
+        "03-20 22:11:12.345 1 WARN  app: slow\n03-21 09:12:13.345 23 ERROR app: gone\n03-21 09:12:13.345 1 INFO  app: up\n",
+        [FIRST, SECOND, (_LATE, "info", 1)],
+    ),
+    "how many errors there were, behind the time": (
+        "2026-03-20 22:11:12 0 ERROR, 3 WARN\n2026-03-21 09:12:13 2 ERROR, 0 WARN\n2026-03-21 09:12:13 all read\n",
+        [(_EARLY, None, 1), (_LATE, None, 1), (_LATE, None, 1)],
+    ),
+    "levels cut to three letters": (
+        "22:11:12|INF|a: up\n22:11:12|DEB|a: x\n22:11:12|WAR|a: slow\n22:11:12|SUC|a: over\n22:11:12|ERR|a: THE WAR\n",
+        [("03-20T22:11:12", level, 1) for level in ("info", "debug", "warn", "info", "error")],
+    ),
+    "words of three letters where no level is": (
+        "2026-03-20 22:11:12 WAR AND PEACE\n2026-03-20 22:11:12 DEB is a package\n2026-03-21 09:12:13 TRA LA LA\n",
+        [(_EARLY, None, 1), (_EARLY, None, 1), (_LATE, None, 1)],
+    ),
+    "levels between those with names, behind a time": (
+        (
+            "2026-03-20 22:11:12 WARN app > slow\n2026-03-21 09:12:13 ERR+2 app > gone\n2026-03-21 09:12:13 ERROR+4 app > dead\n"
+            "2026-03-21 09:12:13 INFO app > 1+1\n"
+        ),
+        [FIRST, SECOND, (_LATE, "fatal", 1), (_LATE, "info", 1)],
+    ),
+    "a clock behind messages": (
+        (
+            "WARN  the queue of shop 3 is slow [22:11:12.345]\nERROR gone at 07:00:00 for good [22:11:12.345]\n"
+            "INFO  listening on port 80 of eth0 [22:11:12.345]\n"
+        ),
+        [("03-20T22:11:12", level, 1) for level in ("warn", "error", "info")],
+    ),
+    "messages that may end with a clock": (
+        "WARN  the queue of shop 3 is slow since 20:00:00\nERROR gone\nINFO  up\nINFO  the next look at it is due at 23:00:00\nINFO  up\n",
+        [(None, level, 1) for level in ("warn", "error", "info", "info", "info")],
+    ),
+    "a level before a bar is no service": (
+        "WARN | 2026-03-20 22:11:12.345 | a:3 | main | slow:\n  2 s\nERROR | 2026-03-21 09:12:13.345 | a:4 | main | gone\n",
+        [(_EARLY, "warn", 2), SECOND],
+    ),
+    "a service before a bar": (
+        "web   | 2026-03-20T22:11:12.345Z WARN slow\nINFO-db | 2026-03-21T09:12:13.345Z ERROR gone\n",
+        [FIRST, SECOND],
+    ),
+    "texts without quotes among pairs": (
+        "time=26-03-20 22:11:12 level=warning msg=slow for 3 s id=7\ntimestamp=21.03.2026 09:12:13 level=error event=gone\n",
+        [FIRST, SECOND],
+    ),
+    "blank lines at the end of a record, and one before each": (
+        "\n22:11:12.345 [warning] slow\n\n22:11:12.345 [error] gone:\n  a.ex:3\n\n\n22:11:12.345 [info] up\n"
+        + "\n22:11:12.345 [info] up\n" * 3,
+        [("03-20T22:11:12", level, lines) for level, lines in (("warn", 2), ("error", 3), *[("info", 2)] * 4)],
+    ),
+    "zap's highest level under a letter": (
+        '{"L":"WARN","T":"2026-03-20T22:11:12.345Z","M":"slow"}\n{"L":"DPANIC","T":"2026-03-21T09:12:13.345Z","M":"dead"}\n',
+        [FIRST, (_LATE, "fatal", 1)],
+    ),
+    "a letter that names something else": (
+        '{"L":"log","t":1774044672,"m":"x"}\n{"l":"note","t":1774084333,"m":"y"}\n',
+        [(_EARLY, None, 1), (_LATE, None, 1)],
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "expected"), RIGHT.values(), ids=RIGHT)
+def test_unusual_layouts(tmp_path: Path, text: str, expected: list[tuple[str | None, str | None, int]]) -> None:
+    """Records, times and levels are those that a careful reader sees."""
+    assert seen(parsed(tmp_path, text)) == expected
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("time=2026-03-20T22:11:12Z level=info msg=slow for 3 s id=7", "slow for 3 s"),
+        ("time=2026-03-20T22:11:12Z level=info msg=slow id=7 and so on", "slow"),
+        ('time=2026-03-20T22:11:12Z level=info msg="a b" by=me too', "a b"),
+        ("time=2026-03-20T22:11:12Z level=info again msg=slow", "slow"),
+    ],
+)
+def test_a_message_without_quotes_ends_before_the_next_pair(tmp_path: Path, line: str, message: str) -> None:
+    """Words behind another value are not the message's, and the time and level are read whatever stands behind them."""
+    (row,) = parsed(tmp_path, line + "\n")
+    assert (row["ts"], row["level"], row["body"]) == ("2026-03-20T22:11:12.000000+00:00", "info", message)
