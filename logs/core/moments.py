@@ -62,7 +62,7 @@ _SECONDS: Final = rf"(?P<H>\d{{1,2}}):(?P<M>\d\d):(?P<S>\d\d){_FRACTION}{_HALF}(
 _MINUTES: Final = rf"(?P<H>\d{{1,2}}):(?P<M>\d\d){_HALF}(?: Uhr\b)?{_ZONE}"
 _AT: Final = r"(?:at|@|um|om|alle|ore|kl\.?|klo|[àa]|às|a las|o|в)"
 """What people write between a day and a clock."""
-_JOIN: Final = rf"(?:T|_|/|::?|;|,? {{1,2}}|,|\||-| - | \| |\t|\] \[|,? {_AT} )"
+_JOIN: Final = rf"(?:T|_|@|/|::?|;|,? {{1,2}}|,|\||-| - | \| |\t|\] \[|,? {_AT} )"
 _JOINED: Final = (
     rf"(?P<H>\d{{1,2}})[.\-_hH时時](?P<M>\d\d)[.\-_mM分](?P<S>\d\d)[s秒]?(?:[.,_:](?P<h>\d{{1,9}}))?{_ZONE}"
 )
@@ -100,10 +100,13 @@ _SHAPES: Final[tuple[tuple[str, str], ...]] = (
     ("numbers-minutes", rf"{_NUMBERS}{_JOIN}{_MINUTES}"),
     ("names", rf"{_MDY_NAMES} {{1,2}}{_SECONDS}"),
     ("names-reversed", rf"{_WEEKDAY}(?P<d>\d{{1,2}})\.? {_MONTH}\.?,? {{1,2}}{_SECONDS}"),
-    ("short", rf"(?P<y>\d\d)(?P<n>[01]\d)(?P<d>[0-3]\d) (?P<H>[0-2]\d):?(?P<M>[0-5]\d):?(?P<S>[0-6]\d){_FRACTION}"),
+    (
+        "short",
+        rf"(?P<y>\d\d)(?P<n>[01]\d)(?P<d>[0-3]\d) (?P<H>[0-2]\d):?(?P<M>[0-5]\d):?(?P<S>[0-6]\d){_FRACTION}{_ZONE}",
+    ),
     (
         "short-joined",
-        rf"(?P<y>\d\d)(?P<n>[01]\d)(?P<d>[0-3]\d)[T_\-](?P<H>[0-2]\d):?(?P<M>[0-5]\d):?(?P<S>[0-6]\d){_FRACTION}",
+        rf"(?P<y>\d\d)(?P<n>[01]\d)(?P<d>[0-3]\d)[T_\-](?P<H>[0-2]\d):?(?P<M>[0-5]\d):?(?P<S>[0-6]\d){_FRACTION}{_ZONE}",
     ),
     ("month-day", rf"(?P<n>[01]\d)(?P<d>[0-3]\d) {_SECONDS}"),
     ("two-numbers", rf"(?P<i>\d{{1,2}})(?P<sep>[/.\-])(?P<j>\d{{1,2}})(?:\.?[ T]{{1,2}}|-){_SECONDS}"),

@@ -230,7 +230,9 @@ def _lead_pattern(hits: list[Found], tails: Sequence[str]) -> tuple[str, bool]:
         slot = slot_of(field)
         gap = gap_pattern(field.gap)
         parts.append(gap if number else r"[ \t]*" if gap == r"[ \t]+" else gap)
-        if slot is not None and not levelled:
+        # a small letter that all lines have is a name: `{"t": 1774084333.5, …`
+        named = slot is not None and slot.style == "small" and len({lead[number].text for lead, _ in leads}) == 1
+        if slot is not None and not levelled and not named:
             levelled = True
             styles = {other.style for hit in hits if (lead := _lead(hit)) and (other := slot_of(lead[0][number]))}
             known = level_pattern(slot.place, tuple(sorted(styles)))

@@ -20,6 +20,22 @@ RIGHT = {
         "2026-03-20 22:11:12 0 ERROR, 3 WARN\n2026-03-21 09:12:13 2 ERROR, 0 WARN\n2026-03-21 09:12:13 all read\n",
         [(_EARLY, None, 1), (_LATE, None, 1), (_LATE, None, 1)],
     ),
+    "a short day and clock with their zone": (
+        "260320T221112Z | W | app | slow\n260321T101213+01:00 | E | app | gone\n",
+        [FIRST, SECOND],
+    ),
+    "a sign between day and clock": (
+        "20-03-26@22:11:12 WARN <app> slow\n21-03-26@09:12:13 ERROR <app> gone\n",
+        [FIRST, SECOND],
+    ),
+    "an address before the clock": (
+        "20-03-26 root@a1 22:11:12 WARN slow\n",
+        [FIRST],
+    ),
+    "objects that line breaks cut": (
+        '{"t": 1774044672.345, "lev": "WARN", "text": "slow:\n  3 s"}\n{"t": 1774084333.345, "lev": "ERROR", "text": "gone:\n  a"}\n',
+        [(_EARLY, "warn", 2), (_LATE, "error", 2)],
+    ),
     "levels cut to three letters": (
         "22:11:12|INF|a: up\n22:11:12|DEB|a: x\n22:11:12|WAR|a: slow\n22:11:12|SUC|a: over\n22:11:12|ERR|a: THE WAR\n",
         [("03-20T22:11:12", level, 1) for level in ("info", "debug", "warn", "info", "error")],
