@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperArgument
 
 from monitor.cli.ai import ai_app
 from monitor.cli.alerts import alerts_app
@@ -320,6 +321,9 @@ def _writes_to_a_pipe() -> bool:
 def _usage(error: BaseException) -> Reported:
     """A usage error of the parser as an error with a hint."""
     message = error.format_message() if hasattr(error, "format_message") else str(error)
-    context = getattr(error, "ctx", None)
+    context: Any = getattr(error, "ctx", None)
     path = context.command_path if context is not None else "watchkeeper"
-    return ConfigError(message[:1].lower() + message[1:].rstrip("."), hint=f"`{path} --help` lists the options")
+    hint = f"`{path} --help` lists the options"
+    if type(error).__name__ == "NoSuchOption" and any(isinstance(one, TyperArgument) for one in context.command.params):
+        hint += f"; an argument that begins with - goes behind --: `{path} -- -WORD`"
+    return ConfigError(message[:1].lower() + message[1:].rstrip("."), hint=hint)

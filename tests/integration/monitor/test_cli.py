@@ -51,11 +51,13 @@ def test_wrong_use_ends_with_2(tmp_path: Path) -> None:
         ["ps", "--sort", "colour"],
         ["settings", "get", "store.limit"],
         ["logs", "parse", tmp_path / "none"],
+        ["logs", "search", "-heartbeat"],
     ):
         done = wk(*command, data_dir=tmp_path / "d")
         assert done.returncode == 2, (command, done.stderr)
         assert done.stderr.startswith("error: ")
         assert "hint: " in done.stderr
+        assert ("`watchkeeper logs search -- -WORD`" in done.stderr) == (command[-1] == "-heartbeat")
         assert "Traceback" not in done.stderr
 
 
