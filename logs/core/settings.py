@@ -45,7 +45,7 @@ class LogSettings:
     first_bytes: int = MIB
     max_record_bytes: int = MIB
     max_files: int = 2000
-    chunk_bytes: int = 4 * MIB
+    chunk_bytes: int = 2 * MIB
     pool_bytes: int = 24 * MIB
     piece_bytes: int = 2 * MIB
 

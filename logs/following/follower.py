@@ -311,15 +311,15 @@ class Follower:
         self._adopt_missed(old, self._unspliced[old.file_id])
         del self._unspliced[old.file_id]
 
-    def number(self, fd: int, state: FileState, begin: int, before: int) -> None:
-        """From now on lines of this file have their numbers: `before` lines end before offset `begin`, where the part that was read first begins.
+    def number(self, fd: int, state: FileState, begin: int, before: int) -> bool:
+        """From now on lines of this file have their numbers: `before` lines end before `begin`, where what was read first begins. Whether it is followed.
 
         Raises:
             OSError: the file cannot be read.
         """
-        tail = self.tails.get((state.dev, state.inode))
-        if tail is not None and tail.state is state and not tail.numbered:
+        if (tail := self.tails.get((state.dev, state.inode))) is not None and tail.state is state and not tail.numbered:
             tail.number(numbers_at(fd, begin, before, [tail.opened_at])[0])
+        return tail is not None
 
     def _splice(self, old: FileState) -> int:
         """Find the copy of a truncated file and read from it what was not read before; returns the copy's size, 0 without one."""

@@ -55,6 +55,7 @@ class Reader:
 
     Args:
         stopped: asked between blocks; true ends the reading, and it can be taken up again.
+        progress: hears how far it is: of `straight` the position that it has read up to, of `backwards` the one that it has read down to.
     """
 
     fd: int
@@ -71,6 +72,8 @@ class Reader:
     pool: Pool | None = None
     piece_bytes: int = 2 << 20
     """How much a process of the pool parses at a time."""
+    numbered: bool = True
+    """Whether the numbers of the lines are known."""
     parts: bool = True
     """Whether a checkpoint may stand before any dated record: a line that borrows the time of the one before cannot be read without it."""
     records: int = 0
@@ -149,7 +152,11 @@ class Reader:
         return length
 
     def _deliver(self, rows: Rows, length: int, changes: dict[str, Any], missed: int = 0) -> None:
-        table = rows.table(self.writers.owner(rows, self.state, numbered=True), self.host, self.now()) if rows else None
+        table = (
+            rows.table(self.writers.owner(rows, self.state, numbered=self.numbered), self.host, self.now())
+            if rows
+            else None
+        )
         counts = {"records": len(rows), "bytes": length, "missed_bytes": missed}
         self.records += len(rows)
         self.sink.put(Delivery(self.state, table, changes={**changes, **self._read_as()}, counts=counts, bulk=True))
@@ -259,6 +266,8 @@ class Reader:
                 self._dropped(begin)
                 return False
             high = begin
+            if self.progress is not None:
+                self.progress(self.state.backfill_from)
         if not self._all_back():
             self._dropped(low)
             return False
@@ -268,10 +277,11 @@ class Reader:
         """Read [begin, end) and hand it over as one delivery: a checkpoint that moves down may not stand in the middle."""
         collected = _Collected(self.sink)
         sink, self.sink = self.sink, collected  # type: ignore[assignment] # the same three methods
+        progress, self.progress = self.progress, None
         try:
             reached = self.straight(begin, end, read, ended=True, changes=checkpoint)
         finally:
-            self.sink = sink
+            self.sink, self.progress = sink, progress
         if reached >= end:
             collected.hand_over(self.state)
         return reached

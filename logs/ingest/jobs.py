@@ -17,10 +17,10 @@ from logs.following.attribution import Writers
 from logs.following.follower import Follower
 from logs.following.surroundings import Surroundings
 from logs.following.tail import FileTail
-from logs.ingest.bulk_reader import Reader
+from logs.ingest.bulk_reader import Changes, Reader
 from logs.ingest.pool import Pool
-from logs.parsing.boundaries import numbers_at
-from logs.parsing.charset import HEAD, charset_of
+from logs.parsing.boundaries import boundary_before, numbers_at
+from logs.parsing.charset import HEAD, UTF8, charset_of
 from logs.parsing.parse import chronology_between
 from logs.parsing.parser import BlockParser, ReadState, Undated
 from logs.storing.checkpoint import DONE, LIVE, FileState
@@ -275,39 +275,52 @@ class Jobs:
         return state
 
     def _read(self, job: Job, fd: int, status: os.stat_result, state: FileState) -> None:
-        if state.waiting:  # the watch once began with its newest part, and does not follow it any more
+        before = job.bytes
+        parser = self._parser(fd, status, state, job.format)
+        if not state.stored_to and status.st_size > self.around.settings.big_file_bytes and parser.charset is UTF8:
+            self._read_newest(job, fd, status, state, parser)
+        if state.waiting:  # as the watch, too, begins with the newest part of a big file
             self._fills.setdefault(state.file_id, Writers(self.around.run_of_pid, self.around.now))
-            self._fill(state)
+            self._fill(state, job)
             self._filled(state)
         begin, end = state.stored_to, status.st_size
         if begin >= end:
             job.lines += state.lines
             job.records += state.records
-            job.bytes += end
+            job.bytes = before + end
             return
-        parser = self._parser(fd, status, state, job.format)
         read = ReadState(line_no=state.lines + 1)
         if begin and self.around.stored.positions_behind(state.file_id, begin):
             begin = self._drop_open(state, begin)
         reader = self._reader(fd, state, parser, Writers(self.around.run_of_pid, self.around.now), status)
-
-        def checkpoint(position: int, line_no: int) -> dict[str, Any]:
-            return {
-                "stored_to": position, "lines": line_no - 1, "marker_hash": fingerprint.marker_of(fd, position), "size": end, "state": DONE,
-                "head_hash": head[0], "head_len": head[1],
-            }  # fmt: skip
-
-        head = fingerprint.head_of(fd)
-        base = job.bytes + begin
-        reader.progress = lambda position: job.advance(base + position - begin)
+        reader.progress = lambda position: job.advance(before + position)
         lines, records = state.lines, state.records
-        reached = reader.straight(begin, end, read, ended=True, changes=checkpoint)
+        reached = reader.straight(begin, end, read, ended=True, changes=_checkpoint(fd, end))
         job.lines += lines + reader.lines
         job.records += records + reader.records
         job.added += reader.records
-        job.bytes = base + reached - begin
+        job.bytes = before + reached
         if reached < end:
-            raise LogsError("The ingest was stopped.", hint="Ingest the file again: it goes on where it stopped.")
+            raise _stopped()
+
+    def _read_newest(self, job: Job, fd: int, status: os.stat_result, state: FileState, parser: BlockParser) -> None:
+        """Read the newest part of a big file, so that it can be seen at once; the rest waits below it."""
+        end = status.st_size
+        start = boundary_before(fd, parser, end, 0, self.around.settings.first_bytes)
+        if not start:
+            return
+        reader = self._reader(fd, state, parser, Writers(self.around.run_of_pid, self.around.now), status)
+        reader.pool, reader.numbered = None, False
+        checkpoint = _checkpoint(fd, end)
+
+        def unnumbered(position: int, line_no: int) -> dict[str, Any]:
+            return {**checkpoint(position, line_no), "lines": 0, "backfill_from": start}
+
+        reached = reader.straight(start, end, ReadState(line_no=1), ended=True, changes=unnumbered)
+        job.added += reader.records
+        self._stored()
+        if reached < end:
+            raise _stopped()
 
     def _drop_open(self, state: FileState, begin: int) -> int:
         """Rows ahead of the checkpoint are the open record's: it is read again, so they go."""
@@ -360,7 +373,7 @@ class Jobs:
         if pool is not None:
             pool.close()
 
-    def _fill(self, state: FileState) -> None:
+    def _fill(self, state: FileState, job: Job | None = None) -> None:
         writers = self._fills.pop(state.file_id, None)
         if writers is None:  # done already
             return
@@ -378,14 +391,20 @@ class Jobs:
                 )
                 return
             self._stored()
-            reader = self._reader(fd, state, self._parser(fd, status, state, None), writers, status)
+            parser = self._parser(fd, status, state, None if job is None else job.format)
+            reader = self._reader(fd, state, parser, writers, status)
             begin = state.backfill_from
+            if job is not None:
+                top = job.bytes + state.stored_to
+                reader.progress = lambda position: job.advance(top - position)
             if not reader.count_lines(begin):
                 return
             self._number(fd, state, begin, reader.line_no_at(begin) - 1)
             if reader.backwards(self.around.settings.chunk_bytes):
-                self.around.sink.put(Delivery(state, changes={"state": LIVE}, bulk=True))
+                self.around.sink.put(Delivery(state, changes={"state": LIVE if job is None else DONE}, bulk=True))
                 self._stored()
+            if job is not None:
+                job.added += reader.records
         except OSError as error:
             self.errors[state.path] = f"The older part of {state.path} cannot be read: {error.strerror}."
         except LogsError as error:
@@ -396,9 +415,27 @@ class Jobs:
 
     def _number(self, fd: int, state: FileState, begin: int, before: int) -> None:
         """Give the part of a file that was read before its older part its line numbers: `before` lines end before offset `begin`."""
-        self._on_follower(lambda: self._follower.number(fd, state, begin, before))
+        followed = self._on_follower(lambda: self._follower.number(fd, state, begin, before))
         self._stored()  # what was read without numbers
         positions = self.around.stored.unnumbered(state.file_id)
-        if positions:
+        changes = {} if followed else {"lines": numbers_at(fd, begin, before, [state.stored_to])[0] - 1}
+        if positions or changes:
             numbers = dict(zip(positions, numbers_at(fd, begin, before, positions), strict=True))
-            self.around.sink.put(Delivery(state, numbers=numbers))
+            self.around.sink.put(Delivery(state, changes=changes, numbers=numbers))
+
+
+def _checkpoint(fd: int, end: int) -> Changes:
+    """What is said of a file of `end` bytes that is read forwards."""
+    head_hash, head_len = fingerprint.head_of(fd)
+
+    def said(position: int, line_no: int) -> dict[str, Any]:
+        return {
+            "stored_to": position, "lines": line_no - 1, "marker_hash": fingerprint.marker_of(fd, position), "size": end, "state": DONE,
+            "head_hash": head_hash, "head_len": head_len,
+        }  # fmt: skip
+
+    return said
+
+
+def _stopped() -> LogsError:
+    return LogsError("The ingest was stopped.", hint="Ingest the file again: it goes on where it stopped.")

@@ -1,16 +1,32 @@
 """Big files: newest first, and the same records as a straight read."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from monitor.store.interface import Append, Change, Store
+from tests.doubles.gated_store import GatedStore
 from tests.waiting import wait_until
 
 Start = Callable[..., Any]
+
+
+class Noted(GatedStore):
+    """It notes where in their file the records of each batch begin."""
+
+    def __init__(self, store: Store) -> None:
+        super().__init__(store)
+        self.first: list[int] = []
+
+    def write(self, changes: Sequence[Change]) -> None:
+        """As the store does."""
+        super().write(changes)
+        added = [one.rows for one in changes if isinstance(one, Append) and one.table == "log_records"]
+        self.first += [min(rows.column("pos").to_pylist()) for rows in added if rows.num_rows]
 
 
 def mixed_log(seed: int, size: int) -> bytes:
@@ -58,9 +74,14 @@ def test_newest_first_gives_the_same_records_as_a_straight_read(start: Start, tm
         (str(path),), name="one", big_file_bytes=50_000, first_bytes=10_000, chunk_bytes=20_000 + seed * 7_777
     )
     forwards = start((), name="two")
+    ingested = start((), name="four", big_file_bytes=50_000, first_bytes=10_000, chunk_bytes=20_000 + seed * 7_777)
     tailed = start((str(path),), name="three", big_file_bytes=1 << 30)
     assert forwards.ingest(path)["state"] == "done"
     expected = comparable(forwards)
+    job = ingested.ingest(path)
+    assert (job["state"], job["records"], job["added"]) == ("done", len(expected), len(expected))
+    assert (job["lines"], job["bytes"]) == (path.read_bytes().count(b"\n"), path.stat().st_size)
+    assert comparable(ingested) == expected
     wait_until(lambda: tailed.service.flush(5) and len(tailed.records()) >= len(expected))
     wait_until(
         lambda: (
@@ -86,6 +107,30 @@ def test_the_newest_records_come_first(start: Start, tmp_path: Path) -> None:
     assert source.state == "backfilling"
     assert 0 < source.progress < 0.1
     assert "n=0" not in watch.messages()
+
+
+def test_an_ingest_shows_the_newest_records_first(start: Start, tmp_path: Path) -> None:
+    """Of a big file a person sees the end at once; what it grew by is read on, each line once and with its number."""
+    path = tmp_path / "app.log"
+
+    def write(first: int, last: int) -> None:
+        with path.open("ab") as file:
+            file.writelines(b"2026-03-01 10:00:00,%03d INFO a: n=%d\n" % (n % 1000, n) for n in range(first, last))
+
+    write(0, 20_000)
+    stores: list[Noted] = []
+
+    def noted(store: Store) -> Noted:
+        stores.append(Noted(store))
+        return stores[0]
+
+    watch = start((), in_store=noted, big_file_bytes=50_000, first_bytes=10_000, chunk_bytes=20_000)
+    assert watch.ingest(path)["lines"] == 20_000
+    assert stores[0].first[0] > path.stat().st_size - 20_000
+    write(20_000, 20_100)
+    grown = watch.ingest(path)
+    assert (grown["lines"], grown["added"]) == (20_100, 100)
+    assert [record.line_no for record in watch.in_file_order()] == list(range(1, 20_101))
 
 
 def test_lines_are_numbered_after_the_backfill(start: Start, stop: Callable[[Any], None], tmp_path: Path) -> None:
