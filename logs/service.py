@@ -413,6 +413,7 @@ class LogService:
             discover=settings.discover,
             named=settings.named,
             run_of_pid=self._run_of_pid,
+            big_bytes=settings.big_file_bytes,
         )
 
     def _start_journal(self, remembered: FileState | None) -> None:

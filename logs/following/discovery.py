@@ -35,6 +35,8 @@ _INTERPRETER: Final = re.compile(
 _STORE_FILE: Final = re.compile(r"(?:\d{6,}\.log|LOG(?:\.old.*)?)$")
 _APPEND: Final = os.O_APPEND
 _SNIFF: Final = 1024
+_MOST_FOLDERS: Final = 64
+"""Of more folders with files that the globs name, the others are looked at with the next scan only."""
 
 
 @dataclass(slots=True)
@@ -62,6 +64,7 @@ class Discovery:
         proc: where the kernel's process files are.
         named: path and source of files that are followed in any case.
         run_of_pid: the run that has this pid now.
+        big_bytes: a bigger file that the globs name is not one that somebody begins to write, so it is told as soon as it is there.
     """
 
     def __init__(
@@ -74,6 +77,7 @@ class Discovery:
         proc: str = "/proc",
         named: Iterable[tuple[str, str]] = (),
         run_of_pid: Callable[[int], int | None] = lambda _pid: None,
+        big_bytes: int = 1 << 62,
     ) -> None:
         self._with_source = dict(named)
         self._globs = [os.path.expanduser(pattern) for pattern in globs]
@@ -86,6 +90,10 @@ class Discovery:
         self._uid = os.geteuid()
         self._run_of_pid = run_of_pid
         self._fixed = tuple(_fixed_part(pattern) for pattern in self._globs)
+        self._big_bytes = big_bytes
+        self._there: frozenset[str] = frozenset()
+        self._folders: dict[str, int] = {}
+        """When the folders last changed (ns) in which a file that the globs name may appear."""
         self._seen = Seen()
         self._holders: dict[int, Holder | None] = {}
         """The processes that one look met."""
@@ -96,7 +104,7 @@ class Discovery:
         found: dict[tuple[int, int], Found] = {}
         for path, source in self._with_source.items():
             self._with_name(path, source, found)
-        named = [path for pattern in self._globs for path in sorted(glob.iglob(pattern, recursive=True))]
+        named = self._look_for_named()
         self._holders = {}
         self._seen.forget()
         if self._discover or self._globs:
@@ -117,18 +125,21 @@ class Discovery:
         return found
 
     def look_at_new(self) -> list[Found]:
-        """Files that processes hold which began since the last scan; called often, so that a program is met which ends before the next one."""
+        """Files that processes hold which began since the last scan, and big ones that somebody put where the globs look; called often, so that a program is
+        met which ends before the next one.
+        """
         found: dict[tuple[int, int], Found] = {}
         self._holders = {}
         if self._discover or self._globs:
             for pid in self._new.young():
                 self._open_files(pid, found)
+        named = self._put_there()
         if not found:
-            return []
+            return named
         self._ours.look(self._pids(), self._own_pids() | {os.getpid()}, often=True)
         for one in found.values():
             one.holders = [holder for holder in one.holders if holder.pid not in self._ours.pids]
-        return [one for key, one in found.items() if one.holders and key not in self._ours.files]
+        return [*named, *(one for key, one in found.items() if one.holders and key not in self._ours.files)]
 
     def excludes(self, path: str) -> bool:
         """Whether the settings forbid to read `path`."""
@@ -136,6 +147,29 @@ class Discovery:
             fnmatch.fnmatchcase(path, pattern) or path.startswith(pattern.rstrip("/") + "/")
             for pattern in self._excluded
         )
+
+    def _look_for_named(self) -> list[str]:
+        """The paths that the globs name now, each once."""
+        folders = {os.path.dirname(fixed) for fixed in self._fixed}
+        before = {
+            folder: _changed(folder) for folder in folders
+        }  # what appears while the globs look is found the next time
+        named = [path for pattern in self._globs for path in sorted(glob.iglob(pattern, recursive=True))]
+        self._there = frozenset(named)
+        folders = {os.path.dirname(path) for path in named}.difference(before)
+        self._folders = before | {folder: _changed(folder) for folder in sorted(folders)[:_MOST_FOLDERS]}
+        return named
+
+    def _put_there(self) -> list[Found]:
+        """Big files that the globs name and that were not there when they looked last."""
+        if all(_changed(folder) == at for folder, at in self._folders.items()):
+            return []
+        before = self._there
+        found: dict[tuple[int, int], Found] = {}
+        for path in self._look_for_named():
+            if path not in before:
+                self._named(path, found, least=self._big_bytes)
+        return list(found.values())
 
     def _pids(self) -> list[int]:
         try:
@@ -226,7 +260,7 @@ class Discovery:
             key = (status.st_dev, status.st_ino)
             found[key] = Found(path, *key, "service", source, source=source)
 
-    def _named(self, path: str, found: dict[tuple[int, int], Found]) -> None:
+    def _named(self, path: str, found: dict[tuple[int, int], Found], least: int = 0) -> None:
         path = os.path.realpath(path)
         try:
             status = os.stat(path)
@@ -235,6 +269,7 @@ class Discovery:
         key = (status.st_dev, status.st_ino)
         if (
             key in found
+            or status.st_size < least
             or not stat.S_ISREG(status.st_mode)
             or self.excludes(path)
             or path.endswith((".gz", ".zst", ".xz", ".bz2", ".zip"))
@@ -256,6 +291,14 @@ class Discovery:
 def _fixed_part(pattern: str) -> str:
     """What all paths of a glob begin with."""
     return re.split(r"[*?\[]", pattern, maxsplit=1)[0]
+
+
+def _changed(folder: str) -> int:
+    """When something was last put into a folder or taken out, ns; -1 where there is none."""
+    try:
+        return os.stat(folder).st_mtime_ns
+    except OSError:
+        return -1
 
 
 def _flags(info: bytes) -> int:

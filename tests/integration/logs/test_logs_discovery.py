@@ -275,6 +275,22 @@ def test_a_process_that_began_after_the_last_scan_is_met(tmp_path: Path) -> None
         assert [one.path for one in discovery.look_at_new() if one.path == str(path)] == []
 
 
+def test_a_big_file_is_found_as_soon_as_somebody_puts_it_there(tmp_path: Path) -> None:
+    """Between two scans, in a folder that a pattern looks at, below it too: once, and none of the small ones, which somebody may begin to write."""
+    (tmp_path / "in" / "deep").mkdir(parents=True)
+    (tmp_path / "in" / "deep" / "old.log").write_text("here before\n" * 100)
+    discovery = Discovery(globs=(f"{tmp_path}/in/**/*.log",), excluded=(), own_pids=set, discover=False, big_bytes=1000)
+    assert len(discovery.scan()) == 1
+    assert discovery.look_at_new() == []
+    for place, size in (("in/big.log", 200), ("in/deep/big.log", 200), ("in/deep/small.log", 2)):
+        (tmp_path / "made").write_text("a line\n" * size)
+        (tmp_path / "made").rename(tmp_path / place)
+        found = {one.path: one.found_by for one in discovery.look_at_new()}
+        assert found == ({str(tmp_path / place): "glob"} if size > 2 else {})
+    assert discovery.look_at_new() == []
+    assert len(discovery.scan()) == 4
+
+
 def test_who_wrote_a_file_is_known_after_the_end(tmp_path: Path) -> None:
     """Two programs that were over before their file was looked for are known, one after the other."""
     path = tmp_path / "job.data"
