@@ -18,7 +18,7 @@ from monitor.store.duckdb.log_blocks import ROWS
 from monitor.store.duckdb.migrate import SCHEMA, migrate
 from monitor.store.duckdb.retention import LEAST_LIMIT, Ages, Retention
 from monitor.store.duckdb.rollup import Rollups
-from monitor.store.duckdb.sql_templates import Statements
+from monitor.store.duckdb.sql_templates import own_statements
 from monitor.store.duckdb.store import DuckStore
 from monitor.store.interface import ArchiveRule, Store
 
@@ -92,7 +92,7 @@ def open_store(
         engine = begin()
     except StoreDamaged as damage:
         engine = _recover(path, damage, begin, now(), notices)
-    statements = Statements()
+    statements = own_statements()
     kept = LogArchive(data_dir / FOLDER, archive or ArchiveRule())
     try:
         notices += kept.begin(engine)

@@ -16,6 +16,7 @@ Values are bound, never written into the SQL: what stands in `{{ … }}` must be
 binds its values too, so no text of a user gets there.
 """
 
+import functools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -119,6 +120,12 @@ class Statements:
                 raise jinja2.TemplateNotFound(part)
             known |= self._known(part)
         return known
+
+
+@functools.cache
+def own_statements() -> Statements:
+    """The queries that come with the program: compiled once, however many stores are opened."""
+    return Statements()
 
 
 def _with_conditions(params: Mapping[str, ParamValue]) -> tuple[dict[str, object], dict[str, ParamValue]]:

@@ -325,22 +325,21 @@ def write_config(path: Path, text: str) -> Path:
     return path
 
 
-@functools.cache
-def installed_components() -> Any:
-    """What Streamlit finds among the installed packages. To look for it, at the first run of each page, takes more than the page."""
-    from streamlit.components.v2.manifest_scanner import scan_component_manifests
+@pytest.fixture(scope="session", autouse=True)
+def components_are_looked_for_once() -> Iterator[None]:
+    """Those of Streamlit among the installed packages: to look for them, at the first run of each page, takes more than the page."""
+    from streamlit.components.v2 import manifest_scanner as scanner
 
-    return scan_component_manifests()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scanner, "scan_component_manifests", functools.cache(scanner.scan_component_manifests))
+        yield
 
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A data directory and a file of settings of our own, as the environment names them."""
     import streamlit as st
-    from streamlit.components.v2 import manifest_scanner
 
-    found = installed_components()
-    monkeypatch.setattr(manifest_scanner, "scan_component_manifests", lambda: found)
     monkeypatch.setenv("WATCHKEEPER_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("WATCHKEEPER_CONFIG", str(tmp_path / "watchkeeper.toml"))
     yield tmp_path
