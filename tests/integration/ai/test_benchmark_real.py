@@ -12,16 +12,20 @@ from ai.core.types import LoadSpec
 from ai.service.context.ollama_plan import plan_of_ollama
 from tests.doubles.ai_kit import CONTEXT, LoopThread
 from tests.doubles.ollama_double import NAME, serve
+from tests.examples import sizes
 from tests.waiting import patient
 
-SPEC = LoadSpec("demo", context=CONTEXT, parallel=2)
+SPEC = LoadSpec("demo", context=CONTEXT, parallel=2, threads=1)
 POSTING = "Senior Python Engineer\nAcme Ltd is hiring in London. Python and SQL. £70,000 - £85,000 per year."
 
 
 @pytest.mark.timeout(250)  # a busy machine may take a minute; a quiet one takes seconds
-def test_a_real_engine_is_measured(llama: LlamaCppBackend, engine_loop: LoopThread) -> None:
+@pytest.mark.parametrize(("seconds", "least"), sizes((3.0, 1), (90.0, 17)))
+def test_a_real_engine_is_measured(llama: LlamaCppBackend, engine_loop: LoopThread, seconds: float, least: int) -> None:
     """Every figure of a real engine is there: cached prompts, truncation and wrong counts are never seen, its own times agree with ours."""
-    plan = BenchmarkPlan(prompts=["summary"], max_tokens=4, max_blocks=8, warmup=1, batches=[2], cold_load=False)
+    plan = BenchmarkPlan(
+        prompts=["summary"], max_tokens=4, max_blocks=8, warmup=1, batches=[2], cold_load=False, budget_s=seconds
+    )
     report = engine_loop.run(AIBackendBenchmark([Contender(llama, SPEC)], plan).run(), timeout=patient(240))
     (contender,) = report.contenders
     assert contender.load is not None
@@ -36,8 +40,8 @@ def test_a_real_engine_is_measured(llama: LlamaCppBackend, engine_loop: LoopThre
         "usage missing",
         "failed",
     }
-    answered = [s for s in report.samples if s.batch == 1]
-    assert len(answered) >= 17
+    answered = [s for s in report.samples if s.batch == 1 and "out of time" not in s.flags]
+    assert len(answered) >= least
     assert all(s.completion_tokens == 4 and s.rate and s.ttft_s for s in answered)
     assert [row.batch for row in contender.batches] == [2]
     assert "generates" in report.sentence or "was measured" in report.sentence

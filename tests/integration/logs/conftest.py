@@ -1,5 +1,6 @@
 """Shared by the tests of logs: a real store, a real service, and waiting on conditions."""
 
+import contextlib
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -17,7 +18,8 @@ from tests.doubles.log_stage import Stage
 from tests.doubles.log_watch import LogWatch, now_us
 from tests.waiting import wait_until
 
-QUICK = LogSettings(discover=False, journal=False, poll_s=0.02, scan_s=0.1)
+QUICK = LogSettings(discover=False, journal=False, poll_s=0.02, scan_s=0.2)
+"""Each scan looks at the open files of all processes of the machine: a fifth of all that these tests take, ten times a second."""
 
 
 class Counted:
@@ -110,9 +112,9 @@ def store(tmp_path: Path, empty_store: Path) -> Iterator[Store]:
     opened.close()
 
 
-@pytest.fixture
-def start(tmp_path: Path, empty_store: Path) -> Iterator[Callable[..., Watch]]:
-    """Starts services; each gets the store of the data directory `name`, and all are stopped at the end."""
+@contextlib.contextmanager
+def watches(place: Path, empty_store: Path) -> Iterator[Callable[..., Watch]]:
+    """Starts services; each gets the store of the data directory `name` in `place`, and all are stopped at the end."""
     running: list[Watch] = []
 
     def begin(
@@ -120,21 +122,29 @@ def start(tmp_path: Path, empty_store: Path) -> Iterator[Callable[..., Watch]]:
         name: str = "data",
         in_store: Callable[[Store], Any] | None = None,
         runs: Mapping[int, int] | None = None,
+        opened: Store | None = None,
         **changes: object,
     ) -> Watch:
-        folder = tmp_path / name
+        folder = place / name
         if not folder.exists():
             shutil.copytree(empty_store, folder)
-        opened = open_store(folder, limit_bytes=1 << 32, now=now_us)
-        watch = Watch(in_store(opened) if in_store else opened, replace(QUICK, globs=globs, **changes))
+        store = opened or open_store(folder, limit_bytes=1 << 32, now=now_us)
+        watch = Watch(in_store(store) if in_store else store, replace(QUICK, globs=globs, **changes))
         watch.runs |= runs or {}
         running.append(watch)
         watch.service.start()
         return watch
 
     yield begin
-    for watch in running:
+    for watch in reversed(running):  # the last one may have the store of those before
         watch.stop()
+
+
+@pytest.fixture
+def start(tmp_path: Path, empty_store: Path) -> Iterator[Callable[..., Watch]]:
+    """Starts services of one test; `opened` is the store of one that has ended, which goes on."""
+    with watches(tmp_path, empty_store) as begin:
+        yield begin
 
 
 @pytest.fixture
@@ -144,8 +154,8 @@ def stop() -> Callable[[Watch], None]:
 
 
 @pytest.fixture
-def stage(tmp_path: Path, start: Callable[..., Watch], stop: Callable[[Watch], None]) -> Stage:
+def stage(tmp_path: Path, start: Callable[..., Watch]) -> Stage:
     """An empty folder of logs."""
     folder = tmp_path / "logs"
     folder.mkdir()
-    return Stage(folder, start, stop)
+    return Stage(folder, start)

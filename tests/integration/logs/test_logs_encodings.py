@@ -1,16 +1,17 @@
 """What bytes a file may hold: encodings, line ends, terminal codes, progress bars, holes; parsed, ingested and followed alike."""
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import logs
+from logs import LogRecord
+from tests.integration.logs.conftest import watches
 from tests.waiting import wait_until
 
 STAMP = "2026-03-01 10:11:12,345 - app - INFO - "
-Start = Callable[..., Any]
 Seen = list[tuple[int, str, int]]
 """Line number, message and number of lines of each record."""
 
@@ -57,9 +58,32 @@ FILES: dict[str, tuple[bytes, Seen]] = {
 }
 
 
-def stored(watch: Any) -> Seen:
-    """What the store holds."""
-    return [(record.line_no, record.message, record.lines) for record in watch.in_file_order()]
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the files of all cases are."""
+    return tmp_path_factory.mktemp("files")
+
+
+@pytest.fixture(scope="module")
+def watch(folder: Path, empty_store: Path) -> Iterator[Any]:
+    """It follows what is written there, and reads in what it is told to."""
+    with watches(folder, empty_store) as begin:
+        yield begin((f"{folder}/*.log",))
+
+
+def file_id(watch: Any, path: Path) -> int:
+    """The number of a file, once the store knows it."""
+    return wait_until(lambda: next((file.file_id for file in watch.files() if file.path == str(path)), 0))
+
+
+def records(watch: Any, file: int) -> list[LogRecord]:
+    """What the store holds of a file."""
+    return [record for record in watch.in_file_order() if record.file_id == file]
+
+
+def shown(found: list[LogRecord]) -> Seen:
+    """What is compared of records."""
+    return [(record.line_no, record.message, record.lines) for record in found]
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -72,26 +96,25 @@ def test_what_is_parsed(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_what_is_read_in_and_what_is_followed(name: str, start: Start, tmp_path: Path) -> None:
+def test_what_is_read_in_and_what_is_followed(name: str, watch: Any, folder: Path) -> None:
     """`ingest` stores the same, and so does following a file that grows byte by byte, with the same positions."""
     data, seen = FILES[name]
-    path, growing = tmp_path / "app.dat", tmp_path / "app.log"
+    path, growing = folder / f"{name}.dat", folder / f"{name}.log"
     path.write_bytes(data)
-    watch = start(name="ingested")
     assert watch.ingest(path)["state"] == "done"
-    assert stored(watch) == seen
-    positions = [record.pos for record in watch.in_file_order()]
-    follower = start((str(growing),), name="followed")
+    ingested = records(watch, file_id(watch, path))
+    assert shown(ingested) == seen
     with growing.open("wb", buffering=0) as file:
         step = max(7, len(data) // 9)
         for begin in range(0, len(data), step):
-            with follower.service.unwatched():
+            with watch.service.unwatched():
                 file.write(data[begin : begin + step])
             written = len(data[: begin + step].rstrip(b"\0"))
             wait_until(
-                lambda written=written: (
-                    follower.service.tails and all(tail.position >= written for tail in follower.service.tails)
+                lambda written=written: any(
+                    tail.path == str(growing) and tail.position >= written for tail in watch.service.tails
                 )
             )
-    wait_until(lambda: stored(follower) == seen)
-    assert [record.pos for record in follower.in_file_order()] == positions
+    followed = file_id(watch, growing)
+    wait_until(lambda: shown(records(watch, followed)) == seen)
+    assert [record.pos for record in records(watch, followed)] == [record.pos for record in ingested]
