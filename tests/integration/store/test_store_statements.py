@@ -13,7 +13,7 @@ STANDARD = {
     "count", "sum", "min", "max", "avg", "coalesce", "nullif", "cast", "lag", "lead", "row_number", "rank", "lower", "upper", "abs",
     "floor", "ceil", "round", "concat", "trim", "length", "least", "greatest", "exists", "values", "over", "in", "and", "or",
     "not", "as", "with", "from", "select", "where", "join", "on", "using", "then", "else", "when", "by", "union", "all", "any", "filter",
-    "case", "between", "like", "substring", "replace", "distinct", "limit", "offset", "having", "partition",
+    "case", "between", "like", "substring", "replace", "distinct", "limit", "offset", "having", "partition", "sets",
 }  # fmt: skip
 
 
