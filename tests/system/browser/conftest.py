@@ -20,6 +20,10 @@ import pytest
 from axe_playwright_python.base import AXE_SCRIPT as AXE
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, ViewportSize, expect, sync_playwright
 
+from ai.backends.llamacpp_embedded import default_threads
+from ai.discovery.files import demo_model
+from ai.worker.threads import ThreadRates, ThreadTable
+from monitor.agent.ai_runtime import THREADS
 from monitor.launcher.running import healthy
 from tests.doubles.alone import ENGINES, elsewhere
 from tests.doubles.forked import AGENTS, DASHBOARDS, Forked
@@ -209,25 +213,33 @@ def seed_log(log: IO[str]) -> None:
     log.flush()
 
 
+def know_threads(data: Path) -> None:
+    """One thread is known to be the fastest for the model that comes along: to measure it takes all cores, and longer where they are busy."""
+    model = demo_model()
+    assert model is not None
+    known = ThreadRates(generate={1: 1.0}, read={1: 1.0}, neighbours=0.0, taken=time.time())
+    ThreadTable(lambda *_: known).measured(model, default_threads(), data / THREADS)
+
+
 @pytest.fixture(scope="session")
 def watch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watch]:
-    """`watchkeeper up` on a free port, with one followed log that already has records in the store."""
+    """An agent and a dashboard, with one followed log that already has records in the store."""
     place = tmp_path_factory.mktemp("watch")
     source = f"quay{os.getpid()}"  # nobody else's log has this name
+    know_threads(_data(place))
     with (place / f"{source}.log").open("a", encoding="utf-8") as log:
         seed_log(log)
-        process = start(place, "up", "--no-browser", "--port", "0", "--data-dir", str(place / "data"), "--json")
-        try:
-            assert process.stdout is not None
-            ready = json.loads(process.stdout.readline() or "{}")
-            assert ready.get("event") == "ready", ready
-            found = Watch(ready["url"], place, log, source)
-            wait_until(
-                lambda: found.api("logs/count", source=source)["count"] >= 400, "the log is in the store", seconds=40
-            )
+        with agent_on(place), dashboard_on(place) as url:
+            found = Watch(url, place, log, source)
+
+            def stored() -> bool:
+                try:
+                    return bool(found.api("logs/count", source=source)["count"] >= 400)
+                except httpx.HTTPStatusError:
+                    return False  # the agent has only begun
+
+            wait_until(stored, "the log is in the store", seconds=40)
             yield found
-        finally:
-            end(process)
 
 
 @pytest.fixture(scope="session")
@@ -303,21 +315,24 @@ class Window:
         wait_until(reached, "the search box has the focus", seconds=30)
         self.page.keyboard.type(text)
 
-    def violations(self, **rules: bool) -> list[str]:
-        """What axe complains about, inside the live components too; `rules` switches some off."""
-        return self._complaints({"rules": {name: {"enabled": wanted} for name, wanted in rules.items()}})
+    def violations(self, within: str | None = None, **rules: bool) -> list[str]:
+        """What axe complains about in the whole page or `within` a part of it, inside the live components too; `rules` switches some off."""
+        return self._complaints({"rules": {name: {"enabled": wanted} for name, wanted in rules.items()}}, within)
 
-    def shown_dark(self) -> None:
-        """The person's system changes to dark, and the page with it: axe has no complaint that differs from theme to theme."""
+    def shown_dark(self, within: str | None = None, *, whole: bool = False) -> None:
+        """The person's system changes to dark, and the page with it: axe has no complaint that differs from theme to theme, or none at all."""
         self.page.emulate_media(color_scheme="dark")
         self.page.wait_for_function("() => getComputedStyle(document.querySelector('.stApp')).colorScheme === 'dark'")
-        colours = {"runOnly": ["color-contrast", "link-in-text-block"]}
-        wait_until(lambda: not self._complaints(colours), lambda: f"{self._complaints(colours)}")  # colours fade over
+        looked: dict[str, Any] = {} if whole else {"runOnly": ["color-contrast", "link-in-text-block"]}
+        wait_until(
+            lambda: not self._complaints(looked, within), lambda: f"{self._complaints(looked, within)}"
+        )  # colours fade over
 
-    def _complaints(self, options: dict[str, Any]) -> list[str]:
+    def _complaints(self, options: dict[str, Any], within: str | None) -> list[str]:
         if not self.page.evaluate("() => 'axe' in window"):  # to compile it for each look took longer than the look
             self.page.evaluate(AXE)
-        found = self.page.evaluate("(options) => axe.run(options)", {"resultTypes": ["violations"]} | options)
+        asked = [within, {"resultTypes": ["violations"]} | options]
+        found = self.page.evaluate("([within, options]) => axe.run(within ?? document, options)", asked)
         return [_told(one) for one in found["violations"]]
 
     def query(self) -> dict[str, str]:
@@ -399,14 +414,20 @@ def window_of(
     return window
 
 
-@pytest.fixture(scope="module")
-def tab() -> Iterator[list[Window]]:
-    """The tabs that the tests of a module share, once they were opened, one for each dashboard: to load the scripts takes a second of a core each time."""
-    shared: list[Window] = []
-    yield shared
-    for one in shared:
-        if not one.page.is_closed():
-            one.page.close()
+@pytest.fixture(scope="session")
+def tab(profile: BrowserContext) -> list[Window]:
+    """The tabs that all tests share, once they were opened, one for each dashboard: to load the scripts takes a second of a core each time.
+
+    Who ends a dashboard closes its tab; the others end with the browser.
+    """
+    return []
+
+
+def leave(tab: list[Window], url: str) -> None:
+    """Close the shared tab on a dashboard that is about to end."""
+    for one in [one for one in tab if one.url == url]:
+        one.page.close()
+        tab.remove(one)
 
 
 @contextlib.contextmanager

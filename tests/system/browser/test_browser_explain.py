@@ -91,5 +91,5 @@ def test_the_panel_has_no_accessibility_violation(window: Window) -> None:
     assert window.violations() == []
     page.get_by_role("button", name="Cancel").click()
     expect(page.get_by_text("Cancelled after")).to_be_visible()
-    assert window.violations() == []
-    window.shown_dark()
+    assert window.violations(".st-key-explain_panel") == []
+    window.shown_dark(".st-key-explain_panel")

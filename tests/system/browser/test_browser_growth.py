@@ -1,5 +1,6 @@
-"""Which process leaks, and when is memory full? Asked in Chromium from the Overview, of an agent that has just been started again."""
+"""Which process leaks, when is memory full, when the disk? Asked in Chromium from the Overview, of an agent that has just been started again."""
 
+import platform
 import re
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+import pyarrow as pa
 import pytest
 from playwright.sync_api import BrowserContext, expect
 
@@ -19,7 +21,7 @@ from monitor.store.duckdb import open_store
 from monitor.store.interface import Append
 from monitor.store.rows import run_table
 from tests.doubles.ticks import tick
-from tests.system.browser.conftest import agent_on, dashboard_on, window_of
+from tests.system.browser.conftest import Window, agent_on, dashboard_on, kept_open, leave
 from tests.waiting import patient, wait_until
 
 pytestmark = pytest.mark.browser
@@ -37,9 +39,10 @@ while True:
 
 @dataclass
 class Leak:
-    """A dashboard, and the process that leaks: what it grows by, bytes a minute."""
+    """A dashboard, its agent's data directory, and the process that leaks: what it grows by, bytes a minute."""
 
     url: str
+    data: Path
     pid: int
     per_minute: int
 
@@ -60,10 +63,31 @@ def seed(folder: Path, pid: int, per_minute: int) -> None:
     store.close()
 
 
+def filling(data: Path) -> None:
+    """A store whose machine had 600 GB free on one file system five hours ago, and 12.5 GB less each hour since."""
+    store = open_store(data, limit_bytes=1 << 30, now=lambda: time.time_ns() // 1000)
+    steps = range(5 * 60 + 1)
+    times = [time.time_ns() // 1000 - 60_000_000 * step for step in steps]
+    free = [int(600e9 + (12.5e9 / 60) * (step - 300)) for step in steps]
+    rows = {
+        "host": [platform.node()] * len(times),
+        "ts": pa.array(times, pa.int64()).view(pa.timestamp("us")),
+        "mount": ["/srv/archive"] * len(times),
+        "total": pa.array([1_000_000_000_000] * len(times), pa.int64()),
+        "free": pa.array(free, pa.int64()),
+    }
+    store.write([Append("disk_space", pa.table(rows))])
+    store.close()
+
+
 @pytest.fixture(scope="module")
-def leak(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Leak]:
-    """Agent and dashboard on a store that has the last minutes of a process that leaks."""
+def leak(tab: list[Window], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Leak]:
+    """Agent and dashboard on a store that has the last minutes of a process that leaks and the last hours of a disk; other accounts may look into it."""
     place = tmp_path_factory.mktemp("leak")
+    data = place / "data"
+    data.mkdir()
+    data.chmod(0o755)
+    filling(data)
     available = parse_keyed(Path("/proc/meminfo").read_bytes())[b"MemAvailable"]
     per_minute = available // (FULL_IN_DAYS * 1440)
     held = (WINDOW_MIN + 2) * per_minute
@@ -72,18 +96,37 @@ def leak(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Leak]:
             lambda: parse_stat(Path(f"/proc/{leaker.pid}/stat").read_bytes()).rss_pages * 4096 > held,
             "it holds its memory",
         )
-        seed(place / "data", leaker.pid, per_minute)
+        seed(data, leaker.pid, per_minute)
         try:
             with agent_on(place), dashboard_on(place) as url:
-                yield Leak(url, leaker.pid, per_minute)
+                yield Leak(url, data, leaker.pid, per_minute)
+                leave(tab, url)
         finally:
             leaker.kill()
 
 
-def test_which_process_leaks_and_when_memory_is_full(context: BrowserContext, leak: Leak) -> None:
+@pytest.fixture
+def grown(tab: list[Window], profile: BrowserContext, leak: Leak, request: pytest.FixtureRequest) -> Iterator[Window]:
+    """The shared tab on it."""
+    with kept_open(tab, profile, leak.url, request) as made:
+        yield made
+
+
+def test_when_will_the_disk_be_full(grown: Window) -> None:
+    """A file system that fills steadily is told on the Overview, with when and how fast, also right after a restart."""
+    told = re.compile("/srv/archive would be full in about 2 days, at .* a day as in the last 5 hours")
+    expect(grown.open("/").get_by_text(told).first).to_be_visible()
+
+
+def test_what_the_watch_warns_of_stands_on_the_overview(grown: Window, leak: Leak) -> None:
+    """A data directory that other accounts may look into is told under the quality of the data, with what to do."""
+    told = f"other users can read {leak.data}; run `chmod 700 {leak.data}`"
+    expect(grown.open("/").get_by_text(told)).to_be_visible()
+
+
+def test_which_process_leaks_and_when_memory_is_full(grown: Window, leak: Leak) -> None:
     """The Overview names it without a click; with two clicks it is the first row of the table; the answer is the same everywhere."""
-    window = window_of(context, leak.url)
-    page = window.open("/")
+    page = grown.open("/")
     clicks = 0
     line = page.locator(".outlook:visible")
     expect(line).to_contain_text(f"({leak.pid})")
@@ -104,4 +147,3 @@ def test_which_process_leaks_and_when_memory_is_full(context: BrowserContext, le
     assert row["growth_10m"] == pytest.approx(leak.per_minute, rel=0.3)
     assert found["outlook"]["pid"] == leak.pid
     assert found["outlook"]["full_in_s"] == pytest.approx(FULL_IN_DAYS * 86_400, rel=0.6)
-    assert window.errors == []

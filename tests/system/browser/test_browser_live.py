@@ -40,7 +40,7 @@ def test_one_socket_a_tab_however_many_components_and_pages(context: BrowserCont
     page = tab.open("/")
     expect(page.locator(".kpi").first).to_be_visible()
     page.get_by_role("link", name="Logs", exact=True).click()
-    expect(page.get_by_role("log")).to_be_visible()
+    expect(page.get_by_role("log", name="Log records")).to_be_visible()
     page.get_by_role("link", name="Performance", exact=True).click()
     expect(page.locator(".chart").first).to_be_visible()
     assert page.evaluate("() => window.sockets.length") == 1

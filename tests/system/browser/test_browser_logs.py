@@ -8,6 +8,7 @@ from typing import TextIO
 
 import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, expect
+from playwright.sync_api import TimeoutError as TookTooLong
 
 from monitor.client.client import Client
 from tests.system.browser.conftest import Watch, Window, failure, window_of
@@ -73,7 +74,7 @@ def test_a_hostile_line_is_only_text(logs: Page, watch: Watch) -> None:
 
 def test_scrolling_up_lets_go_and_counts_what_is_new(logs: Page, watch: Watch) -> None:
     """While one reads further up, new records move nothing and are counted; the button leads back to them."""
-    view = logs.get_by_role("log")
+    view = logs.get_by_role("log", name="Log records")
     view.hover()
     logs.mouse.wheel(0, -1500)
     expect(logs.get_by_text("not following")).to_be_visible()
@@ -88,7 +89,7 @@ def test_scrolling_up_lets_go_and_counts_what_is_new(logs: Page, watch: Watch) -
 
 def test_older_pages_come_on_scrolling_up(logs: Page) -> None:
     """The list holds the newest page first; scrolling to its top brings older ones above, in order."""
-    view = logs.get_by_role("log")
+    view = logs.get_by_role("log", name="Log records")
     foot = logs.locator(".log-foot")  # other tests may have written lines of their own
     expect(foot).to_contain_text(re.compile(r"^3\d\d\+ records · [4-9]\d\d in this view"))
     view.evaluate("(node) => { node.scrollTop = 0 }")
@@ -256,7 +257,15 @@ def test_a_query_is_completed_refused_and_built_by_clicks(window: Window, logs: 
     logs.keyboard.type(" -nothing)")
     wait_until(lambda: window.query().get("query") == "level:error (job -nothing)", "the address has the query")
     expect(logs.locator(".query-says")).to_be_hidden()
-    logs.locator(".log-row:not([hidden])", has_text="job failed").last.click()
+    failed = logs.locator(".log-row:not([hidden])", has_text="job failed").last
+
+    def opened() -> bool:
+        with contextlib.suppress(TookTooLong):  # while the list is drawn anew, a row that was found becomes another's
+            failed.click(timeout=2000)
+            return True
+        return False
+
+    wait_until(opened, "the record opens")
     logs.get_by_role("button", name="Hide this value: Level").click()
     wait_until(lambda: window.query().get("query") == "-level:error (job -nothing)", "the opposite took its place")
     expect(logs.get_by_role("searchbox", name="Search")).to_have_value("-level:error (job -nothing)")

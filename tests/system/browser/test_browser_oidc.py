@@ -18,7 +18,9 @@ CONFIG = f"""
 [auth]
 mode = "oidc"
 operators = ["ann@example.org"]
-{ALONE}"""
+{ALONE}[sampling]
+interval_s = 3
+"""
 
 
 @dataclass
@@ -36,7 +38,9 @@ class Guarded:
         page.get_by_role("link", name="Sign in").click()
         page.get_by_role("link", name=email).click()
         page.wait_for_url(f"{self.url}/**")
-        page.goto(f"{self.url}/settings")
+        page.wait_for_selector(SETTLED)
+        page.get_by_role("link", name="Settings", exact=True).click()
+        expect(page.get_by_role("heading", name="Settings", exact=True, level=1)).to_be_visible()
         page.wait_for_selector(SETTLED)
         return page
 

@@ -1,6 +1,5 @@
 """Questions that people come with, asked from the Overview: each answered in at most three clicks, or with one query."""
 
-import platform
 import re
 import subprocess
 import sys
@@ -8,13 +7,10 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import pyarrow as pa
 import pytest
-from playwright.sync_api import BrowserContext, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 
-from monitor.store.duckdb import open_store
-from monitor.store.interface import Append
-from tests.system.browser.conftest import Watch, Window, agent_on, dashboard_on, window_of
+from tests.system.browser.conftest import Watch, Window
 from tests.waiting import patient, wait_until
 
 pytestmark = pytest.mark.browser
@@ -128,34 +124,6 @@ def test_what_changed_since_yesterday(overview: Page, click: Click, watch: Watch
     row = overview.locator(".change-row", has_text=name)
     expect(row).to_be_visible()
     expect(row).to_contain_text("new")
-
-
-def test_when_will_the_disk_be_full(context: BrowserContext, tmp_path: Path) -> None:
-    """A file system that fills steadily is told on the Overview, with when and how fast, also right after a restart."""
-    filling(tmp_path / "data")
-    with agent_on(tmp_path), dashboard_on(tmp_path) as url:
-        page = window_of(context, url).open("/")
-        told = page.get_by_text(
-            re.compile("/srv/archive would be full in about 2 days, at .* a day as in the last 5 hours")
-        )
-        expect(told.first).to_be_visible()
-
-
-def filling(data: Path) -> None:
-    """A store whose machine had 600 GB free on one file system five hours ago, and 12.5 GB less each hour since."""
-    store = open_store(data, limit_bytes=1 << 30, now=lambda: time.time_ns() // 1000)
-    steps = range(5 * 60 + 1)
-    times = [time.time_ns() // 1000 - 60_000_000 * step for step in steps]
-    free = [int(600e9 + (12.5e9 / 60) * (step - 300)) for step in steps]
-    rows = {
-        "host": [platform.node()] * len(times),
-        "ts": pa.array(times, pa.int64()).view(pa.timestamp("us")),
-        "mount": ["/srv/archive"] * len(times),
-        "total": pa.array([1_000_000_000_000] * len(times), pa.int64()),
-        "free": pa.array(free, pa.int64()),
-    }
-    store.write([Append("disk_space", pa.table(rows))])
-    store.close()
 
 
 def test_share_exactly_this_view(window: Window, watch: Watch, click: Click) -> None:

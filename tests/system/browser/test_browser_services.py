@@ -55,10 +55,22 @@ def added(page: Page, name: str) -> Locator:
 
 
 def test_a_service_is_added_changed_restarted_and_stopped(window: Window, name: str, watch: Watch) -> None:
-    """From an empty form to a running service and back, by what the page shows."""
+    """From an empty form to a running service and back, by what the page shows; its output and its process are one click away."""
     page = window.open("/services")
     row = added(page, name)
     expect(row).to_contain_text("running")
+    row.get_by_role("button", name="Logs").click()
+    window.settled()
+    expect(page).to_have_url(re.compile(rf"/logs\?.*source={name}"))
+    expect(page.locator(".log-row:not([hidden])", has_text=f"{name} begins")).to_be_visible()
+    page.go_back()
+    window.settled()
+    row.get_by_role("button", name="Process").click()
+    window.settled()
+    expect(page).to_have_url(re.compile(r"/run\?.*run="))
+    expect(page.get_by_text("sleep 1000").first).to_be_visible()
+    page.go_back()
+    window.settled()
     row.get_by_role("button", name="Edit").click()
     expect(page.get_by_role("dialog").get_by_label("Name", exact=True)).to_be_disabled()
     write(page, "Environment", "COLOUR=blue")
@@ -77,20 +89,3 @@ def test_a_service_is_added_changed_restarted_and_stopped(window: Window, name: 
     row.get_by_role("button", name="Start").click()
     press(page, f"Start {name}")
     expect(row).to_contain_text("running")
-
-
-def test_the_output_of_a_service_is_one_click_away(window: Window, name: str) -> None:
-    """Its button leads to its lines in Logs, and each line to the process that wrote it."""
-    page = window.open("/services")
-    row = added(page, name)
-    expect(row).to_contain_text("running")
-    row.get_by_role("button", name="Logs").click()
-    window.settled()
-    expect(page).to_have_url(re.compile(rf"/logs\?.*source={name}"))
-    expect(page.locator(".log-row:not([hidden])", has_text=f"{name} begins")).to_be_visible()
-    page.go_back()
-    window.settled()
-    row.get_by_role("button", name="Process").click()
-    window.settled()
-    expect(page).to_have_url(re.compile(r"/run\?.*run="))
-    expect(page.get_by_text("sleep 1000").first).to_be_visible()
