@@ -255,7 +255,7 @@ class LogService:
             "sources": len({state.source for state in states}) + int(journal is not None and journal.present),
             "files": len(view.tails),
             "records": sum(state.records for state in states) + (journal.state.records if journal is not None else 0),
-            "backfilling": len(self._jobs.backfilling),
+            "backfilling": len(self._jobs.backfilling) + sum(self._behind(tail) > 0 for tail in view.tails),
             "missed_bytes": sum(state.missed_bytes for state in states),
             "waiting": waiting or "",
             "errors": errors[:20],
@@ -427,7 +427,9 @@ class LogService:
         tail = tails.get(newest.file_id)
         size = tail.size if tail is not None else newest.size
         stored_to = _stored_to(tail) if tail is not None else newest.stored_to
-        waiting = sum(state.waiting for state in states if state.state == BACKFILLING)
+        waiting = sum(state.waiting for state in states if state.state == BACKFILLING) + (
+            self._behind(tail) if tail else 0
+        )
         error = (
             next((self._follower.errors[s.path] for s in states if s.path in self._follower.errors), None)
             or newest.error
@@ -447,6 +449,11 @@ class LogService:
             progress=round(1 - waiting / max(1, size), 4) if waiting else None, format=newest.format, found_by=self._follower.found_by.get(name), error=error,
             last_ts=self._last_ts.get(name), missed_bytes=sum(s.missed_bytes for s in states), truncations=sum(s.truncations for s in states),
         )  # fmt: skip
+
+    def _behind(self, tail: FileTail) -> int:
+        """Bytes that a followed file has and that were not read yet, where they are more than a moment's work; 0 else."""
+        behind = tail.size - tail.position
+        return behind if behind > self.settings.big_file_bytes else 0
 
     def _journal_source(self) -> SourceState:
         journal = self._journal

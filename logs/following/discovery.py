@@ -20,7 +20,7 @@ _LOG_NAME: Final = re.compile(
     re.IGNORECASE,
 )
 _NO_LOG: Final = re.compile(
-    r"(?:/core(?:\.\d+)?|\.(?:db|sqlite\d?|db3|duckdb|wal|shm|lock|lck|pid|sock|swp|swo|tmp|part|crdownload|parquet|arrow|feather|npy|npz|pt|pth|bin|gguf|safetensors|pyc|so|png|jpe?g|gif|mp4|mkv|zip|gz|zst|xz|bz2|7z|tar"
+    r"(?:/core(?:\.\d+)?|\.(?:db|sqlite\d?|db3|duckdb|wal|shm|lock|lck|pid|sock|swp|swo|tmp|part|crdownload|parquet|arrow|feather|npy|npz|pt|pth|bin|gguf|safetensors|onnx|pyc|so|o|a|obj|dll|dylib|rlib|rmeta|class|jar|whl|deb|wasm|png|jpe?g|gif|mp[34]|mkv|webm|wav|webp|ico|ttf|woff2?|pdf|zip|gz|zst|xz|bz2|7z|tar"
     r"|ipynb|pickle|pkl|cache|idx|pack|journal|ldb|sst|history|csv|tsv|html?|py|js|css|md|toml|ya?ml)|-wal|-journal|-shm|_history|~)$",
     re.IGNORECASE,
 )

@@ -18,6 +18,7 @@ from logs.following.tail import FileTail, TailLimits, Truncated, Written
 from logs.parsing.boundaries import numbers_at
 from logs.parsing.charset import HEAD, UTF8, charset_of
 from logs.parsing.formats.forced import UNSAID
+from logs.parsing.text import looks_like_text
 from logs.storing.checkpoint import BACKFILLING, DONE, ERROR, GONE, LIVE, FileState
 from logs.storing.delivery import Delivery, Loss, NewSource
 
@@ -92,15 +93,11 @@ class Follower:
         tail = self.tails.get(key)
         if tail is not None:
             tail.writers.succeed(found.earlier)
-            if more:
-                tail.writers.join(found.holders)
-            else:
-                tail.writers.update(found.holders)
+            told = tail.writers.join if more else tail.writers.update
+            told(found.holders)
             return
         if len(self.tails) >= self.around.settings.max_files:
-            self.errors["files"] = (
-                f"More than {self.around.settings.max_files} files are open; {found.path} is not followed."
-            )
+            self.errors["files"] = f"More than {self.around.settings.max_files} files are open; {found.path} is not followed."  # fmt: skip
             return
         try:
             fd = fingerprint.open_regular(found.path)
@@ -259,12 +256,7 @@ class Follower:
         copied = self._copied_from(fd, found.path)
         if copied is not None:
             self._drop_open(copied)
-            state.stored_to, state.lines, state.marker_hash, state.source = (
-                copied.stored_to,
-                copied.lines,
-                copied.marker_hash,
-                copied.source,
-            )
+            state.stored_to, state.lines, state.marker_hash, state.source = copied.stored_to, copied.lines, copied.marker_hash, copied.source  # fmt: skip
         elif status.st_size > around.settings.big_file_bytes and charset_of(fingerprint.read_at(fd, HEAD, 0)) is UTF8:
             start = around.newest_part(fd, found.path, status.st_size)
             state.stored_to = state.backfill_from = start
@@ -387,6 +379,9 @@ class Follower:
     def _look_at(self, key: tuple[int, int], tail: FileTail, now: int) -> bool:
         """Read what is new in one file, or see where it went; true when there was something."""
         unread, written = not tail.position, tail.written.us
+        if unread and not self._begins_as_text(tail):
+            self._drop(key, tail, DONE)
+            return False
         try:
             grew = tail.poll()
         except Truncated as truncated:
@@ -400,6 +395,11 @@ class Follower:
             tail.catch_up_done()
             self._look_for_rotation(key, tail, now)
         return grew
+
+    def _begins_as_text(self, tail: FileTail) -> bool:
+        """Whether a file that was empty when it was found is a log at all, by its first bytes; the output of a service is."""
+        said = tail.rests or self.found_by.get(tail.state.source) == "service"
+        return said or looks_like_text(fingerprint.read_at(tail.fd, HEAD, 0))
 
     def _give_up(self, key: tuple[int, int], tail: FileTail, why: str) -> None:
         """Say why this file is not read; when it is found again, reading goes on where it stopped."""

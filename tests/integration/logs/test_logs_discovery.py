@@ -79,6 +79,35 @@ def test_a_growing_file_is_followed_and_belongs_to_its_run(start: Callable[..., 
         assert (source.found_by, source.state, source.kind) == ("open", "live", "file")
 
 
+@pytest.mark.parametrize("how", ["open", "glob"])
+def test_a_file_that_turns_out_to_be_no_text_is_let_go(start: Callable[..., Any], tmp_path: Path, how: str) -> None:
+    """A compiler's or a database's file is empty when it is found, whatever its name says."""
+    blob, app = tmp_path / "blob.log", tmp_path / "app.log"
+    command = ["/bin/sh", "-c", 'exec 3>>"$1" 4>>"$2"; echo; read line', "sh", str(blob), str(app)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        globs = (str(tmp_path / "*.log"),) if how == "glob" else ()
+        watch = start(globs, discover=how == "open", exclude=elsewhere(tmp_path))
+        wait_until(lambda: watch.service.health()["files"] == 2)
+
+        def write(path: Path, data: bytes) -> None:
+            with path.open("ab") as file:
+                file.write(data)
+
+        write(blob, b"\x7fELF" + bytes(range(256)) * 10 + b"\n")
+        write(app, b"INFO number 1\n")
+        wait_until(
+            lambda: watch.service.health()["files"] == 1 and watch.messages() == ["number 1"],
+            lambda: f"{watch.service.health()} {watch.messages()}",
+        )
+        before = watch.service.scans
+        wait_until(lambda: watch.service.scans > before + 1)
+        write(blob, b"a line of text\n")
+        write(app, b"INFO number 2\n")
+        wait_until(lambda: watch.messages() == ["number 1", "number 2"])
+
+
 ROTATES = """
 import os, sys, time
 path, number = sys.argv[1], 0

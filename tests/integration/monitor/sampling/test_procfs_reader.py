@@ -121,11 +121,15 @@ def test_exec_under_the_same_pid_keeps_the_run(reader: ProcfsReader, sweep_once:
     assert child.stdin is not None
     child.stdin.write(b"\n")
     child.stdin.flush()
-    after = wait_until(
-        lambda: [info for info in sweep_once(reader).born if info.pid == child.pid and info.name == "sleep"]
-    )
-    assert after[0].run == before.run
-    assert after[0].cmdline == "sleep 600"
+    told = []
+
+    def is_told() -> bool:  # it has its name a moment before its command line
+        told.extend(info for info in sweep_once(reader).born if info.pid == child.pid)
+        return bool(told) and told[-1].cmdline == "sleep 600"
+
+    wait_until(is_told, lambda: f"told are {told}")
+    assert {info.run for info in told} == {before.run}
+    assert told[-1].name == "sleep"
 
 
 def test_exec_under_the_same_name_is_noticed(reader: ProcfsReader, sweep_once: Any, spawn: Any) -> None:
