@@ -258,7 +258,7 @@ class Follower:
             self._drop_open(copied)
             state.stored_to, state.lines, state.marker_hash, state.source = copied.stored_to, copied.lines, copied.marker_hash, copied.source  # fmt: skip
         elif status.st_size > around.settings.big_file_bytes and charset_of(fingerprint.read_at(fd, HEAD, 0)) is UTF8:
-            start = around.newest_part(fd, found.path, status.st_size)
+            start, state.reading = around.newest_part(fd, found.path, status.st_size)
             state.stored_to = state.backfill_from = start
             state.marker_hash = fingerprint.marker_of(fd, start)
             state.state = BACKFILLING if start else LIVE

@@ -68,11 +68,11 @@ class Surroundings:
             parser.learn(head)
         return parser
 
-    def newest_part(self, fd: int, path: str, size: int) -> int:
-        """Where the newest part of a big file begins, bytes: at a record."""
+    def newest_part(self, fd: int, path: str, size: int) -> tuple[int, str | None]:
+        """Where the newest part of a big file begins, bytes: at a record; and how the file is read, where that is decided."""
         parser = self.live_parser(path)
         parser.learn(fingerprint.read_at(fd, LEARNED_FROM, 0))
-        return boundary_before(fd, parser, size, 0, self.settings.first_bytes)
+        return boundary_before(fd, parser, size, 0, self.settings.first_bytes), parser.decided
 
     def chronology(self, fd: int, mtime: int, path: str, begin: int, like: BlockParser) -> Chronology | None:
         """On which days a file that is read `like` this was written from `begin` on, where its times do not say it; None where they do."""

@@ -390,6 +390,9 @@ class Jobs:
                     f"The older part of {state.path} went away before it was read: {state.waiting} bytes."
                 )
                 return
+            self._on_follower(
+                lambda: None
+            )  # it has read the newest part by then: people wait for that, before all cores are busy with the older one
             self._stored()
             parser = self._parser(fd, status, state, None if job is None else job.format)
             reader = self._reader(fd, state, parser, writers, status)
