@@ -106,6 +106,23 @@ def test_an_expression_that_could_run_long_marks_nothing() -> None:
     assert long == [False]
 
 
+@pytest.mark.parametrize("how", ["append", "prepend"])
+def test_a_time_that_is_still_to_come_makes_no_other_record_late(how: str) -> None:
+    """One wrong clock among the sources: what comes after it is in time, what is late is told, and all have their dates."""
+    late, days = run_script(
+        MODEL
+        + f"""
+        const now = Date.now() * 1000, day = (us) => Math.floor(us / 86_400e6);
+        const at = (seconds, pos) => ({{ ...record(pos), ts: now + seconds * 1e6 }});
+        model.{how}([at(-20, 0), at(-10, 1)]);
+        const before = model.spansDays("a day", () => "a day");
+        model.{how}([at(200 * 86_400, 2)]);
+        model.append([at(-9, 3), at(-15, 4)]);
+        return [model.records.filter((one) => one.late).map((one) => one.message), [before, model.spansDays(day(now), day)]]"""
+    )
+    assert (late, days) == (["m4"], [False, True])
+
+
 def test_a_record_that_came_late_is_marked() -> None:
     """Where a record's time is before that of those above it, it says so, also once it has grown; a little disorder is usual."""
     script = """

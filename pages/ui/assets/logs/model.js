@@ -20,7 +20,8 @@ export class LogModel {
     this.records = [];
     this.ids = new Set();
     this.floor = new Map(); // file → offset of its first record here: what lies before it is older, whenever it arrives
-    this.newest = -Infinity; // the latest time of what was appended
+    this.newest = -Infinity; // the latest time of what was appended, but for times that are still to come: a wrong clock makes no other record late
+    this.latest = -Infinity; // the latest time of all
     this.older = null;
     this.complete = false;
     this.detached = false; // whether records newer than the last one were dropped
@@ -40,6 +41,11 @@ export class LogModel {
     return this.records.findLast((record) => !record.gap);
   }
 
+  /** Whether any is of another day than `today`; `dayOf` says the day of a time in µs. */
+  spansDays(today, dayOf) {
+    return [this.first?.ts, this.last?.ts, this.latest].some((ts) => Number.isFinite(ts) && dayOf(ts) !== today);
+  }
+
   /**
    * Append newer records; returns `[added, dropped from the front, whether a known record has grown]`. A known record is replaced,
    * not added: a traceback arrives again whenever it has grown. A record that lies before the first one of its file is not new;
@@ -55,7 +61,7 @@ export class LogModel {
         if (!this.floor.has(record.file_id)) this.floor.set(record.file_id, record.pos);
         this.ids.add(record.id);
         if (record.ts < this.newest - LATE_US) record.late = true;
-        else if (record.ts > this.newest) this.newest = record.ts;
+        else this.#reached(record.ts);
         this.records.push(record);
         added += 1;
       }
@@ -82,8 +88,13 @@ export class LogModel {
       if (!(record.pos > this.floor.get(record.file_id))) this.floor.set(record.file_id, record.pos);
     }
     this.records = fresh.concat(this.records);
-    this.newest = Math.max(this.newest, fresh.at(-1)?.ts ?? -Infinity);
+    for (const record of fresh) this.#reached(record.ts);
     return [fresh.length, this.#trimBack()];
+  }
+
+  #reached(ts) {
+    if (ts > this.newest && ts < Date.now() * 1000 + LATE_US) this.newest = ts;
+    if (ts > this.latest) this.latest = ts;
   }
 
   /** Add a line that says what is missing here, e.g. after a long pause. */

@@ -39,6 +39,9 @@ export function row(columns, choose) {
   return view;
 }
 
+/** What a narrow page leaves out. */
+const wide = (text) => el("span", { class: "wide", text });
+
 /** Show a record. `look`: `{top, height, on, dated, utc, starred, marks}`; `height` is null for one line. */
 export function fill(view, record, look) {
   view.node.hidden = record === undefined;
@@ -49,7 +52,12 @@ export function fill(view, record, look) {
   setAttr(view.node, "class", `log-row${on ? " on" : ""}${dated ? " dated" : ""}${record.gap ? " gap" : ""}${starred ? " starred" : ""}`);
   if (view.record === record && view.marks === marks && view.dated === dated && view.utc === utc) return;
   Object.assign(view, { record, marks, dated, utc });
-  setText(view.when, record.gap ? "" : `${dated ? `${dayOf(record.ts, utc)} ` : ""}${clockOf(record.ts, utc)}${record.late ? "↑" : ""}`);
+  const time = record.gap ? "" : clockOf(record.ts, utc);
+  const late = record.late ? "↑" : "";
+  if (time && dated) {
+    const date = dayOf(record.ts, utc);
+    view.when.replaceChildren(wide(date.slice(0, 5)), `${date.slice(5)} ${time.slice(0, 5)}`, wide(time.slice(5)), late);
+  } else setText(view.when, time + late);
   setAttr(view.when, "title", record.late ? LATE : null);
   const level = record.level ?? (record.gap ? "" : "–");
   setText(view.level, level.toUpperCase());

@@ -392,7 +392,7 @@ class LogView {
       this.body.append(view.node);
     }
     const today = dayOf(Date.now() * 1000, utc);
-    const dated = Boolean(this.model.length) && dayOf(this.model.records[0].ts, utc) !== today;
+    const dated = this.model.spansDays(today, (us) => dayOf(us, utc));
     setAttr(this.head, "class", `log-row log-head mono${dated ? " dated" : ""}`);
     this.pool.forEach((view, i) => {
       const line = first + ((i - (first % this.pool.length) + this.pool.length) % this.pool.length);
