@@ -66,7 +66,9 @@ def _params(xllamacpp: Any, config: WorkerConfig) -> Any:
         params.cpuparams.n_threads = config.threads
         params.cpuparams_batch.n_threads = config.prompt_threads or config.threads
     if config.batch is not None:
-        params.n_ubatch, params.n_batch = config.batch, max(config.batch, params.n_batch)
+        params.n_ubatch = config.batch
+    # Other requests get their turn between two batches only: 2,048 tokens of a prompt may take ten seconds
+    params.n_batch = max(params.n_ubatch, config.parallel)
     if config.flash_attention is not None:
         word = "ENABLED" if config.flash_attention else "DISABLED"
         params.flash_attn_type = getattr(xllamacpp.llama_flash_attn_type, f"LLAMA_FLASH_ATTN_TYPE_{word}")
