@@ -170,17 +170,8 @@ def _key(model: Path, most: int) -> str:
         version = importlib.metadata.version("xllamacpp")
     except importlib.metadata.PackageNotFoundError:
         version = ""
-    return "|".join(
-        (
-            _WAY,
-            _cpu(),
-            ",".join(map(str, allowed)),
-            " ".join(f"{quota.cores:g}" for quota in quotas()),
-            str(most),
-            version,
-            gguf_id(model),
-        )
-    )
+    limits = " ".join(f"{quota.cores:g}" for quota in quotas())
+    return "|".join((_WAY, _cpu(), ",".join(map(str, allowed)), limits, str(most), version, gguf_id(model)))
 
 
 def _cpu() -> str:

@@ -150,10 +150,8 @@ class Discovery:
 
     def _look_for_named(self) -> list[str]:
         """The paths that the globs name now, each once."""
-        folders = {os.path.dirname(fixed) for fixed in self._fixed}
-        before = {
-            folder: _changed(folder) for folder in folders
-        }  # what appears while the globs look is found the next time
+        # Before the globs look: what appears meanwhile is found the next time
+        before = {folder: _changed(folder) for folder in map(os.path.dirname, self._fixed)}
         named = [path for pattern in self._globs for path in sorted(glob.iglob(pattern, recursive=True))]
         self._there = frozenset(named)
         folders = {os.path.dirname(path) for path in named}.difference(before)

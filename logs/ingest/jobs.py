@@ -275,13 +275,12 @@ class Jobs:
         return state
 
     def _read(self, job: Job, fd: int, status: os.stat_result, state: FileState) -> None:
-        before = job.bytes
-        parser = self._parser(fd, status, state, job.format)
-        if not state.stored_to and status.st_size > self.around.settings.big_file_bytes and parser.charset is UTF8:
-            self._read_newest(job, fd, status, state, parser)
+        before, parser = job.bytes, None
+        if not state.stored_to and status.st_size > self.around.settings.big_file_bytes:
+            parser = self._read_newest(job, fd, status, state)
         if state.waiting:  # as the watch, too, begins with the newest part of a big file
             self._fills.setdefault(state.file_id, Writers(self.around.run_of_pid, self.around.now))
-            self._fill(state, job)
+            self._fill(state, job, parser)
             self._filled(state)
         begin, end = state.stored_to, status.st_size
         if begin >= end:
@@ -289,6 +288,7 @@ class Jobs:
             job.records += state.records
             job.bytes = before + end
             return
+        parser = parser or self._parser(fd, status, state, job.format)
         read = ReadState(line_no=state.lines + 1)
         if begin and self.around.stored.positions_behind(state.file_id, begin):
             begin = self._drop_open(state, begin)
@@ -303,12 +303,12 @@ class Jobs:
         if reached < end:
             raise _stopped()
 
-    def _read_newest(self, job: Job, fd: int, status: os.stat_result, state: FileState, parser: BlockParser) -> None:
-        """Read the newest part of a big file, so that it can be seen at once; the rest waits below it."""
-        end = status.st_size
-        start = boundary_before(fd, parser, end, 0, self.around.settings.first_bytes)
+    def _read_newest(self, job: Job, fd: int, status: os.stat_result, state: FileState) -> BlockParser:
+        """Read the newest part of a big file, so that it can be seen at once; the rest waits below it. Answers what knows how the file is read."""
+        end, parser = status.st_size, self._parser(fd, status, state, job.format)
+        start = boundary_before(fd, parser, end, 0, self.around.settings.first_bytes) if parser.charset is UTF8 else 0
         if not start:
-            return
+            return parser
         reader = self._reader(fd, state, parser, Writers(self.around.run_of_pid, self.around.now), status)
         reader.pool, reader.numbered = None, False
         checkpoint = _checkpoint(fd, end)
@@ -321,6 +321,7 @@ class Jobs:
         self._stored()
         if reached < end:
             raise _stopped()
+        return parser
 
     def _drop_open(self, state: FileState, begin: int) -> int:
         """Rows ahead of the checkpoint are the open record's: it is read again, so they go."""
@@ -373,7 +374,7 @@ class Jobs:
         if pool is not None:
             pool.close()
 
-    def _fill(self, state: FileState, job: Job | None = None) -> None:
+    def _fill(self, state: FileState, job: Job | None = None, parser: BlockParser | None = None) -> None:
         writers = self._fills.pop(state.file_id, None)
         if writers is None:  # done already
             return
@@ -390,11 +391,10 @@ class Jobs:
                     f"The older part of {state.path} went away before it was read: {state.waiting} bytes."
                 )
                 return
-            self._on_follower(
-                lambda: None
-            )  # it has read the newest part by then: people wait for that, before all cores are busy with the older one
+            # Once the follower answers it has read the newest part: people wait for that, before all cores are busy with the older one
+            self._on_follower(lambda: None)
             self._stored()
-            parser = self._parser(fd, status, state, None if job is None else job.format)
+            parser = parser or self._parser(fd, status, state, None if job is None else job.format)
             reader = self._reader(fd, state, parser, writers, status)
             begin = state.backfill_from
             if job is not None:
@@ -421,7 +421,11 @@ class Jobs:
         followed = self._on_follower(lambda: self._follower.number(fd, state, begin, before))
         self._stored()  # what was read without numbers
         positions = self.around.stored.unnumbered(state.file_id)
-        changes = {} if followed else {"lines": numbers_at(fd, begin, before, [state.stored_to])[0] - 1}
+        changes = {}
+        if not followed:
+            changes["lines"] = (
+                numbers_at(fd, begin, before, [state.stored_to - 1])[0] if state.stored_to > begin else before
+            )
         if positions or changes:
             numbers = dict(zip(positions, numbers_at(fd, begin, before, positions), strict=True))
             self.around.sink.put(Delivery(state, changes=changes, numbers=numbers))

@@ -1,6 +1,7 @@
 """Big files: newest first, and the same records as a straight read."""
 
 import random
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -8,8 +9,10 @@ from typing import Any
 
 import pytest
 
+from logs import LogSettings
 from monitor.store.interface import Append, Change, Store
 from tests.doubles.gated_store import GatedStore
+from tests.doubles.log_watch import LogWatch
 from tests.waiting import wait_until
 
 Start = Callable[..., Any]
@@ -109,7 +112,8 @@ def test_the_newest_records_come_first(start: Start, tmp_path: Path) -> None:
     assert "n=0" not in watch.messages()
 
 
-def test_an_ingest_shows_the_newest_records_first(start: Start, tmp_path: Path) -> None:
+@pytest.mark.parametrize("end", [b"\n", b""], ids=["whole", "no line end"])
+def test_an_ingest_shows_the_newest_records_first(start: Start, tmp_path: Path, end: bytes) -> None:
     """Of a big file a person sees the end at once; what it grew by is read on, each line once and with its number."""
     path = tmp_path / "app.log"
 
@@ -118,6 +122,8 @@ def test_an_ingest_shows_the_newest_records_first(start: Start, tmp_path: Path) 
             file.writelines(b"2026-03-01 10:00:00,%03d INFO a: n=%d\n" % (n % 1000, n) for n in range(first, last))
 
     write(0, 20_000)
+    with path.open("r+b") as file:
+        file.truncate(path.stat().st_size - 1 + len(end))
     stores: list[Noted] = []
 
     def noted(store: Store) -> Noted:
@@ -127,10 +133,14 @@ def test_an_ingest_shows_the_newest_records_first(start: Start, tmp_path: Path) 
     watch = start((), in_store=noted, big_file_bytes=50_000, first_bytes=10_000, chunk_bytes=20_000)
     assert watch.ingest(path)["lines"] == 20_000
     assert stores[0].first[0] > path.stat().st_size - 20_000
-    write(20_000, 20_100)
-    grown = watch.ingest(path)
-    assert (grown["lines"], grown["added"]) == (20_100, 100)
-    assert [record.line_no for record in watch.in_file_order()] == list(range(1, 20_101))
+    assert [record.line_no for record in watch.in_file_order()] == list(range(1, 20_001))
+    again = watch.ingest(path)
+    assert (again["lines"], again["records"], again["added"]) == (20_000, 20_000, 0)
+    if end:
+        write(20_000, 20_100)
+        grown = watch.ingest(path)
+        assert (grown["lines"], grown["added"]) == (20_100, 100)
+        assert [record.line_no for record in watch.in_file_order()] == list(range(1, 20_101))
 
 
 def test_lines_are_numbered_after_the_backfill(start: Start, stop: Callable[[Any], None], tmp_path: Path) -> None:
@@ -159,3 +169,34 @@ def test_lines_are_numbered_after_the_backfill(start: Start, stop: Callable[[Any
     write(5030, 5040)
     last = start((str(path),), big_file_bytes=50_000, first_bytes=10_000)
     wait_until(lambda: numbered(last, 5040))
+
+
+def test_a_file_that_grows_faster_than_it_is_read_says_so(store: Store, tmp_path: Path) -> None:
+    """It is being read, with how much of it is, until it is live again."""
+    path, shown, go_on = tmp_path / "app.log", threading.Event(), threading.Event()
+
+    def hold(records: list[Any]) -> None:
+        if len(records) > 1:
+            shown.set()
+            assert go_on.wait(60)
+
+    settings = LogSettings(discover=False, journal=False, poll_s=0.02, globs=(str(path),), big_file_bytes=200_000)
+    watch = LogWatch(store, settings, host="h", run_of_pid={}.get, mask=str, on_records=hold)
+    line = "2026-03-01 10:00:00,000 INFO seq: n=%d" + 100 * " ." + "\n"
+    path.write_text(line % 0)
+    watch.start()
+    try:
+        wait_until(lambda: watch.health()["records"] == 1)
+        with watch.unwatched(), path.open("a") as file:
+            file.writelines(line % number for number in range(1, 16_000))
+        assert shown.wait(60)
+        source = watch.sources()[0]
+        assert (source.source, source.state, watch.health()["backfilling"]) == ("app", "backfilling", 1)
+        assert source.progress is not None
+        assert 0.25 < source.progress < 0.6
+        go_on.set()
+        wait_until(lambda: watch.sources()[0].stored_to == path.stat().st_size)
+        assert (watch.sources()[0].state, watch.sources()[0].progress) == ("live", None)
+    finally:
+        go_on.set()
+        watch.stop()

@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -401,36 +400,6 @@ def test_a_fifo_and_a_binary_are_not_read(start: Start, tmp_path: Path) -> None:
     watch = start((str(tmp_path / "*.log"),))
     wait_until(lambda: watch.messages() == ["n=1"])
     assert watch.service.health()["files"] == 1
-
-
-def test_a_file_that_grows_faster_than_it_is_read_says_so(store: Store, tmp_path: Path) -> None:
-    """It is being read, with how much of it is, until it is live again."""
-    path, shown, go_on = tmp_path / "app.log", threading.Event(), threading.Event()
-
-    def hold(records: list[Any]) -> None:
-        if len(records) > 1:
-            shown.set()
-            assert go_on.wait(60)
-
-    settings = LogSettings(discover=False, journal=False, poll_s=0.02, globs=(str(path),), big_file_bytes=200_000)
-    watch = LogWatch(store, settings, host="h", run_of_pid={}.get, mask=str, on_records=hold)
-    path.write_text(line(0))
-    watch.start()
-    try:
-        wait_until(lambda: watch.health()["records"] == 1)
-        with watch.unwatched(), path.open("a") as file:
-            file.writelines(line(number).rstrip() + 100 * " ." + "\n" for number in range(1, 16_000))
-        assert shown.wait(60)
-        source = watch.sources()[0]
-        assert (source.source, source.state, watch.health()["backfilling"]) == ("app", "backfilling", 1)
-        assert source.progress is not None
-        assert 0.25 < source.progress < 0.6
-        go_on.set()
-        wait_until(lambda: watch.sources()[0].stored_to == path.stat().st_size)
-        assert (watch.sources()[0].state, watch.sources()[0].progress) == ("live", None)
-    finally:
-        go_on.set()
-        watch.stop()
 
 
 def test_a_hole_of_zeros_after_a_truncation_is_skipped(start: Start, tmp_path: Path) -> None:
