@@ -20,9 +20,11 @@ _ZEROS: Final = bytes(48 if 48 <= byte < 58 else byte for byte in range(256))
 _AT_ONCE: Final = 4_096
 """Messages whose bytes still fit into the cache."""
 Numbers = npt.NDArray[np.int64]
-_PLACE: Final = r"(?:[A-Za-z][\w+.-]*://|~?/|[A-Za-z]:\\)[^\s\"'<>|,;()\[\]]+"
-_BEFORE: Final = r"^|[\s(\[{<\"'=,:;|`]"
-_DIGITS: Final = r"[^\s()\[\]{}<>\"'`,;|=:]*[0-9][^\s()\[\]{}<>\"'`,;|=:]*"
+_BLANK: Final = r"\s\v\x1c-\x1f\x{85}\pZ"
+"""What Python's `\\s` means: with RE2's, a blank that is not of ASCII would belong to the word before it, and be lost with it."""
+_PLACE: Final = rf"(?:[A-Za-z][\w+.-]*://|~?/|[A-Za-z]:\\)[^{_BLANK}\"'<>|,;()\[\]]+"
+_BEFORE: Final = rf"^|[{_BLANK}(\[{{<\"'=,:;|`]"
+_DIGITS: Final = rf"[^{_BLANK}()\[\]{{}}<>\"'`,;|=:]*[0-9][^{_BLANK}()\[\]{{}}<>\"'`,;|=:]*"
 
 
 Messages: TypeAlias = Sequence[str] | pa.Array | pa.ChunkedArray

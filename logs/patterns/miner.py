@@ -49,7 +49,8 @@ class PatternMiner:
     def __init__(self) -> None:
         self._forms: dict[str, int] = {}
         self._skeletons: dict[Skeleton, int] = {}
-        self._examples: list[str] = []
+        self._examples: list[tuple[str, str]] = []
+        """Of each skeleton the form that is first by the alphabet, and a message of it: whichever that is, the template is the same."""
 
     def add(self, messages: Messages) -> Numbers:
         """Take messages in; returns a number for each, which `patterns` leads to its pattern. Of several lines the first counts."""
@@ -63,7 +64,7 @@ class PatternMiner:
     def _number(self, form: str, heads: pa.Array, at: int) -> int:
         known = self._forms.get(form)
         if known is None:
-            example = heads[at].as_py()
+            example = form, heads[at].as_py()
             skeleton = skeleton_of(form)
             known = self._skeletons.get(skeleton)
             if known is None:
@@ -84,7 +85,7 @@ class PatternMiner:
         of = np.zeros(len(self._examples), np.int64)
         for words, numbers in sorted(groups.items()):
             of[numbers] = len(found)
-            example = min(self._examples[number] for number in numbers)
+            _, example = min(self._examples[number] for number in numbers)
             found.append(Pattern(id_of(words), template_of(example, words), words))
         return found, of
 

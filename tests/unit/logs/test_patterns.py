@@ -5,7 +5,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from logs.patterns.files import FilePatterns
@@ -91,6 +91,11 @@ def test_words_of_one_program_do_not_make_values_of_anothers() -> None:
 
 
 @given(st.lists(messages, max_size=30), st.randoms(use_true_random=False), st.integers(1, 5))
+@example(["0", "0\xa0"], random.Random(0), 1).via("a blank that is not of ASCII, shuffled")
+@example(["0\xa0", "0"], random.Random(0), 2).via("the other way round")
+@example(["0", "0 ", "00"], random.Random(1), 3).via(
+    "a number that comes first in one order, and behind a blank at the end in another"
+)
 def test_neither_order_nor_division_matters(given_messages: list[str], chance: random.Random, parts: int) -> None:
     """The same messages, shuffled and taken in by parts, have the same patterns, with the same ids and templates."""
     straight, divided = PatternMiner(), PatternMiner()
