@@ -1,5 +1,6 @@
 """The formats that people described for this machine: a folder of `NAME.toml` files."""
 
+import threading
 from pathlib import Path
 from typing import Final
 
@@ -68,7 +69,7 @@ class OwnFormats:
             self.folder.mkdir(parents=True, exist_ok=True)
             if len(list(self.folder.glob("*.toml"))) >= _MOST and not self._path(name).exists():
                 raise LogsError(f"there are {_MOST} formats already", hint="Remove one that is not used.")
-            fresh = self._path(name).with_suffix(".new")
+            fresh = self._path(name).with_suffix(f".{threading.get_native_id()}.new")  # it may be saved twice at once
             fresh.write_text(text, "utf-8")
             fresh.replace(self._path(name))
         except OSError as error:

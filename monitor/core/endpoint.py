@@ -3,6 +3,7 @@
 import ipaddress
 import json
 import os
+import threading
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -94,8 +95,8 @@ def alive(pid: int, started: int | None = None) -> bool:
 
 
 def write_private(path: Path, value: Mapping[str, object]) -> None:
-    """Replace a small JSON file in one step, with mode 0600 from the start."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    """Replace a small JSON file in one step, with mode 0600 from the start. Of threads that write it at once one comes last."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_native_id()}")
     temporary.unlink(missing_ok=True)
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as out:

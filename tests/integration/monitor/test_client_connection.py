@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -156,3 +157,20 @@ def test_an_agent_that_runs_or_is_started_again_is_connecting(tmp_path: Path) ->
     write_private(DataFiles(tmp_path).dashboard, board | {"restarts_agent": True, "launcher_started": another - 1})
     assert "start one with" in why().hint
     assert json.loads(DataFiles(tmp_path).endpoint.read_text())["launcher"] is None
+
+
+def test_threads_that_write_one_file_at_once_do_not_meet(tmp_path: Path) -> None:
+    """Each writes a whole file, and the last one stays."""
+    path, together = tmp_path / "state.json", threading.Barrier(8)
+
+    def write(number: int) -> None:
+        together.wait()
+        for turn in range(200):
+            write_private(path, {"number": number, "turn": turn, "text": str(number) * 500})
+
+    with ThreadPoolExecutor(8) as pool:
+        for written in [pool.submit(write, number) for number in range(8)]:
+            written.result()
+    kept = json.loads(path.read_text())
+    assert (kept["turn"], kept["text"]) == (199, str(kept["number"]) * 500)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["state.json"]
