@@ -98,6 +98,11 @@ def holding(folder: Path, threads: int) -> Iterator[subprocess.Popen[bytes]]:
             process.kill()
 
 
+def events_of(agent: Any, run: str) -> list[str]:
+    """The names of the alerts among a run's events."""
+    return [event.process_name for event in agent.api.events({"run": run}).events if event.event_type == "ALERT"]
+
+
 def test_a_reading_of_a_process_fires_and_ends_with_it(agent: Any, tmp_path: Path) -> None:
     """The alert names the process and has a place among its events; its end is told with the reason."""
     agent.api.alerts.save("threads", {"metric": "process.threads", "of": "many-threads.py", "above": 20, "for_s": 1})
@@ -108,8 +113,8 @@ def test_a_reading_of_a_process_fires_and_ends_with_it(agent: Any, tmp_path: Pat
         assert "many-threads.py" in alert.message
         assert "above 20" in alert.message
         assert rule_of(agent, "threads").state == "firing"
-        events = agent.api.events({"run": alert.run}).events
-        assert [event.process_name for event in events if event.event_type == "ALERT"] == ["alert threads"]
+        wait_until(lambda: events_of(agent, alert.run), "its event is stored")
+        assert events_of(agent, alert.run) == ["alert threads"]
         assert agent.api.alerts.all({"run": alert.run}).alerts[0].id == alert.id
     wait_until(lambda: not firing(agent, "threads"), "it is over")
     over = agent.api.alerts.all({"rule": "threads"}).alerts[0]
