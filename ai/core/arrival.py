@@ -12,6 +12,11 @@ LEAST_BUNCHES: Final = 4
 """Fewer arrivals than this are a stream that was held back: it has no rate."""
 _TOGETHER_NS: Final = 300_000
 """Pieces that arrive within so many nanoseconds were sent together."""
+_LATE: Final = 4
+_LATE_NS: Final = 200_000_000
+"""What comes so many times later than pieces came after each other, and so many nanoseconds, is no part of the answer's pace."""
+_PACE: Final = 8
+"""Gaps between pieces that tell a pace."""
 _ONE_EACH: Final = 0.85
 """From so many pieces a token on, each piece is one token; the rest is the end token, or half a character."""
 
@@ -65,6 +70,11 @@ class Arrivals:
     def add(self, at_ns: int, characters: int, counted: float | None) -> None:
         """A piece: when it arrived, characters of its text, and the tokens so far where the server counts in each event."""
         self._pieces.append(_Piece(at_ns, characters, counted))
+
+    def is_late(self, at_ns: int) -> bool:
+        """Whether something comes much later than all pieces came after each other."""
+        gaps = [after.at_ns - before.at_ns for before, after in pairwise(self._pieces)]
+        return len(gaps) >= _PACE and at_ns - self._pieces[-1].at_ns > max(_LATE * max(gaps), _LATE_NS)
 
     def summary(self) -> Arrival | None:
         """How they arrived; None when nothing did."""

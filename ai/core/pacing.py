@@ -29,8 +29,10 @@ class Clock:
         return now
 
     def finish(self, at_ns: int | None = None) -> None:
-        """The engine said that it is done. The token that ends an answer has no text, but took its time."""
-        self.last_ns = time.perf_counter_ns() if at_ns is None else at_ns
+        """The engine said that it is done. The token that ends an answer has no text, but took its time; what takes far longer than a token is no part of it."""
+        now = time.perf_counter_ns() if at_ns is None else at_ns
+        if self.last_ns is None or not self._arrivals.is_late(now):
+            self.last_ns = now
 
     def timings(self, ended_ns: int) -> Timings:
         """The measured times; what the engine reports is put beside them with `dataclasses.replace`."""

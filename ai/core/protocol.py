@@ -12,7 +12,7 @@ loop that first uses it.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
@@ -180,18 +180,27 @@ class Completion:
     @property
     def thought(self) -> bool:
         """Whether the model reasoned, in a field of its own or between `<think>` and `</think>`."""
-        return bool(self.reasoning.strip()) or self.text.lstrip().startswith(_THOUGHT)
+        return bool(self.reasoning.strip()) or self.text.lstrip().startswith(_THOUGHT) or _THOUGHT_END in self.text
 
 
 _THOUGHT = "<think>"
+_THOUGHT_END = "</think>"
 
 
-def _answers(content: str) -> bool:
-    """Whether an answer has begun, and not only a thought before it."""
-    text = content.lstrip()
-    if text.startswith(_THOUGHT):
-        return bool(text.partition("</think>")[2].strip())
-    return bool(text) and not _THOUGHT.startswith(text)
+def _answered(pieces: Sequence[tuple[int, str]]) -> int | None:
+    """When the first of an answer came that is no thought; a thought's begin mark may have been in the prompt."""
+    text = "".join(said for _, said in pieces)
+    end = text.rfind(_THOUGHT_END)
+    if end < 0 and text.lstrip().startswith(_THOUGHT):
+        return None
+    begin = end + len(_THOUGHT_END) if end >= 0 else 0
+    begin += len(text[begin:]) - len(text[begin:].lstrip())
+    so_far = 0
+    for at, said in pieces:
+        so_far += len(said)
+        if so_far > begin:
+            return at
+    return None
 
 
 async def complete(
@@ -209,7 +218,7 @@ async def complete(
     """
     parts: dict[str, list[str]] = {"content": [], "reasoning": []}
     arrivals: list[tuple[int, int]] = []
-    answered: int | None = None
+    contents: list[tuple[int, str]] = []
     async with aclosing(backend.stream(request, deadlines=deadlines, cancel=cancel)) as events:
         async for event in events:
             if began is not None:
@@ -217,9 +226,8 @@ async def complete(
             if isinstance(event, Chunk):
                 parts[event.kind].append(event.text)
                 arrivals.append((event.t_ns, len(event.text)))
-                if answered is None and event.kind == "content" and _answers("".join(parts["content"])):
-                    answered = event.t_ns
+                contents += [(event.t_ns, event.text)] if event.kind == "content" else []
             else:
                 said, thought = "".join(parts["content"]), "".join(parts["reasoning"])
-                return Completion(said, thought, event, tuple(arrivals), answered)
+                return Completion(said, thought, event, tuple(arrivals), _answered(contents))
     raise StreamCut(f"{backend.name} ended its answer without saying so.", backend=backend.name)

@@ -26,6 +26,14 @@ OLLAMA_URL: Final = "http://127.0.0.1:11434"
 _OLLAMA_REMEDY: Final = "Start it with: ollama serve (or install it from ollama.com)."
 _SERVER_REMEDY: Final = "Start that server, or correct its address in the settings."
 _LOADING_REMEDY: Final = "Wait until its model is loaded; nothing needs to be changed."
+_BUSY_REMEDY: Final = "It is asked again by itself: wait, or look at its log."
+_PROXY_REMEDY: Final = "What answers there is a proxy: start the server behind it."
+_ELSEWHERE_REMEDY: Final = "If that is the server you want, set its address."
+_REMEDIES: Final = {
+    **dict.fromkeys((429, 503, 529), _BUSY_REMEDY),
+    **dict.fromkeys((502, 504, *range(520, 528), 530), _PROXY_REMEDY),
+    **dict.fromkeys((301, 302, 303, 307, 308), _ELSEWHERE_REMEDY),
+}
 KEY_REMEDY: Final = "Give its API key: watchkeeper ai key ADDRESS (setting engines.api_keys)."
 _EXL_METHODS: Final = {2: frozenset({"exl2", "gptq", "none"}), 3: frozenset({"exl3", "none"})}
 
@@ -181,6 +189,8 @@ async def _server(kind: _Kind, url: str, config: DiscoveryConfig) -> Engine:
             )
         elif error.state == "loading":
             remedy = _LOADING_REMEDY
+        else:
+            remedy = _REMEDIES.get(error.status or 0, remedy)
         detail = f"{error.message[:1].upper()}{error.message[1:]}."
         return failed.model_copy(update={"state": error.state, "detail": detail, "remedy": remedy})
     took = (time.perf_counter() - begun) * 1000

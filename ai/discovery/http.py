@@ -10,7 +10,9 @@ from urllib.parse import urlsplit, urlunsplit
 
 import httpx
 
+from ai.core.coding import codings_of
 from ai.core.footprint import is_local
+from ai.core.words import foreign_words, page_words, place_of
 
 MAX_ANSWER: Final = 4 * 1024 * 1024
 """Bytes of an answer that are read at most; a list of a thousand models takes about 600 kB."""
@@ -109,17 +111,34 @@ async def get_value(client: httpx.AsyncClient, path: str, body: Mapping[str, Any
     except (httpx.TimeoutException, TimeoutError) as error:
         raise ProbeFailed("down", "no answer in time") from error
     except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-        raise ProbeFailed("error", f"the answer is not HTTP as expected ({_short(error)})") from error
+        why = foreign_words(str(error)) or f"the answer is not HTTP as expected ({_short(error)})"
+        raise ProbeFailed("error", why) from error
     if answer.is_redirect:
-        raise ProbeFailed("error", "it answers with a redirect, which is not followed", status=answer.status_code)
+        to = place_of(answer.headers["location"])
+        raise ProbeFailed("error", f"it redirects to {to}, which is not followed", status=answer.status_code)
     if is_loading(answer.status_code, said[:_MAX_SAID].decode("utf-8", "replace")):
         raise ProbeFailed("loading", "it is loading its model", status=answer.status_code)
     if answer.status_code != httpx.codes.OK:
-        raise ProbeFailed("error", f"it answers HTTP {answer.status_code}", status=answer.status_code)
+        raise ProbeFailed("error", f"it answers HTTP {answer.status_code}{_reason(said)}", status=answer.status_code)
     try:
-        return json.loads(said)
+        return json.loads(said.removeprefix(b"\xef\xbb\xbf"))
     except (ValueError, RecursionError) as error:
-        raise ProbeFailed("error", "the answer is not JSON") from error
+        raise ProbeFailed("error", f"the answer is {_kind_of(answer, said)}") from error
+
+
+def _reason(said: bytes) -> str:
+    """What the body of an error says, where it is short or a page."""
+    text_of = said[:_MAX_SAID].decode("utf-8", "replace")
+    words = page_words(text_of) or ""
+    return f": {words}" if words and "without a reason" not in words else ""
+
+
+def _kind_of(answer: httpx.Response, said: bytes) -> str:
+    """What an answer is that is no JSON."""
+    codings = [one for one in codings_of(answer.headers.get("content-encoding", "")) if one not in {"gzip", "deflate"}]
+    if codings:
+        return f"compressed as {', '.join(codings)[:MAX_TEXT]}, which was not asked for"
+    return page_words(said[:_MAX_SAID].decode("utf-8", "replace")) or "not JSON"
 
 
 async def _limited(answer: httpx.Response) -> bytes:

@@ -1,12 +1,13 @@
 """Servers that speak OpenAI's API: who they are is told by small differences in `/v1/models`."""
 
 from typing import Any, Final
+from urllib.parse import urlencode
 
 import httpx
 
 from ai.core.footprint import is_local
 from ai.core.types import Engine, EngineModel
-from ai.discovery.http import ProbeFailed, entries, get_json, get_value, text, whole
+from ai.discovery.http import ProbeFailed, entries, get_json, get_value, is_loading, text, whole
 from ai.discovery.ollama import remote_hosts
 
 OLLAMA_ROUTE: Final = "Ollama (OpenAI route)"
@@ -23,6 +24,10 @@ _CONTEXTS: Final = ("max_model_len", "loaded_context_length", "context_length", 
 """What servers call the tokens of context, the one in force first."""
 _NO_CHAT: Final = frozenset({"embedding", "embeddings", "rerank", "reranker", "audio", "tts", "stt", "image", "video", "moderation"})  # fmt: skip
 """Types of models that answer no question."""
+_LISTS: Final = ("data", "models", "result", "results", "items", "model_list")
+_NAMES: Final = ("id", "name", "model", "model_name", "modelId", "model_id")
+_DEEPEST: Final = 3
+_MOST_PAGES: Final = 20
 UNKNOWN: Final = "OpenAI-compatible server"
 _VERSION_PATHS: Final = {"vLLM": ("/version", "version"), "llama.cpp server": ("/props", "build_info")}
 
@@ -33,7 +38,9 @@ async def ask_openai(client: httpx.AsyncClient) -> Engine:
     Raises:
         ProbeFailed: it does not answer, or not as such a server does.
     """
-    data = _listed(await get_value(client, models_path(client)))
+    path = models_path(client)
+    listing = await get_value(client, path)
+    data = await _with_further(client, path, listing, _listed(listing))
     label = _label(data)
     models = list({model.name: model for item in data if (model := _model(item)).name}.values())
     if label == "LM Studio":
@@ -74,10 +81,15 @@ def _listed(listing: Any) -> list[dict[str, Any]]:
         ProbeFailed: it is no listing.
     """
     found = listing
-    if isinstance(listing, dict):
-        found = next((listing[key] for key in ("data", "models") if isinstance(listing.get(key), list | dict)), None)
-        if found is None and (said := _error_words(listing.get("error"))):
-            raise ProbeFailed("error", f"it answers with an error: {said}")
+    for _ in range(_DEEPEST):  # some put the list into another object
+        if not isinstance(found, dict) or (inner := _inner(found)) is None:
+            break
+        found = inner
+    if isinstance(listing, dict) and found is listing:
+        found = None
+        if said := _error_words(listing.get("error")):
+            kind = "loading" if is_loading(503, said) else "error"
+            raise ProbeFailed(kind, f"it answers with an error: {said}")
     if isinstance(found, dict):
         found = [{"id": name} | (facts if isinstance(facts, dict) else {}) for name, facts in found.items()]
     named = [{"id": one} if isinstance(one, str) else one for one in found] if isinstance(found, list) else []
@@ -85,6 +97,36 @@ def _listed(listing: Any) -> list[dict[str, Any]]:
     if not isinstance(found, list) or (found and not data) or (found is listing and not data):
         raise ProbeFailed("error", "it answers, but not as an OpenAI-compatible server does")
     return data
+
+
+def _inner(listing: dict[str, Any]) -> Any:
+    """What a listing has its models in; None where it has nothing of the kind."""
+    return next((listing[key] for key in _LISTS if isinstance(listing.get(key), list | dict)), None)
+
+
+async def _with_further(
+    client: httpx.AsyncClient, path: str, listing: Any, data: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """The models with those of further pages, where a server lists them in pages and says so as OpenAI's API does."""
+    names = {_name(item) for item in data}
+    for _ in range(_MOST_PAGES):
+        if not isinstance(listing, dict) or listing.get("has_more") is not True or not data:
+            break
+        last = text(listing.get("last_id")) or _name(data[-1])
+        try:
+            listing = await get_value(client, f"{path}?{urlencode({'after': last, 'after_id': last})}")
+            more = [item for item in _listed(listing) if _name(item) not in names]
+        except ProbeFailed:
+            break  # what there is can be used
+        if not more:
+            break
+        names |= {_name(item) for item in more}
+        data = [*data, *more]
+    return data
+
+
+def _name(item: dict[str, Any]) -> str:
+    return next((said for key in _NAMES if (said := text(item.get(key)))), "")
 
 
 def _error_words(error: object) -> str:
@@ -110,10 +152,11 @@ async def _marked_remote(client: httpx.AsyncClient, models: list[EngineModel]) -
 def _model(item: dict[str, Any]) -> EngineModel:
     given = item.get("meta")
     meta: dict[str, Any] = given if isinstance(given, dict) else {}
-    name = next((said for key in ("id", "name", "model") if (said := text(item.get(key)))), "")
+    name = _name(item)
+    is_file = name.startswith("/") and name.endswith(".gguf") and text(item.get("owned_by")).lower() == "llamacpp"
     kind = text(item.get("type")).lower()
     return EngineModel(
-        name=name.rsplit("/", 1)[-1] if name.startswith("/") and name.endswith(".gguf") else name,
+        name=name.rsplit("/", 1)[-1] if is_file else name,  # that server takes any name
         size=whole(meta.get("size")),
         loaded=True,
         quantization=text(meta.get("ftype")) or None,

@@ -31,8 +31,9 @@ T = TypeVar("T")
 def ollama_client(url: str, timeout: httpx.Timeout) -> ollama.AsyncClient:
     """A client that trusts nothing of the environment and follows no redirects."""
     return ollama.AsyncClient(
-        url, timeout=timeout, follow_redirects=False, transport=NativeTransport(url), trust_env=False
-    )
+        url, timeout=timeout, follow_redirects=False, transport=NativeTransport(url), trust_env=False,
+        headers={"Accept-Encoding": "identity"},
+    )  # fmt: skip
 
 
 async def asked(question: Awaitable[T], name: str, ask_s: float) -> T:

@@ -5,12 +5,14 @@ token: tokens come from `usage`, or from the server's word that the limit was re
 """
 
 import json
+import re
 from dataclasses import replace
 from typing import Any, Final
 
 from ai.backends.openai.http_errors import error_of
 from ai.backends.openai.sse import NO_REASON, SseEvent, WholeCharacters, said_text
-from ai.core.errors import BadOutput, StreamCut
+from ai.backends.openai.told_errors import tells_error
+from ai.core.errors import BackendError, BadOutput, StreamCut
 from ai.core.pacing import Clock
 from ai.core.types import Chunk, ChunkKind, Figure, FinishReason, GenRequest, Timings, Usage
 from ai.core.types import Final as FinalEvent
@@ -19,6 +21,15 @@ from ai.prompt_integrity.check import CHARACTERS_PER_TOKEN
 _NO_USAGE: Final = "The server reports no token counts: they are estimated from the length of the text."
 _HIDDEN: Final = "The server counts tokens that it did not send, so the speed of the answer is not known."
 _MISCOUNTED: Final = "The server's count of tokens cannot be that of its text, and is not used."
+_TOO_MANY: Final = (
+    "The server counts {:.0f} tokens of an answer that may have {}, so the speed of its answer is not known."
+)
+_CONTRADICTED: Final = "The server's counts contradict each other, so the speed of its answer is not known."
+_REPEATED: Final = "The server repeats the question in its answer, so the speed of the answer is not known."
+_OVERRAN: Final = "The server went on beyond the {} tokens that it was allowed, and was stopped."
+_MUCH: Final = 200
+"""Characters that need not be looked at closely."""
+_OTHER_MODEL: Final = "The server answered with another model than it was asked for: {}."
 _NOT_BELIEVED: Final = "The server says it generated {:.1f} tokens/s, but they arrived at {:.1f}."
 _ALIVE: Final = frozenset({"ping", "pong", "keep-alive", "keepalive", "keep_alive", "heartbeat"})
 _STOPPED: Final = frozenset({"stop", "eos", "eos_token", "stop_sequence", "end_turn", "end_of_text", "complete", "completed"})  # fmt: skip
@@ -27,10 +38,17 @@ _BROKEN: Final = frozenset({"abort", "aborted", "cancel", "cancelled", "canceled
 """Reasons of an end that the server did not want: what came is a part of the answer."""
 _REASONING: Final = ("reasoning_content", "reasoning", "thinking", "reasoning_text", "thought")
 _COUNTS: Final = {"input_tokens": "prompt_tokens", "output_tokens": "completion_tokens"}
-_OF_ANSWERS: Final = frozenset({"id", "model", "object", "usage", "created", "type"})
-"""What a piece of an answer without choices still has, and a message that is nothing but an error has not."""
+_OF_OTHERS: Final = frozenset(
+    {"type", "delta", "message", "response", "content", "candidates", "completion", "generated_text", "output"}
+)
+_OF_ANSWERS_HERE: Final = frozenset({"choices", "usage", "timings", "error"})
+"""What events of other APIs have, and those of this one."""
 _LONGEST_TOKEN: Final = 16.0
 """Characters a token, on average over a text, that no vocabulary reaches."""
+_LIKENESS: Final = 120
+_LEAST_LIKENESS: Final = 16
+"""Characters of a question that an answer repeats; a shorter one may be quoted."""
+_MOST_DIGITS: Final = 15
 _APART: Final = 1.5
 _ENOUGH_BUNCHES: Final = 8
 """Arrivals from which on the measured rate can tell that the reported one is wrong."""
@@ -42,28 +60,35 @@ class Answer:
     Args:
         name: the backend's.
         request: what was asked.
+        model: the one that was asked for.
         limited: the server was told the most tokens of the answer.
     """
 
-    def __init__(self, name: str, request: GenRequest, *, limited: bool = True) -> None:
+    def __init__(self, name: str, request: GenRequest, *, model: str = "", limited: bool = True) -> None:
         self.clock = Clock()
         self.finish: str | None = None
         self.done = False
         self.heard = False
-        self._name, self._request, self._limited = name, request, limited
+        self.foreign = False
+        """Events came that are of another API."""
+        self.told = ""
+        """The error that came as an event, as it was written."""
+        self._name, self._request, self._asked, self._limited = name, request, model, limited
         self._usage: dict[str, Any] = {}
         self._timings: dict[str, Any] = {}
         self._model = ""
-        self._characters = self._bytes = 0
+        self._characters = self._bytes = self._events = self._said = 0
+        self._overran = False
         self._content: list[str] = []
-        self._reasoned = False
+        self._reasoned = self._ends_with_words = False
         self._pieces: dict[ChunkKind, WholeCharacters] = {"reasoning": WholeCharacters(), "content": WholeCharacters()}
         self.last_ns = self.clock.sent_ns
 
     @property
     def complete(self) -> bool:
-        """Whether everything that a server sends has come: the reason of the end, and the counts."""
-        return self.done or (self.finish is not None and "completion_tokens" in self._usage)
+        """Whether everything that a server sends has come: the reason of the end, and the counts. A reason beside words may stand in every chunk."""
+        ended = self.finish is not None and not self._ends_with_words
+        return self.done or (ended and "completion_tokens" in self._usage)
 
     def take(self, event: SseEvent, at_ns: int) -> list[Chunk]:
         """The chunks of one event that arrived at `at_ns`.
@@ -77,9 +102,10 @@ class Answer:
         if word == "done":
             self.done, self.last_ns = True, at_ns
             return []
-        if word in _ALIVE or event.name.casefold() in _ALIVE:
+        if word in _ALIVE or event.name.casefold() in _ALIVE or (self.finish is not None and not _is_json(event.data)):
             return []
         message = self._message(event)
+        self.foreign |= bool(message.keys() & _OF_OTHERS) and not message.keys() & _OF_ANSWERS_HERE
         self.last_ns = at_ns
         self._model = str(message.get("model") or self._model)[:200]
         usage = _usage(message)
@@ -95,7 +121,7 @@ class Answer:
             )  # some write a tab or a line's end in a text as it is
         except (ValueError, RecursionError) as error:
             if event.name == "error":
-                raise error_of(self._name, 0, event.data) from error
+                raise self._error(event.data) from error
             said = " ".join(event.data.split())[:120]
             raise BadOutput(f"{self._name} sent an event that is not JSON: {said}", backend=self._name) from error
         if not message:
@@ -104,9 +130,13 @@ class Answer:
             message = message[0]
         if not isinstance(message, dict):
             raise BadOutput(f"{self._name} sent an event that is no object.", backend=self._name)
-        if event.name == "error" or _tells_error(message):
-            raise error_of(self._name, 0, event.data)
+        if event.name == "error" or tells_error(message):
+            raise self._error(event.data)
         return message
+
+    def _error(self, told: str) -> BackendError:
+        self.told = told
+        return error_of(self._name, 0, told)
 
     def _choice(self, choice: dict[str, Any], at_ns: int, counted: float | None) -> list[Chunk]:
         if str(choice.get("index") or 0) != "0":
@@ -126,6 +156,8 @@ class Answer:
             if text := self._pieces[kind].feed(told):
                 self._characters += len(text)
                 self._content += [text] if kind == "content" else []
+                self._said += len(text) if kind == "content" else 0
+                self._events += 1
                 self._bytes += len(text.encode("utf-8", "replace"))
                 self._reasoned |= kind == "reasoning"
                 found.append(Chunk(self.clock.mark(at_ns, len(text), counted), text, kind))
@@ -136,7 +168,11 @@ class Answer:
             )  # fmt: skip
         if reason.casefold() not in NO_REASON:
             self.finish = reason
+            self._ends_with_words = bool(found)
             self.clock.finish(at_ns)
+        if self._limited and self.finish is None and self._said > _MUCH + _LONGEST_TOKEN * self._request.max_tokens:
+            self._overran = self.done = True  # it goes on beyond the limit that it was given, perhaps for ever
+            self.finish = "length"
         return found
 
     def _rest(self, message: dict[str, Any]) -> dict[str, Any]:
@@ -151,6 +187,8 @@ class Answer:
         reason = (self.finish or "").casefold()
         finish: FinishReason = "stop" if reason in _STOPPED else "length" if reason in _LIMITED else "other"
         usage, own = self._counts()
+        own += (_OVERRAN.format(self._request.max_tokens),) if self._overran else ()
+        own += (_OTHER_MODEL.format(self._model),) if self._model and not _same_model(self._model, self._asked) else ()
         ended = max(self.last_ns, self.clock.sent_ns + 1)
         timings = _reported(self.clock.timings(ended), usage, self._usage, self._timings)
         end = FinalEvent(self.clock.sent_ns, ended, finish, usage, timings, self._model, (*own, *notes))
@@ -162,28 +200,57 @@ class Answer:
         prompt = prompt or None  # every question has tokens
         if completion == 0 and self._characters:
             completion = None  # servers that do not count write 0
-        if completion is not None and self._characters > max(200.0, _LONGEST_TOKEN * completion):
+        if completion is not None and self._characters > max(_MUCH, _LONGEST_TOKEN * completion):
             completion, notes = None, [_MISCOUNTED]
         hidden = completion is not None and self._hides(completion)
+        doubt = _REPEATED if self._repeats() else "" if completion is None else self._contradiction(completion, prompt)
         cached = _number(_dict(self._usage.get("prompt_tokens_details")).get("cached_tokens"))
         cached = _number(self._timings.get("cache_n")) if cached is None else cached
         if completion is not None:
             made = Figure(completion, "reported")
-        elif (self.finish or "").casefold() in _LIMITED and self._limited:
+        elif (self.finish or "").casefold() in _LIMITED and self._limited and not self._overran:
             made = Figure(self._request.max_tokens, "measured")  # it said that it made as many as it may
         else:
             made = _estimate(self._characters)
         if prompt is None or (completion is None and not notes):
             notes.append(_NO_USAGE)
-        notes += [_HIDDEN] if hidden else []
+        notes += [_HIDDEN] if hidden else [doubt] if doubt else []
         asked = sum(len(message.content) for message in self._request.messages)
         read = Figure(prompt, "reported") if prompt is not None else _estimate(asked)
-        return Usage(read, made, Figure(cached, "reported") if cached is not None else None, hidden), tuple(notes)
+        return Usage(
+            read, made, Figure(cached, "reported") if cached is not None else None, hidden or bool(doubt)
+        ), tuple(notes)
 
     def _hides(self, completion: float) -> bool:
         """Whether tokens were counted that were not sent: a model's thoughts, mostly."""
         thought = _number(_dict(self._usage.get("completion_tokens_details")).get("reasoning_tokens")) or 0
         return (thought > 0 and not self._reasoned) or (self._bytes > 0 and completion > self._bytes + 8)
+
+    def _contradiction(self, completion: float, prompt: float | None) -> str:
+        """What a count contradicts of what else the server said: its sum, the limit that it was given, and that it was reached; empty where nothing."""
+        most, total = self._request.max_tokens, _number(self._usage.get("total_tokens"))
+        reached = (self.finish or "").casefold() in _LIMITED and self._limited
+        if reached and completion > most + 1:
+            return _TOO_MANY.format(completion, most)
+        over = bool(total and prompt and completion + prompt > total + 1)
+        return _CONTRADICTED if over or (reached and completion < min(most, self._events) - 1) else ""
+
+    def _repeats(self) -> bool:
+        """Whether the answer begins with the question."""
+        asked = " ".join(self._request.messages[-1].content.split())[:_LIKENESS] if self._request.messages else ""
+        return len(asked) >= _LEAST_LIKENESS and " ".join("".join(self._content)[: 2 * _LIKENESS].split()).startswith(
+            asked
+        )
+
+
+def _same_model(said: str, asked: str) -> bool:
+    """Whether an answer is of the model that was asked for; servers add a tag, a date or the folder to its name, or leave them out."""
+    one, other = (re.sub(r"\.gguf$", "", name.casefold()).rpartition("/")[2] or name for name in (said, asked))
+    return not asked or one in other or other in one
+
+
+def _is_json(data: str) -> bool:
+    return _unframed(data)[:1] in {"{", "["}
 
 
 def _unframed(data: str) -> str:
@@ -198,15 +265,6 @@ def _usage(message: dict[str, Any]) -> dict[str, Any]:
     told = next((u for at in (message, _dict(message.get("x_groq")), first) if (u := _dict(at.get("usage")))), {})
     renamed = {ours: told[theirs] for theirs, ours in _COUNTS.items() if theirs in told and told.get(ours) is None}
     return {**told, **renamed}
-
-
-def _tells_error(message: dict[str, Any]) -> bool:
-    if message.get("error") or message.get("object") == "error" or (message.get("errors") and "choices" not in message):
-        return True
-    code = message.get("code", message.get("status"))
-    failed = isinstance(code, int) and code >= 400
-    alone = isinstance(message.get("message"), str) and not message.keys() & _OF_ANSWERS
-    return "choices" not in message and bool(message.get("detail") or (message.get("message") and (failed or alone)))
 
 
 def _first_text(said: dict[str, Any], *names: str) -> str:
@@ -262,6 +320,8 @@ def _estimate(characters: int) -> Figure:
 
 
 def _number(value: object) -> float | None:
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= _MOST_DIGITS:
+        return float(value)
     ok = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e15
     return float(value) if ok and isinstance(value, int | float) else None
 
@@ -271,4 +331,5 @@ def _dict(value: object) -> dict[str, Any]:
 
 
 def _list(value: object) -> list[dict[str, Any]]:
+    value = [value] if isinstance(value, dict) else value
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []

@@ -231,7 +231,8 @@ class OpenAIBackend:
         return found
 
     def _pick(self, found: Engine, wanted: str) -> EngineModel:
-        for model in found.models:
+        able = [model for model in found.models if not model.capabilities or "completion" in model.capabilities]
+        for model in found.models if wanted else [*able, *found.models]:
             if not wanted or model.name == wanted:
                 return model
         have = ", ".join(model.name for model in found.models[:5]) or "none"

@@ -1,16 +1,17 @@
 """What an HTTP answer that is no answer means: one class of error for each thing a caller would do."""
 
-import html
 import json
 import math
 import re
 import time
 from collections.abc import Mapping
+from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 import httpx
 
+from ai.backends.openai.told_errors import WORDS, status_told, words_of
 from ai.core.errors import (
     BackendDown,
     BackendError,
@@ -23,28 +24,23 @@ from ai.core.errors import (
     ModelMissing,
     StreamCut,
 )
+from ai.core.words import foreign_words, page_words, place_of, plain_words
 from ai.discovery.http import is_loading
 
 _MAX_MESSAGE: Final = 300
 _SILENT: Final = "no reason given."
 _LATER: Final = "Try again later, or allow fewer requests at once."
-_WORDS: Final = ("message", "detail", "msg", "errors", "error", "title", "reason")
-"""Where servers put the words of an error, the likeliest first."""
 _SUCCESS: Final = frozenset({0, 200})
 _VAGUE: Final = frozenset({0, 200, 400, 500})
 """Statuses under which some servers say that they are busy."""
-_MAX_PAGE: Final = 50_000
 _LONGEST_WAIT_S: Final = 86_400.0
 _AUTH: Final = frozenset({401, 403})
-_PAGE: Final = re.compile(r"<(!doctype html|html|head|body|title|center|h1)\b", re.IGNORECASE)
-_TITLE: Final = re.compile(r"<(title|h1|h2)[^>]{0,200}>(.{0,400}?)</\1", re.IGNORECASE | re.DOTALL)
-_TAG: Final = re.compile(r"<[^>]{0,200}>")
 _OUT_OF_MEMORY: Final = re.compile(
     r"out of memory|outofmemory|cannot allocate|failed to allocate|unable to allocate|requires more system memory|bad_alloc|\boom\b",
     re.IGNORECASE,
 )
 _CONTEXT: Final = re.compile(
-    r"exceed_context_size|exceeds? the (available )?context|maximum context length|context (length|window|size) exceeded"
+    r"exceed_context_size|context_(length|window)_exceeded|exceeds? the (available )?context|maximum context length|context (length|window|size) exceeded"
     r"|longer than the (model's )?(maximum )?context|input length exceeds|prompt is too long"
     r"|is greater than max_seq_len|requires \d+ pages \(only \d+ available\)"  # TabbyAPI; ExLlama's own generators
     r"|inputs?`? tokens\b.{0,60}\bmust be|context length of only|token count.{0,40}exceeds|number of (input )?tokens\b.{0,60}\b(exceed|cannot)"  # TGI, LM Studio, others
@@ -72,6 +68,11 @@ _BAD_KEY: Final = re.compile(r"(invalid|incorrect|missing|no|wrong) (api[ _-]?)?
 _CRASHED: Final = re.compile(r"\bcrash(ed)?\b|terminated unexpectedly|unexpectedly (stopped|terminated)|process (has )?(died|exited)", re.IGNORECASE)  # fmt: skip
 _WAIT: Final = re.compile(r"(?:try again|retry|retrying|wait|available|reset)\D{0,20}?((?:\d+(?:\.\d+)?\s?(?:ms|s|m|h|seconds?|secs?|minutes?|mins?|hours?)(?![a-z])\s?)+)", re.IGNORECASE)  # fmt: skip
 _SPAN: Final = re.compile(r"(\d+(?:\.\d+)?)\s?(ms|s|m|h)", re.IGNORECASE)
+_ONLY_SPANS: Final = re.compile(
+    r"(?:\d+(?:\.\d+)?\s?(?:ms|s|m|h|seconds?|secs?|minutes?|mins?|hours?)(?![a-z])\s?)+", re.IGNORECASE
+)
+_A_TIME: Final = 1e9
+"""Seconds that are no span but a moment, since 1970."""
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _NO_ANSWER: Final = frozenset({202, 204, 205})
 """Statuses of success that bring no answer."""
@@ -84,7 +85,7 @@ def error_of(name: str, status: int, body: bytes | str, headers: Mapping[str, st
     detail: dict[str, Any] = inner if isinstance(inner, dict) else data
     said = _said(body, inner, detail)
     code = detail.get("code")
-    status = _status_of(code) if status == 0 else status
+    status = status_told(code) if status == 0 else status
     everything = f"{said} {detail.get('type', '')} {code}"
     if 300 <= status < 400 and headers is not None and headers.get("location"):
         return _moved(name, headers["location"])
@@ -100,17 +101,17 @@ def gives_answer(status: int) -> bool:
     return 200 <= status < 300 and status not in _NO_ANSWER
 
 
-def _status_of(code: object) -> int:
-    """The status that an error in a stream names, as a number or in digits; 0 where it names none."""
-    digits = str(code) if isinstance(code, int | str) and not isinstance(code, bool) else ""
-    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) == 3 else 0
-
-
 def _wait_told(said: str) -> float | None:
     """Seconds to wait, from words such as "try again in 6m0s"; None where they do not say."""
     found = _WAIT.search(said)
-    spans = _SPAN.findall(found.group(1)) if found else []
-    return _bounded(sum(float(number) * _UNITS[unit.lower()] for number, unit in spans)) if spans else None
+    return _spans(found.group(1)) if found else None
+
+
+def _spans(said: str) -> float | None:
+    """Seconds, as in "1h2m3s"; None where they are not written so."""
+    if not _ONLY_SPANS.fullmatch(said):
+        return None
+    return _bounded(sum(float(number) * _UNITS[unit.lower()] for number, unit in _SPAN.findall(said)))
 
 
 def _by_words(name: str, status: int, said: str, everything: str, detail: dict[str, Any]) -> BackendError | None:
@@ -143,13 +144,8 @@ def _by_words(name: str, status: int, said: str, everything: str, detail: dict[s
 
 
 def _moved(name: str, location: str) -> BackendError:
-    try:
-        to = httpx.URL(location)
-        where = f"{to.scheme}://{to.host}{f':{to.port}' if to.port else ''}{to.path}" if to.host else to.path
-    except (httpx.InvalidURL, ValueError):
-        where = "another address"
     return BadRequest(
-        f"{name} redirects to {where[:_MAX_MESSAGE]}, which is not followed.", backend=name, hint="If that is the server you want, set its address."
+        f"{name} redirects to {place_of(location)}, which is not followed.", backend=name, hint="If that is the server you want, set its address."
     )  # fmt: skip
 
 
@@ -162,10 +158,13 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     try:
         if exact:
             return _bounded(float(exact) / 1e3)
-        return _bounded(float(said)) if said else None
+        seconds = float(said) if said else 0.0
+        return _bounded(seconds - time.time() if seconds > _A_TIME else seconds)
     except ValueError:
         pass
-    until, now = _date(said or headers.get("retry-after", "")), _date(headers.get("date", ""))
+    if (spans := _spans(said)) is not None:
+        return spans
+    until, now = _date(said), _date(headers.get("date", ""))
     return None if until is None else _bounded(until - (time.time() if now is None else now))
 
 
@@ -174,10 +173,12 @@ def _bounded(seconds: float) -> float | None:
 
 
 def _date(text: str) -> float | None:
-    try:
-        return parsedate_to_datetime(text).timestamp() if text else None
-    except (ValueError, TypeError, OverflowError):
-        return None
+    for read in (parsedate_to_datetime, datetime.fromisoformat):
+        try:
+            return read(text).timestamp()
+        except (ValueError, TypeError, OverflowError, IndexError):
+            continue
+    return None
 
 
 def _by_status(name: str, status: int, said: str) -> BackendError:
@@ -196,7 +197,8 @@ def _by_status(name: str, status: int, said: str) -> BackendError:
             return BadRequest(f"{name} refused the request (HTTP {status}): {said}", backend=name)
         case _:
             silent = 200 <= status < 300
-            what = f"took the request (HTTP {status}) and gave no answer" if silent else "failed"
+            failed = f"failed (HTTP {status})" if said == _SILENT and status else "failed"
+            what = f"took the request (HTTP {status}) and gave no answer" if silent else failed
             return BackendError(f"{name} {what}: {said}", backend=name, hint="Check its address in the settings." if silent else "Look at the engine's own log.")  # fmt: skip
 
 
@@ -232,18 +234,13 @@ def error_of_transport(name: str, error: httpx.TransportError, *, begun: bool, c
             backend=name,
             hint="It may have crashed: look at its log.",
         )
+    if isinstance(error, httpx.RemoteProtocolError) and (foreign := foreign_words(why)):
+        return BackendDown(
+            f"{name} gives no answer that can be read: {foreign}.", backend=name, hint="Correct its address in the settings; one that expects TLS begins with https://."
+        )  # fmt: skip
     return BackendDown(
         f"{name} does not answer ({why}).", backend=name, hint="Start it, or correct its address in the settings."
     )
-
-
-def page_words(text: str) -> str | None:
-    """What a web page in place of an answer says, from its title or first heading; None for what is no page."""
-    if not _PAGE.search(text[:2000]):
-        return None
-    found = _TITLE.search(text[:_MAX_PAGE])
-    title = " ".join(html.unescape(_TAG.sub(" ", found.group(2))).split()) if found else ""
-    return f"a web page, “{title[:100]}”" if title and "<" not in title else "a web page without a reason"
 
 
 def _object(body: bytes | str) -> dict[str, Any]:
@@ -258,14 +255,13 @@ def _object(body: bytes | str) -> dict[str, Any]:
 
 def _said(body: bytes | str, inner: object, detail: dict[str, Any]) -> str:
     raw = body.decode("utf-8", "replace") if isinstance(body, bytes) else body
-    found = inner if isinstance(inner, str) else next((detail[key] for key in _WORDS if detail.get(key)), None)
+    found = inner if isinstance(inner, str) else next((detail[key] for key in WORDS if detail.get(key)), None)
     if isinstance(found, dict):
-        found = next((found[key] for key in _WORDS if found.get(key)), found)
+        found = words_of(found) or str(found)
     if isinstance(found, list):
         found = "; ".join(_complaint(item) for item in found[:5])
     text = str(found) if found else page_words(raw) or ("" if detail or raw.strip() in {"{}", "[]"} else raw)
-    words = " ".join(text.split())
-    return (words[:_MAX_MESSAGE] or _SILENT).rstrip(".") + "."
+    return (plain_words(text)[:_MAX_MESSAGE] or _SILENT).rstrip(".") + "."
 
 
 def _complaint(item: object) -> str:

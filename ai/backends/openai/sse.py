@@ -130,6 +130,9 @@ class SseParser:
         return lines
 
     def _field(self, line: bytes) -> list[SseEvent]:
+        line = line.removeprefix(b"\xef\xbb\xbf").lstrip(
+            b"\x1e"
+        )  # a mark before each event; the one of JSON text sequences
         name, _, value = line.partition(b":")
         text = value.removeprefix(b" ").decode("utf-8", "replace")
         if name == b"data":

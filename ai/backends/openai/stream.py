@@ -4,28 +4,26 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
-from importlib.util import find_spec
 from typing import Any, Final, cast
 
 import httpx
 
 from ai.backends.openai.answer import Answer
-from ai.backends.openai.http_errors import error_of, error_of_transport, gives_answer, page_words
+from ai.backends.openai.http_errors import error_of, error_of_transport, gives_answer
 from ai.backends.openai.request import MOST_FORMS, Flavour, Form, body_of
 from ai.backends.openai.sse import SseParser
+from ai.core.coding import Unpacker, codings_of
 from ai.core.errors import BackendError, BadOutput, BadRequest, StreamCut
 from ai.core.types import Chunk, Event, GenRequest
+from ai.core.words import page_words, plain_words
 
 _MAX_ERROR_BODY: Final = 64 * 1024
 _COUNTS_S: Final = 2.0
 """How long the counts may come after the reason of the end."""
 _END_S: Final = 0.25
 """How long the end of a stream may come after everything else."""
-_PACKERS: Final = {"br": ("brotli", "brotlicffi"), "zstd": ("zstandard",)}
-_UNPACKED: Final = frozenset({"identity", "gzip", "deflate"}) | {
-    coding for coding, packages in _PACKERS.items() if any(find_spec(package) for package in packages)
-}
-"""What httpx can unpack with the packages that are here."""
+_TOLD_IN_STREAM: Final = 500
+"""In place of the status of an error that came as an event: it is a refusal where it names what it refuses."""
 _RAW_PATH: Final = "/v1/completions"
 _CLOSE_S: Final = 0.02
 """How long the end of the connection's answer may come after `[DONE]`, so that the connection can be used again."""
@@ -57,26 +55,29 @@ class OpenAIWire:
         refusal: BackendError | None = None
         for left in range(MOST_FORMS, 0, -1):
             body = form.fitted(whole)
-            answer = Answer(self._name, request, limited=form.limit in body)
+            answer = Answer(self._name, request, model=model, limited=form.limit in body)
             begun = False
             try:
                 async with self._post(body, connect_s) as response:
-                    if gives_answer(response.status_code):
-                        self._refuse_packed(response)
-                        self._forms[model] = form
+                    status = response.status_code
+                    if gives_answer(status):
                         async with aclosing(self._read(response, answer)) as chunks:
                             async for chunk in chunks:
+                                self._forms[model] = form
                                 begun = True
                                 yield chunk
+                        self._forms[model] = form
                         yield answer.final(form.notes(whole))
                         return
-                    said = await _error_body(response)
-                    error = error_of(self._name, response.status_code, said, response.headers)
-            except httpx.DecodingError as broken:
-                raise BadOutput(f"{self._name} sent an answer that cannot be unpacked.", backend=self._name) from broken
+                    said = await _error_body(response, self._name)
+                    error = error_of(self._name, status, said, response.headers)
             except httpx.TransportError as broken:
                 raise error_of_transport(self._name, broken, begun=begun, connect_s=connect_s) from broken
-            other = form.after_refusal(whole, response.status_code, said) if left > 1 and _of_form(error) else None
+            except BackendError as told:
+                if begun or not answer.told:
+                    raise
+                status, said, error = _TOLD_IN_STREAM, answer.told, told
+            other = form.after_refusal(whole, status, said) if left > 1 and _of_form(error) else None
             refusal = refusal or (error if form.vague or (other is not None and other.vague) else None)
             if other is None:
                 raise refusal if refusal is not None and _of_form(error) else error
@@ -88,8 +89,8 @@ class OpenAIWire:
 
     async def _read(self, response: httpx.Response, answer: Answer) -> AsyncGenerator[Chunk, None]:
         """The chunks of a response; ends as soon as the answer is complete, though the connection stays open."""
-        parser = SseParser(self._name)
-        async with aclosing(self._parts(response, answer)) as parts:
+        parser, broken = SseParser(self._name), list[httpx.TransportError]()
+        async with aclosing(self._parts(response, answer, broken)) as parts:
             async for part, at in parts:
                 for event in parser.feed(part):
                     for chunk in answer.take(event, at):
@@ -97,40 +98,35 @@ class OpenAIWire:
         for chunk in [] if answer.done else _last(parser, answer):
             yield chunk
         if not answer.done and answer.finish is None:
-            raise self._no_end(response, parser.words(), heard=answer.heard)
+            if broken:
+                raise error_of_transport(self._name, broken[0], begun=True, connect_s=0) from broken[0]
+            raise self._no_end(response, parser.words(), answer)
         if not answer.heard:
             raise BadOutput(f"{self._name} ended its stream without an answer.", backend=self._name)
 
-    async def _parts(self, response: httpx.Response, answer: Answer) -> AsyncGenerator[tuple[bytes, int], None]:
-        """The bytes of a response and when they arrived, until the answer is complete; a connection that breaks behind it does not matter."""
+    async def _parts(
+        self, response: httpx.Response, answer: Answer, broken: list[httpx.TransportError]
+    ) -> AsyncGenerator[tuple[bytes, int], None]:
+        """The bytes of a response and when they arrived, until the answer is complete. How the connection broke is noted: what came may be all."""
         try:
-            async with aclosing(_unpacked(response)) as parts:
+            async with aclosing(_unpacked(response, self._name)) as parts:
                 while not answer.done and (part := await _next(parts, _patience(answer))) is not None:
                     yield part, time.perf_counter_ns()
                 if answer.done:
                     await _next(parts, _CLOSE_S)
         except httpx.TransportError as error:
-            if not answer.done and answer.finish is None:
-                raise error_of_transport(self._name, error, begun=True, connect_s=0) from error
+            broken.append(error)
 
-    def _refuse_packed(self, response: httpx.Response) -> None:
-        """An answer in a form that was not asked for and cannot be unpacked is none, whatever its bytes look like."""
-        coding = response.headers.get("content-encoding", "identity").strip().lower() or "identity"
-        unknown = [one for part in coding.split(",") if (one := part.strip()) not in _UNPACKED]
-        if unknown:
-            raise BadOutput(
-                f"{self._name} sent an answer compressed as {', '.join(unknown)[:60]}, which was not asked for and cannot be read.",
-                backend=self._name, hint="Switch compression off in the server, or in the proxy before it.",
-            )  # fmt: skip
-
-    def _no_end(self, response: httpx.Response, words: str, *, heard: bool) -> BackendError:
+    def _no_end(self, response: httpx.Response, words: str, answer: Answer) -> BackendError:
         kind = response.headers.get("content-type", "").partition(";")[0].strip()
         coding = response.headers.get("content-encoding", "identity")
-        if heard or (not words and kind in {"", "text/event-stream"} and coding == "identity"):
+        if answer.foreign and not answer.heard:
+            words = words or "events of another API"
+        if answer.heard or (not words and kind in {"", "text/event-stream"} and coding == "identity"):
             return StreamCut(
                 f"{self._name} ended its answer without a finish reason.", backend=self._name, hint="Try again."
             )
-        what = page_words(words) or (f"“{' '.join(words.split())[:200]}”" if words else kind)
+        what = page_words(words) or (f"“{said[:200]}”" if (said := plain_words(words)) else kind)
         packed = f", compressed as {coding}" if coding != "identity" else ""
         return BadOutput(
             f"{self._name} answered with something that is no answer of a model: {what}{packed}.",
@@ -161,8 +157,23 @@ def _last(parser: SseParser, answer: Answer) -> list[Chunk]:
         return []
 
 
-def _unpacked(response: httpx.Response) -> AsyncGenerator[bytes, None]:
-    return cast("AsyncGenerator[bytes, None]", response.aiter_bytes())  # it is one, though its annotation says less
+async def _unpacked(response: httpx.Response, name: str) -> AsyncGenerator[bytes, None]:
+    """The bytes of a body, unpacked here: httpx stops behind the first of several compressed parts, and passes on what it cannot read.
+
+    Raises:
+        BadOutput: it cannot be unpacked.
+    """
+    codings = codings_of(response.headers.get("content-encoding", ""))
+    parts = cast("AsyncGenerator[bytes, None]", response.aiter_raw())  # it is one, though its annotation says less
+    try:
+        unpacker = Unpacker(codings) if codings else None
+        async with aclosing(parts):
+            async for part in parts:
+                plain = part if unpacker is None else unpacker.feed(part)
+                if plain:
+                    yield plain
+    except BadOutput as error:
+        raise BadOutput(f"{name}: {error.message}.", backend=name, hint=error.hint) from error
 
 
 async def _next(parts: AsyncIterator[bytes], within_s: float | None) -> bytes | None:
@@ -174,15 +185,15 @@ async def _next(parts: AsyncIterator[bytes], within_s: float | None) -> bytes | 
         return None
 
 
-async def _error_body(response: httpx.Response) -> str:
+async def _error_body(response: httpx.Response, name: str) -> str:
     """The beginning of an error's body, as text."""
     body = bytearray()
     try:
-        async with aclosing(_unpacked(response)) as parts:
+        async with aclosing(_unpacked(response, name)) as parts:
             while (part := await _next(parts, _COUNTS_S)) is not None:
                 body += part
                 if len(body) > _MAX_ERROR_BODY:
                     break
-    except httpx.HTTPError:
+    except (httpx.HTTPError, BadOutput):
         pass  # what came tells as much as can be known
     return bytes(body[:_MAX_ERROR_BODY]).decode("utf-8", "replace")
