@@ -58,6 +58,11 @@ class CircuitBreaker:
             return "busy"
         return "half-open" if self._probing or self.probe_due() else "open"
 
+    @property
+    def probing(self) -> bool:
+        """Whether a probe is under way."""
+        return self._probing
+
     def allows(self) -> bool:
         """Whether ordinary requests may go to the backend."""
         return self._opened is None

@@ -1,6 +1,7 @@
 """One call: which engines it may go to, its turn, one engine after another until one begins its answer, and the record of it."""
 
 import asyncio
+import re
 import secrets
 import time
 from collections.abc import Callable
@@ -32,8 +33,15 @@ from ai.gateway.routing import Routes, Target
 
 _PASSES: Final = 400
 """From this status on an answer may be the request's fault, which no other engine would mend."""
+_WELL: Final = 300
+"""Statuses below this one are of an engine that is there."""
 _MOST_MESSAGE: Final = 300
 _FETCH_S: Final = 5.0
+_FORM: Final[dict[Api, re.Pattern[bytes]]] = {
+    "openai": re.compile(rb'\A\s*\{.{0,2000}?"error"\s*:\s*\{', re.DOTALL),
+    "ollama": re.compile(rb"\A\s*\{"),
+}
+"""What an engine's error looks like that the API's clients read as it is."""
 _BYTES_A_TOKEN: Final = 4
 
 
@@ -101,11 +109,12 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class _Attempt:
-    """An engine to ask, how it is asked, and how long it may be silent; None where nobody else is left to ask."""
+    """An engine to ask, how it is asked, how long it may be silent (None where nobody else is left to ask), and the codings that the program reads."""
 
     target: Target
     turned: Turned
     silent_s: float | None
+    accept: str
 
 
 class Relay:
@@ -121,9 +130,12 @@ class Relay:
     def __init__(self, routes: Routes, gate: Gate, limits: Callable[[], Limits], link: Link) -> None:
         self._routes, self._gate, self._limits, self._link = routes, gate, limits, link
         self._upstreams = Upstreams()
+        self._looks: dict[str, asyncio.Task[None]] = {}
 
     def close(self) -> None:
         """End the connections that are kept."""
+        for task in self._looks.values():
+            task.cancel()
         self._upstreams.close()
 
     async def answer(self, call: Call, connection: Connection, request: Request, route: Route) -> None:
@@ -143,7 +155,7 @@ class Relay:
             call.outcome, call.message = "cancelled", "The program hung up."
             raise
 
-    async def fetch(self, target: Target, path: str, body: bytes) -> tuple[int, bytes]:
+    async def fetch(self, target: Target, path: str, body: bytes, *, method: str = "POST") -> tuple[int, bytes]:
         """A small question to an engine: status and body.
 
         Raises:
@@ -153,7 +165,7 @@ class Relay:
         place = Place.of(target.engine.address)
         upstream = await self._upstreams.connect(place, limit_s)
         whole = Whole()
-        upstream.ask(request_bytes("POST", path, place, target.engine.key, body), whole)
+        upstream.ask(request_bytes(method, path, place, target.engine.key, body), whole)
         try:
             async with asyncio.timeout(_FETCH_S):
                 return await whole.done
@@ -167,23 +179,56 @@ class Relay:
         asked = route.read(request.body)
         call.wanted, call.stream = asked.model, asked.stream
         plan = self._routes.plan(asked.model, route.need)
+        if (said := route.here(asked, plan[0].engine, plan[0].model)) is not None:
+            call.backend, call.model, call.status = plan[0].engine.name, plan[0].model, 200
+            connection.respond(200, said, _named(plan[0]))
+            return
+        accept = request.headers.get(b"accept-encoding", b"").decode("latin-1")
         async with self._gate.turn():
             call.queued_s = time.perf_counter() - call.begun
-            targets = self._routes.order(plan, streams=asked.stream)
-            for place, target in enumerate(targets):
-                last_one = place == len(targets) - 1
-                silent_s = self._limits().first_byte_s if asked.stream and not last_one else None
-                turned = route.turned(asked, target.engine, target.model)
-                call.attempts += 1
-                call.backend, call.model, call.phase = target.engine.name, target.model, "asking"
-                trouble, answer = await self._try(call, connection, _Attempt(target, turned, silent_s))
-                if trouble is None or (answer is not None and answer.begun):
-                    self._over(call, connection, target, trouble)
-                    return
-                self._note(target, trouble)
-                if last_one or isinstance(trouble, BadRequest):
-                    self._give_up(call, connection, trouble, answer)
-                    return
+            targets, again = self._routes.order(plan, streams=asked.stream)
+            try:
+                for place, target in enumerate(targets):
+                    last_one = place == len(targets) - 1
+                    silent_s = self._limits().first_byte_s if asked.stream and not last_one else None
+                    attempt = _Attempt(target, route.turned(asked, target.engine, target.model), silent_s, accept)
+                    if await self._is_over(call, connection, attempt, last_one=last_one):
+                        return
+            finally:
+                if again is not None and self._routes.left_untried(again):
+                    self._look_aside(again)
+
+    async def _is_over(self, call: Call, connection: Connection, attempt: _Attempt, *, last_one: bool) -> bool:
+        """Ask one engine; whether the call is answered, or cannot be."""
+        target = attempt.target
+        call.attempts += 1
+        call.backend, call.model, call.phase = target.engine.name, target.model, "asking"
+        trouble, answer = await self._try(call, connection, attempt)
+        if trouble is None or (answer is not None and answer.begun):
+            self._over(call, connection, target, trouble)
+            return True
+        self._note(target, trouble)
+        if last_one or isinstance(trouble, BadRequest):
+            self._give_up(call, connection, trouble, answer)
+            return True
+        return False
+
+    def _look_aside(self, target: Target) -> None:
+        """Look whether an engine that failed is there again, beside the calls: those without a stream would not try it while others answer."""
+        if target.engine.kind == "worker" or target.engine.name in self._looks:
+            return
+        task = asyncio.get_running_loop().create_task(self._look(target))
+        self._looks[target.engine.name] = task
+        task.add_done_callback(lambda _: self._looks.pop(target.engine.name, None))
+
+    async def _look(self, target: Target) -> None:
+        path = "/api/version" if target.engine.kind == "ollama" else "/v1/models"
+        try:
+            status, _ = await self.fetch(target, path, b"", method="GET")
+        except BackendError:
+            return  # it is tried again after its pause
+        if status < _WELL:
+            self._routes.breaker(target.engine).succeeded()
 
     def _note(self, target: Target, trouble: BackendError) -> None:
         """What a refusal says about an engine's health."""
@@ -220,7 +265,7 @@ class Relay:
             kept = self._limits().text_chars
             call.said = AnswerText(kept) if kept else None
             readers = [call.meter.feed, *([call.said.feed] if call.said is not None else [])]
-            answer = Answer(connection, readers, _named(attempt.target), attempt.turned.translator())
+            answer = Answer(connection, readers, _named(attempt.target), attempt.turned.translator(), attempt.accept)
             connection.on_full = upstream.pause
             upstream.ask(body, answer)
             try:
@@ -240,6 +285,8 @@ class Relay:
             await answer.decided
         else:
             await asyncio.wait({answer.decided}, timeout=silent_s)
+            if answer.stirs:
+                await answer.decided
             if not answer.decided.done():
                 return BackendTimeout(f"it was silent for {silent_s:g} s", phase="first token", waited_s=silent_s)
         if answer.begun:
@@ -282,7 +329,7 @@ class Relay:
         if answer is not None and head is not None and head.status >= _PASSES and head.status not in {401, 403}:
             call.status = head.status
             body = answer.body
-            if not body.startswith(b"{") or answer.translated:
+            if answer.translated or not _FORM[call.api].search(body):
                 body = error_body(call.api, head.status, f"{call.backend} answers {error.message}")
             wait = head.get(b"retry-after")
             connection.respond(head.status, body, [(b"Retry-After", wait.encode("latin-1"))] if wait else [])

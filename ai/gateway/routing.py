@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ai.core.breaker import BreakerPolicy, CircuitBreaker
-from ai.core.errors import BackendError, ModelMissing
+from ai.core.errors import BackendError, BackendTimeout, ModelMissing
 from ai.gateway.link.messages import Engine, Model, Need, Table
 
 AUTO: Final = frozenset({"", "auto", "auto:latest"})
@@ -31,6 +31,8 @@ class Routes:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._breakers: dict[tuple[str, str], CircuitBreaker] = {}
+        self._silent: set[str] = set()
+        """Engines that were left alone because they said nothing: what else they answer tells nothing of that."""
         self.table = Table()
 
     def take(self, table: Table) -> None:
@@ -62,18 +64,34 @@ class Routes:
                 return [Target(engine, name)]
         raise self._missing(wanted)
 
-    def order(self, plan: list[Target], *, streams: bool) -> list[Target]:
+    def order(self, plan: list[Target], *, streams: bool) -> tuple[list[Target], Target | None]:
         """The plan without engines that are left alone after failures. One whose time is over is tried again: in its place where a silent one would be
         noticed (the answer is a stream), else behind the others. Where all are left alone, the first is asked all the same.
+
+        Returns:
+            The targets, and the one of them that is tried again: `left_untried` has to be asked about it afterwards.
         """
+        again: Target | None = None
         able = [target for target in plan if self.breaker(target.engine).allows()]
         for place, target in enumerate(plan):
             breaker = self.breaker(target.engine)
             if breaker.probe_due() and breaker.begin_probe():
                 behind = [t for t in able if plan.index(t) > place]
                 able.insert(able.index(behind[0]) if behind and streams else len(able), target)
+                again = target
                 break
-        return able or plan[:1]
+        return able or plan[:1], again
+
+    def left_untried(self, target: Target) -> bool:
+        """Whether a target that was to be tried again was not asked, because another one answered, or the program hung up.
+
+        Its next try comes after a pause; where True, it may be looked at meanwhile: it was not silence that it was left alone for.
+        """
+        breaker = self.breaker(target.engine)
+        if not breaker.probing:
+            return False
+        breaker.abandon_probe()
+        return target.engine.name not in self._silent
 
     def breaker(self, engine: Engine) -> CircuitBreaker:
         """What is known of an engine's health."""
@@ -84,6 +102,10 @@ class Routes:
 
     def failed(self, engine: Engine, error: BackendError) -> None:
         """A call was not answered."""
+        if isinstance(error, BackendTimeout) and error.phase != "connect":
+            self._silent.add(engine.name)
+        else:
+            self._silent.discard(engine.name)
         self.breaker(engine).failed(error)
 
     def resting(self) -> dict[str, str]:

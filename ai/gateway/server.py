@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import socket
 import time
 from collections.abc import Callable, Mapping
@@ -46,6 +47,8 @@ _PROGRAM_S: Final = 2.0
 """How long the record of a call waits for its program to be found."""
 _MOST_CURRENT: Final = 50
 _MARK: Final = MARK.lower().encode("ascii")
+_OPENAIS: Final = frozenset({"/v1/models", *(path for path in ROUTES if path.startswith("/v1/"))})
+_VERSIONS: Final = re.compile(r"^(?:/v1)*(?=/)")
 _ROOT: Final = b"Watchkeeper's gateway is running"
 
 
@@ -136,6 +139,7 @@ class Gateway:
 
     async def _handle(self, connection: Connection, request: Request) -> None:
         """Answer a request."""
+        request.path = _plain_path(request.path)
         key, refusal = self._may_ask(request)
         route = ROUTES.get(request.path)
         if refusal is not None:
@@ -155,9 +159,9 @@ class Gateway:
         elif request.path == "/api/show" and request.method == "POST":
             await self._show(connection, request)
         else:
-            self._say(
-                connection, request, 404, f"{request.method} {request.path[:100]} is not offered by this gateway."
-            )
+            hint = " The address of OpenAI's API ends in /v1." if _VERSIONS.sub("/v1", request.path) in _OPENAIS else ""
+            said = f"{request.method} {request.path[:100]} is not offered by this gateway.{hint}"
+            self._say(connection, request, 404, said)
 
     def _may_ask(self, request: Request) -> tuple[str | None, tuple[int, str] | None]:
         """The name of the key (see `_key`), and what speaks against any answer: status and sentence."""
@@ -239,7 +243,7 @@ class Gateway:
 
     def _local(self, request: Request) -> bytes | None:
         """What is answered without asking an engine."""
-        if request.method != "GET":
+        if request.method not in {"GET", "HEAD"}:
             return None
         table, models = self._routes.table, self._routes.models()
         path, since = request.path, self._since
@@ -279,6 +283,11 @@ class Gateway:
             known = next((m for m in target.engine.models if m.name == target.model), None)
             status, body = 200, forms.ollama_show(target.engine, known, target.model)
         connection.respond(status, body)
+
+
+def _plain_path(path: str) -> str:
+    """Without the slashes too many that come of addresses put together."""
+    return re.sub("/{2,}", "/", path).rstrip("/") or "/" if "//" in path or path.endswith("/") else path
 
 
 @lru_cache(maxsize=64)

@@ -13,8 +13,11 @@ from ai.gateway.link.messages import Engine, Need
 
 Fields = dict[str, msgspec.Raw]
 _fields: Final = msgspec.json.Decoder(Fields)
-_text: Final = msgspec.json.Decoder(str)
+_text: Final = msgspec.json.Decoder(str | None)
 _encode: Final = msgspec.json.Encoder().encode
+_QUESTION: Final = ("messages", "prompt", "suffix", "images", "keep_alive")
+_AT_ONCE: Final = (0, "0", "0s", "0m", "0h")
+"""How long a model is kept that is to be let go."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +63,20 @@ class Route:
         """
         try:
             fields = _fields.decode(body)
-            model = _text.decode(fields["model"]) if "model" in fields else ""
+            model = (_text.decode(fields["model"]) if "model" in fields else None) or ""
             stream = msgspec.json.decode(fields["stream"]) if "stream" in fields else None
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
             raise BadRequest(f"The request is not the JSON object that is expected here: {error}.") from error
         return Asked(body, fields, model, self.need == "chat" and (self.streams if stream is None else stream is True))
+
+    def here(self, asked: Asked, engine: Engine, model: str) -> bytes | None:
+        """The whole answer where no engine has to be asked: Ollama's programs have a model loaded, or let go, by a request without a question."""
+        if self.convert is None or engine.kind == "ollama" or self.need != "chat":
+            return None
+        given = {name: msgspec.json.decode(asked.fields[name]) for name in _QUESTION if name in asked.fields}
+        if any(given.pop(name, None) for name in _QUESTION[:-1]):
+            return None
+        return to_ollama.loaded(model, talks=self.path == "/api/chat", ends=given.get("keep_alive") in _AT_ONCE)
 
     def turned(self, asked: Asked, engine: Engine, model: str) -> Turned:
         """The request for this engine and model.

@@ -8,7 +8,9 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from ai.backends.openai.sse import NO_REASON, SseEvent, SseParser, WholeCharacters, said_text
+from ai.backends.openai.told_errors import tells_error, words_of
 from ai.core.errors import BadOutput, StreamCut
+from ai.core.words import plain_words
 
 _encoder: Final = msgspec.json.Encoder()
 _LINES: Final = "application/x-ndjson"
@@ -66,6 +68,7 @@ class _Answered:
         self._first: int | None = None
         self._calls: dict[str, dict[str, str]] = {}
         self.reason = ""
+        self.heard = False
         self._texts, self._thoughts = WholeCharacters(), WholeCharacters()
         self._usage: dict[str, Any] = {}
         self._timings: dict[str, Any] = {}
@@ -78,7 +81,10 @@ class _Answered:
         choices = [c for c in _dicts(data.get("choices")) if str(c.get("index") or 0) == "0"]
         if not choices:
             return None
+        self.heard = True
         said = _Said(choices[0])
+        if data.get("error") or said.finish.casefold() == "error":
+            raise BadOutput(f"the engine ended its answer with an error: {_message(data)}")
         said.text, said.thinking = self._texts.feed(said.text), self._thoughts.feed(said.thinking)
         self._first = self._first or time.perf_counter_ns()
         self.reason = _REASONS.get(said.finish.casefold(), "stop") if said.finish else self.reason
@@ -120,6 +126,14 @@ class _Answered:
         }
 
 
+def loaded(model: str, *, talks: bool, ends: bool) -> bytes:
+    """The answer to a request that only has a model loaded, or let go (`ends`); `talks` as for `Lines`."""
+    said = {"message": {"role": "assistant", "content": ""}} if talks else {"response": ""}
+    return _encode(
+        {"model": model, "created_at": _now(), **said, "done_reason": "unload" if ends else "load", "done": True}
+    )
+
+
 class Lines:
     """A stream of events → Ollama's lines.
 
@@ -150,6 +164,8 @@ class Lines:
         line = b"".join(map(self._line, self._events.end()))
         if not self._ended and not self._answered.reason:
             raise StreamCut("the engine's stream ended before its end")
+        if not self._answered.heard:
+            raise BadOutput("the engine's answer says nothing")
         last = {
             "model": self._model,
             "created_at": _now(),
@@ -168,8 +184,8 @@ class Lines:
         if not data.startswith("{") and event.name != "error":
             return b""  # a word of a server that shows it is alive
         told = {"error": data} if not data.startswith("{") else _object(data)
-        if told.get("error") or event.name == "error":
-            return _encode({"error": _message(told.get("error") or told)}) + b"\n"
+        if tells_error(told) or event.name == "error":
+            return _encode({"error": _message(told)}) + b"\n"
         said = self._answered.read(told)
         if said is None or not (said.text or said.thinking):
             return b""
@@ -205,7 +221,11 @@ class Whole:
         Raises:
             BadOutput: it is none.
         """
-        said = self._answered.read(_object(self._body))
+        said = (
+            self._joined()
+            if self._body.lstrip()[:1] in {b"d", b"e", b":", b"i"}
+            else self._answered.read(_object(self._body))
+        )
         if said is None:
             raise BadOutput("the engine's answer says nothing")
         more: dict[str, Any] = {"thinking": said.thinking} if said.thinking else {}
@@ -228,6 +248,19 @@ class Whole:
             "done_reason": self._answered.reason or "stop",
         }
         return _encode(whole | self._answered.figures())
+
+    def _joined(self) -> _Said | None:
+        """All pieces in one: some servers answer with a stream, whatever they are asked for."""
+        events = SseParser()
+        found = [*events.feed(self._body), *events.end()]
+        pieces = [self._answered.read(_object(event.data)) for event in found if event.data.lstrip().startswith("{")]
+        said = [piece for piece in pieces if piece is not None]
+        if not said or not self._answered.reason:
+            return None
+        for piece in said[1:]:
+            said[0].text += piece.text
+            said[0].thinking += piece.thinking
+        return said[0]
 
 
 class Vectors:
@@ -325,8 +358,8 @@ def _object(text: bytes | str) -> dict[str, Any]:
     return told
 
 
-def _message(error: object) -> str:
-    return str(error.get("message", error)) if isinstance(error, dict) else str(error)
+def _message(told: dict[str, Any]) -> str:
+    return plain_words(str(words_of(told) or "no reason given"))
 
 
 def _now() -> str:

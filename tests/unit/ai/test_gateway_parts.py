@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ai.core.errors import BackendDown, BadOutput, InputError, ModelMissing, StreamCut
+from ai.core.errors import BackendDown, BackendTimeout, BadOutput, InputError, ModelMissing, StreamCut
 from ai.gateway.admission import Gate
 from ai.gateway.apis.figures import Meter
 from ai.gateway.apis.to_ollama import Lines
@@ -73,7 +73,9 @@ def test_an_engine_that_failed_is_left_alone_and_tried_again() -> None:
     plan = routes.plan("m", "chat")
 
     def order(*, streams: bool) -> list[str]:
-        return [target.engine.name for target in routes.order(plan, streams=streams)]
+        targets, again = routes.order(plan, streams=streams)
+        assert again is None or again in targets
+        return [target.engine.name for target in targets]
 
     assert order(streams=True) == ["one", "two"]
     routes.failed(one, BackendDown("gone"))
@@ -90,6 +92,26 @@ def test_an_engine_that_failed_is_left_alone_and_tried_again() -> None:
     routes.failed(two, BackendDown("gone"))
     routes.failed(one, BackendDown("gone"))
     assert order(streams=True) == ["one"]
+
+
+def test_a_try_that_did_not_come_about_is_made_later() -> None:
+    """Another engine answered before, or the program hung up: the engine that failed does not stay left alone for ever."""
+    now = [0.0]
+    routes = Routes(lambda: now[0])
+    one, two = engine("one", "m"), engine("two", "m")
+    routes.take(Table((one, two)))
+    plan = routes.plan("m", "chat")
+    for at, (error, looked_at) in enumerate(
+        [(BackendDown("gone"), True), (BackendTimeout("silent", phase="first token", waited_s=1), False)]
+    ):
+        routes.failed(one, error)
+        for turn in range(3):
+            now[0] += 1000.0
+            targets, again = routes.order(plan, streams=False)
+            assert (targets[-1].engine.name, again) == ("one", targets[-1]), (at, turn)
+            assert routes.left_untried(targets[-1]) is looked_at
+            assert routes.order(plan, streams=False)[1] is None  # not before the next pause is over
+        routes.breaker(one).succeeded()
 
 
 def test_keys_are_kept_as_hashes_in_a_private_file(tmp_path: Path) -> None:
@@ -131,7 +153,7 @@ def events(texts: list[str], *, done: bool = True) -> bytes:
     return b"".join(found) + b"data:" + json.dumps(usage).encode() + b"\n\n" + (b"data: [DONE]\n\n" if done else b"")
 
 
-@given(st.lists(st.text(min_size=1), max_size=8), st.lists(st.integers(0, 10_000), max_size=8))
+@given(st.lists(st.text(min_size=1), min_size=1, max_size=8), st.lists(st.integers(0, 10_000), max_size=8))
 def test_a_stream_becomes_ollamas_wherever_it_is_cut(texts: list[str], places: list[int]) -> None:
     """Any text, any borders of the pieces, comments and both kinds of line ends: the words come out whole, each line is JSON, the last says done."""
     lines = Lines("m", talks=True)

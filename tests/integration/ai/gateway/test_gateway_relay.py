@@ -331,11 +331,11 @@ def test_tokens_are_the_engines_own_where_it_tells_them() -> None:
 
 
 def test_an_answer_that_an_engine_compresses_unasked_is_passed_on_as_it_is() -> None:
-    """With its coding, which the program may know; its tokens are unknown, not wrong."""
+    """With its coding, where the program knows it; its tokens are unknown, not wrong."""
     packed = b"\x1b\x03)\x00\xa4 not read here"
     with serve() as stub, running(engine("one", stub.url)) as gateway, client_of(gateway) as client:
         stub.status, stub.body, stub.headers = 201, packed, "Content-Encoding: br\r\n"
-        with client.stream("POST", "/v1/chat/completions", json=ASK) as answer:
+        with client.stream("POST", "/v1/chat/completions", json=ASK, headers={"Accept-Encoding": "br"}) as answer:
             assert b"".join(answer.iter_raw()) == packed
             assert answer.headers["content-encoding"] == "br"
         (row,) = gateway.rows(1)
