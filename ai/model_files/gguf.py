@@ -5,6 +5,7 @@ then per tensor name, dimensions, type, offset; all little-endian. Every count i
 there before anything is allocated for it.
 """
 
+import stat
 import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,10 +16,12 @@ from ai.core.errors import BadModelFile
 
 MAX_HEADER: Final = 128 * 1024 * 1024
 MAX_KEYS: Final = 65_536
-MAX_TENSORS: Final = 1_000_000
+MAX_TENSORS: Final = 65_536
 MAX_KEPT_TEXT: Final = 65_536
 """Longer strings (chat templates are shorter) and longer arrays (vocabularies) are skipped, not kept."""
 MAX_KEPT_ITEMS: Final = 4_096
+_OTHER_ORDER: Final = 256
+"""Versions below this one, read in the other order, are plausible."""
 _GROW: Final = 1024 * 1024
 
 _SCALARS: Final = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
@@ -36,6 +39,8 @@ TENSOR_TYPES: Final[dict[int, tuple[str, int, int]]] = {
     40: ("NVFP4", 64, 36), 41: ("Q1_0", 128, 18), 42: ("Q2_0", 64, 18),
 }  # fmt: skip
 """Type number → name, elements of a block, bytes of a block (ggml.h)."""
+_GIVEN_UP: Final = frozenset({4, 5, 31, 32, 33, 36, 37, 38})
+"""Q4_2, Q4_3, and what was packed for single processors."""
 FILE_TYPES: Final = {
     0: "F32", 1: "F16", 2: "Q4_0", 3: "Q4_1", 7: "Q8_0", 8: "Q5_0", 9: "Q5_1", 10: "Q2_K", 11: "Q3_K_S", 12: "Q3_K_M",
     13: "Q3_K_L", 14: "Q4_K_S", 15: "Q4_K_M", 16: "Q5_K_S", 17: "Q5_K_M", 18: "Q6_K", 19: "IQ2_XXS", 20: "IQ2_XS",
@@ -114,9 +119,11 @@ def read_gguf(path: Path, *, tensors: bool = True) -> Gguf:
         BadModelFile: it cannot be read, is no GGUF file, or lies about its own size.
     """
     try:
-        size = path.stat().st_size
+        found = path.stat()
+        if stat.S_ISFIFO(found.st_mode) or stat.S_ISCHR(found.st_mode):  # nobody may ever write to it
+            raise BadModelFile(f"{path.name} is no file.", hint="Name a file that ends in .gguf.")
         with path.open("rb") as file:
-            return _read(path, _Bytes(file, size), size, tensors=tensors)
+            return _read(path, _Bytes(file, found.st_size), found.st_size, tensors=tensors)
     except OSError as error:
         raise BadModelFile(
             f"{path.name} cannot be read: {error.strerror}.", hint="Check the path and its permissions."
@@ -191,6 +198,11 @@ def _read(path: Path, data: _Bytes, size: int, *, tensors: bool) -> Gguf:
     if size < 24 or data.take(4) != b"GGUF":
         raise BadModelFile(f"{path.name} is no GGUF file.", hint="Name a file that ends in .gguf.")
     version = data.number("I")
+    other = int.from_bytes(version.to_bytes(4, "little"), "big")
+    if 0 < other < _OTHER_ORDER < version:
+        raise BadModelFile(
+            f"{path.name} is GGUF version {other} in big-endian order, which is not read here.", hint="Fetch the usual, little-endian file."
+        )  # fmt: skip
     if version not in {2, 3}:
         raise BadModelFile(
             f"{path.name} is GGUF version {version}, not 2 or 3.", hint="Convert it with a current llama.cpp."
@@ -244,6 +256,8 @@ def _array(data: _Bytes, depth: int) -> Value:
             return _texts(data.text() for _ in range(count))
         data.skip_texts(count)
     else:
+        if count > MAX_KEPT_ITEMS:
+            raise BadModelFile("The header has an array of very many arrays.", hint="It is damaged: fetch it again.")
         for _ in range(count):
             _value(data, kind, depth + 1)
     return None
@@ -261,6 +275,10 @@ def _tensor(data: _Bytes) -> Tensor:
     shape = tuple(data.number("Q") for _ in range(dimensions))
     kind = data.number("I")
     data.number("Q")  # its offset: the sum of the sizes is checked instead
+    if kind in _GIVEN_UP:
+        raise BadModelFile(
+            f"A tensor has the type {kind}, which llama.cpp has given up.", hint="Fetch the model in one of today's quantisations."
+        )  # fmt: skip
     if kind not in TENSOR_TYPES:
         raise BadModelFile(
             f"A tensor has the unknown type {kind}.", hint="The file is damaged, or newer than this program."

@@ -1,6 +1,7 @@
 """Memory before loading: exact caches of many architectures, hostile files, remedies that are true."""
 
 import json
+import os
 import struct
 from contextlib import suppress
 from pathlib import Path
@@ -270,3 +271,29 @@ def test_counts_are_believed_only_as_far_as_the_file_goes(tmp_path: Path) -> Non
         path.write_bytes(data)
         with pytest.raises(BadModelFile):
             read_gguf(path)
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"GGUF" + struct.pack(">IQQ", 3, 0, 0) + bytes(64), "big-endian"),
+        (b"GGUF" + struct.pack("<IQQ", 3, 1, 0) + struct.pack("<Q1sIQIQ", 1, b"t", 1, 32, 36, 0) + bytes(64), "given up"),
+        (b"GGUF" + struct.pack("<IQQ", 3, 1, 0) + struct.pack("<Q1sIQIQ", 1, b"t", 1, 32, 250, 0) + bytes(64), "unknown type 250"),
+        (b"GGUF" + struct.pack("<IQQQ1sIIQ", 3, 0, 1, 1, b"k", 9, 9, 100_000) + bytes(2_000_000), "very many arrays"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_read_says_why(tmp_path: Path, data: bytes, words: str) -> None:
+    """The other order of bytes, types of yesterday and of tomorrow, arrays of arrays that would take minutes."""
+    path = tmp_path / "m.gguf"
+    path.write_bytes(data)
+    with pytest.raises(BadModelFile, match=words):
+        read_gguf(path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
+def test_a_pipe_is_no_model(tmp_path: Path) -> None:
+    """Nobody may ever write to it."""
+    path = tmp_path / "m.gguf"
+    os.mkfifo(path)
+    with pytest.raises(BadModelFile, match="no file"):
+        read_gguf(path)
