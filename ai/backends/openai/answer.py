@@ -27,6 +27,8 @@ _TOO_MANY: Final = (
 _CONTRADICTED: Final = "The server's counts contradict each other, so the speed of its answer is not known."
 _REPEATED: Final = "The server repeats the question in its answer, so the speed of the answer is not known."
 _OVERRAN: Final = "The server went on beyond the {} tokens that it was allowed, and was stopped."
+_FAR_BEYOND: Final = 4000
+"""Characters beyond the longest answer that a limit allows: the counts stand at the end, so an answer that ends soon is read to it."""
 _MUCH: Final = 200
 """Characters that need not be looked at closely."""
 _OTHER_MODEL: Final = "The server answered with another model than it was asked for: {}."
@@ -170,7 +172,11 @@ class Answer:
             self.finish = reason
             self._ends_with_words = bool(found)
             self.clock.finish(at_ns)
-        if self._limited and self.finish is None and self._said > _MUCH + _LONGEST_TOKEN * self._request.max_tokens:
+        if (
+            self._limited
+            and self.finish is None
+            and self._said > _FAR_BEYOND + _LONGEST_TOKEN * self._request.max_tokens
+        ):
             self._overran = self.done = True  # it goes on beyond the limit that it was given, perhaps for ever
             self.finish = "length"
         return found

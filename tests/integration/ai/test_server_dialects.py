@@ -465,11 +465,18 @@ def test_a_late_end_is_no_part_of_the_generation(reason: str) -> None:
 
 def test_a_server_that_does_not_stop_is_stopped() -> None:
     """It ignores the limit, and would go on for ever."""
-    endless: list[Any] = [STREAM, *[chunk("many words and no end ")] * 60, asyncio.Event()]
+    endless: list[Any] = [STREAM, *[chunk("many words and no end " * 10)] * 60, asyncio.Event()]
     made = told(endless, max_tokens=16)
     assert made.final.finish_reason == "length"
     assert made.final.measured_rate() is None
     assert any("beyond the 16 tokens" in note for note in made.final.notes)
+
+
+def test_a_server_that_ignores_the_limit_and_ends_soon_is_read_to_its_counts() -> None:
+    """They tell whether it read the whole prompt."""
+    made = told([STREAM, chunk("many words " * 50, "stop"), counts(120), b"data: [DONE]\n\n"], max_tokens=1)
+    assert made.final.usage.prompt_tokens is not None
+    assert (made.final.usage.prompt_tokens.value, made.final.usage.prompt_tokens.origin) == (9, "reported")
 
 
 def test_another_model_than_the_one_that_was_asked_is_named() -> None:
