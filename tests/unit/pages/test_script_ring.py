@@ -88,6 +88,15 @@ def test_buckets_fill_only_what_is_missing() -> None:
     ) == [1, 7, 2, None]
 
 
+def test_what_is_known_better_replaces_what_was_said_before() -> None:
+    """A tab's first status may be a minute old: what it said gives way to the trend of the next one, where that reaches."""
+    assert run_script(
+        PUSHED
+        + "[3, 3, null, 9].forEach((a, i) => ring.push(i * 1e6, { a, b: 0 }));"
+        + "ring.fill({ ts: [1e6, 2e6], bucket_us: 1e6, series: { a: { avg: [7, 8] } } }, true); return ring.series.a"
+    ) == [3, 7, 8, 9]
+
+
 def test_an_empty_second_between_two_samples_is_no_gap() -> None:
     """Of buckets without a reading only those where the store missed samples break a line."""
     answer = {

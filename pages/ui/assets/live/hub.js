@@ -219,9 +219,9 @@ class Hub extends EventTarget {
     return ts < said && said - ts < 60e6 ? (said - ts) / 1000 : 0;
   }
 
-  /** Errors per minute from before this tab was opened or while it was hidden. */
+  /** Errors per minute from before this tab was opened or while it was hidden: the first status may be of when nobody looked. */
   #remember({ from, step_us: step, per_minute: avg }) {
-    this.ring.fill({ ts: avg.map((_, i) => from + i * step), bucket_us: step, series: { errors_per_minute: { avg } } });
+    this.ring.fill({ ts: avg.map((_, i) => from + i * step), bucket_us: step, series: { errors_per_minute: { avg } } }, true);
   }
 
   #errorRate() {

@@ -72,14 +72,17 @@ export class Ring {
     column[this.ts.length - 1] = value;
   }
 
-  /** Fill empty values from buckets, for metrics that the history of the live socket does not have. */
-  fill({ ts, bucket_us: bucket, series }) {
+  /**
+   * Fill empty values from buckets, for metrics that the history of the live socket does not have. With `again`, values that are
+   * there give way, too: they were said before more was known.
+   */
+  fill({ ts, bucket_us: bucket, series }, again = false) {
     for (const [name, { avg }] of Object.entries(series)) {
       const column = (this.series[name] ??= new Array(this.ts.length).fill(null));
       let at = 0;
       for (let i = 0; i < this.ts.length; i += 1) {
         while (at + 1 < ts.length && ts[at + 1] <= this.ts[i]) at += 1;
-        if (column[i] === null && this.ts[i] >= ts[at] && this.ts[i] < ts[at] + bucket) column[i] = avg[at];
+        if ((again || column[i] === null) && this.ts[i] >= ts[at] && this.ts[i] < ts[at] + bucket) column[i] = avg[at];
       }
     }
   }

@@ -38,13 +38,14 @@ class Errors {
     const seen = records.map((record) => record.id).join();
     if (seen === this.seen) return; // nothing new
     this.seen = seen;
-    this.list.replaceChildren(...(records.length ? records.map(line) : [nothing()]));
+    const today = day(Date.now() * 1000);
+    const dated = records.some((record) => day(record.ts) !== today); // one width for all: columns stay in line
+    this.list.replaceChildren(...(records.length ? records.map((record) => line(record, dated)) : [nothing()]));
   }
 }
 
-function line(record) {
+function line(record, dated) {
   const around = { range: "custom", from: new Date((record.ts - AROUND) / 1000).toISOString(), to: new Date((record.ts + AROUND) / 1000).toISOString(), record: record.id };
-  const dated = day(record.ts) !== day(Date.now() * 1000);
   const cells = [el("span", { class: "dim when", text: moment(record.ts) }), el("span", { class: `lv ${record.level}`, text: (record.level ?? "error").toUpperCase() }), el("span", { class: "muted one-line text source", text: inert(record.source, 80) }), el("span", { class: "one-line text", title: inert(record.message, 1000) }, ...message(record))];
   return follow(el("a", { class: dated ? "error-row mono dated" : "error-row mono", href: pageUrl("logs", around) }, ...cells));
 }

@@ -4,7 +4,7 @@
 import { get } from "../core/api.js";
 import { param, setParams } from "../core/address.js";
 import { component, el, setAttr, setText } from "../core/dom.js";
-import { count, plural } from "../core/format.js";
+import { bytes, count, plural } from "../core/format.js";
 import { Bookmarks } from "./bookmarks.js";
 import { highlighterOf } from "./highlight.js";
 import { live, markStale } from "../live/hub.js";
@@ -416,7 +416,7 @@ class LogView {
     const mode = !this.data.live ? "" : this.hub.paused ? ` · paused, ${count(this.pending.length)} new` : this.tail ? " · following" : " · not following";
     setText(this.says, wrong(this.trouble) ? "" : `${this.model.counted(this.total, this.archived)}${mode}${this.options.now.utc ? " · UTC" : ""}`);
     const missed = this.hub.status?.logs?.missed_bytes ?? 0;
-    const lost = [this.dropped ? `${plural(this.dropped, "line")} not delivered` : "", this.hub.lost ? `${plural(this.hub.lost, "frame")} lost` : "", missed ? `${count(missed)} bytes not read from files` : ""].filter(Boolean).join(" · ");
+    const lost = [this.dropped ? `${plural(this.dropped, "line")} not delivered` : "", this.hub.lost ? `${plural(this.hub.lost, "frame")} lost` : "", missed ? `${bytes(missed)} not read from files` : ""].filter(Boolean).join(" · ");
     setText(this.lost, lost);
     this.lost.hidden = !lost;
     const unread = this.unread + (this.model.detached ? this.pending.length + (this.skipped?.n ?? 0) : 0);
