@@ -142,7 +142,7 @@ class Alerts:
 
     def _watched(self, rule: AlertRule) -> Watched:
         """A rule that is looked at from now on, going on with what fires."""
-        watched = Watched(rule)
+        watched = Watched(rule, since=self._now())
         subjects = [subject for name, subject in self._open if name == rule.name]
         if rule.metric is not None:
             watched.levels = {subject: Level(rule, firing=True) for subject in subjects}
@@ -349,8 +349,8 @@ class Alerts:
         watched.trouble = ""
         new = [record for record in page.records if watched.is_new(record.id)]
         if first:
-            watched.is_new("")  # what was there before the rule is no news
-            return
+            watched.is_new("")
+            new = [record for record in new if record.ts >= watched.since]  # what was there before the rule is no news
         new.sort(key=lambda one: one.ts)
         self._happened(watched, new)
 

@@ -27,6 +27,8 @@ class Watched:
     now: list[Value] = field(default_factory=list)
     occurrences: Occurrences | None = None
     filter: LogFilter | None = None
+    since: int = 0
+    """Records of an earlier time (µs since the epoch) were there before the rule."""
     trouble: str = ""
     allowance: Allowance = field(default_factory=Allowance)
     seen: dict[str, None] = field(default_factory=dict)
