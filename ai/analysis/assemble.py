@@ -79,6 +79,8 @@ def add_assembly(assembly: Assembly, other: Assembly, names: Sequence[str]) -> N
 def add_rules(assembly: Assembly, draft: Draft, *, only_missing: bool = False) -> None:
     """Put what the rules found; with `only_missing`, only into fields that are empty."""
     filled = {name for name in FIELDS if assembly.has(name)} if only_missing else set[str]()
+    if "salary" in filled and isinstance(draft.salary, PayHit):
+        assembly.values["salary"] = _completed(assembly.values["salary"], draft.salary.salary)
     for name in FIELDS:
         if name in filled or (name == "skills_preferred" and "skills_required" in filled):
             continue
@@ -88,6 +90,14 @@ def add_rules(assembly: Assembly, draft: Draft, *, only_missing: bool = False) -
             assembly.put(name, hit.value, (hit.start, hit.end), "rules", exact=hit.exact)
         if isinstance(found, PayHit):
             assembly.put(name, found.salary, (found.start, found.end), "rules")
+
+
+def _completed(said: Salary, found: Salary) -> Salary:
+    """Pay as a model said it, with what it left out, where the rules found the same amounts."""
+    if said.minimum not in {None, found.minimum} or said.maximum not in {None, found.maximum}:
+        return said
+    missing = {name: value for name, value in found if getattr(said, name) is None}
+    return said.model_copy(update=missing)
 
 
 def add_answer(assembly: Assembly, answer: ModelAnswer, search: Searchable, source: str) -> None:

@@ -123,7 +123,7 @@ async def get_value(client: httpx.AsyncClient, path: str, body: Mapping[str, Any
     try:
         return json.loads(said.removeprefix(b"\xef\xbb\xbf"))
     except (ValueError, RecursionError) as error:
-        raise ProbeFailed("error", f"the answer is {_kind_of(answer, said)}") from error
+        raise ProbeFailed("error", f"the answer is {_kind_of(answer, said)}", status=answer.status_code) from error
 
 
 def _reason(said: bytes) -> str:

@@ -1,10 +1,14 @@
 """What a model may answer about a posting, and the JSON schema it is constrained to."""
 
-from typing import Annotated, Any
+import re
+from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from ai.shapes.posting import EmploymentType, Period, RemotePolicy, Seniority
+
+_HUMPS: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_WORDS: Final = re.compile(r"[\s-]+")
 
 
 class ModelAnswer(BaseModel):
@@ -43,7 +47,9 @@ def read_answer(said: object) -> tuple[ModelAnswer, list[str]]:
     if not isinstance(said, dict):
         msg = "it is no JSON object."
         raise ValueError(msg)  # noqa: TRY004 - what a model said is a value
-    values = {name: said[name] for name in ModelAnswer.model_fields if name in said}
+    values = _known(said)
+    if not values:  # some wrap the answer in an object of one key
+        values = next((found for inner in said.values() if isinstance(inner, dict) and (found := _known(inner))), {})
     if not values:
         msg = "it has none of the keys that were asked for."
         raise ValueError(msg)
@@ -61,6 +67,12 @@ def read_answer(said: object) -> tuple[ModelAnswer, list[str]]:
                 raise ValueError(problems[0]) from error
         else:
             return answer, [*problems, *([f"Missing: {', '.join(missing)}."] if missing else [])]
+
+
+def _known(said: dict[str, Any]) -> dict[str, Any]:
+    """The fields of an object that were asked for, however their names are written: `Title`, `salaryMin`, `salary min`."""
+    plain = {_WORDS.sub("_", _HUMPS.sub("_", key)).strip("_").lower(): value for key, value in said.items()} | said
+    return {name: plain[name] for name in ModelAnswer.model_fields if name in plain}
 
 
 def model_schema() -> dict[str, Any]:

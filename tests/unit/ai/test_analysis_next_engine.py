@@ -110,3 +110,34 @@ def test_an_answer_keeps_what_is_right_in_it() -> None:
     for nothing in ([], {}, {"mood": 1}, {"title": 5}):
         with pytest.raises(ValueError, match=r"\w"):
             read_answer(nothing)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"result": GOOD}, {"name": "report", "arguments": GOOD}, {key.title(): value for key, value in GOOD.items()}, {key.replace("_", " "): value for key, value in GOOD.items()},
+        {"title": GOOD["title"], "skillsRequired": GOOD["skills_required"], "company": GOOD["company"], "locations": GOOD["locations"]},
+    ],
+)  # fmt: skip
+def test_an_answer_is_found_in_another_object_and_under_names_written_otherwise(said: dict[str, Any]) -> None:
+    """As small models and tools write it."""
+    answer, _ = read_answer(said)
+    assert (answer.title, answer.skills_required) == ("Data Engineer", ["Python", "SQL"])
+
+
+@pytest.mark.parametrize(
+    ("answer", "salary"),
+    [
+        ({"salary_min": 70_000, "salary_max": 80_000}, (70_000, 80_000, "EUR", "year")), ({"salary_min": 70_000}, (70_000, 80_000, "EUR", "year")),
+        ({"salary_max": 70_000}, (None, 70_000, None, None)), ({"salary_min": 2026}, (2026, None, None, None)),
+    ],
+)  # fmt: skip
+def test_what_a_model_leaves_out_of_the_pay_is_what_the_rules_found(
+    answer: dict[str, int], salary: tuple[object, ...]
+) -> None:
+    """Where both mean the same amounts."""
+    text = f"{POSTING} Salary 70,000 - 80,000 EUR per year. Start in 2026."
+    _, member = engine("only", GOOD | answer)
+    found = asyncio.run(JobAnalyzer(over(member)).analyze(text)).salary
+    assert found is not None
+    assert (found.minimum, found.maximum, found.currency, found.period) == salary
