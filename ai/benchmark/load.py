@@ -103,7 +103,7 @@ async def _together(clients: Sequence[Awaitable[None]]) -> None:
 def _figures(rows: Sequence[SampleRow], slo: Slo, span: float, unanswered: int = 0) -> LoadFigures:
     """What a level showed; `unanswered` requests were given up, or never sent because too many waited."""
     answered = [row for row in rows if row.error is None]
-    tokens = [row.completion_tokens for row in answered if row.completion_tokens is not None]
+    tokens = [row.completion_tokens for row in answered if row.completion_tokens is not None and row.counted]
     good = sum(is_good(row, slo) for row in answered)
     first = [row.ttft_s for row in answered if row.ttft_s is not None]
     total = [row.total_s for row in answered if row.total_s is not None]
@@ -111,6 +111,11 @@ def _figures(rows: Sequence[SampleRow], slo: Slo, span: float, unanswered: int =
     notes = [f"{len(rows) - len(answered)} of {requests} requests failed."] if len(answered) < len(rows) else []
     notes += [f"{unanswered} of {requests} requests were not answered in time."] if unanswered else []
     complete = bool(answered) and len(tokens) == len(answered)
+    notes += (
+        ["Its tokens are not known: the server does not count them, or its counts cannot be true."]
+        if answered and not complete
+        else []
+    )
     return LoadFigures(
         tokens_per_s=sum(tokens) / span if complete else None, goodput_rps=good / span, good=good, requests=requests, failed=failed,
         seconds=round(span, 3), ttft_p50_s=statistics.median(first) if first else None, ttft_p95_s=percentile(first, 95) if first else None,

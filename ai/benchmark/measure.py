@@ -136,6 +136,7 @@ class Measurer:
                 "completion_tokens": int(made.value) if made else None,
                 "answer_s": (done.answered_ns - final.sent_ns) / 1e9 if done.answered_ns is not None else None,
                 "thought": done.thought,
+                "counted": made is not None and made.origin != "estimated" and "wrong token count" not in flags,
                 "bunches": final.timings.arrival.bunches if final.timings.arrival else None,
                 "energy_j": energy if energy is None else max(energy, 0.0),
                 "neighbour_pct": None if share is None else round(100 * share, 1),

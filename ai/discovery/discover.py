@@ -29,7 +29,9 @@ _LOADING_REMEDY: Final = "Wait until its model is loaded; nothing needs to be ch
 _BUSY_REMEDY: Final = "It is asked again by itself: wait, or look at its log."
 _PROXY_REMEDY: Final = "What answers there is a proxy: start the server behind it."
 _ELSEWHERE_REMEDY: Final = "If that is the server you want, set its address."
-_FOREIGN_REMEDY: Final = "Correct its address in the settings, or have the proxy before it pass its answers on as they are."
+_FOREIGN_REMEDY: Final = (
+    "Correct its address in the settings, or have the proxy before it pass its answers on as they are."
+)
 _REMEDIES: Final = {
     200: _FOREIGN_REMEDY,
     **dict.fromkeys((429, 503, 529), _BUSY_REMEDY),

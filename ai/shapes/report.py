@@ -90,6 +90,8 @@ class SampleRow(Shape):
     prompt_rate: float | None = None
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
+    counted: bool = True
+    """The tokens of the answer were counted by the engine, and can be true; they are not estimated from its text."""
     bunches: int | None = None
     """Times at which something of the answer arrived."""
     answer_s: float | None = None

@@ -95,6 +95,12 @@ def metric(values: Sequence[float], unit: str, origin: Origin, note: str = "") -
     )  # fmt: skip
 
 
+MISCOUNTED: Final = "wrong token count"
+MISCOUNTS: Final = "The server counts tokens that it cannot have made, or goes on beyond the limit of an answer."
+UNTOLD: Final = (
+    "How fast {} generates cannot be told: its server does not count the tokens that it sends, or its counts contradict each other."
+    " Its whole answers can be compared: compare the total times."
+)
 HELD_BACK: Final = (
     "The answers of {} arrive in a few bunches, as through a proxy that holds them back: how fast it generates cannot be measured. "
     "Its whole answers can: compare the total times."

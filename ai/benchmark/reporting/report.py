@@ -14,6 +14,9 @@ from ai.benchmark.reporting.capacity import capacity
 from ai.benchmark.reporting.contradiction import contradiction
 from ai.benchmark.reporting.figures import (
     HELD_BACK,
+    MISCOUNTED,
+    MISCOUNTS,
+    UNTOLD,
     answer_metric,
     busy_throughout,
     count_flags,
@@ -152,6 +155,10 @@ def _compare(run: Gathered, reference: Row, row: Row, *, lenient: bool) -> Compa
     )  # fmt: skip
 
 
+_OF_ITS_OWN: Final = frozenset({"failed", MISCOUNTED, "unexpected stop", "context mismatch", "prompt truncated"})
+"""What is wrong with every measurement of an engine, however long it is measured."""
+
+
 def too_few_pairs(run: Gathered, name: str, against: str, pairs: int) -> str:
     """Why two engines got no verdict: how many pairs there are, what was wrong with the measurements that were left out, and what to do."""
     taken = [s for s in run.samples if s.paired]
@@ -179,11 +186,36 @@ def too_few_pairs(run: Gathered, name: str, against: str, pairs: int) -> str:
     errors = Counter(s.error for s in taken if s.error)
     if errors:
         said += f" The engine said: {errors.most_common(1)[0][0]}"
+    why = _no_use(run, taken, (against, name), flags)
+    if why is not None:
+        return f"{said} {why}".strip()  # more time would not help
     if run.short:
         said += f" {run.short}."
     if flags & ENVIRONMENT:
         return f"{said} Other programs kept this machine busy: wait until it is quiet, and measure again."
     return said if counts or run.short or run.state in _UNFINISHED else f"{said} Take a longer plan."
+
+
+def _no_use(run: Gathered, taken: Sequence[SampleRow], names: tuple[str, str], flags: set[str]) -> str | None:
+    """Why measurements of these engines will never be of use; None where more of them may help."""
+    untold = [who for who in names if run.plan.measure == "generation" and _tells_no_rate(taken, who)]
+    if not untold and not any(_never_fit(taken, who) for who in names):
+        return None
+    said = [MISCOUNTS] if MISCOUNTED in flags else []
+    said += [UNTOLD.format(" and ".join(untold))] if untold else []
+    return " ".join(said)
+
+
+def _never_fit(taken: Sequence[SampleRow], who: str) -> bool:
+    """Whether no measurement of an engine can be used, for reasons of its own."""
+    mine = [s for s in taken if s.backend == who]
+    return bool(mine) and all(not s.used and set(s.flags) & _OF_ITS_OWN for s in mine)
+
+
+def _tells_no_rate(taken: Sequence[SampleRow], who: str) -> bool:
+    """Whether measurements of an engine can be used, and none of them tells how fast it generated."""
+    mine = [s for s in taken if s.backend == who and s.used]
+    return bool(mine) and all(s.rate is None for s in mine)
 
 
 def _held_back(taken: Sequence[SampleRow], who: str) -> bool:

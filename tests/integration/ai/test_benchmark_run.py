@@ -157,6 +157,16 @@ def test_without_a_pair_that_can_be_used_the_report_says_why() -> None:
     assert not agreement(report, report).agrees
 
 
+def test_an_engine_that_does_not_count_its_tokens_has_no_speed_in_tokens() -> None:
+    """Neither by itself nor with several requests at once; no longer plan would help, and none is advised."""
+    report = run([engine("mute", reports=False), engine("new")], PLAN.model_copy(update={"batches": [1]}))
+    assert "How fast mute generates cannot be told" in report.sentence
+    assert not re.search("longer plan|give them the time|would take about", report.sentence)
+    mute, new = (row.batches[0] for row in report.contenders)
+    assert (mute.tokens_per_s, new.tokens_per_s is not None) == (None, True)
+    assert "does not count" in mute.note
+
+
 def test_what_an_engine_said_stands_in_the_report() -> None:
     """An engine that is too busy for every request: that it is, not only that it failed."""
     busy = engine("busy")
