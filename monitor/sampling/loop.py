@@ -130,9 +130,7 @@ class Sampler:
             if waiter.wait((until_ns - self._clock.now().mono_ns) / 1e9):
                 return
             now = self._clock.now()
-            if self._ended:
-                self._ended = False
-                self._look_ns = self._look_ns or max(now.mono_ns + GATHER_NS, self._rest_ns)
+            self._note_ends(now)
             if now.mono_ns < due_ns:
                 if self._look_ns is not None and self._look_ns <= now.mono_ns < due_ns - SPARED_NS:
                     self._tell_ends(now)
@@ -143,6 +141,20 @@ class Sampler:
             else:
                 self._tick(seq, start_ns + seq * self._interval_ns, now)
             seq += 1
+
+    def _note_ends(self, now: Instant) -> None:
+        """If a process has ended, look at it soon."""
+        if self._ended:
+            self._ended = False
+            self._look_ns = self._look_ns or max(now.mono_ns + GATHER_NS, self._rest_ns)
+
+    def _give_way(self) -> None:
+        """In the middle of a sweep: tell of ends if that is due. In a storm of short lives a sweep takes longer than who asks for them should wait."""
+        if self._ended or self._look_ns is not None:
+            now = self._clock.now()
+            self._note_ends(now)
+            if self._look_ns is not None and self._look_ns <= now.mono_ns:
+                self._tell_ends(now)
 
     def _tell_ends(self, now: Instant) -> None:
         """Send what ended since the last sweep. Until it is looked again there is a rest."""
@@ -163,7 +175,7 @@ class Sampler:
     def _tick(self, seq: int, due_ns: int, now: Instant) -> None:
         """One sweep. The host comes first: it is quick, and the cost of reading processes must not affect it."""
         host = self._reader.read_host(now.mono_ns)
-        sweep = self._reader.sweep(now.mono_ns)
+        sweep = self._reader.sweep(now.mono_ns, self._give_way)
         swept_ns = self._clock.now().mono_ns
         self._taken += 1
         elapsed_ns = None if self._swept_ns is None else now.mono_ns - self._swept_ns

@@ -27,6 +27,7 @@ from monitor.api.runs import detail
 from monitor.cli.app import main as command_line
 from monitor.client.client import Client
 from monitor.live.ingest import Ingest
+from monitor.metrics.messages import Lives
 from monitor.store.duckdb.store import DuckStore
 from monitor.store.writer import StoreWriter
 from tests.bench.agent_cost import percentile, wait_until_ready
@@ -62,6 +63,9 @@ def timed_agent(out: Path, words: list[str]) -> None:
         steps["end until the agent heard"] += [
             (now, now * 1000 - end.ts / 1000, 0.0) for end in getattr(message, "ends", ())
         ]
+        if isinstance(message, Lives):
+            steps["end until the sampler told"] += [(now, (message.ts - end.ts) / 1000, 0.0) for end in message.ends]
+            steps["told until the agent heard"].append((now, now * 1000 - message.ts / 1000, 0.0))
         heard(self, message)
 
     Ingest.accept = timed(steps, lambda _self, message: f"agent takes {type(message).__name__}", accept)  # type: ignore[method-assign]

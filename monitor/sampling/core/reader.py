@@ -53,7 +53,8 @@ class Sweep:
 
 @dataclass(frozen=True, slots=True)
 class Soon:
-    """What ended since the last sweep, told before the next: as in `Sweep`. `born` are runs that ended and whose program is known only now.
+    """What ended since the last sweep, told before the next: as in `Sweep`. `born` are runs that ended and whose program is known only now, and
+    such as the sweep that goes on found and had not told of yet.
 
     `more` says whether some that ended are about to be gone, so that asking once more soon is worth it.
     """
@@ -63,6 +64,10 @@ class Soon:
     brief: list[RunInfo]
     ends: list[Ending]
     more: bool
+
+
+def nothing_waits() -> None:
+    """A sweep that nobody waits for gives way to nothing."""
 
 
 class Reader(Protocol):
@@ -81,8 +86,11 @@ class Reader(Protocol):
         """The machine as a whole; rates are since the last call, None on the first. `procs_total` is left to the caller."""
         ...
 
-    def sweep(self, mono_ns: int) -> Sweep:
-        """All processes; rates are since the last call, NaN for a process seen for the first time and older than that."""
+    def sweep(self, mono_ns: int, give_way: Callable[[], None] = nothing_waits, /) -> Sweep:
+        """All processes; rates are since the last call, NaN for a process seen for the first time and older than that.
+
+        `give_way` is called now and then meanwhile, where `ended` may be: what that tells, the sweep does not tell again.
+        """
         ...
 
     def listen(self, on_end: Callable[[], None]) -> None:

@@ -141,13 +141,18 @@ class Ends:
         if self._source is not None:
             self._source.on_exit = on_end
 
-    def hear(self, living: Mapping[str, Life]) -> tuple[list[RunInfo], list[int]]:
-        """Between two sweeps: take what was told. Answers the runs whose program is known better now, and the pids of those that may be gone."""
-        named = self._hear(living, {})
+    def hear(self, living: Mapping[str, Life], dead: Iterable[Life] = ()) -> tuple[list[RunInfo], list[int]]:
+        """Between two sweeps, or in one: take what was told. Answers the runs whose program is known better now, and the pids of those that may be gone.
+
+        Args:
+            living: known runs by pid.
+            dead: those that a sweep which goes on found gone.
+        """
+        named = self._hear(living, {life.info.pid: life for life in dead})
         return named, [pid for pid, life in self._exited.items() if living.get(str(pid)) is life]
 
     def settle_soon(self, dead: Sequence[Life], named: list[RunInfo]) -> Settled:
-        """Between two sweeps: the endings of these, and the lives that no sweep saw. A zombie waits, for a sweep may see it yet."""
+        """Between two sweeps, or in one: the endings of these, and the lives that no sweep saw. A zombie waits, for a sweep may see it yet."""
         for life in dead:
             self._exited.pop(life.info.pid, None)
         over: list[Exit] = []

@@ -20,7 +20,7 @@ from monitor.lifecycle.exits import Exit, ExitSource
 from monitor.lifecycle.taskstats import UsageSource
 from monitor.metrics.messages import RunInfo
 from monitor.sampling.core.columns import NAN, Columns
-from monitor.sampling.core.reader import Soon, Sweep
+from monitor.sampling.core.reader import Soon, Sweep, nothing_waits
 from monitor.sampling.linux.describe import Describer
 from monitor.sampling.linux.ends import Ends
 from monitor.sampling.linux.parse import Stat, Status, parse_cpu_limit, parse_io, parse_stat, parse_status
@@ -125,22 +125,30 @@ class ProcTable:
         self._moving: list[_Slot] = []
         self._young: list[_Slot] = []
         self._ends = Ends(exits, describer, errors, used=used, root=root)
+        self._dead: list[_Slot] = []
+        self._born: dict[int, RunInfo] = {}
+        """What a sweep that goes on has found, and nobody was told yet."""
         self._sweeps = 0
         self._last_ns: int | None = None
         self._last_boot_tick = 0.0
 
-    def sweep(self, mono_ns: int) -> Sweep:
+    def sweep(self, mono_ns: int, give_way: Callable[[], None] = nothing_waits, /) -> Sweep:
         """Read every process once; see `Reader.sweep`."""
         boot_tick = time.clock_gettime(time.CLOCK_BOOTTIME) * self._hz
         elapsed_s = NAN if self._last_ns is None else max((mono_ns - self._last_ns) / 1e9, 1e-6)
         self._settle()
-        born: dict[int, RunInfo] = {}
-        dead = self._read_known(elapsed_s, born)
-        gone = [self._remove(slot) for slot in dead]
-        self._find_new(elapsed_s, born)
+        born = self._born = {}
+        self._dead = self._read_known(elapsed_s, born)
+        for slot in self._dead:
+            self._remove(slot)
+        give_way()
+        self._find_new(elapsed_s, born, give_way)
+        dead, self._dead = self._dead, []
         brief, ends, named = self._ends.settle(dead, self._by_entry)
+        gone = [slot.info.run for slot in dead]
         born |= {info.run: info for info in named}
         self._read_slow(born)
+        self._born = {}
         self._sweeps += 1
         self._last_ns, self._last_boot_tick = mono_ns, boot_tick
         short = self._ends.short_cpu_s
@@ -153,12 +161,18 @@ class ProcTable:
         self._ends.listen(on_end)
 
     def ended(self) -> Soon:
-        """Forget the runs that are gone since the last sweep; see `Reader.ended`."""
-        named, exited = self._ends.hear(self._by_entry)
-        dead = [slot for pid in exited if self._is_gone(slot := self._by_entry[str(pid)])]
-        gone = [self._remove(slot) for slot in dead]
-        brief, ends, born = self._ends.settle_soon(dead, named)
-        return Soon(born, gone, brief, ends, self._ends.unsettled)
+        """Forget the runs that are gone since the last sweep, and tell of those that a sweep which goes on found gone; see `Reader.ended`."""
+        dead, self._dead = self._dead, []
+        named, exited = self._ends.hear(self._by_entry, dead)
+        for slot in [slot for pid in exited if self._is_gone(slot := self._by_entry[str(pid)])]:
+            self._remove(slot)
+            dead.append(slot)
+        brief, ends, named = self._ends.settle_soon(dead, named)
+        born = {info.run: info for info in named}
+        for slot in dead:
+            if self._born.pop(slot.info.run, None) is not None:  # what the sweep that goes on would have told
+                born[slot.info.run] = slot.info
+        return Soon(list(born.values()), [slot.info.run for slot in dead], brief, ends, self._ends.unsettled)
 
     def close(self) -> None:
         """Close every kept file."""
@@ -291,8 +305,8 @@ class ProcTable:
         except OSError as error:
             return is_gone(error)
 
-    def _find_new(self, elapsed_s: float, born: dict[int, RunInfo]) -> None:
-        """Add every listed pid that is not known."""
+    def _find_new(self, elapsed_s: float, born: dict[int, RunInfo], give_way: Callable[[], None]) -> None:
+        """Add every listed pid that is not known. Each costs as much as reading twenty known ones."""
         known, others = self._by_entry, self._others
         for entry in os.listdir(self._root):  # noqa: PTH208 - a sweep has no time for Path objects
             if entry in known or entry in others:
@@ -301,6 +315,7 @@ class ProcTable:
                 others.add(entry)
             elif self._denied.get(entry, 0) <= self._sweeps:
                 self._add(entry, elapsed_s, born)
+                give_way()
         if self._sweeps % 300 == 0:
             self._denied = {entry: due for entry, due in self._denied.items() if due > self._sweeps}
 
@@ -393,6 +408,8 @@ class ProcTable:
                 if slot.sweeps <= EARLY_CHECKS:
                     self._young.append(slot)
         for slot in self._moving:
+            if slot.index < 0:  # it ended while this sweep gave way
+                continue
             fds[slot.index] = self._count_fds(slot)
             if slot.ticks >= slot.limits_at:
                 self._read_limits(slot)
@@ -450,8 +467,8 @@ class ProcTable:
                 self._errors[reason("fd", error)] += 1
             return -1
 
-    def _remove(self, slot: _Slot) -> int:
-        """Forget a run that ended; returns it."""
+    def _remove(self, slot: _Slot) -> None:
+        """Forget a run that ended."""
         self._files.close(slot.stat_fd)
         self._files.close(slot.io_fd)
         last = self._slots.pop()
@@ -462,7 +479,6 @@ class ProcTable:
         slot.index = -1
         del self._by_entry[slot.entry]
         del self._by_pid[slot.pid]
-        return slot.info.run
 
 
 def _directory_size_counts_files() -> bool:

@@ -12,7 +12,7 @@ from monitor.core.units import unit_of
 from monitor.lifecycle.choose import open_exits, open_usage
 from monitor.metrics.catalogue import HostReading
 from monitor.metrics.messages import HostInfo
-from monitor.sampling.core.reader import Soon, Sweep
+from monitor.sampling.core.reader import Soon, Sweep, nothing_waits
 from monitor.sampling.linux.describe import Describer
 from monitor.sampling.linux.host import HostTable
 from monitor.sampling.linux.parse import decode, parse_cgroup, parse_keyed
@@ -88,12 +88,12 @@ class ProcfsReader:
         """See `reader.Reader`."""
         return self._host.read(mono_ns)
 
-    def sweep(self, mono_ns: int) -> Sweep:
+    def sweep(self, mono_ns: int, give_way: Callable[[], None] = nothing_waits, /) -> Sweep:
         """See `reader.Reader`."""
         self._sweeps += 1
         if self._sweeps % _USERS_EVERY == 0:
             self._users.refresh()
-        return self._processes.sweep(mono_ns)
+        return self._processes.sweep(mono_ns, give_way)
 
     def listen(self, on_end: Callable[[], None]) -> None:
         """See `reader.Reader`."""

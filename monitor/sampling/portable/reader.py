@@ -13,7 +13,7 @@ from logs.redaction.masker import Masker
 from monitor.metrics.catalogue import HostReading
 from monitor.metrics.messages import HostInfo, RunInfo, run_key
 from monitor.sampling.core.columns import NAN, Columns
-from monitor.sampling.core.reader import Sweep
+from monitor.sampling.core.reader import Sweep, nothing_waits
 from monitor.sampling.linux.describe import CMDLINE_KEPT
 from monitor.sampling.linux.parse import parse_cgroup
 from monitor.sampling.linux.procfiles import read_file
@@ -99,8 +99,8 @@ class PortableReader:
         """See `reader.Reader`."""
         return self._host.read(mono_ns)
 
-    def sweep(self, mono_ns: int) -> Sweep:
-        """See `reader.Reader`."""
+    def sweep(self, mono_ns: int, _give_way: Callable[[], None] = nothing_waits, /) -> Sweep:
+        """See `reader.Reader`; there is nothing to give way to."""
         if sys.platform == "linux":  # psutil adds the boot's second of this moment to every start
             self._boot_s = psutil.boot_time()
         elapsed_s = NAN if self._last_ns is None else max((mono_ns - self._last_ns) / 1e9, 1e-6)

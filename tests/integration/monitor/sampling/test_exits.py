@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from array import array
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -235,3 +236,54 @@ def test_the_last_moments_of_a_known_run_count(sweep_once: Any, spawn: Any) -> N
     finally:
         reader.close()
     assert end.cpu_s >= 0.39
+
+
+def test_ends_are_told_in_the_middle_of_a_sweep(
+    reader: ProcfsReader, source: ExitSource, spawn: Any, sweep_once: Any
+) -> None:
+    """Of processes that end while a sweep goes on (known ones, those that it has just found, one that it has yet to find) each is told once, with its
+    code, and never as one that lives on.
+    """
+    children = [spawn([*SHELL, f"read x; exit {code}"], stdin=subprocess.PIPE) for code in range(20, 24)]
+    first = wait_until(lambda: all_of(children, sweep_once(reader).by_pid), "they are seen")
+    children += [spawn([*SHELL, f"read x; exit {code}"], stdin=subprocess.PIPE) for code in range(24, 54)]
+    pids = {run: pid for pid, run in first.items()}
+    unseen = children[-1:] if source.name == "connector" else []  # nobody else tells of what no sweep saw
+    waiting = [children[1], *unseen, *children[4:9], children[2], *children[9:20], children[3]]
+    children[0].communicate(b"\n")  # gone before the sweep begins
+    told: list[Any] = []
+
+    def give_way() -> None:
+        if waiting:
+            waiting.pop(0).communicate(b"\n")
+        told.append(reader.ended())
+
+    sweep = reader.sweep(time.monotonic_ns(), give_way)
+    assert not waiting
+    assert {pid for pid in sweep.by_pid if pid in first} == set()
+    assert sorted(array("i", sweep.columns.pid)) == sorted(sweep.by_pid)
+    told.append(sweep)
+    for child in children[20:]:
+        if child.returncode is None:
+            child.communicate(b"\n")
+
+    def ends() -> dict[int, list[int | None]]:
+        told.append(sweep_once(reader))
+        pids.update({info.run: info.pid for one in told for info in (*one.born, *one.brief)})
+        found: dict[int, list[int | None]] = {}
+        for end in (end for one in told for end in one.ends):
+            found.setdefault(pids.get(end.run, 0), []).append(end.status)
+        return found
+
+    wanted = {child.pid: [code << 8] for code, child in enumerate(children, 20)}
+    wait_until(lambda: wanted.keys() <= ends().keys(), "all have ended")
+    found = ends()
+    assert {pid: found[pid] for pid in wanted} == wanted
+    gone = [run for one in told for run in one.gone]
+    assert len(gone) == len(set(gone))
+
+
+def all_of(children: list[Any], by_pid: Any) -> dict[int, int]:
+    """The runs of these, by pid; empty if one is not there."""
+    found = {child.pid: by_pid[child.pid] for child in children if child.pid in by_pid}
+    return found if len(found) == len(children) else {}

@@ -50,6 +50,8 @@ class OneProcess:
     def __init__(self, clock: TurnedClock) -> None:
         self.errors: Counter[str] = Counter(vanished=2)
         self.slow: dict[int, float] = {}
+        self.during: dict[int, list[float]] = {}
+        """By sweep: after how long it gives way, s."""
         self.ends: list[Ending] = []
         self.soon: list[Soon] = []
         self.say: Any = None
@@ -61,9 +63,12 @@ class OneProcess:
         assert mono_ns > 0
         return HostReading(cpu_pct=50.0)
 
-    def sweep(self, mono_ns: int) -> Sweep:
+    def sweep(self, mono_ns: int, give_way: Any, /) -> Sweep:
         """One process; time passes meanwhile."""
         assert mono_ns > 0
+        for seconds in self.during.get(self._sweeps, ()):
+            self._clock.turn(seconds)
+            give_way()
         self._clock.turn(self.slow.get(self._sweeps, 0.001))
         self._sweeps += 1
         columns = Columns()
@@ -263,3 +268,30 @@ def test_ends_do_not_wait_for_the_next_sweep() -> None:
     lives = [one for one in sent if isinstance(one, Lives)]
     assert [one.gone for one in lives] == [[77], [78], [79]]
     assert [end.ts for end in lives[0].ends] == [1_000_000 * 1_000_000 + 500_000]
+
+
+def test_a_sweep_gives_way_to_ends() -> None:
+    """What waits when a sweep begins, and what ends during a long one, is told in the middle of it; as much of the time goes to that as between sweeps."""
+    clock, outlet = TurnedClock(), Memory()
+    reader = OneProcess(clock)
+    reader.soon = [Soon([], [run], [], [], more=False) for run in range(77, 80)]
+    reader.during = {1: [0.005, 0.010, 0.010, 0.010, 0.030]}
+    sampler = Sampler(reader, Gpus(), outlet, interval_s=1.0, rss=lambda: 5, clock=clock, pid=3)
+    waiter = Nudged(clock, reader, [0.979], 1.5)
+    sampler.run(waiter)
+    _, *sent = outlet.messages()
+    at = [(type(one).__name__, round((one.ts - 1_000_000 * 1_000_000) / 1000)) for one in sent]
+    assert at == [("Tick", 0), ("Lives", 1005), ("Tick", 1000)]
+    assert [one.gone for one in sent if isinstance(one, Lives)] == [[77]]
+
+
+def test_a_sweep_that_nobody_waits_for_is_not_held_up() -> None:
+    """Without an end nothing is asked while it goes on."""
+    clock, outlet = TurnedClock(), Memory()
+    reader = OneProcess(clock)
+    reader.soon = [Soon([], [77], [], [], more=False)]
+    reader.during = {0: [0.1] * 5, 1: [0.1] * 5}
+    sampler = Sampler(reader, Gpus(), outlet, interval_s=1.0, rss=lambda: 5, clock=clock, pid=3)
+    sampler.run(Nudged(clock, reader, [], 1.8))
+    assert [type(one).__name__ for one in outlet.messages()] == ["Hello", "Tick", "Tick"]
+    assert len(reader.soon) == 1
