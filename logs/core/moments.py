@@ -223,6 +223,8 @@ def _moment(parts: dict[str, str | None], order: Order) -> Moment | None:
             return None if hour > 23 else Moment(*date, hour, minute, min(second, 59), _micros(parts), _offset(parts))
         late = half[0] in "Pp" or half in {"午後", "下午", "오후"}
         hour = hour % 12 + 12 * late
+    if hour == 24:
+        hour = 0  # how browsers and Node write the first hour of a day: `12/2/2026, 24:30:21`
     if hour > 23 or minute > 59:
         return None
     return Moment(*date, hour, minute, min(second, 59), _micros(parts), _offset(parts))

@@ -88,6 +88,7 @@ class ChunkParser:
         parser = BlockParser(registry, self._times, self._mask, forced, chunk.shape.order)
         if forced is None:
             parser.take(chunk.shape)
+            parser.restamp(data)
         undated = Undated(chunk.mtime, "mtime")
         parser.chronology = chunk.chronology
         together = self._by_columns and chunk.chronology is None
@@ -132,7 +133,7 @@ class ChunkParser:
 
     def _reader(self, parser: BlockParser) -> HeaderReader | None:
         fmt, shape = parser.primary, parser.shape
-        if not isinstance(fmt, RegexFormat) or shape.outline:
+        if not isinstance(fmt, RegexFormat) or fmt.wraps or shape.outline:
             return None
         key = shape.layouts[0] if shape.learned else fmt  # of equal layouts each parser has a format of its own
         if key not in self._readers:

@@ -6,6 +6,7 @@ from logs.core import levels
 from logs.core.timestamps import TimeReader
 from logs.parsing.formats import PLAIN, Format, Header, LineColumns
 from logs.parsing.formats.blocks import FINISHED, W3cHeadFormat
+from logs.parsing.grouping import MAX_LINES
 from logs.parsing.reader.layout import LearnedFormat
 from logs.parsing.rows import Rows
 from logs.parsing.text import colour_open
@@ -125,11 +126,17 @@ class Builder:
             and (mine.ts, mine.level) == (header.ts, header.level)
         )
 
+    def unclosed(self, fmt: Format, header: Header) -> bool:
+        """Whether the last line of the open record said that it goes on in one with the same header."""
+        mine = self._header.logger
+        return self.partial and self._format is fmt and mine == header.logger and len(self._more) < MAX_LINES
+
     def add(self, header: Header) -> None:
         """A line with a header of its own goes on with the open record."""
         if self.lane is None:
             self.lane = ""
         self._more.append(header.message)
+        self.partial = header.partial
 
     def join(self, header: Header) -> None:
         """A wrapped line goes on with the open record, or with its last line when that was a part of one."""
@@ -201,11 +208,16 @@ class Builder:
         rows.format.append(fmt.name if fmt is not None else PLAIN)
 
     def _ends(self, first: int, last: int) -> tuple[int, int]:
-        """The line behind the open record, blank ones at its end left out, and behind what of it is shown: not a line that only ends its colour."""
+        """The line behind the open record, blank ones at its end left out, and behind what of it is shown: not a line that only ends its colour.
+
+        What only ends its colour behind the last line's end is no line at all.
+        """
         shown = last
         while shown > first + 1 and not self._lines[shown - 1].strip():
             shown -= 1
         ending = shown < last and self._originals is not self._lines and self._originals[shown].strip()
+        if ending and shown == len(self._lines) - 1 and self._end - self._starts[shown] == len(ending):
+            ending = ""
         return shown + bool(ending and colour_open("\n".join(self._originals[first:shown]))), shown
 
     def _level_below(self, until: int) -> int:

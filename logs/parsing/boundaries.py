@@ -11,8 +11,6 @@ from logs.parsing.grouping import outlines
 from logs.parsing.parser import BlockParser
 
 _STEP: Final = 4 << 20
-_MIXED: Final = 16
-"""How many lines of other streams may stand between the parts of one line."""
 _SEARCH_LIMIT: Final = 64 << 20
 
 
@@ -59,9 +57,7 @@ def _first_blank(data: bytes, start: int, parser: BlockParser, most: int) -> int
 
 def _amid_cut_lines(data: bytes, start: int, parser: BlockParser) -> bool:
     """Whether one of the lines before `start` goes on somewhere behind it: those of several streams may be mixed."""
-    if parser.primary is None or not parser.primary.wraps:
-        return False
-    for _ in range(_MIXED):
+    for _ in range(parser.mixed):
         before = parser.charset.last_end(data, max(start - 1, 0))
         if parser.cut(data[before:start]):
             return True
@@ -89,6 +85,8 @@ def _first_record(fd: int, parser: BlockParser, begin: int, end: int) -> int | N
     dated = parser.primary is not None and parser.primary.dated
     data = fingerprint.read_at(fd, min(end - begin, 1 << 16), begin)
     at = data.find(b"\n") + 1
+    cut = parser.mixed == 1
+    """Whether the line before may go on in the next one."""
     while True:
         stop = data.find(b"\n", at) + 1 if at else 0
         if not stop:
@@ -101,8 +99,9 @@ def _first_record(fd: int, parser: BlockParser, begin: int, end: int) -> int | N
             at = at or data.find(b"\n") + 1
             continue
         line = data[at:stop]
-        if parser.begins_dated(line) if dated else parser.starts_alone(line):
+        if not cut and (parser.begins_dated(line) if dated else parser.starts_alone(line)):
             return begin + at
+        cut = parser.mixed == 1 and parser.cut(line)
         at = stop
 
 

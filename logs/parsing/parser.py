@@ -1,10 +1,8 @@
 """From a block of a file to its records."""
 
-import re
 from collections.abc import Callable, Sequence
 from typing import TypeGuard
 
-from logs.core import levels
 from logs.core.moments import Order
 from logs.core.timestamps import Lacking, TimeReader
 from logs.parsing.assembly import FROM_LINES, PLAIN_HEADER, Block, Builder, ReadState, Undated, segments
@@ -16,8 +14,10 @@ from logs.parsing.formats.markup import MarkupFormat
 from logs.parsing.formats.reports import ReportFormat
 from logs.parsing.formats.user import UserFormat
 from logs.parsing.grouping import Grouper, blanks_before, dies, of_stack, outlined, recovers, surely_begins
+from logs.parsing.reader.headers import begins_alone, calm, heads_each, unwrapped
 from logs.parsing.reader.layout import NAME as LEARNED
 from logs.parsing.reader.layout import LearnedFormat
+from logs.parsing.reader.stamp import StampedFormat, headed_stack
 from logs.parsing.reader.timeless import badge
 from logs.parsing.rows import Rows
 from logs.parsing.shape import Learner, Shape, keep, kept
@@ -25,10 +25,13 @@ from logs.parsing.text import HOLE, last_progress, plain_text, without_codes
 
 __all__ = ["BlockParser", "ReadState", "Undated"]
 _RECENT = 100
+_MIXED = 16
+"""How many lines of other streams may stand between the parts of one line."""
 _SILENT = 50
 """After so many lines without a header, other headers are looked for in them."""
 _MANY = 1 << 20
-_ASKED = re.compile(r"\"[A-Z]{3,16} [^\"]{1,2000}\" [1-5]\d\d ")
+_NEAR = 1 << 14
+"""So many bytes around a stack show how its lines are written."""
 _CARRIAGE = "\N{SYMBOL FOR CARRIAGE RETURN}"
 """Shown for a carriage return inside a record."""
 
@@ -71,6 +74,10 @@ class BlockParser:
         self._wanting = True
         self._decided: tuple[Shape, str] | None = None
         self._inside: Format | None = None
+        self._stamps_left = 8
+        """How often more it is looked whether lines have stamps."""
+        self._behind: Format | None = None
+        """The main format of the lines behind stamps."""
         self.primary: Format | None = formats[0] if formats else None
         self.settled = formats is not None
         self.charset = UTF8
@@ -137,6 +144,9 @@ class BlockParser:
         self._shape = shape
         self.times.order = shape.order
         self.primary = self._learned[0] if shape.learned else self._registry.at(shape.place)
+        self._behind = self.primary if shape.stamp is not None else None
+        if shape.stamp is not None:
+            self.primary = StampedFormat(shape.stamp, self.primary)
         self.settled = True
 
     def prefer(self, name: str) -> None:
@@ -146,6 +156,18 @@ class BlockParser:
             self._use(Shape(self._registry.place(found[0]), order=self.order_said))
             self._wanting = False
 
+    def restamp(self, data: bytes) -> None:
+        """Look whether all lines have a stamp, where a line of a stack in `data` has what records begin with."""
+        fmt = self.primary
+        if self._forced is not None or not self._stamps_left or fmt is None or fmt.wraps or heads_each(fmt):
+            return
+        at = headed_stack(data, lambda line: self.header_of(self._line_text(line)) is not None)
+        if at is not None:
+            self._stamps_left -= 1
+            shape = self._learner.again(self.lines_of(data[max(0, at - _NEAR // 8) : at + _NEAR])[1:-1], self.times)
+            if shape.stamp is not None:
+                self.take(shape)
+
     def parse(self, data: bytes, base: int, state: ReadState, undated: Undated) -> Rows:
         """The records of `data`, whole lines that begin at offset `base` at a record's start.
 
@@ -153,6 +175,7 @@ class BlockParser:
         """
         if not data:
             return Rows()
+        self.restamp(data)
         original = self._mask(plain_text(self.charset.utf8(data)))
         original = original.removesuffix("\n")
         text = self._shown(without_codes(original))
@@ -190,7 +213,7 @@ class BlockParser:
     def _overwritten(self, line: str) -> str:
         line = line.rstrip("\r")  # lines whose ends were translated twice
         first, *rest = line.split("\r")
-        if not first.strip() or self._header(first) is None:
+        if not first.strip() or self.header_of(first) is None:
             return last_progress(line)
         return _CARRIAGE.join((first, *rest) if len(rest) < 3 else (first, "…", rest[-1]))
 
@@ -201,7 +224,7 @@ class BlockParser:
 
     def header_of(self, line: str) -> tuple[Format, Header] | None:
         """The format that reads this line, and what it reads; None for a line that has no header."""
-        return self._header(line)
+        return self._header_of(line, self.primary)
 
     def begins_dated(self, line: bytes) -> bool:
         """Whether `line` begins a record that has a time of its own, whatever stands before it."""
@@ -212,6 +235,13 @@ class BlockParser:
         """Whether `line` is a part of one that goes on in another line of its stream."""
         header = self.primary.read(self._line_text(line), self.times) if self.primary is not None else None
         return header is not None and header.partial
+
+    @property
+    def mixed(self) -> int:
+        """How many lines back one may be that goes on in a later line with a header of its own."""
+        if self.primary is not None and self.primary.wraps:
+            return _MIXED
+        return int(isinstance(self.primary, LearnedFormat) and self.primary.layout.closing is not None)
 
     @property
     def lacks(self) -> Lacking:
@@ -260,7 +290,7 @@ class BlockParser:
 
     def _beginning(self, line: str) -> Header | None:
         """The header of a line that surely begins a record."""
-        found = self._header(line)
+        found = self.header_of(line)
         if found is None:
             return None
         fmt, header = found
@@ -269,7 +299,7 @@ class BlockParser:
         primary = self.primary
         if primary is not None and fmt is not primary and primary.follows is not None and primary.follows.match(line):
             return None
-        inside = of_stack(header.message) or (_heads_each(fmt) and not surely_begins(header.message))
+        inside = of_stack(header.message) or (heads_each(fmt) and not surely_begins(header.message))
         if inside or (self._shape.two_lines and header.ts is None):
             return None
         if fmt.wraps and self._inner(header.message) is None and not surely_begins(header.message):
@@ -278,6 +308,8 @@ class BlockParser:
 
     def _inner(self, line: str) -> tuple[Format, Header] | None:
         """How the line of another program reads, that a format wraps."""
+        if self._shape.stamp is not None:
+            return self._header_of(line, self._behind)
         last = self._inside
         header = last.read(line, self.times) if last is not None else None
         if last is not None and header is not None:
@@ -310,8 +342,7 @@ class BlockParser:
         rows.extend(block.rows(at, len(starts)))
         return rows
 
-    def _header(self, line: str) -> tuple[Format, Header] | None:  # noqa: PLR0911 - one way of reading a line
-        primary = self.primary
+    def _header_of(self, line: str, primary: Format | None) -> tuple[Format, Header] | None:  # noqa: PLR0911 - one way of reading a line
         if primary is not None:
             header = primary.read(line, self.times)
             if header is not None:
@@ -322,22 +353,22 @@ class BlockParser:
                 if header is not None:
                     return fmt, header
             return None
-        learned = self._by_learned(line) if self._shape.learned else None
+        learned = self._by_learned(line, primary) if self._shape.learned else None
         if learned is not None:
             return learned
         if not line or line[0] in " \t":
-            return self._by_learned(line)
+            return self._by_learned(line, primary)
         found = self._registry.first(line, self.times, but=primary)
         if not self._shape.learned and (found is None or found[0].name in ANY):
-            found = self._by_learned(line) or found
-        if found is not None and self._shape.headed and not _begins_alone(*found):
+            found = self._by_learned(line, primary) or found
+        if found is not None and self._shape.headed and not begins_alone(*found):
             return None
         return found
 
-    def _by_learned(self, line: str) -> tuple[Format, Header] | None:
+    def _by_learned(self, line: str, primary: Format | None) -> tuple[Format, Header] | None:
         """How a line reads by what was learned of the file, beside its main format."""
         for learned in self._learned:
-            header = learned.read(line, self.times) if learned is not self.primary else None
+            header = learned.read(line, self.times) if learned is not primary else None
             if header is not None:
                 return learned, header
         return None
@@ -367,9 +398,12 @@ class BlockParser:
             elif found is not None and found[0].wraps:
                 self._wrapped(number, *found, rows, grouper)
                 misses += found[0] is not self.primary
+            elif rows.partial and found is not None and rows.unclosed(*found):
+                rows.add(found[1])
+                grouper.take(line)
             elif (
                 found is not None
-                and (rows.goes_on(*found) if _heads_each(found[0]) else not shape.two_lines and rows.repeats(*found))
+                and (rows.goes_on(*found) if heads_each(found[0]) else not shape.two_lines and rows.repeats(*found))
                 and grouper.goes_on(found[1].message)
             ):
                 rows.add(found[1])
@@ -377,7 +411,7 @@ class BlockParser:
             elif found is not None:
                 rows.begin(number, *found, blanks=self._before(lines, number))
                 rows.joined(traceback=recovers(line))
-                grouper.begin(line, headed=True, calm=_calm(found[1]), empty=not found[1].message.strip())
+                grouper.begin(line, headed=True, calm=calm(found[1]), empty=not found[1].message.strip())
                 misses += found[0] is not self.primary
             elif (
                 rows.lane is None
@@ -418,13 +452,13 @@ class BlockParser:
             rows.join(header)
             rows.joined(traceback=grouper.traceback)
             return
-        rows.begin(number, fmt, _unwrapped(header, *found) if found is not None else header)
-        grouper.begin(line, headed=found is not None, calm=found is not None and _calm(found[1]))
+        rows.begin(number, fmt, unwrapped(header, *found) if found is not None else header)
+        grouper.begin(line, headed=found is not None, calm=found is not None and calm(found[1]))
         rows.joined(traceback=grouper.traceback)
 
     def _starting(self, lines: Sequence[str], number: int, last_header: int) -> tuple[Format, Header] | None:
         """The header of a line, where it may begin a record between its neighbours."""
-        found = self._header(lines[number])
+        found = self._header_of(lines[number], self.primary)
         if found is None and isinstance(self.primary, ReportFormat):
             amid = self.primary.amid(lines, number)
             return (self.primary, amid) if amid is not None else None
@@ -448,10 +482,6 @@ class BlockParser:
         dated = shape.layouts and shape.layouts[0].shape is not None
         return shape if shape.headed and dated and shape != self._shape else None
 
-    def _foreign(self, fmt: Format) -> bool:
-        """Whether a line's format is none that the file is known to have."""
-        return fmt is not self.primary and fmt not in self._learned
-
     def _reconsider(self, misses: int, records: int, lines: list[str]) -> None:
         """Other formats read most of the last lines: the file has changed its format."""
         if self._forced is None and misses * 2 > records:
@@ -466,32 +496,3 @@ class BlockParser:
                 self._misses = 0
         else:
             self._misses, self._recent = 0, []
-
-
-def _heads_each(fmt: Format) -> bool:
-    return isinstance(fmt, RegexFormat) and fmt.heads_each
-
-
-def _begins_alone(fmt: Format, header: Header) -> bool:
-    """Whether a line in a format that is not the file's begins a record: it says its time or its level, and is not just any text that looks like it."""
-    return header.ts is not None or bool(header.level) or fmt.follows is not None or fmt.wraps
-
-
-def _calm(header: Header) -> bool:
-    """Whether nothing went wrong here, or only a request did: its line is written behind whatever that caused."""
-    return levels.UNKNOWN < header.level < levels.WARN or _ASKED.match(header.message) is not None
-
-
-def _unwrapped(header: Header, fmt: Format, inner: Header) -> Header:
-    """The header of a wrapped line with what the line itself says. A pid in it is one of another name space; a line without a time keeps its text."""
-    level, logger = inner.level or header.level, inner.logger or header.logger
-    if header.ts is None:
-        header = header._replace(ts=inner.ts)
-    if inner.whole:
-        fields = inner.fields if header.fields is None else header.fields
-        return header._replace(level=level, logger=logger, prefix="", message=inner.message, fields=fields, whole=True)
-    if fmt.dated and not header.whole:
-        return header._replace(level=level, logger=logger, prefix=header.prefix + inner.prefix, message=inner.message)
-    if fmt.dated:
-        return header._replace(level=level, logger=logger, message=inner.message)
-    return header._replace(level=level, logger=logger)

@@ -277,6 +277,8 @@ def _joining_words(parser: BlockParser) -> str:
         said.append(
             "The message is another program's line, read in its own format; lines that were cut are put together."
         )
+    if parser.mixed == 1:
+        said.append("A line without the time at its end goes on in the next one with the same name.")
     if shape.headed:
         said.append("A line without a header belongs to the record before it.")
     else:

@@ -15,10 +15,12 @@ from logs.parsing.formats.reports import REPORT
 from logs.parsing.grouping import surely_begins
 from logs.parsing.reader.layout import Layout, LearnedFormat
 from logs.parsing.reader.learn import MOST, layouts
+from logs.parsing.reader.stamp import stamped
 
 _LENGTH = 1000
 _FIELDED = frozenset({"json", "logfmt"})
 _RULE = re.compile(r"([-=*#_~+])\1{2,200}")
+_FIRST = 100
 _OTHERS = 3
 """So many lines of another kind show how that is written."""
 
@@ -42,6 +44,8 @@ class Shape(msgspec.Struct, frozen=True):
     """How deep records begin where lines before them, less deep, say what they belong to."""
     order: Order = ""
     """Which of a date's numbers is the day, in formats that do not say it themselves."""
+    stamp: Layout | None = None
+    """What a runner writes before each line of another program's output; `layouts` and `place` are then how that reads."""
 
 
 class Kept(msgspec.Struct, frozen=True):
@@ -90,6 +94,13 @@ class Learner:
         self._detection.add(lines, times)
         self._lines.extend(line[:_LENGTH] for line in lines[: MOST - len(self._lines)])
 
+    def again(self, lines: Sequence[str], times: TimeReader) -> Shape:
+        """The shape of the first lines and some later ones."""
+        other = Learner(self._registry, self._said)
+        other.add(self._lines[:_FIRST], times)
+        other.add(lines, times)
+        return other.shape(times)
+
     def shape(self, times: TimeReader) -> Shape:
         """The shape of the lines seen so far."""
         lines = self._lines
@@ -108,6 +119,9 @@ class Learner:
         if known is not None and known.wraps:
             return Shape(place, order=self._said)
         found = layouts(lines, times, surely_begins, self._said)
+        behind_stamps = self._behind_stamps(found[0] if found else None, times)
+        if behind_stamps is not None and not (known is not None and known.heads_each):
+            return behind_stamps
         learned = [LearnedFormat(layout) for layout in found]
         seconds = len(learned) > 1 and learned[0].dated and _second_lines(learned, lines)
         if seconds:
@@ -129,6 +143,19 @@ class Learner:
             _outline(formats, lines),
             self._said or _order(found),
         )
+
+    def _behind_stamps(self, found: Layout | None, times: TimeReader) -> Shape | None:
+        """The shape of lines behind stamps, where these lines show records with headers of their own."""
+        stamps = stamped(self._lines, found)
+        if stamps is None:
+            return None
+        inner = Learner(self._registry, self._said)
+        inner.add(stamps[1], times)
+        shape = inner.shape(times)
+        tells = any(layout.shape is not None or "(?P<level>" in layout.header for layout in shape.layouts)
+        if shape.stamp is not None or not shape.headed or not (shape.place >= 0 or tells):
+            return None
+        return msgspec.structs.replace(shape, stamp=stamps[0])
 
     def _beside(self, known: Format, times: TimeReader) -> tuple[Layout, ...]:
         """The layouts with a time of what another logger writes into a file of records with named fields."""

@@ -23,7 +23,7 @@ _LAST = re.compile(r"(?s)(.*[\W_])([^\W_]+!?)\W*$")
 _INITIAL = re.compile(r"([^\W_]+!?)([\W_].*)$")
 _INNER = re.compile(r"[^/]+/([\w!]+)/.+$")
 _GRADE = re.compile(r"(?<=[A-Z]{3})[-_]L?\d{1,2}$")
-_DECORATED = re.compile(r"[\-*_~=.+|^ ]+([\w!]+)[\-*_~=.+|^ ]+$")
+_DECORATED = re.compile(r"[\-*_~=.+|^ «]+([\w!]+)[\-*_~=.+|^ »]+$")
 
 
 class Field(NamedTuple):
@@ -85,9 +85,18 @@ def slot_of(field: Field) -> Slot | None:
     if inner and (style := levels.style(inner[1])) == "upper":
         return Slot(field.opens, before=True, behind=True, style=style)
     first = _INITIAL.match(text)
-    if first and (style := levels.style(first[1])) and (_allows(field, first[2][0], style) or first[2] == "@"):
+    if (
+        first
+        and (style := levels.style(first[1]))
+        and (_allows(field, first[2][0], style) or first[2] == "@" or _framed(field.gap, first[2]))
+    ):
         return Slot(field.opens, before=False, behind=True, style=style)
     return None
+
+
+def _framed(gap: str, rest: str) -> bool:
+    """Whether the signs behind a level are those before it: `*INFO*`."""
+    return rest[0] in "*~=+" and not rest.strip(rest[0]) and gap.endswith(rest)
 
 
 def _allows(field: Field, between: str, style: str) -> bool:

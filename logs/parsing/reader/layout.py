@@ -35,6 +35,8 @@ class Layout(msgspec.Struct, frozen=True):
     """Whether its clocks count from the program's start: `0:01:02`."""
     ending: str | None = None
     """An expression for the last line of a record with its level at the end; the header has the same for records of one line."""
+    closing: str | None = None
+    """An expression for the end of a record's last line, where each of its lines has the header."""
 
 
 class LearnedFormat(RegexFormat):
@@ -45,6 +47,7 @@ class LearnedFormat(RegexFormat):
         self.layout = layout
         self.pid_in_header = re.compile(layout.pid) if layout.pid is not None else None
         self._ending = re.compile(layout.ending, re.ASCII) if layout.ending is not None else None
+        self._closing = re.compile(layout.closing, re.ASCII) if layout.closing is not None else None
 
     @property
     def lacks(self) -> Lacking:
@@ -59,7 +62,11 @@ class LearnedFormat(RegexFormat):
     def read(self, line: str, times: TimeReader) -> Header | None:
         """See `Format.read`."""
         header = super().read(line, times)
-        if header is None or self.pid_in_header is None:
+        if header is None:
+            return None
+        if self._closing is not None:
+            header = header._replace(partial=self._closing.search(line) is None)
+        if self.pid_in_header is None:
             return header
         return header._replace(pid=self.pid_of(header.prefix))
 

@@ -15,7 +15,7 @@ from logs.core.timestamps import SECOND, TimeReader
 from logs.parsing.reader.behind import FIELDS, level_column, tail_patterns, to_level, with_pid
 from logs.parsing.reader.fields import CLOSES, WORD, Field, field_pattern, fields, gap_pattern, level_pattern, slot_of
 from logs.parsing.reader.layout import ISO, Layout
-from logs.parsing.reader.timeless import counted, levelled
+from logs.parsing.reader.timeless import closed, counted, levelled
 
 REACH: Final = 80
 """In how many characters of a line its time is looked for."""
@@ -62,7 +62,9 @@ def layouts(lines: Sequence[str], times: TimeReader, begins: Callable[[str], boo
     result: list[Layout] = []
     whole = len(left)
     while left and len(result) < _MOST:
-        layout = _dated(left, times, begins, whole, said) or levelled(left, whole) or counted(left, whole)
+        layout = (
+            _dated(left, times, begins, whole, said) or closed(left) or levelled(left, whole) or counted(left, whole)
+        )
         if layout is None:
             break
         regex = re.compile(layout.header, re.ASCII)

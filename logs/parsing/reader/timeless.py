@@ -25,6 +25,13 @@ _FRACTION: Final = r"(?:\.\d+)?"
 _LABELS: Final = (":", "]", ")", ">", "|")
 """How the name of a program ends that it writes before all that it says."""
 _BADGE: Final = re.compile(r" ([A-Z]{4,8}) {2}(?=\S)")
+_NAME: Final = r"(?P<logger>[A-Za-z_@*][\w.:/@*\-]*)"
+_CLOSING: Final = r" \+\d{1,9}(?:ms|s|m|h|d)$"
+"""How long after the one before a record was written, at its end: `+39ms`."""
+_SIGN: Final = "[\u2022\u2023\u2190-\u23ff\u25a0-\u27bf\u2900-\u2bff\U0001f300-\U0001faff]\ufe0f?"
+"""A sign that is no letter and no line of a drawing."""
+_SURE: Final = 4
+"""So many lines that begin alike are no chance."""
 _FEW: Final = 4
 """So few numbers do not tell what they count."""
 _LONGEST: Final = 366 * 86_400
@@ -57,11 +64,17 @@ def levelled(lines: list[str], whole: int) -> Layout | None:
         return Layout(header, None)
     if level.reach and not level.place[0]:
         header = f"(?={header})"  # what stands before a bare word may belong to the message
+    if level.styles == ("mark",) and not level.reach and not level.place[0]:
+        depths = {len(line) - len(line.lstrip(" ")) for line in standing}
+        header = (
+            f"(?:{header}|[ ]{{{min(depths)},{max(depths)}}}{_SIGN}[ \\t]+)"  # signs of other kinds begin records, too
+        )
     if level.styles == ("mark",) and not level.reach and any(badge(line) for line in lines):
         header = rf" ?(?P<level>{levels.alternatives(level.styles)}|(?:{levels.alternatives(('upper',))})(?= {{2}}))(?:[ \t]+)"
     regex = re.compile(header, re.ASCII)
     hits = sum(1 for line in lines if regex.match(line))
-    if hits * 10 < whole * 3 or (level.styles == ("letter",) and not level.place[0] and hits < 3):
+    deep = sum(1 for line in lines if line.startswith("  ")) if hits >= _SURE else 0  # they belong to records
+    if hits * 10 < (whole - deep) * 3 or (level.styles == ("letter",) and not level.place[0] and hits < 3):
         return None
     return with_pid(_since_start(Layout(header, None), standing), standing)
 
@@ -85,6 +98,22 @@ def _numbered(lines: list[str]) -> bool:
     matches = [re.match(r"(\d+) [a-zA-Z]", line) for line in lines]
     numbers = [int(match[1]) for match in matches if match is not None]
     return len(numbers) == len(lines) and all(after == before + 1 for before, after in pairwise(numbers))
+
+
+def closed(lines: list[str]) -> Layout | None:
+    """The layout of lines with a name in front, of which the last one of each record ends with the time since the record before."""
+    ends = [re.search(_CLOSING, line) is not None for line in lines]
+    depths = {len(line) - len(line.lstrip(" ")) for line, end in zip(lines, ends, strict=True) if end}
+    if sum(ends) < 3 or len(depths) > 1:
+        return None
+    header = rf"[ ]{{{depths.pop()}}}{_NAME} "
+    names = [match["logger"] if (match := re.match(header, line)) else None for line in lines]
+    if any(name is not None and levels.style(name) for name in names):
+        return None
+    # a line without an end goes on in the next one, which has the same name
+    steps = zip(names, ends, [*names[1:], names[-1]], strict=True)
+    right = sum(1 for name, end, following in steps if name is not None and (end or following == name))
+    return Layout(header, None, closing=_CLOSING) if right * 10 >= len(lines) * 9 else None
 
 
 def counted(lines: list[str], whole: int) -> Layout | None:
@@ -158,5 +187,7 @@ def _aligned(lines: list[str], whole: int) -> list[str]:
         if count * 10 >= whole * 3 and len({field.begin for _, field in firsts if field.end == column}) > 1:
             return aligned
     depths = Counter(len(line) - len(line.lstrip()) for line in lines)
-    depth = 0 if depths[0] * 10 >= whole * 3 else depths.most_common(1)[0][0]
+    flush = sum(1 for _, field in firsts if not field.begin)
+    begins = depths[0] * 10 >= whole * 3 or (flush >= _SURE and flush * 10 >= len(firsts) * 8)
+    depth = 0 if begins else depths.most_common(1)[0][0]
     return [line for line in lines if len(line) - len(line.lstrip()) == depth]

@@ -51,6 +51,22 @@ RIGHT = {
         ),
         [FIRST, SECOND, (_LATE, "fatal", 1), (_LATE, "info", 1)],
     ),
+    "signs around levels": (
+        "20.03.2026 22:11:12.345 *WARN* [main] app slow\n21.03.2026 09:12:13.345 *ERROR* [main] app gone\n",
+        [FIRST, SECOND],
+    ),
+    "quotation marks around levels": (
+        "2026-03-20 22:11:12 «WARN» slow\n2026-03-21 09:12:13 «ERROR» gone\n",
+        [FIRST, SECOND],
+    ),
+    "the first hour of a day as its last one": (
+        "3/20/2026, 24:11:12 WARN slow\n3/21/2026, 09:12:13 ERROR gone\n",
+        [("03-20T00:11:12", "warn", 1), SECOND],
+    ),
+    "signs of other kinds among those for levels": (
+        " ✓ Ready\n ○ Compiling\n ⚠ slow\n ⨯ gone\n   at a (b.js:1)\n ○ more\n",
+        [(None, level, lines) for level, lines in (("info", 1), (None, 1), ("warn", 1), ("error", 2), (None, 1))],
+    ),
     "a clock behind messages": (
         (
             "WARN  the queue of shop 3 is slow [22:11:12.345]\nERROR gone at 07:00:00 for good [22:11:12.345]\n"
