@@ -28,7 +28,11 @@ NOT_FOUND = 404
 
 def link(ref: RunRef) -> dict[str, Any]:
     """A link to the page of another run."""
-    return {"text": f"{title_of(ref.name, ref.cmdline)} · {ref.pid}", "page": "run", "params": {"run": ref.run}}
+    return {
+        "text": f"{title_of(ref.name, ref.cmdline, ref.member)} · {ref.pid}",
+        "page": "run",
+        "params": {"run": ref.run},
+    }
 
 
 def ending(run: Run) -> dict[str, Any]:
@@ -186,7 +190,7 @@ def cards(shown: Run) -> None:
 def show(run: Run) -> None:
     """The page of a known run."""
     life = life_of(run.start_ts, run.end_ts) if run.start_ts and run.end_ts else None
-    when = page_header(plain(f"{title_of(run.name, run.cmdline)} · {run.pid}"), life=life)
+    when = page_header(plain(f"{title_of(run.name, run.cmdline, run.member)} · {run.pid}"), life=life)
     process_actions(run)
     with st.container(key="beside"):
         left, right = st.columns([2.1, 1], gap="small")

@@ -98,8 +98,9 @@ class GatewayRecords:
             return None, ""
         run = run_key(info.host, info.boot_id, program.pid, program.start_tick)
         seen = self._snapshot.runs.get(run)
-        name, words = (program.name, program.cmdline) if seen is None else (seen.name, seen.cmdline)
-        return run, title_of(name, words)
+        if seen is None:
+            return run, title_of(program.name, program.cmdline)
+        return run, title_of(seen.name, seen.cmdline, seen.member)
 
     def _row(self, row: CallRow) -> dict[str, Any]:
         run, title = self.program(row.program)

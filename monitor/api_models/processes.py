@@ -18,6 +18,7 @@ class Process:
     run: str
     pid: int
     name: str
+    title: Annotated[str, Field(description="What tells it from others of the same program.")] = ""
     cmdline: str
     kernel_thread: bool
     mine: Annotated[bool, Field(description="Whether it belongs to the user of the agent.")]
@@ -45,6 +46,9 @@ class Process:
     ] = None
     growth_1h: Annotated[int | None, Field(description="The same over an hour.")] = None
     unit: Annotated[str | None, Field(description="The container, unit or session that it belongs to.")] = None
+    member: Annotated[
+        str | None, Field(description="Which of several equal processes it is, such as `rank 3`; from its environment.")
+    ] = None
 
 
 class MemoryOutlook(Shape):
@@ -77,7 +81,6 @@ class Processes(Shape):
 class PastProcess(Process):
     """One process as it was at a past moment. `cpu_minute` is the mean of the minute before, `spark` its samples; `exit_code`, `signal` and `outcome` say how it ended later."""
 
-    title: str = ""
     cpu_minute: float | None = None
     spark: list[float] = field(default_factory=list)
     end_ts: int | None = None
@@ -159,6 +162,7 @@ class EndedRun(Shape):
     name: str
     title: str
     cmdline: str
+    member: str | None = None
     started: int | None
     ended: int
     exit_code: int | None
@@ -188,6 +192,7 @@ class Life(Shape):
     user: str | None
     title: str
     cmdline: str
+    member: str | None = None
     started: int | None
     ended: int | None
     exit_code: int | None = None
@@ -214,6 +219,7 @@ class RunRef(Shape):
     pid: int
     name: str
     cmdline: str
+    member: str | None = None
 
 
 class Connection(Shape):

@@ -125,7 +125,7 @@ def ps(
             *(_grown(row[name]) for name in ("growth_10m", "growth_1h")[: len(growth)]),
             "-" if row["threads"] is None else str(row["threads"]),
             row["status"] or "-",
-            "  " * depth + _short(row["cmdline"] or f"[{row['name']}]"),
+            "  " * depth + _short(row["cmdline"] or f"[{row['name']}]", row["member"]),
         )
         for depth, row in rows
     ]
@@ -234,7 +234,7 @@ def _print_ended(data_dir: Path, filters: Mapping[str, Any], since: str | None, 
             "-" if run.started is None else f"{(run.ended - run.started) / 1e6:,.1f} s",
             size(run.peak_rss),
             paint(run.outcome, RED) if run.failed else run.outcome,
-            _short(run.cmdline or f"[{run.name}]"),
+            _short(run.cmdline or f"[{run.name}]", run.member),
         )
         for run in found.runs
     ]
@@ -266,7 +266,7 @@ def _print_history(
             clock(run.started),
             clock(run.ended),
             "still runs" if run.outcome is None else paint(run.outcome, RED) if run.failed else run.outcome,
-            _short(run.cmdline or f"[{run.title}]"),
+            _short(run.cmdline or f"[{run.title}]", run.member),
         )
         for run in found.runs
     ]
@@ -275,9 +275,12 @@ def _print_history(
         print(f"… {found.total - len(found.runs)} more; raise --limit to see them", file=sys.stderr)
 
 
-def _short(command: str) -> str:
+def _short(command: str, member: str | None) -> str:
+    """A command, and which of several equal ones it is."""
+    which = f" ({member})" if member else ""
     width = max(40, os.get_terminal_size().columns - 60) if sys.stdout.isatty() else 200
-    return command if len(command) <= width else command[: width - 1] + "…"
+    width -= len(which)
+    return (command if len(command) <= width else command[: width - 1] + "…") + which
 
 
 def doctor(

@@ -45,17 +45,19 @@ _SEARCHED: Final = 12
 """Number of words to search for the interpreter. A folder with spaces in its name splits its path into several words."""
 
 
-def title_of(name: str, cmdline: str | None) -> str:
-    """The title of a process, from the kernel's name and the command line (words joined by spaces)."""
+def title_of(name: str, cmdline: str | None, member: str | None = None) -> str:
+    """The title of a process, from the kernel's name, the command line (words joined by spaces), and which of several equal ones it is
+    (`monitor.core.member`), where that is known.
+    """
     words = (cmdline or "").split(" ")
-    if not _INTERPRETER.fullmatch(name):
-        interpreter = _interpreter_of(name, words)
-        if interpreter is None:
-            return _of_program(name or "?", words)
-        name = interpreter
-    rank = _RANK.search(cmdline or "")
-    title = _of_interpreter(name, words)
-    return f"{title} (rank {rank[1]})" if rank and title != name else title
+    interpreter = name if _INTERPRETER.fullmatch(name) else _interpreter_of(name, words)
+    if interpreter is None:
+        title = _of_program(name or "?", words)
+    else:
+        title = _of_interpreter(interpreter, words)
+        if member is None and title != interpreter and (rank := _RANK.search(cmdline or "")) is not None:
+            member = f"rank {rank[1]}"
+    return f"{title} ({member})" if member else title
 
 
 def is_worker_of(title: str, parent: str) -> bool:

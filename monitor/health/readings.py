@@ -81,12 +81,12 @@ def _of_processes(rule: AlertRule, snapshot: Snapshot, kept: Container[str]) -> 
         subject = str(run)
         there.add(subject)
         if (known is not None and sign * known > limit) or subject in kept:
-            found.append(Value(subject, title_of(info.name, info.cmdline), known, run=run, pid=info.pid))
+            found.append(Value(subject, title_of(info.name, info.cmdline, info.member), known, run=run, pid=info.pid))
         elif known is not None and (nearest is None or sign * known > nearest[0]):
             nearest = sign * known, run, info
     if nearest is not None:
         value, run, info = sign * nearest[0], nearest[1], nearest[2]
-        found.append(Value(str(run), title_of(info.name, info.cmdline), value, run=run, pid=info.pid))
+        found.append(Value(str(run), title_of(info.name, info.cmdline, info.member), value, run=run, pid=info.pid))
     return found, there
 
 
@@ -132,6 +132,6 @@ def culprits(metric: str, snapshot: Snapshot) -> list[AlertCulprit]:
     for value, run in sorted((pair for pair in pairs if pair[0] > 0), reverse=True)[: CULPRITS * 3]:
         info = snapshot.runs.get(run)
         if info is not None and not info.kernel_thread:
-            title = title_of(info.name, info.cmdline)
+            title = title_of(info.name, info.cmdline, info.member)
             found.append(AlertCulprit(run=str(run), pid=info.pid, title=title, figure=figure, value=round(value, 1)))
     return found[:CULPRITS]

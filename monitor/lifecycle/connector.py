@@ -17,6 +17,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
+from monitor.core.member import ENVIRONMENT_READ, member_of
 from monitor.lifecycle.exits import Exit, Program, nobody_listens
 from monitor.lifecycle.netlink import attach_filter, make_room
 
@@ -183,7 +184,16 @@ def _program(pid: int, at: int) -> Program | None:
         uid = os.stat(f"/proc/{pid}").st_uid  # noqa: PTH116 - two objects less for each process of the machine
     except OSError:
         return None
-    return Program(at, stat, cmdline, uid, cgroup, cwd)
+    member = member_of(_environment(pid), lambda: _environment(int(stat[stat.rindex(b")") + 4 :].split(b" ", 1)[0])))
+    return Program(at, stat, cmdline, uid, cgroup, cwd, member)
+
+
+def _environment(pid: int) -> bytes:
+    """What it began its program with; empty where that may not be read."""
+    try:
+        return _file(f"/proc/{pid}/environ", ENVIRONMENT_READ)
+    except OSError:
+        return b""
 
 
 def _file(path: str, limit: int) -> bytes:

@@ -9,7 +9,7 @@ from typing import Protocol
 class Program:
     """A process as it was when it began its program: `stat`, `cmdline`, `cgroup` and `cwd` of `/proc`, empty if it ended before they were read.
 
-    `began_ns` is that moment (monotonic), or that of its end if it never began one of its own; `uid` is -1 if unknown.
+    `began_ns` is that moment (monotonic), or that of its end if it never began one of its own; `uid` is -1 if unknown; `member` as in `monitor.core.member`.
     """
 
     began_ns: int
@@ -18,6 +18,7 @@ class Program:
     uid: int = -1
     cgroup: bytes = b""
     cwd: bytes = b""
+    member: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,5 +70,6 @@ def _any_of(patterns: Sequence[str]) -> re.Pattern[str] | None:
 
 
 def _matches(pattern: re.Pattern[str], info: RunInfo) -> bool:
-    texts = (info.name, title_of(info.name, info.cmdline), info.cmdline)
+    plain, title = title_of(info.name, info.cmdline), title_of(info.name, info.cmdline, info.member)
+    texts = (info.name, plain, title, info.cmdline)
     return any(pattern.match(text.casefold()) is not None for text in texts)

@@ -44,7 +44,7 @@ def memory_outlook(growth: Growth, runs: Mapping[int, RunInfo], host: HostReadin
         seconds = int(room / slope.per_minute * 60)
         if seconds > LONGEST_S:
             continue
-        title = title_of(info.name, info.cmdline)
+        title = title_of(info.name, info.cmdline, info.member)
         per_minute = int(slope.per_minute)
         what = "memory" if group is None else f"the memory of control group {group}"
         found.append(

@@ -221,17 +221,19 @@ class ProcessEvents:
                 continue
             self._announced[info.run] = info
             parent = self._parent(info)
-            told: dict[str, Any] = {"user": info.user, "parent": parent and title_of(parent.name, parent.cmdline)}
+            told: dict[str, Any] = {
+                "user": info.user,
+                "parent": parent and title_of(parent.name, parent.cmdline, parent.member),
+            }
             self._tracker.log_process_start(
-                title_of(info.name, info.cmdline), **self._about(info, told), timestamp=info.start_ts
+                title_of(info.name, info.cmdline, info.member), **self._about(info, told), timestamp=info.start_ts
             )
 
     def _became(self, before: RunInfo, info: RunInfo, ts: int) -> None:
         was, now = title_of(before.name, before.cmdline), title_of(info.name, info.cmdline)
         if was != now:
-            self._tracker.log_process_status(
-                now, f"began another program; it was {was}", **self._about(info), timestamp=ts
-            )
+            words = f"began another program; it was {was}"
+            self._status(info, words, ts)
 
     def _states(self, tick: Tick, interest: Interest) -> None:
         """Tell of processes that are stopped, traced, dead but not reaped, or stuck in the kernel, and that they are no longer."""
@@ -256,7 +258,9 @@ class ProcessEvents:
                 self._status(info, status_word(code) or "unknown", seen.since)
 
     def _status(self, info: RunInfo, status: str, ts: int) -> None:
-        self._tracker.log_process_status(title_of(info.name, info.cmdline), status, **self._about(info), timestamp=ts)
+        self._tracker.log_process_status(
+            title_of(info.name, info.cmdline, info.member), status, **self._about(info), timestamp=ts
+        )
 
     def _ended(self, info: RunInfo, end: RunEnd | None, now: int) -> None:
         ts = now if end is None else end.ts
@@ -270,7 +274,7 @@ class ProcessEvents:
             self._engine_ended(info.run, said, ts)
         more = self._about(info, told)
         self._tracker.log_process_completion(
-            title_of(info.name, info.cmdline),
+            title_of(info.name, info.cmdline, info.member),
             exit_code=None if end is None else end.exit_code,
             signal=None if end is None else end.exit_signal,
             out_of_memory=end is not None and end.out_of_memory,

@@ -175,7 +175,7 @@ class Snapshot:
                 del self._pids[left.pid]
         self._left[-1].update(told.gone, (info.run for info in told.brief))
         titles = [
-            (info.run, title_of(info.name, info.cmdline), folder_of(info.name, info.cmdline, info.cwd))
+            (info.run, title_of(info.name, info.cmdline, info.member), folder_of(info.name, info.cmdline, info.cwd))
             for info in told.born
             if info.run in self.runs
         ]
@@ -307,7 +307,9 @@ def process_rows(snapshot: Snapshot, only: int | None = None) -> list[Process]:
                 user=info.user,
                 uid=known(info.uid),
                 name=info.name,
+                title=title_shown(snapshot, info),
                 cmdline=info.cmdline,
+                member=info.member,
                 status=status_word(c.column("status")[i]),
                 start_ts=info.start_ts,
                 cpu_pct=number(c.column("cpu_pct")[i]),
@@ -332,6 +334,11 @@ def process_rows(snapshot: Snapshot, only: int | None = None) -> list[Process]:
             )
         )
     return rows
+
+
+def title_shown(snapshot: Snapshot, info: RunInfo) -> str:
+    """The title of a run as lists of the present show it."""
+    return snapshot.titles.of(info.run) or title_of(info.name, info.cmdline, info.member)
 
 
 LiveRow = tuple[str | float | int | None, ...]
@@ -386,7 +393,7 @@ def born_row(snapshot: Snapshot, info: RunInfo) -> dict[str, Any]:
         "ppid": info.ppid,
         "user": info.user,
         "name": info.name,
-        "title": snapshot.titles.of(info.run) or title_of(info.name, info.cmdline),
+        "title": title_shown(snapshot, info),
         "cmdline": info.cmdline,
         "unit": unit_name(info.cgroup),
         "start_ts": info.start_ts,

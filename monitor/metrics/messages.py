@@ -41,7 +41,8 @@ class HostInfo:
 class RunInfo(msgspec.Struct, frozen=True):
     """What rarely changes about one life of one process. Secrets in `cmdline` are masked.
 
-    `run` identifies the life everywhere: see `run_key`. `cwd` is the working directory when it was first seen or began its program.
+    `run` identifies the life everywhere: see `run_key`. `cwd` is the working directory when it was first seen or began its program, `member` which of
+    several equal processes it is (`monitor.core.member`).
     """
 
     run: int
@@ -58,6 +59,7 @@ class RunInfo(msgspec.Struct, frozen=True):
     kernel_thread: bool
     cmdline_truncated: bool = False
     cwd: str | None = None
+    member: str | None = None
 
 
 class GpuProcess(msgspec.Struct, frozen=True):

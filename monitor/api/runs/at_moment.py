@@ -91,6 +91,7 @@ def _process(row: Mapping[str, Any], curve: Sequence[float], *, minute: bool = F
         name=row["name"],
         title=row["title"],
         cmdline=row["cmdline"] or "",
+        member=row["member"],
         unit=unit_name(row["cgroup"]),
         kernel_thread=bool(row["kernel_thread"]),
         mine=row["uid"] == own_uid() and not row["kernel_thread"],

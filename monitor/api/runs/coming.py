@@ -42,7 +42,7 @@ class _Text:
 
     def is_in(self, row: Mapping[str, Any]) -> bool:
         return (
-            self._small in lowered(f"{row['name']} {row['cmdline']}")
+            self._small in lowered(f"{row['name']} {row['cmdline']} {row['member'] or ''}")
             or self._text in {row["user_name"], str(row["pid"])}
             or (row["cgroup"] is not None and self._unit.search(row["cgroup"]) is not None)
         )

@@ -97,7 +97,7 @@ def _unit(given: Mapping[str, Any]) -> dict[str, str]:
 
 def titled(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The rows of a list, each with the title of its run: with its folder where only that tells two of them apart."""
-    plain = [title_of(row["name"], row["cmdline"]) for row in rows]
+    plain = [title_of(row["name"], row["cmdline"], row["member"]) for row in rows]
     titles = told_apart(plain, [folder_of(row["name"], row["cmdline"], row["cwd"]) for row in rows])
     return [row | {"title": title} for row, title in zip(rows, titles, strict=True)]
 
@@ -111,8 +111,9 @@ def ended_run(row: Mapping[str, Any]) -> EndedRun:
         ppid=row.get("ppid"),
         user=row.get("user_name"),
         name=row["name"],
-        title=row.get("title") or title_of(row["name"], row["cmdline"]),
+        title=row.get("title") or title_of(row["name"], row["cmdline"], row["member"]),
         cmdline=row["cmdline"] or "",
+        member=row["member"],
         started=row["start_ts"],
         ended=row["end_ts"],
         exit_code=code,
@@ -145,6 +146,7 @@ def _life(row: dict[str, Any]) -> Life:
         user=row["user_name"],
         title=row["title"],
         cmdline=(row["cmdline"] or "")[:300],
+        member=row["member"],
         started=row["start_ts"],
         ended=row["end_ts"],
         exit_code=code,
@@ -185,7 +187,9 @@ def stored_relatives(store: Store, run: int) -> Relatives:
     parent: RunRef | None = None
     children: list[RunRef] = []
     for row in store.query("run_relatives", run=run, most=MOST_RELATIVES).to_pylist():
-        ref = RunRef(run=str(row["run"]), pid=row["pid"], name=row["name"], cmdline=row["cmdline"])
+        ref = RunRef(
+            run=str(row["run"]), pid=row["pid"], name=row["name"], cmdline=row["cmdline"], member=row["member"]
+        )
         if row["place"] == "child":
             children.append(ref)
         else:
@@ -195,7 +199,9 @@ def stored_relatives(store: Store, run: int) -> Relatives:
 
 def _ref(snapshot: Snapshot, run: int) -> RunRef | None:
     info = snapshot.runs.get(run)
-    return None if info is None else RunRef(run=str(run), pid=info.pid, name=info.name, cmdline=info.cmdline)
+    if info is None:
+        return None
+    return RunRef(run=str(run), pid=info.pid, name=info.name, cmdline=info.cmdline, member=info.member)
 
 
 def merge(run: int, snapshot: Snapshot, now: Process | None, stored: dict[str, Any] | None) -> Run | None:
@@ -214,4 +220,6 @@ def merge(run: int, snapshot: Snapshot, now: Process | None, stored: dict[str, A
         }
         whole["boot_id"] = snapshot.host.boot_id if snapshot.host else ""
     whole["unit"] = unit_name(whole.get("cgroup"))
+    if now is None:
+        whole["title"] = title_of(whole["name"], whole["cmdline"], whole["member"])
     return Run(**whole)

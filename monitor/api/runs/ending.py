@@ -52,14 +52,14 @@ def run_ending(store: Store, run: int) -> RunEnding | None:
             cpu_limit_s=limits.get("cpu_limit_s"),
             exception=_exception(error, ended),
             stopped_by=_stopped_by(store, row),
-            parent=None if parent is None else f"{title_of(parent.name, parent.cmdline)} ({parent.pid})",
+            parent=None if parent is None else f"{title_of(parent.name, parent.cmdline, parent.member)} ({parent.pid})",
         )
     )
     total, earlier = _earlier(store, run, row["start_ts"])
     return RunEnding(
         run=str(run),
         pid=row["pid"],
-        title=title_of(row["name"], row["cmdline"]),
+        title=title_of(row["name"], row["cmdline"], row["member"]),
         command=row["cmdline"] or row["name"],
         directory=row["cwd"],
         cause=cause,
@@ -91,7 +91,11 @@ def _parent(row: Mapping[str, Any]) -> RunRef | None:
     if row["parent_run"] is None or row["exit_signal"] is None or row["parent_signal"] == row["exit_signal"]:
         return None
     return RunRef(
-        run=str(row["parent_run"]), pid=row["parent_pid"], name=row["parent_name"], cmdline=row["parent_cmdline"] or ""
+        run=str(row["parent_run"]),
+        pid=row["parent_pid"],
+        name=row["parent_name"],
+        cmdline=row["parent_cmdline"] or "",
+        member=row["parent_member"],
     )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from logs.redaction.masker import Masker
+from monitor.core.member import ENVIRONMENT_READ, member_of
 from monitor.lifecycle.exits import Program
 from monitor.metrics.messages import HostInfo, RunInfo, run_key
 from monitor.sampling.linux.parse import PF_KTHREAD, Stat, decode, parse_cgroup, parse_stat
@@ -94,7 +95,18 @@ class Describer:
             kernel_thread=kernel,
             cmdline_truncated=cut,
             cwd=None if kernel else (decode(gone.cwd) or None) if gone else self._link(pid, "cwd"),
+            member=None if kernel else gone.member if gone else self._member(pid, stat.ppid),
         )
+
+    def _member(self, pid: int, parent: int) -> str | None:
+        return member_of(self._environment(pid), lambda: self._environment(parent))
+
+    def _environment(self, pid: int) -> bytes:
+        """Empty where it may not be read, as that of other users' processes: that is no fault."""
+        try:
+            return read_file(f"{self.root}/{pid}/environ", ENVIRONMENT_READ)
+        except OSError:
+            return b""
 
     def _link(self, pid: int, name: str) -> str | None:
         try:

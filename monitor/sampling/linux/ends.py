@@ -231,7 +231,11 @@ class Ends:
         found = self._describer.describe(info.pid, stat, program.uid, program.cmdline, gone=program)
         same = found.cmdline == info.cmdline
         better = msgspec.structs.replace(
-            found, exe=info.exe if same else None, cgroup=found.cgroup or info.cgroup, cwd=found.cwd or info.cwd
+            found,
+            exe=info.exe if same else None,
+            cgroup=found.cgroup or info.cgroup,
+            cwd=found.cwd or info.cwd,
+            member=found.member or (info.member if same else None),
         )
         return better if better != info else None
 

@@ -16,6 +16,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from monitor.lifecycle.exits import Exit, ExitSource
 from monitor.lifecycle.taskstats import UsageSource
 from monitor.metrics.messages import RunInfo
@@ -450,6 +452,10 @@ class ProcTable:
         if not (force or renamed) and hash(cmdline) == slot.argv_hash:
             return
         info = self._describer.describe(slot.pid, stat, uid, cmdline)
+        if (
+            info.member is None and info.exe == slot.info.exe
+        ):  # one that gives itself a title writes over its environment
+            info = msgspec.structs.replace(info, member=slot.info.member)
         slot.argv_hash = hash(cmdline)
         if info != slot.info:
             slot.info = info

@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar
 import psutil
 
 from logs.redaction.masker import Masker
+from monitor.core.member import member_of
 from monitor.metrics.catalogue import HostReading
 from monitor.metrics.messages import HostInfo, RunInfo, run_key
 from monitor.sampling.core.columns import NAN, Columns
@@ -172,6 +173,7 @@ class PortableReader:
                 kernel_thread=sys.platform == "linux" and (process.pid == 2 or ppid == 2),
                 cmdline_truncated=len(text) > CMDLINE_KEPT,
                 cwd=_clean(cwd) if (cwd := _safely(process.cwd, None)) else None,
+                member=member_of(_environment(process.pid), lambda: _environment(ppid)),
             )
 
     def _row(self, columns: Columns, known: _Known, elapsed_s: float) -> None:
@@ -197,6 +199,15 @@ class PortableReader:
         index = columns.append()
         for name, value in values.items():
             columns.arrays[name][index] = value
+
+
+def _environment(pid: int) -> bytes:
+    """As Linux has it; empty where it may not be read."""
+    try:
+        variables = psutil.Process(pid).environ()
+    except (psutil.Error, OSError, ValueError):  # ValueError: the parent is not known
+        return b""
+    return "".join(f"{name}={value}\0" for name, value in variables.items()).encode("utf-8", "replace")
 
 
 def _fields(found: dict[str, Any]) -> dict[str, Any]:

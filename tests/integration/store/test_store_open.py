@@ -13,6 +13,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from monitor.api.runs.detail import ended_runs, stored_relatives
 from monitor.core.errors import StoreDamaged, StoreError, StoreFull, StoreLocked, StoreTooNew
 from monitor.store.duckdb import open_store
 from monitor.store.duckdb.engine import transaction
@@ -94,6 +95,29 @@ def test_history_survives_a_migration(tmp_path: Path, host_rows: Callable[..., A
     assert "schema version" in store.info().notices[0]
     assert count(store) == 1
     assert stored(store, "SELECT count(*) AS n FROM meta") == [{"n": 1}]
+    store.close()
+
+
+def test_runs_of_a_store_without_members_are_shown(tmp_path: Path) -> None:
+    """One that was stored before workers had numbers has its title, among those that ended and among its relatives."""
+    old = tmp_path / "old"
+    old.mkdir()
+    for path in SCHEMA.glob("*.sql"):
+        if path.name < "0016" or not path.name[0].isdigit():
+            (old / path.name).write_text(path.read_text())
+    reopen(tmp_path, old).close()
+    with duckdb.connect(str(tmp_path / FILE)) as connection:
+        connection.execute(
+            "INSERT INTO runs (run, host, boot_id, pid, ppid, uid, name, cmdline, start_ts, first_seen, end_ts, exit_code) VALUES"
+            " (1, 'h', 'b', 7, 1, 0, 'python', 'python train.py', '2023-11-14', '2023-11-14', '2023-11-14 00:01:00', 0),"
+            " (2, 'h', 'b', 8, 7, 0, 'python', 'python train.py', '2023-11-14 00:00:30', '2023-11-14', '2023-11-14 00:00:50', 3)"
+        )
+    store = reopen(tmp_path)
+    assert [(one.pid, one.title, one.member) for one in ended_runs(store, "h", {"limit": 9, "q": "train"}).runs] == [
+        (7, "python train.py", None),
+        (8, "python train.py", None),
+    ]
+    assert [(one.pid, one.member) for one in stored_relatives(store, 1)[1]] == [(8, None)]
     store.close()
 
 

@@ -51,7 +51,7 @@ function meaning(query) {
   if (regex) return expression(regex[1]);
   const needle = query.toLowerCase();
   const inUnit = /^\d+$/.test(needle) ? (unit) => numbered(unit, needle) : (unit) => unit.includes(needle);
-  const match = (one) => one.name.toLowerCase().includes(needle) || (one.cmdline ?? "").toLowerCase().includes(needle) || inUnit((one.unit ?? "").toLowerCase()) || (one.user ?? "").toLowerCase() === needle || String(one.pid) === needle;
+  const match = (one) => one.name.toLowerCase().includes(needle) || (one.cmdline ?? "").toLowerCase().includes(needle) || (one.title ?? "").toLowerCase().includes(needle) || inUnit((one.unit ?? "").toLowerCase()) || (one.user ?? "").toLowerCase() === needle || String(one.pid) === needle;
   return { match, problem: () => null };
 }
 
@@ -74,10 +74,10 @@ function expression(source) {
   let slow = false;
   const match = (one) => {
     const before = known.get(one);
-    if (before && before.name === one.name && before.cmdline === one.cmdline) return before.found;
+    if (before && before.name === one.name && before.cmdline === one.cmdline && before.title === one.title) return before.found;
     try {
-      const found = pattern.test(one.name) || pattern.test(one.cmdline ?? "");
-      known.set(one, { name: one.name, cmdline: one.cmdline, found });
+      const found = [one.name, one.cmdline ?? "", one.title ?? ""].some((text) => pattern.test(text));
+      known.set(one, { name: one.name, cmdline: one.cmdline, title: one.title, found });
       return found;
     } catch (error) {
       if (!(error instanceof TooSlow)) throw error;
