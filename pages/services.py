@@ -169,7 +169,7 @@ def confirm(action: str, service: Service) -> None:
 def act(action: str, name: str) -> None:
     """Do it; what came of it is shown on the page."""
     if not may_change():
-        state.services_failed = operators_only(f"{action} services")
+        state.services_failed = operators_only(f"{action} services", f"service {action}", name)
         return
     try:
         done = getattr(agent_client().services, action)(name, by=visitor_name())
@@ -210,7 +210,7 @@ def edit(name: str, found: Services) -> None:
 def save(name: str, settings: dict[str, Any], *, new: bool) -> list[str]:
     """Save the form; answers what is wrong with it."""
     if not may_change():
-        return [operators_only("change services").message]
+        return [operators_only("change services", f"service {'add' if new else 'change'}", name).message]
     if not name:
         return ["Give it a name."]
     try:
@@ -227,7 +227,7 @@ def save(name: str, settings: dict[str, Any], *, new: bool) -> list[str]:
 def remove(name: str) -> list[str]:
     """Remove a service; answers what prevents that."""
     if not may_change():
-        return [operators_only("remove services").message]
+        return [operators_only("remove services", "service remove", name).message]
     try:
         agent_client().services.remove(name, by=visitor_name())
     except AgentError as error:

@@ -189,7 +189,7 @@ class Agent:
         self.alerts = alerts_of(self, self._environ, self._status_due.set, self._loop.call_soon_threadsafe)
         await asyncio.to_thread(self.alerts.recall)
         self.alerts.apply(self.settings.alert)
-        self.audit = Audit(self.writer, self.events, self.host_name, now_us)
+        self.audit = Audit(self.writer, self.events, self.host_name, now_us, self._loop.call_later)
         self._ingest = Ingest(
             snapshot=self.snapshot,
             sample_counter=self.sample_counter,
@@ -298,6 +298,7 @@ class Agent:
         """Stop in an order that loses nothing: readers first, then the writer, then the address."""
         began = time.monotonic()
         await background.end()
+        self.audit.close()
         server.should_exit = True
         try:
             async with asyncio.timeout(1.0):

@@ -76,13 +76,16 @@ def _readings(router: APIRouter, context: Context) -> None:
 
 
 def _actions(router: APIRouter, context: Context) -> None:
-    kept, gate = context.alerts, [acting(context)]
+    kept = context.alerts
 
     def known(name: str) -> AlertRule | None:
         return next((rule for rule in context.settings().alert if rule.name == name), None)
 
     @router.put(
-        "/rules/{name:path}", response_model=AlertRules, summary="Add a rule, or change its settings", dependencies=gate
+        "/rules/{name:path}",
+        response_model=AlertRules,
+        summary="Add a rule, or change its settings",
+        dependencies=[acting(context, "alert change", "{name}")],
     )
     async def change(name: Name, asked: Annotated[AlertRuleChange, Body()]) -> Response:
         """Keys that are not given stay as they are; null is the default. What fires by a rule that now watches something else is over."""
@@ -98,7 +101,11 @@ def _actions(router: APIRouter, context: Context) -> None:
         settings = context.settings()
         return json_answer(kept.rules(settings.alert, read_only=settings.actions.read_only))
 
-    @router.delete("/rules/{name:path}", summary="Remove a rule from the settings", dependencies=gate)
+    @router.delete(
+        "/rules/{name:path}",
+        summary="Remove a rule from the settings",
+        dependencies=[acting(context, "alert remove", "{name}")],
+    )
     async def remove(name: Name, asked: Asked) -> Response:
         """One that comes with Watchkeeper is there again afterwards; `enabled` switches it off."""
         if known(name) is None:
@@ -109,7 +116,12 @@ def _actions(router: APIRouter, context: Context) -> None:
         context.audit.record("alert remove", name, actor=asked.by)
         return json_answer({})
 
-    @router.post("/test", response_model=Notifications, summary="Send a notification as a test", dependencies=gate)
+    @router.post(
+        "/test",
+        response_model=Notifications,
+        summary="Send a notification as a test",
+        dependencies=[acting(context, "alert test")],
+    )
     async def test(asked: Asked) -> Response:
         """Answers once it was taken, or with the reason why it was not."""
         if not kept.notifier.wanted:
@@ -126,7 +138,10 @@ def _actions(router: APIRouter, context: Context) -> None:
         return json_answer(kept.notifier.about())
 
     @router.post(
-        "/{id}/acknowledge", response_model=Alert, summary="Take note of an alert that fires", dependencies=gate
+        "/{id}/acknowledge",
+        response_model=Alert,
+        summary="Take note of an alert that fires",
+        dependencies=[acting(context, "alert acknowledge", "{id}")],
     )
     async def acknowledge(id: Id, asked: Asked) -> Response:  # noqa: A002 - the field's name
         """It leaves the status strip until it fires anew."""

@@ -1,10 +1,13 @@
 """What people do to services and processes, as the audit table keeps it."""
 
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pydantic import Field
 
 from monitor.api_models.base import Shape
+
+REFUSED: Final = "refused: "
+"""How the outcome of an action begins that was not done because it was not allowed, or could not be."""
 
 
 class Asked(Shape):
@@ -24,7 +27,9 @@ class Action(Shape):
     target: str = Field(description="The service, or the name of the process.")
     pid: int | None = None
     run: str | None = None
-    outcome: str = Field(description="`done`, or why not.")
+    outcome: str = Field(
+        description="`done`, or why not: `refused: …` if it was not allowed, or there was nothing to act on. Equal refusals within a minute are counted in it."
+    )
     details: dict[str, Any] = Field(default={})
 
 
@@ -38,12 +43,25 @@ class ProcessAction(Asked):
     nice: int | None = Field(default=None, description="For `renice`: -20 (the most CPU time) to 19.", ge=-20, le=19)
 
 
+class RefusedAction(Asked):
+    """An action that was refused before the agent was asked for it: the dashboard knows who is no operator."""
+
+    action: str = Field(max_length=100, description="Such as `process stop`.")
+    target: str = Field(default="", max_length=200, description="The service, or the name of the process.")
+    run: str | None = Field(default=None, max_length=30, description="The process.")
+    why: str = Field(max_length=300, description="Why it was refused.")
+
+
 class ProcessActed(Shape):
     """What was done."""
 
     run: str
     pid: int
     said: str = Field(description="In words, such as `SIGTERM sent`.")
+
+
+class Recorded(Shape):
+    """It is in the audit table, or counted there."""
 
 
 class Actions(Shape):

@@ -318,6 +318,11 @@ class Client:
         """Run a read-only SQL query on the store."""
         return parsed(QueryAnswer, self.request("POST", "/v1/query", body={"sql": sql, "limit": limit}))
 
+    def tell_refused(self, action: str, target: str, *, why: str, by: str, run: str | None = None) -> None:
+        """Have it in the audit table that an action was refused before the agent was asked for it."""
+        body = {"action": action, "target": target, "run": run, "why": why, "by": by}
+        self.request("POST", "/v1/actions/refused", body=body)
+
     def shutdown(self) -> int:
         """Ask the agent to stop; returns its pid. It stores what is pending first."""
         return parsed(ShutdownAnswer, self.request("POST", "/v1/shutdown")).pid

@@ -83,7 +83,7 @@ def _dialog(action: str, run: Run) -> None:
 
 def _act(action: str, run: Run, more: dict[str, Any]) -> None:
     if not may_change():
-        state.act_failed = operators_only("act on processes")
+        state.act_failed = operators_only("act on processes", f"process {action}", run=run.run)
         return
     visitor = current_visitor()
     try:

@@ -1,12 +1,14 @@
 """The visitor of the page that is being drawn, and what that person may do; checked at every run and every action."""
 
+import contextlib
 import os
 
 import streamlit as st
 
-from monitor.core.errors import AgentError
+from monitor.core.errors import AgentError, MonitorError
 from pages.server.auth import NOBODY_ASKED, Role, SignIn, Visitor
 from pages.server.dashboard import CONFIG, DATA_DIR, Dashboard, from_arguments
+from pages.shared.agent import agent_client
 
 
 def current_visitor() -> Visitor | None:
@@ -34,13 +36,19 @@ def visitor_name() -> str:
     return visitor.name if visitor is not None else ""
 
 
-def operators_only(what: str) -> AgentError:
-    """The error that a visitor without the role gets.
+def operators_only(what: str, action: str = "", target: str = "", *, run: str | None = None) -> AgentError:
+    """The error that a visitor without the role gets. The audit table has it, too, unless the agent is away.
 
     Args:
         what: the refused action, as in "start a benchmark".
+        action: what the audit table calls it, such as `process stop`; `what` without it.
+        target: what it would have been done to.
+        run: the process that it would have been done to.
     """
-    return AgentError(f"only operators can {what}", hint="sign in as an operator")
+    error = AgentError(f"only operators can {what}", hint="sign in as an operator")
+    with contextlib.suppress(MonitorError):
+        agent_client().tell_refused(action or what, target[:200], why=error.message, by=visitor_name(), run=run)
+    return error
 
 
 @st.cache_resource(show_spinner=False, max_entries=4)

@@ -1,22 +1,21 @@
 """Actions on processes, and the audit table of what people did to services and processes."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from logs import parse_time
-from monitor.api.acting.gate import acting
+from monitor.api.acting.gate import acting, process_of, undone
 from monitor.api.http.answers import blocking, json_answer
 from monitor.api.http.context import Context
 from monitor.api.http.parameters import RunPart, run_number
-from monitor.api_models.actions import Actions, ProcessActed, ProcessAction
-from monitor.core.errors import ActionRefused, ConfigError
+from monitor.api_models.actions import REFUSED, Actions, ProcessActed, ProcessAction, Recorded, RefusedAction
+from monitor.core.errors import REPORTED, ActionRefused, ConfigError
 from monitor.core.process_title import title_of
 from monitor.lifecycle.acting import SIGNALS, renice, send_signal
 from monitor.lifecycle.interest import is_watchkeeper
-from monitor.live.audit import DONE
 from monitor.metrics.messages import RunInfo
 from monitor.store.actions import stored_actions
 
@@ -39,28 +38,33 @@ def routes(context: Context) -> APIRouter:
         "/runs/{run}/act",
         response_model=ProcessActed,
         summary="Stop, kill, signal or renice a process",
-        dependencies=[acting(context)],
+        dependencies=[acting(context, "process {action}")],
     )
-    async def act(run: RunPart, asked: ProcessAction) -> Response:
+    async def act(request: Request, run: RunPart, asked: ProcessAction) -> Response:
         """Never another process than this run: it is held by a descriptor, and known by the tick of its start."""
-        number = run_number(run)
-        info = context.snapshot.runs.get(number)
-        if info is None:
-            raise ActionRefused(f"run {run} is not running", hint="it may have ended")
-        title, said = title_of(info.name, info.cmdline), ""
-        outcome = DONE
+        action = f"process {asked.action}"
         try:
+            number = run_number(run)
+            info = context.snapshot.runs.get(number)
+            if info is None:
+                raise ActionRefused(f"run {run} is not running", hint="it may have ended")
             refuse_protected(info, context.own_pids())
             said = perform(info, asked)
-        except (ActionRefused, ConfigError) as error:
-            outcome = error.message
+        except REPORTED as error:
+            undone(context, error, action, asked.by, **await process_of(context, request, run))
             raise
-        finally:
-            details = {"said": said, "command": info.cmdline[:500]}
-            context.audit.record(
-                f"process {asked.action}", title, actor=asked.by, outcome=outcome, pid=info.pid, run=number, **details
-            )
+        title, command = title_of(info.name, info.cmdline, info.member), info.cmdline[:500]
+        context.audit.record(action, title, actor=asked.by, pid=info.pid, run=number, said=said, command=command)
         return json_answer(ProcessActed(run=run, pid=info.pid, said=said))
+
+    @router.post("/actions/refused", response_model=Recorded, summary="Record that an action was refused")
+    async def refused(request: Request, told: RefusedAction) -> Response:
+        """For who refuses it before the agent is asked, as the dashboard does to viewers. Nothing is done."""
+        about: dict[str, Any] = {"target": told.target}
+        if told.run is not None:
+            about = await process_of(context, request, told.run)
+        context.audit.undone(told.action, actor=told.by, outcome=f"{REFUSED}{told.why}", **about)
+        return json_answer(Recorded())
 
     @router.get(
         "/actions", response_model=Actions, summary="What people did to services and processes, the newest first"

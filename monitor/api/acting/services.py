@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Path, Request
 from starlette.responses import Response
 
-from monitor.api.acting.gate import acting
+from monitor.api.acting.gate import acting, undone
 from monitor.api.http.answers import blocking, json_answer
 from monitor.api.http.context import Context
 from monitor.api_models.actions import Asked
@@ -54,14 +54,17 @@ def _readings(router: APIRouter, context: Context) -> None:
 
 
 def _actions(router: APIRouter, context: Context) -> None:
-    kept, gate = context.services, [acting(context)]
+    kept = context.services
+
+    def gate(action: str) -> list[Any]:
+        return [acting(context, f"service {action}", "{name}")]
 
     async def audited(action: str, name: str, by: str, work: Callable[[], Awaitable[Service | None]]) -> Response:
         """Do it, and record what came of it."""
         try:
             service = await work()
         except REPORTED as error:
-            context.audit.record(f"service {action}", name, actor=by, outcome=error.message)
+            undone(context, error, f"service {action}", by, target=name)
             raise
         run = None if service is None or service.run is None else int(service.run)
         state = "removed" if service is None else service.state
@@ -69,22 +72,24 @@ def _actions(router: APIRouter, context: Context) -> None:
         context.audit.record(f"service {action}", name, actor=by, pid=pid, run=run, state=state)
         return json_answer({} if service is None else service)
 
-    @router.post("/{name}/start", response_model=Service, summary="Start a service", dependencies=gate)
+    @router.post("/{name}/start", response_model=Service, summary="Start a service", dependencies=gate("start"))
     async def start(name: Name, asked: Asked) -> Response:
         """And what it depends on. Answers once it runs or failed, or after three seconds."""
         return await audited("start", name, asked.by, lambda: kept.start(name, asked.by))
 
-    @router.post("/{name}/stop", response_model=Service, summary="Stop a service", dependencies=gate)
+    @router.post("/{name}/stop", response_model=Service, summary="Stop a service", dependencies=gate("stop"))
     async def stop(name: Name, asked: Asked) -> Response:
         """And all processes below it. Answers once they are gone."""
         return await audited("stop", name, asked.by, lambda: kept.stop(name, asked.by))
 
-    @router.post("/{name}/restart", response_model=Service, summary="Restart a service", dependencies=gate)
+    @router.post("/{name}/restart", response_model=Service, summary="Restart a service", dependencies=gate("restart"))
     async def restart(name: Name, asked: Asked) -> Response:
         """With its settings as they are now."""
         return await audited("restart", name, asked.by, lambda: kept.restart(name, asked.by))
 
-    @router.put("/{name}", response_model=Service, summary="Add a service, or change its settings", dependencies=gate)
+    @router.put(
+        "/{name}", response_model=Service, summary="Add a service, or change its settings", dependencies=gate("change")
+    )
     async def change(name: Name, asked: Annotated[ServiceChange, Body()]) -> Response:
         """Keys that are not given stay as they are. A service that runs takes its new settings at its next start."""
         known = {service.name for service in kept.services()}
@@ -93,11 +98,15 @@ def _actions(router: APIRouter, context: Context) -> None:
         table = merged({"name": name, **before}, asked.settings)
         return await audited("change" if settings else "add", name, asked.by, lambda: kept.save(name, table))
 
-    @router.delete("/{name}", summary="Remove a service from the settings, and stop it", dependencies=gate)
+    @router.delete("/{name}", summary="Remove a service from the settings, and stop it", dependencies=gate("remove"))
     async def remove(name: Name, asked: Asked) -> Response:
         """Refused while another service depends on it."""
-        kept.service(name)
-        return await audited("remove", name, asked.by, lambda: kept.save(name, None))
+
+        async def work() -> Service | None:
+            kept.service(name)
+            return await kept.save(name, None)
+
+        return await audited("remove", name, asked.by, work)
 
 
 def merged(before: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:

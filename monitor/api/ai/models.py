@@ -1,14 +1,14 @@
 """The models of servers: listed, fetched, loaded, let go, deleted; and a model that a person tries. What changes something is audited."""
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from fastapi import APIRouter
 from starlette.responses import Response
 
 from ai.core.errors import AiError, BackendError, BadRequest, BenchmarkBusy, ModelMissing, NoEngine, NothingToUse
 from ai.shapes.shelf import Pull, Trial
-from monitor.api.acting.gate import acting
+from monitor.api.acting.gate import acting, undone
 from monitor.api.ai.asking import ASK_S, Asking, refused
 from monitor.api.http.answers import json_answer
 from monitor.api.http.context import Context
@@ -16,7 +16,6 @@ from monitor.api.http.errors import NotFound
 from monitor.api_models import ai as ai_models
 from monitor.api_models.actions import Asked
 from monitor.core.errors import REPORTED
-from monitor.live.audit import DONE
 
 if TYPE_CHECKING:
     from ai.service.service import AiService
@@ -53,9 +52,11 @@ def _listed(router: APIRouter, context: Context, asking: Asking) -> None:
 
 
 def _changes(router: APIRouter, context: Context, asking: Asking) -> None:
-    gate, acts = [acting(context)], _Acting(context, asking)
+    acts = _Acting(context, asking)
 
-    @router.post("/models/load", response_model=ai_models.ShelfModel, summary="Load a model", dependencies=gate)
+    @router.post(
+        "/models/load", response_model=ai_models.ShelfModel, summary="Load a model", dependencies=gate(context, "load")
+    )
     async def load(wanted: ai_models.ModelLoad) -> Response:
         """Answers once it is in memory. 409 while a benchmark runs."""
         return await acts.do(
@@ -68,14 +69,20 @@ def _changes(router: APIRouter, context: Context, asking: Asking) -> None:
         )
 
     @router.post(
-        "/models/unload", response_model=ai_models.ShelfModel, summary="Free a model's memory", dependencies=gate
+        "/models/unload",
+        response_model=ai_models.ShelfModel,
+        summary="Free a model's memory",
+        dependencies=gate(context, "unload"),
     )
     async def unload(wanted: ai_models.ModelAction) -> Response:
         """It is loaded again when it is asked. 409 while a benchmark runs."""
         return await acts.do("unload", wanted, lambda service: service.shelf.unload(wanted.server, wanted.model))
 
     @router.post(
-        "/models/delete", response_model=ai_models.ModelDeleted, summary="Delete a model from disk", dependencies=gate
+        "/models/delete",
+        response_model=ai_models.ModelDeleted,
+        summary="Delete a model from disk",
+        dependencies=gate(context, "delete"),
     )
     async def delete(wanted: ai_models.ModelAction) -> Response:
         """It has to be fetched again. 409 while a benchmark runs."""
@@ -88,10 +95,14 @@ def _changes(router: APIRouter, context: Context, asking: Asking) -> None:
 
 
 def _fetches(router: APIRouter, context: Context, asking: Asking) -> None:
-    gate, acts = [acting(context)], _Acting(context, asking)
+    acts = _Acting(context, asking)
 
     @router.post(
-        "/models/pull", response_model=ai_models.Pull, status_code=202, summary="Fetch a model", dependencies=gate
+        "/models/pull",
+        response_model=ai_models.Pull,
+        status_code=202,
+        summary="Fetch a model",
+        dependencies=gate(context, "pull"),
     )
     async def pull(wanted: ai_models.ModelAction) -> Response:
         """The server fetches it from its registry; `GET /v1/ai/models/pulls` tells how far it is."""
@@ -100,7 +111,10 @@ def _fetches(router: APIRouter, context: Context, asking: Asking) -> None:
         )
 
     @router.post(
-        "/models/pulls/{pull}/cancel", response_model=ai_models.Cancelled, summary="Stop a fetch", dependencies=gate
+        "/models/pulls/{pull}/cancel",
+        response_model=ai_models.Cancelled,
+        summary="Stop a fetch",
+        dependencies=[acting(context, "model pull stop", "{pull}")],
     )
     async def cancel(pull: str, asked: Asked) -> Response:
         """What has arrived stays with the server, which goes on from there the next time."""
@@ -147,19 +161,24 @@ def _trials(router: APIRouter, asking: Asking) -> None:
 def _tuning(router: APIRouter, context: Context, asking: Asking) -> None:
     @router.post(
         "/backends/{backend}/tune", response_model=ai_models.Tuned, summary="Find the fastest settings of the embedded engine",
-        dependencies=[acting(context)],
+        dependencies=[acting(context, "engine tune", "{backend}")],
     )  # fmt: skip
     async def tune(backend: str, asked: Asked) -> Response:
         """About 15 seconds. What is faster is used from now on; `POST …/reset` undoes it. 409 while a benchmark runs."""
         try:
             found = await asking.ask(lambda service: service.tuner.tune(backend[:200]), TUNE_S)
         except REPORTED as error:
-            context.audit.record("engine tune", backend[:200], actor=asked.by, outcome=error.message)
+            undone(context, error, "engine tune", asked.by, target=backend[:200])
             if isinstance(error, AiError):
                 return refused(error, _status(error))
             raise
         context.audit.record("engine tune", backend[:200], actor=asked.by, settings=found.settings, kept=found.kept)
         return json_answer(found)
+
+
+def gate(context: Context, action: str) -> list[Any]:
+    """What a route needs that acts on a model."""
+    return [acting(context, f"model {action}", "{model}")]
 
 
 class _Acting:
@@ -181,18 +200,13 @@ class _Acting:
         try:
             found = await self._asking.ask(work, deadline_s)
         except REPORTED as error:
-            self._record(action, wanted, error.message)
+            undone(self._context, error, f"model {action}", wanted.by, target=wanted.model)
             if isinstance(error, AiError):
                 return refused(error, _status(error))
             raise
-        self._record(action, wanted, DONE)
+        self._context.audit.record(f"model {action}", wanted.model, actor=wanted.by, server=wanted.server)
         await self._context.engines.refresh()
         return json_answer(found, status=status)
-
-    def _record(self, action: str, wanted: ai_models.ModelAction, outcome: str) -> None:
-        self._context.audit.record(
-            f"model {action}", wanted.model, actor=wanted.by, outcome=outcome, server=wanted.server
-        )
 
 
 def _status(error: AiError) -> int:

@@ -104,3 +104,8 @@ def test_a_viewer_cannot_act(
     app.button(key="act_confirm").click().run()
     assert "only operators" in words(app).lower()
     assert parent.poll() is None
+    run = app.query_params["run"]
+    found = wait_until(lambda: running_agent.api.services.actions({"run": run}).actions, "it is in the audit table")
+    assert [(one.action, one.pid, one.outcome) for one in found] == [
+        ("process kill", parent.pid, "refused: only operators can act on processes")
+    ]

@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from monitor.api.app import create_app
+from monitor.api_models.actions import Action
 from monitor.client.client import Refused
 from monitor.core.endpoint import start_tick_of
 from monitor.core.errors import ActionRefused
@@ -59,8 +60,11 @@ def test_stop_and_kill_end_the_process_that_was_named(
     events = wait_until(lambda: running_agent.api.events({"run": run, "q": f"process {action} by Ada"}).events)
     assert events[0].pid == victim.pid
     with pytest.raises(Refused, match=r"not running|has ended") as caught:
-        running_agent.api.services.act_on(run, action)
+        running_agent.api.services.act_on(run, action, by="Bob")
     assert caught.value.status == 409
+    [told] = refused(running_agent, {"run": run})
+    assert (told.actor, told.action, told.pid, told.target) == ("Bob", f"process {action}", victim.pid, found[0].target)
+    assert "not running" in told.outcome or "has ended" in told.outcome
 
 
 def test_signals_and_priorities(running_agent: Any, victim: subprocess.Popen[str]) -> None:
@@ -81,6 +85,15 @@ def test_signals_and_priorities(running_agent: Any, victim: subprocess.Popen[str
         lambda: found if len(found := running_agent.api.services.actions({"run": run}).actions) == 5 else None
     )
     assert sorted(one.outcome == "done" for one in outcomes) == [False, False, False, True, True]
+
+
+def refused(agent: Any, filters: dict[str, str]) -> list[Action]:
+    """The refusals in the audit table, once there are any."""
+
+    def look() -> list[Action]:
+        return [one for one in agent.api.services.actions(filters).actions if one.outcome.startswith("refused: ")]
+
+    return list(wait_until(look, "it is in the audit table"))
 
 
 def test_another_process_with_the_same_pid_is_never_hit(victim: subprocess.Popen[str]) -> None:
@@ -104,8 +117,11 @@ def test_watchkeeper_and_the_system_are_protected(running_agent: Any) -> None:
     for pid in (status.agent.pid, status.sampler.pid, 1):
         run = run_of(running_agent, pid)
         with pytest.raises(Refused, match=r"is part of Watchkeeper|belongs to the system") as caught:
-            running_agent.api.services.act_on(run, "kill")
+            running_agent.api.services.act_on(run, "kill", by="Eve")
         assert caught.value.status == 409
+        [told] = refused(running_agent, {"run": run})
+        assert (told.actor, told.action, told.pid) == ("Eve", "process kill", pid)
+        assert caught.value.message in told.outcome
 
 
 def test_read_only_forbids_it(running_agent: Any, victim: subprocess.Popen[str]) -> None:
@@ -114,14 +130,39 @@ def test_read_only_forbids_it(running_agent: Any, victim: subprocess.Popen[str])
     running_agent.api.save_settings({"actions.read_only": True})
     try:
         with pytest.raises(Refused, match="switched off") as caught:
-            running_agent.api.services.act_on(run, "kill")
+            running_agent.api.services.act_on(run, "kill", by="Eve")
         assert caught.value.status == 403
+        for action in ("stop", "start", "restart"):
+            with pytest.raises(Refused, match="switched off"):
+                getattr(running_agent.api.services, action)("mailer", by="Eve")
+        with pytest.raises(Refused, match="switched off"):
+            running_agent.api.services.remove("mailer", by="Eve")
     finally:
         running_agent.api.save_settings({"actions.read_only": None})
     assert victim.poll() is None
+    [told] = refused(running_agent, {"run": run})
+    assert (told.actor, told.action, told.pid) == ("Eve", "process kill", victim.pid)
+    assert "switched off" in told.outcome
+    wanted = {("Eve", f"service {action}") for action in ("stop", "start", "restart", "remove")}
+    wait_until(
+        lambda: {(one.actor, one.action) for one in refused(running_agent, {"target": "mailer"})} == wanted,
+        "those on services are there too",
+    )
+    events = running_agent.api.events({"run": run, "q": "refused"}).events
+    assert [event.event_type for event in events] == ["STATUS_CHANGE"]
+
+
+def test_a_loop_of_refused_requests_is_counted(running_agent: Any) -> None:
+    """Who asks for the same again and again is told once."""
+    for _ in range(30):
+        with pytest.raises(Refused):
+            running_agent.api.services.stop("no-such-one", by="Mallory")
+    [told] = refused(running_agent, {"target": "no-such-one"})
+    assert (told.actor, told.action) == ("Mallory", "service stop")
 
 
 HARMLESS = {
+    ("POST", "/v1/actions/refused"): "records what the dashboard refused",
     ("POST", "/v1/engines/refresh"): "asks engines whether they are there",
     ("POST", "/v1/events"): "records what a program tells",
     ("POST", "/v1/logs/ingest"): "reads files into the store",
@@ -141,8 +182,12 @@ def must_pass(path: str) -> bool:
 
 
 def test_every_route_that_acts_passes_the_gate() -> None:
-    """Each route with another method than GET is refused in read-only mode, or is known to touch no service and no process."""
+    """Each route with another method than GET is refused in read-only mode, which the audit is told with who asked, or is known to touch no service and
+    no process.
+    """
     context = MagicMock(token=None)
+    context.snapshot.runs = {}
+    context.store.query.return_value.num_rows = 0
     context.settings.return_value.actions.read_only = True
     app = create_app(context, "0")
     listed = {
@@ -156,8 +201,16 @@ def test_every_route_that_acts_passes_the_gate() -> None:
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://agent") as client:
             acting = [one for one in listed - HARMLESS.keys() if must_pass(one[1])]
-            answers = [(one, await client.request(*one, json={})) for one in acting]
-        return {one for one, answer in answers if answer.status_code == 403 and "switched off" in answer.text}
+            gated = set()
+            for one in acting:
+                context.audit.undone.reset_mock()
+                answer = await client.request(*one, json={"by": "Eve"})
+                if answer.status_code == 403 and "switched off" in answer.text:
+                    [told] = context.audit.undone.call_args_list
+                    assert (told.kwargs["actor"], told.kwargs["outcome"][:9]) == ("Eve", "refused: "), one
+                    assert told.args[0], one
+                    gated.add(one)
+        return gated
 
     gated = asyncio.run(refused())
     assert gated >= {("POST", f"/v1/services/{{name}}/{action}") for action in ("start", "stop", "restart")}
