@@ -125,7 +125,7 @@ def ps(
             *(_grown(row[name]) for name in ("growth_10m", "growth_1h")[: len(growth)]),
             "-" if row["threads"] is None else str(row["threads"]),
             row["status"] or "-",
-            "  " * depth + _short(row["cmdline"] or f"[{row['name']}]", row["member"]),
+            "  " * depth + _short(row["cmdline"] or f"[{row['name']}]", row.get("member")),
         )
         for depth, row in rows
     ]
