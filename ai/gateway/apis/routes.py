@@ -1,5 +1,6 @@
 """The routes that go to engines: what is read of a request, and how each kind of engine is asked."""
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -62,7 +63,7 @@ class Route:
             BadRequest: it is no JSON object, or its model is no text.
         """
         try:
-            fields = _fields.decode(body)
+            body, fields = _read(body)
             model = (_text.decode(fields["model"]) if "model" in fields else None) or ""
             stream = msgspec.json.decode(fields["stream"]) if "stream" in fields else None
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
@@ -94,6 +95,23 @@ class Route:
             raise BadRequest(f"The request is not as Ollama's API has it: {error}.") from error
         make = to_ollama.TRANSLATORS[converted.kind]
         return Turned(converted.path, _encode(converted.body), lambda: make(model, stream=asked.stream))
+
+
+def _read(body: bytes) -> tuple[bytes, Fields]:
+    """A request with its fields; one with halves of characters, with a byte order mark or in UTF-16 is written anew, as engines read it.
+
+    Raises:
+        msgspec.DecodeError: it is no JSON object.
+    """
+    try:
+        return body, _fields.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        try:
+            text = json.dumps(json.loads(body), ensure_ascii=False)
+        except (ValueError, RecursionError):
+            raise error from None
+        body = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()
+        return body, _fields.decode(body)
 
 
 ROUTES: Final = {

@@ -64,6 +64,23 @@ def test_fields_that_the_gateway_does_not_know_reach_the_engine_as_they_were_wri
     assert "authorization" not in headers  # the gateway's key is none of the engine's business
 
 
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/api/chat"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        rb'{"model":"auto","stream":false,"messages":[{"role":"user","content":"a\ud83d"}]}', b'\xef\xbb\xbf{"model":null,"stream":false,"messages":[{"role":"user","content":"a"}]}',
+        '{"model":"auto","stream":false,"messages":[{"role":"user","content":"a"}]}'.encode("utf-16"),
+    ],
+)  # fmt: skip
+def test_a_request_in_another_writing_is_written_anew(path: str, body: bytes) -> None:
+    """Half a character, a byte order mark, UTF-16: programs write them, and engines refuse them."""
+    with serve() as stub, running(engine("one", stub.url)) as gateway, client_of(gateway) as client:
+        assert client.post(path, content=body).status_code == 200
+        _, asked, _ = stub.asked[0]
+    assert asked["model"] == "stub"
+    assert asked["messages"][0]["content"] in {"a", "a\ufffd"}
+
+
 TROUBLES: list[dict[str, Any]] = [
     {"die_after": 0}, {"die_after": -1}, {"status": 500}, {"status": 503, "headers": "Retry-After: 1\r\n"}, {"status": 404}, {"status": 401},
     {"status": 302, "headers": "Location: /elsewhere\r\n"},
