@@ -32,8 +32,11 @@ _ELSEWHERE_REMEDY: Final = "If that is the server you want, set its address."
 _FOREIGN_REMEDY: Final = (
     "Correct its address in the settings, or have the proxy before it pass its answers on as they are."
 )
+_ROUTE_REMEDY: Final = "Correct its address in the settings: what answers there has no such route."
 _REMEDIES: Final = {
     200: _FOREIGN_REMEDY,
+    404: _ROUTE_REMEDY,
+    405: _ROUTE_REMEDY,
     **dict.fromkeys((429, 503, 529), _BUSY_REMEDY),
     **dict.fromkeys((502, 504, *range(520, 528), 530), _PROXY_REMEDY),
     **dict.fromkeys((301, 302, 303, 307, 308), _ELSEWHERE_REMEDY),

@@ -15,6 +15,7 @@ from ai.discovery.http import ProbeFailed, entries, get_json, text, whole
 
 _SHOW_S: Final = 0.7
 """What models can do is a courtesy: without it their names tell."""
+_NO_ROUTE: Final = frozenset({404, 405, 501})
 _MOST_SHOWN: Final = 48
 _KEPT: Final = 1024
 
@@ -41,7 +42,7 @@ async def ask_ollama(client: httpx.AsyncClient) -> Engine:
     running = await _running(client)
     tags = entries((await get_json(client, "/api/tags")).get("models"))
     shown = await shown_of(client, tags)
-    models = [_model(tag, running, shown) for tag in tags]
+    models = [_model(tag, running, shown) for tag in tags if name_of(tag)]
     if not models:
         return Engine(
             name="ollama",
@@ -91,7 +92,12 @@ def is_over(expires: object, *, local: bool, now: datetime | None = None) -> boo
 
 
 async def _running(client: httpx.AsyncClient) -> dict[str, dict[str, Any]]:
-    rows = entries((await get_json(client, "/api/ps")).get("models"))
+    try:
+        rows = entries((await get_json(client, "/api/ps")).get("models"))
+    except ProbeFailed as error:
+        if error.status not in _NO_ROUTE:
+            raise
+        return {}  # an older one, or an imitation, which does not tell
     local = is_local(str(client.base_url))
     return {name_of(row): row for row in rows if not is_over(row.get("expires_at"), local=local)}
 

@@ -30,6 +30,7 @@ from ai.backends.ollama.running import (
 )
 from ai.backends.ollama.timings import timings_of, usage_of
 from ai.backends.ollama.transport import CURRENT_TAP, Tap, load_options, request_options
+from ai.backends.openai.answer import FAR_BEYOND, LONGEST_TOKEN, checked
 from ai.core.errors import (
     BackendDown,
     BackendError,
@@ -318,7 +319,10 @@ class OllamaBackend:
         return tuple(notes)
 
     async def _loaded(self) -> list[Loaded]:
-        running = await self._ask(self._client.ps())
+        try:
+            running = await self._ask(self._client.ps())
+        except (BadRequest, ModelMissing):
+            return []  # an older one, or an imitation, which does not tell
         return loaded_models([item.model_dump() for item in running.models], local=is_local(self._url))
 
     async def _running(self, model: str) -> Loaded | None:
@@ -396,8 +400,13 @@ class OllamaBackend:
             async with aclosing(await self._chat(request, spec, how)) as parts:
                 async for part in parts:
                     for chunk in _chunks(part, clock):
-                        characters += len(chunk.text)
+                        characters += len(chunk.text) if chunk.kind == "content" else 0
                         yield chunk
+                    if characters > FAR_BEYOND + LONGEST_TOKEN * request.max_tokens:
+                        raise BadOutput(
+                            f"{self._name} went on beyond the {request.max_tokens} tokens that it was allowed.",
+                            backend=self._name,
+                        )
                     if part.done:
                         clock.finish()
                         done = part
@@ -447,7 +456,7 @@ class OllamaBackend:
             "stop" if done.done_reason == "stop" else "length" if done.done_reason == "length" else "other"
         )
         model = done.model or ""
-        return FinalEvent(clock.sent_ns, ended, finish, usage, timings, model, notes)
+        return checked(FinalEvent(clock.sent_ns, ended, finish, usage, timings, model, notes))
 
     async def _counted(
         self, request: GenRequest, spec: LoadSpec, deadlines: Deadlines, cancel: asyncio.Event | None

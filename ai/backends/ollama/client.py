@@ -12,6 +12,7 @@ from ai.backends.ollama.transport import NativeTransport
 from ai.backends.openai.http_errors import error_of, error_of_transport
 from ai.core.errors import BackendDown, BackendError, BadOutput, StreamCut
 from ai.core.pacing import late
+from ai.core.words import plain_words
 
 START: Final = "Start it with: ollama serve"
 CLIENT_ERRORS: Final = (
@@ -25,6 +26,7 @@ CLIENT_ERRORS: Final = (
     TypeError,
 )
 """What the client raises for what a server does: it does not check the form of an answer itself."""
+_FORM: Final = "Look whether its address leads to Ollama itself; what only imitates it can be named as an OpenAI-compatible server."
 T = TypeVar("T")
 
 
@@ -67,4 +69,14 @@ def error_of_ollama(name: str, error: Exception, *, begun: bool, connect_s: floa
         return late(name, "health", ask_s)
     if isinstance(error, ConnectionError):
         return BackendDown(f"{name} does not answer.", backend=name, hint=START)
-    return BadOutput(f"{name} answered in a form that is not Ollama's: {str(error)[:200]}", backend=name)
+    return BadOutput(f"{name} answered in a form that is not Ollama's: {_wrong(error)}.", backend=name, hint=_FORM)
+
+
+def _wrong(error: Exception) -> str:
+    """What is wrong with an answer, in words."""
+    if isinstance(error, ValidationError):
+        first = error.errors(include_url=False, include_input=False)[0]
+        return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+    if isinstance(error, json.JSONDecodeError):
+        return "it is not JSON"
+    return plain_words(str(error))[:200].rstrip(".")

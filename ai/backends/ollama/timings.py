@@ -10,11 +10,18 @@ from typing import Any, Final
 
 from ai.core.types import Figure, Origin, Timings, Usage
 
+_LEAST_NS: Final = 10_000
+"""Nanoseconds of a token: what takes less is written in another unit, or made up."""
 _CLOSE: Final = 0.98
 
 
-def distrust(said: Mapping[str, Any]) -> str:
-    """Why the reported timings cannot be believed; empty when they can."""
+def distrust(said: Mapping[str, Any], pieces: int = 0) -> str:
+    """Why the reported timings cannot be believed; empty when they can. `pieces`: how many came, each of a token at least."""
+    counted = whole(said, "eval_count")
+    if counted and counted < pieces - 1:
+        return "The server counts fewer tokens than it sent."
+    if counted and (spent := whole(said, "eval_duration")) and spent / counted < _LEAST_NS:
+        return "The server says that it generated in no time."
     prompt_count, prompt_ns = whole(said, "prompt_eval_count"), whole(said, "prompt_eval_duration")
     eval_ns, total_ns = whole(said, "eval_duration"), whole(said, "total_duration")
     if prompt_count and not prompt_ns:
@@ -47,7 +54,7 @@ def timings_of(said: Mapping[str, Any], measured: Timings, *, new_prompt: bool =
     (`new_prompt` false) the time is left out, unless the server tells how much it still had.
     """
     load = whole(said, "load_duration")
-    why = distrust(said)
+    why = distrust(said, measured.arrival.pieces if measured.arrival else 0)
     measured = replace(measured, load=Figure(load / 1e9, "reported") if load else None, distrust=why)
     if why:
         return measured

@@ -12,6 +12,8 @@ from typing import Any, Final
 
 import httpx
 
+from ai.core.coding import Unpacker, codings_of
+from ai.core.errors import BadOutput
 from ai.core.types import GenRequest, LoadSpec
 from ai.discovery.http import authorities
 
@@ -85,10 +87,13 @@ class NativeTransport(httpx.AsyncBaseTransport):
         }
         response = await self._inner.handle_async_request(changed)
         tap.answered = True
-        stream = response.stream
+        stream, headers = response.stream, response.headers
+        codings = codings_of(headers.get("content-encoding", ""))
+        unpacker = _unpacker(codings) if codings else None
+        headers.pop("content-encoding", None)
         assert isinstance(stream, httpx.AsyncByteStream)  # noqa: S101 - an asynchronous transport gives nothing else
         return httpx.Response(
-            response.status_code, headers=response.headers, stream=_Tapped(stream, tap), extensions=response.extensions
+            response.status_code, headers=headers, stream=_Tapped(stream, tap, unpacker), extensions=response.extensions
         )
 
     async def aclose(self) -> None:
@@ -97,17 +102,33 @@ class NativeTransport(httpx.AsyncBaseTransport):
 
 
 class _Tapped(httpx.AsyncByteStream):
-    def __init__(self, inner: httpx.AsyncByteStream, tap: Tap) -> None:
+    def __init__(self, inner: httpx.AsyncByteStream, tap: Tap, unpacker: Unpacker | None) -> None:
         self._inner = inner
         self._tap = tap
+        self._unpacker = unpacker
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         async for part in self._inner:
-            self._tap.keep(part)
-            yield part
+            plain = part if self._unpacker is None else _unpacked(self._unpacker, part)
+            self._tap.keep(plain)
+            yield plain
 
     async def aclose(self) -> None:
         await self._inner.aclose()
+
+
+def _unpacker(codings: list[str]) -> Unpacker:
+    try:
+        return Unpacker(codings)
+    except BadOutput as error:
+        raise httpx.DecodingError(error.message) from error
+
+
+def _unpacked(unpacker: Unpacker, part: bytes) -> bytes:
+    try:
+        return unpacker.feed(part)
+    except BadOutput as error:
+        raise httpx.DecodingError(error.message) from error
 
 
 def load_options(spec: LoadSpec) -> dict[str, Any]:

@@ -27,7 +27,7 @@ _TOO_MANY: Final = (
 _CONTRADICTED: Final = "The server's counts contradict each other, so the speed of its answer is not known."
 _REPEATED: Final = "The server repeats the question in its answer, so the speed of the answer is not known."
 _OVERRAN: Final = "The server went on beyond the {} tokens that it was allowed, and was stopped."
-_FAR_BEYOND: Final = 4000
+FAR_BEYOND: Final = 4000
 """Characters beyond the longest answer that a limit allows: the counts stand at the end, so an answer that ends soon is read to it."""
 _MUCH: Final = 200
 """Characters that need not be looked at closely."""
@@ -45,7 +45,7 @@ _OF_OTHERS: Final = frozenset(
 )
 _OF_ANSWERS_HERE: Final = frozenset({"choices", "usage", "timings", "error"})
 """What events of other APIs have, and those of this one."""
-_LONGEST_TOKEN: Final = 16.0
+LONGEST_TOKEN: Final = 16.0
 """Characters a token, on average over a text, that no vocabulary reaches."""
 _LIKENESS: Final = 120
 _LEAST_LIKENESS: Final = 16
@@ -172,11 +172,7 @@ class Answer:
             self.finish = reason
             self._ends_with_words = bool(found)
             self.clock.finish(at_ns)
-        if (
-            self._limited
-            and self.finish is None
-            and self._said > _FAR_BEYOND + _LONGEST_TOKEN * self._request.max_tokens
-        ):
+        if self._limited and self.finish is None and self._said > FAR_BEYOND + LONGEST_TOKEN * self._request.max_tokens:
             self._overran = self.done = True  # it goes on beyond the limit that it was given, perhaps for ever
             self.finish = "length"
         return found
@@ -198,7 +194,7 @@ class Answer:
         ended = max(self.last_ns, self.clock.sent_ns + 1)
         timings = _reported(self.clock.timings(ended), usage, self._usage, self._timings)
         end = FinalEvent(self.clock.sent_ns, ended, finish, usage, timings, self._model, (*own, *notes))
-        return _checked(end)
+        return checked(end)
 
     def _counts(self) -> tuple[Usage, tuple[str, ...]]:
         prompt, completion = _number(self._usage.get("prompt_tokens")), _number(self._usage.get("completion_tokens"))
@@ -206,7 +202,7 @@ class Answer:
         prompt = prompt or None  # every question has tokens
         if completion == 0 and self._characters:
             completion = None  # servers that do not count write 0
-        if completion is not None and self._characters > max(_MUCH, _LONGEST_TOKEN * completion):
+        if completion is not None and self._characters > max(_MUCH, LONGEST_TOKEN * completion):
             completion, notes = None, [_MISCOUNTED]
         hidden = completion is not None and self._hides(completion)
         doubt = _REPEATED if self._repeats() else "" if completion is None else self._contradiction(completion, prompt)
@@ -303,7 +299,7 @@ def _reported(timings: Timings, usage: Usage, said: dict[str, Any], llama: dict[
     return replace(timings, queue=Figure(queue, "reported")) if queue is not None else timings
 
 
-def _checked(final: FinalEvent) -> FinalEvent:
+def checked(final: FinalEvent) -> FinalEvent:
     """Without the reported times where what arrived contradicts them."""
     said, seen, arrival = final.generation_rate(), final.measured_rate(), final.timings.arrival
     if (

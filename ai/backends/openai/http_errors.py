@@ -34,6 +34,7 @@ _SUCCESS: Final = frozenset({0, 200})
 _VAGUE: Final = frozenset({0, 200, 400, 500})
 """Statuses under which some servers say that they are busy."""
 _LONGEST_WAIT_S: Final = 86_400.0
+_MOVED: Final = frozenset({301, 302, 303, 307, 308})
 _AUTH: Final = frozenset({401, 403})
 _OUT_OF_MEMORY: Final = re.compile(
     r"out of memory|outofmemory|cannot allocate|failed to allocate|unable to allocate|requires more system memory|bad_alloc|\boom\b",
@@ -194,7 +195,13 @@ def _by_status(name: str, status: int, said: str) -> BackendError:
                 f"{name} does not know this route: {said}", backend=name, hint="Check its address in the settings."
             )
         case _ if 300 <= status < 500:
-            return BadRequest(f"{name} refused the request (HTTP {status}): {said}", backend=name)
+            moved = status in _MOVED
+            what = (
+                f"redirects to another address (HTTP {status}), which is not followed."
+                if moved
+                else f"refused the request (HTTP {status}): {said}"
+            )
+            return BadRequest(f"{name} {what}", backend=name, hint="If that is the server you want, set its address." if moved else "")  # fmt: skip
         case _:
             silent = 200 <= status < 300
             failed = f"failed (HTTP {status})" if said == _SILENT and status else "failed"
@@ -260,7 +267,11 @@ def _said(body: bytes | str, inner: object, detail: dict[str, Any]) -> str:
         found = words_of(found) or str(found)
     if isinstance(found, list):
         found = "; ".join(_complaint(item) for item in found[:5])
-    text = str(found) if found else page_words(raw) or ("" if detail or raw.strip() in {"{}", "[]"} else raw)
+    text = (
+        (page_words(str(found)) or str(found))
+        if found
+        else page_words(raw) or ("" if detail or raw.strip() in {"{}", "[]"} else raw)
+    )
     return (plain_words(text)[:_MAX_MESSAGE] or _SILENT).rstrip(".") + "."
 
 
