@@ -103,7 +103,7 @@ def rows_of(found: JobDetail) -> list[tuple[str, Any]]:
                     {
                         "text": "Records of its process in that time",
                         "page": "logs",
-                        "params": {"process": job.run, **span},
+                        "params": {"run": job.run, **span},
                     },
                 )
             )

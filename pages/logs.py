@@ -6,6 +6,7 @@ import streamlit as st
 
 from monitor.api_models.ai import ExplainRequest
 from monitor.core.errors import AgentError
+from monitor.core.process_title import title_of
 from pages.ai_parts.explain import Subject, explain_button, explain_panel, is_explaining
 from pages.shared.agent import agent_client, guarded, plain
 from pages.shared.log_reading import reading_button
@@ -13,6 +14,10 @@ from pages.ui import components, export
 from pages.ui.header import page_header
 
 AROUND = 8
+_LONGEST_PID = 7
+"""Digits; a run's number has more."""
+_SHOWN = 48
+"""Characters of a process's title."""
 LEVELS = ("fatal", "error", "warn", "info", "debug", "trace", "unknown")
 
 
@@ -39,8 +44,59 @@ def filters_of(query: str, sources: list[str], process: str) -> dict[str, Any]:
         found["source"] = ",".join(sources)
     digits = process.strip()
     if digits.isdigit():
-        found["pid" if len(digits) <= 7 else "run"] = digits
+        found["pid" if len(digits) <= _LONGEST_PID else "run"] = digits
     return found
+
+
+def process_box() -> str:
+    """The box for a PID. A run, as links of other pages have it, is named instead, with a way back to all."""
+    run = st.query_params.get("run", "").strip()
+    if not is_run(run) and is_run(given := st.query_params.get("process", "").strip()):  # an earlier version's link
+        del st.query_params["process"]
+        st.query_params["run"] = run = given
+    if not is_run(run):
+        return str(
+            st.text_input(
+                "Process",
+                key="process",
+                bind="query-params",
+                on_change=take_run,
+                placeholder="PID or run",
+                label_visibility="collapsed",
+                max_chars=20,
+                width=120,
+            )
+            or ""
+        )
+    if st.button(
+        plain(named(run)), icon=":material/close:", key="any_process", help="Show the records of all processes"
+    ):
+        del st.query_params["run"]
+        st.rerun()
+    return run
+
+
+def take_run() -> None:
+    """A run that was typed gets a parameter of its own: that of the box goes with it."""
+    typed = st.session_state["process"].strip()
+    if is_run(typed):
+        st.session_state["process"] = ""
+        st.query_params["run"] = typed
+
+
+def is_run(text: str) -> bool:
+    """Whether this is the number of a run."""
+    return text.isascii() and text.isdigit() and _LONGEST_PID < len(text) < 20
+
+
+def named(run: str) -> str:
+    """Title and PID of a run."""
+    try:
+        found = agent_client().run(run)
+    except AgentError:
+        return "One process"
+    title = title_of(found.name, found.cmdline)
+    return f"{title if len(title) <= _SHOWN else title[: _SHOWN - 1] + '…'} · {found.pid}"
 
 
 def subjects(view: dict[str, Any], record: str) -> list[Subject]:
@@ -89,26 +145,18 @@ with st.container(horizontal=True, vertical_alignment="center", key="log_filters
         label_visibility="collapsed",
         width=230,
     )
-    process = st.text_input(
-        "Process",
-        key="process",
-        bind="query-params",
-        placeholder="PID or run",
-        label_visibility="collapsed",
-        max_chars=20,
-        width=120,
-    )
+    process = process_box()
     tree = st.popover("Sources", icon=":material/account_tree:", key="sources_popover")
     download = st.popover("Download", icon=":material/download:", key="download_popover")
     reading_button(known, sources)
     explain_button()
 
-if (process or "").strip() and not (process or "").strip().isdigit():
+if process.strip() and not process.strip().isdigit():
     st.caption(
-        f"“{plain(process or '')}” is not a PID or a run number and is ignored. Search for run:NAME to find records by process."
+        f"“{plain(process)}” is not a PID or a run number and is ignored. Search for run:NAME to find records by process."
     )
 levels = [level for level in st.query_params.get("levels", "").split(",") if level in LEVELS]
-chosen = filters_of(shown if query else "", sources, process or "")
+chosen = filters_of(shown if query else "", sources, process)
 filters = chosen | when.log_filters() | ({"levels": ",".join(levels)} if levels else {})
 with tree:
     components.log_sources({name: value for name, value in filters.items() if name != "source"})

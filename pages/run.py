@@ -73,7 +73,7 @@ def identity(run: Run) -> list[tuple[str, Any]]:
         *([("Peak memory", size(run.peak_rss))] if run.peak_rss is not None and until is None else []),
         *([("Memory growth", grown)] if until is None and (grown := growth_of(run)) is not None else []),
         *([("CPU time", f"{run.cpu_seconds:,.1f} s")] if run.cpu_seconds is not None and until is None else []),
-        ("Log records", {"text": "Search its records", "page": "logs", "params": {"process": run.run}}),
+        ("Log records", {"text": "Search its records", "page": "logs", "params": {"run": run.run}}),
         *([("Jobs", jobs)] if (jobs := jobs_of(run)) is not None else []),
         *([("Model engine", engine)] if (engine := engine_of(run)) is not None else []),
         ("Run", run.run),
@@ -123,7 +123,7 @@ def why_rows(run: Run, end: RunEnding) -> list[tuple[str, Any]]:
     if end.sender is not None:
         rows.append(("Ended by", link(end.sender)))
     if (last := end.last_error or end.last_line) is not None:
-        told = {"text": last.text, "page": "logs", "params": {"process": end.run, "record": last.record}}
+        told = {"text": last.text, "page": "logs", "params": {"run": end.run, "record": last.record}}
         rows.append(("Last error" if end.last_error else "Last line", told))
     if end.peak_rss is not None:
         rows.append(("Peak memory", size(end.peak_rss)))

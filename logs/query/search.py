@@ -15,6 +15,7 @@ from logs.core.record import LogRecord, record_detail, record_json
 from logs.core.timestamps import SECOND
 from logs.query.filters import LogFilter, ParamValue
 from logs.query.matching import column_readers
+from logs.query.times import AHEAD
 
 TREND_US: Final = 340 * SECOND
 """How far back the trend of errors goes: as far as a card compares with, and a little."""
@@ -316,7 +317,7 @@ def errors(store: Questions, now: int) -> dict[str, Any]:
         if any(counts)
         else []
     )
-    page = search(store, LogFilter(least=levels.ERROR), limit=200, stored_only=True)
+    page = search(store, LogFilter(least=levels.ERROR, until=now + AHEAD), limit=200, stored_only=True)
     distinct: dict[tuple[str, str], LogRecord] = {}
     for one in reversed(page.records):
         distinct.setdefault((one.source, re.sub(r"\d+", "#", one.message[:200])), one)

@@ -8,7 +8,7 @@ from logs.core.errors import LogsError
 from logs.core.timestamps import SECOND
 
 _AGO: Final = re.compile(
-    r"-?(\d+(?:\.\d+)?)\s*(ms|s|secs?|seconds?|m|mins?|minutes?|h|hr|hrs|hours?|d|days?|w|weeks?)(?:\s+ago)?",
+    r"([-+]?)(\d+(?:\.\d+)?)\s*(ms|s|secs?|seconds?|m|mins?|minutes?|h|hr|hrs|hours?|d|days?|w|weeks?)(?:\s+ago)?",
     re.IGNORECASE,
 )
 _DAY: Final = re.compile(r"(?:(today|yesterday)(?:[ T]+(?:at )?)?)?((\d{1,2}):(\d\d)(?::(\d\d))?)?", re.IGNORECASE)
@@ -21,6 +21,8 @@ _UNITS: Final = {
     "w": 7 * 86400 * SECOND,
 }
 """By the first letter; `ms` is apart."""
+AHEAD: Final = 86_400 * SECOND
+"""A record that is further ahead of now has its time from a wrong clock: no time zone explains it."""
 _LONGEST: Final = 9999 * 365 * 86400 * SECOND
 """No time lies so long ago. Beyond it the store has no numbers."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -28,7 +30,7 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 
 
 def parse_time(text: str, now: int, zone: tzinfo | None = None) -> int:
-    """Microseconds since the epoch of `text`: microseconds, ISO 8601 (local without a zone), `15m`, `-2h`, `7d` or `3 days` ago, `now`, `today`,
+    """Microseconds since the epoch of `text`: microseconds, ISO 8601 (local without a zone), `15m`, `-2h`, `7d` or `3 days` ago, `+1d` from now, `now`, `today`,
     `yesterday` (from midnight), `yesterday 14:00`, or `14:00` (today).
 
     Args:
@@ -46,11 +48,11 @@ def parse_time(text: str, now: int, zone: tzinfo | None = None) -> int:
         return int(text)
     ago = _AGO.fullmatch(text)
     if ago is not None:
-        unit = ago.group(2).lower()
-        length = float(ago.group(1)) * (1000 if unit == "ms" else _UNITS[unit[0]])
+        unit = ago.group(3).lower()
+        length = float(ago.group(2)) * (1000 if unit == "ms" else _UNITS[unit[0]])
         if length > _LONGEST:
             raise LogsError(f"{text!r} lies before all time.", hint="Leave it out to begin with the first record.")
-        return now - int(length)
+        return now + int(length) * (1 if ago.group(1) == "+" else -1)
     day = _DAY.fullmatch(text)
     if day is not None and text:
         return _of_day(day, now, zone)

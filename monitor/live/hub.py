@@ -190,8 +190,9 @@ class Hub:
 
     def follow(self, subscriber: Subscriber) -> None:
         """Start sending records: those of the last seconds, which may not be stored yet, and all new ones."""
+        now = time.monotonic()
         with self._recent_lock:
-            recent = [record for _, record in self._recent]
+            recent = [record for at, record in self._recent if now - at <= RECENT_S]
         subscriber.offer(recent)
         subscriber.put(encode({"t": "following", "logs": subscriber.wants.logs, "tag": subscriber.wants.logs_tag}))
 

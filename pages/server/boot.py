@@ -47,7 +47,8 @@ STYLE: Final = (
     "@media(max-width:1100px){.st-key-log_filters{gap:8px!important}"
     ".st-key-log_filters>.st-key-source{flex:1 1 120px!important;min-width:120px}"
     ".st-key-log_filters>.st-key-process{flex:0 0 100px!important;min-width:0}}"
-    "@media(max-width:640px){.st-key-log_filters button p{position:absolute;clip-path:inset(50%);width:1px;overflow:hidden}"
+    "@media(max-width:640px){.st-key-log_filters>.st-key-any_process{order:1;flex:1 1 100%!important}"
+    ".st-key-log_filters>:not(.st-key-any_process) button p{position:absolute;clip-path:inset(50%);width:1px;overflow:hidden}"
     ".st-key-log_filters>:not(.st-key-source) button{min-width:44px}"
     ".st-key-log_filters>.st-key-process:not(:has(input:not(:placeholder-shown))){display:none}"
     "[data-testid=stVerticalBlock]:has(>*>.st-key-log_filters){gap:8px}"
@@ -66,8 +67,8 @@ STYLE: Final = (
   the page wider than a narrow screen.
 - On a narrow screen a wide table scrolls by itself instead of the page, and a time in the history stays on one line.
 - Cards beside the charts stand below them where they would be too narrow to read.
-- On a narrow screen the filters of Logs stand closer; on a phone their buttons are icons and the box for a process is gone while
-  it is empty (a query has `pid:` and `run:`). There the title of a page stands in the bar above it, so that records fill the screen.
+- On a narrow screen the filters of Logs stand closer; on a phone their buttons are icons, but for a process that is chosen, and the
+  box for a process is gone while it is empty (a query has `pid:` and `run:`). There the title of a page stands in the bar above it, so that records fill the screen.
 - Segmented controls are as high as the buttons beside them, and the chosen segment keeps the colour of text: Streamlit's own
   is too pale to read (axe: color-contrast). On a narrow screen they take a second row instead of hiding what does not fit.
 """

@@ -149,7 +149,7 @@ def test_errors_are_counted_by_the_minute(start: Start, tmp_path: Path) -> None:
     stamp = time.strftime("%Y-%m-%d %H:%M:%S")
     path.write_text(
         "".join(f"{stamp},{n:03d} - app - ERROR - failed {n}\n" for n in range(5))
-        + f"{stamp},900 - app - ERROR - other\n"
+        + f"{stamp},900 - app - ERROR - other\n2033-01-01 00:00:00,000 - app - ERROR - of a wrong clock\n"
     )
     watch = start()
     watch.ingest(path)

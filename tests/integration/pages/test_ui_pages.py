@@ -113,6 +113,18 @@ def test_a_process_that_is_no_number_is_told_to_be_left_out() -> None:
     assert not any("is not a PID" in one.value for one in page("logs", process="4242").caption)
 
 
+@pytest.mark.parametrize("parameter", ["run", "process"])
+def test_a_run_in_the_address_is_named_and_can_be_left(parameter: str) -> None:
+    """Links of other pages lead to the records of one life of a process: nobody is shown its number, and one click leads to all."""
+    test = page("logs", **{parameter: "4728394823948293004"})
+    assert data_of(test)["logs/view"]["filters"]["run"] == "4728394823948293004"
+    assert [one.label for one in test.button if one.key == "any_process"] == ["One process"]
+    assert not test.text_input
+    test.button(key="any_process").click().run()
+    assert "run" not in data_of(test)["logs/view"]["filters"]
+    assert [one.label for one in test.text_input] == ["Process"]
+
+
 def test_a_run_that_is_no_number_is_not_asked_for() -> None:
     """Nonsense in the address leads to the page's empty state."""
     test = page("run", run="../../etc")

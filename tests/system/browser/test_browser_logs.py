@@ -446,3 +446,23 @@ def test_a_format_is_described_from_how_a_file_is_read(window: Window, watch: Wa
         wait_until(lambda: watch.api("logs/count", source=name, q="pot 30")["count"] == 1, "it is read")
     (record,) = watch.api("logs/records", source=name, q="pot 30")["records"]
     assert (record["level"], record["message"]) == ("error", "pot 30 burns")
+
+
+def test_a_wrong_clock_is_told_and_its_record_does_not_stay_the_newest(
+    window: Window, logs: Page, watch: Watch
+) -> None:
+    """A record of 2033 is seen as it comes; from then on the list goes on without it, says that there is one, and leads to it."""
+    word = f"ahead-{time.monotonic_ns()}"
+    watch.write(f"2033-01-01 00:00:00,000 INFO worker: {word} from a wrong clock")
+    expect(logs.locator(".log-row", has_text=word)).to_be_visible()
+    told = logs.get_by_role("button", name="from the future")
+
+    def gone() -> bool:
+        page = window.open(f"/logs?source={watch.source}")
+        expect(page.locator(".log-row:not([hidden])").first).to_be_visible()
+        expect(told).to_be_visible()
+        return not [message for message in shown(page) if word in message]
+
+    wait_until(gone, "the list goes on without it")  # what was just written may come once more as the list begins
+    told.click()
+    expect(logs.locator(".log-row", has_text=word)).to_be_visible()

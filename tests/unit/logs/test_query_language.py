@@ -208,6 +208,7 @@ def test_times_are_those_of_the_zone_that_is_named() -> None:
     expected = datetime(2027, 1, 14, 14, 5, tzinfo=zone).astimezone(UTC).timestamp() * 1e6
     assert parse_time("yesterday 14:05", NOW, zone) == parse_time("2027-01-14 14:05", NOW, zone) == expected
     assert parse_time("-2h", NOW) == NOW - 7_200_000_000
+    assert parse_time("+1d", NOW) == NOW + 86_400_000_000
 
 
 @pytest.mark.parametrize("ago", ["99999999999h", "9" * 400 + "w", "9" * 30 + " ms"])

@@ -37,8 +37,8 @@ def test_a_job_leads_to_what_its_process_wrote_meanwhile() -> None:
     """From a second before it began to three after it ended; of a running one the last hour; nothing where the process is unknown."""
     jobs = [JOB, {**JOB, "ended": None}, {**JOB, "run": None}]
     assert model("recordsOf", jobs) == [
-        {"process": "99", "range": "custom", "from": 9_000_000, "to": 15_000_000},
-        {"process": "99", "range": "1h"},
+        {"run": "99", "range": "custom", "from": 9_000_000, "to": 15_000_000},
+        {"run": "99", "range": "1h"},
         None,
     ]
 

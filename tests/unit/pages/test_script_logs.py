@@ -123,6 +123,18 @@ def test_a_time_that_is_still_to_come_makes_no_other_record_late(how: str) -> No
     assert (late, days) == (["m4"], [False, True])
 
 
+def test_a_list_goes_on_from_what_its_clock_has_reached() -> None:
+    """One record of 2033 at its end, and all that comes between now and then would be passed over."""
+    front, last = run_script(
+        MODEL
+        + """
+        const now = Date.now() * 1000, at = (seconds, pos) => ({ ...record(pos), ts: now + seconds * 1e6 });
+        model.append([at(-20, 0), at(-10, 1), at(200 * 86_400, 2)]);
+        return [model.front.pos, model.last.pos]"""
+    )
+    assert (front, last) == (1, 2)
+
+
 def test_a_record_that_came_late_is_marked() -> None:
     """Where a record's time is before that of those above it, it says so, also once it has grown; a little disorder is usual."""
     script = """

@@ -67,7 +67,7 @@ function used(run, { from, to }) {
     number(bytes(run.bytes_read)),
     number(bytes(run.bytes_written)),
     el("td", { class: "how" }, ...(run.outcome === null ? ["running"] : [icon(run.failed === null ? "off" : run.failed ? "bad" : "ok"), " ", inert(run.outcome, 60)])),
-    el("td", {}, link("Records", "logs", { process: run.run, ...range })),
+    el("td", {}, link("Records", "logs", { run: run.run, ...range })),
   );
 }
 

@@ -23,7 +23,7 @@ export const nameOf = (job) => job.job || `#${job.seq}`;
 /** The parameters of the Logs page that show what its process wrote while a job was at work; null when the process is unknown. */
 export function recordsOf(job) {
   if (job.run === null || job.started === null) return null;
-  const view = { process: job.run };
+  const view = { run: job.run };
   if (job.ended === null) return { ...view, range: "1h" };
   return { ...view, range: "custom", from: job.started - BEFORE_US, to: job.ended + AFTER_US };
 }

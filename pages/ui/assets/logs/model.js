@@ -41,6 +41,11 @@ export class LogModel {
     return this.records.findLast((record) => !record.gap);
   }
 
+  /** The newest record whose time has come, where the list goes on; that of a wrong clock may stand behind it. */
+  get front() {
+    return this.records.findLast((record) => !record.gap && !(record.ts > this.newest)) ?? this.last;
+  }
+
   /** Whether any is of another day than `today`; `dayOf` says the day of a time in µs. */
   spansDays(today, dayOf) {
     return [this.first?.ts, this.last?.ts, this.latest].some((ts) => Number.isFinite(ts) && dayOf(ts) !== today);

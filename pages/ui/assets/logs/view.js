@@ -5,6 +5,7 @@ import { get } from "../core/api.js";
 import { param, setParams } from "../core/address.js";
 import { component, el, setAttr, setText } from "../core/dom.js";
 import { bytes, count, plural } from "../core/format.js";
+import { Ahead } from "./ahead.js";
 import { Bookmarks } from "./bookmarks.js";
 import { highlighterOf } from "./highlight.js";
 import { live, markStale } from "../live/hub.js";
@@ -30,8 +31,7 @@ class LogView {
     this.lines = new Lines();
     this.pool = [];
     this.pending = [];
-    this.unread = 0;
-    this.dropped = 0;
+    this.unread = this.dropped = 0;
     this.tail = true;
     this.#build();
     this.subscription = this.hub.subscribe({ host: true, status: true });
@@ -59,11 +59,12 @@ class LogView {
     this.turn = el("button", { class: "plain", type: "button" });
     this.turn.onclick = () => setParams({ order: this.data.order === "down" ? "newest" : null }, { replace: true });
     this.options = new Options(() => this.#look());
+    this.ahead = new Ahead();
     this.stars = new Bookmarks(() => {
       this.detail.starred();
       this.#paint();
     });
-    const foot = el("div", { class: "log-foot" }, this.says, this.lost, el("span", { class: "spring" }), this.news, this.stars.node, this.options.node, this.turn);
+    const foot = el("div", { class: "log-foot" }, this.says, this.lost, this.ahead.node, el("span", { class: "spring" }), this.news, this.stars.node, this.options.node, this.turn);
     this.head = el("div", { class: "log-row log-head mono", hidden: true });
     const sheet = el("section", { class: "card sheet", "aria-label": "Records" }, this.head, el("div", { class: "log-stage" }, this.scroll, this.over), foot);
     this.detail = new LogDetail({ close: () => this.#choose(null), query: () => param("query") ?? this.data.query, stars: this.stars });
@@ -117,6 +118,7 @@ class LogView {
       this.polls = page.streams === false;
       this.unread = this.dropped = 0;
       this.#count(abort);
+      this.ahead.ask(this.data, abort.signal);
       this.loading = false;
       this.trouble = null;
       this.model.append(this.pending.splice(0));
@@ -138,7 +140,7 @@ class LogView {
 
   /** The parameters of a question for records. */
   #asked(more) {
-    return { ...this.data.filters, ...more, columns: fieldsOf(this.options.now).join(",") };
+    return { ...this.data.filters, ...this.ahead.bound(this.data), ...more, columns: fieldsOf(this.options.now).join(",") };
   }
 
   /** How many records the view has in all. What streams in later is added; what is loaded completely needs no count. */
@@ -169,7 +171,7 @@ class LogView {
       return;
     }
     this.missed = false;
-    const { last } = this.model;
+    const last = this.model.front;
     try {
       const since = last ? { since: last.ts - SKEW_US } : {};
       const page = await get("logs/records", this.#asked({ ...since, limit: FURTHER }), { signal: this.abort?.signal });
@@ -217,7 +219,7 @@ class LogView {
 
   /** Load newer records, where some were dropped while one read far back. */
   async #newer() {
-    const { last } = this.model;
+    const last = this.model.front;
     if (this.asking || this.loading || !last) return;
     this.asking = true;
     try {
