@@ -252,10 +252,11 @@ class ProcTable:
         arrays["major_faults"][index] = int(field[9])
         arrays["nice"][index] = int(field[16])
         arrays["threads"][index] = int(field[17])
-        if field[0] in _OVER:  # it gave its memory and files back: what it had stays the last reading
+        vms = int(field[20])
+        if _gave_back(field[0], vms, kernel_thread=slot.info.kernel_thread):  # what it had stays the last reading
             arrays["vms"][index] = arrays["rss"][index] = arrays["fds"][index] = -1
         else:
-            arrays["vms"][index] = int(field[20])
+            arrays["vms"][index] = vms
             arrays["rss"][index] = int(field[21]) * self._page
         slot.stat = raw
         slot.dirty = True
@@ -358,6 +359,7 @@ class ProcTable:
         """Fill the row of a new run. One born since the last sweep used all its CPU time in this interval."""
         arrays, index = self._columns.arrays, slot.index
         slot.ticks = stat.utime + stat.stime
+        over = _gave_back(bytes([stat.state]), stat.vms, kernel_thread=slot.info.kernel_thread)
         row: dict[str, float] = {
             "run": slot.info.run,
             "pid": slot.pid,
@@ -366,8 +368,8 @@ class ProcTable:
             "cpu_pct": slot.ticks * 100.0 / (self._hz * elapsed_s),
             "cpu_user_s": stat.utime / self._hz,
             "cpu_system_s": stat.stime / self._hz,
-            "rss": -1 if stat.state in b"ZX" else stat.rss_pages * self._page,
-            "vms": -1 if stat.state in b"ZX" else stat.vms,
+            "rss": -1 if over else stat.rss_pages * self._page,
+            "vms": -1 if over else stat.vms,
             "nice": stat.nice,
             "threads": stat.threads,
             "ctx_voluntary": status.ctx_voluntary,
@@ -462,8 +464,8 @@ class ProcTable:
             born[info.run] = info
 
     def _count_fds(self, slot: _Slot) -> int:
-        """Number of open files; -1 if unreadable, and of a zombie."""
-        if self._columns.arrays["status"][slot.index] in b"ZX":
+        """Number of open files; -1 if unreadable, and of one that is about to be gone."""
+        if self._columns.arrays["vms"][slot.index] < 0:
             return -1
         path = f"{self._root}/{slot.entry}/fd"
         try:
@@ -485,6 +487,13 @@ class ProcTable:
         slot.index = -1
         del self._by_entry[slot.entry]
         del self._by_pid[slot.pid]
+
+
+def _gave_back(state: bytes, vms: int, *, kernel_thread: bool) -> bool:
+    """Whether a process has no memory and no files any more: a zombie, or one that the kernel is just ending, which may take seconds where it had
+    much.
+    """
+    return state in _OVER or (vms == 0 and not kernel_thread)
 
 
 def _directory_size_counts_files() -> bool:
