@@ -34,6 +34,8 @@ command = "uvicorn shop.app:app --port 8000"
 directory = "~/shop"
 restart = "always"
 """
+WHY_NOT: Final = {False: "Only operators can do this.", True: "Actions are switched off."}
+"""Why a button is switched off, by whether the visitor is an operator."""
 RESTARTS_LATER: Final = "It is running. Start with Watchkeeper, Starts after and Schedule take effect at once; everything else when it is restarted."
 state = st.session_state
 
@@ -95,7 +97,7 @@ def row(service: Service, *, allowed: bool) -> None:
         with right, st.container(horizontal=True, horizontal_alignment="right"):
             for action in ("stop", "restart") if service.state in UP else ("start",):
                 label = action.capitalize()
-                st.button(label, key=f"{action}_{name}", icon=ICONS[action], disabled=not allowed, on_click=ask, args=(action, name), help=None if allowed else "Only operators can do this.")  # fmt: skip
+                st.button(label, key=f"{action}_{name}", icon=ICONS[action], disabled=not allowed, on_click=ask, args=(action, name), help=None if allowed else WHY_NOT[may_change()])  # fmt: skip
             st.button("Logs", key=f"logs_{name}", icon=":material/article:", on_click=go, args=("logs.py",), kwargs={"source": service.source})  # fmt: skip
             if service.last_run:
                 label = "Process" if service.run else "Last process"

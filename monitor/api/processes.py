@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from logs import parse_past, parse_time
+from monitor.api.acting.actions import untouchable
 from monitor.api.http.answers import asked, blocking, json_answer, rows_answer, series_answer
 from monitor.api.http.context import Context
 from monitor.api.http.errors import NotFound
@@ -185,6 +186,8 @@ def _add_runs(router: APIRouter, context: Context) -> None:
             raise NotFound(f"there is no run {run}", hint="it may have been removed to keep the store within its limit")
         if now:
             whole.parent, whole.children = run_detail.relatives(context.snapshot, number)
+            info = context.snapshot.runs.get(number)
+            whole.untouchable = None if info is None else untouchable(context, info)
         else:
             whole.parent, whole.children = await blocking(
                 request, lambda: run_detail.stored_relatives(context.store, number)

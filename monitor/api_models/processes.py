@@ -276,6 +276,9 @@ class Run(Process):
     end_source: str | None = None
     ended_with: str | None = None
     peak_rss: int | None = None
+    untouchable: Annotated[
+        str | None, Field(description="Why nobody may act on it now, in words; null if operators may.")
+    ] = None
     parent: RunRef | None = None
     children: list[RunRef] = field(default_factory=list)
     log_files: list[RunLogFile] = field(default_factory=list)

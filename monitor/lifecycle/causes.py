@@ -82,7 +82,7 @@ def cause_of(known: Evidence) -> tuple[Cause, str]:
 
 
 def _stopped(known: Evidence) -> tuple[Cause, str]:
-    said = ended_with(known.exit_code, known.exit_signal) or "how it ended is not known"
+    said = _by_signal(known) or ended_with(known.exit_code, None) or "how it ended is not known"
     return "stopped", f"It was stopped from Watchkeeper by {known.stopped_by} ({said})."
 
 

@@ -32,11 +32,12 @@ def process_actions(run: Run) -> None:
         st.success(plain(said), icon=":material/check_circle:")
     if run.end_ts is not None or run.kernel_thread:
         return
-    allowed = may_change()
+    why = None if may_change() else "Only operators can do this."
+    if run.untouchable is not None:
+        why = f"{run.untouchable[0].upper()}{run.untouchable[1:]}."
     with st.container(horizontal=True, key="process_actions"):
         for action, (label, icon, _) in ACTIONS.items():
-            why = None if allowed else "Only operators can do this."
-            st.button(label, key=f"act_{action}", icon=icon, disabled=not allowed, help=why, on_click=_ask, args=(action,))  # fmt: skip
+            st.button(label, key=f"act_{action}", icon=icon, disabled=why is not None, help=why, on_click=_ask, args=(action,))  # fmt: skip
     wanted = state.get("act_ask")
     if wanted in ACTIONS:
         _dialog(wanted, run)

@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from logs import parse_time
-from monitor.api.acting.gate import acting, process_of, undone
+from monitor.api.acting.gate import acting, process_of, read_only, undone
 from monitor.api.http.answers import blocking, json_answer
 from monitor.api.http.context import Context
 from monitor.api.http.parameters import RunPart, run_number
@@ -97,6 +97,17 @@ def refuse_protected(info: RunInfo, own: set[int]) -> None:
         )
     if info.pid == 1 or info.kernel_thread:
         raise ActionRefused(f"process {info.pid} belongs to the system", hint="nobody can act on it here")
+
+
+def untouchable(context: Context, info: RunInfo) -> str | None:
+    """Why nobody may act on a process now, in words; None if operators may."""
+    error: ActionRefused | None = read_only(context)
+    if error is None:
+        try:
+            refuse_protected(info, context.own_pids())
+        except ActionRefused as caught:
+            error = caught
+    return None if error is None else error.message
 
 
 def perform(info: RunInfo, asked: ProcessAction) -> str:

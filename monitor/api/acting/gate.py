@@ -38,12 +38,8 @@ def gate_of(context: Context, action: str, target: str = "") -> Callable[[Reques
     """Refuses while `actions.read_only` is set."""
 
     async def gate(request: Request) -> None:
-        if not context.settings().actions.read_only:
+        if (error := read_only(context)) is None:
             return
-        error = ReadOnly(
-            "actions on services, processes and models are switched off",
-            hint="the setting actions.read_only switches them on",
-        )
         said = {**await _said(request), **request.path_params}
         about: dict[str, Any] = {"target": _filled(target, said)}
         if "run" in request.path_params:
@@ -52,6 +48,16 @@ def gate_of(context: Context, action: str, target: str = "") -> Callable[[Reques
         raise error
 
     return gate
+
+
+def read_only(context: Context) -> ReadOnly | None:
+    """The refusal of all actions while `actions.read_only` is set."""
+    if not context.settings().actions.read_only:
+        return None
+    return ReadOnly(
+        "actions on services, processes and models are switched off",
+        hint="the setting actions.read_only switches them on",
+    )
 
 
 def undone(context: Context, error: Reported, action: str, by: str, *, target: str, **about: Any) -> None:
@@ -64,14 +70,19 @@ async def process_of(context: Context, request: Request, run: str) -> dict[str, 
     """What the audit says of a process: title, PID and run, as far as they are known."""
     try:
         number = run_number(run)
-        info = context.snapshot.runs.get(number)
-        if info is not None:
-            return {"target": title_of(info.name, info.cmdline, info.member), "pid": info.pid, "run": number}
+    except NotFound:
+        return {"target": f"run {run[:_MOST]}"}
+    info = context.snapshot.runs.get(number)
+    if info is None:  # it may have ended a moment ago, and the store may not have it yet
+        info = next((ended for ended, _ in context.unstored.ended() if ended.run == number), None)
+    if info is not None:
+        return {"target": title_of(info.name, info.cmdline, info.member), "pid": info.pid, "run": number}
+    try:
         row = await blocking(request, lambda: stored_run(context.store, number))
-    except (NotFound, StoreError):
+    except StoreError:
         row = None
     if row is None:
-        return {"target": f"run {run[:_MOST]}"}
+        return {"target": f"run {number}", "run": number}
     return {"target": title_of(row["name"], row["cmdline"], row["member"]), "pid": row["pid"], "run": number}
 
 

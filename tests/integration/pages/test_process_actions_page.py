@@ -90,6 +90,25 @@ def test_a_signal_and_a_priority_are_chosen_in_their_dialogs(running_agent: Any,
     assert f"Process {parent.pid}: SIGINT sent" in words(app)
 
 
+def test_where_nobody_may_act_the_buttons_say_why(running_agent: Any, parent: subprocess.Popen[str]) -> None:
+    """In read-only mode they are switched off for operators too, and so they always are of what is protected."""
+    running_agent.api.save_settings({"actions.read_only": True})
+    try:
+        told = {app_button(page(running_agent, parent.pid), action) for action in ("stop", "kill", "signal", "renice")}
+    finally:
+        running_agent.api.save_settings({"actions.read_only": None})
+    assert told == {(True, "Actions on services, processes and models are switched off.")}
+    assert app_button(page(running_agent, parent.pid), "stop")[0] is False
+    agent = running_agent.api.status().agent.pid
+    assert app_button(page(running_agent, agent), "kill") == (True, f"Process {agent} is part of Watchkeeper.")
+
+
+def app_button(app: AppTest, action: str) -> tuple[bool, str]:
+    """Whether the button of an action is switched off, and what it says about that."""
+    found = app.button(key=f"act_{action}")
+    return found.disabled, found.help
+
+
 def test_a_viewer_cannot_act(
     running_agent: Any, parent: subprocess.Popen[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -32,7 +32,7 @@ from monitor.lifecycle.causes import Evidence, cause_of
         ),
         ({"exit_signal": 13}, "signal", "SIGPIPE"),
         ({"exit_signal": 9, "parent": "make (7)"}, "parent_gone", "Its parent make (7) ended"),
-        ({"exit_signal": 15, "stopped_by": "ada", "parent": "make (7)"}, "stopped", "by ada (killed by SIGTERM"),
+        ({"exit_signal": 15, "stopped_by": "ada", "parent": "make (7)"}, "stopped", "by ada (SIGTERM, signal 15)."),
         ({"exit_code": 0, "stopped_by": "ada"}, "stopped", "by ada (exit code 0)"),
         ({"exit_signal": 11, "parent": "make (7)"}, "segfault", "SIGSEGV"),
         ({"exit_signal": 9, "out_of_memory": True, "parent": "make (7)"}, "memory", "memory ran out"),

@@ -122,6 +122,7 @@ def test_watchkeeper_and_the_system_are_protected(running_agent: Any) -> None:
         [told] = refused(running_agent, {"run": run})
         assert (told.actor, told.action, told.pid) == ("Eve", "process kill", pid)
         assert caught.value.message in told.outcome
+        assert running_agent.api.run(run).untouchable == caught.value.message
 
 
 def test_read_only_forbids_it(running_agent: Any, victim: subprocess.Popen[str]) -> None:
@@ -132,6 +133,7 @@ def test_read_only_forbids_it(running_agent: Any, victim: subprocess.Popen[str])
         with pytest.raises(Refused, match="switched off") as caught:
             running_agent.api.services.act_on(run, "kill", by="Eve")
         assert caught.value.status == 403
+        assert running_agent.api.run(run).untouchable == "actions on services, processes and models are switched off"
         for action in ("stop", "start", "restart"):
             with pytest.raises(Refused, match="switched off"):
                 getattr(running_agent.api.services, action)("mailer", by="Eve")
@@ -140,6 +142,7 @@ def test_read_only_forbids_it(running_agent: Any, victim: subprocess.Popen[str])
     finally:
         running_agent.api.save_settings({"actions.read_only": None})
     assert victim.poll() is None
+    assert running_agent.api.run(run).untouchable is None
     [told] = refused(running_agent, {"run": run})
     assert (told.actor, told.action, told.pid) == ("Eve", "process kill", victim.pid)
     assert "switched off" in told.outcome
