@@ -6,6 +6,7 @@ must point into what the user gave.
 
 import html
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -21,6 +22,7 @@ _BREAKS: Final = re.compile(
     r"</?(?:p|br|li|ul|ol|div|tr|td|th|h[1-6]|section|article|header|footer|table)\b", re.IGNORECASE
 )
 _ENTITY: Final = re.compile(r"&(?:#\d{1,7}|#x[0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,31});")
+_FIRST_MARK: Final = "\u0300"
 _BLANK: Final = {
     "\u00a0": " ",
     "\u202f": " ",
@@ -57,7 +59,10 @@ class PlainText:
         entity = _ENTITY.match(self.original, last)
         if entity is not None and entity.end() <= after:
             return entity.end()
-        return last + 1
+        end = last + 1
+        while end < after and unicodedata.combining(self.original[end]):
+            end += 1
+        return end
 
 
 def plain_text(posting: str) -> PlainText:
@@ -93,6 +98,13 @@ def _push(chars: list[str], origin: list[int], piece: str, at: int) -> None:
     for char in piece:
         if char in " \n" and chars and chars[-1] == char == " ":
             continue
+        if (
+            char >= _FIRST_MARK and chars and unicodedata.combining(char)
+        ):  # a letter and its accent, as some systems write them
+            whole = unicodedata.normalize("NFC", chars[-1] + char)
+            if len(whole) == 1:
+                chars[-1] = whole
+                continue
         chars.append(char)
         origin.append(at)
 

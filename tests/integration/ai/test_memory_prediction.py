@@ -290,6 +290,16 @@ def test_what_cannot_be_read_says_why(tmp_path: Path, data: bytes, words: str) -
         read_gguf(path)
 
 
+@given(st.dictionaries(st.sampled_from(["block_count", "embedding_length", "attention.head_count", "attention.head_count_kv", "attention.key_length",
+    "attention.value_length", "attention.kv_lora_rank", "attention.key_length_mla", "rope.dimension_count", "attention.sliding_window", "attention.shared_kv_layers"]),
+    st.one_of(st.integers(-(2**63), 2**64), st.integers(-2, 100), st.booleans(), st.text(max_size=2), st.tuples(st.integers(-2, 9), st.integers(-2, 9)))))  # fmt: skip
+def test_no_numbers_of_a_file_make_a_cache_of_less_than_nothing(told: dict[str, Any]) -> None:
+    """Files come from strangers: whatever they say of their layers is a size or an error."""
+    metadata = {"general.architecture": "x", **{f"x.{key}": value for key, value in told.items()}}
+    with suppress(BadModelFile):
+        assert shape_of_gguf(Gguf(Path("m.gguf"), 3, metadata, (), 100)).size(4096, 2, "f16") >= 0
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
 def test_a_pipe_is_no_model(tmp_path: Path) -> None:
     """Nobody may ever write to it."""

@@ -1,5 +1,7 @@
 """Readable text, evidence and pieces of long texts."""
 
+import unicodedata
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -35,6 +37,17 @@ def test_html_is_read_and_evidence_points_at_the_source() -> None:
     first, last = plain.original_span(start, start + len("R&D Engineer"))
     assert source[first:last] == "R&amp;D Engineer"
     assert "Café Ltd" in plain.text
+
+
+def test_letters_and_their_accents_are_one_however_they_are_written() -> None:
+    """Apart, as macOS writes names of files: they are found as if written in one, and point at both."""
+    source = unicodedata.normalize("NFD", "Ingénieur\n\nAcme is looking for an engineer in Zürich.")
+    plain = plain_text(source)
+    assert plain.text == unicodedata.normalize("NFC", source)
+    start = plain.text.index("Zürich")
+    first, last = plain.original_span(start, start + len("Zü"))
+    assert source[first:last] == unicodedata.normalize("NFD", "Zü")
+    assert analyze_job_content(source).locations == ["Zürich"]
 
 
 def test_angle_brackets_in_plain_text_stay() -> None:
