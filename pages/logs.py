@@ -95,7 +95,7 @@ def named(run: str) -> str:
         found = agent_client().run(run)
     except AgentError:
         return "One process"
-    title = title_of(found.name, found.cmdline)
+    title = title_of(found.name, found.cmdline, found.member)
     return f"{title if len(title) <= _SHOWN else title[: _SHOWN - 1] + '…'} · {found.pid}"
 
 

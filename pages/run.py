@@ -37,6 +37,8 @@ def link(ref: RunRef) -> dict[str, Any]:
 
 def ending(run: Run) -> dict[str, Any]:
     """The state, or how the run ended, in words and an icon."""
+    if run.end_ts is None and run.status == "zombie":
+        return {"text": "ended, and stays as a zombie until its parent asks how", "sign": "warn"}
     if run.end_ts is None:
         notable = f" ({run.status})" if run.status and run.status not in ORDINARY else ""
         return {"text": f"running{notable}", "sign": "ok"}

@@ -172,6 +172,13 @@ def _add_activity(router: APIRouter, context: Context) -> None:
         )
 
 
+def _unless_zombie(context: Context, run: int, found: RunEnding) -> RunEnding:
+    """Why it ended; of one that its parent has not asked for yet no more is told."""
+    if found.cause != "running" or all(one.status != "zombie" for one in process_rows(context.snapshot, run)):
+        return found
+    return found.model_copy(update={"why": "It has ended, and stays as a zombie until its parent asks how."})
+
+
 def _add_runs(router: APIRouter, context: Context) -> None:
     """One life of one process."""
 
@@ -218,7 +225,7 @@ def _add_runs(router: APIRouter, context: Context) -> None:
         found = await blocking(request, lambda: run_ending(context.store, number))
         if found is None:
             raise NotFound(f"there is no run {run}", hint="it may have been removed to keep the store within its limit")
-        return json_answer(found)
+        return json_answer(_unless_zombie(context, number, found))
 
     @router.get("/runs/{run}/series", response_model=Series, summary="Readings of a run over time (JSON or Arrow)")
     async def run_series(  # noqa: PLR0917 - one parameter each of the request's

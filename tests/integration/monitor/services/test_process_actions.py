@@ -67,6 +67,16 @@ def test_stop_and_kill_end_the_process_that_was_named(
     assert "not running" in told.outcome or "has ended" in told.outcome
 
 
+def test_one_whose_parent_does_not_ask_has_ended(running_agent: Any, victim: subprocess.Popen[str]) -> None:
+    """Killed, and not asked for by its parent, it does not run any more; once it was asked for, it is told how it ended."""
+    run = run_of(running_agent, victim.pid)
+    assert running_agent.api.run_ending(run).why == "It still runs."
+    running_agent.api.services.act_on(run, "kill", by="Ada")
+    wait_until(lambda: "stays as a zombie" in running_agent.api.run_ending(run).why, "it is a zombie")
+    assert victim.wait(patient(10)) == -9
+    assert wait_until(lambda: running_agent.api.run_ending(run).cause == "stopped", "its end is known")
+
+
 def test_signals_and_priorities(running_agent: Any, victim: subprocess.Popen[str]) -> None:
     """A signal arrives; a priority is set; a wrong one is refused with what is allowed, and is audited too."""
     run = run_of(running_agent, victim.pid)
