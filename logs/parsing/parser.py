@@ -25,13 +25,11 @@ from logs.parsing.text import HOLE, last_progress, plain_text, without_codes
 
 __all__ = ["BlockParser", "ReadState", "Undated"]
 _RECENT = 100
-_MIXED = 16
-"""How many lines of other streams may stand between the parts of one line."""
+_MIXED = 16  # so many lines of other streams may stand between the parts of one line
 _SILENT = 50
 """After so many lines without a header, other headers are looked for in them."""
 _MANY = 1 << 20
-_NEAR = 1 << 14
-"""So many bytes around a stack show how its lines are written."""
+_NEAR = 1 << 14  # so many bytes around a stack show how its lines are written
 _CARRIAGE = "\N{SYMBOL FOR CARRIAGE RETURN}"
 """Shown for a carriage return inside a record."""
 
@@ -317,6 +315,8 @@ class BlockParser:
         if not line or line[0] in " \t":
             return None
         found = self._registry.first(line, self.times, but=last)
+        if found is None or found[0].name in ANY:
+            found = self._by_learned(line, last) or found
         self._inside = found[0] if found is not None else last
         return found
 
@@ -452,7 +452,9 @@ class BlockParser:
             rows.join(header)
             rows.joined(traceback=grouper.traceback)
             return
-        rows.begin(number, fmt, unwrapped(header, *found) if found is not None else header)
+        if found is not None:
+            header = unwrapped(header, *found, stamped=isinstance(fmt, StampedFormat))
+        rows.begin(number, fmt, header)
         grouper.begin(line, headed=found is not None, calm=found is not None and calm(found[1]))
         rows.joined(traceback=grouper.traceback)
 

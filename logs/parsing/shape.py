@@ -117,10 +117,10 @@ class Learner:
             order = self._said or (_fielded_order(lines, times) if known.name in _FIELDED else "")
             return Shape(place, beside, headed=headed, blank_first=blank_first, order=order)
         if known is not None and known.wraps:
-            return Shape(place, order=self._said)
+            return Shape(place, self._beside(known, times), order=self._said)
         found = layouts(lines, times, surely_begins, self._said)
         behind_stamps = self._behind_stamps(found[0] if found else None, times)
-        if behind_stamps is not None and not (known is not None and known.heads_each):
+        if behind_stamps is not None and not (known is not None and known.heads_each and _reads_all(known, lines)):
             return behind_stamps
         learned = [LearnedFormat(layout) for layout in found]
         seconds = len(learned) > 1 and learned[0].dated and _second_lines(learned, lines)
@@ -152,13 +152,15 @@ class Learner:
         inner = Learner(self._registry, self._said)
         inner.add(stamps[1], times)
         shape = inner.shape(times)
-        tells = any(layout.shape is not None or "(?P<level>" in layout.header for layout in shape.layouts)
-        if shape.stamp is not None or not shape.headed or not (shape.place >= 0 or tells):
+        if shape.stamp is not None or not shape.headed or not (shape.place >= 0 or any(map(_tells, shape.layouts))):
             return None
         return msgspec.structs.replace(shape, stamp=stamps[0])
 
     def _beside(self, known: Format, times: TimeReader) -> tuple[Layout, ...]:
-        """The layouts with a time of what another logger writes into a file of records with named fields."""
+        """The layouts with a time of what another logger writes into a file of records with named fields; those of the lines that a known format wraps."""
+        if known.wraps:
+            wrapped = [header.message for line in self._lines if (header := known.read(line, times))]
+            return tuple(layout for layout in layouts(wrapped, times, surely_begins, self._said) if _tells(layout))
         if known.name not in _FIELDED:
             return ()
         others = [line for line in self._lines if line.strip() and known.read(line, times) is None]
@@ -267,6 +269,16 @@ def _better(learned: Sequence[LearnedFormat], known: RegexFormat, lines: Sequenc
             )
         )
     )
+
+
+def _tells(layout: Layout) -> bool:
+    """Whether headers of this layout say a time or a level."""
+    return layout.shape is not None or "(?P<level>" in layout.header
+
+
+def _reads_all(known: RegexFormat, lines: Sequence[str]) -> bool:
+    """Whether nearly each line has the header of a known format."""
+    return sum(1 for line in lines if known.regex.match(line)) * 10 >= len(lines) * 9
 
 
 def _dated(headers: Sequence[Header]) -> int:

@@ -4,7 +4,6 @@ import re
 
 from logs.core import levels
 from logs.parsing.formats.base import Format, Header, RegexFormat
-from logs.parsing.reader.layout import LearnedFormat
 
 _ASKED = re.compile(r"\"[A-Z]{3,16} [^\"]{1,2000}\" [1-5]\d\d ")
 
@@ -24,15 +23,15 @@ def calm(header: Header) -> bool:
     return levels.UNKNOWN < header.level < levels.WARN or _ASKED.match(header.message) is not None
 
 
-def unwrapped(header: Header, fmt: Format, inner: Header) -> Header:
-    """The header of a wrapped line with what the line itself says. A pid in it is one of another name space; a line of a known format without a time keeps its text."""
+def unwrapped(header: Header, fmt: Format, inner: Header, *, stamped: bool = False) -> Header:
+    """The header of a wrapped line with what the line itself says. A pid in it is one of another name space; a line without a time keeps its text, but behind a stamp."""
     level, logger = inner.level or header.level, inner.logger or header.logger
     if header.ts is None:
         header = header._replace(ts=inner.ts)
     if inner.whole:
         fields = inner.fields if header.fields is None else header.fields
         return header._replace(level=level, logger=logger, prefix="", message=inner.message, fields=fields, whole=True)
-    if (fmt.dated or isinstance(fmt, LearnedFormat)) and not header.whole:
+    if (fmt.dated or stamped) and not header.whole:
         return header._replace(level=level, logger=logger, prefix=header.prefix + inner.prefix, message=inner.message)
     if fmt.dated:
         return header._replace(level=level, logger=logger, message=inner.message)

@@ -127,7 +127,7 @@ def _timed(lines: Sequence[str], found: Layout | None) -> Layout | None:
 def _labelled(lines: Sequence[str]) -> Layout | None:
     """The layout of stamps without a time."""
     label = _common(lines)
-    return Layout(label, None) if label is not None and _WORD.search(re.sub(r"\\.", "", label)) else None
+    return Layout(label, None) if label is not None and re.search(r"\w", label.replace(r"\d+", "0")) else None
 
 
 def _common(texts: Sequence[str], *, whole: bool = False) -> str | None:
@@ -140,8 +140,6 @@ def _common(texts: Sequence[str], *, whole: bool = False) -> str | None:
     if whole:
         return _literal(alike) if alike == last else None
     alike = alike[: max(alike.rfind(sign) for sign in _CLOSERS) + 1]
-    if _levelled(alike):
-        return None
     begin = _literal(alike) + _label([text[len(alike) :] for text in said])
     return f"(?:{begin}|{_literal(alike.rstrip())}$)" if alike.rstrip() != alike else begin
 

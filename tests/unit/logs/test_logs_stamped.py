@@ -45,6 +45,9 @@ STAMPS: dict[str, Callable[[int], str]] = {
     "a time and a rank": lambda _: "Fri Mar 20 22:11:12 2026[0]<stderr>:",
     "a name": lambda _: "api:dev: ",
     "a rank": lambda _: "[1,0]<stdout>:",
+    "a number": lambda _: "[3] ",
+    "a time and the stream": lambda n: f"2026-03-20T22:11:12.{n:03}048Z 01O ",
+    "a time, names and one level for all": lambda _: "2026-03-20T22:11:12Z app[148e] ams [info]",
 }
 
 
@@ -60,6 +63,13 @@ def test_records_are_those_of_the_program(tmp_path: Path, stamp: Callable[[int],
     rows = parsed(tmp_path, written(stamp))
     assert [(row["level"], row["lines"]) for row in rows] == [(level, len(lines)) for level, lines in PROGRAM]
     assert [row["body"].split("\n")[1:] for row in rows] == [lines[1:] for _, lines in PROGRAM]
+
+
+def test_levels_behind_a_container_s_times_are_learned(tmp_path: Path) -> None:
+    """What is wrapped in lines of a known form may be written as nobody knows it."""
+    said = (("INFO", "info"), ("WARNING", "warn"), ("ERROR", "error"), ("CRITICAL", "fatal"), ("DEBUG", "debug"))
+    lines = [f"2026-03-20T22:11:12.{n:03}048221Z stdout F MainThread {word}: up\n" for n, (word, _) in enumerate(said)]
+    assert [row["level"] for row in parsed(tmp_path, "".join(lines))] == [level for _, level in said]
 
 
 def test_two_programs_that_write_in_turn(tmp_path: Path) -> None:
