@@ -75,7 +75,10 @@ def pytest_collection() -> Iterator[None]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whole programs and real models first, unit tests last: at the end, no core waits for a long file that was begun late."""
+    """Long forms have half an hour. Whole programs and real models first, unit tests last: at the end, no core waits for a long file that was begun late."""
+    for item in items:
+        if item.get_closest_marker("slow") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(1800))  # a long form takes minutes
     items.sort(
         key=lambda item: next((n for n, place in enumerate(LONG_ONES) if item.nodeid.startswith(place)), len(LONG_ONES))
     )

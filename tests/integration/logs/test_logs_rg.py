@@ -18,7 +18,6 @@ Start = Callable[..., Any]
 
 
 @pytest.mark.skipif(shutil.which("rg") is None, reason="ripgrep is not installed")
-@pytest.mark.timeout(1800)  # the long form asks 10,000 questions, each of ripgrep too
 @pytest.mark.parametrize("number", sizes(1000, 10_000))
 def test_counts_equal_those_of_ripgrep(start: Start, tmp_path: Path, number: int) -> None:
     """Literals with special characters, cases, Unicode, classes, anchors, empty matches: the same number, also in the query language;

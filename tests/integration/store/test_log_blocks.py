@@ -97,7 +97,6 @@ def test_only_blocks_that_may_have_it_are_looked_at(blocks: Store) -> None:
 
 
 @pytest.mark.parametrize("number", sizes(25, 10_000))
-@pytest.mark.timeout(1800)
 def test_answers_are_those_without_filters(tmp_path: Path, clock: Clock, number: int) -> None:
     """Literals, expressions, cases and scripts of all kinds: with filters of small blocks a search counts what it counts without."""
     rng = random.Random(23)
