@@ -52,9 +52,12 @@ def gguf_model(path: Path) -> EngineModel:
         header = read_gguf(path, tensors=False)
     except BadModelFile:
         return EngineModel(name=path.stem, size=path.stat().st_size, quantization=quant)
-    context = header.number("context_length")
+    context = header.number("context_length") or 0
     return EngineModel(
-        name=path.stem, size=header.file_size, quantization=header.quantization or quant, context=context
+        name=path.stem,
+        size=header.file_size,
+        quantization=header.quantization or quant,
+        context=context if context > 0 else None,
     )
 
 

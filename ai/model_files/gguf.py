@@ -22,8 +22,6 @@ MAX_KEPT_TEXT: Final = 65_536
 MAX_KEPT_ITEMS: Final = 4_096
 _OTHER_ORDER: Final = 256
 """Versions below this one, read in the other order, are plausible."""
-_LARGEST: Final = 2**31 - 1
-"""Of the numbers that describe a model."""
 _GROW: Final = 1024 * 1024
 
 _SCALARS: Final = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
@@ -95,7 +93,7 @@ class Gguf:
     def number(self, key: str) -> int | None:
         """An integer of the architecture's own keys (`block_count` stands for `llama.block_count`)."""
         value = self.metadata.get(f"{self.architecture}.{key}")
-        return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _LARGEST else None
+        return value if isinstance(value, int) and not isinstance(value, bool) else None
 
     def count(self, key: str) -> int:
         """A number under its full key; 0 where there is none."""

@@ -18,6 +18,11 @@ BITS: Final = {"f16": 16.0, "q8_0": 8.5, "q6": 6.5, "q5_1": 6.0, "q5_0": 5.5, "q
 _EVERY_NTH_IS_FULL: Final = {"gemma2": 2, "gemma3": 6, "gemma3n": 5, "cohere2": 4, "gpt-oss": 2, "exaone4": 4}
 """Sliding-window layers by architecture where the file has no pattern (llama.cpp, `set_swa_pattern`)."""
 _RECURRENT: Final = ("ssm.state_size", "wkv.head_size")
+_OPTIONAL: Final = (
+    "attention.key_length", "attention.value_length", "attention.kv_lora_rank", "attention.key_length_mla", "attention.sliding_window",
+    "attention.shared_kv_layers", "rope.dimension_count",
+)  # fmt: skip
+"""Numbers that a file may leave out; below nothing they describe no model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +73,7 @@ def shape_of_gguf(header: Gguf) -> CacheShape:
         header.numbers("attention.head_count"),
     )
     kv = header.numbers("attention.head_count_kv") or heads
-    given = [header.number(f"attention.{key}") or 0 for key in ("key_length", "value_length", "kv_lora_rank")]
+    given = [header.number(key) or 0 for key in _OPTIONAL]
     sizes = (count or 0, width or 0, max(heads or (0,)), *(1 + size for size in (*(heads or ()), *(kv or ()), *given)))
     if not count or not width or not heads or not kv or count > 4096 or min(sizes) < 1:
         raise BadModelFile(f"{header.path.name} does not describe its layers.", hint="It may not be a language model.")
