@@ -6,6 +6,7 @@ It loads a model anew for another `num_ctx`, takes a missing one for its default
 import asyncio
 import json
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -212,12 +213,14 @@ class StatefulOllama:
         def said(text: str) -> dict[str, Any]:
             return {"message": {"role": "assistant", "content": text}} if chat else {"response": text}
 
+        began = time.monotonic_ns()
         for _ in range(answer):
             await asyncio.sleep(self.per_token_s)
             yield (json.dumps({"model": name, **said(" word"), "done": False}).encode() + b"\n")
+        took = max(time.monotonic_ns() - began, 1)  # longer than it should on a busy machine
         last = {"model": name, **said(""), "done": True, "done_reason": "length", "prompt_eval_count": tokens,
-                "prompt_eval_duration": 10**6, "eval_count": answer, "eval_duration": max(int(answer * self.per_token_s * 1e9), 1),
-                "total_duration": int((answer * self.per_token_s + 0.002) * 1e9 * 1.2)}  # fmt: skip
+                "prompt_eval_duration": 10**6, "eval_count": answer, "eval_duration": took,
+                "total_duration": int((took + 2_000_000) * 1.2)}  # fmt: skip
         yield json.dumps(last).encode() + b"\n"
 
 
