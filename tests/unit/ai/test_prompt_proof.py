@@ -90,12 +90,19 @@ class Server:
         """Tokens of the longest prompt that is not cut."""
         return LIMITS[self.limit](self.context)
 
+    def left(self, tokens: list[str]) -> list[str]:
+        """What it reads of a prompt."""
+        return tokens if len(tokens) <= self.room() else CUTS[self.cut](tokens, int(self.room() * self.leaves))
+
+    def doubles(self, tokens: int) -> bool:
+        """Whether it leaves, by chance, twice as much of twice the text, and little: blocks that a few tokens too many have begun. To ask that cannot tell it from a whole one."""
+        once, twice = (len(self.left(["x"] * length)) for length in (tokens, 2 * tokens - FRAME))
+        return once <= FITS_ANYWHERE and abs(twice - (2 * once - FRAME)) <= FRAME
+
     def read(self, messages: tuple[Message, ...]) -> int:
         """How many tokens it says that a prompt has."""
         self.calls += 1
-        tokens = self.tokens(messages)
-        if len(tokens) > self.room():
-            tokens = CUTS[self.cut](tokens, int(self.room() * self.leaves))
+        tokens = self.left(self.tokens(messages))
         kept = 0
         while self.keeps and kept < min(len(tokens) - 1, len(self._last)) and tokens[kept] == self._last[kept]:
             kept += 1
@@ -164,13 +171,18 @@ def test_whatever_a_server_cuts_is_found_and_nothing_else(
     told = data.draw(st.booleans(), "told")
     context = server.context if told else None
     client = Client(server, PromptCheck(context), exact=data.draw(st.booleans(), "exact"))
+    longest = 0
     for rules, text in asked:
         given_ = (rules, text) if rules else (text,)
         tokens = len(server.tokens(tuple(Message("user", one) for one in given_)))
         whole = tokens <= server.room()
+        longest = max(longest, tokens if whole else 0)
         final = client.ask(*given_)
         if " " not in text.removeprefix("NEEDLE ") and 0 < tokens - server.room() < tokens / 40:
             continue  # parts of a text without blanks begin within words, and may each have a token more than they add
+        dense = " " not in text.removeprefix("NEEDLE ") and len(server.left(["x"] * tokens)) <= longest
+        if context is None and not whole and (dense or server.doubles(tokens)):
+            continue  # it leaves less than it could read, of a text that has more tokens a character than any before
         assert final.truncated != whole, final.notes
         assert (DROPPED in final.notes) == final.truncated
 
