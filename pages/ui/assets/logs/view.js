@@ -191,6 +191,7 @@ class LogView {
       this.polled = now;
       this.#again();
     }
+    this.ahead.second();
     this.#foot();
   }
 
@@ -245,6 +246,7 @@ class LogView {
     if (!this.data?.live || tag !== this.tag) return; // sent before the filter changed
     this.dropped += dropped ?? 0;
     for (const record of records) this.pending.push(record);
+    this.ahead.took(records);
     if (this.pending.length > MOST) this.#tooMany();
     if (this.loading || this.hub.paused) return;
     this.frame ??= requestAnimationFrame(() => {
