@@ -1,15 +1,20 @@
 """Helpers of the tests of `ai`: servers that say what they are told, requests, conditions to wait for."""
 
 import asyncio
+import json
 import threading
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import psutil
 
-from ai.core.types import GenRequest, Message
+from ai.backends.openai.backend import OpenAIBackend
+from ai.core.protocol import Completion, complete
+from ai.core.types import Engine, GenRequest, LoadSpec, Message
+from ai.discovery.http import new_client
+from ai.discovery.openai import ask_openai
 from tests.waiting import patient
 
 T = TypeVar("T")
@@ -43,12 +48,13 @@ def ask(text: str, **more: Any) -> GenRequest:
 
 @dataclass
 class Raw:
-    """A server that answers each request with the next of `answers` (the last one for ever), byte by byte as given.
+    """A server that answers each request with the next of `answers` (the last one for ever), byte by byte as given; one for a path in `routes` with that.
 
     An answer is a list of bytes to send (an `asyncio.Event` to wait for, a float to sleep); the connection is closed after it.
     """
 
     answers: list[list[Any]]
+    routes: Mapping[str, list[Any]] = field(default_factory=dict)
     url: str = ""
     requests: list[bytes] = field(default_factory=list)
     open_connections: int = 0
@@ -71,7 +77,7 @@ class Raw:
                 0,
             )
             self.requests.append(head + await reader.readexactly(length))
-            for part in self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]:
+            for part in self._answer(head.split(b" ")[1].decode()):
                 if isinstance(part, asyncio.Event):
                     await self._until(part, reader)
                 elif isinstance(part, float):
@@ -87,6 +93,11 @@ class Raw:
             with suppress(ConnectionError):
                 await writer.wait_closed()
 
+    def _answer(self, path: str) -> list[Any]:
+        if path in self.routes:
+            return self.routes[path]
+        return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+
     async def _until(self, event: asyncio.Event, reader: asyncio.StreamReader) -> None:
         """Until the event is set or the other side hangs up."""
         waits = [asyncio.create_task(event.wait()), asyncio.create_task(reader.read())]
@@ -97,9 +108,9 @@ class Raw:
 
 
 @asynccontextmanager
-async def raw_server(*answers: list[Any]) -> AsyncIterator[Raw]:
+async def raw_server(*answers: list[Any], routes: Mapping[str, list[Any]] | None = None) -> AsyncIterator[Raw]:
     """A `Raw` on a free port of the loopback."""
-    raw = Raw(list(answers))
+    raw = Raw(list(answers), routes or {})
     server = await asyncio.start_server(raw.handle, "127.0.0.1", 0)
     raw.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     async with server:
@@ -115,6 +126,35 @@ def http(body: bytes | str, status: str = "200 OK", headers: str = "") -> bytes:
     """A whole HTTP answer that ends with the connection."""
     data = body.encode() if isinstance(body, str) else body
     return f"HTTP/1.1 {status}\r\nConnection: close\r\n{headers}\r\n".encode() + data
+
+
+LISTING = http('{"object": "list", "data": [{"id": "m", "owned_by": "someone"}]}')
+"""One model, as OpenAI's API lists it."""
+
+
+def talk(answer: list[Any], **more: Any) -> Completion:
+    """What comes of one question, with these wishes, to a server with OpenAI's API that answers so."""
+
+    async def go() -> Completion:
+        async with raw_server([LISTING], answer) as server:
+            backend = OpenAIBackend(server.url)
+            try:
+                await backend.ensure_loaded(LoadSpec(""))
+                return await complete(backend, ask("hi", **{"max_tokens": 40} | more))
+            finally:
+                await backend.close()
+
+    return asyncio.run(go())
+
+
+def listed(listing: Any) -> Engine:
+    """What discovery says of a server with this list of models."""
+
+    async def go() -> Engine:
+        async with raw_server([http(json.dumps(listing))]) as server, new_client(server.url, 5.0) as client:
+            return await ask_openai(client)
+
+    return asyncio.run(go())
 
 
 def workers() -> list[psutil.Process]:

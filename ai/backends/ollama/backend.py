@@ -30,7 +30,6 @@ from ai.backends.ollama.running import (
 )
 from ai.backends.ollama.timings import timings_of, usage_of
 from ai.backends.ollama.transport import CURRENT_TAP, Tap, load_options, request_options
-from ai.backends.openai.answer import FAR_BEYOND, LONGEST_TOKEN, checked
 from ai.core.errors import (
     BackendDown,
     BackendError,
@@ -42,6 +41,7 @@ from ai.core.errors import (
 )
 from ai.core.footprint import is_local, is_working, listening_pid, memory_of
 from ai.core.pacing import Clock, Pacer, late
+from ai.core.plausible import believed, overran
 from ai.core.types import (
     DEFAULT_DEADLINES,
     Capabilities,
@@ -58,9 +58,7 @@ from ai.core.types import (
     MemoryReport,
     Message,
 )
-from ai.core.types import (
-    Final as FinalEvent,
-)
+from ai.core.types import Final as FinalEvent
 from ai.discovery.address import normal_url
 from ai.discovery.http import ProbeFailed, get_json, new_client, text
 from ai.discovery.ollama import ask_ollama, host_of
@@ -69,6 +67,7 @@ from ai.prompt_integrity.check import PromptCheck, least_tokens
 from ai.prompt_integrity.proof import Counter, proved
 
 _ONE_AT_A_TIME: Final = "Ollama answers OLLAMA_NUM_PARALLEL requests at a time, 1 unless it was set."
+_ENDS: Final[dict[str, FinishReason]] = {"stop": "stop", "length": "length"}
 _RESERVED: Final = "Ollama's size_vram is what it reserved, not what was measured."
 
 
@@ -393,16 +392,17 @@ class OllamaBackend:
     ) -> AsyncGenerator[Event, None]:
         self._in_force(how.context or self._wanted(spec))
         new = self._seen.is_new(request)
-        clock, tap, characters = Clock(), Tap(deadlines.connect_s), 0
+        clock, tap, characters, said = Clock(), Tap(deadlines.connect_s), 0, 0
         CURRENT_TAP.set(tap)
         done: ollama.ChatResponse | ollama.GenerateResponse | None = None
         try:
             async with aclosing(await self._chat(request, spec, how)) as parts:
                 async for part in parts:
                     for chunk in _chunks(part, clock):
-                        characters += len(chunk.text) if chunk.kind == "content" else 0
+                        characters += len(chunk.text)
+                        said += len(chunk.text) if chunk.kind == "content" else 0  # not all count thoughts to the limit
                         yield chunk
-                    if characters > FAR_BEYOND + LONGEST_TOKEN * request.max_tokens:
+                    if overran(said, request.max_tokens):
                         raise BadOutput(
                             f"{self._name} went on beyond the {request.max_tokens} tokens that it was allowed.",
                             backend=self._name,
@@ -452,11 +452,8 @@ class OllamaBackend:
         timings = timings_of(said, clock.timings(ended), new_prompt=new)
         usage = usage_of(said, characters, self._prompts.density, trusted=not timings.distrust)
         notes = (f"The reported timings are not used: {timings.distrust}",) if timings.distrust else ()
-        finish: FinishReason = (
-            "stop" if done.done_reason == "stop" else "length" if done.done_reason == "length" else "other"
-        )
-        model = done.model or ""
-        return checked(FinalEvent(clock.sent_ns, ended, finish, usage, timings, model, notes))
+        finish = _ENDS.get(done.done_reason or "", "other")
+        return believed(FinalEvent(clock.sent_ns, ended, finish, usage, timings, done.model or "", notes))
 
     async def _counted(
         self, request: GenRequest, spec: LoadSpec, deadlines: Deadlines, cancel: asyncio.Event | None

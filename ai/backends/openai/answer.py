@@ -14,6 +14,7 @@ from ai.backends.openai.sse import NO_REASON, SseEvent, WholeCharacters, said_te
 from ai.backends.openai.told_errors import tells_error
 from ai.core.errors import BackendError, BadOutput, StreamCut
 from ai.core.pacing import Clock
+from ai.core.plausible import LONGEST_TOKEN, believed, overran
 from ai.core.types import Chunk, ChunkKind, Figure, FinishReason, GenRequest, Timings, Usage
 from ai.core.types import Final as FinalEvent
 from ai.prompt_integrity.check import CHARACTERS_PER_TOKEN
@@ -27,12 +28,9 @@ _TOO_MANY: Final = (
 _CONTRADICTED: Final = "The server's counts contradict each other, so the speed of its answer is not known."
 _REPEATED: Final = "The server repeats the question in its answer, so the speed of the answer is not known."
 _OVERRAN: Final = "The server went on beyond the {} tokens that it was allowed, and was stopped."
-FAR_BEYOND: Final = 4000
-"""Characters beyond the longest answer that a limit allows: the counts stand at the end, so an answer that ends soon is read to it."""
 _MUCH: Final = 200
 """Characters that need not be looked at closely."""
 _OTHER_MODEL: Final = "The server answered with another model than it was asked for: {}."
-_NOT_BELIEVED: Final = "The server says it generated {:.1f} tokens/s, but they arrived at {:.1f}."
 _ALIVE: Final = frozenset({"ping", "pong", "keep-alive", "keepalive", "keep_alive", "heartbeat"})
 _STOPPED: Final = frozenset({"stop", "eos", "eos_token", "stop_sequence", "end_turn", "end_of_text", "complete", "completed"})  # fmt: skip
 _LIMITED: Final = frozenset({"length", "max_tokens", "max_length", "max_output_tokens", "model_length", "token_limit", "error_limit"})  # fmt: skip
@@ -45,15 +43,10 @@ _OF_OTHERS: Final = frozenset(
 )
 _OF_ANSWERS_HERE: Final = frozenset({"choices", "usage", "timings", "error"})
 """What events of other APIs have, and those of this one."""
-LONGEST_TOKEN: Final = 16.0
-"""Characters a token, on average over a text, that no vocabulary reaches."""
 _LIKENESS: Final = 120
 _LEAST_LIKENESS: Final = 16
 """Characters of a question that an answer repeats; a shorter one may be quoted."""
 _MOST_DIGITS: Final = 15
-_APART: Final = 1.5
-_ENOUGH_BUNCHES: Final = 8
-"""Arrivals from which on the measured rate can tell that the reported one is wrong."""
 
 
 class Answer:
@@ -172,7 +165,7 @@ class Answer:
             self.finish = reason
             self._ends_with_words = bool(found)
             self.clock.finish(at_ns)
-        if self._limited and self.finish is None and self._said > FAR_BEYOND + LONGEST_TOKEN * self._request.max_tokens:
+        if self._limited and self.finish is None and overran(self._said, self._request.max_tokens):
             self._overran = self.done = True  # it goes on beyond the limit that it was given, perhaps for ever
             self.finish = "length"
         return found
@@ -194,7 +187,7 @@ class Answer:
         ended = max(self.last_ns, self.clock.sent_ns + 1)
         timings = _reported(self.clock.timings(ended), usage, self._usage, self._timings)
         end = FinalEvent(self.clock.sent_ns, ended, finish, usage, timings, self._model, (*own, *notes))
-        return checked(end)
+        return believed(end)
 
     def _counts(self) -> tuple[Usage, tuple[str, ...]]:
         prompt, completion = _number(self._usage.get("prompt_tokens")), _number(self._usage.get("completion_tokens"))
@@ -297,24 +290,6 @@ def _reported(timings: Timings, usage: Usage, said: dict[str, Any], llama: dict[
     if rate and usage.completion_tokens:
         timings = replace(timings, generation=Figure(usage.completion_tokens.value / rate, "reported"))
     return replace(timings, queue=Figure(queue, "reported")) if queue is not None else timings
-
-
-def checked(final: FinalEvent) -> FinalEvent:
-    """Without the reported times where what arrived contradicts them."""
-    said, seen, arrival = final.generation_rate(), final.measured_rate(), final.timings.arrival
-    if (
-        said is None
-        or seen is None
-        or said.origin != "reported"
-        or arrival is None
-        or arrival.bunches < _ENOUGH_BUNCHES
-    ):
-        return final
-    if 1 / _APART <= said.value / seen.value <= _APART:
-        return final
-    why = _NOT_BELIEVED.format(said.value, seen.value)
-    timings = replace(final.timings, prompt=None, generation=None, distrust=why)
-    return replace(final, timings=timings, notes=(*final.notes, f"The reported timings are not used: {why}"))
 
 
 def _estimate(characters: int) -> Figure:

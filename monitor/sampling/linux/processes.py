@@ -454,9 +454,8 @@ class ProcTable:
         if not (force or renamed) and hash(cmdline) == slot.argv_hash:
             return
         info = self._describer.describe(slot.pid, stat, uid, cmdline)
-        if (
-            info.member is None and info.exe == slot.info.exe
-        ):  # one that gives itself a title writes over its environment
+        # One that gives itself a title writes over its environment
+        if info.member is None and info.exe == slot.info.exe:
             info = msgspec.structs.replace(info, member=slot.info.member)
         slot.argv_hash = hash(cmdline)
         if info != slot.info:

@@ -13,7 +13,7 @@ from ai.core.errors import BackendError, BadOutput, BadRequest
 from ai.core.protocol import Completion, complete
 from ai.core.types import Engine, LoadSpec
 from ai.discovery.discover import DiscoveryConfig, discover
-from tests.doubles.ai_kit import ask, http
+from tests.doubles.ai_kit import ask, http, raw_server
 from tests.waiting import patient
 
 ROUTES: Final[dict[str, bytes]] = {
@@ -41,39 +41,13 @@ def line(text: str, *, done: bool = False, **more: Any) -> bytes:
     )
 
 
-class Imitation:
-    """A server with these routes; a chat gets these parts, a float is a pause."""
-
-    def __init__(self, chat: list[Any], routes: Mapping[str, bytes]) -> None:
-        self._chat, self._routes = chat, routes
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection."""
-        try:
-            head = await reader.readuntil(b"\r\n\r\n")
-            sizes = [part[15:] for part in head.lower().split(b"\r\n") if part.startswith(b"content-length:")]
-            await reader.readexactly(int(sizes[0]) if sizes else 0)
-            path = head.split(b" ")[1].decode()
-            for part in self._chat if path == "/api/chat" else [self._routes[path]]:
-                if isinstance(part, float):
-                    await asyncio.sleep(part)
-                else:
-                    writer.write(part)
-                    await writer.drain()
-        except (ConnectionError, asyncio.IncompleteReadError):
-            return
-        finally:
-            writer.close()
-
-
 def served(chat: list[Any], routes: Mapping[str, bytes], use: Any) -> Any:
     """What comes of asking such a server."""
 
     async def go() -> Any:
         whole = {path: http(body) for path, body in ROUTES.items()} | dict(routes)
-        server = await asyncio.start_server(Imitation(chat, whole).serve, "127.0.0.1", 0)
-        async with server:
-            return await use(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        async with raw_server(chat, routes={path: [body] for path, body in whole.items()}) as server:
+            return await use(server.url)
 
     return asyncio.run(go())
 
