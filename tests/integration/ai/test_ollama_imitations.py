@@ -98,6 +98,20 @@ def test_a_rate_that_did_not_arrive_is_not_believed(end: dict[str, int], why: st
     assert rate is None or (rate.origin == "measured" and rate.value < 1.5 / EACH_S)
 
 
+def test_thoughts_are_tokens_where_none_are_counted() -> None:
+    """The estimate of a server that counts nothing is of all that it generated, and its thoughts do not use up what the answer may have."""
+    thought = {"role": "assistant", "content": "", "thinking": "so many words " * 500}
+    end = {"done_reason": "stop", "total_duration": 320_000_000}
+    short, long = (
+        talk([HEAD, *[line("", message=thought)] * times, line("yes"), line("", done=True, **end)]) for times in (0, 1)
+    )
+    few, many = (made.final.usage.completion_tokens for made in (short, long))
+    assert few is not None
+    assert many is not None
+    assert (short.text, long.text, many.origin) == ("yes", "yes", "estimated")
+    assert many.value > 1000 * few.value
+
+
 def test_a_server_that_does_not_stop_is_left() -> None:
     """It ignores the limit of an answer."""
     with pytest.raises(BadOutput, match="beyond the 16 tokens"):
