@@ -420,7 +420,7 @@ class LogView {
     const mode = !this.data.live ? "" : this.hub.paused ? ` · paused, ${count(this.pending.length)} new` : this.tail ? " · following" : " · not following";
     setText(this.says, wrong(this.trouble) ? "" : `${this.model.counted(this.total, this.archived)}${mode}${this.options.now.utc ? " · UTC" : ""}`);
     const missed = this.data.filtered ? 0 : (this.hub.status?.logs?.missed_bytes ?? 0); // of all files: no word about some of them
-    setAttr(this.lost, "title", missed ? "Some files went away, or were emptied, before all of them was read. Sources says which, and how much." : null);
+    setAttr(this.lost, "title", missed ? "Parts of some files: they went away or were emptied before they were read, or a record is too long to keep. Sources says which." : null);
     const lost = [this.dropped ? `${plural(this.dropped, "line")} not delivered` : "", this.hub.lost ? `${plural(this.hub.lost, "frame")} lost` : "", missed ? `${bytes(missed)} not read from files` : ""].filter(Boolean).join(" · ");
     setText(this.lost, lost);
     this.lost.hidden = !lost;
