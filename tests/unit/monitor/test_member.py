@@ -1,5 +1,7 @@
 """Which of several equal processes one is, by its environment."""
 
+from functools import partial
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -54,11 +56,11 @@ def test_what_a_person_set_for_all_tells_nothing_apart() -> None:
     """A variable that a process inherited is no news, unless it is a rank or the task of a job, whose helpers belong to it."""
     for name, word in (("CUDA_VISIBLE_DEVICES", "GPU"), ("WORKER_ID", "worker")):
         mine = environment(**{name: 1})
-        assert member_of(mine, lambda mine=mine: mine) is None  # type: ignore[misc]
-        assert member_of(mine, lambda name=name: environment(**{name: 2})) == f"{word} 1"  # type: ignore[misc]
+        assert member_of(mine, partial(bytes, mine)) is None
+        assert member_of(mine, partial(environment, **{name: 2})) == f"{word} 1"
     for variables in ({"RANK": 3, "WORLD_SIZE": 8}, {"SLURM_ARRAY_TASK_ID": 3}):
         mine = environment(**variables)
-        assert member_of(mine, lambda mine=mine: mine) is not None  # type: ignore[misc]
+        assert member_of(mine, partial(bytes, mine)) is not None
 
 
 @given(st.binary(max_size=300))
