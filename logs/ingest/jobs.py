@@ -28,6 +28,8 @@ from logs.storing.delivery import Delivery
 
 _FLUSH_S: Final = 600.0
 _LOOK_S: Final = 0.02
+_REST_S: Final = 0.5
+"""How long nobody writes on before a line without an end counts as whole."""
 _COMPRESSED: Final = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\xfd7zXZ\0", b"BZh", b"PK\x03\x04")
 """How gzip, zstd, xz, bzip2 and zip begin: their bytes are no lines."""
 T = TypeVar("T")
@@ -275,14 +277,14 @@ class Jobs:
         return state
 
     def _read(self, job: Job, fd: int, status: os.stat_result, state: FileState) -> None:
-        before, parser = job.bytes, None
+        before, parser, end = job.bytes, None, self._whole_lines(fd, status, state.stored_to)
         if not state.stored_to and status.st_size > self.around.settings.big_file_bytes:
-            parser = self._read_newest(job, fd, status, state)
+            parser = self._read_newest(job, fd, status, state, end)
         if state.waiting:  # as the watch, too, begins with the newest part of a big file
             self._fills.setdefault(state.file_id, Writers(self.around.run_of_pid, self.around.now))
             self._fill(state, job, parser)
             self._filled(state)
-        begin, end = state.stored_to, status.st_size
+        begin = state.stored_to
         if begin >= end:
             job.lines += state.lines
             job.records += state.records
@@ -303,9 +305,25 @@ class Jobs:
         if reached < end:
             raise _stopped()
 
-    def _read_newest(self, job: Job, fd: int, status: os.stat_result, state: FileState) -> BlockParser:
+    def _whole_lines(self, fd: int, status: os.stat_result, begin: int) -> int:
+        """Where the file ends, behind `begin`; before a line that is being written: half of one would be read as more of the record before."""
+        end = status.st_size
+        longest = self.around.settings.max_record_bytes & ~3  # from where characters of any width begin
+        first = max(0, (end & ~3) - longest)
+        held = fingerprint.read_at(fd, end - first, first)
+        whole = charset_of(fingerprint.read_at(fd, HEAD, 0)).last_end(held)
+        if whole == len(held) or not max(0, begin - first) < whole:
+            return end
+        rested = self.around.now() // 1000 - status.st_mtime_ns // 1_000_000
+        deadline = time.monotonic() + _REST_S - max(0, rested) / 1000
+        while time.monotonic() < deadline and not self._stopping.wait(_LOOK_S):
+            if os.fstat(fd).st_size > end:
+                return first + whole
+        return end
+
+    def _read_newest(self, job: Job, fd: int, status: os.stat_result, state: FileState, end: int) -> BlockParser:
         """Read the newest part of a big file, so that it can be seen at once; the rest waits below it. Answers what knows how the file is read."""
-        end, parser = status.st_size, self._parser(fd, status, state, job.format)
+        parser = self._parser(fd, status, state, job.format)
         start = boundary_before(fd, parser, end, 0, self.around.settings.first_bytes) if parser.charset is UTF8 else 0
         if not start:
             return parser

@@ -302,12 +302,20 @@ def test_ingest_of_one_file_again_and_again(start: Start, tmp_path: Path) -> Non
     watch = start()
     state = watch.ingest(path, path, tmp_path / "link.log")
     assert (state["lines"], state["added"], state["progress"]) == (100, 100, 1.0)
-    with path.open("ab") as file:
-        job = watch.service.ingest([str(path)])
-        for first in range(100, 2000, 100):
-            file.write(lines(first, first + 100))
-            file.flush()
-        wait_until(lambda: watch.service.ingest_state(job)["state"] == "done")
+    more = lines(100, 2000)
+
+    def grow() -> None:
+        """As a program that flushes its buffer when it is full: in the middle of a line."""
+        with path.open("ab", buffering=0) as file:
+            for at in range(0, len(more), 500):
+                file.write(more[at : at + 500])
+                threading.Event().wait(0.002)
+
+    writer = threading.Thread(target=grow)
+    writer.start()
+    while writer.is_alive():
+        watch.ingest(path)
+    writer.join()
     watch.ingest(path)
     assert watch.messages() == [f"n={n}" for n in range(2000)]
     followed = tmp_path / "live" / "b.log"
