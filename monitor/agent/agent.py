@@ -54,6 +54,7 @@ from monitor.sampling.process import SamplerProcess
 from monitor.services.supervisor import Supervisor
 from monitor.services.unit import event_of
 from monitor.store.interface import Store
+from monitor.store.lives import ToldLife, reasons
 from monitor.store.lock import DataDirLock
 from monitor.store.log_records import LogRecords
 from monitor.store.writer import StoreWriter
@@ -122,7 +123,7 @@ class Agent:
             mask=self.masker.mask_cmdline,
             changed=self._services_changed,
             happened=self._service_became,
-            ended=self.newcomers.tell,
+            ended=self._lives_over,
             open_files=open_files,
         )
         self.listener: Listener
@@ -412,6 +413,12 @@ class Agent:
         if told is not None:
             run = None if service.last_run is None else int(service.last_run)
             self.events.tell(f"service {service.name}", *told, pid=service.pid, run=run)
+
+    def _lives_over(self, lives: Sequence[ToldLife]) -> None:
+        """Main processes of services are over. Why one was ended is told at once, as its own end is."""
+        self.newcomers.tell(lives)
+        if found := reasons(self.host_name(), lives):
+            self.writer.note(found)
 
     def _protected_pids(self) -> set[int]:
         """Processes that nobody may act on: Watchkeeper's own, the dashboard and the launcher among them."""

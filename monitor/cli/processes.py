@@ -367,7 +367,8 @@ def _told(found: "RunEnding") -> Iterator[tuple[str, str]]:
     if found.ended is not None:
         yield "ended", f"{at_least}{clock(found.ended)}"
     if found.sender is not None:
-        yield "ended by", f"the end of its parent, process {found.sender.pid}"
+        end_of = "the end of " if found.cause == "parent_gone" else ""
+        yield "ended by", f"{end_of}its parent, process {found.sender.pid}"
     if (last := found.last_error or found.last_line) is not None:
         yield "last error" if found.last_error else "last line", last.text
     yield "peak memory", size(found.peak_rss)

@@ -6,7 +6,7 @@ import shlex
 import sys
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,7 +16,12 @@ from monitor.cli.core.output import GREEN, RED, YELLOW, clean, clock, paint, pri
 from monitor.core import paths
 from monitor.core.errors import ConfigError, MonitorError
 
+if TYPE_CHECKING:
+    from monitor.client.client import Client
+
 Names = Annotated[list[str], typer.Argument(metavar="NAME...", help="The services, by name.")]
+SETTLES_S = 3.0
+"""How long `service add` waits until a new service is up."""
 COLOURS = {"running": GREEN, "exited": GREEN, "failed": RED, "backoff": RED}
 
 service_app = typer.Typer(
@@ -71,7 +76,8 @@ def told(service: Service) -> str:
     """What else is worth knowing of its state."""
     soon = service.next_run if service.state == "scheduled" else service.next_start
     parts = [service.reason, f"next {clock(soon)}" if soon else ""]
-    parts += [f"{service.unanswered} liveness checks in a row failed" if service.unanswered else ""]
+    checks = "check" if service.unanswered == 1 else "checks in a row"
+    parts += [f"{service.unanswered} liveness {checks} failed" if service.unanswered else ""]
     parts += ["settings changed; restart to apply" if service.changed else ""]
     parts += ["" if service.configured else "no longer in the settings"]
     return "; ".join(part for part in parts if part)
@@ -173,26 +179,38 @@ def add(
         "restart": rule,
         "schedule": schedule,
         "depends_on": needs or None,
-        "ready": _pair("--ready", ready) if ready else None,
-        "liveness": _pair("--liveness", liveness) if liveness else None,
+        "ready": _check("--ready", ready) if ready else None,
+        "liveness": _check("--liveness", liveness) if liveness else None,
         "environment": dict(next(iter(_pair("--env", one).items())) for one in environment) if environment else None,
     }
     with client_of(data_dir) as client:
+        known = any(one.name == name for one in client.services.all().services)
         client.services.save(name, {key: value for key, value in settings.items() if value is not None}, by=whoami())
         found = client.services.all().services
         service = next((one for one in found if one.name == name), None)
         if service is None:
             raise MonitorError(f"service {name} was added, but is not there", hint="run `watchkeeper service list`")
-        if not service.schedule:
-            service = (
-                client.services.restart(name, by=whoami())
-                if service.changed
-                else client.services.start(name, by=whoami())
-            )
+        service = _up(client, service, known=known)
     if as_json:
         print_json(service.model_dump())
     else:
         print(f"{name} {paint(service.state, COLOURS.get(service.state, YELLOW))}{_tail(told(service))}")
+    if service.state in {"failed", "backoff"}:
+        raise typer.Exit(1)
+
+
+def _up(client: "Client", service: Service, *, known: bool) -> Service:
+    """A service that was just saved, once it is up with these settings. A new one starts by itself: asking it too would end its pauses."""
+    if service.schedule:
+        return service
+    if known:
+        act = client.services.restart if service.changed else client.services.start
+        return act(service.name, by=whoami())
+    deadline = time.monotonic() + SETTLES_S
+    while service.state in {"waiting", "starting"} and time.monotonic() < deadline:
+        time.sleep(0.05)
+        service = client.services.one(service.name).service
+    return service
 
 
 @command(service_app, "watchkeeper service remove web")
@@ -221,3 +239,9 @@ def _pair(option: str, text: str) -> dict[str, str]:
     if not (sign and name):
         raise ConfigError(f"{option} {text!r} is not of the form NAME=VALUE", hint="`watchkeeper service add --help`")
     return {name: value}
+
+
+def _check(option: str, text: str) -> dict[str, str | int]:
+    """A check as the settings file has it: a port is a number there."""
+    ((kind, what),) = _pair(option, text).items()
+    return {kind: int(what) if kind == "port" and what.isascii() and what.isdigit() else what}

@@ -50,6 +50,10 @@ ALERT: Final = "alert"
 TABLES: Final[dict[str, type[BaseModel]]] = {SERVICE: ServiceSettings, ALERT: AlertRule}
 """What the file has several tables of, each with a name; they have no place in the environment."""
 _LISTED_BY: Final = {SERVICE: "`watchkeeper service list` lists them", ALERT: "`watchkeeper alerts rules` lists them"}
+_EXPLAINED_BY: Final = {
+    SERVICE: "`watchkeeper service add --help` explains the options",
+    ALERT: "`watchkeeper alerts add --help` explains the options",
+}
 Origin = Literal["default", "file", "environment", "option"]
 
 
@@ -235,7 +239,14 @@ class Settings(Section):
         tables[len(tables) if place is None else place : None if place is None else place + 1] = (
             [dict(table)] if table else []
         )
-        saved = _build(self._path, {**layer, kind: tables}, _environment(self._environ), self._overrides, self._environ)
+        try:
+            saved = _build(
+                self._path, {**layer, kind: tables}, _environment(self._environ), self._overrides, self._environ
+            )
+        except SettingsError as error:
+            if all(key.startswith(f"{kind}.") for key in error.problems):
+                error.hint = _EXPLAINED_BY[kind]
+            raise
         write_table(self._path, kind, name, table)
         return saved
 

@@ -27,6 +27,8 @@ class Evidence:
         cpu_limit_s: the CPU time that it was allowed, if the kernel killed it because it had used that.
         exception: the uncaught exception that it logged at its end, in one line.
         stopped_by: who stopped it from Watchkeeper just before.
+        ended_for: the service that it was, and why Watchkeeper ended it.
+        timed_out_by: its parent, if that ended it because its time was over.
         parent: the name of its parent, if that ended at the same moment or just before, and not by the same signal.
     """
 
@@ -40,6 +42,8 @@ class Evidence:
     cpu_limit_s: int | None = None
     exception: str | None = None
     stopped_by: str | None = None
+    ended_for: str | None = None
+    timed_out_by: str | None = None
     parent: str | None = None
 
 
@@ -69,7 +73,7 @@ def cause_of(known: Evidence) -> tuple[Cause, str]:
         return "running", "It still runs."
     if known.out_of_memory:
         return _memory(known)
-    if known.stopped_by is not None:
+    if known.stopped_by is not None or known.ended_for is not None:
         return _stopped(known)
     if known.cpu_limit_s is not None:
         return (
@@ -83,6 +87,8 @@ def cause_of(known: Evidence) -> tuple[Cause, str]:
 
 def _stopped(known: Evidence) -> tuple[Cause, str]:
     said = _by_signal(known) or ended_with(known.exit_code, None) or "how it ended is not known"
+    if known.stopped_by is None:
+        return "stopped", f"Watchkeeper ended it with its service {known.ended_for} ({said})."
     return "stopped", f"It was stopped from Watchkeeper by {known.stopped_by} ({said})."
 
 
@@ -113,6 +119,8 @@ def _signalled(known: Evidence, name: str) -> tuple[Cause, str]:
     said = f"({_by_signal(known)})"
     if known.parent is not None and name in _PASSED_ON:
         return "parent_gone", f"Its parent {known.parent} ended at that moment, and it was ended too {said}."
+    if known.timed_out_by is not None:
+        return cause, f"Its parent {known.timed_out_by} ended it, as its time was over {said}."
     if cause == "aborted" and known.exception is not None:
         return cause, f"{words}: {known.exception} {said}."
     return cause, f"{words} {said}."

@@ -124,7 +124,8 @@ class RunEnd(msgspec.Struct, frozen=True):
     `source` names who told: `connector`, `pidfd`, `zombie` (what `/proc` said before it was reaped), or `poll` (it was gone; `ts` is
     up to one sweep late). `out_of_memory`: whether the kernel killed it to free memory; then `memory_group` is the control group whose limit
     `memory_limit` (bytes) was reached, empty for the machine, None if that is not known. `cpu_limit_s` is the CPU time that it was
-    allowed (s), if the kernel killed it because it had used that. What it used in its life is None where nobody could tell: `cpu_s` seconds of CPU time, the rest bytes.
+    allowed (s), if the kernel killed it because it had used that. What it used in its life is None where nobody could tell: `cpu_s` seconds of CPU time, the rest bytes. `parent` is the pid
+    of its parent at that moment, 0 if unknown: another than before, if that had ended first.
     """
 
     run: int
@@ -140,6 +141,7 @@ class RunEnd(msgspec.Struct, frozen=True):
     read_bytes: int | None = None
     write_bytes: int | None = None
     cpu_limit_s: int | None = None
+    parent: int = 0
 
 
 class Tick(msgspec.Struct, frozen=True, tag="tick"):

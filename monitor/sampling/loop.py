@@ -238,6 +238,7 @@ def _end(ending: Ending, now: Instant) -> RunEnd:
         ending.read_bytes,
         ending.write_bytes,
         ending.cpu_limit_s,
+        ending.parent,
     )
 
 

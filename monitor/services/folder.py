@@ -158,7 +158,7 @@ class ServiceFolder:
     def lives(self, after: int = 0) -> tuple[list[ToldLife], int]:
         """The main processes that are over, beyond the event of the number `after`, the oldest first; and the number to go on from."""
         found = list(self.events(after, ENDED))
-        lives = [life for event in found if (life := _life(event)) is not None]
+        lives = [life for event in found if (life := _life(self.name, event)) is not None]
         return lives, max((event["seq"] for event in found), default=after)
 
     def end_leftovers(self) -> int:
@@ -182,8 +182,8 @@ def _read(path: Path) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def _life(event: Mapping[str, Any]) -> ToldLife | None:
-    """The life that an event of a shim tells of; None if it does not say whose, as those of an earlier version."""
+def _life(service: str, event: Mapping[str, Any]) -> ToldLife | None:
+    """The life that an event of a service's shim tells of; None if it does not say whose, as those of an earlier version."""
     with contextlib.suppress(KeyError, TypeError, ValueError):
         code = event["code"]
         return ToldLife(
@@ -200,6 +200,7 @@ def _life(event: Mapping[str, Any]) -> ToldLife | None:
             ppid=int(event["parent"]),
             uid=own_uid(),
             user=Users().name(own_uid()),
+            ended_for=f"{service}: {why}" if (why := event.get("why")) else "",
         )
     return None
 

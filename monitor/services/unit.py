@@ -123,7 +123,7 @@ class Unit:
             unanswered=state.get("unanswered", 0) if word == "running" else 0,
             exit_code=state.get("exit_code"),
             exit_signal=state.get("exit_signal"),
-            ended_with=ended_with(state.get("exit_code"), state.get("exit_signal")),
+            ended_with=_ended(state, reason),
             next_start=state.get("next_start") if word == "backoff" else None,
             next_run=None if self.due is None else int(self.due * 1e6),
             schedule=settings.schedule if settings else "",
@@ -168,6 +168,12 @@ class Unit:
     def is_due(self, now: float) -> bool:
         """Whether the time of its next run has come."""
         return self.due is not None and now >= self.due
+
+
+def _ended(state: dict[str, Any], reason: str) -> str | None:
+    """How it ended last and, where that was its shim's doing and `reason` does not say so, why."""
+    said, why = ended_with(state.get("exit_code"), state.get("exit_signal")), state.get("ended_for", "")
+    return f"{why}; {said}" if why and not (reason and why.startswith(reason)) else said
 
 
 def _command(settings: ServiceSettings, mask: Callable[[Sequence[str]], str]) -> str:

@@ -34,6 +34,7 @@ class ToldLife:
         words: its command; empty if nobody says.
         started, ended: µs since the epoch.
         source: who tells, as `end_source` has it; `UNSEEN` where the end itself is not known, only that it was later.
+        ended_for: why this one ended it, in words; empty if it did not.
     """
 
     boot_id: str
@@ -49,6 +50,7 @@ class ToldLife:
     ppid: int | None = None
     uid: int | None = None
     user: str | None = None
+    ended_for: str = ""
 
 
 class Births:
@@ -236,6 +238,18 @@ def store_told(
         store.write(changes)
 
 
+def reasons(host: str, lives: Sequence[ToldLife]) -> list[Change]:
+    """Why those were ended that somebody ended on purpose, for `run_ending`. Told twice, it is one."""
+    asked = [life for life in lives if life.ended_for]
+    if not asked:
+        return []
+    runs = [messages.run_key(host, life.boot_id, life.pid, life.start_tick) for life in asked]
+    table = _events(
+        host, [life.ended for life in asked], "ENDED_FOR", runs, [None] * len(asked), [life.ended_for for life in asked]
+    )
+    return [Upsert("events", table, ("subject", "kind", "run"))]
+
+
 def _known(store: Store, runs: Sequence[int]) -> dict[int, dict[str, Any]]:
     return {row["run"]: row for row in store.query("runs_known", runs=runs).to_pylist()}
 
@@ -316,12 +330,15 @@ def _said(end: messages.RunEnd) -> str | None:
 
 
 def _end_details(end: messages.RunEnd) -> str | None:
-    """Which limit ended it, as JSON: whose memory ran out, or how much CPU time it was allowed; None without one."""
-    if end.cpu_limit_s is not None and not end.out_of_memory:
-        return json.dumps({"cpu_limit_s": end.cpu_limit_s})
-    if not end.out_of_memory:
-        return None
-    return json.dumps({"out_of_memory": True, "memory_group": end.memory_group, "memory_limit": end.memory_limit})
+    """What is evidence of its cause, as JSON: whose memory ran out, how much CPU time it was allowed, whose child it was as a signal ended it; None without."""
+    found: dict[str, Any] = {}
+    if end.out_of_memory:
+        found = {"out_of_memory": True, "memory_group": end.memory_group, "memory_limit": end.memory_limit}
+    elif end.cpu_limit_s is not None:
+        found = {"cpu_limit_s": end.cpu_limit_s}
+    if end.exit_signal is not None and end.parent:
+        found["parent"] = end.parent
+    return json.dumps(found) if found else None
 
 
 def _end_columns(ends: Sequence[messages.RunEnd | None]) -> dict[str, pa.Array]:

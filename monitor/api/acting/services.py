@@ -66,7 +66,8 @@ def _actions(router: APIRouter, context: Context) -> None:
         except REPORTED as error:
             undone(context, error, f"service {action}", by, target=name)
             raise
-        run = None if service is None or service.run is None else int(service.run)
+        whose = None if service is None else service.last_run if action == "stop" else service.run
+        run = None if whose is None else int(whose)
         state = "removed" if service is None else service.state
         pid = None if service is None else service.pid
         context.audit.record(f"service {action}", name, actor=by, pid=pid, run=run, state=state)

@@ -20,6 +20,10 @@ from monitor.store.tiers import DAY, MINUTE, SECOND
 
 NEAR: Final = 3 * SECOND
 """How long before a run its parent may have ended to be what took it along."""
+ORDER: Final = 1_000
+"""Ends that were told so shortly after each other may have come in any order, µs."""
+TIMED_OUT: Final = 124
+"""Exit code of `timeout` that ended its command."""
 STOPPED_WITHIN: Final = 30 * SECOND
 """How long a process may take to end after it was asked to."""
 STOPS: Final = frozenset({"process stop", "process kill"})
@@ -39,7 +43,8 @@ def run_ending(store: Store, run: int) -> RunEnding | None:
     error = _last_error(store, run, newest)
     failed = bool(row["exit_code"] or row["exit_signal"])
     limits = json.loads(row["limits"]) if row["limits"] else {}
-    parent = _parent(row)
+    parent, role = _parent(row, limits.get("parent"))
+    named = None if parent is None else f"{title_of(parent.name, parent.cmdline, parent.member)} ({parent.pid})"
     cause, why = cause_of(
         Evidence(
             ended=ended is not None,
@@ -52,7 +57,9 @@ def run_ending(store: Store, run: int) -> RunEnding | None:
             cpu_limit_s=limits.get("cpu_limit_s"),
             exception=_exception(error, ended),
             stopped_by=_stopped_by(store, row),
-            parent=None if parent is None else f"{title_of(parent.name, parent.cmdline, parent.member)} ({parent.pid})",
+            ended_for=row["ended_for"],
+            parent=named if role == "gone" else None,
+            timed_out_by=named if role == "timer" else None,
         )
     )
     total, earlier = _earlier(store, run, row["start_ts"])
@@ -70,7 +77,7 @@ def run_ending(store: Store, run: int) -> RunEnding | None:
         exit_code=row["exit_code"],
         signal=row["exit_signal"],
         signal_name=None if row["exit_signal"] is None else signal_name(row["exit_signal"]),
-        sender=parent if cause == "parent_gone" else None,
+        sender=parent if cause == "parent_gone" or (cause != "stopped" and role == "timer") else None,
         out_of_memory=bool(limits.get("out_of_memory")),
         memory_group=limits.get("memory_group"),
         memory_limit=limits.get("memory_limit"),
@@ -86,17 +93,26 @@ def run_ending(store: Store, run: int) -> RunEnding | None:
     )
 
 
-def _parent(row: Mapping[str, Any]) -> RunRef | None:
-    """The parent, if its end may have been the reason: one that the same signal ended went along with it."""
+def _parent(row: Mapping[str, Any], last: int | None) -> tuple[RunRef | None, str]:
+    """The parent, if it may have ended the run: by its own end (`gone`), or as its time was over (`timer`).
+
+    One that the same signal ended went along with it. One that was still there (`last` is the parent at the end of the run) ended because
+    its child did, as a script does.
+    """
     if row["parent_run"] is None or row["exit_signal"] is None or row["parent_signal"] == row["exit_signal"]:
-        return None
-    return RunRef(
+        return None, ""
+    was_there = row["parent_over"] > row["end_ts"] + ORDER if last is None else last == row["parent_pid"]
+    timer = was_there and (row["parent_name"], row["parent_code"]) == ("timeout", TIMED_OUT)
+    if was_there and not timer:
+        return None, ""
+    parent = RunRef(
         run=str(row["parent_run"]),
         pid=row["parent_pid"],
         name=row["parent_name"],
         cmdline=row["parent_cmdline"] or "",
         member=row["parent_member"],
     )
+    return parent, "timer" if timer else "gone"
 
 
 def _stopped_by(store: Store, row: Mapping[str, Any]) -> str | None:

@@ -15,6 +15,7 @@ class Ending:
 
     `out_of_memory`: whether the kernel killed it to free memory; then `memory_group` is the control group whose limit `memory_limit` (bytes) was reached, empty
     for the machine, None if that is not known. `cpu_limit_s` is the CPU time that it was allowed, if the kernel killed it because it had used that. What it used in its life is None where nobody could tell: `cpu_s` seconds, the rest bytes.
+    `parent` is the pid of its parent at that moment, 0 if unknown.
     """
 
     run: int
@@ -29,6 +30,7 @@ class Ending:
     read_bytes: int | None = None
     write_bytes: int | None = None
     cpu_limit_s: int | None = None
+    parent: int = 0
 
 
 @dataclass(frozen=True, slots=True)

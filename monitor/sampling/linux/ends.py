@@ -205,7 +205,9 @@ class Ends:
             if self._told < self._most_brief:
                 self._told += 1
                 brief.append(info)
-                endings.append(_with_usage(Ending(info.run, end.mono_ns, end.status, self._name), used))
+                endings.append(
+                    _with_usage(Ending(info.run, end.mono_ns, end.status, self._name, parent=end.parent), used)
+                )
             else:
                 self._errors["brief:dropped"] += 1
         pids = {info.run: info.pid for info in (*(life.info for life in dead), *brief)}
@@ -255,7 +257,7 @@ class Ends:
         told = life.exit
         used = None if told is None else self._usage(told, life.info.start_tick)
         if told is not None and told.status is not None:
-            ending = Ending(life.info.run, told.mono_ns, told.status, self._name)
+            ending = Ending(life.info.run, told.mono_ns, told.status, self._name, parent=told.parent)
         else:
             status = self._of_zombie(life)
             source = "zombie" if status is not None else "poll" if told is None else self._name

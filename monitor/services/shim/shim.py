@@ -72,6 +72,8 @@ class Shim:
         self._lines: Lines | None = None
         self._told: tuple[object, ...] = ()
         self._heard = ""
+        self._why = self._last_why = ""
+        """Why it is being ended from here, and why its last process was; empty while it is not, and for ends of its own."""
         self.life, self._actions = policy.begin()
         self._tell()
 
@@ -141,8 +143,10 @@ class Shim:
 
     def _happen(self, event: str, *, code: int | None = None, why: str = "") -> None:
         if event == policy.ENDED:
+            late = f"; it did not end within {self.rules.stop_grace_s:g} s" if self._why and self.life.killed else ""
             facts = {"pid": self._main, "code": code, "started": self._started_us, "tick": self._main_tick}
-            self._events.note(ENDED, **facts, **self._program)
+            self._last_why, self._why = self._why + late, ""
+            self._events.note(ENDED, **facts, **self._program, why=self._last_why)
             self._main = self._main_tick = None
             if code == 0 and tree.descendants(os.getpid()):
                 why = LEFT
@@ -153,6 +157,8 @@ class Shim:
         )
         if self.life.state != before:
             self._since_us = _now_us()
+            if self.life.state == policy.STOPPING and event != policy.ENDED:
+                self._why = self.life.reason
         if self.life.state not in {before, policy.STARTING}:
             self._probe_at = self._lines = None
             self._unanswered = 0
@@ -318,6 +324,7 @@ class Shim:
                 "started": self._started_us,
                 "exit_code": life.exit_code,
                 "exit_signal": life.exit_signal,
+                "ended_for": self._last_why,
                 "restarts": life.restarts,
                 "unanswered": self._unanswered,
                 "heard": self._heard,

@@ -1,7 +1,9 @@
 """Lives of processes: new ones, known ones, relatives, and those that ended unseen."""
 
+import dataclasses
 from collections.abc import Callable
 
+import msgspec
 import pyarrow as pa
 import pytest
 
@@ -12,7 +14,7 @@ from monitor.live.recovery import Recovery
 from monitor.live.snapshot import HISTORY_METRICS, Moment
 from monitor.metrics import messages
 from monitor.store.interface import Append, Store
-from monitor.store.lives import UNSEEN, Births, ToldLife, store_told, store_untold
+from monitor.store.lives import UNSEEN, Births, ToldLife, reasons, store_told, store_untold
 from monitor.store.rows import tick_changes
 from tests.doubles.stored import stored
 
@@ -230,3 +232,55 @@ def test_what_a_program_that_failed_wrote_last_is_told(store: Store, make_tick: 
     assert (None if last is None else (last.record, last.text)) == (
         ("1:9", "a.py: error: FILE is missing") if code and at == -1 else None
     )
+
+
+@pytest.mark.parametrize(
+    ("last", "parent_over", "parent", "cause"),
+    [
+        (7, 0, messages.RunEnd(7, 0, 0, None, "connector"), "terminated"),  # a script whose command was ended, and that ended then
+        (1, 0, messages.RunEnd(7, 0, 0, None, "connector"), "parent_gone"),
+        (1, -2, messages.RunEnd(7, 0, 0, None, "connector"), "parent_gone"),
+        (0, 20_000, messages.RunEnd(7, 0, 0, None, "pidfd"), "terminated"),
+        (0, -20_000, messages.RunEnd(7, 0, 0, None, "pidfd"), "parent_gone"),
+        (7, 9_000, messages.RunEnd(7, 0, 124, None, "connector"), "timeout"),
+        (1, 0, messages.RunEnd(7, 0, None, 15, "connector"), "terminated"),
+    ],
+)  # fmt: skip
+def test_a_parent_that_ended_because_its_child_did_is_no_reason(  # noqa: PLR0917 - a table's columns
+    store: Store, make_tick: Make, last: int, parent_over: int, parent: messages.RunEnd, cause: str
+) -> None:
+    """Only one that had ended first took its child along; `timeout` ended it while both lived."""
+    over = START + 2 * SECOND
+    name = "timeout" if cause == "timeout" else "sh"
+    up = msgspec.structs.replace(born(70, 7), name=name, cmdline=f"{name} 3 work")
+    child = msgspec.structs.replace(born(80, 8), ppid=7)
+    ends = [
+        messages.RunEnd(80, over, None, 15, parent.source, parent=last),
+        msgspec.structs.replace(parent, run=70, ts=over + parent_over),
+    ]
+    store.write(tick_changes("h", "b", make_tick(1, born=[up, child])))
+    store.write(tick_changes("h", "b", make_tick(2, gone=[70, 80], ends=ends)))
+    found = run_ending(store, 80)
+    assert found is not None
+    assert found.cause == cause.replace("timeout", "terminated")
+    assert ("as its time was over" in found.why) == (cause == "timeout")
+    assert (found.sender is not None) == (cause != "terminated")
+
+
+def test_why_a_service_was_ended_is_the_reason_of_its_process(store: Store, make_tick: Make) -> None:
+    """The shim says it, once or again; its own end at that moment took nothing along."""
+    run = messages.run_key("h", "b", 8, 70)
+    shim = msgspec.structs.replace(born(70, 7), name="shim", cmdline="python shim/run.py")
+    ends = [
+        messages.RunEnd(run, START + 2 * SECOND, None, 9, "pidfd"),
+        messages.RunEnd(70, START + 2 * SECOND, 0, None, "pidfd"),
+    ]
+    store.write(tick_changes("h", "b", make_tick(1, born=[shim, msgspec.structs.replace(born(run, 8), ppid=7)])))
+    store.write(tick_changes("h", "b", make_tick(2, gone=[70, run], ends=ends)))
+    told = ToldLife("b", 8, 70, ("web",), "/", START, START + 2 * SECOND, None, 9, "service", 7, 0, "root", "web: stopped by ada")  # fmt: skip
+    for _ in range(2):
+        store.write(reasons("h", [told, dataclasses.replace(told, pid=9, ended_for="")]))
+    found = run_ending(store, run)
+    assert found is not None
+    assert (found.cause, found.sender) == ("stopped", None)
+    assert found.why == "Watchkeeper ended it with its service web: stopped by ada (SIGKILL, signal 9)."

@@ -34,6 +34,16 @@ from monitor.lifecycle.causes import Evidence, cause_of
         ({"exit_signal": 9, "parent": "make (7)"}, "parent_gone", "Its parent make (7) ended"),
         ({"exit_signal": 15, "stopped_by": "ada", "parent": "make (7)"}, "stopped", "by ada (SIGTERM, signal 15)."),
         ({"exit_code": 0, "stopped_by": "ada"}, "stopped", "by ada (exit code 0)"),
+        (
+            {"exit_signal": 15, "ended_for": "web: not ready within 5 s"},
+            "stopped",
+            "Watchkeeper ended it with its service web: not ready within 5 s (SIGTERM, signal 15).",
+        ),
+        (
+            {"exit_signal": 15, "timed_out_by": "timeout (7)"},
+            "terminated",
+            "timeout (7) ended it, as its time was over",
+        ),
         ({"exit_signal": 11, "parent": "make (7)"}, "segfault", "SIGSEGV"),
         ({"exit_signal": 9, "out_of_memory": True, "parent": "make (7)"}, "memory", "memory ran out"),
         ({"exit_signal": 9, "out_of_memory": True, "memory_group": ""}, "memory_machine", "the machine ran out"),

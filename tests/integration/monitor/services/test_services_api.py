@@ -181,12 +181,15 @@ def test_add_start_stop_restart_and_logs_on_the_command_line(agent: Any, tmp_pat
     def audit() -> list[tuple[str, str]]:
         return [(one.action, one.outcome) for one in agent.api.services.actions({"target": "box"}).actions]
 
-    expected = ["service add", "service restart", "service start", "service start", "service stop"]
+    expected = ["service add", "service restart", "service start", "service stop"]
     wait_until(lambda: sorted(action for action, _ in audit()) == expected, lambda: str(audit()))
     events = wait_until(lambda: agent.api.events({"q": "service stop"}).events)
     assert events[0].process_name == "box"
     assert cli(agent, "service", "remove", "box") == {"removed": ["box"]}
     assert "box" not in {one["name"] for one in cli(agent, "service", "list")["services"]}
+    assert agent.api.services.actions({"run": again["run"]}).actions[0].action == "service stop"
+    why = "Watchkeeper ended it with its service box: stopped by "
+    wait_until(lambda: agent.api.run_ending(again["run"]).why.startswith(why), "the reason of its end is stored")
     asked = agent.api.services.actions({"target": "box"}).actions
     assert {one.action for one in asked} == {*expected, "service remove"}
     assert all(one.actor for one in asked)

@@ -59,9 +59,9 @@ def test_what_is_killed_runs_again_and_its_end_is_kept(kept: Make, python: Pytho
     os.kill(first["pid"], signal.SIGKILL)
     second = one.running(after=first["pid"])
     assert (second["restarts"], second["exit_signal"], second["exit_code"]) == (1, 9, None)
-    ends = [(event["pid"], event["code"]) for event in events(one) if event["event"] == "ended"]
-    assert ends == [(first["pid"], -9)]
     one.stop()
+    ends = [(event["pid"], event["code"], event["why"]) for event in events(one) if event["event"] == "ended"]
+    assert ends == [(first["pid"], -9, ""), (second["pid"], -15, "its shim was ended")]
     assert [event["seq"] for event in events(one)] == list(range(1, len(events(one)) + 1))
 
 
@@ -99,6 +99,7 @@ def test_what_lives_but_answers_no_more_is_restarted(kept: Make, python: Python,
     told = [event["reason"] for event in events(one) if event["event"] == "stopping"]
     assert told[0] == f"liveness check failed 2 times in a row: {kind} {what}"
     assert one.running()["pid"] == second["pid"]
+    assert [event["why"] for event in events(one) if event["event"] == "ended"] == [told[0]] == [second["ended_for"]]
 
 
 @pytest.mark.parametrize(("code", "state"), [(0, "exited"), (3, "failed")])

@@ -151,7 +151,7 @@ def test_a_zombie_keeps_its_exit_until_it_is_gone(ends: Ends, source: Source) ->
     brief, found, _ = ends.settle([zombie], {})
     assert found[0] == Ending(zombie.info.run, 700 * TICK_NS, 9, "told", cpu_s=READ_S)
     assert [(info.start_tick, info.name, info.cmdline, info.ppid) for info in brief] == [(985, "job", "true", 77)]
-    assert found[1] == Ending(brief[0].run, 990 * TICK_NS, 0, "told")
+    assert found[1] == Ending(brief[0].run, 990 * TICK_NS, 0, "told", parent=77)
 
 
 def test_an_exit_from_before_a_living_run_is_not_its_own(ends: Ends, source: Source) -> None:
