@@ -212,7 +212,7 @@ def test_a_benchmark_leaves_what_somebody_loaded(context: int) -> None:
     assert report.contenders[0].load is not None
     assert report.contenders[0].load.cold_s is None
     assert all("context mismatch" not in sample.flags for sample in report.samples)
-    assert report.comparisons[0].blocks >= 1
+    assert any(sample.paired and not sample.flags for sample in report.samples if sample.backend == "ollama")
 
 
 def test_a_benchmark_lets_go_what_it_loaded_itself() -> None:
