@@ -95,8 +95,7 @@ class WorkerBackend:
             running = await self._ready(min(deadlines.load_s, deadlines.total_s))
             loaded = time.perf_counter() - begun
             left = replace(deadlines, total_s=max(deadlines.total_s - loaded, 0.0))
-            path = "/v1/completions" if request.raw else "/v1/chat/completions"
-            source = OpenAIWire(self._http(running), self._name, path).events(
+            source = OpenAIWire(self._http(running), self._name).events(
                 request, running.config.model, self._flavour, deadlines.connect_s
             )
             try:

@@ -76,6 +76,8 @@ class Engine(Shape):
     kind: str
     state: str
     address: str = ""
+    api: str = "/v1"
+    """What the routes of OpenAI's API have behind the address (without a `/v1` at its end); empty where they follow it at once."""
     version: str = ""
     models: list[EngineModel] = Field(default_factory=list)
     detail: str = ""

@@ -2,6 +2,7 @@
 
 import ipaddress
 import re
+from collections.abc import Mapping
 from typing import Final
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
@@ -17,6 +18,38 @@ _PORT_ONLY: Final = re.compile(r"\*?(:\d+)(?![\d:])")
 _ANY: Final = {"0.0.0.0": "127.0.0.1", "::": "::1", "*": "127.0.0.1"}  # noqa: S104 - what is listened on, made what to connect to
 _BLANK: Final = re.compile(r"[\s\\]")
 _NO_HOST: Final = re.compile(r"^$|\*|^[.-]|\.\.")
+_VERSION: Final = re.compile(r"/v\d+[a-z]*\d*(?=/|$)")
+
+
+def api_places(path: str) -> tuple[str, ...]:
+    """What may stand between the path of an address and the routes of OpenAI's API, most likely first.
+
+    Nothing where the path ends in a version (`/v1beta`, `/api/v3`); where one stands before its end, as in `/v1beta/openai`, nothing too, most likely.
+    """
+    bare = path.rstrip("/")
+    versions = list(_VERSION.finditer(bare))
+    if versions and versions[-1].end() == len(bare):
+        return ("",)
+    return ("", "/v1") if versions else ("/v1", "")
+
+
+def parse_models(lines: tuple[str, ...]) -> dict[str, str]:
+    """`("ollama=llama3.1:8b",)` → `{"ollama": "llama3.1:8b"}`; lines without a sign of equality are left out."""
+    return {name.strip(): model.strip() for name, sign, model in (line.partition("=") for line in lines) if sign}
+
+
+def model_named(models: Mapping[str, str], engine: str, address: str) -> str:
+    """The model that the settings name for an engine: by its kind, or by the address of a server, with or without `/v1`; empty where they name none."""
+
+    def bare(url: str) -> str:
+        try:
+            return normal_url(url).removesuffix("/v1")
+        except ValueError:
+            return url
+
+    if engine in models or not address:
+        return models.get(engine, "")
+    return next((model for name, model in models.items() if bare(name) == bare(address)), "")
 
 
 def normal_url(text: str, default_port: int | None = None) -> str:

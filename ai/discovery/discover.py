@@ -13,11 +13,11 @@ from typing import Final
 import httpx
 
 from ai.core.types import Engine, EngineName
-from ai.discovery.address import normal_url
+from ai.discovery.address import model_named, normal_url
 from ai.discovery.files import demo_model, exllama_folders, gguf_files, gguf_model
 from ai.discovery.http import ProbeFailed, new_client, same_endpoint, shown_url
 from ai.discovery.ollama import ask_ollama
-from ai.discovery.openai import ask_openai
+from ai.discovery.openai import UNKNOWN, ask_openai
 from ai.discovery.owners import with_processes
 from ai.discovery.packages import INSTALL, exllama_pieces, installed, version_of
 from ai.discovery.processes import ollama_addresses
@@ -54,6 +54,7 @@ class DiscoveryConfig:
         openai_urls: addresses of OpenAI-compatible servers, with or without `/v1`.
         timeout_s: the deadline of each engine, all its questions together.
         model_paths: model files, or folders that hold them.
+        models: the model that the settings name, by address, for servers that list none.
         api_keys: key by address, as given in `openai_urls`.
         key_problems: why the key of such an address could not be had.
         search: addresses of Ollama servers that run here, whatever their port; asked unless `ollama_url` is empty.
@@ -65,6 +66,7 @@ class DiscoveryConfig:
     openai_urls: tuple[str, ...] = ()
     timeout_s: float = 2.0
     model_paths: tuple[Path, ...] = ()
+    models: Mapping[str, str] = field(default_factory=dict)
     api_keys: Mapping[str, str] = field(default_factory=dict, repr=False)
     key_problems: Mapping[str, str] = field(default_factory=dict)
     search: Callable[[], Sequence[str]] = ollama_addresses
@@ -95,7 +97,7 @@ async def _servers_here(config: DiscoveryConfig, named: Sequence[str]) -> list[E
     """Servers that run here and that nobody named, as far as they answer as such servers do."""
     addresses = await _searched(config, config.search_servers)
     new = [url for url in addresses if not any(same_endpoint(url, other) for other in named)]
-    asked = await asyncio.gather(*(_server(_OPENAI, url, config) for url in new))
+    asked = await asyncio.gather(*(_server(_FOUND, url, config) for url in new))
     return [engine for engine in asked if engine.state in {"ready", "idle", "loading"} or engine.remedy == KEY_REMEDY]
 
 
@@ -152,13 +154,23 @@ class _Kind:
 
     name: EngineName
     label: str
-    ask: Callable[[httpx.AsyncClient], Awaitable[Engine]]
+    ask: Callable[[httpx.AsyncClient, str], Awaitable[Engine]]
     remedy: str
     default_port: int | None = None
 
 
-_OLLAMA: Final = _Kind("ollama", "Ollama", ask_ollama, _OLLAMA_REMEDY, 11434)
-_OPENAI: Final = _Kind("openai", "OpenAI-compatible server", ask_openai, _SERVER_REMEDY)
+async def _ask_ollama(client: httpx.AsyncClient, _named: str) -> Engine:
+    return await ask_ollama(client)
+
+
+async def _ask_found(client: httpx.AsyncClient, _named: str) -> Engine:
+    return await ask_openai(client, look_further=False)
+
+
+_OLLAMA: Final = _Kind("ollama", "Ollama", _ask_ollama, _OLLAMA_REMEDY, 11434)
+_OPENAI: Final = _Kind("openai", UNKNOWN, ask_openai, _SERVER_REMEDY)
+_FOUND: Final = _Kind("openai", UNKNOWN, _ask_found, _SERVER_REMEDY)
+"""A server that nobody named: it is only asked for its models."""
 
 
 async def _server(kind: _Kind, url: str, config: DiscoveryConfig) -> Engine:
@@ -174,12 +186,13 @@ async def _server(kind: _Kind, url: str, config: DiscoveryConfig) -> Engine:
         )
     failed = failed.model_copy(update={"address": shown_url(base)})
     key = config.api_keys.get(url)
+    place = base.removesuffix("/v1") if kind.name == "openai" else base
     try:
         async with (
             asyncio.timeout(config.timeout_s),
-            new_client(base, config.timeout_s, {"Authorization": f"Bearer {key}"} if key else None) as client,
+            new_client(place, config.timeout_s, {"Authorization": f"Bearer {key}"} if key else None) as client,
         ):
-            found = await kind.ask(client)
+            found = await kind.ask(client, model_named(config.models, kind.name, base))
     except TimeoutError:
         return failed.model_copy(
             update={"state": "down", "detail": f"{label} did not answer within {config.timeout_s:g} s."}

@@ -27,13 +27,17 @@ MAX_MODELS: Final = 500
 
 
 class ProbeFailed(Exception):
-    """The question had no usable answer. `state` is the engine's state then: `down`, `loading` or `error`."""
+    """The question had no usable answer. `state` is the engine's state then: `down`, `loading` or `error`.
 
-    def __init__(self, state: str, message: str, *, status: int | None = None) -> None:
+    `said` is how the body of an error begins; nothing to show, since a server may repeat a key in it.
+    """
+
+    def __init__(self, state: str, message: str, *, status: int | None = None, said: str = "") -> None:
         super().__init__(message)
         self.state = state
         self.message = message
         self.status = status
+        self.said = said
 
 
 def is_loading(status: int | None, said: str) -> bool:
@@ -119,17 +123,18 @@ async def get_value(client: httpx.AsyncClient, path: str, body: Mapping[str, Any
     if is_loading(answer.status_code, said[:_MAX_SAID].decode("utf-8", "replace")):
         raise ProbeFailed("loading", "it is loading its model", status=answer.status_code)
     if answer.status_code != httpx.codes.OK:
-        raise ProbeFailed("error", f"it answers HTTP {answer.status_code}{_reason(said)}", status=answer.status_code)
+        told = said[:_MAX_SAID].decode("utf-8", "replace")
+        why = f"it answers HTTP {answer.status_code}{_reason(told)}"
+        raise ProbeFailed("error", why, status=answer.status_code, said=told)
     try:
         return json.loads(said.removeprefix(b"\xef\xbb\xbf"))
     except (ValueError, RecursionError) as error:
         raise ProbeFailed("error", f"the answer is {_kind_of(answer, said)}", status=answer.status_code) from error
 
 
-def _reason(said: bytes) -> str:
-    """What the body of an error says, where it is short or a page."""
-    text_of = said[:_MAX_SAID].decode("utf-8", "replace")
-    words = page_words(text_of) or ""
+def _reason(said: str) -> str:
+    """What the body of an error says, where it is a page."""
+    words = page_words(said) or ""
     return f": {words}" if words and "without a reason" not in words else ""
 
 

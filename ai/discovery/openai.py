@@ -7,6 +7,7 @@ import httpx
 
 from ai.core.footprint import is_local
 from ai.core.types import Engine, EngineModel
+from ai.discovery.address import api_places
 from ai.discovery.http import ProbeFailed, entries, get_json, get_value, is_loading, text, whole
 from ai.discovery.ollama import remote_hosts
 
@@ -29,16 +30,55 @@ _NAMES: Final = ("id", "name", "model", "model_name", "modelId", "model_id")
 _DEEPEST: Final = 3
 _MOST_PAGES: Final = 20
 UNKNOWN: Final = "OpenAI-compatible server"
+NAME_REMEDY: Final = (
+    "Name the model to ask it for, as ADDRESS=MODEL: watchkeeper settings set ai.models (or on the Settings page)."
+)
+_OK: Final = 200
+_NOT_FOUND: Final = 404
+_NO_ROUTE: Final = frozenset({_OK, _NOT_FOUND, 405, 501})
+"""What answers where there is no such route; a site of pages answers all of them with one."""
+_KEY_WANTED: Final = frozenset({401, 403})
+_REFUSED: Final = frozenset({400, 413, 415, 422, 429})
 _VERSION_PATHS: Final = {"vLLM": ("/version", "version"), "llama.cpp server": ("/props", "build_info")}
 
 
-async def ask_openai(client: httpx.AsyncClient) -> Engine:
+async def ask_openai(client: httpx.AsyncClient, named: str = "", *, look_further: bool = True) -> Engine:
     """What an OpenAI-compatible server says of itself.
+
+    Args:
+        client: its base URL is the server's address, without `/v1` at its end.
+        named: the model that the settings name for it, for a server that lists none.
+        look_further: where `/v1/models` is not there, look for its routes in other places. Nothing but that is asked without it.
 
     Raises:
         ProbeFailed: it does not answer, or not as such a server does.
     """
-    path = models_path(client)
+    places = api_places(client.base_url.path)
+    failed: ProbeFailed | None = None
+    for api in places if look_further else places[:1]:
+        try:
+            found = await _listing(client, api)
+        except ProbeFailed as error:
+            if error.status not in _NO_ROUTE:
+                raise failed or error from error
+            failed = failed or error
+        else:
+            if failed is None or await _answers_chat(client, api, named):
+                return found
+    assert failed is not None  # noqa: S101 - there is at least one place
+    for api in places if look_further and failed.status != _OK else ():
+        if await _answers_chat(client, api, named):
+            return _unlisted(api, named)
+    raise failed
+
+
+async def _listing(client: httpx.AsyncClient, api: str) -> Engine:
+    """What the models that a server lists say of it.
+
+    Raises:
+        ProbeFailed: there is no such listing.
+    """
+    path = f"{api}/models"
     listing = await get_value(client, path)
     data = await _with_further(client, path, listing, _listed(listing))
     label = _label(data)
@@ -54,6 +94,7 @@ async def ask_openai(client: httpx.AsyncClient) -> Engine:
             label=label,
             kind="server",
             state="idle",
+            api=api,
             version=version,
             detail=f"{label} runs, but serves no model.",
             remedy="Load a model in that server.",
@@ -63,15 +104,40 @@ async def ask_openai(client: httpx.AsyncClient) -> Engine:
         label=label,
         kind="server",
         state="ready",
+        api=api,
         version=version,
         models=models,
         detail=f"{label} serves {len(models)} model{'s' if len(models) != 1 else ''}.",
     )
 
 
-def models_path(client: httpx.AsyncClient) -> str:
-    """`/v1/models`, whether or not the configured address already ends in `/v1`."""
-    return "/models" if client.base_url.path.rstrip("/").endswith("/v1") else "/v1/models"
+async def _answers_chat(client: httpx.AsyncClient, api: str, named: str) -> bool:
+    """Whether there is a route for chats: an empty question is refused there, and without the route not found.
+
+    Raises:
+        ProbeFailed: a key is wanted.
+    """
+    try:
+        await get_value(client, f"{api}/chat/completions", {"model": named, "messages": [], "max_tokens": 1})
+    except ProbeFailed as error:
+        if error.status in _KEY_WANTED:
+            raise
+        return (
+            error.status in _REFUSED
+            or (error.status == _NOT_FOUND and "model" in error.said.lower())
+            or (error.status == _OK and "web page" not in error.message)  # it answered with a stream
+        )
+    return True
+
+
+def _unlisted(api: str, named: str) -> Engine:
+    """A server that answers questions and does not say which models it has."""
+    engine = Engine(name="openai", label=UNKNOWN, kind="server", state="idle", api=api, detail=f"{UNKNOWN} answers, but does not list its models.", remedy=NAME_REMEDY)  # fmt: skip
+    if not named:
+        return engine
+    models = [EngineModel(name=named, loaded=True)]
+    detail = f"{UNKNOWN} does not list its models; the settings name {named}."
+    return engine.model_copy(update={"state": "ready", "models": models, "detail": detail, "remedy": ""})
 
 
 def _listed(listing: Any) -> list[dict[str, Any]]:

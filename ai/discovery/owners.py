@@ -15,7 +15,7 @@ from ai.core.types import Engine, EngineProcess
 from ai.discovery.holders import mapped_weights, named_to_serve
 from ai.discovery.openai import UNKNOWN
 from ai.discovery.processes import is_ollama, reachable
-from ai.discovery.signatures import Started, is_script_of_many, model_of, server_of, settings_of, started
+from ai.discovery.signatures import Started, is_script_of_many, model_of, prefix_of, server_of, settings_of, started
 
 Mask = Callable[[Sequence[str]], str]
 """A command line with its secrets hidden, from its words."""
@@ -41,7 +41,7 @@ def server_addresses() -> list[str]:
                 name, words = process.name(), process.cmdline()
                 folder = process.cwd() if is_script_of_many(words) else ""
             if server_of(name, words, folder) is not None:
-                known |= dict.fromkeys(addresses[:_MOST_PORTS])
+                known |= dict.fromkeys(f"{place}{prefix_of(words)}" for place in addresses[:_MOST_PORTS])
             elif (loopback := [a for a in addresses if is_local(a)]) and _holds_model(process, words):
                 others |= dict.fromkeys(loopback[:_MOST_PORTS])
         except psutil.Error:

@@ -106,6 +106,12 @@ def model_of(words: Sequence[str]) -> str:
     return next((word for word in words[1:] if word.endswith((".gguf", ".llamafile")) and not word.startswith("-")), "")
 
 
+def prefix_of(words: Sequence[str]) -> str:
+    """What a llama.cpp server was told to put before all of its routes; empty where nothing."""
+    prefix = dict(_options(words)).get("--api-prefix", "").strip("/")
+    return f"/{prefix}" if prefix else ""
+
+
 _STARTED: Final = {
     "threads": ("--threads", "--n_threads", "LLAMA_ARG_THREADS"),
     "prompt_threads": ("--threads-batch", "--n_threads_batch", "--blasthreads", "LLAMA_ARG_THREADS_BATCH"),

@@ -94,6 +94,13 @@ class Call:
         read = self.bytes_in // _BYTES_A_TOKEN if figures.prompt_tokens is None else figures.prompt_tokens
         return read + (figures.completion_tokens or 0)
 
+    def _first_token_s(self) -> float | None:
+        """Until the first token of a stream was here, which events without one may come before; until the first byte of what has no such token."""
+        if self.first is None:
+            return None
+        seen = self.meter.first if self.meter is not None else 0.0
+        return (seen or self.first) - self.begun
+
     def row(self, bytes_out: int) -> CallRow:
         """Its record."""
         figures = self.meter.figures() if self.meter is not None else Figures()
@@ -101,7 +108,7 @@ class Call:
             call=self.id, ts=self.ts, api=self.api, route=self.path, program=self.known_program(), key=self.key, wanted=self.wanted[:200],
             backend=self.backend, model=self.model, stream=self.stream, attempts=self.attempts, outcome=self.outcome, status=self.status,
             message=self.message[:_MOST_MESSAGE], queued_s=self.queued_s, total_s=time.perf_counter() - self.begun,
-            ttft_s=None if self.first is None else self.first - self.begun, prompt_tokens=figures.prompt_tokens,
+            ttft_s=self._first_token_s(), prompt_tokens=figures.prompt_tokens,
             completion_tokens=figures.completion_tokens, tokens_origin=figures.origin, tokens_per_s=figures.tokens_per_s,
             bytes_in=self.bytes_in, bytes_out=bytes_out,
         )  # fmt: skip
@@ -165,7 +172,7 @@ class Relay:
         place = Place.of(target.engine.address)
         upstream = await self._upstreams.connect(place, limit_s)
         whole = Whole()
-        upstream.ask(request_bytes(method, path, place, target.engine.key, body), whole)
+        upstream.ask(request_bytes(method, _own_path(target, path), place, target.engine.key, body), whole)
         try:
             async with asyncio.timeout(_FETCH_S):
                 return await whole.done
@@ -259,7 +266,7 @@ class Relay:
         """
         place, key = await self._place(call, attempt.target)
         upstream = self._upstreams.kept(place) or await self._upstreams.connect(place, self._limits().connect_s)
-        body = request_bytes("POST", attempt.turned.path, place, key, attempt.turned.body)
+        body = request_bytes("POST", _own_path(attempt.target, attempt.turned.path), place, key, attempt.turned.body)
         while True:
             call.meter = Meter(streams=call.stream)
             kept = self._limits().text_chars
@@ -358,6 +365,11 @@ class Relay:
 @lru_cache(maxsize=64)
 def _place_of(address: str) -> Place:
     return Place.of(address)
+
+
+def _own_path(target: Target, path: str) -> str:
+    """Where an engine has a route of OpenAI's API."""
+    return f"{target.engine.api}{path.removeprefix('/v1')}" if path.startswith("/v1/") else path
 
 
 def _said(error: BackendError) -> str:

@@ -59,6 +59,7 @@ def _server(row: Mapping[str, Any], candidate: Candidate | None, config: AiConfi
         kind="ollama" if native else "openai",
         label=str(row["label"]),
         address=address.removesuffix("/v1") if native else address,
+        api="/v1" if native else str(row.get("api", "/v1")),
         key=config.api_keys.get(address.removesuffix("/v1"), ""),
         model=chosen,
         models=models,

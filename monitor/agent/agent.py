@@ -433,8 +433,8 @@ class Agent:
     # --- engines
 
     async def _look_at_engines(self, where: EngineSettings) -> list[dict[str, Any]]:
-        paths = [*self.settings.ai.model_paths, str(self.data_dir / MODELS)]
-        found = await check_engines(where, paths, mask=self.masker.mask_cmdline)
+        folders = [self.data_dir / MODELS]
+        found = await check_engines(where, self.settings.ai, folders, mask=self.masker.mask_cmdline)
         for process in (engine["process"] for engine in found if engine.get("process")):
             run = self.snapshot.run_of_pid(process["pid"])
             process["run"] = None if run is None else str(run)

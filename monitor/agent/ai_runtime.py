@@ -50,7 +50,8 @@ def ai_thread(
 
 def ai_config(settings: Settings, data_dir: Path | None) -> "AiConfig":
     """The settings in the form that the service needs."""
-    from ai.service.context.config import AiConfig, parse_models
+    from ai.discovery.address import parse_models
+    from ai.service.context.config import AiConfig
 
     chosen = settings.ai
     return AiConfig(

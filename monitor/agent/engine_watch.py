@@ -7,18 +7,22 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from ai.discovery.address import parse_models
 from ai.discovery.discover import DiscoveryConfig, discover
 from ai.discovery.owners import may_serve, server_addresses
 from ai.discovery.processes import ollama_addresses
 from logs.redaction.masker import Masker
 from monitor.config.api_keys import resolve_keys
-from monitor.config.sections import EngineSettings
+from monitor.config.sections import AiSettings, EngineSettings
 from monitor.metrics.messages import RunInfo
 
 _CATCH_UP: Final = 3
 """Checks to make, at most, when the settings change while one is under way."""
 _AWAY: Final = frozenset({"down", "error", "loading"})
 """States in which the end of an engine's process is worth telling."""
+_TOLD_US: Final = 3600 * 10**6
+_MOST_GONE: Final = 4
+"""A server that nobody named, and whose process ended, is told for an hour: how it ended. The newest, where many come and go."""
 _SOON_S: Final = 0.5
 _LATER: Final = 0.3
 _AWAITED_S: Final = 180.0
@@ -130,9 +134,13 @@ class EngineWatch:
         self._ends = {
             address: end
             for address, end in self._ends.items()
-            if address in states
-            and (states[address] in _AWAY or begun <= end["ts"])  # it may have answered just before
+            if (
+                states[address] in _AWAY or begun <= end["ts"]  # it may have answered just before
+                if address in states
+                else where.discover and begun - end["ts"] < _TOLD_US
+            )
         }
+        found += [_gone(e) for e in self._engines if e["address"] in self._ends.keys() - states.keys()][-_MOST_GONE:]
         found = [e | {"ended": self._ends.get(e["address"]) if e["state"] in _AWAY else None} for e in found]
         self._engines, self._checked, self._looked = found, time.time_ns() // 1000, where
         processes = [(e, e.get("process") or {}) for e in found]
@@ -143,20 +151,32 @@ class EngineWatch:
             self._on_change()
 
 
+def _gone(engine: dict[str, Any]) -> dict[str, Any]:
+    """A server that was found here and runs no more."""
+    said = {"detail": "It does not run any more.", "remedy": "Start it again, if that was not intended."}
+    return engine | said | {"state": "down", "models": [], "process": None, "latency_ms": None}
+
+
 async def check_engines(
-    where: EngineSettings, model_paths: Sequence[str] = (), *, mask: Callable[[Sequence[str]], str] | None = None
+    where: EngineSettings,
+    chosen: AiSettings,
+    folders: Sequence[Path] = (),
+    *,
+    mask: Callable[[Sequence[str]], str] | None = None,
 ) -> list[dict[str, Any]]:
     """Check the model engines, each with a deadline.
 
     Args:
         where: where to look.
-        model_paths: model files, or folders that hold them.
+        chosen: model files and folders, and which models to use.
+        folders: others that hold model files.
         mask: hides secrets in the command lines of servers; those of known forms without it.
     """
-    paths = await asyncio.to_thread(lambda: tuple(Path(path).expanduser() for path in model_paths))
+    paths = await asyncio.to_thread(lambda: (*(Path(path).expanduser() for path in chosen.model_paths), *folders))
     keys = await asyncio.to_thread(resolve_keys, where.api_keys, os.environ)
     config = DiscoveryConfig(
         ollama_url=where.ollama_url, openai_urls=tuple(where.openai_urls), model_paths=paths,
+        models=parse_models(tuple(chosen.models)),
         api_keys={**keys.keys, **{url: key for url in where.openai_urls if (key := keys.key_of(url))}},
         key_problems={url: why for url in where.openai_urls if (why := keys.problem_of(url))},
         search=ollama_addresses if where.discover else tuple,

@@ -198,7 +198,7 @@ def _engines(settings: Settings) -> list[Check]:
     from monitor.agent.engine_watch import check_engines
 
     checks = []
-    for engine in asyncio.run(check_engines(settings.engines)):
+    for engine in asyncio.run(check_engines(settings.engines, settings.ai)):
         state: State = "ok" if engine["state"] in {"ready", "idle"} else "warn"
         checks.append(Check("engine", state, f"{engine['label']}: {engine['detail']}", engine["remedy"]))
     return checks

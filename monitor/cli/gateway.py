@@ -64,7 +64,7 @@ def status(data_dir: DataDir = None, as_json: Json = False) -> None:
     for name, why in found.excluded.items():
         print(f"  not used: {clean(name)}, {clean(why)}")
     needed = "needed" if found.require_key else "not needed (gateway.require_key)"
-    print(f"  {len(found.keys)} keys; a key is {needed}")
+    print(f"  {len(found.keys)} key{'s' if len(found.keys) != 1 else ''}; a key is {needed}")
     for call in found.calls:
         who = call.program or call.key or "unknown program"
         print(f"  {call.phase.ljust(9)} {clean(who)} → {clean(call.model or call.wanted or 'auto')}")
@@ -99,7 +99,7 @@ def calls(
             "not answered",
             "prompt tokens",
             "answer tokens",
-            "first byte",
+            "first token",
             "tokens/s",
         )
         print_table(titles, rows, right=frozenset(range(3, 9)))
@@ -111,7 +111,7 @@ def calls(
             )
             for call in found.calls
         ]  # fmt: skip
-        titles = ("time", "program", "key", "model", "outcome", "tokens", "first byte", "tokens/s", "took")
+        titles = ("time", "program", "key", "model", "outcome", "tokens", "first token", "tokens/s", "took")
         print_table(titles, lines, right=frozenset({5, 6, 7, 8}))
 
 

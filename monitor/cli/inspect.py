@@ -357,7 +357,7 @@ def engines(
         from monitor.config.settings import load_settings
 
         settings = load_settings(paths.config_path(None, os.environ))
-        rows = asyncio.run(check_engines(settings.engines, settings.ai.model_paths))
+        rows = asyncio.run(check_engines(settings.engines, settings.ai))
     if as_json:
         print_json({"engines": rows})
         return
@@ -373,6 +373,9 @@ def engines(
             print(
                 f"         process {process['pid']} {clean(process['name'])}{f', started with {clean(started)}' if started else ''}"
             )
+        if engine.get("ended"):
+            end = engine["ended"]
+            print(f"         its process {clean(end['said'])} at {clock(end['ts'])}; run {end['run']}")
         for model in engine["models"]:
             print(f"         · {clean(model['name'])} {size(model['size']) if model['size'] else ''}")
         if engine["remedy"]:

@@ -230,7 +230,7 @@ def _now(call: GatewayCurrent) -> str:
 
 def _usage_table(rows: Sequence[GatewayUsage]) -> str:
     lines = [
-        "| Program | Key | Model | Calls | Prompt tokens | Answer tokens | First byte | Tokens/s | Last |",
+        "| Program | Key | Model | Calls | Prompt tokens | Answer tokens | First token | Tokens/s | Last |",
         "|:--|:--|:--|--:|--:|--:|--:|--:|:--|",
     ]
     for row in rows[:SHOWN]:
@@ -246,7 +246,7 @@ def _usage_table(rows: Sequence[GatewayUsage]) -> str:
 
 def _calls_table(calls: GatewayCalls) -> str:
     lines = [
-        "| Time | Program | Model | Result | Tokens | First byte | Tokens/s | Took |",
+        "| Time | Program | Model | Result | Tokens | First token | Tokens/s | Took |",
         "|:--|:--|:--|:--|--:|--:|--:|--:|",
     ]
     for call in calls.calls:

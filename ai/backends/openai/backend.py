@@ -53,7 +53,7 @@ class OpenAIBackend:
     """One OpenAI-compatible server.
 
     Args:
-        url: its address, with or without `/v1`.
+        url: its address, with or without `/v1`; one with another version in its path is taken as it is.
         name: unique among the backends; the address's host, port and path when empty.
         api_key: sent as a bearer token.
     """
@@ -120,7 +120,7 @@ class OpenAIBackend:
         begun = time.perf_counter()
         try:
             async with asyncio.timeout(deadline_s):
-                found = await self._ask()
+                found = await self._ask(spec.model)
         except TimeoutError as error:
             raise late(self._name, "load", deadline_s) from error
         except ProbeFailed as error:
@@ -225,8 +225,9 @@ class OpenAIBackend:
         """Close the connections."""
         await self._client.aclose()
 
-    async def _ask(self) -> Engine:
-        found = await ask_openai(self._client)
+    async def _ask(self, named: str = "") -> Engine:
+        found = await ask_openai(self._client, named or self._model)
+        self._wire.api = found.api
         self._flavour = FLAVOURS.get(found.label, self._flavour)
         return found
 

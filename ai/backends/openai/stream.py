@@ -24,21 +24,20 @@ _END_S: Final = 0.25
 """How long the end of a stream may come after everything else."""
 _TOLD_IN_STREAM: Final = 500
 """In place of the status of an error that came as an event: it is a refusal where it names what it refuses."""
-_RAW_PATH: Final = "/v1/completions"
 _CLOSE_S: Final = 0.02
 """How long the end of the connection's answer may come after `[DONE]`, so that the connection can be used again."""
 
 
 class OpenAIWire:
-    """Chat completions of one server, and plain ones of raw prompts. `path` of the former is relative to the client's base URL.
+    """Chat completions of one server, and plain ones of raw prompts. `api` stands between the client's base URL and their routes.
 
     Remembers for each model what the server refused.
     """
 
-    def __init__(self, client: httpx.AsyncClient, name: str, path: str = "/v1/chat/completions") -> None:
+    def __init__(self, client: httpx.AsyncClient, name: str, api: str = "/v1") -> None:
         self._client = client
         self._name = name
-        self._path = path
+        self.api = api
         self._forms: dict[str, Form] = {}
 
     async def events(
@@ -84,8 +83,10 @@ class OpenAIWire:
             form = other
 
     def _post(self, body: dict[str, Any], connect_s: float) -> Any:
-        path = _RAW_PATH if "prompt" in body else self._path
-        return self._client.stream("POST", path, json=body, timeout=httpx.Timeout(None, connect=connect_s))
+        path = "/completions" if "prompt" in body else "/chat/completions"
+        return self._client.stream(
+            "POST", f"{self.api}{path}", json=body, timeout=httpx.Timeout(None, connect=connect_s)
+        )
 
     async def _read(self, response: httpx.Response, answer: Answer) -> AsyncGenerator[Chunk, None]:
         """The chunks of a response; ends as soon as the answer is complete, though the connection stays open."""

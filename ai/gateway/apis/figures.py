@@ -41,14 +41,15 @@ class Meter:
         self._streams = streams
         self._tail = b""
         self._pieces = 0
-        self._first = self._last = 0.0
+        self.first = self._last = 0.0
+        """When the first piece of a stream was here, by `time.perf_counter`; 0 before."""
 
     def feed(self, data: bytes) -> None:
         """A part of the body."""
         self._tail = data[-_TAIL:] if len(data) >= _TAIL else (self._tail + data)[-_TAIL:]
         if self._streams and (pieces := _pieces(data)):
             self._last = time.perf_counter()
-            self._first = self._first or self._last
+            self.first = self.first or self._last
             self._pieces += pieces
 
     def figures(self) -> Figures:
@@ -68,7 +69,7 @@ class Meter:
         spent_ns = _last(_EVAL_NS, self._tail)
         if told and spent_ns:
             return told / (spent_ns / 1e9)
-        span = self._last - self._first
+        span = self._last - self.first
         return (tokens - 1) / span if tokens is not None and tokens > 1 and span >= _LEAST_S else None
 
 

@@ -31,12 +31,16 @@ class Model(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Engine(msgspec.Struct, frozen=True, omit_defaults=True):
-    """An engine that calls may go to. `model` is the one it answers with where a call names none; empty where it has none that chats."""
+    """An engine that calls may go to. `model` is the one it answers with where a call names none; empty where it has none that chats.
+
+    `api` stands between its address, without `/v1` at its end, and the routes of OpenAI's API.
+    """
 
     name: str
     kind: Kind
     label: str
     address: str = ""
+    api: str = "/v1"
     key: str = ""
     model: str = ""
     models: tuple[Model, ...] = ()
@@ -141,7 +145,7 @@ class CallRow(msgspec.Struct, frozen=True, tag_field="t", tag="call", kw_only=Tr
             `cancelled` (by its program), `late` (the deadline passed).
         status: of the answer; 0 where none was sent.
         queued_s: how long it waited for its turn.
-        ttft_s: from its arrival to the first byte of the answer.
+        ttft_s: from its arrival to the first token of a stream; to the first byte of an answer that is none.
         tokens_origin: who counted the answer's tokens: `reported` by the engine, or `estimated` from the stream's events.
     """
 

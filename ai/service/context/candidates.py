@@ -17,6 +17,7 @@ from ai.core.errors import BackendError
 from ai.core.footprint import is_local
 from ai.core.protocol import Backend
 from ai.core.types import LoadSpec
+from ai.discovery.address import model_named
 from ai.discovery.files import demo_model, exllama_folders, gguf_files
 from ai.discovery.openai import OLLAMA_ROUTE
 from ai.model_files.memory import MemoryPlan, most_memory, predict
@@ -149,7 +150,7 @@ def _candidate(engine: Mapping[str, Any], config: AiConfig) -> Candidate | None:
 
 def _wanted(engine: Mapping[str, Any], config: AiConfig) -> str:
     """The model that the settings name for an engine; empty where they name none."""
-    return config.models.get(str(engine["name"])) or config.models.get(str(engine.get("address"))) or ""
+    return model_named(config.models, str(engine["name"]), str(engine.get("address") or ""))
 
 
 def _server(name: str, engine: Mapping[str, Any], config: AiConfig) -> Candidate | None:

@@ -136,8 +136,3 @@ def _common(wanted: BenchmarkRequest) -> dict[str, Any]:
     """What is the same in every plan: prompts, limits, models and settings."""
     own = {"prompts": [p.name for p in wanted.prompts], "texts": wanted.prompts} if wanted.prompts else {}
     return {"slo": wanted.slo or Slo(), "models": wanted.models or [], "settings": wanted.settings(), **own}
-
-
-def parse_models(lines: tuple[str, ...]) -> dict[str, str]:
-    """`("ollama=llama3.1:8b",)` → `{"ollama": "llama3.1:8b"}`; lines without a sign of equality are left out."""
-    return {name.strip(): model.strip() for name, sign, model in (line.partition("=") for line in lines) if sign}

@@ -86,7 +86,7 @@ async def own_service(data: Path) -> AsyncIterator["AiService"]:
     from monitor.config.settings import load_settings
 
     settings = load_settings(paths.config_path(None, os.environ))
-    engines = await check_engines(settings.engines, [*settings.ai.model_paths, str(data / MODELS)])
+    engines = await check_engines(settings.engines, settings.ai, [data / MODELS])
 
     async def found() -> list[dict[str, Any]]:
         return engines

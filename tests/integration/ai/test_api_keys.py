@@ -52,7 +52,7 @@ def test_a_server_that_demands_a_key_answers_with_it(
     chosen = settings(tmp_path, line)
     config = ai_config(chosen, None)
     assert say(locked, config.api_keys[locked.removesuffix("/v1")])
-    found = asyncio.run(check_engines(chosen.engines.model_copy(update={"openai_urls": [locked]})))
+    found = asyncio.run(check_engines(chosen.engines.model_copy(update={"openai_urls": [locked]}), chosen.ai))
     assert next(row for row in found if row["name"] == "openai")["state"] == "ready"
     for shown in (json.dumps(chosen.describe()), json.dumps(found), repr(config), repr(chosen)):
         assert KEY not in shown
@@ -185,8 +185,8 @@ def test_what_is_wrong_with_a_key_is_told_where_the_server_is_shown(tmp_path: Pa
 
     async def go() -> dict[str, Any]:
         async with raw_server([http("{}", "401 Unauthorized")]) as raw:
-            chosen = settings(tmp_path, f"{raw.url}=file:{path}").engines
-            rows = await check_engines(chosen.model_copy(update={"openai_urls": [raw.url]}))
+            chosen = settings(tmp_path, f"{raw.url}=file:{path}")
+            rows = await check_engines(chosen.engines.model_copy(update={"openai_urls": [raw.url]}), chosen.ai)
             return next(row for row in rows if row["name"] == "openai")
 
     assert "chmod 600" in asyncio.run(go())["remedy"]

@@ -5,8 +5,10 @@ import gzip
 import json
 import time
 import zlib
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from hypothesis import given, settings
@@ -313,6 +315,83 @@ def test_a_server_that_cannot_be_used_says_why_and_what_to_do(answer: bytes, wor
     engine = asyncio.run(go())
     assert words in engine.detail
     assert remedy in engine.remedy
+
+
+NONE = [http('{"detail": "Not Found"}', "404 Not Found")]
+"""Of a server without such a route."""
+PAGE = [http("<!doctype html><title>Web UI</title>")]
+"""Of one that shows a page at every address."""
+NO_QUESTION = [http('{"error": {"message": "messages: at least one is needed"}}', "400 Bad Request")]
+NO_SUCH = [http('{"error": {"message": "The model \'\' does not exist"}}', "404 Not Found")]
+
+
+@pytest.mark.parametrize(
+    ("path", "routes", "api", "model"),
+    [
+        ("/v1beta/openai", {"/v1beta/openai/models": [LISTING]}, "", "m"), ("/v3", {"/v3/models": [LISTING]}, "", "m"), ("/api/v1", {"/api/v1/models": [LISTING]}, "/v1", "m"),
+        ("/v2/site", {"/v2/site/v1/models": [LISTING], "/v2/site/v1/chat/completions": NO_QUESTION}, "/v1", "m"),
+        ("/api", {"/api/models": [LISTING], "/api/chat/completions": NO_QUESTION, "/api/v1/models": PAGE}, "", "m"),
+        ("/v1", {"/v1/chat/completions": NO_QUESTION}, "/v1", "typed"), ("", {"/v1/chat/completions": NO_SUCH}, "/v1", "typed"),
+        ("/chat/completions", {"/chat/completions": NO_QUESTION}, "", "typed"), ("/api", {"/api/models": [LISTING]}, None, ""), ("", {}, None, ""),
+    ],
+)  # fmt: skip
+def test_the_routes_of_a_server_are_found_where_it_has_them(path: str, routes: dict[str, list[Any]], api: str | None, model: str) -> None:  # fmt: skip
+    """Behind `/v1`, behind another version, or at once; one that lists no models is asked for the one that the settings name. Its back end asks there, too."""
+
+    async def go() -> tuple[Engine, bytes]:
+        async with raw_server(NONE, routes=routes) as server:
+            where = DiscoveryConfig(ollama_url="", openai_urls=(f"{server.url}{path}",), timeout_s=patient(5))
+            unnamed = next(e for e in await discover(where) if e.name == "openai")
+            named = replace(where, models={f"{server.url}{path}": "typed"})
+            engine = next(e for e in await discover(named) if e.name == "openai")
+            if model == "typed":
+                assert (unnamed.state, "ai.models" in unnamed.remedy) == ("idle", True)
+            if engine.state != "ready":
+                return engine, b""
+            server.routes = routes | {
+                f"{urlsplit(engine.address).path.removesuffix('/v1')}{api}/chat/completions": [STREAM, *YES]
+            }
+            backend = OpenAIBackend(engine.address)
+            try:
+                await backend.ensure_loaded(LoadSpec(engine.models[0].name))
+                assert (await complete(backend, ask("hi"))).text == "yes"
+            finally:
+                await backend.close()
+            return engine, server.requests[-1]
+
+    engine, asked = asyncio.run(go())
+    if api is None:
+        assert (engine.state, engine.models) == ("error", [])
+        return
+    assert (engine.api, [m.name for m in engine.models]) == (api, [model])
+    assert f'"model":"{model}"'.encode() in asked
+
+
+def test_lm_studio_named_with_its_version_says_what_is_loaded() -> None:
+    """Its own route is not behind `/v1`, which its window shows as its address."""
+    listing = http('{"data": [{"id": "m", "owned_by": "organization_owner"}]}')
+    own = http('{"data": [{"id": "m", "state": "not-loaded"}]}')
+
+    async def go() -> Engine:
+        async with raw_server(NONE, routes={"/v1/models": [listing], "/api/v0/models": [own]}) as server:
+            config = DiscoveryConfig(ollama_url="", openai_urls=(f"{server.url}/v1",), timeout_s=patient(5))
+            return next(e for e in await discover(config) if e.name == "openai")
+
+    engine = asyncio.run(go())
+    assert (engine.label, [m.loaded for m in engine.models]) == ("LM Studio", [False])
+
+
+def test_a_server_that_nobody_named_is_only_asked_for_its_models() -> None:
+    """One question, to which it need not answer."""
+
+    async def go() -> tuple[list[Engine], list[bytes]]:
+        async with raw_server(NONE, routes={"/chat/completions": NO_QUESTION}) as server:
+            config = DiscoveryConfig(ollama_url="", search_servers=lambda: (server.url,), timeout_s=patient(5))
+            return [e for e in await discover(config) if e.name == "openai"], server.requests
+
+    engines, requests = asyncio.run(go())
+    assert not engines
+    assert [head.split(b" HTTP")[0] for head in requests] == [b"GET /v1/models"]
 
 
 @pytest.mark.parametrize(

@@ -11,11 +11,12 @@ import pytest
 from ai.analysis import NoAnswer
 from ai.benchmark import BenchmarkPlan, BenchmarkReport, ContenderReport, Metric
 from ai.core.errors import BackendDown, ModelMissing, TooSlow
+from ai.discovery.address import parse_models
 from ai.explain import EvidenceRecord
 from ai.service.benchmarks.hypothesis import answer_hypothesis
 from ai.service.benchmarks.scores import scores
 from ai.service.context.candidates import candidates
-from ai.service.context.config import AiConfig, parse_models
+from ai.service.context.config import AiConfig
 from ai.service.context.records import NoRecords
 from ai.service.service import AiService
 from ai.service.thread import AiThread

@@ -79,7 +79,7 @@ def test_a_server_that_begins_is_found_without_waiting_for_the_next_check(
 def test_a_server_is_found_with_its_process_and_its_end_is_told(
     make_agent: Callable[..., Any], server: tuple["subprocess.Popen[bytes]", str]
 ) -> None:
-    """Engine and process lead to each other; secrets of its command line are hidden; SIGKILL is an event with this reason, and takes it off the list."""
+    """Engine and process lead to each other; secrets of its command line are hidden; SIGKILL is an event with this reason, and stands on its card."""
     process, url = server
     api = make_agent(f"{LOGS}[engines]\nollama_url = ''\n").api
 
@@ -106,7 +106,9 @@ def test_a_server_is_found_with_its_process_and_its_end_is_told(
     assert event.details["engine"] == f"llama.cpp server at {url}"
     assert event.details["message"].startswith(f"model engine llama.cpp server at {url} ")
     assert "SIGKILL" in event.details["message"]
-    wait_until(lambda: all(e.address != url for e in api.engines().engines), "it is off the list")
+    gone = wait_until(lambda: next((e for e in api.engines().engines if e.address == url and e.state == "down"), None), "it is said to be gone")  # fmt: skip
+    assert (gone.models, gone.process, gone.ended.run) == ([], None, engine.process.run)
+    assert "SIGKILL" in gone.ended.said
 
 
 def test_the_card_of_a_server_in_the_settings_says_how_it_ended(

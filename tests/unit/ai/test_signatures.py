@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ai.discovery.holders import mapped_weights, named_to_serve
-from ai.discovery.signatures import is_script_of_many, model_of, server_of, settings_of
+from ai.discovery.signatures import is_script_of_many, model_of, prefix_of, server_of, settings_of
 
 
 @pytest.mark.parametrize(
@@ -90,6 +90,12 @@ def test_settings_of_arguments_and_environment() -> None:
 def test_the_model_that_a_server_was_started_with(command: str, model: str) -> None:
     """From an option, the word behind `serve`, or a file among the words."""
     assert model_of(command.split(" ")) == model
+
+
+@pytest.mark.parametrize(("more", "prefix"), [("", ""), ("--api-prefix /llm/", "/llm"), ("--api-prefix=llm", "/llm")])
+def test_what_a_server_has_before_its_routes(more: str, prefix: str) -> None:
+    """As llama.cpp's is told."""
+    assert prefix_of(["llama-server", *more.split()]) == prefix
 
 
 @given(st.text(max_size=20), st.lists(st.text(max_size=20), max_size=8))

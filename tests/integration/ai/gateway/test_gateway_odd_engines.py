@@ -12,7 +12,7 @@ import httpx
 import ollama
 import pytest
 
-from ai.gateway.link.messages import CallRow, State
+from ai.gateway.link.messages import CallRow, Engine, Model, State
 from tests.doubles.ai_kit import Raw, http, raw_server
 from tests.doubles.gateway_kit import KEY, engine, running
 from tests.doubles.stub_engine import Stub, serve
@@ -83,6 +83,30 @@ def asked(*engines: list[Any], path: str = OPENAI, body: dict[str, Any] = CHAT, 
             return Heard(said, row, state, servers)
 
     return asyncio.run(go())
+
+
+def test_the_first_token_is_timed_not_what_comes_before_it() -> None:
+    """Many engines send the role before they read the prompt; the program has it at once."""
+    role = event({"choices": [{"index": 0, "delta": {"role": "assistant", "content": ""}}]})
+    row = asked([http(role, headers=STREAM), 0.1, SAID]).row
+    assert row.ttft_s is not None
+    assert row.ttft_s >= 0.1
+
+
+def test_an_engine_is_asked_where_it_has_its_routes() -> None:
+    """At once behind its address, where its listing was found there; what is asked by Ollama's API is, too."""
+
+    async def go() -> list[bytes]:
+        async with raw_server([http(SAID, headers=STREAM)]) as server:
+            entry = Engine("e", "openai", "e", f"{server.url}/v1beta/openai", "", model="m", models=(Model("m"),))
+            headers = {"Authorization": f"Bearer {KEY}"}
+            with running(entry) as gateway:
+                async with httpx.AsyncClient(base_url=gateway.url, headers=headers, timeout=patient(30)) as client:
+                    for path in (OPENAI, OLLAMA):
+                        await client.post(path, json=CHAT)
+            return [request.split(b" HTTP")[0] for request in server.requests]
+
+    assert asyncio.run(go()) == [b"POST /v1beta/openai/chat/completions"] * 2
 
 
 PAGE: Final = "<!DOCTYPE html><html><head><title>Sign in</title></head><body></body></html>"
