@@ -52,7 +52,7 @@ from monitor.live.unstored import UnstoredEnds
 from monitor.metrics.messages import Hello, Message
 from monitor.sampling.process import SamplerProcess
 from monitor.services.supervisor import Supervisor
-from monitor.services.unit import event_of
+from monitor.services.unit import events_between
 from monitor.store.interface import Store
 from monitor.store.lives import ToldLife, reasons
 from monitor.store.lock import DataDirLock
@@ -121,7 +121,7 @@ class Agent:
             environ=self._environ,
             run_of=self.newcomers.run_of,
             mask=self.masker.mask_cmdline,
-            changed=self._services_changed,
+            changed=lambda: self.logs.services_changed(),  # noqa: PLW0108 - they need the services' files
             happened=self._service_became,
             ended=self._lives_over,
             open_files=open_files,
@@ -228,11 +228,10 @@ class Agent:
             used_file=files.gateway_used,
         )
         self.listener = listen(self.data_dir, self._environ)
-        interval = self.settings.sampling.interval_s
         self.sampler = SamplerProcess(
             self._hear,
             self._sampler_state,
-            interval_s=interval,
+            interval_s=self.settings.sampling.interval_s,
             command=self._sampler_command,
             mask=self.masker.extra,
         )
@@ -404,21 +403,15 @@ class Agent:
         """Logs have new patterns. Called on the writer's thread."""
         self._loop.call_soon_threadsafe(self.events.publish, events)
 
-    def _services_changed(self) -> None:
-        self.logs.services_changed()
-
-    def _service_became(self, service: Service) -> None:
-        """A service came into another state."""
-        told = event_of(service)
-        if told is not None:
-            run = None if service.last_run is None else int(service.last_run)
-            self.events.tell(f"service {service.name}", *told, pid=service.pid, run=run)
+    def _service_became(self, before: Service, service: Service) -> None:
+        """A service came into another state, or was started again so soon that it came into no other."""
+        for kind, words, one in events_between(before, service):
+            self.events.tell(f"service {one.name}", kind, words, pid=one.pid, run=int(one.last_run or 0) or None)
 
     def _lives_over(self, lives: Sequence[ToldLife]) -> None:
         """Main processes of services are over. Why one was ended is told at once, as its own end is."""
         self.newcomers.tell(lives)
-        if found := reasons(self.host_name(), lives):
-            self.writer.note(found)
+        self.writer.note(reasons(self.host_name(), lives))
 
     def _protected_pids(self) -> set[int]:
         """Processes that nobody may act on: Watchkeeper's own, the dashboard and the launcher among them."""

@@ -21,6 +21,7 @@ from monitor.api_models.status import (
 from monitor.core.errors import StoreError
 from monitor.core.paths import readable_by_others
 from monitor.live.outlook import DISK_PART_S, DISK_WINDOW_S, disk_outlooks
+from monitor.metrics.messages import ENDS_LOST
 
 if TYPE_CHECKING:
     from monitor.agent.agent import Agent
@@ -84,6 +85,7 @@ class StatusReporter:
                 message=agent.sampler_message,
                 exits=hello.exits if hello else None,
                 usage=hello.usage if hello else None,
+                ends_lost=self._ends_lost(),
             ),
             socket=agent.listener.endpoint.name,
             data_dir=str(agent.data_dir),
@@ -105,6 +107,10 @@ class StatusReporter:
             warnings=self.warnings(),
             filling=self._filling,
         )
+
+    def _ends_lost(self) -> dict[str, int]:
+        tick = self._agent.snapshot.tick
+        return {} if tick is None else {name: n for name in ENDS_LOST if (n := tick.quality.errors.get(name, 0))}
 
     def _gpus(self) -> GpuStatus:
         tick = self._agent.snapshot.tick
@@ -202,6 +208,7 @@ class StatusReporter:
                 "message": agent.sampler_message,
                 "exits": agent.snapshot.hello.exits if agent.snapshot.hello else None,
                 "usage": agent.snapshot.hello.usage if agent.snapshot.hello else None,
+                "ends_lost": sum(self._ends_lost().values()),
             },
             "processes": len(agent.snapshot.runs),
             "space": agent.snapshot.space or [],

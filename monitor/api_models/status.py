@@ -35,6 +35,10 @@ class SamplerStatus(Shape):
         default=None,
         description="Who tells what a process used in its life: `taskstats` (the kernel, of every process) or `sweep` (the last reading).",
     )
+    ends_lost: dict[str, int] = Field(
+        default_factory=dict,
+        description="What was lost of the ends of processes since the sampler started, by reason: `exits:lost`, `usage:lost`, `brief:dropped`.",
+    )
 
 
 class ArchiveStatus(Shape):

@@ -144,17 +144,19 @@ def _with_journal(file: Path) -> int:
 
 
 _EXITS: Final = {
-    "connector": "exit codes of all processes",
-    "pidfd": "exit codes of processes that live for a second",
+    "connector": "exit codes of all processes, from the kernel's process connector",
+    "pidfd": "exit codes of processes that live for a second, from pidfds, as the process connector is not granted",
     "poll": "exit codes are mostly unknown: the kernel tells them neither by its process connector nor by pidfds",
 }
 _USAGE: Final = {
-    "taskstats": "what each process used in its life",
+    "taskstats": "what each process used in its life, from taskstats",
     "sweep": "what processes used as of their last reading: the kernel tells no more without the right to administer the network",
 }
 
 
 def _agent(data_dir: Path) -> Check:
+    from monitor.metrics.messages import ENDS_LOST
+
     try:
         with Client.of(data_dir, timeout_s=3) as client:
             status = client.get_json("/v1/status")
@@ -165,7 +167,8 @@ def _agent(data_dir: Path) -> Check:
     if state != "running" or status["store"]["state"] != "ok":
         return Check("agent", "fail", f"{detail}; store {status['store']['state']}", f"see {data_dir}/agent.log")
     told = (_EXITS.get(status["sampler"].get("exits") or ""), _USAGE.get(status["sampler"].get("usage") or ""))
-    return Check("agent", "ok", ", ".join([detail, *(words for words in told if words)]))
+    lost = [f"{n:,} {ENDS_LOST[name]}" for name, n in status["sampler"].get("ends_lost", {}).items()]
+    return Check("agent", "ok", "; ".join([detail, *(words for words in (*told, *lost) if words)]))
 
 
 def _port(settings: Settings, data_dir: Path) -> Check:

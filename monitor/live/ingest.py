@@ -15,7 +15,7 @@ from monitor.live.sample_counter import Hole, SampleCounter
 from monitor.live.self_cost import OwnCost, ReportedCost
 from monitor.live.snapshot import Moment, Snapshot
 from monitor.live.unstored import UnstoredEnds, ended_in
-from monitor.metrics.messages import Hello, HostInfo, Lives, Message, Tick
+from monitor.metrics.messages import ENDS_LOST, Hello, HostInfo, Lives, Message, Tick
 from monitor.store import rows
 from monitor.store.interface import Change, Store
 from monitor.store.lives import Births, EarlyLives, life_changes, store_told, store_untold
@@ -70,6 +70,7 @@ class Ingest:
         self._ended: tuple[EarlyLives, Samples] | None = None
         """What ended since the last sample, until the writer takes it."""
         self._dropped_told = self._lost_told = 0
+        self._ends_lost: dict[str, int] = {}
         self._unheard = True
         """Whether no sample has arrived since the sampler started."""
 
@@ -140,7 +141,7 @@ class Ingest:
         self._unstored.add(over, self._ended[1])
 
     def _losses(self, host: str, tick: Tick, hole: Hole | None) -> list[Change]:
-        """Losses since the last tick, as events: samples that did not arrive, and samples and ends of processes that could not be stored."""
+        """Losses since the last tick, as events: samples that did not arrive, samples and ends of processes that could not be stored, and ends that were not heard."""
         events: list[Change] = []
         if hole is not None:
             text = f"{hole.missed} samples were missed in {(hole.end - hole.start) / 1e6:.1f} s"
@@ -155,6 +156,11 @@ class Ingest:
             self._lost_told += ends
             text = f"ends of processes that could not be stored: {ends}"
             events.append(watch_event(host, tick.ts, "LOST", text, ends=ends))
+        for name, words in ENDS_LOST.items():
+            now = tick.quality.errors.get(name, 0)
+            before, self._ends_lost[name] = self._ends_lost.get(name, 0), now
+            if lost := now - before if now >= before else now:  # a new sampler counts anew
+                events.append(watch_event(host, tick.ts, "LOST", f"{lost} {words}", reason=name))
         return events
 
     def _look_back(self, host: str, tick: Tick, *, first: bool) -> None:

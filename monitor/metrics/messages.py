@@ -118,6 +118,14 @@ class Quality:
     errors: dict[str, int]
 
 
+ENDS_LOST: Final = {
+    "exits:lost": "times that exits of processes came faster than they were read",
+    "usage:lost": "times that records of what processes used came faster than they were read",
+    "brief:dropped": "short lives beyond those that fit between two samples",
+}
+"""Reasons in `Quality.errors` that are about ends of processes, in words that follow a number."""
+
+
 class RunEnd(msgspec.Struct, frozen=True):
     """How a run ended: at `ts` (µs), with an exit code or by a signal; both None if nobody could tell.
 

@@ -45,7 +45,7 @@ class Supervisor:
         run_of: the run of a process by its pid and start tick.
         mask: hides secrets in a command.
         changed: called whenever the list of services changes.
-        happened: called with a service that came into another state, or was started again.
+        happened: called with a service that came into another state, or was started again; as it was before, and as it is.
         ended: called with main processes that are over, also those that ended while no agent ran; with some of them more than once.
         clock: seconds since the epoch, for schedules.
         look_s: how often the settings file and the clock are looked at.
@@ -61,14 +61,14 @@ class Supervisor:
         run_of: RunOf,
         mask: Callable[[Sequence[str]], str],
         changed: Callable[[], None],
-        happened: Callable[[Service], None],
+        happened: Callable[[Service, Service], None],
         ended: Callable[[Sequence[ToldLife]], None] = lambda _lives: None,
         clock: Callable[[], float] = time.time,
         look_s: float = LOOK_S,
         open_files: int | None = None,
     ) -> None:
         self._happened, self._ended, self._open_files = happened, ended, open_files
-        self._told: dict[str, tuple[str, int | None]] = {}
+        self._told: dict[str, tuple[tuple[str, int | None], Service]] = {}
         self._clock, self._look_s = clock, look_s
         self._base, self._settings, self._environ = data_dir / FOLDER, settings, environ
         self._run_of, self._mask, self._list_changed = run_of, mask, changed
@@ -470,11 +470,11 @@ class Supervisor:
     def _tell(self) -> None:
         """Tell what changed, and wake those who wait for it. How one stood that nobody has looked at yet is not known."""
         for unit in self._units if self._adopted.is_set() else ():
-            now = unit.word, (unit.state or {}).get("pid")
-            before = self._told.get(unit.name)
-            self._told[unit.name] = now
-            if before is not None and before != now:
-                self._happened(self._shown(unit))
+            stands, before = (unit.word, (unit.state or {}).get("pid")), self._told.get(unit.name)
+            if before is None or before[0] != stands:
+                self._told[unit.name] = stands, (now := self._shown(unit))
+                if before is not None:
+                    self._happened(before[1], now)
         self._news.set()
         self._news = asyncio.Event()
 

@@ -1,7 +1,7 @@
 """One service as the agent knows it: its settings, its shim's last word, and what somebody asked for."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -182,17 +182,21 @@ def _command(settings: ServiceSettings, mask: Callable[[Sequence[str]], str]) ->
     return settings.line if shown == " ".join(settings.words) else shown
 
 
-def event_of(service: Service) -> tuple[EventType, str] | None:
-    """The event that the state of a service is, and in which words; None for states that only pass."""
-    why = f": {service.reason}" if service.reason else ""
+def events_between(before: Service, now: Service) -> Iterator[tuple[EventType, str, Service]]:
+    """The events that lead from one look at a service to the next, in words, each with the service as it was then. States that only pass are none."""
+    again = now.restarts > before.restarts and before.state in {"starting", "running", "stopping"}
+    if again and now.state in {"starting", "running"}:  # at once, so that no state tells it
+        yield "STATUS_CHANGE", f"ended: {now.ended_with or 'how is unknown'}; is started again", before
+    why = f": {now.reason}" if now.reason else ""
     events: dict[str, tuple[EventType, str]] = {
-        "running": ("START", f"restarted ({service.restarts})" if service.restarts else "started"),
+        "running": ("START", f"restarted ({now.restarts})" if now.restarts else "started"),
         "backoff": ("STATUS_CHANGE", f"ended{why}; starts again after a pause"),
         "stopped": ("STOP", f"stopped{why}"),
         "exited": ("COMPLETE", f"ended{why}"),
-        "failed": ("ERROR", service.reason if service.reason.startswith("failed") else f"failed{why}"),
+        "failed": ("ERROR", now.reason if now.reason.startswith("failed") else f"failed{why}"),
     }
-    return events.get(service.state)
+    if now.state in events:
+        yield *events[now.state], now
 
 
 def _lives(state: dict[str, Any], run_of: RunOf) -> list[Holder]:

@@ -1,5 +1,6 @@
 """What was lost is counted, and stands among the events."""
 
+import dataclasses
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +20,7 @@ from monitor.live.sample_counter import SampleCounter
 from monitor.live.self_cost import OwnCost, ReportedCost
 from monitor.live.snapshot import Snapshot
 from monitor.live.unstored import UnstoredEnds
-from monitor.metrics.messages import Hello, HostInfo, Lives, RunEnd, RunInfo
+from monitor.metrics.messages import ENDS_LOST, Hello, HostInfo, Lives, RunEnd, RunInfo
 from monitor.store.duckdb import open_store
 from monitor.store.writer import StoreWriter
 from tests.doubles.gated_store import GatedStore
@@ -153,3 +154,19 @@ def test_an_end_is_found_at_once_while_the_store_is_held_shut(gated: GatedStore,
     assert writer.stop(patient(5))
     assert unstored.ended() == []
     assert ended_runs(gated, "h", {"limit": 10}) == found
+
+
+def test_ends_that_the_kernel_had_to_drop_are_events(gated: GatedStore, tmp_path: Path) -> None:
+    """Each time that they grew, also behind a sampler that counts anew; other readings that failed are none."""
+    writer = StoreWriter(gated, data_dir=tmp_path, batch_s=0.0)
+    writer.start()
+    ingest = ingest_of(writer, UnstoredEnds(), tmp_path)
+    for seq, errors in enumerate(
+        ({}, {"exits:lost": 2, "stat:gone": 9}, {"exits:lost": 2}, {"exits:lost": 1}, {"exits:lost": 4})
+    ):
+        one = tick(seq)
+        ingest.accept(msgspec.structs.replace(one, quality=dataclasses.replace(one.quality, errors=errors)))
+    assert writer.stop(patient(5))
+    told = stored(gated.store, "SELECT message FROM events WHERE kind = 'LOST' ORDER BY ts")
+    assert [row["message"].split(" ", 1)[0] for row in told] == ["2", "1", "3"]
+    assert {row["message"].split(" ", 1)[1] for row in told} == {ENDS_LOST["exits:lost"]}

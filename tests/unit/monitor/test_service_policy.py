@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from monitor.api_models.services import Service
 from monitor.services.shim import policy
 from monitor.services.shim.policy import (
     ACTIVE,
@@ -33,6 +34,7 @@ from monitor.services.shim.policy import (
     Rules,
     step,
 )
+from monitor.services.unit import events_between
 
 
 def ended(life: Life, rules: Rules, now: float, code: int) -> tuple[Life, list[str]]:
@@ -232,3 +234,31 @@ def test_what_holds_whatever_happens(rules: Rules, happened: list[tuple[str, flo
         assert len(life.ends) <= rules.crash_limit
         states.append(life.state)
     assert (RUNNING, STARTING) not in set(pairwise(states)), "what runs is stopped before it starts again"
+
+
+NOW = {"since": 1, "last_run": "8", "exit_code": None, "schedule": "", "restart": "always", "autostart": True, "directory": "/", "depends_on": [], "needed_by": [], "configured": True, "changed": False, "source": "web", "output": "", "command": "web", "started": 1, "exit_signal": 9, "next_start": None, "next_run": None, "run": "8"}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "told"),
+    [
+        (("running", 7, 0, ""), ("running", 8, 1, ""), [("STATUS_CHANGE", "ended: killed by SIGKILL (signal 9); is started again", 7), ("START", "restarted (1)", 8)]),
+        (("running", 7, 0, ""), ("starting", 8, 1, ""), [("STATUS_CHANGE", "ended: killed by SIGKILL (signal 9); is started again", 7)]),
+        (("starting", 8, 1, ""), ("running", 8, 1, ""), [("START", "restarted (1)", 8)]),
+        (("running", 8, 1, ""), ("backoff", None, 1, "exit code 3"), [("STATUS_CHANGE", "ended: exit code 3; starts again after a pause", None)]),
+        (("backoff", None, 1, "exit code 3"), ("running", 9, 2, ""), [("START", "restarted (2)", 9)]),
+        (("running", 9, 2, ""), ("failed", None, 2, "failed 5 times in 9 s: exit code 3"), [("ERROR", "failed 5 times in 9 s: exit code 3", None)]),
+        (("running", 9, 0, ""), ("stopping", 9, 0, "stopped by ada"), []),
+    ],
+)  # fmt: skip
+def test_each_end_of_a_service_is_an_event_once(
+    before: tuple[str, int | None, int, str], now: tuple[str, int | None, int, str], told: list[object]
+) -> None:
+    """Also one that is started again so soon that no state tells it; it is told of the process that ended."""
+
+    def looked(state: str, pid: int | None, restarts: int, reason: str) -> Service:
+        more = {"state": state, "pid": pid, "restarts": restarts, "reason": reason, "name": "web"}
+        return Service.model_validate({**NOW, **more, "ended_with": "killed by SIGKILL (signal 9)"})
+
+    found = events_between(looked(*before), looked(*now))
+    assert [(kind, words, one.pid) for kind, words, one in found] == told

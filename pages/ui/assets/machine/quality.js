@@ -4,14 +4,19 @@ import { component, el, setText } from "../core/dom.js";
 import { bytes, count, fixed, NONE, percent } from "../core/format.js";
 import { live, markStale } from "../live/hub.js";
 
-const EXITS = { connector: "of all processes", pidfd: "not of short lives", poll: "mostly unknown" };
-const USAGE = { taskstats: "of all processes", sweep: "as last read" };
+const EXITS = {
+  connector: "of all processes (process connector)",
+  pidfd: "not of short lives (pidfd)",
+  poll: "mostly unknown",
+};
+const USAGE = { taskstats: "of all processes (taskstats)", sweep: "as last read" };
 const FACTS = [
   ["Samples", (h) => (h.tick?.samples ? `${count(h.tick.samples.received)} of ${count(h.tick.samples.expected)}` : NONE)],
   ["Missed", (h) => count(h.tick?.samples?.missed)],
   ["Delay", (h) => (h.tick?.samples ? `${fixed(h.tick.samples.lag_ms, 1)} ms` : NONE)],
   ["Exit codes", (h) => EXITS[h.status?.sampler?.exits] ?? NONE],
   ["CPU, memory and IO at the end", (h) => USAGE[h.status?.sampler?.usage] ?? NONE],
+  ["Ends lost", (h) => count(h.status?.sampler?.ends_lost)],
   ["Log records", (h) => count(h.status?.logs?.records)],
   ["Log bytes not read", (h) => bytes(h.status?.logs?.missed_bytes)],
   ["Frames lost in this tab", (h) => count(h.lost)],

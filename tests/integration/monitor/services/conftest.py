@@ -130,7 +130,7 @@ class Watch:
             run_of=lambda pid, _tick: pid * 10,
             mask=" ".join,
             changed=changed,
-            happened=lambda service: self.happened.append((service.name, service.state)),
+            happened=lambda _, service: self.happened.append((service.name, service.state)),
             clock=lambda: self.now,
             look_s=0.05,
             **options,
