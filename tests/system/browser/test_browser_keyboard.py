@@ -73,8 +73,8 @@ def test_letters_lead_to_the_pages(window: Window) -> None:
     expect(page.locator(".kpi").first).to_be_visible()
     for letter, title in (
         ("p", "Processes"),
+        ("v", "Services"),
         ("l", "Logs"),
-        ("f", "Performance"),
         ("a", "AI back ends"),
         ("s", "Settings"),
         ("o", "Overview"),

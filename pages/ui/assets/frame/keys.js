@@ -3,7 +3,7 @@
 import { pageUrl, visit } from "../core/address.js";
 import { el } from "../core/dom.js";
 
-const PAGES = { o: ["overview", "Overview"], p: ["processes", "Processes"], j: ["jobs", "Jobs"], l: ["logs", "Logs"], t: ["patterns", "Patterns"], f: ["performance", "Performance"], e: ["alerts", "Alerts"], a: ["ai", "AI back ends"], s: ["settings", "Settings"] };
+const PAGES = { o: ["overview", "Overview"], p: ["processes", "Processes"], v: ["services", "Services"], j: ["jobs", "Jobs"], l: ["logs", "Logs"], t: ["patterns", "Patterns"], f: ["performance", "Performance"], e: ["alerts", "Alerts"], a: ["ai", "AI back ends"], s: ["settings", "Settings"] };
 const STEPS = new Map([["j", 1], ["k", -1], ["b", 0]]); // lines down, up; a bookmark
 const CHORD_MS = 1500;
 const NEVER = -Infinity; // not 0, which was a moment ago on a page that has just been opened
