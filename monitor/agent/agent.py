@@ -242,11 +242,9 @@ class Agent:
         write_endpoint(self.data_dir, self.listener.endpoint)
         log.info("watching; pid %d, %s", os.getpid(), self.listener.endpoint.name)
         background = Background()
-        for task in (self.engines.keep_looking, self.hub.send_records, self._tell_status, self._upkeep):
-            background.begin(task)
-        for task in (self.gateway.keep, self.gateway_records.keep_storing, self.services.keep_services):
-            background.begin(task)
-        for task in (self.gateway_texts.keep_storing, self.alerts.keep_looking):
+        own = (self._tell_status, self._upkeep, self.hub.send_records, self.alerts.keep_looking)
+        kept = (self.engines.keep_looking, self.gateway.keep, self.services.keep_services)
+        for task in (*own, *kept, self.gateway_records.keep_storing, self.gateway_texts.keep_storing):
             background.begin(task)
         end_loading()
         losing, ending = asyncio.create_task(until_lost(self._lock.lost)), asyncio.create_task(self._ending.wait())
@@ -358,6 +356,7 @@ class Agent:
                 self.data_dir,
                 self.store,
                 self.writer.commit,
+                store_ends=self.writer.hurry,
                 host=hello.host.host,
                 run_of_pid=self.newcomers.run_of_pid,
                 mask=self.masker.mask_text,

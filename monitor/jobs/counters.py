@@ -151,13 +151,13 @@ class RunCounter:
                 return JobRecord(line.of, ts, (line.level or "info")[:20], (line.logger or "")[:100], text)
         return None
 
-    def interrupt(self, ended: int, reason: str) -> list[FinishedJob]:
-        """The run has ended at `ended` (µs): close what is still open, and return those jobs."""
+    def interrupt(self, ended: int, reason: str, *, known: bool = True) -> list[FinishedJob]:
+        """The run has ended at `ended` (µs), or later if that is not known: close what is still open, and return those jobs."""
         closed = []
         for job in [job for job in self.open.values() if job.started is not None]:
             del self.open[job.seq]
             self.changed.add(job.seq)
-            lasted = max(0.0, (ended - (job.started or 0)) / 1e6)
+            lasted = max(0.0, (ended - (job.started or 0)) / 1e6) if known else None
             closed.append(FinishedJob(job.seq, job.job, job.started, ended, lasted, "interrupted", reason))
         self.interrupted += len(closed)
         self.ended, self.reason = ended, reason

@@ -72,12 +72,19 @@ class JobRecords:
         commit: writes rows and returns when they are in; raises a `StoreError` if they are not.
         host: the machine's name in the store.
         mask: hides secrets in what workers say.
+        store_ends: stores the ends of processes that wait for that.
     """
 
     def __init__(
-        self, store: Store, commit: Callable[[Sequence[Change]], None], host: str, mask: Callable[[str], str]
+        self,
+        store: Store,
+        commit: Callable[[Sequence[Change]], None],
+        host: str,
+        mask: Callable[[str], str],
+        store_ends: Callable[[], None] = lambda: None,
     ) -> None:
         self._store, self._commit, self._host, self._mask = store, commit, host, mask
+        self._store_ends = store_ends
 
     def files(self) -> list[SpoolFile]:
         """How far files were read."""
@@ -96,11 +103,17 @@ class JobRecords:
 
     def ending(self, process: int) -> Ending | None:
         """How a run of a process ended; None while it runs, or if nothing is known of it."""
+        self._store_ends()
         rows = self._store.query("run_end", run=process).to_pylist()
         if not rows or rows[0]["end_ts"] is None:
             return None
         known = rows[0]["exit_code"] is not None or rows[0]["exit_signal"] is not None
         return Ending(rows[0]["end_ts"], rows[0]["ended_with"] if known else None)
+
+    def is_open(self, process: int | None) -> bool:
+        """Whether a run of a process is stored without its end, which is then still to come."""
+        rows = [] if process is None else self._store.query("run_end", run=process).to_pylist()
+        return any(row["end_ts"] is None for row in rows)
 
     def commit(self, batch: Batch) -> None:
         """Store a batch, all of it or nothing.

@@ -26,6 +26,8 @@ log = logging.getLogger("watchkeeper.jobs")
 POLL_S: Final = 1.0
 AGAIN_S: Final = 2.0
 END_WAIT_S: Final = 4.0
+LONGEST_WAIT_S: Final = 30.0
+"""How long the end of a worker is waited for: of one that the store does not know, and of one whose end it will have."""
 """How long after the end of a worker its exit code may still become known."""
 MOST_NAMED: Final = 50
 SILENT_US: Final = 86_400_000_000
@@ -37,6 +39,7 @@ def job_service(
     store: Store,
     commit: Callable[[Sequence[Change]], None],
     *,
+    store_ends: Callable[[], None] = lambda: None,
     host: str,
     run_of_pid: Callable[[int], int | None],
     mask: Callable[[str], str],
@@ -46,7 +49,7 @@ def job_service(
     told: Callable[[Sequence[ToldLife]], None] = lambda _: None,
 ) -> "JobService":
     """The service of a data directory; see `JobService` and `JobRecords`."""
-    records = JobRecords(store, commit, host, mask)
+    records = JobRecords(store, commit, host, mask, store_ends)
     found = LogPatterns(store, host, patterns, now)
     spool = Spool(DataFiles(data_dir).jobs)
     return JobService(spool, records, found, host=host, run_of_pid=run_of_pid, now=now, on_news=on_news, told=told)
@@ -280,7 +283,7 @@ class JobService:
             self._read(name, rest=True)
         ending = None if run.process is None else self._records.ending(run.process)
         waits = run.process is not None and ending is None and (run.in_flight or run.stopped is None)
-        if waits and self._clock() - since < END_WAIT_S:
+        if waits and self._clock() - since < (LONGEST_WAIT_S if self._records.is_open(run.process) else END_WAIT_S):
             return
         ended = run.stopped or (ending.at if ending is not None else None) or max(run.last_event, run.started)
         if run.stop_error:
@@ -293,7 +296,7 @@ class JobService:
             reason = "the worker ended; its exit code is unknown"
         if ending is None and (life := self._life(run, files, ended)) is not None:
             self._told([life])
-        jobs = run.interrupt(ended, reason)
+        jobs = run.interrupt(ended, reason, known=ending is not None or run.stopped is not None)
         self._commit(Batch(finished=[(run, job) for job in jobs], runs={run.worker_run: run}))
         del self._runs[run.worker_run]
         self._gone.pop(run.worker_run, None)

@@ -90,7 +90,7 @@ async def start_clicks(rounds: int, place: Path) -> dict[str, int]:
     command = f"{sys.executable} -S -c 'import time; time.sleep(1000)'"
     load_settings(file, None, {}).save_service("web", {"name": "web", "command": command, "autostart": False})
     one = Supervisor(
-        place / "data", load_settings(file, None, {}), environ=os.environ, run_of_pid=lambda _: None, mask=" ".join,
+        place / "data", load_settings(file, None, {}), environ=os.environ, run_of=lambda _pid, _tick: None, mask=" ".join,
         changed=lambda: None, happened=lambda _before, _now: None, clock=time.time, look_s=0.05,
     )  # fmt: skip
     keeping = asyncio.create_task(one.keep_services())

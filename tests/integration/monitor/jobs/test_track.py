@@ -12,7 +12,7 @@ import pytest
 from monitor.jobs import track
 from monitor.jobs.view import JobView
 from monitor.metrics.messages import run_key
-from monitor.store.interface import Append
+from monitor.store.interface import Append, Upsert
 from tests.integration.monitor.jobs.conftest import NOW, Scene
 from tests.waiting import patient, wait_until
 
@@ -81,11 +81,14 @@ def test_killed_in_the_middle_of_a_job(scene: Scene, worker: Start) -> None:
     scene.service.round()
     assert scene.counts()["open"] == 1, "how it ended is not known yet"
     when = pa.array([NOW], pa.timestamp("us"))
+    known = {"run": [run["run"]], "host": [scene.host], "boot_id": [run["boot_id"]]}
+    scene.writer.commit([Append("runs", pa.table(known))])
+    scene.clock = 20.0
+    scene.service.round()
+    assert scene.counts()["open"] == 1, "its end is still to come, as the store knows it"
     ended = pa.table(
-        {
-            "run": [run["run"]],
-            "host": [scene.host],
-            "boot_id": [run["boot_id"]],
+        known
+        | {
             "exit_signal": pa.array([9], pa.int32()),
             "end_ts": when,
         }
@@ -100,7 +103,7 @@ def test_killed_in_the_middle_of_a_job(scene: Scene, worker: Start) -> None:
             "message": ["killed by SIGKILL (signal 9)"],
         }
     )
-    scene.writer.commit([Append("runs", ended), Append("events", stop)])
+    scene.writer.commit([Upsert("runs", ended, ("run",)), Append("events", stop)])
     scene.service.round()
     (job,) = scene.rows("SELECT job, outcome, error FROM jobs WHERE outcome <> 'done'")
     assert job == {"job": "open", "outcome": "interrupted", "error": "the worker ended: killed by SIGKILL (signal 9)"}
@@ -114,8 +117,9 @@ def test_an_end_that_nobody_saw(scene: Scene, worker: Start) -> None:
     assert scene.counts()["open"] == 1
     scene.clock = 60.0
     scene.service.round()
-    rows = scene.rows("SELECT job, outcome, error FROM jobs ORDER BY seq")
-    assert rows[1] == {"job": "b", "outcome": "interrupted", "error": "the worker ended; its exit code is unknown"}
+    rows = scene.rows("SELECT job, outcome, error, seconds FROM jobs ORDER BY seq")
+    unknown = {"error": "the worker ended; its exit code is unknown", "seconds": None}
+    assert rows[1] == {"job": "b", "outcome": "interrupted", **unknown}
     assert scene.counts()["failed"] == 1
 
 
