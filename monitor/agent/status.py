@@ -214,6 +214,7 @@ class StatusReporter:
             "space": agent.snapshot.space or [],
             "filling": self._filling,
             "alerts": agent.alerts.brief(),
+            "services_failed": [one.name for one in agent.services.services() if one.state == "failed"],
             "warnings": self.warnings(),
         }
 

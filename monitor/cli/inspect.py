@@ -1,6 +1,7 @@
 """`watchkeeper ps`, `query`, `engines` and `doctor`: one look at the machine or at the store."""
 
 import os
+import re
 import sys
 import time
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ from monitor.cli.core.output import DIM, GREEN, RED, YELLOW, clean, clock, paint
 from monitor.core import paths
 from monitor.core.errors import AgentUnreachable, ConfigError
 
+WHICH = re.compile(r" \([^()]+\)$")
 SORTS = {
     "cpu": "cpu_pct",
     "mem": "rss",
@@ -125,7 +127,8 @@ def ps(
             *(_grown(row[name]) for name in ("growth_10m", "growth_1h")[: len(growth)]),
             "-" if row["threads"] is None else str(row["threads"]),
             row["status"] or "-",
-            "  " * depth + _short(row["cmdline"] or f"[{row['name']}]", row.get("member")),
+            "  " * depth
+            + short_command(row["cmdline"] or f"[{row['name']}]", row.get("title") or "", row.get("member")),
         )
         for depth, row in rows
     ]
@@ -234,7 +237,7 @@ def _print_ended(data_dir: Path, filters: Mapping[str, Any], since: str | None, 
             "-" if run.started is None else f"{(run.ended - run.started) / 1e6:,.1f} s",
             size(run.peak_rss),
             paint(run.outcome, RED) if run.failed else run.outcome,
-            _short(run.cmdline or f"[{run.name}]", run.member),
+            short_command(run.cmdline or f"[{run.name}]", run.title, run.member),
         )
         for run in found.runs
     ]
@@ -266,7 +269,7 @@ def _print_history(
             clock(run.started),
             clock(run.ended),
             "still runs" if run.outcome is None else paint(run.outcome, RED) if run.failed else run.outcome,
-            _short(run.cmdline or f"[{run.title}]", run.member),
+            short_command(run.cmdline or f"[{run.title}]", run.title, run.member),
         )
         for run in found.runs
     ]
@@ -275,9 +278,10 @@ def _print_history(
         print(f"… {found.total - len(found.runs)} more; raise --limit to see them", file=sys.stderr)
 
 
-def _short(command: str, member: str | None) -> str:
-    """A command, and which of several equal ones it is."""
-    which = f" ({member})" if member else ""
+def short_command(command: str, title: str, member: str | None) -> str:
+    """A command, and which of several equal ones it is: its number, or the folder that its title names."""
+    named = WHICH.search(title)
+    which = f" ({member})" if member else named[0] if named and named[0].strip() not in command else ""
     width = max(40, os.get_terminal_size().columns - 60) if sys.stdout.isatty() else 200
     width -= len(which)
     return (command if len(command) <= width else command[: width - 1] + "…") + which

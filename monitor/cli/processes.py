@@ -134,7 +134,7 @@ def _wanted(text: str) -> Callable[[dict[str, Any]], bool]:
     part, unit = text.casefold(), re.compile(unit_pattern(text))
     return lambda row: (
         str(row["pid"]) == text
-        or any(part in (row.get(name) or "").casefold() for name in ("name", "user", "cmdline", "member"))
+        or any(part in (row.get(name) or "").casefold() for name in ("name", "title", "user", "cmdline", "member"))
         or unit.search((row.get("unit") or "").lower()) is not None
     )
 

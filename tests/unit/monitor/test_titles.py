@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from monitor.cli.inspect import short_command
 from monitor.core.process_title import Titles, folder_of, is_worker_of, title_of, told_apart
 
 
@@ -164,3 +165,18 @@ def test_titles_that_change_one_by_one_are_those_of_all_at_once(steps: list[tupl
 def test_workers_are_parts_of_their_program(title: str, parent: str, *, part: bool) -> None:
     """Whatever they call themselves."""
     assert is_worker_of(title, parent) == part
+
+
+@pytest.mark.parametrize(
+    ("command", "title", "member", "shown"),
+    [
+        ("python worker.py", "python worker.py (shop)", None, "python worker.py (shop)"),
+        ("python train.py", "python train.py (rank 3)", "rank 3", "python train.py (rank 3)"),
+        ("python worker.py", "python worker.py", None, "python worker.py"),
+        ("nginx: worker (old)", "nginx: worker (old)", None, "nginx: worker (old)"),
+        ("x" * 300, "x (shop)", None, "x" * 192 + "… (shop)"),
+    ],
+)
+def test_the_command_line_tells_equal_commands_apart(command: str, title: str, member: str | None, shown: str) -> None:
+    """By what their titles have and the command has not, which is never cut off."""
+    assert short_command(command, title, member) == shown

@@ -62,6 +62,18 @@ def filling(seconds: int) -> dict[str, Any]:
     [
         ({"status": ALERTS}, "bad", "2 alerts: out of memory: needle; and 1 more."),
         ({"status": {"alerts": ALERTS["alerts"][:1]}}, "bad", "Alert: out of memory: needle."),
+        ({"status": {"services_failed": ["api", "web"]}}, "warn", "Services have failed: api, web."),
+        (
+            {"status": {"services_failed": ["api"], "alerts": [{"rule": "r", "message": "service web: failed"}]}},
+            "bad",
+            "Alert: r: service web: failed. A service has failed: api.",
+        ),
+        (
+            {"status": {"services_failed": ["web"], "alerts": [{"rule": "r", "message": "service web: failed"}]}},
+            "bad",
+            "Alert: r: service web: failed.",
+        ),
+        ({"status": {"services_failed": list("abcdefg")}}, "warn", "a, b, c, d, e and 2 more."),
         ({}, "ok", "All good."),
         ({"state": "offline", "offlineSince": 0}, "bad", "dashboard is not reachable"),
         ({"state": "away", "agent": {"since": None}}, "bad", "watchkeeper agent"),

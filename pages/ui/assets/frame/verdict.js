@@ -10,6 +10,7 @@ const MOST = 0.5;
 const FEW_FILES = 0.02;
 const GIB = 2 ** 30;
 const SOON_S = 3 * 86400;
+const NAMED = 5; // services that have failed
 const TOLD = 160; // characters of an alert
 // Room that a file system should have: a share of it, but no more than what fills a large one within days.
 const ROOM = { bad: { share: 0.01, most: GIB }, warn: { share: 0.05, most: 50 * GIB } };
@@ -48,7 +49,7 @@ function connection(hub) {
 }
 
 /** The rules in order of weight. What is severe comes before all that is not. */
-const RULES = [storeFails, alertsFire, diskFull, diskFills, noMoreFiles, memoryFull, memoryStalls, recordsWait, gpuHangs, gpuLost, fatalRecords, diskStalls, manyErrors, samplesMissing, cpuBusy];
+const RULES = [storeFails, alertsFire, diskFull, diskFills, noMoreFiles, memoryFull, memoryStalls, recordsWait, servicesFailed, gpuHangs, gpuLost, fatalRecords, diskStalls, manyErrors, samplesMissing, cpuBusy];
 
 function storeFails({ status }) {
   const store = status?.store;
@@ -62,6 +63,15 @@ function alertsFire({ status }) {
   if (!first) return null;
   const told = `${first.rule}: ${first.message.length > TOLD ? `${first.message.slice(0, TOLD)}…` : first.message}`;
   return ["bad", more.length ? `${count(more.length + 1)} alerts:` : "Alert:", more.length ? `${told}; and ${count(more.length)} more.` : `${told}.`, "alerts"];
+}
+
+/** Services that have failed and that nobody has started since; what a firing alert says is not said twice. */
+function servicesFailed({ status }) {
+  const told = (status?.alerts ?? []).map((one) => one.message);
+  const failed = (status?.services_failed ?? []).filter((name) => !told.some((text) => text.startsWith(`service ${name}:`)));
+  if (!failed.length) return null;
+  const more = failed.length > NAMED ? ` and ${count(failed.length - NAMED)} more` : "";
+  return ["warn", failed.length > 1 ? "Services have failed:" : "A service has failed:", `${failed.slice(0, NAMED).join(", ")}${more}.`, "services"];
 }
 
 function diskFull({ status }) {
