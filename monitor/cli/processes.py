@@ -302,7 +302,7 @@ def _lived(found: "Activity") -> Iterator[tuple[str, str]]:
     yield "jobs", f"{found.jobs.total:,}"
     for name, total, rows in (
         ("events", found.events.total, [(e.timestamp, e.event_type, e.details.get("message")) for e in found.events.events]),
-        ("actions", found.actions.total, [(a.ts, a.action, f"{a.outcome}, by {a.actor}") for a in found.actions.actions]),
+        ("actions", found.actions.total, [(a.ts, a.action, f"{a.outcome}, by {a.actor or 'somebody'}") for a in found.actions.actions]),
     ):  # fmt: skip
         yield name, f"{total:,}"
         for at, what, text in rows:

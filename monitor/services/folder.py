@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from monitor.config.services import ServiceSettings
 from monitor.core.endpoint import write_private
+from monitor.core.member import member_of
 from monitor.core.paths import own_uid
 from monitor.core.this_process import boot_id
 from monitor.sampling.linux.users import Users
@@ -158,7 +159,9 @@ class ServiceFolder:
     def lives(self, after: int = 0) -> tuple[list[ToldLife], int]:
         """The main processes that are over, beyond the event of the number `after`, the oldest first; and the number to go on from."""
         found = list(self.events(after, ENDED))
-        lives = [life for event in found if (life := _life(self.name, event)) is not None]
+        variables = (_read(self.path / "spec.json") or {}).get("environment", {}) if found else {}
+        member = member_of(b"".join(f"{name}={value}\0".encode() for name, value in variables.items()), bytes)
+        lives = [life for event in found if (life := _life(self.name, member, event)) is not None]
         return lives, max((event["seq"] for event in found), default=after)
 
     def end_leftovers(self) -> int:
@@ -182,7 +185,7 @@ def _read(path: Path) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def _life(service: str, event: Mapping[str, Any]) -> ToldLife | None:
+def _life(service: str, member: str | None, event: Mapping[str, Any]) -> ToldLife | None:
     """The life that an event of a service's shim tells of; None if it does not say whose, as those of an earlier version."""
     with contextlib.suppress(KeyError, TypeError, ValueError):
         code = event["code"]
@@ -201,6 +204,7 @@ def _life(service: str, event: Mapping[str, Any]) -> ToldLife | None:
             uid=own_uid(),
             user=Users().name(own_uid()),
             ended_for=f"{service}: {why}" if (why := event.get("why")) else "",
+            member=member,
         )
     return None
 

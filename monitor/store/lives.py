@@ -51,6 +51,7 @@ class ToldLife:
     uid: int | None = None
     user: str | None = None
     ended_for: str = ""
+    member: str | None = None
 
 
 class Births:
@@ -288,6 +289,7 @@ def _told_rows(
             "name": pa.array([_text(_name(life.words)) for life in found]),
             "cmdline": pa.array([_text(command(life.words)) for life in found]),
             "cwd": pa.array([_text(life.cwd) for life in found], pa.string()),
+            "member": pa.array([life.member for life in found], pa.string()),
             "kernel_thread": pa.array([False] * len(found)),
             "start_ts": times(since),
             "first_seen": times(since),

@@ -20,8 +20,6 @@ from monitor.store.tiers import DAY, MINUTE, SECOND
 
 NEAR: Final = 3 * SECOND
 """How long before a run its parent may have ended to be what took it along."""
-ORDER: Final = 1_000
-"""Ends that were told so shortly after each other may have come in any order, µs."""
 TIMED_OUT: Final = 124
 """Exit code of `timeout` that ended its command."""
 STOPPED_WITHIN: Final = 30 * SECOND
@@ -97,11 +95,11 @@ def _parent(row: Mapping[str, Any], last: int | None) -> tuple[RunRef | None, st
     """The parent, if it may have ended the run: by its own end (`gone`), or as its time was over (`timer`).
 
     One that the same signal ended went along with it. One that was still there (`last` is the parent at the end of the run) ended because
-    its child did, as a script does.
+    its child did, as a script does; so may one whose end was told together with the child's.
     """
     if row["parent_run"] is None or row["exit_signal"] is None or row["parent_signal"] == row["exit_signal"]:
         return None, ""
-    was_there = row["parent_over"] > row["end_ts"] + ORDER if last is None else last == row["parent_pid"]
+    was_there = row["parent_over"] >= row["end_ts"] if last is None else last == row["parent_pid"]
     timer = was_there and (row["parent_name"], row["parent_code"]) == ("timeout", TIMED_OUT)
     if was_there and not timer:
         return None, ""

@@ -159,7 +159,7 @@ def test_lives_that_others_tell_of_are_rows_once(store: Store, make_tick: Make) 
             "h", "b", make_tick(2, gone=[runs[20], runs[30]], ends=[messages.RunEnd(runs[30], START, 3, None, "pidfd")])
         )
     )
-    shim = [ToldLife("b", pid, 70, ("/bin/web", "--token=s3cretvalue"), "/srv", START, START + 5, None, 9, "service", 1, 0, "root") for pid in runs]  # fmt: skip
+    shim = [ToldLife("b", pid, 70, ("/bin/web", "--token=s3cretvalue"), "/srv", START, START + 5, None, 9, "service", 1, 0, "root", member="worker 4") for pid in runs]  # fmt: skip
     worker = ToldLife("another boot", 40, 80, (), None, None, START + 9, None, None, UNSEEN)
     here = ToldLife("b", 50, 90, (), None, None, START + 9, None, None, UNSEEN)
     for _ in range(2):
@@ -167,14 +167,14 @@ def test_lives_that_others_tell_of_are_rows_once(store: Store, make_tick: Make) 
         store_untold(store, "h", "b", START + 4 * SECOND, [(born(runs[10], 10), START)])
     found = ask(
         store,
-        "SELECT pid, name, cmdline, wk_us(start_ts) AS s, exit_code, exit_signal, end_source FROM runs ORDER BY pid",
+        "SELECT pid, name, cmdline, member, wk_us(start_ts) AS s, exit_code, exit_signal, end_source FROM runs ORDER BY pid",
     )
     assert [tuple(row.values()) for row in found] == [
-        (10, "web", "/bin/web --token=***", START, None, 9, "service"),
-        (20, "sleep", "sleep", START - 9 * SECOND, None, 9, "service"),
-        (30, "sleep", "sleep", START - 9 * SECOND, 3, None, "pidfd"),
-        (40, "unknown", "", None, None, None, UNSEEN),
-        (50, "unknown", "", START - 100 * SECOND + 900_000, None, None, UNSEEN),
+        (10, "web", "/bin/web --token=***", "worker 4", START, None, 9, "service"),
+        (20, "sleep", "sleep", None, START - 9 * SECOND, None, 9, "service"),
+        (30, "sleep", "sleep", None, START - 9 * SECOND, 3, None, "pidfd"),
+        (40, "unknown", "", None, None, None, None, UNSEEN),
+        (50, "unknown", "", None, START - 100 * SECOND + 900_000, None, None, UNSEEN),
     ]
     stops = ask(store, "SELECT run, message FROM events WHERE kind = 'STOP'")
     assert {(row["run"], row["message"]) for row in stops} >= {(runs[10], "killed by SIGKILL (signal 9)"), (runs[20], "killed by SIGKILL (signal 9)")}  # fmt: skip
@@ -240,7 +240,7 @@ def test_what_a_program_that_failed_wrote_last_is_told(store: Store, make_tick: 
         (7, 0, messages.RunEnd(7, 0, 0, None, "connector"), "terminated"),  # a script whose command was ended, and that ended then
         (1, 0, messages.RunEnd(7, 0, 0, None, "connector"), "parent_gone"),
         (1, -2, messages.RunEnd(7, 0, 0, None, "connector"), "parent_gone"),
-        (0, 20_000, messages.RunEnd(7, 0, 0, None, "pidfd"), "terminated"),
+        (0, 0, messages.RunEnd(7, 0, 0, None, "pidfd"), "terminated"),
         (0, -20_000, messages.RunEnd(7, 0, 0, None, "pidfd"), "parent_gone"),
         (7, 9_000, messages.RunEnd(7, 0, 124, None, "connector"), "timeout"),
         (1, 0, messages.RunEnd(7, 0, None, 15, "connector"), "terminated"),

@@ -54,7 +54,7 @@ def marked(one: Kept) -> list[int]:
 
 def test_what_is_killed_runs_again_and_its_end_is_kept(kept: Make, python: Python) -> None:
     """Another process runs, the count of restarts grows, and the events have the signal of the first."""
-    one = kept("web").start(command=python(SLEEP), restart="always")
+    one = kept("web").start(command=python(SLEEP), restart="always", environment={"WORKER_ID": "4"})
     first = one.running()
     os.kill(first["pid"], signal.SIGKILL)
     second = one.running(after=first["pid"])
@@ -62,6 +62,11 @@ def test_what_is_killed_runs_again_and_its_end_is_kept(kept: Make, python: Pytho
     one.stop()
     ends = [(event["pid"], event["code"], event["why"]) for event in events(one) if event["event"] == "ended"]
     assert ends == [(first["pid"], -9, ""), (second["pid"], -15, "its shim was ended")]
+    lives, _ = one.folder.lives()
+    assert [(life.exit_signal, life.ended_for, life.member) for life in lives] == [
+        (9, "", "worker 4"),
+        (15, "web: its shim was ended", "worker 4"),
+    ]
     assert [event["seq"] for event in events(one)] == list(range(1, len(events(one)) + 1))
 
 
