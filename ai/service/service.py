@@ -13,6 +13,7 @@ from ai.discovery.files import demo_model
 from ai.explain import Mask, explain
 from ai.gateway.link.messages import Table
 from ai.router import HybridAIBackend, MemberState
+from ai.service.analyses import Analyses
 from ai.service.benchmarks.adopted_settings import AdoptedSettingsStore
 from ai.service.benchmarks.history import BenchmarkHistory, in_use
 from ai.service.benchmarks.runner import BenchmarkService, Facts
@@ -68,6 +69,7 @@ class AiService:
         self.history = BenchmarkHistory(records, self.pool.usable, adopted, self.pool.reload, self.benchmarks.recovered)
         self.tuner = Tuner(self.pool, adopted, self.pool.reload, lambda: self.benchmarks.running)
         self.shelf = ModelShelf(config, engines, self.pool.usable, lambda: self.benchmarks.running)
+        self.followed = Analyses(self._analyzer, self._first)
         self.trials = Trials(config, engines, self.pool, lambda: self.benchmarks.running)
 
     # --- engines
@@ -164,6 +166,9 @@ class AiService:
             self._analyses = (router, JobAnalyzer(router))
         return self._analyses[1]
 
+    async def _first(self) -> str:
+        return (await self.pool.routers()).analysis.choice().chosen or ""
+
     async def explain(self, records: Sequence[EvidenceRecord], question: str = "") -> Explanation:
         """A model's opinion on log records, secrets masked first.
 
@@ -185,6 +190,7 @@ class AiService:
         await self.benchmarks.close()
         await self.shelf.close()
         await self.trials.close()
+        await self.followed.close()
         await self.pool.close()
 
 

@@ -135,6 +135,21 @@ class JobAnalysisResult(Shape):
         return [e for e in self.evidence if e.field == field]
 
 
+class FollowedAnalysis(Shape):
+    """An analysis on its way. `rules`: what they found, at once. `state`: `asking` an engine, `done`, or `cancelled`; `asked` is the first engine, empty where there is none. `result` is there once an engine was asked. `started`: µs."""
+
+    id: str = Field(max_length=40)
+    state: str = Field(max_length=20)
+    asked: str = Field(default="", max_length=100)
+    started: int = 0
+    rules: JobAnalysisResult
+    result: JobAnalysisResult | None = None
+
+    def best(self) -> JobAnalysisResult:
+        """The engine's answer, checked and filled by the rules; what the rules found until it is there."""
+        return self.result or self.rules
+
+
 FIELDS: Final = (
     "title",
     "company",

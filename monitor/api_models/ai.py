@@ -21,7 +21,7 @@ from ai.shapes.engines import (
     Tuned,
 )
 from ai.shapes.opinion import Explanation, Fact
-from ai.shapes.posting import Evidence, JobAnalysisResult, Timing
+from ai.shapes.posting import Evidence, FollowedAnalysis, JobAnalysisResult, Timing
 from ai.shapes.report import BenchmarkReport, ContenderReport, FullReport, Metric, QualityRow
 from ai.shapes.shelf import Pull, Pulls, ServerTold, Shelf, ShelfModel, Shelves, Trial, TryFigures, Turn
 from ai.shapes.workload import LoadFigures
@@ -48,6 +48,7 @@ __all__ = [
     "Explanation",
     "Fact",
     "Fetched",
+    "FollowedAnalysis",
     "FullReport",
     "History",
     "HistoryRow",
@@ -89,6 +90,7 @@ class AnalyzeRequest(BaseModel):
     text: str | None = Field(default=None, max_length=400_000)
     texts: list[str] | None = Field(default=None, max_length=100)
     concurrency: int = Field(default=2, ge=1, le=8)
+    wait: bool = True
 
 
 class JobAnalyses(Shape):

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar, cast
@@ -21,8 +22,11 @@ from monitor.core.errors import AgentUnreachable, ConfigError
 if TYPE_CHECKING:
     from ai.service.service import AiService
     from ai.shapes import shelf as ai_shapes
+    from ai.shapes.posting import JobAnalysisResult
+    from monitor.client.client import Client
 
 T = TypeVar("T")
+FOLLOW_S: Final = 0.3
 ai_app = typer.Typer(
     name="ai",
     cls=Group,
@@ -107,7 +111,9 @@ def analyze(
     else:
         try:
             with client_of(data_dir) as client:
-                result = client.ai.analyze(text).model_dump(mode="json")
+                live = sys.stdout.isatty() and not as_json
+                found = _analysed(client, text, notes) if live else client.ai.analyze(text)
+                result = found.model_dump(mode="json")
         except AgentUnreachable:
             result = own_answer(data_dir, lambda service: service.analyze(text)).model_dump(mode="json")
     result["provenance"]["notes"] = [*notes, *result["provenance"]["notes"]]
@@ -115,6 +121,23 @@ def analyze(
         print_json(result)
     else:
         _print_analysis(result)
+
+
+def _analysed(client: "Client", text: str, notes: list[str]) -> "JobAnalysisResult":
+    """The engine's answer; on the way to it, what the rules find is printed. Ctrl-C asks no further."""
+    now = client.ai.follow_analysis(text)
+    try:
+        if now.state == "asking":
+            found = now.rules.model_dump(mode="json")
+            _print_analysis(found | {"provenance": found["provenance"] | {"notes": notes}})
+            print(paint(f"{now.asked} is being asked; Ctrl-C stops it", DIM), end="\n\n", flush=True)
+        while now.state == "asking":
+            time.sleep(FOLLOW_S)
+            now = client.ai.analysis(now.id)
+    except KeyboardInterrupt:
+        client.ai.cancel_analysis(now.id)
+        print()
+    return now.best()
 
 
 def _posting(file: str) -> tuple[str, list[str]]:

@@ -100,6 +100,20 @@ class AiClient:
             ai_models.JobAnalysisResult, "POST", "/v1/ai/analyze", body={"text": text}, timeout_s=ANSWER_S
         )
 
+    def follow_analysis(self, text: str) -> ai_models.FollowedAnalysis:
+        """What rules find in a job posting, at once; an engine's answer follows (`analysis`)."""
+        body = {"text": text, "wait": False}
+        return self._read(ai_models.FollowedAnalysis, "POST", "/v1/ai/analyze", body=body)
+
+    def analysis(self, analysis: str) -> ai_models.FollowedAnalysis:
+        """How far an analysis is."""
+        return self._read(ai_models.FollowedAnalysis, "GET", f"/v1/ai/analyze/{path_part(analysis)}")
+
+    def cancel_analysis(self, analysis: str) -> bool:
+        """Ask no engine any further; returns whether one was being asked."""
+        path = f"/v1/ai/analyze/{path_part(analysis)}/cancel"
+        return self._read(ai_models.Cancelled, "POST", path).cancelled
+
     def fetch_demo(self) -> ai_models.Fetched:
         """Download the small default model."""
         return self._read(ai_models.Fetched, "POST", "/v1/ai/fetch", timeout_s=FETCH_S)

@@ -1,15 +1,19 @@
 """The panel that analyses a job posting: the extracted fields, the evidence in the text, and the engine that answered."""
 
+import time
 from typing import Any, Final
 
 import streamlit as st
 
 from monitor.api_models import ai as ai_models
+from monitor.client.client import Refused
 from monitor.core.errors import AgentError
-from pages.shared.agent import agent_client, error_state, plain
+from pages.shared.agent import agent_client, error_state, guarded, plain
 from pages.shared.engine_names import name_of, named
 from pages.shared.visitor import may_change
 
+FOLLOW_S: Final = 1.0
+GONE: Final = 404
 SAMPLE: Final = """Senior Backend Engineer (f/m/d)
 Nordlicht Logistics GmbH, Hamburg or Bremen
 
@@ -47,7 +51,10 @@ def try_it() -> None:
         _analyse(st.session_state.get("posting", ""))
     found = st.session_state.get("analysis")
     if isinstance(found, tuple):
-        _result(*found)
+        text, now = found
+        if now.state == "asking":
+            _follow()
+        _result(text, now)
 
 
 def _use_sample() -> None:
@@ -62,16 +69,52 @@ def _analyse(text: str) -> None:
     if not may_change():
         return
     try:
-        with st.spinner("Analysing. The first time, the model must be loaded…"):
-            st.session_state.analysis = (text, agent_client().ai.analyze(text))
+        st.session_state.analysis = (text, agent_client().ai.follow_analysis(text))
     except AgentError as error:
         error_state("The posting could not be analysed.", error)
 
 
-def _result(text: str, found: ai_models.JobAnalysisResult) -> None:
+@st.fragment(run_every=FOLLOW_S)
+def _follow() -> None:
+    """That an engine is being asked, until it has answered; then the page runs again with its answer."""
+    text, now = st.session_state.analysis
+    with guarded("the analysis"):
+        try:
+            now = agent_client().ai.analysis(now.id)
+        except Refused as error:
+            if error.status != GONE:
+                raise
+            now = now.model_copy(update={"state": "cancelled"})
+        if now.state != "asking":
+            st.session_state.analysis = (text, now)
+            st.rerun()
+        with st.container(horizontal=True, vertical_alignment="center", key="analysis_progress"):
+            spent = max(0.0, time.time() - now.started / 1e6)
+            st.markdown(
+                f":material/hourglass_top: The rules answered at once. {plain(name_of(now.asked))} is being asked, {spent:.0f} s so far.",
+                width="content",
+            )
+            st.button("Stop", key="analysis_stop", icon=":material/stop_circle:", on_click=_stop, args=(now.id,))
+
+
+def _stop(analysis: str) -> None:
+    if not may_change():
+        return
+    try:
+        agent_client().ai.cancel_analysis(analysis)
+    except AgentError as error:
+        error_state("It could not be stopped.", error)
+
+
+def _result(text: str, now: ai_models.FollowedAnalysis) -> None:
+    found = now.best()
     values = found.model_dump()
     where = named(found.provenance)
     st.markdown(f"**Answered by {plain(name_of(found.backend))}** ({plain(where.how)}), {_seconds(found.timing)}")
+    if now.state == "cancelled":
+        st.caption(f"{plain(name_of(now.asked))} was not asked any further.")
+    elif now.result is not None and found.backend == "rules":
+        st.caption(f"{plain(name_of(now.asked))} was asked, and has no part in the answer. The details say why.")
     left, right = st.columns(2)
     with left:
         sources = where.fields

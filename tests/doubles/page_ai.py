@@ -1,5 +1,6 @@
 """A double of the agent's answers about engines: a benchmark that can run, end, and be looked at."""
 
+import time
 from typing import Any
 
 from starlette.requests import Request
@@ -116,6 +117,8 @@ class AiDouble:
         self.reports: list[dict[str, Any]] = []
         self.refusal: tuple[int, str] | None = None
         self.asked: list[tuple[str, Any]] = []
+        self.analysis = "asking"
+        self.analysed: dict[str, Any] = {}
         self.question: dict[str, Any] = {}
         self.scores = True
         self.backends: list[dict[str, Any]] = []
@@ -155,6 +158,8 @@ class AiDouble:
             Route("/v1/ai/try/{id}/cancel", self._stop_trial, methods=["POST"]),
             Route("/v1/ai/gateway/keys/{name}/budget", self._gateway_budget, methods=["PUT"]),
             Route("/v1/ai/analyze", self._analyze, methods=["POST"]),
+            Route("/v1/ai/analyze/{id}", self._analysis_state),
+            Route("/v1/ai/analyze/{id}/cancel", self._analysis_cancel, methods=["POST"]),
             Route("/v1/ai/explain", self._explain, methods=["POST"]),
             Route("/v1/ai/explain/{id}", self._question),
             Route("/v1/ai/explain/{id}/cancel", self._cancel_question, methods=["POST"]),
@@ -323,17 +328,38 @@ class AiDouble:
         return JSONResponse({"before": "b0", "after": "b1", "sentence": "1 of 3 figures changed.", "changes": [change]})
 
     async def _analyze(self, request: Request) -> Response:
-        text = (await request.json())["text"]
+        wanted = await request.json()
+        text = wanted["text"]
+        assert not wanted["wait"]  # the page shows the rules' answer while an engine is asked
         self.asked.append(("analyze", text))
         at = text.find("Acme")
         evidence = (
             [{"field": "company", "value": "Acme", "start": at, "end": at + 4, "text": "Acme"}] if at >= 0 else []
         )
-        return JSONResponse(
+        self.analysed = (
             {"title": None, "company": "Acme" if at >= 0 else None, "salary": {"minimum": 70_000.0, "maximum": 85_000.0, "currency": "EUR", "period": "year"},
              "skills_required": ["Python", "<script>"], "backend": "rules", "evidence": evidence, "timing": {"total_s": 0.1},
              "provenance": {"how": "rules", "text_sha256": "", "text_chars": len(text), "fields": {"company": "rules"}}}
         )  # fmt: skip
+        return JSONResponse(self._analysis("asking"), status_code=202)
+
+    async def _analysis_state(self, _request: Request) -> Response:
+        answered = {"result": self.analysed | {"backend": "ollama", "title": "Baker"}}
+        return JSONResponse(self._analysis(self.analysis) | (answered if self.analysis == "done" else {}))
+
+    async def _analysis_cancel(self, request: Request) -> Response:
+        self.asked.append(("cancel analysis", request.path_params["id"]))
+        self.analysis = "cancelled"
+        return JSONResponse({"cancelled": True})
+
+    def _analysis(self, state: str) -> dict[str, Any]:
+        return {
+            "id": "an1",
+            "state": state,
+            "asked": "ollama",
+            "started": time.time_ns() // 1000,
+            "rules": self.analysed,
+        }
 
     async def _explain(self, request: Request) -> Response:
         self.asked.append(("explain", await request.json()))

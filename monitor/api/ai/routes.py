@@ -1,7 +1,7 @@
 """Routes about model engines: state, benchmarks, policy, calls, analyses, opinions, memory plans."""
 
 import asyncio
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 from fastapi import APIRouter, Query
 from starlette.responses import Response
@@ -14,8 +14,12 @@ from monitor.api.ai.models import add_models
 from monitor.api.ai.opinions import add_opinions
 from monitor.api.http.answers import json_answer
 from monitor.api.http.context import Context
+from monitor.api.http.errors import NotFound
 from monitor.api_models import ai as ai_models
 from monitor.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from ai.service.service import AiService
 
 FETCH_S: Final = 620.0
 LIVE_S: Final = 3600
@@ -93,16 +97,38 @@ def _answers(router: APIRouter, asking: Asking) -> None:
     @router.post(
         "/analyze",
         summary="Extract the facts from a job posting",
-        response_model=ai_models.JobAnalysisResult | ai_models.JobAnalyses,
+        response_model=ai_models.JobAnalysisResult | ai_models.JobAnalyses | ai_models.FollowedAnalysis,
     )
     async def analyze(wanted: ai_models.AnalyzeRequest) -> Response:
-        """Always answers; `backend` says which engine, or rules. With `texts`, several: `{"results": […]}`."""
+        """Always answers; `backend` says which engine, or rules. With `texts`, several: `{"results": […]}`. With `"wait": false` 202, what the
+        rules find, and an id to follow for an engine's answer.
+        """
         if (wanted.text is None) == (wanted.texts is None):
             raise ConfigError("give either text or texts", hint='{"text": "…"}')
         text, texts = wanted.text, wanted.texts or []
+        if text is not None and not wanted.wait:
+            return json_answer(await asking.ask(lambda service: service.followed.start(text)), status=202)
         if text is not None:
             result = await asking.ask(lambda service: service.analyze(text), asking.answer_s())
             return json_answer(result)
         whole = asking.answer_s() * max(len(texts), 1)
         many = await asking.ask(lambda service: service.analyze_many(texts, concurrency=wanted.concurrency), whole)
         return json_answer(ai_models.JobAnalyses(results=many))
+
+    @router.get("/analyze/{analysis}", response_model=ai_models.FollowedAnalysis, summary="State of an analysis")
+    async def state(analysis: str) -> Response:
+        """The newest twenty are kept until the agent stops."""
+
+        async def look(service: "AiService") -> ai_models.FollowedAnalysis | None:
+            return service.followed.state(analysis[:40])
+
+        found = await asking.ask(look)
+        if found is None:
+            raise NotFound(f"there is no analysis {analysis[:40]!r}", hint="it is no longer kept; analyse again")
+        return json_answer(found)
+
+    @router.post("/analyze/{analysis}/cancel", response_model=ai_models.Cancelled, summary="Ask no engine any further")
+    async def cancel(analysis: str) -> Response:
+        """Frees the engine at once; what the rules found stays."""
+        cancelled = await asking.ask(lambda service: service.followed.cancel(analysis[:40]))
+        return json_answer(ai_models.Cancelled(cancelled=cancelled))

@@ -311,8 +311,9 @@ def test_exllama_with_everything_is_ready_and_says_its_limits(tmp_path: Path, mo
 
 def test_every_engine_has_a_remedy_unless_it_is_ready() -> None:
     """An engine that cannot be used always says what to do."""
+    urls = ("ftp://x", "127.0.0.1:1")
     engines = asyncio.run(
-        discover(DiscoveryConfig(ollama_url="http://127.0.0.1:1", openai_urls=("ftp://x", "127.0.0.1:1"), timeout_s=20))
+        discover(DiscoveryConfig(ollama_url="http://127.0.0.1:1", openai_urls=urls, timeout_s=20, search=tuple))
     )
     assert [engine.name for engine in engines] == ["ollama", "openai", "openai", "llamacpp", "exllamav2", "exllamav3"]
     assert all(bool(engine.remedy) == (engine.state != "ready") for engine in engines)

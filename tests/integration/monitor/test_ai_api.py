@@ -144,6 +144,14 @@ def test_an_analysis_always_answers_and_is_counted(
     calls = wait_until(lambda: (c := api.ai.calls()).calls and c, "the call is in the store")
     assert calls.calls[0].backend == "llamacpp"
     assert calls.requests == 1
+    begun = api.ai.follow_analysis("Nurse at Acme GmbH, Berlin. Salary 70,000 EUR per year.")
+    assert (begun.state, begun.asked, begun.rules.backend, begun.result) == ("asking", "llamacpp", "rules", None)
+    assert begun.best().title == "Nurse"
+    over = wait_until(lambda: (a := api.ai.analysis(begun.id)).state != "asking" and a, "an engine was asked")
+    assert (over.state, over.best()) == ("done", over.result)
+    assert not api.ai.cancel_analysis(begun.id)
+    with pytest.raises(Refused, match="no analysis"):
+        api.ai.analysis("gone")
     wanted = {"texts": ["Nurse in Rome", ""], "concurrency": 2}
     many = JobAnalyses.model_validate_json(api.request("POST", "/v1/ai/analyze", body=wanted, timeout_s=60).content)
     assert len(many.results) == 2

@@ -246,16 +246,32 @@ def test_an_unknown_benchmark_is_an_error_state(ai: AiDouble) -> None:
 
 
 def test_a_posting_is_analysed_with_its_evidence(ai: AiDouble) -> None:
-    """Values, their source, the posting with what was found marked, and nothing of it as markup."""
+    """The rules' answer at once, while an engine is asked; then its answer, or none where it is stopped. Nothing of the posting is markup."""
     app = _open()
     app.text_area(key="posting").set_value("Work at Acme <img src=x> for money").run()
     app.button(key="analyse").click().run()
     assert not app.exception
     assert ai.asked[-1] == ("analyze", "Work at Acme <img src=x> for money")
     text = _text(app)
-    for words in ("Answered by rules", "70,000 to 85,000 EUR a year", ":blue-background[Acme]", "not stated"):
+    for words in (
+        "Answered by rules",
+        "answered at once. ollama is being asked",
+        "70,000 to 85,000 EUR a year",
+        ":blue-background[Acme]",
+        "not stated",
+    ):
         assert words in text, words
     assert "\\<img src=x\\>" in "\n".join(str(e.value) for e in app.markdown)
+    ai.analysis = "done"
+    app.run()
+    assert not app.exception
+    assert "Answered by ollama" in _text(app)
+    assert "Baker" in _text(app)
+    ai.analysis = "asking"
+    app.button(key="analyse").click().run()
+    app.button(key="analysis_stop").click().run()
+    assert ai.asked[-1] == ("cancel analysis", "an1")
+    assert "was not asked any further" in _text(app)
 
 
 def test_the_picture_of_the_pairs_escapes_names() -> None:
