@@ -9,32 +9,19 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from logs.following import log_names
 from logs.following.holders import Holder, Seen, holder_of
 from logs.following.newborn import NewPids
 from logs.following.own_processes import Ours
 from logs.following.source_names import base_path
-from logs.parsing.text import looks_like_text
+from logs.parsing.text import is_text
 
-_LOG_NAME: Final = re.compile(
-    r"(?:^|[._\-])(?:log|logs|out|err|stdout|stderr|trace|messages|syslog|console|nohup|output|debug)(?:[._\-]|$|\d)|\.(?:log|jsonl|ndjson|txt|out|err)(?:[.\-]\d[\w.\-]*)?$|log$",
-    re.IGNORECASE,
-)
-_NO_LOG: Final = re.compile(
-    r"(?:/core(?:\.\d+)?|\.(?:db|sqlite\d?|db3|duckdb|wal|shm|lock|lck|pid|sock|swp|swo|tmp|part|crdownload|parquet|arrow|feather|npy|npz|pt|pth|bin|gguf|safetensors|onnx|pyc|so|o|a|obj|dll|dylib|rlib|rmeta|class|jar|whl|deb|wasm|png|jpe?g|gif|mp[34]|mkv|webm|wav|webp|ico|ttf|woff2?|pdf|zip|gz|zst|xz|bz2|7z|tar"
-    r"|ipynb|pickle|pkl|cache|idx|pack|journal|ldb|sst|history|csv|tsv|html?|py|js|css|md|toml|ya?ml)|-wal|-journal|-shm|_history|~)$",
-    re.IGNORECASE,
-)
 _SKIP: Final = ("/dev/", "/proc/", "/sys/", "/run/lock/", "/memfd:")
-_BROWSER: Final = re.compile(
-    r"(?:google-)?chrom|brave|msedge|firefox|opera|vivaldi|Web Content|Isolated Web|Socket Process", re.IGNORECASE
-)
-"""Programs whose profiles are full of files that look like logs, and are none that a person reads."""
 _INTERPRETER: Final = re.compile(
     r"python[\d.]*|pypy[\d.]*|node|ruby|perl|java|bash|sh|dash|zsh|php[\d.]*|Rscript|deno|bun|uv"
 )
 _STORE_FILE: Final = re.compile(r"(?:\d{6,}\.log|LOG(?:\.old.*)?)$")
 _APPEND: Final = os.O_APPEND
-_SNIFF: Final = 1024
 _MOST_FOLDERS: Final = 64
 """Of more folders with files that the globs name, the others are looked at with the next scan only."""
 
@@ -189,7 +176,7 @@ class Discovery:
                 if path[0] != "/" or path.startswith(_SKIP) or path.endswith(" (deleted)"):
                     continue
                 named = path.startswith(self._fixed) if self._fixed else False
-                if named or (self._discover and not _NO_LOG.search(path)):
+                if named or (self._discover and not log_names.never(path)):
                     self._consider(pid, name, path, found, named=named)
             except OSError:
                 continue
@@ -205,18 +192,18 @@ class Discovery:
         output = fd in {"1", "2"}
         if named and (holder := self._holder(pid)) is not None:
             self._seen.note(key, replace(holder, output=output))
-        if not self._discover or _NO_LOG.search(path):
+        if not self._discover or log_names.never(path):
             return
         known = found.get(key)
         if known is not None:
             if known.found_by != "service" and pid not in {holder.pid for holder in known.holders}:
                 self._add_holder(pid, known, output=output)
             return
-        if not output and _of_a_store(path):
+        if not output and (log_names.kept(path) or _of_a_store(path)):
             return
         if self._is_log(path, key, status.st_size, strong=bool(flags & _APPEND) or output):
             name = _name_of(self._proc, pid)
-            if output or not _BROWSER.match(name) or "debug" in path:
+            if output or not log_names.copies(path, name):
                 found[key] = Found(path, *key, "open", name)
                 self._add_holder(pid, found[key], output=output)
 
@@ -239,7 +226,7 @@ class Discovery:
         verdict = self._verdicts.get((*key, path))
         if verdict is not None:
             return verdict
-        named = _LOG_NAME.search(os.path.basename(path)) is not None
+        named = log_names.like_a_log(path)
         if not (named or strong) or self.excludes(path):
             verdict = False
         elif size == 0:
@@ -333,14 +320,10 @@ def _of_a_store(path: str) -> bool:
 
 
 def _sniff(path: str, key: tuple[int, int]) -> bool:
-    """Whether the path still leads to that file, and its first bytes are text."""
+    """Whether the path still leads to that file, and it is text."""
     fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
     try:
         status = os.fstat(fd)
-        return (
-            (status.st_dev, status.st_ino) == key
-            and stat.S_ISREG(status.st_mode)
-            and looks_like_text(os.pread(fd, _SNIFF, 0))
-        )
+        return (status.st_dev, status.st_ino) == key and stat.S_ISREG(status.st_mode) and is_text(fd)
     finally:
         os.close(fd)

@@ -18,7 +18,7 @@ from logs.following.tail import FileTail, TailLimits, Truncated, Written
 from logs.parsing.boundaries import numbers_at
 from logs.parsing.charset import HEAD, UTF8, charset_of
 from logs.parsing.formats.forced import UNSAID
-from logs.parsing.text import looks_like_text
+from logs.parsing.text import is_text
 from logs.storing.checkpoint import BACKFILLING, DONE, ERROR, GONE, LIVE, FileState
 from logs.storing.delivery import Delivery, Loss, NewSource
 
@@ -399,7 +399,7 @@ class Follower:
     def _begins_as_text(self, tail: FileTail) -> bool:
         """Whether a file that was empty when it was found is a log at all, by its first bytes; the output of a service is."""
         said = tail.rests or self.found_by.get(tail.state.source) == "service"
-        return said or looks_like_text(fingerprint.read_at(tail.fd, HEAD, 0))
+        return said or is_text(tail.fd)
 
     def _give_up(self, key: tuple[int, int], tail: FileTail, why: str) -> None:
         """Say why this file is not read; when it is found again, reading goes on where it stopped."""

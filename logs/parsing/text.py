@@ -1,8 +1,10 @@
 """From bytes to text that can be matched and shown: encodings, line ends, terminal codes, NULs."""
 
+import os
 import re
 from typing import Final
 
+from logs.core import fingerprint
 from logs.parsing.charset import UTF8, charset_of
 
 _ANSI: Final = re.compile(
@@ -12,6 +14,9 @@ _COLOUR: Final = re.compile(r"\x1b\[([\d;]*)m")
 _SET_BACK: Final = frozenset({"", "22", "23", "24", "27", "39", "49"})
 HOLE: Final = b"\0" * 4
 """As many NULs are no text."""
+_HEAD: Final = 1024
+_LOOKED_AT: Final = 1 << 20
+_PIECES: Final = 8
 _HOLE: Final = re.compile("\0{4,}")
 
 
@@ -48,19 +53,31 @@ def last_progress(text: str) -> str:
     return "\n".join(line[line.rfind("\r", 0, max(len(line) - 1, 0)) + 1 :] for line in text.split("\n"))
 
 
-def looks_like_text(head: bytes) -> bool:
+def is_text(fd: int) -> bool:
+    """Whether an open file is text: its first bytes, and most of some pieces further on. Files of linkers begin as a hole, or with the texts of the program."""
+    head = fingerprint.read_at(fd, _HEAD, 0)
+    if not _begins_as_text(head):
+        return False
+    if charset_of(head) is not UTF8:
+        return True
+    step = min(os.fstat(fd).st_size, _LOOKED_AT) // _PIECES
+    return step < _HEAD or sum(_binary(fingerprint.read_at(fd, _HEAD, step * n)) for n in range(1, _PIECES)) < 2
+
+
+def _begins_as_text(head: bytes) -> bool:
     """Whether the first bytes of a file are text: UTF-8 (or nearly), UTF-16, few control characters."""
-    if not head or charset_of(head) is not UTF8:
+    if charset_of(head) is not UTF8:
         return True
-    body = head.strip(
-        b"\0"
-    )  # a truncated file that is written on begins with a hole, one that takes space in advance ends with one
-    if not body:
-        return True
-    body = _NULS.sub(b"\0", body)  # a hole is one odd thing, however long it is
-    odd = sum(body.count(code) for code in _CONTROLS)
+    body = head.strip(b"\0")
     text = body.decode("utf-8", "replace")
-    return odd * 20 < len(body) and text.count("\ufffd") * 5 < len(text) + 4
+    return not _binary(body) and text.count("\ufffd") * 5 < len(text) + 4
+
+
+def _binary(data: bytes) -> bool:
+    """Whether bytes from anywhere in a file have as many control characters as no text has, in whatever encoding of single bytes."""
+    # A truncated file that is written on begins with a hole, one that takes space in advance ends with one; another hole is one odd thing, however long
+    body = _NULS.sub(b"\0", data.strip(b"\0"))
+    return sum(body.count(code) for code in _CONTROLS) * 20 >= max(1, len(body))
 
 
 _NULS: Final = re.compile(rb"\0{2,}")

@@ -62,6 +62,48 @@ def test_what_is_no_log_is_not_found(tmp_path: Path) -> None:
     assert [path for path in found if path.startswith(str(tmp_path))] == []
 
 
+HOLDS = """
+import os, sys
+held = []
+for name in sys.argv[2:]:
+    os.makedirs(os.path.dirname(name) or ".", exist_ok=True)
+    held.append(open(name, sys.argv[1]))
+    print("a line", file=held[-1], flush=True)
+print("ready", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_what_is_installed_and_kept_is_no_log(tmp_path: Path) -> None:
+    """Texts of packages, entries of caches, words that end in `log` and linked programs are none, opened as they may be; a file `.log` is one anywhere."""
+    none = ["node_modules/a/LICENSE-MIT.txt", "node_modules/a/results.txt", ".npm/_cacache/index-v5/11/28/043d03", "lib/site-packages/a/console/names", "LICENSE.txt", "src/ChangeLog", "ThirdPartyNotices.txt", "requirements-dev.txt", "a/catalog", "dialog", "exe/a.out", ".cache/a/output"]  # fmt: skip
+    some = ["node_modules/a/npm-debug.log", ".cache/a/a.log.1", "app.txt", "weblog", "errorlog", "a/syslog", "license-server.out", "changelog-service.log", "app.out"]  # fmt: skip
+    by_append = [".npm/_cacache/index-v5/11/28/a", "node_modules/a/b"]
+    command = [sys.executable, "-S", "-c", HOLDS]
+    options: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "cwd": tmp_path}
+    with subprocess.Popen([*command, "w", *none, *some], **options) as one, subprocess.Popen([*command, "a", *by_append], **options) as two:  # fmt: skip
+        for process in (one, two):
+            assert process.stdout is not None
+            process.stdout.readline()
+        found = {path.removeprefix(f"{tmp_path}/") for path in scan() if path.startswith(str(tmp_path))}
+        assert found == set(some)
+        one.communicate()
+        two.communicate()
+
+
+def test_what_a_program_copies_is_no_log_of_its_own(tmp_path: Path) -> None:
+    """What it prints is one."""
+    (tmp_path / "tar").symlink_to("/bin/sh")
+    command = [str(tmp_path / "tar"), "-c", "echo copied >app.log; exec 3>>app.log; echo ready >&2; read line"]
+    with (tmp_path / "tar.out").open("wb") as output, subprocess.Popen(command, cwd=tmp_path, stdin=subprocess.PIPE, stdout=output, stderr=subprocess.PIPE) as program:  # fmt: skip
+        assert program.stderr is not None
+        program.stderr.readline()
+        output.write(b"a line\n")
+        output.flush()
+        assert [path for path in scan() if path.startswith(str(tmp_path))] == [str(tmp_path / "tar.out")]
+        program.communicate()
+
+
 def test_a_growing_file_is_followed_and_belongs_to_its_run(start: Callable[..., Any], tmp_path: Path) -> None:
     """Without any setting, a process's log is stored, and its records know the run."""
     path = tmp_path / "worker.log"
@@ -95,7 +137,10 @@ def test_a_file_that_turns_out_to_be_no_text_is_let_go(start: Callable[..., Any]
             with path.open("ab") as file:
                 file.write(data)
 
-        write(blob, b"\x7fELF" + bytes(range(256)) * 10 + b"\n")
+        if how == "open":
+            write(blob, b"\x7fELF" + bytes(range(256)) * 10 + b"\n")
+        else:  # as a linker: a hole, texts of the program, and the rest
+            write(blob, bytes(70_000) + b"no such file: retry\n" * 2000 + bytes(range(256)) * 2000 + b"\n")
         write(app, b"INFO number 1\n")
         wait_until(
             lambda: watch.service.health()["files"] == 1 and watch.messages() == ["number 1"],
