@@ -330,11 +330,16 @@ def test_events_are_listed_once_and_filtered_as_the_agent_does() -> None:
         for n, kind, text in [(1, "START", "started"), (2, "ERROR", "exit code 3"), (3, "STOP", "ended")]
     ]
     script = """
-        const { merged, matches } = await load("processes/eventlist");
+        const { merged, matches, summary } = await load("processes/eventlist");
         const list = merged([given[2], given[1]], [given[1], given[0]]);
         const found = (filters) => given.filter((one) => matches(one, filters)).map((one) => one.timestamp);
-        return [list.map((one) => one.timestamp), found({ q: "CODE 3" }), found({ types: "START,STOP" }), found({ run: "1" }), found({})];"""
-    assert run_script(script, told) == [[3, 2, 1], [2], [1, 3], [1, 3], [1, 2, 3]]
+        return [list.map((one) => one.timestamp), found({ q: "CODE 3" }), found({ types: "START,STOP" }), found({ run: "1" }), found({}), summary(2, null, 0), summary(2, 9, 1), summary(0, 0, 0)];"""
+    assert run_script(script, told) == [
+        *([3, 2, 1], [2], [1, 3], [1, 3], [1, 2, 3]),
+        "Loading earlier events…",  # the few that have come meanwhile are not all
+        "9 events · the newest 2 are shown · 1 came too fast to be recorded",
+        "",
+    ]
 
 
 def life(run: str, title: str, started: int, ended: int | None, *, failed: bool | None = False) -> dict[str, Any]:

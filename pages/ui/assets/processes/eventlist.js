@@ -1,5 +1,7 @@
 // The list of events without its table: which belong to it, in which order, each once.
 
+import { count, plural } from "../core/format.js";
+
 export const MOST = 500;
 
 /** Type → sign and word. */
@@ -20,4 +22,13 @@ export function matches(event, { q, types, run }) {
 export function merged(some, others) {
   const known = new Map([...others, ...some].map((event) => [keyOf(event), event]));
   return [...known.values()].sort((a, b) => b.timestamp - a.timestamp).slice(0, MOST);
+}
+
+/** The line above a list of so many: how many there are in all. `total` is null until those of the store have come. */
+export function summary(shown, total, leftOut) {
+  if (!shown) return "";
+  if (total === null) return "Loading earlier events…";
+  const more = total > shown ? ` · the newest ${count(shown)} are shown` : "";
+  const lost = leftOut ? ` · ${count(leftOut)} came too fast to be recorded` : "";
+  return `${plural(total, "event")}${more}${lost}`;
 }

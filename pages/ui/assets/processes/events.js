@@ -3,9 +3,9 @@
 import { follow, pageUrl } from "../core/address.js";
 import { get, Latest } from "../core/api.js";
 import { component, el, icon, inert } from "../core/dom.js";
-import { bytes, count, fixed, moment, NONE, plural, sentence } from "../core/format.js";
+import { bytes, fixed, moment, NONE, sentence } from "../core/format.js";
 import { live } from "../live/hub.js";
-import { keyOf, matches, merged, MOST, SIGNS } from "./eventlist.js";
+import { keyOf, matches, merged, MOST, SIGNS, summary } from "./eventlist.js";
 
 const COLUMNS = ["Time", "Event", "Process", "What", "PID", "CPU %", "Memory", "Command"];
 const NUMBERS = new Set(["PID", "CPU %", "Memory"]);
@@ -35,6 +35,7 @@ class Events {
     this.text = text;
     this.data = data;
     this.events = [];
+    this.total = null; // until those of the store have come
     this.#load();
   }
 
@@ -69,16 +70,14 @@ class Events {
     if (this.hub.paused || !this.data) return;
     const wanted = events.filter((one) => matches(one, this.data));
     if (!wanted.length) return;
-    this.total = (this.total ?? 0) + wanted.length;
+    if (this.total !== null) this.total += wanted.length;
     this.events = merged(wanted, this.events);
     this.#show();
   }
 
   #show() {
     const { events } = this;
-    const more = (this.total ?? 0) > events.length ? ` · the newest ${count(events.length)} are shown` : "";
-    const lost = this.leftOut ? ` · ${count(this.leftOut)} came too fast to be recorded` : "";
-    this.says.textContent = events.length ? `${plural(this.total, "event")}${more}${lost}` : "";
+    this.says.textContent = summary(events.length, this.total, this.leftOut);
     const rows = new Map([...this.body.children].map((node) => [node.dataset.key, node]));
     const nodes = events.map((one) => rows.get(keyOf(one)) ?? row(one));
     this.body.replaceChildren(...nodes);
