@@ -184,7 +184,7 @@ def _print_groups(data_dir: Path, text: str | None, as_json: bool) -> None:
             size(one.rss if one.memory is None else one.memory),
             "-" if one.memory_limit is None else size(one.memory_limit),
             "-" if one.memory_limit is None or one.memory_limit_hits is None else str(one.memory_limit_hits),
-            "-" if one.cpu_limit is None else f"{one.cpu_limit:g} cores",
+            "-" if one.cpu_limit is None else cpu_limit(one.cpu_limit, one.throttled_pct),
         )
         for one in kept
     ]
@@ -276,6 +276,12 @@ def _print_history(
     print_table(("pid", "user", "started", "ended", "outcome", "command"), table, right=frozenset({0}))
     if found.total > len(found.runs):
         print(f"… {found.total - len(found.runs)} more; raise --limit to see them", file=sys.stderr)
+
+
+def cpu_limit(cores: float, waits_pct: float | None) -> str:
+    """The cores that a group may use, and in how many of its periods it had to wait for more."""
+    waits = f", waits {waits_pct:.0f} %" if waits_pct else ""
+    return f"{cores:g} {'core' if cores == 1 else 'cores'}{waits}"
 
 
 def short_command(command: str, title: str, member: str | None) -> str:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.cli.inspect import short_command
+from monitor.cli.inspect import cpu_limit, short_command
 from monitor.core.process_title import Titles, folder_of, is_worker_of, title_of, told_apart
 
 
@@ -180,3 +180,12 @@ def test_workers_are_parts_of_their_program(title: str, parent: str, *, part: bo
 def test_the_command_line_tells_equal_commands_apart(command: str, title: str, member: str | None, shown: str) -> None:
     """By what their titles have and the command has not, which is never cut off."""
     assert short_command(command, title, member) == shown
+
+
+def test_a_limit_of_cpu_says_how_often_it_was_hit() -> None:
+    """Where it was."""
+    assert [cpu_limit(0.2, 98.7), cpu_limit(1.0, 0.0), cpu_limit(2.5, None)] == [
+        "0.2 cores, waits 99 %",
+        "1 core",
+        "2.5 cores",
+    ]
