@@ -132,7 +132,9 @@ class StoreSettings(Section):
 class LogSettings(Section):
     """Where log records come from."""
 
-    discover: bool = _setting(True, "Follow the files that your processes hold open for writing.")
+    discover: bool = _setting(
+        True, "Follow the logs that your processes hold open for writing (no texts of packages, caches, copies)."
+    )
     journal: bool = _setting(True, "Follow the systemd journal, if there is one.")
     globs: list[str] = _setting([], "Files to follow, as absolute paths. `*`, `?` and `**` match as in a shell.")
     exclude: list[str] = _setting([], "Files never to follow, as patterns of absolute paths.")
