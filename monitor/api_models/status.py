@@ -37,7 +37,7 @@ class SamplerStatus(Shape):
     )
     ends_lost: dict[str, int] = Field(
         default_factory=dict,
-        description="What was lost of the ends of processes since the sampler started, by reason: `exits:lost`, `usage:lost`, `brief:dropped`.",
+        description="What was lost of the ends of processes since the sampler started, by reason: `exits:lost`, `usage:lost`, `brief:unknown`, `brief:dropped`.",
     )
 
 

@@ -167,7 +167,7 @@ def _agent(data_dir: Path) -> Check:
     if state != "running" or status["store"]["state"] != "ok":
         return Check("agent", "fail", f"{detail}; store {status['store']['state']}", f"see {data_dir}/agent.log")
     told = (_EXITS.get(status["sampler"].get("exits") or ""), _USAGE.get(status["sampler"].get("usage") or ""))
-    lost = [f"{n:,} {ENDS_LOST[name]}" for name, n in status["sampler"].get("ends_lost", {}).items()]
+    lost = [f"{ENDS_LOST[name]}: {n:,}" for name, n in status["sampler"].get("ends_lost", {}).items()]
     return Check("agent", "ok", "; ".join([detail, *(words for words in (*told, *lost) if words)]))
 
 

@@ -160,7 +160,7 @@ class Ingest:
             now = tick.quality.errors.get(name, 0)
             before, self._ends_lost[name] = self._ends_lost.get(name, 0), now
             if lost := now - before if now >= before else now:  # a new sampler counts anew
-                events.append(watch_event(host, tick.ts, "LOST", f"{lost} {words}", reason=name))
+                events.append(watch_event(host, tick.ts, "LOST", f"{words}: {lost:,}", reason=name))
         return events
 
     def _look_back(self, host: str, tick: Tick, *, first: bool) -> None:

@@ -119,11 +119,12 @@ class Quality:
 
 
 ENDS_LOST: Final = {
-    "exits:lost": "times that exits of processes came faster than they were read",
-    "usage:lost": "times that records of what processes used came faster than they were read",
-    "brief:dropped": "short lives beyond those that fit between two samples",
+    "exits:lost": "overflows of the kernel's queue of exits",
+    "usage:lost": "overflows of the kernel's queue of what processes used",
+    "brief:unknown": "short lives that failed, of which nothing but the end was heard",
+    "brief:dropped": "short lives beyond the most that are told between two samples",
 }
-"""Reasons in `Quality.errors` that are about ends of processes, in words that follow a number."""
+"""Reasons in `Quality.errors` that are about ends of processes, in words before a number."""
 
 
 class RunEnd(msgspec.Struct, frozen=True):

@@ -297,6 +297,8 @@ class Ends:
         program = end.program
         idle = used is None or used.cpu_s < WORTH_S
         own = program is not None and program.began_ns != end.mono_ns
+        if program is None and used is None and end.status and self._used is not None:
+            self._errors["brief:unknown"] += 1
         if (program is None and used is None) or (end.status == 0 and idle and not own):
             return None
         uid = -1 if program is None else program.uid

@@ -170,16 +170,19 @@ def test_of_a_program_that_was_not_seen_its_end_is_told(ends: Ends, source: Sour
     assert (end.run, end.status) == (info.run, 256)
 
 
-def test_parts_of_a_script_are_no_lives_unless_they_fail(ends: Ends, source: Source) -> None:
-    """A fork that began no program of its own and ended well is left out; one that was killed is told."""
-    at = 750 * TICK_NS
+@pytest.mark.parametrize("used", [None, Used({})])
+def test_parts_of_a_script_are_no_lives_unless_they_fail(
+    make: Make, source: Source, errors: Counter[str], used: Used | None
+) -> None:
+    """A fork that began no program of its own and ended well is left out; one that was killed is told. Where its record should be there and is not, that is a loss."""
+    ends, at = make(uid=0, used=used), 750 * TICK_NS
     source.waiting = [
         Exit(5, at, 0, Program(at, stat(5, 749))),
         Exit(6, at, 9, Program(at, stat(6, 749))),
         Exit(7, at, 9),
     ]
     brief, *_ = ends.settle([], {})
-    assert [info.pid for info in brief] == [6]
+    assert ([info.pid for info in brief], errors["brief:unknown"]) == ([6], 0 if used is None else 1)
 
 
 def test_what_was_used_goes_to_its_own_life(source: Source, errors: Counter[str]) -> None:
