@@ -2,9 +2,7 @@
 
 from tests.doubles.node import run_script
 
-MODEL = (
-    'const { bars, lasting, parts, perHour, queryOf, recordsOf, sorted, times } = await load("logs/pattern_model");\n'
-)
+MODEL = 'const { bars, commonLevel, lasting, mostlyErrors, parts, perHour, queryOf, recordsOf, sorted, times } = await load("logs/pattern_model");\n'
 
 
 def test_each_order_puts_its_own_first() -> None:
@@ -19,6 +17,14 @@ def test_each_order_puts_its_own_first() -> None:
         + 'return ["count", "new", "errors", "last", "nonsense"].map((sort) => sorted(given, sort).map((one) => one.number))'
     )
     assert run_script(body, patterns) == [[1, 2, 3], [3, 2, 1], [2, 1, 3], [2, 3, 1], [1, 2, 3]]
+
+
+def test_a_pattern_has_the_level_of_most_of_its_records() -> None:
+    """A single error among thousands makes it no error; of equally many levels the higher one counts."""
+    given = [{"fatal": 1, "info": 900}, {"error": 5, "info": 5}, {"unknown": 3, "debug": 2}, {}]
+    assert run_script(MODEL + "return given.map(commonLevel)", given) == ["info", "error", None, None]
+    counted = [{"errors": 1, "count": 901}, {"errors": 5, "count": 10}, {"errors": 0, "count": 0}]
+    assert run_script(MODEL + "return given.map(mostlyErrors)", counted) == [False, True, False]
 
 
 def test_values_of_a_text_are_parts_of_their_own() -> None:

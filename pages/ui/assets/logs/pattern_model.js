@@ -40,6 +40,15 @@ export function bars(trend, width, height) {
     .join("");
 }
 
+/** The level that most records of a pattern have; of equally many the higher one. `levels` begins with the highest. */
+export function commonLevel(levels) {
+  const [level] = Object.entries(levels).reduce((most, one) => (one[1] > most[1] ? one : most), ["unknown", 0]);
+  return level === "unknown" ? null : level;
+}
+
+/** Whether a pattern is one of errors: not one that an error has now and then. */
+export const mostlyErrors = (one) => one.errors * 2 >= one.count && one.errors > 0;
+
 /** A duration of seconds: `34 ms`, `1.2 s`. */
 export function lasting(seconds) {
   if (seconds < 1e-3) return `${fixed(seconds * 1e6, 0)} µs`;

@@ -5,7 +5,7 @@ import { get, Latest } from "../core/api.js";
 import { component, el, icon, inert, setText } from "../core/dom.js";
 import { count, fixed, moment, NONE, percent, plural } from "../core/format.js";
 import { live, markStale } from "../live/hub.js";
-import { bars, lasting, parts, recordsOf, sorted } from "./pattern_model.js";
+import { bars, commonLevel, lasting, mostlyErrors, parts, recordsOf, sorted } from "./pattern_model.js";
 
 const REFRESH_MS = 5000;
 const SLOW_MS = 20_000; // for ranges above an hour
@@ -110,7 +110,7 @@ export function template(text) {
 function trendOf(one) {
   const svg = document.createElementNS(SVG, "svg");
   svg.setAttribute("viewBox", `0 0 ${WIDTH} ${HEIGHT}`);
-  svg.setAttribute("class", one.errors ? "trend bad" : "trend");
+  svg.setAttribute("class", mostlyErrors(one) ? "trend bad" : "trend");
   svg.setAttribute("aria-hidden", "true");
   const path = document.createElementNS(SVG, "path");
   path.setAttribute("d", bars(one.trend, WIDTH, HEIGHT));
@@ -122,11 +122,13 @@ function marks(one) {
   const found = [];
   if (one.new) found.push(el("span", { class: "tag new", title: `First seen ${moment(one.first_seen)}`, text: "new" }));
   if (one.bursting) found.push(el("span", { class: "tag burst", title: "Far more in the newest part of the range than before", text: "burst" }));
+  if (one.errors && !mostlyErrors(one)) found.push(el("span", { class: "tag bad", text: plural(one.errors, "error") }));
   if (one.slower) found.push(el("span", { class: "tag slow", title: `${inert(one.slower.name, 80)}: median ${lasting(one.slower.before)} before, ${lasting(one.slower.after)} in the newest quarter. The view Values has the curve.`, text: "slowing" }));
   return found;
 }
 
 function row(one, total, address) {
+  const level = commonLevel(one.levels);
   const share = total ? (100 * one.count) / total : 0;
   const errors = one.errors ? `, ${plural(one.errors, "error")}` : "";
   const title = `${inert(one.example || one.text, 1000)}\n${one.sources.map((source) => `${inert(source.source, 80)}: ${count(source.count)}`).slice(0, 8).join("\n")}\nfirst seen ${moment(one.first_seen)}`;
@@ -134,11 +136,11 @@ function row(one, total, address) {
     el("span", { class: "num n", text: count(one.count) }),
     el("span", { class: "num dim share", text: percent(share) }),
     trendOf(one),
-    el("span", { class: `lv ${one.level ?? "unknown"}`, text: one.level ? one.level.toUpperCase() : NONE }),
+    el("span", { class: `lv ${level ?? "unknown"}`, text: level ? level.toUpperCase() : NONE }),
     el("span", { class: "what" }, ...marks(one), template(one.text)),
     el("span", { class: "num dim last", title: "last seen", text: moment(one.last) }),
   ];
-  const said = `${count(one.count)} records, ${percent(share)}${errors}, ${one.level ?? "no level"}: ${inert(one.text, 300)}`;
+  const said = `${count(one.count)} records, ${percent(share)}${errors}, ${level ?? "no level"}: ${inert(one.text, 300)}`;
   if (!address) return el("div", { class: "pattern-row mono", title, "aria-label": said }, ...cells);
   return follow(el("a", { class: "pattern-row mono", href: pageUrl("logs", address), title, "aria-label": said }, ...cells));
 }
