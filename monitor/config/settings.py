@@ -244,7 +244,7 @@ class Settings(Section):
                 self._path, {**layer, kind: tables}, _environment(self._environ), self._overrides, self._environ
             )
         except SettingsError as error:
-            if all(key.startswith(f"{kind}.") for key in error.problems):
+            if all(key.partition(".")[0] == kind for key in error.problems):
                 error.hint = _EXPLAINED_BY[kind]
             raise
         write_table(self._path, kind, name, table)

@@ -11,7 +11,7 @@ from monitor.api.http.answers import blocking, json_answer
 from monitor.api.http.context import Context
 from monitor.api_models.actions import Asked
 from monitor.api_models.services import Service, ServiceChange, ServiceDetail, ServiceEvent, Services
-from monitor.core.errors import REPORTED
+from monitor.core.errors import REPORTED, ConfigError
 from monitor.services.supervisor import AVAILABLE
 
 Name = Annotated[str, Path(description="The service's name.", max_length=100)]
@@ -104,10 +104,22 @@ def _actions(router: APIRouter, context: Context) -> None:
         """Refused while another service depends on it."""
 
         async def work() -> Service | None:
-            kept.service(name)
+            refuse_needed(kept.service(name))
             return await kept.save(name, None)
 
         return await audited("remove", name, asked.by, work)
+
+
+def refuse_needed(service: Service) -> None:
+    """Refuse to remove what others depend on.
+
+    Raises:
+        ConfigError: they are named.
+    """
+    if service.needed_by:
+        others = ", ".join(service.needed_by)
+        verb = "depends" if len(service.needed_by) == 1 else "depend"
+        raise ConfigError(f"{service.name} cannot be removed: {others} {verb} on it", hint=f"remove {others} first")
 
 
 def merged(before: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from dataclasses import asdict
 from typing import Final
 
 from monitor.api_models.processes import Connection, Connections
+from monitor.core.paths import own_uid
 from monitor.lifecycle.sockets import LISTENING, Sockets, sockets_of
 
 SECONDS: Final = 2.0
@@ -18,16 +19,18 @@ UNKNOWN: Final = (
     " only, and by process only for those who may trace it."
 )
 REFUSED: Final = "The connections of this process may be read by its user and by root only. Run Watchkeeper as one of them to see them."
+REFUSED_TO_ROOT: Final = "The kernel shows the connections of this process to nobody here: it has rights that Watchkeeper, though root, does not have."
 LATE: Final = "There are so many connections on this machine that not all could be read in time."
 
 
 def connections_of(pid: int, start_tick: int) -> Connections | None:
     """The connections of a process; None if it has ended."""
     sockets = sockets_of(pid, start_tick, seconds=SECONDS)
-    return None if sockets is None else _shape(sockets)
+    return None if sockets is None else shaped(sockets, own_uid())
 
 
-def _shape(sockets: Sockets) -> Connections:
+def shaped(sockets: Sockets, uid: int) -> Connections:
+    """The sockets of a process as the API tells them to this user."""
     rows = [Connection(**asdict(one)) for one in sorted(sockets.found, key=lambda one: (one.remote or "", one.local))]
     listening = [one for one in rows if one.remote is None and one.state == LISTENING]
     connected = [one for one in rows if one.remote is not None]
@@ -36,6 +39,6 @@ def _shape(sockets: Sockets) -> Connections:
         connections=connected[:MOST],
         total=len(listening) + len(connected),
         local_sockets=sockets.local_sockets,
-        note=REFUSED if sockets.refused else LATE if sockets.late else None,
+        note=(REFUSED if uid else REFUSED_TO_ROOT) if sockets.refused else LATE if sockets.late else None,
         traffic=BY_CONNECTION if sockets.bytes_known else UNKNOWN,
     )

@@ -89,6 +89,7 @@ def test_what_is_wrong_is_named(tmp_path: Path, table: dict[str, Any], key: str,
         settings.save_service("new", table)
     assert list(caught.value.problems) == [key]
     assert words in caught.value.message
+    assert "service add --help" in caught.value.hint
     assert file.read_text("utf-8") == FILE
 
 

@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from monitor.api.runs.connections import shaped
 from monitor.core.endpoint import start_tick_of
 from monitor.lifecycle.sockets import Socket, Sockets, sockets_of
 from tests.waiting import patient
@@ -103,3 +104,9 @@ def test_missing_rights_are_said() -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, timeout=patient(20), check=True
     )
     assert done.stdout.strip() == "True"
+
+
+@pytest.mark.parametrize(("uid", "words"), [(1000, "by root only"), (0, "though root")])
+def test_nobody_is_sent_to_rights_that_he_has(uid: int, words: str) -> None:
+    """Root is not told to be root: the kernel also hides a process that has more rights."""
+    assert words in str(shaped(Sockets(refused=True), uid).note)
