@@ -50,6 +50,8 @@ def title_of(name: str, cmdline: str | None, member: str | None = None) -> str:
     (`monitor.core.member`), where that is known.
     """
     words = (cmdline or "").split(" ")
+    if name.startswith("memfd:") or name.isdecimal():  # run from a descriptor: the kernel knows no name
+        name = words[0].rpartition("/")[2] or name
     interpreter = name if _INTERPRETER.fullmatch(name) else _interpreter_of(name, words)
     if interpreter is None:
         title = _of_program(name or "?", words)

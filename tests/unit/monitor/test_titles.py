@@ -34,6 +34,9 @@ from monitor.core.process_title import Titles, folder_of, is_worker_of, title_of
         ("tini", "tini -- redis-server /etc/redis.conf", "tini redis-server"),
         ("pt_main_thread", "/v/bin/python3.11 -u train.py --lr 1", "python3.11 train.py"),
         ("pt_main_thread", "python train.py --local-rank=3 --lr 1", "python train.py (rank 3)"),
+        ("memfd:sealed-91", "tools/backend --uid 0", "backend"),
+        ("3", "/usr/bin/runc init", "runc init"),
+        ("memfd:x", "", "memfd:x"),
         ("MainThread", "node /srv/shop/dist/index.js", "node shop/dist/index.js"),
         ("node", "node /srv/shop/node_modules/.bin/next dev", "node next"),
         (
