@@ -182,6 +182,8 @@ def search(
     for page_records in reversed(pages):
         for record in page_records:
             print_record(record, as_json=as_json)
+    if not any(pages) and not as_json:
+        print("No stored record matches. `watchkeeper logs sources` lists what is read, by name.", file=sys.stderr)
 
 
 @command(logs_app, "watchkeeper logs tail 'level>=warn source:train/*'")

@@ -107,6 +107,9 @@ def test_logs_ingest_search_count_sources(running_agent: Any, tmp_path: Path) ->
     assert answer("logs", "search", query, "--count", data_dir=data) == {"count": 30}
     assert answer("logs", "search", "climark", "NOT", "level>=error", "--count", data_dir=data) == {"count": 30}
     assert "no pattern before it is stored" in wk("logs", "tail", "-f", "NOT pattern:3", data_dir=data).stderr
+    nothing = wk("logs", "search", "climark source:elsewhere", data_dir=data)
+    assert (nothing.returncode, nothing.stdout) == (0, "")
+    assert "No stored record matches." in nothing.stderr
     wrong = wk("logs", "search", "climark (a", data_dir=data)
     assert wrong.returncode == 2
     assert wrong.stderr.splitlines()[1:3] == ["  climark (a", "          ^"]
