@@ -5,6 +5,7 @@ import os
 import shlex
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -217,12 +218,27 @@ def _up(client: "Client", service: Service, *, known: bool) -> Service:
 def remove(names: Names, data_dir: DataDir = None, as_json: Json = False) -> None:
     """Stop services, and remove them from the settings."""
     with client_of(data_dir) as client:
-        for name in names:
+        needed_by = {one.name: one.needed_by for one in client.services.all().services}
+        for name in needed_last(names, needed_by):
             client.services.remove(name, by=whoami())
     if as_json:
         print_json({"removed": names})
     else:
         print("\n".join(f"{name} removed" for name in names))
+
+
+def needed_last(names: Sequence[str], needed_by: Mapping[str, Sequence[str]]) -> list[str]:
+    """The services in an order in which each comes after those of them that depend on it.
+
+    >>> needed_last(["db", "web", "top"], {"db": ["web"], "web": []})
+    ['web', 'top', 'db']
+    """
+    left, found = list(dict.fromkeys(names)), list[str]()
+    while left:
+        free = [name for name in left if not set(needed_by.get(name, ())) & set(left)] or left
+        found += free
+        left = [name for name in left if name not in free]
+    return found
 
 
 def _tail(text: str) -> str:

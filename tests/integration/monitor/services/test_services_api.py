@@ -188,8 +188,7 @@ def test_add_start_stop_restart_and_logs_on_the_command_line(agent: Any, tmp_pat
     agent.api.services.save("late", {"command": "true", "depends_on": ["box"], "autostart": False})
     with pytest.raises(Refused, match="box cannot be removed: late depends on it"):
         agent.api.services.remove("box", by="ada")
-    agent.api.services.remove("late")
-    assert cli(agent, "service", "remove", "box") == {"removed": ["box"]}
+    assert cli(agent, "service", "remove", "box", "late") == {"removed": ["box", "late"]}
     assert "box" not in {one["name"] for one in cli(agent, "service", "list")["services"]}
     assert agent.api.services.actions({"run": again["run"]}).actions[0].action == "service stop"
     why = "Watchkeeper ended it with its service box: stopped by "
