@@ -201,9 +201,10 @@ class Discovery:
             return
         if not output and (log_names.kept(path) or _of_a_store(path)):
             return
-        if self._is_log(path, key, status.st_size, strong=bool(flags & _APPEND) or output):
+        appends = bool(flags & _APPEND)
+        if self._is_log(path, key, status.st_size, strong=appends or output):
             name = _name_of(self._proc, pid)
-            if output or not log_names.copies(path, name):
+            if output or not log_names.copies(path, name, appends=appends):
                 found[key] = Found(path, *key, "open", name)
                 self._add_holder(pid, found[key], output=output)
 

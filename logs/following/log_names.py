@@ -76,6 +76,6 @@ def kept(path: str) -> bool:
     return _KEPT.search(path) is not None and _SURELY.search(path) is None
 
 
-def copies(path: str, program: str) -> bool:
-    """Whether what this program writes there, beside its output, is no log of its own."""
-    return program in _COPIERS or (_BROWSER.match(program) is not None and "debug" not in path)
+def copies(path: str, program: str, *, appends: bool) -> bool:
+    """Whether what this program writes there, beside its output, is no log of its own; what a copier appends to is one."""
+    return (program in _COPIERS and not appends) or (_BROWSER.match(program) is not None and "debug" not in path)

@@ -92,15 +92,20 @@ def test_what_is_installed_and_kept_is_no_log(tmp_path: Path) -> None:
 
 
 def test_what_a_program_copies_is_no_log_of_its_own(tmp_path: Path) -> None:
-    """What it prints is one."""
+    """What it prints is one, and what it appends to (`rsync --log-file`)."""
     (tmp_path / "tar").symlink_to("/bin/sh")
-    command = [str(tmp_path / "tar"), "-c", "echo copied >app.log; exec 3>>app.log; echo ready >&2; read line"]
+    command = [
+        str(tmp_path / "tar"),
+        "-c",
+        "exec 3>app.log 4>>own.log; echo copied >&3; echo done >&4; echo ready >&2; read line",
+    ]
     with (tmp_path / "tar.out").open("wb") as output, subprocess.Popen(command, cwd=tmp_path, stdin=subprocess.PIPE, stdout=output, stderr=subprocess.PIPE) as program:  # fmt: skip
         assert program.stderr is not None
         program.stderr.readline()
         output.write(b"a line\n")
         output.flush()
-        assert [path for path in scan() if path.startswith(str(tmp_path))] == [str(tmp_path / "tar.out")]
+        found = {path for path in scan() if path.startswith(str(tmp_path))}
+        assert found == {str(tmp_path / "tar.out"), str(tmp_path / "own.log")}
         program.communicate()
 
 
