@@ -141,9 +141,7 @@ def _compare(run: Gathered, reference: Row, row: Row, *, lenient: bool) -> Compa
     alike = likeness(run, reference, row)
     because = list(alike.because) if alike else []
     i = verdict.interval
-    sentence = (
-        verdict.sentence(name, against) if math.isfinite(i.high) else too_few_pairs(run, name, against, len(values))
-    )
+    sentence = verdict.sentence(name, against) if math.isfinite(i.high) else no_verdict(run, name, against, len(values))
     sentence = against_itself or sentence
     if because and alike is not None and values and not against_itself:
         sentence += f" {alike.sentence()} It tells which set-up is faster here, not which engine."
@@ -159,8 +157,15 @@ _OF_ITS_OWN: Final = frozenset({"failed", MISCOUNTED, "unexpected stop", "contex
 """What is wrong with every measurement of an engine, however long it is measured."""
 
 
-def too_few_pairs(run: Gathered, name: str, against: str, pairs: int) -> str:
-    """Why two engines got no verdict: how many pairs there are, what was wrong with the measurements that were left out, and what to do."""
+def no_verdict(run: Gathered, name: str, against: str, pairs: int) -> str:
+    """Why two engines got no verdict, and what to do."""
+    if any(s.paired for s in run.samples):
+        return _too_few_pairs(run, name, against, pairs)
+    return f"{name} and {against} could not be compared: there was no measurement yet."
+
+
+def _too_few_pairs(run: Gathered, name: str, against: str, pairs: int) -> str:
+    """How many pairs there are, what was wrong with the measurements that were left out, and what to do."""
     taken = [s for s in run.samples if s.paired]
     counts, flags = [], set[str]()
     for who in (against, name):
@@ -302,11 +307,12 @@ def overall(report: BenchmarkReport) -> str:
     tail = f" {' '.join(left_out)}" if left_out else ""
     if report.reference is None:
         return f"Nothing could be measured.{tail}"
-    amount = f"{report.blocks} blocks" if report.plan.pairs else f"{len(report.samples)} requests"
+    made, unit = (report.blocks, "block") if report.plan.pairs else (len(report.samples), "request")
+    when = f"after {made} {unit}{'s' if made != 1 else ''}" if made else f"before the first {unit} was complete"
     if report.state == "cancelled":
-        tail = f" Cancelled after {amount}.{tail}"
+        tail = f" Cancelled {when}.{tail}"
     if report.state == "interrupted":
-        tail = f" Interrupted after {amount}: {report.stopped_because}.{tail}"
+        tail = f" Interrupted {when}: {report.stopped_because}.{tail}"
     if not report.plan.pairs:
         return " ".join(said for c in report.contenders if not c.unusable and (said := capacity(c, report.plan))) + tail
     if not report.comparisons:

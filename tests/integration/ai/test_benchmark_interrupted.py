@@ -61,7 +61,7 @@ def _bench(folder: Path, records: NoRecords, **scripts: Script) -> Bench:
 
 
 def test_a_killed_program_leaves_its_samples(tmp_path: Path) -> None:
-    """After SIGKILL the journal gives a report of what was measured, and says why; while the program runs it gives none."""
+    """After SIGKILL the journal gives a report of what was measured, and says why, also where there was none yet; while the program runs it gives none."""
     program = subprocess.Popen([sys.executable, "-c", KILLED, str(tmp_path)], stdout=subprocess.PIPE, text=True)
     try:
         assert program.stdout is not None
@@ -82,6 +82,11 @@ def test_a_killed_program_leaves_its_samples(tmp_path: Path) -> None:
     assert "killed" in report.stopped_because
     assert f"Interrupted after {report.blocks} blocks" in report.sentence
     assert all(c.load is not None for c in report.contenders)
+    measured = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(line for line in measured if not line.startswith(b'{"sample"')))
+    (early,) = interrupted(tmp_path)
+    assert early.report is not None
+    assert "there was no measurement yet. Interrupted before the first block was complete: " in early.report.sentence
     found.forget()
     assert list(tmp_path.iterdir()) == []
 
