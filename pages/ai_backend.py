@@ -81,12 +81,14 @@ def _known() -> dict[tuple[str, str], AiBackend]:
 
 
 def _newest() -> str | None:
-    """The benchmark to show: the one in the address, else the newest with measurements."""
+    """The benchmark to show: the one in the address, else the newest with measurements, if there is one."""
     wanted = st.query_params.get("benchmark", "")
     if wanted:
         return wanted
     rows = agent_client().ai.history(limit=20).benchmarks
-    return next((row.benchmark for row in rows if row.state != "failed"), None)
+    rows = [row for row in rows if row.state != "failed"]
+    told = (row.benchmark for row in rows if row.state == "done" or row.blocks)  # one that ended early may say nothing
+    return next(told, rows[0].benchmark if rows else None)
 
 
 def _benchmark() -> None:

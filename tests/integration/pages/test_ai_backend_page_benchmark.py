@@ -231,11 +231,15 @@ def test_the_history_compares_and_repeats(ai: AiDouble) -> None:
 
 
 def test_an_interrupted_benchmark_stands_in_the_history_and_opens(ai: AiDouble) -> None:
-    """Its row says so, and its page why."""
-    sentence = "Interrupted after 3 blocks: the agent ended."
-    ai.reports = [report("b1") | {"state": "interrupted", "sentence": sentence}, report("b0")]
-    assert "interrupted" in _text(_open())
+    """Its row says so, and its page why. One without a measurement does not take the place of what was measured before."""
+    sentence, nothing = "Interrupted after 3 blocks: the agent ended.", "Interrupted before the first block."
+    early = report("b2") | {"state": "interrupted", "sentence": nothing, "blocks": 0}
+    ai.reports = [early, report("b1") | {"state": "interrupted", "sentence": sentence}, report("b0")]
+    text = _text(_open())
+    assert "interrupted" in text
+    assert (text.count(sentence), text.count(nothing)) == (2, 1)
     assert sentence in _text(_open(benchmark="b1"))
+    assert _text(_open(benchmark="b2")).count(nothing) == 2
 
 
 def test_an_unknown_benchmark_is_an_error_state(ai: AiDouble) -> None:
