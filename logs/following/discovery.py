@@ -5,15 +5,18 @@ import glob
 import os
 import re
 import stat
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from logs.core.timestamps import TimeReader
 from logs.following import log_names
 from logs.following.holders import Holder, Seen, holder_of
 from logs.following.newborn import NewPids
 from logs.following.own_processes import Ours
 from logs.following.source_names import base_path
+from logs.parsing.formats.structured import JsonFormat
 from logs.parsing.text import is_text
 
 _SKIP: Final = ("/dev/", "/proc/", "/sys/", "/run/lock/", "/memfd:")
@@ -22,6 +25,7 @@ _INTERPRETER: Final = re.compile(
 )
 _STORE_FILE: Final = re.compile(r"(?:\d{6,}\.log|LOG(?:\.old.*)?)$")
 _APPEND: Final = os.O_APPEND
+_LONGEST_LINE: Final = 1 << 16
 _MOST_FOLDERS: Final = 64
 """Of more folders with files that the globs name, the others are looked at with the next scan only."""
 
@@ -202,7 +206,7 @@ class Discovery:
         if not output and (log_names.kept(path) or _of_a_store(path)):
             return
         appends = bool(flags & _APPEND)
-        if self._is_log(path, key, status.st_size, strong=appends or output):
+        if self._is_log(path, key, status.st_size, appends=appends, output=output):
             name = _name_of(self._proc, pid)
             if output or not log_names.copies(path, name, appends=appends):
                 found[key] = Found(path, *key, "open", name)
@@ -223,17 +227,19 @@ class Discovery:
             self._holders[pid] = holder_of(pid, self._run_of_pid)
         return self._holders[pid]
 
-    def _is_log(self, path: str, key: tuple[int, int], size: int, *, strong: bool) -> bool:
+    def _is_log(self, path: str, key: tuple[int, int], size: int, *, appends: bool, output: bool) -> bool:
         verdict = self._verdicts.get((*key, path))
         if verdict is not None:
             return verdict
-        named = log_names.like_a_log(path)
-        if not (named or strong) or self.excludes(path):
+        named, data = log_names.like_a_log(path), not output and log_names.may_be_data(path)
+        if not (named or appends or output) or self.excludes(path):
             verdict = False
         elif size == 0:
-            return named
+            return named and not data  # its first line will tell
         else:
-            verdict = _sniff(path, key)
+            verdict = _sniff(path, key, _tells_of_events if data else is_text)
+        if verdict is None:
+            return False
         self._verdicts[(*key, path)] = verdict
         return verdict
 
@@ -264,7 +270,7 @@ class Discovery:
         verdict = self._verdicts.get((*key, path))
         if verdict is None:
             try:
-                verdict = status.st_size == 0 or _sniff(path, key)
+                verdict = status.st_size == 0 or bool(_sniff(path, key))
             except OSError:
                 verdict = False
             if status.st_size:
@@ -320,11 +326,22 @@ def _of_a_store(path: str) -> bool:
     return name[0].isdigit() or not any(other.startswith("OPTIONS-") for other in os.listdir(folder))
 
 
-def _sniff(path: str, key: tuple[int, int]) -> bool:
-    """Whether the path still leads to that file, and it is text."""
+def _tells_of_events(fd: int) -> bool | None:
+    """Whether lines of JSON have a time or a level, as records have and rows of data seldom do; None before there is a whole line."""
+    if not is_text(fd):
+        return False
+    line, end, _ = os.pread(fd, _LONGEST_LINE, 0).partition(b"\n")
+    if not end:
+        return None if len(line) < _LONGEST_LINE else False
+    header = JsonFormat().read(line.decode("utf-8", "replace"), TimeReader(lambda: time.time_ns() // 1000))
+    return header is None or header.ts is not None or bool(header.level)
+
+
+def _sniff(path: str, key: tuple[int, int], look: Callable[[int], bool | None] = is_text) -> bool | None:
+    """Whether the path still leads to that file, and what a look into it says: by default whether it is text."""
     fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
     try:
         status = os.fstat(fd)
-        return (status.st_dev, status.st_ino) == key and stat.S_ISREG(status.st_mode) and is_text(fd)
+        return (status.st_dev, status.st_ino) == key and stat.S_ISREG(status.st_mode) and look(fd)
     finally:
         os.close(fd)

@@ -26,6 +26,8 @@ _KEPT: Final = re.compile(
     re.IGNORECASE,
 )
 """Folders of packages and caches: texts in them are installed or kept there, unless their name says `.log`."""
+_LINES_OF_JSON: Final = re.compile(r"\.(?:jsonl|ndjson)(?:[.\-]\d[\w.\-]*)?$", re.IGNORECASE)
+_TOLD: Final = re.compile(r"log|event|trace|metric|audit|history", re.IGNORECASE)
 _BROWSER: Final = re.compile(
     r"(?:google-)?chrom|brave|msedge|firefox|opera|vivaldi|Web Content|Isolated Web|Socket Process", re.IGNORECASE
 )
@@ -74,6 +76,12 @@ def like_a_log(path: str) -> bool:
 def kept(path: str) -> bool:
     """Whether a file that is no program's output is likely part of a package or a cache, whatever its name looks like."""
     return _KEPT.search(path) is not None and _SURELY.search(path) is None
+
+
+def may_be_data(path: str) -> bool:
+    """Whether a file has lines of JSON under a name that does not say of what: records of a program, or rows of a data set."""
+    name = path.rpartition("/")[2]
+    return _LINES_OF_JSON.search(name) is not None and _TOLD.search(name) is None
 
 
 def copies(path: str, program: str, *, appends: bool) -> bool:

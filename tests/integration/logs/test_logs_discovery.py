@@ -91,13 +91,42 @@ def test_what_is_installed_and_kept_is_no_log(tmp_path: Path) -> None:
         two.communicate()
 
 
+def test_rows_of_data_are_no_records(tmp_path: Path) -> None:
+    """Lines of JSON with neither a time nor a level are a data set, unless their name or their place says otherwise; what is not whole yet is not judged."""
+    row, record = (
+        '{"prompt": "Say hi", "completion": "Hi", "id": 7}',
+        '{"ts": "2026-03-01T10:00:00Z", "msg": "started"}',
+    )
+    files = {"train.jsonl": row, "rows.ndjson": row, "app.jsonl": record, "level.jsonl": '{"level": "info", "msg": "a"}', "train-log.jsonl": row, "metrics.jsonl": '{"step": 1, "loss": 2.5}', "plain.jsonl": "2026-03-01 10:00:00 INFO a"}  # fmt: skip
+    held = [(tmp_path / name).open("a") for name in [*files, "empty.jsonl", "young.jsonl"]]
+    command = [sys.executable, "-S", "-c", "import sys; sys.stdin.read()"]
+    with (tmp_path / "out.jsonl").open("wb") as output, subprocess.Popen(command, stdin=subprocess.PIPE, stdout=output, pass_fds=[file.fileno() for file in held]) as program:  # fmt: skip
+        for file, text in zip(held, files.values(), strict=False):
+            print(text, file=file, flush=True)
+        print(record[:20], end="", file=held[-1], flush=True)
+        output.write(f"{row}\n".encode())
+        output.flush()
+        discovery = Discovery(globs=(), excluded=(), own_pids=set, discover=True)
+
+        def found() -> set[str]:
+            return {Path(one.path).name for one in discovery.scan().values() if one.path.startswith(str(tmp_path))}
+
+        logs = {"app.jsonl", "level.jsonl", "train-log.jsonl", "metrics.jsonl", "plain.jsonl", "out.jsonl"}
+        assert found() == logs, "an empty file, and half a line, tell nothing yet"
+        print(record[20:], file=held[-1], flush=True)
+        assert found() == logs | {"young.jsonl"}
+        program.communicate()
+    for file in held:
+        file.close()
+
+
 def test_what_a_program_copies_is_no_log_of_its_own(tmp_path: Path) -> None:
     """What it prints is one, and what it appends to (`rsync --log-file`)."""
     (tmp_path / "tar").symlink_to("/bin/sh")
     command = [
         str(tmp_path / "tar"),
         "-c",
-        "exec 3>app.log 4>>own.log; echo copied >&3; echo done >&4; echo ready >&2; read line",
+        "exec 3>app.log 4>>own.log; echo copied >&3; echo done >&4; /bin/echo ready >&2; read line",
     ]
     with (tmp_path / "tar.out").open("wb") as output, subprocess.Popen(command, cwd=tmp_path, stdin=subprocess.PIPE, stdout=output, stderr=subprocess.PIPE) as program:  # fmt: skip
         assert program.stderr is not None
