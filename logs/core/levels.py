@@ -48,6 +48,8 @@ MARKS: Final[dict[str, int]] = {
 }  # fmt: skip
 """Signs that stand for a level."""
 
+SIGNS: Final[dict[str, int]] = {"*": INFO, "+": INFO, "-": ERROR, "!": WARN}
+"""Signs that stand for a level between brackets, where several of them do."""
 _SEVERITIES: Final = {f"LOG{number}": number for number in range(8)}
 """Syslog's severities behind a word."""
 _SHIFTABLE: Final = ("DEBUG", "DBG", "INFO", "INF", "WARN", "WRN", "ERROR", "ERR")
@@ -127,8 +129,8 @@ def _alternatives(name: str) -> list[str]:
             return [_escaped(word.capitalize()) for word in words if word not in _ONLY_LOUD]
         case "letter" | "small":
             return [f"[{''.join(sorted(_LETTERS))}]!?" if name == "letter" else f"[{''.join(sorted(SMALL))}]"]
-        case "mark":
-            return [re.escape(mark) for mark in MARKS]
+        case "mark" | "sign":
+            return [re.escape(mark) for mark in (MARKS if name == "mark" else SIGNS)]
         case _:
             return ["LOG[0-7]"]
 
@@ -156,7 +158,7 @@ _LOUD = re.compile(
 _CISCO = r"%{1,2}[A-Z0-9][A-Z0-9_\-]{1,60}[\-/]([0-7])[\-/][A-Z][A-Z0-9_]{1,60}\b|%[A-Z]{2,8}-([0-7])-\d{6}\b"
 """How routers and firewalls write who says it, how bad it is, and what it is: `%LINK-3-UPDOWN`, `%ASA-4-106023`."""
 _LOGR = re.compile(
-    r"(?:[\w./\-]{1,64}:\d{1,6}\]?:? )?(?:\"level\"=(?:(0)|\d{1,3}) )?\"msg\"=\".*?\"(?: (\"error\"=)|\s|$)"
+    r"(?:[\w./\-]{1,64}:\d{1,6}\]?:? )?(?:[\w./\-]{1,64}: )?(?:\"level\"=(?:(0)|\d{1,3}) )?\"msg\"=\".*?\"(?: (\"error\"=)|\s|$)"
 )
 """How Go's logr writes a line: ordinary ones have a number that says how little they matter, errors none."""
 _ANSWER = r"\"[A-Z]{3,16} [^\s\"]{1,2000}(?: (?:HTTP/)?[\d.]{1,4})? ?\" ([1-5]\d\d)\b"

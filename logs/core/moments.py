@@ -113,7 +113,10 @@ _SHAPES: Final[tuple[tuple[str, str], ...]] = (
     ("two-numbers-minutes", rf"(?P<i>\d{{1,2}})(?P<sep>[/.\-])(?P<j>\d{{1,2}})\.?[ T]{{1,2}}{_MINUTES}"),
     ("epoch", r"(?P<e>1\d{9}(?:\d{9}|\d{6}|\d{3})?(?:\.\d{1,9})?|1\.\d{6,}[eE]\+?0?9)"),
     ("epoch-hex", r"(?P<e>[67][0-9a-f]{7}\.[0-3][0-9a-f]{7})"),
+    ("tai64n", r"(?P<e>@4[0-9a-f]{23})"),
     ("clock", _SECONDS),
+    ("clock-joined", r"(?P<H>\d{1,2})[hH時时](?P<M>\d\d)[mM分](?P<S>\d\d)[s秒]?(?:[.,](?P<h>\d{1,9}))?"),
+    ("clock-dotted", r"(?P<H>\d\d)\.(?P<M>\d\d)\.(?P<S>\d\d)(?:,(?P<h>\d{1,9}))?"),
     ("clock-half", rf"(?P<H>\d{{1,2}}):(?P<M>\d\d){_BLANK}?(?P<p>[AaPp]\.?[Mm]\b\.?){_ZONE}"),
 )
 

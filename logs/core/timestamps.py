@@ -135,6 +135,8 @@ class TimeReader:
         """A text of a known shape; a missing year or day is that of the newest such moment not after the reference."""
         if shape.name == "epoch":
             return epoch_us(float(text)) if "e" in text or "E" in text else epoch_us(text)
+        if shape.name == "tai64n":
+            return self.tai64n(text)
         if shape.name == "epoch-hex":  # OpenLDAP's: seconds and nanoseconds
             return int(text[:8], 16) * SECOND + int(text[9:], 16) // 1000
         head, micros = shape.split(text)

@@ -20,6 +20,8 @@ from logs.parsing.reader.stamp import stamped
 _LENGTH = 1000
 _FIELDED = frozenset({"json", "logfmt"})
 _RULE = re.compile(r"([-=*#_~+])\1{2,200}")
+_RUNNER = "tai64n"
+"""What only runners write, before whatever a program says."""
 _FIRST = 100
 _OTHERS = 3
 """So many lines of another kind show how that is written."""
@@ -254,7 +256,7 @@ def _better(learned: Sequence[LearnedFormat], known: RegexFormat, lines: Sequenc
     theirs = [header for line in lines if (header := known.read(line, times))]
     if known.name in ANY:
         return len(mine) * 10 >= len(theirs) * 9
-    if known.follows is not None or (_dated(theirs) and not _dated(mine)):
+    if known.name == _RUNNER or known.follows is not None or (_dated(theirs) and not _dated(mine)):
         return False
     return len(mine) > len(theirs) * 1.1 + 1 or (
         len(mine) * 10 >= len(theirs) * 9

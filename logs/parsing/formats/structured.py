@@ -63,6 +63,7 @@ _LOOSE = re.compile(r"(?:^| )([A-Za-z_@][\w.@/\-]*)=([^\s\"']\S*(?: +(?![A-Za-z_
 _DAY = re.compile(r"[A-Z][a-z]{2},?|(?=\d+\D)[\d./\-]{6,10}")
 """The beginning of a time that is put down with blanks: a day."""
 _TIME_AHEAD = re.compile(rf"(?P<ts>{ISO}) +(?=[A-Za-z_@][\w.@/\-]*=)")
+_COLOUR: Final = re.compile(r"\x1b\[[\d;]*m")
 _PLAIN_PID = re.compile(r"\d{1,8}$")
 
 
@@ -315,7 +316,7 @@ def _level(record: dict[str, Any], used: set[str]) -> int:
             if value.isdigit():
                 value = int(value)
             else:
-                number = levels.of_word(value)
+                number = levels.of_word(_COLOUR.sub("", value))  # winston colours levels before it encodes them
         if isinstance(value, int | float) and not isinstance(value, bool):
             number = _numeric_level(key, value, record)
         if number:
@@ -334,7 +335,8 @@ def _implied_level(record: dict[str, Any], used: set[str]) -> int:
     if told is not None:
         used.add(told)
         return levels.of_word(record[told])
-    if "msg" in record and isinstance(record.get("error"), str) and record["error"]:
+    failed = record.get("error", "")
+    if "msg" in record and ((isinstance(failed, str) and failed) or (failed is None and "logger" in record)):
         return levels.ERROR  # Go's logr gives only ordinary records a level
     return levels.INFO if "@t" in record and ("@m" in record or "@mt" in record) else levels.UNKNOWN
 

@@ -61,8 +61,8 @@ def _python() -> list[Format]:
             rf"(?P<ts>\d{{4}}-\d\d-\d\d {CLOCK}(?:[,.]\d+)?) +{_LOUD} +(?P<logger>[A-Za-z_][\w\-]*(?:\.[a-z_][\w\-]*)*): ",
             iso,
         ),
-        RegexFormat("python", rf"{_TS}:{_L}:(?:(?P<logger>[\w.$/@\-<>]+):)?", iso),
-        RegexFormat("python", rf"{_TS} (?P<pid>\d+)\]{_L}:(?:(?P<logger>[\w.$/@\-<>]+):)?", iso),
+        RegexFormat("python", rf"{_TS}:{_L}:(?:(?P<logger>[\w.$/@\-<>]+):(?=.))?", iso),
+        RegexFormat("python", rf"{_TS} (?P<pid>\d+)\]{_L}:(?:(?P<logger>[\w.$/@\-<>]+):(?=.))?", iso),
         RegexFormat("python", rf"\[?{_TS}\]? \[{_L} *\](?: \[?(?P<logger>[\w.$/\-]+)(?:\]:?|:(?= )))? ?", iso),
         RegexFormat("python", r"(?P<level>DEBUG|INFO|WARNING|ERROR|CRITICAL):(?P<logger>[\w.\-]+):", None),
         RegexFormat(

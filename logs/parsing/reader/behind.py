@@ -102,23 +102,23 @@ class Level(NamedTuple):
 
 def level_column(rows: Sequence[Sequence[Field]], whole: int) -> Level | None:
     """Where the lines have their level: the slot that most of them have, and the last field it may be."""
-    same = _same(rows)
+    same, mostly = _same(rows), _same(rows, 8)
     # the name of a program may be spelt like a level (`error`, `uvicorn.error`); it is none where another word changes from line to line
     names = frozenset(
         field.text
         for row in rows
         for field in row
-        if field.text in same
+        if field.text in mostly
         and (slot := slot_of(field)) is not None
         and (any(slot.place[1:]) or slot.style in {"title", "lower"})
     )
-    return (_column(rows, whole, same, names) if names else None) or _column(rows, whole, same, frozenset())
+    return (_column(rows, whole, mostly, names) if names else None) or _column(rows, whole, same, frozenset())
 
 
 def _column(rows: Sequence[Sequence[Field]], whole: int, same: frozenset[str], names: frozenset[str]) -> Level | None:
     """The same; `names` are words that are no levels here."""
     hits: dict[tuple[tuple[str, bool, bool], str], list[tuple[int, str]]] = {}
-    numbered = _numbered(rows)
+    numbered, signed = _numbered(rows), _signed(rows)
     for row in rows:
         seen = set[tuple[tuple[str, bool, bool], str]]()
         for index, field in enumerate(row):
@@ -126,6 +126,7 @@ def _column(rows: Sequence[Sequence[Field]], whole: int, same: frozenset[str], n
             if (
                 slot is None
                 or field.text in names
+                or (slot.style == "sign" and not signed)
                 or (slot.place, slot.kind) in seen
                 or not _standing(row, index, slot, same, numbered=index - 1 in numbered and field.text not in same)
             ):
@@ -191,10 +192,16 @@ def _alike(rows: Sequence[Sequence[Field]], index: int, place: tuple[str, bool, 
     return alike * 10 >= len(rows) * 9
 
 
-def _same(rows: Sequence[Sequence[Field]]) -> frozenset[str]:
+def _same(rows: Sequence[Sequence[Field]], tenths: int = 9) -> frozenset[str]:
     """The words that nearly all lines have in one place: a host or a program, no words of a sentence."""
     counts = Counter((index, field.text) for row in rows for index, field in enumerate(row))
-    return frozenset(text for (_, text), count in counts.items() if len(rows) > 2 and count * 10 >= len(rows) * 9)
+    return frozenset(text for (_, text), count in counts.items() if len(rows) > 2 and count * 10 >= len(rows) * tenths)
+
+
+def _signed(rows: Sequence[Sequence[Field]]) -> bool:
+    """Whether signs between brackets tell of success and of trouble; a dash alone is there for want of a name."""
+    signs = {field.text for row in rows for field in row if field.opens == "[" and field.text in levels.SIGNS}
+    return bool(signs & {"*", "+"}) and len(signs) > 1
 
 
 def _numbered(rows: Sequence[Sequence[Field]]) -> frozenset[int]:

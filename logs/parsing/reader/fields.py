@@ -51,8 +51,8 @@ class Slot(NamedTuple):
 
     @property
     def kind(self) -> str:
-        """Word, letter, or mark: one file may have a mark and a word side by side."""
-        return "letter" if self.style == "small" else self.style if self.style in {"letter", "mark"} else "word"
+        """Word, letter, mark, or sign: one file may have a mark and a word side by side."""
+        return "letter" if self.style == "small" else self.style if self.style in {"letter", "mark", "sign"} else "word"
 
 
 def fields(text: str, begin: int, limit: int) -> list[Field]:
@@ -71,7 +71,11 @@ def fields(text: str, begin: int, limit: int) -> list[Field]:
 def slot_of(field: Field) -> Slot | None:
     """How the field holds a level; None when it holds none."""
     text = field.text.strip()
-    style = "small" if field.opens in {"[", ""} and text in levels.SMALL else levels.style(text)
+    style = levels.style(text)
+    if field.opens in {"[", ""} and text in levels.SMALL:
+        style = "small"
+    elif field.opens == "[" and text in levels.SIGNS:
+        style = "sign"
     if style is not None:
         return Slot(field.opens, before=False, behind=False, style=style)
     decorated = _DECORATED.match(text)

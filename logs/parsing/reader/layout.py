@@ -95,7 +95,7 @@ def default_level(layout: Layout) -> int | None:
 
 def level_of(word: str) -> int:
     """The stored number of a level as a learned header shows it."""
-    return levels.of_word(word)
+    return levels.SIGNS.get(word) or levels.of_word(word)
 
 
 def time_method(layout: Layout) -> TimeMethod | None:

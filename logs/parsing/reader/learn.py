@@ -39,6 +39,8 @@ _LETTER: Final = "|[A-Za-z])"
 """Letters that stand for no level that is known, among those that do."""
 _SIGN: Final = r"|[^\x00-\x7f]{1,3})"
 """The same of signs."""
+_BLANK: Final = r"(?:(?<=\S) (?=\S))?"
+"""Between a time and the message of a line that has no level where others have theirs."""
 
 
 class Found(NamedTuple):
@@ -81,7 +83,8 @@ def _split(
     layout: Layout, lines: list[str], times: TimeReader, begins: Callable[[str], bool], said: Order
 ) -> list[Layout]:
     """The layout of lines with a level, that of others which have theirs elsewhere, and that of the rest; none where there are no such others."""
-    if not layout.header.endswith(")?") or "(?P<level>" not in layout.header or layout.blanks:
+    header = layout.header.removesuffix(_BLANK)
+    if not header.endswith(")?") or "(?P<level>" not in header or layout.blanks:
         return []
     regex = re.compile(layout.header, re.ASCII)
     others = [line for line in lines if (match := regex.match(line)) and match["level"] is None]
@@ -94,7 +97,7 @@ def _split(
     levelled = sum(1 for line in others if (match := found.match(line)) and match["level"] is not None)
     if levelled * 10 < len(others) * 6:
         return []
-    return [structs.replace(layout, header=layout.header[:-1]), second, layout]
+    return [structs.replace(layout, header=header[:-1]), second, layout]
 
 
 def _dated(
@@ -144,11 +147,19 @@ def _found(shape: MomentShape, lines: list[str], dates: dict[int, Found]) -> lis
     if shape.days:
         dates.update((number, hit) for number, hit in hits.items() if number not in dates)
         return list(hits.values())
-    return [
+    found = [
         hit
         for number, hit in hits.items()
         if number not in dates or not dates[number].begin < hit.begin < dates[number].end
     ]
+    return found if shape.name != "clock-dotted" or _ticks(found) else []
+
+
+def _ticks(found: list[Found]) -> bool:
+    """Whether numbers with dots are clocks, and no dates or versions: their seconds change, and none goes back but at midnight."""
+    texts = [hit.line[hit.begin : hit.end].split(",")[0] for hit in found]
+    backward = sum(1 for before, after in pairwise(texts) if after < before)
+    return len({text[-2:] for text in texts}) > 1 and len(texts) > 2 and backward <= 1
 
 
 def _apart(found: list[Found]) -> bool:
@@ -276,6 +287,8 @@ def _built(
             blank = tail.removesuffix(")?").replace(r"(?:[ \t]+)", r"[ \t]*", 1) + ")"
             header = rf"(?:{lead}{stamp}{close}|[ ]{{{width[0]},{width[1]}}}){blank}"
             return Layout(header, name, order, blanks=True)
+    if tail.endswith(")?") and "(?P<level>" in tail:
+        header += _BLANK
     layout = Layout(header, name, order, categories=_CATEGORY[1:-1] in lead, ending=ending, elapsed=elapsed)
     return with_pid(layout, [hit.line for hit in found])
 

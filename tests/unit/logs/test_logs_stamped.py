@@ -37,6 +37,7 @@ PROGRAM = (
 STAMPS: dict[str, Callable[[int], str]] = {
     "a container's times": lambda n: f"2026-03-20T22:11:12.{n:03}048221Z ",
     "a build's times": lambda n: f"2026-03-20T22:11:12.{n:03}0482Z ",
+    "multilog's times": lambda n: f"@{(1 << 62) + 10 + 1_774_044_672:016x}{n * 1_000_048:08x} ",
     "syslog's times": lambda _: "Mar 20 22:11:12 ",
     "a clock and a name": lambda _: "22:11:12 web.1     | ",
     "a time and a name": lambda n: f"2026-03-20T22:11:12.{n:03}048+00:00 app[web.1]: ",

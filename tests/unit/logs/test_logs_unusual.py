@@ -103,6 +103,55 @@ RIGHT = {
         '{"L":"log","t":1774044672,"m":"x"}\n{"l":"note","t":1774084333,"m":"y"}\n',
         [(_EARLY, None, 1), (_LATE, None, 1)],
     ),
+    "signs between brackets that tell of success and trouble": (
+        "[*] up\n[!] slow\n[-] gone:\n  for good\n[+] back\n[*] [-] is no name\n",
+        [(None, level, lines) for level, lines in (("info", 1), ("warn", 1), ("error", 2), ("info", 1), ("info", 1))],
+    ),
+    "a dash between brackets for want of a name": (
+        "2026-03-20T22:11:12+0000 [-] up\n2026-03-20T22:11:12+0000 [Shop,1] slow\n2026-03-21T09:12:13+0000 [-] [!] gone\n",
+        [(_EARLY, None, 1), (_EARLY, None, 1), (_LATE, None, 1)],
+    ),
+    "a clock with letters": (
+        "22h11m12s INFO up\n22h11m12s WARN slow\n22h11m13s ERROR gone\n",
+        [("03-20T22:11:12", "info", 1), ("03-20T22:11:12", "warn", 1), ("03-20T22:11:13", "error", 1)],
+    ),
+    "a clock with dots": (
+        "22.11.12 INFO a 1.2.3\n22.11.12 WARN slow\n22.11.13 ERROR gone\n",
+        [("03-20T22:11:12", "info", 1), ("03-20T22:11:12", "warn", 1), ("03-20T22:11:13", "error", 1)],
+    ),
+    "days and versions that could be clocks": (
+        "20.03.26 INFO up\n20.03.26 WARN slow\n21.03.26 ERROR gone\n",
+        [(None, level, 1) for level in ("info", "warn", "error")],
+    ),
+    "levels in colour inside an object": (
+        (
+            '{"level":"\\u001b[33mwarn\\u001b[39m","message":"slow","timestamp":"2026-03-20T22:11:12Z"}\n'
+            '{"level":"\\u001b[31merror\\u001b[39m","message":"gone","timestamp":"2026-03-21T09:12:13Z"}\n'
+        ),
+        [FIRST, SECOND],
+    ),
+    "a function called as a level is, where few lines are of another kind": (
+        "2026-03-20 22:11:12 - shop - main.py:5 - log - DEBUG - x\n" * 6
+        + "2026-03-20 22:11:12 -print- up\n2026-03-20 22:11:12 - shop - main.py:5 - log - ERROR - gone\n",
+        [*[(_EARLY, "debug", 1)] * 6, (_EARLY, None, 1), (_EARLY, "error", 1)],
+    ),
+    "a word with a colon that ends a line, and no logger": (
+        "2026-03-20 22:11:12:WARNING:report:\n  3 shards\n2026-03-21 09:12:13:ERROR:gone\n",
+        [(_EARLY, "warn", 2), SECOND],
+    ),
+    "a column of numbers since the start": (
+        "     3 main up\n    15 main x\n"
+        + "".join(f"{n:6} main up\n" for n in range(40, 90, 10))
+        + "   101 main summary:\n\n  3 of 4 passed\n   201 main up\n",
+        [("03-21T10:14:59", None, 1)] * 7 + [("03-21T10:14:59", None, 3), ("03-21T10:15:00", None, 1)],
+    ),
+    "Go's logr, with a name behind the place": (
+        (
+            '2026/03/20 22:11:12 main.go:17: ctrl: "level"=0 "msg"="up"\n2026/03/20 22:11:12 main.go:17: ctrl/db: "level"=1 "msg"="x"\n'
+            '2026/03/21 09:12:13 main.go:17: ctrl: "msg"="gone" "error"="dead"\n'
+        ),
+        [(_EARLY, "info", 1), (_EARLY, "debug", 1), SECOND],
+    ),
 }
 
 
