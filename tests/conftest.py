@@ -52,9 +52,9 @@ def pytest_configure() -> None:
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Two workers more than cores, as tests wait much of their time; none for one file, which begins sooner without."""
+    """Four workers more than cores, as tests wait much of their time; none for one file, which begins sooner without."""
     one_file = len(config.args) == 1 and ".py" in config.args[0]
-    return 0 if one_file else CORES + 2
+    return 0 if one_file else CORES + 4
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

@@ -11,6 +11,7 @@ from logs.core.timestamps import SECOND
 _EARLY_US: Final = 20_000
 _TICK_US: Final = 10_000
 _STEPS: Final = 64
+_AT_ONCE_NS: Final = 1_000_000
 _REMEMBERED_US: Final = 60 * SECOND
 
 
@@ -140,5 +141,14 @@ def start_of(pid: int) -> int:
 
 
 def _began(ticks: int) -> int:
-    age = time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1000 - ticks * SECOND // os.sysconf("SC_CLK_TCK")
-    return time.time_ns() // 1000 - age - _EARLY_US
+    return _boot() + ticks * SECOND // os.sysconf("SC_CLK_TCK") - _EARLY_US
+
+
+def _boot() -> int:
+    """When the machine began, µs since the epoch. Two clocks are read, and who waits for a core between them reads them again."""
+    for _ in range(_STEPS):
+        before = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+        now = time.time_ns()
+        if time.clock_gettime_ns(time.CLOCK_BOOTTIME) - before < _AT_ONCE_NS:
+            break
+    return (now - before) // 1000

@@ -381,7 +381,7 @@ def test_a_process_that_began_after_the_last_scan_is_met(tmp_path: Path) -> None
     discovery.scan()
     path = tmp_path / "young.log"
     with Writer(path) as writer:
-        (found,) = [one for one in discovery.look_at_new() if one.path == str(path)]
+        (found,) = wait_until(lambda: [one for one in discovery.look_at_new() if one.path == str(path)])
         assert [held.pid for held in found.holders] == [writer.process.pid]
         discovery.scan()
         assert [one.path for one in discovery.look_at_new() if one.path == str(path)] == []
@@ -405,16 +405,22 @@ def test_a_big_file_is_found_as_soon_as_somebody_puts_it_there(tmp_path: Path) -
 
 def test_who_wrote_a_file_is_known_after_the_end(tmp_path: Path) -> None:
     """Two programs that were over before their file was looked for are known, one after the other."""
-    path = tmp_path / "job.data"
+    path, met = tmp_path / "job.data", set[int]()
+
+    def run_of_pid(pid: int) -> int:
+        met.add(pid)
+        return pid * 10
+
     discovery = Discovery(
-        globs=(f"{tmp_path}/*.data",), excluded=(), own_pids=set, discover=False, run_of_pid=lambda pid: pid * 10
+        globs=(f"{tmp_path}/*.data",), excluded=(), own_pids=set, discover=False, run_of_pid=run_of_pid
     )
     discovery.scan()
     pids = []
     for _ in range(2):
         with Writer(path) as writer:
-            discovery.look_at_new()
-            pids.append(writer.process.pid)
+            pids.append(pid := writer.process.pid)
+            # among many new ones the newest come first: it may take more than a look
+            wait_until(lambda pid=pid: discovery.look_at_new() is not None and pid in met)
     (found,) = discovery.scan().values()
     assert found.path == str(path)
     assert [[held.pid for held in group] for group in (*found.earlier, found.holders)] == [[pids[0]], [pids[1]]]
