@@ -142,7 +142,10 @@ def test_the_command_line_tells_the_same(agent: Any, key: str) -> None:
     assert state["state"] == "running"
     assert f"at {state['address']}" in run("gateway", "status", *where).stdout
     ask(state["address"], key, {**ASK, "model": "stub"})
-    wait_until(lambda: "stub" in [call.model for call in agent.api.gateway.calls().calls], "the stored call")
+    stored = ("stub", "tests")
+    wait_until(
+        lambda: stored in [(call.model, call.key_name) for call in agent.api.gateway.calls().calls], "the stored call"
+    )
     assert json.loads(run("gateway", "calls", "--json", *where).stdout)["calls"]
     assert "tests" in run("gateway", "calls", *where).stdout
     assert "stub" in run("gateway", "calls", "--usage", *where).stdout
