@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from logs import parse_time
+from logs.core import levels
 from monitor.api.http.answers import blocking, json_answer
 from monitor.api.http.context import Context
 from monitor.api.http.parameters import run_number
@@ -23,6 +24,9 @@ class EventFilter(BaseModel):
 
     q: str | None = Field(None, description="Text in name, message or details.", max_length=500)
     types: str | None = Field(None, description=f"Of {', '.join(TYPES)}, separated by commas.", max_length=100)
+    pattern_level: str | None = Field(
+        None, description="Of new log patterns only those of this level, or a graver one.", max_length=20
+    )
     since: str | None = Field(None, description="At or after; a time as for log records.", max_length=60)
     until: str | None = Field(None, description="Before.", max_length=60)
     run: str | None = Field(None, description="Of this run.", max_length=30)
@@ -40,6 +44,7 @@ def routes(context: Context) -> APIRouter:
         filters = {
             "q": wanted.q or None,
             "kinds": _types(wanted.types) if wanted.types else None,
+            "pattern_levels": _from_level(wanted.pattern_level) if wanted.pattern_level else None,
             "since": parse_time(wanted.since, now) if wanted.since else None,
             "until": parse_time(wanted.until, now) if wanted.until else None,
             "run": run_number(wanted.run) if wanted.run else None,
@@ -72,3 +77,15 @@ def _types(text: str) -> list[str]:
     if unknown := [word for word in found if word not in TYPES]:
         raise QueryError(f"there is no type of event {', '.join(unknown)}", hint=f"types are {', '.join(TYPES)}")
     return found
+
+
+def _from_level(text: str) -> list[str]:
+    """The names of a level and of those above it.
+
+    Raises:
+        QueryError: there is no such level.
+    """
+    least = levels.BY_NAME.get(text.strip().lower())
+    if least is None:
+        raise QueryError(f"there is no level {text!r}", hint=f"levels are {', '.join(levels.NAMES.values())}")
+    return [name for number, name in levels.NAMES.items() if number >= least]

@@ -56,6 +56,9 @@ COLOURS = {
     "NEW_PATTERN": YELLOW,
     "ALERT": RED,
 }
+GRAVE = ("warn", "error", "fatal")
+LEAST_LEVEL = GRAVE[0]
+"""Most new log patterns only say that a program is new: among all events they would hide what failed."""
 
 
 def look(data_dir: Path, patterns: Callable[[], Sequence[str]]) -> dict[str, Any]:
@@ -201,12 +204,14 @@ def events(
 ) -> None:
     """Show when processes began, failed, ended, and new log patterns.
 
-    `events.patterns` and `events.exclude` say of which processes. With --json, each event is one line.
+    `events.patterns` and `events.exclude` say of which processes. New log patterns below a warning are shown with --type
+    NEW_PATTERN only. With --json, each event is one line.
     """
     from monitor.api_models.status import Subscription
     from monitor.client.client import Client
 
     filters = {"q": text, "types": types, "since": moment(since) if since else None}
+    filters["pattern_level"] = None if types else LEAST_LEVEL
     wish = Subscription(host=False, processes=False, status=False, events=True, history_s=0)
     with Client.of(paths.data_dir(data_dir, os.environ)) as client:
         if not follow:
@@ -243,6 +248,8 @@ def _key(event: dict[str, Any]) -> str:
 def _matches(event: dict[str, Any], text: str | None, types: str | None) -> bool:
     """As the agent filters stored events."""
     if types and event["event_type"] not in {word.strip().upper() for word in types.split(",")}:
+        return False
+    if not types and event["event_type"] == "NEW_PATTERN" and event["details"].get("level") not in GRAVE:
         return False
     told = f"{event['process_name']} {json.dumps(event['details'], default=str)}"
     return not text or text.casefold() in told.casefold()

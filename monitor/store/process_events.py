@@ -35,7 +35,7 @@ def event_rows(host: str, events: Sequence[ProcessEvent]) -> Append:
 
 
 def stored_events(store: Store, host: str, filters: Mapping[str, Any], *, limit: int) -> tuple[int, list[ProcessEvent]]:
-    """How many events match, and the newest of them. Filters: `q`, `kinds`, `since`, `until`, `run`, `runs`; None leaves one out.
+    """How many events match, and the newest of them. Filters: `q`, `kinds`, `pattern_levels`, `since`, `until`, `run`, `runs`; None leaves one out.
 
     With `runs`, alerts of the machine are among them: they are about everybody who ran then.
     """

@@ -1,4 +1,4 @@
--- Events of processes, the newest first. `total` counts all that match. Alerts of the machine belong to each of several `runs`.
+-- Events of processes, the newest first. `total` counts all that match. With `pattern_levels`, new patterns of these levels only. Alerts of the machine belong to each of several `runs`.
 SELECT run, name, kind, wk_us(ts) AS ts, message, details, count(*) OVER () AS total
 FROM events
 WHERE host = $host AND subject = 'process'
@@ -10,6 +10,9 @@ WHERE host = $host AND subject = 'process'
 -- :endif
 -- :if kinds is given
     AND wk_in(kind, $kinds)
+-- :endif
+-- :if pattern_levels is given
+    AND (kind <> 'NEW_PATTERN' OR wk_in(coalesce(wk_field(details, '$."details"."level"'), ''), $pattern_levels))
 -- :endif
 -- :if run is given
     AND run = $run

@@ -144,4 +144,6 @@ def test_what_is_no_event_is_refused(running_agent: Any) -> None:
         assert refused.value.status == 400, wrong
     with pytest.raises(Refused, match="BOOM") as refused:
         running_agent.api.events({"types": "BOOM"})
+    with pytest.raises(Refused, match="no level"):
+        running_agent.api.events({"pattern_level": "loud"})
     assert "STATUS_CHANGE" in refused.value.hint

@@ -122,9 +122,12 @@ def took(watched: Any) -> int:
 
 
 def test_a_new_pattern_is_an_event_for_scripts_too(watched: Any, took: int) -> None:
-    """Among the events, on the command line and in the file of events, once."""
+    """On the command line and in the file of events, once; among all events one that is no warning would hide what matters."""
     told = wk(watched, "events", "--type", "NEW_PATTERN", "--json").splitlines()
     assert [one["details"]["pattern"] for one in map(json.loads, told)].count(took) == 1
+    among = wk(watched, "events")
+    assert "new log pattern: slow" in among, "a warning"
+    assert "order of" not in among
     log, said = watched.data_dir / "process_events.log", 'new log pattern: order of <*> took <*>"'
     wait_until(lambda: said in log.read_text())
     assert log.read_text().count(said) == 1

@@ -325,17 +325,23 @@ def test_events_are_listed_once_and_filtered_as_the_agent_does() -> None:
             "process_name": "job",
             "pid": n,
             "run": str(n % 2),
-            "details": {"message": text},
+            "details": {"message": text, "level": level},
         }
-        for n, kind, text in [(1, "START", "started"), (2, "ERROR", "exit code 3"), (3, "STOP", "ended")]
+        for n, kind, text, level in [
+            *((1, "START", "started", None), (2, "ERROR", "exit code 3", None), (3, "STOP", "ended", None)),
+            *(
+                (4, "NEW_PATTERN", "new log pattern: step <*>", None),
+                (5, "NEW_PATTERN", "new log pattern: disk full", "error"),
+            ),
+        ]
     ]
     script = """
         const { merged, matches, summary } = await load("processes/eventlist");
         const list = merged([given[2], given[1]], [given[1], given[0]]);
         const found = (filters) => given.filter((one) => matches(one, filters)).map((one) => one.timestamp);
-        return [list.map((one) => one.timestamp), found({ q: "CODE 3" }), found({ types: "START,STOP" }), found({ run: "1" }), found({}), summary(2, null, 0), summary(2, 9, 1), summary(0, 0, 0)];"""
+        return [list.map((one) => one.timestamp), found({ q: "CODE 3" }), found({ types: "START,STOP" }), found({ run: "1" }), found({}), found({ types: "NEW_PATTERN" }), summary(2, null, 0), summary(2, 9, 1), summary(0, 0, 0)];"""
     assert run_script(script, told) == [
-        *([3, 2, 1], [2], [1, 3], [1, 3], [1, 2, 3]),
+        *([3, 2, 1], [2], [1, 3], [1, 3, 5], [1, 2, 3, 5], [4, 5]),
         "Loading earlier events…",  # the few that have come meanwhile are not all
         "9 events · the newest 2 are shown · 1 came too fast to be recorded",
         "",

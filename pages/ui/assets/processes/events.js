@@ -5,7 +5,7 @@ import { get, Latest } from "../core/api.js";
 import { component, el, icon, inert } from "../core/dom.js";
 import { bytes, fixed, moment, NONE, sentence } from "../core/format.js";
 import { live } from "../live/hub.js";
-import { keyOf, matches, merged, MOST, SIGNS, summary } from "./eventlist.js";
+import { keyOf, leastLevel, matches, merged, MOST, SIGNS, summary } from "./eventlist.js";
 
 const COLUMNS = ["Time", "Event", "Process", "What", "PID", "CPU %", "Memory", "Command"];
 const NUMBERS = new Set(["PID", "CPU %", "Memory"]);
@@ -57,7 +57,7 @@ class Events {
       this.failed = [`The events could not be loaded: ${error.message}.`, sentence(error.hint)];
       this.#show();
     };
-    this.latest.ask((signal) => get("events", { q, types, run, limit: MOST }, { signal }), take, fail);
+    this.latest.ask((signal) => get("events", { q, types, run, pattern_level: leastLevel(this.data), limit: MOST }, { signal }), take, fail);
   }
 
   /** Look again now and then: what a lost connection missed is in the store. */
@@ -77,7 +77,7 @@ class Events {
 
   #show() {
     const { events } = this;
-    this.says.textContent = summary(events.length, this.total, this.leftOut);
+    this.says.textContent = summary(events.length, this.total, this.leftOut, !this.data.types && !this.data.run);
     const rows = new Map([...this.body.children].map((node) => [node.dataset.key, node]));
     const nodes = events.map((one) => rows.get(keyOf(one)) ?? row(one));
     this.body.replaceChildren(...nodes);
