@@ -10,7 +10,7 @@ from monitor.api_models.endings import RunEnding
 from monitor.api_models.processes import EndedRun, Run, RunRef
 from monitor.client.client import Refused
 from monitor.core.errors import AgentError
-from monitor.core.exit_words import ended_with
+from monitor.core.exit_words import ended_with, failed
 from monitor.core.process_title import title_of
 from pages.shared.agent import agent_client, empty_state, guarded, plain
 from pages.shared.process_actions import process_actions
@@ -42,12 +42,17 @@ def ending(run: Run) -> dict[str, Any]:
     if run.end_ts is None:
         notable = f" ({run.status})" if run.status and run.status not in ORDINARY else ""
         return {"text": f"running{notable}", "sign": "ok"}
-    known = ended_with(run.exit_code, run.exit_signal)
+    known = ended_with(run.exit_code, run.exit_signal, asked=run.asked)
     how = (run.ended_with or known) if known else "exit code unknown"
     return {
         "text": f"ended {moment(run.end_ts)}, {how}",
-        "sign": "bad" if run.exit_code or run.exit_signal else "off",
+        "sign": sign_of(failed(run.exit_code, run.exit_signal, run.asked), run.asked),
     }
+
+
+def sign_of(bad: bool | None, asked: str | None) -> str:  # noqa: FBT001 - the judgement itself
+    """The sign of an end: red for a failure, none where somebody asked for it, or nobody knows. As `endSign` of the scripts."""
+    return "off" if bad is None or asked is not None else "bad" if bad else "ok"
 
 
 def children(refs: Sequence[RunRef]) -> list[dict[str, Any]]:
@@ -118,7 +123,7 @@ def engine_of(run: Run) -> dict[str, Any] | None:
 
 def why_rows(run: Run, end: RunEnding) -> list[tuple[str, Any]]:
     """The rows of the card that says why a run ended."""
-    sign = {"completed": "ok", "unknown": "off"}.get(end.cause, "bad")
+    sign = sign_of(end.failed, end.asked)
     rows: list[tuple[str, Any]] = [("State", ending(run)), ("Why", {"text": end.why, "sign": sign})]
     if end.at_least:
         rows.append(("Ended", f"at least until {moment(end.ended)}; its end was not seen"))
@@ -149,7 +154,7 @@ def why_rows(run: Run, end: RunEnding) -> list[tuple[str, Any]]:
 
 def earlier(run: EndedRun) -> dict[str, Any]:
     """A link to an earlier run of the command, with how it ended."""
-    sign = "off" if run.failed is None else "bad" if run.failed else "ok"
+    sign = sign_of(run.failed, run.asked)
     return {"text": f"{moment(run.ended)}: {run.outcome}", "page": "run", "params": {"run": run.run}, "sign": sign}
 
 

@@ -28,7 +28,6 @@ from monitor.agent.status import StatusReporter, version
 from monitor.agent.store_limits import changed, enforce, opened
 from monitor.api import Context, create_app
 from monitor.api_models.events import ProcessEvent
-from monitor.api_models.jobs import JobNews
 from monitor.api_models.services import Service
 from monitor.config.sections import EngineSettings
 from monitor.config.settings import Settings
@@ -39,6 +38,7 @@ from monitor.core.this_process import end_loading, end_with_parent, ending_signa
 from monitor.health.alerts import Alerts
 from monitor.jobs.service import JobService, job_service
 from monitor.launcher.running import read_dashboard
+from monitor.live.asked import Asked
 from monitor.live.audit import Audit
 from monitor.live.event_log import EventLog
 from monitor.live.hub import Hub
@@ -98,6 +98,7 @@ class Agent:
         self.snapshot = Snapshot()
         self.newcomers = Newcomers(self.snapshot, self.masker)
         self.unstored = UnstoredEnds()
+        self.asked = Asked(self.snapshot)
         self.sample_counter = SampleCounter(settings.sampling.interval_s)
         self.own, self.sampler_cost = OwnCost(), ReportedCost()
         self.hub = Hub(self.snapshot, search.record_rows, self._known_status)
@@ -124,6 +125,7 @@ class Agent:
             changed=lambda: self.logs.services_changed(),  # noqa: PLW0108 - they need the services' files
             happened=self._service_became,
             ended=self._lives_over,
+            asked=self.asked.note,
             open_files=open_files,
         )
         self.listener: Listener
@@ -200,6 +202,7 @@ class Agent:
             events=self.events,
             newcomers=self.newcomers,
             unstored=self.unstored,
+            asked=self.asked,
             on_loop=self._loop.call_soon_threadsafe,
             greeted=self._greeted,
             sampled=self.alerts.take,
@@ -283,6 +286,7 @@ class Agent:
             reread_formats=self.logs.apply,
             services=self.services,
             audit=self.audit,
+            asked=self.asked,
             own_pids=self._protected_pids,
             restart_needed=lambda: self.restart_needed,
             shutdown=self._end_soon,
@@ -340,10 +344,6 @@ class Agent:
             log.log(logging.WARNING if state == "down" else logging.INFO, "sampler %s: %s", state, message)
         self._loop.call_soon_threadsafe(self._status_due.set)
 
-    def _jobs_changed(self, news: JobNews) -> None:
-        """Called on the thread that reads jobs."""
-        self._loop.call_soon_threadsafe(self.hub.publish_jobs, news)
-
     def host_name(self) -> str:
         """The machine's name in the store."""
         info = self.snapshot.host
@@ -362,7 +362,7 @@ class Agent:
                 mask=self.masker.mask_text,
                 patterns=lambda: self.settings.jobs.patterns,
                 now=now_us,
-                on_news=self._jobs_changed,
+                on_news=lambda news: self._loop.call_soon_threadsafe(self.hub.publish_jobs, news),
                 told=self.newcomers.tell,
             )
             self.jobs.start()

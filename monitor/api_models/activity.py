@@ -21,6 +21,7 @@ class ActiveRun(Shape):
     ended: int | None
     outcome: str | None = Field(description="How it ended, in words; None while it runs.")
     failed: bool | None
+    asked: str | None = Field(description="Who asked for its end, in words, so that it is no failure.")
     cpu_seconds: float | None
     cpu_max: float | None
     rss_max: int | None

@@ -33,6 +33,7 @@ class RunEnding(Shape):
             `memory`, `cpu_limit`, `parent_gone`, `stopped`, `signal` or `unknown`.
         why: the cause in one sentence.
         ended: µs; of an end that nobody saw, the last moment at which it was seen (`at_least`).
+        failed: None if that is not known, and while it runs; `asked`: who asked for the end, in words, which is no failure then.
         sender: who ended it, where that is known: its parent, when that took it along.
         last_line: what it wrote last, where it failed, logged no error, and wrote that in its last minute.
         memory_group: the control group whose limit was reached; empty for the machine, None if none ran out or that is not known.
@@ -52,6 +53,8 @@ class RunEnding(Shape):
     exit_code: int | None
     signal: int | None
     signal_name: str | None
+    failed: bool | None = None
+    asked: str | None = None
     sender: RunRef | None
     out_of_memory: bool
     memory_group: str | None

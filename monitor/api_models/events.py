@@ -8,7 +8,7 @@ from monitor.api_models.actions import Asked
 from monitor.api_models.base import Shape
 
 EventType = Literal["START", "STOP", "STATUS_CHANGE", "ERROR", "COMPLETE", "NEW_PATTERN", "ALERT"]
-"""STOP is an end of which nobody knows how it went. NEW_PATTERN: a log source wrote something that it never wrote before. ALERT: an alert
+"""STOP is an end that somebody asked for, or of which nobody knows how it went. NEW_PATTERN: a log source wrote something that it never wrote before. ALERT: an alert
 fires."""
 
 

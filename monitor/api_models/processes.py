@@ -79,7 +79,7 @@ class Processes(Shape):
 
 @dataclass(slots=True, kw_only=True)
 class PastProcess(Process):
-    """One process as it was at a past moment. `cpu_minute` is the mean of the minute before, `spark` its samples; `exit_code`, `signal` and `outcome` say how it ended later."""
+    """One process as it was at a past moment. `cpu_minute` is the mean of the minute before, `spark` its samples; `exit_code`, `signal` and `outcome` say how it ended later; `failed` and `asked` as of an ended run."""
 
     cpu_minute: float | None = None
     spark: list[float] = field(default_factory=list)
@@ -87,6 +87,8 @@ class PastProcess(Process):
     exit_code: int | None = None
     signal: int | None = None
     outcome: str | None = None
+    failed: bool | None = None
+    asked: str | None = None
 
 
 class HostThen(Shape):
@@ -153,7 +155,9 @@ class ProcessGroups(Shape):
 
 
 class EndedRun(Shape):
-    """One run that has ended. `outcome` says how, in words; `failed` is None if that is not known. `out_of_memory`: the kernel killed it to free memory."""
+    """One run that has ended. `outcome` says how, in words; `failed` is None if that is not known. `asked`: who asked for the end, which is no failure then. `out_of_memory`: the kernel killed it
+    to free memory.
+    """
 
     run: str
     pid: int
@@ -169,6 +173,7 @@ class EndedRun(Shape):
     signal: int | None
     outcome: str
     failed: bool | None
+    asked: str | None = None
     out_of_memory: bool = False
     peak_rss: int | None
     cpu_seconds: float | None
@@ -185,7 +190,7 @@ class EndedRuns(Shape):
 
 
 class Life(Shape):
-    """When a run lived, and how it ended: `ended`, `exit_code`, `signal` and `outcome` are None while it runs, `failed` where that is not known."""
+    """When a run lived, and how it ended: `ended`, `exit_code`, `signal` and `outcome` are None while it runs, `failed` where that is not known. `asked` as of an ended run."""
 
     run: str
     pid: int
@@ -199,6 +204,7 @@ class Life(Shape):
     signal: int | None = None
     outcome: str | None
     failed: bool | None
+    asked: str | None = None
 
 
 class Lives(Shape):
@@ -273,6 +279,7 @@ class Run(Process):
     end_ts: int | None = None
     exit_code: int | None = None
     exit_signal: int | None = None
+    asked: str | None = None
     end_source: str | None = None
     ended_with: str | None = None
     peak_rss: int | None = None

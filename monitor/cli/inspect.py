@@ -50,7 +50,11 @@ def ps(
         bool, typer.Option("--ended", help="List processes that have ended, the newest end first.")
     ] = False,
     failed: Annotated[
-        bool, typer.Option("--failed", help="With --ended: only those with a non-zero exit code or ended by a signal.")
+        bool,
+        typer.Option(
+            "--failed",
+            help="With --ended: only failures: an exit code other than 0 or a signal, and nobody asked for it.",
+        ),
     ] = False,
     since: Annotated[
         str | None,

@@ -45,7 +45,7 @@ def job_service(
     mask: Callable[[str], str],
     patterns: Callable[[], Sequence[str]],
     now: Callable[[], int],
-    on_news: Callable[[JobNews], None] = lambda _: None,
+    on_news: Callable[[JobNews], object] = lambda _: None,
     told: Callable[[Sequence[ToldLife]], None] = lambda _: None,
 ) -> "JobService":
     """The service of a data directory; see `JobService` and `JobRecords`."""
@@ -80,7 +80,7 @@ class JobService:
         run_of_pid: Callable[[int], int | None],
         now: Callable[[], int],
         clock: Callable[[], float] = time.monotonic,
-        on_news: Callable[[JobNews], None] = lambda _: None,
+        on_news: Callable[[JobNews], object] = lambda _: None,
         told: Callable[[Sequence[ToldLife]], None] = lambda _: None,
     ) -> None:
         self._spool, self._records, self._patterns, self._host = spool, records, patterns, host

@@ -26,7 +26,7 @@ class Evidence:
         memory_limit: of that group, bytes.
         cpu_limit_s: the CPU time that it was allowed, if the kernel killed it because it had used that.
         exception: the uncaught exception that it logged at its end, in one line.
-        stopped_by: who stopped it from Watchkeeper just before.
+        asked: who asked for it from Watchkeeper just before, as `stopped by Ada`.
         ended_for: the service that it was, and why Watchkeeper ended it.
         timed_out_by: its parent, if that ended it because its time was over.
         parent: the name of its parent, if that ended at the same moment or just before, and not by the same signal.
@@ -41,7 +41,7 @@ class Evidence:
     memory_limit: int | None = None
     cpu_limit_s: int | None = None
     exception: str | None = None
-    stopped_by: str | None = None
+    asked: str | None = None
     ended_for: str | None = None
     timed_out_by: str | None = None
     parent: str | None = None
@@ -73,7 +73,7 @@ def cause_of(known: Evidence) -> tuple[Cause, str]:
         return "running", "It still runs."
     if known.out_of_memory:
         return _memory(known)
-    if known.stopped_by is not None or known.ended_for is not None:
+    if known.asked is not None or known.ended_for is not None:
         return _stopped(known)
     if known.cpu_limit_s is not None:
         return (
@@ -87,9 +87,9 @@ def cause_of(known: Evidence) -> tuple[Cause, str]:
 
 def _stopped(known: Evidence) -> tuple[Cause, str]:
     said = _by_signal(known) or ended_with(known.exit_code, None) or "how it ended is not known"
-    if known.stopped_by is None:
+    if known.ended_for is not None:
         return "stopped", f"Watchkeeper ended it with its service {known.ended_for} ({said})."
-    return "stopped", f"It was stopped from Watchkeeper by {known.stopped_by} ({said})."
+    return "stopped", f"Watchkeeper ended it: {known.asked} ({said})."
 
 
 def _coded(known: Evidence, code: int | None) -> tuple[Cause, str]:

@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from monitor.api_models.events import EventType, Performance, ProcessEvent
-from monitor.core.exit_words import ended_with
+from monitor.core.exit_words import ended_with, failed
 from monitor.lifecycle.delivery import AgentDelivery
 
 __all__ = ["Performance", "ProcessEvent", "ProcessEventTracker"]
@@ -64,10 +64,11 @@ class ProcessEventTracker:
         signal: int | None = None,
         out_of_memory: bool = False,
         error: str | None = None,
+        asked: str | None = None,
         details: Mapping[str, Any] | None = None,
         **more: Any,
     ) -> ProcessEvent:
-        """It has ended: COMPLETE with exit code 0, ERROR with another one, a signal or an `error` in words, STOP if none is known.
+        """It has ended: COMPLETE with exit code 0, ERROR with another one, a signal or an `error` in words, STOP if none is known or somebody asked for it.
 
         Args:
             process_name: its name.
@@ -75,13 +76,16 @@ class ProcessEventTracker:
             signal: the number of the signal that ended it.
             out_of_memory: whether the kernel ended it to free memory.
             error: what went wrong, in words.
+            asked: who asked for the end, in words, as `stopped by Ada`.
             details: more about it.
             **more: see `log`.
         """
-        known = {"exit_code": exit_code, "signal": signal, "out_of_memory": out_of_memory or None, "error": error}
-        failed = bool(exit_code) or signal is not None or out_of_memory or error is not None
-        kind: EventType = "ERROR" if failed else "STOP" if exit_code is None else "COMPLETE"
-        said = ended_with(exit_code, signal, out_of_memory=out_of_memory)
+        known = {
+            "exit_code": exit_code, "signal": signal, "out_of_memory": out_of_memory or None, "error": error, "asked": asked,
+        }  # fmt: skip
+        bad = failed(exit_code, signal, asked) or out_of_memory or error is not None
+        kind: EventType = "ERROR" if bad else "STOP" if asked is not None or exit_code is None else "COMPLETE"
+        said = ended_with(exit_code, signal, out_of_memory=out_of_memory, asked=asked)
         message = ": ".join(part for part in (said, error) if part) or "ended, exit code unknown"
         found = {name: value for name, value in known.items() if value is not None}
         return self.log(process_name, kind, message, details={**found, **(details or {})}, **more)

@@ -2,20 +2,12 @@
 
 import fnmatch
 import re
-import signal
 from collections.abc import Sequence
 from typing import Final
 
+from monitor.core.exit_words import FAULTS
 from monitor.core.process_title import is_worker_of, title_of
 from monitor.metrics.messages import RunEnd, RunInfo
-
-FAULTS: Final = frozenset(
-    number
-    for name in ("SIGSEGV", "SIGABRT", "SIGBUS", "SIGILL", "SIGFPE", "SIGSYS", "SIGTRAP")
-    if (number := getattr(signal, name, None)) is not None
-)
-"""Signals with which the kernel, or a program itself, ends what went wrong. Nobody sends them to end a process in order."""
-
 
 _WATCHKEEPER: Final = re.compile(
     r"(?:^|[ /])watchkeeper(?: |$)| -m (?:monitor|logs\.worker|ai\.worker|ai\.gateway)[\w.]*(?: |$)|/monitor/services/shim/run\.py "

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from monitor.core.this_process import ahead
+from monitor.live.asked import Asked
 from monitor.live.hub import Hub
 from monitor.live.newcomers import Newcomers
 from monitor.live.process_events import ProcessEvents
@@ -37,6 +38,7 @@ class Ingest:
         events: finds events of processes in each sample.
         newcomers: knows processes before a sample tells of them.
         unstored: knows ended runs until they are stored.
+        asked: knows which ends somebody asked for.
         on_loop: runs a function on the event loop, from another thread.
         greeted: called at each start of a sampler.
         now: microseconds since the epoch.
@@ -55,6 +57,7 @@ class Ingest:
         events: ProcessEvents,
         newcomers: Newcomers,
         unstored: UnstoredEnds,
+        asked: Asked,
         on_loop: Callable[..., object],
         greeted: Callable[[Hello], None],
         now: Callable[[], int],
@@ -63,7 +66,7 @@ class Ingest:
     ) -> None:
         self._snapshot, self._sample_counter, self._hub, self._writer = snapshot, sample_counter, hub, writer
         self._own, self._sampler = costs
-        self._events, self._newcomers, self._unstored = events, newcomers, unstored
+        self._events, self._newcomers, self._unstored, self._asked = events, newcomers, unstored, asked
         self._on_loop, self._greeted, self._sampled, self._now = on_loop, greeted, sampled, now
         self._masked = masked
         self._births = Births()
@@ -81,9 +84,9 @@ class Ingest:
         elif (info := self._snapshot.host) is not None:
             with ahead():
                 if isinstance(message, Tick):
-                    self._accept_tick(info, message)
+                    self._accept_tick(info, self._asked.marked(message))
                 else:
-                    self._accept_lives(info, message)
+                    self._accept_lives(info, self._asked.marked(message))
 
     def _greet(self, message: Hello) -> None:
         self._snapshot.greet(message)

@@ -269,7 +269,10 @@ class ProcessEvents:
             told |= {"memory_group": end.memory_group, "memory_limit": end.memory_limit}
         engine = self._engine_of(info.run)
         if engine is not None:
-            said = None if end is None else ended_with(end.exit_code, end.exit_signal, out_of_memory=end.out_of_memory)
+            said = None
+            if end is not None:
+                oom = end.out_of_memory
+                said = ended_with(end.exit_code, end.exit_signal, out_of_memory=oom, asked=end.asked)
             told |= {"engine": engine, "message": f"model engine {engine} {said or 'ended, exit code unknown'}"}
             self._engine_ended(info.run, said, ts)
         more = self._about(info, told)
@@ -278,6 +281,7 @@ class ProcessEvents:
             exit_code=None if end is None else end.exit_code,
             signal=None if end is None else end.exit_signal,
             out_of_memory=end is not None and end.out_of_memory,
+            asked=None if end is None else end.asked,
             timestamp=ts,
             **more,
         )

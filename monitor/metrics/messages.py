@@ -134,7 +134,7 @@ class RunEnd(msgspec.Struct, frozen=True):
     up to one sweep late). `out_of_memory`: whether the kernel killed it to free memory; then `memory_group` is the control group whose limit
     `memory_limit` (bytes) was reached, empty for the machine, None if that is not known. `cpu_limit_s` is the CPU time that it was
     allowed (s), if the kernel killed it because it had used that. What it used in its life is None where nobody could tell: `cpu_s` seconds of CPU time, the rest bytes. `parent` is the pid
-    of its parent at that moment, 0 if unknown: another than before, if that had ended first.
+    of its parent at that moment, 0 if unknown: another than before, if that had ended first. `asked` is who asked for it, in words, where that was the case: the agent adds it.
     """
 
     run: int
@@ -151,6 +151,7 @@ class RunEnd(msgspec.Struct, frozen=True):
     write_bytes: int | None = None
     cpu_limit_s: int | None = None
     parent: int = 0
+    asked: str | None = None
 
 
 class Tick(msgspec.Struct, frozen=True, tag="tick"):

@@ -204,6 +204,7 @@ def _life(service: str, member: str | None, event: Mapping[str, Any]) -> ToldLif
             uid=own_uid(),
             user=Users().name(own_uid()),
             ended_for=f"{service}: {why}" if (why := event.get("why")) else "",
+            asked=bool(event.get("asked")),
             member=member,
         )
     return None

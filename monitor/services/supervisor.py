@@ -47,6 +47,7 @@ class Supervisor:
         changed: called whenever the list of services changes.
         happened: called with a service that came into another state, or was started again; as it was before, and as it is.
         ended: called with main processes that are over, also those that ended while no agent ran; with some of them more than once.
+        asked: called with a run that somebody wants to end, who in words, and how many seconds that may take.
         clock: seconds since the epoch, for schedules.
         look_s: how often the settings file and the clock are looked at.
         open_files: the limit of open files that services get; None: that of this process.
@@ -63,11 +64,12 @@ class Supervisor:
         changed: Callable[[], None],
         happened: Callable[[Service, Service], None],
         ended: Callable[[Sequence[ToldLife]], None] = lambda _lives: None,
+        asked: Callable[[int, str, float], None] = lambda _run, _by, _within_s: None,
         clock: Callable[[], float] = time.time,
         look_s: float = LOOK_S,
         open_files: int | None = None,
     ) -> None:
-        self._happened, self._ended, self._open_files = happened, ended, open_files
+        self._happened, self._ended, self._asked, self._open_files = happened, ended, asked, open_files
         self._told: dict[str, tuple[tuple[str, int | None], Service]] = {}
         self._clock, self._look_s = clock, look_s
         self._base, self._settings, self._environ = data_dir / FOLDER, settings, environ
@@ -151,9 +153,9 @@ class Supervisor:
         log.info("stop of service %s asked for%s", name, f" by {by}" if by else "")
         if unit.link is not None or unit.launching:
             await self._wish(unit, Wish("stop", f"stopped by {by}" if by else "stopped by hand"))
-            grace = unit.settings.stop_grace_s if unit.settings else 60.0
             await self._until(
-                lambda: (unit.link is None and not unit.launching) or not unit.folder.was_stopped, grace + SLACK_S
+                lambda: (unit.link is None and not unit.launching) or not unit.folder.was_stopped,
+                unit.grace_s + SLACK_S,
             )
         self._tell()
         return self.service(name)
@@ -365,7 +367,7 @@ class Supervisor:
         elif active(left):
             await self._lost(unit)
         elif unit.state is not None:
-            log.info("service %s: %s%s", unit.name, unit.state["state"], _because(unit.state["reason"]))
+            log.info("service %s: %s", unit.name, unit.stands)
         if unit.link is None:
             wish, unit.wish = unit.wish, None
             if unit.settings is None:
@@ -463,6 +465,8 @@ class Supervisor:
         unit.wish = wish
         if unit.link is None:
             return
+        if wish.do in {"stop", "restart"} and (run := unit.run_now(self._run_of)) is not None:
+            self._asked(run, wish.by, unit.grace_s + SLACK_S)
         await unit.link.send(wish)
         if "heard" not in (unit.state or {"heard": ""}) and unit.wish is wish:
             unit.wish, unit.requested = None, False  # a shim of an earlier version does not say what it heard
@@ -494,7 +498,3 @@ class Supervisor:
         if not AVAILABLE:
             raise MonitorError("services can only be run on Linux", hint="use the service manager of this system")
         await self._adopted.wait()
-
-
-def _because(reason: str) -> str:
-    return f" ({reason})" if reason else ""

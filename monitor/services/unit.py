@@ -16,6 +16,8 @@ from monitor.services.link import Link, Wish
 
 log = logging.getLogger("watchkeeper.services")
 LOST = "its supervising process was lost; how it ended is unknown"
+UNKNOWN_GRACE_S = 60.0
+"""Of a service that is no longer in the settings."""
 RunOf = Callable[[int, int | None], int | None]
 """The run of a process by its pid and, where that is known, its start tick; also once it has ended."""
 
@@ -72,6 +74,17 @@ class Unit:
         return known if self.due is None else "scheduled"
 
     @property
+    def stands(self) -> str:
+        """Its state as its shim said it last, and why."""
+        state = self.state or {}
+        return f"{state.get('state', 'stopped')}{f' ({why})' if (why := state.get('reason')) else ''}"
+
+    @property
+    def grace_s(self) -> float:
+        """How long it may take to end after it was asked to."""
+        return self.settings.stop_grace_s if self.settings else UNKNOWN_GRACE_S
+
+    @property
     def satisfied(self) -> bool:
         """Whether services that depend on it may start: it is ready, or has done its work."""
         return self.word in {"running", "exited"}
@@ -101,11 +114,16 @@ class Unit:
         schedule = self.settings.schedule if self.settings and not self.folder.was_stopped else ""
         self.due = next_run(schedule, datetime.fromtimestamp(now).astimezone()).timestamp() if schedule else None
 
+    def run_now(self, run_of: RunOf) -> int | None:
+        """The run of its main process; None while there is none."""
+        state = self.state or {}
+        return run_of(pid, state.get("start_tick")) if self.link and (pid := state.get("pid")) else None
+
     def shown(self, *, mask: Callable[[Sequence[str]], str], run_of: RunOf, waits: str, needed_by: list[str]) -> Service:  # fmt: skip
         """It as the API shows it."""
         state, settings = self.state or {}, self.settings
         word, pid = self.word, state.get("pid") if self.link else None
-        run = run_of(pid, state.get("start_tick")) if pid else None
+        run = self.run_now(run_of)
         reason = LOST if self.lost else self.trouble or (waits if word == "waiting" else state.get("reason", ""))
         began = self.settings is not None and state.get("spec") not in {None, hash_of(self.settings)}
         last = max(self.lives(run_of), key=lambda life: life.since, default=None)

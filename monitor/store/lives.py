@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from monitor.core.exit_words import ended_with
+from monitor.core.exit_words import asked_for, ended_with
 from monitor.metrics import messages
 from monitor.store.interface import Append, Change, Store, Upsert
 
@@ -35,6 +35,7 @@ class ToldLife:
         started, ended: µs since the epoch.
         source: who tells, as `end_source` has it; `UNSEEN` where the end itself is not known, only that it was later.
         ended_for: why this one ended it, in words; empty if it did not.
+        asked: whether a person wanted that; else it had failed.
     """
 
     boot_id: str
@@ -51,6 +52,7 @@ class ToldLife:
     uid: int | None = None
     user: str | None = None
     ended_for: str = ""
+    asked: bool = False
     member: str | None = None
 
 
@@ -175,6 +177,7 @@ def ended_row(info: messages.RunInfo, end: messages.RunEnd) -> dict[str, Any]:
         "cpu_seconds": end.cpu_s,
         "bytes_read": end.read_bytes,
         "bytes_written": end.write_bytes,
+        "asked": end.asked,
         "out_of_memory": _said(end) if end.out_of_memory else None,
     }
 
@@ -228,7 +231,7 @@ def store_told(
         changes.append(Append("runs", _told_rows(host, new, command)))
     if better:
         ends = _end_columns([_end_of(run, life) for run, life in better.items()])
-        told_ends = {name: ends[name] for name in ("end_ts", "exit_code", "exit_signal", "end_source")}
+        told_ends = {name: ends[name] for name in ("end_ts", "exit_code", "exit_signal", "end_source", "asked")}
         whose = {"run": pa.array(list(better), pa.int64()), "host": pa.array([host.host] * len(better))}
         changes.append(Upsert("runs", pa.table(whose | told_ends), ("run",)))
     stops = better | {run: life for run, life in new.items() if life.exit_code or life.exit_signal}
@@ -258,11 +261,12 @@ def _known(store: Store, runs: Sequence[int]) -> dict[int, dict[str, Any]]:
 def _is_better(life: ToldLife, row: dict[str, Any]) -> bool:
     """Whether this tells how a run ended, and what is stored does not."""
     tells = life.exit_code is not None or life.exit_signal is not None
-    return tells and row["exit_code"] is None and row["exit_signal"] is None
+    return (tells and row["exit_code"] is None and row["exit_signal"] is None) or (life.asked and row["asked"] is None)
 
 
 def _end_of(run: int, life: ToldLife) -> messages.RunEnd:
-    return messages.RunEnd(run, life.ended, life.exit_code, life.exit_signal, life.source)
+    asked = asked_for(life.ended_for.partition(": ")[2], life.exit_signal) if life.asked else None
+    return messages.RunEnd(run, life.ended, life.exit_code, life.exit_signal, life.source, asked=asked)
 
 
 def _told_rows(
@@ -328,6 +332,7 @@ def _said(end: messages.RunEnd) -> str | None:
         out_of_memory=end.out_of_memory,
         memory_group=end.memory_group,
         memory_limit=end.memory_limit,
+        asked=end.asked,
     )
 
 
@@ -353,6 +358,7 @@ def _end_columns(ends: Sequence[messages.RunEnd | None]) -> dict[str, pa.Array]:
         "cpu_seconds": pa.array([None if end is None else end.cpu_s for end in ends], pa.float64()),
         "read_bytes": pa.array([None if end is None else end.read_bytes for end in ends], pa.int64()),
         "write_bytes": pa.array([None if end is None else end.write_bytes for end in ends], pa.int64()),
+        "asked": pa.array([None if end is None else _text(end.asked) for end in ends], pa.string()),
     }
 
 

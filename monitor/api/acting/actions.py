@@ -1,6 +1,6 @@
 """Actions on processes, and the audit table of what people did to services and processes."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
@@ -16,8 +16,11 @@ from monitor.core.errors import REPORTED, ActionRefused, ConfigError
 from monitor.core.process_title import title_of
 from monitor.lifecycle.acting import SIGNALS, renice, send_signal
 from monitor.lifecycle.interest import is_watchkeeper
+from monitor.live.asked import ENDING
 from monitor.metrics.messages import RunInfo
 from monitor.store.actions import stored_actions
+
+_DONE: Final = {"TERM": "stopped", "KILL": "killed"}
 
 
 class ActionFilter(BaseModel):
@@ -53,6 +56,7 @@ def routes(context: Context) -> APIRouter:
         except REPORTED as error:
             undone(context, error, action, asked.by, **await process_of(context, request, run))
             raise
+        note_asked(context, info.run, asked)
         title, command = title_of(info.name, info.cmdline, info.member), info.cmdline[:500]
         context.audit.record(action, title, actor=asked.by, pid=info.pid, run=number, said=said, command=command)
         return json_answer(ProcessActed(run=run, pid=info.pid, said=said))
@@ -99,6 +103,20 @@ def refuse_protected(info: RunInfo, own: set[int]) -> None:
         raise ActionRefused(f"process {info.pid} belongs to the system", hint="nobody can act on it here")
 
 
+def note_asked(context: Context, run: int, done: ProcessAction) -> None:
+    """Know whose wish it is if the process ends now."""
+    name = signal_of(done)
+    if name in ENDING:
+        context.asked.note(run, f"{_DONE.get(name, 'ended')} by {done.by or 'hand'}")
+
+
+def signal_of(asked: ProcessAction) -> str:
+    """The signal that an action sends, such as `TERM`; empty for none."""
+    return {"stop": "TERM", "kill": "KILL", "renice": ""}.get(
+        asked.action, (asked.signal or "").upper().removeprefix("SIG")
+    )
+
+
 def untouchable(context: Context, info: RunInfo) -> str | None:
     """Why nobody may act on a process now, in words; None if operators may."""
     error: ActionRefused | None = read_only(context)
@@ -122,7 +140,7 @@ def perform(info: RunInfo, asked: ProcessAction) -> str:
             raise ConfigError("renice needs a priority", hint="give `nice`, from -20 to 19")
         renice(info.pid, info.start_tick, asked.nice)
         return f"priority set to {asked.nice}"
-    name = {"stop": "TERM", "kill": "KILL"}.get(asked.action, (asked.signal or "").upper().removeprefix("SIG"))
+    name = signal_of(asked)
     if name not in SIGNALS:
         raise ConfigError(f"there is no signal {name or 'given'}", hint=f"signals are {', '.join(SIGNALS)}")
     send_signal(info.pid, info.start_tick, name)

@@ -9,6 +9,7 @@ from monitor.api_models.status import Status
 from monitor.config.settings import Settings
 from monitor.core.this_process import ahead
 from monitor.health.alerts import Alerts
+from monitor.live.asked import Asked
 from monitor.live.audit import Audit
 from monitor.live.hub import Hub
 from monitor.live.process_events import ProcessEvents
@@ -46,6 +47,7 @@ class Context:
         status: builds `GET /v1/status`; asks the store, so not for the event loop. `about` is what needs no asking.
         settings: the settings in force now; `save` changes them (blocking) and applies what can be applied at once;
             `restart_needed` names saved keys that wait for the next start.
+        asked: knows whose wish it is that a process ends.
         services: those that are kept running; `audit` records what people do to them and to processes;
             `own_pids` are Watchkeeper's processes.
         alerts: watches the rules of alerts; `save_alert` changes one, or removes it.
@@ -79,6 +81,7 @@ class Context:
     reread_formats: Callable[[], Awaitable[None]]
     services: Supervisor
     audit: Audit
+    asked: Asked
     own_pids: Callable[[], set[int]]
     restart_needed: Callable[[], list[str]]
     shutdown: Callable[[], None]

@@ -68,7 +68,10 @@ class EndedFilter(BaseModel):
     since: str | None = Field(None, description="Ended at or after; a time as for log records.", max_length=60)
     until: str | None = Field(None, description="Ended before.", max_length=60)
     mine: bool = Field(default=False, description="Only those of the user who runs the agent.")
-    failed: bool = Field(default=False, description="Only those with another exit code than 0, or ended by a signal.")
+    failed: bool = Field(
+        default=False,
+        description="Only those with another exit code than 0, or ended by a signal, unless somebody asked for it.",
+    )
     lived_s: float = Field(0, description="Only those that lived as long, in seconds.", ge=0, le=1e9)
     limit: int = Field(200, description="Runs at most.", ge=1, le=10_000)
 

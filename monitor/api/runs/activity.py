@@ -12,6 +12,7 @@ from monitor.api_models.actions import Actions
 from monitor.api_models.activity import ActiveEvents, ActiveRecords, ActiveRun, Activity
 from monitor.api_models.jobs import Jobs
 from monitor.api_models.logs import LogHistogram, Record
+from monitor.core.exit_words import failed
 from monitor.jobs.view import JobView
 from monitor.store.actions import stored_actions
 from monitor.store.interface import Store
@@ -100,7 +101,7 @@ def _curves(store: Store, wanted: Wanted, runs: Sequence[int], width: int) -> di
 
 
 def _run(row: Mapping[str, Any], curve: list[float | None]) -> ActiveRun:
-    code, signal, over = row["exit_code"], row["exit_signal"], row["end_ts"] is not None
+    over = row["end_ts"] is not None
     return ActiveRun(
         run=str(row["run"]),
         pid=row["pid"],
@@ -110,7 +111,8 @@ def _run(row: Mapping[str, Any], curve: list[float | None]) -> ActiveRun:
         started=row["start_ts"],
         ended=row["end_ts"],
         outcome=outcome_of(row) if over else None,
-        failed=None if not over or (code is None and signal is None) else bool(code or signal),
+        failed=failed(row["exit_code"], row["exit_signal"], row["asked"]) if over else None,
+        asked=row["asked"],
         cpu_seconds=finite(row["cpu_s"]),
         cpu_max=finite(row["cpu_max"]),
         cpu=curve,

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from monitor.api.runs.detail import outcome_of, titled
 from monitor.api_models.processes import HostThen, PastProcess, PastProcesses
+from monitor.core.exit_words import failed
 from monitor.core.paths import own_uid
 from monitor.core.units import unit_name
 from monitor.live.snapshot import status_word
@@ -102,6 +103,8 @@ def _process(row: Mapping[str, Any], curve: Sequence[float], *, minute: bool = F
         end_ts=row["end_ts"],
         exit_code=row["exit_code"],
         signal=row["exit_signal"],
+        asked=row["asked"],
+        failed=failed(row["exit_code"], row["exit_signal"], row["asked"]),
         outcome=None if row["end_ts"] is None else outcome_of(row),
         **readings,
     )

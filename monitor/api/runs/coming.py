@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from logs.query.expressions import lowered
+from monitor.core.exit_words import failed
 from monitor.live.unstored import Ended
 from monitor.store.lives import ended_row
 
@@ -23,11 +24,10 @@ def coming_rows(coming: Sequence[Ended], given: Mapping[str, Any]) -> list[dict[
         if (least is not None and end.ts < least) or (most is not None and end.ts >= most):
             continue
         row = ended_row(info, end)
-        failed = row["exit_signal"] is not None or row["exit_code"] not in {0, None}
         if (
             (lived is None or end.ts - info.start_ts >= lived)
             and (uid is None or row["uid"] == uid)
-            and (failed or not given.get("failed"))
+            and (failed(row["exit_code"], row["exit_signal"], row["asked"]) or not given.get("failed"))
             and (text is None or text.is_in(row))
         ):
             rows.append(row)

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from monitor.api.runs.coming import coming_rows
 from monitor.api_models.processes import EndedRun, EndedRuns, Life, Lives, Process, Run, RunRef
-from monitor.core.exit_words import ended_with
+from monitor.core.exit_words import ended_with, failed
 from monitor.core.paths import own_uid
 from monitor.core.process_title import folder_of, title_of, told_apart
 from monitor.core.units import unit_name, unit_pattern
@@ -119,7 +119,8 @@ def ended_run(row: Mapping[str, Any]) -> EndedRun:
         exit_code=code,
         signal=signal,
         outcome=outcome_of(row),
-        failed=None if code is None and signal is None else bool(code or signal),
+        failed=failed(code, signal, row["asked"]),
+        asked=row["asked"],
         out_of_memory=bool(row.get("out_of_memory")),
         peak_rss=row.get("peak_rss"),
         cpu_seconds=finite(row.get("cpu_seconds")),
@@ -152,7 +153,8 @@ def _life(row: dict[str, Any]) -> Life:
         exit_code=code,
         signal=signal,
         outcome=outcome_of(row) if over else None,
-        failed=None if not over or (code is None and signal is None) else bool(code or signal),
+        failed=failed(code, signal, row["asked"]) if over else None,
+        asked=row["asked"],
     )
 
 
@@ -162,11 +164,11 @@ def finite(value: Any) -> Any:
 
 
 def outcome_of(row: Mapping[str, Any]) -> str:
-    """How a run ended, in words: of `exit_code`, `exit_signal` and `end_source`, and of `out_of_memory` where the row has it."""
+    """How a run ended, in words: of `exit_code`, `exit_signal`, `asked` and `end_source`, and of `out_of_memory` where the row has it."""
     if told := row.get("out_of_memory"):
         return str(told)
     unknown = "ended unseen" if row["end_source"] == UNSEEN else "exit code unknown"
-    return ended_with(row["exit_code"], row["exit_signal"]) or unknown
+    return ended_with(row["exit_code"], row["exit_signal"], asked=row["asked"]) or unknown
 
 
 def relatives(snapshot: Snapshot, run: int) -> Relatives:

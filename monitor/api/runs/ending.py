@@ -10,10 +10,9 @@ from monitor.api.runs.detail import ended_run, finite
 from monitor.api_models.endings import FinalMinute, LastError, RunEnding
 from monitor.api_models.processes import RunRef
 from monitor.core.error_words import cause_of as error_words
-from monitor.core.exit_words import signal_name
+from monitor.core.exit_words import failed, signal_name
 from monitor.core.process_title import title_of
 from monitor.lifecycle.causes import Evidence, cause_of
-from monitor.store.actions import stored_actions
 from monitor.store.interface import Store
 from monitor.store.lives import UNSEEN
 from monitor.store.tiers import DAY, MINUTE, SECOND
@@ -22,9 +21,6 @@ NEAR: Final = 3 * SECOND
 """How long before a run its parent may have ended to be what took it along."""
 TIMED_OUT: Final = 124
 """Exit code of `timeout` that ended its command."""
-STOPPED_WITHIN: Final = 30 * SECOND
-"""How long a process may take to end after it was asked to."""
-STOPS: Final = frozenset({"process stop", "process kill"})
 EARLIER: Final = 6
 ERROR: Final = 40
 TRACEBACK: Final = "Traceback (most recent call last):"
@@ -39,7 +35,7 @@ def run_ending(store: Store, run: int) -> RunEnding | None:
     ended = row["end_ts"]
     newest = next(iter(search.search(store, LogFilter(run=run), limit=1).records), None)
     error = _last_error(store, run, newest)
-    failed = bool(row["exit_code"] or row["exit_signal"])
+    bad = None if ended is None else failed(row["exit_code"], row["exit_signal"], row["asked"])
     limits = json.loads(row["limits"]) if row["limits"] else {}
     parent, role = _parent(row, limits.get("parent"))
     named = None if parent is None else f"{title_of(parent.name, parent.cmdline, parent.member)} ({parent.pid})"
@@ -54,7 +50,7 @@ def run_ending(store: Store, run: int) -> RunEnding | None:
             memory_limit=limits.get("memory_limit"),
             cpu_limit_s=limits.get("cpu_limit_s"),
             exception=_exception(error, ended),
-            stopped_by=_stopped_by(store, row),
+            asked=row["asked"],
             ended_for=row["ended_for"],
             parent=named if role == "gone" else None,
             timed_out_by=named if role == "timer" else None,
@@ -75,12 +71,14 @@ def run_ending(store: Store, run: int) -> RunEnding | None:
         exit_code=row["exit_code"],
         signal=row["exit_signal"],
         signal_name=None if row["exit_signal"] is None else signal_name(row["exit_signal"]),
+        failed=bad,
+        asked=row["asked"],
         sender=parent if cause == "parent_gone" or (cause != "stopped" and role == "timer") else None,
         out_of_memory=bool(limits.get("out_of_memory")),
         memory_group=limits.get("memory_group"),
         memory_limit=limits.get("memory_limit"),
         last_error=_told(error),
-        last_line=_told(newest) if failed and error is None and _is_at_end(newest, ended) else None,
+        last_line=_told(newest) if bad and error is None and _is_at_end(newest, ended) else None,
         peak_rss=row["peak_rss"],
         cpu_seconds=finite(row["cpu_seconds"]),
         bytes_read=row["bytes_read"],
@@ -111,16 +109,6 @@ def _parent(row: Mapping[str, Any], last: int | None) -> tuple[RunRef | None, st
         member=row["parent_member"],
     )
     return parent, "timer" if timer else "gone"
-
-
-def _stopped_by(store: Store, row: Mapping[str, Any]) -> str | None:
-    """Who stopped the run from Watchkeeper just before its end; None if nobody did."""
-    if row["end_ts"] is None:
-        return None
-    bounds = {"run": row["run"], "since": row["end_ts"] - STOPPED_WITHIN, "until": row["end_ts"] + SECOND}
-    _, actions = stored_actions(store, row["host"], bounds, limit=EARLIER)
-    done = [one for one in actions if one.action in STOPS and one.outcome == "done"]
-    return (done[0].actor or "somebody") if done else None
 
 
 def _last_error(store: Store, run: int, newest: LogRecord | None) -> LogRecord | None:

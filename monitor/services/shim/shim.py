@@ -74,6 +74,8 @@ class Shim:
         self._heard = ""
         self._why = self._last_why = ""
         """Why it is being ended from here, and why its last process was; empty while it is not, and for ends of its own."""
+        self._asked = False
+        """Whether somebody wants that, and it is not for a failure."""
         self.life, self._actions = policy.begin()
         self._tell()
 
@@ -146,7 +148,8 @@ class Shim:
             late = f"; it did not end within {self.rules.stop_grace_s:g} s" if self._why and self.life.killed else ""
             facts = {"pid": self._main, "code": code, "started": self._started_us, "tick": self._main_tick}
             self._last_why, self._why = self._why + late, ""
-            self._events.note(ENDED, **facts, **self._program, why=self._last_why)
+            self._events.note(ENDED, **facts, **self._program, why=self._last_why, asked=self._asked)
+            self._asked = False
             self._main = self._main_tick = None
             if code == 0 and tree.descendants(os.getpid()):
                 why = LEFT
@@ -158,7 +161,7 @@ class Shim:
         if self.life.state != before:
             self._since_us = _now_us()
             if self.life.state == policy.STOPPING and event != policy.ENDED:
-                self._why = self.life.reason
+                self._why, self._asked = self.life.reason, self.life.then in {policy.STOP, policy.RESTART}
         if self.life.state not in {before, policy.STARTING}:
             self._probe_at = self._lines = None
             self._unanswered = 0

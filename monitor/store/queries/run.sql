@@ -6,7 +6,7 @@ WITH newest AS (
 )
 SELECT
     r.pid, r.ppid, r.uid, r.user_name, r.name, r.cmdline, r.exe, r.cgroup, r.cwd, r.member, r.kernel_thread, r.boot_id, r.start_tick,
-    wk_us(r.start_ts) AS start_ts, wk_us(r.end_ts) AS end_ts, r.exit_code, r.exit_signal, r.end_source,
+    wk_us(r.start_ts) AS start_ts, wk_us(r.end_ts) AS end_ts, r.exit_code, r.exit_signal, r.asked, r.end_source,
     coalesce(r.peak_rss, m.rss) AS peak_rss, coalesce(r.cpu_seconds, s.cpu_user_s + s.cpu_system_s) AS cpu_seconds,
     s.status AS status_code, s.cpu_pct, s.rss, s.vms, s.threads, s.nice, s.read_bps, s.write_bps, coalesce(r.read_bytes, s.read_bytes) AS read_bytes, coalesce(r.write_bytes, s.write_bytes) AS write_bytes, s.fds,
     s.ctx_voluntary, s.ctx_involuntary,

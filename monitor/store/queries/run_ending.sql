@@ -12,7 +12,7 @@ WITH me AS (
     SELECT max(rss) AS rss, max(cpu_user_s + cpu_system_s) AS cpu_s, max(read_bytes) AS bytes_read, max(write_bytes) AS bytes_written FROM run_samples WHERE run = $run
 )
 SELECT
-    me.host, me.run, me.pid, me.name, me.cmdline, me.cwd, me.member, wk_us(me.start_ts) AS start_ts, wk_us(me.end_ts) AS end_ts, me.exit_code, me.exit_signal, me.end_source,
+    me.host, me.run, me.pid, me.name, me.cmdline, me.cwd, me.member, wk_us(me.start_ts) AS start_ts, wk_us(me.end_ts) AS end_ts, me.exit_code, me.exit_signal, me.asked, me.end_source,
     coalesce(me.peak_rss, used.rss) AS peak_rss, coalesce(me.cpu_seconds, used.cpu_s) AS cpu_seconds,
     coalesce(me.read_bytes, used.bytes_read) AS bytes_read, coalesce(me.write_bytes, used.bytes_written) AS bytes_written, up.run AS parent_run, up.pid AS parent_pid, up.name AS parent_name, up.cmdline AS parent_cmdline, up.member AS parent_member,
     up.exit_signal AS parent_signal, up.exit_code AS parent_code, up.over AS parent_over,

@@ -15,7 +15,7 @@ WITH used AS (
 SELECT
     u.run AS run, u.cpu_s AS cpu_s, wk_float(u.cpu_max) AS cpu_max, u.rss_max AS rss_max, u.rss_change AS rss_change,
     u.bytes_read AS bytes_read, u.bytes_written AS bytes_written, r.pid AS pid, r.name AS name, r.cmdline AS cmdline, r.cwd AS cwd, r.member AS member,
-    wk_us(r.start_ts) AS start_ts, wk_us(r.end_ts) AS end_ts, r.exit_code AS exit_code, r.exit_signal AS exit_signal,
+    wk_us(r.start_ts) AS start_ts, wk_us(r.end_ts) AS end_ts, r.exit_code AS exit_code, r.exit_signal AS exit_signal, r.asked AS asked,
     r.end_source AS end_source, r.user_name AS user_name
 FROM used AS u
 JOIN runs AS r ON r.run = u.run

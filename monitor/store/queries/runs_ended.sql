@@ -1,7 +1,7 @@
 -- Runs that have ended, the newest end first, with what they took where their end told it. `total` counts all that match.
 -- `without`: runs that are left out, none of which ended before $without_since.
 SELECT
-    run, pid, ppid, uid, user_name, name, cmdline, cwd, member, wk_us(start_ts) AS start_ts, wk_us(end_ts) AS end_ts, exit_code, exit_signal, end_source,
+    run, pid, ppid, uid, user_name, name, cmdline, cwd, member, wk_us(start_ts) AS start_ts, wk_us(end_ts) AS end_ts, exit_code, exit_signal, asked, end_source,
     peak_rss, cpu_seconds, read_bytes AS bytes_read, write_bytes AS bytes_written, count(*) OVER () AS total
 FROM runs
 WHERE host = $host AND end_ts IS NOT NULL
@@ -21,7 +21,7 @@ WHERE host = $host AND end_ts IS NOT NULL
   AND uid = $uid
 -- :endif
 -- :if failed is given
-  AND (exit_code <> 0 OR exit_signal IS NOT NULL)
+  AND wk_failed(exit_code, exit_signal, asked)
 -- :endif
 -- :if q is given
   AND (wk_icontains(concat(name, ' ', coalesce(cmdline, ''), ' ', coalesce(member, '')), $q) OR user_name = $q OR CAST(pid AS TEXT) = $q

@@ -3,7 +3,7 @@ WITH me AS (
     SELECT * FROM runs WHERE run = $run
 )
 SELECT
-    r.run, r.pid, r.name, r.cmdline, r.member, wk_us(r.start_ts) AS start_ts, wk_us(r.end_ts) AS end_ts, r.exit_code, r.exit_signal, r.end_source,
+    r.run, r.pid, r.name, r.cmdline, r.member, wk_us(r.start_ts) AS start_ts, wk_us(r.end_ts) AS end_ts, r.exit_code, r.exit_signal, r.asked, r.end_source,
     count(*) OVER () AS total
 FROM me INNER JOIN runs AS r ON r.host = me.host AND r.name = me.name AND r.cmdline = me.cmdline AND r.uid = me.uid
     AND coalesce(r.cwd, me.cwd, '') = coalesce(me.cwd, r.cwd, '') AND coalesce(r.member, '') = coalesce(me.member, '')

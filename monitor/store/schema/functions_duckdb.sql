@@ -51,3 +51,6 @@ CREATE OR REPLACE MACRO wk_any(x) AS any_value(x);
 CREATE OR REPLACE MACRO wk_count_if(x) AS count_if(x);
 CREATE OR REPLACE MACRO wk_float(x) AS CAST(x AS DOUBLE);
 CREATE OR REPLACE MACRO wk_int(x) AS CAST(x AS BIGINT);
+
+-- Whether an end is a failure, as `failed` in `monitor/core/exit_words.py`.
+CREATE OR REPLACE MACRO wk_failed(code, number, asked) AS asked IS NULL AND (coalesce(code, 0) <> 0 OR number IS NOT NULL);

@@ -162,7 +162,11 @@ def check(
     assert "KeyError: 'missing'" in found["exception"].why
     assert found["exception"].last_error.text == "KeyError: 'missing'"
     assert "exit code 3" in found["exit_code"].why
-    assert "by ada" in found["stopped"].why
+    assert "stopped by ada" in found["stopped"].why
+    well = {"completed", "stopped"}
+    assert {cause for cause, end in found.items() if not end.failed} == well | {"unknown"}
+    listed = {run.run for run in agent.api.ended_runs({"failed": True}).runs}
+    assert {cause for cause, end in found.items() if end.run not in listed} == well | {"unknown"}
     assert found["parent_gone"].sender.pid == jobs["parent_gone"].pid
     assert found["unknown"].at_least
     assert found["terminated"].final.rss_last > 0

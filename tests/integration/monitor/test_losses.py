@@ -11,6 +11,7 @@ import pytest
 from logs.redaction.masker import Masker
 from monitor.api.runs.detail import ended_runs
 from monitor.config.sections import EventSettings
+from monitor.live.asked import Asked
 from monitor.live.event_log import EventLog
 from monitor.live.hub import Hub
 from monitor.live.ingest import Ingest
@@ -93,6 +94,7 @@ def ingest_of(writer: StoreWriter, unstored: UnstoredEnds, tmp_path: Path) -> In
         ),
         newcomers=Newcomers(snapshot, Masker()),
         unstored=unstored,
+        asked=Asked(snapshot),
         on_loop=lambda run, *given: run(*given),
         greeted=lambda _: None,
         now=lambda: time.time_ns() // 1000,

@@ -13,7 +13,7 @@ from monitor.api.runs.detail import ended_runs, lives
 from monitor.api_models.processes import EndedRuns
 from monitor.live.unstored import UnstoredEnds, ended_in
 from monitor.metrics.messages import Lives, RunEnd, RunInfo
-from monitor.store.interface import Append, Store
+from monitor.store.interface import Append, Store, Upsert
 from monitor.store.lives import UNSEEN, life_changes
 from monitor.store.record_lanes import Samples
 
@@ -115,6 +115,10 @@ def test_how_each_ended_is_said_and_nothing_is_invented(history: Store) -> None:
         ("killed by SIGKILL (signal 9)", True),
         ("ended unseen", None),
     ]
+    history.write([Upsert("runs", pa.table({"run": [3], "host": ["h"], "asked": ["stopped by ada"]}), ("run",))])
+    (stopped,) = ended_runs(history, "h", {"limit": 100, "q": "102"}).runs
+    assert (stopped.outcome, stopped.failed) == ("killed by SIGKILL (signal 9), stopped by ada", False)
+    assert [run.pid for run in ended_runs(history, "h", {"limit": 100, "failed": 1}).runs] == [101]
     assert (found[100].peak_rss, found[100].cpu_seconds) == (500, 2.5)
     assert (found[101].peak_rss, found[101].cpu_seconds) == (None, None)
     assert found[101].title == "python -m monitor agent"
@@ -209,7 +213,7 @@ def _end(info: RunInfo) -> RunEnd:
     """How a run ends follows from its number."""
     n = info.pid
     signal = 9 if n % 5 == 0 else None
-    return RunEnd(info.run, info.start_ts + n % 7 * S, None if signal else n % 3, signal, "connector", n % 10 == 0, "", None, 1.0, 2, 3, 4)  # fmt: skip
+    return RunEnd(info.run, info.start_ts + n % 7 * S, None if signal else n % 3, signal, "connector", n % 10 == 0, "", None, 1.0, 2, 3, 4, asked="stopped by ada" if n % 4 == 1 else None)  # fmt: skip
 
 
 def _moved(told: Lives) -> Lives:

@@ -152,14 +152,30 @@ def test_a_run_that_no_sample_told_of_is_stored_if_lines_name_it(store: Store) -
 def test_lives_that_others_tell_of_are_rows_once(store: Store, make_tick: Make) -> None:
     """What no sample told of is an ended run with what is known; how one ended that samples only missed is added; what is known stays, whatever comes again."""
     host = messages.HostInfo("h", "b", START - 100 * SECOND, "kernel", "platform", 2, 3, 100)
-    runs = {pid: messages.run_key("h", "b", pid, 70) for pid in (10, 20, 30)}
-    store.write(tick_changes("h", "b", make_tick(1, born=[born(runs[20], 20, at=-9), born(runs[30], 30, at=-9)])))
+    runs = {pid: messages.run_key("h", "b", pid, 70) for pid in (10, 20, 30, 60)}
     store.write(
         tick_changes(
-            "h", "b", make_tick(2, gone=[runs[20], runs[30]], ends=[messages.RunEnd(runs[30], START, 3, None, "pidfd")])
+            "h",
+            "b",
+            make_tick(1, born=[born(runs[20], 20, at=-9), born(runs[30], 30, at=-9), born(runs[60], 60, at=-9)]),
+        )
+    )
+    store.write(
+        tick_changes(
+            "h",
+            "b",
+            make_tick(
+                2,
+                gone=[runs[20], runs[30], runs[60]],
+                ends=[
+                    messages.RunEnd(runs[30], START, 3, None, "pidfd"),
+                    messages.RunEnd(runs[60], START, None, 9, "pidfd"),
+                ],
+            ),
         )
     )
     shim = [ToldLife("b", pid, 70, ("/bin/web", "--token=s3cretvalue"), "/srv", START, START + 5, None, 9, "service", 1, 0, "root", member="worker 4") for pid in runs]  # fmt: skip
+    shim[-1] = dataclasses.replace(shim[-1], ended_for="web: stopped by ada", asked=True)
     worker = ToldLife("another boot", 40, 80, (), None, None, START + 9, None, None, UNSEEN)
     here = ToldLife("b", 50, 90, (), None, None, START + 9, None, None, UNSEEN)
     for _ in range(2):
@@ -167,18 +183,19 @@ def test_lives_that_others_tell_of_are_rows_once(store: Store, make_tick: Make) 
         store_untold(store, "h", "b", START + 4 * SECOND, [(born(runs[10], 10), START)])
     found = ask(
         store,
-        "SELECT pid, name, cmdline, member, wk_us(start_ts) AS s, exit_code, exit_signal, end_source FROM runs ORDER BY pid",
+        "SELECT pid, name, cmdline, member, wk_us(start_ts) AS s, exit_code, exit_signal, end_source, asked FROM runs ORDER BY pid",
     )
     assert [tuple(row.values()) for row in found] == [
-        (10, "web", "/bin/web --token=***", "worker 4", START, None, 9, "service"),
-        (20, "sleep", "sleep", None, START - 9 * SECOND, None, 9, "service"),
-        (30, "sleep", "sleep", None, START - 9 * SECOND, 3, None, "pidfd"),
-        (40, "unknown", "", None, None, None, None, UNSEEN),
-        (50, "unknown", "", None, START - 100 * SECOND + 900_000, None, None, UNSEEN),
+        (10, "web", "/bin/web --token=***", "worker 4", START, None, 9, "service", None),
+        (20, "sleep", "sleep", None, START - 9 * SECOND, None, 9, "service", None),
+        (30, "sleep", "sleep", None, START - 9 * SECOND, 3, None, "pidfd", None),
+        (40, "unknown", "", None, None, None, None, UNSEEN, None),
+        (50, "unknown", "", None, START - 100 * SECOND + 900_000, None, None, UNSEEN, None),
+        (60, "sleep", "sleep", None, START - 9 * SECOND, None, 9, "service", "stopped by ada"),
     ]
     stops = ask(store, "SELECT run, message FROM events WHERE kind = 'STOP'")
     assert {(row["run"], row["message"]) for row in stops} >= {(runs[10], "killed by SIGKILL (signal 9)"), (runs[20], "killed by SIGKILL (signal 9)")}  # fmt: skip
-    assert len(stops) == 3
+    assert len(stops) == 4
 
 
 def test_a_traceback_read_together_with_the_record_before_is_the_last_error(store: Store, make_tick: Make) -> None:
@@ -282,5 +299,5 @@ def test_why_a_service_was_ended_is_the_reason_of_its_process(store: Store, make
         store.write(reasons("h", [told, dataclasses.replace(told, pid=9, ended_for="")]))
     found = run_ending(store, run)
     assert found is not None
-    assert (found.cause, found.sender) == ("stopped", None)
+    assert (found.cause, found.sender, found.failed) == ("stopped", None, True)  # it was not ready, or lived no more
     assert found.why == "Watchkeeper ended it with its service web: stopped by ada (SIGKILL, signal 9)."

@@ -32,8 +32,12 @@ from monitor.lifecycle.causes import Evidence, cause_of
         ),
         ({"exit_signal": 13}, "signal", "SIGPIPE"),
         ({"exit_signal": 9, "parent": "make (7)"}, "parent_gone", "Its parent make (7) ended"),
-        ({"exit_signal": 15, "stopped_by": "ada", "parent": "make (7)"}, "stopped", "by ada (SIGTERM, signal 15)."),
-        ({"exit_code": 0, "stopped_by": "ada"}, "stopped", "by ada (exit code 0)"),
+        (
+            {"exit_signal": 15, "asked": "stopped by ada", "parent": "make (7)"},
+            "stopped",
+            "ended it: stopped by ada (SIGTERM, signal 15).",
+        ),
+        ({"exit_code": 0, "asked": "stopped by ada"}, "stopped", "by ada (exit code 0)"),
         (
             {"exit_signal": 15, "ended_for": "web: not ready within 5 s"},
             "stopped",

@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from monitor.core.exit_words import ended_with
+from monitor.core.exit_words import asked_for, ended_with, failed
 from monitor.lifecycle.exits import decode
 
 
@@ -36,3 +36,20 @@ def test_ends_in_words() -> None:
     assert ended_with(None, 9, out_of_memory=True) == "killed by SIGKILL (signal 9): out of memory"
     assert ended_with(127, None) == "exit code 127"
     assert ended_with(None, None) is None
+    assert ended_with(143, None, asked="stopped by ada") == "exit code 143, stopped by ada"
+
+
+@pytest.mark.parametrize(
+    ("code", "number", "asked", "expected"),
+    [(0, None, None, False), (3, None, None, True), (None, 15, None, True), (None, None, None, None),
+     (None, 15, "stopped by ada", False), (3, None, "stopped by ada", False), (None, None, "stopped by ada", False)],
+)  # fmt: skip
+def test_what_counts_as_a_failure(code: int | None, number: int | None, asked: str | None, expected: object) -> None:
+    """A code or a signal that nobody asked for; a crash is nobody's wish."""
+    assert failed(code, number, asked) is expected
+    assert (asked_for("stopped by ada", 11), asked_for("stopped by ada", 15), asked_for("", 15)) == (
+        None,
+        "stopped by ada",
+        None,
+    )
+    assert asked_for("stopped by ada", 9, out_of_memory=True) is None

@@ -10,6 +10,7 @@ import pytest
 from monitor.api_models.events import ProcessEvent
 from monitor.config.sections import EventSettings
 from monitor.lifecycle.events import ProcessEventTracker
+from monitor.live.asked import Asked
 from monitor.live.event_log import EventLog
 from monitor.live.hub import Hub
 from monitor.live.process_events import MOST_AT_ONCE, ProcessEvents
@@ -57,7 +58,8 @@ class Bench:
             host=lambda: "h",
             mask=lambda text: text.replace("hunter2", "***"),
         )
-        self.seq, self.alive = 0, dict[int, str]()
+        self.seq, self.alive, self.parents = 0, dict[int, str](), dict[int, int]()
+        self.asked = Asked(self.snapshot, lambda: self.seq)
         self.step()
 
     def step(
@@ -73,17 +75,20 @@ class Bench:
         self.seq += seconds
         for info in born:
             self.alive.setdefault(info.run, "S")
+            self.parents[info.run] = info.ppid
         for run in gone:
             self.alive.pop(run, None)
         self.alive |= states or {}
         values = {name: [0] * len(self.alive) for name in catalogue.RUN_COLUMNS}
         values |= {"run": list(self.alive), "status": [ord(state) for state in self.alive.values()]}
         values |= {"rss": [4096] * len(self.alive), "pid": list(self.alive)}
+        values |= {"ppid": [self.parents[run] for run in self.alive]}
         columns = {name: array(code, values[name]).tobytes() for name, code in catalogue.RUN_COLUMNS.items()}
         tick = messages.Tick(
             self.seq, self.now, 0, catalogue.HostReading(), catalogue.RunColumns(**columns), list(born), list(gone),
             messages.GpuState("none", "", 0.0, [], []), messages.Quality(0, 0, 0, 0, 0, 0, {}), 0.0, list(brief), list(ends),
         )  # fmt: skip
+        tick = self.asked.marked(tick)
         self.events.take(tick)
         self.snapshot.accept(tick)
 
@@ -154,6 +159,34 @@ def test_a_job_starts_and_ends(bench: Bench, end: dict[str, Any], expected: tupl
     assert stop["performance"]["rss"] == 4096
     assert stop["details"] | {"command": "train --lr 3", "lived_s": 5.0} == stop["details"]
     assert (bench.queue.rows[0]["run"], bench.queue.rows[0]["ts"].timestamp()) == (50, began / S)
+
+
+@pytest.mark.parametrize(
+    ("whose", "end", "after", "expected"),
+    [
+        (50, {"signal": 15}, 1, "STOP killed by SIGTERM (signal 15), stopped by ada"),
+        (50, {"code": 1}, 1, "STOP exit code 1, stopped by ada"),
+        (50, {}, 1, "STOP exit code unknown, stopped by ada"),
+        (50, {"signal": 11}, 1, "ERROR killed by SIGSEGV (signal 11)"),
+        (50, {"signal": 9, "oom": True}, 1, "ERROR killed by SIGKILL (signal 9): out of memory"),
+        (50, {"signal": 15}, 31, "ERROR killed by SIGTERM (signal 15)"),
+        (51, {"signal": 9}, 1, "STOP killed by SIGKILL (signal 9), stopped by ada"),
+        (51, {"code": 143}, 1, "STOP exit code 143, stopped by ada"),
+        (51, {"code": 0}, 1, "COMPLETE exit code 0"),
+        (51, {"code": 1}, 1, "ERROR exit code 1"),
+        (52, {"signal": 15}, 1, "ERROR killed by SIGTERM (signal 15)"),
+    ],
+)
+def test_an_end_that_somebody_asked_for_is_no_failure(
+    bench: Bench, whose: int, end: dict[str, Any], after: int, expected: str
+) -> None:
+    """Unless it crashed, or that was long ago. What is below it may have gone down with it; others have not."""
+    bench.step(bench.run(50, "boss"), bench.run(51, "worker", parent=50), bench.run(52, "other"))
+    bench.step(seconds=4)
+    bench.asked.note(50, "stopped by ada")
+    bench.step(gone=(whose,), ends=(bench.end(whose, **end),) if end else (), seconds=after)
+    kind, _, message = bench.told[-1]
+    assert f"{kind} {message}" == expected
 
 
 def test_what_is_over_soon_is_noise_unless_it_failed_or_is_named(tmp_path: Path) -> None:

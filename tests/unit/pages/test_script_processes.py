@@ -348,9 +348,19 @@ def test_events_are_listed_once_and_filtered_as_the_agent_does() -> None:
     ]
 
 
-def life(run: str, title: str, started: int, ended: int | None, *, failed: bool | None = False) -> dict[str, Any]:
+def life(
+    run: str, title: str, started: int, ended: int | None, *, failed: bool | None = False, asked: str | None = None
+) -> dict[str, Any]:
     """One life, as the agent tells it."""
-    return {"run": run, "title": title, "user": "ann", "started": started, "ended": ended, "failed": failed}
+    return {
+        "run": run,
+        "title": title,
+        "user": "ann",
+        "started": started,
+        "ended": ended,
+        "failed": failed,
+        "asked": asked,
+    }
 
 
 def test_lives_of_a_program_share_a_lane_until_they_overlap() -> None:
@@ -385,19 +395,21 @@ def test_a_bar_stays_within_its_axis() -> None:
 
 
 def test_the_colour_of_a_life_says_how_it_ended() -> None:
-    """Running, ended well, failed, or nobody knows."""
-    kinds = run_script(
-        'const { outcome } = await load("processes/lanes"); return given.runs.map(outcome)',
+    """Running, ended well, failed, nobody knows, or somebody asked for it; the sign of an end in lists says the same."""
+    kinds, signs = run_script(
+        'const { outcome } = await load("processes/lanes"), { endSign } = await load("core/format"); return [given.runs.map(outcome), given.runs.slice(1).map(endSign)]',
         {
             "runs": [
                 life("1", "a", 0, None),
                 life("2", "a", 0, 1),
                 life("3", "a", 0, 1, failed=True),
                 life("4", "a", 0, 1, failed=None),
+                life("5", "a", 0, 1, asked="stopped by ada"),
             ]
         },
     )
-    assert kinds == ["runs", "done", "failed", "unknown"]
+    assert kinds == ["runs", "done", "failed", "unknown", "asked"]
+    assert signs == ["ok", "bad", "off", "off"]
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import { follow, pageUrl } from "../core/address.js";
 import { el, icon, inert, setText } from "../core/dom.js";
-import { bytes, count, fixed, iso as isoTime, moment, NONE, sentence } from "../core/format.js";
+import { bytes, count, endSign, fixed, iso as isoTime, moment, NONE, sentence } from "../core/format.js";
 import { entries } from "./lane_model.js";
 
 const MOST = 100;
@@ -66,7 +66,7 @@ function used(run, { from, to }) {
     number(bytes(run.rss_change)),
     number(bytes(run.bytes_read)),
     number(bytes(run.bytes_written)),
-    el("td", { class: "how" }, ...(run.outcome === null ? ["running"] : [icon(run.failed === null ? "off" : run.failed ? "bad" : "ok"), " ", inert(run.outcome, 60)])),
+    el("td", { class: "how" }, ...(run.outcome === null ? ["running"] : [icon(endSign(run)), " ", inert(run.outcome, 60)])),
     el("td", {}, link("Records", "logs", { run: run.run, ...range })),
   );
 }

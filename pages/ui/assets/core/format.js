@@ -1,5 +1,8 @@
 // Formats numbers and times: fixed units, tabular figures, never "NaN". A value that is not available is "–".
 
+/** The sign of an end: red for a failure, none where somebody asked for it, or nobody knows. */
+export const endSign = ({ failed, asked }) => (failed === null || asked ? "off" : failed ? "bad" : "ok");
+
 export const NONE = "–";
 const BINARY = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
 const DECIMAL = ["B/s", "kB/s", "MB/s", "GB/s", "TB/s"];

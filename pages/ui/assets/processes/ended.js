@@ -2,7 +2,7 @@
 
 import { follow, pageUrl } from "../core/address.js";
 import { component, el, icon, inert } from "../core/dom.js";
-import { bytes, count, fixed, moment, NONE, plural, span } from "../core/format.js";
+import { bytes, count, endSign, fixed, moment, NONE, plural, span } from "../core/format.js";
 
 const COLUMNS = ["Name", "Ended", "How", "Lived", "PID", "User", "Peak memory", "CPU time", "Read", "Written", "Command"];
 const NUMBERS = new Set(["PID", "Lived", "Peak memory", "CPU time", "Read", "Written"]);
@@ -36,7 +36,6 @@ class Ended {
 
 function row(run) {
   const name = follow(el("a", { class: "link text", href: pageUrl("run", { run: run.run }), text: inert(run.title, 120) }));
-  const sign = run.failed === null ? "off" : run.failed ? "bad" : "ok";
   const lived = run.started === null ? NONE : brief((run.ended - run.started) / 1e6);
   const cpu = run.cpu_seconds === null ? NONE : brief(run.cpu_seconds);
   return el(
@@ -44,7 +43,7 @@ function row(run) {
     {},
     el("td", { title: inert(run.title, 400) }, name),
     el("td", { class: "when", text: moment(run.ended) }),
-    el("td", { class: "how" }, icon(sign), " ", inert(run.outcome, 80)),
+    el("td", { class: "how" }, icon(endSign(run)), " ", inert(run.outcome, 80)),
     el("td", { class: "num", text: lived }),
     el("td", { class: "num", text: String(run.pid) }),
     el("td", { class: "text", text: inert(run.user ?? NONE, 40) }),

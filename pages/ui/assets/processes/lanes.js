@@ -45,4 +45,4 @@ export function place(life, [from, to]) {
 }
 
 /** The class of a life's colour. */
-export const outcome = (life) => (life.ended === null ? "runs" : life.failed === null ? "unknown" : life.failed ? "failed" : "done");
+export const outcome = (life) => (life.ended === null ? "runs" : life.asked ? "asked" : life.failed === null ? "unknown" : life.failed ? "failed" : "done");

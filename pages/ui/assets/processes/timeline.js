@@ -6,7 +6,7 @@ import { component, el, inert } from "../core/dom.js";
 import { clock, count, day, moment, plural } from "../core/format.js";
 import { lanes, outcome, place } from "./lanes.js";
 
-const WORDS = { runs: "running", done: "ended well", failed: "failed", unknown: "exit code unknown" };
+const WORDS = { runs: "running", done: "ended well", asked: "stopped on request", failed: "failed", unknown: "exit code unknown" };
 const AXIS_PX = 640;
 const EDGE = 0.03; // a mark so near to an end of the axis would stick out
 

@@ -63,9 +63,9 @@ def test_what_is_killed_runs_again_and_its_end_is_kept(kept: Make, python: Pytho
     ends = [(event["pid"], event["code"], event["why"]) for event in events(one) if event["event"] == "ended"]
     assert ends == [(first["pid"], -9, ""), (second["pid"], -15, "its shim was ended")]
     lives, _ = one.folder.lives()
-    assert [(life.exit_signal, life.ended_for, life.member) for life in lives] == [
-        (9, "", "worker 4"),
-        (15, "web: its shim was ended", "worker 4"),
+    assert [(life.exit_signal, life.ended_for, life.asked, life.member) for life in lives] == [
+        (9, "", False, "worker 4"),
+        (15, "web: its shim was ended", True, "worker 4"),
     ]
     assert [event["seq"] for event in events(one)] == list(range(1, len(events(one)) + 1))
 
@@ -105,6 +105,7 @@ def test_what_lives_but_answers_no_more_is_restarted(kept: Make, python: Python,
     assert told[0] == f"liveness check failed 2 times in a row: {kind} {what}"
     assert one.running()["pid"] == second["pid"]
     assert [event["why"] for event in events(one) if event["event"] == "ended"] == [told[0]] == [second["ended_for"]]
+    assert not one.folder.lives()[0][0].asked
 
 
 @pytest.mark.parametrize(("code", "state"), [(0, "exited"), (3, "failed")])
