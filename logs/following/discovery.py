@@ -88,6 +88,8 @@ class Discovery:
         self._seen = Seen()
         self._holders: dict[int, Holder | None] = {}
         """The processes that one look met."""
+        self._noted = False
+        """Whether it met one that writes where the globs look."""
         self._new = NewPids(proc)
 
     def scan(self) -> dict[tuple[int, int], Found]:
@@ -120,12 +122,12 @@ class Discovery:
         met which ends before the next one.
         """
         found: dict[tuple[int, int], Found] = {}
-        self._holders = {}
+        self._holders, self._noted = {}, False
         if self._discover or self._globs:
             for pid in self._new.young():
                 self._open_files(pid, found)
         named = self._put_there()
-        if not found:
+        if not found and not self._noted:
             return named
         self._ours.look(self._pids(), self._own_pids() | {os.getpid()}, often=True)
         for one in found.values():
@@ -194,7 +196,9 @@ class Discovery:
         if key in self._ours.files:
             return
         output = fd in {"1", "2"}
+        self._ours.share(key, pid)
         if named and (holder := self._holder(pid)) is not None:
+            self._noted = True
             self._seen.note(key, replace(holder, output=output))
         if not self._discover or log_names.never(path):
             return
@@ -261,6 +265,7 @@ class Discovery:
         key = (status.st_dev, status.st_ino)
         if (
             key in found
+            or self._ours.printed(key, status.st_mtime_ns)
             or status.st_size < least
             or not stat.S_ISREG(status.st_mode)
             or self.excludes(path)

@@ -333,6 +333,29 @@ def test_what_prints_our_records_is_not_followed(tmp_path: Path) -> None:
             process.communicate()
 
 
+def test_a_table_that_our_command_printed_is_no_log(tmp_path: Path) -> None:
+    """`timeout 60 watchkeeper ps > ps.log` where files are followed, while it runs and after its end; once another process writes there it is a log."""
+    command, table = tmp_path / "watchkeeper", tmp_path / "ps.log"
+    command.write_text(
+        f"#!{sys.executable}\nimport sys\nprint('a table', flush=True)\nsys.stdin.read()\nprint('its end')\n"
+    )
+    command.chmod(0o755)
+    discovery = Discovery(globs=[f"{tmp_path}/*.log"], excluded=(), own_pids=set, discover=True)
+
+    def found() -> bool:
+        return str(table) in {one.path for one in discovery.scan().values()}
+
+    with table.open("ab") as file:
+        ours = subprocess.Popen(["timeout", "60", str(command), "ps"], stdin=subprocess.PIPE, stdout=file)
+    wait_until(lambda: table.read_text() == "a table\n")
+    assert not found()
+    ours.communicate(b"")
+    assert table.read_text() == "a table\nits end\n"
+    assert not found()
+    with Writer(table):
+        assert found()
+
+
 @pytest.mark.parametrize(
     ("name", "beside", "is_log"),
     [
