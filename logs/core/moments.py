@@ -76,7 +76,12 @@ _NUMBERS: Final = r"(?P<i>\d{1,2})(?P<sep>[/.\-])(?P<j>\d{1,2})[/.\-](?P<k>(?:19
 _COMPACT: Final = r"(?P<y>(?:19|20)\d\d)(?P<n>[01]\d)(?P<d>[0-3]\d)"
 _TIGHT: Final = rf"(?P<H>[0-2]\d):?(?P<M>[0-5]\d):?(?P<S>[0-6]\d)(?:[.,:]?(?P<h>\d{{1,9}}))?{_ZONE}"
 
+_APART: Final = r" us=(?P<u>\d{1,6})"
+"""Microseconds by themselves, as OpenVPN has them: a number, and no digits behind a point."""
+
 _SHAPES: Final[tuple[tuple[str, str], ...]] = (
+    ("ymd-named", rf"{_YMD}{_JOIN}(?P<H>\d\d):(?P<M>\d\d):(?P<S>\d\d){_APART}"),
+    ("ctime-named", rf"{_MDY_NAMES} (?P<H>\d{{1,2}}):(?P<M>\d\d):(?P<S>\d\d) {_YEAR}{_APART}"),
     ("ymd", rf"{_YMD}{_JOIN}(?:(?P<q>午前|午後|上午|下午|오전|오후) ?)?{_SECONDS}"),
     ("ymd-apart", rf"{_YMD}{_JOIN}(?P<H>\d\d):(?P<M>\d\d):(?P<S>\d\d)(?: (?P<h>\d{{6}}))?"),
     ("ymd-dotted", rf"{_YMD} (?P<H>\d\d):(?P<M>\d\d)\.(?P<S>\d\d)(?:[.,](?P<h>\d{{1,9}}))?\b"),
@@ -116,7 +121,7 @@ _SHAPES: Final[tuple[tuple[str, str], ...]] = (
     ("tai64n", r"(?P<e>@4[0-9a-f]{23})"),
     ("clock", _SECONDS),
     ("clock-joined", r"(?P<H>\d{1,2})[hH時时](?P<M>\d\d)[mM分](?P<S>\d\d)[s秒]?(?:[.,](?P<h>\d{1,9}))?"),
-    ("clock-dotted", r"(?P<H>\d\d)\.(?P<M>\d\d)\.(?P<S>\d\d)(?:,(?P<h>\d{1,9}))?"),
+    ("clock-dotted", r"(?P<H>\d{1,2})\.(?P<M>\d\d)\.(?P<S>\d\d)(?:,(?P<h>\d{1,9}))?"),
     ("clock-half", rf"(?P<H>\d{{1,2}}):(?P<M>\d\d){_BLANK}?(?P<p>[AaPp]\.?[Mm]\b\.?){_ZONE}"),
 )
 
@@ -200,10 +205,12 @@ class MomentShape:
         if match is None:
             return text, 0
         parts = match.groupdict()
-        first, last = ("f", "g") if parts.get("f") else ("h", "h")
+        first, last = ("f", "g") if parts.get("f") else ("u", "u") if parts.get("u") else ("h", "h")
         if not parts.get(first):
             return text, 0
         begin = match.start(first)
+        if first == "u":
+            return f"{text[:begin]}0", _micros(parts)
         begin -= not text[begin - 1].isdigit()
         return text[:begin] + text[match.end(last) :], _micros(parts)
 
@@ -269,6 +276,8 @@ def _of_ordinal(year: int, number: int) -> tuple[int, int, int] | None:
 
 
 def _micros(parts: dict[str, str | None]) -> int:
+    if parts.get("u"):
+        return int(parts["u"] or 0)
     digits = (parts.get("f") or "") + (parts.get("g") or "") or parts.get("h")
     return int((digits + "000000")[:6]) if digits else 0
 

@@ -116,6 +116,10 @@ class Builder:
             and (header.ts is None or mine.ts is None or 0 <= header.ts - mine.ts <= 2_000_000)
         )
 
+    def alike(self, header: Header) -> bool:
+        """Whether the header says no time, and the level of the open record."""
+        return header.ts is None and self._header.level == header.level
+
     def repeats(self, fmt: Format, header: Header) -> bool:
         """Whether the header says all the same as that of the open record, as where each line of what was written at once was given one."""
         mine = self._header

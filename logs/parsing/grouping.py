@@ -157,14 +157,19 @@ class Grouper:
         if line.strip():
             self._last = line
 
-    def goes_on(self, message: str) -> bool:
-        """Whether a line with a header of its own goes on with the record: each line of a stack, printed through something that heads every line."""
+    def goes_on(self, message: str, *, deep: bool = False) -> bool:
+        """Whether a line with a header of its own goes on with the record: each line of a stack, printed through something that heads every line.
+
+        `deep`: each line that begins with blanks does, as its header says no time and is that of the line before.
+        """
         if not 0 < self._lines < MAX_LINES:
             return False
         if not message.strip():
             stack = self._block in {_PYTHON_DONE, _CHAINED}  # between the exceptions of a chain
         else:
-            stack = self.traceback and (message[0] in _BLANKS or _LINKS.match(message) is not None)
+            stack = (deep and message[0] in _BLANKS) or (
+                self.traceback and (message[0] in _BLANKS or _LINKS.match(message) is not None)
+            )
         if message.startswith("Traceback (most recent"):
             stack = (not self._calm and not self.traceback) or self._block == _CHAINED
         elif self._block == _PYTHON and self._last[:1] in _BLANKS:

@@ -404,7 +404,7 @@ class BlockParser:
             elif (
                 found is not None
                 and (rows.goes_on(*found) if heads_each(found[0]) else not shape.two_lines and rows.repeats(*found))
-                and grouper.goes_on(found[1].message)
+                and grouper.goes_on(found[1].message, deep=rows.alike(found[1]))
             ):
                 rows.add(found[1])
                 rows.joined(traceback=grouper.traceback)

@@ -118,12 +118,13 @@ class Learner:
             headed, blank_first = _headed(formats, lines, times), _blank_first([known], lines, times)
             order = self._said or (_fielded_order(lines, times) if known.name in _FIELDED else "")
             return Shape(place, beside, headed=headed, blank_first=blank_first, order=order)
+        found = [] if known is not None and known.wraps else layouts(lines, times, surely_begins, self._said)
+        if known is None or not ((known.wraps or known.heads_each) and _reads_all(known, lines)):
+            behind_stamps = self._behind_stamps(found[0] if found else None, times)
+            if behind_stamps is not None:
+                return behind_stamps
         if known is not None and known.wraps:
             return Shape(place, self._beside(known, times), order=self._said)
-        found = layouts(lines, times, surely_begins, self._said)
-        behind_stamps = self._behind_stamps(found[0] if found else None, times)
-        if behind_stamps is not None and not (known is not None and known.heads_each and _reads_all(known, lines)):
-            return behind_stamps
         learned = [LearnedFormat(layout) for layout in found]
         seconds = len(learned) > 1 and learned[0].dated and _second_lines(learned, lines)
         if seconds:

@@ -8,6 +8,7 @@ from functools import cache, cached_property
 from logs.core.errors import LogsError
 from logs.core.format_spec import FormatSpec
 from logs.core.timestamps import TimeReader
+from logs.parsing.formats.arrays import ArrayFormat
 from logs.parsing.formats.base import Format, Header, LineColumns, RegexFormat
 from logs.parsing.formats.blocks import block_formats, labelling_formats, wrapping_formats
 from logs.parsing.formats.reports import REPORT
@@ -29,7 +30,7 @@ ANY = frozenset({"generic", "time", "level"})
 def _known() -> tuple[Format, ...]:
     """The formats of all registries: they hold no state of a file, and compile two hundred regular expressions once a process."""
     return (
-        *structured_formats(), *wrapping_formats(), *block_formats(), *server_formats(), *text_formats(), *labelling_formats(), REPORT,
+        *structured_formats(), ArrayFormat(), *wrapping_formats(), *block_formats(), *server_formats(), *text_formats(), *labelling_formats(), REPORT,
     )  # fmt: skip
 
 

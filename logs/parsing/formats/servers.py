@@ -39,7 +39,13 @@ def _syslog() -> list[Format]:
         RegexFormat(
             "syslog", rf"(?P<ts>{SYSLOG}) (?:\S+ (?=last message repeated|--))?", TimeReader.no_year, default=None
         ),
-        RegexFormat("syslog", r"<(?P<level>[0-7])>(?=\S)", None, level_of=_priority),
+        RegexFormat(
+            "syslog",
+            r"<(?P<level>[0-7])>(?!\d|$)(?:(?P<logger>[\w.\-]{1,64})\[(?P<pid>\d+)\]: ?)?",
+            None,
+            level_of=_priority,
+            heads_each=True,
+        ),
         RegexFormat("syslog", rf"(?P<ts>\d{{4}} {SYSLOG}) \S+ +{_PROCESS}", TimeReader.year_first, default=None),
         RegexFormat(
             "audit",

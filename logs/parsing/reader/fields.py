@@ -115,7 +115,7 @@ def level_pattern(place: tuple[str, bool, bool], styles: tuple[str, ...]) -> str
     opens, before, behind = place
     word = f"(?P<level>{levels.alternatives(styles)})"
     if "upper" in styles and not behind:
-        word += r"(?:[\-_]L?\d{1,2})?"  # how much of it: `VERBOSE-2`, `TRACE_L1`
+        word += r"(?:[\-_]L?\d{1,2}|\[\d{1,2}\])?"  # how much of it: `VERBOSE-2`, `TRACE_L1`, `VLOG[2]`
     if not opens:
         ahead = r"(?:[^\s\[\](){}<>|,;]{0,64}[^A-Za-z0-9\s\[\](){}<>|,;])" if before else ""
         rest = r"[^\w\s\[\](){}<>|,;:][^\s\[\](){}<>|,;:]*" if behind else ""

@@ -17,6 +17,9 @@ ISO: Final = "iso"
 """The shape of times that `TimeReader.iso` reads, faster than a general one."""
 
 
+_DIGITS: Final = frozenset("01234567")
+
+
 class Layout(msgspec.Struct, frozen=True):
     """How the headers of a file are written: `header` is the expression of a `RegexFormat`, `shape` names how its time is written (None: it has none)."""
 
@@ -95,7 +98,7 @@ def default_level(layout: Layout) -> int | None:
 
 def level_of(word: str) -> int:
     """The stored number of a level as a learned header shows it."""
-    return levels.SIGNS.get(word) or levels.of_word(word)
+    return levels.of_syslog(int(word)) if word in _DIGITS else levels.SIGNS.get(word) or levels.of_word(word)
 
 
 def time_method(layout: Layout) -> TimeMethod | None:

@@ -15,7 +15,7 @@ from logs.core.timestamps import SECOND, TimeReader
 from logs.parsing.reader.behind import FIELDS, level_column, tail_patterns, to_level, with_pid
 from logs.parsing.reader.fields import CLOSES, WORD, Field, field_pattern, fields, gap_pattern, level_pattern, slot_of
 from logs.parsing.reader.layout import ISO, Layout
-from logs.parsing.reader.timeless import closed, counted, levelled
+from logs.parsing.reader.timeless import closed, counted, levelled, numbered
 
 REACH: Final = 80
 """In how many characters of a line its time is looked for."""
@@ -65,7 +65,11 @@ def layouts(lines: Sequence[str], times: TimeReader, begins: Callable[[str], boo
     whole = len(left)
     while left and len(result) < _MOST:
         layout = (
-            _dated(left, times, begins, whole, said) or closed(left) or levelled(left, whole) or counted(left, whole)
+            _dated(left, times, begins, whole, said)
+            or closed(left)
+            or levelled(left, whole)
+            or numbered(left, whole)
+            or counted(left, whole)
         )
         if layout is None:
             break
@@ -157,9 +161,9 @@ def _found(shape: MomentShape, lines: list[str], dates: dict[int, Found]) -> lis
 
 def _ticks(found: list[Found]) -> bool:
     """Whether numbers with dots are clocks, and no dates or versions: their seconds change, and none goes back but at midnight."""
-    texts = [hit.line[hit.begin : hit.end].split(",")[0] for hit in found]
-    backward = sum(1 for before, after in pairwise(texts) if after < before)
-    return len({text[-2:] for text in texts}) > 1 and len(texts) > 2 and backward <= 1
+    clocks = [[int(part) for part in re.split(r"[.,]", hit.line[hit.begin : hit.end])[:3]] for hit in found]
+    backward = sum(1 for before, after in pairwise(clocks) if after < before)
+    return len({seconds for _, _, seconds in clocks}) > 1 and len(clocks) > 2 and backward <= 1
 
 
 def _apart(found: list[Found]) -> bool:

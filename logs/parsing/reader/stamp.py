@@ -26,6 +26,7 @@ _WORD: Final = re.compile(r"[^\W\d_]+")
 _DIGITS: Final = re.compile(r"\d+")
 _STACKS: Final = (b"Traceback (most recent call last)", b"\tat ", b"    at ")
 _CLOSERS: Final = " \t|:>])"
+_AROUND: Final = " \t|:>[]()"
 _DEEP: Final = (" ", "\t")
 
 
@@ -62,7 +63,8 @@ class StampedFormat(LearnedFormat):
         if match is None or header is None:
             return None
         lane = match["lane"] if "lane" in match.re.groupindex else ""
-        return header._replace(level=levels.in_text(header.message), lane=lane)
+        name = lane.strip(_AROUND) or None
+        return header._replace(level=levels.in_text(header.message), lane=lane, logger=name)
 
 
 def headed_stack(data: bytes, reads: Callable[[bytes], bool]) -> int | None:

@@ -15,6 +15,7 @@ from logs.parsing.reader.layout import Layout
 
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _COUNTER = re.compile(r"[ \t]*\[?\d+(?:\.\d+)?(?: ?m?s)?\]?[ \t]")
+_OWN_ID: Final = re.compile(r"[\[(](?P<pid>\d{3,8})(?::(?P<level>[0-7])(?: +\d+)?)?[\])]:? ")
 _UNITS: Final = {"": 0, "s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "µs": 1_000, "ns": 1}
 _SINCE_START: Final = (
     r"[ \t]*[\[(<]{0,2}[ +]*(?P<ts>\d{1,9}(?:\.\d+)?)(?P<unit> ?(?:ns|us|µs|ms|s))?[\])>]{0,2}(?=[\s|,]|: )",
@@ -30,6 +31,8 @@ _CLOSING: Final = r" \+\d{1,9}(?:ms|s|m|h|d)$"
 """How long after the one before a record was written, at its end: `+39ms`."""
 _SIGN: Final = "[\u2022\u2023\u2190-\u23ff\u25a0-\u27bf\u2900-\u2bff\U0001f300-\U0001faff]\ufe0f?"
 """A sign that is no letter and no line of a drawing."""
+_INFORMS: Final = "\N{INFORMATION SOURCE}"
+"""The sign for which a terminal that has none shows an `i`."""
 _SURE: Final = 4
 """So many lines that begin alike are no chance."""
 _FEW: Final = 4
@@ -41,6 +44,13 @@ _LONGEST: Final = 366 * 86_400
 def levelled(lines: list[str], whole: int) -> Layout | None:
     """The layout of lines that have a level and no time."""
     lines = [line for line in lines if not levels.is_figure(line)]
+    if not (any(line.startswith("i ") for line in lines) and _marked(lines)):
+        return _levelled(lines, whole)
+    layout = _levelled([f"{_INFORMS}{line[1:]}" if line.startswith("i ") else line for line in lines], whole)
+    return layout and structs.replace(layout, header=layout.header.replace("(?P<level>", "(?P<level>i(?= )|"))
+
+
+def _levelled(lines: list[str], whole: int) -> Layout | None:
     standing = _aligned(lines, whole) if lines else []
     rows = [fields(line, 0, 4) for line in standing]
     level = level_column(rows, len(standing))
@@ -77,6 +87,11 @@ def levelled(lines: list[str], whole: int) -> Layout | None:
     if hits * 10 < (whole - deep) * 3 or (level.styles == ("letter",) and not level.place[0] and hits < 3):
         return None
     return with_pid(_since_start(Layout(header, None), standing), standing)
+
+
+def _marked(lines: Sequence[str]) -> bool:
+    """Whether several lines begin with signs that stand for levels."""
+    return sum(1 for line in lines if line.partition(" ")[0] in levels.MARKS) > 1
 
 
 def _names_each(begin: str, lines: list[str], whole: int) -> bool:
@@ -138,6 +153,19 @@ def counted(lines: list[str], whole: int) -> Layout | None:
     if level is None:
         return counting
     return with_pid(structs.replace(counting, header=counting.header + to_level(tails, rows, level)), lines)
+
+
+def numbered(lines: list[str], whole: int) -> Layout | None:
+    """The layout of lines that begin with the program's id in brackets, the same in most; behind it there may be how bad a line is, as syslog counts it."""
+    matches = [match for line in lines if (match := _OWN_ID.match(line))]
+    if len(matches) < 3 or len(matches) * 10 < whole * 3:
+        return None
+    ids = Counter(match["pid"] for match in matches)
+    grades = [match["level"] for match in matches]
+    if ids.most_common(1)[0][1] * 10 < len(matches) * 6 or (None in grades and any(grades)):
+        return None
+    graded = len(set(grades)) > 1
+    return Layout(_OWN_ID.pattern if graded else _OWN_ID.pattern.replace("?P<level>", "?:"), None)
 
 
 def _column(matches: Sequence[re.Match[str]]) -> str:

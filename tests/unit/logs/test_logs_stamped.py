@@ -45,6 +45,7 @@ STAMPS: dict[str, Callable[[int], str]] = {
     "a number, a name and a time": lambda _: "0|api  | 2026-03-20T22:11:12: ",
     "a time and a rank": lambda _: "Fri Mar 20 22:11:12 2026[0]<stderr>:",
     "a name": lambda _: "api:dev: ",
+    "a service beside others": lambda n: f"{('web', 'db')[n > 3]:7} | ",
     "a rank": lambda _: "[1,0]<stdout>:",
     "a number": lambda _: "[3] ",
     "a time and the stream": lambda n: f"2026-03-20T22:11:12.{n:03}048Z 01O ",

@@ -119,6 +119,45 @@ RIGHT = {
         "22.11.12 INFO a 1.2.3\n22.11.12 WARN slow\n22.11.13 ERROR gone\n",
         [("03-20T22:11:12", "info", 1), ("03-20T22:11:12", "warn", 1), ("03-20T22:11:13", "error", 1)],
     ),
+    "a clock with dots and hours of one digit": (
+        "9.59.58 INFO up\n9.59.59 WARN slow 1.2.3\n10.00.00 ERROR gone\n",
+        [("03-21T09:59:58", "info", 1), ("03-21T09:59:59", "warn", 1), ("03-21T10:00:00", "error", 1)],
+    ),
+    "arrays of JSON": (
+        '["2026-03-20T22:11:12Z","WARN","app.db","slow",{"id":7}]\n["2026-03-21T09:12:13Z","ERROR","app.db","gone"]\n["2026-03-21T09:12:13Z","INFO","app","two\\nlines"]\n',
+        [FIRST, SECOND, (_LATE, "info", 1)],
+    ),
+    "arrays of JSON, with numbers": (
+        '[1774044672.345, 30, "slow"]\n[1774084333, 40, "gone"]\n',
+        [FIRST, SECOND],
+    ),
+    "arrays of JSON without times": (
+        '["INFO","up"]\n["ERROR","gone"]\n["3","INFO"]\n["a"]\n',
+        [(None, level, 1) for level in ("info", "error", None, None)],
+    ),
+    "how verbose a line is, in brackets": (
+        "2026-03-20 22:11:12 VLOG[2] miss\n2026-03-20 22:11:12 WARNING slow\n2026-03-21 09:12:13 ERROR gone\n",
+        [(_EARLY, "debug", 1), FIRST, SECOND],
+    ),
+    "a priority before each line of a record": (
+        (
+            "<6>a[7]: up\n<4>a[7]: slow:\n<4>a[7]:   3 s\n<3>a[7]: gone\n<3>a[7]: Traceback (most recent call last):\n"
+            '<3>a[7]:   File "a.py", line 3, in f\n<3>a[7]: ValueError: 3\n<2>a[7]: dead\n'
+        ),
+        [(None, level, lines) for level, lines in (("info", 1), ("warn", 2), ("error", 4), ("fatal", 1))],
+    ),
+    "signs for levels on a terminal without them": (
+        "i up\n\N{SQUARE ROOT} done\n\N{DOUBLE EXCLAMATION MARK} slow\n\N{MULTIPLICATION SIGN} gone\n    at a (b.js:1)\ni am back\n",
+        [(None, level, lines) for level, lines in (("info", 1), ("info", 1), ("warn", 1), ("error", 2), ("info", 1))],
+    ),
+    "a pid and a syslog priority": (
+        "[4521:5    0] up\n[4521:4    1] slow\n[4521:3   12] gone\n[4521:7   12] miss\n",
+        [(None, level, 1) for level in ("info", "warn", "error", "debug")],
+    ),
+    "a pid before what is no request": (
+        '(4521) up\n(4521) taken\n127.0.0.1 - - [20/Mar/2026 22:11:12] "GET / HTTP/1.1" 404 1\n(4521) taken\n',
+        [(None, None, 1), (None, None, 1), FIRST, (_EARLY, None, 1)],
+    ),
     "days and versions that could be clocks": (
         "20.03.26 INFO up\n20.03.26 WARN slow\n21.03.26 ERROR gone\n",
         [(None, level, 1) for level in ("info", "warn", "error")],
