@@ -6,7 +6,6 @@ starts again goes on with what fires and tells nothing twice.
 """
 
 import asyncio
-import fnmatch
 import logging
 import threading
 import time
@@ -24,21 +23,19 @@ from monitor.api_models.events import (
     Alert,
     AlertMetricInfo,
     AlertRecord,
-    AlertRuleInfo,
     AlertRules,
-    AlertState,
     ProcessEvent,
 )
 from monitor.config.alerts import BUILT_IN, METRICS, TOLD_ANYWAY, AlertRule, in_force
 from monitor.core.errors import REPORTED
-from monitor.health.history import MESSAGE_CHARS, alert_rows, passes, shown_record, stored_alerts
+from monitor.health.history import alert_rows, passes, shown_record, stored_alerts
 from monitor.health.notify import BEING_SENT, SENT, Notifier
 from monitor.health.past import past
 from monitor.health.rates import Rates
 from monitor.health.readings import Value, culprits, values
 from monitor.health.states import Level, Occurrences
-from monitor.health.watched import KEPT_OPEN, Failure, Watched, same_watch
-from monitor.health.words import fired, in_unit, told
+from monitor.health.watched import KEPT_OPEN, SERVICE, Failure, Watched, is_about, same_watch, standing
+from monitor.health.words import fired, in_unit
 from monitor.live.process_events import ProcessEvents
 from monitor.live.snapshot import Snapshot
 from monitor.metrics.messages import Tick
@@ -151,6 +148,7 @@ class Alerts:
         for subject in subjects:
             for record in self._open[rule.name, subject].records:
                 watched.is_new(record.id)
+            watched.recall(self._open[rule.name, subject], self._clock())
         if rule.records is not None:
             try:
                 watched.filter = LogFilter.parse({"query": rule.records}, self._now(), self._snapshot.name_of)
@@ -260,15 +258,32 @@ class Alerts:
 
     def take_events(self, events: Sequence[ProcessEvent]) -> None:
         """Look at events of processes and services for failures."""
-        failed = [event for event in events if event.event_type == "ERROR" and event.origin == "watch"]
-        for watched in list(self._rules.values()) if failed else ():
-            wanted = (watched.rule.fails or "").casefold()
-            for event in failed if wanted else ():
-                names = (event.process_name.casefold(), str(event.details.get("command", "")).casefold())
-                if any(fnmatch.fnmatchcase(one, wanted) if "*" in wanted else wanted in one for one in names):
-                    said = f"{event.process_name}: {event.details.get('message', 'failed')}"
-                    run = None if event.run is None else int(event.run)
-                    self._happened(watched, [Failure(said, run, event.pid)])
+        wanted = [event for event in events if event.origin == "watch" and event.event_type in {"ERROR", "STOP"}]
+        for watched in list(self._rules.values()):
+            fails = watched.rule.fails
+            failed = [event for event in wanted if fails and event.event_type == "ERROR" and is_about(fails, event)]
+            self._happened(watched, [watched.failed(event, self._clock()) for event in failed])
+            for event in wanted if fails else ():
+                if event.event_type == "STOP":
+                    self._settled(watched, event)
+
+    def _settled(self, watched: Watched, event: ProcessEvent) -> None:
+        """Somebody stopped a service, or removed it from the settings: that it failed before is settled."""
+        key = watched.rule.name, ""
+        if not event.process_name.startswith(SERVICE) or watched.failures.pop(event.process_name, None) is None:
+            return
+        if left := watched.failures_since(self._clock() - watched.rule.within_s):
+            self._say(watched, key, left[-1])
+            return
+        watched.occurrences = Occurrences(watched.rule)
+        self._end(key, f"{event.process_name} {event.details.get('message', 'is stopped')}")
+
+    def _say(self, watched: Watched, key: tuple[str, str], one: Failure) -> None:
+        """The failure that is the newest is what the alert says."""
+        if (alert := self._open.get(key)) is not None and alert.message != (message := watched.says(one, self._mask)):
+            run = None if one.run is None else str(one.run)
+            self._open[key] = alert.model_copy(update={"message": message, "run": run, "pid": one.pid})
+            self._keep(key, self._open[key])
 
     def _happened(self, watched: Watched, found: Sequence[LogRecord | Failure]) -> None:
         """Count what happened, the newest last. There may be thousands in a second."""
@@ -287,14 +302,15 @@ class Alerts:
             self._open[key] = alert.model_copy(
                 update={"count": alert.count + later, "records": (alert.records + shown)[-RECORDS:]}
             )
+            if isinstance(found[-1], Failure):
+                self._say(watched, key, found[-1])
 
     def _begin(self, watched: Watched, key: tuple[str, str], one: LogRecord | Failure) -> None:
         rule = watched.rule
-        head = self._mask(one.message.split("\n", 1)[0])[:MESSAGE_CHARS]
         self._fire(
             key,
             watched,
-            message=f"{f'{rule.count} times: ' if rule.count > 1 else ''}{head}",
+            message=watched.says(one, self._mask),
             count=rule.count,
             records=[shown_record(one)] if isinstance(one, LogRecord) else self._errors_before(one.run, RECENT_US),
             query=rule.records or "",
@@ -467,26 +483,15 @@ class Alerts:
     def rules(self, given: Sequence[AlertRule], *, read_only: bool) -> AlertRules:
         """All rules and how they stand."""
         built_in, own = {rule.name for rule in BUILT_IN}, {rule.name for rule in given}
-        infos = [self._info(rule, built_in=rule.name in built_in and rule.name not in own) for rule in in_force(given)]
+        firing, at = {name for name, _ in self._open}, self._clock()
+        infos = [
+            standing(
+                rule, self._rules.get(rule.name), at,
+                built_in=rule.name in built_in and rule.name not in own, firing=rule.name in firing,
+            )
+            for rule in in_force(given)
+        ]  # fmt: skip
         metrics = [
             AlertMetricInfo(name=one.name, label=one.label, unit=one.unit, of=one.of) for one in METRICS.values()
         ]
         return AlertRules(rules=infos, metrics=metrics, notifications=self.notifier.about(), read_only=read_only)
-
-    def _info(self, rule: AlertRule, *, built_in: bool) -> AlertRuleInfo:
-        watched = self._rules.get(rule.name)
-        about: Mapping[str, Any] = {
-            "name": rule.name,
-            "settings": rule.model_dump(exclude_unset=True),
-            "told": told(rule),
-        }
-        if watched is None:
-            return AlertRuleInfo(**about, built_in=built_in, state="off")
-        firing = any(name == rule.name for name, _ in self._open)
-        known = [one.value for one in watched.now if one.value is not None]
-        pending = any(level.pending_since is not None for level in watched.levels.values())
-        unknown = (rule.metric is not None and not known) or watched.trouble
-        state: AlertState = "firing" if firing else "pending" if pending else "unknown" if unknown else "ok"
-        now = in_unit((max if rule.rising else min)(known), rule.unit) if known and rule.metric else ""
-        trouble = watched.trouble or (watched.allowance.full if watched.allowance.left(self._clock()) <= 0 else "")
-        return AlertRuleInfo(**about, built_in=built_in, state=state, now=now, trouble=trouble)

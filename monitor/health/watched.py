@@ -1,17 +1,24 @@
 """One rule as it is watched: how it stands by subject, and what was counted."""
 
+import fnmatch
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Any, Final
 
-from logs import LogFilter
+from logs import LogFilter, LogRecord
+from monitor.api_models.events import Alert, AlertRuleInfo, AlertState, ProcessEvent
 from monitor.config.alerts import AlertRule
+from monitor.health.history import MESSAGE_CHARS
 from monitor.health.past import Minutes
 from monitor.health.readings import Value
 from monitor.health.states import Allowance, Level, Occurrences
 from monitor.health.usual import Usual
+from monitor.health.words import in_unit, told
 
 KEPT_OPEN: Final = 1000
+SERVICE: Final = "service "
+"""How the events of services name them."""
 MOST_USUAL: Final = 200
 """So many subjects of a rule have a usual; of those beyond it is not known."""
 ASK_S: Final = 300.0
@@ -36,6 +43,9 @@ class Watched:
 
     usual: dict[str, Usual] = field(default_factory=dict)
     """With `change`, what is usual for each subject that was there lately."""
+    failures: dict[str, "Failure"] = field(default_factory=dict)
+    """Of a rule about failures: by process or service, how it failed last; the newest last."""
+
     new: bool = True
     """Whether there is a subject whose past was not looked for in the store."""
     asked: float = -ASK_S
@@ -94,6 +104,32 @@ class Watched:
             del self.seen[next(iter(self.seen))]
         return True
 
+    def says(self, one: "LogRecord | Failure", mask: Callable[[str], str]) -> str:
+        """What an alert says of a record or failure."""
+        often = f"{self.rule.count} times: " if self.rule.count > 1 else ""
+        return often + mask(one.message.split("\n", 1)[0])[:MESSAGE_CHARS]
+
+    def failures_since(self, at: float) -> list["Failure"]:
+        """Those that are not settled, the newest last."""
+        return [one for one in self.failures.values() if one.at >= at]
+
+    def failed(self, event: ProcessEvent, at: float) -> "Failure":
+        """Something failed, at a moment of a clock that only goes forward."""
+        said = f"{event.process_name}: {event.details.get('message', 'failed')}"
+        failure = Failure(said, None if event.run is None else int(event.run), event.pid, at)
+        self.failures.pop(event.process_name, None)
+        self.failures[event.process_name] = failure
+        if len(self.failures) > KEPT_OPEN:
+            del self.failures[next(iter(self.failures))]
+        return failure
+
+    def recall(self, alert: Alert, at: float) -> None:
+        """Take up the service whose failure fires since before the agent started."""
+        name, found, _ = alert.message.rpartition(" times: ")[2].partition(": ")
+        if found and name.startswith(SERVICE):
+            run = None if alert.run is None else int(alert.run)
+            self.failures[name] = Failure(alert.message, run, alert.pid, at)
+
 
 @dataclass(frozen=True, slots=True)
 class Failure:
@@ -102,6 +138,28 @@ class Failure:
     message: str
     run: int | None
     pid: int | None
+    at: float
+
+
+def is_about(wanted: str, event: ProcessEvent) -> bool:
+    """Whether an event is of what a rule about failures watches: a part of its name or command; with `*` all of it."""
+    wanted = wanted.casefold()
+    names = (event.process_name.casefold(), str(event.details.get("command", "")).casefold())
+    return any(fnmatch.fnmatchcase(one, wanted) if "*" in wanted else wanted in one for one in names)
+
+
+def standing(rule: AlertRule, watched: Watched | None, at: float, *, built_in: bool, firing: bool) -> AlertRuleInfo:
+    """How a rule stands, for the API; `watched` is None if it is off."""
+    about: Mapping[str, Any] = {"name": rule.name, "settings": rule.model_dump(exclude_unset=True), "told": told(rule)}
+    if watched is None:
+        return AlertRuleInfo(**about, built_in=built_in, state="off")
+    known = [one.value for one in watched.now if one.value is not None]
+    pending = any(level.pending_since is not None for level in watched.levels.values())
+    unknown = (rule.metric is not None and not known) or watched.trouble
+    state: AlertState = "firing" if firing else "pending" if pending else "unknown" if unknown else "ok"
+    now = in_unit((max if rule.rising else min)(known), rule.unit) if known and rule.metric else ""
+    trouble = watched.trouble or (watched.allowance.full if watched.allowance.left(at) <= 0 else "")
+    return AlertRuleInfo(**about, built_in=built_in, state=state, now=now, trouble=trouble)
 
 
 def _local(now: int) -> float:

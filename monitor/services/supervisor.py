@@ -372,9 +372,7 @@ class Supervisor:
             wish, unit.wish = unit.wish, None
             if unit.settings is None:
                 self._forget(unit)
-            elif (
-                unit.requested and wish is not None
-            ):  # it came too late for this shim, and the next one may need others
+            elif unit.requested and wish is not None:  # too late for this shim, and the next one may need others
                 await self._request(unit, Wish("start", wish.by))
         self._tell()
         self._wake.set()
@@ -449,6 +447,8 @@ class Supervisor:
     def _forget(self, unit: Unit) -> None:
         """A service is no longer in the settings, and gone."""
         self._units.remove(unit)
+        if (told := self._told.pop(unit.name, None)) is not None and told[1].state != "stopped":
+            self._happened(told[1], told[1].model_copy(update={"state": "stopped", "reason": REMOVED}))
         self._list_changed()
 
     async def _request(self, unit: Unit, wish: Wish) -> None:

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from logs import LogRecord
-from monitor.api_models.events import Notifications
+from monitor.api_models.events import EventType, Notifications, ProcessEvent
 from monitor.api_models.jobs import WorkerSummary
 from monitor.config.alerts import AlertRule
 from monitor.health.alerts import Alerts
@@ -64,6 +64,12 @@ class Machine:
         self.seconds += 1
         ts = BEGIN_US + self.seconds * 1_000_000
         self.alerts.offer([record(ts, self.seconds * 100_000 + place, text) for place, text in enumerate(messages)])
+
+    def happens(self, kind: EventType, name: str, message: str) -> None:
+        """An event of a process or service."""
+        self.seconds += 1
+        event = ProcessEvent(timestamp=1, process_name=name, event_type=kind, details={"message": message}, run="7")
+        self.alerts.take_events([event])
 
     def firing(self, rule: str) -> list[Any]:
         """What fires by a rule."""
@@ -152,3 +158,22 @@ def test_a_file_system_that_is_unmounted_does_not_fire_for_ever() -> None:
     machine.mounts([root])
     assert machine.firing("full") == []
     assert machine.alerts.present([], {})[0].why == "the file system is gone"
+
+
+def test_a_failure_is_told_with_its_newest_reason_until_somebody_settles_it() -> None:
+    """What came last is what the alert says; one who stops or removes a service has settled it, and what is left of others goes on."""
+    machine = Machine(AlertRule(name="service failed", fails="service *", within_s=600))
+    machine.happens("ERROR", "service web", "failed 5 times in 2 s: exit code 7")
+    machine.happens("ERROR", "service web", "cannot be started: no such file")
+    (alert,) = machine.firing("service failed")
+    assert (alert.message, alert.count, alert.run) == ("service web: cannot be started: no such file", 2, "7")
+    assert alert.message in machine.stored[-1].rows["details"][0].as_py()
+    machine.happens("ERROR", "service mail", "failed: exit code 1")
+    machine.happens("STOP", "service mail", "stopped: removed from the settings")
+    machine.happens("STOP", "service other", "stopped")
+    assert [one.message for one in machine.firing("service failed")] == [alert.message]
+    machine.happens("STOP", "service web", "stopped: removed from the settings")
+    assert machine.firing("service failed") == []
+    assert machine.alerts.present([], {})[0].why == "service web stopped: removed from the settings"
+    machine.happens("ERROR", "service mail", "failed: exit code 2")
+    assert [one.message for one in machine.firing("service failed")] == ["service mail: failed: exit code 2"]
