@@ -44,6 +44,16 @@ _VAGUE: Final = frozenset(
         "main",
         "current",
         "trace",
+        "info",
+        "warn",
+        "warning",
+        "run",
+        "job",
+        "server",
+        "service",
+        "application",
+        "latest",
+        "logfile",
     }
 )
 
@@ -127,13 +137,15 @@ def _candidates(base: str, process: str) -> list[str]:
     parts = [_clean(part) for part in base.split("/") if part]
     stem = parts[-1] if parts else "log"
     plain = _RANDOM_END.sub("", stem)
+    folders = parts[:-1]
+    speaking = [folder for folder in folders if not _RANDOM.fullmatch(folder) and folder.lower() not in _ANYWHERE]
     longer = ["/".join(parts[-number:]) for number in range(2, len(parts) + 1)]
+    if speaking and folders[-1].lower() in _ANYWHERE:  # `shop/logs/app` is of the shop
+        longer.insert(0, f"{speaking[-1]}/{stem}")
     if stem.lower() not in _VAGUE and plain.lower() not in _VAGUE and not _RANDOM.fullmatch(stem):
         shorter = [plain] if plain == stem else [plain, stem[: len(plain) + 5]]
         return [*shorter, stem, *longer, base]
     plain_stem = plain if plain.lower() in _VAGUE or not _RANDOM.fullmatch(stem) else _short(stem)
-    folders = parts[:-1]
-    speaking = [folder for folder in folders if not _RANDOM.fullmatch(folder) and folder.lower() not in _ANYWHERE]
     random = "/".join(_short(folder) for folder in folders if _RANDOM.fullmatch(folder))
     owner = _clean(process)
     near = [f"{folders[-1]}/{plain_stem}"] if folders and folders[-1] in speaking else []

@@ -52,7 +52,9 @@ def need_of_sources(globs: Sequence[str]) -> Need | None:
 
 
 def _need_of_name(node: Valued) -> Need | None:
-    """What the names of a block have where one of them is asked for."""
+    """What the names of a block have where one of them is asked for; nothing is known where a file may be meant."""
+    if tree.of_path(node) is not None:
+        return None
     match node:
         case tree.Equals(field, text, case, None):
             return _need_of_glob(field.name, [text], case=case)

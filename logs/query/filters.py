@@ -12,7 +12,7 @@ from logs.core.record import LogRecord
 from logs.query import tree
 from logs.query.expressions import compiled
 from logs.query.language import MOST_TEXT, Options, parse_query
-from logs.query.matching import Names, Test, test_of
+from logs.query.matching import Names, Paths, Test, test_of
 from logs.query.times import parse_time
 from logs.query.tree import Node
 
@@ -29,6 +29,11 @@ _MAX_RUN: Final = 1 << 63
 
 def _unknown(_run: int) -> None:
     """Nobody knows which process a run is."""
+
+
+def _nowhere(_source: str) -> tuple[str, ...]:
+    """Nobody knows where the files of a source are."""
+    return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +54,7 @@ class LogFilter:
     since: int | None = None
     until: int | None = None
     names: Names = field(default=_unknown, repr=False, compare=False)
+    paths: Paths = field(default=_nowhere, repr=False, compare=False)
     _where: Node | None = field(default=None, init=False, repr=False, compare=False)
     _test: Test | None = field(default=None, init=False, repr=False, compare=False)
     _streams: bool = field(default=True, init=False, repr=False, compare=False)
@@ -58,10 +64,12 @@ class LogFilter:
         where = None if not parts else parts[0] if len(parts) == 1 else tree.And(tuple(parts))
         object.__setattr__(self, "_where", where)
         object.__setattr__(self, "_streams", where is None or not tree.needs_store(where))
-        object.__setattr__(self, "_test", None if where is None else test_of(where, self.names))
+        object.__setattr__(self, "_test", None if where is None else test_of(where, self.names, self.paths))
 
     @classmethod
-    def parse(cls, params: Mapping[str, str], now: int, names: Names = _unknown) -> "LogFilter":
+    def parse(
+        cls, params: Mapping[str, str], now: int, names: Names = _unknown, paths: Paths = _nowhere
+    ) -> "LogFilter":
         """Read a request's parameters; others than the filter's own are left alone.
 
         A substring is matched without regard to case unless `case=1`, a regular expression with regard to it unless `case=0`. `query` is
@@ -101,6 +109,7 @@ class LogFilter:
             since=max((at for at in (since, *first) if at is not None), default=None),
             until=min((at for at in (until, *last) if at is not None), default=None),
             names=names,
+            paths=paths,
         )
 
     @property

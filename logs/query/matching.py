@@ -17,6 +17,8 @@ from logs.query.tree import Field, Node
 Test = Callable[[LogRecord], bool]
 Names = Callable[[int], tuple[int | None, str] | None]
 """The PID of a run, with its name and command line; None when nobody knows it."""
+Paths = Callable[[str], Sequence[str]]
+"""The files of a source."""
 _OPERATORS: Final = {"=": operator.eq, "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 ENDS: Final = "\"'.,;:"
 """What is no part of a value at its ends, where it stands in a text."""
@@ -36,17 +38,17 @@ _COLUMNS: Final[dict[str, Callable[[LogRecord], str | None]]] = {
 }
 
 
-def test_of(node: Node, names: Names) -> Test:  # noqa: C901, PLR0911 - one kind of node a case
+def test_of(node: Node, names: Names, paths: Paths) -> Test:  # noqa: C901, PLR0911 - one kind of node a case
     """A function that says whether a record has what the query asks for."""
     match node:
         case tree.And(parts):
-            all_of = [test_of(part, names) for part in parts]
+            all_of = [test_of(part, names, paths) for part in parts]
             return lambda record: all(test(record) for test in all_of)
         case tree.Or(parts):
-            any_of = [test_of(part, names) for part in parts]
+            any_of = [test_of(part, names, paths) for part in parts]
             return lambda record: any(test(record) for test in any_of)
         case tree.Not(part):
-            test = test_of(part, names)
+            test = test_of(part, names, paths)
             return lambda record: not test(record)
         case tree.Text() | tree.Regex():
             found, body = _finder(node), _PLACE[node.place]
@@ -68,7 +70,7 @@ def test_of(node: Node, names: Names) -> Test:  # noqa: C901, PLR0911 - one kind
         case tree.Pattern():
             return lambda _: False  # a record gets its pattern when it is stored
         case _:
-            return _of_value(node)
+            return _of_source(node, paths) if tree.of_path(node) else _of_value(node)
 
 
 def _finder(node: tree.Text | tree.Regex) -> Callable[[str], bool]:
@@ -110,6 +112,23 @@ def _of_run(node: tree.Run, names: Names) -> Test:
         if node.number is not None and node.number in {record.run, record.pid}:
             return True
         return record.run is not None and belongs(record.run)
+
+    return test
+
+
+def _of_source(node: tree.Holds | tree.Equals | tree.Glob | tree.Matches | tree.Compares, paths: Paths) -> Test:
+    """By the name of the source, or by where its files are."""
+    accepts, path = _accepts(node), compiled(tree.of_path(node) or "", case=False)
+    known: dict[str, bool] = {}
+
+    def test(record: LogRecord) -> bool:
+        source = record.source
+        if source not in known:
+            if len(known) > _RUNS:
+                known.clear()
+            files = (one.encode("utf-8", "replace") for one in paths(source))
+            known[source] = accepts(source) or any(path.search(one) is not None for one in files)
+        return known[source]
 
     return test
 

@@ -12,7 +12,7 @@ _AGO: Final = re.compile(
     re.IGNORECASE,
 )
 _DAY: Final = re.compile(r"(?:(today|yesterday)(?:[ T]+(?:at )?)?)?((\d{1,2}):(\d\d)(?::(\d\d))?)?", re.IGNORECASE)
-"""A day in words, a time of day, or both; a time alone is today's."""
+"""A day in words, a time of day, or both; a time alone is the last one that there was: records are of the past."""
 _UNITS: Final = {
     "s": SECOND,
     "m": 60 * SECOND,
@@ -31,7 +31,7 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 
 def parse_time(text: str, now: int, zone: tzinfo | None = None) -> int:
     """Microseconds since the epoch of `text`: microseconds, ISO 8601 (local without a zone), `15m`, `-2h`, `7d` or `3 days` ago, `+1d` from now, `now`, `today`,
-    `yesterday` (from midnight), `yesterday 14:00`, or `14:00` (today).
+    `yesterday` (from midnight), `yesterday 14:00`, or `14:00` (today, or yesterday as long as it is still to come).
 
     Args:
         text: see above.
@@ -55,7 +55,8 @@ def parse_time(text: str, now: int, zone: tzinfo | None = None) -> int:
         return now + int(length) * (1 if ago.group(1) == "+" else -1)
     day = _DAY.fullmatch(text)
     if day is not None and text:
-        return _of_day(day, now, zone)
+        found = _of_day(day, now, zone)
+        return parse_time(f"yesterday {day[2]}", now, zone) if found > now and day[1] is None else found
     try:
         moment = datetime.fromisoformat(text.replace(" ", "+") if re.search(r"T.* \d\d:?\d\d$", text) else text)
         return (_zoned(moment, zone) - _EPOCH) // _MICROSECOND
@@ -67,15 +68,12 @@ def parse_time(text: str, now: int, zone: tzinfo | None = None) -> int:
 
 
 def parse_past(text: str, now: int, zone: tzinfo | None = None) -> int:
-    """A moment that has been, like `parse_time`. A clock alone that is still to come today was yesterday.
+    """A moment that has been, like `parse_time`.
 
     Raises:
         LogsError: it is no time, or lies in the future.
     """
     found = parse_time(text, now, zone)
-    clock = _DAY.fullmatch(text.strip())
-    if found > now and clock is not None and clock[1] is None:
-        found = parse_time(f"yesterday {clock[2]}", now, zone)
     if found > now:
         raise LogsError(f"{text.strip()!r} lies in the future.", hint="Give a time that has been, such as 03:12 or 2h.")
     return found

@@ -215,6 +215,22 @@ class Compares:
 
 
 Node = And | Or | Not | Text | Regex | Level | Time | Whole | Run | Pattern | Holds | Equals | Glob | Matches | Compares
+
+
+def of_path(node: Node) -> str | None:
+    """The RE2 expression, without regard to case, of the files that a condition on `source` names: `source:run.out`, `source:train/run.out`,
+    `source:*.out`, `source=/srv/train/run.out`. None of all others: there the name of the source decides alone.
+    """
+    match node:
+        case Holds(Field("source", column=True), text) if "." in text or "/" in text:
+            return f"(?:^|/){literal(text.removeprefix('/'))}$"
+        case Equals(Field("source", column=True), text) if text.startswith("/"):
+            return f"^{literal(text)}$"
+        case Glob(Field("source", column=True), pattern) if "." in pattern or pattern.startswith("/"):
+            return node.expression
+    return None
+
+
 ALIASES: Final = {"msg": "message"}
 WHOLE: Final = ("pid", "lines", "line")
 COLUMNS: Final = ("source", "logger", "format")

@@ -391,6 +391,7 @@ class Agent:
             written_by=self.services.writers_of,
         )
         service.start()
+        self.snapshot.paths_of = lambda source: [one.path or "" for one in service.sources() if one.source == source]
         return service
 
     def _records_read(self, records: Sequence[logs.LogRecord]) -> int:

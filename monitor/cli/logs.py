@@ -116,7 +116,7 @@ def resolved(query: str, *, case: bool, raw: bool, live: bool) -> str | None:
 
 
 def moment(text: str, *, past: bool = False) -> str:
-    """A time in the form the agent reads. With `past`, a clock that is still to come today was yesterday.
+    """A time in the form the agent reads. With `past`, one that is still to come is refused.
 
     A time without a zone is in the caller's zone, which may differ from the agent's. A plain number counts seconds,
     milliseconds or microseconds since the epoch, depending on its length.

@@ -151,7 +151,9 @@ class Alerts:
             watched.recall(self._open[rule.name, subject], self._clock())
         if rule.records is not None:
             try:
-                watched.filter = LogFilter.parse({"query": rule.records}, self._now(), self._snapshot.name_of)
+                watched.filter = LogFilter.parse(
+                    {"query": rule.records}, self._now(), self._snapshot.name_of, self._snapshot.paths_of
+                )
             except REPORTED as error:
                 watched.trouble = error.message
         return watched
@@ -357,7 +359,7 @@ class Alerts:
         since = now - min(RECENT_US, int(max(rule.within_s, 30.0) * 1e6))
         try:
             given = {"query": rule.records or "", "since": str(since)}
-            wanted = LogFilter.parse(given, now, self._snapshot.name_of)
+            wanted = LogFilter.parse(given, now, self._snapshot.name_of, self._snapshot.paths_of)
             page = await asyncio.to_thread(search.search, self._store, wanted, limit=50)
         except REPORTED as error:
             watched.trouble = error.message

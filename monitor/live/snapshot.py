@@ -6,7 +6,7 @@ Only the agent's event loop changes it. Rows are built when somebody asks for th
 import math
 from array import array
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -115,6 +115,8 @@ class Snapshot:
         self.growth = Growth()
         self.outlook: MemoryOutlook | None = None
         self.history: deque[Moment] = deque(maxlen=history_s)
+        self.paths_of: Callable[[str], Sequence[str]] = lambda _source: ()
+        """The files of a source of log records; safe from any thread."""
         self._pids: dict[int, int] = {}
         self._left: deque[set[int]] = deque([set()], maxlen=STORED_WITHIN_TICKS)
         self.born: list[RunInfo] = []

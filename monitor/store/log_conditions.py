@@ -16,6 +16,7 @@ _WHOLE: Final = {"pid": "pid", "lines": "lines", "line": "line_no"}
 _QUANTITY: Final = {"": "wk_quantity", "time": "wk_seconds", "bytes": "wk_bytes"}
 _RUNS: Final = "run IN (SELECT r.run FROM runs AS r WHERE {})"
 _PATTERN: Final = "template_id IN (SELECT t.number FROM log_templates AS t WHERE t.pattern IN (SELECT p.pattern FROM log_templates AS p WHERE {}))"
+_FILES: Final = "source IN (SELECT f.source FROM log_files AS f WHERE wk_imatches(f.path, {}))"
 _RUN_TEXT: Final = "concat(r.name, ' ', coalesce(r.cmdline, ''))"
 
 
@@ -99,6 +100,8 @@ class Condition:
     def _value(self, node: Valued) -> str:
         """A condition on a value. What must stand in the record for it is looked for first: taking a value out of a text costs ten times as much."""
         found = f"coalesce({self._accepts(node, self._read(node.field))}, FALSE)"
+        if (path := tree.of_path(node)) is not None:
+            return f"({found} OR coalesce({_FILES.format(self._bind(for_store(path)))}, FALSE))"
         needed = None if node.field.column else next(parts_of_value(node), None)
         if needed is None:
             return found

@@ -115,4 +115,4 @@ def parse_filter(given: Mapping[str, Any], now: int, snapshot: Snapshot) -> LogF
         if isinstance(value, list | tuple):
             value = ",".join(str(part) for part in value)
         params[key] = str(int(value)) if isinstance(value, bool) else str(value)
-    return LogFilter.parse(params, now, snapshot.name_of)
+    return LogFilter.parse(params, now, snapshot.name_of, snapshot.paths_of)

@@ -292,6 +292,9 @@ def test_sources_have_names_that_a_person_knows() -> None:
         ("/home/me/7b6a1c2e-1111-2222-3333-abcdefabcdef/output.log", "serve", "serve/output"),
         ("/root/nohup.out", "train", "train/nohup"),
         ("/var/log/nginx/access.log", "nginx", "nginx/access"),
+        ("/srv/train/run.out", "train", "train/run"),
+        ("/srv/shop/logs/app.log", "", "shop/app"),
+        ("/srv/shop/logs/error.log", "", "shop/error"),
     ]:
         assert names.name(path, process) == name
 

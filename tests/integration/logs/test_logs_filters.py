@@ -205,7 +205,7 @@ def test_times_are_read(text: str, expected: int) -> None:
 
 
 def test_days_are_read_in_words() -> None:
-    """Today and yesterday begin at midnight here; a time of day may follow, and alone is today's."""
+    """Today and yesterday begin at midnight here; a time of day may follow, and alone is the last one that there was."""
     today = datetime.fromtimestamp(NOW / 1e6).astimezone().replace(hour=0, minute=0, second=0, microsecond=0)
 
     def micros(moment: datetime) -> int:
@@ -214,7 +214,8 @@ def test_days_are_read_in_words() -> None:
     assert logs.parse_time("today", NOW) == micros(today)
     assert logs.parse_time("Yesterday", NOW) == micros(today - timedelta(days=1))
     assert logs.parse_time("yesterday 14:05", NOW) == micros((today - timedelta(days=1)).replace(hour=14, minute=5))
-    assert logs.parse_time("09:30:01", NOW) == micros(today.replace(hour=9, minute=30, second=1))
+    assert logs.parse_time("00:00:01", NOW) == micros(today.replace(second=1))
+    assert logs.parse_time("23:59", NOW) == micros((today - timedelta(days=1)).replace(hour=23, minute=59))
     for wrong in ("25:00", "tomorrow", "yesterday 9", ""):
         with pytest.raises(LogsError) as caught:
             logs.parse_time(wrong, NOW)

@@ -115,6 +115,11 @@ class Plain:
             ("source:worker", lambda record: "worker" in record.source),
             ("source=web/app", lambda record: record.source == "web/app"),
             ("source:w*,db", lambda record: record.source[0] == "w" or record.source == "db"),
+            ("source:APP.out", lambda record: record.source == "web/app"),
+            ('source:"/app.out"', lambda record: record.source == "web/app"),
+            ('source="/srv/db/1.log"', lambda record: record.source == "db"),
+            ("source:*.log", lambda record: record.source != "web/app"),
+            ("source:pp.out", lambda record: record.source == "pp.out"),
             ("logger:DB", lambda record: "db" in (record.logger or "")),
             ("logger=app", lambda record: record.logger == "App"),
             ("format=json", lambda record: record.format == "json"),
@@ -226,11 +231,15 @@ def test_store_stream_and_plain_python_agree(store: Store, number: int) -> None:
         "cmdline": NAMES,
     }
     store.write([Append("runs", pa.table(runs))])
+    files = {"web/app": ["/srv/web/app.out"], "db": ["/srv/db/1.log", "/srv/db/2.txt"]}
+    rows = [(name, path) for name, paths in files.items() for path in paths]
+    file_ids = pa.array(range(len(rows)), pa.int64())
+    store.write([Upsert("log_files", pa.table({"host": ["h"] * len(rows), "file_id": file_ids, "source": [one for one, _ in rows], "path": [path for _, path in rows]}), ("file_id",))])  # fmt: skip
     names = {100: (4242, f"python {NAMES[0]}"), 101: (5, f"nginx {NAMES[1]}")}
     plain = Plain(rng)
     for _ in range(number):
         text, meant = plain.term()
-        wanted = LogFilter.parse({"query": text}, NOW, names.get)
+        wanted = LogFilter.parse({"query": text}, NOW, names.get, lambda source: files.get(source, []))
         expected = {record.pos for record in known if meant(record)}
         assert {record.pos for record in known if wanted.matches(record)} == expected, text
         found = {record.pos for record in logs.search.search(store, wanted, limit=1000).records}
