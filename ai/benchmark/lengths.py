@@ -92,7 +92,7 @@ class LengthTest:
             errors = [s.error for s in self.cold if s.error]
             said.append(f"{lost} of {len(self.cold)} measurements failed{f': {errors[0]}' if errors else '.'}")
         if disturbed:
-            said.append(f"Other programs disturbed {disturbed} of {len(fit)} measurements.")
+            said.append(f"{disturbed} of {len(fit)} disturbed.")
         wanted = self.length.prompt + self.length.depth
         if tokens is not None and self.length.prompt and abs(tokens - wanted) > max(_AWAY * wanted, 8):
             said.append(f"The prompt had {tokens} tokens.")

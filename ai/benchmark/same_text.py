@@ -29,14 +29,16 @@ class SameText:
     def __init__(self) -> None:
         self._template: Templating | None = None
         self._names: tuple[str, ...] = ()
+        self._own = False
 
     @property
     def notes(self) -> list[str]:
         """What a reader must know."""
-        if not self._names:
+        if self._own or not self._names:
             return []
+        *most, last = self._names
         return [
-            f"{' and '.join(self._names)} have the same file of weights: each prompt was sent to them as the same text, the chat template applied once."
+            f"{', '.join(most)} and {last} have the same file of weights: each prompt was sent to them as the same text, the chat template applied once."
         ]
 
     async def decide(self, entries: Sequence[Loaded]) -> None:
@@ -49,6 +51,8 @@ class SameText:
             if len(group) < 2:
                 continue
             self._template, self._names = backend, tuple(one.contender.backend.name for one in group)
+            # Settings of one engine: nobody would expect another file
+            self._own = all(isinstance(one.contender.backend, Templating) for one in group)
             for one in group:
                 assert one.load is not None  # noqa: S101 - chosen for it
                 one.load = one.load.model_copy(update={"raw": True})

@@ -109,6 +109,8 @@ def build_report(run: Gathered) -> BenchmarkReport:
             f"Other programs disturbed every measurement of {' and '.join(sorted(crowded))}. "
             "The figures are those of a busy machine, and no verdict uses them."
         )
+    if any(row.lengths for row in usable) and any(ENVIRONMENT & set(s.flags) for s in run.samples):
+        notes.append("Disturbed: other programs used the processor meanwhile, so the figure is that of a busy machine.")
     if run.host.get("kind") not in _NAMED_BY_SETTINGS and (
         differs := what_differs({r.name: r.load for r in usable if r.load})
     ):

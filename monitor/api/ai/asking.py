@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from starlette.responses import Response
 
-from ai.core.errors import TooSlow
+from ai.core.errors import InputError, ModelMissing, NoEngine, TooSlow
 from monitor.api.http.context import Context
 from monitor.api.http.errors import DeadlinePassed, NotFound, error_answer
 from monitor.api_models import ai as ai_models
@@ -37,6 +37,18 @@ class Asking:
         except TooSlow as error:
             raise DeadlinePassed(error.message, hint=error.hint) from error
         return answer
+
+    async def ask_of_newest(self, question: "Callable[[AiService], Awaitable[T]]") -> T:
+        """The service's answer; where it knows no such engine or model, once more after a check: one that was just made or started counts.
+
+        Raises:
+            DeadlinePassed: it took too long.
+        """
+        try:
+            return await self.ask(question)
+        except (InputError, ModelMissing, NoEngine):
+            await self._context.engines.refresh()
+            return await self.ask(question)
 
     async def report(self, benchmark: str) -> ai_models.BenchmarkReport:
         """A finished benchmark.

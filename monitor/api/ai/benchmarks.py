@@ -25,7 +25,7 @@ def add_benchmarks(router: APIRouter, asking: Asking) -> None:
 def _running(router: APIRouter, asking: Asking) -> None:
     async def begin(wanted: ai_models.BenchmarkRequest, replayed: ai_models.BenchmarkReport | None = None) -> Response:
         try:
-            started = await asking.ask(lambda service: service.benchmarks.start(wanted, replayed))
+            started = await asking.ask_of_newest(lambda service: service.benchmarks.start(wanted, replayed))
         except (BenchmarkBusy, NoEngine) as error:
             return refused(error, 409)
         return json_answer(ai_models.BenchmarkStarted(id=started), status=202)

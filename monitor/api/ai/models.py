@@ -129,7 +129,7 @@ def _trials(router: APIRouter, asking: Asking) -> None:
     async def start(wanted: ai_models.TryRequest) -> Response:
         """`GET /v1/ai/try/{id}` has what it says. Nothing of it is stored. 409 while a benchmark runs."""
         try:
-            found = await asking.ask(
+            found = await asking.ask_of_newest(
                 lambda service: service.trials.start(
                     wanted.backend, wanted.model, wanted.messages, max_tokens=wanted.max_tokens
                 )

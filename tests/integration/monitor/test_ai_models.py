@@ -94,14 +94,16 @@ def test_read_only_mode_forbids_all_of_it(api: Client, models: ModelsClient, ser
     assert len(server.bodies) == before
 
 
-def test_a_model_answers_when_it_is_tried(models: ModelsClient) -> None:
-    """With its figures; one of another machine is refused, one that embeds as well."""
+def test_a_model_answers_when_it_is_tried(models: ModelsClient, server: StatefulOllama) -> None:
+    """With its figures, one that was made a moment ago too; one of another machine is refused, one that embeds as well."""
     asked = models.ask([Turn(role="user", content="Say words.")], backend="ollama", max_tokens=12)
     done = wait_until(lambda: (now := models.answer(asked.id)).state == "done" and now, "it has answered")
     assert done.text == " word" * 12
     assert done.figures is not None
     assert done.figures.answer_tokens == 12
     assert not models.stop(asked.id)
+    server.models["made:1b"] = {}
+    assert models.ask([Turn(role="user", content="x")], backend="ollama", model="made:1b", max_tokens=1).id
     for name, said in (("far:cloud", "ai.allow_remote"), ("embed", "cannot chat")):
         with pytest.raises(Refused, match=said) as refused:
             models.ask([Turn(role="user", content="x")], backend="ollama", model=name)
