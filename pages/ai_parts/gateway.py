@@ -24,6 +24,7 @@ from pages.shared.agent import agent_client, error_state, guarded, plain, worded
 from pages.shared.engine_names import name_of
 from pages.shared.visitor import may_change, operators_only
 from pages.ui.numbers import NONE, clock, count, duration, moment, size
+from pages.ui.question import answered, question
 
 NOW_S: Final = 3.0
 START_S: Final = 1.0
@@ -146,11 +147,9 @@ def _keys(found: GatewayStatus) -> None:
         if found.keys:
             with st.container(horizontal=True, vertical_alignment="bottom"):
                 name = st.selectbox("Key", [key.name for key in found.keys], key="gateway_key_gone", width=260)
-                with st.popover("Remove", icon=":material/delete:"):
+                with question("Remove", "gateway_ask_remove", icon=":material/delete:"):
                     st.markdown(f"Programs that use the key **{plain(name)}** are refused from then on.")
-                    st.button(
-                        "Remove the key", key="gateway_remove_key", type="primary", on_click=_remove_key, args=(name,)
-                    )
+                    st.button("Remove the key", key="gateway_remove_key", type="primary", on_click=answered, args=("gateway_ask_remove", _remove_key, name))  # fmt: skip
                 _budget(next((key for key in found.keys if key.name == name), None))
 
 
@@ -158,7 +157,7 @@ def _budget(key: GatewayKey | None) -> None:
     """The form that limits what a key may use."""
     if key is None:
         return
-    with st.popover("Budget", icon=":material/speed:"):
+    with question("Budget", "gateway_ask_budget", icon=":material/speed:"):
         st.markdown(f"What programs with the key **{plain(key.name)}** may use. Leave a field empty to set no limit.")
         with st.form(f"gateway_budget_{key.name}", border=False):
             for field in fields(Budget):
@@ -167,7 +166,12 @@ def _budget(key: GatewayKey | None) -> None:
                 if place not in st.session_state:  # not as `value`: a field with one cannot be emptied
                     st.session_state[place] = getattr(key.budget, field.name)
                 st.number_input(f"{what.capitalize()} a {span}", min_value=0, value=None, step=1, key=place)
-            st.form_submit_button("Set the budget", key="gateway_set_budget", on_click=_set_budget, args=(key.name,))
+            st.form_submit_button(
+                "Set the budget",
+                key="gateway_set_budget",
+                on_click=answered,
+                args=("gateway_ask_budget", _set_budget, key.name),
+            )
         st.caption("A key that has used it up is answered 429 until the next day or month begins.")
 
 

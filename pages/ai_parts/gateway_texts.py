@@ -9,6 +9,7 @@ from monitor.core.errors import AgentError
 from pages.shared.agent import agent_client, error_state, guarded
 from pages.shared.visitor import may_change, operators_only
 from pages.ui.numbers import count, moment, size
+from pages.ui.question import answered, question
 
 _SHOWN: Final = 100
 _REFUSED: Final = "gateway_texts_refused"
@@ -73,11 +74,11 @@ def _read() -> None:
         )
     with st.container(horizontal=True):
         st.button("Delete this", key="gateway_text_delete", icon=":material/delete:", on_click=_delete, args=(chosen,))
-        with st.popover("Delete all", icon=":material/delete_sweep:"):
+        with question("Delete all", "gateway_texts_ask", icon=":material/delete_sweep:"):
             st.markdown(
                 f"Delete the prompts and answers of all {count(len(heads))}{'+' if len(heads) == _SHOWN else ''} calls? They cannot be brought back."
             )
-            st.button("Delete them", key="gateway_texts_delete", type="primary", on_click=_delete, args=(None,))
+            st.button("Delete them", key="gateway_texts_delete", type="primary", on_click=answered, args=("gateway_texts_ask", _delete, None))  # fmt: skip
 
 
 def _switch() -> None:

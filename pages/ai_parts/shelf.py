@@ -10,6 +10,7 @@ from monitor.core.errors import AgentError
 from pages.shared.agent import agent_client, error_state, guarded, plain
 from pages.shared.visitor import may_change, operators_only, visitor_name
 from pages.ui.numbers import NONE, clock, duration, size
+from pages.ui.question import answered, question
 
 LOOK_S: Final = 10.0
 PULL_S: Final = 1.0
@@ -108,7 +109,9 @@ def _actions(one: Shelf, place: int, *, allowed: bool) -> None:
         name = st.selectbox("Model", names, key=f"shelf_model_{place}", width=320)
         model = next(found for found in one.models if found.name == name)
         why = _why(allowed=allowed)
-        with st.popover("Load", icon=":material/memory:", disabled=not allowed or bool(model.remote_host), help=why):
+        load, delete = f"shelf_ask_load_{place}", f"shelf_ask_delete_{place}"
+        off = not allowed or bool(model.remote_host)
+        with question("Load", load, icon=":material/memory:", disabled=off, help=why):
             context = st.number_input(
                 "Context in tokens", key=f"shelf_context_{place}", min_value=16, max_value=10_000_000, value=None, step=1024,
                 placeholder="the server's choice",
@@ -116,15 +119,16 @@ def _actions(one: Shelf, place: int, *, allowed: bool) -> None:
             keep = st.selectbox("Keep it", list(KEEPS), format_func=KEEPS.__getitem__, key=f"shelf_keep_{place}")
             st.button(
                 "Load it again" if model.loaded else "Load it", key=f"shelf_load_{place}", type="primary",
-                on_click=_load, args=(one.server, name, int(context) if context is not None else None, keep or None),
+                on_click=answered,
+                args=(load, _load, one.server, name, int(context) if context is not None else None, keep or None),
             )  # fmt: skip
         st.button(
             "Unload", key=f"shelf_unload_{place}", icon=":material/eject:", disabled=not allowed or not model.loaded,
             on_click=_unload, args=(one.server, name), help=why,
         )  # fmt: skip
-        with st.popover("Delete", icon=":material/delete:", disabled=not allowed, help=why):
+        with question("Delete", delete, icon=":material/delete:", disabled=not allowed, help=why):
             st.markdown(f"Delete **{plain(name)}** from the server's disk? It frees {size(model.size)}. It has to be fetched again.")  # fmt: skip
-            st.button("Delete it", key=f"shelf_delete_{place}", type="primary", on_click=_delete, args=(one.server, name))  # fmt: skip
+            st.button("Delete it", key=f"shelf_delete_{place}", type="primary", on_click=answered, args=(delete, _delete, one.server, name))  # fmt: skip
     st.code(model.command, language=None)
 
 

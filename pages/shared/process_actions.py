@@ -30,6 +30,10 @@ def process_actions(run: Run) -> None:
         error_state("That did not work.", failed)
     if said:
         st.success(plain(said), icon=":material/check_circle:")
+    wanted, whose = state.get("act_ask") or ("", "")
+    if run.end_ts is not None and whose == run.run:
+        _ask()
+        st.info(f"It has ended meanwhile: nothing to {wanted}." if wanted in {"stop", "kill"} else "It has ended meanwhile.", icon=":material/info:")  # fmt: skip
     if run.end_ts is not None or run.kernel_thread:
         return
     why = None if may_change() else "Only operators can do this."
@@ -37,15 +41,14 @@ def process_actions(run: Run) -> None:
         why = f"{run.untouchable[0].upper()}{run.untouchable[1:]}."
     with st.container(horizontal=True, key="process_actions"):
         for action, (label, icon, _) in ACTIONS.items():
-            st.button(label, key=f"act_{action}", icon=icon, disabled=why is not None, help=why, on_click=_ask, args=(action,))  # fmt: skip
-    wanted = state.get("act_ask")
-    if wanted in ACTIONS:
+            st.button(label, key=f"act_{action}", icon=icon, disabled=why is not None, help=why, on_click=_ask, args=(action, run.run))  # fmt: skip
+    if wanted in ACTIONS and whose == run.run:
         _dialog(wanted, run)
 
 
-def _ask(action: str | None = None) -> None:
-    """A click on an action; without one, the dialog was left."""
-    state.act_ask = action
+def _ask(action: str = "", run: str = "") -> None:
+    """A click on an action of a run; without one, the dialog was left."""
+    state.act_ask = action, run
 
 
 def about(run: Run) -> str:

@@ -67,10 +67,21 @@ def test_a_process_is_stopped_after_a_dialog_that_names_it(running_agent: Any, p
     app.button(key="act_cancel").click().run()
     assert "running for" not in words(app)
     app.button(key="act_stop").click().run()
+    other = AppTest.from_file(str(ROOT / "pages" / "run.py"), default_timeout=patient(30))
+    other.query_params["run"] = next(
+        one.run for one in running_agent.api.processes().processes if one.pid == os.getpid()
+    )
+    other.session_state["act_ask"] = app.session_state["act_ask"]
+    other.run()
+    assert "running for" not in words(other)  # a question is of the process that it was asked about, in no other's page
     app.button(key="act_confirm").click().run()
     assert not app.exception
     assert parent.wait(patient(10)) == -15
     assert f"Process {parent.pid}: SIGTERM sent" in words(app)
+    app.session_state["act_ask"] = "kill", app.query_params["run"]
+    wait_until(lambda: running_agent.api.run(app.query_params["run"]).end_ts, "its end is told")
+    app.run()
+    assert "ended meanwhile" in app.info[0].value
 
 
 def test_a_signal_and_a_priority_are_chosen_in_their_dialogs(running_agent: Any, parent: subprocess.Popen[str]) -> None:
@@ -118,7 +129,7 @@ def test_a_viewer_cannot_act(
     st.cache_resource.clear()
     app = page(running_agent, parent.pid)
     assert all(app.button(key=f"act_{action}").disabled for action in ("stop", "kill", "signal", "renice"))
-    app.session_state["act_ask"] = "kill"
+    app.session_state["act_ask"] = "kill", app.query_params["run"]
     app.run()
     app.button(key="act_confirm").click().run()
     assert "only operators" in words(app).lower()
