@@ -1,8 +1,11 @@
 """One line of a spool file: an event of a worker, as JSON. `docs/jobs.md` is the reference for programs in other languages."""
 
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
+
+from monitor.core.member import member_of
 
 LATEST_US: Final = 253_402_300_799_000_000
 """The end of the year 9999, as a time."""
@@ -22,7 +25,9 @@ class Line(msgspec.Struct, frozen=True):
 
     `n` is the number of the event in its run: whatever comes again with the same number is the same event. `of` is the number of the
     `begin` that a done, failed or log belongs to; `s` how long the job took, in seconds; `t` when, in µs (or seconds) since the epoch.
-    `pidns` is the number of the PID namespace that `pid` counts in, `command` text or words; what is something else says nothing.
+    `pidns` is the number of the PID namespace that `pid` counts in, `command` text or words; `numbers` are small numbers of its
+    environment, by which workers of one command are told apart, and `inherited` the names of those that its parent had too. What is something
+    else says nothing.
     """
 
     e: str
@@ -43,6 +48,8 @@ class Line(msgspec.Struct, frozen=True):
     pidns: object = None
     command: object = None
     cwd: object = None
+    numbers: object = None
+    inherited: object = None
     locked: bool = False
     done: int = 0
     failed: int = 0
@@ -73,6 +80,19 @@ def words_of(line: Line) -> tuple[str, ...]:
         case [*words] if all(isinstance(word, str) for word in words):
             return tuple(map(str, words))
     return ()
+
+
+def number_of(line: Line) -> str | None:
+    """Which of several equal workers it is, such as `rank 3`; None if it does not say."""
+    if not isinstance(line.numbers, dict):
+        return None
+    given = {name: value for name, value in line.numbers.items() if isinstance(value, int) and 0 <= value < 1_000_000}
+    of_parent = line.inherited if isinstance(line.inherited, list) else []
+
+    def environment(names: Iterable[object]) -> bytes:
+        return b"".join(f"{name}={given[name]}\0".encode("utf-8", "replace") for name in names if name in given)
+
+    return member_of(environment(given), lambda: environment(name for name in of_parent if isinstance(name, str)))
 
 
 def time_of(line: Line, otherwise: int) -> int:

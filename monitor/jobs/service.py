@@ -14,7 +14,7 @@ from monitor.core.errors import StoreError
 from monitor.core.paths import DataFiles
 from monitor.core.this_process import boot_id, pid_namespace
 from monitor.jobs.counters import FinishedJob, JobRecord, RunCounter
-from monitor.jobs.lines import NAME_CHARS, Line, parse, words_of
+from monitor.jobs.lines import NAME_CHARS, Line, number_of, parse, words_of
 from monitor.jobs.patterns import PREFIX, LogBlock, LogPatterns
 from monitor.jobs.records import Batch, JobRecords
 from monitor.jobs.spool import SUFFIX, Block, Spool, SpoolFile
@@ -323,6 +323,7 @@ class JobService:
             exit_code=None,
             exit_signal=None,
             source=UNSEEN,
+            member=None if said is None else number_of(said),
         )
 
     def _leave(self, files: list[str]) -> None:

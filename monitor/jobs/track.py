@@ -29,6 +29,7 @@ import contextvars
 import itertools
 import logging
 import os
+import re
 import sys
 import threading
 import time
@@ -54,6 +55,9 @@ SPOOL_FILES = 5_000
 AGAIN_S = 5.0
 """Time between two tries to open the spool folder, or to find room in it."""
 ID_CHARS, TEXT_CHARS, COMMAND_WORDS = 200, 2_000, 50
+_APART = re.compile(
+    rb"([A-Z0-9_]*(?:RANK|SIZE|WORKER|TASK|PROC|TRAINER|INSTANCE|SHARD|REPLICA|PARTITION|INDEX|SEQ|DEVICES|POOL_ID|UNIQUE_ID)[A-Z0-9_]*)=([0-9]{1,6})"
+)
 
 _inside: contextvars.ContextVar[Job | None] = contextvars.ContextVar("watchkeeper_job", default=None)
 _workers: set[Worker] = set()
@@ -404,10 +408,24 @@ def _first_line(name: str, run: str) -> bytes:
     given = getattr(sys, "orig_argv", None) or [sys.executable, *sys.argv]
     command = list(given[:COMMAND_WORDS]) if sum(map(len, given[:COMMAND_WORDS])) < TEXT_CHARS else list(given[:1])
     who.append(b',"command":[%s]' % b",".join(_text(word, TEXT_CHARS) for word in command))
+    with contextlib.suppress(OSError):  # no Linux
+        own, parents = _numbers("self"), {}
+        with contextlib.suppress(OSError):  # another user's
+            parents = _numbers(str(os.getppid())) if own else {}
+        if own:
+            same = b",".join(b'"%s"' % name for name in own if parents.get(name) == own[name])
+            who.append(b',"numbers":{%s}' % b",".join(b'"%s":%d' % one for one in own.items()))
+            who.append(b',"inherited":[%s]' % same)
     if fcntl is not None:
         who.append(b',"locked":true')
     words = (_now(), _text(name, ID_CHARS), _text(run, 80), b"".join(who))
     return b'{"n":0,"t":%d,"e":"start","worker":%s,"run":%s%s}\n' % words
+
+
+def _numbers(process: str) -> dict[bytes, int]:
+    """The small numbers that a process began with and by which workers of one command are told apart, such as `RANK`; nothing else of its environment."""
+    found = (_APART.fullmatch(one) for one in Path(f"/proc/{process}/environ").read_bytes().split(b"\0"))
+    return {one[1]: int(one[2]) for one in found if one}
 
 
 def _write_whole(fd: int, line: bytes) -> int:

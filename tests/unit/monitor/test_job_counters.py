@@ -3,11 +3,12 @@
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.jobs.counters import FinishedJob, RunCounter
-from monitor.jobs.lines import ID_CHARS, Line, job_id, parse, time_of, words_of
+from monitor.jobs.lines import ID_CHARS, Line, job_id, number_of, parse, time_of, words_of
 from monitor.jobs.ranges import Ranges
 
 NOW = 1_700_000_000_000_000
@@ -155,3 +156,21 @@ def test_a_command_is_text_or_words() -> None:
     said = ['"python  w.py"', '["python", "w.py"]', "17", '["python", 1]', "{}"]
     lines = [parse(b'{"e":"start","command":%s,"cwd":3,"pidns":"x"}' % text.encode()) for text in said]
     assert [words_of(line or Line("", command="refused")) for line in lines] == [("python", "w.py")] * 2 + [()] * 3
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ('"numbers":{"RANK":3,"WORLD_SIZE":8}', "rank 3"),
+        ('"numbers":{"WORKER_ID":4},"inherited":[]', "worker 4"),
+        ('"numbers":{"WORKER_ID":4},"inherited":["WORKER_ID"]', None),
+        ('"numbers":{"RANK":"x","\\u0000":1},"inherited":{}', None),
+        ('"numbers":[3]', None),
+        ('"numbers":{"RANK":true,"SHARD":1e9}', None),
+    ],
+)
+def test_a_worker_says_which_of_several_it_is(said: str, told: str | None) -> None:
+    """By the numbers of its environment, as those are told apart that samples see; what is no number says nothing."""
+    line = parse(b'{"e":"start",%s}' % said.encode())
+    assert line is not None
+    assert number_of(line) == told

@@ -103,13 +103,13 @@ def worker(scene: Scene) -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
     (scene.folder / "track.py").write_bytes(MODULE.read_bytes())
     started: list[subprocess.Popen[str]] = []
 
-    def start(program: str) -> "subprocess.Popen[str]":
+    def start(program: str, **environ: str) -> "subprocess.Popen[str]":
         command = [sys.executable, "-S", "-c", program]  # without site-packages: the standard library is all it has
         pipe = subprocess.PIPE
         process = subprocess.Popen(
             command,
             cwd=scene.folder,
-            env={"WATCHKEEPER_JOBS": str(scene.spool)},
+            env={"WATCHKEEPER_JOBS": str(scene.spool), **environ},
             stdin=pipe,
             stdout=pipe,
             stderr=pipe,

@@ -153,8 +153,12 @@ def test_a_worker_whose_file_is_deleted(scene: Scene, worker: Start) -> None:
 
 def test_the_life_of_a_worker_that_nobody_saw(scene: Scene, worker: Start) -> None:
     """It is told of, as the worker describes itself, once; not while the process goes on, and not one of a container, whose pid is none here."""
-    process = worker(HEAD + "track('w').begin('a'); os._exit(3)")
+    process = worker(
+        HEAD + "track('w').begin('a'); os._exit(3)", SHARD_INDEX="3", API_TOKEN_TASK="hunter2", BATCH_SIZE="16"
+    )
     finish(process)
+    said = next(path.read_text() for path in scene.spool.iterdir())
+    assert "hunter2" not in said
     goes_on = worker(
         HEAD + "w = track('w'); w.begin('a').done(); w.stop(); print('stopped', flush=True); sys.stdin.read()"
     )
@@ -178,7 +182,7 @@ def test_the_life_of_a_worker_that_nobody_saw(scene: Scene, worker: Start) -> No
     (life,) = scene.told
     assert (life.pid, life.cwd, life.source) == (process.pid, str(scene.folder), "unseen")
     assert "track('w').begin('a')" in life.words[-1]
-    assert (life.started, life.exit_code, life.exit_signal) == (None, None, None)
+    assert (life.started, life.exit_code, life.exit_signal, life.member) == (None, None, None, "shard 3")
 
 
 def test_a_fork_is_a_worker_of_its_own(scene: Scene, worker: Start) -> None:
