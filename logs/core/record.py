@@ -15,6 +15,8 @@ _CODE: Final = re.compile(
 _BACK: Final = frozenset({"", "0", "00"})
 _MOST: Final = 2000
 """Characters of an original in which a list of records looks for colours."""
+_MOST_FIELDS: Final = 20_000
+"""Characters of the fields that a list of records has: a stack fits in, a whole document does not."""
 
 
 class LogRecord(NamedTuple):
@@ -88,8 +90,9 @@ def _pieces(text: str) -> Iterator[tuple[str, str | None]]:
 
 
 def record_json(record: LogRecord) -> dict[str, Any]:
-    """The record as the API gives it in lists: identities as decimal strings, the level as a word or None."""
+    """The record as the API gives it in lists: identities as decimal strings, the level as a word or None, and its fields where it has any (all but very long ones)."""
     colours = coloured(record)
+    text = record.fields
     return {
         "id": record.id,
         "ts": record.ts,
@@ -105,6 +108,7 @@ def record_json(record: LogRecord) -> dict[str, Any]:
         "pos": record.pos,
         "line_no": record.line_no,
         **({} if colours is None else {"coloured": colours}),
+        **({"fields": msgspec.json.decode(text)} if text and len(text) <= _MOST_FIELDS else {}),
     }
 
 

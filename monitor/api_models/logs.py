@@ -52,6 +52,11 @@ class Record(Shape):
         exclude_if=operator.not_,
         description="The first line of the message with the colour codes it was written with; absent where it has none.",
     )
+    fields: dict[str, Any] | None = Field(
+        default=None,
+        exclude_if=operator.not_,
+        description="The fields of a structured record; absent where it has none, or very long ones.",
+    )
     columns: dict[str, str] = Field(
         default_factory=dict,
         exclude_if=operator.not_,

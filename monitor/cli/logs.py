@@ -328,4 +328,29 @@ def print_record(record: dict[str, Any], *, as_json: bool) -> None:
     level = record["level"] or "-"
     word = paint(f"{level:<5}", LEVEL_COLOURS.get(level, "0"))
     when = paint(clock(record["ts"], until="millisecond"), DIM)
-    print(f"{when} {word} {clean(record['source'])}: {clean(record['message'], newlines=True)}")
+    said, below = pairs(record)
+    print(f"{when} {word} {clean(record['source'])}: {clean(record['message'], newlines=True)}{paint(said, DIM)}")
+    if below:
+        print(clean(below, newlines=True))
+
+
+def pairs(record: dict[str, Any]) -> tuple[str, str]:
+    """What the fields of a structured record say beside its message: ` name=value` of each, and texts of several lines, such as the stack of an exception."""
+    said, below = "", ""
+    for name, value in _flat(record.get("fields") or {}):
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        if "\n" in text:
+            below += text.rstrip("\n") if not below else "\n" + text.rstrip("\n")
+        elif text and text not in record["message"]:
+            bare = re.fullmatch(r'[^\s"=]+', text) is not None or not isinstance(value, str)
+            said += clean(f" {name}={text if bare else json.dumps(text, ensure_ascii=False)}")
+    return said, below
+
+
+def _flat(fields: dict[str, Any], within: str = "") -> Iterator[tuple[str, Any]]:
+    """Names as a query has them, with their values."""
+    for name, value in fields.items():
+        if isinstance(value, dict) and value:
+            yield from _flat(value, f"{within}{name}.")
+        elif value is not None:
+            yield f"{within}{name}", value

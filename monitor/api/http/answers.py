@@ -49,12 +49,12 @@ def arrow_answer(table: pa.Table) -> Response:
 
 
 def rows_answer(request: Request, whole: Mapping[str, Any], rows: Sequence[Any]) -> Response:
-    """`whole` as JSON, or its `rows` (dataclasses or dictionaries) as an Arrow stream."""
+    """`whole` as JSON, or its `rows` (dataclasses or dictionaries) as an Arrow stream; there `fields` of any shape are JSON text."""
     if not wants_arrow(request):
         return json_answer(whole)
-    return arrow_answer(
-        pa.Table.from_pylist([row if isinstance(row, dict) else dataclasses.asdict(row) for row in rows])
-    )
+    found = [row if isinstance(row, dict) else dataclasses.asdict(row) for row in rows]
+    texts = [row | {"fields": _encoder.encode(row["fields"]).decode()} if "fields" in row else row for row in found]
+    return arrow_answer(pa.Table.from_pylist(texts))
 
 
 def series_answer(request: Request, series: Series) -> Response:

@@ -119,6 +119,18 @@ def test_logs_ingest_search_count_sources(running_agent: Any, tmp_path: Path) ->
     assert wk("logs", "ingest", path, data_dir=data).stdout.startswith(
         "40 lines, 40 records, none of them new, 1.7 KiB"
     )
+    record = {
+        "time": "2026-02-03T04:05:06Z",
+        "level": "error",
+        "msg": "clijson failed",
+        "job": 7,
+        "exc": "Traceback:\n  KeyError: 1",
+    }
+    path.with_suffix(".jsonl").write_text(f"{json.dumps(record)}\n" * 2)
+    wk("logs", "ingest", path.with_suffix(".jsonl"), data_dir=data)
+    shown = wk("logs", "search", "clijson", "--limit", "1", data_dir=data).stdout
+    assert shown.endswith(": clijson failed job=7\nTraceback:\n  KeyError: 1\n"), "with its fields, and its stack below"
+    assert answer("logs", "search", "clijson", "--limit", "1", data_dir=data)["fields"]["job"] == 7
 
 
 def test_a_time_without_a_zone_is_of_the_zone_of_who_asks(

@@ -166,3 +166,22 @@ def test_the_exception_stands_before_the_message(message: str, cause: list[str])
         run_script('const { causeOf } = await load("logs/cause"); return causeOf(given.message)', {"message": message})
         == cause
     )
+
+
+@pytest.mark.parametrize(
+    ("message", "fields", "shown"),
+    [
+        ("job done", {"job": 7, "took": "1.5s", "http": {"status": 200, "path": "/a b"}, "ok": True, "tags": ["a"], "none": None}, ["", "job done", ' job=7 took=1.5s http.status=200 http.path="/a b" ok=true tags=["a"]']),
+        ("job 7 failed", {"job": 7, "exc_info": "Traceback (most recent call last):\n  File\nKeyError: 1"}, ["KeyError: 1", "job 7 failed", ""]),
+        ("failed", {"error": {"stack": "Error: gone\n    at run (/a.js:1:2)"}}, ["Error: gone", "failed", ""]),
+        ("gone", {"note": "a\n  b"}, ["", "gone", ""]),
+        ("plain", None, ["", "plain", ""]),
+    ],
+)  # fmt: skip
+def test_fields_stand_behind_the_message_and_their_exception_before_it(
+    message: str, fields: dict[str, Any] | None, shown: list[str]
+) -> None:
+    """Values that the message has already, and texts of several lines, are left out."""
+    script = """const { causeIn } = await load("logs/cause"); const { pairsOf } = await load("logs/pairs");
+        return [...causeIn(given), pairsOf(given)]"""
+    assert run_script(script, {"message": message, "fields": fields}) == shown

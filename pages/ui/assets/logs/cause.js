@@ -16,4 +16,26 @@ export function causeOf(message) {
   return first.includes(exception) ? ["", first] : [exception, first];
 }
 
+const STACK = /(?:^|[._])(?:exc_?info|exc_?text|exception|stack_?trace|trace_?back|backtrace|stack)$/i;
+
+/** As `causeOf`, of a record: a structured one may have the stack among its fields. */
+export function causeIn(record) {
+  const [exception, head] = causeOf(record.message);
+  if (exception) return [exception, head];
+  const stack = stackOf(record.fields);
+  if (!stack) return ["", head];
+  const [first] = stack.split("\n", 1);
+  const [found] = causeOf(`\n${stack}`);
+  const named = found || raised(first) || (/^[\w.$]*(?:Error|Exception)\b/.test(first) ? first.trimEnd() : "");
+  return head.includes(named) ? ["", head] : [named, head];
+}
+
+function stackOf(fields, within = "") {
+  for (const [name, value] of Object.entries(fields ?? {})) {
+    const found = typeof value === "string" ? (value.includes("\n") && STACK.test(within + name) ? value : "") : value !== null && typeof value === "object" && !Array.isArray(value) ? stackOf(value, `${within}${name}.`) : "";
+    if (found) return found;
+  }
+  return "";
+}
+
 const raised = (line) => RAISED.exec(line.trimEnd())?.[1] ?? (PANIC.test(line) ? line : null);

@@ -4,7 +4,7 @@ import { follow, pageUrl } from "../core/address.js";
 import { component, el, inert, setText } from "../core/dom.js";
 import { count, day, moment } from "../core/format.js";
 import { live, markStale } from "../live/hub.js";
-import { causeOf } from "./cause.js";
+import { causeIn } from "./cause.js";
 
 const AROUND = 150e6; // µs before and after the error
 
@@ -52,7 +52,7 @@ function line(record, dated) {
 
 /** The exception first, then what the program said about it. */
 function message(record) {
-  const [exception, head] = causeOf(record.message);
+  const [exception, head] = causeIn(record);
   return exception ? [el("b", { text: inert(exception, 300) }), ` · ${inert(head, 300)}`] : [inert(head, 500)];
 }
 

@@ -1,7 +1,8 @@
 // Where the rows of a list of records lie: all of one height, or each as high as its text when lines are wrapped.
 
-import { causeOf } from "./cause.js";
+import { causeIn } from "./cause.js";
 import { plural } from "../core/format.js";
+import { pairsOf } from "./pairs.js";
 
 export const ROW = 24;
 export const LONGEST = 1200; // characters of a message in the list; the panel has all
@@ -61,9 +62,9 @@ export function places(record) {
 }
 
 function counted(record) {
-  const [exception, head] = causeOf(record.gap ?? record.message);
+  const [exception, head] = record.gap ? ["", record.gap] : causeIn(record);
   const wide = (text) => Math.min(text.length, LONGEST + 1) + (text.slice(0, LONGEST).match(WIDE)?.length ?? 0);
-  return wide(head) + (exception ? wide(exception) + SEPARATOR : 0) + (record.lines > 1 ? noteOf(record).length + NOTE : 0);
+  return wide(head) + (exception ? wide(exception) + SEPARATOR : 0) + wide(pairsOf(record)) + (record.lines > 1 ? noteOf(record).length + NOTE : 0);
 }
 
 /** What stands behind the first line of a record that has more. */

@@ -2,9 +2,10 @@
 
 import { el, inert, setAttr, setText } from "../core/dom.js";
 import { clock, day, sentence } from "../core/format.js";
-import { causeOf } from "./cause.js";
+import { causeIn } from "./cause.js";
 import { colouredParts } from "./colours.js";
 import { LONGEST, noteOf } from "./lines.js";
+import { pairsOf } from "./pairs.js";
 
 const LATE = "Arrived late: its time is before that of the record before it. It is in its place when the page is loaded again.";
 const FIXED = { source: ["Source", "minmax(0, 16ch)"], logger: ["Logger", "minmax(0, 16ch)"], pid: ["PID", "8ch"] };
@@ -67,13 +68,15 @@ export function fill(view, record, look) {
 }
 
 function message(node, record, marks) {
-  const [exception, head] = causeOf(record.gap ?? record.message);
+  const [exception, head] = record.gap ? ["", record.gap] : causeIn(record);
   const marked = (words) => {
     const text = inert(words, LONGEST);
     return (marks ? marks(text) : [[text, false]]).map(([part, match]) => (match ? el("mark", { text: part }) : part));
   };
   const shown = record.coloured && !record.gap && !exception && !marks ? inColours(record.coloured) : marked(head);
   node.replaceChildren(...(exception ? [el("b", {}, ...marked(exception)), " · "] : []), ...shown);
+  const pairs = pairsOf(record);
+  if (pairs) node.append(el("span", { class: "pairs", text: inert(pairs, LONGEST) }));
   if (record.lines > 1) node.append(el("span", { class: "more", text: noteOf(record) }));
 }
 
