@@ -180,7 +180,8 @@ class Glob:
     case: bool = False
 
     def __str__(self) -> str:
-        return f"{self.field}={self.pattern}"
+        sign = ":" if self.pattern[0] in "<=>" else "="
+        return f"{self.field}{sign}{self.pattern}"
 
     @property
     def expression(self) -> str:
@@ -197,7 +198,8 @@ class Matches:
     case: bool = True
 
     def __str__(self) -> str:
-        return f"{self.field}:{_slashed(self)}"
+        sign = "=" if self.pattern.startswith("/") else ":"  # `name://` begins an address
+        return f"{self.field}{sign}{_slashed(self)}"
 
 
 @dataclass(frozen=True, slots=True)

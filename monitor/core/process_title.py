@@ -4,6 +4,7 @@
 
 import re
 from collections.abc import Iterable, Sequence
+from itertools import zip_longest
 from typing import Final
 
 _INTERPRETER: Final = re.compile(r"(?:python|pypy|node|deno|bun|ruby|perl|php|java|bash|dash|zsh|sh)[\d.]*")
@@ -234,7 +235,7 @@ def _of_celery(words: list[str]) -> str:
     """What a part of Celery does: `worker`, with its queues or its name."""
     part = next((word for word in words if word in {"worker", "beat", "flower", "events"}), "")
     for short, long in (("-Q", "--queues"), ("-n", "--hostname")):
-        for word, value in zip(words, [*words[1:], ""], strict=True):
+        for word, value in zip_longest(words, words[1:], fillvalue=""):
             given = value if word in {short, long} else word.partition("=")[2] if word.startswith(f"{long}=") else ""
             if given and part:
                 return f"{part} {given}"

@@ -151,6 +151,8 @@ def read(text: str) -> Node | QueryWrong | None:
 
 @settings(max_examples=examples(2000), deadline=None)
 @example("fields.0:0")
+@example("@:>*")
+@example("@=///")
 @example("fields.fields.a:b")
 @given(st.one_of(st.text(max_size=40), st.lists(st.sampled_from(PIECES), max_size=14).map("".join)))
 def test_any_text_is_read_or_refused_at_a_place(text: str) -> None:

@@ -1,7 +1,7 @@
 """Titles of processes, as a person would say them."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from monitor.cli.inspect import cpu_limit, short_command
@@ -102,6 +102,7 @@ def test_any_command_line_has_a_title(name: str, cmdline: str) -> None:
 
 
 @given(st.text(max_size=20), st.text(max_size=200))
+@example("celery", "celery")
 def test_any_process_has_a_title(name: str, cmdline: str) -> None:
     """It is short, whatever a process calls itself."""
     assert title_of(name, cmdline).strip() or not name.strip()
