@@ -74,7 +74,7 @@ class ProcConnector:
         """Nothing to do: every process is told."""
 
     def drain(self) -> list[Exit]:
-        """See `ExitSource`. The kernel queues an exit before the process disappears from `/proc`, so reading now misses none."""
+        """See `ExitSource`. The kernel queues an exit about when the process disappears from `/proc`, mostly before: `Ends` looks again."""
         with self._lock:
             if not self._closed:
                 self._read()

@@ -59,7 +59,7 @@ class ExitSource(Protocol):
         ...
 
     def drain(self) -> list[Exit]:
-        """All exits since the last call, in order. The end of a process that `/proc` no longer shows is among them."""
+        """All exits since the last call, in order. The end of a process that `/proc` no longer shows is among them, or about to be."""
         ...
 
     def close(self) -> None:

@@ -24,9 +24,14 @@ def spawn_as(pid: int | None, argv: list[str]) -> int:
         ProcessLookupError: others were always faster.
     """
     for _ in range(ATTEMPTS):
+        before = LAST_PID.read_text(encoding="ascii")
         if pid is not None:
             LAST_PID.write_text(str(pid - 1), encoding="ascii")
         made = os.posix_spawn(argv[0], argv, {})
+        if (
+            pid is not None
+        ):  # else what others start would soon have the pids again that they have just had, within one tick of the clock
+            LAST_PID.write_text(before, encoding="ascii")
         if pid in (None, made):
             while _words(made) != argv:
                 time.sleep(

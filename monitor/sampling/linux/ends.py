@@ -30,6 +30,8 @@ machine were a tenth more than the time that it tells.
 _SHORT_S: Final = 0.4
 UNSEEN: Final = "(not seen)"
 """The name of a program that ended before its name could be read."""
+LATE_LOOKS, LATE_S = 3, 0.001
+"""How often, and after which pause, it is looked for the exit of a process that is gone already."""
 SOON_NS: Final = 3_000_000_000
 """For so long after its end it is looked whether the parent of a zombie has asked for it; then at each sweep."""
 
@@ -172,7 +174,7 @@ class Ends:
         hz, asleep_ns = self._describer.host.clock_tick_hz, self._asleep_ns()
         strangers, self._strangers = self._strangers, []
         named: list[RunInfo] = []
-        for end in (*strangers, *self._exits()):
+        for end in (*strangers, *self._exits(gone)):
             life, at = gone.get(end.pid), living.get(str(end.pid))
             if life is not None and life.exit is None:
                 life.exit = end
@@ -245,10 +247,20 @@ class Ends:
     def _name(self) -> str:
         return "poll" if self._source is None else self._source.name
 
-    def _exits(self) -> list[Exit]:
+    def _exits(self, gone: Mapping[int, Life]) -> list[Exit]:
+        """What was told. The kernel lets a parent wake up before it tells of its child's end: where it is held up between the two (another task, or another
+        machine that shares the processor), the child is gone from `/proc` and its exit comes a moment later.
+        """
         if self._source is None:
             return []
         lost, found = self._source.lost, self._source.drain()
+        missing = {pid for pid, life in gone.items() if life.exit is None} - {end.pid for end in found}
+        for _ in range(LATE_LOOKS if missing else 0):
+            time.sleep(LATE_S)
+            found += (more := self._source.drain())
+            missing -= {end.pid for end in more}
+            if not missing:
+                break
         if self._source.lost > lost:
             self._errors["exits:lost"] += self._source.lost - lost
         return found

@@ -23,6 +23,18 @@ Spawn = Callable[..., "subprocess.Popen[bytes]"]
 STUB_SOURCE = Path(__file__).resolve().parents[3] / "doubles" / "nvml_stub.c"
 
 
+@pytest.fixture(autouse=True)
+def pids(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No test here runs beside one that forces pids: its processes would have the same pid twice within one tick of the clock, by which lives are told apart."""
+    folder = tmp_path_factory.getbasetemp()
+    with ((folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "pids.lock").open("w") as lock:
+        if sys.platform == "linux":
+            import fcntl
+
+            fcntl.flock(lock, fcntl.LOCK_EX if request.node.get_closest_marker("forces_pids") else fcntl.LOCK_SH)
+        yield
+
+
 @pytest.fixture
 def spawn() -> Iterator[Spawn]:
     """Start processes; whatever is left of them ends with the test."""

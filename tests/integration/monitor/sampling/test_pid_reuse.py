@@ -12,9 +12,12 @@ from tests.doubles.pids import PROGRAMS, can_be_forced, end, spawn_as, start_tic
 
 ROUNDS = 200
 
-pytestmark = pytest.mark.skipif(
-    sys.platform != "linux" or not can_be_forced(), reason="pids can be forced only by root on Linux"
-)
+pytestmark = [
+    pytest.mark.skipif(
+        sys.platform != "linux" or not can_be_forced(), reason="pids can be forced only by root on Linux"
+    ),
+    pytest.mark.forces_pids,
+]
 
 
 @pytest.mark.parametrize("max_files", [None, 0], ids=["kept-files", "by-path"])
