@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from monitor.client.client import Client
 
 POLL_S: Final = 1.0
-SAY_AGAIN_S: Final = 10.0
 AWAY_S: Final = 20.0
 """An agent that was restarted is back within this; its history then has what was measured."""
 
@@ -180,21 +179,17 @@ def _lengths(
 
 
 class Teller:
-    """Progress on standard error: a single changing line on a terminal, else a line per step and every ten seconds.
+    """Progress on standard error: a single changing line on a terminal. Elsewhere (CI, cron, a file) a line for each step, as it begins: what has come
+    once does not come again.
 
     Args:
-        clock: seconds, monotonic.
         words: the progress in words; it has `phase` or `status`.
     """
 
-    def __init__(
-        self, clock: Callable[[], float] = time.monotonic, words: Callable[[dict[str, Any]], str] | None = None
-    ) -> None:
-        self._clock = clock
+    def __init__(self, words: Callable[[dict[str, Any]], str] | None = None) -> None:
         self._words = words or _progress
         self._line = sys.stderr.isatty()
-        self._phase = ""
-        self._said = 0.0
+        self._begun: set[str] = set()
         self._drawn = False
         self._verdict = ""
 
@@ -206,8 +201,8 @@ class Teller:
             width = shutil.get_terminal_size().columns - 1
             print(f"\r\x1b[K{words[:width]}", end="", file=sys.stderr, flush=True)
             self._drawn = True
-        elif phase != self._phase or self._clock() - self._said >= SAY_AGAIN_S:
-            self._phase, self._said = phase, self._clock()
+        elif phase not in self._begun:
+            self._begun.add(phase)
             print(words, file=sys.stderr, flush=True)
 
     def _tell_verdict(self, now: dict[str, Any]) -> None:
