@@ -81,6 +81,7 @@ def told(service: Service) -> str:
     parts += [f"{service.unanswered} liveness {checks} failed" if service.unanswered else ""]
     parts += ["settings changed; restart to apply" if service.changed else ""]
     parts += ["" if service.configured else "no longer in the settings"]
+    parts += [f"{service.output_lost:,} bytes of its output could not be written" if service.output_lost else ""]
     return "; ".join(part for part in parts if part)
 
 

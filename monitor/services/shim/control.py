@@ -136,9 +136,13 @@ class Events:
 
     @staticmethod
     def _append(line: str) -> None:
-        with open(EVENTS, "a", encoding="utf-8") as file:
-            file.write(line)
-            size = file.tell()
+        data = line.encode()
+        with open(EVENTS, "ab", buffering=0) as file:
+            before = file.tell()
+            if file.write(data) != len(data):
+                file.truncate(before)  # what a full disk takes of a line would spoil the next one too
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            size = before + len(data)
         if size > EVENTS_BYTES:
             with open(EVENTS, "rb") as file:
                 file.seek(size // 2)

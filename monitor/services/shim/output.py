@@ -26,6 +26,7 @@ class Output:
         self.lost = 0
         """Bytes that could not be written, for want of room."""
         self.error = ""
+        """Why it takes nothing now; empty while it does."""
 
     def write(self, data: bytes) -> None:
         """Append. What the file system does not take is counted; the service never waits for it."""
@@ -66,7 +67,7 @@ class Output:
                 self.lost += len(data)
                 self.error = f"{self._path} cannot be written: {error.strerror}"
                 return
-            self._size += written
+            self._size, self.error = self._size + written, ""
             self._ended = data[written - 1 : written] == b"\n"
             data = data[written:]
 

@@ -21,6 +21,8 @@ MARK = "WATCHKEEPER_SERVICE_RUN"
 PROBE_S = (0.05, 1.0)
 """First and longest pause between two probes."""
 PROBE_SLACK_S = 0.5
+LOSS_S = 1.0
+"""How often a loss of output that grows is told."""
 COMMAND_CHARS = 4096
 LEFT = "what it left in the background was ended, as a service stays in the foreground"
 
@@ -70,6 +72,8 @@ class Shim:
         self._probed = ""
         self._unanswered = 0
         self._lines: Lines | None = None
+        self._lost, self._loss_due, self._trouble = 0, 0.0, ""
+        """Bytes of output that were lost, as far as that was told, and when a greater number may be told."""
         self._told: tuple[object, ...] = ()
         self._heard = ""
         self._why = self._last_why = ""
@@ -110,12 +114,22 @@ class Shim:
         self._control.close(self._lock)
 
     def _timeout_ms(self) -> int | None:
-        times = (self.life.timer, None if self._probe else self._probe_at, self._probe[1] if self._probe else None)
+        loss = self._loss_due if (self._output.lost, self._output.error) != (self._lost, self._trouble) else None
+        times = (
+            self.life.timer,
+            None if self._probe else self._probe_at,
+            self._probe[1] if self._probe else None,
+            loss,
+        )
         due = [at for at in times if at is not None]
         return max(0, int((min(due) - time.monotonic()) * 1000) + 1) if due else None
 
     def _look_at_clock(self) -> None:
         now = time.monotonic()
+        if now >= self._loss_due and (self._output.lost != self._lost or self._output.error != self._trouble):
+            self._trouble = self._output.error
+            self._lost, self._loss_due = self._output.lost, now + LOSS_S
+            self._tell()
         if self.life.timer is not None and now >= self.life.timer:
             self._happen(policy.DUE)
         if self._probe is not None and now >= self._probe[1]:
@@ -308,7 +322,7 @@ class Shim:
         life = self.life
         parts = self._parts.all
         now = (
-            life.state, life.reason, life.restarts, self._main, self._output.error, self._unanswered, parts, self._heard,
+            life.state, life.reason, life.restarts, self._main, self._output.error, self._lost, self._unanswered, parts, self._heard,
         )  # fmt: skip
         if now == self._told:
             return

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import resource
 import signal
 import socket
 from collections.abc import Callable
@@ -201,6 +202,21 @@ def test_a_full_disk_does_not_stop_a_service(kept: Make, python: Python) -> None
     found = one.becomes("exited")
     assert found["output_lost"] == 1001
     assert "No space left" in found["output_error"]
+
+
+def test_a_loss_is_told_while_it_grows_and_ends_when_there_is_room_again(kept: Make, python: Python) -> None:
+    """The service runs on; how much was lost so far is told although nothing else happens, and its output goes on once the file system takes it."""
+    text = "import sys, time\nwhile True: print('x' * 999); time.sleep(0.01)"
+    one = kept("flood").start(command=python(text))
+    first = one.running()
+    resource.prlimit(first["shim"], resource.RLIMIT_FSIZE, (8192, resource.RLIM_INFINITY))
+    lost = wait_until(lambda: one.state["output_lost"], "a loss is told")
+    wait_until(lambda: one.state["output_lost"] > lost, "it grows")
+    assert "cannot be written" in one.state["output_error"]
+    resource.prlimit(first["shim"], resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    wait_until(lambda: one.folder.output.stat().st_size > 16_384, "it is written again")
+    wait_until(lambda: one.state["output_error"] == "", "that is told")
+    assert (one.state["pid"], one.state["state"]) == (first["pid"], "running")
 
 
 def test_a_disk_that_takes_nothing_ends_no_service(kept: Make, python: Python) -> None:
