@@ -8,6 +8,7 @@ import streamlit as st
 from monitor.api_models.services import Service, Services
 from monitor.client.client import Refused
 from monitor.core.errors import AgentError
+from monitor.core.exit_words import failed as failed_end
 from pages.shared.agent import agent_client, coded, empty_state, error_state, guarded, plain
 from pages.shared.service_form import form, named
 from pages.shared.visitor import may_change, operators_only, visitor_name
@@ -26,6 +27,7 @@ BADGES: Final = {
     "failed": ":red-badge[:material/error: failed]",
     "stopped": ":gray-badge[:material/stop_circle: stopped]",
 }
+LAST_FAILED: Final = ":red-badge[:material/error: last run failed]"
 UP: Final = frozenset({"running", "starting", "backoff", "waiting"})
 ICONS: Final = {"start": ":material/play_arrow:", "stop": ":material/stop:", "restart": ":material/restart_alt:"}
 EXAMPLE: Final = """[[service]]
@@ -70,6 +72,11 @@ def troubles(service: Service) -> list[str]:
     return [text for text, applies in told.items() if applies]
 
 
+def last_failed(service: Service) -> bool:
+    """Whether it waits for its next run after one that failed."""
+    return service.state == "scheduled" and bool(failed_end(service.exit_code, service.exit_signal, None))
+
+
 def ask(what: str, name: str) -> None:
     """Remember what was clicked; the page then opens the dialog, outside the part that refreshes itself."""
     state.services_ask = (what, name)
@@ -91,7 +98,8 @@ def row(service: Service, *, allowed: bool) -> None:
     with st.container(border=True, key=f"service_{name}"):
         left, right = st.columns([1, 1], vertical_alignment="center")
         with left:
-            lines = [f"**{plain(name)}** {BADGES[service.state]}", about(service) or "not started yet"]
+            badges = BADGES[service.state] + (f" {LAST_FAILED}" if last_failed(service) else "")
+            lines = [f"**{plain(name)}** {badges}", about(service) or "not started yet"]
             lines += [coded(service.command)] if service.command else []
             st.markdown("  \n".join(lines))
         with right, st.container(horizontal=True, horizontal_alignment="right"):

@@ -16,6 +16,8 @@ from monitor.health.states import Allowance, Level, Occurrences
 from monitor.health.usual import Usual
 from monitor.health.words import in_unit, told
 
+ALSO: Final = 3
+"""So many others that failed are named beside the newest."""
 KEPT_OPEN: Final = 1000
 SERVICE: Final = "service "
 """How the events of services name them."""
@@ -107,7 +109,16 @@ class Watched:
     def says(self, one: "LogRecord | Failure", mask: Callable[[str], str]) -> str:
         """What an alert says of a record or failure."""
         often = f"{self.rule.count} times: " if self.rule.count > 1 else ""
-        return often + mask(one.message.split("\n", 1)[0])[:MESSAGE_CHARS]
+        said = often + mask(one.message.split("\n", 1)[0])[:MESSAGE_CHARS]
+        if not isinstance(one, Failure):
+            return said
+        others = [
+            name
+            for name, known in self.failures.items()
+            if known is not one and known.at >= one.at - self.rule.within_s
+        ]
+        more = f" and {len(others) - ALSO} more" if len(others) > ALSO else ""
+        return f"{said}; also {mask(', '.join(reversed(others[-ALSO:])))}{more}" if others else said
 
     def failures_since(self, at: float) -> list["Failure"]:
         """Those that are not settled, the newest last."""
@@ -128,7 +139,7 @@ class Watched:
         name, found, _ = alert.message.rpartition(" times: ")[2].partition(": ")
         if found and name.startswith(SERVICE):
             run = None if alert.run is None else int(alert.run)
-            self.failures[name] = Failure(alert.message, run, alert.pid, at)
+            self.failures[name] = Failure(alert.message.partition("; also ")[0], run, alert.pid, at)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,8 @@ A start by hand ends a pause, and turns a stop that is under way into a restart.
 Pure: no clock, no process. Times are seconds of a monotonic clock. Standard library only, as the shim stays small.
 """
 
+import signal
+
 STARTING, RUNNING, BACKOFF, STOPPING = "starting", "running", "backoff", "stopping"
 STOPPED, EXITED, FAILED = "stopped", "exited", "failed"
 ACTIVE = (STARTING, RUNNING, BACKOFF, STOPPING)
@@ -245,5 +247,9 @@ def _note_end(life: Life, code: int | None) -> None:
 
 def _how(life: Life) -> str:
     if life.exit_signal is not None:
-        return f"killed by signal {life.exit_signal}"
+        try:
+            name = signal.Signals(life.exit_signal).name
+        except ValueError:
+            name = "an unknown signal"
+        return f"killed by {name} (signal {life.exit_signal})"
     return "exit code unknown" if life.exit_code is None else f"exit code {life.exit_code}"

@@ -139,3 +139,13 @@ def test_a_viewer_can_only_look(watched: Any, tmp_path: Path, monkeypatch: pytes
     assert "only operators" in words(app).lower()
     assert watched.api.services.one("box").service.state == "stopped"
     assert os.environ["WATCHKEEPER_CONFIG"].endswith("signed.toml")
+
+
+def test_a_schedule_whose_last_run_failed_says_so(watched: Any) -> None:
+    """It waits for its next run, in red as long as that has not gone well."""
+    settings = {"command": "sh -c 'exit 3'", "restart": "never", "schedule": "0 0 1 1 *"}
+    watched.api.services.save("yearly", settings)
+    assert "last run failed" not in words(page())
+    watched.api.services.start("yearly")
+    wait_until(lambda: watched.api.services.one("yearly").service.exit_code == 3)
+    assert "last run failed" in words(page())

@@ -169,6 +169,9 @@ def test_a_failure_is_told_with_its_newest_reason_until_somebody_settles_it() ->
     assert (alert.message, alert.count, alert.run) == ("service web: cannot be started: no such file", 2, "7")
     assert alert.message in machine.stored[-1].rows["details"][0].as_py()
     machine.happens("ERROR", "service mail", "failed: exit code 1")
+    assert [one.message for one in machine.firing("service failed")] == [
+        "service mail: failed: exit code 1; also service web"
+    ]
     machine.happens("STOP", "service mail", "stopped: removed from the settings")
     machine.happens("STOP", "service other", "stopped")
     assert [one.message for one in machine.firing("service failed")] == [alert.message]
