@@ -70,7 +70,7 @@ class Supervisor:
         open_files: int | None = None,
     ) -> None:
         self._happened, self._ended, self._asked, self._open_files = happened, ended, asked, open_files
-        self._told: dict[str, tuple[tuple[str, int | None], Service]] = {}
+        self._told: dict[str, tuple[tuple[Any, ...], Service]] = {}
         self._clock, self._look_s = clock, look_s
         self._base, self._settings, self._environ = data_dir / FOLDER, settings, environ
         self._run_of, self._mask, self._list_changed = run_of, mask, changed
@@ -474,11 +474,11 @@ class Supervisor:
     def _tell(self) -> None:
         """Tell what changed, and wake those who wait for it. How one stood that nobody has looked at yet is not known."""
         for unit in self._units if self._adopted.is_set() else ():
-            stands, before = (unit.word, (unit.state or {}).get("pid")), self._told.get(unit.name)
+            stands, before = unit.life, self._told.get(unit.name)
             if before is None or before[0] != stands:
-                self._told[unit.name] = stands, (now := self._shown(unit))
+                self._told[unit.name] = stands, (shown := self._shown(unit))
                 if before is not None:
-                    self._happened(before[1], now)
+                    self._happened(before[1], shown)
         self._news.set()
         self._news = asyncio.Event()
 

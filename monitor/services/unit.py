@@ -10,12 +10,13 @@ from logs import Holder
 from monitor.api_models.events import EventType
 from monitor.api_models.services import Service, State
 from monitor.config.services import ServiceSettings, next_run
-from monitor.core.exit_words import ended_with
+from monitor.core.exit_words import ended_with, failed
 from monitor.services.folder import ServiceFolder, active, hash_of
 from monitor.services.link import Link, Wish
 
 log = logging.getLogger("watchkeeper.services")
 LOST = "its supervising process was lost; how it ended is unknown"
+_UP = frozenset({"starting", "running", "stopping"})
 UNKNOWN_GRACE_S = 60.0
 """Of a service that is no longer in the settings."""
 RunOf = Callable[[int, int | None], int | None]
@@ -72,6 +73,12 @@ class Unit:
         if self.launching or active(self.state):
             return "starting"  # or its shim was not heard yet, or is lost and being replaced
         return known if self.due is None else "scheduled"
+
+    @property
+    def life(self) -> tuple[str, int | None, int | None]:
+        """Its state in a word, its main process, and when the last one began: what is another, others are told of."""
+        state = self.state or {}
+        return self.word, state.get("pid"), state.get("started")
 
     @property
     def stands(self) -> str:
@@ -205,6 +212,13 @@ def events_between(before: Service, now: Service) -> Iterator[tuple[EventType, s
     again = now.restarts > before.restarts and before.state in {"starting", "running", "stopping"}
     if again and now.state in {"starting", "running"}:  # at once, so that no state tells it
         yield "STATUS_CHANGE", f"ended: {now.ended_with or 'how is unknown'}; is started again", before
+    if now.state == "scheduled" and (now.started != before.started or before.state in _UP):
+        bad = failed(now.exit_code, now.exit_signal, None)  # its run was over before anybody looked
+        yield (
+            ("ERROR" if bad else "COMPLETE"),
+            f"{'failed' if bad else 'ended'}: {now.ended_with or 'how is unknown'}",
+            now,
+        )
     why = f": {now.reason}" if now.reason else ""
     events: dict[str, tuple[EventType, str]] = {
         "running": ("START", f"restarted ({now.restarts})" if now.restarts else "started"),

@@ -249,6 +249,9 @@ NOW = {"since": 1, "last_run": "8", "exit_code": None, "schedule": "", "restart"
         (("backoff", None, 1, "exit code 3"), ("running", 9, 2, ""), [("START", "restarted (2)", 9)]),
         (("running", 9, 2, ""), ("failed", None, 2, "failed 5 times in 9 s: exit code 3"), [("ERROR", "failed 5 times in 9 s: exit code 3", None)]),
         (("running", 9, 0, ""), ("stopping", 9, 0, "stopped by ada"), []),
+        (("running", 9, 0, ""), ("scheduled", None, 0, ""), [("ERROR", "failed: killed by SIGKILL (signal 9)", None)]),
+        (("failed", None, 0, "exit code 3"), ("scheduled", None, 0, ""), []),
+        (("scheduled", None, 0, ""), ("scheduled", None, 0, ""), []),
     ],
 )  # fmt: skip
 def test_each_end_of_a_service_is_an_event_once(
@@ -262,3 +265,8 @@ def test_each_end_of_a_service_is_an_event_once(
 
     found = events_between(looked(*before), looked(*now))
     assert [(kind, words, one.pid) for kind, words, one in found] == told
+    if told == [] and before[0] == now[0] == "scheduled":  # and once more, a run that nobody saw between the two looks
+        again = looked(*now).model_copy(update={"started": 2})
+        assert [kind for kind, *_ in events_between(looked(*before), again)] == ["ERROR"]
+        well = again.model_copy(update={"exit_signal": None, "exit_code": 0})
+        assert [kind for kind, *_ in events_between(looked(*before), well)] == ["COMPLETE"]

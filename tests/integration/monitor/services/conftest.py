@@ -107,6 +107,8 @@ class Watch:
         self.now = 1_800_000_000.0
         self.lists = 0
         self.happened: list[tuple[str, str]] = []
+        self.runs: dict[str, list[int | None]] = {}
+        """Of each service, when those runs began of whose end was told."""
 
     def write(self, *services: dict[str, Any]) -> None:
         """Write these services to the settings file."""
@@ -123,6 +125,11 @@ class Watch:
         def changed() -> None:
             self.lists += 1
 
+        def happened(_: Service, service: Service) -> None:
+            self.happened.append((service.name, service.state))
+            if service.exit_code is not None:
+                self.runs.setdefault(service.name, []).append(service.started)
+
         one = Supervisor(
             self.data,
             load_settings(self.file, None, {}),
@@ -130,7 +137,7 @@ class Watch:
             run_of=lambda pid, _tick: pid * 10,
             mask=" ".join,
             changed=changed,
-            happened=lambda _, service: self.happened.append((service.name, service.state)),
+            happened=happened,
             clock=lambda: self.now,
             look_s=0.05,
             **options,

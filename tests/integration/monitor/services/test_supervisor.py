@@ -207,6 +207,7 @@ def test_a_schedule_starts_a_service_at_its_time(watch: Watch) -> None:
                 found = await becomes(one, "job", "scheduled")
                 assert found.next_run == due + 300_000_000
                 assert found.exit_code == 0
+            assert len(set(watch.runs["job"])) == 2  # each was told of, however short
             await one.stop("job")
             assert (one.service("job").state, one.service("job").next_run) == ("exited", None)
 
