@@ -8,7 +8,7 @@ from monitor.api_models.ai import ExplainRequest
 from monitor.core.errors import AgentError
 from monitor.core.process_title import title_of
 from pages.ai_parts.explain import Subject, explain_button, explain_panel, is_explaining
-from pages.shared.agent import agent_client, guarded, plain
+from pages.shared.agent import agent_client, guarded, plain, source_names
 from pages.shared.log_reading import reading_button
 from pages.ui import components, export
 from pages.ui.header import page_header
@@ -24,14 +24,6 @@ LEVELS = ("fatal", "error", "warn", "info", "debug", "trace", "unknown")
 def browser_zone() -> str:
     """The time zone of the browser; empty when it is not known."""
     return str(st.context.timezone or "")
-
-
-def source_names() -> list[str]:
-    """Sources to suggest. The box accepts any other name, so without an agent only the suggestions are missing."""
-    try:
-        return sorted({one.source for one in agent_client().log_sources().sources})
-    except AgentError:
-        return []
 
 
 def filters_of(query: str, sources: list[str], process: str) -> dict[str, Any]:

@@ -4,8 +4,7 @@ from typing import Any
 
 import streamlit as st
 
-from monitor.core.errors import AgentError
-from pages.shared.agent import agent_client
+from pages.shared.agent import source_names
 from pages.shared.pattern_values import pattern_values
 from pages.ui import components
 from pages.ui.choice import choice, chosen_of
@@ -14,14 +13,6 @@ from pages.ui.header import page_header
 VIEWS = {"patterns": "Patterns", "values": "Values", "changes": "What changed"}
 LEVELS = {"": "All levels", "warn": "Warnings and errors", "error": "Errors"}
 SORTS = {"count": "Most frequent", "new": "New first", "errors": "Most errors", "last": "Last seen"}
-
-
-def source_names() -> list[str]:
-    """Sources to suggest. The box accepts any other name, so without an agent only the suggestions are missing."""
-    try:
-        return sorted({one.source for one in agent_client().log_sources().sources})
-    except AgentError:
-        return []
 
 
 def filters_of(query: str, sources: list[str], level: str) -> dict[str, Any]:

@@ -143,3 +143,12 @@ def worded(text: str) -> str:
 
 def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
+
+
+def source_names() -> list[str]:
+    """Log sources to suggest, those that are written now first. The boxes accept any other name, so without an agent only the suggestions are missing."""
+    try:
+        found = agent_client().log_sources().sources
+    except AgentError:
+        return []
+    return list(dict.fromkeys(one.source for one in sorted(found, key=lambda one: (one.state != "live", one.source))))

@@ -1,5 +1,6 @@
 """The values of a pattern: what its records have in place of each `<*>`, with percentiles, a curve over time, or the most frequent texts."""
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
@@ -16,6 +17,7 @@ _COLOURS: Final = {"p50": "#1f6feb", "p95": "#b35900"}
 _NAMES: Final = {"p50": "Median", "p95": "95th percentile"}
 _UNITS: Final = {"time": "seconds", "bytes": "bytes", "number": ""}
 _LISTED: Final = 200
+_TOOK: Final = re.compile(r"(?<![\w.])\d+(?:\.\d+)?\s?(?:[nuµm]s|s|secs?|seconds?)\b")
 
 
 def pattern_values(filters: Mapping[str, Any]) -> None:
@@ -52,10 +54,11 @@ def _text(found: list[LogPattern], number: int) -> str:
 
 
 def _choice(found: list[LogPattern], slower: set[int]) -> LogPattern:
-    """The pattern in the address, or the most frequent one."""
+    """The pattern in the address; else one that is slowing, the most frequent that says how long something took, or the most frequent of all."""
     by_number = {one.number: one for one in found}
     wanted = st.query_params.get("pattern", "")
-    chosen = int(wanted) if wanted.isdigit() and int(wanted) in by_number else found[0].number
+    telling = [one for one in found if one.number in slower] or [one for one in found if _TOOK.search(one.example)]
+    chosen = int(wanted) if wanted.isdigit() and int(wanted) in by_number else [*telling, *found][0].number
     if st.session_state.get("pattern_chosen") != chosen:
         st.session_state.pattern_chosen = chosen
     st.selectbox(

@@ -91,9 +91,9 @@ def test_older_pages_come_on_scrolling_up(logs: Page) -> None:
     """The list holds the newest page first; scrolling to its top brings older ones above, in order."""
     view = logs.get_by_role("log", name="Log records")
     foot = logs.locator(".log-foot")  # other tests may have written lines of their own
-    expect(foot).to_contain_text(re.compile(r"^3\d\d\+ records · [4-9]\d\d in this view"))
+    expect(foot).to_contain_text(re.compile(r"^[4-9]\d\d records · 3\d\d loaded"))
     view.evaluate("(node) => { node.scrollTop = 0 }")
-    expect(foot).to_contain_text(re.compile(r"^[4-9]\d\d records"))
+    expect(foot).to_contain_text(re.compile(r"^[4-9]\d\d records(?! · \d+ loaded)"))
     view.evaluate("(node) => { node.scrollTop = 0 }")
     expect(logs.get_by_text("job 0000 took")).to_be_visible()
 

@@ -135,6 +135,27 @@ def test_a_list_goes_on_from_what_its_clock_has_reached() -> None:
     assert (front, last) == (1, 2)
 
 
+def test_records_of_several_files_stand_in_the_order_of_time() -> None:
+    """Those that come together do; while one follows, so do those of the last moments, except behind a gap and where one came late."""
+    script = """
+        const at = (...times) => times.map((ms) => ({ ...record(ms), id: `${ms}`, ts: ms * 1000 }));
+        const shown = () => model.records.map((one) => one.gap ?? one.pos);
+        model.prepend(at(0, 5000));
+        model.append(at(5300, 5100, 5200));
+        model.append(at(5150));
+        const apart = shown();
+        model.append(at(5160, 2000, 5050, 5400), { place: true });
+        const placed = shown();
+        model.gap("gap", 5400);
+        model.append(at(5350), { place: true });
+        return [apart, placed, shown().slice(-2)]"""
+    assert run_script(MODEL + script) == [
+        [0, 5000, 5100, 5200, 5300, 5150],
+        [0, 5000, 5050, 5100, 5160, 5200, 5300, 5150, 5400, 2000],
+        ["gap", 5350],
+    ]
+
+
 def test_a_record_that_came_late_is_marked() -> None:
     """Where a record's time is before that of those above it, it says so, also once it has grown; a little disorder is usual."""
     script = """

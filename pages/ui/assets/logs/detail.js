@@ -84,13 +84,18 @@ export class LogDetail {
     this.latest.stop();
   }
 
-  /** Show the record with this id, or close the panel with null. */
-  show(id) {
+  /** Show the record with this id, or close the panel with null. `row`: the record as the list has it, which is all but its original and its file. */
+  show(id, row) {
     this.latest.stop();
     this.node.hidden = id === null;
     if (id === null) return;
-    this.node.replaceChildren(this.#header("Record", ""), el("div", { class: "skeleton", style: "height:180px" }));
-    const fail = (error) => this.node.replaceChildren(this.#header("Record", ""), el("div", { class: "trouble", role: "alert" }, `This record could not be loaded: ${error.message}. ${error.hint ?? ""}`));
+    if (row) this.#fill(row);
+    else this.node.replaceChildren(this.#header("Record", ""), el("div", { class: "skeleton", style: "height:180px" }));
+    const fail = (error) => {
+      const trouble = el("div", { class: "trouble", role: "alert" }, `This record could not be loaded: ${error.message}. ${error.hint ?? ""}`);
+      if (row) this.node.append(trouble);
+      else this.node.replaceChildren(this.#header("Record", ""), trouble);
+    };
     this.latest.ask((signal) => settled(id, signal), (record) => this.#fill(record), fail);
   }
 

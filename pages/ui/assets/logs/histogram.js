@@ -26,7 +26,7 @@ class Histogram {
     this.area = el("div", { class: "area fades", tabindex: "0", role: "group", "aria-label": "Records over time" }, this.canvas);
     this.left = el("span");
     this.right = el("span");
-    host.append(el("div", { class: "pills", role: "group", "aria-label": "Levels" }, el("span", { class: "scroll" }, ...LEVELS.map((level) => this.buttons[level].node), ...this.links), this.says), el("section", { class: "card hist" }, this.area, el("div", { class: "read" }, this.left, this.right)));
+    host.append(el("div", { class: "pills", role: "group", "aria-label": "Levels" }, el("span", { class: "scroll" }, ...LEVELS.map((level) => this.buttons[level].node), el("span", { class: "links" }, ...this.links)), this.says), el("section", { class: "card hist" }, this.area, el("div", { class: "read" }, this.left, this.right)));
     this.subscription = this.hub.subscribe({ host: true, status: true });
     this.off = [markStale(host), this.hub.on("second", () => this.#second()), this.hub.on("logs", () => (this.dirty = true))];
     this.sized = onSize(this.area, (width, height) => {
@@ -193,7 +193,12 @@ class Histogram {
       pen.fillStyle = this.colour("line");
       pen.fillRect(0, y, width, 1);
       pen.fillStyle = this.colour("dim");
-      pen.fillText(count(Math.round(share * this.peak)), 2, y + 10);
+      const text = count(Math.round(share * this.peak));
+      pen.lineWidth = 3; // bars may stand behind it
+      pen.lineJoin = "round";
+      pen.strokeStyle = this.colour("surface");
+      pen.strokeText(text, 2, y + 10);
+      pen.fillText(text, 2, y + 10);
     }
   }
 

@@ -6,7 +6,7 @@ import { count, plural } from "../core/format.js";
 export const MOST = 100_000;
 const SLACK = 5000;
 const LATE_US = 2e6; // programs that write at once are a little out of order all the time
-const GROWING = 5000; // how far back to look for a record that has grown
+const GROWING = 5000; // how far back to look for a record that has grown, or for the place of one by its time
 
 /** The position of a record in the order of all records, for `before` and `after` of the API. */
 export const cursorOf = ({ ts, file_id: file, pos }) => `${ts}.${file}.${pos}`;
@@ -54,11 +54,13 @@ export class LogModel {
   /**
    * Append newer records; returns `[added, dropped from the front, whether a known record has grown]`. A known record is replaced,
    * not added: a traceback arrives again whenever it has grown. A record that lies before the first one of its file is not new;
-   * it arrives with the older ones, in its place, when one scrolls there. A record whose time is before that of records that
-   * came earlier is marked `late`: it stands where it came.
+   * it arrives with the older ones, in its place, when one scrolls there. Records of several files stand in the order of their
+   * times: those that come together, and with `place`, which moves what stands there, those of the last moments too. One whose
+   * time is long before that of records that came earlier is marked `late`: it stands where it came.
    */
-  append(records) {
-    let added = 0;
+  append(records, { place = false } = {}) {
+    const fresh = [];
+    const late = [];
     let grown = false;
     for (const record of records) {
       if (this.ids.has(record.id)) grown = this.#replace(record) || grown;
@@ -67,11 +69,29 @@ export class LogModel {
         this.ids.add(record.id);
         if (record.ts < this.newest - LATE_US) record.late = true;
         else this.#reached(record.ts);
-        this.records.push(record);
-        added += 1;
+        (record.late ? late : fresh).push(record);
       }
     }
+    const added = fresh.length + late.length;
+    fresh.sort((one, other) => one.ts - other.ts);
+    if (place && fresh.length) this.#merge(fresh);
+    else for (const record of fresh) this.records.push(record);
+    for (const record of late) this.records.push(record);
     return [added, this.#trimFront(), grown];
+  }
+
+  /** Put these, in the order of time, among the last ones here. */
+  #merge(fresh) {
+    const { records } = this;
+    const furthest = Math.max(0, records.length - GROWING);
+    let at = records.length;
+    while (at > furthest && !records[at - 1].gap && records[at - 1].ts > fresh[0].ts) at -= 1;
+    let next = 0;
+    for (const record of records.splice(at)) {
+      while (next < fresh.length && fresh[next].ts < record.ts && !record.late) records.push(fresh[next++]);
+      records.push(record);
+    }
+    while (next < fresh.length) records.push(fresh[next++]);
   }
 
   #replace(record) {
@@ -112,7 +132,7 @@ export class LogModel {
     const here = this.records.reduce((sum, record) => sum + !record.gap, 0);
     const origin = archived ? " · partly from the archive" : "";
     if (this.complete) return plural(here, "record") + origin;
-    return `${count(here)}+ records${total === null ? "" : ` · ${count(Math.max(here, total))} in this view`}${origin}`;
+    return total === null ? `the newest ${count(here)} records${origin}` : `${plural(Math.max(here, total), "record")} · ${count(here)} loaded${origin}`;
   }
 
   #trimFront() {

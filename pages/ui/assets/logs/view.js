@@ -266,7 +266,7 @@ class LogView {
   #flush() {
     if (this.skipped) this.model.gap(`${plural(this.skipped.n, "newer record")} not loaded. Narrow the time range to see them.`, this.skipped.ts);
     this.skipped = null;
-    this.#added(this.model.append(this.pending.splice(0)));
+    this.#added(this.model.append(this.pending.splice(0), { place: this.tail }));
   }
 
   #paused(paused) {
@@ -451,7 +451,7 @@ class LogView {
     if (id === (this.chosen ?? null)) return;
     this.chosen = id;
     setAttr(this.box, "class", id ? "logs open" : "logs");
-    this.detail.show(id);
+    this.detail.show(id, this.model.records.find((record) => record.id === id));
     this.#paint();
   }
 
