@@ -11,13 +11,13 @@ from monitor.store.lives import ended_row
 
 
 def coming_rows(coming: Sequence[Ended], given: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Those that match, as rows of `runs_ended`. Each has `out_of_memory`: how it ended in words, if the kernel killed it for that.
+    """Those that match, however long they lived, as rows of `runs_ended`. Each has `out_of_memory`: how it ended in words, if the kernel killed it for that.
 
     Args:
         coming: what `UnstoredEnds.ended` answered.
         given: the parameters of the query, times in µs.
     """
-    least, most, lived, uid = (given.get(name) for name in ("since", "until", "lived", "uid"))
+    least, most, uid = (given.get(name) for name in ("since", "until", "uid"))
     text = _Text(given["q"], given["unit"]) if "q" in given else None
     rows = []
     for info, end in coming:
@@ -25,8 +25,7 @@ def coming_rows(coming: Sequence[Ended], given: Mapping[str, Any]) -> list[dict[
             continue
         row = ended_row(info, end)
         if (
-            (lived is None or end.ts - info.start_ts >= lived)
-            and (uid is None or row["uid"] == uid)
+            (uid is None or row["uid"] == uid)
             and (failed(row["exit_code"], row["exit_signal"], row["asked"]) or not given.get("failed"))
             and (text is None or text.is_in(row))
         ):

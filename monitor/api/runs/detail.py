@@ -58,16 +58,16 @@ def ended_runs(
     rows = coming_rows(coming, given)
     if without := [row["run"] for row in rows]:
         given |= {"without": without, "without_since": min(row["end_ts"] for row in rows)}
+    longer = given.get("lived", 0)
+    brief = [row for row in rows if row["start_ts"] is not None and row["end_ts"] - row["start_ts"] < longer]
+    rows = [row for row in rows if row not in brief] if brief else rows
     stored = store.query("runs_ended", host=host, **given).to_pylist()
-    total = len(rows) + (stored[0]["total"] if stored else 0)
+    counted, stored = stored[0], [row for row in stored if row["run"] is not None]
+    total, shorter = len(rows) + counted["total"], len(brief) + counted["shorter"]
     if rows:
         rows = sorted([*rows, *stored], key=lambda row: (-row["end_ts"], row["run"]))[: given["limit"]]
     shown = rows or stored
     _complete(store, shown)
-    shorter = 0
-    if "lived" in given:
-        every = {name: value for name, value in filters.items() if name != "lived"} | {"limit": 1}
-        shorter = max(0, ended_runs(store, host, every, coming).total - total)
     return EndedRuns(total=total, runs=[ended_run(row) for row in titled(shown)], shorter=shorter)
 
 
