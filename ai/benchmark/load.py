@@ -107,9 +107,13 @@ def _figures(rows: Sequence[SampleRow], slo: Slo, span: float, unanswered: int =
     good = sum(is_good(row, slo) for row in answered)
     first = [row.ttft_s for row in answered if row.ttft_s is not None]
     total = [row.total_s for row in answered if row.total_s is not None]
+    thought = [row for row in answered if row.thought]
+    answer = [row.answer_s for row in thought if row.answer_s is not None]
     requests, failed = len(rows) + unanswered, len(rows) - len(answered) + unanswered
     notes = [f"{len(rows) - len(answered)} of {requests} requests failed."] if len(answered) < len(rows) else []
     notes += [f"{unanswered} of {requests} requests were not answered in time."] if unanswered else []
+    if len(answer) < len(thought):
+        notes.append(f"{len(thought) - len(answer)} of {requests} answers ended within the thoughts.")
     complete = bool(answered) and len(tokens) == len(answered)
     notes += (
         ["Its tokens are not known: the server does not count them, or its counts cannot be true."]
@@ -119,6 +123,7 @@ def _figures(rows: Sequence[SampleRow], slo: Slo, span: float, unanswered: int =
     return LoadFigures(
         tokens_per_s=sum(tokens) / span if complete else None, goodput_rps=good / span, good=good, requests=requests, failed=failed,
         seconds=round(span, 3), ttft_p50_s=statistics.median(first) if first else None, ttft_p95_s=percentile(first, 95) if first else None,
+        first_answer_p95_s=percentile(answer, 95) if answer else None,
         total_p50_s=statistics.median(total) if total else None, total_p95_s=percentile(total, 95) if total else None, note=" ".join(notes),
     )  # fmt: skip
 

@@ -95,7 +95,10 @@ class LengthRow(Shape):
 
 
 class LoadFigures(Shape):
-    """Many requests: `tokens_per_s` of all together, `good` of `requests` within the limits (`Slo`), and so many good ones a second."""
+    """Many requests: `tokens_per_s` of all together, `good` of `requests` within the limits (`Slo`), and so many good ones a second.
+
+    `first_answer_p95_s`: seconds to the first token behind the thoughts of a model that reasons first; None of others, and where its thoughts never ended.
+    """
 
     tokens_per_s: float | None
     goodput_rps: float | None
@@ -105,6 +108,7 @@ class LoadFigures(Shape):
     seconds: float | None = None
     ttft_p50_s: float | None = None
     ttft_p95_s: float | None
+    first_answer_p95_s: float | None = None
     total_p50_s: float | None = None
     total_p95_s: float | None = None
     origin: Origin = "measured"

@@ -344,18 +344,20 @@ def _print_lengths(report: dict[str, Any]) -> None:
 
 def _print_levels(report: dict[str, Any]) -> None:
     """Requests at the same time and a second; with a plan for speed that is one line each, too."""
+    levels = [(clean(c["name"]), row) for c in report["contenders"] for row in [*c["batches"], *c["rates"]]]
+    thinks = any(row.get("first_answer_p95_s") is not None for _, row in levels)
     rows = [
         [
-            clean(contender["name"]), f"{row['rate']:g}/s" if "rate" in row else f"{row['batch']} at once", _rate_of(row["tokens_per_s"], None),
-            _rate_of(row["goodput_rps"], None), f"{row['good']} of {row['requests']}", _seconds(row["ttft_p95_s"]), _seconds(row["total_p50_s"]),
-            _seconds(row["total_p95_s"]), clean(row["note"]),
+            name, f"{row['rate']:g}/s" if "rate" in row else f"{row['batch']} at once", _rate_of(row["tokens_per_s"], None),
+            _rate_of(row["goodput_rps"], None), f"{row['good']} of {row['requests']}", _seconds(row["ttft_p95_s"]),
+            *([_seconds(row.get("first_answer_p95_s"))] if thinks else []), _seconds(row["total_p50_s"]), _seconds(row["total_p95_s"]), clean(row["note"]),
         ]
-        for contender in report["contenders"]
-        for row in [*contender["batches"], *contender["rates"]]
+        for name, row in levels
     ]  # fmt: skip
     if rows:
-        heads = ("engine", "requests", "tokens/s", "good/s", "good", "first token p95", "answer p50", "p95", "")
-        print_table(heads, rows, right=frozenset(range(2, 8)))
+        after = ["after thoughts p95"] if thinks else []
+        heads = ["engine", "requests", "tokens/s", "good/s", "good", "first token p95", *after, "answer p50", "p95", ""]
+        print_table(heads, rows, right=frozenset(range(2, len(heads) - 1)))
 
 
 def _rate_of(value: float | None, deviation: float | None) -> str:

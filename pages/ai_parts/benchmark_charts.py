@@ -206,9 +206,10 @@ def _levels(report: ai_models.FullReport) -> None:
 
 
 def _level(engine: str, requests: str, row: ai_models.LoadFigures, note: str) -> dict[str, Any]:
+    thinks = row.first_answer_p95_s is not None
     return {
         "Engine": engine, "Requests": requests, "Tokens/s": row.tokens_per_s, "Good/s": row.goodput_rps, "Good": f"{row.good} of {row.requests}",
-        "First token p95, s": row.ttft_p95_s, "Answer p50, s": row.total_p50_s, "Answer p95, s": row.total_p95_s, "Note": note,
+        "First token p95, s": row.ttft_p95_s, **({"After thoughts p95, s": row.first_answer_p95_s} if thinks else {}), "Answer p50, s": row.total_p50_s, "Answer p95, s": row.total_p95_s, "Note": note,
     }  # fmt: skip
 
 

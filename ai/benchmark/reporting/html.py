@@ -147,7 +147,8 @@ def _levels(contender: ContenderReport) -> str:
 
 def _level(name: str, row: LoadFigures, said: str = "") -> list[str]:
     times = (row.ttft_p50_s, row.ttft_p95_s, row.total_p50_s, row.total_p95_s)
-    note = "; ".join(part for part in (said, row.note) if part)
+    after = "" if row.first_answer_p95_s is None else f"first token after thoughts p95 {_time(row.first_answer_p95_s)}"
+    note = "; ".join(part for part in (said, after, row.note) if part)
     return [
         name, _known(row.tokens_per_s), _known(row.goodput_rps), f"{row.good} of {row.requests}",
         *("" if t is None else _time(t) for t in times), note,

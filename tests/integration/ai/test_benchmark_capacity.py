@@ -93,6 +93,8 @@ def test_a_thinking_model_is_measured_to_its_answer() -> None:
     report = _run(plan, thinks=thinks)
     metrics = report.contenders[0].metrics
     assert (metrics["first_answer"].value or 0) > (metrics["first_token"].value or 0) + 0.01
+    level = _run(_plan(batches=[2]), thinks=thinks).contenders[0].batches[0]
+    assert (level.first_answer_p95_s or 0) > (level.ttft_p95_s or 0) + 0.01
     marked = Script(ttft=0.01, per_token=0.002, on_paper=True, answer="<think> so and so </think> The answer is this.")
     metrics = _run(plan.model_copy(update={"max_tokens": 3}), marked=marked).contenders[0].metrics
     assert metrics["first_answer"].value is not None
