@@ -23,7 +23,7 @@ export const COLUMNS = {
   status: { title: "Status", width: "140px", text: true },
   start_ts: { title: "Running for", width: "104px", left: true },
   unit: { title: "Container or unit", width: "minmax(150px, 1fr)", text: true },
-  outcome: { title: "Since then", width: "minmax(150px, 1fr)", text: true },
+  outcome: { title: "Since then", width: "minmax(230px, 1fr)", text: true },
   cmdline: { title: "Command", width: "minmax(220px, 3fr)", text: true },
 };
 
