@@ -20,7 +20,7 @@ from logs.parsing.charset import HEAD, UTF8, charset_of
 from logs.parsing.formats.forced import UNSAID
 from logs.parsing.text import is_text
 from logs.storing.checkpoint import BACKFILLING, DONE, ERROR, GONE, LIVE, FileState
-from logs.storing.delivery import Delivery, Loss, NewSource
+from logs.storing.delivery import Delivery, NewSource, emptied
 
 log = logging.getLogger("watchkeeper.logs")
 _DRAIN_US: Final = 5 * SECOND
@@ -64,7 +64,6 @@ class Follower:
         """Grows whenever `states` or `tails` change."""
         self._idle: dict[tuple[int, int], int] = {}
         self.rounds = 0
-        """How often all files were looked at."""
         for state in states:
             self.remember(state)
             self.found_by.setdefault(state.source, "open")
@@ -96,8 +95,8 @@ class Follower:
             told = tail.writers.join if more else tail.writers.update
             told(found.holders)
             return
-        if len(self.tails) >= self.around.settings.max_files:
-            self.errors["files"] = f"More than {self.around.settings.max_files} files are open; {found.path} is not followed."  # fmt: skip
+        if len(self.tails) >= (most := self.around.settings.max_files):
+            self.errors["files"] = f"More than {most} files are open; {found.path} is not followed."
             return
         try:
             fd = fingerprint.open_regular(found.path)
@@ -177,8 +176,7 @@ class Follower:
         """Whether this is the copy of a file that is followed, whole or in the making, as copytruncate makes one: its lines are read where they were
         written. Once the file is emptied, what the copy has beyond them is read there.
         """
-        base = base_path(path)
-        if base == path:
+        if (base := base_path(path)) == path:
             return False
         known = self._by_inode.get((status.st_dev, status.st_ino), ())
         if any(state.stored_to and rotation.holds(fd, state) for state in known):
@@ -291,7 +289,7 @@ class Follower:
 
     def _overwritten(self, old: FileState, *, same_path: bool) -> None:
         """The inode has other content now: truncated while nobody watched, or given to another file."""
-        loss = self._loss(old, 0) if same_path else None
+        loss = emptied(old, 0, self.around.now()).loss if same_path else None
         self.around.sink.put(Delivery(old, changes={"state": GONE}, loss=loss))
         if same_path:
             self._unspliced[old.file_id] = self._left_at.get(old.file_id, old.updated)
@@ -439,6 +437,12 @@ class Follower:
     def _restart(self, key: tuple[int, int], tail: FileTail, truncated: Truncated) -> None:
         """The file was emptied: its content so far is one generation, what comes is the next."""
         self.around.settle()  # raises while the store takes nothing: then the file is looked at again
+        if self._copied_by_now(tail.fd, os.fstat(tail.fd), tail.path):  # `cp app.log app.log.1` onto the copy before
+            self.truncated_at[tail.state.file_id] = now = self.around.now()
+            self._drop(key, tail, GONE)
+            if truncated.missed:
+                self.around.sink.put(emptied(tail.state, truncated.missed, now))
+            return
         old, fd = tail.state, os.dup(tail.fd)
         try:
             following = self._begin_again(fd, key, tail, truncated)
@@ -461,13 +465,9 @@ class Follower:
         self._drop(key, tail, GONE)
         self._next_generation[key] = old.generation + 1
         missed = truncated.missed if not copy else max(0, truncated.missed + tail.position - copy)
-        self.around.sink.put(Delivery(old, counts={"missed_bytes": missed}, loss=self._loss(old, missed)))
+        self.around.sink.put(emptied(old, missed, self.around.now()))
         found = Found(old.path, *key, self.found_by.get(old.source, "open"))
         return self._begin(fd, os.fstat(fd), found, old.generation + 1)
-
-    def _loss(self, state: FileState, missed: int) -> Loss:
-        message = f"{state.path} was truncated after {state.stored_to} bytes were read; at least {missed} more bytes were lost with it."
-        return Loss(state.source, self.around.now(), message)
 
     def _drop(self, key: tuple[int, int], tail: FileTail, state: str | None) -> None:
         tail.close()

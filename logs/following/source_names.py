@@ -48,7 +48,6 @@ _VAGUE: Final = frozenset(
         "warn",
         "warning",
         "run",
-        "job",
         "server",
         "service",
         "application",

@@ -58,3 +58,10 @@ class Delivery:
     def bytes(self) -> int:
         """What they take in memory."""
         return self.table.nbytes if self.table is not None else 0
+
+
+def emptied(state: FileState, missed: int, at: int) -> Delivery:
+    """The file was emptied (seen at `at`, µs) before these bytes, at least, were read."""
+    read = f"{state.path} was truncated after {state.stored_to} bytes were read"
+    loss = Loss(state.source, at, f"{read}; at least {missed} more bytes were lost with it.")
+    return Delivery(state, counts={"missed_bytes": missed}, loss=loss)

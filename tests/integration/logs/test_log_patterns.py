@@ -327,7 +327,9 @@ def test_a_pattern_that_was_never_seen_is_an_event_once(start: Start, tmp_path: 
     wait_until(lambda: patterns(again.store)["database lost after <*>"] == 3)
     assert len(events(again.store)) == 2
     again.ingest(old)
-    assert [one["message"] for one in events(again.store)][2:] == ["4 new log patterns, such as: alpha kind <*>"]
+    assert [one["message"] for one in events(again.store)][2:] == ["4 new log patterns, such as: beta kind <*>"], (
+        "the gravest"
+    )
 
 
 def test_patterns_that_no_record_has_any_more_go(start: Start, tmp_path: Path) -> None:

@@ -278,6 +278,13 @@ def test_a_copy_gives_what_the_truncation_took(start: Start, tmp_path: Path) -> 
     assert sorted(numbers(watch)) == list(range(100))
     source = next(source for source in watch.service.sources() if source.source == "app")
     assert source.truncations == 1
+    copy.write_bytes(path.read_bytes())  # onto the copy before, which is still looked at
+    rounds = watch.service.rounds
+    wait_until(lambda: watch.service.rounds > rounds + 5)
+    path.write_text("".join(map(line, range(100, 110))))
+    wait_until(lambda: len(numbers(watch)) >= 110)
+    watch.service.flush(5)
+    assert sorted(numbers(watch)) == list(range(110))
 
 
 def test_a_truncation_is_reported(start: Start, tmp_path: Path) -> None:
