@@ -26,7 +26,7 @@ NAMES: Final[dict[int, str]] = {
 """Stored number → the word of the API. 0 has none: it is null."""
 
 _WORDS: Final[dict[int, str]] = {
-    TRACE: "TRACE TRC TRCE VERBOS TRAC TRA FINER FINEST VERBOSE VRB VERB SILLY SILL VERBO SPEW SPAM T V DDEBUG SUBDEBUG DEBUG2 DEBUG3 DEBUG4 DEBUG5 FEINER FEINST",
+    TRACE: "TRACE TRC TRCE VERBOS TRAC TRA FINER FINEST VERBOSE VRB VERB SILLY SILL VERBO SPEW SPAM T V MAXDEBUG DDEBUG SUBDEBUG DEBUG2 DEBUG3 DEBUG4 DEBUG5 FEINER FEINST",
     DEBUG: "DEBUG VLOG DBG DEBG DBUG DEBU DEB FINE CONFIG D DEBUG1 FEIN KONFIGURATION",
     INFO: "INFO INF INFORMATION INFORMATIONAL INFOS INFORM SUC SUCC SUCCE SUCCES NOTICE NOTIC NOTI NTC NOTE SUCCESS SUCCS OK LOG MESSAGE I N DEFAULT STATUS STATEMENT DETAIL HINT CONTEXT QUERY LOCATION SYSTEM LIFECYCLE QUIET"
     " STATS STAT PERF HTTP TIMING HINWEIS INFORMACIÓN INFORMAÇÃO INFORMAZIONI ИНФО ИНФОРМАЦИЯ 信息 情報 정보",
@@ -43,7 +43,8 @@ NUMBERS: Final[dict[str, int]] = {word: number for number, words in _WORDS.items
 """Upper-case word or letter → stored number."""
 MARKS: Final[dict[str, int]] = {
     "✖": ERROR, "✗": ERROR, "✘": ERROR, "❌": ERROR, "🔥": ERROR, "⚠": WARN, "⚠️": WARN, "\N{INFORMATION SOURCE}": INFO, "\N{INFORMATION SOURCE}\N{VARIATION SELECTOR-16}": INFO, "✔": INFO, "✓": INFO, "✅": INFO, "🐛": DEBUG, "🐞": DEBUG, "🔍": DEBUG, "⚙": DEBUG,
-    "💡": INFO, "✨": INFO, "👾": FATAL, "✏": TRACE, "✏️": TRACE, "☠": FATAL, "☠️": FATAL, "💀": FATAL, "🚨": FATAL, "🛑": ERROR, "⛔": ERROR, "❗": ERROR, "\N{VECTOR OR CROSS PRODUCT}": ERROR,
+    "💡": INFO, "💬": INFO, "📝": INFO, "📢": INFO, "🚀": INFO, "🎉": INFO, "🟢": INFO, "🔵": INFO, "🟡": WARN, "🟠": WARN, "🔴": ERROR, "🚫": ERROR, "💥": FATAL, "💣": FATAL,
+     "✨": INFO, "👾": FATAL, "✏": TRACE, "✏️": TRACE, "☠": FATAL, "☠️": FATAL, "💀": FATAL, "🚨": FATAL, "🛑": ERROR, "⛔": ERROR, "❗": ERROR, "\N{VECTOR OR CROSS PRODUCT}": ERROR,
     "\N{MULTIPLICATION SIGN}": ERROR, "‼": WARN, "‼️": WARN, "√": INFO,
 }  # fmt: skip
 """Signs that stand for a level."""
@@ -172,6 +173,7 @@ _PRIORITY = re.compile(r"<([0-7])>(?=\S)")
 _IN_BOX = re.compile(r"[│║┃|] {1,2}([^\x00-\x7f]\ufe0f?) ")
 _BRACKETED_LETTER = re.compile(r"\s{0,8}(?:\[([DIWEF])\]|\(([DIWEF])\)|<([DIWEF])>)[\s:]")
 _ANNOUNCED = re.compile(r"\s{0,8}(?:([^\W\d_]{4,16}): |\[([^\W\d_]{3,16})\] )")
+_NAMED_LEVEL = re.compile(r"\s{0,8}(?i:level|lvl|severity)\s{0,8}[:=]\s{0,8}[\"']?([A-Za-z]{3,13})[\"']?\s{0,8}$")
 _TRACED = re.compile(r"Traceback \(most recent call last\)")
 _FATAL_SIGNS = r"Kernel panic|GPU has fallen off the bus"
 _ERROR_SIGNS = r"NVRM: Xid|Xid \(PCI|Out of memory: Killed process|segfault at |\bBUG: |Oops: |I/O error|blocked for more than \d+ seconds|Failed to start "
@@ -229,7 +231,10 @@ def _shifted(word: str) -> int:
 
 
 def announced(line: str) -> int:
-    """The level with which a line begins (`WARNUNG: …`, `[info] …`); 0 when it begins with none."""
+    """The level with which a line begins (`WARNUNG: …`, `[info] …`), or that it names and nothing else (`level: info`); 0 when there is none."""
+    named = _NAMED_LEVEL.match(line)
+    if named is not None:
+        return of_word(named[1])
     match = _ANNOUNCED.match(line)
     if match is None:
         return UNKNOWN

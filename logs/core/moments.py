@@ -128,13 +128,17 @@ _SHAPES: Final[tuple[tuple[str, str], ...]] = (
 
 ELAPSED: Final = r"\d{1,4}:[0-5]\d:[0-5]\d(?:\.\d{3},\d{3}|[.,]\d{1,9})?"
 """A clock that counts from a start: its hours are those since then."""
+MINUTES: Final = r"\d{1,4}:[0-5]\d"
+"""The same without hours."""
 
 
 def elapsed_us(text: str) -> int:
-    """How long after the start a clock of the form `ELAPSED` is, µs."""
+    """How long after the start a clock of the form `ELAPSED` or `MINUTES` is, µs."""
     head, *fraction = re.split(r"[.,]", text)
-    hours, minutes, seconds = (int(part) for part in head.split(":"))
-    return ((hours * 60 + minutes) * 60 + seconds) * 1_000_000 + int(("".join(fraction) + "000000")[:6])
+    seconds = 0
+    for part in head.split(":"):
+        seconds = seconds * 60 + int(part)
+    return seconds * 1_000_000 + int(("".join(fraction) + "000000")[:6])
 
 
 class Moment(NamedTuple):

@@ -403,7 +403,11 @@ class BlockParser:
                 grouper.take(line)
             elif (
                 found is not None
-                and (rows.goes_on(*found) if heads_each(found[0]) else not shape.two_lines and rows.repeats(*found))
+                and (
+                    rows.goes_on(*found)
+                    if heads_each(found[0])
+                    else not (silent or shape.two_lines) and rows.repeats(*found)
+                )
                 and grouper.goes_on(found[1].message, deep=rows.alike(found[1]))
             ):
                 rows.add(found[1])

@@ -328,12 +328,15 @@ def _rule(formats: Sequence[Format], lines: Sequence[str], times: TimeReader) ->
 def _headed(formats: Sequence[Format], lines: Sequence[str], times: TimeReader) -> bool:
     """Whether so many lines have headers that one without belongs to the record before it; what stands before the first of them is a banner."""
     headers = others = 0
-    dated = False
+    dated = ordinary = False
     for line in lines:
         header = next((header for fmt in formats if (header := fmt.read(line, times))), None)
         if header is not None:
             headers += 1
             dated = dated or header.ts is not None
+            ordinary = ordinary or header.level < levels.WARN
         elif headers and surely_begins(line):
             others += 1
+    if not dated and not ordinary and others > 1:
+        return False  # where only trouble has a header, the lines without one are what the program says otherwise
     return headers > (0 if dated else 2) and headers * (10 if dated else 6) >= (headers + others) * 3

@@ -118,7 +118,7 @@ def level_column(rows: Sequence[Sequence[Field]], whole: int) -> Level | None:
 def _column(rows: Sequence[Sequence[Field]], whole: int, same: frozenset[str], names: frozenset[str]) -> Level | None:
     """The same; `names` are words that are no levels here."""
     hits: dict[tuple[tuple[str, bool, bool], str], list[tuple[int, str]]] = {}
-    numbered, signed = _numbered(rows), _signed(rows)
+    numbered, signed, lettered = _numbered(rows), _signed(rows), _lettered(rows)
     for row in rows:
         seen = set[tuple[tuple[str, bool, bool], str]]()
         for index, field in enumerate(row):
@@ -126,13 +126,13 @@ def _column(rows: Sequence[Sequence[Field]], whole: int, same: frozenset[str], n
             if (
                 slot is None
                 or field.text in names
-                or (slot.style == "sign" and not signed)
-                or (slot.place, slot.kind) in seen
+                or (slot.style == "sign" and not (signed or lettered))
+                or (slot.place, kind := "letter" if lettered and slot.style == "sign" else slot.kind) in seen
                 or not _standing(row, index, slot, same, numbered=index - 1 in numbered and field.text not in same)
             ):
                 continue
-            seen.add((slot.place, slot.kind))
-            hits.setdefault((slot.place, slot.kind), []).append((index, slot.style))
+            seen.add((slot.place, kind))
+            hits.setdefault((slot.place, kind), []).append((index, slot.style))
     best: Level | None = None
     score = 0.0
     for (place, _), found in hits.items():
@@ -202,6 +202,13 @@ def _signed(rows: Sequence[Sequence[Field]]) -> bool:
     """Whether signs between brackets tell of success and of trouble; a dash alone is there for want of a name."""
     signs = {field.text for row in rows for field in row if field.opens == "[" and field.text in levels.SIGNS}
     return bool(signs & {"*", "+"}) and len(signs) > 1
+
+
+def _lettered(rows: Sequence[Sequence[Field]]) -> bool:
+    """Whether an asterisk stands between brackets where other lines begin with letters for levels: `[*]` beside `[W]`."""
+    firsts = [row[0].text for row in rows if row and row[0].opens == "["]
+    letters = {text for text in firsts if levels.style(text) == "letter"}
+    return "*" in firsts and len(letters) > 1
 
 
 def _numbered(rows: Sequence[Sequence[Field]]) -> frozenset[int]:

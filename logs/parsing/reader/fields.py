@@ -21,7 +21,7 @@ _FIELD = re.compile(
 _OPENS: Final = {"square": "[", "round": "(", "angle": "<", "curly": "{", "word": ""}
 _LAST = re.compile(r"(?s)(.*[\W_])([^\W_]+!?)\W*$")
 _INITIAL = re.compile(r"([^\W_]+!?)([\W_].*)$")
-_INNER = re.compile(r"[^/]+/([\w!]+)/.+$")
+_INNER = re.compile(r"[^/|@]+[/|@]([\w!]+)[/|@].+$")
 _GRADE = re.compile(r"(?<=[A-Z]{3})[-_]L?\d{1,2}$")
 _DECORATED = re.compile(r"[\-*_~=.+|^ «]+([\w!]+)[\-*_~=.+|^ »]+$")
 

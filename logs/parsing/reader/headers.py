@@ -27,7 +27,7 @@ def unwrapped(header: Header, fmt: Format, inner: Header, *, stamped: bool = Fal
     """The header of a wrapped line with what the line itself says. A pid in it is one of another name space; a line without a time keeps its text, but behind a stamp."""
     level, logger = inner.level or header.level, inner.logger or header.logger
     if header.ts is None:
-        header = header._replace(ts=inner.ts)
+        header = header._replace(ts=inner.ts, counted=inner.counted)
     if inner.whole:
         fields = inner.fields if header.fields is None else header.fields
         return header._replace(level=level, logger=logger, prefix="", message=inner.message, fields=fields, whole=True)

@@ -17,6 +17,8 @@ ISO: Final = "iso"
 """The shape of times that `TimeReader.iso` reads, faster than a general one."""
 
 
+_JAVA: Final = {"S": levels.ERROR, "C": levels.DEBUG, "F": levels.DEBUG}
+"""Letters of java.util.logging's levels, where others mean something else by them."""
 _DIGITS: Final = frozenset("01234567")
 
 
@@ -38,6 +40,8 @@ class Layout(msgspec.Struct, frozen=True):
     """Whether its clocks count from the program's start: `0:01:02`."""
     ending: str | None = None
     """An expression for the last line of a record with its level at the end; the header has the same for records of one line."""
+    fine: bool = False
+    """Whether its letters are levels of java.util.logging, of which `F` is fine and `C` configuration."""
     closing: str | None = None
     """An expression for the end of a record's last line, where each of its lines has the header."""
 
@@ -46,7 +50,13 @@ class LearnedFormat(RegexFormat):
     """The format of one file, as its own lines say it."""
 
     def __init__(self, layout: Layout) -> None:
-        super().__init__(NAME, layout.header, time_method(layout), default=default_level(layout), level_of=level_of)
+        super().__init__(
+            NAME,
+            layout.header,
+            time_method(layout),
+            default=default_level(layout),
+            level_of=_fine if layout.fine else level_of,
+        )
         self.layout = layout
         self.pid_in_header = re.compile(layout.pid) if layout.pid is not None else None
         self._ending = re.compile(layout.ending, re.ASCII) if layout.ending is not None else None
@@ -99,6 +109,10 @@ def default_level(layout: Layout) -> int | None:
 def level_of(word: str) -> int:
     """The stored number of a level as a learned header shows it."""
     return levels.of_syslog(int(word)) if word in _DIGITS else levels.SIGNS.get(word) or levels.of_word(word)
+
+
+def _fine(letter: str) -> int:
+    return _JAVA.get(letter) or levels.of_word(letter)
 
 
 def time_method(layout: Layout) -> TimeMethod | None:

@@ -13,7 +13,17 @@ from logs.core.moments import ELAPSED, SHAPES, MomentShape, Order, elapsed_us, o
 from logs.core.timestamps import ISO as ISO_PATTERN
 from logs.core.timestamps import SECOND, TimeReader
 from logs.parsing.reader.behind import FIELDS, level_column, tail_patterns, to_level, with_pid
-from logs.parsing.reader.fields import CLOSES, WORD, Field, field_pattern, fields, gap_pattern, level_pattern, slot_of
+from logs.parsing.reader.fields import (
+    CLOSES,
+    WORD,
+    Field,
+    Slot,
+    field_pattern,
+    fields,
+    gap_pattern,
+    level_pattern,
+    slot_of,
+)
 from logs.parsing.reader.layout import ISO, Layout
 from logs.parsing.reader.timeless import closed, counted, levelled, numbered
 
@@ -34,6 +44,9 @@ _NEAR: Final = 600
 """Seconds by which a clock that was written last may be before its file's time."""
 _SIX: Final = re.compile(r" (\d{6})(?=\s)")
 _ELAPSED: Final = re.compile(ELAPSED, re.ASCII)
+_MARKED: Final = re.compile(r"[^\w\s\x00-\x7f]{1,3}")
+_MARK: Final = Slot("", before=False, behind=False, style="mark")
+"""Signs, one of which may stand for a level where others do."""
 _CATEGORY: Final = "|[A-Z]{3,12})"
 _LETTER: Final = "|[A-Za-z])"
 """Letters that stand for no level that is known, among those that do."""
@@ -62,10 +75,11 @@ def layouts(lines: Sequence[str], times: TimeReader, begins: Callable[[str], boo
     """
     left = [line[:_LINE] for line in lines if line.strip()]
     result: list[Layout] = []
+    leads: set[str] = set()
     whole = len(left)
     while left and len(result) < _MOST:
         layout = (
-            _dated(left, times, begins, whole, said)
+            _dated(left, times, begins, whole, said, leads=leads)
             or closed(left)
             or levelled(left, whole)
             or numbered(left, whole)
@@ -80,7 +94,16 @@ def layouts(lines: Sequence[str], times: TimeReader, begins: Callable[[str], boo
         split = _split(layout, [line for line in left if regex.match(line)], times, begins, said)
         result.extend(split or [layout])
         left = rest
-    return result
+    return [_finer(layout, lines) for layout in result]
+
+
+def _finer(layout: Layout, lines: Sequence[str]) -> Layout:
+    """The layout with Java's meaning of its levels, where they are letters and `S` is one, but no `E`: `F` is what is fine, and not fatal."""
+    if "(?P<level>" not in layout.header:
+        return layout
+    regex = re.compile(layout.header, re.ASCII)
+    letters = {match["level"] for line in lines if (match := regex.match(line))} - {None}
+    return structs.replace(layout, fine=True) if {"F", "S"} <= letters <= set("SWICF") else layout
 
 
 def _split(
@@ -105,9 +128,15 @@ def _split(
 
 
 def _dated(
-    lines: list[str], times: TimeReader, begins: Callable[[str], bool], whole: int, said: Order
+    lines: list[str],
+    times: TimeReader,
+    begins: Callable[[str], bool],
+    whole: int,
+    said: Order,
+    *,
+    leads: set[str] | None = None,
 ) -> Layout | None:
-    """The layout of the lines that have a time."""
+    """The layout of the lines that have a time. `leads` has what stands before it in other layouts, and is filled."""
     chosen: tuple[float, MomentShape, str | None, list[Found]] | None = None
     dates: dict[int, Found] = {}
     for shape in SHAPES.values():
@@ -131,7 +160,7 @@ def _dated(
     if chosen is None:
         return None
     support, shape, signature, found = chosen
-    if support * 12 < whole or (support == 1 and whole > 6):
+    if not _enough(support, whole, signature, leads):
         return None
     if shape.name == "ymd" and _apart(found):
         shape = SHAPES["ymd-apart"]
@@ -141,6 +170,18 @@ def _dated(
     order = said if said and shape.ambiguous else order_of(shape, texts, (near.year, near.month, near.day))
     behind = _behind_messages(shape, found, lines) if signature is not None else found
     return _built(shape, order, behind or found, lines, near, led=not behind)
+
+
+def _enough(support: float, whole: int, signature: str | None, leads: set[str] | None) -> bool:
+    """Whether so many of the lines have their time so. One is enough where other layouts begin with the same names and level, and only its time is
+    written in another way; what layouts begin with is added to `leads`.
+    """
+    known = signature is not None and leads is not None and signature in leads
+    if not known and (support * 12 < whole or (support == 1 and whole > 6)):
+        return False
+    if leads is not None and signature is not None and "<(" in signature:
+        leads.add(signature)
+    return True
 
 
 def _found(shape: MomentShape, lines: list[str], dates: dict[int, Found]) -> list[Found]:
@@ -205,9 +246,9 @@ def _signature(hit: Found) -> str | None:
     if lead is None:
         return None
     parts: list[str] = []
-    levelled = False
+    levelled, graded = False, any(map(slot_of, lead[0]))
     for field in lead[0]:
-        slot = slot_of(field)
+        slot = slot_of(field) or (_MARK if not graded and _MARKED.fullmatch(field.text) else None)
         parts.append(gap_pattern(field.gap))
         if slot is not None and not levelled:
             levelled = True
@@ -234,15 +275,18 @@ def _lead_pattern(hits: list[Found], tails: Sequence[str]) -> tuple[str, bool]:
     """The expression before the time, and whether it has the level: a word behind the time says more than a mark before it, or a word that all
     lines have there.
     """
-    first = _lead(hits[0]) or ([], "")
     leads = [lead for hit in hits if (lead := _lead(hit)) is not None]
+    graded = (lead for lead in leads if any(map(slot_of, lead[0])))
+    first = next(graded, leads[0] if leads else ([], ""))
     parts: list[str] = []
     levelled = False
     ahead = [{f[0][number].text for f in leads} for number, field in enumerate(first[0]) if slot_of(field)]
     marked = {slot.style for field in first[0] if (slot := slot_of(field))} == {"mark"}
-    if marked or (len(hits) > 2 and ahead and all(len(texts) == 1 for texts in ahead)):
+    constant = bool(ahead) and all(len(texts) == 1 for texts in ahead)
+    if marked or (len(hits) > 2 and constant):
         behind = level_column([fields(tail, 0, FIELDS) for tail in tails], len(tails))
-        levelled = behind is not None and not {"mark", "letter"}.issuperset(behind.styles)
+        weak = {"mark"} if marked and constant and len(hits) > 1 else {"mark", "letter"}
+        levelled = behind is not None and not weak.issuperset(behind.styles)
     for number, field in enumerate(first[0]):
         slot = slot_of(field)
         gap = gap_pattern(field.gap)

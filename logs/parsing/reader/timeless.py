@@ -9,6 +9,7 @@ from typing import Final
 from msgspec import structs
 
 from logs.core import levels
+from logs.core.moments import MINUTES, elapsed_us
 from logs.parsing.reader.behind import FIELDS, level_column, to_level, with_pid
 from logs.parsing.reader.fields import Field, fields, level_pattern, slot_of
 from logs.parsing.reader.layout import Layout
@@ -22,6 +23,7 @@ _SINCE_START: Final = (
     r"[ \t]*[\[(<]?[A-Za-z!]{1,9}[\])>]?:?[ \t]*[\[(<][ +]*(?P<ts>\d{1,9}(?:\.\d+)?)(?P<unit> ?(?:ns|us|µs|ms|s))?[\])>](?=[\s|,]|: )",
 )
 """A number in front, or in brackets behind the level."""
+_CLOCKED: Final = re.compile(rf"[ \t]*[\[(]?(?P<ts>{MINUTES})[\])]?(?=[ \t])")
 _FRACTION: Final = r"(?:\.\d+)?"
 _LABELS: Final = (":", "]", ")", ">", "|")
 """How the name of a program ends that it writes before all that it says."""
@@ -196,6 +198,16 @@ def _since_start(layout: Layout, lines: list[str]) -> Layout:
             if sum(1 for match in found if "." in match["ts"]) * 10 >= len(found) * 8:
                 ahead = ahead.replace(_FRACTION, _FRACTION.removesuffix("?"))
             return structs.replace(layout, header=f"(?={ahead}){layout.header}", unit=unit)
+    clocks = [elapsed_us(match["ts"]) for line in lines if (match := _CLOCKED.match(line))]
+    rising = all(after >= before for before, after in pairwise(clocks))
+    if (
+        len(clocks) > 2
+        and len(clocks) * 2 >= len(lines)
+        and clocks[0] < 60_000_000
+        and clocks[0] < clocks[-1]
+        and rising
+    ):
+        return structs.replace(layout, header=f"(?={_CLOCKED.pattern}){layout.header}", elapsed=True)
     return layout
 
 

@@ -74,6 +74,20 @@ def test_levels_behind_a_container_s_times_are_learned(tmp_path: Path) -> None:
     assert [row["level"] for row in parsed(tmp_path, "".join(lines))] == [level for _, level in said]
 
 
+def test_times_since_the_start_behind_a_name(tmp_path: Path) -> None:
+    """They count from a start also where a runner writes something before them."""
+    rows = parsed(
+        tmp_path,
+        "main    0.004s  INFO up\nmain    0.105s  WARN slow:\nmain      3 s\nmain    1.500s  INFO up\nmain    2.004s ERROR gone\n",
+    )
+    assert [(row["ts"][11:23], row["level"], row["lines"]) for row in rows] == [
+        ("10:14:58.000", "info", 1),
+        ("10:14:58.101", "warn", 2),
+        ("10:14:59.496", "info", 1),
+        ("10:15:00.000", "error", 1),
+    ]
+
+
 def test_two_programs_that_write_in_turn(tmp_path: Path) -> None:
     """A line goes on with the record before it only where both are of one program."""
     lines = [f"22:11:1{n % 10} {name} | INFO {n}" for n in range(9) for name in ("web.1   ", "worker.1")]

@@ -158,6 +158,53 @@ RIGHT = {
         '(4521) up\n(4521) taken\n127.0.0.1 - - [20/Mar/2026 22:11:12] "GET / HTTP/1.1" 404 1\n(4521) taken\n',
         [(None, None, 1), (None, None, 1), FIRST, (_EARLY, None, 1)],
     ),
+    "another time behind the same names": (
+        "ice INFO: 2026/03/20 22:11:12 up\n" * 8
+        + "ice DEBUG: 22:11:12.345 a.go:3: miss\n"
+        + "ice ERROR: 2026/03/21 09:12:13 gone\n  and more\n",
+        [*[(_EARLY, "info", 1)] * 8, ("03-20T22:11:12", "debug", 1), (_LATE, "error", 2)],
+    ),
+    "letters for Java's levels": (
+        "I 20-03-2026 22:11:12 up\nF 20-03-2026 22:11:12 miss\nW 20-03-2026 22:11:12 slow\nS 21-03-2026 09:12:13 gone\n",
+        [(_EARLY, "info", 1), (_EARLY, "debug", 1), FIRST, SECOND],
+    ),
+    "minutes and seconds since the start": (
+        "00:00  INFO: up\n00:07 DEBUG: miss\n01:02 ERROR: gone\n  more\n61:00  INFO: over\n",
+        [
+            ("03-21T09:14:00", "info", 1),
+            ("03-21T09:14:07", "debug", 1),
+            ("03-21T09:15:02", "error", 2),
+            ("03-21T10:15:00", "info", 1),
+        ],
+    ),
+    "signs before the time, some of them unknown": (
+        (
+            "\N{TELEPHONE RECEIVER} 2026-03-20 22:11:12 up\n\N{COLLISION SYMBOL} 2026-03-20 22:11:12 dead\n"
+            "\N{TELEPHONE RECEIVER} 2026-03-20 22:11:12 up\n\N{CROSS MARK} 2026-03-21 09:12:13 gone\n"
+        ),
+        [(_EARLY, None, 1), (_EARLY, "fatal", 1), (_EARLY, None, 1), SECOND],
+    ),
+    "an asterisk among letters": (
+        "[*] up\n[D] miss\n[W] slow:\n |  3 s\n[E] gone\n[*] over\n",
+        [(None, level, lines) for level, lines in (("info", 1), ("debug", 1), ("warn", 2), ("error", 1), ("info", 1))],
+    ),
+    "a level between two names": (
+        "(20.03 22:11) main/WARN@Shop => slow\n(21.03 09:12) main/ERROR@Shop => gone\n",
+        [("03-20T22:11:00", "warn", 1), ("03-21T09:12:00", "error", 1)],
+    ),
+    "levels for trouble alone": (
+        "up\nWARNING: slow\n   at: a.c:3\nthe queue is empty\nERROR: gone\n   at: b.c:4\nERROR: gone\nall over\n3 of 4 passed\n",
+        [
+            (None, level, n)
+            for level, n in ((None, 1), ("warn", 2), (None, 1), ("error", 2), ("error", 1), (None, 1), (None, 1))
+        ],
+    ),
+    "headers in lines of their own, behind a stack": (
+        "[2026-03-20 22:11:12]\nlevel=WARN\nmessage=slow\n\n" * 2
+        + '[2026-03-21 09:12:13]\nlevel=ERROR\nmessage=gone\nTraceback (most recent call last):\n  File "a.py", line 3, in f\nValueError: 3\n'
+        + "[2026-03-21 09:12:13]\nlevel=INFO\nmessage=up\n",
+        [(_EARLY, "warn", 3), (_EARLY, "warn", 3), (_LATE, "error", 6), (_LATE, "info", 3)],
+    ),
     "days and versions that could be clocks": (
         "20.03.26 INFO up\n20.03.26 WARN slow\n21.03.26 ERROR gone\n",
         [(None, level, 1) for level in ("info", "warn", "error")],
