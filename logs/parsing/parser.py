@@ -21,7 +21,7 @@ from logs.parsing.reader.stamp import StampedFormat, headed_stack
 from logs.parsing.reader.timeless import badge
 from logs.parsing.rows import Rows
 from logs.parsing.shape import Learner, Shape, keep, kept
-from logs.parsing.text import HOLE, last_progress, plain_text, without_codes
+from logs.parsing.text import HOLE, last_progress, plain_text, whole_lines, without_codes
 
 __all__ = ["BlockParser", "ReadState", "Undated"]
 _RECENT = 100
@@ -174,8 +174,7 @@ class BlockParser:
         if not data:
             return Rows()
         self.restamp(data)
-        original = self._mask(plain_text(self.charset.utf8(data)))
-        original = original.removesuffix("\n")
+        original = self._mask(whole_lines(self.charset.utf8(data)))
         text = self._shown(without_codes(original))
         if self._forced is None and self._wanting and base >= self._learned_to and self._learner.wants > 0:
             self._sample(text[:65536].split("\n"))
@@ -217,8 +216,7 @@ class BlockParser:
 
     def lines_of(self, data: bytes) -> list[str]:
         """Whole lines as they are parsed: secrets hidden, colours left out."""
-        text = self._shown(without_codes(self._mask(plain_text(self.charset.utf8(data)))))
-        return text.removesuffix("\n").split("\n")
+        return self._shown(without_codes(self._mask(whole_lines(self.charset.utf8(data))))).split("\n")
 
     def header_of(self, line: str) -> tuple[Format, Header] | None:
         """The format that reads this line, and what it reads; None for a line that has no header."""
@@ -393,6 +391,7 @@ class BlockParser:
                 grouper = Grouper(headed=shape.headed, indent=shape.indent)
                 continue
             found = self._starting(lines, number, rows.last_header)
+            near = not (silent or shape.two_lines)
             if rows.continues(line, found):
                 grouper.take(line)
             elif found is not None and found[0].wraps:
@@ -403,11 +402,7 @@ class BlockParser:
                 grouper.take(line)
             elif (
                 found is not None
-                and (
-                    rows.goes_on(*found)
-                    if heads_each(found[0])
-                    else not (silent or shape.two_lines) and rows.repeats(*found)
-                )
+                and (rows.goes_on(*found) if heads_each(found[0]) else near and rows.repeats(*found))
                 and grouper.goes_on(found[1].message, deep=rows.alike(found[1]))
             ):
                 rows.add(found[1])

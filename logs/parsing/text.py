@@ -33,6 +33,12 @@ def plain_text(data: bytes) -> str:
     return text.removeprefix("\ufeff")
 
 
+def whole_lines(data: bytes) -> str:
+    """The same without the end of the last line. A last line that is but half a line end is a line, too."""
+    text = plain_text(data)
+    return text.removesuffix("\n") if data.endswith(b"\n") else text
+
+
 def without_codes(text: str) -> str:
     """`text` without terminal colour and cursor codes; the number of lines stays."""
     if "\x1b" in text or "\x08" in text or "\x01" in text or "\x0f" in text:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 import logs
@@ -281,6 +281,7 @@ PARTS = ["2026-03-21 09:00:00", "10:11:12", "[", "]", "ERROR", "info", "E", "-",
 
 @settings(max_examples=examples(80), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.lists(st.sampled_from(PARTS), max_size=7).map(" ".join), max_size=12))
+@example(["2026-03-21 09:00:00", "\r"])
 def test_any_lines_are_read_once(tmp_path: Path, lines: list[str]) -> None:
     """Whatever is learned from them, no line is lost, none is read twice, and nothing fails."""
     text = "\n".join(lines)
