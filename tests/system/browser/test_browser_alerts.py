@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 from monitor.client.client import Client
 from tests.system.browser.conftest import Watch, Window
 from tests.system.browser.test_browser_logs import stamp
-from tests.waiting import patient
+from tests.waiting import patient, wait_until
 
 pytestmark = pytest.mark.browser
 
@@ -18,7 +18,10 @@ def test_tell_me_when_it_happens_again(window: Window, watch: Watch) -> None:
     word = f"quota{chr(97 + time.monotonic_ns() % 26)}{chr(97 + time.monotonic_ns() // 26 % 26)}"
     watch.write(f"{stamp()} ERROR worker: job 4711 failed: {word} exceeded")
     page = window.open(f"/logs?source={watch.source}")
-    page.locator(".log-row", has_text=word).first.click()
+    row, detail = page.locator(".log-row:not([hidden])", has_text=word).last, page.locator(".detail")
+    wait_until(
+        lambda: word in (detail.text_content() or "") or row.click(), "its record is open, and none that came meanwhile"
+    )
     page.get_by_role("link", name="Tell me next time").click()
     expect(page.get_by_role("dialog")).to_contain_text("Add a rule")
     expect(page.get_by_role("textbox", name="Log query")).to_have_value(
