@@ -14,7 +14,6 @@ from pages.shared.agent import agent_client, error_state, guarded, plain
 from pages.shared.engine_names import named
 from pages.shared.visitor import may_change, operators_only
 from pages.ui.choice import choice, chosen_of
-from pages.ui.question import question
 
 FOLLOW_S: Final = 1.5
 """Long enough that following a benchmark does not disturb the measurement."""
@@ -55,7 +54,7 @@ _SIGNS: Final = {
 
 def options() -> ai_models.BenchmarkRequest | None:
     """The options of a benchmark, in a popover. The defaults are enough to start one. None where what was entered cannot be used."""
-    with question("Options", "benchmark_options", icon=":material/tune:"):
+    with st.popover("Options", icon=":material/tune:"):
         plan = _choose("Plan", "plan", PLANS, clears=_OF_ONE_PLAN)
         depth = _choose("Depth", "depth", DEPTHS)
         wanted: dict[str, Any] = {"plan": plan, "depth": depth, **_who()}
