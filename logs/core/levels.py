@@ -44,7 +44,7 @@ NUMBERS: Final[dict[str, int]] = {word: number for number, words in _WORDS.items
 MARKS: Final[dict[str, int]] = {
     "✖": ERROR, "✗": ERROR, "✘": ERROR, "❌": ERROR, "🔥": ERROR, "⚠": WARN, "⚠️": WARN, "\N{INFORMATION SOURCE}": INFO, "\N{INFORMATION SOURCE}\N{VARIATION SELECTOR-16}": INFO, "✔": INFO, "✓": INFO, "✅": INFO, "🐛": DEBUG, "🐞": DEBUG, "🔍": DEBUG, "⚙": DEBUG,
     "💡": INFO, "💬": INFO, "📝": INFO, "📢": INFO, "🚀": INFO, "🎉": INFO, "🟢": INFO, "🔵": INFO, "🟡": WARN, "🟠": WARN, "🔴": ERROR, "🚫": ERROR, "💥": FATAL, "💣": FATAL,
-     "✨": INFO, "👾": FATAL, "✏": TRACE, "✏️": TRACE, "☠": FATAL, "☠️": FATAL, "💀": FATAL, "🚨": FATAL, "🛑": ERROR, "⛔": ERROR, "❗": ERROR, "\N{VECTOR OR CROSS PRODUCT}": ERROR,
+    "✨": INFO, "👾": FATAL, "✏": TRACE, "✏️": TRACE, "☠": FATAL, "☠️": FATAL, "💀": FATAL, "🚨": FATAL, "🛑": ERROR, "⛔": ERROR, "❗": ERROR, "\N{VECTOR OR CROSS PRODUCT}": ERROR,
     "\N{MULTIPLICATION SIGN}": ERROR, "‼": WARN, "‼️": WARN, "√": INFO,
 }  # fmt: skip
 """Signs that stand for a level."""

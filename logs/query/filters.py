@@ -86,7 +86,7 @@ class LogFilter:
             )
         regex, raw, zone = _flag(given, "regex"), _flag(given, "raw"), _zone(given.get("zone", ""))
         since = parse_time(given["since"], now, zone) if given.get("since") else None
-        until = parse_time(given["until"], now, zone) if given.get("until") else None
+        until = parse_time(given["until"], now, zone, after=since) if given.get("until") else None
         if since is not None and until is not None and since > until:
             raise LogsError("The time range ends before it begins.", hint="Swap its two ends, or leave one out.")
         asked = parse_query(

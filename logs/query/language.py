@@ -176,6 +176,7 @@ class _Build(Transformer[Token, Node]):
     def __init__(self, options: Options) -> None:
         super().__init__()
         self._options = options
+        self._since: int | None = None
 
     def any(self, parts: list[Any]) -> Node:
         """Terms between `OR`."""
@@ -242,9 +243,12 @@ class _Build(Transformer[Token, Node]):
     def _time(self, term: "_Term") -> Node:
         term.only_equal()
         try:
-            at = parse_time(_unquoted(term.value), self._options.now, self._options.zone)
+            after = self._since if term.name == "until" else None
+            at = parse_time(_unquoted(term.value), self._options.now, self._options.zone, after=after)
         except LogsError as error:
             raise _wrong(term.value, error.message, error.hint) from error
+        if term.name == "since":
+            self._since = at
         return tree.Time(cast("Any", term.name), at)
 
     def _placed(self, term: "_Term") -> Node:

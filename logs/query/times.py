@@ -29,7 +29,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 
 
-def parse_time(text: str, now: int, zone: tzinfo | None = None) -> int:
+def parse_time(text: str, now: int, zone: tzinfo | None = None, *, after: int | None = None) -> int:
     """Microseconds since the epoch of `text`: microseconds, ISO 8601 (local without a zone), `15m`, `-2h`, `7d` or `3 days` ago, `+1d` from now, `now`, `today`,
     `yesterday` (from midnight), `yesterday 14:00`, or `14:00` (today, or yesterday as long as it is still to come).
 
@@ -37,6 +37,7 @@ def parse_time(text: str, now: int, zone: tzinfo | None = None) -> int:
         text: see above.
         now: the present, µs since the epoch.
         zone: of times without a zone; None is that of this process.
+        after: where a range begins that this ends: a clock is not of yesterday if that would be before it.
 
     Raises:
         LogsError: it is none of these.
@@ -56,7 +57,10 @@ def parse_time(text: str, now: int, zone: tzinfo | None = None) -> int:
     day = _DAY.fullmatch(text)
     if day is not None and text:
         found = _of_day(day, now, zone)
-        return parse_time(f"yesterday {day[2]}", now, zone) if found > now and day[1] is None else found
+        if found > now and day[1] is None:
+            before = parse_time(f"yesterday {day[2]}", now, zone)
+            return found if after is not None and before <= after else before
+        return found
     try:
         moment = datetime.fromisoformat(text.replace(" ", "+") if re.search(r"T.* \d\d:?\d\d$", text) else text)
         return (_zoned(moment, zone) - _EPOCH) // _MICROSECOND

@@ -66,7 +66,7 @@ def routes(context: Context) -> APIRouter:
         if wanted.running:
             return json_answer(await blocking(request, lambda: view.running(now, **common)))
         since = parse_time(wanted.since, now) if wanted.since else None
-        until = parse_time(wanted.until, now) if wanted.until else None
+        until = parse_time(wanted.until, now, after=since) if wanted.until else None
         more = {"since": since, "until": until, "failed": wanted.failed or None, "slowest": wanted.slowest or None}
         return json_answer(await blocking(request, lambda: view.over(**common, **more)))
 

@@ -76,9 +76,10 @@ def routes(context: Context) -> APIRouter:
     async def actions(request: Request, wanted: Annotated[ActionFilter, Query()]) -> Response:
         """An action is here once it is stored, a moment after it."""
         now, host = context.now(), context.host()
+        since = parse_time(wanted.since, now) if wanted.since else None
         filters = {
-            "since": parse_time(wanted.since, now) if wanted.since else None,
-            "until": parse_time(wanted.until, now) if wanted.until else None,
+            "since": since,
+            "until": parse_time(wanted.until, now, after=since) if wanted.until else None,
             "run": run_number(wanted.run) if wanted.run else None,
             "target": wanted.target,
         }

@@ -1,6 +1,6 @@
 """The query language: what a text means, how it is written again, and where it is wrong."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -209,6 +209,10 @@ def test_times_are_those_of_the_zone_that_is_named() -> None:
     zone = ZoneInfo("Asia/Tokyo")
     expected = datetime(2027, 1, 14, 14, 5, tzinfo=zone).astimezone(UTC).timestamp() * 1e6
     assert parse_time("yesterday 14:05", NOW, zone) == parse_time("2027-01-14 14:05", NOW, zone) == expected
+    begun = parse_time("-1m", NOW, zone)
+    later = (datetime.fromtimestamp(NOW / 1e6, zone) + timedelta(minutes=5)).strftime("%H:%M")
+    assert begun < parse_time(later, NOW, zone, after=begun) > NOW
+    assert parse_time(later, NOW, zone) < begun
     assert parse_time("-2h", NOW) == NOW - 7_200_000_000
     assert parse_time("+1d", NOW) == NOW + 86_400_000_000
 
