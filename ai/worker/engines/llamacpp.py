@@ -6,23 +6,18 @@ Runs in the worker only; importing it elsewhere would load the engine.
 import importlib.metadata
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 from ai.model_files.digests import gguf_id
 from ai.worker.engines.llama_library import ServerContext
 from ai.worker.messages import FailureKind, Loaded, LoadFailed, Say, WorkerConfig
-from ai.worker.spare import Cores, Threads
+from ai.worker.spare import Cores, Follower
 
 _KV: Final = {"f16": "F16", "q8_0": "Q8_0", "q5_1": "Q5_1", "q5_0": "Q5_0", "q4_1": "Q4_1", "q4_0": "Q4_0"}
 _OOM: Final = ("alloc", "memory", "buffer")
 _TICK_S: Final = 0.2
-"""Between two looks at what other programs use, while it computes."""
-_IDLE_S: Final = 1.0
-"""The same while it does not."""
-_COMPUTES: Final = 0.05
-"""Cores that it uses at least when it computes."""
+"""Between two looks at what other programs use."""
 
 
 def load(config: WorkerConfig) -> Loaded:
@@ -104,10 +99,8 @@ class _Yielding:
     """
 
     def __init__(self, context: ServerContext, cores: Cores, most: int, say: Say) -> None:
-        self._context, self._cores, self._say = context, cores, say
-        self._threads, self._told = Threads(most, most), most
-        self._since = self._last = cores.moment()
-        self._computes = False
+        self._context, self._say = context, say
+        self._follower, self._told = Follower(cores, most), most
 
     @classmethod
     def of(cls, config: WorkerConfig, say: Say) -> "_Yielding | None":
@@ -122,24 +115,16 @@ class _Yielding:
             return None
 
     def look(self) -> None:
-        """A look at what others used, often enough while it computes; to be called every `_TICK_S`.
+        """Look at what others used; to be called every `_TICK_S`.
 
         Raises:
             OSError, ValueError, LookupError: it can follow no longer.
         """
-        own, at = time.process_time(), time.monotonic()
-        computes = own - self._last.own > _COMPUTES * (at - self._last.at)
-        begins, self._computes = computes and not self._computes, computes
-        self._last = replace(self._last, at=at, own=own)
-        if begins:  # what was before says little of now: whoever asks has often just computed something
-            self._since = self._cores.moment()
-        elif computes or at - self._since.at >= _IDLE_S:
-            now = self._cores.moment()
-            self._threads = self._threads.after(self._cores.room(self._since, now), now.at - self._since.at)
-            self._since = now
-        if self._context.generate_with(self._threads.now) and computes and self._threads.now != self._told:
-            self._told = self._threads.now
-            self._say(t="threads", now=self._told)
+        self._follower.look()
+        now = self._follower.threads.now
+        if self._context.generate_with(now) and self._follower.computes and now != self._told:
+            self._told = now
+            self._say(t="threads", now=now)
 
 
 def _serve(server: Any, yielding: _Yielding | None) -> None:  # noqa: ARG001 - held, so that it is not collected

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ai.worker.spare import Cores, Moment, Threads, others
+from ai.worker.spare import Cores, Follower, Moment, Threads, others
 
 ROOM = st.floats(-4, 64, allow_nan=False)
 LOOK = st.floats(0.05, 2)
@@ -56,6 +56,69 @@ def test_a_neighbour_that_comes_and_goes_does_not_make_it_change_each_time() -> 
         threads = threads.after(2.0, 0.2)
     assert threads.now == 2
     assert threads.after(1.0, 0.2).after(2.0, 0.2).now == 2
+
+
+class Machine:
+    """Two cores of which this process uses what it is told, and others too."""
+
+    def __init__(self) -> None:
+        self.at = self.mine = self.used = 0.0
+
+    def own(self) -> tuple[float, float]:
+        """As `Cores` tells it."""
+        return self.mine, self.at
+
+    def moment(self) -> Moment:
+        """As `Cores` tells it."""
+        return Moment(self.at, self.used, self.mine)
+
+    def room(self, before: Moment, after: Moment) -> float:
+        """As `Cores` tells it."""
+        return 2 - others(before, after)
+
+    def spend(self, mine: float, theirs: float, seconds: float = 0.2) -> None:
+        """So many cores of each for a while."""
+        self.at, self.mine, self.used = (
+            self.at + seconds,
+            self.mine + mine * seconds,
+            self.used + (mine + theirs) * seconds,
+        )
+
+
+def test_an_engine_that_is_asked_by_turns_takes_no_thread_away() -> None:
+    """A benchmark asks two engines one after the other: whatever part of a look each turn begins and ends in, both find all cores free."""
+    for first in (0.02, 0.1, 0.18):
+        machine = Machine()
+        follower = Follower(machine, 2)
+        for turn in range(40):
+            mine = turn % 2 == 0
+            for look in range(5):
+                before = first if look == 0 else 0.0  # the other one ends in this look
+                machine.spend(*((0.0, 1.9) if mine else (1.9, 0.0)), before)
+                machine.spend(*((1.9, 0.0) if mine else (0.0, 1.9)), 0.2 - before)
+                follower.look()
+                assert follower.threads.now == 2
+
+
+def test_a_neighbour_that_stays_takes_one_and_who_ends_gives_it_back() -> None:
+    """Also where it came while nothing was generated, and stayed for long; the first answer after it ended has all threads after two looks."""
+    machine = Machine()
+    follower = Follower(machine, 2)
+
+    def looks(mine: float, theirs: float, count: int) -> int:
+        for _ in range(count):
+            machine.spend(mine, theirs)
+            follower.look()
+        return follower.threads.now
+
+    assert looks(1.9, 0.0, 5) == 2
+    assert looks(1.0, 1.0, 3) == 1
+    assert looks(1.0, 0.0, 3) == 2
+    assert looks(0.0, 1.5, 40) == 2, "eight seconds: somebody's turn"
+    assert looks(0.0, 1.5, 30) == 1
+    assert looks(0.9, 0.0, 2) == 2
+    assert looks(0.0, 1.5, 75) == 1
+    assert looks(0.0, 0.0, 10) == 2
 
 
 def machine(place: Path, busy: int = 0, steal: int = 0, group: str = "0::/", **files: str) -> Any:
