@@ -40,6 +40,12 @@ _MULTIPROCESSING: Final = re.compile(r"from multiprocessing\.(spawn|forkserver|r
 _PARTS: Final = {"spawn": "worker", "forkserver": "fork server", "resource_tracker": "resource tracker"}
 _RANK: Final = re.compile(r"--(?:local[-_])?rank(?:=| )(\d+)\b")
 _KERNEL: Final = re.compile(r"kernel-([0-9a-f]{8})[\w-]*\.json")
+_HELPER: Final = re.compile(
+    r"--type=(renderer|gpu-process|utility|zygote|broker|ppapi|ppapi-broker|nacl-loader|sandbox-ipc)"
+)
+"""How Chromium, and every program that is built on it, tells its helpers what they are."""
+_HELPS: Final = re.compile(r"(.+) \(([a-z][a-z -]*)\)")
+_SERVICE: Final = re.compile(r" --utility-sub-type=([a-z_]+)\.")
 _LONGEST_NAME: Final = 15
 """The kernel keeps so many bytes of a name."""
 _SEARCHED: Final = 12
@@ -55,7 +61,8 @@ def title_of(name: str, cmdline: str | None, member: str | None = None) -> str:
         name = words[0].rpartition("/")[2] or name
     interpreter = name if _INTERPRETER.fullmatch(name) else _interpreter_of(name, words)
     if interpreter is None:
-        title = _of_program(name or "?", words)
+        helper = _helper(words) if " -" in (cmdline or "") else None
+        title = f"{_called(name, words)} ({helper})" if helper else _of_program(name or "?", words)
     else:
         title = _of_interpreter(interpreter, words)
         if member is None and title != interpreter and (rank := _RANK.search(cmdline or "")) is not None:
@@ -69,10 +76,27 @@ def is_worker_of(title: str, parent: str) -> bool:
     >>> is_worker_of("nginx: worker process", "nginx: master process")
     True
     """
+    if (found := _HELPS.fullmatch(title)) is not None and found[1] == _HELPS.sub(r"\1", parent):
+        return True
     if title == parent or any(title.endswith(f" multiprocessing {part}") for part in _PARTS.values()):
         return True
     own = _OWN_TITLE.match(title) and _OWN_TITLE.match(parent)
     return bool(own) and title.partition(":")[0] == parent.partition(":")[0]
+
+
+def _helper(words: list[str]) -> str | None:
+    """What a process does for the browser, or the program built like one, that it belongs to; None of others."""
+    if len(words) > 1 and words[1] == "-contentproc":  # Firefox: the last word, such as `tab`
+        return words[-1] if _HELPS.fullmatch(f"x ({words[-1]})") else None
+    kind = next((found[1] for word in words[1:_SEARCHED] if (found := _HELPER.fullmatch(word)) is not None), None)
+    if kind == "utility" and (service := _SERVICE.search(" ".join(words))) is not None:
+        return service[1].replace("_", " ")
+    return "extension" if kind == "renderer" and "--extension-process" in words else kind
+
+
+def _called(name: str, words: list[str]) -> str:
+    """The program of a helper: its threads may have given themselves other names."""
+    return next((base for word in words[:_SEARCHED] if _is_called(base := _base(word), name)), _base(words[0]))
 
 
 def folder_of(name: str, cmdline: str | None, cwd: str | None) -> str | None:
