@@ -429,3 +429,10 @@ def test_short_lives_in_words(host: dict[str, float | None] | None, words: str) 
     """Their rate and their CPU; nothing while nothing begins, and no figure where nobody tells it."""
     script = 'const { shortLives } = await load("processes/outlook"); return shortLives(given);'
     assert run_script(script, host) == words
+
+
+def test_where_there_is_little_room_a_title_begins_with_what_differs() -> None:
+    """The interpreter says least."""
+    titles = ["python -m monitor agent", "java -jar shop/app.jar", "python train.py", "git -m ", "node shop/index.js"]
+    shown = run_script('const { briefly } = await load("processes/model"); return given.map(briefly);', titles)
+    assert shown == ["monitor agent", "shop/app.jar", "python train.py", "git -m ", "node shop/index.js"]

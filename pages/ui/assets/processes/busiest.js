@@ -4,6 +4,7 @@ import { follow, pageUrl } from "../core/address.js";
 import { component, el, inert, setAttr, setText } from "../core/dom.js";
 import { bytes, fixed } from "../core/format.js";
 import { live, markStale } from "../live/hub.js";
+import { briefly } from "./model.js";
 import { Outlook } from "./outlook.js";
 
 const SHOWN = 8;
@@ -56,7 +57,7 @@ function row() {
 function fill(view, process, most) {
   view.node.style.visibility = process ? "visible" : "hidden"; // the card keeps its height
   if (!process) return;
-  setText(view.name, inert(process.title, 120));
+  setText(view.name, inert(briefly(process.title), 120));
   setAttr(view.name, "href", pageUrl("run", { run: process.run }));
   setAttr(view.name, "title", inert(`${process.pid} · ${process.cmdline ?? ""}`, 400));
   setText(view.cpu, process.cpu_pct === null || process.cpu_pct === undefined ? "–" : `${fixed(process.cpu_pct, process.cpu_pct >= 99.95 ? 0 : 1)} %`);

@@ -27,6 +27,9 @@ export const COLUMNS = {
   cmdline: { title: "Command", width: "minmax(220px, 3fr)", text: true },
 };
 
+/** A title where there is little room: `python -m monitor agent` and `python -m monitor.sampling` differ only behind what they share. */
+export const briefly = (title) => title.replace(/^\S+ -(?:m|jar) (?=\S)/, "");
+
 let newest = { text: null };
 
 /**

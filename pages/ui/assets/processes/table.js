@@ -7,7 +7,7 @@ import { bytes, count, cpuTime, fixed, growth, moment, NONE, plural, rate, sente
 import { browserStorage } from "../core/storage.js";
 import { live, markStale } from "../live/hub.js";
 import { keepColumns, keptColumns } from "./columns.js";
-import { arrange, COLUMNS, search, subtrees, SUMMED } from "./model.js";
+import { arrange, briefly, COLUMNS, search, subtrees, SUMMED } from "./model.js";
 import { Outlook, ShortLives } from "./outlook.js";
 import { EndedMatches, headline, past, unknown } from "./past.js";
 import { onSize, spark } from "../charts/canvas.js";
@@ -172,9 +172,10 @@ class ProcessTable {
 
   #header() {
     this.columns = this.#wanted(this.data);
+    this.narrow = this.host.clientWidth < NARROW;
     this.sort = this.data.sort;
     this.tree = this.data.tree;
-    this.view.style.setProperty("--template", this.columns.map((name) => (name === "name" && this.tree ? "minmax(260px, 2fr)" : name === "name" && this.host.clientWidth < NARROW ? "150px" : COLUMNS[name].width)).join(" "));
+    this.view.style.setProperty("--template", this.columns.map((name) => (name === "name" && this.tree ? "minmax(260px, 2fr)" : name === "name" && this.narrow ? "150px" : COLUMNS[name].width)).join(" "));
     this.view.style.setProperty("--least", `${this.columns.reduce((sum, name) => sum + parseInt(/\d+/.exec(COLUMNS[name].width)[0], 10), 0)}px`);
     this.pool = [];
     this.body.replaceChildren();
@@ -307,7 +308,7 @@ class ProcessTable {
   }
 
   #name(view, { process, level, kids, open, whole }) {
-    setText(view.link, inert(process.title, 120));
+    setText(view.link, inert(this.narrow ? briefly(process.title) : process.title, 120));
     setText(view.count, whole ? ` ${count(whole.count)}` : "");
     setAttr(view.count, "title", whole ? `${plural(whole.count, "process", "processes")} in this branch` : null);
     setAttr(view.link, "href", this.#address(process.run));
