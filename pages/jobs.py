@@ -25,6 +25,7 @@ EMPTY: Final = {
 SHOWN: Final = 200
 LOOK_S: Final = {"1h": 1.0, "24h": 5.0, "7d": 15.0}
 """Least time between two looks: a wide window has much to count, and changes little."""
+SIGNS: Final = {"done": "ok", "running": "wait"}
 NOT_FOUND: Final = 404
 MODULE: Final = "watchkeeper track --write track.py"
 LINES: Final = """from track import track
@@ -80,7 +81,7 @@ def rows_of(found: JobDetail) -> list[tuple[str, Any]]:
     """The rows of the card of one job."""
     job = found.job
     rows: list[tuple[str, Any]] = [
-        ("State", {"text": said(job), "sign": {"done": "ok", "running": "wait"}.get(job.state, "bad")}),
+        ("State", {"text": said(job), "sign": "off" if job.asked else SIGNS.get(job.state, "bad")}),
         ("Worker", {"text": job.worker, "page": "jobs", "params": {"worker": job.worker}}),
         ("Started", moment(job.started)),
         *([("Ended", moment(job.ended))] if job.ended is not None else []),

@@ -29,7 +29,9 @@ class JobFilter(BaseModel):
 
     worker: str | None = Field(None, description="Name of a worker.", max_length=200)
     running: bool = Field(default=False, description="Those in flight instead of those that are over.")
-    failed: bool = Field(default=False, description="Only those that failed or were interrupted.")
+    failed: bool = Field(
+        default=False, description="Only those that failed or were interrupted, unless somebody asked for that."
+    )
     slowest: bool = Field(default=False, description="The slowest first instead of the newest.")
     run: str | None = Field(None, description="Those of a run of a process.", max_length=30)
     q: str | None = Field(None, description="Text in the name of the job or in its error.", max_length=500)

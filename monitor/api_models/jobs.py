@@ -21,6 +21,9 @@ class Job(Shape):
     ended: int | None = None
     seconds: float | None = Field(description="How long it took, or has been at work.")
     error: str | None = None
+    asked: str | None = Field(
+        default=None, description="Who asked for the end of its worker that interrupted it, in words: it is no failure."
+    )
     run: str | None
     pid: int | None
     stuck: bool = Field(default=False, description="At work for much longer than such jobs take.")
@@ -57,6 +60,12 @@ class JobCounts(Shape):
     interrupted: int
 
 
+class RecentCounts(JobCounts):
+    """Jobs that were over since a time."""
+
+    asked: int = Field(description="Of those that were interrupted, how many by an end that somebody asked for.")
+
+
 class JobNews(Shape):
     """What changed in the last round: jobs that are over (`failed` of them failed or were interrupted), jobs in flight now, and whose they are."""
 
@@ -73,7 +82,7 @@ class WorkerSummary(Shape):
     runs: int = Field(description="How many runs are known; `living` of them have not ended.")
     living: int
     counts: JobCounts = Field(description="All that is known, for as long as runs are kept.")
-    recent: JobCounts = Field(description="Since the time that was asked for.")
+    recent: RecentCounts = Field(description="Since the time that was asked for.")
     in_flight: int
     stuck: int
     per_minute: float = Field(description="Jobs that ended a minute, in the last five minutes.")
@@ -85,6 +94,7 @@ class WorkerSummary(Shape):
     slowest: Job | None = Field(description="The slowest since the time that was asked for.")
     last_event: int
     reason: str | None = Field(description="Why its newest run ended; None while one lives.")
+    asked: str | None = Field(description="Who asked for that end, in words; None if nobody did, and while one lives.")
     untold: int = Field(description="Jobs that were only counted, as the worker had no room for their events.")
     repeated: int = Field(description="Events that came again, and were not counted.")
     damaged: int = Field(description="Lines that were no event.")

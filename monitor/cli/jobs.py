@@ -99,7 +99,10 @@ def jobs(
         typer.Argument(metavar="TEXT", help="List jobs with TEXT in their name or error; `list` lists all."),
     ] = None,
     worker: Annotated[str | None, typer.Option("--worker", metavar="NAME", help="List jobs of this worker.")] = None,
-    failed: Annotated[bool, typer.Option("--failed", help="List jobs that failed or were interrupted.")] = False,
+    failed: Annotated[
+        bool,
+        typer.Option("--failed", help="List jobs that failed or were interrupted, unless somebody asked for that."),
+    ] = False,
     running: Annotated[bool, typer.Option("--running", help="List jobs in flight, the longest first.")] = False,
     slowest: Annotated[bool, typer.Option("--slowest", help="List the slowest jobs first.")] = False,
     since: Annotated[
@@ -152,7 +155,7 @@ def _print_workers(summary: "Workers") -> None:
             str(row.in_flight),
             str(row.stuck),
             str(row.recent.done),
-            str(row.recent.failed + row.recent.interrupted),
+            str(row.recent.failed + row.recent.interrupted - row.recent.asked),
             f"{row.per_minute:g}",
             _seconds(row.p50_s),
             _seconds(row.p99_s),

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Final
 
-from monitor.api_models.jobs import Job, JobCounts, JobDetail, JobRecord, Jobs, WorkerSummary
+from monitor.api_models.jobs import Job, JobCounts, JobDetail, JobRecord, Jobs, RecentCounts, WorkerSummary
 from monitor.store.interface import Store
 
 DAY_US: Final = 86_400_000_000
@@ -92,7 +92,7 @@ def _worker(row: dict[str, Any], limit: float | None, stuck: int) -> WorkerSumma
         runs=row["runs"],
         living=row["living"],
         counts=JobCounts(done=row["done"], failed=row["failed"], interrupted=row["interrupted"]),
-        recent=JobCounts(done=row["recent_done"], failed=row["recent_failed"], interrupted=row["recent_interrupted"]),
+        recent=RecentCounts(**{name: row[f"recent_{name}"] for name in ("done", "failed", "interrupted", "asked")}),
         in_flight=row["in_flight"],
         stuck=stuck,
         per_minute=round(row["lately"] / (LATELY_US / 60e6), 1),
@@ -101,7 +101,8 @@ def _worker(row: dict[str, Any], limit: float | None, stuck: int) -> WorkerSumma
         stuck_after_s=limit,
         slowest=slowest,
         last_event=row["last_event"],
-        reason=None if row["living"] else row["reason"],
+        reason=None if row["living"] else _with(row["reason"], row["asked"]),
+        asked=None if row["living"] else row["asked"],
         **{name: row[name] for name in ("untold", "repeated", "damaged")},
     )
 
@@ -112,4 +113,10 @@ def _known(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _over(row: dict[str, Any]) -> Job:
-    return Job(**_known(row), state=row["outcome"], ended=row["ended"], seconds=row["seconds"], error=row["error"])
+    told = {name: row[name] for name in ("ended", "seconds", "asked")}
+    return Job(**_known(row), state=row["outcome"], error=_with(row["error"], row["asked"]), **told)
+
+
+def _with(why: str | None, asked: str | None) -> str | None:
+    """Why something ended, with who asked for it."""
+    return why if asked is None or (why is not None and asked in why) else ", ".join(filter(None, (why, asked)))

@@ -54,3 +54,7 @@ CREATE OR REPLACE MACRO wk_int(x) AS CAST(x AS BIGINT);
 
 -- Whether an end is a failure, as `failed` in `monitor/core/exit_words.py`.
 CREATE OR REPLACE MACRO wk_failed(code, number, asked) AS asked IS NULL AND (coalesce(code, 0) <> 0 OR number IS NOT NULL);
+
+-- Whether a job was not over when its worker was: it was closed then, or told the exception by which Python ends a program.
+CREATE OR REPLACE MACRO wk_broken_off(outcome, error) AS outcome = 'interrupted'
+    OR (outcome = 'failed' AND (starts_with(error, 'KeyboardInterrupt') OR starts_with(error, 'SystemExit')));

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.api_models.jobs import JobCounts, WorkerSummary
+from monitor.api_models.jobs import RecentCounts, WorkerSummary
 from monitor.config.alerts import AlertRule
 from monitor.health.rates import Rates
 from monitor.health.readings import Value
@@ -84,7 +84,7 @@ def test_a_spike_of_minutes_does_not_become_usual() -> None:
 
 def worker(name: str, per_minute: float) -> WorkerSummary:
     """A worker as the jobs' service has it."""
-    none = JobCounts(done=0, failed=0, interrupted=0)
+    none = RecentCounts(done=0, failed=0, interrupted=0, asked=0)
     known = {
         "runs": 1,
         "living": 1,
@@ -95,7 +95,7 @@ def worker(name: str, per_minute: float) -> WorkerSummary:
         "damaged": 0,
         "last_event": 1,
     }
-    empty = dict.fromkeys(("p50_s", "p99_s", "stuck_after_s", "slowest", "reason"))
+    empty = dict.fromkeys(("p50_s", "p99_s", "stuck_after_s", "slowest", "reason", "asked"))
     return WorkerSummary(worker=name, counts=none, recent=none, per_minute=per_minute, **known, **empty)
 
 

@@ -44,9 +44,23 @@ def test_a_job_leads_to_what_its_process_wrote_meanwhile() -> None:
 
 
 def test_states_are_said_by_sign_and_word() -> None:
-    """A stuck job is stuck and not in flight; one without a name has its number."""
-    jobs = [JOB, {**JOB, "state": "running", "stuck": True}, {**JOB, "state": "running"}]
-    assert model("stateOf", jobs) == [["bad", "failed"], ["warn", "stuck"], ["wait", "in flight"]]
+    """A stuck job is stuck and not in flight; what somebody's wish interrupted is no failure; one without a name has its number."""
+    asked = {**JOB, "state": "interrupted", "asked": "stopped by Ada"}
+    jobs = [
+        JOB,
+        {**JOB, "state": "running", "stuck": True},
+        {**JOB, "state": "running"},
+        asked,
+        {**asked, "asked": None},
+    ]
+    words = [
+        ["bad", "failed"],
+        ["warn", "stuck"],
+        ["wait", "in flight"],
+        ["off", "interrupted"],
+        ["bad", "interrupted"],
+    ]
+    assert model("stateOf", jobs) == words
     assert model("nameOf", [JOB, {**JOB, "job": "x"}]) == ["#17", "x"]
 
 
@@ -61,6 +75,11 @@ def test_a_worker_that_died_is_not_one_that_ended() -> None:
     workers = [{**WORKER, "reason": reason} for reason in reasons] + [
         {**WORKER, "living": 2},
         {**WORKER, "living": 1, "stuck": 1, "stuck_after_s": 30},
+        {
+            **WORKER,
+            "reason": "the worker ended: killed by SIGTERM (signal 15), stopped by Ada",
+            "asked": "stopped by Ada",
+        },
     ]
     words = [one[1] for one in model("workerState", workers)]
-    assert words == ["ended", "ended", "died", "died", "2 running", "stuck jobs"]
+    assert words == ["ended", "ended", "died", "died", "2 running", "stuck jobs", "ended"]

@@ -6,7 +6,7 @@ WHERE j.host = $host
   AND j.worker = $worker
 -- :endif
 -- :if failed is given
-  AND j.outcome <> 'done'
+  AND j.outcome <> 'done' AND j.asked IS NULL
 -- :endif
 -- :if slowest is given
   AND j.outcome <> 'interrupted'

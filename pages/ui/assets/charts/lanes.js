@@ -115,7 +115,7 @@ export class Lanes extends TimeArea {
     for (const { job, from, to, row } of jobBars(this.activity.jobs.jobs, this.now)) {
       const left = this.x(Math.max(from, this.domain[0]));
       const width = Math.max(2, this.x(Math.min(to, this.domain[1])) - left);
-      pen.fillStyle = this.colour(job.state === "done" ? "ok" : job.state === "running" ? (job.stuck ? "warn" : "cpu") : "bad");
+      pen.fillStyle = this.colour(job.state === "done" ? "ok" : job.state === "running" ? (job.stuck ? "warn" : "cpu") : job.asked ? "neutral" : "bad");
       pen.globalAlpha = 0.85;
       pen.fillRect(left, top + row * tall + 1, width, tall - 3);
     }

@@ -15,7 +15,7 @@ export function took(seconds) {
 const STATES = { running: ["wait", "in flight"], done: ["ok", "done"], failed: ["bad", "failed"], interrupted: ["bad", "interrupted"] };
 
 /** `[icon, words]` of a job. */
-export const stateOf = (job) => (job.stuck ? ["warn", "stuck"] : STATES[job.state]);
+export const stateOf = (job) => (job.stuck ? ["warn", "stuck"] : job.asked ? ["off", "interrupted"] : STATES[job.state]);
 
 /** What a job is called. */
 export const nameOf = (job) => job.job || `#${job.seq}`;
@@ -33,6 +33,6 @@ export function workerState(worker) {
   if (worker.stuck) return ["warn", "stuck jobs", `longer than ${took(worker.stuck_after_s)}`];
   if (worker.living) return ["ok", worker.living > 1 ? `${worker.living} running` : "running", ""];
   const reason = worker.reason ?? "ended";
-  const well = reason === "the worker stopped" || reason.endsWith("exit code 0");
+  const well = worker.asked || reason === "the worker stopped" || reason.endsWith("exit code 0");
   return [well ? "off" : "bad", well ? "ended" : "died", reason];
 }

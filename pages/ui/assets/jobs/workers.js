@@ -54,7 +54,7 @@ class Workers {
 function row(worker, chosen) {
   const [sign, words, title] = workerState(worker);
   const { done, failed, interrupted } = worker.counts;
-  const lost = worker.recent.failed + worker.recent.interrupted;
+  const lost = worker.recent.failed + worker.recent.interrupted - worker.recent.asked;
   const slowest = worker.slowest;
   const records = slowest && recordsOf(slowest);
   const number = (value, bad = false) => el("td", { class: bad ? "num bad" : "num", text: value });

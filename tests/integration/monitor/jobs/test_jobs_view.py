@@ -2,10 +2,13 @@
 
 import json
 from collections.abc import Iterable
+from zlib import crc32
 
+import pyarrow as pa
 import pytest
 
 from monitor.jobs.view import JobView
+from monitor.store.interface import Append
 from tests.integration.monitor.jobs.conftest import NOW, Scene
 
 MINUTE = 60_000_000
@@ -109,3 +112,40 @@ def test_one_job_with_what_was_logged_in_it(scene: Scene, view: JobView) -> None
     assert found is not None
     assert (found.job.state, found.job.error, found.records[0].logger) == ("failed", "no", "net")
     assert view.one("r9", 2, NOW) is None
+
+
+@pytest.mark.parametrize(
+    ("end", "asked", "said"),
+    [
+        (None, "stopped by Ada", "the worker stopped, stopped by Ada"),
+        ({"e": "failed", "error": "KeyboardInterrupt"}, "stopped by Ada", "KeyboardInterrupt, stopped by Ada"),
+        ({"e": "failed", "error": "SystemExit: 0"}, "stopped by Ada", "SystemExit: 0, stopped by Ada"),
+        ({"e": "failed", "error": "ValueError: no"}, "stopped by Ada", None),
+        (None, None, None),
+        ({"e": "done"}, "stopped by Ada", None),
+        ({"e": "failed", "error": "SystemExit: 0", "t": NOW - MINUTE}, "stopped by Ada", None),
+    ],
+)
+def test_what_an_end_that_was_asked_for_broke_off_is_no_failure(
+    scene: Scene, view: JobView, end: dict[str, object] | None, asked: str | None, said: str | None
+) -> None:
+    """It is interrupted, with who asked; what failed before, or was done, stays what it is. So does the worker not seem to have died."""
+    run, over = crc32(scene.host.encode()), pa.array([NOW], pa.int64()).view(pa.timestamp("us"))
+    row = {"run": run, "host": scene.host, "boot_id": "b", "pid": 7, "start_tick": 1, "name": "w", "cmdline": "w"}
+    ends = {"end_ts": over, "asked": pa.array([asked], pa.string())}
+    scene.store.write([Append("runs", pa.table({name: [value] for name, value in row.items()} | ends))])
+    scene.pids[7] = run
+    events: list[dict[str, object]] = [{"e": "begin", "n": 1, "job": "a", "t": NOW - 2 * MINUTE}]
+    events += [{"t": NOW, **end, "n": 2, "of": 1}] if end else []
+    start = {"e": "start", "n": 0, "worker": "w", "run": "r", "pid": 7, "t": NOW - 3 * MINUTE}
+    report(scene, "w", [start, *events, {"e": "stop", "n": 3, "t": NOW}])
+    (job,) = view.over(limit=9).jobs
+    (worker,) = view.workers(NOW, NOW - 60 * MINUTE)
+    assert job.asked == (asked if said else None)
+    assert (job.state == "interrupted") == (end is None or said is not None)
+    assert view.over(failed=1, limit=9).total == (job.state != "done" and not said)
+    assert worker.asked == asked
+    assert worker.recent.asked == (said is not None)
+    assert worker.recent.failed == (job.state == "failed")
+    assert said is None or job.error == said
+    assert (asked or "") in (worker.reason or "")
