@@ -7,6 +7,7 @@ from logs import LogFilter, record_json
 from logs.core.levels import WARN
 from logs.query import search
 from monitor.api.ai.evidence import Evidence, Item, item_of
+from monitor.core.exit_words import ended_with
 from monitor.metrics.history import OneGpuSeries, Series
 from monitor.store.interface import Store
 from monitor.store.series import gpu_series, host_series
@@ -115,8 +116,8 @@ def _process(row: dict[str, Any], start: int, end: int) -> str:
     if row["start_ts"] and start <= row["start_ts"] < end:
         said.append("began in this time")
     if row["end_ts"] and start <= row["end_ts"] < end:
-        how = f" by signal {row['exit_signal']}" if row["exit_signal"] else ""
-        said.append(f"ended in this time{how}" + (f" with code {row['exit_code']}" if row["exit_code"] else ""))
+        how = ended_with(row["exit_code"], row["exit_signal"], asked=row["asked"])
+        said.append("ended in this time" + (f": {how}" if how else ""))
     command = " ".join((row["cmdline"] or "").split())[:80]
     return ", ".join(said) + (f"; command: {command}" if command and command != row["name"] else "")
 

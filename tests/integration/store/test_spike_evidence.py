@@ -32,6 +32,8 @@ def watched(shared_store: Store, make_tick: Make) -> Store:
         )
         more = {"cpu_user_s": [1.0, busy * 0.98][: len(runs)], "write_bytes": [0, busy * 50_000_000][: len(runs)]}
         changes += tick_changes("h", "b", make_tick(seq, runs=runs, born=born, host=host, **more), births=births)
+    end = messages.RunEnd(2, START + 660 * SECOND + 1, None, 15, "pidfd", asked="stopped by Ada")
+    changes += tick_changes("h", "b", make_tick(661, runs=[1], gone=[2], ends=[end]), births=births)
     shared_store.write(changes)
     return shared_store
 
@@ -50,13 +52,14 @@ def test_readings_are_compared_with_the_time_before(watched: Store) -> None:
 
 
 def test_the_processes_are_those_that_used_most(watched: Store) -> None:
-    """By seconds of CPU, not by the last reading; with what they wrote and that they began then; the idle one is not told."""
+    """By seconds of CPU, not by the last reading; with what they wrote, that they began then and how they ended; the idle one is not told."""
     found = spike(watched, host="h", start=START + 601 * SECOND, end=START + 661 * SECOND)
     (train,) = [item for item in found.items if item.kind == "process"]
     assert train.id == "run:2"
     assert "process train (pid 22) used 57.8 s of CPU, 96 % of one core" in train.text
     assert "began in this time" in train.text
     assert "wrote 2.7 GiB" in train.text
+    assert "ended in this time: killed by SIGTERM (signal 15), stopped by Ada" in train.text
 
 
 def test_a_hole_in_the_readings_is_told(watched: Store) -> None:
