@@ -7,10 +7,33 @@ from collections.abc import Iterable, Sequence
 from itertools import zip_longest
 from typing import Final
 
-_INTERPRETER: Final = re.compile(r"(?:python|pypy|node|deno|bun|ruby|perl|php|java|bash|dash|zsh|sh)[\d.]*")
-_TAKES_VALUE: Final = frozenset(
-    {"-W", "-X", "-r", "--require", "--import", "--loader", "-cp", "-classpath", "--class-path", "-p", "--module-path", "--add-opens", "--add-exports", "--add-modules"}
-)  # fmt: skip
+_INTERPRETER: Final = re.compile(
+    r"(?:python|pypy|node|deno|bun|ruby|perl|php|java|bash|dash|zsh|ksh|fish|ash|sh)[\d.]*"
+)
+_TEXTS: Final = {
+    "python": re.compile(r"-[bBdEiIOPqsSuvx]*([cm])"),
+    "node": re.compile(r"-(p|e)e?|--(e|p)(?:val|rint)"),
+    "perl": re.compile(r"-[lnpawsiWw\d]*([eE])"),
+    "php": re.compile(r"-(r)"),
+    "java": re.compile(r"-(jar)"),
+    "sh": re.compile(r"-[abefhiklmnprstuvxBCDEHPT]*(c)[a-zA-Z]*"),
+}
+"""Options behind which stands what is run, alone or as the last of several letters: a program's text, a module, an archive."""
+_VALUES: Final = {
+    "python": re.compile(r"-[bBdEiIOPqsSuvx]*[WX]"),
+    "node": re.compile(r"-[rC]|--(?:require|import|loader|conditions|experimental-loader)"),
+    "perl": re.compile(r"-[rIC]"),
+    "php": re.compile(r"-[dctSz]"),
+    "java": re.compile(r"-cp|-classpath|--class-path|-p|--module-path|--add-(?:opens|exports|modules)"),
+    "sh": re.compile(r"[-+][a-zA-Z]*[oO]|--rcfile|--init-file"),
+}
+"""Options of interpreters behind which stands a value."""
+_LIKE: Final = {"pypy": "python", "deno": "node", "bun": "node", "ruby": "perl"}
+_RUN: Final = frozenset({"deno", "bun"})
+"""Interpreters that are told to run a script by a subcommand."""
+_DISPATCHES: Final = frozenset({"manage.py", "artisan", "console", "rails", "rake", "cli.py", "cli.js"})
+"""Scripts that do what their first argument says."""
+_TASK: Final = re.compile(r"[a-z][a-z0-9_:-]{1,30}")
 _PASSED: Final = re.compile(r"/(?:dev|proc/self)/fd/\d+")
 """A script that was passed as an open file has no name."""
 _SUBCOMMAND: Final = re.compile(r"[a-z][a-z0-9_-]{1,19}")
@@ -102,24 +125,33 @@ def _called(name: str, words: list[str]) -> str:
 def folder_of(name: str, cmdline: str | None, cwd: str | None) -> str | None:
     """The folder that tells a process from others of the same title: its script's where that is an absolute path, else the one that it works in."""
     words = (cmdline or "").split(" ")
-    script = _script_of(words) if _INTERPRETER.fullmatch(name) or _interpreter_of(name, words) else ""
+    script = _script_of(name, words) if _INTERPRETER.fullmatch(name) or _interpreter_of(name, words) else ""
     return script.rpartition("/")[0] or "/" if script.startswith("/") else cwd
 
 
-def _script_of(words: list[str]) -> str:
+def _script_of(name: str, words: list[str]) -> str:
     """What an interpreter was given to run, by its path; empty if that is none."""
-    at = 0
+    option, at = _given(name, words, 0)
+    script = words[at] if option in {"", "jar"} and at < len(words) else ""
+    return "" if _PASSED.fullmatch(script) else script
+
+
+def _given(name: str, words: list[str], at: int) -> tuple[str, int]:
+    """What an interpreter at a position was given to run: by which option (`c`, `m`, `jar`; empty for a script), and where it stands."""
+    family = name.rstrip(".0123456789")
+    family = _LIKE.get(family, family if family in _TEXTS else "sh")
+    launched = 0
     while (at := at + 1) < len(words):
         word = words[at]
-        if word in {"-m", "-c", "-e"}:
-            return ""
-        if word == "-jar":
-            return words[at + 1] if at + 1 < len(words) else ""
-        if word in _TAKES_VALUE:
+        if (text := _TEXTS[family].fullmatch(word)) is not None:
+            return text[text.lastindex or 0], at + 1
+        if _VALUES[family].fullmatch(word):
             at += 1
         elif word and not word.startswith("-"):
-            return "" if _PASSED.fullmatch(word) else word
-    return ""
+            if launched or name not in _RUN or word not in _LAUNCHES:
+                break
+            launched = at
+    return "", launched if launched and at >= len(words) else at
 
 
 def _interpreter_of(name: str, words: list[str]) -> str | None:
@@ -136,19 +168,20 @@ def _is_called(base: str, name: str) -> bool:
 
 
 def _of_interpreter(name: str, words: list[str]) -> str:
-    at = _program(words, name)
-    while (at := at + 1) < len(words):
-        word = words[at]
-        if word in {"-m", "-jar"}:
-            module = _of_module(words[at + 1 :])
-            return f"{name} {word} {module}" if module else name
-        if word in {"-c", "-e"}:
-            return _of_text(name, word, " ".join(words[at + 1 :]))
-        if word in _TAKES_VALUE:
-            at += 1
-        elif word and not word.startswith("-"):
-            return name if _PASSED.fullmatch(word) else f"{name} {_script(word)}"
-    return name
+    option, at = _given(name, words, _program(words, name))
+    if at >= len(words):
+        return f"{name} -{option}" if option else name
+    if option in {"m", "jar"}:
+        module = _of_module(words[at:])
+        return f"{name} -{option} {module}" if module else name
+    if option:
+        return _of_text(name, f"-{option}", " ".join(words[at:]))
+    if _PASSED.fullmatch(words[at]):
+        return name
+    if verb := next((word for word in words[1:at] if name in _RUN and word in _LAUNCHES), ""):
+        name = f"{name} {verb}"
+    script, task = _script(words[at]), words[at + 1] if at + 1 < len(words) else ""
+    return f"{name} {script} {task}" if _base(script) in _DISPATCHES and _TASK.fullmatch(task) else f"{name} {script}"
 
 
 def _of_text(name: str, option: str, text: str) -> str:

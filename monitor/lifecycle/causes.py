@@ -60,6 +60,7 @@ _MEANINGS: Final[dict[str, tuple[Cause, str]]] = {
     "SIGPIPE": ("signal", "It wrote to a pipe or connection that nobody reads any more"),
     "SIGFPE": ("signal", "It crashed: a calculation was impossible, such as a division by zero"),
     "SIGILL": ("signal", "It crashed: its code has an instruction that this processor does not know"),
+    "SIGALRM": ("signal", "A timer that it had set ran out, and it did not expect that"),
     "SIGSYS": ("signal", "It asked the kernel for something that it may not"),
 }
 _PASSED_ON: Final = frozenset({"SIGTERM", "SIGKILL", "SIGHUP", "SIGINT"})
