@@ -178,7 +178,7 @@ def _script(words: Sequence[str], folder: str) -> str | None:
 def _options(words: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Long options, and llama.cpp's short ones under their long name; one without a value is `on`."""
     if words and _PYTHON.fullmatch(_base(words[0])):
-        words = words[3:] if words[1:2] == ["-m"] else words[1:]
+        words = words[_interpreters(words) :]
     for place, word in enumerate(words):
         if not word.startswith("-") or word in {"-", "--"}:
             continue
@@ -190,6 +190,16 @@ def _options(words: Sequence[str]) -> Iterator[tuple[str, str]]:
             after = words[place + 1] if place + 1 < len(words) else "-"
             value = after if not after.startswith("-") or after[1:].replace(".", "").isdigit() else "on"
         yield name, value
+
+
+def _interpreters(words: Sequence[str]) -> int:
+    """How many of the words are Python's: its own options, and what it runs."""
+    place = 1
+    while place < len(words) and words[place].startswith("-"):
+        if words[place] in {"-m", "-c"}:
+            return place + 2
+        place += 2 if words[place] in {"-X", "-W"} else 1
+    return place
 
 
 def _base(word: str) -> str:

@@ -234,7 +234,7 @@ def progress(now: ai_models.Benchmark) -> None:
 
 def _to_come(now: ai_models.Benchmark) -> str:
     if now.verdict:
-        return "No pair could be used; figures, tables and charts follow at the end."
+        return "No pair was undisturbed. Figures, tables and charts follow at the end."
     if any(step.step == "pairs" for step in now.steps):
         return "The ratio of each pair appears here once both engines have answered the same prompt twice."
     return f"{now.measurements} requests were answered so far. Tables and charts follow at the end."
@@ -252,7 +252,7 @@ def _figures(now: ai_models.Benchmark) -> None:
             st.metric(plain(figure.backend), rate)
             st.caption(f"{first} · {figure.n} so far")
     if now.flagged:
-        st.caption(f"{now.flagged} of {now.measurements} measurements were disturbed and are excluded.")
+        st.caption(f"{now.flagged} of {now.measurements} measurements were disturbed. They are left out where enough others remain.")
 
 
 def _share(now: ai_models.Benchmark) -> float:

@@ -78,6 +78,9 @@ def test_settings_of_arguments_and_environment() -> None:
         "LLAMA_ARG_THREADS": "8", "OLLAMA_NUM_PARALLEL": "2", "CUDA_VISIBLE_DEVICES": "0", "--ctx-size": "8192", "--parallel": "4", "--gpu-layers": "-1",
         "--flash-attn": "on", "--cache-type-k": "q8_0", "--model": "/models/x.gguf",
     }  # fmt: skip
+    assert settings_of(["python3", "-W", "ignore", "-c", "import x; x.run()", "-c", "4096"], {}) == {
+        "--ctx-size": "4096"
+    }
 
 
 @pytest.mark.parametrize(
@@ -85,6 +88,7 @@ def test_settings_of_arguments_and_environment() -> None:
     [
         ("llama-server -m /m/x.gguf", "/m/x.gguf"), ("vllm serve org/name --dtype half", "org/name"), ("vllm serve --dtype half", ""),
         ("koboldcpp x.gguf 5001", "x.gguf"), ("python -m sglang.launch_server --model-path=org/m", "org/m"), ("ollama serve", ""),
+        ("python -u -X dev -m vllm.entrypoints.openai.api_server --model org/m", "org/m"), ("python -c code", ""), ("python3 -um x", ""),
     ],
 )  # fmt: skip
 def test_the_model_that_a_server_was_started_with(command: str, model: str) -> None:
