@@ -35,7 +35,7 @@ def _score(s: ai_models.BackendScore) -> str:
     speed = (
         f"{s.speed.estimate:,.0f} tokens/s :gray[{s.speed.low:,.0f} to {s.speed.high:,.0f}]"
         if s.speed
-        else ":gray[not measured]"
+        else f":gray[{'no verdict' if s.measured else 'not measured'}]"
     )
     latency = f"{s.latency_s:.1f} s" if s.latency_s is not None else ":gray[-]"
     circuit = "closed" if s.breaker == "closed" else f":orange[{plain(s.breaker)}] {plain(s.reason)}"
