@@ -252,7 +252,9 @@ def _figures(now: ai_models.Benchmark) -> None:
             st.metric(plain(figure.backend), rate)
             st.caption(f"{first} · {figure.n} so far")
     if now.flagged:
-        st.caption(f"{now.flagged} of {now.measurements} measurements were disturbed. They are left out where enough others remain.")
+        st.caption(
+            f"{now.flagged} of {now.measurements} measurements were disturbed. They are left out where enough others remain."
+        )
 
 
 def _share(now: ai_models.Benchmark) -> float:
