@@ -33,17 +33,19 @@ class Asked:
         self._runs: dict[int, tuple[str, float, bool]] = {}
         """Who asked, until when that counts, and whether it was asked of the run itself."""
 
-    def note(self, run: int, by: str, within_s: float = WITHIN_S) -> None:
+    def note(self, run: int, by: str, within_s: float = WITHIN_S, above: int | None = None) -> None:
         """Somebody asks a run to end.
 
         Args:
             run: which; what is below it may end with it.
             by: who, in words, as `stopped by Ada`.
             within_s: an end later than this is one of its own.
+            above: a run that has all below it that ends with this one, also what has left it and became its child, as a service's shim;
+                None for the run itself.
         """
         now = self._clock()
         self._runs = {one: known for one, known in self._runs.items() if known[1] > now}
-        for below in _below(self._snapshot, run):
+        for below in _below(self._snapshot, run if above is None else above):
             self._runs.setdefault(below, (by, now + within_s, False))
         self._runs[run] = by, now + within_s, True
 

@@ -47,7 +47,7 @@ class Supervisor:
         changed: called whenever the list of services changes.
         happened: called with a service that came into another state, or was started again; as it was before, and as it is.
         ended: called with main processes that are over, also those that ended while no agent ran; with some of them more than once.
-        asked: called with a run that somebody wants to end, who in words, and how many seconds that may take.
+        asked: called with a run that somebody wants to end, who in words, how many seconds that may take, and the run of its shim.
         clock: seconds since the epoch, for schedules.
         look_s: how often the settings file and the clock are looked at.
         open_files: the limit of open files that services get; None: that of this process.
@@ -64,7 +64,7 @@ class Supervisor:
         changed: Callable[[], None],
         happened: Callable[[Service, Service], None],
         ended: Callable[[Sequence[ToldLife]], None] = lambda _lives: None,
-        asked: Callable[[int, str, float], None] = lambda _run, _by, _within_s: None,
+        asked: Callable[[int, str, float, int | None], None] = lambda _run, _by, _within_s, _shim: None,
         clock: Callable[[], float] = time.time,
         look_s: float = LOOK_S,
         open_files: int | None = None,
@@ -466,7 +466,7 @@ class Supervisor:
         if unit.link is None:
             return
         if wish.do in {"stop", "restart"} and (run := unit.run_now(self._run_of)) is not None:
-            self._asked(run, wish.by, unit.grace_s + SLACK_S)
+            self._asked(run, wish.by, unit.grace_s + SLACK_S, unit.shim_now(self._run_of))
         await unit.link.send(wish)
         if "heard" not in (unit.state or {"heard": ""}) and unit.wish is wish:
             unit.wish, unit.requested = None, False  # a shim of an earlier version does not say what it heard

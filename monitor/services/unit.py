@@ -126,6 +126,10 @@ class Unit:
         state = self.state or {}
         return run_of(pid, state.get("start_tick")) if self.link and (pid := state.get("pid")) else None
 
+    def shim_now(self, run_of: RunOf) -> int | None:
+        """The run of its shim; None while there is none."""
+        return run_of(pid, None) if self.link and (pid := (self.state or {}).get("shim")) else None
+
     def shown(self, *, mask: Callable[[Sequence[str]], str], run_of: RunOf, waits: str, needed_by: list[str]) -> Service:  # fmt: skip
         """It as the API shows it."""
         state, settings = self.state or {}, self.settings
