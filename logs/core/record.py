@@ -6,6 +6,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from logs.core import access
 from logs.core.levels import NAMES
 
 _CODE: Final = re.compile(
@@ -48,6 +49,11 @@ class LogRecord(NamedTuple):
     def id(self) -> str:
         """`<file_id>:<pos>`."""
         return f"{self.file_id}:{self.pos}"
+
+    @property
+    def line(self) -> str:
+        """The whole text without the codes of a terminal, as far as it is shown."""
+        return (self.prefix or "") + self.message
 
     def original(self) -> str:
         """The whole text as it was written, secrets masked."""
@@ -93,6 +99,7 @@ def record_json(record: LogRecord) -> dict[str, Any]:
     """The record as the API gives it in lists: identities as decimal strings, the level as a word or None, and its fields where it has any (all but very long ones)."""
     colours = coloured(record)
     text = record.fields
+    fields = shown_fields(record) if text is None or len(text) <= _MOST_FIELDS else None
     return {
         "id": record.id,
         "ts": record.ts,
@@ -108,11 +115,17 @@ def record_json(record: LogRecord) -> dict[str, Any]:
         "pos": record.pos,
         "line_no": record.line_no,
         **({} if colours is None else {"coloured": colours}),
-        **({"fields": msgspec.json.decode(text)} if text and len(text) <= _MOST_FIELDS else {}),
+        **({"fields": fields} if fields else {}),
     }
 
 
 def record_detail(record: LogRecord, path: str | None) -> dict[str, Any]:
     """The record with its fields, its original and the file it stands in."""
-    fields = msgspec.json.decode(record.fields) if record.fields else {}
-    return {**record_json(record), "fields": fields, "raw": record.original(), "path": path}
+    return {**record_json(record), "fields": shown_fields(record), "raw": record.original(), "path": path}
+
+
+def shown_fields(record: LogRecord) -> Any:
+    """The fields of a record, and what its line says as one of an access log."""
+    own = msgspec.json.decode(record.fields) if record.fields else {}
+    found = access.fields(record.line)
+    return found | own if found and isinstance(own, dict) else own

@@ -63,6 +63,8 @@ def _texts(records: Sequence[LogRecord]) -> list[str]:
     found: list[str] = []
     for record in records:
         found += (record.original(), record.message)
+        if record.raw is not None and record.prefix:
+            found.append(record.line)
         if record.fields:
             found.append(record.fields)
         names.update((f"source={record.source}", f"logger={record.logger or ''}", f"format={record.format or ''}"))

@@ -2,8 +2,11 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Final
 
+from logs.core import access
+from logs.index.numbers import BEHIND_REQUEST
 from logs.index.required import Literal, Need, Number, every, required, some
 from logs.query import tree
 from logs.query.quantities import bare_factor, digits_of
@@ -28,9 +31,14 @@ def need_of(node: Node) -> Need | None:
         case tree.Regex(pattern, _, case):
             return required(pattern, case=case)
         case tree.Holds() | tree.Equals() | tree.Glob() | tree.Matches() | tree.Compares():
-            return _need_of_name(node) if node.field.column else every([*parts_of_value(node), *_numbers_of(node)])
+            return _need_of_name(node) if node.field.column else _need_of_value(node)
         case _:
             return None
+
+
+def _need_of_value(node: Valued) -> Need | None:
+    named = every([*parts_of_value(node), *_numbers_of(node)])
+    return some([named, _need_of_access(node)]) if node.field.name in access.NAMES else named
 
 
 def _numbers_of(node: Valued) -> Iterator[Number]:
@@ -40,6 +48,25 @@ def _numbers_of(node: Valued) -> Iterator[Number]:
             yield Number(field.name, sign, number, bare_factor(field.name, dimension))
         case tree.Equals(field, _, _, number, "") if number is not None:
             yield Number(field.name, "=", number)
+
+
+def value_in_line(node: Valued) -> Literal | None:
+    """A text that the line or the JSON of the fields has where the value stands in a line of an access log, without its name."""
+    return None if node.field.name == "duration" else _part_of_value(node)  # a unit may be put behind that
+
+
+def _need_of_access(node: Valued) -> Need | None:
+    """What stands in a line of an access log with such a value."""
+    value, numbers = (
+        value_in_line(node),
+        [replace(one, name=f"{BEHIND_REQUEST}{one.name}") for one in _numbers_of(node)],
+    )
+    if node.field.name in {"status", "bytes"} and numbers:
+        others = ("[GIN] ", '" from ', *(f" {method} /" for method in access.METHODS))
+    else:
+        numbers, others = [], tuple(f"{method} " for method in (*access.METHODS, *access.OTHERS))
+    need = some([*numbers, *(Literal(text, case=True) for text in others)])
+    return every([one for one in (value, need) if one is not None])
 
 
 NAMES: Final = ("source", "logger", "format")

@@ -1,5 +1,7 @@
 """Bounds of the numbers that stand behind names in texts: `took=1.5s`, `"status": 504`, `size: 3 MiB` in quotes.
 
+The two numbers behind a request in quotes (`"GET / HTTP/1.1" 200 512`) are noted too, under names of their own.
+
 For each name that has numbers: the least and the greatest of those without a unit, and of those with one in its base unit. So a search for a number beyond them passes
 over the block. A name counts by the last 16 bytes of its last step (`status` of `http.status`), and what may be no value counts too: the bounds of a name may be too wide,
 and are never too narrow. What cannot be told in passing makes the bounds of its name open.
@@ -19,6 +21,8 @@ from logs.index.required import Number
 from logs.query.matching import ENDS
 from logs.query.quantities import BYTE_UNITS, TIME_UNITS, amount
 
+BEHIND_REQUEST: Final = "HTTP/"
+"""What stands before `status` and `bytes` in the names of the numbers behind a request."""
 MARGIN: Final = 16
 """So many line ends stand before and behind a text."""
 _MOST_NAMES: Final = 256
@@ -124,6 +128,24 @@ class Bounds:
         found = np.flatnonzero((signs == 0x3D) | (signs == 0x3A))
         for first in range(0, len(found), _AT_ONCE):
             self._note_pairs(text, signs, _without_times(signs, found[first : first + _AT_ONCE]))
+        self._note_requests(text, signs)
+
+    def _note_requests(self, text: bytes, signs: Signs) -> None:
+        """Note what may be a status, three digits behind a quote and a blank, and the number behind that."""
+        at = np.flatnonzero(signs[:-MARGIN] == 0x22)
+        at = at[(signs.take(at + 1) == 0x20) & _IS_DIGIT.take(signs.take(at + 2))] + 2
+        at = at[_IS_DIGIT.take(signs.take(at + 1)) & _IS_DIGIT.take(signs.take(at + 2))]
+        at = at[~_IS_DIGIT.take(signs.take(at + 3))]
+        sent = at[(signs.take(at + 3) == 0x20) & _IS_DIGIT.take(signs.take(at + 4))] + 4
+        for name, begin in (("status", at), ("bytes", sent)):
+            slot = _slot_of(f"{BEHIND_REQUEST}{name}")
+            if slot is None or not len(begin):
+                continue
+            value, _, exact, kind = _numbers(text, signs, begin)
+            if kind.any():
+                self._open(np.array([slot], np.int64))
+            width = value * (~exact * _INEXACT)
+            self._note(np.zeros(len(begin), np.int64), np.full(len(begin), slot), value - width, value + width)
 
     def _note_pairs(self, text: bytes, signs: Signs, at: Places) -> None:
         at, begin, quoted = _begins(signs, at)

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
+from logs.core import access
 from logs.core.record import LogRecord
 from logs.query import tree
 from logs.query.expressions import compiled, lowered
@@ -167,7 +168,7 @@ def _accepts(node: tree.Holds | tree.Equals | tree.Glob | tree.Matches | tree.Co
 
 
 def column_readers(names: Sequence[str]) -> dict[str, Callable[[LogRecord], str | None]]:
-    """By name, what gives the value of a field as a query finds it: among the record's fields, else as `name=value` in its message."""
+    """By name, what gives the value of a field as a query finds it: among the record's fields, at its place in a line of an access log, else as `name=value` in its message."""
     return {name: _reader(Field(name.removeprefix("fields."))) for name in names}
 
 
@@ -176,12 +177,15 @@ def _reader(field: Field) -> Callable[[LogRecord], str | None]:
     if field.column:
         return _COLUMNS[field.name]
     name, pair = field.name, compiled(pair_expression(field.name), case=True)
+    of_access = name in access.NAMES
 
     def value(record: LogRecord) -> str | None:
         if record.fields:
             found = _in_fields(record.fields, name)
             if found is not None:
                 return found
+        if of_access and (found := access.value(name, record.line)) is not None:
+            return found
         if name not in record.message:
             return None
         match = pair.search(record.message.encode("utf-8", "replace"))

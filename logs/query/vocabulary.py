@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
+from logs.core import access
 from logs.core.timestamps import SECOND
 from logs.query.search import Questions
 from logs.query.tree import RESERVED
@@ -26,16 +27,16 @@ def field_names(store: Questions, *, deadline_s: float = 5.0) -> list[dict[str, 
     A name is written as in a query (`fields.level` beside `level`, `http.status` for `status` within `http`).
     """
     newest = store.query("log_bounds", deadline_s=deadline_s).to_pylist()[0]["newest"]
-    texts: list[str] = []
+    texts: list[dict[str, Any]] = []
     for age in _AGES_US if newest is not None else ():
         rows = store.query("log_fields", deadline_s=deadline_s, since=newest - age, each=_OF_A_SOURCE, limit=_LOOKED_AT)
-        texts = rows.column("fields").to_pylist()
+        texts = rows.to_pylist()
         if len(texts) >= _OF_A_SOURCE:
             break
     counts: Counter[str] = Counter()
     values: dict[str, Counter[str]] = {}
-    for text in texts:
-        found = msgspec.json.decode(text)
+    for row in texts:
+        found = msgspec.json.decode(row["fields"]) if row["fields"] is not None else access.fields(row["line"])
         for name, value in _flat(found) if isinstance(found, dict) else ():
             counts[name] += 1
             seen = values.setdefault(name, Counter())

@@ -3,7 +3,8 @@
 from itertools import count
 from typing import Final
 
-from logs.index.needles import Valued, parts_of_value
+from logs.core import access
+from logs.index.needles import Valued, parts_of_value, value_in_line
 from logs.query import tree
 from logs.query.expressions import for_store
 from logs.query.matching import pair_expression, path_of
@@ -12,6 +13,7 @@ from logs.query.tree import Node
 
 Value = str | int | float
 _PLACE: Final = {"message": "message", "raw": "coalesce(raw, concat(prefix, message))"}
+_LINE: Final = "concat(prefix, message)"
 _WHOLE: Final = {"pid": "pid", "lines": "lines", "line": "line_no"}
 _QUANTITY: Final = {"": "wk_quantity", "time": "wk_seconds", "bytes": "wk_bytes"}
 _RUNS: Final = "run IN (SELECT r.run FROM runs AS r WHERE {})"
@@ -102,11 +104,25 @@ class Condition:
         found = f"coalesce({self._accepts(node, self._read(node.field))}, FALSE)"
         if (path := tree.of_path(node)) is not None:
             return f"({found} OR coalesce({_FILES.format(self._bind(for_store(path)))}, FALSE))"
-        needed = None if node.field.column else next(parts_of_value(node), None)
+        if node.field.column:
+            return found
+        if node.field.name in access.NAMES:
+            return self._of_access(node, found)
+        needed = next(parts_of_value(node), None)
         if needed is None:
             return found
         contains, text = "wk_contains" if needed.case else "wk_icontains", self._bind(needed.text)
         return f"CASE WHEN {contains}(message, {text}) OR {contains}(CAST(fields AS TEXT), {text}) THEN {found} ELSE FALSE END"
+
+    def _of_access(self, node: Valued, found: str) -> str:
+        """Where a line of an access log can have the value too: at its place, without its name."""
+        if (needed := value_in_line(node)) is not None:
+            contains, text = "wk_contains" if needed.case else "wk_icontains", self._bind(needed.text)
+            some = [f"{contains}({body}, {text})" for body in (_LINE, "CAST(fields AS TEXT)")]
+        else:
+            text, hint = self._bind(node.field.name), self._matches(_LINE, access.HINT, case=True)
+            some = [*(f"wk_contains({body}, {text})" for body in ("message", "CAST(fields AS TEXT)")), hint]
+        return f"CASE WHEN {' OR '.join(some)} THEN {found} ELSE FALSE END"
 
     def _read(self, field: tree.Field) -> str:
         """The value of a field as text."""
@@ -115,6 +131,13 @@ class Condition:
         paths = [[field.name], path_of(field.name)] if "." in field.name else [[field.name]]
         steps = ("$" + "".join(f'."{step}"' for step in path) for path in paths)
         found = [f"wk_field(fields, {self._bind(path)})" for path in steps]
+        if field.name in access.NAMES:
+            at_places = (
+                f"wk_part({_LINE}, {self._bind(part.pattern)}, {self._bind(part.unit)})"
+                for part in access.parts(field.name)
+            )
+            hint = self._matches(_LINE, access.HINT, case=True)
+            found.append(f"CASE WHEN {hint} THEN coalesce({', '.join(at_places)}, NULL) END")
         pair = f"wk_pair(message, {self._bind(field.name)}, {self._bind(pair_expression(field.name))})"
         return f"coalesce({', '.join([*found, pair])})"
 

@@ -25,7 +25,7 @@ _ROWS_AT_ONCE: Final = 16_384
 _ALL: Final = "SELECT block, count(*) FROM log_records GROUP BY block"
 _LAST: Final = "SELECT coalesce(max(block), 0) FROM log_blocks"
 _SEARCHED: Final = """
-SELECT raw, CASE WHEN raw IS NULL THEN concat(prefix, message) END AS line,
+SELECT raw, CASE WHEN raw IS NULL OR prefix <> '' THEN concat(prefix, message) END AS line,
   CASE WHEN raw IS NULL AND ({apart}) THEN NULL ELSE message END AS message, CAST(fields AS TEXT) AS fields FROM {rows}
 UNION ALL SELECT NULL, * FROM (SELECT DISTINCT {names} FROM {rows})
 """

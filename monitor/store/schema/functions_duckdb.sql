@@ -13,10 +13,12 @@ CREATE OR REPLACE MACRO wk_imatches(body, pattern) AS regexp_matches(body, patte
 CREATE OR REPLACE MACRO wk_contains(body, needle) AS contains(body, needle);
 CREATE OR REPLACE MACRO wk_icontains(body, needle) AS contains(lower(body), lower(needle));
 
--- Values of a record by name: of its fields, where `path` is a JSON path, and of a text, where the first group of `pattern` is the value.
+-- Values of a record by name: of its fields, where `path` is a JSON path, and of a text, where the first group of `pattern` is the value,
+-- without or with a unit behind it.
 CREATE OR REPLACE MACRO wk_field(fields, path) AS json_extract_string(fields, path);
 CREATE OR REPLACE MACRO wk_pair(body, name, pattern) AS
     CASE WHEN contains(body, name) THEN nullif(trim(regexp_extract(body, pattern, 1), '"''.,;:'), '') END;
+CREATE OR REPLACE MACRO wk_part(body, pattern, unit) AS nullif(regexp_extract(body, pattern, 1), '') || unit;
 
 -- Numbers in a text, as `logs/query/quantities.py` reads them: in seconds, in bytes, or in either. A number without a unit counts `bare`.
 CREATE OR REPLACE MACRO wk_finite(x) AS CASE WHEN isfinite(x) THEN x END;

@@ -12,6 +12,7 @@ import pytest
 import logs
 from logs import LogFilter, LogRecord
 from logs.query.tree import RESERVED
+from logs.query.vocabulary import field_names
 from monitor.store.duckdb.sql_templates import QUERIES
 from monitor.store.interface import Append, Store, Upsert
 from monitor.store.log_conditions import Condition
@@ -286,9 +287,49 @@ def test_what_was_searched_is_told_for_marking() -> None:
     ]
 
 
+LINES: Final = [
+    ("10.0.0.1 - - [x] ", '"GET /api/users?id=1&status=7 HTTP/1.1" 200 1234 "-" "Mozilla/5.0 (X11)"'),
+    ("a.example:443 10.0.0.2 - bob [x] ", '"POST /login HTTP/1.1" 503 99 "http://a/b" "curl/8" 0.123'),
+    ("INFO:     ", '127.0.0.1:54321 - "GET /x HTTP/1.1" 404 Not Found'),
+    ("[GIN] 2026/12/02 - 10:00:00 | 500 | ", '   1.234s |  10.0.0.1 | POST     "/api/chat"'),
+    ("[I App] ", "200 GET /api/contents (::1) 12.30ms"),
+    ("", "a.log: status=503 duration: 3s path=/api/users"),
+    ("", 'asked "GET /api" and got 503'),
+]  # fmt: skip
+
+
+def test_lines_of_access_logs_have_fields(store: Store) -> None:
+    """What stands at its place in a request's line is found by name, in blocks with a filter and live; what is no such line has none."""
+    asked = {
+        "status>=500": {1, 3, 5}, "status:4xx": {2},
+        "path:/api method=get -status=404": {0, 4}, "client=127.0.0.1": {2},
+        "bytes>1kB": {0}, "duration>1s": {3, 5}, "duration<200ms": {1, 4}, "user=bob": {1}, "query:id": {0},
+        "referer=*": {1},
+    }  # fmt: skip
+    rows = [
+        LogRecord(1, at, at + 1, NOW - at, "line", 20, "web", None, None, None, head, text, None, 1, None, "access")
+        for at, (head, text) in enumerate([*LINES, *[("", "nothing")] * 32])
+    ]
+    fill(store, rows)
+    while store.tidy():
+        pass
+    for query, found in asked.items():
+        wanted = LogFilter.parse({"query": f"{query} -nothing"}, NOW)
+        assert {row.pos for row in rows if wanted.matches(row)} == found, query
+        assert {row.pos for row in logs.search.search(store, wanted).records} == found, query
+    page = logs.search.search(store, LogFilter.parse({"query": "status=503 user=bob"}, NOW)).json(["status"])
+    assert page["records"][0]["columns"] == {"status": "503"}
+    assert page["records"][0]["fields"] == {
+        "client": "10.0.0.2", "user": "bob", "method": "POST", "path": "/login", "protocol": "HTTP/1.1", "status": 503, "bytes": 99, "duration": "0.123",
+        "referer": "http://a/b", "agent": "curl/8",
+    }  # fmt: skip
+    named = {one["name"]: one["values"] for one in field_names(store)}
+    assert named["method"] == ["GET", "POST"]
+
+
 def test_conditions_speak_the_shared_dialect() -> None:
     """The SQL of a query calls the shared functions and standard SQL only, and holds no text of a user."""
-    text = "level>=warn level:info İx iş needle (user=4 OR b.c:x) took>2s size<1MB logger:* source:/x/i run:train run:5 pattern:7 pattern:ab since:1h OR pid:3"
+    text = "level>=warn level:info İx iş needle (user=4 OR b.c:x) took>2s status>=500 size<1MB logger:* source:/x/i run:train run:5 pattern:7 pattern:ab since:1h OR pid:3"
     wanted = LogFilter.parse({"query": text, "raw": "1"}, NOW).params()["where"]
     condition = Condition(wanted)  # type: ignore[arg-type]
     shared = set(re.findall(r"MACRO\s+(wk_\w+)", (QUERIES.parent / "schema" / "functions_duckdb.sql").read_text()))

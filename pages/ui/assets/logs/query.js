@@ -20,6 +20,7 @@ const HELP = [
   ["source:worker, logger:db", "part of the name; * is any text, = the whole name"],
   ["run:train, run:4242", "process by name, PID or run"],
   ["user_id=42, user:bob, user=*", "a field, or user_id=42 in the text"],
+  ["status>=500 method:POST path:/api", "what lines of access logs say; also client, bytes, duration"],
   ["duration>2s, size<=10MB", "numbers compare, with units"],
   ["since:2h, until:\"yesterday 14:00\"", "times"],
   ["raw:text, lines>1, pattern:17", "the original line, several lines, a pattern"],
