@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from logs.patterns.miner import PatternMiner
     from logs.query import search
     from logs.query.filters import LogFilter
-    from logs.query.times import parse_past, parse_time
+    from logs.query.times import parse_past, parse_range, parse_time
     from logs.service import LogService
 
 __all__ = [
@@ -54,6 +54,7 @@ __all__ = [
     "line_shown",
     "parse_file",
     "parse_past",
+    "parse_range",
     "parse_time",
     "preview_format",
     "read_format",
@@ -87,6 +88,7 @@ _WHERE: Final = {
     "line_shown": "parsing.draft",
     "parse_file": "parsing.parse",
     "parse_past": "query.times",
+    "parse_range": "query.times",
     "parse_time": "query.times",
     "preview_format": "parsing.draft",
     "read_format": "parsing.formats.user",

@@ -13,7 +13,7 @@ from logs.query import tree
 from logs.query.expressions import compiled
 from logs.query.language import MOST_TEXT, Options, parse_query
 from logs.query.matching import Names, Paths, Test, test_of
-from logs.query.times import parse_time
+from logs.query.times import parse_range
 from logs.query.tree import Node
 
 ParamValue = str | int | float | bool | bytes | None | Sequence[str] | Sequence[int] | Node
@@ -85,10 +85,7 @@ class LogFilter:
                 f"The text to search is longer than {MOST_TEXT} characters.", hint="Search for a part of it."
             )
         regex, raw, zone = _flag(given, "regex"), _flag(given, "raw"), _zone(given.get("zone", ""))
-        since = parse_time(given["since"], now, zone) if given.get("since") else None
-        until = parse_time(given["until"], now, zone, after=since) if given.get("until") else None
-        if since is not None and until is not None and since > until:
-            raise LogsError("The time range ends before it begins.", hint="Swap its two ends, or leave one out.")
+        since, until = parse_range(given.get("since"), given.get("until"), now, zone)
         asked = parse_query(
             given.get("query", ""), Options(now, zone, _flag(given, "case"), "raw" if raw else "message")
         )

@@ -107,3 +107,18 @@ def _zoned(moment: datetime, zone: tzinfo | None) -> datetime:
     if moment.tzinfo is not None or zone is None:
         return moment.astimezone()
     return moment.replace(tzinfo=zone)
+
+
+def parse_range(
+    since: str | None, until: str | None, now: int, zone: tzinfo | None = None
+) -> tuple[int | None, int | None]:
+    """Both ends of a range as `parse_time` reads them; None for one that is not given.
+
+    Raises:
+        LogsError: one of them is no time, or the range ends before it begins.
+    """
+    first = parse_time(since, now, zone) if since else None
+    last = parse_time(until, now, zone, after=first) if until else None
+    if first is not None and last is not None and first > last:
+        raise LogsError("The time range ends before it begins.", hint="Swap its two ends, or leave one out.")
+    return first, last

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Body, Path, Query, Request
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from logs import LogFilter, parse_time
+from logs import LogFilter, parse_range
 from monitor.api.acting.gate import acting
 from monitor.api.http.answers import blocking, json_answer
 from monitor.api.http.context import Context
@@ -56,12 +56,13 @@ def _readings(router: APIRouter, context: Context) -> None:
     async def alerts(request: Request, wanted: Annotated[AlertFilter, Query()]) -> Response:
         """An alert is here within a moment; the live status has it at once."""
         now = context.now()
+        since, until = parse_range(wanted.since, wanted.until, now)
         filters = {
             "open": wanted.firing or None,
             "rule": wanted.rule or None,
             "run": run_number(wanted.run) if wanted.run else None,
-            "since": parse_time(wanted.since, now) if wanted.since else None,
-            "until": parse_time(wanted.until, now) if wanted.until else None,
+            "since": since,
+            "until": until,
         }
         host = context.host()
         total, found = await blocking(request, lambda: stored_alerts(context.store, host, filters, limit=wanted.limit))

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from logs import parse_time
+from logs import parse_range
 from logs.core import levels
 from monitor.api.http.answers import blocking, json_answer
 from monitor.api.http.context import Context
@@ -41,12 +41,13 @@ def routes(context: Context) -> APIRouter:
     async def events(request: Request, wanted: Annotated[EventFilter, Query()]) -> Response:
         """An event is here within a moment; the live socket has it at once."""
         now, host = context.now(), context.host()
+        since, until = parse_range(wanted.since, wanted.until, now)
         filters = {
             "q": wanted.q or None,
             "kinds": _types(wanted.types) if wanted.types else None,
             "pattern_levels": _from_level(wanted.pattern_level) if wanted.pattern_level else None,
-            "since": parse_time(wanted.since, now) if wanted.since else None,
-            "until": parse_time(wanted.until, now) if wanted.until else None,
+            "since": since,
+            "until": until,
             "run": run_number(wanted.run) if wanted.run else None,
         }
         total, found = await blocking(

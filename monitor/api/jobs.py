@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from logs import parse_time
+from logs import parse_range, parse_time
 from monitor.api.http.answers import blocking, json_answer
 from monitor.api.http.context import Context
 from monitor.api.http.errors import NotFound
@@ -67,8 +67,7 @@ def routes(context: Context) -> APIRouter:
         }
         if wanted.running:
             return json_answer(await blocking(request, lambda: view.running(now, **common)))
-        since = parse_time(wanted.since, now) if wanted.since else None
-        until = parse_time(wanted.until, now, after=since) if wanted.until else None
+        since, until = parse_range(wanted.since, wanted.until, now)
         more = {"since": since, "until": until, "failed": wanted.failed or None, "slowest": wanted.slowest or None}
         return json_answer(await blocking(request, lambda: view.over(**common, **more)))
 

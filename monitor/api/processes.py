@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from logs import parse_past, parse_time
+from logs import parse_past, parse_range
 from monitor.api.acting.actions import untouchable
 from monitor.api.http.answers import asked, blocking, json_answer, rows_answer, series_answer
 from monitor.api.http.context import Context
@@ -116,10 +116,11 @@ def _add_lists(router: APIRouter, context: Context) -> None:
     async def ended(request: Request, wanted: Annotated[EndedFilter, Query()]) -> Response:
         """A run is here within a tenth of a second after its end; where nobody tells of ends, after the next sample."""
         now, host = context.now(), context.host()
+        since, until = parse_range(wanted.since, wanted.until, now)
         filters = {
             "q": wanted.q or None,
-            "since": parse_time(wanted.since, now) if wanted.since else None,
-            "until": parse_time(wanted.until, now) if wanted.until else None,
+            "since": since,
+            "until": until,
             "uid": own_uid() if wanted.mine else None,
             "failed": 1 if wanted.failed else None,
             "lived": round(wanted.lived_s * 1e6) or None,

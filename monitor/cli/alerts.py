@@ -8,6 +8,7 @@ import typer
 from monitor.api_models.events import Alert
 from monitor.cli.core.options import DataDir, Group, Json, client_of, command, example
 from monitor.cli.core.output import GREEN, RED, YELLOW, clean, clock, paint, print_json, print_table
+from monitor.cli.logs import ends
 from monitor.cli.services import whoami
 from monitor.core.errors import ConfigError
 
@@ -31,6 +32,9 @@ def show(
         str | None,
         typer.Option("--since", metavar="TIME", help="Not those that were over before: 2h, yesterday 14:00."),
     ] = None,
+    until: Annotated[
+        str | None, typer.Option("--until", metavar="TIME", help="Only those that began before TIME.")
+    ] = None,
     limit: Annotated[
         int, typer.Option("--limit", "-n", metavar="COUNT", min=1, max=5000, help="Show at most COUNT alerts.")
     ] = 50,
@@ -39,7 +43,7 @@ def show(
 ) -> None:
     """List alerts, those that fire now first."""
     with client_of(data_dir) as client:
-        found = client.alerts.all({"firing": firing or None, "rule": rule, "since": since}, limit=limit)
+        found = client.alerts.all({"firing": firing or None, "rule": rule, **ends(since, until)}, limit=limit)
     if as_json:
         print_json(found.model_dump())
         return

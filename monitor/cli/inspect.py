@@ -16,6 +16,7 @@ from monitor.cli.core.output import DIM, GREEN, RED, YELLOW, clean, clock, paint
 from monitor.core import paths
 from monitor.core.errors import AgentUnreachable, ConfigError
 
+_DAY_US = 86_400_000_000
 WHICH = re.compile(r" \([^()]+\)$")
 SORTS = {
     "cpu": "cpu_pct",
@@ -64,6 +65,9 @@ def ps(
             help="With --ended: ended at or after TIME, such as 2h or 09:30. With --history: lived since then.",
         ),
     ] = None,
+    until: Annotated[
+        str | None, typer.Option("--until", metavar="TIME", help="With --ended and --history: end of the range.")
+    ] = None,
     history: Annotated[
         bool, typer.Option("--history", help="List all that lived in the last 24 hours, running or ended.")
     ] = False,
@@ -92,13 +96,16 @@ def ps(
     if groups:
         _print_groups(paths.data_dir(data_dir, os.environ), text, as_json)
         return
-    _only_one_of({"--at": at, "--history": history, "--ended": ended or (since and not history) or failed})
+    _only_one_of({"--at": at, "--history": history, "--ended": ended or ((since or until) and not history) or failed})
     if history:
-        _print_history(paths.data_dir(data_dir, os.environ), text, mine, since or "24h", every, limit or 50, as_json)
+        filters = {"q": text, "mine": mine, "lived_s": None if every else 1, "limit": limit or 50}
+        _print_history(paths.data_dir(data_dir, os.environ), filters, since, until, as_json)
         return
-    if ended or failed or since:
+    if ended or failed or since or until:
+        from monitor.cli.logs import ends
+
         filters = {"q": text, "failed": failed, "mine": mine, "lived_s": None if every or text else 1}
-        _print_ended(paths.data_dir(data_dir, os.environ), filters, since, limit or 50, as_json)
+        _print_ended(paths.data_dir(data_dir, os.environ), {**filters, **ends(since, until)}, limit or 50, as_json)
         return
     from monitor.cli.processes import arrange, look
     from monitor.config.settings import load_settings
@@ -222,12 +229,10 @@ def _said_of(found: dict[str, Any]) -> str:
     return f"At {seen}{missing}"
 
 
-def _print_ended(data_dir: Path, filters: Mapping[str, Any], since: str | None, limit: int, as_json: bool) -> None:
+def _print_ended(data_dir: Path, filters: Mapping[str, Any], limit: int, as_json: bool) -> None:
     """The newest ends. Without a text, as on the page, those that lived for a second: the others are mostly the work of scripts."""
-    from monitor.cli.logs import moment
     from monitor.client.client import Client
 
-    filters = {**filters, "since": moment(since) if since else None}
     with Client.of(data_dir) as client:
         found = client.ended_runs({name: value for name, value in filters.items() if value}, limit=limit)
     if as_json:
@@ -253,16 +258,17 @@ def _print_ended(data_dir: Path, filters: Mapping[str, Any], since: str | None, 
 
 
 def _print_history(
-    data_dir: Path, text: str | None, mine: bool, since: str, every: bool, limit: int, as_json: bool
+    data_dir: Path, filters: Mapping[str, Any], since: str | None, until: str | None, as_json: bool
 ) -> None:
-    """What lived since a time, those that lived longest in it first."""
-    from monitor.cli.logs import moment
+    """What lived in a range of time, of the last 24 hours if none is given, those that lived longest in it first."""
+    from monitor.cli.logs import ends
     from monitor.client.client import Client
 
-    now = time.time_ns() // 1000
-    filters = {"q": text, "mine": mine, "lived_s": None if every else 1, "limit": limit}
+    given = ends(since, until)
+    last = int(given["until"] or time.time_ns() // 1000)
+    first = int(given["since"] or last - _DAY_US)
     with Client.of(data_dir) as client:
-        found = client.lives(int(moment(since)), now, {name: value for name, value in filters.items() if value})
+        found = client.lives(first, last, {name: value for name, value in filters.items() if value})
     if as_json:
         print_json(found.model_dump(by_alias=True))
         return

@@ -14,7 +14,7 @@ import typer
 
 from monitor.cli.core.options import ConfigFile, DataDir, Json
 from monitor.cli.core.output import BOLD, DIM, archive_line, clean, clock, iso, paint, print_json, print_table, size
-from monitor.cli.logs import Format, LevelOption, Source, filters, moment, readable
+from monitor.cli.logs import Format, LevelOption, Source, ends, filters, moment, readable
 from monitor.config.settings import Settings, load_settings
 from monitor.core import paths
 from monitor.core.errors import ConfigError
@@ -366,7 +366,7 @@ def _wanted(
 ) -> dict[str, Any]:
     words = [query] if query else None
     chosen = filters(words, text=False, regex=False, raw=False, case=False, level=level, source=source)
-    return chosen | {"since": moment(since) if since else None, "until": moment(until) if until else None}
+    return chosen | ends(since, until)
 
 
 def _values(wanted: dict[str, Any], number: int, data_dir: Path | None, *, as_json: bool) -> None:

@@ -115,8 +115,8 @@ def resolved(query: str, *, case: bool, raw: bool, live: bool) -> str | None:
     return None if found is None else str(found)
 
 
-def moment(text: str, *, past: bool = False) -> str:
-    """A time in the form the agent reads. With `past`, one that is still to come is refused.
+def moment(text: str, *, past: bool = False, after: str | None = None) -> str:
+    """A time in the form the agent reads. With `past`, one that is still to come is refused; `after` is where a range begins that it ends.
 
     A time without a zone is in the caller's zone, which may differ from the agent's. A plain number counts seconds,
     milliseconds or microseconds since the epoch, depending on its length.
@@ -126,7 +126,14 @@ def moment(text: str, *, past: bool = False) -> str:
     text = text.strip()
     if re.fullmatch(r"\d{10}(\d{3}){0,2}", text):
         return text.ljust(16, "0")
-    return str((parse_past if past else parse_time)(text, time.time_ns() // 1000))
+    now = time.time_ns() // 1000
+    return str(parse_past(text, now) if past else parse_time(text, now, after=int(after) if after else None))
+
+
+def ends(since: str | None, until: str | None) -> dict[str, str | None]:
+    """The filters `since` and `until` of a range."""
+    first = moment(since) if since else None
+    return {"since": first, "until": moment(until, after=first) if until else None}
 
 
 @command(logs_app, "watchkeeper logs search 'level>=warn source:worker -heartbeat since:2h'")
@@ -161,10 +168,7 @@ def search(
     """Search stored records and print them, oldest first."""
     from monitor.client.client import Client
 
-    wanted = filters(query, text, regex, raw, case, level, source, pid, run) | {
-        "since": moment(since) if since else None,
-        "until": moment(until) if until else None,
-    }
+    wanted = filters(query, text, regex, raw, case, level, source, pid, run) | ends(since, until)
     with Client.of(paths.data_dir(data_dir, os.environ)) as client:
         if count:
             number = client.log_count(wanted).count

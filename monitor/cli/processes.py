@@ -18,7 +18,7 @@ import typer
 
 from monitor.cli.core.options import DataDir, Group, Json, command, example
 from monitor.cli.core.output import DIM, GREEN, RED, YELLOW, clean, clock, iso, paint, print_json, size
-from monitor.cli.logs import moment
+from monitor.cli.logs import ends
 from monitor.core import paths
 from monitor.core.errors import AgentUnreachable, ConfigError
 from monitor.core.units import unit_pattern
@@ -193,6 +193,9 @@ def events(
     since: Annotated[
         str | None, typer.Option("--since", metavar="TIME", help="Start: 2h, 09:30, 'yesterday 14:00' or ISO 8601.")
     ] = None,
+    until: Annotated[
+        str | None, typer.Option("--until", metavar="TIME", help="End, in the same forms as --since.")
+    ] = None,
     limit: Annotated[
         int, typer.Option("--limit", "-n", metavar="COUNT", min=0, max=10_000, help="Show the newest COUNT events.")
     ] = 50,
@@ -210,8 +213,9 @@ def events(
     from monitor.api_models.status import Subscription
     from monitor.client.client import Client
 
-    filters = {"q": text, "types": types, "since": moment(since) if since else None}
-    filters["pattern_level"] = None if types else LEAST_LEVEL
+    if follow and until:
+        raise ConfigError("--until does not go with --follow", hint="leave one of them out")
+    filters = {"q": text, "types": types, "pattern_level": None if types else LEAST_LEVEL, **ends(since, until)}
     wish = Subscription(host=False, processes=False, status=False, events=True, history_s=0)
     with Client.of(paths.data_dir(data_dir, os.environ)) as client:
         if not follow:

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from logs import parse_time
+from logs import parse_range
 from monitor.api.acting.gate import acting, process_of, read_only, undone
 from monitor.api.http.answers import blocking, json_answer
 from monitor.api.http.context import Context
@@ -76,10 +76,10 @@ def routes(context: Context) -> APIRouter:
     async def actions(request: Request, wanted: Annotated[ActionFilter, Query()]) -> Response:
         """An action is here once it is stored, a moment after it."""
         now, host = context.now(), context.host()
-        since = parse_time(wanted.since, now) if wanted.since else None
+        since, until = parse_range(wanted.since, wanted.until, now)
         filters = {
             "since": since,
-            "until": parse_time(wanted.until, now, after=since) if wanted.until else None,
+            "until": until,
             "run": run_number(wanted.run) if wanted.run else None,
             "target": wanted.target,
         }

@@ -119,6 +119,7 @@ def test_ps_lists_what_has_ended(running_agent: Any) -> None:
     assert run["ended"] - run["started"] >= 1_000_000
     assert found("--since", "1h")
     assert not found("--since", str(run["ended"] // 1_000_000 + 3600))
+    assert not found("--since", "2h", "--until", "1h")
     assert str(os.getpid()) not in {
         str(one["pid"]) for one in answer("ps", "--ended", data_dir=running_agent.data_dir)["runs"]
     }
@@ -190,3 +191,5 @@ def test_ps_shows_a_past_moment(running_agent: Any) -> None:
         assert refused.returncode == 2
         assert words in refused.stderr
     assert wk("ps", "--at", "1h", "--ended", data_dir=running_agent.data_dir).returncode == 2
+    backwards = wk("ps", "--ended", "--since", "1h", "--until", "2h", data_dir=running_agent.data_dir)
+    assert "ends before it begins" in backwards.stderr

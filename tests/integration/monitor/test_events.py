@@ -82,6 +82,7 @@ def test_a_failing_job_and_a_program_that_tells_of_itself(running_agent: Any, tm
     ]
     assert [one["details"]["files"] for one in command(running_agent.data_dir, "nightly", "--type", "start")] == [12]
     assert command(running_agent.data_dir, "--type", "ERROR", "nightly") == []
+    assert command(running_agent.data_dir, "nightly", "--since", "2h", "--until", "1h") == []
     lines = [json.loads(line) for line in (running_agent.data_dir / "process_events.log").read_text().splitlines()]
     assert {one["event_type"] for one in lines if one["pid"] == job.pid} == {"START", mine[1]["event_type"]}
 

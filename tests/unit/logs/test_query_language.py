@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from logs.core.errors import LogsError
 from logs.query.language import Options, QueryWrong, parse_query
 from logs.query.quantities import bare_factor, quantity, value_of
-from logs.query.times import parse_time
+from logs.query.times import parse_range, parse_time
 from logs.query.tree import Node
 from tests.examples import examples
 
@@ -214,6 +214,10 @@ def test_times_are_those_of_the_zone_that_is_named() -> None:
     assert begun < parse_time(later, NOW, zone, after=begun) > NOW
     assert parse_time(later, NOW, zone) < begun
     assert parse_time("-2h", NOW) == NOW - 7_200_000_000
+    assert parse_range("-1m", later, NOW, zone) == (begun, parse_time(later, NOW, zone, after=begun))
+    assert parse_range(None, "", NOW) == (None, None)
+    with pytest.raises(LogsError, match="ends before it begins"):
+        parse_range("1h", "2h", NOW)
     assert parse_time("+1d", NOW) == NOW + 86_400_000_000
 
 
