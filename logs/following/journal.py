@@ -55,7 +55,7 @@ class Journal:
             run_of_pid,
             show,
         )
-        self._command = command if command is not None else _found()
+        self._command = command if command is not None else journal_command()
         self._stop = threading.Event()
         self._thread: SupervisedThread | None = None
         self._child: subprocess.Popen[bytes] | None = None
@@ -198,7 +198,7 @@ class Journal:
             self._thread.well()
 
 
-def _found() -> list[str] | None:
+def journal_command() -> list[str] | None:
     """How to read the journal; None when there is none."""
     program = shutil.which("journalctl")
     if program is None or not any(glob.glob(place) for place in _PLACES):  # noqa: PTH207 - absolute patterns

@@ -208,7 +208,9 @@ def _engines(settings: Settings) -> list[Check]:
 
 
 def _journal() -> Check:
-    if shutil.which("journalctl") is None:
+    from logs.following.journal import journal_command
+
+    if journal_command() is None:
         return Check("journal", "ok", "no systemd journal; log files are followed")
     if os.geteuid() == 0 or _in_group("systemd-journal") or _in_group("adm"):
         return Check("journal", "ok", "the systemd journal is readable")
