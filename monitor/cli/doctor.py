@@ -20,6 +20,7 @@ from monitor.core.errors import REPORTED, AgentUnreachable, ConfigError
 State = Literal["ok", "warn", "fail"]
 LOW_DISK: Final = 1_000_000_000
 LOW_WATCHES: Final = 8192
+_WORKS: Final = frozenset({"ready", "idle"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,11 +199,19 @@ def _gpu() -> Check:
 
 
 def _engines(settings: Settings) -> list[Check]:
+    """All engines. Where one works, others that nobody installed, started or named in the settings are no fault."""
     from monitor.agent.engine_watch import check_engines
 
+    found = asyncio.run(check_engines(settings.engines, settings.ai))
+    works = any(engine["state"] in _WORKS for engine in found)
+    at_default = settings.origin("engines.ollama_url") == "default"
     checks = []
-    for engine in asyncio.run(check_engines(settings.engines, settings.ai)):
-        state: State = "ok" if engine["state"] in {"ready", "idle"} else "warn"
+    for engine in found:
+        unasked = engine["state"] == "missing" or (
+            engine["state"] == "down" and engine["name"] == "ollama" and at_default
+        )
+        spare = works and unasked
+        state: State = "ok" if spare or engine["state"] in _WORKS else "warn"
         checks.append(Check("engine", state, f"{engine['label']}: {engine['detail']}", engine["remedy"]))
     return checks
 
