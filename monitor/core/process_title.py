@@ -69,6 +69,8 @@ _HELPER: Final = re.compile(
 """How Chromium, and every program that is built on it, tells its helpers what they are."""
 _HELPS: Final = re.compile(r"(.+) \(([a-z][a-z -]*)\)")
 _SERVICE: Final = re.compile(r" --utility-sub-type=([a-z_]+)\.")
+_SHIM: Final = "/monitor/services/shim/run.py "
+"""In the command line of the parents of services, which all are alike; each has the name of its service."""
 _LONGEST_NAME: Final = 15
 """The kernel keeps so many bytes of a name."""
 _SEARCHED: Final = 12
@@ -82,6 +84,8 @@ def title_of(name: str, cmdline: str | None, member: str | None = None) -> str:
     words = (cmdline or "").split(" ")
     if name.startswith("memfd:") or name.isdecimal():  # run from a descriptor: the kernel knows no name
         name = words[0].rpartition("/")[2] or name
+    if name.startswith("shim ") and _SHIM in (cmdline or ""):
+        return name
     interpreter = name if _INTERPRETER.fullmatch(name) else _interpreter_of(name, words)
     if interpreter is None:
         helper = _helper(words) if " -" in (cmdline or "") else None

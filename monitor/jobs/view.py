@@ -118,5 +118,5 @@ def _over(row: dict[str, Any]) -> Job:
 
 
 def _with(why: str | None, asked: str | None) -> str | None:
-    """Why something ended, with who asked for it."""
-    return why if asked is None or (why is not None and asked in why) else ", ".join(filter(None, (why, asked)))
+    """Why something ended; who asked for it comes first, as a narrow column shows the beginning."""
+    return why if asked is None else "; ".join(filter(None, (asked, (why or "").removesuffix(f", {asked}"))))

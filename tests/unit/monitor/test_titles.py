@@ -118,6 +118,12 @@ from monitor.core.process_title import Titles, folder_of, is_worker_of, title_of
         ("php", "php -r echo 1;", "php -r echo 1;"),
         ("perl", "perl -lne print a.txt", "perl -e print a.txt"),
         ("node", "node --eval x()", "node -e x()"),
+        (
+            "shim database",
+            "/v/bin/python -I -S /v/monitor/services/shim/run.py 9 /d/services/api /d/services/database",
+            "shim database",
+        ),
+        ("shim database", "python shim/run.py", "python shim/run.py"),
         ("bun", "bun run --hot dev", "bun run dev"),
         ("deno", "deno run", "deno run"),
         ("", "whatever", "?"),

@@ -117,9 +117,9 @@ def test_one_job_with_what_was_logged_in_it(scene: Scene, view: JobView) -> None
 @pytest.mark.parametrize(
     ("end", "asked", "said"),
     [
-        (None, "stopped by Ada", "the worker stopped, stopped by Ada"),
-        ({"e": "failed", "error": "KeyboardInterrupt"}, "stopped by Ada", "KeyboardInterrupt, stopped by Ada"),
-        ({"e": "failed", "error": "SystemExit: 0"}, "stopped by Ada", "SystemExit: 0, stopped by Ada"),
+        (None, "stopped by Ada", "stopped by Ada; the worker stopped"),
+        ({"e": "failed", "error": "KeyboardInterrupt"}, "stopped by Ada", "stopped by Ada; KeyboardInterrupt"),
+        ({"e": "failed", "error": "SystemExit: 0"}, "stopped by Ada", "stopped by Ada; SystemExit: 0"),
         ({"e": "failed", "error": "ValueError: no"}, "stopped by Ada", None),
         (None, None, None),
         ({"e": "done"}, "stopped by Ada", None),
