@@ -9,6 +9,7 @@ and are never too narrow. What cannot be told in passing makes the bounds of its
 All is done with arrays over all texts of a batch: reading each record by itself would cost more than reading the log in did.
 """
 
+import functools
 import math
 import re
 from collections.abc import Callable
@@ -18,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from logs.index.required import Number
-from logs.query.matching import ENDS
+from logs.query.matching import ENDS, NAMED_WITHIN
 from logs.query.quantities import BYTE_UNITS, TIME_UNITS, amount
 
 BEHIND_REQUEST: Final = "HTTP/"
@@ -92,7 +93,9 @@ _KIND: Final = _table(
 _IS_BLANK: Final = _flags(_BLANKS)
 _IS_QUOTE: Final = _flags(b"\"'")
 _IS_DIGIT: Final = _flags(_DIGITS)
+_IS_LETTER: Final = _flags(_LETTERS + b"_")
 _IN_NAMES: Final = _flags(_LETTERS + _DIGITS + b"_@/-")
+_BEGINS_UNIT: Final = _flags(b"nu\xc2\xcemshdBkKMGTgt")
 _BEHIND: Final = _flags(_BLANKS + ENDS.encode() + b"()[]{}")
 """What can stand behind a value."""
 _OF_NAMES: Final = _only(_LETTERS + _DIGITS + b"_@/-")
@@ -128,6 +131,11 @@ class Bounds:
         found = np.flatnonzero((signs == 0x3D) | (signs == 0x3A))
         for first in range(0, len(found), _AT_ONCE):
             self._note_pairs(text, signs, _without_times(signs, found[first : first + _AT_ONCE]))
+        behind = np.flatnonzero((signs[:-1] == 0x20) & (signs[1:] - np.uint8(0x30) < 10))
+        letters = (_IS_LETTER.take(signs.take(behind - back)) for back in range(1, NAMED_WITHIN + 1))
+        behind = behind[functools.reduce(np.bitwise_or, letters) & _IN_NAMES.take(signs.take(behind - 1))]
+        for first in range(0, len(behind), _AT_ONCE):
+            self._note_pairs(text, signs, behind[first : first + _AT_ONCE])
         self._note_requests(text, signs)
 
     def _note_requests(self, text: bytes, signs: Signs) -> None:
@@ -169,6 +177,7 @@ class Bounds:
         unclear = ((kind == _UNCLEAR) | (behind == 0x5C)) & ~closely
         good = np.flatnonzero(known & _BEHIND.take(behind) & ~closely & ~unclear)
         self._open(pairs.slots[unclear])
+        self._note_spaced(text, signs, pairs, (value, end, kind))
         value = value[good] * factor[good]
         width = np.abs(value) * (~exact[good] * _INEXACT)
         self._note(row[good], pairs.slots[good], value - width, value + width)
@@ -177,6 +186,21 @@ class Bounds:
             self._open(pairs.slots[closely_at[self._left :]])
             self._read(text, pairs, closely_at[: self._left])
             self._left = max(0, self._left - len(closely_at))
+
+    def _note_spaced(
+        self, text: bytes, signs: Signs, pairs: "_Pairs", read: tuple[Floats, Places, npt.NDArray[np.int8]]
+    ) -> None:
+        """Note numbers with units that stand behind blanks, beside the same numbers without them: which of them counts, a query says."""
+        value, end, kind = read
+        at = np.flatnonzero(~pairs.quoted & (signs.take(end) == 0x20) & _BEGINS_UNIT.take(signs.take(end + 1)))
+        if not len(at):
+            return
+        factor, row, _, known = _measures(text, signs, end[at], np.ones(len(at), np.bool_))
+        measured = np.flatnonzero(known & (row == _MEASURED))
+        at, found = at[measured], value[at[measured]] * factor[measured]
+        self._open(pairs.slots[at[kind[at] != _READ]])
+        width = np.abs(found) * _INEXACT
+        self._note(row[measured], pairs.slots[at], found - width, found + width)
 
     def _read(self, text: bytes, pairs: "_Pairs", which: Places) -> None:
         """Read values one by one, as a query does."""

@@ -23,6 +23,11 @@ Paths = Callable[[str], Sequence[str]]
 _OPERATORS: Final = {"=": operator.eq, "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 ENDS: Final = "\"'.,;:"
 """What is no part of a value at its ends, where it stands in a text."""
+_UNIT: Final = r" (?:ns|us|µs|μs|ms|s|secs?|seconds?|mins?|minutes?|hr|hours?|days?|B|[kKMGT]B|[kmgt]b|[KMGT]iB)\b"
+"""A unit that a blank can stand before: other letters by themselves may be anything."""
+_LETTER: Final = re.compile(r"[A-Za-z_]")
+NAMED_WITHIN: Final = 3
+"""A name behind which a number can stand without a sign has a letter among so many last characters: else it would be a number or a date itself."""
 _PLACE: Final[dict[str, Callable[[LogRecord], str]]] = {
     "message": lambda record: record.message,
     "raw": lambda record: record.original(),
@@ -138,7 +143,7 @@ _RUNS: Final = 10_000
 
 
 def _of_value(node: tree.Holds | tree.Equals | tree.Glob | tree.Matches | tree.Compares) -> Test:
-    value, accepts = _reader(node.field), _accepts(node)
+    value, accepts = _reader(node.field, units=in_units(node)), _accepts(node)
     return lambda record: (found := value(record)) is not None and accepts(found)
 
 
@@ -168,15 +173,21 @@ def _accepts(node: tree.Holds | tree.Equals | tree.Glob | tree.Matches | tree.Co
 
 
 def column_readers(names: Sequence[str]) -> dict[str, Callable[[LogRecord], str | None]]:
-    """By name, what gives the value of a field as a query finds it: among the record's fields, at its place in a line of an access log, else as `name=value` in its message."""
-    return {name: _reader(Field(name.removeprefix("fields."))) for name in names}
+    """By name, what gives the value of a field as a query finds it: among the record's fields, at its place in a line of an access log, else as `name=value` or a number behind the name in its message."""
+    return {name: _reader(Field(name.removeprefix("fields.")), units=True) for name in names}
 
 
-def _reader(field: Field) -> Callable[[LogRecord], str | None]:
+def in_units(node: tree.Holds | tree.Equals | tree.Glob | tree.Matches | tree.Compares) -> bool:
+    """Whether it asks for a number with a unit, which may then stand behind a blank."""
+    return isinstance(node, tree.Compares | tree.Equals) and bool(node.dimension)
+
+
+def _reader(field: Field, *, units: bool) -> Callable[[LogRecord], str | None]:
     """The value of a field as text."""
     if field.column:
         return _COLUMNS[field.name]
-    name, pair = field.name, compiled(pair_expression(field.name), case=True)
+    name = field.name
+    places = [compiled(one, case=True) for one in pair_expressions(name, units=units)]
     of_access = name in access.NAMES
 
     def value(record: LogRecord) -> str | None:
@@ -188,15 +199,27 @@ def _reader(field: Field) -> Callable[[LogRecord], str | None]:
             return found
         if name not in record.message:
             return None
-        match = pair.search(record.message.encode("utf-8", "replace"))
-        return None if match is None else (match.group(1).decode("utf-8", "replace").strip(ENDS) or None)
+        body = record.message.encode("utf-8", "replace")
+        for place in places:
+            match = place.search(body)
+            said: str = "" if match is None else match.group(1).decode("utf-8", "replace").strip(ENDS)
+            if said:
+                return said
+        return None
 
     return value
 
 
-def pair_expression(name: str) -> str:
-    """The RE2 expression of `name=value` or `name: value` in a text; its first group is the value."""
-    return rf"""(?:^|[^\w.@/\-]){re.escape(name)}["']?\s?[=:]\s?("[^"]*"|'[^']*'|[^\s,;"'()\[\]{{}}]+)"""
+def pair_expressions(name: str, *, units: bool) -> list[str]:
+    """The RE2 expressions of `name=value` or `name: value` in a text, and of a number right behind the name (`took 120ms`); the first group of each is the
+    value, with a unit behind a blank if there are `units`.
+    """
+    begin, bare = rf"(?:^|[^\w.@/\-]){re.escape(name)}", r"""[^\s,;"'()\[\]{}]"""
+    unit = _UNIT if units else ""
+    pair = rf"""{begin}["']?\s?[=:]\s?("[^"]*"|'[^']*'|{f"[-+]?[0-9][0-9.]*{unit}|" if unit else ""}{bare}+)"""
+    if _LETTER.search(name, max(0, len(name) - NAMED_WITHIN)) is None:
+        return [pair]
+    return [pair, rf"{begin} ([0-9]{bare}*{f'(?:{unit})?' if unit else ''})"]
 
 
 def path_of(name: str) -> list[str]:

@@ -7,7 +7,7 @@ from logs.core import access
 from logs.index.needles import Valued, parts_of_value, value_in_line
 from logs.query import tree
 from logs.query.expressions import for_store
-from logs.query.matching import pair_expression, path_of
+from logs.query.matching import in_units, pair_expressions, path_of
 from logs.query.quantities import bare_factor, same_number
 from logs.query.tree import Node
 
@@ -101,7 +101,7 @@ class Condition:
 
     def _value(self, node: Valued) -> str:
         """A condition on a value. What must stand in the record for it is looked for first: taking a value out of a text costs ten times as much."""
-        found = f"coalesce({self._accepts(node, self._read(node.field))}, FALSE)"
+        found = f"coalesce({self._accepts(node, self._read(node.field, units=in_units(node)))}, FALSE)"
         if (path := tree.of_path(node)) is not None:
             return f"({found} OR coalesce({_FILES.format(self._bind(for_store(path)))}, FALSE))"
         if node.field.column:
@@ -124,7 +124,7 @@ class Condition:
             some = [*(f"wk_contains({body}, {text})" for body in ("message", "CAST(fields AS TEXT)")), hint]
         return f"CASE WHEN {' OR '.join(some)} THEN {found} ELSE FALSE END"
 
-    def _read(self, field: tree.Field) -> str:
+    def _read(self, field: tree.Field, *, units: bool) -> str:
         """The value of a field as text."""
         if field.column:
             return field.name
@@ -138,8 +138,9 @@ class Condition:
             )
             hint = self._matches(_LINE, access.HINT, case=True)
             found.append(f"CASE WHEN {hint} THEN coalesce({', '.join(at_places)}, NULL) END")
-        pair = f"wk_pair(message, {self._bind(field.name)}, {self._bind(pair_expression(field.name))})"
-        return f"coalesce({', '.join([*found, pair])})"
+        name = self._bind(field.name)
+        found += (f"wk_pair(message, {name}, {self._bind(one)})" for one in pair_expressions(field.name, units=units))
+        return f"coalesce({', '.join(found)})"
 
     def _accepts(self, node: Valued, value: str) -> str:  # noqa: PLR0911 - one kind of condition a case
         match node:

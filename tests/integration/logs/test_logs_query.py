@@ -41,7 +41,8 @@ def records(rng: random.Random, number: int) -> list[LogRecord]:
         message = " ".join(rng.sample(WORDS, rng.randrange(1, 4)))
         if rng.random() < 0.5:
             value = rng.choice(["42", "bob", "2s", "3ms", "7MiB", '"a b"', "1.5"])
-            pair = f"{rng.choice(['user', 'took', 'size', 'left'])}{rng.choice(['=', ': '])}{value}"
+            sign = rng.choice(["=", ": ", " "] if value[0].isdigit() else ["=", ": "])
+            pair = f"{rng.choice(['user', 'took', 'size', 'left'])}{sign}{value}"
             message = rng.choice([f"{message} {pair}", f"{pair}, {message}"])
         kept = json.dumps(fields, separators=(",", ":")) if fields and rng.random() < 0.8 else None
         found.append(
@@ -136,6 +137,7 @@ class Plain:
         if found is not None:
             return found if isinstance(found, str) else json.dumps(found, separators=(",", ":"))
         pair = re.search(rf"(?:^|\s){re.escape(name)}(?:=|: )(\"[^\"]*\"|[^\s,]+)", record.message)
+        pair = pair or re.search(rf"(?:^|\s){re.escape(name)} (\d[^\s,]*)", record.message)
         return pair[1].strip('"') if pair else None
 
     def field(self) -> tuple[str, Callable[[LogRecord], bool]]:
@@ -295,16 +297,18 @@ LINES: Final = [
     ("[I App] ", "200 GET /api/contents (::1) 12.30ms"),
     ("", "a.log: status=503 duration: 3s path=/api/users"),
     ("", 'asked "GET /api" and got 503'),
+    ("", "request took 1.5 s, loaded 512 rows on 2026-12-02 10"),
+    ("", "latency: 230 ms"),
 ]  # fmt: skip
 
 
-def test_lines_of_access_logs_have_fields(store: Store) -> None:
-    """What stands at its place in a request's line is found by name, in blocks with a filter and live; what is no such line has none."""
+def test_values_in_lines_are_found_by_name(store: Store) -> None:
+    """What stands at its place in a request's line, and a number behind a word, are found by name, in blocks with a filter and live; what is no such line has none."""
     asked = {
         "status>=500": {1, 3, 5}, "status:4xx": {2},
         "path:/api method=get -status=404": {0, 4}, "client=127.0.0.1": {2},
         "bytes>1kB": {0}, "duration>1s": {3, 5}, "duration<200ms": {1, 4}, "user=bob": {1}, "query:id": {0},
-        "referer=*": {1},
+        "referer=*": {1}, "took>1s took=1.5 took<2s": {7}, "loaded>500 -took>2s": {7}, "latency<1s latency=230": {8}, "latency>1s OR 02>5": set(),
     }  # fmt: skip
     rows = [
         LogRecord(1, at, at + 1, NOW - at, "line", 20, "web", None, None, None, head, text, None, 1, None, "access")

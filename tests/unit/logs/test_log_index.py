@@ -29,12 +29,12 @@ PIECES = st.sampled_from([
     "[ks]", "[^a]", "[]a]", "[[:alpha:]]", "[.]", r"[\]a]", r"\.", r"\d", r"\W+", r"\bab", "^", "$", r"\x41", r"\x{212A}", r"\pL", r"\p{Greek}", r"\t", "|", "(?:", ")", "a|b", r"\A", r"\z", "(?:(?:ab))", "{", "{,3}",
 ])  # fmt: skip
 
-NAMES = ["took", "http.status", "code", "wait_ms", "a/b", "x", "size_of_all_answers_bytes"]
+NAMES = ["took", "p95", "http.status", "code", "wait_ms", "a/b", "x", "size_of_all_answers_bytes"]
 UNITS = ["", "", "", "%", "x", "s.", *TIME_UNITS, *BYTE_UNITS]
 DIGITS = st.one_of(st.integers(0, 10**6).map(str), st.integers(0, 10**26).map(str), st.floats(allow_nan=False, allow_infinity=False).map(repr),
                    st.from_regex(r"[0-9]{1,20}([.][0-9]{0,20})?([eE][-+]?[0-9]{1,3})?", fullmatch=True), st.sampled_from(["1m30s", "1h2.5m", "2µs7ns", "1e400", "NaN", "", "7.", "2026-12-01", "10.0.0.1"]))  # fmt: skip
 VALUES = st.builds("{}{}{}{}".format, st.sampled_from(["", "", "-", "+"]), DIGITS, st.sampled_from(["", "", " "]), st.sampled_from(UNITS))  # fmt: skip
-PAIRS = st.builds("{}{}{}{}{}".format, st.sampled_from(NAMES), st.sampled_from(["=", ":", ": ", " = ", '":', "' :\n", "=:", "  =", "=  "]), st.sampled_from(["", "", '"', "'", ".", "\".'"]), VALUES,
+PAIRS = st.builds("{}{}{}{}{}".format, st.sampled_from(NAMES), st.sampled_from(["=", ":", " ", ": ", " = ", '":', "' :\n", "=:", "  =", "=  "]), st.sampled_from(["", "", '"', "'", ".", "\".'"]), VALUES,
                   st.sampled_from(["", "", '"', "'", ".", ",", ")", "}", ";", "ms", "µ", "\\", "/s", " "]))  # fmt: skip
 MESSAGES = st.lists(st.one_of(PAIRS, st.sampled_from([" ", ", ", "\n", "é", "ſ", "\u212a", ".", "(", "a", ":", "{", "10:00:00"])), max_size=6).map("".join)  # fmt: skip
 
@@ -143,9 +143,10 @@ def asked(name: str, text: str, dimension: Dimension) -> list[tree.Node]:
         ('{"code": 503, "at": "10:00:00"}', ("code>=500", "code=503", "http.code:5xx", "code:>502"), ("code>503", "code=504", "code:4xx")),
         ('size: "3 MiB", size=5kB', ("size>3MB", "size<=5000B"), ("size>4MB", "size<5kB")),
         ("lr=1e-05 loss=0.693147180559945", ("lr<=0.00001", "loss<0.7", "loss>=0.693147180559945"), ("lr<0.00001", "loss>0.693147180559945")),
-        ("went for 1m30.5s: took=1m30.5s.", ("took>90s",), ("took>91s", "for>0")),
+        ("went for 1m30.5s: took=1m30.5s.", ("took>90s", "for>89s"), ("took>91s", "went>0")),
         ("id=123456789012345678901 id=7", ("id>123456789012345600000",), ("id>123456789012350000000", "id<7")),
         ("x=99999999999999999999999999 y=1", ("x>5", "x<5"), ("y>1",)),
+        ("it took 250 ms, 7 of 9", ("took>0.2s", "took>=250", "of<10"), ("took<200ms", "of>9", "it>0")),
         ("change=-3.5%, left=+2", ("change<0", "left>1"), ("change>=0", "change<-4", "left<0")),
     ],
 )  # fmt: skip

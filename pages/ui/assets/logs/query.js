@@ -19,7 +19,7 @@ const HELP = [
   ["level>=warn, level:error,fatal", "levels"],
   ["source:worker, logger:db", "part of the name; * is any text, = the whole name"],
   ["run:train, run:4242", "process by name, PID or run"],
-  ["user_id=42, user:bob, user=*", "a field, or user_id=42 in the text"],
+  ["user_id=42, user:bob, user=*", "a field, or user_id=42 in the text; took>1s also finds “took 3 s”"],
   ["status>=500 method:POST path:/api", "what lines of access logs say; also client, bytes, duration"],
   ["duration>2s, size<=10MB", "numbers compare, with units"],
   ["since:2h, until:\"yesterday 14:00\"", "times"],
