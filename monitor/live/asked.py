@@ -40,13 +40,12 @@ class Asked:
             run: which; what is below it may end with it.
             by: who, in words, as `stopped by Ada`.
             within_s: an end later than this is one of its own.
-            above: a run that has all below it that ends with this one, also what has left it and became its child, as a service's shim;
-                None for the run itself.
+            above: a run such as the shim of a service, of which all that is below it is asked to end, also what has left the run itself.
         """
         now = self._clock()
         self._runs = {one: known for one, known in self._runs.items() if known[1] > now}
         for below in _below(self._snapshot, run if above is None else above):
-            self._runs.setdefault(below, (by, now + within_s, False))
+            self._runs.setdefault(below, (by, now + within_s, above is not None))
         self._runs[run] = by, now + within_s, True
 
     def marked(self, told: _Told) -> _Told:
