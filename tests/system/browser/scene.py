@@ -32,7 +32,7 @@ JOB_SCRIPTS: Final = {
 logging.basicConfig(filename=here / "train.log", level=10, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
 log, kept, loss = logging.getLogger("train"), [], 2.4
 for step in range(10**6):
-    spin(0.25); time.sleep(0.45)
+    spin(0.08); time.sleep(0.6)
     if step < 160: kept.append(bytearray(1_000_000))
     loss = loss * 0.999 + random.random() * 0.001
     log.info("epoch %d step %d loss %.4f, %.0f tokens/s", step // 200, step, loss, 900 + random.random() * 80)
@@ -56,7 +56,7 @@ for _ in range(3):
     if os.fork() == 0: break
 out = (here / "rank.log").open("a", buffering=1)
 for job in range(10**6):
-    spin(0.08); time.sleep(0.6)
+    spin(0.02); time.sleep(0.6)
     took, tokens = 0.4 + random.random() * 1.8, 200 + random.randrange(300)
     entry = {"ts": time.time(), "level": "info", "logger": "rank", "msg": f"posting {job} rated {random.randrange(40, 98)} of 100", "tokens": tokens, "seconds": round(took, 2)}
     out.write(json.dumps(entry) + "\\n")
