@@ -160,7 +160,8 @@ def _read_prompts(path: Path) -> list[dict[str, str]]:
     try:
         return parse_prompts(path.read_text("utf-8"), path.stem)
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read: {error}", hint="Name a text file in UTF-8.") from error
+        why = error.strerror if isinstance(error, OSError) else error
+        raise ConfigError(f"{path} cannot be read: {why}", hint="Name a text file in UTF-8.") from error
 
 
 def _list(said: str | None) -> list[str] | None:

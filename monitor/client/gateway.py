@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from ai.gateway.link.budgets import Budget
 from monitor.api_models import gateway as models
-from monitor.client.parsing import Model, parsed, path_part
+from monitor.client.parsing import Model, name_part, parsed, path_part
 
 if TYPE_CHECKING:
     from monitor.client.client import Client
@@ -49,11 +49,11 @@ class GatewayClient:
 
     def set_budget(self, name: str, budget: Budget) -> models.KeyBudget:
         """Give a key a budget."""
-        return self._read(models.KeyBudget, "PUT", f"/keys/{path_part(name)}/budget", body=asdict(budget))
+        return self._read(models.KeyBudget, "PUT", f"/keys/{name_part(name)}/budget", body=asdict(budget))
 
     def remove_key(self, name: str) -> None:
         """Remove a key."""
-        self._read(models.RemovedKey, "DELETE", f"/keys/{path_part(name)}")
+        self._read(models.RemovedKey, "DELETE", f"/keys/{name_part(name)}")
 
     def _read(
         self, model: type[Model], method: str, path: str, *, params: dict[str, Any] | None = None, body: object = None

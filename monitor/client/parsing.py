@@ -8,7 +8,7 @@ from urllib.parse import quote
 import httpx
 from pydantic import TypeAdapter, ValidationError
 
-from monitor.core.errors import AgentError
+from monitor.core.errors import AgentError, ConfigError
 
 Model = TypeVar("Model")
 Params = Mapping[str, str | int | float | bool | None]
@@ -18,6 +18,17 @@ _checker: Any = functools.cache(TypeAdapter)
 def path_part(text: str) -> str:
     """One part of a path, quoted: text from an address bar must not lead elsewhere."""
     return quote(str(text), safe=":")
+
+
+def name_part(name: str) -> str:
+    """The same of a name, which is one part: a server reads a quoted slash as one, and would tell of a path that nobody wrote.
+
+    Raises:
+        ConfigError: no name can be like that.
+    """
+    if "/" in name or name in {"", ".", ".."}:
+        raise ConfigError(f"{name!r} is no name", hint="a name has letters, digits, dots, dashes and underscores")
+    return path_part(name)
 
 
 def plain_params(params: Params | None) -> dict[str, str | int | float]:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from monitor.api_models.actions import Actions, ProcessActed
 from monitor.api_models.services import Service, ServiceDetail, Services
-from monitor.client.parsing import Params, parsed, path_part
+from monitor.client.parsing import Params, name_part, parsed, path_part
 
 if TYPE_CHECKING:
     from monitor.client.client import Client
@@ -26,7 +26,7 @@ class ServicesClient:
 
     def one(self, name: str) -> ServiceDetail:
         """One service with its settings and its newest events."""
-        return self._client.get(ServiceDetail, f"/v1/services/{path_part(name)}")
+        return self._client.get(ServiceDetail, f"/v1/services/{name_part(name)}")
 
     def start(self, name: str, *, by: str = "") -> Service:
         """Start it, and what it depends on."""
@@ -43,11 +43,11 @@ class ServicesClient:
     def save(self, name: str, settings: Mapping[str, Any], *, by: str = "") -> Service:
         """Add it, or change the given settings; None restores a default. `Refused.problems` has one sentence per wrong key."""
         body = {"settings": dict(settings), "by": by}
-        return parsed(Service, self._client.request("PUT", f"/v1/services/{path_part(name)}", body=body))
+        return parsed(Service, self._client.request("PUT", f"/v1/services/{name_part(name)}", body=body))
 
     def remove(self, name: str, *, by: str = "") -> None:
         """Remove it from the settings, and stop it."""
-        self._client.request("DELETE", f"/v1/services/{path_part(name)}", body={"by": by})
+        self._client.request("DELETE", f"/v1/services/{name_part(name)}", body={"by": by})
 
     def act_on(
         self, run: str, action: str, *, signal: str | None = None, nice: int | None = None, by: str = ""
@@ -61,5 +61,5 @@ class ServicesClient:
         return self._client.get(Actions, "/v1/actions", {**(filters or {}), "limit": limit})
 
     def _act(self, name: str, action: str, by: str) -> Service:
-        path = f"/v1/services/{path_part(name)}/{action}"
+        path = f"/v1/services/{name_part(name)}/{action}"
         return parsed(Service, self._client.request("POST", path, body={"by": by}, timeout_s=STOP_S))

@@ -58,7 +58,7 @@ class Asking:
         """
         found = await self.ask(lambda service: service.history.report(benchmark[:40]))
         if found is None:
-            raise NotFound(f"there is no benchmark {benchmark[:40]!r}", hint="GET /v1/ai/benchmarks lists them")
+            raise NotFound(f"there is no benchmark {benchmark[:40]!r}", hint="the AI page lists them below History")
         return found
 
     def answer_s(self) -> float:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from monitor.client.client import Client, Refused
+from monitor.core.errors import ConfigError
 from monitor.core.this_process import MOST_FILES
 from monitor.services.folder import FOLDER, ServiceFolder
 from monitor.services.shim import policy, tree
@@ -213,6 +214,9 @@ def test_an_unknown_service_is_not_found(agent: Any) -> None:
     """404 with a hint."""
     with pytest.raises(Refused, match="there is no service none") as caught:
         agent.api.services.start("none")
+    for name in ("a/b", ".."):
+        with pytest.raises(ConfigError, match="is no name"):
+            agent.api.services.start(name)
     assert caught.value.status == 404
 
 
