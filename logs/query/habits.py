@@ -4,10 +4,22 @@ import re
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
+from logs.query.quantities import quantity
+
 _NAME: Final = r"[A-Za-z_@][\w.@/\-]*"
 _PART: Final = re.compile(r'"(?:[^"\\]|\\.)*"|/(?:[^\\]|\\.)+?/i?(?=[\s)]|$)|[()]|[^\s()"]+', re.DOTALL)
 _WHOLE_NAME: Final = re.compile(_NAME)
 _SIGNS: Final = {"=": "=", "==": "=", ":": ":", "!=": "!=", "<>": "!=", ">": ">", ">=": ">=", "<": "<", "<=": "<="}
+_MISTYPED: Final = re.compile(rf"(-?)({_NAME}?)([=<>!~:]{{1,3}})(|[^=<>!~:].*)", re.DOTALL)
+_MEANT: Final = {
+    "=>": ">=", ">==": ">=", ":=>": ">=", "=<": "<=", "<==": "<=", ":=<": "<=", "==": "=", "===": "=", ":=": "=", "=:": "=", "::": ":", "<>": "!=", "><": "!=",
+    "!==": "!=", "=!": "!=", "!:": "!=", ":!": "!=", ":!=": "!=", ">>": ">", "<<": "<", "~": ":", "=~": ":", "~=": ":", "!~": "!=",
+}  # fmt: skip
+"""What people type, or mistype, for signs."""
+_VALID: Final = frozenset({":", "=", "!=", ">", ">=", "<", "<="})
+_COMPARED: Final = (_VALID | {":>", ":>=", ":<", ":<="}, _VALID)
+"""Signs that mean something: behind a field, and behind `level`."""
+_ORDERED: Final = frozenset({"level", "pid"})
 _IN_MESSAGES: Final = frozenset({"=", "==", ":"})
 """Signs that stand between blanks in ordinary messages, which people paste: `loss = 0.5`."""
 _TILDES: Final = frozenset({"~", "=~", "!~"})
@@ -113,6 +125,37 @@ def _spaced(pieces: list[_Piece], number: int) -> Habit | None:
         case [head, value, *_] if _open(head) and value not in {"(", ")"} and _apart(pieces, number):
             return _habit(pieces, number, number + 1, f"{head} and its value stand apart.", f"{head}{value}")
     return None
+
+
+def _mistyped(pieces: list[_Piece], number: int) -> Habit | None:
+    """`level=>warn`, `took=<5ms`, `status==500`, `level:>=warn`, `user=~bob`."""
+    piece = pieces[number]
+    found = _MISTYPED.fullmatch(piece.text)
+    if found is None:
+        return None
+    minus, name, sign, value = found.groups()
+    last = number
+    if not value and number + 1 < len(pieces) and not _apart(pieces, number):
+        last, value = number + 1, pieces[number + 1].text
+    if not value or value in {"(", ")"} or sign in _COMPARED[name == "level"]:
+        if value or name not in _KNOWN or sign not in {">", ">=", "<", "<="}:
+            return None
+        return Habit(piece.start, piece.start + len(piece.text), f"a value is missing behind {name}{sign}", f"Write one, such as {_example(name, sign)}.")  # fmt: skip
+    home = value.startswith("/") and not value.endswith("/")
+    if sign in {"=~", "!~"} and name not in _KNOWN and not home:
+        bare = value.strip('"/')
+        minus = "" if (sign == "!~") == bool(minus) else "-"
+        return _habit(pieces, number, last, f"{sign} is no sign here.", f"{minus}{name}:/{bare}/")
+    if name not in _KNOWN and (quantity(value) is None or sign not in _MEANT or sign in {"::", "~"}):
+        return None  # text of a program, such as `a==b` or `fe80::1`
+    meant = _MEANT.get(sign, sign.removeprefix(":"))
+    if name in _KNOWN and name not in _ORDERED:
+        meant = "!=" if "!" in sign or sign in {"<>", "><"} else ":"
+    return _habit(pieces, number, last, f"{sign} is no sign here.", f"{minus}{name}{meant}{value}")
+
+
+def _example(name: str, sign: str) -> str:
+    return f"level{sign}warn" if name == "level" else f"{name}:2h" if name in {"since", "until"} else f"{name}:x"
 
 
 def _open(head: str) -> bool:
@@ -239,5 +282,6 @@ _RULES: Final[tuple[Callable[[list[_Piece], int], Habit | None], ...]] = (
     _timed,
     _several,
     _spaced,
+    _mistyped,
     _decorated,
 )

@@ -38,10 +38,11 @@ _GRAMMAR: Final = r"""
     | STRING            -> text
     | REGEX             -> regex
     | WORD              -> text
-    | (NAME | RANGE) (STRING | REGEX | VALUE) -> field
+    | (NAME | RANGE) (STRING | ENTIRE | VALUE) -> field
 
 STRING.6: /"(?:[^"\\]|\\.)*"/s
 REGEX.5: /\/(?:[^\\]|\\.)+?\/i?(?=[\s)]|$)/s
+ENTIRE.5: /\/(?:(?:[^\\\/]|\\.)+?|(?:[^\\\s]|\\.)+?)\/i?(?=[\s)]|$)/s
 AND.4: /(?:AND|&&)(?=[\s()]|$)/
 OR.4: /(?:OR|\|\|)(?=[\s()]|$)/
 NOT.4: /NOT(?=[\s()]|$)/
@@ -213,6 +214,10 @@ class _Build(Transformer[Token, Node]):
         """`name=value`, and the other ways to compare."""
         name = str(head).rstrip("!=<>:")
         sign = str(head)[len(name) :]
+        if (
+            value.type == "ENTIRE"
+        ):  # an expression, in which either a blank or a slash may stand: `path=/a/b /x/` are two terms
+            value = value.update(type="REGEX")
         forced = name.startswith("fields.") and len(name) > len("fields.")
         name = name[len("fields.") :] if forced else tree.ALIASES.get(name, name)
         node = self._of_name(_Term(head, name, "=" if sign == "!=" else sign, value), forced=forced)
@@ -238,7 +243,17 @@ class _Build(Transformer[Token, Node]):
                 term.only_equal()
                 return _each(term, lambda one, part: self._value(Field(one.name, column=True), one, part))
             case _:
-                return _widened(Field(term.name), term) or self._value(Field(term.name), term)
+                return self._either(term)
+
+    def _either(self, term: "_Term") -> Node:
+        """The value of a field, or one of several words: `status:404,5xx`."""
+        several = term.sign == ":" and term.value.type == "VALUE" and _WORDS.fullmatch(term.value)
+        words = str(term.value).split(",") if several else [str(term.value)]
+        found: list[Node] = []
+        for word in words:
+            one = term._replace(value=term.value.update(value=word))
+            found.append(_widened(Field(term.name), one) or self._value(Field(term.name), one))
+        return found[0] if len(found) == 1 else tree.Or(tuple(dict.fromkeys(found)))
 
     def _time(self, term: "_Term") -> Node:
         term.only_equal()
@@ -293,6 +308,7 @@ class _Build(Transformer[Token, Node]):
 
 
 _CLASS: Final = re.compile(r"([1-5])(?:xx|XX|\?\?)")
+_WORDS: Final = re.compile(r"[\w.*\-]+(?:,[\w.*\-]+)+")
 _SIGNED: Final = re.compile(r"([<>]=?)([+-]?[0-9]\S*)")
 _FIELD: Final = re.compile(r"[A-Za-z_@](?:[\w.@/\-]*\w)?", re.ASCII)
 _LEVEL_NAMES: Final = frozenset({"severity", "lvl", "loglevel", "log_level", "levelname"})
@@ -354,11 +370,12 @@ def _level_number(term: _Term, word: str) -> int:
     if word.lower() in {"unknown", "none", "null"}:
         return levels.UNKNOWN
     number = levels.BY_NAME.get(word.lower()) or levels.of_word(word)
-    if not number:
+    if not number or not word.isalnum():
+        near = f"Write level{term.sign}{levels.NAMES[number]}. " if number else ""
         raise _wrong(
             term.value,
             f"there is no level {word[:40]!r}.",
-            "Levels are trace, debug, info, warn, error, fatal and unknown.",
+            f"{near}Levels are trace, debug, info, warn, error, fatal and unknown.",
         )
     return number
 

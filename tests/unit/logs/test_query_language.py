@@ -50,6 +50,11 @@ PIECES = [
         ("_exists_:user", "user=*"),
         ("loss = 0.5", 'loss "=" 0.5'),
         ("upload : done", 'upload ":" done'),
+        ("status:404,500", "status=404 OR status=500"),
+        ("user:bo*,al", "user=bo* OR user:al"),
+        ('x="a,b" y=1,2 path:/a,b', 'x="a,b" y="1,2" path:"/a,b"'),
+        ("path=/a/b /x/", 'path="/a/b" /x/'),
+        ("path=/a b/ x:/a/b/", "path:/a b/ x:/a/b/"),
         ("   ", "None"),
     ],
 )
@@ -60,7 +65,7 @@ def test_a_query_is_read_as_the_language_says(text: str, expected: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["http://x:8080/a", "C:\\temp", "12:30:45", "a==b", "std::map<a,b>", "f(x)", "/usr/bin", "ValueError:", "--force", "it's", "a->b", "OR", "x=", "-", "50%", "{json}", "[y]", "vector<int>"],
+    ["http://x:8080/a", "C:\\temp", "12:30:45", "a==b", "a=>b", "fe80::1", "HEAD~3", "cwd=~/a", "took>", "std::map<a,b>", "f(x)", "/usr/bin", "ValueError:", "--force", "it's", "a->b", "OR", "x=", "-", "50%", "{json}", "[y]", "vector<int>"],
 )  # fmt: skip
 def test_a_word_of_a_log_is_searched_as_it_stands(text: str) -> None:
     """Addresses, paths, times, calls and code need no quotes."""
@@ -79,6 +84,8 @@ def test_a_word_of_a_log_is_searched_as_it_stands(text: str) -> None:
         ("()", 2, "Write what to find"),
         ("level>=loud", 8, "Levels are"),
         ("level>unknown", 7, "level:unknown"),
+        ("level>warning!", 7, "Write level>warn."),
+        ("a level>=", 3, "level>=warn"),
         ("a since:someday", 9, "15m"),
         ("a /(b/", 3, "RE2"),
         ("pid:x", 5, "pid:42"),
@@ -111,6 +118,16 @@ def test_an_error_points_at_its_column(text: str, column: int, remedy: str) -> N
         ("user <> 42", 1, "user!=42"),
         ("level: error", 1, "level:error"),
         ("path =~ /a/", 1, "path:/a/"),
+        ("a level=>warn", 3, "level>=warn"),
+        ("-level:>=warn", 1, "-level>=warn"),
+        ("level=<warn", 1, "level<=warn"),
+        ("level==warn", 1, "level=warn"),
+        ("level~warn", 1, "level:warn"),
+        ('msg=>"a b"', 1, 'msg:"a b"'),
+        ("since=>2h", 1, "since:2h"),
+        ("took=>5ms", 1, "took>=5ms"),
+        ("status!==500", 1, "status!=500"),
+        ("user=~bo.*", 1, "user:/bo.*/"),
         ('|= "x y"', 1, '"x y"'),
         ('a != "x"', 1, 'a!="x"'),
         ('{app="web"}', 1, 'app="web"'),
