@@ -34,7 +34,12 @@ def _readings(router: APIRouter, context: Context) -> None:
         """By name."""
         read_only = context.settings().actions.read_only
         return json_answer(
-            Services(services=kept.services(), available=AVAILABLE, read_only=read_only, trouble=kept.trouble)
+            Services(
+                services=_named(context, kept.services()),
+                available=AVAILABLE,
+                read_only=read_only,
+                trouble=kept.trouble,
+            )
         )
 
     @router.get("/{name}", response_model=ServiceDetail, summary="One service with its settings and events")
@@ -50,6 +55,7 @@ def _readings(router: APIRouter, context: Context) -> None:
             table["environment"] = dict.fromkeys(table.get("environment", {}))
         known = ServiceEvent.model_fields
         events = [ServiceEvent(**{key: value for key, value in event.items() if key in known}) for event in found]
+        (service,) = _named(context, [service])
         return json_answer(ServiceDetail(service=service, settings=table, events=events))
 
 
@@ -71,7 +77,7 @@ def _actions(router: APIRouter, context: Context) -> None:
         state = "removed" if service is None else service.state
         pid = None if service is None else service.pid
         context.audit.record(f"service {action}", name, actor=by, pid=pid, run=run, state=state)
-        return json_answer({} if service is None else service)
+        return json_answer({} if service is None else _named(context, [service])[0])
 
     @router.post("/{name}/start", response_model=Service, summary="Start a service", dependencies=gate("start"))
     async def start(name: Name, asked: Asked) -> Response:
@@ -108,6 +114,15 @@ def _actions(router: APIRouter, context: Context) -> None:
             return await kept.save(name, None)
 
         return await audited("remove", name, asked.by, work)
+
+
+def _named(context: Context, services: list[Service]) -> list[Service]:
+    """Services with the names of their log sources: another file may have had that of a service before."""
+    log = context.logs()
+    paths = {} if log is None else {one.source: one.path for one in log.sources()}
+    names = {path: source for source, path in paths.items()}
+    coming = {one.name: f"service/{one.name}" if one.name in paths else one.name for one in services}
+    return [one.model_copy(update={"source": names.get(one.output, coming[one.name])}) for one in services]
 
 
 def refuse_needed(service: Service) -> None:

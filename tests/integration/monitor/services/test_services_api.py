@@ -154,6 +154,18 @@ def test_lines_without_a_time_belong_to_the_life_that_wrote_them(agent: Any, tmp
     agent.api.services.remove("brief")
 
 
+def test_a_service_leads_to_its_own_output_where_another_log_has_its_name(agent: Any, tmp_path: Path) -> None:
+    """That of a program that was followed before keeps the name; the service says what its source is called instead."""
+    other = tmp_path / "twin.log"
+    other.write_text("INFO somebody else's line\n")
+    agent.api.ingest([str(other)])
+    wait_until(lambda: agent.api.log_records({"source": "twin"}).records)
+    cli(agent, "service", "add", "twin", "--restart", "never", "--", "echo", "INFO its own line")
+    records = wait_until(lambda: cli(agent, "service", "logs", "twin")["records"], seconds=30)
+    assert [one["message"] for one in records] == ["its own line"]
+    assert agent.api.services.one("twin").service.source == "service/twin"
+
+
 def test_secrets_of_a_service_are_not_told(agent: Any) -> None:
     """Its settings name its variables, without their values; the output is masked as any log."""
     detail = agent.api.services.one("talker-1")
