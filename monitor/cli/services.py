@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 Names = Annotated[list[str], typer.Argument(metavar="NAME...", help="The services, by name.")]
 SETTLES_S = 3.0
-"""How long `service add` waits until a new service is up."""
+"""How long it waits until a new service is up."""
+LIVES_S = 0.4
+"""What has run for so long has not failed at once."""
 COLOURS = {"running": GREEN, "exited": GREEN, "failed": RED, "backoff": RED}
 
 service_app = typer.Typer(
@@ -89,6 +91,8 @@ def _act(action: str, names: list[str], data_dir: Path | None, *, as_json: bool)
     """Do the same to several services; the exit code is 1 if one does not become what it should."""
     with client_of(data_dir) as client:
         results = [getattr(client.services, action)(name, by=whoami()) for name in names]
+        if action != "stop":
+            results = [_settled(client, one) for one in results]
     if as_json:
         print_json({"services": [one.model_dump() for one in results]})
     else:
@@ -207,10 +211,22 @@ def _up(client: "Client", service: Service, *, known: bool) -> Service:
         return service
     if known:
         act = client.services.restart if service.changed else client.services.start
-        return act(service.name, by=whoami())
+        return _settled(client, act(service.name, by=whoami()))
     deadline = time.monotonic() + SETTLES_S
     while service.state in {"waiting", "starting"} and time.monotonic() < deadline:
         time.sleep(0.05)
+        service = client.services.one(service.name).service
+    return _settled(client, service)
+
+
+def _settled(client: "Client", service: Service) -> Service:
+    """A service that was just started, once it has run for a moment: a command that fails at once has failed by then."""
+    deadline = time.monotonic() + SETTLES_S
+    while service.state == "running" and time.monotonic() < deadline:
+        rest = LIVES_S - (time.time() - (service.started or 0) / 1e6)
+        if rest <= 0:
+            break
+        time.sleep(min(rest, LIVES_S))
         service = client.services.one(service.name).service
     return service
 

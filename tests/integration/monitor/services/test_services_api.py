@@ -48,11 +48,11 @@ def agent(make_agent: Callable[..., Any]) -> Iterator[Any]:
         assert state is None or wait_until(lambda shim=state["shim"]: tree.start_tick(shim) is None)
 
 
-def cli(agent: Any, *words: str) -> Any:
+def cli(agent: Any, *words: str, code: int = 0) -> Any:
     """What a command prints as JSON."""
     environ = {**os.environ, "WATCHKEEPER_DATA_DIR": str(agent.data_dir), "WATCHKEEPER_CONFIG": str(agent.config)}
     done = COMMANDS.run([*words[:2], "--json", *words[2:]], environ)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == code, done.stderr
     return json.loads(done.stdout)
 
 
@@ -219,6 +219,11 @@ def test_what_became_of_a_service_is_told_of_its_process(agent: Any) -> None:
     )
     service = agent.api.services.one("fails").service
     assert (found.run, service.run) == (service.last_run, None)
+    agent.api.services.save("fails", {"command": "sleep 1000"})
+    agent.api.services.start("fails")
+    agent.api.services.save("fails", {"command": "sh -c 'exit 3'"})
+    for action in ("restart", "start"):  # the command line says what became of it, and not only that it began
+        assert cli(agent, "service", action, "fails", code=1)["services"][0]["state"] == "failed"
     agent.api.services.remove("fails")
 
 
