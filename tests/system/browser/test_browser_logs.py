@@ -353,7 +353,9 @@ def test_the_tree_of_sources_shows_one_or_hides_it(window: Window, logs: Page, w
 
 
 def test_on_a_phone_records_fill_the_screen(window: Window) -> None:
-    """At 390 pixels records begin a quarter of a screen below the status; a touch shows the whole words of a problem. At 1024 all buttons stand in a row."""
+    """At 390 pixels records begin a quarter of a screen below the status; a touch opens one over the list, its line above it; another shows the whole words
+    of a problem. At 1024 all buttons stand in a row.
+    """
     window.page.set_viewport_size({"width": 390, "height": 844})
     page = window.open("/logs")
     expect(page.locator(".log-row:not([hidden])").first).to_be_visible()
@@ -366,6 +368,17 @@ def test_on_a_phone_records_fill_the_screen(window: Window) -> None:
         return begin["y"] - end["y"] - end["height"] < 844 * 0.28 and end["y"] < 844 * 0.15
 
     wait_until(high, "records stand high")
+    page.locator(".log-row:not([hidden]) .lv").last.click()
+    record = page.get_by_role("region", name="Record", exact=True)
+    expect(record).to_be_in_viewport(ratio=0.9)
+
+    def above() -> bool:
+        line, sheet = page.locator(".log-row.on").bounding_box(), record.bounding_box()
+        return line is not None and sheet is not None and line["y"] > 0 and line["y"] + line["height"] <= sheet["y"]
+
+    wait_until(above, "its line is in sight")
+    record.get_by_role("button", name="Close the record").click()
+    page.locator(".strip").first.scroll_into_view_if_needed()
     status.click()
     expect(status).to_have_attribute("data-open", "")
     page.set_viewport_size({"width": 1024, "height": 768})

@@ -39,7 +39,7 @@ function keptWidth() {
 }
 
 export class LogDetail {
-  /** `on`: `{close(), query(), stars}`; `query` is the search that is in force, `stars` are the bookmarks. */
+  /** `on`: `{close(), query(), line(), stars}`; `query` is the search that is in force, `line` the record's in the list, `stars` are the bookmarks. */
   constructor(on) {
     this.on = on;
     this.latest = new Latest();
@@ -99,6 +99,16 @@ export class LogDetail {
     this.latest.ask((signal) => settled(id, signal), (record) => this.#fill(record), fail);
   }
 
+  /** On a narrow screen this lies over the lower part of the list: scroll the page so that the record's line is above it. */
+  #uncover() {
+    const line = this.on.line();
+    if (!line || this.node.hidden || getComputedStyle(this.node).position !== "sticky") return;
+    const hidden = line.getBoundingClientRect().bottom + 8 - this.node.getBoundingClientRect().top;
+    let page = this.node.parentElement;
+    while (page && !(page.scrollHeight > page.clientHeight && ["auto", "scroll"].includes(getComputedStyle(page).overflowY))) page = page.parentElement ?? page.getRootNode().host;
+    if (hidden > 0) page?.scrollBy({ top: hidden });
+  }
+
   #header(title, aside) {
     const close = el("button", { class: "plain", type: "button", text: "✕", "aria-label": "Close the record" });
     close.onclick = () => this.on.close();
@@ -115,6 +125,7 @@ export class LogDetail {
     this.context = el("div", { class: "context mono" });
     const text = colouredParts((record.raw ?? record.message).slice(0, LONGEST)).map(([part, look]) => el("span", { class: look || null, text: inertBlock(part) }));
     this.node.replaceChildren(this.#header("Record", where), list, el("pre", { class: "text painted", tabindex: "0", "aria-label": "Raw text" }, ...text), this.#acts(record), this.context);
+    requestAnimationFrame(() => this.#uncover());
   }
 
   /** Two buttons that add the value to the search, where there is one. */

@@ -67,7 +67,7 @@ class LogView {
     const foot = el("div", { class: "log-foot" }, this.says, this.lost, this.ahead.node, el("span", { class: "spring" }), this.news, this.stars.node, this.options.node, this.turn);
     this.head = el("div", { class: "log-row log-head mono", hidden: true });
     const sheet = el("section", { class: "card sheet", "aria-label": "Records" }, this.head, el("div", { class: "log-stage" }, this.scroll, this.over), foot);
-    this.detail = new LogDetail({ close: () => this.#choose(null), query: () => param("query") ?? this.data.query, stars: this.stars });
+    this.detail = new LogDetail({ close: () => this.#choose(null), query: () => param("query") ?? this.data.query, line: () => this.body.querySelector(".log-row.on"), stars: this.stars });
     this.box = el("div", { class: "logs" }, sheet, this.detail.grip, this.detail.node);
     this.host.append(this.box);
     this.scroll.onscroll = () => this.#scrolled();
