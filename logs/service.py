@@ -18,7 +18,7 @@ from logs.core.record import LogRecord
 from logs.core.settings import LogSettings, SourceState
 from logs.core.supervised_thread import SupervisedThread
 from logs.following.discovery import Discovery, Found
-from logs.following.follower import Follower
+from logs.following.follower import TOO_MANY, Follower
 from logs.following.holders import Holder
 from logs.following.journal import Journal
 from logs.following.readings import file_readings
@@ -211,6 +211,11 @@ class LogService:
         result.append(self._journal_source())
         return sorted(result, key=lambda source: source.source)
 
+    def sources_by_path(self) -> dict[str, str]:
+        """The name of the source of each file that is known, by its path now. It never waits: for the event loop, too."""
+        view = self._view
+        return {state.path: state.source for state in (*view.states, *(tail.state for tail in view.tails))}
+
     def readings(self, source: str) -> list[FileReading]:
         """How the files of a source are read. Looks into the files.
 
@@ -345,7 +350,10 @@ class LogService:
             return
         refused = ""
         met = [one for _ in range(len(self._met)) for one in self._met.popleft()]
-        scanned = self._found.pop() if self._found else []
+        scanned: Sequence[Found] = []
+        if self._found:
+            scanned = self._found.pop()
+            self._follower.errors.pop(TOO_MANY, None)  # a scan has all files: what it says of their number is new
         for number, one in enumerate((*met, *scanned)):
             try:
                 self._follower.adopt(one, more=number < len(met))

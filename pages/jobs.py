@@ -86,7 +86,11 @@ def rows_of(found: JobDetail) -> list[tuple[str, Any]]:
         ("Started", moment(job.started)),
         *([("Ended", moment(job.ended))] if job.ended is not None else []),
         ("Took", NONE if job.seconds is None else f"{job.seconds:,.3f} s"),
-        *([("Error", {"text": job.error, "block": True})] if job.error else []),
+        *(
+            [("Reason" if job.state == "interrupted" else "Error", {"text": job.error, "block": True})]
+            if job.error
+            else []
+        ),
         *(
             [("Logged", [{"text": f"{one.level} {one.logger}: {one.message}", "block": True} for one in found.records])]
             if found.records

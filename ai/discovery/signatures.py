@@ -178,7 +178,7 @@ def _script(words: Sequence[str], folder: str) -> str | None:
 def _options(words: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Long options, and llama.cpp's short ones under their long name; one without a value is `on`."""
     if words and _PYTHON.fullmatch(_base(words[0])):
-        words = words[_interpreters(words) :]
+        words = words[_of_python(words) :]
     for place, word in enumerate(words):
         if not word.startswith("-") or word in {"-", "--"}:
             continue
@@ -192,7 +192,7 @@ def _options(words: Sequence[str]) -> Iterator[tuple[str, str]]:
         yield name, value
 
 
-def _interpreters(words: Sequence[str]) -> int:
+def _of_python(words: Sequence[str]) -> int:
     """How many of the words are Python's: its own options, and what it runs."""
     place = 1
     while place < len(words) and words[place].startswith("-"):

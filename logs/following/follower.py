@@ -23,6 +23,8 @@ from logs.storing.checkpoint import BACKFILLING, DONE, ERROR, GONE, LIVE, FileSt
 from logs.storing.delivery import Delivery, NewSource, emptied
 
 log = logging.getLogger("watchkeeper.logs")
+TOO_MANY: Final = "files"
+"""What `errors` says of files that are one too many, under no path."""
 _DRAIN_US: Final = 5 * SECOND
 _COLD_US: Final = 30 * SECOND
 _COLD_EVERY: Final = 3
@@ -96,7 +98,7 @@ class Follower:
             told(found.holders)
             return
         if len(self.tails) >= (most := self.around.settings.max_files):
-            self.errors["files"] = f"More than {most} files are open; {found.path} is not followed."
+            self.errors[TOO_MANY] = f"More than {most} files are open; {found.path} is not followed."
             return
         try:
             fd = fingerprint.open_regular(found.path)

@@ -119,9 +119,9 @@ def _actions(router: APIRouter, context: Context) -> None:
 def _named(context: Context, services: list[Service]) -> list[Service]:
     """Services with the names of their log sources: another file may have had that of a service before."""
     log = context.logs()
-    paths = {} if log is None else {one.source: one.path for one in log.sources()}
-    names = {path: source for source, path in paths.items()}
-    coming = {one.name: f"service/{one.name}" if one.name in paths else one.name for one in services}
+    names = {} if log is None else log.sources_by_path()
+    taken = set(names.values())
+    coming = {one.name: f"service/{one.name}" if one.name in taken else one.name for one in services}
     return [one.model_copy(update={"source": names.get(one.output, coming[one.name])}) for one in services]
 
 

@@ -133,6 +133,19 @@ def test_a_store_that_cannot_be_asked_is_told_until_the_file_is_followed(
     wait_until(lambda: watch.service.health()["files"] == 1 and watch.service.health()["errors"] == [])
 
 
+def test_one_file_too_many_is_told_until_there_is_room(start: Callable[..., Watch], tmp_path: Path) -> None:
+    """And followed then; the word about it does not outlast what it says."""
+    paths = [tmp_path / f"{name}.log" for name in "ab"]
+    for path in paths:
+        path.write_bytes(b"2026-03-01 10:00:00,000 INFO a: " + path.stem.encode() + b"\n")
+    watch = start((), max_files=1)
+    watch.service.configure(replace(watch.service.settings, globs=tuple(map(str, paths))))
+    wait_until(lambda: any("More than 1 files" in error for error in watch.service.health()["errors"]))
+    wait_until(lambda: len(watch.messages()) == 1)
+    watch.service.configure(replace(watch.service.settings, max_files=2))
+    wait_until(lambda: set(watch.messages()) == {"a", "b"} and watch.service.health()["errors"] == [])
+
+
 def test_a_file_that_cannot_be_followed_yet_stays_closed(start: Callable[..., Watch], tmp_path: Path) -> None:
     """However often it is tried, no descriptor is left open: neither of a file that is found nor of one that was emptied."""
     found, emptied = tmp_path / "found.log", tmp_path / "emptied.log"
