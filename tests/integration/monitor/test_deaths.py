@@ -165,7 +165,7 @@ def check(
     assert "stopped by ada" in found["stopped"].why
     well = {"completed", "stopped"}
     assert {cause for cause, end in found.items() if not end.failed} == well | {"unknown"}
-    listed = {run.run for run in agent.api.ended_runs({"failed": True}).runs}
+    listed = {run.run for run in agent.api.ended_runs({"failed": True}, limit=10_000).runs}
     assert {cause for cause, end in found.items() if end.run not in listed} == well | {"unknown"}
     assert found["parent_gone"].sender.pid == jobs["parent_gone"].pid
     assert found["unknown"].at_least
