@@ -28,6 +28,8 @@ TREND: Final = 0.35
 one in ten to twenty series of pure chance is beyond it."""
 STEADY: Final = 0.6
 """The same for growth that is likely to go on. One jump in the middle of a window has 0.55 at most."""
+STILL: Final = 1 / 3
+"""Growth is not steady if the last third of the window has less than this part of it: what fills caches after its start comes to rest."""
 SLACK_S: Final = 5.0
 """A sample counts for a window if it is this much older: samples are not taken to the second."""
 
@@ -44,7 +46,7 @@ class Reading:
 
 
 class Slope(NamedTuple):
-    """Bytes a minute over a window of `window_s`; `steady` if nearly all readings rise."""
+    """Bytes a minute over a window of `window_s`; `steady` if nearly all readings rise, the last ones too."""
 
     per_minute: float
     window_s: int
@@ -133,7 +135,8 @@ def _slopes(
     pairs = (~np.isnan(between)).sum(axis=1)
     tau = ((between > 0).sum(axis=1) - (between < 0).sum(axis=1)) / np.maximum(pairs, 1)
     slope = np.where(abs(tau) >= TREND, _median(between) * 60, 0.0)
-    steady = (tau >= STEADY) & (slope > 0)
+    lately = _median(between[:, first >= len(seconds) - 1 - max(len(seconds) // 3, 2)]) * 60
+    steady = (tau >= STEADY) & (slope > 0) & (lately >= slope * STILL)
     for run, value, sure in zip(known[moved].tolist(), slope.tolist(), steady.tolist(), strict=True):
         found[run] = Slope(value, window_s, steady=sure)
     return found

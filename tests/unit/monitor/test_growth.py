@@ -1,5 +1,6 @@
 """How memory grows: the leak is found among jumps, saws and noise, and what is not known yet is not told."""
 
+import math
 import random
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -71,6 +72,14 @@ def test_what_shrinks_has_negative_growth() -> None:
 def test_a_single_jump_is_growth_and_not_steady() -> None:
     """It is told in the column, and nothing is foretold from it."""
     growth = watched({1: lambda s: 600 * MIB if s > 3300 else 100 * MIB}, 3600)
+    assert (growth.of(1)[0] or 0) > 0
+    assert growth.steady() == {}
+
+
+@pytest.mark.parametrize("seconds", [300, 420, 600])
+def test_what_fills_its_caches_comes_to_rest(seconds: int) -> None:
+    """It rises at every reading, but by less and less: a column, and no date at which memory would be full."""
+    growth = watched({1: lambda s: int(600 * MIB * (1 - math.exp(-s / 60)))}, seconds)
     assert (growth.of(1)[0] or 0) > 0
     assert growth.steady() == {}
 
