@@ -96,8 +96,11 @@ def _form(info: SettingsInfo, *, allowed: bool) -> dict[str, Any]:
     changes: dict[str, Any] = {}
     order = list(GROUPS)
     rows = sorted(info.settings, key=lambda s: _rank(s.key.split(".")[0], order))
-    for section, members in groupby(rows, key=lambda s: s.key.split(".")[0]):
-        name, explained = GROUPS.get(section, (section.capitalize(), ""))
+    sections = {section: list(members) for section, members in groupby(rows, key=lambda s: s.key.split(".")[0])}
+    links = [*((_heading(section)[0], section) for section in sections), ("Log formats", "formats")]
+    st.markdown(" · ".join(f"[{name}](#{anchor})" for name, anchor in links))
+    for section, members in sections.items():
+        name, explained = _heading(section)
         with st.container(border=True, key=f"group_{section}"):
             st.header(name, anchor=section)
             st.caption(explained)
@@ -106,6 +109,11 @@ def _form(info: SettingsInfo, *, allowed: bool) -> dict[str, Any]:
                 if value != setting.value and setting.editable:
                     changes[setting.key] = value
     return changes
+
+
+def _heading(section: str) -> tuple[str, str]:
+    """Name of a section, and what its settings are about."""
+    return GROUPS.get(section, (section.capitalize(), ""))
 
 
 def _rank(section: str, order: list[str]) -> int:

@@ -18,6 +18,7 @@ GROUPS: Final = {
     "logs": ("Sources", "Where log records come from."),
     "events": ("Events", "Which processes are followed from start to end."),
     "jobs": ("Jobs", "When a job counts as stuck, and how jobs are found in logs."),
+    "alerts": ("Alerts", "Who is notified when an alert fires."),
     "sampling": ("Refresh", "How often metrics are sampled and live charts are updated."),
     "engines": ("Engines", "Where and how often Watchkeeper looks for model engines."),
     "ai": ("AI", "How model engines are used and benchmarked."),

@@ -41,6 +41,7 @@ def test_every_setting_is_shown_with_origin_and_meaning(place: Path) -> None:
     text = _text(app)
     for key, field in all_fields():
         assert f"`{key}`" in text
+        assert f"](#{key.split('.')[0]})" in text  # a link to its section
         assert field.description is not None
         assert field.description in text
     assert "**`store.limit_mb`** :blue-badge[file]" in text
