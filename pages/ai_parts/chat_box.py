@@ -17,6 +17,7 @@ FOLLOW_S: Final = 0.4
 HEIGHT: Final = 320
 TOKENS: Final = 512
 GONE: Final = 404
+AVATARS: Final = {"user": ":material/person:", "assistant": ":material/neurology:"}
 WORDS: Final = {"loading": "Loading the model…", "answering": "Answering…"}
 state = st.session_state
 
@@ -41,8 +42,8 @@ def chat_box(backends: Sequence[AiBackend]) -> None:
         model = st.selectbox("Model", models, key=f"chat_model_{engine}", width=320, on_change=_forget)
         st.button("Start again", key="chat_clear", icon=":material/restart_alt:", on_click=_forget, disabled=not state.get("chat_turns"))  # fmt: skip
     _refusal()
-    with st.container(border=True, height=HEIGHT, key="chat_talk"):
-        turns: list[dict[str, str]] = state.setdefault("chat_turns", [])
+    turns: list[dict[str, str]] = state.setdefault("chat_turns", [])
+    with st.container(border=True, height=HEIGHT if turns else "content", key="chat_talk"):
         if not turns:
             st.caption(
                 "Ask anything. The answer comes with the time to its first token and its speed. Nothing is stored."
@@ -67,7 +68,7 @@ def _models(backend: AiBackend) -> list[str]:
 
 
 def _turn(role: str, text: str, note: str) -> None:
-    with st.chat_message(role, avatar=":material/person:" if role == "user" else ":material/neurology:"):
+    with st.chat_message(role, avatar=AVATARS[role]):
         st.markdown("  \n".join(plain(line) for line in text.split("\n")) or ":gray[no text]")
         if note:
             st.caption(plain(note))
@@ -89,7 +90,7 @@ def _follow() -> None:
         if now.state not in WORDS:
             _ended(now)
             st.rerun()
-        with st.chat_message("assistant"):
+        with st.chat_message("assistant", avatar=AVATARS["assistant"]):
             if now.reasoning and not now.text:
                 st.caption("Reasoning…")
             st.markdown("  \n".join(plain(line) for line in now.text.split("\n")) or f":gray[{WORDS[now.state]}]")
