@@ -70,8 +70,10 @@ LISTED: Final = late(
     rf"\b(?:[kK]ey|[nN]ame)(?:{QUOTE})?{BLANK}*+[=:]{BLANK}*+(?:{QUOTE})?(?P<name>[\w./-]++)(?:{QUOTE})?[\s,]{{1,40}}+(?:{QUOTE}[tT]ype{QUOTE}{BLANK}*+:{BLANK}*+{QUOTE}\w++{QUOTE},{BLANK}*+)?(?:{QUOTE})?[vV]alue"
     rf"(?:{QUOTE})?{BLANK}*+[=:]{BLANK}*+"
 )
+_AT_NAME: Final = r"(?:\b|(?<=\\[nrt]))"
+"""Where a name begins: also behind a line's end that is written as an escape, `b'…\\r\\nCookie: …'`."""
 AUTH: Final = late(
-    rf"(?P<head>\b(?:proxy-)?authorization(?:{QUOTE})?\s{{0,8}}+[:=]>?\s{{0,8}}+(?:{QUOTE})?(?:(?P<scheme>bearer|basic|token|digest|apikey|negotiate|ntlm|hawk"
+    rf"(?P<head>{_AT_NAME}(?:proxy-)?authorization(?:{QUOTE})?\s{{0,8}}+[:=]>?\s{{0,8}}+\[{{0,2}}(?:{QUOTE})?(?:(?P<scheme>bearer|basic|token|digest|apikey|negotiate|ntlm|hawk"
     r"|oauth|signature|aws4-hmac-sha256|sso-key|key|bot|splunk|genie-?key|discogs|ssws|api-key|sharedkey|sharedkeylite|hmac)\s{1,4})?+|\bbearer\s{1,4})(?P<value>[A-Za-z0-9+/=_.~:%-]{6,})",
     re.IGNORECASE,
 )
@@ -100,7 +102,7 @@ _PARTS: Final = frozenset({"digest", "hawk", "oauth", "signature", "aws4-hmac-sh
 """Schemes whose secret is one of several parts: all the line is hidden."""
 _REST: Final = late(r"[^\r\n]*")
 COOKIE: Final = late(
-    rf"(?P<head>\b(?:set-)?cookie(?:{QUOTE})?:\s{{0,8}}+(?:{QUOTE})?)(?=[\w.%-]+=)(?!\*\*\*)(?P<value>[^\r\n\"']{{4,}})",
+    rf"(?P<head>{_AT_NAME}(?:set-)?cookie(?:{QUOTE})?:\s{{0,8}}+(?:{QUOTE})?)(?=[\w.%-]+=)(?!\*\*\*)(?P<value>[^\r\n\"']{{4,}})",
     re.IGNORECASE,
 )
 _COOKIE_PARTS: Final = frozenset({"path", "domain", "expires", "max-age", "samesite", "priority"})
@@ -248,6 +250,8 @@ def _each(text: str, pattern: re.Pattern[str], value_of: Callable[[re.Match[str]
 
 def _pair_value(match: re.Match[str]) -> Value | None:
     name = match["name"]
+    if match.string[match.start() - 1 : match.start()] == "\\" and name[0] in "nrt" and kind_of(name[1:]) != "none":
+        name = name[1:]  # `\\nX-Auth-Token: …`, a line's end as an escape
     kind = kind_of(name)
     if kind == "none":
         return None

@@ -38,7 +38,8 @@ _SENTENCE: Final = late(
     re.IGNORECASE,
 )
 """What a form or a check says of a password."""
-_BARE: Final = late(r"[^\s\"'`,;&|)}\]<>(){\[\x1b]+")
+_BARE: Final = late(r"(?:(?!(?:\\r)?\\n(?:[\w-]{1,60}: |[\"'\\]|\Z)|\\r\\n)[^\s\"'`,;&|)}\]<>(){\[\x1b])+")
+"""A line's end that is written as an escape ends it, too, where another line or the text's end follows."""
 _HASH: Final = late("|".join(head + rest for head, rest in families.HASHES))
 _STRING: Final = {
     '"': late(r'"((?:[^"\\\r\n]|\\.)*+)"'),
