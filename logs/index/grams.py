@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 from logs.index.numbers import MARGIN, Bounds, may_have
 from logs.index.required import Every, Literal, Need, Number, Some
 
-SCHEME: Final = 6
+SCHEME: Final = 7
 """Number of this way of noting texts: a filter of another one says nothing."""
 _FINEST: Final = 22
 """A bitmap has at most two to the power of this bits: so many places a piece can have."""
@@ -73,7 +73,7 @@ def filter_of(texts: Iterable[Texts]) -> bytes:
 
     Returns:
         The lengths of the two bitmaps, in four bytes each; the bitmap of the short pieces; that of the long ones; the bounds of the numbers. A bitmap has 128
-        bytes at least, and both together at most a fortieth of the size of the texts; bounds have at most 9 kB.
+        bytes at least, and both together at most a fortieth of the size of the texts; bounds have at most 13 kB.
     """
     four, long = np.zeros(1 << 24, np.bool_), np.zeros(1 << _FINEST, np.bool_)
     size, bounds = 0, Bounds()

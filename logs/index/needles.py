@@ -45,7 +45,7 @@ def _numbers_of(node: Valued) -> Iterator[Number]:
     """The number that a value must be, or compare with."""
     match node:
         case tree.Compares(field, sign, number, dimension):
-            yield Number(field.name, sign, number, bare_factor(field.name, dimension))
+            yield Number(field.name, sign, number, bool(dimension), bare_factor(field.name, dimension))
         case tree.Equals(field, _, _, number, "") if number is not None:
             yield Number(field.name, "=", number)
 

@@ -2,7 +2,7 @@
 
 The two numbers behind a request in quotes (`"GET / HTTP/1.1" 200 512`) are noted too, under names of their own.
 
-For each name that has numbers: the least and the greatest of those without a unit, and of those with one in its base unit. So a search for a number beyond them passes
+For each name that has numbers: the least and the greatest of those without a unit, and of those with one, in its base unit and as they stand there. So a search for a number beyond them passes
 over the block. A name counts by the last 16 bytes of its last step (`status` of `http.status`), and what may be no value counts too: the bounds of a name may be too wide,
 and are never too narrow. What cannot be told in passing makes the bounds of its name open.
 
@@ -47,8 +47,10 @@ _ONE_BY_ONE: Final = 4096
 """Values of a block that are read one by one, because they have several units or a huge exponent; the names of further ones are left open."""
 _LONGEST: Final = 64
 """Bytes of such a value."""
-_PLAIN, _MEASURED = 0, 2
-"""Rows of bounds: the least number without a unit and with one; the greatest is in the next row."""
+_PLAIN, _MEASURED, _WRITTEN = 0, 2, 4
+"""Rows of bounds: the least number without a unit, with one, and as it stands before one; the greatest is in the next row."""
+_NUMBERS_A_NAME: Final = 6
+_BYTES_A_NAME: Final = 2 + 8 * _NUMBERS_A_NAME
 
 Signs = npt.NDArray[np.uint8]
 Words = npt.NDArray[np.uint64]
@@ -119,7 +121,7 @@ class Bounds:
     """The bounds of the numbers in some texts."""
 
     def __init__(self) -> None:
-        self._bounds = np.empty((4, _SLOTS))
+        self._bounds = np.empty((_NUMBERS_A_NAME, _SLOTS))
         self._bounds[0::2], self._bounds[1::2] = np.inf, -np.inf
         self._times = np.zeros(_SLOTS, np.int64)
         self._lost = False
@@ -178,8 +180,12 @@ class Bounds:
         good = np.flatnonzero(known & _BEHIND.take(behind) & ~closely & ~unclear)
         self._open(pairs.slots[unclear])
         self._note_spaced(text, signs, pairs, (value, end, kind))
-        value = value[good] * factor[good]
-        width = np.abs(value) * (~exact[good] * _INEXACT)
+        value, width = value[good], ~exact[good] * _INEXACT
+        of_unit = np.flatnonzero(row[good] == _MEASURED)
+        written, span = value[of_unit], np.abs(value[of_unit]) * width[of_unit]
+        self._note(np.full(len(of_unit), _WRITTEN), pairs.slots[good[of_unit]], written - span, written + span)
+        value = value * factor[good]
+        width = np.abs(value) * width
         self._note(row[good], pairs.slots[good], value - width, value + width)
         closely_at = np.flatnonzero(closely)
         if len(closely_at):
@@ -215,11 +221,13 @@ class Bounds:
             if len(value) == _LONGEST or text[begin + len(value)] == 0x5C:
                 lost.append(slot)
                 continue
-            read = amount(value.decode("utf-8", "replace").strip(ENDS))
-            if read is not None and math.isfinite(read.number):
-                rows.append(_MEASURED if read.dimension else _PLAIN)
-                slots.append(slot)
-                numbers.append(read.number)
+            said = value.decode("utf-8", "replace").strip(ENDS)
+            for row, written in ((_MEASURED, False), (_WRITTEN, True)):
+                read = amount(said, written=written)
+                if read is not None and math.isfinite(read.number):
+                    rows.append(row if read.dimension else _PLAIN)
+                    slots.append(slot)
+                    numbers.append(read.number)
         self._open(np.array(lost, np.int64))
         values = np.array(numbers, np.float64)
         self._note(np.array(rows, np.int64), np.array(slots, np.int64), values, values)
@@ -236,7 +244,7 @@ class Bounds:
         self._times[slots] += 1
 
     def packed(self) -> bytes:
-        """Whether all names are here, in one byte; the places of names in two bytes each; their bounds: two pairs of floating-point numbers each."""
+        """Whether all names are here, in one byte; the places of names in two bytes each; their bounds: three pairs of floating-point numbers each."""
         used = np.flatnonzero(self._times)
         whole = len(used) <= _MOST_NAMES and not self._lost
         if self._lost:
@@ -252,7 +260,7 @@ def may_have(need: Number) -> Callable[[bytes], bool] | None:
 
     >>> bounds = Bounds()
     >>> bounds.note(b"\n" * MARGIN + b"served, took=3ms code=200" + b"\n" * MARGIN)
-    >>> [may_have(Number(*asked))(bounds.packed()) for asked in (("took", ">", 2.0), ("took", "<", 2.0), ("code", ">=", 500.0))]
+    >>> [may_have(Number(*asked))(bounds.packed()) for asked in (("took", ">", 2.0, True), ("took", ">", 2.0), ("code", ">=", 500.0))]
     [False, True, False]
     """
     slot = _slot_of(need.name)
@@ -274,13 +282,16 @@ def may_have(need: Number) -> Callable[[bytes], bool] | None:
                 return least <= number <= greatest
 
     def test(packed: bytes) -> bool:
-        names = (len(packed) - 1) // 34
+        names = (len(packed) - 1) // _BYTES_A_NAME
         slots = np.frombuffer(packed, "<u2", names, 1)
         at = int(np.searchsorted(slots, slot))
         if at == names or slots[at] != slot:
             return not packed[0]
-        low, high, *measured = np.frombuffer(packed, "<f8", 4, 1 + 2 * names + 32 * at).tolist()
-        return reaches(low * bare, high * bare) or reaches(*measured)
+        start = 1 + 2 * names + 8 * _NUMBERS_A_NAME * at
+        bounds = np.frombuffer(packed, "<f8", _NUMBERS_A_NAME, start).tolist()
+        low, high = bounds[_PLAIN : _PLAIN + 2]
+        of_unit = _MEASURED if need.measured else _WRITTEN
+        return reaches(low * bare, high * bare) or reaches(*bounds[of_unit : of_unit + 2])
 
     return test
 

@@ -41,11 +41,12 @@ class Some:
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """A number behind this name compares so (`<`, `<=`, `>`, `>=`, `=`) with `number`, which is in a base unit. One without a unit counts `bare`."""
+    """A number behind this name compares so (`<`, `<=`, `>`, `>=`, `=`) with `number`: as it stands there or, where that is `measured`, in a base unit, where one without a unit counts `bare`."""
 
     name: str
     operator: str
     number: float
+    measured: bool = False
     bare: float = 1.0
 
 

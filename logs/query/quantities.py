@@ -39,6 +39,7 @@ _UNITS: Final[dict[str, tuple[float, Dimension]]] = {
     **{unit: (factor, "time") for unit, factor in TIME_UNITS.items()},
     **{unit: (factor, "bytes") for unit, factor in BYTE_UNITS.items()},
 }
+_ANY_UNIT: Final = "|".join(_UNITS)
 _SUFFIX: Final = re.compile(r"(?:_|(?<=[a-z])(?=[A-Z]))([A-Za-z]{1,7})$")
 _SUFFIX_UNITS: Final[dict[str, tuple[Dimension, float]]] = {
     **dict.fromkeys(("ns", "nanos"), ("time", 1e-9)),
@@ -63,8 +64,11 @@ class Quantity(NamedTuple):
     dimension: Dimension
 
 
-def amount(text: str) -> Quantity | None:
-    """How every value is read: a number with its own unit, in the base unit of that; None when it is none. It may be too large, and infinite then."""
+def amount(text: str, *, written: bool = False) -> Quantity | None:
+    """How every value is read: a number with its own unit, in the base unit of that; None when it is none. It may be too large, and infinite then.
+
+    With `written` it is the number that stands there, whatever its unit; of several parts (`1m30s`) it is their sum in seconds.
+    """
     found = _amount.fullmatch(text)
     if found is None:
         whole = _compound.fullmatch(text)
@@ -77,7 +81,7 @@ def amount(text: str) -> Quantity | None:
     if unit in _PLAIN:
         return Quantity(number, "")
     known = _UNITS.get(unit)
-    return None if known is None else Quantity(number * known[0], known[1])
+    return None if known is None else Quantity(number * (1.0 if written else known[0]), known[1])
 
 
 def quantity(text: str) -> Quantity | None:
@@ -87,10 +91,10 @@ def quantity(text: str) -> Quantity | None:
 
 
 def value_of(text: str, dimension: Dimension, bare: float) -> float | None:
-    """A record's value in the base unit of what it is compared with, where a number without a unit counts `bare`. What has no
-    unit compares with numbers of any.
+    """A record's value as it compares: in the base unit of what it is compared with, where a number without a unit counts `bare`. What has no
+    unit compares with the number that stands there, whatever its unit: `took>100` finds `took=120ms`.
     """
-    found = amount(text)
+    found = amount(text, written=not dimension)
     if found is None or (dimension and found.dimension not in {"", dimension}):
         return None
     number = found.number if found.dimension else found.number * bare
@@ -107,13 +111,13 @@ def digits_of(text: str) -> str | None:
 
 
 def same_number(text: str) -> str:
-    """An RE2 expression of the ways to write a number that has `digits_of`."""
+    """An RE2 expression of the ways to write a number that has `digits_of`, whatever its unit."""
     digits = digits_of(text)
     if digits is None:
         raise ValueError(text)
     whole, _, fraction = digits.partition(".")
     behind = rf"[.]{fraction}0*" if fraction else r"(?:[.]0*)?"
-    return rf"^{'-' if text.startswith('-') else '[+]?'}0*{whole}{behind}%?$"
+    return rf"^{'-' if text.startswith('-') else '[+]?'}0*{whole}{behind}(?: ?(?:%|{_ANY_UNIT}))?$"
 
 
 def bare_factor(name: str, dimension: Dimension) -> float:

@@ -15,7 +15,7 @@ Value = str | int | float
 _PLACE: Final = {"message": "message", "raw": "coalesce(raw, concat(prefix, message))"}
 _LINE: Final = "concat(prefix, message)"
 _WHOLE: Final = {"pid": "pid", "lines": "lines", "line": "line_no"}
-_QUANTITY: Final = {"": "wk_quantity", "time": "wk_seconds", "bytes": "wk_bytes"}
+_QUANTITY: Final = {"time": "wk_seconds", "bytes": "wk_bytes"}
 _RUNS: Final = "run IN (SELECT r.run FROM runs AS r WHERE {})"
 _PATTERN: Final = "template_id IN (SELECT t.number FROM log_templates AS t WHERE t.pattern IN (SELECT p.pattern FROM log_templates AS p WHERE {}))"
 _FILES: Final = "source IN (SELECT f.source FROM log_files AS f WHERE wk_imatches(f.path, {}))"
@@ -162,6 +162,8 @@ class Condition:
                 return f"(coalesce({self._quantity(node, value)} = {self._bind(number)}, FALSE) OR {same})"
 
     def _quantity(self, node: tree.Compares | tree.Equals, value: str) -> str:
-        """The value in the base unit of what it is compared with."""
+        """The value in the base unit of what it is compared with; without one, the number as it stands there."""
+        if not node.dimension:
+            return f"wk_number({value})"
         bare = self._bind(bare_factor(node.field.name, node.dimension))
         return f"{_QUANTITY[node.dimension]}({value}, {bare})"

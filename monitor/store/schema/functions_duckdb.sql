@@ -20,7 +20,8 @@ CREATE OR REPLACE MACRO wk_pair(body, name, pattern) AS
     CASE WHEN contains(body, name) THEN nullif(trim(regexp_extract(body, pattern, 1), '"''.,;:'), '') END;
 CREATE OR REPLACE MACRO wk_part(body, pattern, unit) AS nullif(regexp_extract(body, pattern, 1), '') || unit;
 
--- Numbers in a text, as `logs/query/quantities.py` reads them: in seconds, in bytes, or in either. A number without a unit counts `bare`.
+-- Numbers in a text, as `logs/query/quantities.py` reads them: in seconds, in bytes, or as they stand there
+-- whatever their unit. A number without a unit counts `bare`.
 CREATE OR REPLACE MACRO wk_finite(x) AS CASE WHEN isfinite(x) THEN x END;
 CREATE OR REPLACE MACRO wk_amount(body, units, factors) AS list_transform(
     [regexp_extract(body, '^(?:([-+]?[0-9]+(?:[.][0-9]+)?(?:[eE][-+]?[0-9]{1,3})?) ?([A-Za-zµμ]{1,7}|%)?)$', ['number', 'unit'])],
@@ -36,9 +37,9 @@ CREATE OR REPLACE MACRO wk_seconds(body, bare) AS list_transform([body], lambda 
 CREATE OR REPLACE MACRO wk_bytes(body, bare) AS wk_finite(wk_amount(body,
     ['', '%', 'B', 'kB', 'KB', 'kb', 'MB', 'mb', 'GB', 'gb', 'TB', 'tb', 'KiB', 'K', 'MiB', 'M', 'GiB', 'G', 'TiB', 'T'],
     [bare, bare, 1.0, 1000.0, 1000.0, 1000.0, 1000000.0, 1000000.0, 1000000000.0, 1000000000.0, 1000000000000.0, 1000000000000.0, 1024.0, 1024.0, 1048576.0, 1048576.0, 1073741824.0, 1073741824.0, 1099511627776.0, 1099511627776.0]));
-CREATE OR REPLACE MACRO wk_quantity(body, bare) AS list_transform([body], lambda x: wk_finite(coalesce(wk_amount(x,
+CREATE OR REPLACE MACRO wk_number(body) AS list_transform([body], lambda x: wk_finite(coalesce(wk_amount(x,
     ['', '%', 'ns', 'us', 'µs', 'μs', 'ms', 's', 'sec', 'secs', 'second', 'seconds', 'm', 'min', 'mins', 'minute', 'minutes', 'h', 'hr', 'hour', 'hours', 'd', 'day', 'days', 'B', 'kB', 'KB', 'kb', 'MB', 'mb', 'GB', 'gb', 'TB', 'tb', 'KiB', 'K', 'MiB', 'M', 'GiB', 'G', 'TiB', 'T'],
-    [bare, bare, 1e-09, 1e-06, 1e-06, 1e-06, 0.001, 1.0, 1.0, 1.0, 1.0, 1.0, 60.0, 60.0, 60.0, 60.0, 60.0, 3600.0, 3600.0, 3600.0, 3600.0, 86400.0, 86400.0, 86400.0, 1.0, 1000.0, 1000.0, 1000.0, 1000000.0, 1000000.0, 1000000000.0, 1000000000.0, 1000000000000.0, 1000000000000.0, 1024.0, 1024.0, 1048576.0, 1048576.0, 1073741824.0, 1073741824.0, 1099511627776.0, 1099511627776.0]), wk_compound(x))))[1];
+    list_resize([1.0], 42, 1.0)), wk_compound(x))))[1];
 
 -- Lists: `*` in a glob is any text.
 CREATE OR REPLACE MACRO wk_in(value, list) AS list_contains(list, value);

@@ -24,7 +24,7 @@ WORDS = ["worker", "Heartbeat", "timed out", "out of memory", "GET /a", "x=1", "
 SOURCES = ["train/worker.log", "web/app", "db"]
 NAMES = ["python train.py --epochs 3", "nginx worker"]
 VALUES: Final[list[Any]] = [
-    "42", 42, 42.0, "bob", "Bob", True, None, "2s", "2500ms", 0.5, "1m2s", "10MB", 3_000_000, {"code": 7}, [1, "a"], "", "a b", "95%", "9" * 25,
+    "42", 42, 42.0, "bob", "Bob", True, None, "2s", "2500ms", "42ms", 0.5, "1m2s", "10MB", 3_000_000, {"code": 7}, [1, "a"], "", "a b", "95%", "9" * 25,
 ]  # fmt: skip
 
 
@@ -40,7 +40,7 @@ def records(rng: random.Random, number: int) -> list[LogRecord]:
             fields["http"] = {"status": rng.choice([200, 500, "500"])}
         message = " ".join(rng.sample(WORDS, rng.randrange(1, 4)))
         if rng.random() < 0.5:
-            value = rng.choice(["42", "bob", "2s", "3ms", "7MiB", '"a b"', "1.5"])
+            value = rng.choice(["42", "bob", "2s", "42ms", "3ms", "7MiB", '"a b"', "1.5"])
             sign = rng.choice(["=", ": ", " "] if value[0].isdigit() else ["=", ": "])
             pair = f"{rng.choice(['user', 'took', 'size', 'left'])}{sign}{value}"
             message = rng.choice([f"{message} {pair}", f"{pair}, {message}"])
@@ -149,7 +149,7 @@ class Plain:
             return lambda record: (value := self.value(record, plain)) is not None and test(value)
 
         return self.rng.choice([
-            (f"{name}=42", found(lambda value: value in {"42", "42.0"})),
+            (f"{name}=42", found(lambda value: value in {"42", "42.0", "42ms"})),
             (f"{name}:bob", found(lambda value: "bob" in value.lower())),
             (f"{name}=bob", found(lambda value: value.lower() == "bob")),
             (f"{name}=b*", found(lambda value: value.lower().startswith("b"))),
@@ -167,6 +167,7 @@ class Plain:
             "2500ms": 2.5,
             "1m2s": 62,
             "3ms": 0.003,
+            "42ms": 0.042,
             "42": 42,
             "42.0": 42,
             "0.5": 0.5,
@@ -186,9 +187,11 @@ class Plain:
             "95%": 95,
             "9" * 25: 1e25,
         }
+        units = {"2s": 2, "2500ms": 2500, "3ms": 3, "42ms": 42, "10MB": 10, "7MiB": 7}
+        written = seconds | sizes | units
         name = self.rng.choice(["took", "size", "user"])
         text, known, limit = self.rng.choice(
-            [("2s", seconds, 2.0), ("1m", seconds, 60.0), ("1MB", sizes, 1e6), ("43", seconds | sizes, 43.0)]
+            [("2s", seconds, 2.0), ("1m", seconds, 60.0), ("1MB", sizes, 1e6), ("43", written, 43.0)]
         )
         sign, meant = self.rng.choice([(">", float.__gt__), ("<=", float.__le__)])
 

@@ -1,5 +1,6 @@
 """The query language: what a text means, how it is written again, and where it is wrong."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from logs.core.errors import LogsError
 from logs.query.language import Options, QueryWrong, parse_query
-from logs.query.quantities import bare_factor, quantity, value_of
+from logs.query.quantities import bare_factor, quantity, same_number, value_of
 from logs.query.times import parse_range, parse_time
 from logs.query.tree import Node
 from tests.examples import examples
@@ -207,7 +208,17 @@ def test_a_number_that_is_none_compares_with_nothing() -> None:
     """Words, two numbers, unknown units and what exceeds floating point are no quantities; units of another kind do not compare."""
     assert [quantity(text) for text in ("fast", "1 2", "3 parsecs", "1e999", "", "1h2x")] == [None] * 6
     assert value_of("5MB", "time", 1.0) is None
-    assert value_of("2500ms", "", 1.0) == 2.5
+    assert value_of("2500ms", "time", 1.0) == 2.5
+
+
+def test_a_bare_number_compares_with_the_number_that_stands_there() -> None:
+    """`took>100` finds `took 120ms` and `size>1` finds `1.5GiB`, whatever the unit; a number of several parts counts seconds."""
+    texts = ("2500ms", "1.5GiB", "90%", "42", "1m30s", "fast")
+    assert [value_of(text, "", 1.0) for text in texts] == [2500, 1.5, 90, 42, 90, None]
+    same = re.compile(same_number("42"))
+    assert [bool(same.search(text)) for text in ("42ms", "42 s", "42.0%", "420ms", "42x", "4.2s")] == [True] * 3 + [
+        False
+    ] * 3
 
 
 def test_a_name_tells_the_unit_of_a_plain_number() -> None:

@@ -21,7 +21,7 @@ const HELP = [
   ["run:train, run:4242", "process by name, PID or run"],
   ["user_id=42, user:bob, user=*", "a field, or user_id=42 in the text; took>1s also finds “took 3 s”"],
   ["status>=500 method:POST path:/api", "what lines of access logs say; also client, bytes, duration"],
-  ["duration>2s, size<=10MB", "numbers compare, with units"],
+  ["duration>2s, size<=10MB", "numbers compare; without a unit, with the number as it stands: took>100 finds “took 120ms”"],
   ["since:2h, until:\"yesterday 14:00\"", "times"],
   ["raw:text, lines>1, pattern:17", "the original line, several lines, a pattern"],
 ];
