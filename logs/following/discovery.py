@@ -193,7 +193,7 @@ class Discovery:
         if not stat.S_ISREG(status.st_mode) or not (flags := self._written_with(pid, fd)):
             return
         key = (status.st_dev, status.st_ino)
-        if key in self._ours.files:
+        if key in self._ours.files or self._is_ours(pid, fd, key):
             return
         output = fd in {"1", "2"}
         self._ours.share(key, pid)
@@ -215,6 +215,17 @@ class Discovery:
             if output or not log_names.copies(path, name, appends=appends):
                 found[key] = Found(path, *key, "open", name)
                 self._add_holder(pid, found[key], output=output)
+
+    def _is_ours(self, pid: int, fd: str, key: tuple[int, int]) -> bool:
+        """Whether a process that began lately holds the file as one of the watch. A child has all files of who forked it, and its command, until it becomes its own
+        program: so its command counts only while it still holds the file.
+        """
+        if not self._ours.may_change(pid):
+            return False
+        if self._ours.is_one_now(pid):
+            return True
+        status = os.stat(f"{self._proc}/{pid}/fd/{fd}")
+        return (status.st_dev, status.st_ino) != key
 
     def _written_with(self, pid: int, fd: str) -> int:
         """With which flags a process opened a file for writing; 0 of one that it only reads."""

@@ -75,6 +75,14 @@ class Ours:
                 else:
                     self._printing.pop(pid, None)
 
+    def may_change(self, pid: int) -> bool:
+        """Whether it was not looked at often enough to know that it stays the program that it is."""
+        return self._looks.get(pid, 0) < _LOOKS
+
+    def is_one_now(self, pid: int) -> bool:
+        """Whether it is a command of the watch at this moment, or one that becomes another program right now: that has no command, and all files still."""
+        return not (command := self._command(pid)) or _COMMAND.search(command) is not None
+
     def share(self, key: tuple[int, int], pid: int) -> None:
         """This process writes the file: unless it is ours, it is a log of that one, whatever a command of ours prints there, too."""
         if pid not in self.pids:

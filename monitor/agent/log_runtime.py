@@ -1,6 +1,7 @@
 """Keeps the log service of the agent: begins it once the host is known, and tells it of settings, formats and services."""
 
 import asyncio
+import glob
 import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -80,7 +81,7 @@ class LogRuntime:
             discover=s.discover,
             journal=s.journal,
             globs=tuple(s.globs),
-            exclude=(*s.exclude, f"{self._data_dir}/*", f"{self._data_dir.resolve()}/*"),
+            exclude=(*s.exclude, *(f"{glob.escape(str(own))}/*" for own in (self._data_dir, self._data_dir.resolve()))),
             formats=tuple(s.formats),
             own_formats=tuple(self.formats.read()[0]),
             named=tuple(self._outputs().items()),

@@ -413,6 +413,34 @@ def test_a_process_that_began_after_the_last_scan_is_met(tmp_path: Path) -> None
         assert [one.path for one in discovery.look_at_new() if one.path == str(path)] == []
 
 
+FORKS = """
+import os, sys, time
+log = os.open(sys.argv[1], os.O_WRONLY | os.O_APPEND | os.O_CREAT)  # Python closes it when another program begins
+os.write(log, b"INFO said by a service\\n")
+for _ in range(6):
+    if (pid := os.fork()) == 0:
+        time.sleep(0.003)
+        os.execvp("sleep", ["sleep", "0.01"])
+    os.waitpid(pid, 0)
+"""
+
+
+def test_a_program_that_the_watch_starts_does_not_hold_its_files(tmp_path: Path) -> None:
+    """Until it becomes its own program a child has all files of who forked it: the output of a service is not one of that child's."""
+    script, path = tmp_path / "monitor" / "services" / "shim" / "run.py", tmp_path / "web" / "output.log"
+    for file in (script, path):
+        file.parent.mkdir(parents=True)
+    script.write_text(FORKS)
+    discovery = Discovery(globs=(), excluded=(), own_pids=set, discover=True)
+    discovery.scan()
+    met: list[str] = []
+    with subprocess.Popen([sys.executable, "-I", "-S", str(script), str(path)]) as process:
+        while process.poll() is None:
+            met += [found.path for found in discovery.look_at_new()]
+    assert process.returncode == 0
+    assert str(path) not in met
+
+
 def test_a_big_file_is_found_as_soon_as_somebody_puts_it_there(tmp_path: Path) -> None:
     """Between two scans, in a folder that a pattern looks at, below it too: once, and none of the small ones, which somebody may begin to write."""
     (tmp_path / "in" / "deep").mkdir(parents=True)
