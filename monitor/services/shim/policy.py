@@ -121,7 +121,7 @@ def step(
         now: when.
         rules: of this service.
         code: with `ENDED`, the exit code, or the negative number of the signal.
-        why: with `UNSTARTABLE` and `DEAF`, the reason; with `STOP`, who asked; with `ENDED`, what it left behind.
+        why: with `UNSTARTABLE` and `DEAF`, the reason; with `DUE`, why it is not ready yet; with `STOP`, who asked; with `ENDED`, what it left behind.
         jitter: a random number from -1 to 1.
     """
     after = life.copy()
@@ -167,7 +167,7 @@ def _up(life: Life, event: str, now: float, rules: Rules, *, code: int | None, w
     elif event == READY and starting:
         life.state, life.timer = RUNNING, None
     elif event == DUE and starting and life.timer is not None:
-        return _useless(life, f"not ready within {rules.ready_timeout_s:g} s", now, rules)
+        return _useless(life, f"not ready within {rules.ready_timeout_s:g} s{f': {why}' if why else ''}", now, rules)
     elif event == DEAF and not starting:
         return _useless(life, why, now, rules)
     elif event == ENDED:
@@ -246,10 +246,15 @@ def _note_end(life: Life, code: int | None) -> None:
 
 
 def _how(life: Life) -> str:
-    if life.exit_signal is not None:
-        try:
-            name = signal.Signals(life.exit_signal).name
-        except ValueError:
-            name = "an unknown signal"
-        return f"killed by {name} (signal {life.exit_signal})"
-    return "exit code unknown" if life.exit_code is None else f"exit code {life.exit_code}"
+    return how(life.exit_code if life.exit_signal is None else -life.exit_signal)
+
+
+def how(code: int | None) -> str:
+    """How a process ended, in words: its exit code, the negative number of a signal, or None if that is not known."""
+    if code is None or code >= 0:
+        return "exit code unknown" if code is None else f"exit code {code}"
+    try:
+        name = signal.Signals(-code).name
+    except ValueError:
+        name = "an unknown signal"
+    return f"killed by {name} (signal {-code})"

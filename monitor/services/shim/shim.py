@@ -20,7 +20,6 @@ MARK = "WATCHKEEPER_SERVICE_RUN"
 """Environment variable of all processes of a service, by which they are found if the shim is lost."""
 PROBE_S = (0.05, 1.0)
 """First and longest pause between two probes."""
-PROBE_SLACK_S = 0.5
 LOSS_S = 1.0
 """How often a loss of output that grows is told."""
 COMMAND_CHARS = 4096
@@ -66,10 +65,12 @@ class Shim:
         self._program: dict[str, object] = {}
         """What the main process was started as: the settings may be others when it ends."""
         self._started_us = self._since_us = _now_us()
-        self._probe: tuple[int, float] | None = None
+        self._probe: spawn.Probe | None = None
         self._probe_at: float | None = None
         self._probe_pause = PROBE_S[0]
         self._probed = ""
+        self._answer = ""
+        """Why it is not ready yet, or answered its last liveness check not."""
         self._unanswered = 0
         self._lines: Lines | None = None
         self._lost, self._loss_due, self._trouble = 0, 0.0, ""
@@ -118,7 +119,7 @@ class Shim:
         times = (
             self.life.timer,
             None if self._probe else self._probe_at,
-            self._probe[1] if self._probe else None,
+            self._probe.due if self._probe else None,
             loss,
         )
         due = [at for at in times if at is not None]
@@ -131,12 +132,11 @@ class Shim:
             self._lost, self._loss_due = self._output.lost, now + LOSS_S
             self._tell()
         if self.life.timer is not None and now >= self.life.timer:
-            self._happen(policy.DUE)
-        if self._probe is not None and now >= self._probe[1]:
-            os.kill(self._probe[0], signal.SIGKILL)  # nobody has waited for this child yet: the pid is its own
-            self._probe = self._probe[0], now + PROBE_SLACK_S
+            self._happen(policy.DUE, why=self._answer)
+        if self._probe is not None and now >= self._probe.due:
+            self._probe.kill()
         if self._probe is None and self._probe_at is not None and now >= self._probe_at:
-            self._ask(now)
+            self._ask()
 
     def _obey(self, command: dict[str, object]) -> None:
         if command.get("do") not in {policy.STOP, policy.RESTART, policy.START}:
@@ -218,6 +218,7 @@ class Shim:
         if self.spec["ready"]:
             kind, what = self.spec["ready"]
             self._lines = Lines(what) if kind == "log" else None
+            self._answer = f"no line of its output matches {what}" if kind == "log" else ""
             self._probe_at, self._probe_pause = (None if kind == "log" else time.monotonic()), PROBE_S[0]
         self._happen(policy.BEGUN)
 
@@ -252,42 +253,44 @@ class Shim:
             code = os.waitstatus_to_exitcode(status)
             if pid == self._main:
                 self._happen(policy.ENDED, code=code)
-            elif self._probe is not None and pid == self._probe[0]:
-                self._probe = None
-                self._answered(well=code == 0)
+            elif self._probe is not None and pid == self._probe.pid:
+                why, self._probe = self._probe.ended(code), None
+                self._answered(why)
 
     # --- readiness and liveness
 
-    def _ask(self, now: float) -> None:
+    def _ask(self) -> None:
         """Ask once whether it is ready or, once it runs, whether it still works."""
         self._probe_at, self._probed = None, f"{self.life.state} {self._main}"
         if self.life.state == policy.STARTING:
             (kind, what), limit = self.spec["ready"], self.spec["probe_timeout_s"]
         else:
             kind, what, _, limit, _ = self.spec["liveness"]
-        pid = spawn.probe(kind, what, self.spec["directory"], self._environment, limit)
-        self._probe = pid, now + limit + PROBE_SLACK_S
+        self._probe = spawn.probe(kind, what, self.spec["directory"], self._environment, limit)
 
-    def _answered(self, *, well: bool) -> None:
+    def _answered(self, why: str) -> None:
+        """A check was answered: well, or `why` not."""
         if self._probed != f"{self.life.state} {self._main}":
             return  # it was asked of an earlier process, or before it was ready
         if self.life.state == policy.STARTING:
-            if well:
+            if not why:
                 self._happen(policy.READY)
                 return
+            kind, what = self.spec["ready"]
+            self._answer = f"{_named(kind, what)}: {why}"
             self._probe_at = time.monotonic() + self._probe_pause
             self._probe_pause = min(self._probe_pause * 1.5, PROBE_S[1])
         elif self.life.state == policy.RUNNING and self.spec["liveness"]:
-            self._lives(well=well)
+            self._lives(why)
 
-    def _lives(self, *, well: bool) -> None:
+    def _lives(self, why: str) -> None:
         """A liveness check was answered, or was not: so many in a row that are not, and it counts as failed."""
         kind, what, every, _, failures = self.spec["liveness"]
-        self._unanswered = 0 if well else self._unanswered + 1
+        self._unanswered = self._unanswered + 1 if why else 0
         self._probe_at = time.monotonic() + every
         if self._unanswered >= failures:
             times = "" if failures == 1 else f" {failures} times in a row"
-            self._happen(policy.DEAF, why=f"liveness check failed{times}: {kind} {what}")
+            self._happen(policy.DEAF, why=f"liveness check failed{times}: {_named(kind, what)}: {why}")
 
     # --- output and state
 
@@ -367,6 +370,11 @@ def _parts_before(boot: str) -> list[list[int | None]]:
         return []
     found: list[list[int | None]] = before.get("output", []) if before.get("boot") == boot else []
     return found
+
+
+def _named(kind: str, what: str) -> str:
+    """A check, as a person calls it."""
+    return what if kind == "http" else f"{kind} {what}"
 
 
 def _cut(words: list[str]) -> list[str]:

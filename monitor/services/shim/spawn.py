@@ -1,13 +1,19 @@
 """Starting processes: the service itself, and short-lived probes that ask whether it is ready."""
 
+import contextlib
 import os
 import signal
+import time
+
+from monitor.services.shim import policy
 
 PR_SET_PDEATHSIG = 1
 PR_SET_NAME = 15
 PR_SET_CHILD_SUBREAPER = 36
 RESET = ("SIGCHLD", "SIGHUP", "SIGINT", "SIGPIPE", "SIGQUIT", "SIGTERM", "SIGXFSZ")
 LOCAL = ("", "*")
+SLACK_S = 0.5
+"""What a check may take beyond its time until it is killed."""
 
 
 def prctl(option: int, value: int) -> None:
@@ -75,8 +81,44 @@ def _become_child(output: int) -> None:
         os.dup2(source, target)
 
 
-def probe(kind: str, what: str, directory: str, environment: dict[str, str], timeout_s: float) -> int:
-    """Ask once whether a service is ready, in a child that exits with 0 if it is; answers the pid of the child.
+class Probe:
+    """A child that asks once whether a service is ready, or works still.
+
+    Attributes:
+        pid: of the child; it exits with 0 if that is so.
+        due: when it is killed, in seconds of the monotonic clock.
+        late: whether it was.
+    """
+
+    __slots__ = ("_said", "_timeout_s", "due", "late", "pid")
+
+    def __init__(self, pid: int, said: int, timeout_s: float, due: float) -> None:
+        self.pid, self.due, self.late = pid, due, False
+        self._said, self._timeout_s = said, timeout_s
+
+    def kill(self) -> None:
+        """Its time is over: kill it and what it started."""
+        self.late, self.due = True, time.monotonic() + SLACK_S
+        for send in (
+            os.killpg,
+            os.kill,
+        ):  # nobody has waited for this child yet: the pid, and that of its session, is its own
+            with contextlib.suppress(ProcessLookupError):  # it has no session yet
+                send(self.pid, signal.SIGKILL)
+
+    def ended(self, code: int) -> str:
+        """Take what it said, once it has ended with this code: why it is not so, in words; empty if it is."""
+        said = os.read(self._said, 4096).decode("utf-8", "replace")
+        os.close(self._said)
+        if code == 0:
+            return ""
+        if self.late:
+            return f"no answer within {self._timeout_s:g} s"
+        return said or policy.how(code)
+
+
+def probe(kind: str, what: str, directory: str, environment: dict[str, str], timeout_s: float) -> Probe:
+    """Ask once whether a service is ready, in a child.
 
     Args:
         kind: `port`, `http` or `command`.
@@ -85,33 +127,38 @@ def probe(kind: str, what: str, directory: str, environment: dict[str, str], tim
         environment: all its variables.
         timeout_s: of the connection; the caller kills a child that takes longer.
     """
+    said, says = os.pipe()
     pid = os.fork()
     if pid:
-        return pid
-    code = 1
+        os.close(says)
+        return Probe(pid, said, timeout_s, time.monotonic() + timeout_s + SLACK_S)
+    why = "it cannot be asked"
     try:
         nothing = os.open(os.devnull, os.O_RDWR)
         _become_child(nothing)
         if kind == "command":
             os.chdir(directory)
             os.execve("/bin/sh", ["sh", "-c", what], environment)  # noqa: S606 - `what` is a shell command that a person wrote
-        code = 0 if (_connects(what, timeout_s) if kind == "port" else _answers(what, timeout_s)) else 1
-    except OSError:
-        code = 1
+        why = _connects(what, timeout_s) if kind == "port" else _answers(what, timeout_s)
+    except TimeoutError as error:  # the kernel's own has a number, and may come earlier
+        why = f"no answer within {timeout_s:g} s" if error.errno is None else "no answer"
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
     finally:
-        os._exit(code)
+        os.write(says, why.encode("utf-8", "replace")[:4096])
+        os._exit(1 if why else 0)
 
 
-def _connects(address: str, timeout_s: float) -> bool:
+def _connects(address: str, timeout_s: float) -> str:
     import socket
 
     host, _, port = address.rpartition(":")
     with socket.create_connection(("127.0.0.1" if host in LOCAL else host.strip("[]"), int(port)), timeout_s):
-        return True
+        return ""
 
 
-def _answers(url: str, timeout_s: float) -> bool:
-    """Whether a GET is answered with a status below 400."""
+def _answers(url: str, timeout_s: float) -> str:
+    """Why a GET is not answered with a status below 400; empty if it is."""
     import http.client
     from urllib.parse import urlsplit
 
@@ -120,8 +167,11 @@ def _answers(url: str, timeout_s: float) -> bool:
     connection = kind(parts.hostname or "127.0.0.1", parts.port, timeout=timeout_s)
     try:
         connection.request("GET", (parts.path or "/") + (f"?{parts.query}" if parts.query else ""))
-        return connection.getresponse().status < 400
+        answer = connection.getresponse()
+        return "" if answer.status < 400 else f"answered {answer.status} {answer.reason}".rstrip()
+    except http.client.RemoteDisconnected:
+        return "the connection was closed without an answer"
     except http.client.HTTPException:
-        return False
+        return "its answer is no HTTP"
     finally:
         connection.close()

@@ -144,11 +144,12 @@ def test_what_is_not_ready_in_time_counts_as_failed() -> None:
     rules = Rules(ready_timeout_s=5.0, crash_limit=1)
     life, _ = step(policy.begin()[0], BEGUN, 0.0, rules)
     assert (life.state, life.timer) == (STARTING, 5.0)
-    life, actions = step(life, DUE, 5.0, rules)
+    life, actions = step(life, DUE, 5.0, rules, why="port 80: connection refused")
     assert (life.state, actions) == (STOPPING, [SIGNAL])
     life, _ = step(life, ENDED, 5.1, rules, code=-15)
     life, _ = step(life, GONE, 5.1, rules)
-    assert (life.state, life.reason) == (FAILED, "failed 1 times in 1 s: not ready within 5 s")
+    missing = "not ready within 5 s: port 80: connection refused"
+    assert (life.state, life.reason) == (FAILED, f"failed 1 times in 1 s: {missing}")
 
 
 @pytest.mark.parametrize(("restart", "after"), [("never", FAILED), ("on-failure", STARTING), ("always", STARTING)])

@@ -5,13 +5,14 @@ import os
 import resource
 import signal
 import socket
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from monitor.services.link import Link, Wish, start_shims
-from monitor.services.shim import tree
+from monitor.services.shim import spawn, tree
 from tests.integration.monitor.services.conftest import Kept, events
 from tests.waiting import wait_until
 
@@ -103,7 +104,9 @@ def test_what_lives_but_answers_no_more_is_restarted(kept: Make, python: Python,
     second = one.running(after=first["pid"])
     assert second["restarts"] == 1
     told = [event["reason"] for event in events(one) if event["event"] == "stopping"]
-    assert told[0] == f"liveness check failed 2 times in a row: {kind} {what}"
+    named = what if kind == "http" else f"{kind} {what}"
+    why = {"port": "connection refused", "http": "answered 503 Service Unavailable", "command": "exit code 1"}[kind]
+    assert told[0] == f"liveness check failed 2 times in a row: {named}: {why}"
     assert one.running()["pid"] == second["pid"]
     assert [event["why"] for event in events(one) if event["event"] == "ended"] == [told[0]] == [second["ended_for"]]
     assert not one.folder.lives()[0][0].asked
@@ -328,7 +331,43 @@ def test_a_service_is_running_once_it_is_ready(
 def test_one_that_does_not_become_ready_is_stopped_with_that_reason(kept: Make, python: Python) -> None:
     """And counts as failed."""
     one = kept("never").start(command=python(SLEEP), restart="never", ready={"log": "never", "timeout_s": 0.2})
-    assert one.becomes("failed")["reason"] == "not ready within 0.2 s"
+    assert one.becomes("failed")["reason"] == "not ready within 0.2 s: no line of its output matches never"
+
+
+@pytest.mark.parametrize(
+    ("kind", "answer", "why"),
+    [
+        ("port", None, ""),
+        ("port", "nobody", "connection refused"),
+        ("http", b"HTTP/1.0 204 None\r\n\r\n", ""),
+        ("http", b"HTTP/1.0 500 Out of order\r\n\r\n", "answered 500 Out of order"),
+        ("http", b"220 mail ready\r\n", "its answer is no HTTP"),
+        ("http", b"", "the connection was closed without an answer"),
+        ("http", None, "no answer within 0.2 s"),
+        ("command", "exit 3", "exit code 3"),
+        ("command", "kill -15 $$", "killed by SIGTERM (signal 15)"),
+        ("command", "sleep 61; true", "no answer within 0.2 s"),
+    ],
+)
+def test_a_check_says_why_it_failed(kind: str, answer: str | bytes | None, why: str) -> None:
+    """What it met, in words: no one there, another answer than was wanted, none in time."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        if answer == "nobody":
+            server.close()
+        what = {"port": str(port), "http": f"http://127.0.0.1:{port}/", "command": str(answer)}[kind]
+        probe = spawn.probe(kind, what, "/", dict(os.environ), 0.2)
+        if isinstance(answer, bytes):
+            with server.accept()[0] as connection:
+                connection.recv(4096)
+                connection.sendall(answer)
+        over = os.WEXITED | os.WNOHANG | os.WNOWAIT
+        wait_until(lambda: time.monotonic() > probe.due or os.waitid(os.P_PID, probe.pid, over))
+        if os.waitid(os.P_PID, probe.pid, over) is None:
+            probe.kill()
+        assert probe.ended(os.waitstatus_to_exitcode(os.waitpid(probe.pid, 0)[1])) == why
+        with pytest.raises(ProcessLookupError):  # what it started is gone with it
+            wait_until(lambda: os.killpg(probe.pid, 0))
 
 
 def test_a_restart_reads_the_settings_again(kept: Make, python: Python) -> None:
