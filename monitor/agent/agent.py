@@ -341,7 +341,8 @@ class Agent:
         """Called on the sampler's supervising thread."""
         self.sampler_message = message
         if message:
-            log.log(logging.WARNING if state == "down" else logging.INFO, "sampler %s: %s", state, message)
+            unexpected = state == "down" and not self._ending.is_set()
+            log.log(logging.WARNING if unexpected else logging.INFO, "sampler %s: %s", state, message)
         self._loop.call_soon_threadsafe(self._status_due.set)
 
     def host_name(self) -> str:
