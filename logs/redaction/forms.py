@@ -133,6 +133,10 @@ _OBJECT: Final = late(r"(?=.*[a-z]{3})[a-z0-9]+(?:[.-][a-z0-9]+)+")
 """The name of an object that keeps secrets: `secret "db-credentials-x2x9z" not found`."""
 _BECAME: Final = late(r"(?P<head>\*\*\*(?P<mark>[\"'])[ \t]*(?:=>|->|→)[ \t]*(?P=mark))(?!\*\*\*)[^\"'\n]+(?P=mark)")
 """What a changed value became: `"old" => "new"`."""
+_OTHERS: Final = late(
+    r"(?P<head>\[[bBuU]?(?P<mark>\\*[\"'])\*\*\*(?P=mark))(?:[ \t]*,[ \t]*[bBuU]?(?P=mark)[^\"'\n\\]*(?P=mark))+"
+)
+"""The others of a list whose first is hidden: `passwords=['***', 'b']`."""
 _CLOSED: Final = late(rf"{QUOTE}\s{{0,4}}[)}}\]]")
 HOOK: Final = late(
     r"(?P<head>hooks\.slack\.com/(?:services|workflows|triggers)/\w+/\w+/(?:\d+/)?+"
@@ -214,7 +218,9 @@ def _is_credential(match: re.Match[str]) -> bool:
 def hide_pairs(text: str) -> str:
     """`name=value`, `name: value`, `"name": "value"`, `name := value`, `name => value`."""
     text = _each(text, PAIR, _pair_value)
-    return _BECAME.sub(rf"\g<head>{HIDDEN}\g<mark>", text) if HIDDEN in text else text
+    if HIDDEN not in text:
+        return text
+    return _OTHERS.sub(r"\g<head>", _BECAME.sub(rf"\g<head>{HIDDEN}\g<mark>", text))
 
 
 def hide_options(text: str) -> str:
@@ -253,9 +259,11 @@ def _pair_value(match: re.Match[str]) -> Value | None:
     if match.string[match.start() - 1 : match.start()] == "\\" and name[0] in "nrt" and kind_of(name[1:]) != "none":
         name = name[1:]  # `\\nX-Auth-Token: …`, a line's end as an escape
     kind = kind_of(name)
+    text = match.string
+    if kind == "none" and name[-1] in "sS" and text.startswith("[", match.end()) and kind_of(name[:-1]) != "none":
+        kind = "weak"  # a list of them, or of their names
     if kind == "none":
         return None
-    text = match.string
     value = value_at(text, match.end())
     if value is None or _is_of_other(match, text[value.start : value.end]):
         return None

@@ -35,7 +35,7 @@ KINDS = {
     "markup": ["<password><![CDATA[{}]]></password>", '<property name="db.password">{}</property>', "&lt;password&gt;{}&lt;/password&gt;", r"\u003cpassword\u003e{}\u003c/password\u003e",
         '<setting name="Password" serializeAs="String"><value>{}</value></setting>', '{{"Name":"/prod/db/password","Type":"SecureString","Value":"{}"}}', '{{"kty":"oct","k":"{}"}}'],
     "headers": ["Authorization: SSWS {}", "Authorization: SharedKey acc:{}", "Authorization:Bearer {}", 'proxy_set_header X-Api-Key "{}";', "WWW-Authenticate: NTLM TlRMTVNTUAAC{}", "x-functions-key: {}",
-        r"b'GET / HTTP/1.1\r\nX-Auth-Token: {}\r\n\r\n'", r"send: b'A: b\r\nX-Api-Key: {}\r\nHost: a b\r\n'", r'"a\nCookie: sid={}\n"', '"authorization":["Token {}"]', "map[Authorization:[Token {}] Accept:[*/*]]"],
+        r"b'GET / HTTP/1.1\r\nX-Auth-Token: {}\r\n\r\n'", r"send: b'A: b\r\nX-Api-Key: {}\r\nHost: a b\r\n'", r'"a\nCookie: sid={}\n"', '"authorization":["Token {}"]', "map[Authorization:[Token {}] Accept:[*/*]]", "passwords: ['x9y8z7w6', '{}']", '"apiKeys":["{}","x"]', r"\"api_keys\":[\"x9y8z7w6\",\"{}\"]"],
     "environments": ["ENV DB_PASSWORD {}", "setenv LDAP_BIND_PASSWORD {}", "GITHUB_PAT={}", "InstrumentationKey={}", "rootpw={}", "passkey={}", "code_verifier={}", "SAMLResponse={}", "mount -o user=bob,pass={},vers=3"],
     "sentences": ["A temporary password is generated for root@localhost: {}", "initial password for user 'admin' is: {}", "password set to '{}'", "Unseal Key 1: {}", "preshared key: {}", "Your API key is: {}",
         "The admin password is: {}", "admin password changed to {}", "Setting environment variable CODECOV_TOKEN to {}"],
