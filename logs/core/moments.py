@@ -57,7 +57,7 @@ _BLANK: Final = "[ \u00a0\u202f]"
 _HALF: Final = rf"(?:{_BLANK}?(?P<p>[AaPp]\.?[Mm]\b\.?|午前|午後|上午|下午|오전|오후))?"
 _NAMED: Final = "|".join(sorted((name for name in ZONES if name != "Z"), key=len, reverse=True))
 _ZONE: Final = rf"(?: ?(?P<z>Z\b|(?:UTC|GMT)?[+-]\d\d:?\d\d\b|(?:{_NAMED})\b)|(?P<short>[+-]\d\d)\b)?(?: \([A-Z][A-Za-z]+(?: [A-Za-z]+)* (?:Time|Zeit)\))?"
-_FRACTION: Final = r"(?:,(?P<f>\d{3})\.(?P<g>\d{3})|[.,:](?P<h>\d{1,9}))?"
+_FRACTION: Final = r"(?:,(?P<f>\d{3})\.(?P<g>\d{3})|(?:[.,]|:(?=(?:\d{3}){1,3}(?!\d)))(?P<h>\d{1,9}))?"
 _SECONDS: Final = rf"(?P<H>\d{{1,2}}):(?P<M>\d\d):(?P<S>\d\d){_FRACTION}{_HALF}(?: Uhr\b)?{_ZONE}"
 _MINUTES: Final = rf"(?P<H>\d{{1,2}}):(?P<M>\d\d){_HALF}(?: Uhr\b)?{_ZONE}"
 _AT: Final = r"(?:at|@|um|om|alle|ore|kl\.?|klo|[àa]|às|a las|o|в)"

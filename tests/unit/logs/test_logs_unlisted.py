@@ -364,9 +364,11 @@ def test_layouts_that_are_on_no_list(
         ("W, [2026-03-20T22:11:12.345678 #77]  WARN -- app: slow", "app", "slow"),
         ("W, [2026-03-20T22:11:12.345678 #77]  WARN -- : slow: it is", None, "slow: it is"),
         ("2026/03/20 22:11:12 WARN  : slow", None, "slow"),
+        ("WARN:2026-03-20 22:11:12:up\nWARN:2026-03-20 22:11:12:0 shards", None, "0 shards"),
+        ("WARN:2026-03-20 22:11:12:345 shards", None, "shards"),
     ],
 )
 def test_no_part_of_a_header_stays_in_the_message(tmp_path: Path, line: str, logger: str | None, message: str) -> None:
     """What stands between the time and the message is neither."""
-    (row,) = parsed(tmp_path, line + "\n")
+    *_, row = parsed(tmp_path, line + "\n")
     assert (row["level"], row["logger"], row["body"]) == ("warn", logger, message)
