@@ -54,11 +54,13 @@ _CRASH = re.compile(
 _DUMPED = re.compile(r"(?i)panic recovered|recovered from panic|panic recover\b")
 """A header behind which a program writes what it was doing when it went wrong."""
 _NAMES = re.compile(r"( *)[\w.\-]+: \S")
+_TEXT: Final = 40
+"""So many lines of text may stand between a warning's name and the line of the source that it was given for."""
 _BLANKS: Final = " \t\x0b\x0c"
 _CLOSING: Final = ")]}│╰└├║╚╠┃┗━"
 _DOUBTFUL = (_OPENS, _FRAME_TOP, _CHAINS, _JAVA, _NAMED, _GO_FRAME, _CLOSES, _NODE_ERROR)
 
-_NONE, _PYTHON, _PYTHON_DONE, _CHAINED, _JAVA_BLOCK, _GO, _CUDA, _RUST, _NODE, _CRASHED, _ANY = range(11)
+_NONE, _PYTHON, _PYTHON_DONE, _CHAINED, _JAVA_BLOCK, _GO, _CUDA, _RUST, _NODE, _CRASHED, _ANY, _WARNS = range(12)
 
 
 def surely_begins(line: str, indent: int = 0) -> bool:
@@ -238,11 +240,10 @@ class Grouper:
                 self._block = _PYTHON_DONE
                 return True
             return self._open
-        if self._block == _RUST and self._lines == 1:
-            return True  # what it panicked about
-        if self._block == _ANY and line.startswith("Traceback ("):
-            self._block = _PYTHON
-            return True
+        if self._block in {_RUST, _NODE} and (self._lines == 1 or not line.strip("^")):
+            return True  # what it panicked about, or the line of the source and what points at its place
+        if self._block == _WARNS:
+            return self._last[:1] not in _BLANKS and self._lines < _TEXT
         if self._block == _NODE and _NODE_ERROR.match(line) and (not self.traceback or line.startswith("Node.js v")):
             self.traceback = True
             return True
@@ -280,7 +281,8 @@ class Grouper:
             return True
         elif _DIES.match(line):
             node = _NODE_PLACE.match(line) is not None
-            self._block, self.traceback = _NODE if node else _ANY, not node and "Warning: " not in line
+            self._block = _NODE if node else _WARNS if line.endswith("Warning: ") else _ANY
+            self.traceback = not node and "Warning: " not in line
         elif _THROWN.match(line):
             self._block, self.traceback = _ANY, True
         elif _OPENS.match(line) or _JAVA.match(line):

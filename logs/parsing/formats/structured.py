@@ -1,6 +1,7 @@
 """Structured formats: JSON lines of many dialects, Docker's JSON, the journal's export, logfmt."""
 
 import re
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -52,10 +53,14 @@ _MOMENT: Final = re.compile(ISO, re.ASCII)
 _FIRST_FEW: Final = 4
 _SINCE_2001: Final = 1_000_000_000
 _NESTED: Final = ("record", "@fields", "fields", "log", "jsonPayload")
+_BESIDE_TIMES: Final = frozenset({"level", "lvl", "severity", "levelname", "msg", "message"})
 _decoder = msgspec.json.Decoder()
 _encode = msgspec.json.Encoder().encode
 _COMPOSE = re.compile(r"[\w.\-]+ +\| ")
 _PAIR = re.compile(r"""([A-Za-z_@][\w.@/\-]*)=(?:"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)'(?=\s|$)|([^\s"]*))(?=\s|$)""")
+_BROKEN_PAIR = re.compile(
+    r'\s*"([\w@.\-/]+)"\s*:\s*(?:"(.*?)(?:"\s*(?:,(?=\s*"[\w@.\-/]+"\s*:)|\}?\s*$)|$)|(-?\d+(?:\.\d+)?)\s*(?:,|\}?\s*$))'
+)
 _UNQUOTED = re.compile(r"=[^\s\"']+ +[^\s=\"']+(?: |$)")
 """A value with a word behind it that is no pair."""
 _LOOSE = re.compile(r"(?:^| )([A-Za-z_@][\w.@/\-]*)=([^\s\"']\S*(?: +(?![A-Za-z_@][\w.@/\-]*=)\S+)+)")
@@ -91,7 +96,7 @@ class JsonFormat:
                 return None
         record = json_object(line[start:])
         if record is None:
-            return None
+            return _broken(line, start, times)
         return json_header(_otel_record(record) if "resourceLogs" in record else record, line, times)
 
 
@@ -177,6 +182,25 @@ def json_object(text: str) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
+def _broken(line: str, start: int, times: TimeReader) -> Header | None:
+    """The record of an object whose message was put between quotes as it was: it has quotes itself, or goes on in the next line."""
+    record: dict[str, Any] = {}
+    at, last = start + 1, None
+    while (match := _BROKEN_PAIR.match(line, at)) is not None:
+        name, quoted, bare = match.groups()
+        record[name] = float(bare) if bare else quoted.replace('\\"', '"').replace("\\n", "\n")
+        at, last = match.end(), match
+    if last is None or len(record) < 2 or line[-1] == "," or line[at:].strip(" }"):
+        return None
+    header = json_header(record, line, times)
+    if header.ts is None or not header.level:
+        return None
+    if line[-1] == "}":
+        return header
+    begin = last.start(2)
+    return header._replace(prefix=line[:begin], message=line[begin:], whole=False)
+
+
 def _otel_record(line: dict[str, Any]) -> dict[str, Any]:
     """The log records that the OpenTelemetry collector puts into one line, as one: the first one's names, all messages, the worst severity."""
     found: list[dict[str, Any]] = []
@@ -216,14 +240,14 @@ def json_header(record: dict[str, Any], line: str, times: TimeReader) -> Header:
     level = _level(record, used)
     message = _first_text(record, _MESSAGE_KEYS, used)
     if ts is None or message is None or not level:
-        for name in _NESTED:
+        for name in _NESTED if ts is not None or message is not None or level else _holders(outer):
             inner = outer.get(name)
             if isinstance(inner, dict):
                 ts = ts if ts is not None else _time(inner, times, used)
                 level = level or _level(inner, used)
                 if message is None or name == "record":
                     message = _first_text(inner, _MESSAGE_KEYS, used) or message
-                merged = {**outer, **inner}
+                merged = {**merged, **inner}
     if ts is None:
         ts = _told_time(outer, times, used)
     logger = None if merged.keys().isdisjoint(_LOGGER_KEYS) else _first_text(merged, _LOGGER_KEYS, used)
@@ -231,6 +255,13 @@ def json_header(record: dict[str, Any], line: str, times: TimeReader) -> Header:
     if message is None:
         return Header(ts, level, logger, pid, "", line, _fields(outer, used))
     return Header(ts, level, logger, pid, "", message, _fields(outer, used), whole=True)
+
+
+def _holders(record: dict[str, Any]) -> Sequence[str]:
+    """The names of the objects in one that says nothing itself, if they say a time and what belongs to it: `{"meta": {"time": …}, "payload": {"msg": …}}`."""
+    inner = {key for value in record.values() if isinstance(value, dict) for key in value}
+    told = not inner.isdisjoint(_TIME_KEYS) and not inner.isdisjoint(_BESIDE_TIMES)
+    return list(record) if told else _NESTED
 
 
 def _pid(record: dict[str, Any], used: set[str]) -> int | None:
