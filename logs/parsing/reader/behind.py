@@ -152,7 +152,8 @@ def _column(rows: Sequence[Sequence[Field]], whole: int, same: frozenset[str], n
         few = total * 10 < whole * (8 if bare else 6) and not half
         if not place[0] and "small" in usual and (main or not _all_small(rows, whole)):
             continue
-        if few and not (total * 4 >= whole and total > 1 and _alike(rows, main, place, usual)):
+        marked = _alike(rows, main, place, usual) or (not main and _announced(rows, place))
+        if few and not (total * 4 >= whole and total > 1 and marked):
             continue
         if count * 2 < total:
             continue
@@ -190,6 +191,13 @@ def _alike(rows: Sequence[Sequence[Field]], index: int, place: tuple[str, bool, 
         if field.opens == place[0] and re.fullmatch(pattern, field.text.strip()) and (place[0] or gap.startswith(":"))
     )
     return alike * 10 >= len(rows) * 9
+
+
+def _announced(rows: Sequence[Sequence[Field]], place: tuple[str, bool, bool]) -> bool:
+    """Whether lines begin with several levels, each before a colon, where ordinary ones have none: `debug: …`, `error: …`."""
+    firsts = [row[0] for row in rows if len(row) > 1 and row[1].gap.startswith(":")]
+    found = {levels.of_word(field.text) for field in firsts if (slot := slot_of(field)) and slot.place == place}
+    return place == ("", False, False) and len(found) > 2
 
 
 def _same(rows: Sequence[Sequence[Field]], tenths: int = 9) -> frozenset[str]:
@@ -281,7 +289,8 @@ def to_level(tails: Sequence[str], rows: Sequence[Sequence[Field]], level: Level
         if ahead is not None and other is not None:
             word = re.sub(r"(\(\?P<level>(?:[^()]|\(\?![^()]*\))*\))", rf"(?:\1|(?P<other>{other}))", pattern, count=1)
             wide = f"{first}{ahead}{word}{closing}{behind}"
-            if _says_more(plain, wide, tails):
+            few = sum(ends.values()) * 2 < len(tails)  # who has mostly no level has words before colons, too
+            if _says_more(plain, wide, tails, least=len(tails) * 8 // 10 if few else 0):
                 plain = wide
     return f"(?:{plain})?"
 
@@ -300,16 +309,17 @@ def _steady(rows: Sequence[Sequence[Field]], reach: int) -> str | None:
     return "".join(parts)
 
 
-def _says_more(plain: str, wide: str, tails: Sequence[str]) -> bool:
-    """Whether what also takes words that are no levels finds some, and all levels where they were found without."""
+def _says_more(plain: str, wide: str, tails: Sequence[str], *, least: int) -> bool:
+    """Whether what also takes words that are no levels finds some, in so many lines at least, and all levels where they were found without."""
     narrow, wider = re.compile(plain, re.ASCII), re.compile(wide, re.ASCII)
-    more = False
+    more, read = False, 0
     for tail in tails:
         known, match = narrow.match(tail), wider.match(tail)
         if known is not None and (match is None or match.span("level") != known.span("level")):
             return False
         more = more or (known is None and match is not None)
-    return more
+        read += match is not None
+    return more and read >= least
 
 
 def _end(gap: str) -> str:
@@ -416,7 +426,7 @@ def _logger(rows: Sequence[Sequence[Field]], level: Level) -> str:
                 for row in behind
             )
             name = _name_at(rows, level.reach + 1 + count)
-            return rf"(?:{kinds.most_common(1)[0][0]}(?:[ \t]*[:|>\-]+[ \t]+|:?[ \t]*){name})?"
+            return rf"(?:{kinds.most_common(1)[0][0]}(?:[ \t]*[:|>,\-]+[ \t]+|:?[ \t]*){name})?"
     return _name_at(rows, level.reach + 1)
 
 
@@ -463,5 +473,5 @@ def _named(tails: Sequence[str], rows: Sequence[Sequence[Field]]) -> str:
         if any(
             sum(1 for prefix in prefixes if re.search(pattern, prefix)) * 10 >= len(prefixes) * 8 for pattern in _PIDS
         ):
-            return rf"(?:{kind}(?:[ \t]*[:|\-]+[ \t]+|:?[ \t]+|[ \t]*))?"
+            return rf"(?:{kind}(?:[ \t]*[:|,\-]+[ \t]+|:?[ \t]+|[ \t]*))?"
     return closing

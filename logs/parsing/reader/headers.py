@@ -3,6 +3,7 @@
 import re
 
 from logs.core import levels
+from logs.parsing.formats import ANY
 from logs.parsing.formats.base import Format, Header, RegexFormat
 
 _ASKED = re.compile(r"\"[A-Z]{3,16} [^\"]{1,2000}\" [1-5]\d\d ")
@@ -14,8 +15,11 @@ def heads_each(fmt: Format) -> bool:
 
 
 def begins_alone(fmt: Format, header: Header) -> bool:
-    """Whether a line in a format that is not the file's begins a record: it says its time or its level, and is not just any text that looks like it."""
-    return header.ts is not None or bool(header.level) or fmt.follows is not None or fmt.wraps
+    """Whether a line in a format that is not the file's begins a record: it says its time or its level, and is not just any text that looks like it: a
+    time alone is a part of what was written about it.
+    """
+    told = header.ts is not None and (fmt.name not in ANY or len(header.message.strip()) > 1)
+    return told or bool(header.level) or fmt.follows is not None or fmt.wraps
 
 
 def calm(header: Header) -> bool:

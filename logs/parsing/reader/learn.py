@@ -81,7 +81,7 @@ def layouts(lines: Sequence[str], times: TimeReader, begins: Callable[[str], boo
         layout = (
             _dated(left, times, begins, whole, said, leads=leads)
             or closed(left)
-            or levelled(left, whole)
+            or levelled(left, whole, begins)
             or numbered(left, whole)
             or counted(left, whole)
         )

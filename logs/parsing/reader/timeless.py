@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Final
 
@@ -10,7 +10,7 @@ from msgspec import structs
 
 from logs.core import levels
 from logs.core.moments import MINUTES, elapsed_us
-from logs.parsing.reader.behind import FIELDS, level_column, to_level, with_pid
+from logs.parsing.reader.behind import FIELDS, Level, level_column, to_level, with_pid
 from logs.parsing.reader.fields import Field, fields, level_pattern, slot_of
 from logs.parsing.reader.layout import Layout
 
@@ -43,22 +43,23 @@ _LONGEST: Final = 366 * 86_400
 """Seconds that a program may have been running."""
 
 
-def levelled(lines: list[str], whole: int) -> Layout | None:
-    """The layout of lines that have a level and no time."""
+def levelled(lines: list[str], whole: int, begins: Callable[[str], bool]) -> Layout | None:
+    """The layout of lines that have a level and no time; of the others count those that may begin a record."""
     lines = [line for line in lines if not levels.is_figure(line)]
     if not (any(line.startswith("i ") for line in lines) and _marked(lines)):
-        return _levelled(lines, whole)
-    layout = _levelled([f"{_INFORMS}{line[1:]}" if line.startswith("i ") else line for line in lines], whole)
+        return _levelled(lines, whole, begins)
+    layout = _levelled([f"{_INFORMS}{line[1:]}" if line.startswith("i ") else line for line in lines], whole, begins)
     return layout and structs.replace(layout, header=layout.header.replace("(?P<level>", "(?P<level>i(?= )|"))
 
 
-def _levelled(lines: list[str], whole: int) -> Layout | None:
-    standing = _aligned(lines, whole) if lines else []
-    rows = [fields(line, 0, 4) for line in standing]
+def _levelled(lines: list[str], whole: int, begins: Callable[[str], bool]) -> Layout | None:
+    aligned = [(line, fields(line, 0, 4)) for line in _aligned(lines, whole)] if lines else []
+    firm = [(line, row) for line, row in aligned if any(map(slot_of, row[:2])) or line[:1] == " " or begins(line)]
+    standing, rows = [line for line, _ in firm], [row for _, row in firm]
     level = level_column(rows, len(standing))
     if level is None or (level.styles == ("small",) and not level.place[0]):
         return None
-    if not level.place[0] and level.reach > 0 and (len(standing) < 3 or level.reach > 2):
+    if not level.place[0] and level.reach > 0 and (len(standing) < 3 or level.reach > 2 or _says_one(rows, level)):
         return None
     tail = to_level(standing, rows, level)
     header = tail.removesuffix(")?").removeprefix("(?:")
@@ -89,6 +90,17 @@ def _levelled(lines: list[str], whole: int) -> Layout | None:
     if hits * 10 < (whole - deep) * 3 or (level.styles == ("letter",) and not level.place[0] and hits < 3):
         return None
     return with_pid(_since_start(Layout(header, None), standing), standing)
+
+
+def _says_one(rows: Sequence[Sequence[Field]], level: Level) -> bool:
+    """Whether the level of all lines is one word that is not in capitals: a name, as in `Debug:Log(…)`."""
+    said = {
+        field.text
+        for row in rows
+        for field in row[: level.reach + 1]
+        if (slot := slot_of(field)) and slot.place == level.place and slot.style in level.styles
+    }
+    return len(said) == 1 and "upper" not in level.styles
 
 
 def _marked(lines: Sequence[str]) -> bool:

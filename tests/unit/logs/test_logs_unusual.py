@@ -238,6 +238,53 @@ RIGHT = {
         ),
         [(_EARLY, "info", 1), (_EARLY, "debug", 1), SECOND],
     ),
+    "objects whose message was put between quotes as it was": (
+        '{"at": "2026-03-20 22:11:12,345", "sev": "WARNING", "what": "slow"}\n'
+        + '{"at": "2026-03-21 09:12:13,345", "sev": "INFO", "what": "up"}\n' * 5
+        + '{"at": "2026-03-21 09:12:13,345", "sev": "INFO", "what": "it says "up", twice"}\n'
+        + '{"at": "2026-03-21 09:12:13,345", "sev": "ERROR", "what": "gone:\nfor good"}\n',
+        [FIRST] + [(_LATE, "info", 1)] * 6 + [(_LATE, "error", 2)],
+    ),
+    "objects in an object": (
+        (
+            '{"meta": {"time": "2026-03-20T22:11:12.345Z", "lvl": "warning"}, "payload": {"msg": "slow"}}\n'
+            '{"meta": {"time": "2026-03-21T09:12:13.345Z", "lvl": "error"}, "payload": {"msg": "gone"}}\n'
+        ),
+        [FIRST, SECOND],
+    ),
+    "small letters before a colon in some lines": (
+        (
+            "[2026-03-20T22:11:12.345] up\n[2026-03-20T22:11:12.345] warning: slow\n[2026-03-20T22:11:12.345] usage: high\n[2026-03-20T22:11:12.345] up\n"
+            "[2026-03-21T09:12:13.345] debug:  x\n[2026-03-21T09:12:13.345] error: gone\n[2026-03-21T09:12:13.345] up and an error: no\n"
+        ),
+        [(_EARLY, level, 1) for level in (None, "warn", None, None)]
+        + [(_LATE, level, 1) for level in ("debug", "error", None)],
+    ),
+    "a time that is part of a message": (
+        "2026-03-20 22:11:12 WARN to sign:\nHMAC\n20260320T221112Z\n20260320/eu\n"
+        + "2026-03-21 09:12:13 INFO up\n" * 40,
+        [(_EARLY, "warn", 4)] + [(_LATE, "info", 1)] * 40,
+    ),
+    "levels in brackets, and chained tracebacks": (
+        "[get][info] up\n" * 6
+        + "[get][debug] x\n[get][warning] slow\nfor long\n[get][error] gone\n"
+        + "\nDuring handling of the above exception, another exception occurred:\n\n".join(
+            ['Traceback (most recent call last):\n  File "a.py", line 3, in run\nValueError: a\n'] * 6
+        )
+        + "[get][info] over\n",
+        [(None, "info", 1)] * 6 + [(None, "debug", 1), (None, "warn", 2), (None, "error", 34), (None, "info", 1)],
+    ),
+    "names of functions that are spelt like levels": (
+        "up\nEngine.Debug:Log(a)\nslow\nEngine.Debug:Log(b)\ngone\nEngine.Debug:Log(c)\n",
+        [(None, None, 1)] * 6,
+    ),
+    "what Node writes when it ends, and Python when it warns": (
+        (
+            "[run] up\n/srv/app.js:1\nthrow new Error('a')\n^\n\nError: a\n    at main (/srv/app.js:1:7)\n\nNode.js v20.20.2\n"
+            "/srv/app.py:18: ShopWarning: \nIt is old, and\nwe use another.\n\nSee also\nthat\n\n  import shop\n[run] over\n"
+        ),
+        [(None, None, 1), (None, "error", 8), (None, "warn", 8), (None, None, 1)],
+    ),
 }
 
 
