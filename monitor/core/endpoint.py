@@ -99,9 +99,13 @@ def write_private(path: Path, value: Mapping[str, object]) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_native_id()}")
     temporary.unlink(missing_ok=True)
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as out:
-        json.dump(value, out)
-    temporary.replace(path)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as out:
+            json.dump(value, out)
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def write_endpoint(data_dir: Path, endpoint: Endpoint) -> None:

@@ -13,6 +13,7 @@ from monitor.core.log_file import open_log
 FIRST_PAUSE_S: Final = 0.5
 LONGEST_PAUSE_S: Final = 30.0
 STABLE_S: Final = 30.0
+MAX_FAILURES: Final = 5
 LAST_WORDS: Final = 4000
 
 
@@ -69,6 +70,14 @@ class Child:
         """Forget its failures once it has run long enough."""
         if self.failures and time.monotonic() - self._began > STABLE_S:
             self.failures = 0
+
+    def given_up(self, *, passes: bool) -> bool:
+        """Whether it ended too often in a row to be started again. Where the cause `passes`, as a full disk does, it is tried until it has."""
+        if self.noticed:
+            return False
+        if passes:
+            self.failures = min(self.failures, MAX_FAILURES - 1)
+        return self.failures >= MAX_FAILURES
 
     def due(self) -> bool:
         """Whether the pause after its end is over. The first call starts the pause."""

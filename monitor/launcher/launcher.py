@@ -6,6 +6,7 @@ it ends, for whatever reason.
 
 import os
 import re
+import shutil
 import signal
 import sys
 import time
@@ -17,7 +18,7 @@ from typing import Any, Final
 from monitor.client.client import Client
 from monitor.config.settings import Settings
 from monitor.core.endpoint import alive, is_loopback, start_tick_of, write_private
-from monitor.core.errors import AgentError, MonitorError
+from monitor.core.errors import AgentError, MonitorError, StoreError
 from monitor.core.paths import ROOT, DataFiles, make_data_dir
 from monitor.launcher.child import Child
 from monitor.launcher.running import agent_pid, free_port, healthy, read_dashboard, read_json
@@ -26,7 +27,8 @@ TERM_S: Final = 1.2
 """Time that children have between SIGTERM and SIGKILL."""
 AGENT_START_S: Final = 60.0
 DASHBOARD_START_S: Final = 60.0
-MAX_FAILURES: Final = 5
+LEAST_FREE: Final = 1024 * 1024
+"""With less on the disk nothing works: an agent cannot even say where it listens."""
 _RAISED: Final = re.compile(r"(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Exit)\b")
 """The last line of a traceback; libraries may write more as the process ends."""
 Say = Callable[..., None]
@@ -179,7 +181,7 @@ class Launcher:
         if child.poll() is None:
             child.settled()
             return False
-        if child.failures >= MAX_FAILURES:
+        if child.given_up(passes=short_of_space(child.poll(), self.data_dir)):
             log = self._files.agent_log if child is self._agent else self._files.dashboard_log
             raise failed(f"the {child.name}", child.poll() or 0, child.last_words(), log)
         if not child.noticed:
@@ -259,6 +261,14 @@ def end_watch(data_dir: Path, *, timeout_s: float = 10.0) -> dict[str, Any]:
             raise AgentError(f"the agent (process {pid}) did not stop in time", hint=f"run: kill {pid}")
         time.sleep(0.02)
     return {"agent": {"pid": pid}, "dashboard": {"pid": board["pid"] if board else None}}
+
+
+def short_of_space(code: int | None, data_dir: Path) -> bool:
+    """Whether a child ended with this code for want of space on the disk, as far as can be told."""
+    try:
+        return code == StoreError.exit_code or shutil.disk_usage(data_dir).free < LEAST_FREE
+    except OSError:
+        return False
 
 
 def failed(what: str, code: int, words: str, log: Path) -> MonitorError:

@@ -1,6 +1,7 @@
 """The folder of one service in the data directory: what its shim reads and writes, and what the agent remembers."""
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -14,6 +15,7 @@ from typing import Any, Final
 
 from monitor.config.services import ServiceSettings
 from monitor.core.endpoint import write_private
+from monitor.core.errors import MonitorError
 from monitor.core.member import member_of
 from monitor.core.paths import own_uid
 from monitor.core.this_process import boot_id
@@ -23,6 +25,7 @@ from monitor.services.shim.control import ENDED
 from monitor.store.lives import ToldLife
 
 FOLDER: Final = "services"
+NO_SPACE: Final = (errno.ENOSPC, errno.EDQUOT)
 PROBE_TIMEOUT_S: Final = 5.0
 MIB: Final = 1024 * 1024
 END_S: Final = 10.0
@@ -86,12 +89,11 @@ class ServiceFolder:
             (self.path / "waits").unlink(missing_ok=True)
 
     def write_spec(self, service: ServiceSettings) -> None:
-        """Write what the shim is to run.
+        """Write what the shim is to run, if that is something else than before: a start or restart of the same needs no space on the disk.
 
         Raises:
-            OSError: the folder cannot be written.
+            MonitorError: the folder cannot be written.
         """
-        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         ready, alive = service.ready, service.liveness
         spec: dict[str, Any] = {
             "command": service.words,
@@ -118,7 +120,16 @@ class ServiceFolder:
             "mark": self._mark() or uuid.uuid4().hex,
             "boot": boot_id(),
         }
-        write_private(self.path / "spec.json", spec)
+        if spec == _read(self.path / "spec.json"):
+            return
+        try:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            write_private(self.path / "spec.json", spec)
+        except OSError as error:
+            raise MonitorError(
+                f"the settings of service {self.name} cannot be written to {self.path}: {error.strerror}",
+                hint="free some disk space" if error.errno in NO_SPACE else "see that the agent may write there",
+            ) from error
 
     @property
     def command(self) -> list[str] | None:

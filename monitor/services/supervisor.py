@@ -130,8 +130,7 @@ class Supervisor:
 
         Raises:
             UnknownService: there is none of this name.
-            MonitorError: this platform cannot run services.
-            OSError: its folder cannot be written.
+            MonitorError: this platform cannot run services, or its folder cannot be written.
         """
         await self._ready()
         unit = self._units.get(name)
@@ -165,7 +164,7 @@ class Supervisor:
 
         Raises:
             UnknownService: there is none of this name.
-            OSError: its folder cannot be written.
+            MonitorError: its folder cannot be written.
         """
         await self._ready()
         unit = self._units.get(name)
@@ -359,7 +358,8 @@ class Supervisor:
         link.close()
         if unit.link is not link:
             return
-        left = await asyncio.to_thread(unit.folder.state)
+        # What it said last counts before its file, which a full disk keeps as it was
+        left = unit.state if met and not active(unit.state) else await asyncio.to_thread(unit.folder.state)
         again = await Link.open(unit.folder.path) if active(left) else None  # it may only have hung up
         unit.link, unit.state = None, left  # at once with what follows: whoever waits for its end sees the whole of it
         if again is not None:

@@ -5,7 +5,7 @@
 A real agent on a directory of its own. First a spawner starts processes that live from a millisecond to two seconds, as fast as asked or as the
 machine allows, and keeps the exit code or signal of each; then as many runs with the same pid, code and signal must be stored. Then jobs of 80 ms
 CPU time run one after the other, and what the kernel charged to them is compared with what the store says of their runs. atop, if it is there, looks
-on once a second. Prints one JSON object.
+on once a second, too. Prints one JSON object.
 """
 
 import argparse
@@ -191,12 +191,12 @@ def stored(client: Client, since_us: int, parent: int) -> list[dict[str, Any]]:
         last = rows[-1]["run"]
 
 
-def ends(client: Client, place: Path, seconds: float, rate: float) -> dict[str, Any]:
+def ends(client: Client, place: Path, seconds: float, rate: float, atop_path: str | None) -> dict[str, Any]:
     """W3."""
     errors_before, since = client.status().sampler, time.time_ns() // 1000
     program = compiled(place, "life", STORM)
     rows = Rows(client)
-    with rows, Poller(program) as poller:
+    with rows, Poller(program) as poller, atop(atop_path, place) as raw:
         lives, parent, reached = spawn_storm(program, place, seconds, rate)
     time.sleep(SETTLED_S)
     truth, found = Counter(lives), stored(client, since, parent)
@@ -213,6 +213,7 @@ def ends(client: Client, place: Path, seconds: float, rate: float) -> dict[str, 
         "usage_known": sum(row["cpu_seconds"] is not None for row in found),
         "exit_to_row_ms": rows.took(),
         "psutil_1hz_saw": len(poller.cpu_s),
+        "atop_1s_saw": seen_by_atop(atop_path, raw, "life")["lives"] if atop_path and raw is not None else None,
         "exits": errors_before.exits,
         "sampler_cpu_pct": after.cpu_pct,
         "losses": {
@@ -285,7 +286,7 @@ def atop(path: str | None, place: Path) -> Iterator[Path | None]:
     if path is None:
         yield None
         return
-    raw = place / "atop.raw"
+    raw = Path(tempfile.mkdtemp(dir=place), "atop.raw")
     process = subprocess.Popen([path, "-w", str(raw), "1"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         yield raw
@@ -299,7 +300,9 @@ def seen_by_atop(path: str, raw: Path, name: str) -> dict[str, Any]:
     out = subprocess.run([path, "-r", str(raw), "-P", "PRC"], capture_output=True, text=True, check=False).stdout
     lines = [line.split() for line in out.splitlines() if f" ({name}) " in line]
     used = sum((int(line[10]) + int(line[11])) / int(line[9]) for line in lines)
-    return {"lines": len(lines), "processes": len({line[6] for line in lines}), "cpu_s": round(used, 2)}
+    ended = [line[6] for line in lines if line[8] == "E"]  # told once each; a pid may be one of several
+    alive = {line[6] for line in lines}.difference(ended)
+    return {"lines": len(lines), "lives": len(ended) + len(alive), "cpu_s": round(used, 2)}
 
 
 def main() -> None:
@@ -315,7 +318,7 @@ def main() -> None:
         with Rows(client) as calm:
             time.sleep(seconds / 4)
         found: dict[str, Any] = {"calm_exit_to_row_ms": calm.took()}
-        found["ends"] = ends(client, Path(folder), seconds, options.rate)
+        found["ends"] = ends(client, Path(folder), seconds, options.rate, options.atop)
         job = [compiled(Path(folder), "burnjob", "#include <time.h>\n" + BURN)]
         with atop(options.atop, Path(folder)) as raw:
             found["attribution"] = attribution(client, min(seconds, 15.0), job)

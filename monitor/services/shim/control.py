@@ -74,9 +74,20 @@ class Control:
                 file.write(self._last)
             os.rename(f".{STATE}", STATE)
         except OSError as error:
-            complain(f"{STATE} cannot be written: {error.strerror}")
+            complain(f"{STATE} cannot be replaced: {error.strerror}")
+            self._overwrite()
         for descriptor in list(self._clients):
             self._send(descriptor)
+
+    def _overwrite(self) -> None:
+        """Keep the state in the space that its file has already: else who begins after this would take an old one for how it ended."""
+        try:
+            with open(STATE, "r+b", buffering=0) as file:
+                status = os.fstat(file.fileno())
+                if len(self._last) <= max(status.st_size, status.st_blocks * 512):
+                    file.write(self._last.ljust(status.st_size))
+        except OSError as error:
+            complain(f"{STATE} cannot be written: {error.strerror}")
 
     def close(self, lock: int) -> None:
         """Remove the socket, release the lock, and hang up: who notices that can start the next shim at once."""

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import pytest
 
 from monitor.client.client import Client
 from monitor.core.endpoint import read_endpoint
+from monitor.launcher.child import Child
 from monitor.launcher.launcher import failed
 from monitor.launcher.running import healthy
 from tests.doubles.alone import ALONE
@@ -205,6 +207,20 @@ def test_detached_it_goes_on_until_down(tmp_path: Path) -> None:
 def test_the_reason_of_a_failed_start_is_the_error(tmp_path: Path, words: str, reason: str) -> None:
     """Whatever else a process writes as it ends."""
     assert failed("the agent", 1, words, tmp_path / "agent.log").message == f"the agent did not start: {reason}"
+
+
+def test_a_child_is_given_up_after_five_failures_that_do_not_pass(tmp_path: Path) -> None:
+    """One that ends for want of space is started for as long as that lasts, and then once more."""
+    child = Child("agent", ["/bin/sh", "-c", "exit 4"], cwd=tmp_path, errors=tmp_path / "err")
+
+    def given_up(*, passes: bool) -> bool:
+        child.start()
+        child.wait(time.monotonic() + 60)
+        answer = child.given_up(passes=passes)
+        child.due()
+        return answer
+
+    assert [given_up(passes=passes) for passes in (*[False] * 4, *[True] * 4, False)] == [False] * 8 + [True]
 
 
 def test_a_taken_port_and_an_open_door_are_refused(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from monitor.core.errors import MonitorError
 from monitor.services.folder import FOLDER, ServiceFolder
 from monitor.services.shim import tree
 from monitor.services.units import UnknownService
@@ -227,6 +228,32 @@ def test_a_lost_shim_is_replaced(watch: Watch) -> None:
             assert all(tree.start_tick(pid) is None for pid in before.values())
             lost = await becomes(one, "once", "failed")
             assert "unknown" in lost.reason
+
+    run(work())
+
+
+def test_a_folder_that_takes_nothing_is_told_and_nothing_is_lost(watch: Watch) -> None:
+    """A restart with other settings is refused in words, one with the same goes on; how a service ended is what its shim said, whatever its file says."""
+    watch.write({"name": "s0", "command": SLEEP, "directory": "/"})
+    folder = ServiceFolder(watch.data / FOLDER / "s0")
+
+    async def work() -> None:
+        async with watch.supervisor() as one:
+            first = await becomes(one, "s0", "running")
+            spec = (folder.path / "spec.json").stat()
+            again = await one.restart("s0", "Ada")
+            assert again.pid not in {None, first.pid}
+            assert (folder.path / "spec.json").stat() == spec, "nothing had to be written"
+            for name in ("spec.json", "state.json"):
+                (folder.path / name).unlink()
+                (folder.path / name).mkdir()
+            with pytest.raises(MonitorError, match=r"settings of service s0 cannot be written to .*s0: Is a directory"):
+                await one.restart("s0", "Ada")
+            assert one.service("s0").pid == again.pid
+            ended = await one.stop("s0", "Ada")
+            assert (ended.state, ended.reason, ended.exit_signal) == ("stopped", "stopped by Ada", signal.SIGTERM)
+            for name in ("spec.json", "state.json"):
+                (folder.path / name).rmdir()
 
     run(work())
 
