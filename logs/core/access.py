@@ -55,26 +55,30 @@ _STATUS: Final = r"(?P<status>[1-5][0-9][0-9])"
 _QUOTED: Final = r'(?:[^"\\\n]|\\[^\n])*'
 _ASKED: Final = rf'"(?:{_ANY}) {_QUOTED}" (?:[1-5][0-9][0-9]|-)'
 _END: Final = r"(?:[ ,;\n]|$)"
+_LAST: Final = r'([^ "=,;\n\-]+)[ ",;\n]?$'
+"""A value at the end of what an expression finds: to find that and take the value out of it costs half of what a group in it does."""
 
 
 class _Shape(NamedTuple):
-    """One way to write such a line, or some of its fields: an expression for RE2; `unit` is that of its duration."""
+    """One way to write such a line, or some of its fields: an expression for RE2; `unit` is that of its duration, `last` the field with which it ends."""
 
     pattern: str
     unit: str = ""
+    last: str = ""
 
 
 _SHAPES: Final = (
     # Apache, nginx and whoever writes as they do: Django, Werkzeug, gunicorn, Uvicorn, Hypercorn, Daphne, aiohttp
-    _Shape(rf'"{_METHOD} {_TARGET}{_PROTOCOL}" (?:{_STATUS}|-){_END}'),
+    _Shape(rf'"{_METHOD} {_TARGET}{_PROTOCOL}" (?:{_STATUS}|-){_END}', last="status"),
     _Shape(rf"(?:^|[ (|]){_CLIENT} [^ \n]+ {_USER} \[[^\]\n]*\] {_ASKED}"),
     _Shape(rf"(?:^|[ (|]){_ADDRESS} (?:(?:{_USER} )?\[[^\]\n]*\] |- ){_ASKED}"),
-    _Shape(rf"{_ASKED} (?P<bytes>[0-9]+){_END}"),
+    _Shape(rf"{_ASKED} (?P<bytes>[0-9]+){_END}", last="bytes"),
     _Shape(rf'{_ASKED} (?:[0-9]+|-) "(?:-|(?P<referer>{_QUOTED}))" "(?:-|(?P<agent>{_QUOTED}))"'),
     # how long it took stands behind that with a unit, under a name, or as a fraction of seconds: a whole number alone may be anything
     _Shape(
         rf'{_ASKED}(?: (?:[^ "\n]|"{_QUOTED}")+)*? "?(?:(?:rt|request_time|duration|took|time)=)?"?'
-        r'(?P<duration>[0-9]+(?:\.[0-9]+)?(?:ns|us|µs|μs|ms|s)|[0-9]+\.[0-9]{3,6})(?:[" ,\n]|$)'
+        r'(?P<duration>[0-9]+(?:\.[0-9]+)?(?:ns|us|µs|μs|ms|s)|[0-9]+\.[0-9]{3,6})(?:[" ,\n]|$)',
+        last="duration",
     ),
     # Go's chi
     _Shape(
@@ -100,10 +104,11 @@ _SHAPES: Final = (
 
 
 class Part(NamedTuple):
-    """Where one way to write such a line has a value: the first group of an RE2 expression, and what is to be put behind it."""
+    """Where one way to write such a line has a value: the first group of an RE2 expression, and what is to be put behind it; `within`: in what this expression finds."""
 
     pattern: str
     unit: str
+    within: str = ""
 
 
 @functools.cache
@@ -111,7 +116,9 @@ def parts(name: str) -> tuple[Part, ...]:
     """How to take a field out of a line: what finds something first is it. `line` is the whole one, as far as the record shows it."""
     unit = name == "duration"
     return tuple(
-        Part(_only(shape.pattern, name), shape.unit if unit else "")
+        Part(_LAST, shape.unit if unit else "", _only(shape.pattern, ""))
+        if shape.last == name
+        else Part(_only(shape.pattern, name), shape.unit if unit else "")
         for shape in _SHAPES
         if f"(?P<{name}>" in shape.pattern
     )
@@ -123,7 +130,10 @@ def value(name: str, line: str) -> str | None:
     if _compiled(HINT).search(body) is None:
         return None
     for part in parts(name):
-        found = _compiled(part.pattern).search(body)
+        around = _compiled(part.within).search(body) if part.within else None
+        if part.within and around is None:
+            continue
+        found = _compiled(part.pattern).search(body if around is None else around.group(0))
         if found is not None and found.group(1):
             return f"{found.group(1).decode('utf-8', 'replace')}{part.unit}"
     return None

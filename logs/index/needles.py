@@ -46,8 +46,8 @@ def _numbers_of(node: Valued) -> Iterator[Number]:
     match node:
         case tree.Compares(field, sign, number, dimension):
             yield Number(field.name, sign, number, bool(dimension), bare_factor(field.name, dimension))
-        case tree.Equals(field, _, _, number, "") if number is not None:
-            yield Number(field.name, "=", number)
+        case tree.Equals(field, _, _, number, dimension) if number is not None:
+            yield Number(field.name, "=", number, bool(dimension), bare_factor(field.name, dimension))
 
 
 def value_in_line(node: Valued) -> Literal | None:
@@ -61,7 +61,7 @@ def _need_of_access(node: Valued) -> Need | None:
         value_in_line(node),
         [replace(one, name=f"{BEHIND_REQUEST}{one.name}") for one in _numbers_of(node)],
     )
-    if node.field.name in {"status", "bytes"} and numbers:
+    if node.field.name in {"status", "bytes", "duration"} and numbers:
         others = ("[GIN] ", '" from ', *(f" {method} /" for method in access.METHODS))
     else:
         numbers, others = [], tuple(f"{method} " for method in (*access.METHODS, *access.OTHERS))

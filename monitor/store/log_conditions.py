@@ -101,46 +101,51 @@ class Condition:
 
     def _value(self, node: Valued) -> str:
         """A condition on a value. What must stand in the record for it is looked for first: taking a value out of a text costs ten times as much."""
-        found = f"coalesce({self._accepts(node, self._read(node.field, units=in_units(node)))}, FALSE)"
+        if node.field.name in access.NAMES and not node.field.column:
+            return self._of_access(node)
+        found = self._holds(node)
         if (path := tree.of_path(node)) is not None:
             return f"({found} OR coalesce({_FILES.format(self._bind(for_store(path)))}, FALSE))"
         if node.field.column:
             return found
-        if node.field.name in access.NAMES:
-            return self._of_access(node, found)
         needed = next(parts_of_value(node), None)
         if needed is None:
             return found
         contains, text = "wk_contains" if needed.case else "wk_icontains", self._bind(needed.text)
         return f"CASE WHEN {contains}(message, {text}) OR {contains}(CAST(fields AS TEXT), {text}) THEN {found} ELSE FALSE END"
 
-    def _of_access(self, node: Valued, found: str) -> str:
+    def _of_access(self, node: Valued) -> str:
         """Where a line of an access log can have the value too: at its place, without its name."""
         if (needed := value_in_line(node)) is not None:
             contains, text = "wk_contains" if needed.case else "wk_icontains", self._bind(needed.text)
             some = [f"{contains}({body}, {text})" for body in (_LINE, "CAST(fields AS TEXT)")]
-        else:
-            text, hint = self._bind(node.field.name), self._matches(_LINE, access.HINT, case=True)
-            some = [*(f"wk_contains({body}, {text})" for body in ("message", "CAST(fields AS TEXT)")), hint]
-        return f"CASE WHEN {' OR '.join(some)} THEN {found} ELSE FALSE END"
+            return f"CASE WHEN {' OR '.join(some)} THEN {self._holds(node)} ELSE FALSE END"
+        text, hint = self._bind(node.field.name), self._matches(_LINE, access.HINT, case=True)
+        named = " OR ".join(f"wk_contains({body}, {text})" for body in ("message", "CAST(fields AS TEXT)"))
+        return f"CASE WHEN {hint} THEN {self._holds(node, known=True)} WHEN {named} THEN {self._holds(node, known=False)} ELSE FALSE END"
 
-    def _read(self, field: tree.Field, *, units: bool) -> str:
-        """The value of a field as text."""
+    def _holds(self, node: Valued, *, known: bool | None = None) -> str:
+        return f"coalesce({self._accepts(node, self._read(node.field, units=in_units(node), known=known))}, FALSE)"
+
+    def _read(self, field: tree.Field, *, units: bool, known: bool | None = None) -> str:
+        """The value of a field as text; `known`: whether it is a line of an access log, None where that must be found out."""
         if field.column:
             return field.name
         paths = [[field.name], path_of(field.name)] if "." in field.name else [[field.name]]
         steps = ("$" + "".join(f'."{step}"' for step in path) for path in paths)
         found = [f"wk_field(fields, {self._bind(path)})" for path in steps]
-        if field.name in access.NAMES:
-            at_places = (
-                f"wk_part({_LINE}, {self._bind(part.pattern)}, {self._bind(part.unit)})"
-                for part in access.parts(field.name)
-            )
-            hint = self._matches(_LINE, access.HINT, case=True)
-            found.append(f"CASE WHEN {hint} THEN coalesce({', '.join(at_places)}, NULL) END")
+        if field.name in access.NAMES and known is not False:
+            at_places = ", ".join(map(self._part, access.parts(field.name)))
+            hint = "TRUE" if known else self._matches(_LINE, access.HINT, case=True)
+            found.append(f"CASE WHEN {hint} THEN coalesce({at_places}, NULL) END")
         name = self._bind(field.name)
         found += (f"wk_pair(message, {name}, {self._bind(one)})" for one in pair_expressions(field.name, units=units))
         return f"coalesce({', '.join(found)})"
+
+    def _part(self, part: access.Part) -> str:
+        """The value at one place of a line of an access log."""
+        body = f"wk_found({_LINE}, {self._bind(part.within)})" if part.within else _LINE
+        return f"wk_part({body}, {self._bind(part.pattern)}, {self._bind(part.unit)})"
 
     def _accepts(self, node: Valued, value: str) -> str:  # noqa: PLR0911 - one kind of condition a case
         match node:

@@ -14,15 +14,17 @@ CREATE OR REPLACE MACRO wk_contains(body, needle) AS contains(body, needle);
 CREATE OR REPLACE MACRO wk_icontains(body, needle) AS contains(lower(body), lower(needle));
 
 -- Values of a record by name: of its fields, where `path` is a JSON path, and of a text, where the first group of `pattern` is the value,
--- without or with a unit behind it.
+-- without or with a unit behind it. Lists of one are names for values, which would be made twice otherwise; to trim is the dearest of it.
 CREATE OR REPLACE MACRO wk_field(fields, path) AS json_extract_string(fields, path);
+CREATE OR REPLACE MACRO wk_trimmed(body) AS CASE WHEN regexp_matches(body, '^["''.,;:]|["''.,;:]$') THEN nullif(trim(body, '"''.,;:'), '') ELSE body END;
 CREATE OR REPLACE MACRO wk_pair(body, name, pattern) AS
-    CASE WHEN contains(body, name) THEN nullif(trim(regexp_extract(body, pattern, 1), '"''.,;:'), '') END;
-CREATE OR REPLACE MACRO wk_part(body, pattern, unit) AS nullif(regexp_extract(body, pattern, 1), '') || unit;
+    CASE WHEN contains(body, name) THEN list_transform([regexp_extract(body, pattern, 1)], lambda x: CASE WHEN x <> '' THEN wk_trimmed(x) END)[1] END;
+CREATE OR REPLACE MACRO wk_part(body, pattern, unit) AS list_transform([regexp_extract(body, pattern, 1)], lambda x: CASE WHEN x <> '' THEN x || unit END)[1];
+CREATE OR REPLACE MACRO wk_found(body, pattern) AS regexp_extract(body, pattern);
 
 -- Numbers in a text, as `logs/query/quantities.py` reads them: in seconds, in bytes, or as they stand there
 -- whatever their unit. A number without a unit counts `bare`.
-CREATE OR REPLACE MACRO wk_finite(x) AS CASE WHEN isfinite(x) THEN x END;
+CREATE OR REPLACE MACRO wk_finite(x) AS list_transform([x], lambda number: CASE WHEN isfinite(number) THEN number END)[1];
 CREATE OR REPLACE MACRO wk_amount(body, units, factors) AS list_transform(
     [regexp_extract(body, '^(?:([-+]?[0-9]+(?:[.][0-9]+)?(?:[eE][-+]?[0-9]{1,3})?) ?([A-Za-zµμ]{1,7}|%)?)$', ['number', 'unit'])],
     lambda part: try_cast(part.number AS DOUBLE) * factors[list_position(units, part.unit)])[1];
@@ -32,13 +34,13 @@ CREATE OR REPLACE MACRO wk_compound(body) AS CASE WHEN regexp_full_match(body, '
         WHEN 'ns' THEN 1e-9 WHEN 'us' THEN 1e-6 WHEN 'µs' THEN 1e-6 WHEN 'μs' THEN 1e-6 WHEN 'ms' THEN 1e-3
         WHEN 's' THEN 1 WHEN 'm' THEN 60 WHEN 'h' THEN 3600 WHEN 'd' THEN 86400 END)) END;
 CREATE OR REPLACE MACRO wk_seconds(body, bare) AS list_transform([body], lambda x: wk_finite(coalesce(wk_amount(x,
-    ['', '%', 'ns', 'us', 'µs', 'μs', 'ms', 's', 'sec', 'secs', 'second', 'seconds', 'm', 'min', 'mins', 'minute', 'minutes', 'h', 'hr', 'hour', 'hours', 'd', 'day', 'days'],
-    [bare, bare, 1e-09, 1e-06, 1e-06, 1e-06, 0.001, 1.0, 1.0, 1.0, 1.0, 1.0, 60.0, 60.0, 60.0, 60.0, 60.0, 3600.0, 3600.0, 3600.0, 3600.0, 86400.0, 86400.0, 86400.0]), wk_compound(x))))[1];
+    ['', 'ms', 's', 'us', '%', 'ns', 'µs', 'μs', 'sec', 'secs', 'second', 'seconds', 'm', 'min', 'mins', 'minute', 'minutes', 'h', 'hr', 'hour', 'hours', 'd', 'day', 'days'],
+    [bare, 0.001, 1.0, 1e-06, bare, 1e-09, 1e-06, 1e-06, 1.0, 1.0, 1.0, 1.0, 60.0, 60.0, 60.0, 60.0, 60.0, 3600.0, 3600.0, 3600.0, 3600.0, 86400.0, 86400.0, 86400.0]), wk_compound(x))))[1];
 CREATE OR REPLACE MACRO wk_bytes(body, bare) AS wk_finite(wk_amount(body,
-    ['', '%', 'B', 'kB', 'KB', 'kb', 'MB', 'mb', 'GB', 'gb', 'TB', 'tb', 'KiB', 'K', 'MiB', 'M', 'GiB', 'G', 'TiB', 'T'],
-    [bare, bare, 1.0, 1000.0, 1000.0, 1000.0, 1000000.0, 1000000.0, 1000000000.0, 1000000000.0, 1000000000000.0, 1000000000000.0, 1024.0, 1024.0, 1048576.0, 1048576.0, 1073741824.0, 1073741824.0, 1099511627776.0, 1099511627776.0]));
+    ['', 'B', 'KB', 'MB', 'GB', 'KiB', 'MiB', '%', 'kB', 'kb', 'mb', 'gb', 'TB', 'tb', 'K', 'M', 'GiB', 'G', 'TiB', 'T'],
+    [bare, 1.0, 1000.0, 1000000.0, 1000000000.0, 1024.0, 1048576.0, bare, 1000.0, 1000.0, 1000000.0, 1000000000.0, 1000000000000.0, 1000000000000.0, 1024.0, 1048576.0, 1073741824.0, 1073741824.0, 1099511627776.0, 1099511627776.0]));
 CREATE OR REPLACE MACRO wk_number(body) AS list_transform([body], lambda x: wk_finite(coalesce(wk_amount(x,
-    ['', '%', 'ns', 'us', 'µs', 'μs', 'ms', 's', 'sec', 'secs', 'second', 'seconds', 'm', 'min', 'mins', 'minute', 'minutes', 'h', 'hr', 'hour', 'hours', 'd', 'day', 'days', 'B', 'kB', 'KB', 'kb', 'MB', 'mb', 'GB', 'gb', 'TB', 'tb', 'KiB', 'K', 'MiB', 'M', 'GiB', 'G', 'TiB', 'T'],
+    ['', 'ms', 's', 'B', 'KB', 'MB', 'GB', 'KiB', 'MiB', 'us', '%', 'ns', 'µs', 'μs', 'sec', 'secs', 'second', 'seconds', 'm', 'min', 'mins', 'minute', 'minutes', 'h', 'hr', 'hour', 'hours', 'd', 'day', 'days', 'kB', 'kb', 'mb', 'gb', 'TB', 'tb', 'K', 'M', 'GiB', 'G', 'TiB', 'T'],
     list_resize([1.0], 42, 1.0)), wk_compound(x))))[1];
 
 -- Lists: `*` in a glob is any text.

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from logs.core import access
 from logs.core.errors import LogsError
 from logs.core.record import LogRecord
-from logs.index import grams, numbers
+from logs.index import digits, grams, numbers
 from logs.index.needles import need_of
 from logs.index.required import Every, Literal, Need, Number, Some, required
 from logs.query import tree
@@ -103,11 +104,12 @@ def record(message: str, named: str | None) -> LogRecord:
 @example([('took="1.5 s"', None)])
 @example([("", '{"took":1e-05}')])
 @example([("", '{"took":"1 \\u00b5s","x":"5 hou\\u0072s"}')])
+@example([("took=1 nsµ", None)])
 @example([("took=3", '{"took":"\\u0034"}')])
 @settings(max_examples=examples(600), deadline=None)
 def test_bounds_hold_whatever_a_query_reads_as_a_number(written: list[tuple[str, str | None]]) -> None:
     """Pairs in messages and values of fields, with signs, units, exponents, in quotes, in odd forms: a search for the number itself looks at the block."""
-    bounds, ends = numbers.Bounds(), b"\n" * numbers.MARGIN
+    bounds, ends = numbers.Bounds(), b"\n" * digits.MARGIN
     bounds.note(ends + "\n".join(text for texts in written for text in texts if text is not None).encode() + ends)
     found = bounds.packed()
     for name, read in column_readers(NAMES).items():
@@ -132,6 +134,8 @@ def asked(name: str, text: str, dimension: Dimension) -> list[tree.Node]:
         plain = ("-" if text.startswith("-") else "") + (digits_of(said[0]) or "")
         measured = quantity(plain)
         nodes += [] if measured is None else [tree.Equals(field, plain, False, measured.number)]
+    if dimension and number is not None:
+        nodes.append(tree.Equals(field, text, False, number, dimension))
     return nodes
 
 
@@ -162,9 +166,12 @@ def test_bounds_tell_which_numbers_are_not_there(text: str, there: tuple[str, ..
 @pytest.mark.parametrize(
     ("text", "there", "absent"),
     [
-        ('10.0.0.7 - - [t] "GET /a HTTP/1.1" 404 512 "-" "curl"', ("status>=400", "status=404", "status:4xx", "bytes>500", "bytes<1kB", "client:0.0.7", "path=/a", "duration<1s"),
-         ("status>404", "status=200", "bytes>512", "bytes<512", "client:10.0.0.8", "path=/bcd")),
+        ('10.0.0.7 - - [t] "GET /a HTTP/1.1" 404 512 "-" "curl"', ("status>=400", "status=404", "status:4xx", "bytes>500", "bytes<1kB", "client:0.0.7", "path=/a"),
+         ("duration<1s", "status>404", "status=200", "bytes>512", "bytes<512", "client:10.0.0.8", "path=/bcd")),
         ('127.0.0.1:5 - "GET /a HTTP/1.1" 200 OK', ("status<300", "method=GET"), ("status>=500", "bytes>0", "method=POST")),
+        ('"GET /a HTTP/1.1" 200 5 "-" "curl/1.2345" rt=0.250 "3.5ms" 7µs, 1.5s.', ("duration>=250ms", "duration<8us", "duration>0.2", "duration=3.5", "duration=250ms"), ("duration>250ms", "duration<6us", "duration>7", "duration=300ms", "duration=1.5s")),
+        ('"GET /a HTTP/1.1" - 5 0.250', ("duration>0.2", "duration<1s"), ("duration>1s", "duration<0.2")),
+        ('"GET /a HTTP/1.1" 200 5 10.0.123 a7s 99.12 12.1234567', (), ("duration>0",)),
         ("200 GET /a (::1) 3.1ms", ("status<300", "status>=500", "duration>1ms"), ("path:/bcd",)),
         ('"status" 77 of "x" 2000, took', (), ("status>=0", "bytes>0", "duration>0", "client:x")),
     ],
@@ -179,6 +186,35 @@ def test_the_needs_of_access_logs_let_none_of_their_lines_out(
         test = None if node is None else grams.test_of(need_of(node))
         assert test is not None
         assert test(found) is may, query
+
+
+@given(st.lists(st.one_of(VALUES, st.sampled_from([" ", " ", '"', "=", ",", "\n", "-", '"a 1.234 b"', "rt=", "0.123", "99.123456", "7ms", "1.5s"])), max_size=6).map("".join))  # fmt: skip
+@example(f"{'1.' * 40}123")
+@example("99999999999999999999999999.123")
+@settings(max_examples=examples(150), deadline=None)
+def test_bounds_hold_what_is_read_behind_a_request(rest: str) -> None:
+    """Status, bytes and duration, in whatever form: a search for the number itself looks at the block."""
+    line, bounds, ends = f'a "GET /b HTTP/1.1" 200 {rest}', numbers.Bounds(), b"\n" * digits.MARGIN
+    bounds.note(ends + line.encode() + ends)
+    for name in ("status", "bytes", "duration"):
+        text = access.value(name, line)
+        for dimension in ("", "time") if text is not None else ():
+            for node in asked(name, text or "", dimension):
+                assert may_be(need_of(node), line, bounds.packed()), (text, node)
+
+
+def may_be(need: Need | None, line: str, bounds: bytes) -> bool:
+    """Whether a line with these bounds may have what is needed."""
+    match need:
+        case Literal(text):
+            return text in line
+        case Number():
+            test = numbers.may_have(need)
+            return test is None or test(bounds)
+        case Every(parts) | Some(parts):
+            return (all if isinstance(need, Every) else any)(may_be(part, line, bounds) for part in parts)
+        case _:
+            return True
 
 
 def parts_of(need: Need | None) -> list[Need]:
