@@ -126,7 +126,7 @@ class Grouper:
         self._open = False
         self._calm = False
         self._block = _NONE
-        self._last = ""
+        self._last = self._frame = ""
 
     def begin(self, line: str, *, headed: bool, calm: bool = False, empty: bool = False) -> None:
         """A new record begins with `line`; `headed` when a format recognised it, `calm` when its level says that nothing went wrong: then a traceback
@@ -135,6 +135,7 @@ class Grouper:
         self._lines, self._headed, self._calm, self._block, self._last = 1, headed, calm, _NONE, line
         self._open = headed and (self._known or empty)
         self.traceback = False
+        self._frame = "" if headed or line[:2] != "==" else line
         if not headed:
             self._opens(line)
         elif "Traceback (most recent" in line:
@@ -198,7 +199,7 @@ class Grouper:
             self.traceback = self.traceback or (line.startswith("goroutine") and not self._calm)
             return True
         if _DIES.match(line):
-            return False
+            return self._frames(line)
         if self._block == _CRASHED:
             return True
         if _CRASH.match(line):
@@ -211,6 +212,13 @@ class Grouper:
         if _OPENS.match(line):
             return self._begun(line)
         return self._in_block(line)
+
+    def _frames(self, line: str) -> bool:
+        """Whether a report that began with a rule ends with the same."""
+        if self._headed or not self._frame or line != self._frame:
+            return False
+        self._frame = ""
+        return True
 
     def _begun(self, line: str) -> bool:
         """A traceback begins: whether it was logged with the record, or is chained to one in it."""
@@ -232,7 +240,7 @@ class Grouper:
         """Python says the thread, and then the traceback."""
         return self._lines == 1 and self._last.startswith("Exception in thread") and line.startswith("Traceback (")
 
-    def _in_block(self, line: str) -> bool:  # noqa: C901, PLR0911 - one rule a line
+    def _in_block(self, line: str) -> bool:  # noqa: C901, PLR0911, PLR0912 - one rule a line
         if _SOURCE.match(line) and _POINTS.match(self._last):
             return True
         if self._block == _PYTHON:
@@ -262,6 +270,8 @@ class Grouper:
             ):  # the stack that zap writes behind an error
                 return True
             return (_CLOSES.match(line) or _FRAME_TOP.match(line) or _EXPECTS.search(self._last)) is not None
+        if self._known and self.traceback and not _THROWN.match(line):
+            return True  # what a program wrote when it ended goes on to the next header
         return _CLOSES.match(line) is not None and line[0] in _CLOSING
 
     def _opens(self, line: str) -> bool:

@@ -110,6 +110,15 @@ UNSEEN = {
         ),
         [("03-20T22:11:12", None, 1), ("03-21T09:12:13", "error", 11)],
     ),
+    "what a program wrote when it ended, between headers": (
+        (
+            "2026-03-20 22:11:12 WARN slow\n"
+            * 9
+            + "Execution error (Gone) at a:1.\nWrong number of args\n\nFull report at:\n/tmp/a.edn\n"
+            f"2026-03-21 09:12:13 ERROR gone\n{'=' * 60}\ntrain.py FAILED\nRoot Cause:\n[0]:\n  rank : 0\n{'=' * 60}\n2026-03-21 09:12:13 ERROR gone\n"
+        ),
+        [*[FIRST] * 9, ("03-20T22:11:12", "error", 5), SECOND, ("03-21T09:12:13", "error", 6), SECOND],
+    ),
     "results of tests": (
         "TAP version 13\nok 1 starts\nnot ok 2 opens\n  Error: gone\n    at a.js:1:2\nok 3 ends # SKIP\n",
         [(None, None, 1), (None, "info", 1), (None, "error", 3), (None, "info", 1)],
