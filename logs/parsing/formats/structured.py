@@ -61,6 +61,13 @@ _PAIR = re.compile(r"""([A-Za-z_@][\w.@/\-]*)=(?:"((?:[^"\\]|\\.)*)"|'((?:[^'\\]
 _BROKEN_PAIR = re.compile(
     r'\s*"([\w@.\-/]+)"\s*:\s*(?:"(.*?)(?:"\s*(?:,(?=\s*"[\w@.\-/]+"\s*:)|\}?\s*$)|$)|(-?\d+(?:\.\d+)?)\s*(?:,|\}?\s*$))'
 )
+_LISTED = re.compile(
+    r"""[A-Za-z_@][\w.@/\-]*=(?:"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[^"',]*),\s+[A-Za-z_@][\w.@/\-]*="""
+)
+_LISTED_PAIR = re.compile(
+    r"""([A-Za-z_@][\w.@/\-]*)=(?:"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)'(?=,?(?:\s|$))|((?:[^\s",]|,(?!\s|$))*))(?=,?(?:\s|$))"""
+)
+"""Pairs with commas between them: `level=info, msg="…", id=7`."""
 _UNQUOTED = re.compile(r"=[^\s\"']+ +[^\s=\"']+(?: |$)")
 """A value with a word behind it that is no pair."""
 _LOOSE = re.compile(r"(?:^| )([A-Za-z_@][\w.@/\-]*)=([^\s\"']\S*(?: +(?![A-Za-z_@][\w.@/\-]*=)\S+)+)")
@@ -145,7 +152,8 @@ class LogfmtFormat:
         begin = ahead.end() if ahead else 0
         if not (line[begin : begin + 1].isalpha() or line[begin : begin + 1] in {"_", "@"}):
             return None
-        pairs = _PAIR.findall(line, begin)
+        listed = _LISTED.match(line, begin) is not None
+        pairs = (_LISTED_PAIR if listed else _PAIR).findall(line, begin)
         if len(pairs) < 2 or not line.startswith(pairs[0][0] + "=", begin):
             return None
         record: dict[str, Any] = {
@@ -154,7 +162,7 @@ class LogfmtFormat:
         }
         # who quotes anything quotes what has blanks
         if '"' not in line and line.count(" ", begin) >= len(pairs) and _UNQUOTED.search(line, begin):
-            _go_on(record, line, begin)
+            _go_on(record, line, begin, "," if listed else "")
         if not (
             record.keys() & {"level", "lvl", "severity"}
             or (record.keys() & {"msg", "message", "event"} and record.keys() & {"time", "ts", "t", "timestamp"})
@@ -164,11 +172,11 @@ class LogfmtFormat:
         return header._replace(ts=times.iso(ahead["ts"])) if ahead and header.ts is None else header
 
 
-def _go_on(record: dict[str, Any], line: str, begin: int) -> None:
+def _go_on(record: dict[str, Any], line: str, begin: int, between: str) -> None:
     """Take the rest of a message, or of a time whose day a blank ends, that should be in quotes: `msg=listening on port 80 id=7`."""
     for match in _LOOSE.finditer(line, begin):
-        key, value = match.groups()
-        first = value.split(" ", 1)[0]
+        key, value = match[1], match[2].removesuffix(between)
+        first = value.split(" ", 1)[0].removesuffix(between)
         if record.get(key) == first and (key in _MESSAGE_KEYS or (key in _TIME_KEYS and _DAY.fullmatch(first))):
             record[key] = value
 

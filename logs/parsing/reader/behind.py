@@ -28,8 +28,8 @@ FIELDS: Final = 8
 _GAP_LENGTH: Final = 8
 OTHERS: Final = {"upper": "[A-Z]{3,12}", "lower": "[a-z]{3,12}", "title": "[A-Z][a-z]{2,12}"}
 """Words that stand where other lines have their level, and are none: what sort of an ordinary record it is."""
-_END = re.compile(r"\s*(?:[:|>\-\u2013\u2014=~#*/.,;]+\s+|[:|>,;]|\s*)")
-_CLOSING = re.compile(r"[\])>}]*\s*(?:[:|>\-\u2013\u2014=~#*/.,;]{1,3}(?=\s|$)|[:|>,;])?\s*")
+_END = re.compile(r"[\u3011\uff3d\u300d]?\s*(?:[:|>\-\u2013\u2014=~#*/.,;]+\s+|[:|>,;]|\s*)")
+_CLOSING = re.compile(r"[\])>}\u3011\uff3d\u300d]*\s*(?:[:|>\-\u2013\u2014=~#*/.,;]{1,3}(?=\s|$)|[:|>,;])?\s*")
 _PIDS: Final = (
     r"(?i:\bpid|\bprocess|\bp)\s?[=: ]\s?(\d{1,8})\b",
     r"[\w.)\-]\[(\d{2,8})(?::\d{1,3})?\]",
@@ -43,7 +43,7 @@ _PIDS: Final = (
     r"(?:^|[\s|])[\[(](\d{2,7})[\])](?=[\s:|]|$)",
 )
 """How a pid is written in a header, from the plainest to the least plain."""
-_CLOSERS = re.compile(r"[\])>}\"']*")
+_CLOSERS = re.compile(r"[\])>}\u3011\uff3d\u300d\"']*")
 _PROSE = re.compile(r"[A-Z]?[a-z]+$")
 _DENIALS: Final = "(?:[Nn](?:o|ot|either|ever)|NOT?|[Ww]ithout|[Zz]ero|[Aa]ny)"
 """Words of a sentence behind which no level stands: `No FATAL problems were found`."""

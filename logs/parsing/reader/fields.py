@@ -6,11 +6,13 @@ from typing import Final, NamedTuple
 from logs.core import levels
 
 CLOSES: Final = {"[": "]", "(": ")", "<": ">", "{": "}", "": ""}
-_FIRST: Final = r"[^\s\[\](){}<>|,;:\"\-\u2013\u2014#*=~/.\u203a»]"
-WORD: Final = rf"{_FIRST}[^\s\[\](){{}}<>|,;:\"]*"
-GAP: Final = r"[ \t:|;,\-\u2013\u2014>#*=~/.\"\u203a»]*"
+WIDE: Final = "\u3010\u3011\uff3b\uff3d\u300c\u300d"
+"""Brackets of East Asian texts; they count as what stands between fields."""
+_FIRST: Final = rf"[^\s\[\](){{}}<>|,;:\"\-\u2013\u2014#*=~/.\u203a»{WIDE}]"
+WORD: Final = rf"{_FIRST}[^\s\[\](){{}}<>|,;:\"{WIDE}]*"
+GAP: Final = rf"[ \t:|;,\-\u2013\u2014>#*=~/.\"\u203a»{WIDE}]*"
 """What may stand between a group and the next field."""
-_STEP: Final = rf"[ \t:|;,>\"]{GAP}"
+_STEP: Final = rf"[ \t:|;,>\"{WIDE}]{GAP}"
 """What stands between a word and the next field: it begins with what is in no word."""
 _GROUP: Final = r"(?:\[[^\[\]\n]*\]|\([^()\n]*\)|<[^<>\n]*>|\{[^{}\n]*\})"
 UNIT: Final = rf"(?:{WORD}{_GROUP}*{_STEP}|{_GROUP}{GAP})"

@@ -91,10 +91,16 @@ def layouts(lines: Sequence[str], times: TimeReader, begins: Callable[[str], boo
         rest = [line for line in left if regex.match(line) is None]
         if len(rest) == len(left):
             break
-        split = _split(layout, [line for line in left if regex.match(line)], times, begins, said)
+        read = [line for line in left if regex.match(line)]
+        split = _split(layout, read, times, begins, said)
         result.extend(split or [layout])
-        left = rest
+        deepest = max(map(_depth, read)) if layout.shape is not None else _LINE
+        left = [line for line in rest if _depth(line) <= deepest]  # what is deeper belongs to those records
     return [_finer(layout, lines) for layout in result]
+
+
+def _depth(line: str) -> int:
+    return len(line) - len(line.lstrip(" \t"))
 
 
 def _finer(layout: Layout, lines: Sequence[str]) -> Layout:

@@ -119,6 +119,29 @@ UNSEEN = {
         ),
         [*[FIRST] * 9, ("03-20T22:11:12", "error", 5), SECOND, ("03-21T09:12:13", "error", 6), SECOND],
     ),
+    "pairs with commas between them": (
+        "time=2026-03-20 22:11:12, level=WARN, msg=slow, pool=4\ntime=2026-03-21 09:12:13, level=ERROR, msg=gone, pool=4\n",
+        [FIRST, SECOND],
+    ),
+    "pairs in quotes with commas between them": (
+        'level=WARN, time=2026-03-20T22:11:12Z, msg="slow", tags=a,b\nlevel=ERROR, time=2026-03-21T09:12:13Z, msg="gone"\n',
+        [FIRST, SECOND],
+    ),
+    "wide brackets": (
+        "【2026-03-20 22:11:12】【WARN】slow\n【2026-03-20 22:11:12】【WARN】slow\n【2026-03-21 09:12:13】【ERROR】gone\n",
+        [FIRST, FIRST, SECOND],
+    ),
+    "wide brackets around the level": (
+        "2026-03-20 22:11:12 - 「警告」 - slow\n2026-03-20 22:11:12 - 「警告」 - slow\n2026-03-21 09:12:13 - 「错误」 - gone\n",
+        [FIRST, FIRST, SECOND],
+    ),
+    "errors within an error, deeper than the headers": (
+        "[2026-03-20 22:11:12] [WARN] slow\n"
+        * 6
+        + "[2026-03-21 09:12:13] [ERROR] gone\nAggregateError: all\n    at main (/a.js:4:3) {\n  [errors]: [\n    Error: a\n        at f (/a.js:1:1),\n"
+        "    Error: b\n        at g (/a.js:2:1)\n    Error: c\n        at g (/a.js:2:1)\n  ]\n}\n",
+        [*[FIRST] * 6, ("03-21T09:12:13", "error", 12)],
+    ),
     "results of tests": (
         "TAP version 13\nok 1 starts\nnot ok 2 opens\n  Error: gone\n    at a.js:1:2\nok 3 ends # SKIP\n",
         [(None, None, 1), (None, "info", 1), (None, "error", 3), (None, "info", 1)],
