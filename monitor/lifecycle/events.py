@@ -63,6 +63,8 @@ class ProcessEventTracker:
         exit_code: int | None = None,
         signal: int | None = None,
         out_of_memory: bool = False,
+        memory_group: str | None = None,
+        memory_limit: int | None = None,
         error: str | None = None,
         asked: str | None = None,
         details: Mapping[str, Any] | None = None,
@@ -75,17 +77,27 @@ class ProcessEventTracker:
             exit_code: None if unknown, or if a signal ended it.
             signal: the number of the signal that ended it.
             out_of_memory: whether the kernel ended it to free memory.
+            memory_group: the control group whose limit was reached; empty for the machine, None if unknown.
+            memory_limit: of that group, bytes.
             error: what went wrong, in words.
             asked: who asked for the end, in words, as `stopped by Ada`.
             details: more about it.
             **more: see `log`.
         """
         known = {
-            "exit_code": exit_code, "signal": signal, "out_of_memory": out_of_memory or None, "error": error, "asked": asked,
+            "exit_code": exit_code, "signal": signal, "out_of_memory": out_of_memory or None, "memory_group": memory_group, "memory_limit": memory_limit,
+            "error": error, "asked": asked,
         }  # fmt: skip
         bad = failed(exit_code, signal, asked) or out_of_memory or error is not None
         kind: EventType = "ERROR" if bad else "STOP" if asked is not None or exit_code is None else "COMPLETE"
-        said = ended_with(exit_code, signal, out_of_memory=out_of_memory, asked=asked)
+        said = ended_with(
+            exit_code,
+            signal,
+            out_of_memory=out_of_memory,
+            memory_group=memory_group,
+            memory_limit=memory_limit,
+            asked=asked,
+        )
         message = ": ".join(part for part in (said, error) if part) or "ended, exit code unknown"
         found = {name: value for name, value in known.items() if value is not None}
         return self.log(process_name, kind, message, details={**found, **(details or {})}, **more)

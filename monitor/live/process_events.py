@@ -265,14 +265,18 @@ class ProcessEvents:
     def _ended(self, info: RunInfo, end: RunEnd | None, now: int) -> None:
         ts = now if end is None else end.ts
         told: dict[str, Any] = {"lived_s": round((ts - info.start_ts) / 1e6, 3)}
-        if end is not None and end.out_of_memory:
-            told |= {"memory_group": end.memory_group, "memory_limit": end.memory_limit}
         engine = self._engine_of(info.run)
         if engine is not None:
             said = None
             if end is not None:
-                oom = end.out_of_memory
-                said = ended_with(end.exit_code, end.exit_signal, out_of_memory=oom, asked=end.asked)
+                said = ended_with(
+                    end.exit_code,
+                    end.exit_signal,
+                    out_of_memory=end.out_of_memory,
+                    memory_group=end.memory_group,
+                    memory_limit=end.memory_limit,
+                    asked=end.asked,
+                )
             told |= {"engine": engine, "message": f"model engine {engine} {said or 'ended, exit code unknown'}"}
             self._engine_ended(info.run, said, ts)
         more = self._about(info, told)
@@ -281,6 +285,8 @@ class ProcessEvents:
             exit_code=None if end is None else end.exit_code,
             signal=None if end is None else end.exit_signal,
             out_of_memory=end is not None and end.out_of_memory,
+            memory_group=None if end is None else end.memory_group,
+            memory_limit=None if end is None else end.memory_limit,
             asked=None if end is None else end.asked,
             timestamp=ts,
             **more,

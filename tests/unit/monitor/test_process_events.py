@@ -115,10 +115,18 @@ class Bench:
         )
 
     def end(
-        self, number: int, code: int | None = None, signal: int | None = None, *, oom: bool = False
+        self,
+        number: int,
+        code: int | None = None,
+        signal: int | None = None,
+        *,
+        oom: bool = False,
+        group: str | None = None,
     ) -> messages.RunEnd:
         """The end of a process, now."""
-        return messages.RunEnd(number, self.now + S, code, signal, "connector", oom)
+        return messages.RunEnd(
+            number, self.now + S, code, signal, "connector", oom, group, 512 << 20 if group else None
+        )
 
     @property
     def told(self) -> list[tuple[str, str, str]]:
@@ -139,6 +147,10 @@ def bench(tmp_path: Path) -> Bench:
         ({"code": 3}, ("ERROR", "exit code 3")),
         ({"signal": 15}, ("ERROR", "killed by SIGTERM (signal 15)")),
         ({"signal": 9, "oom": True}, ("ERROR", "killed by SIGKILL (signal 9): out of memory")),
+        (
+            {"signal": 9, "oom": True, "group": "/web"},
+            ("ERROR", "killed by SIGKILL (signal 9): out of memory of its control group, limit 512 MiB"),
+        ),
         ({}, ("STOP", "ended, exit code unknown")),
     ],
 )

@@ -25,7 +25,7 @@ needs = {
 }
 
 CELERY_APP = """
-import os, signal
+import os, signal, time
 from celery import Celery
 from track_celery import track_celery
 app = Celery("app", broker=os.environ["REDIS"])
@@ -44,6 +44,12 @@ def again(self):
 
 @app.task
 def die(): os.kill(os.getpid(), signal.SIGKILL)
+
+@app.task(time_limit=1)
+def late(): time.sleep(60)
+
+@app.task
+def leaves(): raise SystemExit("enough")
 """
 RQ_APP = """
 import os, signal
@@ -114,7 +120,7 @@ def test_celery(scene: Scene, redis: str, run: Callable[..., "subprocess.Popen[b
     """Done, failed, retried and killed tasks of a pool of two processes."""
     (scene.folder / "app.py").write_text(CELERY_APP)
     environ = {"REDIS": f"redis+socket://{redis}"}
-    send = "from app import *\nfor n in range(40): well.delay(n)\nbadly.delay(); again.delay(); die.delay()"
+    send = "from app import *\nfor n in range(40): well.delay(n)\nbadly.delay(); again.delay(); die.delay(); late.delay(); leaves.delay()"
     assert run(sys.executable, "-c", send, **environ).wait(patient(60)) == 0
     worker = run(
         sys.executable,
@@ -132,12 +138,15 @@ def test_celery(scene: Scene, redis: str, run: Callable[..., "subprocess.Popen[b
 
     def whole() -> bool:
         found = outcomes(scene)
-        return len(found.get("app.well", [])) == 40 and "app.die" in found and len(found.get("app.again", [])) == 2
+        there = {"app.die", "app.late", "app.leaves"} <= set(found)
+        return there and len(found.get("app.well", [])) == 40 and len(found.get("app.again", [])) == 2
 
     wait_until(whole, lambda: f"{outcomes(scene)} {(scene.folder / 'out').read_text()[-2000:]}", seconds=60)
     found = outcomes(scene)
     assert set(found["app.well"]) == {"done"}
     assert found["app.badly"] == ["failed ValueError: no such customer"]
+    assert found["app.late"] == ["failed it took longer than its time limit of 1 s"]
+    assert found["app.leaves"] == ["failed SystemExit: enough"]
     assert sorted(found["app.again"]) == ["done", "failed to be tried again: ValueError: busy"]
     assert found["app.die"] == ["interrupted the worker ended; its exit code is unknown"]
     os.killpg(worker.pid, signal.SIGTERM)
