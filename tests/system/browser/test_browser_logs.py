@@ -190,6 +190,43 @@ def test_a_record_opens_with_fields_and_neighbours(window: Window, watch: Watch,
     assert detail.evaluate("(node) => node.getBoundingClientRect().width") == pytest.approx(wider, abs=2)
 
 
+UNDER = """([x, y]) => {
+  const root = [...document.querySelectorAll('.st-key-records *')].map((e) => e.shadowRoot).find(Boolean)
+  return root.elementFromPoint(x, y).closest('.log-row').lastElementChild.textContent
+}"""
+HEARD = """() => {
+  window.heard = 0
+  globalThis[Symbol.for('watchkeeper.live')].on('logs', ({ records }) => { window.heard += records.length })
+}"""
+FRAMES = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+
+
+def test_a_click_opens_what_was_under_the_pointer_when_it_was_pressed(logs: Page, watch: Watch) -> None:
+    """While the button is down the list stands still, however many records come; then they are shown. The panel keeps its buttons when the store has answered."""
+    word = f"pressed-{time.monotonic_ns()}"
+    watch.write(*(f"{stamp()} INFO worker: {word} {number}" for number in range(20)))
+    row = logs.locator(".log-row", has_text=f"{word} 12")
+    expect(row).to_be_visible()
+    box = row.bounding_box()
+    assert box is not None
+    at = [box["x"] + box["width"] / 2, box["y"] + box["height"] / 2]
+    logs.evaluate(HEARD)
+    logs.mouse.move(*at)
+    under = logs.evaluate(UNDER, at)
+    logs.mouse.down()
+    watch.write(*(f"{stamp()} INFO worker: later than {word} {number}" for number in range(5)))
+    logs.wait_for_function("() => window.heard >= 5")
+    logs.evaluate(FRAMES)
+    assert logs.evaluate(UNDER, at) == under
+    logs.mouse.up()
+    expect(logs.locator(".detail pre")).to_have_text(re.compile(f"{re.escape(under)}$"))
+    button = logs.get_by_role("button", name="Show context").element_handle()
+    expect(logs.locator(".log-row", has_text=f"later than {word} 4")).to_be_visible()
+    expect(logs.locator(".detail dt", has_text="File")).to_be_visible()  # only the store knows that
+    assert logs.get_by_role("button", name="Show context").evaluate("(now, before) => now === before", button)
+    logs.get_by_role("button", name="Close the record").click()
+
+
 def test_nothing_found_teaches(window: Window) -> None:
     """An empty answer says what to do."""
     page = window.open("/logs?q=no-such-word-anywhere")

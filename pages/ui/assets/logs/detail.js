@@ -30,6 +30,11 @@ async function settled(id, signal) {
 
 const isPlain = (value) => value !== null && typeof value === "object" && !Array.isArray(value) && Object.keys(value).length > 0;
 
+/** The raw text of a record, in colours. */
+function textOf(record) {
+  return colouredParts((record.raw ?? record.message).slice(0, LONGEST)).map(([part, look]) => el("span", { class: look || null, text: inertBlock(part) }));
+}
+
 function keptWidth() {
   try {
     return browserStorage()?.getItem(WIDTH);
@@ -96,7 +101,7 @@ export class LogDetail {
       if (row) this.node.append(trouble);
       else this.node.replaceChildren(this.#header("Record", ""), trouble);
     };
-    this.latest.ask((signal) => settled(id, signal), (record) => this.#fill(record), fail);
+    this.latest.ask((signal) => settled(id, signal), (record) => (row ? this.#complete(record) : this.#fill(record)), fail);
   }
 
   /** On a narrow screen this lies over the lower part of the list: scroll the page so that the record's line is above it. */
@@ -116,16 +121,40 @@ export class LogDetail {
   }
 
   #fill(record) {
+    this.record = { ...record };
     const where = [inert(record.source, 80), record.pid ? `pid ${record.pid}` : "", record.line_no ? `line ${count(record.line_no)}` : ""].filter(Boolean).join(" · ");
+    this.shown = this.#facts(record);
+    this.list = el("dl", { class: "facts" }, ...this.shown.flatMap(({ nodes }) => nodes));
+    this.text = el("pre", { class: "text painted", tabindex: "0", "aria-label": "Raw text" }, ...textOf(record));
+    this.context = el("div", { class: "context mono" });
+    this.node.replaceChildren(this.#header("Record", where), this.list, this.text, this.#acts(this.record), this.context);
+    requestAnimationFrame(() => this.#uncover());
+  }
+
+  /** What the store knows beside the row of the list: added to what is shown, in which one may be reading or clicking. */
+  #complete(record) {
+    const facts = this.#facts(record);
+    const [keys, kept] = [new Set(facts.map(({ key }) => key)), new Map(this.shown.map(({ key, nodes }) => [key, nodes]))];
+    for (const { key, nodes } of this.shown) if (!keys.has(key)) for (const node of nodes) node.remove();
+    let last = null;
+    this.shown = facts.map(({ key, nodes }) => {
+      const there = kept.get(key) ?? nodes;
+      if (there === nodes) last ? last.after(...nodes) : this.list.prepend(...nodes);
+      last = there.at(-1);
+      return { key, nodes: there };
+    });
+    if ((record.raw ?? record.message) !== (this.record.raw ?? this.record.message)) this.text.replaceChildren(...textOf(record));
+    Object.assign(this.record, record);
+    requestAnimationFrame(() => this.#uncover());
+  }
+
+  /** The lines of the list of facts: `{key, nodes}`. */
+  #facts(record) {
     const fields = Object.entries(record.fields ?? {}).flatMap(([name, value]) => (isPlain(value) ? Object.entries(value).map(([key, part]) => [`${name}.${key}`, part]) : [[name, value]]));
     const own = [["Source", record.source, `source=${quoted(record.source)}`], ["PID", record.pid && String(record.pid), `pid:${record.pid}`]];
     const known = [["Time", `${moment(record.ts, 3)}  (${iso(record.ts)})`], ["Level", record.level ?? "unknown", `level:${record.level ?? "unknown"}`], ...own, ["Logger", record.logger, `logger=${quoted(record.logger ?? "")}`], ["Format", record.format, `format=${quoted(record.format ?? "")}`], ["File", record.path]];
     const rows = [...known, ...fields.map(([name, value]) => [name, typeof value === "string" ? value : JSON.stringify(value), fieldTerm(name, value)])].filter(([, value]) => value);
-    const list = el("dl", { class: "facts" }, ...rows.flatMap(([name, value, term]) => [el("dt", { text: inert(name, 60) }), el("dd", { class: "text" }, this.#filters(name, term), inert(value, 2000))]));
-    this.context = el("div", { class: "context mono" });
-    const text = colouredParts((record.raw ?? record.message).slice(0, LONGEST)).map(([part, look]) => el("span", { class: look || null, text: inertBlock(part) }));
-    this.node.replaceChildren(this.#header("Record", where), list, el("pre", { class: "text painted", tabindex: "0", "aria-label": "Raw text" }, ...text), this.#acts(record), this.context);
-    requestAnimationFrame(() => this.#uncover());
+    return rows.map(([name, value, term]) => ({ key: `${name}\n${value}`, nodes: [el("dt", { text: inert(name, 60) }), el("dd", { class: "text" }, this.#filters(name, term), inert(value, 2000))] }));
   }
 
   /** Two buttons that add the value to the search, where there is one. */

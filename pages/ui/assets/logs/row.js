@@ -29,14 +29,11 @@ export function widthOfOne(body) {
 
 const valueOf = (record, name) => (name in FIXED ? record[name] : record.columns?.[name]) ?? "";
 
-/** A row with these columns; a click calls `choose` with the ID of its record. */
-export function row(columns, choose) {
+/** A row with these columns. */
+export function row(columns) {
   const view = { when: el("span", { class: "dim when" }), level: el("span"), message: el("span", { class: "text message painted" }) };
   view.columns = columns.map((name) => [name, el("span", { class: `text col ${name === "source" ? "source muted" : "dim"}` })]);
   view.node = el("div", { class: "log-row" }, view.when, view.level, ...view.columns.map(([, node]) => node), view.message);
-  view.node.onclick = () => {
-    if (view.record && !view.record.gap && !String(getSelection())) choose(view.record.id);
-  };
   return view;
 }
 

@@ -6,12 +6,14 @@ import { param, setParams } from "../core/address.js";
 import { component, el, setAttr, setText } from "../core/dom.js";
 import { bytes, count, plural } from "../core/format.js";
 import { Ahead } from "./ahead.js";
+import { Arrivals } from "./arrivals.js";
 import { Bookmarks } from "./bookmarks.js";
 import { highlighterOf } from "./highlight.js";
 import { live, markStale } from "../live/hub.js";
+import { Press } from "../core/press.js";
 import { LogDetail } from "./detail.js";
 import { Lines, ROW } from "./lines.js";
-import { cursorOf, LogModel, MOST } from "./model.js";
+import { cursorOf, LogModel } from "./model.js";
 import { fieldsOf, Options } from "./options.js";
 import { dayOf, fill, instead, row, titleOf, widthOf, widthOfOne, wrong } from "./row.js";
 import { onSize } from "../charts/canvas.js";
@@ -30,12 +32,13 @@ class LogView {
     this.model = new LogModel();
     this.lines = new Lines();
     this.pool = [];
-    this.pending = [];
+    this.pending = new Arrivals();
     this.unread = this.dropped = 0;
     this.tail = true;
+    this.off = [() => this.press.close()];
     this.#build();
     this.subscription = this.hub.subscribe({ host: true, status: true });
-    this.off = [markStale(host), this.hub.on("logs", (message) => this.#stream(message)), this.hub.on("following", ({ tag }) => tag === this.tag && this.#again()), this.hub.on("pause", (paused) => this.#paused(paused)), this.hub.on("second", () => this.#second())];
+    this.off.push(markStale(host), this.hub.on("logs", (message) => this.#stream(message)), this.hub.on("following", ({ tag }) => tag === this.tag && this.#again()), this.hub.on("pause", (paused) => this.#paused(paused)), this.hub.on("second", () => this.#second()));
     const follow = () => this.#follow();
     addEventListener("popstate", follow); // a link elsewhere on the page or the back button chooses another record
     const step = (event) => this.#onward(event);
@@ -72,6 +75,8 @@ class LogView {
     this.host.append(this.box);
     this.scroll.onscroll = () => this.#scrolled();
     this.scroll.onkeydown = (event) => this.#key(event);
+    const under = (event) => this.pool.find(({ node }) => node === event.target.closest?.(".log-row"))?.record;
+    this.press = new Press(this.body, { at: under, click: (record) => !record.gap && !String(getSelection()) && this.#choose(record.id), released: () => this.#soon() });
   }
 
   /** `data`: `{filters, live, order: "down"|"up", height, query}`. Filters are those of the log API. */
@@ -105,8 +110,7 @@ class LogView {
     this.subscription.update({ host: true, status: true, logs: this.data.live ? this.data.filters : null, logs_tag: this.tag, logs_columns: fieldsOf(this.options.now) });
     this.loading = true;
     this.asking = false;
-    this.pending = [];
-    this.skipped = null;
+    this.pending.clear();
     try {
       const page = await get("logs/records", this.#asked({ limit: PAGE }), { signal: abort.signal, seconds: 30 });
       this.model.clear();
@@ -121,7 +125,7 @@ class LogView {
       this.ahead.ask(this.data, abort.signal);
       this.loading = false;
       this.trouble = null;
-      this.model.append(this.pending.splice(0));
+      this.pending.into(this.model);
       this.tail = true;
     } catch (error) {
       if (abort.signal.aborted) return;
@@ -166,7 +170,7 @@ class LogView {
    */
   async #again() {
     if (!this.data?.live || this.model.detached) return;
-    if (this.loading) {
+    if (this.loading || this.press.down) {
       this.missed = true; // the pending answer may be older than this moment
       return;
     }
@@ -238,35 +242,32 @@ class LogView {
   /** The last record here is the newest again: show what arrived meanwhile. */
   #attach() {
     this.model.detached = false;
-    this.skipped = null; // they came from the store
+    this.pending.skipped = null; // they came from the store
     this.#flush();
   }
 
   #stream({ records, dropped, tag }) {
     if (!this.data?.live || tag !== this.tag) return; // sent before the filter changed
     this.dropped += dropped ?? 0;
-    for (const record of records) this.pending.push(record);
+    this.pending.take(records);
     this.ahead.took(records);
-    if (this.pending.length > MOST) this.#tooMany();
-    if (this.loading || this.hub.paused) return;
+    this.#soon();
+  }
+
+  /** Show what came, in the next frame; not while the pointer is down on the list, since its rows would move under it. */
+  #soon() {
     this.frame ??= requestAnimationFrame(() => {
       this.frame = null;
+      if (this.loading || this.hub.paused || this.press.down) return;
+      if (this.missed) this.#again();
       if (this.model.detached) this.#foot();
       else this.#flush();
     });
   }
 
-  /** Drop the oldest of too many pending records; a line will say how many. */
-  #tooMany() {
-    const gone = this.pending.splice(0, this.pending.length - MOST / 2);
-    this.skipped = { n: (this.skipped?.n ?? 0) + gone.length, ts: gone[0].ts };
-  }
-
   /** Show pending records. */
   #flush() {
-    if (this.skipped) this.model.gap(`${plural(this.skipped.n, "newer record")} not loaded. Narrow the time range to see them.`, this.skipped.ts);
-    this.skipped = null;
-    this.#added(this.model.append(this.pending.splice(0), { place: this.tail }));
+    this.#added(this.pending.into(this.model, { place: this.tail }));
   }
 
   #paused(paused) {
@@ -391,7 +392,7 @@ class LogView {
     const top = this.lines.at(down ? this.scroll.scrollTop : this.lines.total - this.scroll.scrollTop);
     const first = Math.max(0, this.#position(top) - 3);
     while (this.pool.length < lines) {
-      const view = row(this.columns, (id) => this.#choose(id));
+      const view = row(this.columns);
       this.pool.push(view);
       this.body.append(view.node);
     }
@@ -417,14 +418,14 @@ class LogView {
 
   #foot() {
     if (!this.data) return;
-    const mode = !this.data.live ? "" : this.hub.paused ? ` · paused, ${count(this.pending.length)} new` : this.tail ? " · following" : " · not following";
+    const mode = !this.data.live ? "" : this.hub.paused ? ` · paused, ${count(this.pending.records.length)} new` : this.tail ? " · following" : " · not following";
     setText(this.says, wrong(this.trouble) ? "" : `${this.model.counted(this.total, this.archived)}${mode}${this.options.now.utc ? " · UTC" : ""}`);
     const missed = this.data.filtered ? 0 : (this.hub.status?.logs?.missed_bytes ?? 0); // of all files: no word about some of them
     setAttr(this.lost, "title", missed ? "Parts of some files: they went away or were emptied before they were read, or a record is too long to keep. Sources says which." : null);
     const lost = [this.dropped ? `${plural(this.dropped, "line")} not delivered` : "", this.hub.lost ? `${plural(this.hub.lost, "frame")} lost` : "", missed ? `${bytes(missed)} not read from files` : ""].filter(Boolean).join(" · ");
     setText(this.lost, lost);
     this.lost.hidden = !lost;
-    const unread = this.unread + (this.model.detached ? this.pending.length + (this.skipped?.n ?? 0) : 0);
+    const unread = this.unread + (this.model.detached ? this.pending.count : 0);
     this.news.hidden = !unread || this.tail;
     setText(this.news, `${count(unread)} new ${this.data.order === "down" ? "↓" : "↑"}`);
   }
