@@ -28,6 +28,12 @@ _GRADE = re.compile(r"(?<=[A-Z]{3})[-_]L?\d{1,2}$")
 _DECORATED = re.compile(r"[\-*_~=.+|^ «]+([\w!]+)[\-*_~=.+|^ »]+$")
 
 
+_FACILITY = re.compile(
+    r"(?:kern|user|mail|daemon|auth|syslog|lpr|news|uucp|cron|authpriv|ftp|ntp|security|console|local[0-7])\.$"
+)
+"""Where syslog says what a line is of, in front of its level: `daemon.info`."""
+
+
 class Field(NamedTuple):
     """A word, or a group in brackets; `gap` is what stands before it."""
 
@@ -85,7 +91,11 @@ def slot_of(field: Field) -> Slot | None:
         return Slot(field.opens, before=True, behind=True, style=style)
     text = _GRADE.sub("", text)
     last = _LAST.match(text)
-    if last and (style := levels.style(last[2])) and _allows(field, last[1][-1], style):
+    if (
+        last
+        and (style := levels.style(last[2]))
+        and (_allows(field, last[1][-1], style) or (style == "lower" and _FACILITY.match(last[1])))
+    ):
         return Slot(field.opens, before=True, behind=False, style=style)
     inner = _INNER.match(text)
     if inner and (style := levels.style(inner[1])) == "upper":

@@ -127,6 +127,10 @@ UNSEEN = {
         'level=WARN, time=2026-03-20T22:11:12Z, msg="slow", tags=a,b\nlevel=ERROR, time=2026-03-21T09:12:13Z, msg="gone"\n',
         [FIRST, SECOND],
     ),
+    "a facility of syslog before the level": (
+        "Fri Mar 20 22:11:12 2026 daemon.warn app[77]: slow\nFri Mar 20 22:11:12 2026 kern.warn kernel: [   12.5] slow\nSat Mar 21 09:12:13 2026 daemon.err app[77]: gone\n",
+        [FIRST, FIRST, SECOND],
+    ),
     "wide brackets": (
         "【2026-03-20 22:11:12】【WARN】slow\n【2026-03-20 22:11:12】【WARN】slow\n【2026-03-21 09:12:13】【ERROR】gone\n",
         [FIRST, FIRST, SECOND],
