@@ -185,7 +185,7 @@ def _sample(
 
 def _columns(known: _Known, messages: Sequence[str]) -> list[_Column]:
     """The values of all messages, by place; what a message lacks is empty."""
-    names = _names(known.text)
+    names = names_of(known.text)
     rows = [values_of(message, known.words) for message in messages]
     return [
         _column(place, name, [row[place] if place < len(row) else "" for row in rows])
@@ -193,7 +193,7 @@ def _columns(known: _Known, messages: Sequence[str]) -> list[_Column]:
     ]
 
 
-def _names(text: str) -> list[str]:
+def names_of(text: str) -> list[str]:
     """What each value is called: the word before it."""
     parts = text.split(HOLE)[:-1]
     words = [_WORD.findall(part) for part in parts]

@@ -11,10 +11,10 @@ from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
 from logs import LogRecord, LogsError, record_json
+from logs.analytics.vocabulary import field_names
 from logs.core.levels import BY_NAME
 from logs.query import search
 from logs.query.language import Options, QueryWrong, parse_query
-from logs.query.vocabulary import field_names
 from monitor.api.http.answers import asked, blocking, json_answer, rows_answer
 from monitor.api.http.context import Context
 from monitor.api.http.errors import NotFound

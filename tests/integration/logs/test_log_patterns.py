@@ -15,6 +15,7 @@ from logs import LogFilter, LogsError
 from logs.analytics.changes import changes, ranges
 from logs.analytics.parameters import parameters, slowing
 from logs.analytics.patterns import patterns as patterns_of
+from logs.analytics.vocabulary import field_names
 from logs.patterns.files import FilePatterns
 from logs.query import search
 from logs.query.language import Options, parse_query
@@ -277,6 +278,10 @@ def test_the_values_of_a_pattern_are_columns(requests: Store) -> None:
     assert part["total"] == 12, "the filter holds"
     with pytest.raises(LogsError, match="no pattern"):
         parameters(requests, since, 999, now)
+    named = sorted(one["name"] for one in field_names(requests))
+    assert named == ["pause_ms", "size", "took"], (
+        "those that a query can compare are completed; `of` has names of people"
+    )
 
 
 def test_of_many_records_an_even_part_is_looked_at(requests: Store) -> None:

@@ -11,8 +11,8 @@ import pytest
 
 import logs
 from logs import LogFilter, LogRecord
+from logs.analytics.vocabulary import field_names
 from logs.query.tree import RESERVED
-from logs.query.vocabulary import field_names
 from monitor.store.duckdb.sql_templates import QUERIES
 from monitor.store.interface import Append, Store, Upsert
 from monitor.store.log_conditions import Condition

@@ -1,12 +1,16 @@
-"""What a query can name: fields that recent records have, with values they often have."""
+"""What a query can name: fields that recent records have, with values they often have, and values in patterns of messages."""
 
+import re
 from collections import Counter
 from typing import Any, Final
 
 import msgspec
 
+from logs.analytics.parameters import names_of
 from logs.core import access
 from logs.core.timestamps import SECOND
+from logs.query.expressions import compiled
+from logs.query.matching import pair_expressions
 from logs.query.search import Questions
 from logs.query.tree import RESERVED
 
@@ -15,8 +19,11 @@ _OF_A_SOURCE: Final = 200
 _AGES_US: Final = (600 * SECOND, 3600 * SECOND, 30 * 86_400 * SECOND)
 """How far back to look, one after the other, until there are enough."""
 _NAMES: Final = 100
+_WORD: Final = re.compile(r"[A-Za-z_](?:[\w.\-]*\w)?", re.ASCII)
 _VALUES: Final = 8
 _LONGEST: Final = 60
+_PATTERNS: Final = 500
+"""Patterns whose values are looked at, those that were seen last."""
 _VARIED: Final = 200
 """A field with more different values than this is like an ID: none of them is worth suggesting."""
 
@@ -42,10 +49,27 @@ def field_names(store: Questions, *, deadline_s: float = 5.0) -> list[dict[str, 
             seen = values.setdefault(name, Counter())
             if len(seen) <= _VARIED and len(value) <= _LONGEST:
                 seen[value] += 1
-    return [
+    found = [
         {"name": name, "count": count, "values": _frequent(values[name], count)}
         for name, count in counts.most_common(_NAMES)
     ]
+    named = (name for name in _in_patterns(store, deadline_s) if name not in counts)
+    return found + [{"name": name, "count": 0, "values": []} for name in named][: _NAMES - len(found)]
+
+
+def _in_patterns(store: Questions, deadline_s: float) -> list[str]:
+    """The words by which a query finds values in messages: `took` of `took <*> ms`; those of most patterns first."""
+    rows = store.query("log_templates", deadline_s=deadline_s).to_pylist()
+    rows.sort(key=lambda row: (-row["last_seen"], row["number"]))
+    counts: Counter[str] = Counter()
+    for row in rows[:_PATTERNS]:
+        body = row["example"].encode("utf-8", "replace")
+        for word in dict.fromkeys(names_of(row["text"])):
+            if _WORD.fullmatch(word) and any(
+                compiled(one, case=True).search(body) for one in pair_expressions(word, units=False)
+            ):
+                counts[f"fields.{word}" if word in RESERVED else word] += 1
+    return [name for name, _ in counts.most_common()]
 
 
 def _flat(fields: dict[str, Any], within: str = "") -> list[tuple[str, str]]:
