@@ -67,6 +67,16 @@ def test_sorting_is_kept_in_the_address_and_comes_back(window: Window) -> None:
     expect(page.get_by_role("columnheader", name=re.compile("Name"))).to_have_attribute("aria-sort", "ascending")
 
 
+def test_names_stay_readable_beside_what_is_scrolled_below_them(window: Window) -> None:
+    """On a narrow screen the other columns pass under the names: nothing shows through, wherever the pointer is."""
+    page = window.open("/processes")
+    name = page.locator(".grid-row .pin").first
+    for _ in ("at rest", "under the pointer"):
+        background = name.evaluate("cell => getComputedStyle(cell).backgroundColor")
+        assert not re.search(r"/ 0?\.\d|rgba\(.*, 0(\.\d+)?\)|transparent", background), background
+        name.hover()
+
+
 def test_a_page_has_one_number_of_processes(window: Window) -> None:
     """Above the table, in the strip and below the navigation it is the same."""
     page = window.open("/processes")
