@@ -56,10 +56,12 @@ _WEEKDAY: Final = (
 _BLANK: Final = "[ \u00a0\u202f]"
 _HALF: Final = rf"(?:{_BLANK}?(?P<p>[AaPp]\.?[Mm]\b\.?|午前|午後|上午|下午|오전|오후))?"
 _NAMED: Final = "|".join(sorted((name for name in ZONES if name != "Z"), key=len, reverse=True))
-_ZONE: Final = rf"(?: ?(?P<z>Z\b|(?:UTC|GMT)?[+-]\d\d:?\d\d\b|(?:{_NAMED})\b)|(?P<short>[+-]\d\d)\b)?(?: \([A-Z][A-Za-z]+(?: [A-Za-z]+)* (?:Time|Zeit)\))?"
+_ZONE: Final = rf"(?: ?(?P<z>Z\b|(?:UTC|GMT)[+-]\d{{1,2}}(?::?\d\d)?\b|[+-]\d\d:?\d\d\b|(?:{_NAMED})\b)|(?P<short>[+-]\d\d)\b)?(?: \([A-Z][A-Za-z]+(?: [A-Za-z]+)* (?:Time|Zeit)\))?"
 _FRACTION: Final = r"(?:,(?P<f>\d{3})\.(?P<g>\d{3})|(?:[.,]|:(?=(?:\d{3}){1,3}(?!\d)))(?P<h>\d{1,9}))?"
 _SECONDS: Final = rf"(?P<H>\d{{1,2}}):(?P<M>\d\d):(?P<S>\d\d){_FRACTION}{_HALF}(?: Uhr\b)?{_ZONE}"
 _MINUTES: Final = rf"(?P<H>\d{{1,2}}):(?P<M>\d\d){_HALF}(?: Uhr\b)?{_ZONE}"
+_UNPADDED: Final = rf"(?P<H>\d{{1,2}}):(?P<M>\d{{1,2}}):(?P<S>\d{{1,2}}){_FRACTION}{_HALF}{_ZONE}"
+"""A clock put together from numbers as they are: `9:5:3`."""
 _AT: Final = r"(?:at|@|um|om|alle|ore|kl\.?|klo|[àa]|às|a las|o|в)"
 """What people write between a day and a clock."""
 _JOIN: Final = rf"(?:T|_|@|/|::?|;|,? {{1,2}}|,|\||-| - | \| |\t|\] \[|,? {_AT} )"
@@ -87,6 +89,7 @@ _SHAPES: Final[tuple[tuple[str, str], ...]] = (
     ("ymd-dotted", rf"{_YMD} (?P<H>\d\d):(?P<M>\d\d)\.(?P<S>\d\d)(?:[.,](?P<h>\d{{1,9}}))?\b"),
     ("ymd-joined", rf"{_YMD}(?:{_JOIN}|-){_JOINED}"),
     ("ymd-minutes", rf"{_YMD}{_JOIN}{_MINUTES}"),
+    ("ymd-unpadded", rf"{_YMD}{_JOIN}{_UNPADDED}"),
     ("ordinal", rf"{_YEAR}[-.](?P<o>[0-3]\d\d)(?:T|[ :_-]){_SECONDS}"),
     ("compact", rf"{_COMPACT}[ T._:\-]?{_TIGHT}"),
     ("dmy-names", rf"{_DMY_NAMES}(?:::?|T|,? {{1,2}}| - |-|\] \[|,? {_AT} ){_SECONDS}"),
@@ -102,6 +105,7 @@ _SHAPES: Final[tuple[tuple[str, str], ...]] = (
     ("numbers", rf"{_NUMBERS}{_JOIN}{_SECONDS}"),
     ("numbers-joined", rf"{_NUMBERS}(?:,? (?:klo |kl\. )?| - |-|_|:){_JOINED}"),
     ("numbers-dotted", rf"{_NUMBERS} (?P<H>\d\d):(?P<M>\d\d)\.(?P<S>\d\d)(?:[.,](?P<h>\d{{1,9}}))?\b"),
+    ("numbers-unpadded", rf"{_NUMBERS}{_JOIN}{_UNPADDED}"),
     ("numbers-minutes", rf"{_NUMBERS}{_JOIN}{_MINUTES}"),
     ("names", rf"{_MDY_NAMES} {{1,2}}{_SECONDS}"),
     ("names-reversed", rf"{_WEEKDAY}(?P<d>\d{{1,2}})\.? {_MONTH}\.?,? {{1,2}}{_SECONDS}"),
@@ -286,6 +290,9 @@ def _micros(parts: dict[str, str | None]) -> int:
     return int((digits + "000000")[:6]) if digits else 0
 
 
+_AHEAD: Final = re.compile(r"(?:UTC|GMT)?([+-])(\d{1,2}):?(\d\d)?")
+
+
 def _offset(parts: dict[str, str | None]) -> int | None:
     text = parts.get("z") or parts.get("short")
     if not text:
@@ -293,12 +300,11 @@ def _offset(parts: dict[str, str | None]) -> int | None:
     named = ZONES.get(text)
     if named is not None:
         return named
-    text = text.removeprefix("UTC").removeprefix("GMT")
-    if text[:1] not in {"+", "-"}:
+    found = _AHEAD.fullmatch(text)
+    if found is None:
         return None
-    digits = text[1:].replace(":", "")
-    seconds = int(digits[:2]) * 3600 + int(digits[2:] or 0) * 60
-    return -seconds if text[0] == "-" else seconds
+    seconds = int(found[2]) * 3600 + int(found[3] or 0) * 60
+    return -seconds if found[1] == "-" else seconds
 
 
 def order_of(shape: MomentShape, texts: Sequence[str], near: tuple[int, int, int]) -> Order:

@@ -90,7 +90,9 @@ def _local(parts: tuple[int, int, int, int, int, int], offset: int | None) -> in
             datetime(*parts, tzinfo=UTC)
             return (timegm((*parts, 0, 0, 0)) - offset) * SECOND
         datetime(*parts, tzinfo=UTC)
-        return int(time.mktime((*parts, 0, 0, -1))) * SECOND
+        seconds = int(time.mktime((*parts, 0, 0, -1)))
+        # of two, the C library takes the one whose offset it saw last
+        return (seconds + 3600 * (time.localtime(seconds + 3600)[3:6] == parts[3:])) * SECOND
     except (ValueError, OverflowError):
         return None
 

@@ -121,12 +121,18 @@ class Stamps:
                 self._count = max(ts, self._count or 0)
             if origin != "line":
                 continue
-            self._last = ts
+            before, self._last = self._last, ts
             if self._unit in _BACK:
                 place = _place(ts, self._unit)
-                if self._place is not None and place < self._place - _BACK[self._unit]:
+                if self._place is not None and self._rolled(place - self._place, ts - (before or ts)):
                     self._rolls.append(pos)
                 self._place = place
+
+    def _rolled(self, by_clock: int, apart: int) -> bool:
+        """Whether midnight, or New Year, passed before a record: its clock goes back far, or at all where by itself it is read as a later day, as
+        the other one's clock was not yet reached when the file was written.
+        """
+        return by_clock < -_BACK[self._unit] or (self._unit == "day" and by_clock < 0 and apart > DAY // 2)
 
     def chronology(self, written: int, end: int = sys.maxsize, *, zones: bool = True) -> Chronology | None:
         """What they say of a file that was last written at `written` (µs); None where there is nothing to put right.

@@ -52,6 +52,8 @@ TIMES = {
     "epoch": ("1774044672", "1774084333"),
     "epoch in hexadecimal": ("69bdc600.0c5f4b00 0x7f01", "69be60ed.0c5f4b00 0x7f01"),
     "epoch as a float": ("1.774044672345e+09", "1.774084333001e+09"),
+    "a zone of whole hours": ("2026-03-21 03:11:12 GMT+5", "2026-03-21 14:12:13 GMT+5"),
+    "a zone of hours and minutes": ("2026-03-20 18:41:12 UTC-3:30", "2026-03-21 05:42:13 UTC-3:30"),
     "named zone": ("2026-03-20 23:11:12 CET", "2026-03-21 10:12:13 CET"),
 }  # fmt: skip
 PLACES = {
@@ -300,6 +302,18 @@ def test_clocks_pass_midnight_any_number_of_times(tmp_path: Path) -> None:
     assert [row["ts"][8:13] for row in rows] == ["19T09", "19T18", "20T09", "20T18", "21T09"]
 
 
+def test_a_clock_without_zeros(tmp_path: Path) -> None:
+    """Put together from numbers as they are."""
+    text = "".join(f"2026-3-{at} INFO a\n" for at in ("7 1:3:5", "7 13:10:5", "17 9:0:44"))
+    assert [row["ts"][8:19] for row in parsed(tmp_path, text)] == ["07T01:03:05", "07T13:10:05", "17T09:00:44"]
+
+
+def test_a_clock_that_the_file_had_not_reached_is_of_the_day_before(tmp_path: Path) -> None:
+    """Also where it is ahead of the next one by less than lines of several threads may be."""
+    text = "".join(f"{clock} INFO a\n" for clock in ("09:00:00", "17:00:00", "11:00:00", "10:14:00"))
+    assert [row["ts"][8:13] for row in parsed(tmp_path, text)] == ["19T09", "19T17", "20T11", "21T10"]
+
+
 def test_dates_without_a_year_pass_new_year(tmp_path: Path) -> None:
     """A file that holds more than a year has its first records in the years before."""
     text = "".join(f"{date} 01:00:00 host app[7]: a\n" for date in ("Mar 20", "Jun  1", "Jan 10", "Dec  1", "Mar 20"))
@@ -310,10 +324,11 @@ def test_dates_without_a_year_pass_new_year(tmp_path: Path) -> None:
     "case",
     [
         ("Europe/Berlin", datetime(2025, 10, 26, 1, 1, tzinfo=UTC), ("02:59:59", "02:00:00", "02:00:01"), ("00:59:59", "01:00:00", "01:00:01")),
+        ("Europe/Berlin", datetime(2025, 10, 26, 2, 31, tzinfo=UTC), ("01:50:00", "02:20:00", "02:50:00", "02:10:00", "03:30:00"), ("23:50:00", "00:20:00", "00:50:00", "01:10:00", "02:30:00")),
         ("America/New_York", datetime(2025, 10, 26, 2, 1, tzinfo=UTC), ("01:59:00", "02:00:59"), ("01:59:00", "02:00:59")),
         ("America/New_York", datetime(2025, 10, 26, 6, 1, tzinfo=UTC), ("01:59:00", "02:00:59"), ("05:59:00", "06:00:59")),
     ],
-    ids=["an hour that comes twice", "a clock in UTC", "a local clock"],
+    ids=["an hour that comes twice", "the same, half an hour apart", "a clock in UTC", "a local clock"],
 )  # fmt: skip
 def test_what_the_hour_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, case: tuple[str, datetime, tuple[str, ...], tuple[str, ...]]
