@@ -455,7 +455,7 @@ class LogService:
             source=name, kind="ingested" if self._follower.found_by.get(name) == "ingest" else "file", path=tail.path if tail is not None else newest.path,
             files=len({(s.dev, s.inode) for s in states}), size=size, stored_to=stored_to, records=sum(s.records for s in states), state=state,
             progress=round(1 - waiting / max(1, size), 4) if waiting else None, format=newest.format, found_by=self._follower.found_by.get(name), error=error,
-            last_ts=self._last_ts.get(name), missed_bytes=sum(s.missed_bytes for s in states), truncations=sum(s.truncations for s in states),
+            last_ts=self._last_ts.get(name), missed_bytes=sum(s.missed_bytes for s in states), emptied_bytes=sum(s.emptied_bytes for s in states), truncations=sum(s.truncations for s in states),
         )  # fmt: skip
 
     def _behind(self, tail: FileTail) -> int:
@@ -475,7 +475,7 @@ class LogService:
         return SourceState(
             source="journal", kind="journal", path=None, files=0, size=None, stored_to=None, records=journal.state.records if journal is not None else 0,
             state=state, progress=None, format="journal", found_by="journalctl", error=journal.error if journal is not None and journal.error else error,
-            last_ts=self._last_ts.get("journal"), missed_bytes=0, truncations=0,
+            last_ts=self._last_ts.get("journal"), missed_bytes=0, emptied_bytes=0, truncations=0,
         )  # fmt: skip
 
 

@@ -52,7 +52,10 @@ class LogSettings:
 
 @dataclass(frozen=True, slots=True)
 class SourceState:
-    """One source: where it comes from and how far it is read. Times are µs, sizes bytes; `progress` is 0 to 1, None when all is read."""
+    """One source: where it comes from and how far it is read. Times are µs, sizes bytes; `progress` is 0 to 1, None when all is read.
+
+    `missed_bytes` are known not to be stored: `emptied_bytes` of them since files were emptied before they were read, the others of records that are too long.
+    """
 
     source: str
     kind: str
@@ -68,4 +71,5 @@ class SourceState:
     error: str | None
     last_ts: int | None
     missed_bytes: int
+    emptied_bytes: int
     truncations: int

@@ -14,6 +14,8 @@ ERROR: Final = "error"
 class FileState:
     """One generation of one file (a truncation begins a new one).
 
+    `missed_bytes` were certainly not stored: `emptied_bytes` of them went when the file was emptied, the others are of records that are too long to keep.
+
     `reading` says how its lines are taken apart (`BlockParser.decided`), None until that is decided.
 
     Bytes `[backfill_to, backfill_from)` still wait for the backfill; from there to `stored_to` everything is stored. `marker_hash` is of the bytes before `stored_to`.
@@ -39,6 +41,7 @@ class FileState:
     bytes: int = 0
     truncations: int = 0
     missed_bytes: int = 0
+    emptied_bytes: int = 0
     error: str | None = None
     reading: str | None = None
     first_seen: int = 0

@@ -64,4 +64,4 @@ def emptied(state: FileState, missed: int, at: int) -> Delivery:
     """The file was emptied (seen at `at`, µs) before these bytes, at least, were read."""
     read = f"{state.path} was truncated after {state.stored_to} bytes were read"
     loss = Loss(state.source, at, f"{read}; at least {missed} more bytes were lost with it.")
-    return Delivery(state, counts={"missed_bytes": missed}, loss=loss)
+    return Delivery(state, counts={"missed_bytes": missed, "emptied_bytes": missed}, loss=loss)

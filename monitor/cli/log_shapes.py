@@ -84,6 +84,7 @@ def _list_sources(found: dict[str, Any], *, as_json: bool) -> None:
         print("No log sources yet. Read a file with `watchkeeper logs ingest FILE`, or follow files with logs.globs.")
         return
     kept = archive_line(found["archive"])
+    missed = any(s["missed_bytes"] for s in found["sources"])
     rows = [
         (
             s["source"],
@@ -92,13 +93,22 @@ def _list_sources(found: dict[str, Any], *, as_json: bool) -> None:
             str(s["records"]),
             size(s["size"]),
             s["format"] or "-",
+            *([_missed(s)] if missed else []),
             s["error"] or s["path"] or "",
         )
         for s in found["sources"]
     ]
-    print_table(("source", "state", "read", "records", "size", "format", "path"), rows, right=frozenset({2, 3, 4}))
+    titles = ("source", "state", "read", "records", "size", "format", *(["missed"] if missed else []), "path")
+    print_table(titles, rows, right=frozenset({2, 3, 4}))
     if kept:
         print(f"Archive: {kept}")
+
+
+def _missed(source: dict[str, Any]) -> str:
+    """What is known not to be stored of a source, and why."""
+    emptied = source["emptied_bytes"]
+    parts = {"emptied before it was read": emptied, "records too long": source["missed_bytes"] - emptied}
+    return ", ".join(f"{size(number)} {why}" for why, number in parts.items() if number) or "-"
 
 
 def print_reading(reading: "Reading") -> None:

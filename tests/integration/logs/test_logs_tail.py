@@ -11,6 +11,7 @@ import pytest
 
 import logs
 from logs import LogSettings
+from logs.storing.delivery import emptied
 from monitor.store.interface import Store
 from tests.doubles.alone import elsewhere
 from tests.doubles.gated_store import GatedStore
@@ -437,13 +438,19 @@ def test_a_deleted_file_is_read_to_its_end(start: Start, tmp_path: Path) -> None
 
 
 def test_a_huge_line_is_cut_and_counted(start: Start, tmp_path: Path) -> None:
-    """A line longer than a record may be is cut; what was left out is counted; the next line is whole."""
+    """A line longer than a record may be is cut; what was left out is counted, with why, also beside what went with an emptied file and after a restart; the next line is whole."""
     path = tmp_path / "app.log"
     watch = start((str(path),), max_record_bytes=10_000)
     path.write_text(line(1) + "x" * 3_000_000 + "\n" + line(2))
     wait_until(lambda: "n=2" in watch.messages())
     wait_until(lambda: watch.service.health()["missed_bytes"] == 2_990_000)
     assert [len(message) for message in watch.messages() if message.startswith("x")] == [10_000]
+    (state,) = watch.service.records.files()
+    watch.service.records.put(emptied(state, 500, state.updated))
+    assert watch.service.records.flush(10)
+    watch.stop()
+    (source,) = (one for one in start((str(path),)).service.sources() if one.kind == "file")
+    assert (source.missed_bytes, source.emptied_bytes) == (2_990_500, 500)
 
 
 def test_secrets_are_masked_before_they_are_stored(start: Start, tmp_path: Path) -> None:

@@ -116,6 +116,10 @@ def test_logs_ingest_search_count_sources(running_agent: Any, tmp_path: Path) ->
     lines = wk("logs", "search", "climark", "--limit", "3", "--json", data_dir=data).stdout.splitlines()
     assert [json.loads(line)["message"] for line in lines] == ["climark 37", "climark 38", "climark 39"]
     assert any((s["path"] or "").endswith("cli.log") for s in answer("logs", "sources", data_dir=data)["sources"])
+    assert "missed" not in wk("logs", "sources", data_dir=data).stdout
+    (huge := tmp_path / "huge.log").write_text("x" * (3 << 20) + "\n")
+    wk("logs", "ingest", str(huge), data_dir=data)
+    assert "2.0 MiB records too long" in wk("logs", "sources", data_dir=data).stdout
     assert wk("logs", "ingest", path, data_dir=data).stdout.startswith(
         "40 lines, 40 records, none of them new, 1.7 KiB"
     )

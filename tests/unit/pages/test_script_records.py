@@ -92,6 +92,16 @@ def test_what_the_browser_kept_may_be_anything() -> None:
     assert [len(found) for found in run_script(body, texts)] == [0, 0, 0, 1, 0, 0, 0]
 
 
+def test_a_source_says_what_is_missed_and_why() -> None:
+    """What went with an emptied file, and what a record was too long to keep."""
+    body = 'const { missedOf } = await load("logs/sources"); return given.map(([missed, emptied]) => missedOf({ missed_bytes: missed, emptied_bytes: emptied }))'
+    assert run_script(body, [(500, 500), (2048, 0), (2548, 500)]) == [
+        "500 B emptied before it was read",
+        "2.0 KiB of records that are too long",
+        "500 B emptied before it was read, 2.0 KiB of records that are too long",
+    ]
+
+
 PARTS = st.lists(st.sampled_from(["srv", "app", "log", "a b", "日"]), max_size=4)
 SOURCES = st.lists(st.tuples(st.one_of(st.none(), PARTS), st.integers(0, 9)), max_size=12)
 

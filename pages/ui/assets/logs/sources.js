@@ -3,7 +3,7 @@
 import { allParams, param, setParams } from "../core/address.js";
 import { get, Latest } from "../core/api.js";
 import { component, el, icon, inert, setText } from "../core/dom.js";
-import { count, moment, plural, sentence } from "../core/format.js";
+import { bytes, count, moment, plural, sentence } from "../core/format.js";
 import { onSize } from "../charts/canvas.js";
 import { quoted, withTerm } from "./terms.js";
 
@@ -40,6 +40,12 @@ function settled({ name, path, folders, sources, count: n }) {
   const inner = [...folders.values()].map(settled).map((one) => (one.folders.length === 1 && one.sources.length === 0 ? { ...one.folders[0], name: `${one.name}/${one.folders[0].name}` } : one));
   const order = (a, b) => b.count - a.count || (a.name ?? a.source).localeCompare(b.name ?? b.source);
   return { name, path, folders: inner.sort(order), sources: sources.sort(order), count: n };
+}
+
+/** What is known not to be stored of a source, and why. */
+export function missedOf({ missed_bytes: missed, emptied_bytes: emptied }) {
+  const parts = [[emptied, "emptied before it was read"], [missed - emptied, "of records that are too long"]];
+  return parts.filter(([n]) => n > 0).map(([n, why]) => `${bytes(n)} ${why}`).join(", ");
 }
 
 /** The names of all sources below a folder. */
@@ -124,6 +130,7 @@ class Sources {
     const [sign, word] = SIGNS[one.state] ?? ["off", one.state];
     const last = one.last_ts ? `\nlast record ${moment(one.last_ts)}` : "";
     const only = el("button", { type: "button", class: "plain name", title: `${inert(one.path ?? one.kind, 400)}\n${word}${last}${one.error ? `\n${inert(one.error, 300)}` : ""}` }, icon(sign), el("span", { class: "text", text: ` ${inert(one.source, 80)}` }));
+    if (one.missed_bytes) only.append(el("span", { class: "dim missed", text: ` · ${missedOf(one)}` }));
     setChosen(only, allParams("source").includes(one.source));
     only.onclick = () => setParams({ source: [one.source] });
     return row(depth, one.count, only, this.#acts([one.source], one.source));
