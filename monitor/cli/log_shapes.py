@@ -472,12 +472,12 @@ def _of_files(files: Sequence[Path], form: str | None, *, lines: bool, limit: in
             str(one["count"]),
             f"{100 * one['count'] / total:.1f} %",
             str(one["errors"] or "-"),
-            one["last"] or "-",
+            "-" if last is None else _minute(last),
             clean(one["template"]),
         )
-        for one in shown
+        for one, last in zip(shown, (one.last for one in counts), strict=False)
     ]
-    print_table(("COUNT", "SHARE", "ERRORS", "LAST", "PATTERN"), rows)
+    print_table(("COUNT", "SHARE", "ERRORS", "LAST", "PATTERN"), rows, right=frozenset({0, 1, 2}))
     more = f"; the {limit} most frequent are shown" if len(counts) > limit else ""
     print(f"{total} records, {len(counts)} patterns{more}")
 

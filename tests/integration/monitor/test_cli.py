@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -242,6 +243,7 @@ def test_logs_patterns_count_every_record_and_mask_secrets(tmp_path: Path) -> No
     assert [line["template_id"] for line in lines] == [first["template_id"]] * 7 + [second["template_id"]]
     table = wk("logs", "patterns", path, "--limit", "1", data_dir=tmp_path / "d").stdout
     assert "8 records, 2 patterns" in table
+    assert re.search(r"^ +7 +87.5 % +7 +\d{4}-\d\d-\d\d \d\d:\d\d  login", table, re.MULTILINE)
     assert "hunter2" not in table + done.stdout + json.dumps(found)
 
 
