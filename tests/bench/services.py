@@ -1,15 +1,18 @@
-"""How soon a service runs again after `kill -9`, and what keeping it costs in memory, beside Supervisor and PM2 in one run.
+"""How soon a service runs again after `kill -9`, what keeping it costs in memory, and what becomes of it when its supervisor is killed, beside Supervisor and
+PM2 in one run.
 
     uv run python tests/bench/services.py [--quick] [--supervisord PATH] [--pm2 PATH]
 
 Peers are measured where they are found (`pip install supervisor`, `npm install pm2`). Each keeps the same small Python programs, which append a
 line to a file when they begin. A kill is of one of them at a time; the time ends when the next process's own code runs, so it holds the start of an
-interpreter, which is measured alone, too. Memory is the proportional set size (PSS) of all processes of the supervisor, without the services.
+interpreter, which is measured alone, too. Memory is the proportional set size (PSS) of all processes of the supervisor, without the services. Then the supervisor (of ours: the agent) is killed with
+`kill -9` and started again: `same` services are the same process as before under its control, `twice` run a second time beside it.
 Prints one JSON object.
 """
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
 import shutil
@@ -23,9 +26,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
 
+from monitor.client.client import Client
 from monitor.config.services import ServiceSettings
+from monitor.config.settings import load_settings
+from monitor.core.errors import AgentError
 from monitor.services.folder import ServiceFolder
 from monitor.services.link import start_shims
 from monitor.services.shim import tree
@@ -98,6 +105,62 @@ def measure(starts: Starts, names: list[str], kills: int, keepers: Callable[[], 
     }
 
 
+def survivors(starts: Starts, before: dict[str, int], controlled: Callable[[], dict[str, int]]) -> dict[str, int]:
+    """What became of services whose supervisor was killed and started again."""
+    now = controlled()
+    alive = {name for name, pid in before.items() if tree.start_tick(pid) is not None}
+    again = {name for _, pid, name in starts.lines() if pid != before[name] and tree.start_tick(pid) is not None}
+    return {
+        "same": sum(now.get(name) == pid for name, pid in before.items()),
+        "twice": len(alive & again),
+        "left_alone": len(alive - {name for name in before if now.get(name) == before[name]} - again),
+    }
+
+
+def adopted(base: Path, names: list[str], kills: int) -> dict[str, Any]:
+    """Our agent, killed again and again."""
+    starts, config, data = Starts(base / "starts"), base / "w.toml", base / "d"
+    config.write_text("[logs]\ndiscover = false\njournal = false\n", "utf-8")
+    settings = load_settings(config, None, {})
+    for name in names:
+        command = [sys.executable, "-S", "-c", JOB, str(starts.path), name]
+        settings = settings.save_service(name, {"name": name, "command": command, "restart": "always"})
+    words = [sys.executable, "-m", "monitor", "agent", "--quiet", "--data-dir", str(data), "--config", str(config)]
+    found, taken = [], []
+
+    def running(wanted: dict[str, int]) -> dict[str, int]:
+        """The processes of the services, once all are as wanted or it takes too long."""
+        known: dict[str, int] = {}
+
+        def all_there() -> bool:
+            nonlocal known
+            with contextlib.suppress(AgentError), Client.of(data, timeout_s=10) as client:
+                known = {one.name: one.pid for one in client.services.all().services if one.pid is not None}
+            return len(known) == len(names) and (not wanted or known == wanted)
+
+        starts.wait(all_there, START_S)
+        return known
+
+    agent = subprocess.Popen(words, cwd=ROOT)
+    try:
+        before = running({})
+        for _ in range(kills):
+            agent.kill()
+            agent.wait()
+            began = time.monotonic()
+            agent = subprocess.Popen(words, cwd=ROOT)
+            found.append(survivors(starts, before, lambda: running(before)))
+            taken.append(time.monotonic() - began)
+    finally:
+        with contextlib.suppress(AgentError), Client.of(data, timeout_s=60) as client:
+            for name in names:
+                client.services.stop(name)
+        agent.terminate()
+        agent.wait(60)
+    total = {key: sum(one[key] for one in found) for key in found[0]}
+    return {"kills": kills, **total, "until_known_s": [round(statistics.median(taken), 2), round(max(taken), 2)]}
+
+
 def watchkeeper(base: Path, names: list[str], kills: int) -> dict[str, Any]:
     """Our shims; the agent has no part in a restart."""
     starts = Starts(base / "starts")
@@ -123,10 +186,19 @@ def supervisor(base: Path, names: list[str], kills: int, program: str) -> dict[s
     head = f"[supervisord]\nnodaemon=true\nlogfile={base}/log\npidfile={base}/pid\nchildlogdir={base}\n"
     each = [f"[program:{n}]\ncommand={sys.executable} -S {script} {starts.path} {n}\nautorestart=true\n" for n in names]
     config.write_text(head + "".join(each), "utf-8")
-    process = subprocess.Popen([program, "-c", str(config)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    words = [program, "-c", str(config)]
+    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    left: dict[str, int] = {}
     try:
-        return measure(starts, names, kills, lambda: {process.pid})
+        found = measure(starts, names, kills, lambda: {process.pid})
+        left = starts.newest()
+        process.kill()
+        process.wait()
+        process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        starts.wait(lambda: all(starts.newest()[name] != left[name] for name in names), RUN_AGAIN_S)
+        return {**found, "supervisor_killed": survivors(starts, left, starts.newest)}
     finally:
+        end(left)
         process.terminate()
         process.wait(60)
 
@@ -143,11 +215,30 @@ def pm2(base: Path, names: list[str], kills: int, program: str) -> dict[str, Any
     def say(*words: str) -> None:
         subprocess.run([program, *words], env=environ, check=True, timeout=120, stdout=subprocess.DEVNULL)
 
+    def daemon() -> int:
+        return int((base / "home" / "pm2.pid").read_text("ascii"))
+
+    left: dict[str, int] = {}
     try:
         say("start", str(base / "apps.json"))
-        return measure(starts, names, kills, lambda: {int((base / "home" / "pm2.pid").read_text("ascii"))})
+        found = measure(starts, names, kills, lambda: {daemon()})
+        say("save")
+        left = starts.newest()
+        os.kill(killed := daemon(), signal.SIGKILL)
+        starts.wait(lambda: tree.start_tick(killed) is None, START_S)
+        say("resurrect")
+        starts.wait(lambda: all(starts.newest()[name] != left[name] for name in names), RUN_AGAIN_S)
+        return {**found, "supervisor_killed": survivors(starts, left, starts.newest)}
     finally:
+        end(left)
         say("kill")
+
+
+def end(left: dict[str, int]) -> None:
+    """End the processes that a supervisor left behind."""
+    for pid in left.values():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def bare_ms(tries: int) -> float:
@@ -181,6 +272,8 @@ def main() -> None:
             base = Path(place, name)
             base.mkdir()
             found[name] = work(base) if work else "not installed"
+        (base := Path(place, "agent")).mkdir()
+        found["watchkeeper"]["supervisor_killed"] = adopted(base, names, 3 if options.quick else 10)
     print(json.dumps(found))
 
 
