@@ -79,6 +79,29 @@ def _units() -> tuple[Words, Floats, Places]:
 _UNITS, _FACTORS, _ROWS = _units()
 
 
+def _beginnings() -> tuple[Flags, Flags]:
+    """By two bytes, whether a unit can begin with them, and whether they can be its second and third, or what stands behind it."""
+    letters = frozenset(LETTERS)
+    others = [byte for byte in range(256) if byte not in letters]
+    first, second = np.zeros((2, 256, 256), np.bool_)
+    second[others] = True
+    for unit in (one.encode() for one in TIME_UNITS | BYTE_UNITS):
+        first[unit[0], unit[1] if len(unit) > 1 else others] = True
+        if len(unit) > 1:
+            second[unit[1], unit[2] if len(unit) > 2 else others] = True
+    return first.reshape(-1), second.reshape(-1)
+
+
+_FIRST, _SECOND = _beginnings()
+
+
+def begins_unit(signs: Signs, at: Places) -> Flags:
+    """Whether what stands at some places may be a unit: most words behind a number are none."""
+    first, second, third = (signs.take(at + places).astype(np.intp) for places in range(3))
+    may: Flags = _FIRST.take(first << 8 | second) & _SECOND.take(second << 8 | third)
+    return may
+
+
 def words_at(text: bytes, at: Places) -> Words:
     """Eight bytes from each of some places on, the first the lowest."""
     eight: Words = np.ndarray((len(text) - 7,), _EIGHT, text, 0, (1,))[at].view("<u8")

@@ -42,6 +42,7 @@ from logs.index.digits import (
     Places,
     Signs,
     Words,
+    begins_unit,
     behind_zero,
     beyond_ascii,
     flags,
@@ -80,7 +81,6 @@ _IS_BLANK: Final = flags(BLANKS)
 _IS_QUOTE: Final = flags(b"\"'")
 _IS_LETTER: Final = flags(LETTERS + b"_")
 _IN_NAMES: Final = flags(LETTERS + DIGITS + b"_@/-")
-_BEGINS_UNIT: Final = flags(b"nu\xc2\xcemshdBkKMGTgt")
 _IN_NUMBERS: Final = flags(DIGITS + b".")
 _BEFORE_DURATION: Final = flags(b' "=')
 _DURATION_ENDS: Final = bytes(
@@ -228,7 +228,7 @@ class Bounds:
     ) -> None:
         """Note numbers with units that stand behind blanks, beside the same numbers without them: which of them counts, a query says."""
         value, end, kind = read
-        at = np.flatnonzero(~pairs.quoted & (signs.take(end) == 0x20) & _BEGINS_UNIT.take(signs.take(end + 1)))
+        at = np.flatnonzero(~pairs.quoted & (signs.take(end) == 0x20) & begins_unit(signs, end + 1))
         if not len(at):
             return
         factor, row, _, known = measures_at(text, signs, end[at], np.ones(len(at), np.bool_))
