@@ -52,7 +52,8 @@ def chat_box(backends: Sequence[AiBackend]) -> None:
             _turn(turn["role"], turn["content"], turn.get("note", ""))
         if "chat_running" in state:
             _follow()
-    reached_by_keyboard("chat_talk", "Conversation")
+    if turns:
+        reached_by_keyboard("chat_talk", "Conversation")
     st.chat_input(
         "Ask this model" if may_change() else "Only operators can ask a model",
         key="chat_question", max_chars=20_000, disabled=not may_change() or "chat_running" in state,

@@ -77,8 +77,8 @@ export function keyboard(pause) {
 
 let help = null;
 
-/** Open the help dialog, from any component of the tab. */
-export const openHelp = () => help?.showModal();
+/** Open the help dialog, from any component of the tab; nothing while the one that holds it is put in place anew. */
+export const openHelp = () => help?.isConnected && help.showModal();
 
 /** The one help dialog of the tab, for the component that holds it. */
 export function helpDialog() {
