@@ -8,7 +8,7 @@ import os
 import signal
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -88,8 +88,12 @@ class ServiceFolder:
         else:
             (self.path / "waits").unlink(missing_ok=True)
 
-    def write_spec(self, service: ServiceSettings) -> None:
+    def write_spec(self, service: ServiceSettings, mask: Callable[[Sequence[str]], str] = " ".join) -> None:
         """Write what the shim is to run, if that is something else than before: a start or restart of the same needs no space on the disk.
+
+        Args:
+            service: its settings.
+            mask: hides secrets in how its checks are called, as the reasons that the shim gives are kept and shown.
 
         Raises:
             MonitorError: the folder cannot be written.
@@ -103,6 +107,10 @@ class ServiceFolder:
             "ready": list(ready.check) if ready else None,
             "probe_timeout_s": min(PROBE_TIMEOUT_S, ready.timeout_s) if ready else PROBE_TIMEOUT_S,
             "liveness": [*alive.check, alive.every_s, alive.timeout_s, alive.failures] if alive else None,
+            "checks": {
+                "ready": _called(*ready.check, mask) if ready else "",
+                "liveness": _called(*alive.check, mask) if alive else "",
+            },
             "rules": {
                 "restart": service.restart,
                 "backoff_s": service.backoff_s,
@@ -186,6 +194,11 @@ class ServiceFolder:
             killed.update(pid for pid in pids if _kill_marked(pid, wanted))
             time.sleep(0.005)
         return len(killed)
+
+
+def _called(kind: str, what: str, mask: Callable[[Sequence[str]], str]) -> str:
+    """A check, as a person calls it."""
+    return mask(what.split(" ") if kind == "http" else [kind, *what.split(" ")])
 
 
 def _read(path: Path) -> dict[str, Any] | None:

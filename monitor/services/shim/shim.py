@@ -276,8 +276,7 @@ class Shim:
             if not why:
                 self._happen(policy.READY)
                 return
-            kind, what = self.spec["ready"]
-            self._answer = f"{_named(kind, what)}: {why}"
+            self._answer = f"{self._check('ready')}: {why}"
             self._probe_at = time.monotonic() + self._probe_pause
             self._probe_pause = min(self._probe_pause * 1.5, PROBE_S[1])
         elif self.life.state == policy.RUNNING and self.spec["liveness"]:
@@ -285,12 +284,17 @@ class Shim:
 
     def _lives(self, why: str) -> None:
         """A liveness check was answered, or was not: so many in a row that are not, and it counts as failed."""
-        kind, what, every, _, failures = self.spec["liveness"]
+        _, _, every, _, failures = self.spec["liveness"]
         self._unanswered = self._unanswered + 1 if why else 0
         self._probe_at = time.monotonic() + every
         if self._unanswered >= failures:
             times = "" if failures == 1 else f" {failures} times in a row"
-            self._happen(policy.DEAF, why=f"liveness check failed{times}: {_named(kind, what)}: {why}")
+            self._happen(policy.DEAF, why=f"liveness check failed{times}: {self._check('liveness')}: {why}")
+
+    def _check(self, which: str) -> str:
+        """How a check is called; an agent of an earlier version did not say it."""
+        called: str = self.spec.get("checks", {}).get(which) or self.spec[which][0]
+        return called
 
     # --- output and state
 
@@ -370,11 +374,6 @@ def _parts_before(boot: str) -> list[list[int | None]]:
         return []
     found: list[list[int | None]] = before.get("output", []) if before.get("boot") == boot else []
     return found
-
-
-def _named(kind: str, what: str) -> str:
-    """A check, as a person calls it."""
-    return what if kind == "http" else f"{kind} {what}"
 
 
 def _cut(words: list[str]) -> list[str]:

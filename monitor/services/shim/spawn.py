@@ -12,6 +12,7 @@ PR_SET_NAME = 15
 PR_SET_CHILD_SUBREAPER = 36
 RESET = ("SIGCHLD", "SIGHUP", "SIGINT", "SIGPIPE", "SIGQUIT", "SIGTERM", "SIGXFSZ")
 LOCAL = ("", "*")
+SAID_CHARS = 200
 SLACK_S = 0.5
 """What a check may take beyond its time until it is killed."""
 
@@ -109,6 +110,7 @@ class Probe:
     def ended(self, code: int) -> str:
         """Take what it said, once it has ended with this code: why it is not so, in words; empty if it is."""
         said = os.read(self._said, 4096).decode("utf-8", "replace")
+        said = "".join(filter(str.isprintable, said))[:SAID_CHARS]  # a server chooses the words of its answer
         os.close(self._said)
         if code == 0:
             return ""

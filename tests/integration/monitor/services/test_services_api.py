@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import resource
 import shlex
 import signal
@@ -172,6 +173,14 @@ def test_secrets_of_a_service_are_not_told(agent: Any) -> None:
     assert detail.settings["environment"] == {"COLOUR": None}
     assert "s3cret" not in detail.model_dump_json()
     assert [event.event for event in detail.events][:2] == ["starting", "running"]
+    secret = "hunter2-9f8e7d6c"
+    check = {"command": f"false --token {secret}", "timeout_s": 0.3}
+    agent.api.services.save("picky", {"command": ["sleep", "99"], "restart": "never", "ready": check})
+    failed = wait_until(lambda: (one := agent.api.services.one("picky")).service.state == "failed" and one)
+    assert re.fullmatch(r"not ready within 0.3 s: command false --token \S+: exit code 1", failed.service.reason)
+    assert secret not in failed.service.model_dump_json()
+    assert not any(secret in event.reason for event in failed.events)
+    agent.api.services.remove("picky")
 
 
 def test_add_start_stop_restart_and_logs_on_the_command_line(agent: Any, tmp_path: Path) -> None:
