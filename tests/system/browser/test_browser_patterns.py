@@ -13,7 +13,7 @@ pytestmark = pytest.mark.browser
 
 
 def test_a_pattern_is_counted_and_leads_to_its_records(window: Window, watch: Watch) -> None:
-    """Lines with other values are one row with its count; a click shows those records in Logs; the other view compares."""
+    """Lines with other values are one row with its count; a click shows those records in Logs, also where a new count comes while the button is down; the other view compares."""
     word = "".join(chr(97 + int(digit)) for digit in str(time.monotonic_ns())[-9:])
     stamp = time.strftime("%Y-%m-%d %H:%M:%S")
     for number in range(7):
@@ -24,10 +24,18 @@ def test_a_pattern_is_counted_and_leads_to_its_records(window: Window, watch: Wa
     expect(row.locator(".lv")).to_have_text("ERROR")
     expect(row.locator(".hole").first).to_be_visible()
     assert page.locator(".pattern-row img").count() == 0
-    row.click()
+    row.hover()
+    page.mouse.down()
+    watch.write(f"{stamp},900 ERROR worker: {word} gave up after 9 s at <img src=x>")
+    wait_until(lambda: watch.api("logs/count", q=word)["count"] == 8, "all is stored")
+    with page.expect_response(lambda answer: "/logs/patterns" in answer.url):
+        pass
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    expect(row.locator(".n")).to_have_text("7")
+    page.mouse.up()
     expect(page).to_have_url(re.compile(r"/logs\?.*query=pattern"))
-    expect(page.locator(".log-row:not([hidden])", has_text=word)).to_have_count(7)
-    expect(page.locator(".log-row:not([hidden])")).to_have_count(7)
+    expect(page.locator(".log-row:not([hidden])", has_text=word)).to_have_count(8)
+    expect(page.locator(".log-row:not([hidden])")).to_have_count(8)
     page.go_back()
     page.get_by_role("radio", name="What changed").click()
     expect(page.locator(".change-row, .empty").first).to_be_visible()

@@ -1,14 +1,16 @@
-// A click on something that moves by itself: what lay under the pointer when it was pressed is meant, and until the pointer is let go
-// the owner keeps everything where it is.
+// A click on something that moves or is drawn anew by itself: until the pointer is let go, and the click was heard, the owner keeps
+// everything as it is; what lay under the pointer when it was pressed is meant.
 
 const STILL = 6; // px between press and release of a click; further away, something was dragged
+const AFTER_MS = 60; // a click comes a moment after the release, from a finger later than from a mouse
 
 export class Press {
-  /** `on`: `{at(event), click(thing), released()}`. `at` says what an event is on, `released` is told when things may move again. */
+  /** `on`: `{released(), at(event), click(thing)}`: told when things may change again; the others, which say what an event is on and take what was clicked, may be absent. */
   constructor(node, on) {
     this.on = on;
     this.down = false;
-    this.off = [this.#listen(node, "pointerdown", (event) => this.#pressed(event)), this.#listen(node, "click", (event) => this.#clicked(event))];
+    this.off = [this.#listen(node, "pointerdown", (event) => this.#pressed(event)), () => clearTimeout(this.timer)];
+    if (on.click) this.off.push(this.#listen(node, "click", (event) => this.#clicked(event)));
     for (const name of ["pointerup", "pointercancel", "blur"]) this.off.push(this.#listen(window, name, () => this.#let()));
   }
 
@@ -23,14 +25,18 @@ export class Press {
 
   #pressed(event) {
     if (event.button !== 0) return;
+    clearTimeout(this.timer);
     this.down = true;
-    this.pressed = { thing: this.on.at(event), x: event.clientX, y: event.clientY };
+    this.pressed = { thing: this.on.at?.(event), x: event.clientX, y: event.clientY };
   }
 
   #let() {
     if (!this.down) return;
-    this.down = false;
-    this.on.released();
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => {
+      this.down = false;
+      this.on.released();
+    }, AFTER_MS);
   }
 
   #clicked(event) {

@@ -4,6 +4,7 @@ import { follow, pageUrl } from "../core/address.js";
 import { get, Latest } from "../core/api.js";
 import { component, el, icon, inert, setText } from "../core/dom.js";
 import { count, moment, NONE, plural } from "../core/format.js";
+import { Press } from "../core/press.js";
 import { live, markStale } from "../live/hub.js";
 import { perHour, recordsOf, times } from "./pattern_model.js";
 import { rangeOf, spanOf, template } from "./patterns.js";
@@ -21,7 +22,8 @@ class Changes {
     this.list = el("div", { class: "rows fades", style: "min-height:160px" });
     host.append(el("section", { class: "card" }, el("header", {}, el("h2", { text: "What changed" }), this.says), this.sums, this.list));
     this.subscription = this.hub.subscribe({ host: true, status: true });
-    this.off = [markStale(host), this.hub.on("second", () => this.#second())];
+    this.press = new Press(this.list, { released: () => this.answer && this.#show() });
+    this.off = [markStale(host), this.hub.on("second", () => this.#second()), () => this.press.close()];
   }
 
   /** `data`: `{filters, range, window_s}`. The range is compared with the time before it, as long. */
@@ -62,7 +64,7 @@ class Changes {
     const { before, after, changes, found, levels, sources } = this.answer;
     setText(this.says, `${moment(before.from)} – ${moment(before.to)} against ${moment(after.from)} – ${moment(after.to)}`);
     const drawn = JSON.stringify([changes, levels, sources]);
-    if (drawn === this.drawn) return;
+    if (drawn === this.drawn || this.press.down) return;
     this.drawn = drawn;
     const named = [...levels, ...sources].filter((one) => one.changed);
     this.sums.replaceChildren(

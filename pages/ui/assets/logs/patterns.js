@@ -4,6 +4,7 @@ import { follow, pageUrl, param } from "../core/address.js";
 import { get, Latest } from "../core/api.js";
 import { component, el, icon, inert, setText } from "../core/dom.js";
 import { count, fixed, moment, NONE, percent, plural } from "../core/format.js";
+import { Press } from "../core/press.js";
 import { live, markStale } from "../live/hub.js";
 import { bars, commonLevel, lasting, mostlyErrors, parts, recordsOf, sorted } from "./pattern_model.js";
 
@@ -22,7 +23,8 @@ class Patterns {
     this.list = el("div", { class: "rows fades", style: "min-height:160px" });
     host.append(el("section", { class: "card" }, el("header", {}, el("h2", { text: "Patterns" }), this.says), this.list));
     this.subscription = this.hub.subscribe({ host: true, status: true });
-    this.off = [markStale(host), this.hub.on("second", () => this.#second())];
+    this.press = new Press(this.list, { released: () => this.answer && this.#show() });
+    this.off = [markStale(host), this.hub.on("second", () => this.#second()), () => this.press.close()];
   }
 
   /** `data`: `{filters, range, window_s, sort, filtered}`. */
@@ -81,7 +83,7 @@ class Patterns {
     setText(this.says, `${this.data.live ? "last hour · " : ""}${plural(total, "record")} · ${plural(found, "pattern")}${cut} · ${fixed(took, 0)} ms${this.slower?.asked === this.asked && this.slower.failed ? ` · what slows down is not known: ${this.slower.failed}` : ""}`);
     const slower = this.slower?.asked === this.asked ? this.slower.of : new Map();
     const drawn = JSON.stringify([patterns, [...slower], this.data.sort, this.data.filters]);
-    if (drawn === this.drawn) return; // a row under the pointer stays as it is
+    if (drawn === this.drawn || this.press.down) return; // a row under the pointer stays as it is
     this.drawn = drawn;
     const range = rangeOf();
     const rows = sorted(patterns, this.data.sort).map((one) => row({ ...one, slower: slower.get(one.number) }, total, recordsOf(one, this.data.filters, range)));
