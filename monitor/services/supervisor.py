@@ -73,7 +73,7 @@ class Supervisor:
         self._told: dict[str, tuple[tuple[Any, ...], Service]] = {}
         self._clock, self._look_s = clock, look_s
         self._base, self._settings, self._environ = data_dir / FOLDER, settings, environ
-        self._run_of, self._mask, self._list_changed = run_of, mask, changed
+        self._run_of, self.mask, self._list_changed = run_of, mask, changed
         self._units = Units(self._base, clock)
         self._listening: set[asyncio.Task[None]] = set()
         self._saving = asyncio.Lock()
@@ -308,7 +308,7 @@ class Supervisor:
         try:
             for unit in ready:
                 if unit.settings is not None:
-                    await asyncio.to_thread(unit.folder.write_spec, unit.settings, self._mask)
+                    await asyncio.to_thread(unit.folder.write_spec, unit.settings, self.mask)
             troubles = await start_shims([unit.folder.path for unit in ready], self._environ, self._open_files)
         except (OSError, MonitorError) as error:
             troubles = dict.fromkeys(by_name, str(error))
@@ -438,7 +438,7 @@ class Supervisor:
 
     def _shown(self, unit: Unit) -> Service:
         return unit.shown(
-            mask=self._mask,
+            mask=self.mask,
             run_of=self._run_of,
             waits=self._units.waits(unit),
             needed_by=self._units.needing(unit),
@@ -455,7 +455,7 @@ class Supervisor:
         """Have a service started, and what it depends on; one that is up hears the wish, with its settings as they are now."""
         for one, its in self._units.request(unit, wish):
             if one.settings is not None:
-                await asyncio.to_thread(one.folder.write_spec, one.settings, self._mask)
+                await asyncio.to_thread(one.folder.write_spec, one.settings, self.mask)
             if one.wish is its:  # nobody has wished for anything else meanwhile
                 await self._wish(one, its)
         self._wake.set()

@@ -44,7 +44,7 @@ def _readings(router: APIRouter, context: Context) -> None:
 
     @router.get("/{name}", response_model=ServiceDetail, summary="One service with its settings and events")
     async def one(request: Request, name: Name) -> Response:
-        """Values of environment variables are left out: there may be secrets."""
+        """Values of environment variables are left out: there may be secrets. Those in the command and in checks are hidden."""
         service, folder, settings = kept.service(name), kept.folder(name), kept.settings_of(name)
         found = await blocking(request, lambda: list(folder.events())[-EVENTS:])
         table: dict[str, Any] = {}
@@ -53,6 +53,11 @@ def _readings(router: APIRouter, context: Context) -> None:
             plain = service.command == settings.line
             table["command"] = settings.command if plain else service.command  # with secrets hidden
             table["environment"] = dict.fromkeys(table.get("environment", {}))
+            for check in {"ready", "liveness"} & table.keys():
+                table[check] = {
+                    key: kept.mask(what.split(" ")) if key in {"http", "command"} and what else what
+                    for key, what in (table[check] or {}).items()
+                } or None
         known = ServiceEvent.model_fields
         events = [ServiceEvent(**{key: value for key, value in event.items() if key in known}) for event in found]
         (service,) = _named(context, [service])
