@@ -11,7 +11,7 @@ from logs.core.moments import ELAPSED, SHAPES
 from logs.core.timestamps import ISO as ISO_PATTERN
 from logs.core.timestamps import Lacking, TimeReader
 from logs.parsing.formats.base import Format, Header, RegexFormat
-from logs.parsing.reader.fields import fields, slot_of
+from logs.parsing.reader.fields import Field, fields, slot_of
 from logs.parsing.reader.layout import ISO, Layout, LearnedFormat
 
 _FEWEST: Final = 4
@@ -98,13 +98,18 @@ def stamped(lines: Sequence[str], found: Layout | None) -> tuple[Layout, list[st
         return None
     regex = re.compile(layout.header, re.ASCII)
     behind = [line[match.end() :] for line in lines if (match := regex.match(line))]
-    return (layout, behind) if len(behind) == len(lines) and any(map(_goes_on, behind)) else None
+    if len(behind) < len(lines):
+        return None
+    firsts = [(text, first[0]) for text in behind if text.startswith(_DEEP) and (first := fields(text, 0, 1))]
+    columns = {end for text, field in firsts if slot_of(field) is not None and (end := _end(text, field))[1]}
+    # it begins with blanks and goes on with a record, where neither a level nor another word of its column follows: a verbosity
+    goes_on = any(slot_of(field) is None and _end(text, field) not in columns for text, field in firsts)
+    return (layout, behind) if goes_on else None
 
 
-def _goes_on(text: str) -> bool:
-    """Whether a line without its stamp goes on with a record: it begins with blanks, and not with a level in a column."""
-    first = fields(text, 0, 1)
-    return text.startswith(_DEEP) and bool(first) and slot_of(first[0]) is None
+def _end(text: str, field: Field) -> tuple[int, str]:
+    """Where the first field ends, and the sign behind it."""
+    return field.end, text[field.end : field.end + 1].strip()
 
 
 def _timed(lines: Sequence[str], found: Layout | None) -> Layout | None:

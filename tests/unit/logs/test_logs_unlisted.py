@@ -131,6 +131,15 @@ UNSEEN = {
         "Fri Mar 20 22:11:12 2026 daemon.warn app[77]: slow\nFri Mar 20 22:11:12 2026 kern.warn kernel: [   12.5] slow\nSat Mar 21 09:12:13 2026 daemon.err app[77]: gone\n",
         [FIRST, FIRST, SECOND],
     ),
+    "a number of a verbosity in the level's column": (
+        "".join(
+            f"2026-03-{at} (   0.0{n}s) [main thread     ]             a.cpp:{n}    {level:>4}| {text}\n"
+            for n, (at, level, text) in enumerate(
+                [("20 22:11:12", "WARN", "slow")] * 6 + [("20 22:11:12", "1", "x"), ("21 09:12:13", "ERR", "gone")]
+            )
+        ),
+        [*[FIRST] * 6, ("03-20T22:11:12", None, 1), SECOND],
+    ),
     "wide brackets": (
         "【2026-03-20 22:11:12】【WARN】slow\n【2026-03-20 22:11:12】【WARN】slow\n【2026-03-21 09:12:13】【ERROR】gone\n",
         [FIRST, FIRST, SECOND],
