@@ -213,7 +213,9 @@ def ends(client: Client, place: Path, seconds: float, rate: float, atop_path: st
         "usage_known": sum(row["cpu_seconds"] is not None for row in found),
         "exit_to_row_ms": rows.took(),
         "psutil_1hz_saw": len(poller.cpu_s),
-        "atop_1s_saw": seen_by_atop(atop_path, raw, "life")["lives"] if atop_path and raw is not None else None,
+        "atop_1s_saw": seen_by_atop(atop_path, raw, "life", but=parent)["lives"]
+        if atop_path and raw is not None
+        else None,
         "exits": errors_before.exits,
         "sampler_cpu_pct": after.cpu_pct,
         "losses": {
@@ -295,13 +297,13 @@ def atop(path: str | None, place: Path) -> Iterator[Path | None]:
         process.wait(20)
 
 
-def seen_by_atop(path: str, raw: Path, name: str) -> dict[str, Any]:
-    """Processes of that name in what atop wrote, and the CPU seconds that it says they used in each interval."""
+def seen_by_atop(path: str, raw: Path, name: str, but: int = 0) -> dict[str, Any]:
+    """Processes of that name, but for one, in what atop wrote, and the CPU seconds that it says they used in each interval."""
     out = subprocess.run([path, "-r", str(raw), "-P", "PRC"], capture_output=True, text=True, check=False).stdout
     lines = [line.split() for line in out.splitlines() if f" ({name}) " in line]
     used = sum((int(line[10]) + int(line[11])) / int(line[9]) for line in lines)
     ended = [line[6] for line in lines if line[8] == "E"]  # told once each; a pid may be one of several
-    alive = {line[6] for line in lines}.difference(ended)
+    alive = {line[6] for line in lines}.difference(ended, {str(but)})
     return {"lines": len(lines), "lives": len(ended) + len(alive), "cpu_s": round(used, 2)}
 
 
