@@ -21,7 +21,7 @@ from logs.index.digits import MARGIN
 from logs.index.numbers import Bounds, may_have
 from logs.index.required import Every, Literal, Need, Number, Some
 
-SCHEME: Final = 8
+SCHEME: Final = 9
 """Number of this way of noting texts: a filter of another one says nothing."""
 _FINEST: Final = 22
 """A bitmap has at most two to the power of this bits: so many places a piece can have."""

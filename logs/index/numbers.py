@@ -127,16 +127,18 @@ class Bounds:
         self._note_requests(text, signs)
 
     def _note_requests(self, text: bytes, signs: Signs) -> None:
-        """Note what may be a status, three digits behind a quote and a blank, the number behind that, and durations."""
+        """Note what may be a status, three digits or a dash behind a quote and a blank, the number behind that, and durations."""
         at = np.flatnonzero(signs[:-MARGIN] == 0x22)
         at = at[signs.take(at + 1) == 0x20] + 2
         told = signs.take(at)
+        unknown = at[told == 0x2D] + 1
         at = at[IS_DIGIT.take(told)]
-        if len(at) or (told == 0x2D).any():
+        if len(at) or len(unknown):
             self._note_durations(text, signs)
         at = at[IS_DIGIT.take(signs.take(at + 1)) & IS_DIGIT.take(signs.take(at + 2))]
         at = at[~IS_DIGIT.take(signs.take(at + 3))]
-        sent = at[(signs.take(at + 3) == 0x20) & IS_DIGIT.take(signs.take(at + 4))] + 4
+        behind = np.concatenate((at + 3, unknown))
+        sent = behind[(signs.take(behind) == 0x20) & IS_DIGIT.take(signs.take(behind + 1))] + 1
         for name, begin in (("status", at), ("bytes", sent)):
             slot = _slot_of(f"{BEHIND_REQUEST}{name}")
             if slot is None or not len(begin):
