@@ -46,8 +46,10 @@ def _numbers_of(node: Valued) -> Iterator[Number]:
     match node:
         case tree.Compares(field, sign, number, dimension):
             yield Number(field.name, sign, number, bool(dimension), bare_factor(field.name, dimension))
-        case tree.Equals(field, _, _, number, dimension) if number is not None:
-            yield Number(field.name, "=", number, bool(dimension), bare_factor(field.name, dimension))
+        case tree.Equals(field, _, _, number, "") if (
+            number is not None
+        ):  # with a unit, the same text in another case is found too: `5S`
+            yield Number(field.name, "=", number)
 
 
 def value_in_line(node: Valued) -> Literal | None:
