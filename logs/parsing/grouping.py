@@ -15,12 +15,12 @@ _OPENS = re.compile(r"Traceback \(most recent call last\):|Exception in thread |
 _GROUP = re.compile(r" +\+ Exception Group Traceback \(most recent call last\):")
 """The only traceback of Python that begins with blanks."""
 _DIES = re.compile(
-    r"panic: |fatal error: |thread '.*'(?: \(\d+\))? panicked at |terminate called |(?:file://)?/\S+\.[cm]?[jt]s:\d+$|node:internal/\S+:\d+$"
+    r"panic: |fatal error: |thread '.*'(?: \(\d+\))? panicked at |terminate called |(?:file://)?/\S+\.[cm]?[jt]s:\d+$|\[(?:eval|stdin)\]:\d+$|node:internal/\S+:\d+$"
     r"|PHP (?:Fatal|Parse) error: |(?:PHP )?Fatal error: Uncaught |Fatal error: exception |\S+\.swift:\d+: Fatal error: |Unhandled exception:$|thread \d+ panic: |lua\d?[\d.]*: \S+:\d+: "
     r"|error: Uncaught |={40,}$|==\d+==\s?(?:ERROR|WARNING|Invalid )|--- Logging error ---$|Exception ignored in: |Execution error |Error in .{1,80} : |\S+\.py:\d+: \w*Warning: "
 )
 """What a program writes when it ends: never a part of the record before."""
-_NODE_PLACE = re.compile(r"(?:file://)?/\S+\.[cm]?[jt]s:\d+$|node:internal/")
+_NODE_PLACE = re.compile(r"(?:file://)?/\S+\.[cm]?[jt]s:\d+$|\[(?:eval|stdin)\]:|node:internal/")
 _THROWN = re.compile(
     r"(?:Uncaught )?(?:[A-Z]\w*)?(?:Error|Exception): |(?:[A-Z][a-z]+ ){1,2}Error: |\*\* \(\w|\*\* exception |\S+\.rb:\d+:in .*\(\w+(?:::\w+)*\)$"
 )

@@ -15,7 +15,7 @@ from logs.parsing.formats.reports import REPORT
 from logs.parsing.grouping import surely_begins
 from logs.parsing.reader.layout import Layout, LearnedFormat
 from logs.parsing.reader.learn import MOST, layouts
-from logs.parsing.reader.stamp import stamped
+from logs.parsing.reader.stamp import shows_stack, stamped
 
 _LENGTH = 1000
 _FIELDED = frozenset({"json", "logfmt"})
@@ -155,7 +155,8 @@ class Learner:
         inner = Learner(self._registry, self._said)
         inner.add(stamps[1], times)
         shape = inner.shape(times)
-        if shape.stamp is not None or not shape.headed or not (shape.place >= 0 or any(map(_tells, shape.layouts))):
+        told = shape.headed and (shape.place >= 0 or any(map(_tells, shape.layouts)))
+        if shape.stamp is not None or not (told or shows_stack(stamps[1])):
             return None
         return msgspec.structs.replace(shape, stamp=stamps[0])
 

@@ -25,6 +25,7 @@ _LABEL: Final = re.compile(
 _WORD: Final = re.compile(r"[^\W\d_]+")
 _DIGITS: Final = re.compile(r"\d+")
 _STACKS: Final = (b"Traceback (most recent call last)", b"\tat ", b"    at ")
+_STACK_LINES: Final = tuple(sign.decode() for sign in _STACKS)
 _CLOSERS: Final = " \t|:>])"
 _AROUND: Final = " \t|:>[]()"
 _DEEP: Final = (" ", "\t")
@@ -107,6 +108,11 @@ def stamped(lines: Sequence[str], found: Layout | None) -> tuple[Layout, list[st
     return (layout, behind) if goes_on else None
 
 
+def shows_stack(texts: Sequence[str]) -> bool:
+    """Whether there is a stack among lines without their stamps: then they are one record, whatever the others are."""
+    return any(text.startswith(_STACK_LINES) for text in texts)
+
+
 def _end(text: str, field: Field) -> tuple[int, str]:
     """Where the first field ends, and the sign behind it."""
     return field.end, text[field.end : field.end + 1].strip()
@@ -154,8 +160,10 @@ def _common(texts: Sequence[str], *, whole: bool = False) -> str | None:
 def _label(texts: Sequence[str]) -> str:
     """The expression for a label, where each text begins with one of a few."""
     labels = [match.group() for text in texts if (match := _LABEL.match(text))]
-    few = len(set(labels)) * _FEWEST <= len(labels) == len(texts)
-    return f"(?P<lane>{_LABEL.pattern})" if few and not any(map(_levelled, labels)) else ""
+    names = set(labels)
+    few = len(names) * _FEWEST <= len(labels) == len(texts)
+    # one of several programs may be called `system`
+    return f"(?P<lane>{_LABEL.pattern})" if few and sum(map(_levelled, names)) * 2 < len(names) else ""
 
 
 def _literal(text: str) -> str:
