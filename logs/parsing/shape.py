@@ -20,6 +20,7 @@ from logs.parsing.reader.stamp import shows_stack, stamped
 _LENGTH = 1000
 _FIELDED = frozenset({"json", "logfmt"})
 _RULE = re.compile(r"([-=*#_~+])\1{2,200}")
+_CLASS = re.compile(r"[\w\-]+(?:[.$/:@]+[\w<>\-]+)+|[A-Z]\w*[a-z]\w*[A-Z]\w*")
 _RUNNER = "tai64n"
 """What only runners write, before whatever a program says."""
 _FIRST = 100
@@ -106,7 +107,7 @@ class Learner:
     def shape(self, times: TimeReader) -> Shape:
         """The shape of the lines seen so far."""
         lines = self._lines
-        known = self._detection.best()
+        known = _as_named(self._detection.best(), lines)
         place = self._registry.place(known)
         depths = Counter(len(line) - len(line.lstrip(" ")) for line in lines if line.strip())
         indent = _indent(lines, depths)
@@ -179,6 +180,21 @@ class Learner:
             return False
         found = layouts(self._lines, times, surely_begins, self._said)
         return not found or hits > sum(1 for line in self._lines if re.match(found[0].header, line, re.ASCII))
+
+
+def _as_named(known: Format | None, lines: Sequence[str]) -> Format | None:
+    """The format without a logger, where its headers may have one and most of these have none that a careful reader would take for one: what stands before
+    nothing but a blank is one where it has dots, or is written like a class.
+    """
+    if not isinstance(known, RegexFormat) or known.unnamed is None:
+        return known
+    matches = [match for line in lines if (match := known.regex.match(line))]
+    named = sum(
+        1
+        for match in matches
+        if match["logger"] and (not match[0][match.end("logger") :].isspace() or _CLASS.fullmatch(match["logger"]))
+    )
+    return known.unnamed if len(matches) >= _OTHERS and named * 10 < len(matches) * 8 else known
 
 
 def _indent(lines: Sequence[str], depths: Counter[int]) -> int:

@@ -95,6 +95,7 @@ class RegexFormat:
         default: the level of a line that names none; None asks the text for one.
         follows: see `Format`.
         heads_each: whether the header stands before each line of a message of several, as where syslog takes a program's output.
+        unnamed: the same format without a logger, for files whose headers may have one, and have none.
     """
 
     wraps = False
@@ -109,8 +110,10 @@ class RegexFormat:
         default: int | None = levels.UNKNOWN,
         follows: str | None = None,
         heads_each: bool = False,
+        unnamed: "RegexFormat | None" = None,
     ) -> None:
         self.name = name
+        self.unnamed = unnamed
         self.heads_each = heads_each
         self.follows = re.compile(follows) if follows is not None else None
         self.starts = next((first for begin, first in _STARTS if header.startswith(begin)), None)

@@ -20,13 +20,19 @@ def text_formats() -> list[Format]:
     return [*_python(), *_java(), *_systems(), *_generic()]
 
 
+def _named(name: str, header: str, logger: str, closing: str = "") -> list[Format]:
+    """A format whose headers may have a logger behind them, and the same without: the first word of a message may look like one."""
+    unnamed = RegexFormat(name, header + closing, TimeReader.iso)
+    return [RegexFormat(name, header + logger, TimeReader.iso, unnamed=unnamed), unnamed]
+
+
 def _python() -> list[Format]:
     iso = TimeReader.iso
     return [
         RegexFormat("loguru", rf"{_TS} \| {_L} +\| (?P<logger>[\w.<>]+:[\w.<>]+:\d+) - ", iso),
         # "%(asctime)s - %(name)s - %(levelname)s - %(message)s", with process id or thread in between
         RegexFormat("python", rf"{_TS} - (?:(?P<pid>\d{{1,8}}) - )?{_NAME} - (?:\w+ - )?{_L} - ", iso),
-        RegexFormat("python", rf"{_TS} - {_L} - (?:{_NAME} - )?", iso),
+        *_named("python", rf"{_TS} - {_L} - ", rf"(?:{_NAME} - )?"),
         RegexFormat("python", rf"\[{_L}\|(?P<logger>[^\]|]+:\d+)\] {_TS} >> ", iso),  # Transformers
         RegexFormat(  # Django's verbose format
             "python", rf"{_LOUD} {_TS} (?P<logger>[\w.]+) (?P<pid>\d{{1,8}}) \d{{4,}} ", iso
@@ -61,9 +67,9 @@ def _python() -> list[Format]:
             rf"(?P<ts>\d{{4}}-\d\d-\d\d {CLOCK}(?:[,.]\d+)?) +{_LOUD} +(?P<logger>[A-Za-z_][\w\-]*(?:\.[a-z_][\w\-]*)*): ",
             iso,
         ),
-        RegexFormat("python", rf"{_TS}:{_L}:(?:(?P<logger>[\w.$/@\-<>]+):(?=.))?", iso),
-        RegexFormat("python", rf"{_TS} (?P<pid>\d+)\]{_L}:(?:(?P<logger>[\w.$/@\-<>]+):(?=.))?", iso),
-        RegexFormat("python", rf"\[?{_TS}\]? \[{_L} *\](?: \[?(?P<logger>[\w.$/\-]+)(?:\]:?|:(?= )))? ?", iso),
+        *_named("python", rf"{_TS}:{_L}:", r"(?:(?P<logger>[\w.$/@\-<>]+):(?=.))?"),
+        *_named("python", rf"{_TS} (?P<pid>\d+)\]{_L}:", r"(?:(?P<logger>[\w.$/@\-<>]+):(?=.))?"),
+        *_named("python", rf"\[?{_TS}\]? \[{_L} *\]", r"(?: \[?(?P<logger>[\w.$/\-]+)(?:\]:?|:(?= )))? ?", " ?"),
         RegexFormat("python", r"(?P<level>DEBUG|INFO|WARNING|ERROR|CRITICAL):(?P<logger>[\w.\-]+):", None),
         RegexFormat(
             "rq",
@@ -93,7 +99,7 @@ def _java() -> list[Format]:
         RegexFormat("java", rf"{_TS} +\[[^\]]*\] +{_L} +(?P<logger>[\w.$\[\]/]+)(?: \[[^\]]*\])? +- ", iso),
         RegexFormat("java", rf"{_TS} +{_L} +\[(?P<logger>[^\]]*)\] +(?:- )?", iso),
         RegexFormat("java", rf"{_TS} +{_L} +(?P<logger>[\w$]+(?:\.[\w$]+)+)(?::| -) ", iso),
-        RegexFormat("java", rf"{_TS} +\[[^\]]*\] +{_L} +(?:{_NAME} )?", iso),
+        *_named("java", rf"{_TS} +\[[^\]]*\] +{_L} +", r"(?:(?P<logger>[\w.$/:@\-<>]*[\w.$/@\-<>]):? )?"),
         RegexFormat(
             "openstack",
             rf"(?:\S+\.log\S* )?{_TS} (?P<pid>\d+) {_L} (?P<logger>[\w.]+) (?:\[[^\]]*\] )?",

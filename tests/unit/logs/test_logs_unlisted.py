@@ -417,3 +417,43 @@ def test_no_part_of_a_header_stays_in_the_message(tmp_path: Path, line: str, log
     """What stands between the time and the message is neither."""
     *_, row = parsed(tmp_path, line + "\n")
     assert (row["level"], row["logger"], row["body"]) == ("warn", logger, message)
+
+
+_SAID = (
+    ("INFO", "starting 4 workers"),
+    ("DEBUG", "pool: 3 idle"),
+    ("INFO", "WARNING: only text"),
+    ("ERROR", "a - b"),
+    ("INFO", "GET /a 200"),
+)
+
+
+@pytest.mark.parametrize("named", ["", "shop", "com.shop.Stock"])
+@pytest.mark.parametrize(
+    "header",
+    [
+        "2026-03-20 22:11:12,345 [main] {0} {1}: ",
+        "2026-03-20 22:11:12,345 [{0}] {1}: ",
+        "[2026-03-20 22:11:12] [{0}] {1}: ",
+        "2026-03-20 22:11:12,345:{0}:{1}:",
+        "2026-03-20 22:11:12,345 - {0} - {1} - ",
+        "2026-03-20 22:11:12,345 {0}: {1}: ",
+    ],
+)
+def test_the_first_word_of_a_message_is_a_logger_only_where_nearly_each_has_one(
+    tmp_path: Path, header: str, named: str
+) -> None:
+    """A colon or a dash behind the first word of some messages makes it none."""
+    if not named:
+        header = header[: header.index("{1}")]
+    text = "".join(header.format(level, named) + f"{message}\n" for level, message in _SAID)
+    assert [(row["level"], row["logger"], row["body"]) for row in parsed(tmp_path, text)] == [
+        (level.lower(), named or None, message) for level, message in _SAID
+    ]
+
+
+@pytest.mark.parametrize("name", ["com.shop.Stock", "StockKeeper"])
+def test_a_class_behind_the_level_is_the_logger(tmp_path: Path, name: str) -> None:
+    """Although nothing but a blank closes it."""
+    text = "".join(f"2026-03-20 22:11:12,345 [main] INFO {name} {message}\n" for _, message in _SAID)
+    assert [(row["logger"], row["body"]) for row in parsed(tmp_path, text)] == [(name, said) for _, said in _SAID]
