@@ -153,7 +153,7 @@ _SYSLOG = (FATAL, FATAL, FATAL, ERROR, WARN, INFO, INFO, DEBUG)
 _LABEL = r"(?:[a-z_]{1,16}=\d{1,16} |\[[^\]]{1,48}\]:?|\([^)]{1,48}\):?|<[^>]{1,48}>:?|\{[^}]{1,48}\}:?|[\w.@/\-]{1,48}(?:\[\d+\])?:|[\w.\-]{1,48} +[|\-] |[\w.\-]{1,48}\| |[*=#>\-]{1,5}|\[?\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[^\s\]]*\]?)"
 _UPPER_WORDS = r"(?P<fatal>PANIC|FATAL|CRITICAL|EMERGENCY|CRIT)|(?P<error>ERROR|SEVERE|ERR|ERR!|EROR|ERRO)|(?P<warn>WARN(?:ING)?|WRN)|(?P<info>INFO|NOTICE|INF)|(?P<debug>DEBUG|DEBG|DBG)|(?P<trace>TRACE)"
 _LOUD = re.compile(
-    rf"[\s:|\-]{{0,8}}(?:{_LABEL}\s*){{0,3}}[\[(<{{|]?\s*(?:{_UPPER_WORDS})\s*(?:[\])>}}|]|[:,;]|-+ |\s|$)"
+    rf"[\s:|\-]{{0,8}}(?:{_LABEL}\s*){{0,3}}?[\[(<{{|]?\s*(?:{_UPPER_WORDS})\s*(?:[\])>}}|]|[:,;]|-+ |\s|$)"
 )
 """A level word in capitals where levels stand: at the beginning, behind nothing but labels."""
 _CISCO = r"%{1,2}[A-Z0-9][A-Z0-9_\-]{1,60}[\-/]([0-7])[\-/][A-Z][A-Z0-9_]{1,60}\b|%[A-Z]{2,8}-([0-7])-\d{6}\b"

@@ -372,6 +372,8 @@ _LAST: Final = (
     ("", False, False, r"[\-|]\s"),
 )
 """In which brackets a level at the end of a line stands, whether something stands before or behind it there, and what stands before it without brackets."""
+_PLACE: Final = r"(?:[\[(][^\[\]()\s]{1,60}[\])]\s*)?"
+"""Where a record comes from, behind its level: `… (INFO) [main.py:10]`."""
 _LAST_COLUMN: Final = r".*[;|\t]\s*{}\s*(?:[;|\t]\s*[\w.\-$/:]*\s*){{0,2}}$"
 """A level among the last columns of a table."""
 
@@ -381,7 +383,7 @@ def _last_level(tails: Sequence[str]) -> str | None:
     if len(tails) < 2:
         return None
     endings = [
-        rf".*{ahead}{level_pattern((opens, before, behind), ('upper', 'lower', 'title') if opens and not before else ('upper',))}\s*$"
+        rf".*{ahead}{level_pattern((opens, before, behind), ('upper', 'lower', 'title') if opens and not before else ('upper',))}\s*{_PLACE if opens else ''}$"
         for opens, before, behind, ahead in _LAST
     ]
     endings += [

@@ -25,7 +25,7 @@ _LAST = re.compile(r"(?s)(.*[\W_])([^\W_]+!?)\W*$")
 _INITIAL = re.compile(r"([^\W_]+!?)([\W_].*)$")
 _INNER = re.compile(r"[^/|@]+[/|@]([\w!]+)[/|@].+$")
 _GRADE = re.compile(r"(?<=[A-Z]{3})[-_]L?\d{1,2}$")
-_DECORATED = re.compile(r"[\-*_~=.+|^ «]+([\w!]+)[\-*_~=.+|^ »]+$")
+_DECORATED = re.compile(r"[\-*_~=.+|^%$& «]+([\w!]+)[\-*_~=.+|^%$& »]+$")
 
 
 _FACILITY = re.compile(

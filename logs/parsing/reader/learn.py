@@ -309,7 +309,10 @@ def _lead_pattern(hits: list[Found], tails: Sequence[str]) -> tuple[str, bool]:
                 also = rf"|{re.escape(slot.opens)}[ \t]*{also[1:-1]}[ \t]*{re.escape(CLOSES[slot.opens])})"
             parts.append(f"(?:{known}{also}" if also else known)
         else:
-            parts.append(_lead_field(field))
+            # the digits before the first colon of `main@16:28:40` are all its hour's
+            parts.append(
+                _lead_field(field) + r"(?<!\d)" * (number == len(first[0]) - 1 and not first[1] and not field.opens)
+            )
     return "".join(parts) + _last_gap(first[1]), "(?P<level>" in "".join(parts)
 
 

@@ -147,6 +147,8 @@ def test_numbers_of_node_levels(tmp_path: Path) -> None:
         ("[ 12]LogStreaming: Warning: slow", levels.WARN),
         ("TLS Error: handshake failed", levels.ERROR),
         ("us=123456 WARNING: key is readable", levels.WARN),
+        ("INFO: WARNING: that was all", levels.INFO),
+        ("shop: DEBUG: ERROR: of another", levels.DEBUG),
         ("❌ upload failed", levels.ERROR),
         ("⚠️ disk nearly full", levels.WARN),
         ("No Error: all is well", levels.UNKNOWN),

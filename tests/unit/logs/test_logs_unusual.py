@@ -278,6 +278,30 @@ RIGHT = {
         "up\nEngine.Debug:Log(a)\nslow\nEngine.Debug:Log(b)\ngone\nEngine.Debug:Log(c)\n",
         [(None, None, 1)] * 6,
     ),
+    "a word right before the clock": (
+        "main@22:11:12,345 WARN> slow\nmain@22:11:12,345 ERROR> gone\n",
+        [("03-20T22:11:12", "warn", 1), ("03-20T22:11:12", "error", 1)],
+    ),
+    "signs around a level": (
+        "%WARN% 20260320T221112 slow\n%INFO% 20260320T221112 up\n%ERROR% 20260321T091213 gone\n",
+        [FIRST, (_EARLY, "info", 1), SECOND],
+    ),
+    "a level at the end, before a place": (
+        (
+            "2026-03-20 22:11:12,345 slow (WARNING) [app.py:10]\n2026-03-20 22:11:12,345 up:\n  3 shards (INFO) [app.py:9]\n"
+            "2026-03-21 09:12:13,345 gone (ERROR) [app.py:12]\n"
+        ),
+        [FIRST, (_EARLY, "info", 2), SECOND],
+    ),
+    "a stack among prints behind the names of programs": (
+        (
+            "22:11:12 system   | web.1 started\n22:11:12 web.1    | up\n22:11:12 system   | job.1 started\n"
+            + "22:11:12 web.1    | GET /\n22:11:12 job.1    | up\n" * 5
+            + "22:11:12 job.1    | Traceback (most recent call last):\n"
+            '22:11:12 job.1    |   File "a.py", line 1, in f\n22:11:12 job.1    | KeyError: 1\n22:11:12 system   | job.1 stopped\n'
+        ),
+        [(_EARLY, None, 1)] * 13 + [(_EARLY, "error", 3), (_EARLY, None, 1)],
+    ),
     "what Node writes when it ends, and Python when it warns": (
         (
             "[run] up\n/srv/app.js:1\nthrow new Error('a')\n^\n\nError: a\n    at main (/srv/app.js:1:7)\n\nNode.js v20.20.2\n"
