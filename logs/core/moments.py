@@ -57,7 +57,8 @@ _BLANK: Final = "[ \u00a0\u202f]"
 _HALF: Final = rf"(?:{_BLANK}?(?P<p>[AaPp]\.?[Mm]\b\.?|午前|午後|上午|下午|오전|오후))?"
 _NAMED: Final = "|".join(sorted((name for name in ZONES if name != "Z"), key=len, reverse=True))
 _ZONE: Final = rf"(?: ?(?P<z>Z\b|(?:UTC|GMT)[+-]\d{{1,2}}(?::?\d\d)?\b|[+-]\d\d:?\d\d\b|(?:{_NAMED})\b)|(?P<short>[+-]\d\d)\b)?(?: \([A-Z][A-Za-z]+(?: [A-Za-z]+)* (?:Time|Zeit)\))?"
-_FRACTION: Final = r"(?:,(?P<f>\d{3})\.(?P<g>\d{3})|(?:[.,]|:(?=(?:\d{3}){1,3}(?!\d)))(?P<h>\d{1,9}))?"
+_FRACTION: Final = r"(?:,(?P<f>\d{3})\.(?P<g>\d{3})|[.,](?P<h>\d{1,9})|:(?P<t>\d{9}|\d{6}|\d{3}))?"
+"""Behind a colon it is one only where it has as many digits as a fraction has: `10:11:12:0 errors`."""
 _SECONDS: Final = rf"(?P<H>\d{{1,2}}):(?P<M>\d\d):(?P<S>\d\d){_FRACTION}{_HALF}(?: Uhr\b)?{_ZONE}"
 _MINUTES: Final = rf"(?P<H>\d{{1,2}}):(?P<M>\d\d){_HALF}(?: Uhr\b)?{_ZONE}"
 _UNPADDED: Final = rf"(?P<H>\d{{1,2}}):(?P<M>\d{{1,2}}):(?P<S>\d{{1,2}}){_FRACTION}{_HALF}{_ZONE}"
@@ -76,7 +77,9 @@ _MDY_NAMES: Final = rf"{_WEEKDAY}{_MONTH}\.? {{1,2}}(?P<d>\d{{1,2}}),?"
 _DMY_NAMES: Final = rf"{_WEEKDAY}(?P<d>\d{{1,2}})\.?[ /.\-]{_MONTH}[ /.,\-]{{1,2}}(?P<y>(?:19|20)\d\d|\d\d\b)"
 _NUMBERS: Final = r"(?P<i>\d{1,2})(?P<sep>[/.\-])(?P<j>\d{1,2})[/.\-](?P<k>(?:19|20)\d\d|\d\d)"
 _COMPACT: Final = r"(?P<y>(?:19|20)\d\d)(?P<n>[01]\d)(?P<d>[0-3]\d)"
-_TIGHT: Final = rf"(?P<H>[0-2]\d):?(?P<M>[0-5]\d):?(?P<S>[0-6]\d)(?:[.,:]?(?P<h>\d{{1,9}}))?{_ZONE}"
+_TIGHT: Final = (
+    rf"(?P<H>[0-2]\d):?(?P<M>[0-5]\d):?(?P<S>[0-6]\d)(?:[.,]?(?P<h>\d{{1,9}})|:(?P<t>\d{{9}}|\d{{6}}|\d{{3}}))?{_ZONE}"
+)
 
 _APART: Final = r" us=(?P<u>\d{1,6})"
 """Microseconds by themselves, as OpenVPN has them: a number, and no digits behind a point."""
@@ -213,7 +216,7 @@ class MomentShape:
         if match is None:
             return text, 0
         parts = match.groupdict()
-        first, last = ("f", "g") if parts.get("f") else ("u", "u") if parts.get("u") else ("h", "h")
+        first, last = ("f", "g") if parts.get("f") else next(((n, n) for n in "ut" if parts.get(n)), ("h", "h"))
         if not parts.get(first):
             return text, 0
         begin = match.start(first)
@@ -286,7 +289,7 @@ def _of_ordinal(year: int, number: int) -> tuple[int, int, int] | None:
 def _micros(parts: dict[str, str | None]) -> int:
     if parts.get("u"):
         return int(parts["u"] or 0)
-    digits = (parts.get("f") or "") + (parts.get("g") or "") or parts.get("h")
+    digits = (parts.get("f") or "") + (parts.get("g") or "") or parts.get("h") or parts.get("t")
     return int((digits + "000000")[:6]) if digits else 0
 
 
