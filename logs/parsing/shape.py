@@ -21,6 +21,7 @@ _LENGTH = 1000
 _FIELDED = frozenset({"json", "logfmt"})
 _RULE = re.compile(r"([-=*#_~+])\1{2,200}")
 _CLASS = re.compile(r"[\w\-]+(?:[.$/:@]+[\w<>\-]+)+|[A-Z]\w*[a-z]\w*[A-Z]\w*")
+_WORD = re.compile(r"\w")
 _RUNNER = "tai64n"
 """What only runners write, before whatever a program says."""
 _FIRST = 100
@@ -240,17 +241,19 @@ def _fielded_order(lines: Sequence[str], times: TimeReader) -> Order:
 
 
 def _two_lines(formats: Sequence[Format], lines: Sequence[str], times: TimeReader) -> bool:
-    """Whether nearly every dated header is followed by a line that begins with a level and has no time."""
+    """Whether nearly every dated header has no word of a message, or is followed by a line that begins with a level and has no time."""
     dated = (
         [
-            (n, header.level)
+            (n, header)
             for n, line in enumerate(lines[:-1])
             if (header := formats[0].read(line, times)) and header.ts is not None
         ]
         if formats
         else []
     )
-    if sum(1 for _, level in dated if level) * 2 > len(dated):
+    if len(dated) > 1 and sum(1 for _, header in dated if not _WORD.search(header.message)) * 10 >= len(dated) * 8:
+        return True
+    if sum(1 for _, header in dated if header.level) * 2 > len(dated):
         return False  # who says the level beside the time has no second line for it
     return len(dated) > 1 and sum(1 for n, _ in dated if levels.announced(lines[n + 1])) * 10 >= len(dated) * 8
 

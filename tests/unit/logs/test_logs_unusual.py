@@ -278,6 +278,10 @@ RIGHT = {
         "up\nEngine.Debug:Log(a)\nslow\nEngine.Debug:Log(b)\ngone\nEngine.Debug:Log(c)\n",
         [(None, None, 1)] * 6,
     ),
+    "a header in a line of its own, and a message that looks like one": (
+        "--- 20 Mar 22:11:12 WARN ---\nERROR: is only a word\n--- 21 Mar 09:12:13 ERROR ---\nINFO: also\n",
+        [("03-20T22:11:12", "warn", 2), ("03-21T09:12:13", "error", 2)],
+    ),
     "a word right before the clock": (
         "main@22:11:12,345 WARN> slow\nmain@22:11:12,345 ERROR> gone\n",
         [("03-20T22:11:12", "warn", 1), ("03-20T22:11:12", "error", 1)],
