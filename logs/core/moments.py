@@ -190,17 +190,17 @@ class MomentShape:
             rf"(?:(?<![\w.:/\-])|(?<=\b[A-Z])|(?<=[_T:]))(?:{self.pattern})(?![\w]|[:/\-]\d|\.\d)", re.ASCII
         )
 
-    @property
+    @cached_property
     def ambiguous(self) -> bool:
         """Whether the file must tell day from month."""
         return "(?P<i>" in self.named
 
-    @property
+    @cached_property
     def days(self) -> bool:
         """Whether it has a date."""
         return not self.name.startswith("clock")
 
-    @property
+    @cached_property
     def years(self) -> bool:
         """Whether it says the year."""
         return any(group in self.named for group in ("(?P<y>", "(?P<k>", "(?P<e>"))
@@ -216,7 +216,9 @@ class MomentShape:
         if match is None:
             return text, 0
         parts = match.groupdict()
-        first, last = ("f", "g") if parts.get("f") else next(((n, n) for n in "ut" if parts.get(n)), ("h", "h"))
+        first = last = "h" if parts.get("h") else "t" if parts.get("t") else "u"
+        if parts.get("f"):
+            first, last = "f", "g"
         if not parts.get(first):
             return text, 0
         begin = match.start(first)
