@@ -31,7 +31,7 @@ def rows(
     ]
 
 
-@given(st.floats(0.05, 5.0), st.floats(20, 90), st.integers(8, PARTS), st.floats(0, 0.2))
+@given(st.floats(0.05, 5.0), st.floats(31, 90), st.integers(8, PARTS), st.floats(0, 0.2))  # never below nothing
 def test_steady_growth_says_when(per_hour: float, free: float, parts: int, wobble: float) -> None:
     """The time is right to a tenth, whatever wobbles about the line; it is told up to a month ahead."""
     noise = random.Random(1)
