@@ -12,7 +12,6 @@ import numpy as np
 
 from monitor.api_models.events import EventType, Performance, ProcessEvent
 from monitor.config.sections import EventSettings
-from monitor.core.exit_words import ended_with
 from monitor.core.process_title import title_of
 from monitor.lifecycle.events import ProcessEventTracker
 from monitor.lifecycle.interest import Interest, is_fault, is_part_of, is_watchkeeper
@@ -267,16 +266,7 @@ class ProcessEvents:
         told: dict[str, Any] = {"lived_s": round((ts - info.start_ts) / 1e6, 3)}
         engine = self._engine_of(info.run)
         if engine is not None:
-            said = None
-            if end is not None:
-                said = ended_with(
-                    end.exit_code,
-                    end.exit_signal,
-                    out_of_memory=end.out_of_memory,
-                    memory_group=end.memory_group,
-                    memory_limit=end.memory_limit,
-                    asked=end.asked,
-                )
+            said = None if end is None else end.said()
             told |= {"engine": engine, "message": f"model engine {engine} {said or 'ended, exit code unknown'}"}
             self._engine_ended(info.run, said, ts)
         more = self._about(info, told)

@@ -16,6 +16,7 @@ from typing import BinaryIO, Final
 
 import msgspec
 
+from monitor.core.exit_words import ended_with
 from monitor.metrics.catalogue import GpuReading, HostReading, RunColumns
 
 PROTOCOL: Final = 1
@@ -152,6 +153,17 @@ class RunEnd(msgspec.Struct, frozen=True):
     cpu_limit_s: int | None = None
     parent: int = 0
     asked: str | None = None
+
+    def said(self) -> str | None:
+        """How it ended, in words; None if nobody could tell."""
+        return ended_with(
+            self.exit_code,
+            self.exit_signal,
+            out_of_memory=self.out_of_memory,
+            memory_group=self.memory_group,
+            memory_limit=self.memory_limit,
+            asked=self.asked,
+        )
 
 
 class Tick(msgspec.Struct, frozen=True, tag="tick"):

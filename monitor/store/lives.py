@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from monitor.core.exit_words import asked_for, ended_with
+from monitor.core.exit_words import asked_for
 from monitor.metrics import messages
 from monitor.store.interface import Append, Change, Store, Upsert
 
@@ -178,7 +178,7 @@ def ended_row(info: messages.RunInfo, end: messages.RunEnd) -> dict[str, Any]:
         "bytes_read": end.read_bytes,
         "bytes_written": end.write_bytes,
         "asked": end.asked,
-        "out_of_memory": _said(end) if end.out_of_memory else None,
+        "out_of_memory": end.said() if end.out_of_memory else None,
     }
 
 
@@ -319,21 +319,9 @@ def _starts(host: str, born: Sequence[messages.RunInfo]) -> pa.Table:
 
 
 def _stops(host: str, ends: Sequence[messages.RunEnd], names: Sequence[str | None]) -> pa.Table:
-    said = [_said(end) for end in ends]
+    said = [end.said() for end in ends]
     table = _events(host, [end.ts for end in ends], "STOP", [end.run for end in ends], names, said)
     return table.append_column("details", pa.array([_end_details(end) for end in ends], pa.string()))
-
-
-def _said(end: messages.RunEnd) -> str | None:
-    """How a run ended, in words."""
-    return ended_with(
-        end.exit_code,
-        end.exit_signal,
-        out_of_memory=end.out_of_memory,
-        memory_group=end.memory_group,
-        memory_limit=end.memory_limit,
-        asked=end.asked,
-    )
 
 
 def _end_details(end: messages.RunEnd) -> str | None:
