@@ -159,9 +159,13 @@ def test_a_zombie_has_no_readings_of_what_it_gave_back(
 ) -> None:
     """Memory and files of one that only waits to be asked for are unknown, not 0: the last readings of its life stay the last."""
     child = spawn(["sleep", "600"])
-    if seen:
-        before = row(sweep_once(reader).columns, child.pid)
-        assert min(before["rss"], before["vms"]) > 0
+    if seen:  # a program that has only begun has no memory yet
+
+        def held() -> float:
+            now = row(sweep_once(reader).columns, child.pid)
+            return float(min(now["rss"], now["vms"]))
+
+        wait_until(lambda: held() > 0)
     child.kill()
     wait_until(lambda: Path(f"/proc/{child.pid}/stat").read_bytes().rpartition(b")")[2].split()[0] == b"Z")
     for _ in range(6):  # open files are counted in turn
