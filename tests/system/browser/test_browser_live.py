@@ -80,12 +80,14 @@ def test_a_hidden_tab_gets_nothing_and_comes_back_without_a_hole(context: Browse
 
 
 def test_space_pauses_and_resumes(window: Window) -> None:
-    """While paused the pictures stand still and the page says so."""
+    """While paused the pictures stand still and the page says so, also where a link that was followed has the focus."""
     page = window.open("/")
     expect(page.locator(".strip .age")).to_contain_text("s old")
-    page.locator("body").press("Space")
+    page.locator(".strip a").first.focus()
+    page.keyboard.press("Space")
     expect(page.locator(".strip .age")).to_contain_text("paused for")
-    page.locator("body").press("Space")
+    page.evaluate("() => document.activeElement.blur()")
+    page.keyboard.press("Space")
     expect(page.locator(".strip .age")).to_contain_text("s old")
 
 

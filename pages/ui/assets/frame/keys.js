@@ -18,7 +18,7 @@ function focused() {
 }
 
 const writes = (node) => Boolean(node?.matches?.("input:not([type=checkbox]):not([type=radio]), textarea, select, [contenteditable=true]"));
-const acts = (node) => Boolean(node?.matches?.("button, a[href], summary, [role=button], [role=checkbox], [role=switch], [role=option], [role=combobox], input, select"));
+const acts = (node) => Boolean(node?.matches?.("button, summary, [role=button], [role=checkbox], [role=switch], [role=option], [role=combobox], input, select"));
 
 /**
  * Go to a page and stay there. A run of the previous page (of a search typed just before) may finish after the change and bring its
@@ -41,38 +41,44 @@ function go(url) {
   else setTimeout(look, LOOK_MS);
 }
 
-/** Listen to the keyboard and return a function that stops. `pause` is called for the space bar. */
-export function keyboard(pause) {
-  let chord = NEVER;
-  const listen = (event) => {
-    const node = focused();
-    if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
-    if (event.key === "Escape" && writes(node)) {
-      node.blur();
-      return;
-    }
-    if (writes(node)) return;
-    if (performance.now() - chord < CHORD_MS && PAGES[event.key]) {
-      go(pageUrl(PAGES[event.key][0]));
-    } else if (event.key === "g") {
-      chord = performance.now();
-      return;
-    } else if (event.key === "/") {
-      if (!document.dispatchEvent(new CustomEvent("wk-search", { cancelable: true }))) return event.preventDefault(); // a search box that is a component has taken it
-      const box = document.querySelector(".st-key-q input, .st-key-search input");
-      if (!box) return;
-      box.focus();
-      box.select();
-    } else if (STEPS.has(event.key)) {
-      if (document.dispatchEvent(new CustomEvent("wk-step", { cancelable: true, detail: STEPS.get(event.key) }))) return; // no list of records here
-    } else if (event.key === " " && !acts(node)) pause();
-    else if (event.key === "?") openHelp();
-    else return;
-    chord = NEVER;
-    event.preventDefault();
-  };
-  document.addEventListener("keydown", listen);
-  return () => document.removeEventListener("keydown", listen);
+let chord = NEVER;
+let pause = null;
+
+function listen(event) {
+  const node = focused();
+  if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+  if (event.key === "Escape" && writes(node)) {
+    node.blur();
+    return;
+  }
+  if (writes(node)) return;
+  if (performance.now() - chord < CHORD_MS && PAGES[event.key]) {
+    go(pageUrl(PAGES[event.key][0]));
+  } else if (event.key === "g") {
+    chord = performance.now();
+    return;
+  } else if (event.key === "/") {
+    if (!document.dispatchEvent(new CustomEvent("wk-search", { cancelable: true }))) return event.preventDefault(); // a search box that is a component has taken it
+    const box = document.querySelector(".st-key-q input, .st-key-search input");
+    if (!box) return;
+    box.focus();
+    box.select();
+  } else if (STEPS.has(event.key)) {
+    if (document.dispatchEvent(new CustomEvent("wk-step", { cancelable: true, detail: STEPS.get(event.key) }))) return; // no list of records here
+  } else if (event.key === " " && !acts(node)) pause();
+  else if (event.key === "?") openHelp();
+  else return;
+  chord = NEVER;
+  event.preventDefault();
+}
+
+/**
+ * Listen to the keyboard for as long as the tab lives; `pauses` is called for the space bar. What asks for it comes and goes as the page
+ * runs again: with two of it for a moment a key would act twice, with none it would be lost.
+ */
+export function keyboard(pauses) {
+  if (pause === null) document.addEventListener("keydown", listen);
+  pause = pauses;
 }
 
 let help = null;

@@ -51,7 +51,7 @@ class Strip {
     this.box = el("section", { class: "strip", "aria-label": "Status" }, this.says, this.processes, this.errors, this.age, this.others);
     this.box.onclick = () => this.box.toggleAttribute("data-open"); // on a phone each problem is one line until one touches it
     host.append(this.box, helpDialog());
-    this.keys = keyboard(() => this.hub.pause());
+    keyboard(() => this.hub.pause());
     this.subscription = this.hub.subscribe({ host: true, status: true, history_s: 60 });
     const show = () => this.update();
     this.off = ["tick", "status", "state", "second", "pause"].map((type) => this.hub.on(type, show));
@@ -59,7 +59,6 @@ class Strip {
   }
 
   close() {
-    this.keys();
     this.subscription.close();
     for (const off of this.off) off();
   }
