@@ -198,7 +198,7 @@ class EventSettings(Section):
     )
     least_s: float = _setting(
         3.0,
-        "Leave out processes that live shorter, unless a pattern names them or a fault ended them.",
+        "Leave out processes that live shorter, unless a pattern names them, a fault ended them, or they are scripts that failed.",
         unit="s",
         ge=0,
         le=3600,

@@ -36,6 +36,8 @@ _DISPATCHES: Final = frozenset({"manage.py", "artisan", "console", "rails", "rak
 _TASK: Final = re.compile(r"[a-z][a-z0-9_:-]{1,30}")
 _PASSED: Final = re.compile(r"/(?:dev|proc/self)/fd/\d+")
 """A script that was passed as an open file has no name."""
+_INSTALLED: Final = re.compile(r"^/(?:usr|lib|s?bin)/|/(?:node_modules|(?:site|dist)-packages)/")
+"""Where scripts lie that a package has brought: what fails there is mostly a command that somebody is looking at."""
 _SUBCOMMAND: Final = re.compile(r"[a-z][a-z0-9_-]{1,19}")
 _MODULES_ARGUMENT: Final = re.compile(r"[A-Za-z0-9_-]{1,20}")
 _COMMON: Final = re.compile(
@@ -131,6 +133,19 @@ def folder_of(name: str, cmdline: str | None, cwd: str | None) -> str | None:
     words = (cmdline or "").split(" ")
     script = _script_of(name, words) if _INTERPRETER.fullmatch(name) or _interpreter_of(name, words) else ""
     return script.rpartition("/")[0] or "/" if script.startswith("/") else cwd
+
+
+def runs_script(name: str, cmdline: str | None) -> bool:
+    """Whether an interpreter runs a script, a module or an archive that somebody wrote for it: no program's text in the command line, no installed program."""
+    words = (cmdline or "").split(" ")
+    if not _INTERPRETER.fullmatch(name) and not _interpreter_of(name, words):
+        return False
+    option, at = _given(name, words, 0)
+    if option == "m":
+        return at < len(words)
+    script = _script_of(name, words)
+    beside = words[0].rpartition("/")[0]  # an environment keeps its commands where its interpreter is
+    return script != "" and _INSTALLED.search(script) is None and (not beside or script.rpartition("/")[0] != beside)
 
 
 def _script_of(name: str, words: list[str]) -> str:

@@ -5,8 +5,8 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from monitor.core.exit_words import FAULTS
-from monitor.core.process_title import is_worker_of, title_of
+from monitor.core.exit_words import FAULTS, failed
+from monitor.core.process_title import is_worker_of, runs_script, title_of
 from monitor.metrics.messages import RunEnd, RunInfo
 
 _WATCHKEEPER: Final = re.compile(
@@ -54,6 +54,15 @@ def is_watchkeeper(info: RunInfo) -> bool:
 def is_fault(end: RunEnd | None) -> bool:
     """Whether this end is one that nobody wanted, whoever the process was."""
     return end is not None and (end.out_of_memory or end.exit_signal in FAULTS)
+
+
+def is_failed_script(info: RunInfo, end: RunEnd | None) -> bool:
+    """Whether a script failed: a job that crashes as it begins is news, where `grep` that finds nothing is none."""
+    return (
+        end is not None
+        and bool(failed(end.exit_code, end.exit_signal, end.asked))
+        and runs_script(info.name, info.cmdline)
+    )
 
 
 def _any_of(patterns: Sequence[str]) -> re.Pattern[str] | None:

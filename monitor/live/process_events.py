@@ -14,7 +14,7 @@ from monitor.api_models.events import EventType, Performance, ProcessEvent
 from monitor.config.sections import EventSettings
 from monitor.core.process_title import title_of
 from monitor.lifecycle.events import ProcessEventTracker
-from monitor.lifecycle.interest import Interest, is_fault, is_part_of, is_watchkeeper
+from monitor.lifecycle.interest import Interest, is_failed_script, is_fault, is_part_of, is_watchkeeper
 from monitor.live.event_log import EventLog
 from monitor.live.hub import Hub
 from monitor.live.snapshot import Columns, Snapshot, known, number, status_word
@@ -181,12 +181,14 @@ class ProcessEvents:
                 self._ended(info, end, tick.ts)
 
     def _is_news(self, info: RunInfo, end: RunEnd | None, now: int, interest: Interest, least_s: float) -> bool:
-        """Whether the end of a process that was not announced is told: it was there before the watch began, or a fault ended it."""
+        """Whether the end of a process that was not announced is told: it was there before the watch began, a fault ended it, or a script failed at once."""
         if self._engine_of(info.run) is not None:
             return True
         if info.pid in self._ours or info.ppid in self._ours or not interest.wanted(info):
             return False
         if interest.named(info) or is_fault(end):
+            return True
+        if is_failed_script(info, end) and not self._is_part(info):
             return True
         lived = ((now if end is None else end.ts) - info.start_ts) / 1e6
         return lived >= least_s and not self._is_part(info)

@@ -211,21 +211,28 @@ def test_an_end_that_somebody_asked_for_is_no_failure(
 
 
 def test_what_is_over_soon_is_noise_unless_it_failed_or_is_named(tmp_path: Path) -> None:
-    """Commands of a script say nothing, whatever their exit code; a crash does, and a pattern makes all of it news."""
+    """Commands of a script say nothing, whatever their exit code; a crash does, a script that fails does, and a pattern makes all of it news."""
     bench = Bench(tmp_path, patterns=["nightly*"])
     brief = [
         bench.run(60, "grep x"),
         bench.run(61, "grep y"),
         bench.run(62, "broken"),
         bench.run(63, "nightly-import 7", uid=0),
+        bench.run(65, "python3 etl.py"),
+        bench.run(66, "python3 etl.py"),
+        bench.run(67, "python3 /usr/bin/lsb_release"),
     ]
-    ends = (bench.end(60, 0), bench.end(61, 1), bench.end(62, signal=11), bench.end(63, 1))
+    ends = (
+        *(bench.end(60, 0), bench.end(61, 1), bench.end(62, signal=11), bench.end(63, 1)),
+        *(bench.end(65, 0), bench.end(66, 1), bench.end(67, 1)),
+    )
     bench.step(brief=tuple(brief), ends=ends)
     bench.step(bench.run(64, "ls"))
     bench.step(gone=(64,), ends=(bench.end(64, 2),))
     assert bench.told == [
         ("ERROR", "broken", "killed by SIGSEGV (signal 11)"),
         ("ERROR", "nightly-import", "exit code 1"),
+        ("ERROR", "python3 etl.py", "exit code 1"),
     ]
 
 

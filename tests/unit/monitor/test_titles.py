@@ -5,7 +5,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from monitor.cli.inspect import cpu_limit, short_command
-from monitor.core.process_title import Titles, folder_of, is_worker_of, title_of, told_apart
+from monitor.core.process_title import Titles, folder_of, is_worker_of, runs_script, title_of, told_apart
 
 
 @pytest.mark.parametrize(
@@ -212,6 +212,32 @@ def test_titles_that_change_one_by_one_are_those_of_all_at_once(steps: list[tupl
 def test_workers_are_parts_of_their_program(title: str, parent: str, *, part: bool) -> None:
     """Whatever they call themselves."""
     assert is_worker_of(title, parent) == part
+
+
+@pytest.mark.parametrize(
+    ("name", "cmdline", "own"),
+    [
+        ("python3", "python3 etl.py --day 7", True),
+        ("python3", "/srv/etl/.venv/bin/python3 -u /srv/etl/bin/load.py", True),
+        ("python", "python -m shop.nightly", True),
+        ("java", "java -Xmx1g -jar shop.jar", True),
+        ("node", "node ./report.mjs", True),
+        ("pt_main_thread", "/opt/conda/bin/python3.11 /home/ada/train.py", True),
+        ("python3", "python3 -c raise SystemExit(1)", False),
+        ("python3", "python3", False),
+        ("python3", "/usr/bin/python3 /usr/lib/command-not-found gti", False),
+        ("pytest", "/srv/etl/.venv/bin/python /srv/etl/.venv/bin/pytest", False),
+        ("node", "node /srv/shop/node_modules/.bin/../eslint/bin/eslint.js", False),
+        ("grep", "grep -q x etl.py", False),
+        ("python3", "python3 /dev/fd/3", False),
+        ("sleep", None, False),
+    ],
+)
+def test_scripts_that_somebody_wrote_are_told_from_installed_commands(
+    name: str, cmdline: str | None, *, own: bool
+) -> None:
+    """By where they lie, and by what the interpreter was given."""
+    assert runs_script(name, cmdline) is own
 
 
 @pytest.mark.parametrize(
