@@ -8,12 +8,17 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from logs.patterns.skeleton import VALUE, Skeleton
+from logs.patterns.skeleton import VALUE, Skeleton, lists_as_one
 
 _MANY: Final = 4.0
 """From this weight of different words on, a place holds values."""
 _STATE: Final = 1 / 3
 """What a word weighs that is written like a state."""
+_MANY_NAMES: Final = 100
+"""So many different names of values in quotes, as JSON has them, are data themselves."""
+_KEY: Final = '":'
+"""Stands behind such a name."""
+_QUOTES: Final = frozenset("\"'")
 _ROUNDS: Final = 6
 _EDGE: Final = ""
 Place = tuple[str, str, str, str]
@@ -48,8 +53,10 @@ def _places(skeleton: Skeleton) -> Iterator[tuple[int, Place]]:
     before, word = _EDGE, first
     for at in range(1, len(skeleton)):
         two_before, before, word = before, word, skeleton[at]
-        if word[0].isalnum() or word[0] == "_":
+        if word[0].isalnum() or word[0] == "_" or word == VALUE:
             following = behind[at]
+            if following in _QUOTES and behind[at + 1] == ":" and before == following and two_before in {"{", ","}:
+                following = _KEY
             if following != "=" and not (following == ":" and behind[at + 1] == VALUE):
                 yield at, (first, two_before, before, following)
 
@@ -60,7 +67,15 @@ def _varied(skeletons: Iterable[Skeleton]) -> frozenset[Place]:
     for skeleton in skeletons:
         for at, place in _places(skeleton):
             words[place].add(skeleton[at])
-    return frozenset(place for place, found in words.items() if sum(map(_weight, found)) >= _MANY)
+    return frozenset(place for place, found in words.items() if _are_values(found, names=place[-1] == _KEY))
+
+
+def _are_values(words: set[str], *, names: bool) -> bool:
+    """Whether the words of a place are values: many different ones, or a name beside what is a value by its form (`index` beside `page-7`)."""
+    if names:
+        return len(words) >= _MANY_NAMES
+    weights = [_weight(word) for word in words if word != VALUE]
+    return sum(weights) >= _MANY or (len(weights) < len(words) and 1.0 in weights)
 
 
 def _without(skeleton: Skeleton, varied: frozenset[Place]) -> Skeleton:
@@ -72,7 +87,7 @@ def _without(skeleton: Skeleton, varied: frozenset[Place]) -> Skeleton:
         text = VALUE if at in values else word
         if text != VALUE or not words or words[-1] != VALUE:
             words.append(text)
-    return tuple(words)
+    return lists_as_one(tuple(words))
 
 
 def _weight(word: str) -> float:

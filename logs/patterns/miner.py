@@ -1,7 +1,7 @@
 """Finds the patterns of messages: which words are values is learned from all messages together.
 
-A word is a value when many different words stand in its place: behind the same two words and before the same one, in messages that begin alike. This needs
-nothing but counts of different words (`logs.patterns.learning`), so the answer depends on the set of messages, not on their order or on how they were divided.
+A word is a value when many different words stand in its place, or a value does that is one by its form: behind the same two words and before the same one, in
+messages that begin alike. This needs nothing but counts of different words (`logs.patterns.learning`), so the answer depends on the set of messages, not on their order or on how they were divided.
 A word that is written like the name of a state (`Started`, `RUNNING`) weighs less than one that is written like somebody's name.
 """
 
@@ -116,12 +116,18 @@ def _aligned(pieces: Sequence[Piece], words: Skeleton) -> list[Piece]:
             at += 1
             continue
         behind = words[number + 1] if number + 1 < len(words) else None
-        end = at + 1
-        while end < len(pieces) and (behind is None or pieces[end].text != behind):
+        end, depth = at + 1, _deeper(pieces[at].text)
+        while end < len(pieces) and (depth > 0 or behind is None or pieces[end].text != behind):
+            depth += _deeper(pieces[end].text)
             end += 1
         found.append(Piece(VALUE, pieces[at].begin, pieces[end - 1].end))
         at = end
     return found
+
+
+def _deeper(text: str) -> int:
+    """By how much a piece changes how many brackets are open: a list that is one value has its own signs."""
+    return 1 if text in {"(", "[", "{"} else -1 if text in {")", "]", "}"} else 0
 
 
 def id_of(words: Skeleton) -> str:

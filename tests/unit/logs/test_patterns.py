@@ -4,6 +4,7 @@ import random
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -32,6 +33,16 @@ words = st.sampled_from(
         "10.0.0.1:80",
         ",",
         "ä",
+        "'",
+        "'ada',",
+        '"',
+        "]",
+        "[",
+        "x=['a', 'b']",
+        "None",
+        "<ada",
+        "at",
+        ">",
     ]
 )
 messages = st.one_of(st.lists(words, max_size=8).map(" ".join), st.text(max_size=60))
@@ -60,6 +71,15 @@ def templates(given_messages: list[str]) -> list[str]:
         ("mail to ada@example.org bounced", "mail to <*> bounced"),
         ("no route to db.internal", "no route to <*>"),
         ("and/or nothing", "and/or nothing"),
+        ("reading settings.toml and x.y.z", "reading <*> and x.y.z"),
+        ("user='ada lovelace' said: \"it's late\" twice", "user='<*>' said: \"<*>\" twice"),
+        ("it's a user's file", "it's a user's file"),
+        ("handlers: ['mail', 'file'], more", "handlers: [<*>], more"),
+        ("call('start') of (7,)", "call('start') of (<*>)"),
+        ("call <function f.<locals>.g at 0x7f31> now", "call <*> now"),
+        ("call <bound method Task.run of Task(7)> now", "call <*> now"),
+        ("a < b at 7 > c", "a < b at <*> > c"),
+        ("None of them", "<*> of them"),
         ("plain words only", "plain words only"),
         ("", "(blank)"),
         ("first line 1\nTraceback of 2", "first line <*>"),
@@ -82,6 +102,42 @@ def test_many_different_words_in_one_place_are_values() -> None:
         templates(["x 1 uid=2 tty=3 gid=4 pid=5 sid=6 did=7"] * 2)[0]
         == "x <*> uid=<*> tty=<*> gid=<*> pid=<*> sid=<*> did=<*>"
     )
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "alike"),
+    [
+        ("route [1, 2, 3] for 4", "route [] for 5", True),
+        ("sizes: ['a1']", "sizes: ['a1', 'b2', 'c3']", True),
+        ("set user=None", "set user='ada lovelace'", True),
+        ("limit = [7]", "limit = 7", True),
+        ("Row (7,)", "Row (7, 'ada')", True),
+        ("page index is built", "page part-7 is built", True),
+        ("error: 'no such file' in 7", "error: 'access denied' in 8", True),
+        ("run <Task at 0x1f> again", "run <Job at 0x2e> again", True),
+        ("state of 7 is BROKEN", "state of 7 is 3", False),
+        ("file 'opened' now", "file 'closed' now", False),
+        ('{"event": "started", "n": 7}', '{"event": "stopped", "n": 8}', False),
+        ("start('a')", "start('b')", False),
+        ("Closing 7", "Opening 7", False),
+    ],
+)
+def test_values_of_all_dresses_are_in_one_pattern(one: str, other: str, *, alike: bool) -> None:
+    """Lists of any length, what is not there, what is quoted, and a name where another message has a value; not a state, not a word in quotes."""
+    first, second = templates([one, other])
+    miner = PatternMiner()
+    numbers = miner.add([one, other])
+    _, of = miner.patterns()
+    assert (of[numbers[0]] == of[numbers[1]]) is np.bool_(alike), (first, second)
+
+
+def test_names_of_values_are_none_until_they_are_data() -> None:
+    """What JSON within a message names keeps its name, however many names there are; of hundreds nobody could say what they mean."""
+    text = ",".join(f'"{name}":{at}' for at, name in enumerate(NAMES))
+    assert templates([f"sent {{{text}}}"]) == ["sent {" + ",".join(f'"{name}":<*>' for name in NAMES) + "}"]
+    assert templates([f"project '{name}': gone" for name in NAMES])[0] == "project '<*>': gone"
+    many = [f'counts {{"w{chr(97 + n // 26)}{chr(97 + n % 26)}":{n}}}' for n in range(200)]
+    assert set(templates(many)) == {'counts {"<*>":<*>}'}
 
 
 def test_words_of_one_program_do_not_make_values_of_anothers() -> None:
