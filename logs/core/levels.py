@@ -34,7 +34,7 @@ _WORDS: Final[dict[int, str]] = {
     " ПРЕДУПРЕЖДЕНИЕ 警告 경고",
     ERROR: "ERROR ERR ERRO EROR ERR! SEVERE SEVE SEVER FAILURE FAIL FAILED EXCEPTION E FEHLER STÖRUNG SCHWERWIEGEND ERREUR GRAVE ERRORE ERRO FOUT BŁĄD FEL FEJL OSHIBKA ОШИБКА"
     " 错误 錯誤 エラー 오류",
-    FATAL: "FATAL FTL FTAL FATA FATL FAT SHOUT CRITICAL CRIT CRT CRI CRITI CRITIC CRITICA EMERG EMERGENCY EMRG ALERT ALRT PANIC PNC DPANIC PANI EMER ALER F C A NOTFALL KRITISCH CRITIQUE CRÍTICO CRITICO FATALE PANIK"
+    FATAL: "FATAL FTL FTAL FATA FATL FAT SHOUT CRITICAL CRIT CRT CRI CRITI CRITIC CRITICA EMERG EMERGENCY EMRG EMG ALERT ALRT ALR PANIC PNC DPANIC PANI EMER ALER F C A NOTFALL KRITISCH CRITIQUE CRÍTICO CRITICO FATALE PANIK"
     " КРИТИЧЕСКАЯ 严重 致命 致命的 심각",
 }
 NUMBERS: Final[dict[str, int]] = {word: number for number, words in _WORDS.items() for word in words.split()} | {
@@ -159,7 +159,7 @@ _LOUD = re.compile(
 _CISCO = r"%{1,2}[A-Z0-9][A-Z0-9_\-]{1,60}[\-/]([0-7])[\-/][A-Z][A-Z0-9_]{1,60}\b|%[A-Z]{2,8}-([0-7])-\d{6}\b"
 """How routers and firewalls write who says it, how bad it is, and what it is: `%LINK-3-UPDOWN`, `%ASA-4-106023`."""
 _LOGR = re.compile(
-    r"(?:[\w./\-]{1,64}:\d{1,6}\]?:? )?(?:[\w./\-]{1,64}: )?(?:\"level\"=(?:(0)|\d{1,3}) )?\"msg\"=\".*?\"(?: (\"error\"=)|\s|$)"
+    r"(?:[\w./\-]{1,64}:\d{1,6}\]?:? )?(?:[\w./\-]{1,64}:? )?(?:\"\w{1,32}\"=(?:\"[^\"\\]{0,200}\"|\{[^{}]{0,200}\}|[^\s\"{}]{1,64}) ){0,3}?(?:\"level\"=(?:(0)|\d{1,3}) )?\"msg\"=\".*?\"(?: (\"error\"=)|\s|$)"
 )
 """How Go's logr writes a line: ordinary ones have a number that says how little they matter, errors none."""
 _ANSWER = r"\"[A-Z]{3,16} [^\s\"]{1,2000}(?: (?:HTTP/)?[\d.]{1,4})? ?\" ([1-5]\d\d)\b"

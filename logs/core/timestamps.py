@@ -350,6 +350,8 @@ class TimeReader:
             return self.iso(text)
         if text[:1].isdigit() and text.replace(".", "", 1).isdigit():
             return epoch_us(text)
+        if self.order and SHAPES["numbers"].regex.fullmatch(text) is not None:
+            return self._ordered(text)
         for read in (
             self.compact, self.slashed, self.ctime, self.day_first, self.named_day, self.year_first, self.no_year, self.short, self.numeric, self.time_only,
         ):  # fmt: skip
@@ -364,6 +366,11 @@ class TimeReader:
             if value is not None:
                 return value
         return None
+
+    def _ordered(self, text: str) -> int | None:
+        """A date of numbers in the file's order; with its year first, where that is nearer: one of two digits may be either."""
+        found = [ts for ts in (self.moment(SHAPES["numbers"], self.order, text), self.short(text)) if ts is not None]
+        return min(found, key=lambda ts: abs(ts - self._reference()), default=None)
 
     def _remember(self, key: tuple[str, int | None], value: int | None) -> int | None:
         if len(self._heads) > _CACHE:

@@ -6,10 +6,9 @@ from logs.core import levels
 from logs.core.timestamps import TimeReader
 from logs.parsing.formats import PLAIN, Format, Header, LineColumns
 from logs.parsing.formats.blocks import FINISHED, W3cHeadFormat
-from logs.parsing.grouping import MAX_LINES
+from logs.parsing.grouping import MAX_LINES, of_frame
 from logs.parsing.reader.layout import LearnedFormat
 from logs.parsing.rows import Rows
-from logs.parsing.text import colour_open
 
 FROM_LINES = ("line", "start", "previous")
 """Where a time comes from that may be lent to the next line."""
@@ -120,15 +119,14 @@ class Builder:
         """Whether the header says no time, and the level of the open record."""
         return header.ts is None and self._header.level == header.level
 
+    def may_go_on(self, fmt: Format, header: Header) -> bool:
+        """Whether the header is that of the open record once more, or has no time and a frame behind it."""
+        return of_frame(header.message) and self.alike(header) if header.ts is None else self.repeats(fmt, header)
+
     def repeats(self, fmt: Format, header: Header) -> bool:
         """Whether the header says all the same as that of the open record, as where each line of what was written at once was given one."""
         mine = self._header
-        return (
-            header.ts is not None
-            and not header.whole
-            and self.goes_on(fmt, header)
-            and (mine.ts, mine.level) == (header.ts, header.level)
-        )
+        return not header.whole and self.goes_on(fmt, header) and (mine.ts, mine.level) == (header.ts, header.level)
 
     def unclosed(self, fmt: Format, header: Header) -> bool:
         """Whether the last line of the open record said that it goes on in one with the same header."""
@@ -187,9 +185,7 @@ class Builder:
         ):
             own = [self._originals[number] for number in range(first, until) if number not in self._foreign]
             raw = "\n".join(own)
-        ts, ts_from = (
-            self._borrowed() if header.ts is None else (header.ts, "start") if header.counted else (header.ts, "line")
-        )
+        ts, ts_from = self._time(header, shown)
         if ts_from in FROM_LINES:
             self._previous = ts
             if self.lane:
@@ -212,17 +208,20 @@ class Builder:
         rows.format.append(fmt.name if fmt is not None else PLAIN)
 
     def _ends(self, first: int, last: int) -> tuple[int, int]:
-        """The line behind the open record, blank ones at its end left out, and behind what of it is shown: not a line that only ends its colour.
+        """The line behind the open record, blank ones at its end left out, and behind what of it is shown: not the lines that only set the terminal back.
 
-        What only ends its colour behind the last line's end is no line at all.
+        What only sets it back behind the last line's end is no line at all: the next record, which may never come, would begin with it.
         """
         shown = last
         while shown > first + 1 and not self._lines[shown - 1].strip():
             shown -= 1
-        ending = shown < last and self._originals is not self._lines and self._originals[shown].strip()
-        if ending and shown == len(self._lines) - 1 and self._end - self._starts[shown] == len(ending):
-            ending = ""
-        return shown + bool(ending and colour_open("\n".join(self._originals[first:shown]))), shown
+        until = last if self._originals is not self._lines else shown
+        while until > shown and not self._originals[until - 1].strip():
+            until -= 1
+        unended = until > shown and until == len(self._lines)
+        if unended and self._end - self._starts[until - 1] == len(self._originals[until - 1]):
+            until -= 1
+        return until, shown
 
     def _level_below(self, until: int) -> int:
         """The level that the lines below the first one show: a stack, or a second line that begins with a level."""
@@ -253,6 +252,16 @@ class Builder:
         if self._shown is None:
             self._shown = levels.in_texts(self._lines)
         return self._shown[number]
+
+    def _time(self, header: Header, until: int) -> tuple[int, str]:
+        """The time of the open record, which ends before line `until`, and where it comes from."""
+        if header.ts is not None:
+            return header.ts, "start" if header.counted else "line"
+        if until > self._head + 1 and isinstance(self._format, LearnedFormat):
+            below = self._format.time_behind(self._lines[self._head + 1 : until], self._times)
+            if below is not None:
+                return below, "line"
+        return self._borrowed()
 
     def _borrowed(self) -> tuple[int, str]:
         """The time of a record without one."""

@@ -56,6 +56,8 @@ _DUMPED = re.compile(r"(?i)panic recovered|recovered from panic|panic recover\b"
 _NAMES = re.compile(r"( *)[\w.\-]+: \S")
 _TEXT: Final = 40
 """So many lines of text may stand between a warning's name and the line of the source that it was given for."""
+_SIDES: Final = frozenset("┃│║┗└╰╚├┣╠")
+_BOXED = re.compile(r"[^┃│║┗└╰╚├┣╠]{0,120}?[\s:|\]>][┏┌╭╔┃│║├┣╠][ \t]")
 _BLANKS: Final = " \t\x0b\x0c"
 _CLOSING: Final = ")]}│╰└├║╚╠┃┗━"
 _DOUBTFUL = (_OPENS, _FRAME_TOP, _CHAINS, _JAVA, _NAMED, _GO_FRAME, _CLOSES, _NODE_ERROR)
@@ -85,6 +87,11 @@ def recovers(line: str) -> bool:
 def of_stack(message: str) -> bool:
     """Whether the message of a line with a header of its own may be a part of a traceback, each line of which was given one."""
     return message.startswith(("  ", "Traceback (most recent")) or _RAISED.match(message) is not None
+
+
+def of_frame(message: str) -> bool:
+    """Whether the message of a line with a header of its own goes on with what the line before began to draw: a side of a box, or its lower edge."""
+    return message[:1] in _SIDES and message[1:2] in _BLANKS
 
 
 def blanks_before(lines: Sequence[str], number: int) -> int:
@@ -169,6 +176,8 @@ class Grouper:
             return False
         if not message.strip():
             stack = self._block in {_PYTHON_DONE, _CHAINED}  # between the exceptions of a chain
+        elif deep and of_frame(message):
+            stack = self.traceback or _BOXED.match(self._last) is not None or of_frame(self._last)
         else:
             stack = (deep and message[0] in _BLANKS) or (
                 self.traceback and (message[0] in _BLANKS or _LINKS.match(message) is not None)

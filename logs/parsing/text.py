@@ -10,8 +10,6 @@ from logs.parsing.charset import UTF8, charset_of
 _ANSI: Final = re.compile(
     r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b\n]*(?:\x07|\x1b\\)?|[@-Z\\^_=>78cDEHM]|[()][A-Z0-9])|\x1b|[\x01-\x08\x0e\x0f]"
 )
-_COLOUR: Final = re.compile(r"\x1b\[([\d;]*)m")
-_SET_BACK: Final = frozenset({"", "22", "23", "24", "27", "39", "49"})
 HOLE: Final = b"\0" * 4
 """As many NULs are no text."""
 _HEAD: Final = 1024
@@ -44,12 +42,6 @@ def without_codes(text: str) -> str:
     if "\x1b" in text or "\x08" in text or "\x01" in text or "\x0f" in text:
         return _ANSI.sub("", text)
     return text
-
-
-def colour_open(text: str) -> bool:
-    """Whether `text` sets a terminal's colour and does not set it back."""
-    codes = _COLOUR.findall(text)
-    return bool(codes) and codes[-1].lstrip("0;") not in _SET_BACK
 
 
 def last_progress(text: str) -> str:

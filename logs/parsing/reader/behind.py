@@ -20,7 +20,7 @@ from logs.parsing.reader.fields import (
     level_pattern,
     slot_of,
 )
-from logs.parsing.reader.layout import Layout
+from logs.parsing.reader.layout import DETAIL, Layout
 from logs.parsing.reader.numbers import pid_columns
 
 FIELDS: Final = 8
@@ -274,6 +274,8 @@ def to_level(tails: Sequence[str], rows: Sequence[Sequence[Field]], level: Level
                 joined += index > 0 and not field.gap and not row[index - 1].opens
                 break
     pattern = level_pattern(level.place, level.styles)
+    if not level.place[0] and ends and ends.most_common(1)[0][0].strip() == "|" and _detailed(tails, level.styles):
+        pattern = pattern.replace("(?P<level>", f"(?P<level>{DETAIL}", 1)
     # `file.py[INFO]`: no field ends before the level's bracket
     glued = joined * 2 > sum(ends.values())
     denied = "" if level.place[0] else rf"(?!{_DENIALS}[ \t]|{_COUNTS})"
@@ -293,6 +295,14 @@ def to_level(tails: Sequence[str], rows: Sequence[Sequence[Field]], level: Level
             if _says_more(plain, wide, tails, least=len(tails) * 8 // 10 if few else 0):
                 plain = wide
     return f"(?:{plain})?"
+
+
+def _detailed(tails: Sequence[str], styles: tuple[str, ...]) -> bool:
+    """Whether lines without a level have a number in its column: how much of the detail they are."""
+    number = re.compile(rf"[^|]*[ \t]{DETAIL[:-1]}")
+    known = re.compile(rf"[^|]*[ \t](?:{levels.alternatives(styles)})[ \t]*\|")
+    numbers = [match.end() for tail in tails if (match := number.match(tail))]
+    return bool(numbers) and all(number.match(tail) or known.match(tail) for tail in tails)
 
 
 def _steady(rows: Sequence[Sequence[Field]], reach: int) -> str | None:

@@ -1,6 +1,7 @@
 """What was learned about a file, and the format that it makes."""
 
 import re
+from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
@@ -19,6 +20,8 @@ ISO: Final = "iso"
 
 _JAVA: Final = {"S": levels.ERROR, "C": levels.DEBUG, "F": levels.DEBUG}
 """Letters of java.util.logging's levels, where others mean something else by them."""
+DETAIL: Final = r"[1-9](?=[ \t]*\|)|"
+"""A number in the place of a level: of how much detail a line is."""
 _DIGITS: Final = frozenset("01234567")
 
 
@@ -42,6 +45,8 @@ class Layout(msgspec.Struct, frozen=True):
     """An expression for the last line of a record with its level at the end; the header has the same for records of one line."""
     fine: bool = False
     """Whether its letters are levels of java.util.logging, of which `F` is fine and `C` configuration."""
+    foot: str | None = None
+    """An expression for the last line of a message with the record's time at its end, where headers without a time begin such records."""
     closing: str | None = None
     """An expression for the end of a record's last line, where each of its lines has the header."""
 
@@ -55,11 +60,12 @@ class LearnedFormat(RegexFormat):
             layout.header,
             time_method(layout),
             default=default_level(layout),
-            level_of=_fine if layout.fine else level_of,
+            level_of=_fine if layout.fine else _detail if DETAIL in layout.header else level_of,
         )
         self.layout = layout
         self.pid_in_header = re.compile(layout.pid) if layout.pid is not None else None
         self._ending = re.compile(layout.ending, re.ASCII) if layout.ending is not None else None
+        self._foot = re.compile(layout.foot, re.ASCII) if layout.foot is not None else None
         self._closing = re.compile(layout.closing, re.ASCII) if layout.closing is not None else None
 
     @property
@@ -95,6 +101,11 @@ class LearnedFormat(RegexFormat):
         match = self._ending.match(line) if self._ending is not None else None
         return self.level(match["level"]) if match is not None else levels.UNKNOWN
 
+    def time_behind(self, lines: Sequence[str], times: TimeReader) -> int | None:
+        """The time at the end of the first of a record's further lines that has one; None where the file has none there."""
+        match = next((match for line in lines if (match := self._foot.match(line))), None) if self._foot else None
+        return self.time(times, match["ts"]) if match is not None and self.time is not None else None
+
     def pid_of(self, prefix: str) -> int | None:
         """The pid that a header says."""
         match = self.pid_in_header.search(prefix) if self.pid_in_header is not None else None
@@ -109,6 +120,10 @@ def default_level(layout: Layout) -> int | None:
 def level_of(word: str) -> int:
     """The stored number of a level as a learned header shows it."""
     return levels.of_syslog(int(word)) if word in _DIGITS else levels.SIGNS.get(word) or levels.of_word(word)
+
+
+def _detail(word: str) -> int:
+    return levels.DEBUG if word.isdigit() else level_of(word)
 
 
 def _fine(letter: str) -> int:

@@ -327,7 +327,7 @@ def _built(
     elapsed, found = counted is not None, counted or found
     stamp = f"(?P<ts>{ELAPSED if elapsed else pattern})"
     if not led:
-        return _behind(name, order, stamp, found)
+        return _behind(name, order, stamp, found, lines)
     tails = [hit.line[hit.end :] for hit in found]
     lead, levelled = _lead_pattern(found, tails)
     inside, inner_level = _inside(found, tails, with_level=not levelled)
@@ -432,8 +432,8 @@ def _blank_width(found: list[Found], tails: list[str], lines: list[str]) -> tupl
     return None
 
 
-def _behind(shape: str, order: Order, stamp: str, found: list[Found]) -> Layout:
-    """The layout of lines whose time stands behind their message, the level in front of that or between the two."""
+def _behind(shape: str, order: Order, stamp: str, found: list[Found], around: Sequence[str]) -> Layout:
+    """The layout of lines whose time stands behind their message, the level in front of that or between the two; `around` are all lines."""
     lines = [hit.line for hit in found]
     rows = [fields(line, 0, 4) for line in lines]
     level = level_column(rows, len(found))
@@ -447,8 +447,17 @@ def _behind(shape: str, order: Order, stamp: str, found: list[Found]) -> Layout:
     close = r"[\])>}\"']*[ \t]*$" if last else ""
     far = _LINE if last else REACH
     between = _level_before(found) if not start else ""
+    foot = rf".{{0,{far}}}?{stamp}{close}"
     layout = Layout(rf"{start}(?=.{{0,{far}}}?{between}{stamp}{close})", shape, order)
+    if last and level is not None and level.reach == 0 and _ends_below(start, foot, around):
+        layout = structs.replace(layout, header=rf"{start}(?:(?={foot})|)", foot=foot)
     return with_pid(layout, lines)
+
+
+def _ends_below(start: str, foot: str, lines: Sequence[str]) -> bool:
+    """Whether lines begin as records do and have no time, and other lines have one at their end."""
+    kinds = {(re.match(start, line) is not None, re.match(foot, line, re.ASCII) is not None) for line in lines}
+    return {(True, False), (False, True)} <= kinds
 
 
 def _level_before(found: list[Found]) -> str:
@@ -459,7 +468,7 @@ def _level_before(found: list[Found]) -> str:
         return ""
     gaps = Counter(gap_pattern(hit.line[row[0].end : hit.begin]) for hit, row in zip(found, rows, strict=True))
     ahead = Counter(gap_pattern(row[0].gap) for row in rows)
-    return f"{ahead.most_common(1)[0][0]}{level_pattern(level.place, level.styles)}{gaps.most_common(1)[0][0]}"
+    return rf"{ahead.most_common(1)[0][0]}{level_pattern(level.place, level.styles)}{gaps.most_common(1)[0][0]}(?<!\d)"
 
 
 def _ended(shape: MomentShape, lines: list[str]) -> list[Found]:

@@ -54,7 +54,7 @@ def levelled(lines: list[str], whole: int, begins: Callable[[str], bool]) -> Lay
 
 def _levelled(lines: list[str], whole: int, begins: Callable[[str], bool]) -> Layout | None:
     aligned = [(line, fields(line, 0, 4)) for line in _aligned(lines, whole)] if lines else []
-    firm = [(line, row) for line, row in aligned if any(map(slot_of, row[:2])) or line[:1] == " " or begins(line)]
+    firm = [(line, row) for line, row in aligned if _graded(row) or line[:1] == " " or begins(line)]
     standing, rows = [line for line, _ in firm], [row for _, row in firm]
     level = level_column(rows, len(standing))
     if level is None or (level.styles == ("small",) and not level.place[0]):
@@ -90,6 +90,11 @@ def _levelled(lines: list[str], whole: int, begins: Callable[[str], bool]) -> La
     if hits * 10 < (whole - deep) * 3 or (level.styles == ("letter",) and not level.place[0] and hits < 3):
         return None
     return with_pid(_since_start(Layout(header, None), standing), standing)
+
+
+def _graded(row: Sequence[Field]) -> bool:
+    """Whether one of the first two fields may be a level, or one behind a number: `py: 423 D …`."""
+    return any(map(slot_of, row[:2])) or (len(row) > 2 and row[1].text.isdigit() and slot_of(row[2]) is not None)
 
 
 def _says_one(rows: Sequence[Sequence[Field]], level: Level) -> bool:

@@ -50,8 +50,8 @@ def test_no_record_is_cut_where_a_block_ends(tmp_path: Path) -> None:
     assert [row["lines"] for row in rows] == [1, 1, 1] + [4] * 12_000
 
 
-def test_a_colour_that_ends_behind_the_last_line_is_no_line(tmp_path: Path) -> None:
-    """What sets a terminal back stands behind the line's end; the next record, which may never come, would begin with it."""
-    line = "\x1b[31m2026-03-20 22:11:12 ERROR gone\n\x1b[m"
+def test_a_line_of_terminal_codes_alone_belongs_to_the_record_before(tmp_path: Path) -> None:
+    """What sets a terminal back is a line of its record and none of its text; without a line end it is no line: the next record would begin with it."""
+    line = "\x1b[31m2026-03-20 22:11:12 ERROR gone\x1b[39m\n\x1b[0m"
+    assert [(lines, text) for _, text, lines in seen(tmp_path, f"{line}\n\n{line}\n")] == [(2, "gone")] * 2
     assert [lines for _, _, lines in seen(tmp_path, line * 3)] == [1, 1, 1]
-    assert [lines for _, _, lines in seen(tmp_path, f"{line}\n")] == [2]

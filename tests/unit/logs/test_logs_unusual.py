@@ -313,6 +313,46 @@ RIGHT = {
         ),
         [(None, None, 1), (None, "error", 8), (None, "warn", 8), (None, None, 1)],
     ),
+    "a time below the line with the level": (
+        (
+            "WARN  the queue of shop 3 is slow [2026-03-20 22:11:12]\n"
+            * 3
+            + "INFO  report:\n  3 shards [2026-03-20 22:11:12]\nINFO  no time\n"
+            "ERROR failed to open file data.bin: gone [2026-03-21 09:12:13]\njava.io.IOException: x\n\tat a.B.c(B.java:1)\n"
+        ),
+        [*[FIRST] * 3, (_EARLY, "info", 2), (_EARLY, "info", 1), (SECOND[0], "error", 3)],
+    ),
+    "a level joined to a time behind the message": (
+        "the queue of shop 3 is slow <WARN@2026-03-20 22:11:12>\nup <INFO@2026-03-20 22:11:12>\nfailed to open file data.bin: gone <ERROR@2026-03-21 09:12:13>\n",
+        [FIRST, (_EARLY, "info", 1), SECOND],
+    ),
+    "a letter behind a name and a count": (
+        "py: 423 W slow [a.py:1]\npy: 424 D found x [b.py:9]\nROOT: 1376 I up [a.py:2]\npy: 1377 E gone [a.py:3]\nTraceback (most recent call last):\nKeyError: 1\n",
+        [(None, "warn", 1), (None, "debug", 1), (None, "info", 1), (None, "error", 3)],
+    ),
+    "a frame whose lines have headers": (
+        "warn:  ▪ slow\ninfo:  ┏ up\ninfo:  ┃ [1] a\ninfo:  ┗ [2] b\ninfo:  ▪ up\nerror: ▪ gone\n",
+        [(None, "warn", 1), (None, "info", 3), (None, "info", 1), (None, "error", 1)],
+    ),
+    "bars between columns, drawn as a frame is": (
+        " WARN ┃ 2026-03-20 22:11:12 ┃ slow\n INFO ┃ 2026-03-20 22:11:12 ┃ up\n INFO ┃ 2026-03-20 22:11:12 ┃ up\nERROR ┃ 2026-03-21 09:12:13 ┃ gone\n",
+        [FIRST, (_EARLY, "info", 1), (_EARLY, "info", 1), SECOND],
+    ),
+    "a day before a year of two digits, among pairs": (
+        "when='20-03-26 10:11:12 PM' level='warning' event='slow'\nwhen='21-03-26 09:12:13 AM' level='error' event='gone'\n",
+        [FIRST, SECOND],
+    ),
+    "pairs before logr's": (
+        (
+            'shop "ts"="2026-03-20 22:11:12" "caller"={"file"="a.go" "line"=5} "level"=1 "msg"="x"\n'
+            'shop "ts"="2026-03-21 09:12:13" "caller"={"file"="a.go" "line"=6} "msg"="gone" "error"="no file"\n'
+        ),
+        [(_EARLY, "debug", 1), SECOND],
+    ),
+    "an alert in three letters": (
+        "[0:cam] [NTC] [ALL] up\n[0:cam] [WRN] [VID] slow\n[1:cam] [ALR] [VID] dead\n[0:cam] [INF] [ALL] ERROR 0\n",
+        [(None, "info", 1), (None, "warn", 1), (None, "fatal", 1), (None, "info", 1)],
+    ),
 }
 
 
