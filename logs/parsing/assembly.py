@@ -6,7 +6,7 @@ from logs.core import levels
 from logs.core.timestamps import TimeReader
 from logs.parsing.formats import PLAIN, Format, Header, LineColumns
 from logs.parsing.formats.blocks import FINISHED, W3cHeadFormat
-from logs.parsing.grouping import MAX_LINES, of_frame
+from logs.parsing.grouping import MAX_LINES, goes_below
 from logs.parsing.reader.layout import LearnedFormat
 from logs.parsing.rows import Rows
 
@@ -120,8 +120,8 @@ class Builder:
         return header.ts is None and self._header.level == header.level
 
     def may_go_on(self, fmt: Format, header: Header) -> bool:
-        """Whether the header is that of the open record once more, or has no time and a frame behind it."""
-        return of_frame(header.message) and self.alike(header) if header.ts is None else self.repeats(fmt, header)
+        """Whether the header is that of the open record once more, or has no time, and its line no beginning."""
+        return goes_below(header.message) and self.alike(header) if header.ts is None else self.repeats(fmt, header)
 
     def repeats(self, fmt: Format, header: Header) -> bool:
         """Whether the header says all the same as that of the open record, as where each line of what was written at once was given one."""

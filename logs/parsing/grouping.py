@@ -57,6 +57,11 @@ _NAMES = re.compile(r"( *)[\w.\-]+: \S")
 _TEXT: Final = 40
 """So many lines of text may stand between a warning's name and the line of the source that it was given for."""
 _SIDES: Final = frozenset("┃│║┗└╰╚├┣╠")
+_CALL = re.compile(
+    r"(?:(?:[\w!.\-]{1,40}[: ]){0,2}[ \t]{2,})?at (?:(?:async |new )?[\w$.<>\[\]/@#]{1,200}(?: \[as \w+\])? ?\((?:[^()]{1,400}:\d+|Native Method|Unknown Source|<anonymous>)\)$"
+    r"|[\w$.<>`\[\]]{1,200}\([^()]{0,400}\)(?: in .{1,400}:line \d+)?$|(?:async )?(?:\w+://|node:|/|[A-Z]:\\)\S{1,400}:\d+:\d+$)"
+)
+"""A call in a stack of Java, JavaScript or .NET, perhaps behind a name."""
 _BOXED = re.compile(r"[^┃│║┗└╰╚├┣╠]{0,120}?[\s:|\]>][┏┌╭╔┃│║├┣╠][ \t]")
 _BLANKS: Final = " \t\x0b\x0c"
 _CLOSING: Final = ")]}│╰└├║╚╠┃┗━"
@@ -92,6 +97,11 @@ def of_stack(message: str) -> bool:
 def of_frame(message: str) -> bool:
     """Whether the message of a line with a header of its own goes on with what the line before began to draw: a side of a box, or its lower edge."""
     return message[:1] in _SIDES and message[1:2] in _BLANKS
+
+
+def goes_below(message: str) -> bool:
+    """Whether the message of a line with a header of its own, but no time, may go on with the record before: a frame's side, or a call of a stack."""
+    return of_frame(message) or ("at " in message and _CALL.match(message) is not None)
 
 
 def blanks_before(lines: Sequence[str], number: int) -> int:
@@ -176,6 +186,9 @@ class Grouper:
             return False
         if not message.strip():
             stack = self._block in {_PYTHON_DONE, _CHAINED}  # between the exceptions of a chain
+        elif deep and "at " in message and _CALL.match(message):
+            self.take(message)
+            return True
         elif deep and of_frame(message):
             stack = self.traceback or _BOXED.match(self._last) is not None or of_frame(self._last)
         else:

@@ -13,7 +13,7 @@ from logs.parsing.formats.blocks import IndentedJsonFormat
 from logs.parsing.formats.markup import MarkupFormat
 from logs.parsing.formats.reports import ReportFormat
 from logs.parsing.formats.user import UserFormat
-from logs.parsing.grouping import Grouper, blanks_before, dies, of_frame, of_stack, outlined, recovers, surely_begins
+from logs.parsing.grouping import Grouper, blanks_before, dies, goes_below, of_stack, outlined, recovers, surely_begins
 from logs.parsing.reader.headers import begins_alone, calm, heads_each, unwrapped
 from logs.parsing.reader.layout import NAME as LEARNED
 from logs.parsing.reader.layout import LearnedFormat
@@ -295,7 +295,7 @@ class BlockParser:
         primary = self.primary
         if primary is not None and fmt is not primary and primary.follows is not None and primary.follows.match(line):
             return None
-        said, framed = header.message, header.ts is None and of_frame(header.message)
+        said, framed = header.message, header.ts is None and goes_below(header.message)
         inside = of_stack(said) or framed or (heads_each(fmt) and not surely_begins(said))
         if inside or (self._shape.two_lines and header.ts is None):
             return None

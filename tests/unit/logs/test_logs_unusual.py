@@ -334,6 +334,23 @@ RIGHT = {
         "warn:  ▪ slow\ninfo:  ┏ up\ninfo:  ┃ [1] a\ninfo:  ┗ [2] b\ninfo:  ▪ up\nerror: ▪ gone\n",
         [(None, "warn", 1), (None, "info", 3), (None, "info", 1), (None, "error", 1)],
     ),
+    "a stack whose lines have headers": (
+        (
+            "npm info up\nnpm ERR! Error: gone\nnpm ERR!     at new Shop (/a/b.js:1:2)\nnpm ERR!     at node:internal/main:23:47\nnpm ERR! look at it (v1.2)\n"
+            "npm info look at it (v1.2)\nnpm info  at 22:11:12\n"
+        ),
+        [
+            (None, "info", 1),
+            (None, "error", 3),
+            (None, "error", 1),
+            (None, "info", 1),
+            (None, "info", 1),
+        ],
+    ),
+    "calls of .NET and Java behind a level": (
+        "[INFO] up\n[ERROR] gone\n[ERROR]    at Shop.Run(Int32 n) in /src/a.cs:line 4\n[ERROR]   at a.b.C$1.run(C.java:3)\n[WARN] slow\n[WARN] at a (b)\n",
+        [(None, "info", 1), (None, "error", 3), (None, "warn", 1), (None, "warn", 1)],
+    ),
     "bars between columns, drawn as a frame is": (
         " WARN ┃ 2026-03-20 22:11:12 ┃ slow\n INFO ┃ 2026-03-20 22:11:12 ┃ up\n INFO ┃ 2026-03-20 22:11:12 ┃ up\nERROR ┃ 2026-03-21 09:12:13 ┃ gone\n",
         [FIRST, (_EARLY, "info", 1), (_EARLY, "info", 1), SECOND],
