@@ -101,7 +101,9 @@ def of_frame(message: str) -> bool:
 
 def goes_below(message: str) -> bool:
     """Whether the message of a line with a header of its own, but no time, may go on with the record before: a frame's side, or a call of a stack."""
-    return of_frame(message) or ("at " in message and _CALL.match(message) is not None)
+    if message[:1] in _SIDES:
+        return of_frame(message)
+    return "at " in message and _CALL.match(message) is not None
 
 
 def blanks_before(lines: Sequence[str], number: int) -> int:

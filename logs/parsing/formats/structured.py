@@ -38,6 +38,8 @@ _LOGGER_KEYS: Final = (
     "SYSLOG_IDENTIFIER", "_COMM", "app", "service",
 )  # fmt: skip
 _PID_KEYS: Final = ("pid", "process", "process_id", "processId", "_PID", "_pid", "SYSLOG_PID", "process.pid")
+_TRACE_KEYS: Final = ("traceback", "stack_trace", "stacktrace", "stackTrace", "stack", "exc_info", "exception")
+"""Under which a record has the stack of what went wrong."""
 _TOLD: Final = re.compile(r"(?:.*[a-z0-9_.\-@])?(?:level|lvl|lev|severity|sev|prio)|type|kind|at|l|lv", re.IGNORECASE)
 """What else a level may be called: `_logLevel`, `log-level`, `app.severity`."""
 _TYPED: Final = frozenset({"type", "kind", "at", "l", "lv"})
@@ -377,6 +379,8 @@ def _implied_level(record: dict[str, Any], used: set[str]) -> int:
     failed = record.get("error", "")
     if "msg" in record and ((isinstance(failed, str) and failed) or (failed is None and "logger" in record)):
         return levels.ERROR  # Go's logr gives only ordinary records a level
+    if any(isinstance(trace := record.get(key), str) and "\n" in trace for key in _TRACE_KEYS):
+        return levels.ERROR
     return levels.INFO if "@t" in record and ("@m" in record or "@mt" in record) else levels.UNKNOWN
 
 

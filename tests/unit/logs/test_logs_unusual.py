@@ -351,6 +351,13 @@ RIGHT = {
         "[INFO] up\n[ERROR] gone\n[ERROR]    at Shop.Run(Int32 n) in /src/a.cs:line 4\n[ERROR]   at a.b.C$1.run(C.java:3)\n[WARN] slow\n[WARN] at a (b)\n",
         [(None, "info", 1), (None, "error", 3), (None, "warn", 1), (None, "warn", 1)],
     ),
+    "objects without a level, one with a trace": (
+        (
+            '{"time": "2026-03-20T22:11:12Z", "message": "up", "stack": ""}\n{"time": "2026-03-20T22:11:12Z", "message": "up", "exception": "KeyError"}\n'
+            '{"time": "2026-03-21T09:12:13Z", "reason": "gone", "traceback": "Traceback:\\n  File \\"a.py\\"\\nKeyError: 1"}\n'
+        ),
+        [(_EARLY, None, 1), (_EARLY, None, 1), SECOND],
+    ),
     "bars between columns, drawn as a frame is": (
         " WARN ┃ 2026-03-20 22:11:12 ┃ slow\n INFO ┃ 2026-03-20 22:11:12 ┃ up\n INFO ┃ 2026-03-20 22:11:12 ┃ up\nERROR ┃ 2026-03-21 09:12:13 ┃ gone\n",
         [FIRST, (_EARLY, "info", 1), (_EARLY, "info", 1), SECOND],
