@@ -13,7 +13,7 @@ from pages.shared.agent import agent_client, coded, empty_state, error_state, gu
 from pages.shared.service_form import form, named
 from pages.shared.visitor import may_change, operators_only, visitor_name
 from pages.ui.header import page_title
-from pages.ui.numbers import duration, to_come
+from pages.ui.numbers import duration, spoken
 
 LOOK_S: Final = 2.0
 BADGES: Final = {
@@ -29,6 +29,7 @@ BADGES: Final = {
 }
 LAST_FAILED: Final = ":red-badge[:material/error: last run failed]"
 UP: Final = frozenset({"running", "starting", "backoff", "waiting"})
+ENDED: Final = frozenset({"exited", "failed", "stopped"})
 ICONS: Final = {"start": ":material/play_arrow:", "stop": ":material/stop:", "restart": ":material/restart_alt:"}
 EXAMPLE: Final = """[[service]]
 name = "api"
@@ -49,14 +50,18 @@ def about(service: Service) -> str:
         parts.append(f"up {duration(time.time() - service.started / 1e6)}")
     if service.reason and service.state != "running":
         parts.append(service.reason)
+    if service.state in ENDED and service.started and service.since:
+        parts.append(f"since {spoken(service.since)}")
     if service.restarts:
         parts.append(f"restarted {service.restarts} {'time' if service.restarts == 1 else 'times'}")
-    if service.ended_with and service.ended_with not in service.reason:
+    if service.state == "scheduled" and service.started and service.ended_with:
+        parts.append(f"last run {spoken(service.started)}: {service.ended_with}")
+    elif service.ended_with and service.ended_with not in service.reason:
         parts.append(f"last end: {service.ended_with}")
     if service.next_start:
         parts.append(f"starts again in {duration(max(0.0, service.next_start / 1e6 - time.time()))}")
     if service.next_run:
-        parts.append(f"next run {to_come(service.next_run)}")
+        parts.append(f"next run {spoken(service.next_run)}")
     return plain(" · ".join([*parts, *troubles(service)]))
 
 

@@ -42,12 +42,12 @@ def clock(us: int) -> str:
     return f"{datetime.fromtimestamp(us / 1e6).astimezone():%H:%M:%S}"
 
 
-def to_come(us: int, now: datetime | None = None) -> str:
-    """A time in µs that is still to come, as a person says it: `today 18:00`, `tomorrow 06:00`, `Mon 2026-12-07 06:00`."""
+def spoken(us: int, now: datetime | None = None) -> str:
+    """A time in µs as a person says it: `yesterday 03:00`, `today 18:00`, `tomorrow 06:00`, `Mon 2026-12-07 06:00`."""
     now = now or datetime.now().astimezone()
     then = datetime.fromtimestamp(us / 1e6, now.tzinfo)
     days = (then.date() - now.date()).days
-    return then.strftime({0: "today %H:%M", 1: "tomorrow %H:%M"}.get(days, "%a %Y-%m-%d %H:%M"))
+    return then.strftime({-1: "yesterday %H:%M", 0: "today %H:%M", 1: "tomorrow %H:%M"}.get(days, "%a %Y-%m-%d %H:%M"))
 
 
 def moment(us: int | None, zone: tzinfo | None = None) -> str:

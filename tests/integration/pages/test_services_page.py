@@ -1,6 +1,7 @@
 """The page Services, run by Streamlit's own test driver beside a real agent."""
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -82,6 +83,7 @@ def test_a_service_is_added_stopped_and_started_on_the_page(watched: Any) -> Non
     ran(app.button(key="confirm").click().run())
     assert watched.api.services.one("box").service.state == "stopped"
     assert "box: stopped" in words(app)
+    assert re.search(r"since (today|yesterday) \d\d:\d\d", words(app))
     assert app.button(key="run_box").label == "Last process"
     ran(app.button(key="start_box").click().run())
     ran(app.button(key="confirm").click().run())
@@ -142,10 +144,12 @@ def test_a_viewer_can_only_look(watched: Any, tmp_path: Path, monkeypatch: pytes
 
 
 def test_a_schedule_whose_last_run_failed_says_so(watched: Any) -> None:
-    """It waits for its next run, in red as long as that has not gone well."""
+    """It waits for its next run, in red as long as that has not gone well, and says when the last one was."""
     settings = {"command": "sh -c 'exit 3'", "restart": "never", "schedule": "0 0 1 1 *"}
     watched.api.services.save("yearly", settings)
     assert "last run failed" not in words(page())
     watched.api.services.start("yearly")
     wait_until(lambda: watched.api.services.one("yearly").service.exit_code == 3)
-    assert "last run failed" in words(page())
+    said = words(page())
+    assert "last run failed" in said
+    assert re.search(r"last run (today|yesterday) \d\d:\d\d: exit code 3", said)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.core.error_words import cause_of
-from pages.ui.numbers import NONE, count, duration, moment, size, to_come
+from pages.ui.numbers import NONE, count, duration, moment, size, spoken
 
 
 @pytest.mark.parametrize(
@@ -56,10 +56,10 @@ def test_the_cause_of_an_error_is_its_exception(message: str, expected: str) -> 
     assert cause_of(message) == expected
 
 
-def test_a_time_to_come_is_said_as_a_person_says_it() -> None:
+def test_a_time_is_said_as_a_person_says_it() -> None:
     """By the days of the calendar, not by 24 hours."""
     now = datetime(2026, 12, 1, 23, 50, tzinfo=UTC)
-    said = [to_come(int(then.timestamp() * 1e6), now) for then in (
-        datetime(2026, 12, 1, 23, 59, tzinfo=UTC), datetime(2026, 12, 2, 0, 5, tzinfo=UTC), datetime(2026, 12, 7, 6, 0, tzinfo=UTC),
+    said = [spoken(int(then.timestamp() * 1e6), now) for then in (
+        datetime(2026, 11, 29, 3, 0, tzinfo=UTC), datetime(2026, 11, 30, 23, 55, tzinfo=UTC), datetime(2026, 12, 1, 23, 59, tzinfo=UTC), datetime(2026, 12, 2, 0, 5, tzinfo=UTC), datetime(2026, 12, 7, 6, 0, tzinfo=UTC),
     )]  # fmt: skip
-    assert said == ["today 23:59", "tomorrow 00:05", "Mon 2026-12-07 06:00"]
+    assert said == ["Sun 2026-11-29 03:00", "yesterday 23:55", "today 23:59", "tomorrow 00:05", "Mon 2026-12-07 06:00"]
