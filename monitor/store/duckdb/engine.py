@@ -88,6 +88,7 @@ class Engine:
             "python_enable_replacements": False,
             "preserve_insertion_order": True,
             "max_vacuum_tasks": _MERGES,
+            "allocator_background_threads": True,  # what a query needed goes back to the system, also while no other follows
         }
         self._readers: set[duckdb.DuckDBPyConnection | Hold] = set()
         self._idle = threading.Condition()
