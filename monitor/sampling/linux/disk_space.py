@@ -68,9 +68,17 @@ def real_mounts(mounts: Iterable[Mount]) -> list[Mount]:
     """
     chosen: dict[str, Mount] = {}
     mounts = list(mounts)
+    seen = {
+        mount.path: mount for mount in mounts if mount.fstype != "autofs"
+    }  # what was mounted later hides what it lies on
     contained = any(mount.path == "/" and mount.fstype in _OVERLAYS for mount in mounts)
     for mount in mounts:
-        if mount.fstype in _PSEUDO or mount.fstype in _IMAGES or _is_file(mount, contained=contained):
+        if (
+            seen.get(mount.path) is not mount
+            or mount.fstype in _PSEUDO
+            or mount.fstype in _IMAGES
+            or _is_file(mount, contained=contained)
+        ):
             continue
         if mount.fstype in _OVERLAYS and mount.path not in ("/", "/tmp", "/dev/shm"):  # noqa: S108 - named, not used
             continue

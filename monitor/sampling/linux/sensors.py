@@ -8,6 +8,8 @@ from monitor.sampling.linux.procfiles import read_file
 
 EVERY_S: Final = 2.0
 _LIMITS: Final = (-100.0, 250.0)
+_OPEN: Final = (126.9, 128.1)
+"""What the chip of a board says of an input that nothing is wired to: the largest number that a byte with a sign holds."""
 
 
 def read_temperatures(sys: str = "/sys") -> dict[str, float]:
@@ -40,7 +42,7 @@ def _keep(found: dict[str, float], name: str, millidegrees: str) -> None:
         value = int(millidegrees) / 1000
     except ValueError:  # a sensor that is asleep answers with an error or nothing
         return
-    if not _LIMITS[0] < value < _LIMITS[1]:
+    if not _LIMITS[0] < value < _LIMITS[1] or _OPEN[0] < value < _OPEN[1]:
         return
     key, number = name, 2
     while key in found:

@@ -86,7 +86,7 @@ def test_a_failing_mount_is_counted() -> None:
 
 
 def test_real_mounts_are_told_once() -> None:
-    """Kernel file systems are left out; a device mounted twice counts by its shortest path; `/tmp` in memory counts."""
+    """Kernel file systems are left out; a device mounted twice counts by its shortest path; what lies under another mount is hidden; `/tmp` in memory counts."""
     mounts = [
         ROOT,
         Mount("/dev/vda", "/var/lib/bind", "ext4"),
@@ -95,6 +95,7 @@ def test_real_mounts_are_told_once() -> None:
         Mount("tmpfs", SHARED, "tmpfs"),
         Mount("overlay", "/var/lib/docker/x", "overlay"),
         Mount("/dev/loop1", "/snap/x", "squashfs"),
+        Mount("/dev/vdb", DEAD.path, "ext4"),
         DEAD,
     ]
     assert [mount.path for mount in real_mounts(mounts)] == ["/", SHARED, "/mnt/nfs"]
@@ -172,6 +173,7 @@ def test_temperatures_of_chips(tmp_path: Path) -> None:
     _sensor(base, "hwmon0", name="coretemp", temp1_input="45500", temp1_label="Core 0", temp2_input="-127000")
     _sensor(base, "hwmon1", name="coretemp", temp1_input="50000", temp1_label="Core 0")
     _sensor(base, "hwmon2", name="nvme", temp1_input="", fan1_input="900")
+    _sensor(base, "hwmon3", name="nct6779", temp1_input="127500", temp2_input="127000", temp3_input="-128000")
     assert read_temperatures(str(tmp_path)) == {"coretemp Core 0": 45.5, "coretemp Core 0 2": 50.0}
 
 
