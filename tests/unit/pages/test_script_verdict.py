@@ -154,12 +154,17 @@ def test_an_agent_that_comes_back_is_connecting() -> None:
     assert (level, "Start it" in text) == ("bad", True)
 
 
-def test_alerts_lead_to_their_page() -> None:
-    """However many fire, one line says so, and its headline is a link; nothing else is one."""
+def test_a_trouble_leads_to_what_tells_more() -> None:
+    """Alerts to their page, however many fire; errors to their records, full memory to who has most of it."""
     many = [{"rule": f"rule {i}", "message": "x" * 500} for i in range(1200)]
     pages = """
     const { findings } = await load("frame/verdict");
-    return findings({ ...given, ring: { last: 60e6, mean: () => given.busy } }).map(([, headline, text, page]) => [headline, text.length < 220, page ?? null]);
+    return findings({ ...given, ring: { last: 60e6, mean: () => given.busy } }).map(([, headline, text, page, params]) => [headline, text.length < 220, page ?? null, params ?? null]);
     """
-    given = WELL | {"status": WELL["status"] | MANY_ERRORS | {"alerts": many}}
-    assert run_script(pages, given) == [["1,200 alerts:", True, "alerts"], ["Errors are being logged:", True, None]]
+    full = {"host": WELL["tick"]["host"] | {"mem_used": 99, "mem_total": 100}}
+    given = WELL | {"status": WELL["status"] | MANY_ERRORS | {"alerts": many}, "tick": WELL["tick"] | full}
+    assert run_script(pages, given) == [
+        ["1,200 alerts:", True, "alerts", None],
+        ["Memory is nearly full:", True, "processes", {"sort": "rss"}],
+        ["Errors are being logged:", True, "logs", {"levels": "fatal,error"}],
+    ]

@@ -31,9 +31,10 @@ function say(link, text) {
 }
 
 /** A headline; where a page tells more, a link to it. */
-function head(node, headline, page = "") {
-  if ((node.dataset.page ?? "") !== page) node.replaceChildren(...(page ? [follow(el("a", { href: pageUrl(page) }))] : []));
-  node.dataset.page = page;
+function head(node, headline, page = "", params = {}) {
+  const leads = page && pageUrl(page, params);
+  if ((node.dataset.leads ?? "") !== leads) node.replaceChildren(...(leads ? [follow(el("a", { href: leads }))] : []));
+  node.dataset.leads = leads;
   setText(node.firstElementChild ?? node, headline);
 }
 
@@ -64,11 +65,11 @@ class Strip {
   }
 
   update() {
-    const [[level, headline, sentence, page], ...others] = findings(this.hub);
+    const [[level, headline, sentence, page, params], ...others] = findings(this.hub);
     if (level !== this.level) this.sign.replaceChildren(icon(level));
     this.level = level;
     setAttr(this.box, "class", `strip ${level}`);
-    head(this.headline, headline, page);
+    head(this.headline, headline, page, params);
     setText(this.sentence, inert(sentence, 300));
     this.#tell(others);
     const { status, tick } = this.hub;
@@ -81,12 +82,12 @@ class Strip {
   /** The other problems, one in a line. Lines that stay are not made anew. */
   #tell(others) {
     while (this.others.children.length > others.length) this.others.lastChild.remove();
-    others.forEach(([level, headline, sentence, page], i) => {
+    others.forEach(([level, headline, sentence, page, params], i) => {
       const line = this.others.children[i] ?? this.others.appendChild(el("li", { class: "verdict" }, el("span"), el("span", {}, el("b"), " ", el("span", { class: "text" }))));
       const [sign, words] = line.children;
       if (line.dataset.level !== level) sign.replaceChildren(icon(level));
       line.dataset.level = level;
-      head(words.children[0], headline, page);
+      head(words.children[0], headline, page, params);
       setText(words.children[1], inert(sentence, 300));
     });
     this.others.hidden = others.length === 0;

@@ -14,6 +14,7 @@ const NAMED = 5; // services that have failed
 const TOLD = 160; // characters of an alert
 // Room that a file system should have: a share of it, but no more than what fills a large one within days.
 const ROOM = { bad: { share: 0.01, most: GIB }, warn: { share: 0.05, most: 50 * GIB } };
+const BY_MEMORY = ["processes", { sort: "rss" }]; // who has it
 const FINE = ["ok", "All good.", "All readings are in their normal range."];
 
 /** `[level, headline, sentence, ...others]`: the most severe problem, and the others as one text each. */
@@ -22,7 +23,7 @@ export function verdict(hub) {
   return [level, headline, text, ...others.map(([, headline, text]) => `${headline} ${text}`.trim())];
 }
 
-/** All that is to say, `[level, headline, sentence, page]` each, by weight; the level is `ok`, `warn`, `bad` or `wait`, and a page tells more. */
+/** All that is to say, `[level, headline, sentence, page, params]` each, by weight; the level is `ok`, `warn`, `bad` or `wait`, and a page tells more. */
 export function findings(hub) {
   const lost = connection(hub);
   if (lost) return [lost]; // the readings are old, so nothing is said of them
@@ -111,12 +112,12 @@ function noMoreFiles({ status }) {
 function memoryFull({ tick }) {
   const { mem_used: used, mem_total: total } = tick?.host ?? {};
   if (!total || (used ?? 0) / total <= FULL) return null;
-  return ["bad", "Memory is nearly full:", `${inUnit(used, "bytes")} of ${inUnit(total, "bytes")}.`];
+  return ["bad", "Memory is nearly full:", `${inUnit(used, "bytes")} of ${inUnit(total, "bytes")}.`, ...BY_MEMORY];
 }
 
 function memoryStalls({ tick }) {
   const stalled = tick?.host?.psi_mem_full ?? 0;
-  return stalled > STALL_PCT ? ["bad", "Memory pressure:", `all tasks wait for memory ${fixed(stalled, 0)} % of the time.`] : null;
+  return stalled > STALL_PCT ? ["bad", "Memory pressure:", `all tasks wait for memory ${fixed(stalled, 0)} % of the time.`, ...BY_MEMORY] : null;
 }
 
 function recordsWait({ status }) {
@@ -137,7 +138,7 @@ function gpuLost({ tick }) {
 
 function fatalRecords({ status }) {
   const fatal = status?.errors?.fatal_10_min ?? 0;
-  return fatal ? ["warn", "A program failed:", `${plural(fatal, "fatal record")} in 10 minutes.`] : null;
+  return fatal ? ["warn", "A program failed:", `${plural(fatal, "fatal record")} in 10 minutes.`, "logs", { levels: "fatal" }] : null;
 }
 
 function diskStalls({ tick }) {
@@ -147,7 +148,7 @@ function diskStalls({ tick }) {
 
 function manyErrors({ status }) {
   const errors = status?.errors?.last_10_min ?? 0;
-  return errors > MANY_ERRORS ? ["warn", "Errors are being logged:", `${count(errors)} in 10 minutes${whose(errors, status.errors.sources)}.`] : null;
+  return errors > MANY_ERRORS ? ["warn", "Errors are being logged:", `${count(errors)} in 10 minutes${whose(errors, status.errors.sources)}.`, "logs", { levels: "fatal,error" }] : null;
 }
 
 /** Who logs them, where one does most of it. */
@@ -164,7 +165,7 @@ function samplesMissing({ tick }) {
 
 function cpuBusy({ ring }) {
   const busy = ring.mean("cpu_pct", ring.last - 60e6, ring.last + 1);
-  return busy !== null && busy > BUSY_PCT ? ["warn", "High CPU usage:", `${fixed(busy, 0)} % over the last minute.`] : null;
+  return busy !== null && busy > BUSY_PCT ? ["warn", "High CPU usage:", `${fixed(busy, 0)} % over the last minute.`, "processes"] : null;
 }
 
 function fewErrors({ status }) {
