@@ -4,7 +4,7 @@ import ipaddress
 import re
 from collections.abc import Mapping
 from typing import Final
-from urllib.parse import SplitResult, urlsplit, urlunsplit
+from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit, urlunsplit
 
 _AROUND: Final = " \t\r\n\"'`<>,;"
 """What clings to an address that is copied out of a sentence, a list or a file of settings."""
@@ -18,6 +18,11 @@ _PORT_ONLY: Final = re.compile(r"\*?(:\d+)(?![\d:])")
 _ANY: Final = {"0.0.0.0": "127.0.0.1", "::": "::1", "*": "127.0.0.1"}  # noqa: S104 - what is listened on, made what to connect to
 _BLANK: Final = re.compile(r"[\s\\]")
 _NO_HOST: Final = re.compile(r"^$|\*|^[.-]|\.\.")
+_SECRET: Final = re.compile(
+    r"key|token|secret|passw|pwd|auth|credential|(?<![a-z])(sig|signature|code|pass)(?![a-z])", re.IGNORECASE
+)
+"""Names of parameters that hold a key. Addresses are shown; keys have a setting of their own."""
+_API_VERSION: Final = "api-version"
 _VERSION: Final = re.compile(r"/v\d+[a-z]*\d*(?=/|$)")
 
 
@@ -43,7 +48,7 @@ def model_named(models: Mapping[str, str], engine: str, address: str) -> str:
 
     def bare(url: str) -> str:
         try:
-            return normal_url(url).removesuffix("/v1")
+            return key_place(normal_url(url))
         except ValueError:
             return url
 
@@ -52,12 +57,38 @@ def model_named(models: Mapping[str, str], engine: str, address: str) -> str:
     return next((model for name, model in models.items() if bare(name) == bare(address)), "")
 
 
+def server_root(url: str) -> str:
+    """An address without `/v1` at the end of its path; its query stays."""
+    base, sign, query = url.partition("?")
+    return base.removesuffix("/v1") + sign + query
+
+
+def without_query(url: str) -> str:
+    """An address up to its query."""
+    return url.partition("?")[0]
+
+
+def key_place(url: str) -> str:
+    """What the key of a server is filed under: its address without `/v1` and without a query."""
+    return without_query(server_root(url))
+
+
+def key_header(query: str, key: str) -> dict[str, str]:
+    """The header that takes a key: a bearer token, but at Azure, whose addresses tell the version of the API, one of its own; a token that was signed in for is a bearer there too."""
+    if not key:
+        return {}
+    azure = any(name == _API_VERSION for name, _ in parse_qsl(query, keep_blank_values=True))
+    return {"api-key": key} if azure and not key.startswith("eyJ") else {"Authorization": f"Bearer {key}"}
+
+
 def normal_url(text: str, default_port: int | None = None) -> str:
     """An address as people write it (`OLLAMA_HOST` forms and pasted routes included), as a base URL without a trailing slash.
 
+    A query is kept, since a server may want it with each request (`?api-version=…`), but for keys in it; Ollama has none.
+
     Args:
         text: the address.
-        default_port: of one without a scheme and a port.
+        default_port: of one without a scheme and a port; Ollama's address has one.
 
     Raises:
         ValueError: it is no http or https address; the message says what is wrong with it.
@@ -75,7 +106,12 @@ def normal_url(text: str, default_port: int | None = None) -> str:
     user = parts.netloc.rpartition("@")[0]
     netloc = f"{user}@{host}" if user else host
     path = _ROUTES.sub("", parts.path.rstrip("/")).rstrip("/")
-    return urlunsplit((parts.scheme, f"{netloc}:{port}" if port else netloc, path, "", ""))
+    query = _open_query(parts.query) if default_port is None else ""
+    return urlunsplit((parts.scheme, f"{netloc}:{port}" if port else netloc, path, query, ""))
+
+
+def _open_query(query: str) -> str:
+    return urlencode([(name, value) for name, value in parse_qsl(query) if not _SECRET.search(name)])
 
 
 def _split(url: str, text: str) -> SplitResult:

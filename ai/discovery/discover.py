@@ -9,11 +9,12 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 import httpx
 
 from ai.core.types import Engine, EngineName
-from ai.discovery.address import model_named, normal_url
+from ai.discovery.address import key_header, model_named, normal_url, server_root
 from ai.discovery.files import demo_model, exllama_folders, gguf_files, gguf_model
 from ai.discovery.http import ProbeFailed, new_client, same_endpoint, shown_url
 from ai.discovery.ollama import ask_ollama
@@ -136,7 +137,7 @@ def _different(urls: Sequence[str]) -> list[str]:
     found: dict[str, str] = {}
     for url in urls:
         try:
-            found.setdefault(normal_url(url).removesuffix("/v1"), url)
+            found.setdefault(server_root(normal_url(url)), url)
         except ValueError:
             found.setdefault(url, url)  # its card says what is wrong with it
     return list(found.values())
@@ -186,11 +187,11 @@ async def _server(kind: _Kind, url: str, config: DiscoveryConfig) -> Engine:
         )
     failed = failed.model_copy(update={"address": shown_url(base)})
     key = config.api_keys.get(url)
-    place = base.removesuffix("/v1") if kind.name == "openai" else base
+    place = server_root(base) if kind.name == "openai" else base
     try:
         async with (
             asyncio.timeout(config.timeout_s),
-            new_client(place, config.timeout_s, {"Authorization": f"Bearer {key}"} if key else None) as client,
+            new_client(place, config.timeout_s, key_header(urlsplit(base).query, key or "")) as client,
         ):
             found = await kind.ask(client, model_named(config.models, kind.name, base))
     except TimeoutError:

@@ -13,6 +13,7 @@ import httpx
 from ai.core.coding import codings_of
 from ai.core.footprint import is_local
 from ai.core.words import foreign_words, page_words, place_of
+from ai.discovery.address import without_query
 
 MAX_ANSWER: Final = 4 * 1024 * 1024
 """Bytes of an answer that are read at most; a list of a thousand models takes about 600 kB."""
@@ -73,10 +74,20 @@ def authorities(url: str) -> ssl.SSLContext | bool:
     return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if url.lower().startswith("http://") else True
 
 
+def at_address(url: str) -> dict[str, Any]:
+    """What makes a client ask at `url`: the base of its paths, and the address's query with each request."""
+    query = httpx.URL(url).params
+
+    async def with_query(request: httpx.Request) -> None:
+        request.url = request.url.copy_merge_params(query)
+
+    return {"base_url": without_query(url), "event_hooks": {"request": [with_query] if query else []}}
+
+
 def new_client(base_url: str, timeout_s: float, headers: Mapping[str, str] | None = None) -> httpx.AsyncClient:
     """A client that trusts nothing of the environment and asks for uncompressed answers."""
     return httpx.AsyncClient(
-        base_url=base_url,
+        **at_address(base_url),
         timeout=httpx.Timeout(timeout_s),
         verify=authorities(base_url),
         trust_env=False,

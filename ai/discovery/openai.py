@@ -146,6 +146,8 @@ def _listed(listing: Any) -> list[dict[str, Any]]:
     Raises:
         ProbeFailed: it is no listing.
     """
+    if isinstance(listing, dict) and listing.get("object") == "list" and listing.get("data") is None:
+        return []  # how servers in Go write a list that is empty
     found = listing
     for _ in range(_DEEPEST):  # some put the list into another object
         if not isinstance(found, dict) or (inner := _inner(found)) is None:

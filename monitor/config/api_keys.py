@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from ai.discovery.address import normal_url
 
-_LINE: Final = re.compile(r"(?P<address>https?://[^\s=]+)=(?P<kind>env|file):(?P<where>\S.*)")
+_LINE: Final = re.compile(r"(?P<address>https?://\S+?)=(?P<kind>env|file):(?P<where>\S.*)")
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,4096}")
 _MOST_BYTES: Final = 8192

@@ -64,6 +64,8 @@ class Answer:
         self.finish: str | None = None
         self.done = False
         self.heard = False
+        self.whole = False
+        """It came as one message, without a stream."""
         self.foreign = False
         """Events came that are of another API."""
         self.told = ""
@@ -141,6 +143,7 @@ class Answer:
             raise error_of(self._name, 0, json.dumps({"error": choice.get("error") or "no reason given"}))
         said = choice.get("delta")
         if not isinstance(said, dict):  # a whole message in place of a stream, or the older form
+            self.whole = not self._characters and bool(_dict(choice.get("message")))
             said = self._rest(_dict(choice.get("message"))) or {"content": choice.get("text")}
         found: list[Chunk] = []
         kinds: tuple[tuple[ChunkKind, str], ...] = (

@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -36,8 +37,8 @@ from ai.core.types import (
 from ai.core.types import (
     Final as Final_,
 )
-from ai.discovery.address import normal_url
-from ai.discovery.http import ProbeFailed, authorities, whole
+from ai.discovery.address import key_header, normal_url, server_root
+from ai.discovery.http import ProbeFailed, at_address, authorities, whole
 from ai.discovery.openai import ask_openai
 from ai.discovery.owners import started_with
 from ai.model_files.digests import gguf_id
@@ -61,14 +62,14 @@ class OpenAIBackend:
     engine = "openai"
 
     def __init__(self, url: str, *, name: str = "", api_key: str = "") -> None:
-        self._url = normal_url(url).removesuffix("/v1")
+        self._url = server_root(normal_url(url))
         self._name = name or server_name(self._url)
         self._client = httpx.AsyncClient(
-            base_url=self._url,
+            **at_address(self._url),
             verify=authorities(self._url),
             trust_env=False,
             follow_redirects=False,
-            headers={"Accept-Encoding": "identity"} | ({"Authorization": f"Bearer {api_key}"} if api_key else {}),
+            headers={"Accept-Encoding": "identity"} | key_header(urlsplit(self._url).query, api_key),
             timeout=httpx.Timeout(_ASK_S),
             limits=httpx.Limits(max_connections=None, keepalive_expiry=2.0),  # servers close theirs after 5 s
         )

@@ -98,6 +98,8 @@ class OpenAIWire:
                         yield chunk
         for chunk in [] if answer.done else _last(parser, answer):
             yield chunk
+        if answer.whole and _kind(response) == "application/json":
+            answer.finish = answer.finish or "stop"  # a document that could be read is all of it
         if not answer.done and answer.finish is None:
             if broken:
                 raise error_of_transport(self._name, broken[0], begun=True, connect_s=0) from broken[0]
@@ -119,7 +121,7 @@ class OpenAIWire:
             broken.append(error)
 
     def _no_end(self, response: httpx.Response, words: str, answer: Answer) -> BackendError:
-        kind = response.headers.get("content-type", "").partition(";")[0].strip()
+        kind = _kind(response)
         coding = response.headers.get("content-encoding", "identity")
         if answer.foreign and not answer.heard:
             words = words or "events of another API"
@@ -134,6 +136,10 @@ class OpenAIWire:
             backend=self._name,
             hint="Check its address in the settings.",
         )
+
+
+def _kind(response: httpx.Response) -> str:
+    return str(response.headers.get("content-type", "")).partition(";")[0].strip().casefold()
 
 
 def _of_form(error: BackendError) -> bool:

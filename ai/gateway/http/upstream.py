@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import httptools
 
 from ai.core.errors import BackendDown, BackendTimeout, StreamCut
+from ai.discovery.address import key_header
 
 KEPT_S: Final = 3.0
 """Servers close idle connections after 5 s and more; one that is older than this is not used again."""
@@ -23,13 +24,14 @@ _HOP: Final = frozenset({b"connection", b"keep-alive", b"proxy-connection", b"tr
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where an engine listens: host and port (`tls` or not), or the path of a Unix socket; `base` goes before every path."""
+    """Where an engine listens: host and port (`tls` or not), or the path of a Unix socket; `base` goes before every path, `query` behind it."""
 
     host: str = ""
     port: int = 0
     tls: bool = False
     unix: str = ""
     base: str = ""
+    query: str = ""
 
     @classmethod
     def of(cls, address: str) -> "Place":
@@ -43,9 +45,8 @@ class Place:
             msg = f"{address!r} is no http:// or https:// address"
             raise ValueError(msg)
         tls = parts.scheme == "https"
-        return cls(
-            parts.hostname, parts.port or (443 if tls else 80), tls, "", parts.path.rstrip("/").removesuffix("/v1")
-        )
+        base = parts.path.rstrip("/").removesuffix("/v1")
+        return cls(parts.hostname, parts.port or (443 if tls else 80), tls, "", base, parts.query)
 
     @property
     def authority(self) -> str:
@@ -308,8 +309,13 @@ class Upstreams:
 
 
 def request_bytes(method: str, path: str, place: Place, key: str, body: bytes) -> bytes:
-    """A whole request with JSON; the key goes in as bearer token where there is one."""
-    lines = [f"{method} {place.base}{path} HTTP/1.1", f"Host: {place.authority}", "Content-Type: application/json"]
+    """A whole request with JSON; the key goes in where there is one."""
+    query = f"?{place.query}" if place.query else ""
+    lines = [
+        f"{method} {place.base}{path}{query} HTTP/1.1",
+        f"Host: {place.authority}",
+        "Content-Type: application/json",
+    ]
     lines += ["Accept-Encoding: identity", f"{MARK}: 1", f"Content-Length: {len(body)}"]
-    lines += [f"Authorization: Bearer {key}"] if key else []
+    lines += [f"{name}: {value}" for name, value in key_header(place.query, key).items()]
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace") + body

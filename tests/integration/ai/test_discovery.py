@@ -226,6 +226,23 @@ def test_the_key_is_sent_and_never_shown() -> None:
     assert "API key" in refused.remedy
 
 
+def test_a_query_of_an_address_is_in_each_request_and_its_key_in_none() -> None:
+    """Azure wants the version of its API there, and the key in a header of its own; further pages keep their place."""
+    first = {"object": "list", "data": [{"id": "a"}], "has_more": True, "last_id": "a"}
+    engine, requests = asyncio.run(
+        openai_says(
+            [http(json.dumps(first))], [models()], suffix="/v1/models?api-version=2024-06-01&key=hidden", keys=True
+        )
+    )
+    assert requests[0].startswith(b"GET /v1/models?api-version=2024-06-01 ")
+    assert requests[1].startswith(b"GET /v1/models?after=a&after_id=a&api-version=2024-06-01 ")
+    assert b"\r\napi-key: sesame\r\n" in requests[0].lower()
+    assert b"authorization" not in requests[0].lower()
+    assert (engine.address or "").endswith("/v1?api-version=2024-06-01")
+    empty, _ = asyncio.run(openai_says([http('{"object": "list", "data": null}')]))
+    assert (empty.state, "serves no model" in empty.detail) == ("idle", True)
+
+
 def test_the_embedded_model_is_found_without_importing_anything(demo_path: Path) -> None:
     """llama.cpp is ready with the model that comes along, and neither package is imported."""
     before = set(sys.modules)

@@ -78,6 +78,11 @@ WHOLE = {"model": "m", "choices": [{"message": {"role": "assistant", "content": 
     [
         [http(json.dumps(WHOLE), headers="Content-Type: application/json\r\n")],
         [http(json.dumps(WHOLE, indent=2), headers="Content-Type: application/json\r\n")],
+        [
+            http(
+                json.dumps({"choices": [{"message": {"content": "yes"}}]}), headers="Content-Type: application/json\r\n"
+            )
+        ],
         [HEAD, event(delta([{"type": "text", "text": "y"}, {"type": "text", "text": "es"}], "stop")), DONE],
         [HEAD, json.dumps(delta("yes")).encode() + b"\n" + json.dumps(delta(None, "stop")).encode() + b"\n"],
         [HEAD, event(delta("yes")), event(delta(None, "stop")).rstrip()],

@@ -13,7 +13,7 @@ from ai.core.errors import BackendDown, BackendTimeout, BadOutput, InputError, M
 from ai.gateway.admission import Gate
 from ai.gateway.apis.figures import Meter
 from ai.gateway.apis.to_ollama import Lines
-from ai.gateway.http.upstream import Place
+from ai.gateway.http.upstream import Place, request_bytes
 from ai.gateway.link.budgets import Budget, Ledger, Used
 from ai.gateway.link.keys import KeyFile, hash_of
 from ai.gateway.link.messages import Engine, Limits, Model, Start, Table, line, read_in
@@ -254,6 +254,10 @@ def test_an_address_leads_to_a_place(address: str, host: str, port: int, base: s
     """With or without `/v1`; what comes before it stays."""
     place = Place.of(address)
     assert (place.host, place.port, place.base, place.tls) == (host, port, base, address.startswith("https"))
+    asked = request_bytes("POST", "/chat/completions", Place.of(f"{address}?api-version=2024-06-01"), "sesame", b"{}")
+    assert asked.startswith(f"POST {base}/chat/completions?api-version=2024-06-01 HTTP/1.1\r\n".encode())
+    assert b"\r\napi-key: sesame\r\n" in asked
+    assert b"Authorization: Bearer sesame\r\n" in request_bytes("GET", "/v1/models", place, "sesame", b"")
 
 
 def test_turns_are_given_in_order_and_one_that_is_cancelled_costs_nobody_else_his() -> None:
