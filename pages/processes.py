@@ -73,14 +73,15 @@ def running(q: str, *, at: int | None = None) -> None:
         )
         kernel = st.toggle("Kernel threads", key="kernel", bind="query-params")
     sort = st.query_params.get("sort", "cpu_pct")
+    by = sort.removeprefix("-")
     with table:
         components.process_table(
             q=q,
-            sort=sort if sort.removeprefix("-") in names else "cpu_pct",
+            sort=sort if by in names else "cpu_pct",
             tree=shape == "tree",
             scope=scope,
             kernel=kernel,
-            columns=["name", *(name for name, title in names.items() if title in chosen)],
+            columns=["name", *(name for name, title in names.items() if title in chosen or name == by != "name")],
             at=at,
             key="processes" if at is None else "past_processes",
         )

@@ -78,7 +78,12 @@ def up(service: Service) -> str:
 def told(service: Service) -> str:
     """What else is worth knowing of its state."""
     soon = service.next_run if service.state == "scheduled" else service.next_start
-    parts = [service.reason, f"next {clock(soon)}" if soon else ""]
+    parts = [service.reason]
+    if service.state == "scheduled" and service.started and service.ended_with:
+        parts.append(f"last run {clock(service.started)}")
+    elif service.state in {"exited", "failed", "stopped"} and service.started and service.since:
+        parts.append(f"since {clock(service.since)}")
+    parts += [f"next {clock(soon)}" if soon else ""]
     checks = "check" if service.unanswered == 1 else "checks in a row"
     parts += [f"{service.unanswered} liveness {checks} failed" if service.unanswered else ""]
     parts += ["settings changed; restart to apply" if service.changed else ""]

@@ -155,16 +155,21 @@ def test_an_agent_that_comes_back_is_connecting() -> None:
 
 
 def test_a_trouble_leads_to_what_tells_more() -> None:
-    """Alerts to their page, however many fire; errors to their records, full memory to who has most of it."""
+    """Alerts to their page, however many fire; errors to their records, a disk that fills to who writes most, full memory to who has most of it."""
     many = [{"rule": f"rule {i}", "message": "x" * 500} for i in range(1200)]
     pages = """
     const { findings } = await load("frame/verdict");
     return findings({ ...given, ring: { last: 60e6, mean: () => given.busy } }).map(([, headline, text, page, params]) => [headline, text.length < 220, page ?? null, params ?? null]);
     """
     full = {"host": WELL["tick"]["host"] | {"mem_used": 99, "mem_total": 100}}
-    given = WELL | {"status": WELL["status"] | MANY_ERRORS | {"alerts": many}, "tick": WELL["tick"] | full}
+    filling = [{"full_in_s": 3600, "told": "/srv is full in an hour"}]
+    given = WELL | {
+        "status": WELL["status"] | MANY_ERRORS | {"alerts": many, "filling": filling},
+        "tick": WELL["tick"] | full,
+    }
     assert run_script(pages, given) == [
         ["1,200 alerts:", True, "alerts", None],
+        ["A disk fills up:", True, "processes", {"sort": "write_bps"}],
         ["Memory is nearly full:", True, "processes", {"sort": "rss"}],
         ["Errors are being logged:", True, "logs", {"levels": "fatal,error"}],
     ]

@@ -15,6 +15,7 @@ const TOLD = 160; // characters of an alert
 // Room that a file system should have: a share of it, but no more than what fills a large one within days.
 const ROOM = { bad: { share: 0.01, most: GIB }, warn: { share: 0.05, most: 50 * GIB } };
 const BY_MEMORY = ["processes", { sort: "rss" }]; // who has it
+const BY_WRITES = ["processes", { sort: "write_bps" }]; // who fills a disk
 const FINE = ["ok", "All good.", "All readings are in their normal range."];
 
 /** `[level, headline, sentence, ...others]`: the most severe problem, and the others as one text each. */
@@ -82,12 +83,12 @@ function diskFull({ status }) {
   if (!found.length) return null;
   const sorted = found.sort((a, b) => a.free - b.free);
   const said = sorted.map((one) => `${one.mount} has ${inUnit(one.free, "bytes")} of ${inUnit(one.total, "bytes")} left`);
-  return [full.length ? "bad" : "warn", full.length ? "No space left on a disk:" : "A disk is nearly full:", `${said.join(", ")}.`];
+  return [full.length ? "bad" : "warn", full.length ? "No space left on a disk:" : "A disk is nearly full:", `${said.join(", ")}.`, ...BY_WRITES];
 }
 
 function diskFills({ status }) {
   const soon = (status?.filling ?? []).filter((one) => one.full_in_s < SOON_S);
-  return soon.length ? ["warn", soon.length > 1 ? "Disks fill up:" : "A disk fills up:", `${soon.map((one) => one.told).join("; ")}.`] : null;
+  return soon.length ? ["warn", soon.length > 1 ? "Disks fill up:" : "A disk fills up:", `${soon.map((one) => one.told).join("; ")}.`, ...BY_WRITES] : null;
 }
 
 /** All is well; a disk that fills within a month is told all the same. */
@@ -143,7 +144,7 @@ function fatalRecords({ status }) {
 
 function diskStalls({ tick }) {
   const stalled = tick?.host?.psi_io_full ?? 0;
-  return stalled > STALL_PCT ? ["warn", "Disk pressure:", `all tasks wait for the disk ${fixed(stalled, 0)} % of the time.`] : null;
+  return stalled > STALL_PCT ? ["warn", "Disk pressure:", `all tasks wait for the disk ${fixed(stalled, 0)} % of the time.`, ...BY_WRITES] : null;
 }
 
 function manyErrors({ status }) {
