@@ -169,7 +169,7 @@ def test_a_trouble_leads_to_what_tells_more() -> None:
     }
     assert run_script(pages, given) == [
         ["1,200 alerts:", True, "alerts", None],
-        ["A disk fills up:", True, "processes", {"sort": "write_bps"}],
         ["Memory is nearly full:", True, "processes", {"sort": "rss"}],
+        ["A disk fills up:", True, "processes", {"sort": "write_bps"}],
         ["Errors are being logged:", True, "logs", {"levels": "fatal,error"}],
     ]
