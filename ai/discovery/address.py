@@ -1,10 +1,11 @@
 """Addresses of servers, as people write and paste them."""
 
+import base64
 import ipaddress
 import re
 from collections.abc import Mapping
 from typing import Final
-from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 
 _AROUND: Final = " \t\r\n\"'`<>,;"
 """What clings to an address that is copied out of a sentence, a list or a file of settings."""
@@ -22,6 +23,8 @@ _SECRET: Final = re.compile(
     r"key|token|secret|passw|pwd|auth|credential|(?<![a-z])(sig|signature|code|pass)(?![a-z])", re.IGNORECASE
 )
 """Names of parameters that hold a key. Addresses are shown; keys have a setting of their own."""
+_BASIC: Final = "Basic "
+"""What a name and password begin with in a header; a key has no blank."""
 _API_VERSION: Final = "api-version"
 _VERSION: Final = re.compile(r"/v\d+[a-z]*\d*(?=/|$)")
 
@@ -73,10 +76,19 @@ def key_place(url: str) -> str:
     return without_query(server_root(url))
 
 
+def basic_key(url: str) -> str:
+    """The name and password in an address, as the header of a request has them; empty without."""
+    try:
+        user = urlsplit(normal_url(url)).netloc.rpartition("@")[0]
+    except ValueError:
+        return ""
+    return f"{_BASIC}{base64.b64encode(unquote(user).encode()).decode()}" if user else ""
+
+
 def key_header(query: str, key: str) -> dict[str, str]:
     """The header that takes a key: a bearer token, but at Azure, whose addresses tell the version of the API, one of its own; a token that was signed in for is a bearer there too."""
-    if not key:
-        return {}
+    if not key or key.startswith(_BASIC):
+        return {"Authorization": key} if key else {}
     azure = any(name == _API_VERSION for name, _ in parse_qsl(query, keep_blank_values=True))
     return {"api-key": key} if azure and not key.startswith("eyJ") else {"Authorization": f"Bearer {key}"}
 

@@ -63,7 +63,7 @@ def ai_config(settings: Settings, data_dir: Path | None) -> "AiConfig":
             *([data_dir / MODELS] if data_dir else []),
         ),
         models=parse_models(tuple(chosen.models)),
-        api_keys=resolve_keys(settings.engines.api_keys, os.environ).keys,
+        api_keys=resolve_keys(settings.engines.api_keys, os.environ, settings.engines.openai_urls).keys,
         context=chosen.context,
         idle_s=chosen.idle_s,
         quality_floor=chosen.quality_floor,

@@ -173,7 +173,7 @@ async def check_engines(
         mask: hides secrets in the command lines of servers; those of known forms without it.
     """
     paths = await asyncio.to_thread(lambda: (*(Path(path).expanduser() for path in chosen.model_paths), *folders))
-    keys = await asyncio.to_thread(resolve_keys, where.api_keys, os.environ)
+    keys = await asyncio.to_thread(resolve_keys, where.api_keys, os.environ, where.openai_urls)
     config = DiscoveryConfig(
         ollama_url=where.ollama_url, openai_urls=tuple(where.openai_urls), model_paths=paths,
         models=parse_models(tuple(chosen.models)),

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from ai.discovery.address import normal_url
+from ai.discovery.address import basic_key, normal_url
 
 _LINE: Final = re.compile(r"(?P<address>https?://\S+?)=(?P<kind>env|file):(?P<where>\S.*)")
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -53,9 +53,15 @@ def check_line(line: str) -> None:
         raise ValueError("each entry begins with an address such as http://127.0.0.1:8000")
 
 
-def resolve_keys(lines: Sequence[str], environ: Mapping[str, str]) -> ApiKeys:
-    """Read the keys. A key that cannot be read becomes a problem, never an exception."""
-    keys: dict[str, str] = {}
+def resolve_keys(lines: Sequence[str], environ: Mapping[str, str], servers: Sequence[str] = ()) -> ApiKeys:
+    """Read the keys. A key that cannot be read becomes a problem, never an exception.
+
+    Args:
+        lines: entries of the setting.
+        environ: where variables are looked up.
+        servers: addresses of servers; a name and password in one are its key, unless it has another.
+    """
+    keys = {address_of(url): key for url in servers if (key := basic_key(url))}
     problems: dict[str, str] = {}
     for line in lines:
         found = _LINE.fullmatch(line)

@@ -12,6 +12,7 @@ from ai.backends.openai.backend import OpenAIBackend
 from ai.core.errors import BackendError, BadRequest
 from ai.core.protocol import complete
 from ai.core.types import LoadSpec
+from ai.discovery.address import key_header
 from monitor.agent.ai_runtime import ai_config
 from monitor.agent.engine_watch import check_engines
 from monitor.config.api_keys import address_of, resolve_keys, write_key
@@ -114,6 +115,15 @@ def test_an_address_is_the_same_however_it_is_written(set_for: str, asked: str) 
     assert address_of("http://[::1]:8000/v1") == "http://[::1]:8000"
     assert address_of("http://[") == "http://["
     assert keys.key_of("http://h:99999999") == ""
+
+
+def test_a_name_and_password_in_an_address_are_its_key() -> None:
+    """Addresses are shown and compared without them; the server gets them as a header, unless it has a key of its own."""
+    servers = ["http://ada:p%40ss@h:8000/v1", "http://ada:other@g:8000"]
+    found = resolve_keys(["http://g:8000=env:A"], {"A": KEY}, servers)
+    assert key_header("", found.key_of("http://h:8000/v1")) == {"Authorization": "Basic YWRhOnBAc3M="}
+    assert key_header("", found.key_of("http://g:8000")) == {"Authorization": f"Bearer {KEY}"}
+    assert "YWRh" not in repr(found)
 
 
 def test_a_key_that_is_none_is_not_sent(tmp_path: Path) -> None:
