@@ -14,7 +14,7 @@ import pytest
 from monitor.services.link import Link, Wish, start_shims
 from monitor.services.shim import spawn, tree
 from tests.integration.monitor.services.conftest import Kept, events
-from tests.waiting import wait_until
+from tests.waiting import patient, wait_until
 
 Make = Callable[[str], Kept]
 Python = Callable[..., list[str]]
@@ -357,7 +357,7 @@ def test_a_check_says_why_it_failed(kind: str, answer: str | bytes | None, why: 
         if answer == "nobody":
             server.close()
         what = {"port": str(port), "http": f"http://127.0.0.1:{port}/", "command": str(answer)}[kind]
-        probe = spawn.probe(kind, what, "/", dict(os.environ), 0.2)
+        probe = spawn.probe(kind, what, "/", dict(os.environ), 0.2 if why.startswith("no answer") else patient(20))
         if isinstance(answer, bytes):
             with server.accept()[0] as connection:
                 connection.recv(4096)
