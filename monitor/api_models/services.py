@@ -20,6 +20,7 @@ class Service(Shape):
     pid: int | None = None
     run: str | None = Field(default=None, description="The run of its main process, as in `/v1/runs`.")
     last_run: str | None = Field(default=None, description="The same, or that of the process that ended last.")
+    ended_run: str | None = Field(default=None, description="That of its main process that ended last.")
     started: int | None = Field(default=None, description="When its main process was last started, µs.")
     restarts: int = Field(default=0, description="How often it was started again since its first start.")
     unanswered: int = Field(default=0, description="Liveness checks in a row that failed.")

@@ -137,8 +137,10 @@ class Unit:
         run = self.run_now(run_of)
         reason = LOST if self.lost else self.trouble or (waits if word == "waiting" else state.get("reason", ""))
         began = self.settings is not None and state.get("spec") not in {None, hash_of(self.settings)}
-        last = max(self.lives(run_of), key=lambda life: life.since, default=None)
-        last_run = run if run is not None or last is None else last.run
+        over = [life for life in self.lives(run_of) if life.run is not None and life.run != run]
+        ended = max(over, key=lambda life: life.since, default=None)
+        ended_run = None if ended is None else ended.run
+        last_run = ended_run if run is None else run
         return Service(
             name=self.name,
             state=word,
@@ -147,6 +149,7 @@ class Unit:
             pid=pid,
             run=None if run is None else str(run),
             last_run=None if last_run is None else str(last_run),
+            ended_run=None if ended_run is None else str(ended_run),
             started=state.get("started"),
             restarts=state.get("restarts", 0),
             unanswered=state.get("unanswered", 0) if word == "running" else 0,

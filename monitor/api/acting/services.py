@@ -1,6 +1,7 @@
 """Services: their states, and starting, stopping and changing them."""
 
 from collections.abc import Awaitable, Callable
+from signal import SIGKILL
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Path, Request
@@ -9,6 +10,7 @@ from starlette.responses import Response
 from monitor.api.acting.gate import acting, undone
 from monitor.api.http.answers import blocking, json_answer
 from monitor.api.http.context import Context
+from monitor.api.runs.detail import memory_ends
 from monitor.api_models.actions import Asked
 from monitor.api_models.services import Service, ServiceChange, ServiceDetail, ServiceEvent, Services
 from monitor.core.errors import REPORTED, ConfigError
@@ -30,12 +32,12 @@ def _readings(router: APIRouter, context: Context) -> None:
     kept = context.services
 
     @router.get("", response_model=Services, summary="All services and their states")
-    async def every() -> Response:
+    async def every(request: Request) -> Response:
         """By name."""
         read_only = context.settings().actions.read_only
         return json_answer(
             Services(
-                services=_named(context, kept.services()),
+                services=await _explained(request, context, _named(context, kept.services())),
                 available=AVAILABLE,
                 read_only=read_only,
                 trouble=kept.trouble,
@@ -60,7 +62,7 @@ def _readings(router: APIRouter, context: Context) -> None:
                 } or None
         known = ServiceEvent.model_fields
         events = [ServiceEvent(**{key: value for key, value in event.items() if key in known}) for event in found]
-        (service,) = _named(context, [service])
+        (service,) = await _explained(request, context, _named(context, [service]))
         return json_answer(ServiceDetail(service=service, settings=table, events=events))
 
 
@@ -128,6 +130,19 @@ def _named(context: Context, services: list[Service]) -> list[Service]:
     taken = set(names.values())
     coming = {one.name: f"service/{one.name}" if one.name in taken else one.name for one in services}
     return [one.model_copy(update={"source": names.get(one.output, coming[one.name])}) for one in services]
+
+
+async def _explained(request: Request, context: Context, services: list[Service]) -> list[Service]:
+    """Services, those that ended as memory ran out with that: their shims only hear of a signal."""
+    killed = [int(one.ended_run) for one in services if one.exit_signal == SIGKILL and one.ended_run is not None]
+    try:
+        why = await blocking(request, lambda: memory_ends(context.store, killed)) if killed else {}
+    except REPORTED:  # the store's trouble is told where it belongs; services are shown without it
+        why = {}
+    return [
+        one.model_copy(update={"ended_with": why.get(int(one.ended_run), one.ended_with)}) if one.ended_run else one
+        for one in services
+    ]
 
 
 def refuse_needed(service: Service) -> None:

@@ -90,6 +90,12 @@ def _complete(store: Store, rows: list[dict[str, Any]]) -> None:
                 row[name] = one.get(sampled)
 
 
+def memory_ends(store: Store, runs: Sequence[int]) -> dict[int, str]:
+    """Which of these runs the kernel ended to free memory, with that in words."""
+    found = store.query("runs_took", runs=list(runs)).to_pylist() if runs else []
+    return {row["run"]: row["out_of_memory"] for row in found if row["out_of_memory"]}
+
+
 def _unit(given: Mapping[str, Any]) -> dict[str, str]:
     """What a search means for the container or unit of a run."""
     return {"unit": unit_pattern(given["q"])} if "q" in given else {}

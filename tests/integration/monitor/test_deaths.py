@@ -140,12 +140,27 @@ def test_each_cause_of_death_is_told(agent: Any, tmp_path: Path, memory_group: P
         found = {cause: ending(agent, run) for cause, run in runs.items() if cause != "unknown"}
         wait_until(lambda: agent.api.run_ending(runs["exception"]).last_error, "its traceback is stored", seconds=60)
         found["exception"] = agent.api.run_ending(runs["exception"])
+        if memory_group is not None:
+            of_a_service(agent, memory_group)
         agent.kill()
         jobs["unknown"].kill()
         jobs["unknown"].wait(patient(5))
         agent.start()
         found["unknown"] = ending(agent, runs["unknown"])
     check(agent, found, jobs, memory_group)
+
+
+def of_a_service(agent: Any, memory_group: Path) -> None:
+    """A service whose memory ran out says so, and not only by which signal it ended."""
+    joins = f"echo $$ > {memory_group}/cgroup.procs; exec {sys.executable} -c '{EATS}'"
+    agent.api.services.save("eater", {"command": ["sh", "-c", joins], "restart": "never"}, by="ada")
+    wait_until(
+        lambda: "64 MiB" in (agent.api.services.one("eater").service.ended_with or ""),
+        lambda: agent.api.services.one("eater").service,
+        seconds=30,
+    )
+    assert "64 MiB" in (agent.api.services.all().services[0].ended_with or "")
+    agent.api.services.remove("eater", by="ada")
 
 
 def check(
