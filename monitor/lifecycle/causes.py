@@ -56,6 +56,7 @@ _MEANINGS: Final[dict[str, tuple[Cause, str]]] = {
     "SIGXCPU": ("cpu_limit", "It used up the CPU time that its limit allows"),
     "SIGXFSZ": ("signal", "It wrote a file that is larger than its limit allows"),
     "SIGINT": ("terminated", "It was interrupted, as by Ctrl-C"),
+    "SIGQUIT": ("terminated", "It was interrupted, as by Ctrl-\\"),
     "SIGHUP": ("terminated", "Its terminal or connection was closed"),
     "SIGPIPE": ("signal", "It wrote to a pipe or connection that nobody reads any more"),
     "SIGFPE": ("signal", "It crashed: a calculation was impossible, such as a division by zero"),
@@ -132,7 +133,9 @@ def _by_signal(known: Evidence) -> str:
 
 
 def _meaning(code: int) -> str:
-    """What a code stands for by the custom of shells; empty for all others."""
+    """What a code stands for by the custom of shells and of `timeout`; empty for all others."""
+    if code == 124:
+        return ": a command took longer than it was allowed to"
     if code == 126:
         return ": a command could not be executed"
     if code == 127:

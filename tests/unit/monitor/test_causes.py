@@ -18,6 +18,8 @@ from monitor.lifecycle.causes import Evidence, cause_of
         ({"exit_code": 3}, "exit_code", "exit code 3."),
         ({"exit_code": 127}, "exit_code", "not found"),
         ({"exit_code": 137}, "exit_code", "SIGKILL"),
+        ({"exit_code": 124}, "exit_code", "longer than it was allowed to"),
+        ({"exit_signal": 3}, "terminated", "interrupted, as by Ctrl-\\ (SIGQUIT"),
         ({"exit_code": 250}, "exit_code", "exit code 250."),
         ({"exit_code": 1, "exception": "KeyError: 'x'"}, "exception", "KeyError: 'x' (exit code 1)"),
         ({"exit_signal": 15}, "terminated", "SIGTERM"),

@@ -49,6 +49,7 @@ def test_counts_are_grouped() -> None:
         ("job 7 failed\nTraceback (most recent call last):\n  File \"a.py\", line 3, in f\nKeyError: 'x'", "KeyError: 'x'"),
         ('lost\nTraceback (most recent call last):\n  File "a.py", line 3\npsycopg.OperationalError', "psycopg.OperationalError"),
         ("no\njava.lang.IllegalStateException: x\n\tat a.B.c(B.java:1)\nCaused by: java.io.IOException: disk\n\t... 3 more", "Caused by: java.io.IOException: disk"),
+        ("terminate called after throwing an instance of 'std::runtime_error'\n  what():  no config", "std::runtime_error: no config"),
     ],
 )  # fmt: skip
 def test_the_cause_of_an_error_is_its_exception(message: str, expected: str) -> None:
