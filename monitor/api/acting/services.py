@@ -1,8 +1,7 @@
 """Services: their states, and starting, stopping and changing them."""
 
 from collections.abc import Awaitable, Callable
-from signal import SIGKILL
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Body, Path, Request
 from starlette.responses import Response
@@ -18,6 +17,8 @@ from monitor.services.supervisor import AVAILABLE
 
 Name = Annotated[str, Path(description="The service's name.", max_length=100)]
 EVENTS = 100
+_KILLED: Final = 9
+"""SIGKILL, which not every system names."""
 
 
 def routes(context: Context) -> APIRouter:
@@ -134,7 +135,7 @@ def _named(context: Context, services: list[Service]) -> list[Service]:
 
 async def _explained(request: Request, context: Context, services: list[Service]) -> list[Service]:
     """Services, those that ended as memory ran out with that: their shims only hear of a signal."""
-    killed = [int(one.ended_run) for one in services if one.exit_signal == SIGKILL and one.ended_run is not None]
+    killed = [int(one.ended_run) for one in services if one.exit_signal == _KILLED and one.ended_run is not None]
     try:
         why = await blocking(request, lambda: memory_ends(context.store, killed)) if killed else {}
     except REPORTED:  # the store's trouble is told where it belongs; services are shown without it
