@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 from axe_playwright_python.base import AXE_SCRIPT as AXE
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright, ViewportSize, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Error, Page, Playwright, ViewportSize, expect, sync_playwright
 
 from ai.backends.llamacpp_embedded import default_threads
 from ai.discovery.files import demo_model
@@ -315,6 +315,13 @@ class Window:
         wait_until(reached, "the search box has the focus", seconds=30)
         self.page.keyboard.type(text)
 
+    def leave_search(self) -> None:
+        """Escape, once more where the first only closed what could complete the text."""
+        box = self.page.get_by_role("searchbox", name="Search")
+        self.page.keyboard.press("Escape")
+        if box.evaluate(HAS_FOCUS):
+            self.page.keyboard.press("Escape")
+
     def violations(self, within: str | None = None, **rules: bool) -> list[str]:
         """What axe complains about in the whole page or `within` a part of it, inside the live components too; `rules` switches some off."""
         return self._complaints({"rules": {name: {"enabled": wanted} for name, wanted in rules.items()}}, within)
@@ -414,6 +421,19 @@ def window_of(
     return window
 
 
+def unfolded(page: Page) -> None:
+    """Show the sidebar that a narrow screen had folded; it may come back by itself meanwhile."""
+    folded = page.get_by_test_id("stExpandSidebarButton")
+
+    def shown() -> bool:
+        if folded.count():
+            with contextlib.suppress(Error):
+                folded.click(timeout=1000)
+        return not folded.count()
+
+    wait_until(shown, "the sidebar is shown", seconds=20)
+
+
 @pytest.fixture(scope="session")
 def tab(profile: BrowserContext) -> list[Window]:
     """The tabs that all tests share, once they were opened, one for each dashboard: to load the scripts takes a second of a core each time.
@@ -446,9 +466,7 @@ def kept_open(
         tab.append(made)
     as_usual(made.page)
     made.page.mouse.move(WIDE["width"] / 2, 1)  # what the pointer rests on may have something to say
-    folded = made.page.get_by_test_id("stExpandSidebarButton")  # by a narrow screen
-    if folded.count():
-        folded.click()
+    unfolded(made.page)
     yield made
     left = False
     try:

@@ -140,7 +140,8 @@ def test_a_search_that_was_just_left_does_not_bring_its_page_back(window: Window
     expect(page.locator(".log-row:not([hidden]) .lv").first).to_be_visible()
     for word in ("one", "two", "three"):
         window.search(word)
-        for key in ("Escape", "g", "o"):
+        window.leave_search()
+        for key in "go":
             page.keyboard.press(key)
         expect(page.get_by_role("heading", name="Overview", exact=True, level=1)).to_be_visible()
         window.settled()  # what was still under way has come
