@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import streamlit as st
 
-from monitor.api_models.services import Service, Services
+from monitor.api_models.services import OVER, Service, Services
 from monitor.client.client import Refused
 from monitor.core.errors import AgentError
 from monitor.core.exit_words import failed as failed_end
@@ -29,7 +29,6 @@ BADGES: Final = {
 }
 LAST_FAILED: Final = ":red-badge[:material/error: last run failed]"
 UP: Final = frozenset({"running", "starting", "backoff", "waiting"})
-ENDED: Final = frozenset({"exited", "failed", "stopped"})
 ICONS: Final = {"start": ":material/play_arrow:", "stop": ":material/stop:", "restart": ":material/restart_alt:"}
 EXAMPLE: Final = """[[service]]
 name = "api"
@@ -50,7 +49,7 @@ def about(service: Service) -> str:
         parts.append(f"up {duration(time.time() - service.started / 1e6)}")
     if service.reason and service.state != "running":
         parts.append(service.reason)
-    if service.state in ENDED and service.started and service.since:
+    if service.state in OVER and service.started and service.since:
         parts.append(f"since {spoken(service.since)}")
     if service.restarts:
         parts.append(f"restarted {service.restarts} {'time' if service.restarts == 1 else 'times'}")

@@ -51,7 +51,7 @@ def model_named(models: Mapping[str, str], engine: str, address: str) -> str:
 
     def bare(url: str) -> str:
         try:
-            return key_place(normal_url(url))
+            return bare_address(normal_url(url))
         except ValueError:
             return url
 
@@ -71,8 +71,8 @@ def without_query(url: str) -> str:
     return url.partition("?")[0]
 
 
-def key_place(url: str) -> str:
-    """What the key of a server is filed under: its address without `/v1` and without a query."""
+def bare_address(url: str) -> str:
+    """An address without `/v1` and without a query: what keys are filed under, and where Ollama's own API is."""
     return without_query(server_root(url))
 
 

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from ai.backends.openai.backend import server_name
 from ai.core.footprint import is_local
-from ai.discovery.address import key_place
+from ai.discovery.address import bare_address
 from ai.gateway.link.messages import Engine, Model, Table
 from ai.service.context.candidates import Candidate, asked_natively
 from ai.service.context.config import AiConfig
@@ -59,9 +59,9 @@ def _server(row: Mapping[str, Any], candidate: Candidate | None, config: AiConfi
         name=candidate.name if candidate is not None else name if name == "ollama" else server_name(address),
         kind="ollama" if native else "openai",
         label=str(row["label"]),
-        address=key_place(address) if native else address,
+        address=bare_address(address) if native else address,
         api="/v1" if native else str(row.get("api", "/v1")),
-        key=config.api_keys.get(key_place(address), ""),
+        key=config.api_keys.get(bare_address(address), ""),
         model=chosen,
         models=models,
         version=str(row.get("version") or ""),

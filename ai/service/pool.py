@@ -9,7 +9,7 @@ from typing import Any, Final
 from ai.core.errors import AiError, InputError
 from ai.core.protocol import Backend
 from ai.core.types import LoadSpec
-from ai.discovery.address import key_place
+from ai.discovery.address import bare_address
 from ai.router import DriftAlarm, HybridAIBackend, Member, Score
 from ai.service.benchmarks.adopted_settings import AdoptedSettings, AdoptedSettingsStore
 from ai.service.benchmarks.scores import scores
@@ -50,7 +50,7 @@ class Routers:
 
 def made_from(candidate: Candidate, config: AiConfig) -> tuple[object, ...]:
     """What a back end is made from: when it changes, the back end is made anew."""
-    key = config.api_keys.get(key_place(candidate.address), "")
+    key = config.api_keys.get(bare_address(candidate.address), "")
     facts = (candidate.engine, candidate.address, candidate.model, candidate.path, candidate.remote_host)
     return *facts, key, config.context, config.idle_s
 

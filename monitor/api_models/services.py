@@ -1,6 +1,6 @@
 """Services: commands that are kept running, or run on a schedule."""
 
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pydantic import Field
 
@@ -8,6 +8,9 @@ from monitor.api_models.actions import Asked
 from monitor.api_models.base import Shape
 
 State = Literal["waiting", "scheduled", "starting", "running", "backoff", "stopping", "stopped", "exited", "failed"]
+
+OVER: Final[frozenset[State]] = frozenset({"exited", "failed", "stopped"})
+"""States of a service that does not run, and is not to be started again by itself."""
 
 
 class Service(Shape):

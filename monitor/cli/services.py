@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from monitor.api_models.services import Service
+from monitor.api_models.services import OVER, Service
 from monitor.cli.core.options import DataDir, Group, Json, client_of, command, example
 from monitor.cli.core.output import GREEN, RED, YELLOW, clean, clock, paint, print_json, print_table
 from monitor.core import paths
@@ -81,7 +81,7 @@ def told(service: Service) -> str:
     parts = [service.reason]
     if service.state == "scheduled" and service.started and service.ended_with:
         parts.append(f"last run {clock(service.started)}")
-    elif service.state in {"exited", "failed", "stopped"} and service.started and service.since:
+    elif service.state in OVER and service.started and service.since:
         parts.append(f"since {clock(service.since)}")
     parts += [f"next {clock(soon)}" if soon else ""]
     checks = "check" if service.unanswered == 1 else "checks in a row"

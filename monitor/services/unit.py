@@ -137,7 +137,7 @@ class Unit:
         run = self.run_now(run_of)
         reason = LOST if self.lost else self.trouble or (waits if word == "waiting" else state.get("reason", ""))
         began = self.settings is not None and state.get("spec") not in {None, hash_of(self.settings)}
-        over = [life for life in self.lives(run_of) if life.run is not None and life.run != run]
+        over = [life for life in self.lives(run_of) if run is None or life.run != run]
         ended = max(over, key=lambda life: life.since, default=None)
         ended_run = None if ended is None else ended.run
         last_run = ended_run if run is None else run

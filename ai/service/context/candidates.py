@@ -17,7 +17,7 @@ from ai.core.errors import BackendError
 from ai.core.footprint import is_local
 from ai.core.protocol import Backend
 from ai.core.types import LoadSpec
-from ai.discovery.address import key_place, model_named
+from ai.discovery.address import bare_address, model_named
 from ai.discovery.files import demo_model, exllama_folders, gguf_files
 from ai.discovery.openai import OLLAMA_ROUTE
 from ai.model_files.memory import MemoryPlan, most_memory, predict
@@ -159,13 +159,13 @@ def _server(name: str, engine: Mapping[str, Any], config: AiConfig) -> Candidate
         return None
     model, host = str(chosen["name"]), str(chosen.get("remote_host") or "")
     url = str(engine["address"])
-    key = config.api_keys.get(key_place(url), "")
+    key = config.api_keys.get(bare_address(url), "")
     own = name if name == "ollama" else server_name(url)
     native = asked_natively(engine, config)
 
     def make(as_name: str) -> Backend:
         if native:
-            return OllamaBackend(key_place(url), name=as_name, remote=bool(host))
+            return OllamaBackend(bare_address(url), name=as_name, remote=bool(host))
         return OpenAIBackend(url, name=as_name, api_key=key)
 
     context = chosen.get("context") if chosen.get("loaded") else None
@@ -177,7 +177,7 @@ def asked_natively(engine: Mapping[str, Any], config: AiConfig) -> bool:
 
     One that wants a key is behind another server, which may not know that API.
     """
-    named = key_place(str(engine.get("address") or ""))
+    named = bare_address(str(engine.get("address") or ""))
     return engine["name"] == "ollama" or (engine["label"] == OLLAMA_ROUTE and not config.api_keys.get(named))
 
 

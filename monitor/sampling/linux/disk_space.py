@@ -68,13 +68,12 @@ def real_mounts(mounts: Iterable[Mount]) -> list[Mount]:
     """
     chosen: dict[str, Mount] = {}
     mounts = list(mounts)
-    seen = {
-        mount.path: mount for mount in mounts if mount.fstype != "autofs"
-    }  # what was mounted later hides what it lies on
+    # what was mounted later hides what it lies on
+    uppermost = {mount.path: mount for mount in mounts if mount.fstype != "autofs"}
     contained = any(mount.path == "/" and mount.fstype in _OVERLAYS for mount in mounts)
     for mount in mounts:
         if (
-            seen.get(mount.path) is not mount
+            uppermost.get(mount.path) is not mount
             or mount.fstype in _PSEUDO
             or mount.fstype in _IMAGES
             or _is_file(mount, contained=contained)

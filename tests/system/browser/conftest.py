@@ -421,19 +421,6 @@ def window_of(
     return window
 
 
-def unfolded(page: Page) -> None:
-    """Show the sidebar that a narrow screen had folded; it may come back by itself meanwhile."""
-    folded = page.get_by_test_id("stExpandSidebarButton")
-
-    def shown() -> bool:
-        if folded.count():
-            with contextlib.suppress(Error):
-                folded.click(timeout=1000)
-        return not folded.count()
-
-    wait_until(shown, "the sidebar is shown", seconds=20)
-
-
 @pytest.fixture(scope="session")
 def tab(profile: BrowserContext) -> list[Window]:
     """The tabs that all tests share, once they were opened, one for each dashboard: to load the scripts takes a second of a core each time.
@@ -466,7 +453,10 @@ def kept_open(
         tab.append(made)
     as_usual(made.page)
     made.page.mouse.move(WIDE["width"] / 2, 1)  # what the pointer rests on may have something to say
-    unfolded(made.page)
+    folded = made.page.get_by_test_id("stExpandSidebarButton")  # by a narrow screen
+    if folded.count():
+        with contextlib.suppress(Error):  # it came back by itself meanwhile
+            folded.click(timeout=1000 * patient(3))
     yield made
     left = False
     try:
