@@ -1,5 +1,6 @@
 """From a block of a file to its records."""
 
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from typing import TypeGuard
 
@@ -17,10 +18,11 @@ from logs.parsing.grouping import Grouper, blanks_before, dies, goes_below, of_s
 from logs.parsing.reader.headers import begins_alone, calm, heads_each, unwrapped
 from logs.parsing.reader.layout import NAME as LEARNED
 from logs.parsing.reader.layout import LearnedFormat
+from logs.parsing.reader.learn import MOST
 from logs.parsing.reader.stamp import StampedFormat, headed_stack
 from logs.parsing.reader.timeless import badge
 from logs.parsing.rows import Rows
-from logs.parsing.shape import Learner, Shape, keep, kept
+from logs.parsing.shape import Learner, Shape, keep, kept, shape_of
 from logs.parsing.text import HOLE, last_progress, plain_text, whole_lines, without_codes
 
 __all__ = ["BlockParser", "ReadState", "Undated"]
@@ -30,8 +32,7 @@ _SILENT = 50
 """After so many lines without a header, other headers are looked for in them."""
 _MANY = 1 << 20
 _NEAR = 1 << 14  # so many bytes around a stack show how its lines are written
-_CARRIAGE = "\N{SYMBOL FOR CARRIAGE RETURN}"
-"""Shown for a carriage return inside a record."""
+_CARRIAGE = "\N{SYMBOL FOR CARRIAGE RETURN}"  # shown for a carriage return inside a record
 
 
 class BlockParser:
@@ -67,15 +68,13 @@ class BlockParser:
         # Who describes the headers of a file says with it that all other lines belong to the records before them.
         self._shape = Shape(headed=self.own_format is not None, order=order)
         times.order = order
-        self._learned_to = 0
+        self._learned_to = 0  # the offset before which all lines were looked at
         self._learned: tuple[LearnedFormat, ...] = ()
         self._wanting = True
         self._decided: tuple[Shape, str] | None = None
         self._inside: Format | None = None
-        self._stamps_left = 8
-        """How often more it is looked whether lines have stamps."""
-        self._behind: Format | None = None
-        """The main format of the lines behind stamps."""
+        self._stamps_left = 8  # how often more it is looked whether lines have stamps
+        self._behind: Format | None = None  # the main format of the lines behind stamps
         self.primary: Format | None = formats[0] if formats else None
         self.settled = formats is not None
         self.charset = UTF8
@@ -83,7 +82,7 @@ class BlockParser:
         self.chronology: Chronology | None = None
         """What the whole file says about its times, where somebody looked through it; its records must then be parsed in order."""
         self.counts = False
-        """Whether times that count from a start stay as they are, for somebody who looks for that start."""
+        """Whether times that count from a start stay so."""
 
     @property
     def format_name(self) -> str | None:
@@ -94,12 +93,10 @@ class BlockParser:
 
     def learn(self, data: bytes) -> None:
         """Choose how the file is read by its first bytes; the choice may change while there were few lines."""
-        self._learned_to = len(data)
+        self._learned_to = self.charset.last_end(data) or len(data)
         if self._forced is None:
             lines = without_codes(plain_text(self.charset.utf8(data))).split("\n")
-            if len(lines) > 1:
-                lines.pop()  # the last one is cut off, or empty
-            self._sample(lines)
+            self._sample(lines[:-1] or lines)  # the last one is cut off, or empty
 
     def _sample(self, lines: Sequence[str]) -> None:
         self._learner.add(lines, self.times)
@@ -176,9 +173,8 @@ class BlockParser:
         self.restamp(data)
         original = self._mask(whole_lines(self.charset.utf8(data)))
         text = self._shown(without_codes(original))
-        if self._forced is None and self._wanting and base >= self._learned_to and self._learner.wants > 0:
-            self._sample(text[:65536].split("\n"))
         starts = self._starts(data, base)
+        self._learn_on(text, starts, base + len(data))
         rows = self._by_segment(text, starts, base + len(data), state, undated) if text is original else None
         if rows is None:
             rows = self.by_line(text, original, starts, base + len(data), state, undated)
@@ -191,6 +187,13 @@ class BlockParser:
         if rows.ts and rows.ts_from[-1] in FROM_LINES:
             state.previous_ts = rows.ts[-1]
         return rows
+
+    def _learn_on(self, text: str, starts: Sequence[int], end: int) -> None:
+        """Look at the lines of a block that were not looked at before, where more of them help: what is still growing is parsed again and again."""
+        if self._forced is None and self._wanting and end > self._learned_to and self._learner.wants > 0:
+            if (first := bisect_left(starts, self._learned_to)) < len(starts):
+                self._sample(text.split("\n")[first : first + MOST])
+            self._learned_to = end
 
     def _began(self, rows: Rows, undated: Undated) -> None:
         """Times that count from a start nobody knows, as that of a program that runs: each is when its line was read."""
@@ -478,9 +481,7 @@ class BlockParser:
         """How lines read that had no header for long, where they have headers of another kind; None where they have none."""
         if self._forced is not None or len(lines) % _SILENT:
             return None
-        learner = Learner(self._registry, self.order_said)
-        learner.add(lines[-_SILENT:], self.times)
-        shape = learner.shape(self.times)
+        shape = shape_of(lines[-_SILENT:], self._registry, self.times, self.order_said)
         dated = shape.layouts and shape.layouts[0].shape is not None
         return shape if shape.headed and dated and shape != self._shape else None
 
@@ -490,9 +491,7 @@ class BlockParser:
             self._misses += misses
             self._recent = [*self._recent, *lines[-_RECENT:]][-_RECENT:]
             if (self._misses >= 20 and len(self._recent) >= 20) or self.primary is None:
-                again = Learner(self._registry, self.order_said)
-                again.add(self._recent, self.times)
-                shape = again.shape(self.times)
+                shape = shape_of(self._recent, self._registry, self.times, self.order_said)
                 if shape.layouts or shape.place >= 0:
                     self._use(shape)
                 self._misses = 0

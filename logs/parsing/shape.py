@@ -100,10 +100,7 @@ class Learner:
 
     def again(self, lines: Sequence[str], times: TimeReader) -> Shape:
         """The shape of the first lines and some later ones."""
-        other = Learner(self._registry, self._said)
-        other.add(self._lines[:_FIRST], times)
-        other.add(lines, times)
-        return other.shape(times)
+        return shape_of([*self._lines[:_FIRST], *lines], self._registry, times, self._said)
 
     def shape(self, times: TimeReader) -> Shape:
         """The shape of the lines seen so far."""
@@ -154,9 +151,7 @@ class Learner:
         stamps = stamped(self._lines, found)
         if stamps is None:
             return None
-        inner = Learner(self._registry, self._said)
-        inner.add(stamps[1], times)
-        shape = inner.shape(times)
+        shape = shape_of(stamps[1], self._registry, times, self._said)
         told = shape.headed and (shape.place >= 0 or any(map(_tells, shape.layouts)))
         if shape.stamp is not None or not (told or shows_stack(stamps[1])):
             return None
@@ -181,6 +176,13 @@ class Learner:
             return False
         found = layouts(self._lines, times, surely_begins, self._said)
         return not found or hits > sum(1 for line in self._lines if re.match(found[0].header, line, re.ASCII))
+
+
+def shape_of(lines: Sequence[str], registry: Registry, times: TimeReader, said: Order = "") -> Shape:
+    """The shape of these lines."""
+    learner = Learner(registry, said)
+    learner.add(lines, times)
+    return learner.shape(times)
 
 
 def _as_named(known: Format | None, lines: Sequence[str]) -> Format | None:
