@@ -1,14 +1,14 @@
 """Which words of skeletons are values: those in whose place many different words stand.
 
-A place is known by the word that a message begins with, the two words before it and the one behind. What is learned depends on the set of skeletons alone, and
-never on skeletons that begin with another word.
+A place is known by the word that a message begins with, the two words before it and the one behind. Objects that a program prints with their fields are values, too,
+where messages differ in nothing else. What is learned depends on the set of skeletons alone, and never on skeletons that begin with another word.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
-from logs.patterns.skeleton import VALUE, Skeleton, lists_as_one
+from logs.patterns.skeleton import VALUE, Skeleton, lists_as_one, without_fields
 
 _MANY: Final = 4.0
 """From this weight of different words on, a place holds values."""
@@ -23,26 +23,54 @@ _ROUNDS: Final = 6
 _EDGE: Final = ""
 Place = tuple[str, str, str, str]
 """How a message begins, the two words before a place in it, and the one behind."""
-Rounds = Sequence[frozenset[Place]]
-"""The places that hold values, in the order in which they are found: each round sees what the one before left."""
 
 
-def learn(skeletons: Iterable[Skeleton]) -> tuple[dict[Skeleton, Skeleton], list[frozenset[Place]]]:
+class Round(NamedTuple):
+    """What is a value: the words in these places; or else the fields of objects, also their names if `names`, where a skeleton is one of `bare` without them."""
+
+    places: frozenset[Place]
+    bare: frozenset[Skeleton] = frozenset()
+    names: bool = False
+
+
+Rounds = Sequence[Round]
+"""In the order in which they are found: each sees what the one before left."""
+
+
+def learn(skeletons: Iterable[Skeleton]) -> tuple[dict[Skeleton, Skeleton], list[Round]]:
     """Each skeleton with the words of its pattern, and the rounds that lead there."""
     now = {skeleton: skeleton for skeleton in skeletons}
-    rounds: list[frozenset[Place]] = []
-    while len(rounds) < _ROUNDS and (varied := _varied(set(now.values()))):
-        taken = {skeleton: _without(skeleton, varied) for skeleton in set(now.values())}
+    rounds: list[Round] = []
+    while len(rounds) < _ROUNDS and (found := _round(set(now.values()))):
+        taken = {skeleton: _after(skeleton, found) for skeleton in set(now.values())}
         now = {skeleton: taken[words] for skeleton, words in now.items()}
-        rounds.append(varied)
+        rounds.append(found)
     return now, rounds
 
 
 def pattern_of(skeleton: Skeleton, rounds: Rounds) -> Skeleton:
     """The words of the pattern of a skeleton by what was learned from others."""
-    for varied in rounds:
-        skeleton = _without(skeleton, varied)
+    for found in rounds:
+        skeleton = _after(skeleton, found)
     return skeleton
+
+
+def _round(skeletons: set[Skeleton]) -> Round | None:
+    """What these have for values beside those that they say themselves; None for nothing."""
+    if places := _varied(skeletons):
+        return Round(places)
+    for names in (False, True):
+        same = Counter(without_fields(skeleton, names=names) for skeleton in skeletons)
+        if bare := frozenset(skeleton for skeleton, count in same.items() if count > 1):
+            return Round(frozenset(), bare, names)
+    return None
+
+
+def _after(skeleton: Skeleton, found: Round) -> Skeleton:
+    if found.places:
+        return _without(skeleton, found.places)
+    bare = without_fields(skeleton, names=found.names)
+    return bare if bare in found.bare else skeleton
 
 
 def _places(skeleton: Skeleton) -> Iterator[tuple[int, Place]]:

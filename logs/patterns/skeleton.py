@@ -30,6 +30,7 @@ _DATED: Final = re.compile(
 )
 _LIST: Final = frozenset({",", ":", "/", "|", ";"})
 _OPEN: Final = {")": "(", "]": "[", "}": "{"}
+_BRACKETS: Final = frozenset(_OPEN.values())
 _QUOTES: Final = frozenset("'\"`")
 _ENDS: Final = frozenset(")]}>,;:|")
 _BEFORE_A_VALUE: Final = frozenset({"=", ":"})
@@ -42,6 +43,8 @@ _NOTHING: Final = frozenset({"None", "True", "False", "true", "false", "null", "
 _FILE: Final = re.compile(
     r"[\w.@+-]*\w\.(?:py|js|ts|html?|css|md|rst|txt|log|json|ya?ml|toml|ini|cfg|conf|xml|csv|tsv|sql|db|sqlite|png|jpe?g|gif|svg|pdf|zip|gz|tar|whl|jar|so|dll|exe|sh|lock|pid|sock|tmp|bak)"
 )
+_CLASS: Final = re.compile(r"[A-Z][\w.$]*[a-z][\w.$]*|[a-z][\w$]*(?:\.[\w$]+)*\.[A-Z][\w.$]*")
+"""The name of a class, as an object begins with that a program prints with its fields: `Lease{id=7, owner=ada}`."""
 LONGEST: Final = 4000
 """Characters of a message that are looked at."""
 
@@ -144,6 +147,28 @@ def lists_as_one(words: Skeleton) -> Skeleton:
         if word in _OPEN:
             _enclosed(found)
     return tuple(piece.text for piece in found)
+
+
+def without_fields(words: Skeleton, *, names: bool) -> Skeleton:
+    """A skeleton that has one value in place of the fields of each object that it prints: `Lease{id=7, owner=ada}`, `Lease@1f3a[id=7]`; with `names` in place of each such object."""
+    if "=" not in words or not any(word in _OPEN for word in words):
+        return words
+    found: list[str] = []
+    opened: list[tuple[int, bool]] = []
+    """Where a bracket is open, and whether a field stands in it."""
+    for word in words:
+        found.append(word)
+        if word in _BRACKETS:
+            opened.append((len(found) - 1, False))
+        elif word == "=" and opened:
+            opened[-1] = opened[-1][0], True
+        elif opened and _OPEN.get(word) == found[opened[-1][0]]:
+            begin, fields = opened.pop()
+            name = found[begin - 1] if begin else ""
+            if fields and (name == VALUE or _CLASS.fullmatch(name)):
+                whole = names and (begin > 1 or name == VALUE)  # what begins a message says what it is about
+                found[begin - whole :] = [VALUE] if whole else [found[begin], VALUE, word]
+    return lists_as_one(tuple(word for at, word in enumerate(found) if word != VALUE or found[at - 1 : at] != [VALUE]))
 
 
 def _closing(pieces: list[Piece], at: int, before: Piece) -> int | None:
