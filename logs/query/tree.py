@@ -219,6 +219,10 @@ class Compares:
 Node = And | Or | Not | Text | Regex | Level | Time | Whole | Run | Pattern | Holds | Equals | Glob | Matches | Compares
 
 
+_COMPARED: Final = re.compile(r"([A-Za-z_][\w.\-]*)[<>]=?[\w.\-]+$")
+_OF_FIELDS: Final = (Holds, Equals, Glob, Matches, Compares)
+
+
 def of_path(node: Node) -> str | None:
     """The RE2 expression, without regard to case, of the files that a condition on `source` names: `source:run.out`, `source:train/run.out`,
     `source:*.out`, `source=/srv/train/run.out`. None of all others: there the name of the source decides alone.
@@ -279,3 +283,14 @@ def terms(node: Node) -> int:
     if isinstance(node, And | Or):
         return sum(terms(part) for part in node.parts)
     return terms(node.part) if isinstance(node, Not) else 1
+
+
+def fields(node: Node) -> list[Field]:
+    """The fields that it names, each once; without `source`, `logger` and what else each record has. What compares a name with no number is a text, but meant as one of a field."""
+    if isinstance(node, And | Or):
+        return list(dict.fromkeys(field for part in node.parts for field in fields(part)))
+    if isinstance(node, Not):
+        return fields(node.part)
+    if isinstance(node, Text):
+        return [Field(found[1])] if (found := _COMPARED.match(node.text)) and found[1] not in RESERVED else []
+    return [node.field] if isinstance(node, _OF_FIELDS) and not node.field.column else []

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
 from logs import LogRecord, LogsError, record_json
-from logs.analytics.vocabulary import field_names
+from logs.analytics.vocabulary import field_names, unknown_names
 from logs.core.levels import BY_NAME
 from logs.query import search
 from logs.query.language import Options, QueryWrong, parse_query
@@ -181,14 +181,23 @@ def _queries(router: APIRouter, context: Context) -> None:
     turns = Turns("questions about fields", running=1, waiting=_SEARCHES_WAITING)
 
     @router.get("/query", response_model=QueryCheck, summary="Whether a query can be read")
-    async def check(query: Annotated[str, Query(max_length=10_000)] = "", zone: Zone = "") -> Response:
-        """With the place of what is wrong."""
+    async def check(
+        request: Request,
+        query: Annotated[str, Query(max_length=10_000)] = "",
+        zone: Zone = "",
+        *,
+        names: Annotated[bool, Query(description="Whether to look for names that no record has.")] = False,
+    ) -> Response:
+        """With the place of what is wrong, or with `names` the fields that it names and no record has."""
         try:
-            parse_query(query, Options(context.now(), zone_of(zone)))
+            parsed = parse_query(query, Options(context.now(), zone_of(zone)))
         except QueryWrong as wrong:
             problem = QueryProblem(column=wrong.column, end=wrong.end, message=wrong.message, hint=wrong.hint)
             return json_answer(QueryCheck(problem=problem))
-        return json_answer(QueryCheck(problem=None))
+        if not names:
+            return json_answer(QueryCheck(problem=None))
+        unknown = await asked(request, context.store, lambda store: unknown_names(store, parsed), turns)
+        return json_answer({"problem": None, "unknown": unknown})
 
     @router.get("/fields", response_model=FieldNames, summary="Fields that recent records have")
     async def fields(request: Request) -> Response:

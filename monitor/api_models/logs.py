@@ -1,6 +1,7 @@
 """Log records, their sources, and files to import."""
 
 import operator
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from pydantic import ConfigDict, Field
@@ -146,10 +147,18 @@ class QueryProblem(Shape):
     hint: str
 
 
+class UnknownName(Shape):
+    """What a query names as a field and no record has; `nearest` are names that are written nearly so."""
+
+    name: str
+    nearest: list[str]
+
+
 class QueryCheck(Shape):
-    """Whether a query can be read; None when it can."""
+    """Whether a query can be read; None when it can. `unknown` is empty unless it was asked for."""
 
     problem: QueryProblem | None
+    unknown: Sequence[UnknownName] = ()
 
 
 class FieldName(Shape):

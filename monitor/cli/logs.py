@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -175,6 +175,7 @@ def search(
             print_json({"count": number}) if as_json else print(number)
             return
         pages: list[list[dict[str, Any]]] = []
+        unknown: list[dict[str, Any]] = []
         left, before = limit, None
         while left > 0:
             params = wanted | {"limit": min(left, 5000), "before": before}
@@ -183,11 +184,17 @@ def search(
             left, before = left - len(page["records"]), page["older"]
             if not page["records"] or before is None:
                 break
+        if not any(pages) and wanted.get("query") and not as_json:
+            with suppress(MonitorError):  # a busy agent need not say why nothing was found
+                unknown = client.get_json("/v1/logs/query", {"query": wanted["query"], "names": "true"})["unknown"]
     for page_records in reversed(pages):
         for record in page_records:
             print_record(record, as_json=as_json)
     if not any(pages) and not as_json:
         print("No stored record matches. `watchkeeper logs sources` lists what is read, by name.", file=sys.stderr)
+        for one in unknown:
+            meant = f" Did you mean {', '.join(one['nearest'])}?" if one["nearest"] else ""
+            print(f"No record has {one['name']}.{meant}", file=sys.stderr)
 
 
 @command(logs_app, "watchkeeper logs tail 'level>=warn source:train/*'")

@@ -176,4 +176,18 @@ def test_a_query_is_checked_and_its_fields_are_known(api: Client, tmp_path: Path
     assert sorted(fields["shade"]["values"]) == ["blue", "red"]
     assert fields["in.depth"]["count"] == 40
     assert api.log_count({"query": "shade=red in.depth>=20 level:warn"}).count == 10
+    for query, unknown in (
+        ("shade=red depth>3 IN.depth:7 level:warn -source:x word", []),
+        (
+            "levl>=warn OR (shad=red AND NOT fields.dept=4)",
+            [("levl", "level"), ("shad", "shade"), ("dept", "in.depth")],
+        ),
+        ("nowhere_near_it=7", [("nowhere_near_it", None)]),
+        ("", []),
+    ):
+        checked = api.get_json("/v1/logs/query", {"query": query, "names": "true"})
+        assert checked["problem"] is None
+        found = [(one["name"], next(iter(one["nearest"]), None)) for one in checked["unknown"]]
+        assert found == unknown, query
+    assert api.get_json("/v1/logs/query", {"query": "levl>=warn"}) == {"problem": None, "unknown": []}
     assert [mark.text for mark in api.log_records({"query": "msg:m shade=red"}).marks] == ["m"]

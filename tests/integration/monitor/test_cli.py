@@ -111,6 +111,8 @@ def test_logs_ingest_search_count_sources(running_agent: Any, tmp_path: Path) ->
     nothing = wk("logs", "search", "climark source:elsewhere", data_dir=data)
     assert (nothing.returncode, nothing.stdout) == (0, "")
     assert "No stored record matches." in nothing.stderr
+    assert "Did you mean" not in nothing.stderr
+    assert "No record has levl. Did you mean level?" in wk("logs", "search", "levl>=warn", data_dir=data).stderr
     wrong = wk("logs", "search", "climark (a", data_dir=data)
     assert wrong.returncode == 2
     assert wrong.stderr.splitlines()[1:3] == ["  climark (a", "          ^"]

@@ -410,10 +410,14 @@ class LogView {
 
   #cover() {
     const empty = this.model.length === 0;
-    const key = !empty ? "" : this.loading ? "loading" : this.trouble ? `trouble ${this.trouble.message}` : `empty ${this.data.filtered}`;
+    const query = (empty && !this.loading && !this.trouble && this.data.query) || "";
+    const key = !empty ? "" : this.loading ? "loading" : this.trouble ? `trouble ${this.trouble.message}` : `empty ${this.data.filtered} ${query}`;
     if (key === this.covered) return;
     this.covered = key;
-    this.over.replaceChildren(...(key ? [instead(this.loading, this.trouble, this.data.filtered)] : []));
+    const cover = (unknown) => this.over.replaceChildren(...(key ? [instead(this.loading, this.trouble, this.data.filtered, unknown)] : []));
+    cover([]);
+    // a mistyped name finds nothing without a word; when this is not known either, nothing is said of it
+    if (query) get("logs/query", { query, names: true }).then(({ unknown }) => key === this.covered && unknown.length && cover(unknown), () => {});
   }
 
   #foot() {
