@@ -305,7 +305,7 @@ def check_answer(reply: Reply) -> tuple[ModelAnswer | None, str]:
         answer, problems = read_answer(parse_object(reply.text))
     except ValueError as error:
         cut = " It was cut off at its token limit." if reply.final.finish_reason == "length" else ""
-        return None, f"{error}{cut}"
+        return None, reply.final.instead or f"{error}{cut}"
     return answer, " ".join(problems)
 
 

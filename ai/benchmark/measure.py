@@ -126,6 +126,7 @@ class Measurer:
             update={
                 "flags": flags,
                 "used": not unfit(flags, self._about),
+                "error": final.instead or None,
                 "total_s": final.timings.total.value if final.timings.total else None,
                 "ttft_s": final.timings.ttft.value if final.timings.ttft else None,
                 "rate": rate.value if rate else None,

@@ -148,6 +148,10 @@ class BadRequest(BackendError):
     outage: ClassVar[bool] = False
 
 
+class Filtered(BadRequest):
+    """A content filter of the engine refused the question, or its answer."""
+
+
 class BadOutput(BackendError):
     """The engine answered, but not in a form that can be used."""
 

@@ -16,6 +16,10 @@ _FAR_BEYOND: Final = 4000
 _APART: Final = 1.5
 _ENOUGH_BUNCHES: Final = 8
 """Arrivals from which on the measured rate can tell that the reported one is wrong."""
+_TIMES: Final = 3.0
+_LEAST_S: Final = 30.0
+"""From where on times are in another unit, or made up: so many times all that passed here, and seconds. What is less the rates show."""
+_LONGER: Final = "The server says it computed for {:.1f} s of an answer that took {:.1f} s in all."
 _NOT_BELIEVED: Final = "The server says it generated {:.1f} tokens/s, but they arrived at {:.1f}."
 
 
@@ -26,6 +30,10 @@ def overran(characters: int, most_tokens: int) -> bool:
 
 def believed(final: FinalEvent) -> FinalEvent:
     """The end of an answer without the times that its server reported, where what arrived contradicts them."""
+    spent = [figure.value for figure in (final.timings.prompt, final.timings.generation) if figure is not None]
+    total = final.timings.total
+    if spent and total is not None and total.origin == "measured" and sum(spent) > total.value * _TIMES + _LEAST_S:
+        return _without_times(final, _LONGER.format(sum(spent), total.value))
     said, seen, arrival = final.generation_rate(), final.measured_rate(), final.timings.arrival
     if (
         said is None
@@ -37,6 +45,9 @@ def believed(final: FinalEvent) -> FinalEvent:
         return final
     if 1 / _APART <= said.value / seen.value <= _APART:
         return final
-    why = _NOT_BELIEVED.format(said.value, seen.value)
+    return _without_times(final, _NOT_BELIEVED.format(said.value, seen.value))
+
+
+def _without_times(final: FinalEvent, why: str) -> FinalEvent:
     timings = replace(final.timings, prompt=None, generation=None, distrust=why)
     return replace(final, timings=timings, notes=(*final.notes, f"The reported timings are not used: {why}"))

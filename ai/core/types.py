@@ -254,6 +254,8 @@ class Final:
     notes: tuple[str, ...] = ()
     truncated: bool = False
     """The engine dropped a part of the prompt to make it fit."""
+    instead: str = ""
+    """What came in place of an answer, or of its rest, as a sentence: a call of a tool, a refusal, a filter's mark; empty where all is an answer."""
 
     def generation_rate(self) -> Figure | None:
         """Tokens a second after the first one: as the engine reports it, else measured here."""

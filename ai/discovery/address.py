@@ -14,6 +14,9 @@ _ROUTES: Final = re.compile(
     r"|/(docs|redoc|openapi\.json|health|metrics|props|slots)$"
 )
 """Routes that people paste with the address."""
+_LISTING: Final = re.compile(r"/(models|tags)/?$")
+_OF_PAGES: Final = frozenset({"limit", "after", "before", "after_id", "before_id", "order", "page", "page_size", "pagesize", "pagetoken", "per_page", "offset", "cursor", "sort", "search", "q"})  # fmt: skip
+"""Parameters of a listing, lower case, that say which part of it is wanted, and nothing to other routes."""
 _SCHEME: Final = re.compile(r"(https?):/+", re.IGNORECASE)
 _PORT_ONLY: Final = re.compile(r"\*?(:\d+)(?![\d:])")
 _ANY: Final = {"0.0.0.0": "127.0.0.1", "::": "::1", "*": "127.0.0.1"}  # noqa: S104 - what is listened on, made what to connect to
@@ -118,12 +121,14 @@ def normal_url(text: str, default_port: int | None = None) -> str:
     user = parts.netloc.rpartition("@")[0]
     netloc = f"{user}@{host}" if user else host
     path = _ROUTES.sub("", parts.path.rstrip("/")).rstrip("/")
-    query = _open_query(parts.query) if default_port is None else ""
+    unwanted = _OF_PAGES if _LISTING.search(parts.path) else frozenset[str]()
+    query = _open_query(parts.query, unwanted) if default_port is None else ""
     return urlunsplit((parts.scheme, f"{netloc}:{port}" if port else netloc, path, query, ""))
 
 
-def _open_query(query: str) -> str:
-    return urlencode([(name, value) for name, value in parse_qsl(query) if not _SECRET.search(name)])
+def _open_query(query: str, unwanted: frozenset[str]) -> str:
+    named = [(name, value) for name, value in parse_qsl(query) if name.lower() not in unwanted]
+    return urlencode([(name, value) for name, value in named if not _SECRET.search(name)])
 
 
 def _split(url: str, text: str) -> SplitResult:

@@ -27,6 +27,8 @@ _NO_CHAT: Final = frozenset({"embedding", "embeddings", "rerank", "reranker", "a
 """Types of models that answer no question."""
 _LISTS: Final = ("data", "models", "result", "results", "items", "model_list")
 _NAMES: Final = ("id", "name", "model", "model_name", "modelId", "model_id")
+_OF_MODELS: Final = frozenset({"object", "owned_by", "created", "task", "publisher", "context_length", "context_window", "capabilities", "type", "max_model_len"})  # fmt: skip
+"""What models of a listing have beside a name; of anything else that has an id, few do."""
 _DEEPEST: Final = 3
 _MOST_PAGES: Final = 20
 UNKNOWN: Final = "OpenAI-compatible server"
@@ -169,7 +171,18 @@ def _listed(listing: Any) -> list[dict[str, Any]]:
 
 def _inner(listing: dict[str, Any]) -> Any:
     """What a listing has its models in; None where it has nothing of the kind."""
-    return next((listing[key] for key in _LISTS if isinstance(listing.get(key), list | dict)), None)
+    named = next((listing[key] for key in _LISTS if isinstance(listing.get(key), list | dict)), None)
+    if named is not None:
+        return named
+    others = [one for one in listing.values() if isinstance(one, list | dict) and one]
+    return others[0] if len(others) == 1 and _holds_models(others[0]) else None
+
+
+def _holds_models(found: Any) -> bool:
+    """Whether what stands under a name that is not known is a list of models, or an object around one."""
+    if isinstance(found, dict):
+        return any(isinstance(found.get(key), list) for key in _LISTS)
+    return all(isinstance(one, dict) and bool(_name(one)) and bool(one.keys() & _OF_MODELS) for one in found)
 
 
 async def _with_further(

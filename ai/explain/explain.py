@@ -180,7 +180,7 @@ async def _answered(asker: Asker, request: GenRequest) -> tuple[Reply, dict[str,
 
 
 def _parse(reply: Reply) -> dict[str, Any]:
-    problem = "The model did not answer in the form that was asked for."
+    problem = reply.final.instead or "The model did not answer in the form that was asked for."
     try:
         said = parse_object(reply.text)
     except (ValueError, json.JSONDecodeError) as error:

@@ -144,7 +144,9 @@ class Trials:
                     if isinstance(event, Chunk):
                         self._said(kept, event)
                     else:
-                        kept.become("done", figures=_figures(event, loaded), notes=list(event.notes))
+                        kept.become(
+                            "done", figures=_figures(event, loaded), notes=list(event.notes), instead=event.instead
+                        )
         except AiError as error:
             kept.become("failed", error=error.message, hint=error.hint)
         finally:

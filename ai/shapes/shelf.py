@@ -154,7 +154,7 @@ class TryFigures(Shape):
 
 
 class Trial(Shape):
-    """A model that a person tries: what it has said so far. `figures` once it is done; `error` and `hint` if it failed."""
+    """A model that a person tries: what it has said so far. `instead` is what came in place of an answer, or of its rest; `figures` once it is done; `error` and `hint` if it failed."""
 
     id: str
     backend: str
@@ -163,6 +163,7 @@ class Trial(Shape):
     started: int
     text: str = ""
     reasoning: str = ""
+    instead: str = ""
     figures: TryFigures | None = None
     notes: list[str] = Field(default=[])
     error: str = ""

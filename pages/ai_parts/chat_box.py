@@ -49,7 +49,7 @@ def chat_box(backends: Sequence[AiBackend]) -> None:
                 "Ask anything. The answer comes with the time to its first token and its speed. Nothing is stored."
             )
         for turn in turns:
-            _turn(turn["role"], turn["content"], turn.get("note", ""))
+            _turn(turn["role"], turn["content"], turn.get("note", ""), turn.get("instead", ""))
         if "chat_running" in state:
             _follow()
     if turns:
@@ -68,9 +68,11 @@ def _models(backend: AiBackend) -> list[str]:
     return [name for name in dict.fromkeys([first, *able]) if name]
 
 
-def _turn(role: str, text: str, note: str) -> None:
+def _turn(role: str, text: str, note: str, instead: str) -> None:
     with st.chat_message(role, avatar=AVATARS[role]):
-        st.markdown("  \n".join(plain(line) for line in text.split("\n")) or ":gray[no text]")
+        st.markdown("  \n".join(plain(line) for line in text.split("\n")) or f":gray[{plain(instead) or 'no text'}]")
+        if text and instead:
+            st.markdown(f":gray[{plain(instead)}]")
         if note:
             st.caption(plain(note))
 
@@ -106,7 +108,10 @@ def _ended(now: Trial) -> None:
     figures = f"{now.model}: {now.figures.sentence()}." if now.figures is not None else ""
     note = " ".join([figures, *now.notes, *(["Stopped."] if now.state == "cancelled" else [])]).strip()
     if now.text or now.state == "done":
-        state.chat_turns = [*state.chat_turns, {"role": "assistant", "content": now.text, "note": note}]
+        state.chat_turns = [
+            *state.chat_turns,
+            {"role": "assistant", "content": now.text, "note": note, "instead": now.instead},
+        ]
 
 
 def _ask(engine: str, model: str) -> None:

@@ -11,13 +11,14 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import httpx
 import ollama
 
 from ai.backends.ollama.client import CLIENT_ERRORS, START, asked, error_of_ollama, ollama_client
+from ai.backends.ollama.pieces import calls_of, chunks_of
 from ai.backends.ollama.running import (
     Loaded,
     SeenPrompts,
@@ -40,13 +41,12 @@ from ai.core.errors import (
     StreamCut,
 )
 from ai.core.footprint import is_local, is_working, listening_pid, memory_of
+from ai.core.instead import Instead
 from ai.core.pacing import Clock, Pacer, late
 from ai.core.plausible import believed, overran
 from ai.core.types import (
     DEFAULT_DEADLINES,
     Capabilities,
-    Chunk,
-    ChunkKind,
     Deadlines,
     Event,
     Figure,
@@ -393,12 +393,15 @@ class OllamaBackend:
         self._in_force(how.context or self._wanted(spec))
         new = self._seen.is_new(request)
         clock, tap, characters, said = Clock(), Tap(deadlines.connect_s), 0, 0
+        instead = Instead()
         CURRENT_TAP.set(tap)
         done: ollama.ChatResponse | ollama.GenerateResponse | None = None
         try:
             async with aclosing(await self._chat(request, spec, how)) as parts:
                 async for part in parts:
-                    for chunk in _chunks(part, clock):
+                    if isinstance(part, ollama.ChatResponse):
+                        instead.take(calls_of(part))
+                    for chunk in chunks_of(part, clock):
                         characters += len(chunk.text)
                         said += len(chunk.text) if chunk.kind == "content" else 0  # not all count thoughts to the limit
                         yield chunk
@@ -419,7 +422,8 @@ class OllamaBackend:
                 backend=self._name,
                 hint="Look at its log.",
             )
-        yield self._final(clock, tap, done, characters, new=new)
+        final = self._final(clock, tap, done, characters, new=new)
+        yield replace(final, instead=instead.sentence(done.done_reason or "", said=said > 0))
 
     async def _chat(
         self, request: GenRequest, spec: LoadSpec, how: _Loading
@@ -481,16 +485,6 @@ def _seconds(keep_alive: str | int) -> float:
     if isinstance(keep_alive, int):
         return float(keep_alive)
     return float(keep_alive[:-1]) * {"s": 1, "m": 60, "h": 3600}[keep_alive[-1]]
-
-
-def _chunks(part: ollama.ChatResponse | ollama.GenerateResponse, clock: Clock) -> list[Chunk]:
-    thought, words = (
-        (part.message.thinking, part.message.content)
-        if isinstance(part, ollama.ChatResponse)
-        else (part.thinking, part.response)
-    )
-    kinds: tuple[tuple[ChunkKind, str | None], ...] = (("reasoning", thought), ("content", words))
-    return [Chunk(clock.mark(characters=len(said)), said, kind) for kind, said in kinds if said]
 
 
 def _prompt_tokens(final: FinalEvent) -> float | None:

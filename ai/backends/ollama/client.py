@@ -13,6 +13,7 @@ from ai.backends.openai.http_errors import error_of, error_of_transport
 from ai.core.errors import BackendDown, BackendError, BadOutput, StreamCut
 from ai.core.pacing import late
 from ai.core.words import plain_words
+from ai.discovery.address import basic_key, key_header
 
 START: Final = "Start it with: ollama serve"
 CLIENT_ERRORS: Final = (
@@ -34,7 +35,7 @@ def ollama_client(url: str, timeout: httpx.Timeout) -> ollama.AsyncClient:
     """A client that trusts nothing of the environment and follows no redirects."""
     return ollama.AsyncClient(
         url, timeout=timeout, follow_redirects=False, transport=NativeTransport(url), trust_env=False,
-        headers={"Accept-Encoding": "identity"},
+        headers={"Accept-Encoding": "identity"} | key_header("", basic_key(url)),
     )  # fmt: skip
 
 

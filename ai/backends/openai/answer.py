@@ -13,6 +13,7 @@ from ai.backends.openai.http_errors import error_of
 from ai.backends.openai.sse import NO_REASON, SseEvent, WholeCharacters, said_text
 from ai.backends.openai.told_errors import tells_error
 from ai.core.errors import BackendError, BadOutput, StreamCut
+from ai.core.instead import Instead
 from ai.core.pacing import Clock
 from ai.core.plausible import LONGEST_TOKEN, believed, overran
 from ai.core.types import Chunk, ChunkKind, Figure, FinishReason, GenRequest, Timings, Usage
@@ -76,6 +77,7 @@ class Answer:
         self._model = ""
         self._characters = self._bytes = self._events = self._said = 0
         self._overran = False
+        self._instead = Instead()
         self._content: list[str] = []
         self._reasoned = self._ends_with_words = False
         self._pieces: dict[ChunkKind, WholeCharacters] = {"reasoning": WholeCharacters(), "content": WholeCharacters()}
@@ -101,7 +103,9 @@ class Answer:
             return []
         if word in _ALIVE or event.name.casefold() in _ALIVE or (self.finish is not None and not _is_json(event.data)):
             return []
-        message = self._message(event)
+        return [chunk for message in self._messages(event) for chunk in self._take(message, at_ns)]
+
+    def _take(self, message: dict[str, Any], at_ns: int) -> list[Chunk]:
         self.foreign |= bool(message.keys() & _OF_OTHERS) and not message.keys() & _OF_ANSWERS_HERE
         self.last_ns = at_ns
         self._model = str(message.get("model") or self._model)[:200]
@@ -111,7 +115,8 @@ class Answer:
         counted = _number(usage.get("completion_tokens"))
         return [c for choice in _list(message.get("choices")) for c in self._choice(choice, at_ns, counted)]
 
-    def _message(self, event: SseEvent) -> dict[str, Any]:
+    def _messages(self, event: SseEvent) -> list[dict[str, Any]]:
+        """What an event holds: one message, or the whole answer as a list of them."""
         try:
             message = json.loads(
                 _unframed(event.data), strict=False
@@ -122,14 +127,14 @@ class Answer:
             said = " ".join(event.data.split())[:120]
             raise BadOutput(f"{self._name} sent an event that is not JSON: {said}", backend=self._name) from error
         if not message:
-            return {}
-        if isinstance(message, list) and len(message) == 1:  # as some wrap their errors
-            message = message[0]
-        if not isinstance(message, dict):
+            return []
+        messages = message if isinstance(message, list) else [message]  # some wrap their errors in a list
+        if not all(isinstance(one, dict) for one in messages):
             raise BadOutput(f"{self._name} sent an event that is no object.", backend=self._name)
-        if event.name == "error" or tells_error(message):
+        messages = [_unwrapped(one) for one in messages]
+        if event.name == "error" or any(tells_error(one) for one in messages):
             raise self._error(event.data)
-        return message
+        return messages
 
     def _error(self, told: str) -> BackendError:
         self.told = told
@@ -146,6 +151,8 @@ class Answer:
             self.whole = not self._characters and bool(_dict(choice.get("message")))
             said = self._rest(_dict(choice.get("message"))) or {"content": choice.get("text")}
         found: list[Chunk] = []
+        self._instead.take(said)
+        self._instead.refused |= bool(said_text(said.get("refusal")))
         kinds: tuple[tuple[ChunkKind, str], ...] = (
             ("reasoning", _first_text(said, *_REASONING) or _thoughts(said.get("content")) or _thoughts(said.get("reasoning_details"))),
             ("content", _first_text(said, "content", "refusal")),
@@ -189,7 +196,10 @@ class Answer:
         own += (_OTHER_MODEL.format(self._model),) if self._model and not _same_model(self._model, self._asked) else ()
         ended = max(self.last_ns, self.clock.sent_ns + 1)
         timings = _reported(self.clock.timings(ended), usage, self._usage, self._timings)
-        end = FinalEvent(self.clock.sent_ns, ended, finish, usage, timings, self._model, (*own, *notes))
+        instead = self._instead.sentence(self.finish or "", said=bool(self._content))
+        end = FinalEvent(
+            self.clock.sent_ns, ended, finish, usage, timings, self._model, (*own, *notes), instead=instead
+        )
         return believed(end)
 
     def _counts(self) -> tuple[Usage, tuple[str, ...]]:
@@ -203,6 +213,7 @@ class Answer:
         hidden = completion is not None and self._hides(completion)
         doubt = _REPEATED if self._repeats() else "" if completion is None else self._contradiction(completion, prompt)
         cached = _number(_dict(self._usage.get("prompt_tokens_details")).get("cached_tokens"))
+        cached = _number(self._usage.get("prompt_cache_hit_tokens")) if cached is None else cached
         cached = _number(self._timings.get("cache_n")) if cached is None else cached
         if completion is not None:
             made = Figure(completion, "reported")
@@ -247,6 +258,14 @@ def _same_model(said: str, asked: str) -> bool:
     return not asked or one in other or other in one
 
 
+def _unwrapped(message: dict[str, Any]) -> dict[str, Any]:
+    """A message without the object that a gateway may put around a server's."""
+    if "choices" in message:
+        return message
+    inside = [one for one in message.values() if isinstance(one, dict) and isinstance(one.get("choices"), list)]
+    return inside[0] if len(inside) == 1 else message
+
+
 def _is_json(data: str) -> bool:
     return _unframed(data)[:1] in {"{", "["}
 
@@ -286,13 +305,19 @@ def _reported(timings: Timings, usage: Usage, said: dict[str, Any], llama: dict[
         return replace(
             timings, prompt=Figure(prompt_ms / 1e3, "reported"), generation=Figure(generation_ms / 1e3, "reported")
         )
-    prompt_rate, rate = _number(said.get("prompt_tokens_per_sec")), _number(said.get("gen_tokens_per_sec"))
+    prompt = _seconds(said, usage.prompt_tokens, "prompt_time", "prompt_tokens_per_sec")
+    made = _seconds(said, usage.completion_tokens, "completion_time", "completion_tokens_per_sec", "gen_tokens_per_sec")
     queue = _number(said.get("queue_time"))
-    if prompt_rate and usage.prompt_tokens:
-        timings = replace(timings, prompt=Figure(usage.prompt_tokens.value / prompt_rate, "reported"))
-    if rate and usage.completion_tokens:
-        timings = replace(timings, generation=Figure(usage.completion_tokens.value / rate, "reported"))
+    timings = replace(timings, prompt=prompt or timings.prompt, generation=made or timings.generation)
     return replace(timings, queue=Figure(queue, "reported")) if queue is not None else timings
+
+
+def _seconds(said: dict[str, Any], tokens: Figure | None, time: str, *rates: str) -> Figure | None:
+    """A duration that is told as one, or by the tokens a second; None where it is not told."""
+    if spent := _number(said.get(time)):
+        return Figure(spent, "reported")
+    rate = next((rate for name in rates if (rate := _number(said.get(name)))), None)
+    return Figure(tokens.value / rate, "reported") if rate and tokens is not None and tokens.value > 0 else None
 
 
 def _estimate(characters: int) -> Figure:

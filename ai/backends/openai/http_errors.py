@@ -21,6 +21,7 @@ from ai.core.errors import (
     BackendTimeout,
     BadRequest,
     ContextOverflow,
+    Filtered,
     ModelMissing,
     StreamCut,
 )
@@ -45,7 +46,7 @@ _CONTEXT: Final = re.compile(
     r"|longer than the (model's )?(maximum )?context|input length exceeds|prompt is too long"
     r"|is greater than max_seq_len|requires \d+ pages \(only \d+ available\)"  # TabbyAPI; ExLlama's own generators
     r"|inputs?`? tokens\b.{0,60}\bmust be|context length of only|token count.{0,40}exceeds|number of (input )?tokens\b.{0,60}\b(exceed|cannot)"  # TGI, LM Studio, others
-    r"|reduce the length of the (messages|prompt|input)|(prompt|input|request) (is|has) (too long|too many tokens)",
+    r"|reduce the length of the (messages|prompt|input)|(prompt|input|request|text) ((is|are|has) )?(too long|too many tokens)",
     re.IGNORECASE,
 )
 _MODEL: Final = re.compile(
@@ -66,6 +67,9 @@ _KEY: Final = re.compile(
     re.IGNORECASE,
 )
 _BAD_KEY: Final = re.compile(r"(invalid|incorrect|missing|no|wrong) (api[ _-]?)?key\b|authentication|unauthori[sz]ed|invalid_api_key", re.IGNORECASE)  # fmt: skip
+_FILTERED: Final = re.compile(r"content[_ ](filter|management|policy)|responsibleai|prohibited_content|\b(filtered|flagged|blocked)\b.{0,40}\b(safety|moderation|policy)|moderation_blocked", re.IGNORECASE)  # fmt: skip
+"""How servers say that a filter lets a question, or its answer, not through."""
+_DELAYS: Final = re.compile(r"retry_?-?(after|delay)(_?(?:s|secs?|seconds|ms|milliseconds))?", re.IGNORECASE)
 _CRASHED: Final = re.compile(r"\bcrash(ed)?\b|terminated unexpectedly|unexpectedly (stopped|terminated)|process (has )?(died|exited)", re.IGNORECASE)  # fmt: skip
 _WAIT: Final = re.compile(r"(?:try again|retry|retrying|wait|available|reset)\D{0,20}?((?:\d+(?:\.\d+)?\s?(?:ms|s|m|h|seconds?|secs?|minutes?|mins?|hours?)(?![a-z])\s?)+)", re.IGNORECASE)  # fmt: skip
 _SPAN: Final = re.compile(r"(\d+(?:\.\d+)?)\s?(ms|s|m|h)", re.IGNORECASE)
@@ -93,13 +97,30 @@ def error_of(name: str, status: int, body: bytes | str, headers: Mapping[str, st
     error = _by_words(name, status, said, everything, detail) or _by_status(name, status, said)
     error.retry_after_s = retry_after(headers) if headers is not None else None
     if error.retry_after_s is None and isinstance(error, BackendOverloaded):
-        error.retry_after_s = _wait_told(said)
+        error.retry_after_s = _delay_in(data) or _wait_told(said)
     return error
 
 
 def gives_answer(status: int) -> bool:
     """Whether an answer may follow this status."""
     return 200 <= status < 300 and status not in _NO_ANSWER
+
+
+def _delay_in(value: object, deep: int = 5) -> float | None:
+    """Seconds to wait, from a field of an error such as `retryDelay` or `retry_after_ms`; None where it has none."""
+    if isinstance(value, list):
+        return next((found for one in value[:20] if (found := _delay_in(one, deep - 1))), None) if deep else None
+    if not isinstance(value, dict) or not deep:
+        return None
+    for key, said in value.items():
+        if (named := _DELAYS.fullmatch(key)) and isinstance(said, int | float | str) and not isinstance(said, bool):
+            try:
+                number = float(said) / (1e3 if (named.group(2) or "").strip("_").lower().startswith("m") else 1)
+            except ValueError:
+                number = 0.0
+            if found := _bounded(number) or _spans(str(said)):
+                return found
+    return next((found for one in value.values() if (found := _delay_in(one, deep - 1))), None)
 
 
 def _wait_told(said: str) -> float | None:
@@ -134,6 +155,7 @@ def _by_words(name: str, status: int, said: str, everything: str, detail: dict[s
         (_OUT_OF_MEMORY.search(everything), BackendOutOfMemory, "{}: {}", "Use a shorter context, a smaller cache type, or a smaller model."),
         (is_loading(status, everything), BackendLoading, "{} is loading its model: {}", "Wait until it is loaded."),
         (signed_in and status != httpx.codes.SERVICE_UNAVAILABLE and _MODEL.search(everything), ModelMissing, "{}: {}", "Fetch the model, or name another one in the settings."),
+        (signed_in and status < httpx.codes.INTERNAL_SERVER_ERROR and _FILTERED.search(everything), Filtered, "{} did not let this pass: {}", "Its content filter refuses it: change the text, or use another engine."),
         (_NO_CREDIT.search(everything), BackendOverloaded, "{} refuses: {}", "Its account has no credit left: add some, or use another engine."),
         (signed_in and status < httpx.codes.INTERNAL_SERVER_ERROR and _CRASHED.search(said), BackendError, "{} failed: {}", "Look at the engine's own log."),
         (status in _VAGUE and _BUSY.search(everything), BackendOverloaded, "{} is busy: {}", _LATER),

@@ -27,6 +27,12 @@ _TOO_LARGE: Final = re.compile(
 _SCHEMA_WORDS: Final = re.compile(
     r"\b(response_format|json_schema|json_object|json schema|structured outputs?|guided|grammar)\b", re.IGNORECASE
 )
+_NO_SYSTEM: Final = re.compile(
+    r"system['\"`]? (role|message|prompt)s?\b.{0,60}\b(not|un)\s?(supported|allowed|available|permitted)|(no|not|n't) support.{0,40}\bsystem\b"
+    r"|roles must alternate|must alternate between|first message.{0,40}\buser\b|only (the )?(roles? )?['\"`]?user['\"`]?.{0,40}\b(assistant|model)\b.{0,40}\brole",
+    re.IGNORECASE,
+)
+"""How templates of chats without a system message say so."""
 _NO_STREAM: Final = re.compile(
     r"\bstream(ing)?\b['\"`]?[^.]{0,40}\b(not|un)\s?(supported|available|allowed|permitted)|does(n't| not) support stream",
     re.IGNORECASE,
@@ -121,6 +127,7 @@ class Form:
         schema: how the form of the answer is asked for.
         limit: what it calls the most tokens of an answer.
         streams: whether it streams at all.
+        system: whether it takes system messages; they stand before the question where not.
         vague: it did not say what it refused, so this form is a guess.
     """
 
@@ -128,6 +135,7 @@ class Form:
     schema: Literal["json_schema", "json_object", "none"] = "json_schema"
     limit: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
     streams: bool = True
+    system: bool = True
     vague: bool = False
 
     def fitted(self, body: Mapping[str, Any]) -> dict[str, Any]:
@@ -142,6 +150,8 @@ class Form:
                 fitted["response_format"] = {"type": "json_object"}
         if self.limit != "max_tokens" and "max_tokens" in fitted:
             fitted[self.limit] = fitted.pop("max_tokens")
+        if not self.system and "messages" in fitted:
+            fitted["messages"] = _without_system(fitted["messages"])
         return fitted
 
     def notes(self, body: Mapping[str, Any]) -> tuple[str, ...]:
@@ -149,6 +159,8 @@ class Form:
         notes = []
         if "response_format" in body and self.schema != "json_schema":
             notes.append("The server does not take a JSON schema, so the form of its answer is not enforced.")
+        if not self.system:
+            notes.append("The server takes no system message, so it stands before the question.")
         lost = sorted(self.left_out & {"temperature", "top_p", "top_k", "seed"} & body.keys())
         if lost:
             notes.append(f"The server does not take {', '.join(lost)}, so its own default applies.")
@@ -194,10 +206,21 @@ class Form:
             return replace(self, left_out=self.left_out | named)
         if self.streams and _NO_STREAM.search(said):
             return replace(self, streams=False)
+        if self.system and _NO_SYSTEM.search(said) and any(m["role"] == "system" for m in sent.get("messages", ())):
+            return replace(self, system=False)
         return None
 
     def _less_schema(self) -> "Form":
         return replace(self, schema="json_object" if self.schema == "json_schema" else "none")
+
+
+def _without_system(messages: list[dict[str, str]]) -> list[dict[str, str]]:
+    """The conversation with what its system messages say before the first turn of the user."""
+    told = [m["content"] for m in messages if m["role"] == "system"]
+    turns = [m for m in messages if m["role"] != "system"]
+    if not turns or turns[0]["role"] != "user":
+        return [{"role": "user", "content": "\n\n".join(told)}, *turns]
+    return [{**turns[0], "content": "\n\n".join([*told, turns[0]["content"]])}, *turns[1:]]
 
 
 def _mentions(name: str, said: str) -> bool:

@@ -155,7 +155,9 @@ def _compare(run: Gathered, reference: Row, row: Row, *, lenient: bool) -> Compa
     )  # fmt: skip
 
 
-_OF_ITS_OWN: Final = frozenset({"failed", MISCOUNTED, "unexpected stop", "context mismatch", "prompt truncated"})
+_OF_ITS_OWN: Final = frozenset(
+    {"failed", MISCOUNTED, "no answer", "unexpected stop", "context mismatch", "prompt truncated"}
+)
 """What is wrong with every measurement of an engine, however long it is measured."""
 
 

@@ -12,7 +12,7 @@ from ai.shapes.report import Measure
 
 Flag = Literal[
     "neighbour load", "cpu steal", "throttled", "swapping", "io pressure", "clock jump", "suspended", "gpu shared",
-    "prompt cache hit", "prompt truncated", "unexpected stop", "context mismatch", "wrong token count", "usage missing", "cold load",
+    "prompt cache hit", "prompt truncated", "no answer", "unexpected stop", "context mismatch", "wrong token count", "usage missing", "cold load",
     "queued", "stalled", "in bunches", "timings not believed", "engine restarted", "failed", "out of time",
 ]  # fmt: skip
 ENVIRONMENT: Final[frozenset[Flag]] = frozenset(
@@ -129,7 +129,8 @@ def judge_answer(done: Completion, expected: Expected, limits: Limits = DEFAULT_
     tests: dict[Flag, bool] = {
         "prompt cache hit": _cached(final),
         "prompt truncated": final.truncated or _prompt_short(final, expected),
-        "unexpected stop": _stopped_otherwise(final, expected),
+        "no answer": bool(final.instead),
+        "unexpected stop": not final.instead and _stopped_otherwise(final, expected),
         "context mismatch": None not in (expected.context, expected.context_wanted)
         and expected.context != expected.context_wanted,
         "usage missing": final.usage.completion_tokens is None or final.usage.prompt_tokens is None,
