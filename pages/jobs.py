@@ -1,6 +1,7 @@
 """Jobs: the workers that report jobs, and their jobs: failed, in flight, slowest, all."""
 
 import time
+from collections.abc import Mapping
 from typing import Any, Final
 
 import streamlit as st
@@ -23,6 +24,8 @@ EMPTY: Final = {
     "all": "No job has ended",
 }
 SHOWN: Final = 200
+ERROR_SHOWN: Final = 60
+"""Characters of an error on the button that takes it away."""
 LOOK_S: Final = {"1h": 1.0, "24h": 5.0, "7d": 15.0}
 """Least time between two looks: a wide window has much to count, and changes little."""
 SIGNS: Final = {"done": "ok", "running": "wait"}
@@ -53,8 +56,9 @@ def no_workers(found: Workers) -> None:
     )
 
 
-def tables(view: str, window: str, worker: str, process: str, q: str) -> None:
-    """The workers, and the jobs of the chosen view. Both keep themselves fresh."""
+def tables(view: str, window: str, narrowed: Mapping[str, str]) -> None:
+    """The workers, and the jobs of the chosen view. Both keep themselves fresh. `narrowed` has `worker`, `run`, `q` and `error`, empty for all."""
+    worker, process, q, error = (narrowed[name] for name in ("worker", "run", "q", "error"))
     with guarded("jobs"):
         client = agent_client()
         found = client.jobs.workers(window)
@@ -66,15 +70,21 @@ def tables(view: str, window: str, worker: str, process: str, q: str) -> None:
             no_workers(found)
             return
         filters: dict[str, Any] = {"worker": worker or None, "run": process or None, "q": q or None}
+        filters |= {"error": error or None} if view == "failed" else {}
         filters |= {view: 1} if view in {"failed", "running", "slowest"} else {}
         filters |= {} if view == "running" else {"since": window}
-        jobs = client.jobs.found(filters, limit=SHOWN)
         query = {**{name: value for name, value in filters.items() if value is not None}, "limit": SHOWN}
+        here = {"view": view, "window": window, "worker": worker, "run": process, "find": q, "error": error}
+        if view == "failed" and not error:
+            errors = client.jobs.errors(filters, limit=SHOWN)
+            if errors.total > len(errors.errors):  # else each job has an error of its own
+                components.job_errors(errors, query=query, every_s=every_s, here=here)
+                return
+        jobs = client.jobs.found(filters, limit=SHOWN)
         where = (f" of {worker}" if worker else "") + (" of this process" if process else "")
         why = f"In {WORDS[window]}{where}." if view != "running" else "Jobs appear here while they are at work."
-        narrowed = "No matching jobs." if q else f"{EMPTY[view]}."
-        here = {"view": view, "window": window, "worker": worker, "run": process, "find": q}
-        components.jobs(jobs, query=query, every_s=every_s, here=here, empty=(narrowed, why))
+        nothing = "No matching jobs." if q or error else f"{EMPTY[view]}."
+        components.jobs(jobs, query=query, every_s=every_s, here=here, empty=(nothing, why))
 
 
 def rows_of(found: JobDetail) -> list[tuple[str, Any]]:
@@ -149,13 +159,15 @@ with st.container(horizontal=True, vertical_alignment="center", key="job_filters
         label_visibility="collapsed",
         max_chars=500,
     )
-    choice("Which jobs", "view", VIEWS, view, key="view", clears=("of", "job"))
+    choice("Which jobs", "view", VIEWS, view, key="view", clears=("of", "job", "error"))
     worker = st.query_params.get("worker", "")[:200]
     process = st.query_params.get("run", "")  # not `process`, which a field of Logs has bound
     process = process if process.isascii() and process.isdigit() and len(process) < 20 else ""
-    for name, words in (("worker", plain(worker)), ("run", "One process" if process else "")):
+    error = st.query_params.get("error", "")[:600] if view == "failed" else ""
+    one_error = f"{plain(error[:ERROR_SHOWN])}{'…' if len(error) > ERROR_SHOWN else ''}"
+    for name, words in (("worker", plain(worker)), ("run", "One process" if process else ""), ("error", one_error)):
         if words and st.button(words, icon=":material/close:", key=f"any_{name}", help="Show the jobs of all"):
             st.query_params.update({name: []})
             st.rerun()
 card(st.query_params.get("of", "")[:500], st.query_params.get("job", "")[:20])
-tables(view, window, worker, process, text or "")
+tables(view, window, {"worker": worker, "run": process, "q": text or "", "error": error})

@@ -1,6 +1,6 @@
 """Jobs, and the workers that report them."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
@@ -11,7 +11,7 @@ from monitor.api.http.answers import blocking, json_answer
 from monitor.api.http.context import Context
 from monitor.api.http.errors import NotFound
 from monitor.api.http.parameters import run_number
-from monitor.api_models.jobs import JobDetail, Jobs, Workers
+from monitor.api_models.jobs import JobDetail, JobErrors, Jobs, Workers
 from monitor.jobs.view import JobView
 
 HOUR_US = 3_600_000_000
@@ -35,6 +35,7 @@ class JobFilter(BaseModel):
     slowest: bool = Field(default=False, description="The slowest first instead of the newest.")
     run: str | None = Field(None, description="Those of a run of a process.", max_length=30)
     q: str | None = Field(None, description="Text in the name of the job or in its error.", max_length=500)
+    error: str | None = Field(None, description="Those with this error, as `/v1/jobs/errors` tells it.", max_length=600)
     since: str | None = Field(None, description="Ended at or after; a time as for log records.", max_length=60)
     until: str | None = Field(None, description="Ended before.", max_length=60)
     limit: int = Field(200, description="Jobs at most.", ge=1, le=10_000)
@@ -50,6 +51,21 @@ def job_view(context: Context) -> JobView:
     return JobView(context.store, context.host, limits)
 
 
+def chosen(wanted: JobFilter) -> dict[str, str | int | None]:
+    """The filters that hold for jobs in flight too."""
+    return {
+        "worker": wanted.worker or None,
+        "run": run_number(wanted.run) if wanted.run else None,
+        "q": wanted.q or None,
+    }
+
+
+def of_over(wanted: JobFilter, now: int) -> dict[str, Any]:
+    """The filters that hold only for jobs that are over."""
+    since, until = parse_range(wanted.since, wanted.until, now)
+    return {"since": since, "until": until, "failed": wanted.failed or None, "error": wanted.error or None}
+
+
 def routes(context: Context) -> APIRouter:
     """`/v1/jobs*`."""
     router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
@@ -59,17 +75,17 @@ def routes(context: Context) -> APIRouter:
     async def jobs(request: Request, wanted: Annotated[JobFilter, Query()]) -> Response:
         """What a worker reports is here a second or two later."""
         now = context.now()
-        common = {
-            "worker": wanted.worker or None,
-            "run": run_number(wanted.run) if wanted.run else None,
-            "q": wanted.q or None,
-            "limit": wanted.limit,
-        }
+        common = {**chosen(wanted), "limit": wanted.limit}
         if wanted.running:
             return json_answer(await blocking(request, lambda: view.running(now, **common)))
-        since, until = parse_range(wanted.since, wanted.until, now)
-        more = {"since": since, "until": until, "failed": wanted.failed or None, "slowest": wanted.slowest or None}
+        more = {**of_over(wanted, now), "slowest": wanted.slowest or None}
         return json_answer(await blocking(request, lambda: view.over(**common, **more)))
+
+    @router.get("/errors", response_model=JobErrors, summary="With which errors jobs failed, and how many with each")
+    async def errors(request: Request, wanted: Annotated[JobFilter, Query()]) -> Response:
+        """Errors that differ in a value only, such as a number or a path, count together; `…` stands for the value."""
+        filters = {**chosen(wanted), **of_over(wanted, context.now()), "failed": True}
+        return json_answer(await blocking(request, lambda: view.errors(wanted.limit, **filters)))
 
     @router.get("/workers", response_model=Workers, summary="The workers: counts, rate, durations, what is in flight")
     async def workers(request: Request, since: Since = None) -> Response:

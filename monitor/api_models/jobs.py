@@ -36,6 +36,24 @@ class Jobs(Shape):
     jobs: list[Job]
 
 
+class JobError(Shape):
+    """Jobs that failed with the same error; `…` in it stands for what differs. `error` of a filter takes it as it is."""
+
+    error: str = Field(description="Its first line; empty where the worker told none.")
+    jobs: int
+    workers: int = Field(description="How many workers had it, at least.")
+    first: int
+    last: int
+    newest: Job
+
+
+class JobErrors(Shape):
+    """The errors of the jobs that match, those of most jobs first; `total` counts these jobs."""
+
+    total: int
+    errors: list[JobError]
+
+
 class JobRecord(Shape):
     """What a worker logged in a job."""
 

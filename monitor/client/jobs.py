@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from monitor.api_models.jobs import JobDetail, Jobs, Workers
+from monitor.api_models.jobs import JobDetail, JobErrors, Jobs, Workers
 from monitor.client.parsing import Params
 
 if TYPE_CHECKING:
@@ -20,8 +20,12 @@ class JobsClient:
         return self._client.get(Workers, "/v1/jobs/workers", {"since": since})
 
     def found(self, filters: Params | None = None, *, limit: int = 200) -> Jobs:
-        """Jobs. Filters: `worker`, `running`, `failed`, `slowest`, `run`, `q`, `since`, `until`."""
+        """Jobs. Filters: `worker`, `running`, `failed`, `slowest`, `run`, `q`, `error`, `since`, `until`."""
         return self._client.get(Jobs, "/v1/jobs", {**(filters or {}), "limit": limit})
+
+    def errors(self, filters: Params | None = None, *, limit: int = 200) -> JobErrors:
+        """With which errors jobs failed. Filters: `worker`, `run`, `q`, `error`, `since`, `until`."""
+        return self._client.get(JobErrors, "/v1/jobs/errors", {**(filters or {}), "limit": limit})
 
     def one(self, worker_run: str, seq: int) -> JobDetail:
         """A job, with what was logged in it."""

@@ -3,7 +3,17 @@
 from collections.abc import Callable
 from typing import Any, Final
 
-from monitor.api_models.jobs import Job, JobCounts, JobDetail, JobRecord, Jobs, RecentCounts, WorkerSummary
+from monitor.api_models.jobs import (
+    Job,
+    JobCounts,
+    JobDetail,
+    JobError,
+    JobErrors,
+    JobRecord,
+    Jobs,
+    RecentCounts,
+    WorkerSummary,
+)
 from monitor.store.interface import Store
 
 DAY_US: Final = 86_400_000_000
@@ -15,6 +25,12 @@ USUAL_US: Final = 30_000_000
 """How long it is remembered what jobs usually take."""
 MOST_RUNNING: Final = 10_000
 MOST_RECORDS: Final = 200
+MOST_ERRORS: Final = 20_000
+"""Different errors that are looked at."""
+FEW_ERRORS: Final = 3
+"""So many errors of one form stand for themselves: `HTTP 404` and `HTTP 500`."""
+RECURS: Final = 4
+"""Errors that differ in a value, but recur so often, are different errors all the same."""
 
 
 class JobView:
@@ -42,12 +58,26 @@ class JobView:
         return [_worker(row, after.get(row["worker"]), stuck.get(row["worker"], 0)) for row in rows]
 
     def over(self, **filters: Any) -> Jobs:
-        """Jobs that are over. Filters: `worker`, `failed`, `run`, `runs`, `began` (before), `since`, `until` (µs), `q`, `slowest`, `limit`; None
-        leaves one out.
+        """Jobs that are over. Filters: `worker`, `failed`, `run`, `runs`, `began` (before), `since`, `until` (µs), `q`, `error` (as `errors` tells
+        it), `slowest`, `limit`; None leaves one out.
         """
         given = {name: value for name, value in filters.items() if value is not None}
         rows = self._store.query("jobs_over", host=self._host(), **given).to_pylist()
         return Jobs(total=rows[0]["total"] if rows else 0, jobs=[_over(row) for row in rows])
+
+    def errors(self, limit: int, **filters: Any) -> JobErrors:
+        """The errors of jobs that are over, `limit` at most. Filters: as of `over`."""
+        given = {name: value for name, value in filters.items() if value is not None}
+        rows = self._store.query("job_errors", host=self._host(), **given, limit=MOST_ERRORS).to_pylist()
+        forms: dict[str, list[dict[str, Any]]] = {}
+        for row in rows:
+            forms.setdefault(row["form"], []).append(row)
+        found: list[JobError] = []
+        for form, alike in forms.items():
+            apart = len(alike) <= FEW_ERRORS or sum(row["jobs"] for row in alike) >= RECURS * len(alike)
+            found.extend([_error(row["line"], [row]) for row in alike] if apart else [_error(form, alike)])
+        found.sort(key=lambda error: (-error.jobs, -error.last))
+        return JobErrors(total=sum(error.jobs for error in found), errors=found[:limit])
 
     def running(self, now: int, **filters: Any) -> Jobs:
         """Jobs in flight, the longest first. Filters: `worker`, `run`, `runs`, `began` (before, µs), `q`, `limit`."""
@@ -110,6 +140,25 @@ def _worker(row: dict[str, Any], limit: float | None, stuck: int) -> WorkerSumma
 def _known(row: dict[str, Any]) -> dict[str, Any]:
     run = None if row["run"] is None else str(row["run"])
     return {**{name: row[name] for name in ("worker_run", "seq", "worker", "job", "started", "pid")}, "run": run}
+
+
+def _error(error: str, rows: list[dict[str, Any]]) -> JobError:
+    """One error of the rows of `job_errors`, which have it in common."""
+    newest = max(rows, key=lambda row: int(row["last"]))
+    return JobError(
+        error=error,
+        jobs=sum(row["jobs"] for row in rows),
+        workers=max(*(row["workers"] for row in rows), len({row["worker"] for row in rows})),
+        first=min(row["first"] for row in rows),
+        last=newest["last"],
+        newest=Job(
+            **_known(newest),
+            state=newest["outcome"],
+            ended=newest["last"],
+            seconds=newest["seconds"],
+            error=newest["error"] or None,
+        ),
+    )
 
 
 def _over(row: dict[str, Any]) -> Job:

@@ -44,7 +44,7 @@ PARTS: Final = {
         "processes/timeline",
         "charts/charts",
     ),
-    "/jobs": ("jobs/workers", "jobs/list"),
+    "/jobs": ("jobs/workers", "jobs/list", "jobs/errors"),
     "/logs": ("logs/query", "logs/sources", "logs/histogram", "logs/view"),
     "/patterns": ("logs/patterns", "logs/changes"),
     "/performance": ("charts/charts", "machine/cores", "machine/devices", "machine/gpuline"),

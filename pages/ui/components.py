@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from monitor.api_models import ai as ai_models
-from monitor.api_models.jobs import Jobs, Workers
+from monitor.api_models.jobs import JobErrors, Jobs, Workers
 from monitor.api_models.processes import EndedRun, Lives, ProcessGroup
 from pages.server.assets import other_parts
 from pages.ui.charts import Panel
@@ -393,7 +393,29 @@ def jobs(
         "here": dict(here),
         "empty": list(empty),
     }
-    mount("jobs/list", data, key=key, height=66 + 31 * max(2, min(len(found.jobs), 20)))
+    mount("jobs/list", data, key=key, height=66 + 31 * max(2, min(len(found.jobs), 20)), triggers=("repeats",))
+
+
+def job_errors(
+    found: JobErrors, *, query: Mapping[str, Any], every_s: float, here: Mapping[str, str], key: str = "job_errors"
+) -> None:
+    """A table of the errors with which jobs failed, which keeps itself fresh. Each leads to its jobs.
+
+    Args:
+        found: as they are now.
+        query: with which they were asked for.
+        every_s: least time between two looks.
+        here: the parameters of the view, which links keep.
+        key: names the place.
+    """
+    data = {
+        "errors": [row.model_dump(mode="json") for row in found.errors],
+        "total": found.total,
+        "query": dict(query),
+        "every_ms": every_s * 1000,
+        "here": dict(here),
+    }
+    mount("jobs/errors", data, key=key, height=66 + 31 * max(2, min(len(found.errors), 20)))
 
 
 def process_timeline(lives: Lives, *, filtered: bool, key: str = "timeline") -> None:

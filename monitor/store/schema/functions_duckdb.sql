@@ -60,6 +60,12 @@ CREATE OR REPLACE MACRO wk_int(x) AS CAST(x AS BIGINT);
 -- Whether an end is a failure, as `failed` in `monitor/core/exit_words.py`.
 CREATE OR REPLACE MACRO wk_failed(code, number, asked) AS asked IS NULL AND (coalesce(code, 0) <> 0 OR number IS NOT NULL);
 
+-- The first line of an error, and what it has in common with others of its kind: without words that have a digit or a slash, and without what
+-- stands in quotes.
+CREATE OR REPLACE MACRO wk_error_line(error) AS trim(left(split_part(coalesce(error, ''), chr(10), 1), 500));
+CREATE OR REPLACE MACRO wk_error_form(line) AS
+    regexp_replace(regexp_replace(line, '(^|[^[:word:]])(?:"[^"]*"|''[^'']*'')', '\1…', 'g'), '[^ ]*[0-9/][^ ]*', '…', 'g');
+
 -- Whether a job was not over when its worker was: it was closed then, or told the exception by which Python ends a program.
 CREATE OR REPLACE MACRO wk_broken_off(outcome, error) AS outcome = 'interrupted'
     OR (outcome = 'failed' AND (starts_with(error, 'KeyboardInterrupt') OR starts_with(error, 'SystemExit')));

@@ -72,6 +72,44 @@ def test_from_an_empty_page_to_the_records_of_a_failed_job(window: Window, watch
         worker.communicate("end\n", timeout=patient(20))
 
 
+ALIKE = """
+import sys
+from track import track
+with track("ferry") as worker:
+    for i in range(40):
+        try:
+            with worker.job(f"car {i}"): raise TimeoutError(f"no answer from /dock/{i}")
+        except TimeoutError: pass
+    try:
+        with worker.job("the bus"): raise ValueError("too long")
+    except ValueError: pass
+    sys.stdin.readline()
+"""
+
+
+def test_equal_errors_are_one_row_that_leads_to_its_jobs(window: Window, watch: Watch) -> None:
+    """Forty jobs that failed alike are one row with their number; a click shows them, and another one all errors again."""
+    (watch.place / "track.py").write_bytes(Path(track.__file__).read_bytes())
+    environ = {"WATCHKEEPER_DATA_DIR": str(watch.place / "data")}
+    worker = subprocess.Popen(
+        [sys.executable, "-c", ALIKE], cwd=watch.place, env=environ, stdin=subprocess.PIPE, text=True
+    )
+    try:
+        page = window.open("/jobs?worker=ferry")
+        errors = page.get_by_role("group", name="Errors of jobs")
+        alike = errors.get_by_role("row").filter(has_text="TimeoutError: no answer from …")
+        expect(alike.get_by_role("cell").nth(1)).to_have_text("40", timeout=patient(30) * 1000)
+        expect(errors.get_by_role("row").filter(has_text="ValueError: too long")).to_contain_text("the bus")
+        alike.get_by_role("link", name="TimeoutError").click()
+        jobs = page.get_by_role("group", name="Jobs", exact=True)
+        expect(jobs.get_by_role("row")).to_have_count(41)
+        assert window.query()["error"] == "TimeoutError: no answer from …"
+        page.get_by_role("button", name="TimeoutError: no answer from …").click()
+        expect(alike).to_be_visible()
+    finally:
+        worker.communicate("end\n", timeout=patient(20))
+
+
 def test_back_leads_to_the_page_as_it_was_left(window: Window) -> None:
     """A search does not follow to the next page that has one, and is there again on the way back, in one step; so is what Logs shows of a process."""
     page = window.open("/processes?view=ended&q=nothing-has-this-name")

@@ -29,3 +29,6 @@ WHERE j.host = $host
 -- :if q is given
   AND wk_icontains(concat(j.job, ' ', coalesce(j.error, '')), $q)
 -- :endif
+-- :if error is given
+  AND (wk_error_line(j.error) = $error OR wk_error_form(wk_error_line(j.error)) = $error)
+-- :endif

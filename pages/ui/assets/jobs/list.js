@@ -9,7 +9,8 @@ import { nameOf, recordsOf, stateOf, took } from "./model.js";
 const COLUMNS = ["Job", "State", "Error", "Took", "When", "Worker", "Process", "Records"];
 
 class Jobs {
-  constructor(host) {
+  constructor(host, _data, { setTriggerValue }) {
+    this.repeats = () => setTriggerValue("repeats", Date.now());
     this.says = el("div", { class: "aside-line muted", role: "status" });
     this.body = el("tbody");
     const head = el("tr", {}, ...COLUMNS.map((title) => el("th", { class: title === "Took" ? "num" : "", scope: "col", text: title })));
@@ -42,6 +43,10 @@ class Jobs {
     const text = JSON.stringify([jobs.map((job) => (job.state === "running" ? { ...job, seconds: null } : job)), total, here, empty]);
     if (text === this.text) return; // what did not change keeps its nodes
     this.text = text;
+    if (!this.told && here.view === "failed" && !here.error && repeated(jobs)) {
+      this.told = true; // once: the page then shows each error with its number of jobs
+      this.repeats();
+    }
     const shown = jobs.length;
     this.says.textContent = shown ? `${plural(total, "job")}${total > shown ? ` · the first ${count(shown)} are shown` : ""}` : "";
     const rows = jobs.map((job) => row(job, here));
@@ -52,6 +57,12 @@ class Jobs {
     this.nothing.replaceChildren(el("b", { text: empty[0] }), empty[1]);
   }
 }
+
+/** What errors of a kind have in common: about what the store counts together. */
+const form = (error) => (error ?? "").split("\n", 1)[0].replace(/"[^"]*"|'[^']*'|[^ ]*[0-9/][^ ]*/g, "…");
+
+/** Whether jobs may have an error in common. */
+const repeated = (jobs) => new Set(jobs.map((job) => form(job.error))).size < jobs.length;
 
 function row(job, here) {
   const [sign, words] = stateOf(job);

@@ -149,3 +149,40 @@ def test_what_an_end_that_was_asked_for_broke_off_is_no_failure(
     assert worker.recent.failed == (job.state == "failed")
     assert said is None or job.error == said
     assert (asked or "") in (worker.reason or "")
+
+
+def test_errors_that_differ_in_values_only_count_together(scene: Scene, view: JobView) -> None:
+    """Each error with its number of jobs and its newest one; the error that is told finds exactly these jobs."""
+    told = [
+        *[f"Timeout: no answer from /shop/{i} after {i} s" for i in range(30)],
+        *["HTTP 404: gone"] * 5,
+        "HTTP 500: broken",
+        *[f"KeyError: 'price of {name}'\nTraceback {name}" for name in ("a", "b", "c", "d", "e")],
+        "",
+    ]
+    events: list[dict[str, object]] = [{"e": "start", "n": 0, "worker": "scraper", "run": "r1", "t": NOW - 50 * MINUTE}]
+    events += [
+        {"e": "failed", "n": i, "job": f"page {i}", "s": 1.0, "t": NOW - MINUTE + i, "error": error}
+        for i, error in enumerate(told, 1)
+    ]
+    events.append({"e": "done", "n": 900, "job": "well", "s": 1.0, "t": NOW - MINUTE})
+    report(scene, "s", events)
+    found = view.errors(100, failed=True)
+    assert found.total == len(told)
+    assert [(one.error, one.jobs) for one in found.errors[:3]] == [
+        ("Timeout: no answer from … after … s", 30),
+        ("KeyError: …", 5),
+        ("HTTP 404: gone", 5),
+    ]
+    assert {(one.error, one.jobs) for one in found.errors[3:]} == {("", 1), ("HTTP 500: broken", 1)}
+    first = found.errors[0]
+    assert (first.newest.job, first.newest.state, first.first, first.last) == (
+        "page 30",
+        "failed",
+        NOW - MINUTE + 1,
+        NOW - MINUTE + 30,
+    )
+    for one in found.errors:
+        if one.error:
+            assert view.over(failed=True, error=one.error, limit=100).total == one.jobs, one.error
+    assert view.errors(1, failed=True).errors == found.errors[:1]
