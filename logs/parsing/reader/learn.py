@@ -153,7 +153,7 @@ def _dated(
         signature, count = signatures.most_common(1)[0]
         together = [hit for hit in found if _signature(hit) == signature] if signature is not None else []
         if signature is None or count * 2 < len(found):
-            beginning = sum(1 for line in lines if begins(line))
+            beginning = sum(1 for line in lines if begins(line) or _first_level(line))
             ended = _ended(shape, lines)
             found = ended if len(ended) * 10 >= beginning * 8 else found if shape.days else []
             if len(found) * 10 < beginning * 8 or shape.name == "epoch":

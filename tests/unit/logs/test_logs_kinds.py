@@ -47,6 +47,22 @@ def test_a_number_of_lines_is_no_time(tmp_path: Path) -> None:
     assert {row["ts"] for row in parsed(tmp_path, "".join(f"{n * 7 % 9} INFO item\n" for n in range(9)))} == {None}
 
 
+def test_times_that_messages_speak_of_are_not_those_of_the_records(tmp_path: Path) -> None:
+    """Records begin with a level and have no time; some messages end with one, or name one."""
+    said = [
+        ("DEBUG", "Looking for jobs to run"),
+        ("DEBUG", "Next wakeup is due at 2026-12-02 23:29:03.732069+00:00 (in 0.99 seconds)"),
+        ("INFO", 'Running job "tidy (trigger: interval[0:00:01])" (scheduled at 2026-12-02 23:29:03.732069+00:00)'),
+        ("INFO", 'Job "tidy (trigger: interval[0:00:01], next run at: 2026-12-02 23:29:04 UTC)" executed'),
+        ("ERROR", "cannot reach the store"),
+    ]
+    for begin, logger in (("{level}:jobs:", "jobs"), ("[{level}] ", None)):
+        lines = [f"{begin.format(level=level)}{text}\n" for level, text in said * 4]
+        rows = parsed(tmp_path, "".join(lines))
+        assert [row["body"] for row in rows] == [text for _, text in said * 4]
+        assert {(row["ts"], row["logger"]) for row in rows} == {(None, logger)}
+
+
 def test_a_time_since_the_start_of_a_program_that_runs_is_when_it_was_read() -> None:
     """Nobody knows when it started: each line has the time at which it was read, and says so."""
     parser = BlockParser(Registry(), TimeReader(lambda: 0), str)
