@@ -285,7 +285,10 @@ class Grouper:
             self._opens(line)
             return True
         if self._open:
-            return not ((self._calm or self.traceback) and _THROWN.match(line))
+            cause = (
+                self._block == _JAVA_BLOCK and self._last[:1] not in _BLANKS
+            )  # of an exception whose stack comes later
+            return not ((self._calm or (self.traceback and not cause)) and _THROWN.match(line))
         if self._block == _GO:
             return _GO_FRAME.match(line) is not None
         if self._headed and self._block == _NONE:

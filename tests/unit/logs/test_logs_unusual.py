@@ -399,3 +399,21 @@ def test_a_message_without_quotes_ends_before_the_next_pair(tmp_path: Path, line
     """Words behind another value are not the message's, and the time and level are read whatever stands behind them."""
     (row,) = parsed(tmp_path, line + "\n")
     assert (row["ts"], row["level"], row["body"]) == ("2026-03-20T22:11:12.000000+00:00", "info", message)
+
+
+def test_the_cause_before_the_stack_belongs_to_the_record(tmp_path: Path) -> None:
+    """Dagster writes its own exception, then the one that was raised, then the stack; what a program dies of behind a stack is its own."""
+    head = "2026-12-02 23:36:00 +0000 - dagster - {} - job - {}\n"
+    failed = [
+        "shop.errors.StepExecutionError: Error occurred while executing op:",
+        "",
+        "ValueError: broken asset",
+        "",
+        "Stack Trace:",
+        '  File "/srv/steps.py", line 57, in boundary',
+        "    yield",
+    ]
+    text = "".join(head.format("DEBUG", f"step {n}") for n in range(6))
+    text += head.format("ERROR", "STEP_FAILURE") + "".join(f"{line}\n" for line in failed)
+    rows = parsed(tmp_path, f"{text}ValueError: not handled\n{head.format('DEBUG', 'end')}")
+    assert [row["lines"] for row in rows][-3:] == [len(failed) + 1, 1, 1]
