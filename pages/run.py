@@ -130,7 +130,7 @@ def why_rows(run: Run, end: RunEnding) -> list[tuple[str, Any]]:
     if end.sender is not None:
         rows.append(("Ended by", link(end.sender)))
     if (last := end.last_error or end.last_line) is not None:
-        told = {"text": last.text, "page": "logs", "params": {"run": end.run, "record": last.record}}
+        told = {"text": last.text, "page": "logs", "params": {"run": last.run or end.run, "record": last.record}}
         rows.append(("Last error" if end.last_error else "Last line", told))
     if end.peak_rss is not None:
         rows.append(("Peak memory", size(end.peak_rss)))

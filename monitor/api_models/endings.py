@@ -5,9 +5,10 @@ from monitor.api_models.processes import EndedRun, RunRef
 
 
 class LastError(Shape):
-    """The newest error that a run logged, or what it wrote last: its exception or its first line, and the record."""
+    """The newest error that a run logged, or what it wrote last: its exception or its line, and the record, which is of `run` (of a script, what it began)."""
 
     record: str
+    run: str | None = None
     ts: int
     text: str
 
@@ -34,7 +35,7 @@ class RunEnding(Shape):
         why: the cause in one sentence.
         ended: µs; of an end that nobody saw, the last moment at which it was seen (`at_least`).
         failed: None if that is not known, and while it runs; `asked`: who asked for the end, in words, which is no failure then.
-        sender: who ended it, where that is known: its parent, when that took it along.
+        sender: who ended it, where that is known: its parent, when that took it along, or a command that sent the signal, as `pkill`.
         last_line: what it wrote last, where it failed, logged no error, and wrote that in its last minute.
         memory_group: the control group whose limit was reached; empty for the machine, None if none ran out or that is not known.
         earlier: runs of the same command before it, the newest first; `earlier_24h` counts those of the last 24 hours.

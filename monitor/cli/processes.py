@@ -22,6 +22,7 @@ from monitor.cli.logs import ends
 from monitor.core import paths
 from monitor.core.errors import AgentUnreachable, ConfigError
 from monitor.core.units import unit_pattern
+from monitor.lifecycle.senders import SENDERS
 
 if TYPE_CHECKING:
     from monitor.api_models.activity import Activity
@@ -379,7 +380,8 @@ def _told(found: "RunEnding") -> Iterator[tuple[str, str]]:
         yield "ended", f"{at_least}{clock(found.ended)}"
     if found.sender is not None:
         end_of = "the end of " if found.cause == "parent_gone" else ""
-        yield "ended by", f"{end_of}its parent, process {found.sender.pid}"
+        named = f"{found.sender.name}, process" if found.sender.name in SENDERS else "its parent, process"
+        yield "ended by", f"{end_of}{named} {found.sender.pid}"
     if (last := found.last_error or found.last_line) is not None:
         yield "last error" if found.last_error else "last line", last.text
     yield "peak memory", size(found.peak_rss)

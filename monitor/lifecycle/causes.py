@@ -29,6 +29,7 @@ class Evidence:
         asked: who asked for it from Watchkeeper just before, as `stopped by Ada`.
         ended_for: the service that it was, and why Watchkeeper ended it.
         timed_out_by: its parent, if that ended it because its time was over.
+        sent_by: a command that sends signals, was run at that moment, and names the process, as `pkill -f train.py (7)`.
         parent: the name of its parent, if that ended at the same moment or just before, and not by the same signal.
     """
 
@@ -44,6 +45,7 @@ class Evidence:
     asked: str | None = None
     ended_for: str | None = None
     timed_out_by: str | None = None
+    sent_by: str | None = None
     parent: str | None = None
 
 
@@ -63,6 +65,16 @@ _MEANINGS: Final[dict[str, tuple[Cause, str]]] = {
     "SIGILL": ("signal", "It crashed: its code has an instruction that this processor does not know"),
     "SIGALRM": ("signal", "A timer that it had set ran out, and it did not expect that"),
     "SIGSYS": ("signal", "It asked the kernel for something that it may not"),
+    "SIGTRAP": (
+        "signal",
+        "It crashed: its code stopped itself where it must not get to, or met a breakpoint without a debugger",
+    ),
+    "SIGUSR1": ("signal", "It got a signal that programs agree upon, and does not handle it"),
+    "SIGUSR2": ("signal", "It got a signal that programs agree upon, and does not handle it"),
+    "SIGVTALRM": ("signal", "A timer that it had set ran out, and it did not expect that"),
+    "SIGPROF": ("signal", "A timer for measuring it ran out, and it did not expect that"),
+    "SIGIO": ("signal", "It was told that a file or connection is ready, and did not expect that"),
+    "SIGPWR": ("signal", "It was told that power fails"),
 }
 _PASSED_ON: Final = frozenset({"SIGTERM", "SIGKILL", "SIGHUP", "SIGINT"})
 """Signals that a process gets because its parent ended."""
@@ -119,6 +131,8 @@ def _memory(known: Evidence) -> tuple[Cause, str]:
 def _signalled(known: Evidence, name: str) -> tuple[Cause, str]:
     cause, words = _MEANINGS.get(name, ("signal", "A signal ended it"))
     said = f"({_by_signal(known)})"
+    if known.sent_by is not None:
+        return cause, f"{words} {said}. {known.sent_by} was run at that moment, and names it."
     if known.parent is not None and name in _PASSED_ON:
         return "parent_gone", f"Its parent {known.parent} ended at that moment, and it was ended too {said}."
     if known.timed_out_by is not None:

@@ -219,3 +219,59 @@ def test_earlier_runs_of_a_command_are_counted(running_agent: Any) -> None:
         assert refused.returncode in {2, 3}, wrong
         assert "hint" in refused.stderr
     assert time.time() - time_of["ended"] / 1e6 < patient(60)
+
+
+def test_who_sent_it_and_what_a_script_said_are_told(agent: Any, tmp_path: Path) -> None:
+    """A command that kills by name, `timeout` that kills, the words of `sys.exit` behind a record, and the last line of a script's file."""
+    mark = f"sender{os.getpid()}"
+    begins = "import sys, time; print(time.strftime('%Y-%m-%d %H:%M:%S'), 'INFO begins', flush=True); "
+    python = [sys.executable, "-u", "-c"]
+    commands = {
+        "pkill": [*python, begins + "time.sleep(300)", mark],
+        "timeout": ["timeout", "-s", "KILL", "2", *python, begins + "time.sleep(300)", "timed"],
+        "text": [*python, begins + "sys.stdin.readline(); sys.exit('no settings there')"],
+        "script": ["bash", "-c", "sleep 1; read x; nosuchcommand; exit 4"],
+    }
+    with contextlib.ExitStack() as stack:
+        jobs: dict[str, subprocess.Popen[bytes]] = {}
+
+        def below(one: Any) -> bool:
+            return bool(one.cmdline.endswith(" timed") and one.ppid == jobs["timeout"].pid)
+
+        for name, command in commands.items():
+            with (tmp_path / f"{name}{mark}.log").open("wb") as out:
+                jobs[name] = subprocess.Popen(
+                    command, stdin=subprocess.PIPE, stdout=out, stderr=out, start_new_session=True
+                )
+            job = jobs[name]
+            assert job.stdin is not None
+            stack.callback(job.wait, patient(20))
+            stack.callback(job.kill)
+            stack.callback(job.stdin.close)
+        runs = {name: wait_until(lambda pid=job.pid: run_of(agent, pid), "it is seen") for name, job in jobs.items()}
+        timed = wait_until(lambda: next((one for one in agent.api.processes().processes if below(one)), None))
+        wait_until(lambda: agent.api.log_count({"source": f"text{mark}*"}).count, "its log is followed", seconds=40)
+        subprocess.run(["pkill", "-9", "-f", mark], check=True, timeout=patient(20))
+        for name in ("text", "script"):
+            job = jobs[name]
+            assert job.stdin is not None
+            job.stdin.write(b"\n")
+            job.stdin.close()
+        for job in jobs.values():
+            job.wait(patient(20))
+        if agent.api.status().sampler.exits == "poll":
+            return
+        killed = ending(agent, runs["pkill"])
+        assert (killed.cause, killed.sender.name) == ("killed", "pkill")
+        assert f"pkill -9 -f {mark}" in killed.why
+        wait_until(lambda: ending(agent, timed.run).sender, "the end of timeout itself is stored")
+        over = ending(agent, timed.run)
+        assert (over.cause, over.sender.pid) == ("killed", jobs["timeout"].pid)
+        assert "its time was over" in over.why
+
+        def told(name: str, text: str) -> bool:
+            line = ending(agent, runs[name]).last_line
+            return line is not None and text in line.text
+
+        wait_until(lambda: told("text", "no settings there"), lambda: ending(agent, runs["text"]), seconds=40)
+        wait_until(lambda: told("script", "nosuchcommand"), lambda: ending(agent, runs["script"]), seconds=40)

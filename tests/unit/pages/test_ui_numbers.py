@@ -1,5 +1,7 @@
 """Numbers as people read them."""
 
+import asyncio
+import traceback
 from datetime import UTC, datetime
 
 import pytest
@@ -49,12 +51,33 @@ def test_counts_are_grouped() -> None:
         ("job 7 failed\nTraceback (most recent call last):\n  File \"a.py\", line 3, in f\nKeyError: 'x'", "KeyError: 'x'"),
         ('lost\nTraceback (most recent call last):\n  File "a.py", line 3\npsycopg.OperationalError', "psycopg.OperationalError"),
         ("no\njava.lang.IllegalStateException: x\n\tat a.B.c(B.java:1)\nCaused by: java.io.IOException: disk\n\t... 3 more", "Caused by: java.io.IOException: disk"),
+        ('in thread "main" java.lang.OutOfMemoryError: Java heap space\n\tat Oom.main(Oom.java:2)', "java.lang.OutOfMemoryError: Java heap space"),
         ("terminate called after throwing an instance of 'std::runtime_error'\n  what():  no config", "std::runtime_error: no config"),
     ],
 )  # fmt: skip
 def test_the_cause_of_an_error_is_its_exception(message: str, expected: str) -> None:
     """Of a record with a traceback the line that names the exception, the innermost of a chain; else the first line."""
     assert cause_of(message) == expected
+
+
+async def _two() -> None:
+    async def fails(error: Exception) -> None:
+        raise error
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(fails(ValueError("one")))
+        group.create_task(fails(KeyError("two")))
+
+
+def test_a_group_of_exceptions_names_what_is_in_it() -> None:
+    """As Python prints one: the group, and what was raised in it."""
+    try:
+        asyncio.run(_two())
+    except ExceptionGroup:
+        printed = traceback.format_exc().rstrip()
+    expected = "ExceptionGroup: unhandled errors in a TaskGroup (2 sub-exceptions): ValueError: one; KeyError: 'two'"
+    assert cause_of(printed) == expected
+    assert cause_of(f"it broke\n{printed}") == expected
 
 
 def test_a_time_is_said_as_a_person_says_it() -> None:
