@@ -41,9 +41,9 @@ function row(run) {
   return el(
     "tr",
     {},
-    el("td", { title: inert(run.title, 400) }, name),
+    el("td", { class: "one-line name", title: inert(run.title, 400) }, name),
     el("td", { class: "when", text: moment(run.ended) }),
-    el("td", { class: "how" }, icon(endSign(run)), " ", inert(run.outcome, 80)),
+    el("td", { class: "how", title: inert(run.outcome, 300) }, icon(endSign(run)), " ", inert(run.outcome, 80)),
     el("td", { class: "num", text: lived }),
     el("td", { class: "num", text: String(run.pid) }),
     el("td", { class: "text", text: inert(run.user ?? NONE, 40) }),
