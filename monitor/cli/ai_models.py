@@ -240,7 +240,7 @@ def try_model(
     except AgentUnreachable:
         done = own_answer(data_dir, own)
     if not as_json and done.instead:
-        print(clean(f"\n{done.instead}" if done.text else done.instead), end="")
+        print(f"\n{clean(done.instead)}" if done.text else clean(done.instead), end="")
     if not as_json and done.figures is not None:
         print(paint(f"\n{clean(done.backend)}, {clean(done.model)}: {done.figures.sentence()}", DIM))
     _end(done, as_json=as_json)

@@ -86,8 +86,10 @@ class Route:
             BadRequest: it asks for what cannot be asked of this engine.
         """
         if self.convert is None or engine.kind == "ollama":
-            same = asked.model == model
-            return Turned(self.path, asked.body if same else _encode({**asked.fields, "model": model}))
+            limit = _limit_of_old(asked.fields) if self.convert is None and engine.kind == "ollama" else {}
+            if asked.model == model and not limit:
+                return Turned(self.path, asked.body)
+            return Turned(self.path, _encode({**asked.fields, **limit, "model": model}))
         try:
             whole = msgspec.json.decode(asked.body)
             converted = self.convert(whole, model)
@@ -95,6 +97,13 @@ class Route:
             raise BadRequest(f"The request is not as Ollama's API has it: {error}.") from error
         make = to_ollama.TRANSLATORS[converted.kind]
         return Turned(converted.path, _encode(converted.body), lambda: make(model, stream=asked.stream))
+
+
+def _limit_of_old(fields: Fields) -> Fields:
+    """The most tokens of an answer under the name that Ollama reads, where a program gives only OpenAI's new one."""
+    given, old = (fields.get(name) for name in ("max_completion_tokens", "max_tokens"))
+    unset = old is None or bytes(old) == b"null"
+    return {"max_tokens": given} if given is not None and bytes(given) != b"null" and unset else {}
 
 
 def _read(body: bytes) -> tuple[bytes, Fields]:

@@ -198,13 +198,22 @@ def _messages(body: dict[str, Any]) -> list[Message]:
     found = []
     given = body.get("messages")
     for item in given if isinstance(given, list) else []:
-        role, content = (item.get("role"), item.get("content")) if isinstance(item, dict) else (None, None)
+        role, content = (item.get("role"), _plain(item.get("content"))) if isinstance(item, dict) else (None, None)
+        if role == "developer":
+            role = "system"
         if role not in {"system", "user", "assistant"} or not isinstance(content, str):
             raise BadBody("each message needs a role (system, user, assistant) and a text")
         found.append(Message(role, content))
     if not found:
         raise BadBody("there are no messages")
     return found
+
+
+def _plain(content: object) -> object:
+    """A content as one text, where it is a list of parts of text; as it is otherwise."""
+    parts = content if isinstance(content, list) and content else [None]
+    texts = [part.get("text") if isinstance(part, dict) and part.get("type") == "text" else None for part in parts]
+    return "".join(map(str, texts)) if all(isinstance(one, str) for one in texts) else content
 
 
 def _job(body: dict[str, Any], ids: list[int], room: int) -> Job:
@@ -217,8 +226,9 @@ def _job(body: dict[str, Any], ids: list[int], room: int) -> Job:
         repeat_penalty=_number(body, "repeat_penalty", 1.0),
         seed=int(_number(body, "seed", 0)),
     )
+    most = _number(body, "max_tokens", _number(body, "max_completion_tokens", room))
     return Job(
-        ids=ids, max_tokens=max(1, min(int(_number(body, "max_tokens", room)), room)), sampling=sampling,
+        ids=ids, max_tokens=max(1, min(int(most), room)), sampling=sampling,
         stop=tuple(str(text) for text in ([stop] if isinstance(stop, str) else stop)),
         json_schema=_schema(body), ignore_eos=bool(body.get("ignore_eos")),
     )  # fmt: skip

@@ -170,6 +170,24 @@ def test_the_real_openai_client_is_served(tmp_path: Path) -> None:
     asyncio.run(go())
 
 
+def test_messages_and_limits_are_read_in_the_forms_of_today(tmp_path: Path) -> None:
+    """A content in parts of text, a developer's message, and the newer name of the limit, as OpenAI's own clients send them; a picture is refused."""
+
+    async def go() -> None:
+        async with serving(tmp_path) as (engine, client, broken):
+            parts = [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]
+            messages = [{"role": "developer", "content": "s"}, {"role": "user", "content": parts}]
+            body = {"messages": messages, "max_completion_tokens": 3}
+            assert (await client.post("/v1/chat/completions", json=body)).status_code == 200
+            assert "".join(map(chr, engine.seen[-1].ids)) == "<system>s<user>ab<assistant>"
+            assert engine.seen[-1].max_tokens == 3
+            picture = [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:,"}}]}]
+            assert (await client.post("/v1/chat/completions", json={"messages": picture})).status_code == 400
+            assert not broken
+
+    asyncio.run(go())
+
+
 def test_hanging_up_cancels_the_job(tmp_path: Path) -> None:
     """A client that goes away frees its place at once."""
 

@@ -22,8 +22,8 @@ ASK = [{"role": "user", "content": "Say some words."}]
 class Behind:
     """A gateway, and the engine behind it."""
 
-    def __init__(self, gateway: RunningGateway, stub: Stub) -> None:
-        self.gateway, self.stub = gateway, stub
+    def __init__(self, gateway: RunningGateway, stub: Stub, kind: str) -> None:
+        self.gateway, self.stub, self.kind = gateway, stub, kind
 
     def openai(self, key: str = KEY) -> "OpenAI":
         """A client as programs make it."""
@@ -40,7 +40,7 @@ class Behind:
 def behind(request: pytest.FixtureRequest) -> Iterator[Behind]:
     """Over an engine that has OpenAI's API only, and over an Ollama."""
     with serve() as stub, running(engine("one", stub.url, request.param, ("m:latest",), ("vectors",))) as gateway:
-        yield Behind(gateway, stub)
+        yield Behind(gateway, stub, request.param)
 
 
 def test_the_openai_client_chats_and_streams(behind: Behind) -> None:
@@ -54,6 +54,19 @@ def test_the_openai_client_chats_and_streams(behind: Behind) -> None:
     assert whole.choices[0].message.content == "".join(pieces) == text.choices[0].text == streamed == TEXT
     assert [word for word in pieces if word] == WORDS
     assert {asked["model"] for _, asked, _ in behind.stub.asked[-4:]} == {"m:latest"}
+
+
+def test_the_limit_of_an_answer_reaches_the_engine_under_a_name_that_it_reads(behind: Behind) -> None:
+    """OpenAI's clients and LangChain's call it `max_completion_tokens` today; Ollama reads `max_tokens` alone, and would go on to the end of its context."""
+    with behind.openai() as client:
+        client.chat.completions.create(model="m", messages=ASK, max_completion_tokens=7)
+        client.chat.completions.create(model="m", messages=ASK, max_completion_tokens=7, max_tokens=5)
+        client.chat.completions.create(model="m:latest", messages=ASK, max_completion_tokens=7)
+    new, both, same = (asked for _, asked, _ in behind.stub.asked[-3:])
+    ollama_reads = behind.kind == "ollama"
+    assert [one["max_completion_tokens"] for one in (new, both, same)] == [7, 7, 7]
+    assert both["max_tokens"] == 5
+    assert new.get("max_tokens") == same.get("max_tokens") == (7 if ollama_reads else None)
 
 
 def test_the_openai_client_lists_models_and_makes_embeddings(behind: Behind) -> None:
