@@ -285,9 +285,8 @@ class Grouper:
             self._opens(line)
             return True
         if self._open:
-            cause = (
-                self._block == _JAVA_BLOCK and self._last[:1] not in _BLANKS
-            )  # of an exception whose stack comes later
+            # of an exception whose stack comes later
+            cause = self._block == _JAVA_BLOCK and self._last[:1] not in _BLANKS
             return not ((self._calm or (self.traceback and not cause)) and _THROWN.match(line))
         if self._block == _GO:
             return _GO_FRAME.match(line) is not None
