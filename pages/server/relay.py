@@ -30,7 +30,7 @@ MAX_SUBSCRIPTION: Final = 64 * 1024
 MAX_QUERY: Final = 16 * 1024
 MAX_TABS: Final = 256
 ALLOWED: Final = re.compile(
-    r"status|activity|engines|events|jobs(/workers)?|processes(/at)?"
+    r"status|activity|engines|events|jobs(/workers|/errors)?|processes(/at)?"
     r"|host/(latest|series)|gpu/series"
     r"|runs(/\d{1,20}(/series)?)?"
     r"|logs/(records|count|histogram|facets|sources|errors|patterns|slowing|changes|query|fields)"

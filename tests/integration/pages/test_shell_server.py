@@ -90,6 +90,16 @@ def test_without_an_agent_the_relay_says_so(dashboard: DashboardProcess) -> None
     assert answer.json()["error"]["hint"]
 
 
+def test_what_the_scripts_read_is_relayed(dashboard: DashboardProcess) -> None:
+    """Each address that a script of the pages asks for is one that the relay passes on: without an agent it answers 503, and never 404."""
+    scripts = (ROOT / "pages" / "ui" / "assets").rglob("*.js")
+    asked = re.compile(r"""(?:(?<![.\w])get|new Look)\("([a-z]+(?:/[a-z]+)*)\"""")
+    paths = {path for script in scripts for path in asked.findall(script.read_text("utf-8"))}
+    assert {"logs/records", "jobs/errors"} <= paths
+    answers = {path: httpx.get(f"{dashboard.url}/wk/api/v1/{path}", trust_env=False).status_code for path in paths}
+    assert answers == dict.fromkeys(paths, 503)
+
+
 @pytest.mark.parametrize("path", ["query", "shutdown", "settings", "logs/ingest", "../openapi.json", "runs/x", "host"])
 def test_only_listed_reads_are_relayed(dashboard: DashboardProcess, path: str) -> None:
     """Nothing but the closed list of reads passes, whatever agent there is."""

@@ -76,24 +76,29 @@ ALIKE = """
 import sys
 from track import track
 with track("ferry") as worker:
-    for i in range(40):
-        try:
-            with worker.job(f"car {i}"): raise TimeoutError(f"no answer from /dock/{i}")
-        except TimeoutError: pass
+    def fail(begin, end):
+        for i in range(begin, end):
+            try:
+                with worker.job(f"car {i}"): raise TimeoutError(f"no answer from /dock/{i}")
+            except TimeoutError: pass
+    fail(0, 40)
     try:
         with worker.job("the bus"): raise ValueError("too long")
     except ValueError: pass
+    sys.stdin.readline()
+    fail(40, 45)
     sys.stdin.readline()
 """
 
 
 def test_equal_errors_are_one_row_that_leads_to_its_jobs(window: Window, watch: Watch) -> None:
-    """Forty jobs that failed alike are one row with their number; a click shows them, and another one all errors again."""
+    """Forty jobs that failed alike are one row with their number; a click shows them, and another one all errors again, which follow further ones."""
     (watch.place / "track.py").write_bytes(Path(track.__file__).read_bytes())
     environ = {"WATCHKEEPER_DATA_DIR": str(watch.place / "data")}
     worker = subprocess.Popen(
         [sys.executable, "-c", ALIKE], cwd=watch.place, env=environ, stdin=subprocess.PIPE, text=True
     )
+    assert worker.stdin is not None
     try:
         page = window.open("/jobs?worker=ferry")
         errors = page.get_by_role("group", name="Errors of jobs")
@@ -106,6 +111,12 @@ def test_equal_errors_are_one_row_that_leads_to_its_jobs(window: Window, watch: 
         assert window.query()["error"] == "TimeoutError: no answer from …"
         page.get_by_role("button", name="TimeoutError: no answer from …").click()
         expect(alike).to_be_visible()
+        window.settled()
+        page.evaluate(COUNT_RUNS)
+        worker.stdin.write("next\n")
+        worker.stdin.flush()
+        expect(alike.get_by_role("cell").nth(1)).to_have_text("45")
+        assert page.evaluate("() => window.runs") == 0, "the table follows without running again"
     finally:
         worker.communicate("end\n", timeout=patient(20))
 
