@@ -70,7 +70,7 @@ function row(worker, chosen) {
     number(fixed(worker.per_minute, 1)),
     number(took(worker.p50_s)),
     number(took(worker.p99_s)),
-    el("td", {}, slowest ? (records ? link(inert(nameOf(slowest), 40), "logs", records) : inert(nameOf(slowest), 40)) : NONE, slowest ? ` ${took(slowest.seconds)}` : ""),
+    el("td", { class: "beside" }, slowest ? (records ? link(inert(nameOf(slowest), 40), "logs", records) : inert(nameOf(slowest), 40)) : NONE, slowest ? el("span", { class: "muted", text: took(slowest.seconds) }) : ""),
     number(count(done + failed + interrupted)),
     el("td", { class: "when", text: moment(worker.last_event) }),
   );
