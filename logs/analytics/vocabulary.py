@@ -1,6 +1,5 @@
 """What a query can name: fields that recent records have, with values they often have, and values in patterns of messages."""
 
-import difflib
 import re
 from collections import Counter
 from typing import Any, Final
@@ -11,20 +10,16 @@ from logs.analytics.parameters import names_of
 from logs.core import access
 from logs.core.timestamps import SECOND
 from logs.query.expressions import compiled
-from logs.query.filters import LogFilter
 from logs.query.matching import pair_expressions
-from logs.query.search import Questions, search
-from logs.query.tree import RESERVED, Glob, Node, fields
+from logs.query.search import Questions
+from logs.query.tree import RESERVED
 
 _LOOKED_AT: Final = 5000
 _OF_A_SOURCE: Final = 200
 _AGES_US: Final = (600 * SECOND, 3600 * SECOND, 30 * 86_400 * SECOND)
 """How far back to look, one after the other, until there are enough."""
 _NAMES: Final = 100
-_ALL_NAMES: Final = 3000
 _WORD: Final = re.compile(r"[A-Za-z_](?:[\w.\-]*\w)?", re.ASCII)
-_NEAR: Final = 0.7
-"""How alike two names are for one to be meant by the other, as `difflib` has it."""
 _VALUES: Final = 8
 _LONGEST: Final = 60
 _PATTERNS: Final = 500
@@ -60,24 +55,6 @@ def field_names(store: Questions, *, most: int = _NAMES, deadline_s: float = 5.0
     ]
     named = (name for name in _in_patterns(store, deadline_s) if name not in counts)
     return found + [{"name": name, "count": 0, "values": []} for name in named][: most - len(found)]
-
-
-def unknown_names(store: Questions, node: Node | None, *, deadline_s: float = 5.0) -> list[dict[str, Any]]:
-    """`{"name", "nearest"}` of what a query names as a field and no record has; `nearest` are up to three names that are written nearly so."""
-    named = fields(node) if node is not None else []
-    if not named:
-        return []
-    known = [one["name"] for one in field_names(store, most=_ALL_NAMES, deadline_s=deadline_s)]
-    lower = {name.lower().rpartition(".")[2]: name for name in (*known, *RESERVED)}
-    lower |= {name.lower(): name for name in known}
-    found = []
-    for field in named:
-        if field.name.lower() not in lower:
-            some = search(store, LogFilter(query=Glob(field, "*")), limit=1, deadline_s=deadline_s)
-            if not some.records:
-                near = difflib.get_close_matches(field.name.lower(), lower, n=3, cutoff=_NEAR)
-                found.append({"name": str(field), "nearest": list(dict.fromkeys(lower[one] for one in near))})
-    return found
 
 
 def _in_patterns(store: Questions, deadline_s: float) -> list[str]:

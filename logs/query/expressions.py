@@ -28,10 +28,14 @@ def compiled(pattern: str, *, case: bool) -> Any:
         reason = (
             error.args[0].decode("utf-8", "replace") if error.args and isinstance(error.args[0], bytes) else str(error)
         )
-        raise LogsError(
-            f"The regular expression is wrong: {reason}.",
-            hint="RE2 syntax has no look-around and no back-references; search for plain text instead.",
-        ) from error
+        raise LogsError(f"The regular expression is wrong: {reason}.", hint=_remedy(reason)) from error
+
+
+def _remedy(reason: str) -> str:
+    """What to do about what RE2 says of an expression."""
+    if "perl operator" in reason or "escape sequence" in reason:
+        return "RE2 syntax has no look-around and no back-references; search for plain text instead."
+    return "Correct the expression, or search for it as text, in quotes."
 
 
 def for_store(pattern: str) -> str:

@@ -57,6 +57,9 @@ SPACE: /\s+/
 %ignore SPACE
 """
 
+_SHOWN: Final = 40
+"""Characters shown before and behind what is wrong, and of what is wrong itself."""
+
 
 class QueryWrong(LogsError):
     """A query cannot be read; `column` (from 1) is where, `end` is behind the part that is wrong."""
@@ -70,10 +73,13 @@ class QueryWrong(LogsError):
 
     @property
     def pointer(self) -> tuple[str, ...]:
-        """The query, and a line that points at what is wrong; nothing for one of several lines."""
+        """The query, or what stands near of a long one, and a line that points at what is wrong; nothing for one of several lines."""
         if "\n" in self.query:
             return ()
-        return self.query, " " * (self.column - 1) + "^" * (self.end - self.column)
+        first, last = self.column - 1, min(self.end - 1, self.column - 1 + _SHOWN)
+        before, behind = max(0, first - _SHOWN), last + _SHOWN
+        left, right = "…" * (before > 0), "…" * (behind < len(self.query))
+        return f"{left}{self.query[before:behind]}{right}", " " * (len(left) + first - before) + "^" * (last - first)
 
 
 class Options(NamedTuple):

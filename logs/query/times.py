@@ -27,11 +27,13 @@ _LONGEST: Final = 9999 * 365 * 86400 * SECOND
 """No time lies so long ago. Beyond it the store has no numbers."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
+_SIZES: Final = {10: 1_000_000, 13: 1000}
+"""Microseconds of a unit by the digits that a time of our days has in it."""
 
 
 def parse_time(text: str, now: int, zone: tzinfo | None = None, *, after: int | None = None) -> int:
-    """Microseconds since the epoch of `text`: microseconds, ISO 8601 (local without a zone), `15m`, `-2h`, `7d` or `3 days` ago, `+1d` from now, `now`, `today`,
-    `yesterday` (from midnight), `yesterday 14:00`, or `14:00` (today, or yesterday as long as it is still to come).
+    """Microseconds since the epoch of `text`: seconds, milliseconds or microseconds by their digits (10, 13, 16), ISO 8601 (local without a zone), `15m`, `-2h`, `7d` or
+    `3 days` ago, `+1d` from now, `now`, `today`, `yesterday` (from midnight), `yesterday 14:00`, or `14:00` (today, or yesterday as long as it is still to come).
 
     Args:
         text: see above.
@@ -46,7 +48,7 @@ def parse_time(text: str, now: int, zone: tzinfo | None = None, *, after: int | 
     if text == "now":
         return now
     if re.fullmatch(r"-?\d{1,18}", text):
-        return int(text)
+        return int(text) * _SIZES.get(len(text), 1)
     ago = _AGO.fullmatch(text)
     if ago is not None:
         unit = ago.group(3).lower()
@@ -67,7 +69,7 @@ def parse_time(text: str, now: int, zone: tzinfo | None = None, *, after: int | 
     except (ValueError, OverflowError) as error:
         raise LogsError(
             f"{text!r} is no time.",
-            hint="Write 15m, 2h or 7d (ago), today, yesterday 14:00, 2026-01-31T10:00, or microseconds since the epoch.",
+            hint="Write 15m, 2h or 7d (ago), today, yesterday 14:00, 2026-01-31T10:00, or seconds since the epoch.",
         ) from error
 
 

@@ -213,12 +213,13 @@ class Compares:
     text: str
 
     def __str__(self) -> str:
-        return f"{self.field}{self.operator}{_value(self.text)}"
+        return f"{self.field}{self.operator}{self.text if _NUMBER.fullmatch(self.text) else _quoted(self.text)}"
 
 
 Node = And | Or | Not | Text | Regex | Level | Time | Whole | Run | Pattern | Holds | Equals | Glob | Matches | Compares
 
 
+_NUMBER: Final = re.compile(r"[+-]?\d[\w.]*", re.ASCII)
 _COMPARED: Final = re.compile(r"([A-Za-z_][\w.\-]*)[<>]=?[\w.\-]+$")
 _OF_FIELDS: Final = (Holds, Equals, Glob, Matches, Compares)
 

@@ -11,7 +11,8 @@ from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
 from logs import LogRecord, LogsError, record_json
-from logs.analytics.vocabulary import field_names, unknown_names
+from logs.analytics.nothing import explain
+from logs.analytics.vocabulary import field_names
 from logs.core.levels import BY_NAME
 from logs.query import search
 from logs.query.language import Options, QueryWrong, parse_query
@@ -37,6 +38,7 @@ from monitor.api_models.logs import (
     QueryCheck,
     QueryProblem,
     RecordDetail,
+    WhyNothing,
 )
 from monitor.core.errors import ConfigError, StoreError
 
@@ -181,23 +183,20 @@ def _queries(router: APIRouter, context: Context) -> None:
     turns = Turns("questions about fields", running=1, waiting=_SEARCHES_WAITING)
 
     @router.get("/query", response_model=QueryCheck, summary="Whether a query can be read")
-    async def check(
-        request: Request,
-        query: Annotated[str, Query(max_length=10_000)] = "",
-        zone: Zone = "",
-        *,
-        names: Annotated[bool, Query(description="Whether to look for names that no record has.")] = False,
-    ) -> Response:
-        """With the place of what is wrong, or with `names` the fields that it names and no record has."""
+    async def check(query: Annotated[str, Query(max_length=10_000)] = "", zone: Zone = "") -> Response:
+        """With the place of what is wrong."""
         try:
-            parsed = parse_query(query, Options(context.now(), zone_of(zone)))
+            parse_query(query, Options(context.now(), zone_of(zone)))
         except QueryWrong as wrong:
             problem = QueryProblem(column=wrong.column, end=wrong.end, message=wrong.message, hint=wrong.hint)
             return json_answer(QueryCheck(problem=problem))
-        if not names:
-            return json_answer(QueryCheck(problem=None))
-        unknown = await asked(request, context.store, lambda store: unknown_names(store, parsed), turns)
-        return json_answer({"problem": None, "unknown": unknown})
+        return json_answer(QueryCheck(problem=None))
+
+    @router.get("/nothing", response_model=WhyNothing, summary="Why a filter finds nothing")
+    async def nothing(request: Request, filters: Filters) -> Response:
+        """Names and conditions that no record has; else what around the query to leave out to find something, and the newest record that is found then."""
+        wanted = parse_filter(filters, context.now(), context.snapshot)
+        return json_answer(await asked(request, context.store, lambda store: explain(store, wanted), turns))
 
     @router.get("/fields", response_model=FieldNames, summary="Fields that recent records have")
     async def fields(request: Request) -> Response:

@@ -1,7 +1,6 @@
 """Log records, their sources, and files to import."""
 
 import operator
-from collections.abc import Sequence
 from typing import Any, Literal
 
 from pydantic import ConfigDict, Field
@@ -147,18 +146,32 @@ class QueryProblem(Shape):
     hint: str
 
 
+class QueryCheck(Shape):
+    """Whether a query can be read; None when it can."""
+
+    problem: QueryProblem | None
+
+
 class UnknownName(Shape):
-    """What a query names as a field and no record has; `nearest` are names that are written nearly so."""
+    """A field, a source or a condition that no record has; `nearest` are names that are written nearly so."""
 
     name: str
     nearest: list[str]
 
 
-class QueryCheck(Shape):
-    """Whether a query can be read; None when it can. `unknown` is empty unless it was asked for."""
+class FoundInstead(Shape):
+    """The newest record that is found without a part of a filter."""
 
-    problem: QueryProblem | None
-    unknown: Sequence[UnknownName] = ()
+    id: str
+    ts: int
+
+
+class WhyNothing(Shape):
+    """What keeps a filter from finding anything: what no record has, or what around the query to leave out, and the newest record that is found then."""
+
+    unknown: list[UnknownName]
+    without: list[Literal["range", "levels", "sources", "process"]]
+    newest: FoundInstead | None
 
 
 class FieldName(Shape):

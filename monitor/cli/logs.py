@@ -7,7 +7,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any
@@ -118,14 +118,10 @@ def resolved(query: str, *, case: bool, raw: bool, live: bool) -> str | None:
 def moment(text: str, *, past: bool = False, after: str | None = None) -> str:
     """A time in the form the agent reads. With `past`, one that is still to come is refused; `after` is where a range begins that it ends.
 
-    A time without a zone is in the caller's zone, which may differ from the agent's. A plain number counts seconds,
-    milliseconds or microseconds since the epoch, depending on its length.
+    A time without a zone is in the caller's zone, which may differ from the agent's.
     """
     from logs import parse_past, parse_time
 
-    text = text.strip()
-    if re.fullmatch(r"\d{10}(\d{3}){0,2}", text):
-        return text.ljust(16, "0")
     now = time.time_ns() // 1000
     return str(parse_past(text, now) if past else parse_time(text, now, after=int(after) if after else None))
 
@@ -175,7 +171,7 @@ def search(
             print_json({"count": number}) if as_json else print(number)
             return
         pages: list[list[dict[str, Any]]] = []
-        unknown: list[dict[str, Any]] = []
+        why: dict[str, Any] = {}
         left, before = limit, None
         while left > 0:
             params = wanted | {"limit": min(left, 5000), "before": before}
@@ -184,17 +180,26 @@ def search(
             left, before = left - len(page["records"]), page["older"]
             if not page["records"] or before is None:
                 break
-        if not any(pages) and wanted.get("query") and not as_json:
+        if not any(pages) and any(wanted.values()) and not as_json:
             with suppress(MonitorError):  # a busy agent need not say why nothing was found
-                unknown = client.get_json("/v1/logs/query", {"query": wanted["query"], "names": "true"})["unknown"]
+                why = client.get_json("/v1/logs/nothing", wanted)
     for page_records in reversed(pages):
         for record in page_records:
             print_record(record, as_json=as_json)
     if not any(pages) and not as_json:
         print("No stored record matches. `watchkeeper logs sources` lists what is read, by name.", file=sys.stderr)
-        for one in unknown:
-            meant = f" Did you mean {', '.join(one['nearest'])}?" if one["nearest"] else ""
-            print(f"No record has {one['name']}.{meant}", file=sys.stderr)
+        _say_why(why)
+
+
+def _say_why(why: Mapping[str, Any]) -> None:
+    """What kept a search from finding anything, as `/v1/logs/nothing` has it; empty when it is not known."""
+    for one in why.get("unknown", ()):
+        meant = f" Did you mean {', '.join(one['nearest'])}?" if one["nearest"] else ""
+        print(f"No record has {one['name']}.{meant}", file=sys.stderr)
+    if why.get("newest"):
+        left_out = {"range": "the time range", "levels": "levels", "sources": "sources", "process": "the process"}
+        without = " and ".join(left_out[name] for name in why["without"])
+        print(f"Without {without} there are matches, the newest of {clock(why['newest']['ts'])}.", file=sys.stderr)
 
 
 @command(logs_app, "watchkeeper logs tail 'level>=warn source:train/*'")

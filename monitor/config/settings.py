@@ -12,6 +12,7 @@ import difflib
 import ipaddress
 import json
 import os
+import re
 import socket
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
@@ -44,6 +45,8 @@ from monitor.core.endpoint import is_loopback
 from monitor.core.errors import ConfigError
 
 PREFIX: Final = "WATCHKEEPER_"
+_SURE, _LIKELY = 0.8, 0.6
+"""How alike a wrong name and a setting's are, as `difflib` has it, for it to be meant for certain, and perhaps."""
 NOT_SETTINGS: Final = frozenset({"WATCHKEEPER_DATA_DIR", "WATCHKEEPER_CONFIG"})
 SERVICE: Final = "service"
 ALERT: Final = "alert"
@@ -417,11 +420,26 @@ def _require(keys: Mapping[str, Origin | None]) -> None:
         if (kind := key.partition(".")[0]) in TABLES:
             unknown[kind] = _OWN_TABLE.format(kind=kind)
             continue
-        origin, close = keys[key], difflib.get_close_matches(key, known, n=1, cutoff=0.6)
+        origin, meant = keys[key], _meant(key)
         where = f" (set by the {origin})" if origin else ""
-        unknown[key] = f"there is no setting {key}{where}" + (f"; did you mean {close[0]}?" if close else "")
+        unknown[key] = f"there is no setting {key}{where}" + (f"; did you mean {meant}?" if meant else "")
     if unknown:
         raise SettingsError(unknown, hint="`watchkeeper settings` lists all settings")
+
+
+def _meant(key: str) -> str | None:
+    """The setting that a wrong name means: one that is written nearly so, else one of its table that is described with this word (`logs.paths`: files to follow, as absolute paths)."""
+    fields = dict(all_fields())
+    table, _, name = key.rpartition(".")
+    within = {one.rpartition(".")[2]: one for one in fields if one.rpartition(".")[0] == table}
+    described = re.compile(rf"\b{re.escape(name.replace('_', ' ').removesuffix('s'))}", re.IGNORECASE)
+    guesses = (
+        *(within[one] for one in difflib.get_close_matches(name, within, n=1, cutoff=_SURE)),
+        *(one for one in within.values() if described.search(fields[one].description or "")),
+        *(within[one] for one in difflib.get_close_matches(name, within, n=1, cutoff=_LIKELY)),
+        *difflib.get_close_matches(key, fields, n=1, cutoff=_SURE if within else _LIKELY),
+    )
+    return next(iter(guesses), None)
 
 
 def _environment(environ: Mapping[str, str]) -> dict[str, Any]:

@@ -33,7 +33,7 @@ ALLOWED: Final = re.compile(
     r"status|activity|engines|events|jobs(/workers|/errors)?|processes(/at)?"
     r"|host/(latest|series)|gpu/series"
     r"|runs(/\d{1,20}(/series)?)?"
-    r"|logs/(records|count|histogram|facets|sources|errors|patterns|slowing|changes|query|fields)"
+    r"|logs/(records|count|histogram|facets|sources|errors|patterns|slowing|changes|query|fields|nothing)"
     r"|logs/records/\d{1,20}:\d{1,20}(/context)?"
     r"|ai/(backends|policy|calls|benchmark|benchmarks)"
 )

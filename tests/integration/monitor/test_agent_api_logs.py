@@ -177,17 +177,43 @@ def test_a_query_is_checked_and_its_fields_are_known(api: Client, tmp_path: Path
     assert fields["in.depth"]["count"] == 40
     assert api.log_count({"query": "shade=red in.depth>=20 level:warn"}).count == 10
     for query, unknown in (
-        ("shade=red depth>3 IN.depth:7 level:warn -source:x word", []),
+        ("shade=red in.depth>3 level:warn -source:x", []),
+        ("IN.depth:7", [("IN.depth", "in.depth")]),
+        ("depth>3", [("depth", "in.depth")]),
         (
-            "levl>=warn OR (shad=red AND NOT fields.dept=4)",
+            "levl>=warn OR (shad=red AND NOT fields.dept=4 AND m)",
             [("levl", "level"), ("shad", "shade"), ("dept", "in.depth")],
         ),
+        ("dept=4", [("dept", "in.depth")]),
         ("nowhere_near_it=7", [("nowhere_near_it", None)]),
         ("", []),
     ):
-        checked = api.get_json("/v1/logs/query", {"query": query, "names": "true"})
-        assert checked["problem"] is None
-        found = [(one["name"], next(iter(one["nearest"]), None)) for one in checked["unknown"]]
+        found = [
+            (one["name"], next(iter(one["nearest"]), None))
+            for one in api.get_json("/v1/logs/nothing", {"query": query})["unknown"]
+        ]
         assert found == unknown, query
-    assert api.get_json("/v1/logs/query", {"query": "levl>=warn"}) == {"problem": None, "unknown": []}
+    assert api.get_json("/v1/logs/query", {"query": "levl>=warn"}) == {"problem": None}
+    newest = api.log_records({"query": "shade=red"}).records[-1]
+    for filters, without in (
+        ({"query": "shade=red", "until": "2030-12-31"}, ["range"]),
+        ({"query": "shade=red until:2030-12-31"}, ["range"]),
+        ({"query": "shade=red", "levels": "error,fatal"}, ["levels"]),
+        ({"query": "shade=red", "pid": "1"}, ["process"]),
+        ({"query": "shade=red", "source": "other"}, None),  # there is no such source
+        ({"query": "shade=red", "levels": "error", "until": "2030-12-31"}, ["range", "levels"]),
+    ):
+        why = api.get_json("/v1/logs/nothing", filters)
+        if without is None:
+            assert (why["unknown"], why["newest"]) == ([{"name": "source=other", "nearest": []}], None)
+        else:
+            assert (why["unknown"], why["without"]) == ([], without), filters
+            assert why["newest"] == {"id": newest.id, "ts": newest.ts}
+    source = newest.source
+    nearly = f"{source[:-1]}{'x' if source[-1] != 'x' else 'y'}"
+    why = api.get_json("/v1/logs/nothing", {"query": f"source={nearly} OR shade=green"})
+    assert [(one["name"], one["nearest"][:1]) for one in why["unknown"]] == [
+        (f"source={nearly}", [source]),
+        ("shade=green", []),
+    ]
     assert [mark.text for mark in api.log_records({"query": "msg:m shade=red"}).marks] == ["m"]

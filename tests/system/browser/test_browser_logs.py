@@ -228,10 +228,13 @@ def test_a_click_opens_what_was_under_the_pointer_when_it_was_pressed(logs: Page
 
 
 def test_nothing_found_teaches(window: Window) -> None:
-    """An empty answer says what to do."""
+    """An empty answer says what to do, and leads to what the filter around the search leaves out."""
     page = window.open("/logs?q=no-such-word-anywhere")
     expect(page.get_by_text("No matching records.")).to_be_visible()
-    expect(page.get_by_text("Widen the time range")).to_be_visible()
+    expect(page.get_by_text("check the words, or clear the search")).to_be_visible()
+    page = window.open("/logs?query=failed&levels=trace&range=custom&from=2001-01-01T00:00:00Z&to=2001-01-02T00:00:00Z")
+    page.get_by_role("button", name="Show it").click()
+    expect(page.locator(".log-row.on")).to_contain_text("failed")
 
 
 def test_the_view_downloads_as_json_lines(logs: Page) -> None:

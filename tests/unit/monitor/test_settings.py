@@ -67,6 +67,9 @@ def test_a_misspelt_key_is_corrected(tmp_path: Path) -> None:
     file.write_text("[store]\nlimit_mbs = 100\n", "utf-8")
     with pytest.raises(SettingsError, match=r"did you mean store\.limit_mb"):
         load_settings(file, {}, {})
+    file.write_text('[logs]\npaths = ["/srv/*.log"]\n', "utf-8")  # a word of its description
+    with pytest.raises(SettingsError, match=r"did you mean logs\.globs"):
+        load_settings(file, {}, {})
 
 
 def test_broken_toml_is_an_error_with_its_place(tmp_path: Path) -> None:

@@ -85,15 +85,10 @@ function inColours(line) {
 /** Whether a query was refused because it is wrong in itself: asking again does not help. */
 export const wrong = (trouble) => trouble?.status === 400;
 
-/** What a query names and no record has, in words; `unknown` as `logs/query` has it. */
-function unknownNames(unknown) {
-  return unknown.flatMap(({ name, nearest }) => ["No record has ", el("code", { text: name }), ". ", ...(nearest.length ? ["Did you mean ", el("code", { text: nearest.join(", ") }), "? "] : [])]);
-}
-
-/** What stands in place of rows while they are loaded, after trouble, or where there are none. */
-export function instead(loading, trouble, filtered, unknown = []) {
+/** What stands in place of rows while they are loaded, after trouble, or where there are none; `why` says what keeps a filter from finding anything. */
+export function instead(loading, trouble, { filtered, live }, why) {
   if (loading) return el("div", { class: "empty", text: "Loading…" });
   if (trouble) return el("div", { class: "trouble", role: "alert" }, `Records could not be loaded. ${sentence(trouble.message)} ${sentence(trouble.hint)}${wrong(trouble) ? "" : " Retrying."}`);
-  if (filtered) return el("div", { class: "empty" }, el("b", { text: "No matching records." }), ...unknownNames(unknown), "Widen the time range, include more levels, or clear the search. New matches appear as they are written.");
+  if (filtered) return el("div", { class: "empty" }, el("b", { text: "No matching records." }), ...why, live ? " New matches appear as they are written." : "");
   return el("div", { class: "empty" }, el("b", { text: "No log records yet." }), "Watchkeeper follows every regular file that your processes write to. Add more files in ", el("code", { text: "Settings → logs.globs" }), ", or import old files with ", el("code", { text: "watchkeeper logs ingest FILE…" }), ".");
 }

@@ -14,6 +14,7 @@ import { Press } from "../core/press.js";
 import { LogDetail } from "./detail.js";
 import { Lines, ROW } from "./lines.js";
 import { cursorOf, LogModel } from "./model.js";
+import { GENERAL, whyNothing } from "./nothing.js";
 import { fieldsOf, Options } from "./options.js";
 import { dayOf, fill, instead, row, titleOf, widthOf, widthOfOne, wrong } from "./row.js";
 import { onSize } from "../charts/canvas.js";
@@ -410,14 +411,14 @@ class LogView {
 
   #cover() {
     const empty = this.model.length === 0;
-    const query = (empty && !this.loading && !this.trouble && this.data.query) || "";
-    const key = !empty ? "" : this.loading ? "loading" : this.trouble ? `trouble ${this.trouble.message}` : `empty ${this.data.filtered} ${query}`;
+    const asks = empty && !this.loading && !this.trouble && this.data.filtered;
+    const key = !empty ? "" : this.loading ? "loading" : this.trouble ? `trouble ${this.trouble.message}` : `empty ${asks} ${JSON.stringify(this.data.filters)}`;
     if (key === this.covered) return;
     this.covered = key;
-    const cover = (unknown) => this.over.replaceChildren(...(key ? [instead(this.loading, this.trouble, this.data.filtered, unknown)] : []));
-    cover([]);
-    // a mistyped name finds nothing without a word; when this is not known either, nothing is said of it
-    if (query) get("logs/query", { query, names: true }).then(({ unknown }) => key === this.covered && unknown.length && cover(unknown), () => {});
+    const cover = (why) => this.over.replaceChildren(...(key ? [instead(this.loading, this.trouble, this.data, why)] : []));
+    cover(GENERAL);
+    // a mistyped name finds nothing without a word; when the reason is not known either, nothing is said of it
+    if (asks) get("logs/nothing", this.#asked({})).then((why) => key === this.covered && cover(whyNothing(why, this.data.query)), () => {});
   }
 
   #foot() {
