@@ -50,7 +50,7 @@ class Pace:
         self._prompts = list(plan.prompts)
         self._taken: dict[str, list[float]] = {}
         self._spent = 0.0
-        self._done = 0
+        self._done = self._usable = 0
         self._hopeless = self._short = ""
         if MIN_BLOCKS * self._expected / _COLD > self._limit:
             self._hopeless = lack(self._expected)
@@ -71,9 +71,10 @@ class Pace:
         """The prompt of a block."""
         return self._prompts[block % len(self._prompts)]
 
-    def block_done(self, prompt: str, reloaded_s: float) -> None:
-        """A block of this prompt was measured."""
+    def block_done(self, prompt: str, reloaded_s: float, usable: int | None = None) -> None:
+        """A block of this prompt was measured; so many of all blocks gave pairs that a verdict can be made of (None: each)."""
         spent = self._passed(reloaded_s)
+        self._usable = self._done + 1 if usable is None else usable
         self._taken.setdefault(prompt, []).append(spent - self._spent)
         self._spent, self._done = spent, self._done + 1
         without_hope = self._done == 1 and self._needed(spent) > self._limit
@@ -95,6 +96,8 @@ class Pace:
 
     def is_up(self) -> str:
         """Why this block was the last, in words; empty while there is time."""
+        if self._made_up() and self._done >= MIN_BLOCKS:
+            return ""
         if self._done >= self.sequential.looks[-1].blocks:
             return "the planned number of pairs is done"
         whole = self._clock() - self._begun
@@ -106,19 +109,36 @@ class Pace:
         self._short = self._hopeless or lack(self._each())
         return self._short
 
+    @property
+    def planned(self) -> int:
+        """How many pairs there are at most."""
+        return max(self.sequential.looks[-1].blocks, self._done + self._made_up())
+
+    def _made_up(self) -> int:
+        """Blocks that make up for those that cannot be used, where there is time for a verdict with them and none without; else 0."""
+        lacking = MIN_BLOCKS - self._usable
+        if self._plan.verdict_s is None or self._hopeless or lacking <= 0 or 2 * self._usable < self._done:
+            return 0
+        more = math.ceil(lacking * self._done / self._usable) if self._usable else lacking
+        loads = self._clock() - self._begun > _MOST_WITH_LOADS * self._budget
+        return more if self._spent + more * self._each() <= self._limit and not loads else 0
+
     def left_s(self) -> float | None:
         """Seconds until the last pair at the latest, loads in turn included; None while nothing is known."""
         if not self._done:
             return min(self._to_do() * self._expected, self._latest()) if self._expected else None
         whole = self._clock() - self._begun
-        return min(self._to_do() * self._each(), max(self._budget - self._spent, 0.0)) * whole / self._spent
+        return min(self._to_do() * self._each(), max(self._time() - self._spent, 0.0)) * whole / self._spent
+
+    def _time(self) -> float:
+        return self._limit if self._done >= MIN_BLOCKS and self._made_up() else self._budget
 
     def _latest(self) -> float:
         """Seconds after which no pair goes on: further figures alone are not worth overtime."""
         return self._budget if self._hopeless and self._done else self._limit
 
     def _to_do(self) -> int:
-        planned = _FOR_FIGURES if self._hopeless else self.sequential.looks[-1].blocks
+        planned = _FOR_FIGURES if self._hopeless else self.planned
         return max(planned - self._done, 0)
 
     def _passed(self, reloaded_s: float) -> float:

@@ -7,6 +7,7 @@ import time
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import count
 from typing import Final
 
 from ai.benchmark.contender import Contender, Draft, OnProgress, Phase, Progress, QualityCheck
@@ -15,7 +16,7 @@ from ai.benchmark.load import Take, measure_batch, measure_rate
 from ai.benchmark.loading import Entry, Loader, find_pids, load_row, look_whether_gone, note_memory
 from ai.benchmark.measure import Measurer, Place
 from ai.benchmark.pace import Pace, time_for_pairs, too_slow
-from ai.benchmark.reporting.figures import busy_throughout, log_ratios, only_disturbed
+from ai.benchmark.reporting.figures import busy_throughout, log_ratios, only_disturbed, usable_pairs
 from ai.benchmark.reporting.report import Gathered, Row, build_report, live_intervals
 from ai.benchmark.same_text import SameText
 from ai.benchmark.samples.length import long_enough
@@ -24,7 +25,7 @@ from ai.benchmark.watch import EnergyMeter, ProcWatch, Watch, best_meter
 from ai.core.errors import BackendError, Cancelled
 from ai.core.types import Deadlines, GenRequest
 from ai.shapes.report import BenchmarkPlan, BenchmarkReport, Metric, SampleRow, State
-from ai.statistics.sequential import Look, SequentialPlan, Verdict, could_show, decide_many, settled
+from ai.statistics.sequential import MIN_BLOCKS, Look, SequentialPlan, Verdict, could_show, decide_many, settled
 
 _OUT_OF_TIME: Final = "out of time"
 _TOLD_FROM_S: Final = 1.0
@@ -196,21 +197,21 @@ class AIBackendBenchmark:
         plan = self._plan
         by_name = {e.name: e for e in entries}
         pace = Pace(plan, elapsed_s=self._elapsed_s(), reloaded_s=self._loader.reloading_s, answers_s=self._answers_s)
-        planned = pace.sequential.looks[-1].blocks
+        planned = pace.planned
         why = f". {pace.hopeless}" if pace.hopeless else ""
         self._tell("pairs", f"The first pair of at most {planned}{why}", 0, planned, pace.left_s())
-        for block in range(plan.max_blocks):
+        for block in count():
             prompt = pace.prompt(block)
             whole = await self._block(by_name, block, prompt, pace)
             if whole:
-                pace.block_done(prompt, self._loader.reloading_s)
+                pace.block_done(prompt, self._loader.reloading_s, self._usable(entries))
             ended, sequential, done = self._ended(entries), pace.sequential, block + whole
             up = pace.is_up() if whole else pace.cut_off(self._loader.reloading_s)
             last = bool(ended or up)
             look = sequential.last_look(done, self._looks) if last else sequential.look_at(done)
-            if look is not None and self._look(entries, look, sequential):
+            if look is not None and self._look(entries, look, sequential, last=last):
                 self._stopped = self._stopped or "the verdict is settled"
-            planned = sequential.looks[-1].blocks
+            planned = max(pace.planned, done)
             self._tell("pairs", f"Pairs {done} of at most {planned}", done, planned, pace.left_s())
             if ended:
                 self._stopped = ended
@@ -244,10 +245,18 @@ class AIBackendBenchmark:
             return ""
         return " ".join(e.gone for e in entries if e.gone)
 
-    def _look(self, entries: Sequence[Entry], look: Look, sequential: SequentialPlan) -> bool:
+    def _usable(self, entries: Sequence[Entry]) -> int | None:
+        """Pairs that a verdict can be made of, of the comparison that has fewest; None where nothing is compared."""
+        pairs = [
+            usable_pairs(self._samples, e.name, entries[0].name, self._plan.measure) for e in entries[1:] if not e.gone
+        ]
+        return min(pairs, default=None)
+
+    def _look(self, entries: Sequence[Entry], look: Look, sequential: SequentialPlan, *, last: bool) -> bool:
+        """Look at the ratios; whether all is settled. Before the last look, too few pairs of any are not looked at: that would spend error."""
         reference = entries[0].name
         values = {e.name: log_ratios(self._samples, e.name, reference, self._plan.measure) for e in entries[1:]}
-        if not values:
+        if not values or (not last and min(map(len, values.values())) < MIN_BLOCKS):
             return False
         if could_show(values, look):
             self._looks.append(look)

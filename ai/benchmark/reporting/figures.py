@@ -18,6 +18,9 @@ _SECONDS: Final[dict[Measure, Callable[[SampleRow], float | None]]] = {
 }
 """What is compared: seconds a token after the first, seconds to the first, seconds a token in all. Smaller is faster."""
 
+_FEWEST: Final = 6
+"""With fewer pairs no interval of 95 % is finite."""
+
 
 def log_ratios(
     samples: Sequence[SampleRow], candidate: str, reference: str, measure: Measure, *, lenient: bool = False
@@ -38,9 +41,19 @@ def log_ratios(
 
 def busy_throughout(samples: Sequence[SampleRow], candidate: str, reference: str, measure: Measure) -> bool:
     """Whether the machine was so busy that disturbed pairs must be compared too: there are too few clean ones, and enough others."""
+    clean, every = _clean_and_every(samples, candidate, reference, measure)
+    return clean < MIN_BLOCKS <= every and clean < max(every / 2, _FEWEST)
+
+
+def usable_pairs(samples: Sequence[SampleRow], candidate: str, reference: str, measure: Measure) -> int:
+    """Pairs that a verdict can be made of: the clean ones, or all where most are disturbed."""
+    clean, every = _clean_and_every(samples, candidate, reference, measure)
+    return every if clean < max(every / 2, _FEWEST) else clean
+
+
+def _clean_and_every(samples: Sequence[SampleRow], candidate: str, reference: str, measure: Measure) -> tuple[int, int]:
     clean = len(log_ratios(samples, candidate, reference, measure))
-    every = len(log_ratios(samples, candidate, reference, measure, lenient=True))
-    return clean < MIN_BLOCKS <= every and clean < every / 2
+    return clean, len(log_ratios(samples, candidate, reference, measure, lenient=True))
 
 
 def only_disturbed(samples: Sequence[SampleRow], name: str, measure: Measure) -> bool:

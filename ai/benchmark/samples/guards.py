@@ -19,6 +19,8 @@ ENVIRONMENT: Final[frozenset[Flag]] = frozenset(
     {"neighbour load", "cpu steal", "throttled", "swapping", "io pressure", "gpu shared"}
 )
 """Flags about the machine: when all the time is like that, pairs are compared nevertheless, and the report says so."""
+OF_NEIGHBOURS: Final[frozenset[Flag]] = frozenset({"stalled"})
+"""Flags that the machine raises too where it is busy: pardoned beside one of those about the machine. Left out, they would favour the engine that others slow down more."""
 HARMLESS: Final[frozenset[Flag]] = frozenset({"timings not believed", "usage missing"})
 """Flags that do not touch what this program measures itself."""
 SPOILED: Final[dict[str, frozenset[Measure]]] = {
@@ -196,6 +198,8 @@ def judge_error(error: BackendError) -> list[Flag]:
 def unfit(flags: Sequence[str], measure: Measure, *, accept_environment: bool = False) -> bool:
     """Whether a measurement with these flags stays out of a verdict on this measure."""
     pardoned = HARMLESS | ENVIRONMENT if accept_environment else HARMLESS
+    if accept_environment and ENVIRONMENT & set(flags):
+        pardoned |= OF_NEIGHBOURS
     return any(flag not in pardoned and measure in SPOILED.get(flag, (measure,)) for flag in flags)
 
 

@@ -9,10 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ai.benchmark.gpu import GpuHints, GpuHolder, others_on_gpu
+from ai.benchmark.reporting.figures import busy_throughout, usable_pairs
 from ai.benchmark.samples.guards import Expected, Readings, judge_answer, judge_machine, unfit
 from ai.benchmark.watch import GpuMeter, NoMeter, ProcWatch, RaplMeter, best_meter
 from ai.core.protocol import Completion
 from ai.core.types import Figure, Final, Timings, Usage
+from ai.shapes.report import SampleRow
 
 _BEFORE = Readings(
     wall_s=1000, mono_s=50, boot_s=60, cpus=4, busy_s=100, own_s=40, steal_s=1, swap_pages=10, io_stall_s=5, gpu_others=0, engine_pids=(7,)
@@ -128,6 +130,31 @@ def test_only_what_touches_the_measurement_makes_it_unfit() -> None:
     assert unfit(["neighbour load"], "generation")
     assert not unfit(["neighbour load"], "generation", accept_environment=True)
     assert unfit(["neighbour load", "queued"], "generation", accept_environment=True)
+
+
+def test_a_halt_is_pardoned_beside_neighbours_alone() -> None:
+    """They halt an answer too, and the engine that they halt more must not look faster for it; without them it is the engine's own."""
+    assert unfit(["stalled"], "generation", accept_environment=True)
+    assert unfit(["neighbour load", "stalled"], "generation")
+    assert not unfit(["neighbour load", "stalled"], "generation", accept_environment=True)
+
+
+def _rows(flags: list[list[str]]) -> list[SampleRow]:
+    """Blocks of two engines, the first answer of each with these flags."""
+    return [
+        SampleRow(ts=0, block=block, position=at, backend=name, prompt="p", rate=10.0, flags=told if at == 0 else [], used=not told or at > 0)
+        for block, told in enumerate(flags)
+        for at, name in enumerate(("a", "b", "b", "a"))
+    ]  # fmt: skip
+
+
+def test_disturbed_pairs_are_used_where_the_clean_ones_are_too_few_for_any_verdict() -> None:
+    """Five clean pairs of nine have no interval, all nine have one; six have one, and stay by themselves."""
+    disturbed, clean = ["neighbour load", "stalled"], list[str]()
+    for few, uses in ((5, 9), (6, 6), (0, 9)):
+        rows = _rows([clean] * few + [disturbed] * (9 - few))
+        assert usable_pairs(rows, "b", "a", "generation") == uses
+        assert busy_throughout(rows, "b", "a", "generation") == (uses == 9)
 
 
 def test_a_prompt_read_before_spoils_what_reading_is_part_of() -> None:

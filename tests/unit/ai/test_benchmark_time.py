@@ -55,6 +55,31 @@ def test_the_verdict_is_due_from_the_start_loads_included() -> None:
         assert len(asked) >= 8
 
 
+def usable(plan: BenchmarkPlan, each: float, good: list[bool]) -> tuple[int, float, str]:
+    """Blocks that take so long each, of which these give pairs that can be used: blocks, seconds, and why it was over."""
+    clock = Clock()
+    pace = Pace(plan, clock=clock)
+    for block, _ in enumerate(good):
+        clock.now += each
+        pace.block_done(pace.prompt(block), 0.0, sum(good[: block + 1]))
+        assert pace.planned >= block + 1
+        if why := pace.is_up():
+            return block + 1, clock.now - 100.0, why
+    raise AssertionError
+
+
+def test_pairs_that_cannot_be_used_are_made_up_for_while_there_is_time() -> None:
+    """Two of ten quick pairs are lost: more follow until eight can be used. Where few can be used at all, more would not help."""
+    quick = AiConfig().benchmark_plan(BenchmarkRequest(depth="quick"))
+    some = [False, True, True, False, True, True, False] + [True] * 20
+    assert usable(quick, 4.0, some)[0] == 11
+    assert usable(quick, 4.0, [True] * 20)[0] == quick.max_blocks
+    assert usable(quick, 4.0, [False] * 20)[0] == quick.max_blocks
+    blocks, took, _ = usable(quick, 7.0, some)
+    assert took <= 75, "never beyond the latest moment"
+    assert blocks < 11
+
+
 def test_the_shortest_prompt_alone_is_repeated_where_both_would_give_no_verdict() -> None:
     """And the report says so."""
     pace, took, _, asked = pairs(STANDARD, {"summary": 5.0, "posting": 30.0})
