@@ -24,6 +24,7 @@ from ai.gateway.apis.figures import Figures, Meter
 from ai.gateway.apis.forms import Api, error_body
 from ai.gateway.apis.routes import Route, Turned
 from ai.gateway.apis.texts import AnswerText
+from ai.gateway.held import Contexts
 from ai.gateway.http.connection import Connection, Request
 from ai.gateway.http.upstream import Place, Upstreams, request_bytes
 from ai.gateway.link.messages import CallRow, Current, Done, Limits, NotLent, Program
@@ -138,6 +139,7 @@ class Relay:
         self._routes, self._gate, self._limits, self._link = routes, gate, limits, link
         self._upstreams = Upstreams()
         self._looks: dict[str, asyncio.Task[None]] = {}
+        self._contexts = Contexts(lambda target, path, limit_s: self.fetch(target, path, b"", method="GET", limit_s=limit_s))  # fmt: skip
 
     def close(self) -> None:
         """End the connections that are kept."""
@@ -162,25 +164,34 @@ class Relay:
             call.outcome, call.message = "cancelled", "The program hung up."
             raise
 
-    async def fetch(self, target: Target, path: str, body: bytes, *, method: str = "POST") -> tuple[int, bytes]:
+    async def fetch(
+        self, target: Target, path: str, body: bytes, *, method: str = "POST", limit_s: float = _FETCH_S
+    ) -> tuple[int, bytes]:
         """A small question to an engine: status and body.
 
         Raises:
             BackendError: it does not answer in time.
         """
-        limit_s = self._limits().connect_s
-        place = Place.of(target.engine.address)
-        upstream = await self._upstreams.connect(place, limit_s)
-        whole = Whole()
-        upstream.ask(request_bytes(method, _own_path(target, path), place, target.engine.key, body), whole)
-        try:
-            async with asyncio.timeout(_FETCH_S):
-                return await whole.done
-        except TimeoutError as error:
-            raise BackendTimeout("no answer in time", phase="total", waited_s=_FETCH_S) from error
-        finally:
-            if not whole.done.done() or whole.done.cancelled():
-                upstream.drop()
+        place = _place_of(target.engine.address)
+        upstream = self._upstreams.kept(place) or await self._upstreams.connect(
+            place, min(self._limits().connect_s, limit_s)
+        )
+        question = request_bytes(method, _own_path(target, path), place, target.engine.key, body)
+        while True:
+            whole = Whole()
+            upstream.ask(question, whole)
+            try:
+                async with asyncio.timeout(limit_s):
+                    return await whole.done
+            except TimeoutError as error:
+                raise BackendTimeout("no answer in time", phase="total", waited_s=limit_s) from error
+            except BackendDown:
+                if not upstream.used:
+                    raise
+                upstream = await self._upstreams.connect(place, limit_s)  # the kept one had just been closed
+            finally:
+                if not whole.done.done() or whole.done.cancelled():
+                    upstream.drop()
 
     async def _answer(self, call: Call, connection: Connection, request: Request, route: Route) -> None:
         asked = route.read(request.body)
@@ -198,7 +209,11 @@ class Relay:
                 for place, target in enumerate(targets):
                     last_one = place == len(targets) - 1
                     silent_s = self._limits().first_byte_s if asked.stream and not last_one else None
-                    attempt = _Attempt(target, route.turned(asked, target.engine, target.model), silent_s, accept)
+                    context = None
+                    if route.loads(asked, target.engine):
+                        context = await self._contexts.kept(target, unsaid=route.native is None)
+                    turned = route.turned(asked, target.engine, target.model, context)
+                    attempt = _Attempt(target, turned, silent_s, accept)
                     if await self._is_over(call, connection, attempt, last_one=last_one):
                         return
             finally:

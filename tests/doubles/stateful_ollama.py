@@ -71,6 +71,7 @@ class StatefulOllama:
                 Route("/api/generate", self._generate, methods=["POST"]),
                 Route("/api/chat", self._generate, methods=["POST"]),
                 Route("/api/embed", self._embed, methods=["POST"]),
+                Route("/v1/chat/completions", self._openai, methods=["POST"]),
                 Route("/api/pull", self._pull, methods=["POST"]),
                 Route("/api/delete", self._delete, methods=["DELETE"]),
             ]
@@ -138,9 +139,30 @@ class StatefulOllama:
         tokens = len(words) // 4 + 4
         if tokens > held.context:
             return JSONResponse({"error": "the input length exceeds the context length"}, 400)
-        return StreamingResponse(
-            self._lines(name, tokens, int(body["options"]["num_predict"]), chat="messages" in body),
-            media_type="application/x-ndjson",
+        lines = self._lines(name, tokens, int(body["options"]["num_predict"]), chat="messages" in body)
+        streams = body.get("stream") is not False
+        return StreamingResponse(lines, media_type="application/x-ndjson") if streams else await self._whole(lines)
+
+    async def _whole(self, lines: AsyncIterator[bytes]) -> Response:
+        told = [json.loads(line) async for line in lines]
+        chat = "message" in told[-1]
+        said = "".join(part["message"]["content"] if chat else part["response"] for part in told)
+        return JSONResponse(
+            told[-1] | ({"message": {"role": "assistant", "content": said}} if chat else {"response": said})
+        )
+
+    async def _openai(self, request: Request) -> Response:
+        """The route that knows no context: the default one is used."""
+        body = await request.json()
+        name = self._name(body)
+        assert name is not None
+        self._have(name, {})
+        self.asked.append(name)
+        message = {"role": "assistant", "content": " word"}
+        choice = {"index": 0, "message": message, "finish_reason": "stop"}
+        usage = {"prompt_tokens": 9, "completion_tokens": 1, "total_tokens": 10}
+        return JSONResponse(
+            {"id": "1", "object": "chat.completion", "created": 1, "model": name, "choices": [choice], "usage": usage}
         )
 
     async def _embed(self, request: Request) -> Response:

@@ -8,7 +8,8 @@ from typing import Any, Final
 import msgspec
 
 from ai.core.errors import BadRequest
-from ai.gateway.apis import to_ollama, to_openai
+from ai.gateway.apis import to_native, to_ollama, to_openai
+from ai.gateway.apis.from_native import translator_of
 from ai.gateway.apis.to_ollama import Translator
 from ai.gateway.link.messages import Engine, Need
 
@@ -49,12 +50,14 @@ class Route:
         need: what the model must be able to do.
         streams: whether an answer is a stream where the request does not say.
         convert: asks an engine that has OpenAI's API only; None where this is OpenAI's API.
+        native: asks an Ollama by its own API with a context; None where this is its own API.
     """
 
     path: str
     need: Need
     streams: bool = False
     convert: "Callable[[Mapping[str, Any], str], to_openai.Converted] | None" = None
+    native: "Callable[[Mapping[str, Any], str, int], to_native.Native | None] | None" = None
 
     def read(self, body: bytes) -> Asked:
         """What a request asks for.
@@ -79,12 +82,24 @@ class Route:
             return None
         return to_ollama.loaded(model, talks=self.path == "/api/chat", ends=given.get("keep_alive") in _AT_ONCE)
 
-    def turned(self, asked: Asked, engine: Engine, model: str) -> Turned:
-        """The request for this engine and model.
+    def loads(self, asked: Asked, engine: Engine) -> bool:
+        """Whether an Ollama would have the model with a context that the request does not name."""
+        if engine.kind != "ollama":
+            return False
+        try:
+            options = msgspec.json.decode(asked.fields.get("options", b"null"))
+        except msgspec.DecodeError:
+            return False
+        return not (self.native is None and isinstance(options, dict) and options.get("num_ctx"))
+
+    def turned(self, asked: Asked, engine: Engine, model: str, context: int | None = None) -> Turned:
+        """The request for this engine and model. `context`: what an Ollama has the model in memory with, where that has to be named.
 
         Raises:
             BadRequest: it asks for what cannot be asked of this engine.
         """
+        if context is not None and (kept := self._kept(asked, model, context)) is not None:
+            return kept
         if self.convert is None or engine.kind == "ollama":
             limit = _limit_of_old(asked.fields) if self.convert is None and engine.kind == "ollama" else {}
             if asked.model == model and not limit:
@@ -97,6 +112,20 @@ class Route:
             raise BadRequest(f"The request is not as Ollama's API has it: {error}.") from error
         make = to_ollama.TRANSLATORS[converted.kind]
         return Turned(converted.path, _encode(converted.body), lambda: make(model, stream=asked.stream))
+
+    def _kept(self, asked: Asked, model: str, context: int) -> Turned | None:
+        """The request with a context; None where it cannot name one."""
+        if self.native is None:
+            options = msgspec.json.decode(asked.fields.get("options", b"null")) or {}
+            if not isinstance(options, dict):
+                return None
+            return Turned(
+                self.path, _encode({**asked.fields, "options": {**options, "num_ctx": context}, "model": model})
+            )
+        native = self.native(msgspec.json.decode(asked.body), model, context)
+        if native is None:
+            return None
+        return Turned(native.path, _encode(native.body), lambda: translator_of(native, model))
 
 
 def _limit_of_old(fields: Fields) -> Fields:
@@ -126,9 +155,9 @@ def _read(body: bytes) -> tuple[bytes, Fields]:
 ROUTES: Final = {
     route.path: route
     for route in (
-        Route("/v1/chat/completions", "chat"),
-        Route("/v1/completions", "chat"),
-        Route("/v1/embeddings", "embed"),
+        Route("/v1/chat/completions", "chat", native=to_native.chat),
+        Route("/v1/completions", "chat", native=to_native.text),
+        Route("/v1/embeddings", "embed", native=to_native.embed),
         Route("/api/chat", "chat", streams=True, convert=to_openai.chat),
         Route("/api/generate", "chat", streams=True, convert=to_openai.generate),
         Route("/api/embed", "embed", convert=to_openai.embed),
