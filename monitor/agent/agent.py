@@ -17,7 +17,7 @@ from logs.query import search
 from logs.redaction.masker import Masker
 from monitor.agent.ai_runtime import MODELS, ai_thread
 from monitor.agent.alerting import alerts_of
-from monitor.agent.background import Background, until_lost
+from monitor.agent.background import Background, after, until_lost
 from monitor.agent.engine_watch import EngineWatch, check_engines
 from monitor.agent.gateway import GatewayProcess
 from monitor.agent.gateway_records import GatewayRecords
@@ -246,7 +246,8 @@ class Agent:
         log.info("watching; pid %d, %s", os.getpid(), self.listener.endpoint.name)
         background = Background()
         own = (self._tell_status, self._upkeep, self.hub.send_records, self.alerts.keep_looking)
-        kept = (self.engines.keep_looking, self.gateway.keep, self.services.keep_services)
+        looking = after(self.services.adopted, self.engines.keep_looking)  # whose first look loads an HTTP client
+        kept = (self.services.keep_services, looking, self.gateway.keep)
         for task in (*own, *kept, self.gateway_records.keep_storing, self.gateway_texts.keep_storing):
             background.begin(task)
         end_loading()
@@ -427,8 +428,7 @@ class Agent:
     # --- engines
 
     async def _look_at_engines(self, where: EngineSettings) -> list[dict[str, Any]]:
-        folders = [self.data_dir / MODELS]
-        found = await check_engines(where, self.settings.ai, folders, mask=self.masker.mask_cmdline)
+        found = await check_engines(where, self.settings.ai, [self.data_dir / MODELS], mask=self.masker.mask_cmdline)
         for process in (engine["process"] for engine in found if engine.get("process")):
             run = self.snapshot.run_of_pid(process["pid"])
             process["run"] = None if run is None else str(run)
@@ -461,8 +461,7 @@ class Agent:
                 pass
             self._status_due.clear()
             if self.hub.subscribers:
-                frame = await asyncio.to_thread(self._reporter.live_status)
-                self.hub.publish_status(frame)
+                self.hub.publish_status(await asyncio.to_thread(self._reporter.live_status))
 
     async def _upkeep(self) -> None:
         """Apply the store's limits regularly."""

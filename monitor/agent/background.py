@@ -55,6 +55,17 @@ class Background:
             asyncio.get_running_loop().call_later(self._again_s, self.begin, work)
 
 
+def after(ready: asyncio.Event, work: Work) -> Work:
+    """Work that begins once something else is done, which a start is to come to first."""
+
+    async def begin() -> None:
+        await ready.wait()
+        await work()
+
+    begin.__name__ = work.__name__
+    return begin
+
+
 async def until_lost(lost: Callable[[], Path | None]) -> StoreError:
     """Wait until a file that the agent needs was removed or replaced; what to tell then. Nothing could be reached or kept any more."""
     while True:

@@ -129,7 +129,10 @@ def _add_lists(router: APIRouter, context: Context) -> None:
         return json_answer(
             await blocking(
                 request,
-                lambda: context.with_coming(lambda coming: run_detail.ended_runs(context.store, host, filters, coming)),
+                lambda: context.with_coming(
+                    lambda coming, every: run_detail.ended_runs(context.store, host, filters, coming, every=every),
+                    since,
+                ),
             )
         )
 

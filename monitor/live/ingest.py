@@ -37,7 +37,7 @@ class Ingest:
         writer: the queue of the store.
         events: finds events of processes in each sample.
         newcomers: knows processes before a sample tells of them.
-        unstored: knows ended runs until they are stored.
+        unstored: knows the newest ended runs, above all those that are not stored yet.
         asked: knows which ends somebody asked for.
         on_loop: runs a function on the event loop, from another thread.
         greeted: called at each start of a sampler.
@@ -121,11 +121,14 @@ class Ingest:
             )
             self._unstored.add(over, item)
         if untold := self._newcomers.untold(tick.ts):
+            self._unstored.others_until(tick.ts)
             self._writer.maintenance(lambda store: store_untold(store, info.host, info.boot_id, tick.ts, untold))
         if told := self._newcomers.told():
+            self._unstored.others_until(tick.ts)
             self._writer.maintenance(lambda store: store_told(store, info, told, self._masked), kept=True)
         if self._unheard:
             self._unheard = False
+            self._unstored.others_until(tick.ts)
             self._look_back(info.host, tick, first=self._sample_counter.received == 1)
         self._hub.publish_tick(self._frame(tick))
         self._sampled(tick)

@@ -1,11 +1,12 @@
-"""Ended runs on their way to the store: who asks for runs that ended has them at once, and waits for no transaction.
+"""The newest ends of runs: who asks for runs that ended has them at once, and waits for no transaction.
 
-They are known from the moment the sampler tells of them until the writer has stored them, or has given them up because there was no room for long.
+They are known from the moment the sampler tells of them until the writer has stored them, or has given them up because there was no room for long. The
+newest of those that are stored are kept, too: who asks for what ended a moment ago needs no store.
 """
 
 import threading
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,6 +15,8 @@ from monitor.store.record_lanes import Samples
 
 MOST: Final = 10_000
 """So many ends are kept here. While the store takes no rows for long, older ones are found once it has them."""
+RECENT: Final = 1_000
+"""So many that are stored are still known here. To look through them costs less than to plan a query."""
 
 Ended = tuple[RunInfo, RunEnd]
 
@@ -44,16 +47,20 @@ class UnstoredEnds:
     """Safe from any thread.
 
     Args:
-        most: ends that are kept.
+        most: ends that are kept until they are stored.
+        recent: ends that are kept once they are stored.
     """
 
-    def __init__(self, most: int = MOST) -> None:
-        self._most = most
+    def __init__(self, most: int = MOST, recent: int = RECENT) -> None:
+        self._most, self._most_recent = most, recent
         self._lock = threading.Lock()
         self._batches: deque[_Batch] = deque()
         self._runs: set[int] = set()
         self._beyond: Samples | None = None
         self._lost = 0
+        self._recent: deque[Ended] = deque()
+        self._known_since: int | None = None
+        """Each end at or after this time (µs) is known here; None: not even the newest are."""
 
     @property
     def lost(self) -> int:
@@ -77,7 +84,24 @@ class UnstoredEnds:
                 self._batches.append(_Batch(new, item))
                 self._runs.update(info.run for info, _ in new)
             while len(self._runs) > self._most:
-                self._beyond = self._forget(self._batches.popleft())
+                batch = self._batches.popleft()
+                self._beyond = self._forget(batch)
+                self._unknown_until(batch.ended)
+
+    def others_until(self, ts: int) -> None:
+        """Others than the sampler tell the store of ends up to this time (µs): only later ones are all known here."""
+        with self._lock:
+            self._known_since = max(self._known_since or 0, ts + 1)
+
+    def since(self, ts: int) -> list[Ended] | None:
+        """Every end at or after this time (µs), stored or not; None if only the store may know all of them."""
+        with self._lock:
+            self._leave_out()
+            if self._known_since is None or ts < self._known_since:
+                return None
+            waiting = (one for batch in self._batches for one in batch.ended)
+            found = {one[0].run: one for one in (*self._recent, *waiting) if one[1].ts >= ts}
+        return list(found.values())
 
     def ended(self) -> list[Ended]:
         """All of them. Ask before the store is asked: what is stored meanwhile is in both, and what has left here is in the store."""
@@ -93,8 +117,19 @@ class UnstoredEnds:
                 kept.append(batch)
             else:
                 self._forget(batch)
-                self._lost += len(batch.ended) if fate == "lost" else 0
+                if fate == "lost":
+                    self._lost += len(batch.ended)
+                    self._unknown_until(batch.ended)
+                else:
+                    self._recent.extend(batch.ended)
         self._batches = kept
+        if (beyond := len(self._recent) - self._most_recent) > 0:
+            self._unknown_until([self._recent.popleft() for _ in range(beyond)])
+
+    def _unknown_until(self, ended: Iterable[Ended]) -> None:
+        """These are no longer known here. The lock is held."""
+        if self._known_since is not None:
+            self._known_since = max(self._known_since, *(end.ts + 1 for _, end in ended))
 
     def _forget(self, batch: _Batch) -> Samples:
         self._runs.difference_update(info.run for info, _ in batch.ended)

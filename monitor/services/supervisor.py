@@ -79,7 +79,7 @@ class Supervisor:
         self._saving = asyncio.Lock()
         self._wake, self._news = asyncio.Event(), asyncio.Event()
         self._file_seen: int | None = None
-        self._adopted = asyncio.Event()
+        self.adopted = asyncio.Event()  # it is known which services run already
         self.trouble = ""
         """Why a change of the settings file is not in force; empty if it is."""
         self._units.take(settings.service)
@@ -222,6 +222,7 @@ class Supervisor:
     async def keep_services(self) -> None:
         """Adopt what runs, start what is to run, and go on until cancelled. Shims outlive this."""
         if not AVAILABLE:
+            self.adopted.set()
             return
         try:
             await self._adopt()
@@ -256,10 +257,10 @@ class Supervisor:
                 if unit.link is None:
                     continue  # it was removed from the settings, and does not run
                 self._units.add(unit)
-        for unit in self._units:
-            await self._meet(unit, again=True)
-            await self._tell_ends(unit)
-        self._adopted.set()
+        units = list(self._units)  # together, as in a start each step waits for its turn
+        await asyncio.gather(*(self._meet(unit, again=True) for unit in units))
+        await asyncio.gather(*(self._tell_ends(unit) for unit in units))
+        self.adopted.set()
         self._list_changed()
         self._tell()
 
@@ -411,10 +412,9 @@ class Supervisor:
         schedules = {unit.name: unit.settings.schedule for unit in self._units if unit.settings}
         removed = {unit.name for unit in self._units if unit.settings is None}
         self._units.take(settings.service)
-        there = {service.name for service in settings.service}
         for name in self._units.names - before:
             await self._meet(self._units.get(name), again=False)
-        for name in before - there:
+        for name in before - (there := {service.name for service in settings.service}):
             unit = self._units.get(name)
             if unit.settings is None:
                 continue
@@ -473,7 +473,7 @@ class Supervisor:
 
     def _tell(self) -> None:
         """Tell what changed, and wake those who wait for it. How one stood that nobody has looked at yet is not known."""
-        for unit in self._units if self._adopted.is_set() else ():
+        for unit in self._units if self.adopted.is_set() else ():
             stands, before = unit.life, self._told.get(unit.name)
             if before is None or before[0] != stands:
                 self._told[unit.name] = stands, (shown := self._shown(unit))
@@ -497,4 +497,4 @@ class Supervisor:
         """
         if not AVAILABLE:
             raise MonitorError("services can only be run on Linux", hint="use the service manager of this system")
-        await self._adopted.wait()
+        await self.adopted.wait()

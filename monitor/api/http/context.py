@@ -38,7 +38,7 @@ class Context:
     """Collaborators of the routes.
 
     Attributes:
-        unstored: the ended runs that are on their way to the store.
+        unstored: the newest ended runs, above all those that are on their way to the store.
         store_ends: stores the ends of processes that are known but wait to be stored; blocking.
         logs: the `LogService`, None until the machine is known.
         jobs: the spool folder, and why jobs cannot be read now.
@@ -96,9 +96,14 @@ class Context:
                 return ask()
         return ask()
 
-    def with_coming(self, ask: Callable[[Sequence[Ended]], T]) -> T:
-        """What `ask` answers, given the ended runs that are on their way to the store. Blocking, and short: it goes ahead of others."""
+    def with_coming(self, ask: Callable[[Sequence[Ended], bool], T], since: int | None) -> T:
+        """What `ask` answers, given ended runs that need no store: all since that time (µs), and True, or those that are on their way to it, and False.
+
+        Blocking, and short: it goes ahead of others.
+        """
         with ahead():
+            if since is not None and (found := self.unstored.since(since)) is not None:
+                return ask(found, True)
             if not self.unstored.whole:
                 self.store_ends()
-            return ask(self.unstored.ended())
+            return ask(self.unstored.ended(), False)

@@ -47,23 +47,31 @@ def stored_run(store: Store, run: int) -> dict[str, Any] | None:
 
 
 def ended_runs(
-    store: Store, host: str, filters: Mapping[str, str | int | None], coming: Sequence[Ended] = ()
+    store: Store,
+    host: str,
+    filters: Mapping[str, str | int | None],
+    coming: Sequence[Ended] = (),
+    *,
+    every: bool = False,
 ) -> EndedRuns:
     """Runs that have ended, the newest end first. Filters: `q`, `since`, `until`, `lived` (µs), `uid`, `failed`, `limit`; None leaves one out.
 
     `coming` are those on their way to the store (`UnstoredEnds.ended`), taken before the store is asked: it may have some of them by now.
+    If they are `every` one of the range, it is not asked for more.
     """
     given: dict[str, Any] = {name: value for name, value in filters.items() if value is not None}
     given |= _unit(given)
     rows = coming_rows(coming, given)
-    if without := [row["run"] for row in rows]:
+    if not every and (without := [row["run"] for row in rows]):
         given |= {"without": without, "without_since": min(row["end_ts"] for row in rows)}
     longer = given.get("lived", 0)
-    brief = [row for row in rows if row["start_ts"] is not None and row["end_ts"] - row["start_ts"] < longer]
-    rows = [row for row in rows if row not in brief] if brief else rows
-    stored = store.query("runs_ended", host=host, **given).to_pylist()
-    counted, stored = stored[0], [row for row in stored if row["run"] is not None]
-    total, shorter = len(rows) + counted["total"], len(brief) + counted["shorter"]
+    long = [row for row in rows if row["start_ts"] is None or row["end_ts"] - row["start_ts"] >= longer]
+    total, shorter, rows = len(long), len(rows) - len(long), long
+    stored: list[dict[str, Any]] = []
+    if not every:
+        found = store.query("runs_ended", host=host, **given).to_pylist()
+        total, shorter = total + found[0]["total"], shorter + found[0]["shorter"]
+        stored = [row for row in found if row["run"] is not None]
     if rows:
         rows = sorted([*rows, *stored], key=lambda row: (-row["end_ts"], row["run"]))[: given["limit"]]
     shown = rows or stored

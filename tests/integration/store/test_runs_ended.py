@@ -160,7 +160,8 @@ class Watch:
         number = next(self.numbers)
         self.store, self.first = store, number << 32
         self.own, self.other = f"waits {number}", f"stored {number}"
-        self.unstored = UnstoredEnds()
+        self.unstored = UnstoredEnds(recent=4)
+        self.unstored.others_until(BEGIN_US)
         self.living: dict[int, RunInfo] = {}
         self.waiting: list[tuple[Samples, Lives]] = []
         self.count = 0
@@ -188,10 +189,11 @@ class Watch:
 
     def ask(self, filters: dict[str, Any], *, between: bool) -> tuple[EndedRuns, EndedRuns]:
         """The answers about both machines, without what tells them apart; `between` the two questions of the first one all is stored."""
-        coming = self.unstored.ended()
+        every = self.unstored.since(filters["since"]) if "since" in filters else None
+        coming = self.unstored.ended() if every is None else every
         if between:
             self.commit()
-        waits = ended_runs(self.store, self.own, filters, coming)
+        waits = ended_runs(self.store, self.own, filters, coming, every=every is not None)
         stored = ended_runs(self.store, self.other, filters)
         runs = [run.model_copy(update={"run": str(int(run.run) - SHIFT)}) for run in stored.runs]
         return waits, stored.model_copy(update={"runs": runs})
@@ -253,3 +255,27 @@ def test_a_bounded_number_waits_and_what_is_lost_is_counted() -> None:
     assert (unstored.whole, unstored.lost) == (True, 0)
     items[2].fate = "lost"
     assert (unstored.ended(), unstored.lost) == ([], 2)
+
+
+def test_the_newest_ends_are_known_without_the_store() -> None:
+    """Who asks for ends since a time that is covered gets each of them, waiting or stored; what has left, was lost, or others told the store covers no more."""
+    unstored = UnstoredEnds(most=100, recent=3)
+    told = [(info, RunEnd(info.run, BEGIN_US + n * S, 0, None, "connector")) for n in range(6) for info in [RunInfo(n, n, n, 1, 0, "ada", "job", "job", None, None, BEGIN_US, False)]]  # fmt: skip
+    items = [Samples(list, 0, 0.0, "over") for _ in told]
+
+    def since(n: int) -> list[int] | None:
+        found = unstored.since(BEGIN_US + n * S)
+        return None if found is None else sorted(info.run for info, _ in found)
+
+    assert since(100) is None, "not before somebody says from when on all are told"
+    unstored.others_until(BEGIN_US - 1)
+    for item, one in zip(items[:4], told, strict=False):
+        unstored.add([one], item)
+        item.fate = "stored"
+    unstored.add([told[4]], items[4])
+    assert (since(0), since(1), since(4), since(9)) == (None, [1, 2, 3, 4], [4], [])
+    unstored.others_until(BEGIN_US + 2 * S)
+    assert (since(2), since(3)) == (None, [3, 4])
+    items[4].fate = "lost"
+    unstored.add([told[5]], items[5])
+    assert (since(4), since(5)) == (None, [5])

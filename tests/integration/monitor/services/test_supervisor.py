@@ -392,7 +392,7 @@ def test_output_belongs_to_the_life_that_wrote_it(watch: Watch, tmp_path: Path) 
             assert len(pids[1]) == 2
             assert one.writers_of("/some/other/output.log") is None
             await one.save("brief", None)
-            assert watch.happened[-1] == ("brief", "stopped")  # what was told of it is settled
+            await wait_until_async(lambda: watch.happened[-1] == ("brief", "stopped"))  # what was told of it is settled
 
     asyncio.run(work())
 
