@@ -4,7 +4,8 @@ Times inside a call are `time.perf_counter_ns()` readings (monotonic, nanosecond
 microseconds since the epoch, UTC; sizes are bytes. `None` means *not available*: never 0.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -13,6 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from ai.core.arrival import Arrival
 
 EngineName = Literal["ollama", "openai", "exllamav2", "exllamav3", "llamacpp"]
+
+
+_NO_CHAT = re.compile(r"embed|rerank|whisper|moderation|dall-e|(^|[-_/])(tts|bge)([-_]|$)", re.IGNORECASE)
 
 
 class Shape(BaseModel):
@@ -35,6 +39,16 @@ class EngineModel(Shape):
     context: int | None = None
     remote_host: str = ""
     capabilities: list[str] = Field(default_factory=list)
+
+    @property
+    def chats(self) -> bool:
+        """Whether it answers questions."""
+        return can_chat(self.name, self.capabilities)
+
+
+def can_chat(name: str, capabilities: Sequence[str]) -> bool:
+    """Whether a model answers questions: by what its server says it can do, else by its name."""
+    return "completion" in capabilities if capabilities else not _NO_CHAT.search(name)
 
 
 class EngineProcess(Shape):

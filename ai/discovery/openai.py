@@ -7,6 +7,7 @@ import httpx
 
 from ai.core.footprint import is_local
 from ai.core.types import Engine, EngineModel
+from ai.discovery.abilities import abilities
 from ai.discovery.address import api_places
 from ai.discovery.http import ProbeFailed, entries, get_json, get_value, is_loading, text, whole
 from ai.discovery.ollama import remote_hosts
@@ -23,8 +24,6 @@ _OWNERS: Final = {
 """`owned_by` of a model, lower case, as each server fills it."""
 _CONTEXTS: Final = ("max_model_len", "loaded_context_length", "context_length", "context_window", "max_context_length", "max_input_tokens")  # fmt: skip
 """What servers call the tokens of context, the one in force first."""
-_NO_CHAT: Final = frozenset({"embedding", "embeddings", "rerank", "reranker", "audio", "tts", "stt", "image", "video", "moderation"})  # fmt: skip
-"""Types of models that answer no question."""
 _LISTS: Final = ("data", "models", "result", "results", "items", "model_list")
 _NAMES: Final = ("id", "name", "model", "model_name", "modelId", "model_id")
 _OF_MODELS: Final = frozenset({"object", "owned_by", "created", "task", "publisher", "context_length", "context_window", "capabilities", "type", "max_model_len"})  # fmt: skip
@@ -235,7 +234,6 @@ def _model(item: dict[str, Any]) -> EngineModel:
     meta: dict[str, Any] = given if isinstance(given, dict) else {}
     name = _name(item)
     is_file = name.startswith("/") and name.endswith(".gguf") and text(item.get("owned_by")).lower() == "llamacpp"
-    kind = text(item.get("type")).lower()
     return EngineModel(
         name=name.rsplit("/", 1)[-1] if is_file else name,  # that server takes any name
         size=whole(meta.get("size")),
@@ -244,7 +242,7 @@ def _model(item: dict[str, Any]) -> EngineModel:
         context=next((size for key in _CONTEXTS if (size := whole(item.get(key)))), None)
         or whole(meta.get("n_ctx"))
         or whole(meta.get("n_ctx_train")),
-        capabilities=[kind] if kind in _NO_CHAT else [],
+        capabilities=abilities(item),
     )
 
 
@@ -262,6 +260,7 @@ async def _lm_studio(client: httpx.AsyncClient, models: list[EngineModel]) -> li
             loaded=by_name[model.name].get("state") == "loaded" if model.name in by_name else model.loaded,
             quantization=text(by_name.get(model.name, {}).get("quantization")) or None,
             context=_context(by_name.get(model.name, {})),
+            capabilities=abilities(by_name.get(model.name, {})) or model.capabilities,
         )
         for model in models
     ]

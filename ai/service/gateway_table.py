@@ -1,16 +1,19 @@
 """The engines as the gateway's calls may go to them: in the policy's order, each with all of its models."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from ai.backends.openai.backend import server_name
 from ai.core.footprint import is_local
+from ai.core.types import can_chat
 from ai.discovery.address import bare_address
 from ai.gateway.link.messages import Engine, Model, Table
 from ai.service.context.candidates import Candidate, asked_natively
 from ai.service.context.config import AiConfig
 from ai.shapes.engines import Choice
 
+_EMBEDS: Final = re.compile(r"embed|(^|[-_/])bge-(?!rerank)", re.IGNORECASE)
 _SERVERS: Final = frozenset({"ollama", "openai"})
 _ELSEWHERE: Final = "it runs on another machine, where ai.allow_remote does not let anything be sent"
 
@@ -80,6 +83,6 @@ def _worker(row: Mapping[str, Any], candidate: Candidate | None) -> Engine | Non
 def _model(told: Mapping[str, Any]) -> Model:
     """By what its server says it can do, else by its name."""
     able, name = told.get("capabilities") or [], str(told["name"])
-    embeds = "embedding" in able if able else "embed" in name.lower()
-    chats = "completion" in able if able else not embeds
+    embeds = "embedding" in able if able else not can_chat(name, able) and _EMBEDS.search(name) is not None
+    chats = can_chat(name, able)
     return Model(name, told.get("size"), told.get("context"), told.get("quantization"), chats=chats, embeds=embeds)

@@ -15,8 +15,9 @@ from ai.backends.ollama.running import same_model
 from ai.backends.ollama.shelf import OllamaShelf, Progress, ServedModel, checked_name, command_of
 from ai.core.errors import BackendError, BackendTimeout, BenchmarkBusy, ModelMissing, NoEngine
 from ai.core.footprint import is_local
+from ai.core.types import can_chat
 from ai.discovery.http import same_endpoint
-from ai.service.context.candidates import Candidate, can_chat
+from ai.service.context.candidates import Candidate
 from ai.service.context.config import AiConfig
 from ai.shapes.shelf import Pull, PullState, ServerTold, Shelf, ShelfModel, Shelves
 
@@ -241,7 +242,7 @@ class ModelShelf:
         left_s = loaded.keep_s if loaded is not None else 0.0
         return ShelfModel(
             name=model.name, size=model.size, quantization=model.quantization, parameters=model.parameters, family=model.family,
-            trained_context=model.shown.context, capabilities=able, chats=can_chat({"name": model.name, "capabilities": able}),
+            trained_context=model.shown.context, capabilities=able, chats=can_chat(model.name, able),
             remote_host=model.host, refused=refusal(address, model.host, self._config()), loaded=loaded is not None,
             context=loaded.context if loaded is not None else None, memory=loaded.size if loaded is not None else None, vram=model.vram,
             expires=None if loaded is None or math.isinf(left_s) else int((time.time() + left_s) * 1e6),

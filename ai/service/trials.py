@@ -12,9 +12,9 @@ from typing import Any, Final
 from ai.backends.ollama.running import same_model
 from ai.core.errors import AiError, BadRequest, BenchmarkBusy, ModelMissing, NoEngine
 from ai.core.protocol import Backend
-from ai.core.types import Chunk, Deadlines, Figure, GenRequest, LoadSpec, Message, Sampling
+from ai.core.types import Chunk, Deadlines, Figure, GenRequest, LoadSpec, Message, Sampling, can_chat
 from ai.core.types import Final as FinalEvent
-from ai.service.context.candidates import Candidate, can_chat, candidates
+from ai.service.context.candidates import Candidate, candidates
 from ai.service.context.config import AiConfig
 from ai.service.pool import PARALLEL, EnginePool
 from ai.service.shelf import refusal
@@ -188,10 +188,10 @@ class Trials:
         if refused:
             raise BadRequest(f"{candidate.shown} is not asked. {refused}", hint="Choose a model that runs here.")
         told = next((m for m in row.get("models") or [] if same_model(str(m["name"]), candidate.model)), None)
-        if told is not None and not can_chat(told):
-            raise BadRequest(
-                f"{candidate.shown} makes embeddings; it cannot chat.", hint="Choose a model that can chat."
-            )
+        able = list(told.get("capabilities") or []) if told is not None else []
+        if told is not None and not can_chat(candidate.shown, able):
+            made = "makes embeddings; it cannot chat" if "embedding" in able or not able else "cannot chat"
+            raise BadRequest(f"{candidate.shown} {made}.", hint="Choose a model that can chat.")
         return candidate
 
     async def _backend(self, candidate: Candidate) -> tuple[Backend, LoadSpec]:

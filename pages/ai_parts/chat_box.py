@@ -63,7 +63,7 @@ def chat_box(backends: Sequence[AiBackend]) -> None:
 
 def _models(backend: AiBackend) -> list[str]:
     """Those that can chat, the one in use first."""
-    able = [m.name for m in backend.models if not m.capabilities or "completion" in m.capabilities]
+    able = [m.name for m in backend.models if m.chats]
     first = backend.model or ""
     return [name for name in dict.fromkeys([first, *able]) if name]
 

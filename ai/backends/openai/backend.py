@@ -233,7 +233,7 @@ class OpenAIBackend:
         return found
 
     def _pick(self, found: Engine, wanted: str) -> EngineModel:
-        able = [model for model in found.models if not model.capabilities or "completion" in model.capabilities]
+        able = [model for model in found.models if model.chats]
         for model in found.models if wanted else [*able, *found.models]:
             if not wanted or model.name == wanted:
                 return model

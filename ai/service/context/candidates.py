@@ -1,7 +1,6 @@
 """From what was found on this machine to back ends that can be asked."""
 
 import os
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, count
@@ -16,7 +15,7 @@ from ai.backends.openai.backend import OpenAIBackend, server_name
 from ai.core.errors import BackendError
 from ai.core.footprint import is_local
 from ai.core.protocol import Backend
-from ai.core.types import LoadSpec
+from ai.core.types import LoadSpec, can_chat
 from ai.discovery.address import bare_address, model_named
 from ai.discovery.files import demo_model, exllama_folders, gguf_files
 from ai.discovery.openai import OLLAMA_ROUTE
@@ -26,7 +25,6 @@ from ai.service.context.ollama_plan import plan_of_ollama
 from ai.worker.supervisor import WatchPolicy
 from ai.worker.threads import THREADS, ThreadTable
 
-_NO_CHAT: Final = re.compile(r"embed|rerank|whisper|moderation|dall-e|(^|[-_/])(tts|bge)([-_]|$)", re.IGNORECASE)
 _METHODS: Final = {"exllamav2": frozenset({"exl2", "gptq", "none"}), "exllamav3": frozenset({"exl3", "none"})}
 
 
@@ -185,18 +183,12 @@ def _model(engine: Mapping[str, Any], wanted: str) -> Mapping[str, Any] | None:
     """The model to use: the one named, else the first that can chat: in memory before on disk, and here before on another machine."""
     models = list(engine.get("models") or [])
     if not wanted:
-        able = [m for m in models if can_chat(m)]
+        able = [m for m in models if can_chat(str(m["name"]), m.get("capabilities") or [])]
         return min(able, key=lambda m: (bool(m.get("remote_host")), not m.get("loaded")), default=None)
     named = next((m for m in models if same_model(str(m["name"]), wanted)), None)
     if named is None and engine["name"] == "openai" and not (models and str(engine["label"]).startswith("Ollama")):
         return {"name": wanted}  # such servers may take names that they do not list
     return named
-
-
-def can_chat(model: Mapping[str, Any]) -> bool:
-    """Whether a model answers questions: by what its server says, else by its name."""
-    said = model.get("capabilities") or []
-    return "completion" in said if said else not _NO_CHAT.search(str(model["name"]))
 
 
 def _place(url: str) -> str:

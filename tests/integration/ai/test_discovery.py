@@ -195,6 +195,22 @@ def test_lm_studio_says_what_is_loaded() -> None:
     assert engine.models[0].context == 4096
 
 
+def test_lm_studio_says_which_models_chat() -> None:
+    """Its own route alone says the type; a name need not."""
+    listing = json.dumps({"data": [{"id": name, "owned_by": "organization_owner"} for name in ("nomic", "qwen")]})
+    own = {
+        "data": [
+            {"id": "nomic", "type": "embeddings", "state": "loaded"},
+            {"id": "qwen", "type": "vlm", "state": "loaded"},
+        ]
+    }
+    engine, _ = asyncio.run(openai_says([http(listing)], [http(json.dumps(own))]))
+    assert {m.name: (m.chats, m.capabilities) for m in engine.models} == {
+        "nomic": (False, ["embedding"]),
+        "qwen": (True, ["completion"]),
+    }
+
+
 def test_lm_studio_gives_less_context_than_the_model_could() -> None:
     """What it was loaded with is what a request gets."""
     own = {"data": [{"id": "m", "state": "loaded", "max_context_length": 131072, "loaded_context_length": 4096}]}

@@ -20,7 +20,6 @@ from ai.core.errors import (
     StreamCut,
 )
 from ai.discovery.http import ProbeFailed
-from ai.service.context.candidates import can_chat
 from tests.doubles.ai_kit import listed, talk
 
 WORDS = ["Ships ", "wait\n", "in a ", "harbour: ä 🙂"]
@@ -227,4 +226,4 @@ def test_the_context_is_found_under_each_of_its_names(name: str) -> None:
 def test_models_that_answer_no_question_are_told_from_others(model: dict[str, str], *, chats: bool) -> None:
     """By what the server says, else by the name."""
     (found,) = listed({"data": [model]}).models
-    assert can_chat(found.model_dump()) is chats
+    assert found.chats is chats
