@@ -294,7 +294,7 @@ def _one(store: Questions, file_id: int, pos: int) -> tuple[list[LogRecord], boo
 def errors(store: Questions, now: int) -> dict[str, Any]:
     """Errors of the last ten minutes: a count a minute (oldest first), their sum, where most came from, the newest error of all, and the recent ones without repetitions.
 
-    `sources` has up to three, the one with most errors first: `{"source", "count"}`. `fatal_10_min` says how many of them are fatal, `trend` how the mean of ten minutes became what it is: `{"from": µs, "step_us", "per_minute": […]}`.
+    `sources` has up to three, the one with most errors first: `{"source", "count"}`. `fatal_10_min` says how many of them are fatal, `fatal_sources` whose those are, `trend` how the mean of ten minutes became what it is: `{"from": µs, "step_us", "per_minute": […]}`.
     """
     minute, begin = 60 * SECOND, now - TREND_US - (now - TREND_US) % TREND_STEP_US
     first = _ten_minutes_before(now)
@@ -311,12 +311,13 @@ def errors(store: Questions, now: int) -> dict[str, Any]:
         sum(n for bucket, n in counted.items() if _ten_minutes_before(at) <= bucket <= at) / 10
         for at in range(begin, now + 1, TREND_STEP_US)
     ]
-    from_where = LogFilter(least=levels.ERROR, since=first, until=now - now % minute + minute)
-    sources = (
-        store.query("log_source_counts", deadline_s=30.0, stored_only=True, **from_where.params()).to_pylist()[:3]
-        if any(counts)
-        else []
-    )
+
+    def from_where(least: int) -> list[dict[str, Any]]:
+        """Up to three sources, the one with most first."""
+        wanted = LogFilter(least=least, since=first, until=now - now % minute + minute)
+        rows = store.query("log_source_counts", deadline_s=30.0, stored_only=True, **wanted.params()).to_pylist()[:3]
+        return [{"source": row["source"], "count": row["n"]} for row in rows]
+
     page = search(store, LogFilter(least=levels.ERROR, until=now + AHEAD), limit=200, stored_only=True)
     distinct: dict[tuple[str, str], LogRecord] = {}
     for one in reversed(page.records):
@@ -326,7 +327,8 @@ def errors(store: Questions, now: int) -> dict[str, Any]:
         "per_minute": counts,
         "last_10_min": sum(counts),
         "fatal_10_min": fatal,
-        "sources": [{"source": row["source"], "count": row["n"]} for row in sources],
+        "fatal_sources": from_where(levels.FATAL) if fatal else [],
+        "sources": from_where(levels.ERROR) if any(counts) else [],
         "trend": {"from": begin, "step_us": TREND_STEP_US, "per_minute": trend},
         "newest": recent[0] if recent else None,
         "recent": recent,

@@ -30,6 +30,8 @@ log = logging.getLogger("watchkeeper.report")
 INFO_S = 5.0
 DISKS_S = 60.0
 HEAD_CHARS = 300
+PROGRAMS = 20
+"""Programs that failed, as a live frame names them."""
 
 
 def version() -> str:
@@ -198,6 +200,7 @@ class StatusReporter:
     def known_status(self) -> dict[str, Any]:
         """The same at once, with the errors as they were counted last; `errors` is None before that."""
         agent = self._agent
+        down = [one.name for one in agent.services.services() if one.state == "failed"]
         return {
             "errors": self._errors,
             "logs": self.log_numbers(),
@@ -214,7 +217,10 @@ class StatusReporter:
             "space": agent.snapshot.space or [],
             "filling": self._filling,
             "alerts": agent.alerts.brief(),
-            "services_failed": [one.name for one in agent.services.services() if one.state == "failed"],
+            "services_failed": down,
+            "programs_failed": [
+                one._asdict() for one in agent.events.failures.brief(time.time_ns() // 1000, but=down)[:PROGRAMS]
+            ],
             "warnings": self.warnings(),
         }
 

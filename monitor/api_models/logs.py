@@ -210,6 +210,7 @@ class LogErrors(Shape):
     per_minute: list[int] | float | None
     last_10_min: int
     fatal_10_min: int
+    fatal_sources: list[SourceCount]
     sources: list[SourceCount]
     trend: ErrorTrend
     newest: Record | None

@@ -10,7 +10,7 @@ from monitor.core.process_title import is_worker_of, runs_script, title_of
 from monitor.metrics.messages import RunEnd, RunInfo
 
 _WATCHKEEPER: Final = re.compile(
-    r"(?:^|[ /])watchkeeper(?: |$)| -m (?:monitor|logs\.worker|ai\.worker|ai\.gateway)[\w.]*(?: |$)|/monitor/services/shim/run\.py "
+    r"(?:^|[ /])watchkeeper(?: |$)| -m (?:monitor|logs\.ingest\.worker|ai\.worker|ai\.gateway)[\w.]*(?: |$)|/monitor/services/shim/run\.py "
 )
 
 

@@ -14,6 +14,7 @@ from monitor.api_models.events import EventType, Performance, ProcessEvent
 from monitor.config.sections import EventSettings
 from monitor.core.process_title import title_of
 from monitor.lifecycle.events import ProcessEventTracker
+from monitor.lifecycle.failures import RecentFailures
 from monitor.lifecycle.interest import Interest, is_failed_script, is_fault, is_part_of, is_watchkeeper
 from monitor.live.event_log import EventLog
 from monitor.live.hub import Hub
@@ -88,6 +89,7 @@ class ProcessEvents:
         self._announced: dict[int, RunInfo] = {}
         self._odd: dict[int, _Odd] = {}
         self.left_out = 0
+        self.failures = RecentFailures()
 
     def masked(self, text: str) -> str:
         """A text of a program, its secrets hidden."""
@@ -184,7 +186,8 @@ class ProcessEvents:
         """Whether the end of a process that was not announced is told: it was there before the watch began, a fault ended it, or a script failed at once."""
         if self._engine_of(info.run) is not None:
             return True
-        if info.pid in self._ours or info.ppid in self._ours or not interest.wanted(info):
+        ours = info.pid in self._ours or info.ppid in self._ours or is_watchkeeper(info)
+        if ours or not interest.wanted(info):
             return False
         if interest.named(info) or is_fault(end):
             return True
@@ -325,6 +328,7 @@ class ProcessEvents:
         """Tell of events that are stored, or on their way there."""
         self._writer.maintenance(lambda _store: self._file.write(events))
         self._hub.publish_events(list(events))
+        self.failures.take(events)
         self._told(events)
 
 

@@ -1,5 +1,6 @@
 """The sentence of the status strip: which of several troubles wins, and what it says."""
 
+import time
 from typing import Any
 
 import pytest
@@ -36,7 +37,9 @@ def verdict(*, host: dict[str, Any] | None = None, tick: Any = None, status: Any
 
 FULL_STORE = {"store": {"state": "full", "message": "The disk is full."}}
 MANY_ERRORS = {"errors": {"last_10_min": 42}}
-FATAL = {"errors": {"last_10_min": 3, "fatal_10_min": 2}}
+FATAL = {"errors": {"last_10_min": 3, "fatal_10_min": 2, "fatal_sources": [{"source": "shop", "count": 2}]}}
+FAILED_US = 1_790_000_000_000_000
+AT = time.strftime("%H:%M:%S", time.localtime(FAILED_US / 1e6))
 ALERTS = {"alerts": [{"rule": "out of memory", "message": "needle"}, {"rule": "disk", "message": "/data at 98 %"}]}
 GB = 1_000_000_000
 
@@ -45,6 +48,12 @@ def from_sources(**counts: int) -> dict[str, Any]:
     """The status of a machine whose errors came from these sources."""
     sources = [{"source": name, "count": count} for name, count in counts.items()]
     return {"errors": {"last_10_min": sum(counts.values()), "sources": sources}}
+
+
+def failures(*names: str, times: int = 1) -> dict[str, Any]:
+    """The status of a machine on which these programs failed."""
+    told = {"message": "exit code 1", "ts": FAILED_US, "run": "7", "times": times}
+    return {"programs_failed": [{"name": name} | told for name in names]}
 
 
 def space(free: float, total: float, **more: Any) -> dict[str, Any]:
@@ -96,7 +105,23 @@ def filling(seconds: int) -> dict[str, Any]:
         ({"status": from_sources(a=42)}, "warn", "42 in 10 minutes, all from a."),
         ({"status": from_sources(a=18, b=14, c=10)}, "warn", "42 in 10 minutes."),
         ({"status": {"errors": {"last_10_min": 1}}}, "ok", "1 error "),
-        ({"status": FATAL}, "warn", "2 fatal records in 10 minutes."),
+        ({"status": FATAL}, "warn", "Fatal errors are being logged: 2 in 10 minutes, all from shop."),
+        (
+            {"status": {"errors": {"fatal_10_min": 1, "fatal_sources": [{"source": "shop", "count": 1}]}}},
+            "warn",
+            "A fatal error was logged: by shop, less than 10 minutes ago.",
+        ),
+        ({"status": failures("etl.py")}, "warn", f"A program failed: etl.py, at {AT}: exit code 1."),
+        (
+            {"status": failures("etl.py", times=3)},
+            "warn",
+            f"A program failed: etl.py, 3 times in 10 minutes, last at {AT}: exit code 1.",
+        ),
+        (
+            {"status": failures("a", "b", "c", "d", times=2)},
+            "warn",
+            "Programs failed: a (2 times), b (2 times), c (2 times) and 1 more, in 10 minutes.",
+        ),
         ({"status": space(0, 100)}, "bad", "/data has 0 B of 93.1 GiB left"),
         ({"status": space(3, 100)}, "warn", "A disk is nearly full: /data"),
         ({"status": space(0.004, 0.5)}, "bad", "/data has 3.8 MiB"),

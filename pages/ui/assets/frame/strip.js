@@ -50,7 +50,7 @@ class Strip {
     this.errors = follow(el("a", { class: "fact wide", href: pageUrl("logs", { levels: "fatal,error" }) }));
     this.age = el("span", { class: "fact age" });
     this.box = el("section", { class: "strip", "aria-label": "Status" }, this.says, this.processes, this.errors, this.age, this.others);
-    this.box.onclick = () => this.box.toggleAttribute("data-open"); // on a phone each problem is one line until one touches it
+    this.box.onclick = () => this.box.toggleAttribute("data-open"); // on a phone each problem takes at most two lines until one touches it
     host.append(this.box, helpDialog());
     keyboard(() => this.hub.pause());
     this.subscription = this.hub.subscribe({ host: true, status: true, history_s: 60 });

@@ -1,6 +1,6 @@
 // Whether the machine is fine: every problem in a sentence, the most severe first.
 
-import { count, fixed, inUnit, plural, sentence, span } from "../core/format.js";
+import { clock, count, fixed, inUnit, plural, sentence, span } from "../core/format.js";
 
 const BUSY_PCT = 95;
 const FULL = 0.95;
@@ -11,11 +11,13 @@ const FEW_FILES = 0.02;
 const GIB = 2 ** 30;
 const SOON_S = 3 * 86400;
 const NAMED = 5; // services that have failed
+const PROGRAMS = 3;
 const TOLD = 160; // characters of an alert
 // Room that a file system should have: a share of it, but no more than what fills a large one within days.
 const ROOM = { bad: { share: 0.01, most: GIB }, warn: { share: 0.05, most: 50 * GIB } };
 const BY_MEMORY = ["processes", { sort: "rss" }]; // who has it
 const BY_WRITES = ["processes", { sort: "write_bps" }]; // who fills a disk
+const FAILED = { view: "ended", outcome: "failed", lived: "0" };
 const FINE = ["ok", "All good.", "All readings are in their normal range."];
 
 /** `[level, headline, sentence, ...others]`: the most severe problem, and the others as one text each. */
@@ -51,7 +53,7 @@ function connection(hub) {
 }
 
 /** The rules in order of weight. What is severe comes before all that is not. */
-const RULES = [storeFails, alertsFire, diskFull, diskFills, noMoreFiles, memoryFull, memoryStalls, recordsWait, servicesFailed, gpuHangs, gpuLost, fatalRecords, diskStalls, manyErrors, samplesMissing, cpuBusy];
+const RULES = [storeFails, alertsFire, diskFull, diskFills, noMoreFiles, memoryFull, memoryStalls, recordsWait, servicesFailed, programsFailed, gpuHangs, gpuLost, fatalRecords, diskStalls, manyErrors, samplesMissing, cpuBusy];
 
 function storeFails({ status }) {
   const store = status?.store;
@@ -137,9 +139,25 @@ function gpuLost({ tick }) {
   return ["warn", lost.length > 1 ? "GPUs cannot be read:" : "A GPU cannot be read:", lost.map((gpu) => `GPU ${gpu.index}: ${sentence(gpu.error)}`).join(" ")];
 }
 
+/** Programs that crashed or were killed: one with its time and how it ended, several by their names. */
+function programsFailed({ status }) {
+  const [first, ...more] = status?.programs_failed ?? [];
+  if (!first) return null;
+  if (!more.length) {
+    const when = first.times > 1 ? `${count(first.times)} times in 10 minutes, last at` : "at";
+    return ["warn", "A program failed:", `${first.name}, ${when} ${clock(first.ts)}: ${first.message}.`, ...(first.run ? ["run", { run: first.run }] : ["processes", FAILED])];
+  }
+  const named = [first, ...more].slice(0, PROGRAMS).map(({ name, times }) => (times > 1 ? `${name} (${count(times)} times)` : name));
+  const others = more.length + 1 - named.length;
+  return ["warn", "Programs failed:", `${named.join(", ")}${others ? ` and ${count(others)} more` : ""}, in 10 minutes.`, "processes", FAILED];
+}
+
+/** Fatal records, and whose they are. */
 function fatalRecords({ status }) {
-  const fatal = status?.errors?.fatal_10_min ?? 0;
-  return fatal ? ["warn", "A program failed:", `${plural(fatal, "fatal record")} in 10 minutes.`, "logs", { levels: "fatal" }] : null;
+  const { fatal_10_min: fatal = 0, fatal_sources: sources } = status?.errors ?? {};
+  if (!fatal) return null;
+  const [headline, text] = fatal > 1 ? ["Fatal errors are being logged:", `${count(fatal)} in 10 minutes${whose(fatal, sources)}.`] : ["A fatal error was logged:", `by ${sources?.[0]?.source ?? "a program"}, less than 10 minutes ago.`];
+  return ["warn", headline, text, "logs", { levels: "fatal" }];
 }
 
 function diskStalls({ tick }) {
