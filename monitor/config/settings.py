@@ -428,7 +428,7 @@ def _require(keys: Mapping[str, Origin | None]) -> None:
 
 
 def _meant(key: str) -> str | None:
-    """The setting that a wrong name means: one that is written nearly so, else one of its table that is described with this word (`logs.paths`: files to follow, as absolute paths)."""
+    """The setting that a wrong name means: one that is written nearly so, else one of its table that is described with this word (`paths` of logs: files to follow, as absolute paths)."""
     fields = dict(all_fields())
     table, _, name = key.rpartition(".")
     within = {one.rpartition(".")[2]: one for one in fields if one.rpartition(".")[0] == table}
