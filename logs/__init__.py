@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from logs.parsing.formats.forced import DETECT, ORDERS, check_forced, corrected, files_of_format
     from logs.parsing.formats.user import check_samples, format_toml, read_format
     from logs.parsing.own_formats import OwnFormats
-    from logs.parsing.parse import parse_file
+    from logs.parsing.parse import parse_file, parse_text
     from logs.parsing.reading import reading_of_file
     from logs.patterns.files import FilePatterns
     from logs.patterns.miner import PatternMiner
@@ -55,6 +55,7 @@ __all__ = [
     "parse_file",
     "parse_past",
     "parse_range",
+    "parse_text",
     "parse_time",
     "preview_format",
     "read_format",
@@ -89,6 +90,7 @@ _WHERE: Final = {
     "parse_file": "parsing.parse",
     "parse_past": "query.times",
     "parse_range": "query.times",
+    "parse_text": "parsing.parse",
     "parse_time": "query.times",
     "preview_format": "parsing.draft",
     "read_format": "parsing.formats.user",

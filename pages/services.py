@@ -57,6 +57,8 @@ def about(service: Service) -> str:
         parts.append(f"last run {spoken(service.started)}: {service.ended_with}")
     elif service.ended_with and service.ended_with not in service.reason:
         parts.append(f"last end: {service.ended_with}")
+    if service.last_error:
+        parts.append(service.last_error)
     if service.next_start:
         parts.append(f"starts again in {duration(max(0.0, service.next_start / 1e6 - time.time()))}")
     if service.next_run:

@@ -4,7 +4,8 @@ import gzip
 import io
 import os
 import subprocess
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, Final, cast
 
@@ -40,30 +41,47 @@ def parse_file(
         LogsError: the file cannot be read, or the format is unknown.
     """
     for rows in rows_of(path, format, own):
-        yield from (
-            {
-                "line_no": line_no,
-                "ts": iso_text(ts) if origin in STATED else None,
-                "level": NAMES.get(level),
-                "format": name,
-                "pid": pid,
-                "logger": logger,
-                "body": message,
-                "lines": lines,
-            }
-            for line_no, ts, origin, level, name, pid, logger, message, lines in zip(
-                rows.line_no,
-                rows.ts,
-                rows.ts_from,
-                rows.level,
-                rows.format,
-                rows.pid,
-                rows.logger,
-                rows.message,
-                rows.lines,
-                strict=True,
-            )
-        )
+        yield from _records(rows)
+
+
+def parse_text(data: bytes, mask: Callable[[str], str] = str) -> Iterator[dict[str, Any]]:
+    """The records of a piece of text, as those of `parse_file`; it is to begin where a line begins.
+
+    Args:
+        data: the text.
+        mask: hides secrets in a text.
+    """
+    now = time.time_ns() // 1000
+    parser = BlockParser(Registry(), TimeReader(lambda: now), mask)
+    state = ReadState()
+    for block, base in blocks(io.BytesIO(data), parser):
+        yield from _records(parser.parse(block, base, state, Undated(now, "ingest")))
+
+
+def _records(rows: Rows) -> Iterator[dict[str, Any]]:
+    columns = zip(
+        rows.line_no,
+        rows.ts,
+        rows.ts_from,
+        rows.level,
+        rows.format,
+        rows.pid,
+        rows.logger,
+        rows.message,
+        rows.lines,
+        strict=True,
+    )
+    for line_no, ts, origin, level, name, pid, logger, message, lines in columns:
+        yield {
+            "line_no": line_no,
+            "ts": iso_text(ts) if origin in STATED else None,
+            "level": NAMES.get(level),
+            "format": name,
+            "pid": pid,
+            "logger": logger,
+            "body": message,
+            "lines": lines,
+        }
 
 
 def rows_of(path: Path | str, format: str | None = None, own: Sequence[FormatSpec] = ()) -> Iterator[Rows]:  # noqa: A002 - as above

@@ -51,8 +51,9 @@ from monitor.live.snapshot import Snapshot
 from monitor.live.unstored import UnstoredEnds
 from monitor.metrics.messages import Hello, Message
 from monitor.sampling.process import SamplerProcess
+from monitor.services.last_words import last_words
+from monitor.services.service_events import ServiceEvents
 from monitor.services.supervisor import Supervisor
-from monitor.services.unit import events_between
 from monitor.store.interface import Store
 from monitor.store.lives import ToldLife, reasons
 from monitor.store.lock import DataDirLock
@@ -123,7 +124,7 @@ class Agent:
             run_of=self.newcomers.run_of,
             mask=self.masker.mask_cmdline,
             changed=lambda: self.logs.services_changed(),  # noqa: PLW0108 - they need the services' files
-            happened=self._service_became,
+            happened=ServiceEvents(lambda: self.events.tell, self._last_words).became,
             ended=self._lives_over,
             asked=self.asked.note,
             open_files=open_files,
@@ -286,6 +287,7 @@ class Agent:
             log_formats=self.logs.formats,
             reread_formats=self.logs.apply,
             services=self.services,
+            last_words=self._last_words,
             audit=self.audit,
             asked=self.asked,
             own_pids=self._protected_pids,
@@ -405,13 +407,12 @@ class Agent:
         """Logs have new patterns. Called on the writer's thread."""
         self._loop.call_soon_threadsafe(self.events.publish, events)
 
-    def _service_became(self, before: Service, service: Service) -> None:
-        """A service came into another state, or was started again so soon that it came into no other."""
-        for kind, words, one in events_between(before, service):
-            self.events.tell(f"service {one.name}", kind, words, pid=one.pid, run=int(one.last_run or 0) or None)
+    def _last_words(self, service: Service) -> str | None:
+        """What a service said before it failed. Blocking."""
+        return last_words(service, self.services.writers_of(service.output) or (), self.masker.mask_text)
 
     def _lives_over(self, lives: Sequence[ToldLife]) -> None:
-        """Main processes of services are over. Why one was ended is told at once, as its own end is."""
+        """Main processes of services are over. Why one was ended is told at once."""
         self.newcomers.tell(lives)
         self.writer.note(reasons(self.host_name(), lives))
 
@@ -475,8 +476,7 @@ class Agent:
         """Validate and save settings, and apply those that need no restart."""
         async with self._saving:
             before = self.settings
-            after = await asyncio.to_thread(before.save, changes)
-            self.settings = after
+            self.settings = after = await asyncio.to_thread(before.save, changes)
             restart = {
                 row["key"] for row in after.describe() if row["restart"] and before.get(row["key"]) != row["value"]
             }

@@ -30,6 +30,10 @@ class Service(Shape):
     exit_code: int | None = None
     exit_signal: int | None = None
     ended_with: str | None = Field(default=None, description="How its main process ended last, in words.")
+    last_error: str | None = Field(
+        default=None,
+        description="If it failed: the error that it ended with, or else the last line that it wrote, in one line.",
+    )
     next_start: int | None = Field(default=None, description="In `backoff`, when it is started again, µs.")
     next_run: int | None = Field(default=None, description="With a schedule, when it runs next, µs.")
     schedule: str = ""

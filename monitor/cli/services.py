@@ -78,7 +78,7 @@ def up(service: Service) -> str:
 def told(service: Service) -> str:
     """What else is worth knowing of its state."""
     soon = service.next_run if service.state == "scheduled" else service.next_start
-    parts = [service.reason]
+    parts = [service.reason, service.last_error or ""]
     if service.state == "scheduled" and service.started and service.ended_with:
         parts.append(f"last run {clock(service.started)}")
     elif service.state in OVER and service.started and service.since:
@@ -102,7 +102,8 @@ def _act(action: str, names: list[str], data_dir: Path | None, *, as_json: bool)
         print_json({"services": [one.model_dump() for one in results]})
     else:
         for one in results:
-            reason = f": {clean(one.reason)}" if one.reason else ""
+            why = ": ".join(part for part in (one.reason, one.last_error) if part)
+            reason = f": {clean(why)}" if why else ""
             print(f"{one.name} {paint(one.state, COLOURS.get(one.state, YELLOW))}{reason}")
     good = {"stopped", "exited", "failed", "scheduled"} if action == "stop" else {"running", "exited", "starting"}
     if any(one.state not in good for one in results):

@@ -202,12 +202,27 @@ class ServiceSettings(BaseModel):
     @property
     def line(self) -> str:
         """The command as a person writes it, with quotes where words need them."""
-        return self.command if isinstance(self.command, str) else shlex.join(self.command)
+        return self.command if isinstance(self.command, str) else typed(self.command)
 
     @property
     def signal_number(self) -> int:
         """The number of the stop signal."""
         return int(signal.Signals[f"SIG{self.stop_signal}"])
+
+
+def typed(words: Sequence[str]) -> str:
+    """A command as a person types it, with quotes where words need them; `shlex.split` takes it apart again.
+
+    The library's way for `print('x')` is `'print('"'"'x'"'"')'`.
+    """
+    return " ".join(map(_quoted, words))
+
+
+def _quoted(word: str) -> str:
+    if "'" not in word or any(mark in word for mark in "$`!"):  # which a shell reads between double quotes, too
+        return shlex.quote(word)
+    inside = word.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{inside}"'
 
 
 _NICKNAMES: Final = {

@@ -214,25 +214,29 @@ def _command(settings: ServiceSettings, mask: Callable[[Sequence[str]], str]) ->
     return settings.line if shown == " ".join(settings.words) else shown
 
 
-def events_between(before: Service, now: Service) -> Iterator[tuple[EventType, str, Service]]:
-    """The events that lead from one look at a service to the next, in words, each with the service as it was then. States that only pass are none."""
+def events_between(before: Service, now: Service, said: str = "") -> Iterator[tuple[EventType, str, Service]]:
+    """The events that lead from one look at a service to the next, in words, each with the service as it was then. States that only pass are none.
+
+    `said` is what it said before it failed.
+    """
+    last = f": {said}" if said else ""
     again = now.restarts > before.restarts and before.state in {"starting", "running", "stopping"}
     if again and now.state in {"starting", "running"}:  # at once, so that no state tells it
-        yield "STATUS_CHANGE", f"ended: {now.ended_with or 'how is unknown'}; is started again", before
+        yield "STATUS_CHANGE", f"ended: {now.ended_with or 'how is unknown'}{last}; is started again", before
     if now.state == "scheduled" and (now.started != before.started or before.state in _UP):
         bad = failed(now.exit_code, now.exit_signal, None)  # its run was over before anybody looked
         yield (
             ("ERROR" if bad else "COMPLETE"),
-            f"{'failed' if bad else 'ended'}: {now.ended_with or 'how is unknown'}",
+            f"{'failed' if bad else 'ended'}: {now.ended_with or 'how is unknown'}{last}",
             now,
         )
     why = f": {now.reason}" if now.reason else ""
     events: dict[str, tuple[EventType, str]] = {
         "running": ("START", f"restarted ({now.restarts})" if now.restarts else "started"),
-        "backoff": ("STATUS_CHANGE", f"ended{why}; starts again after a pause"),
+        "backoff": ("STATUS_CHANGE", f"ended{why}{last}; starts again after a pause"),
         "stopped": ("STOP", f"stopped{why}"),
         "exited": ("COMPLETE", f"ended{why}"),
-        "failed": ("ERROR", now.reason if now.reason.startswith("failed") else f"failed{why}"),
+        "failed": ("ERROR", f"{now.reason if now.reason.startswith('failed') else f'failed{why}'}{last}"),
     }
     if now.state in events:
         yield *events[now.state], now

@@ -1,13 +1,12 @@
 """The form of a service: its fields, what they give as settings, and where a problem belongs."""
 
-import shlex
 from collections.abc import Mapping
 from typing import Any, Final
 
 import streamlit as st
 
 from monitor.api_models.services import Service
-from monitor.config.services import STOP_SIGNALS
+from monitor.config.services import STOP_SIGNALS, typed
 
 RESTARTS: Final = {
     "on-failure": "When it fails",
@@ -147,7 +146,7 @@ def changed(before: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, An
 
 
 def _line(command: str | list[str]) -> str:
-    return command if isinstance(command, str) else shlex.join(command)
+    return command if isinstance(command, str) else typed(command)
 
 
 def _variable(line: str) -> tuple[str, str | None]:

@@ -73,7 +73,9 @@ def _actions(router: APIRouter, context: Context) -> None:
     def gate(action: str) -> list[Any]:
         return [acting(context, f"service {action}", "{name}")]
 
-    async def audited(action: str, name: str, by: str, work: Callable[[], Awaitable[Service | None]]) -> Response:
+    async def audited(
+        request: Request, action: str, name: str, by: str, work: Callable[[], Awaitable[Service | None]]
+    ) -> Response:
         """Do it, and record what came of it."""
         try:
             service = await work()
@@ -85,43 +87,44 @@ def _actions(router: APIRouter, context: Context) -> None:
         state = "removed" if service is None else service.state
         pid = None if service is None else service.pid
         context.audit.record(f"service {action}", name, actor=by, pid=pid, run=run, state=state)
-        return json_answer({} if service is None else _named(context, [service])[0])
+        shown = await _explained(request, context, _named(context, [] if service is None else [service]))
+        return json_answer(shown[0] if shown else {})
 
     @router.post("/{name}/start", response_model=Service, summary="Start a service", dependencies=gate("start"))
-    async def start(name: Name, asked: Asked) -> Response:
+    async def start(request: Request, name: Name, asked: Asked) -> Response:
         """And what it depends on. Answers once it runs or failed, or after three seconds."""
-        return await audited("start", name, asked.by, lambda: kept.start(name, asked.by))
+        return await audited(request, "start", name, asked.by, lambda: kept.start(name, asked.by))
 
     @router.post("/{name}/stop", response_model=Service, summary="Stop a service", dependencies=gate("stop"))
-    async def stop(name: Name, asked: Asked) -> Response:
+    async def stop(request: Request, name: Name, asked: Asked) -> Response:
         """And all processes below it. Answers once they are gone."""
-        return await audited("stop", name, asked.by, lambda: kept.stop(name, asked.by))
+        return await audited(request, "stop", name, asked.by, lambda: kept.stop(name, asked.by))
 
     @router.post("/{name}/restart", response_model=Service, summary="Restart a service", dependencies=gate("restart"))
-    async def restart(name: Name, asked: Asked) -> Response:
+    async def restart(request: Request, name: Name, asked: Asked) -> Response:
         """With its settings as they are now."""
-        return await audited("restart", name, asked.by, lambda: kept.restart(name, asked.by))
+        return await audited(request, "restart", name, asked.by, lambda: kept.restart(name, asked.by))
 
     @router.put(
         "/{name}", response_model=Service, summary="Add a service, or change its settings", dependencies=gate("change")
     )
-    async def change(name: Name, asked: Annotated[ServiceChange, Body()]) -> Response:
+    async def change(request: Request, name: Name, asked: Annotated[ServiceChange, Body()]) -> Response:
         """Keys that are not given stay as they are. A service that runs takes its new settings at its next start."""
         known = {service.name for service in kept.services()}
         settings = kept.settings_of(name) if name in known else None
         before = settings.model_dump(exclude_unset=True) if settings else {}
         table = merged({"name": name, **before}, asked.settings)
-        return await audited("change" if settings else "add", name, asked.by, lambda: kept.save(name, table))
+        return await audited(request, "change" if settings else "add", name, asked.by, lambda: kept.save(name, table))
 
     @router.delete("/{name}", summary="Remove a service from the settings, and stop it", dependencies=gate("remove"))
-    async def remove(name: Name, asked: Asked) -> Response:
+    async def remove(request: Request, name: Name, asked: Asked) -> Response:
         """Refused while another service depends on it."""
 
         async def work() -> Service | None:
             refuse_needed(kept.service(name))
             return await kept.save(name, None)
 
-        return await audited("remove", name, asked.by, work)
+        return await audited(request, "remove", name, asked.by, work)
 
 
 def _named(context: Context, services: list[Service]) -> list[Service]:
@@ -134,15 +137,27 @@ def _named(context: Context, services: list[Service]) -> list[Service]:
 
 
 async def _explained(request: Request, context: Context, services: list[Service]) -> list[Service]:
-    """Services, those that ended as memory ran out with that: their shims only hear of a signal."""
+    """Services, those that failed with what they said last, and those that ended as memory ran out with that: their shims only hear of a signal."""
     killed = [int(one.ended_run) for one in services if one.exit_signal == _KILLED and one.ended_run is not None]
-    try:
-        why = await blocking(request, lambda: memory_ends(context.store, killed)) if killed else {}
-    except REPORTED:  # the store's trouble is told where it belongs; services are shown without it
-        why = {}
+
+    def look() -> tuple[dict[int, str], list[str | None]]:
+        said = [context.last_words(one) for one in services]
+        try:
+            return memory_ends(context.store, killed) if killed else {}, said
+        except REPORTED:  # the store's trouble is told where it belongs; services are shown without it
+            return {}, said
+
+    if not any(one.exit_code or one.exit_signal for one in services):
+        return services
+    why, said = await blocking(request, look)
     return [
-        one.model_copy(update={"ended_with": why.get(int(one.ended_run), one.ended_with)}) if one.ended_run else one
-        for one in services
+        one.model_copy(
+            update={
+                "ended_with": why.get(int(one.ended_run), one.ended_with) if one.ended_run else one.ended_with,
+                "last_error": last,
+            }
+        )
+        for one, last in zip(services, said, strict=True)
     ]
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from logs import OwnFormats
+from monitor.api_models.services import Service
 from monitor.api_models.status import Status
 from monitor.config.settings import Settings
 from monitor.core.this_process import ahead
@@ -48,7 +49,7 @@ class Context:
         settings: the settings in force now; `save` changes them (blocking) and applies what can be applied at once;
             `restart_needed` names saved keys that wait for the next start.
         asked: knows whose wish it is that a process ends.
-        services: those that are kept running; `audit` records what people do to them and to processes;
+        services: those that are kept running; `last_words` is what one said before it failed; `audit` records what people do to them and to processes;
             `own_pids` are Watchkeeper's processes.
         alerts: watches the rules of alerts; `save_alert` changes one, or removes it.
         log_formats: the formats that people described; `reread_formats` makes the followed files be read by them.
@@ -80,6 +81,7 @@ class Context:
     log_formats: OwnFormats
     reread_formats: Callable[[], Awaitable[None]]
     services: Supervisor
+    last_words: Callable[[Service], str | None]
     audit: Audit
     asked: Asked
     own_pids: Callable[[], set[int]]

@@ -1,6 +1,7 @@
 """Starting processes: the service itself, and short-lived probes that ask whether it is ready."""
 
 import contextlib
+import errno
 import os
 import signal
 import time
@@ -49,15 +50,16 @@ def start(command: list[str], directory: str, environment: dict[str, str], outpu
     said, says = os.pipe()
     pid = os.fork()
     if pid == 0:
-        where = directory
+        there = False
         try:
             os.close(said)
             _become_child(output)
             os.chdir(directory)
-            where = command[0]
+            there = True
             os.execvpe(command[0], command, environment)  # noqa: S606 - a person's own command; no shell is wanted
         except OSError as error:
-            os.write(says, f"{where}: {error.strerror}".encode("utf-8", "replace"))
+            why = _not_run(error, command[0]) if there else f"its directory {directory}: {error.strerror}"
+            os.write(says, why.encode("utf-8", "replace"))
         finally:
             os._exit(127)
     os.close(says)
@@ -68,6 +70,19 @@ def start(command: list[str], directory: str, environment: dict[str, str], outpu
     if trouble:
         os.waitpid(pid, 0)
     return pid, trouble.decode("utf-8", "replace")
+
+
+def _not_run(error: OSError, program: str) -> str:
+    """Why a program does not run, and what to do."""
+    if error.errno == errno.ENOENT and "/" not in program:
+        return f"{program}: command not found; give its full path, or set PATH in its environment"
+    if error.errno == errno.ENOENT and os.path.exists(program):
+        return f"{program}: the interpreter that its first line names does not exist"
+    if error.errno == errno.ENOEXEC:
+        return f"{program}: it is no program; a script needs a first line such as #!/bin/sh"
+    if error.errno == errno.EACCES and os.path.isfile(program):
+        return f"{program}: it may not be executed (chmod +x)"
+    return f"{program}: {error.strerror}"
 
 
 def _become_child(output: int) -> None:

@@ -1,5 +1,6 @@
 """Services in the settings file: what is refused, with which words, and how the file is changed."""
 
+import shlex
 import tomllib
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.config.services import ServiceSettings, next_run
+from monitor.config.services import ServiceSettings, next_run, typed
 from monitor.config.settings import Settings, SettingsError, load_settings
 from monitor.services.folder import hash_of
 
@@ -43,6 +44,13 @@ def test_services_are_read(tmp_path: Path) -> None:
     db, api = load(tmp_path, FILE).service
     assert (db.words, db.ready and db.ready.check) == (["postgres", "-D", "/var/lib/my data"], ("port", "5432"))
     assert (api.words, api.depends_on, api.restart) == (["uvicorn", "app:app"], ["db"], "on-failure")
+
+
+@given(words=st.lists(st.text(st.characters(exclude_characters="\0")), min_size=1))
+def test_a_command_is_shown_as_a_person_types_it(words: list[str]) -> None:
+    """Whatever its words are, a shell's rules give them back; a word with one kind of quotes stands in the other kind."""
+    assert shlex.split(typed(words)) == words
+    assert typed(["python", "-c", "print('x')", 'say "y"']) == """python -c "print('x')" 'say "y"'"""
 
 
 @pytest.mark.parametrize(

@@ -237,6 +237,44 @@ def test_what_became_of_a_service_is_told_of_its_process(agent: Any) -> None:
     agent.api.services.remove("fails")
 
 
+CRASH = "print('ready'); raise ValueError('no database at db, password=' + 'hunter22secret')"
+
+
+def test_a_service_that_crashes_says_its_last_error(agent: Any) -> None:
+    """In the list, on the command line, and in each event of the loop; of one that only prints, the last line; of one that was ended, nothing."""
+    words = [sys.executable, "-S", "-c", CRASH]
+    fast = {"restart": "always", "crash_limit": 3, "backoff_s": 0.1}
+    agent.api.services.save("loops", {"command": words, **fast})
+    agent.api.services.save("prints", {"command": "sh -c 'echo starting; echo no settings; exit 3'", "restart": "never"})  # fmt: skip
+    agent.api.services.save("ended", {"command": "sh -c 'echo ERROR: it goes on; exec sleep 1000'"})
+
+    def states() -> dict[str, tuple[str, str | None]]:
+        return {one.name: (one.state, one.last_error) for one in agent.api.services.all().services}
+
+    wait_until(lambda: (states()["loops"][0], states()["prints"][0]) == ("failed", "failed"), lambda: str(states()))
+    running(agent.api, "ended")
+    agent.api.services.stop("ended")
+    said = states()["loops"][1]
+    assert said is not None
+    assert said.startswith("ValueError: no database at db, password=")
+    assert "hunter22" not in said
+    assert states()["prints"] == ("failed", "no settings")
+    assert states()["ended"] == ("stopped", None)
+    listed = {one["name"]: one for one in cli(agent, "service", "list")["services"]}
+    assert listed["loops"]["last_error"] == said
+    failed = cli(agent, "service", "start", "prints", code=1)["services"][0]
+    assert (failed["state"], failed["last_error"]) == ("failed", "no settings")
+
+    def told() -> list[str]:
+        found = agent.api.events({"q": "service loops"}).events
+        return [str(one.details["message"]) for one in found if one.event_type in {"STATUS_CHANGE", "ERROR"}]
+
+    wait_until(lambda: len(told()) >= 3, lambda: str(told()))
+    assert all(said in words for words in told()), told()
+    for name in ("loops", "prints", "ended"):
+        agent.api.services.remove(name)
+
+
 def test_an_unknown_service_is_not_found(agent: Any) -> None:
     """404 with a hint."""
     with pytest.raises(Refused, match="there is no service none") as caught:

@@ -135,8 +135,9 @@ def test_a_crash_loop_ends_with_its_reason(kept: Make, python: Python) -> None:
     ("command", "directory", "words"),
     [
         (["/does/not/exist"], "/", "/does/not/exist: No such file"),
-        ([__file__], "/", "Permission denied"),
-        (["true"], "/does/not/exist", "/does/not/exist: No such file"),
+        ([__file__], "/", "it may not be executed (chmod +x)"),
+        (["no-such-command"], "/", "no-such-command: command not found; give its full path"),
+        (["true"], "/does/not/exist", "its directory /does/not/exist: No such file"),
     ],
 )
 def test_what_cannot_be_started_says_why(kept: Make, command: list[str], directory: str, words: str) -> None:
