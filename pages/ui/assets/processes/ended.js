@@ -12,7 +12,7 @@ class Ended {
     this.says = el("div", { class: "aside-line muted", role: "status" });
     this.body = el("tbody");
     const head = el("tr", {}, ...COLUMNS.map((title) => el("th", { class: NUMBERS.has(title) ? "num" : "", scope: "col", text: title })));
-    this.table = el("div", { class: "scrolls", tabindex: "0", role: "group", "aria-label": "Processes that have ended" }, el("table", { class: "plain ended" }, el("thead", {}, head), this.body));
+    this.table = el("div", { class: "scrolls", tabindex: "0", role: "group", "aria-label": "Processes that have ended" }, el("table", { class: "plain ended lives-over" }, el("thead", {}, head), this.body));
     this.nothing = el("div", { class: "empty" });
     host.append(el("section", { class: "card" }, this.says, this.table, this.nothing));
   }
