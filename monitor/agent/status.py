@@ -20,6 +20,7 @@ from monitor.api_models.status import (
 )
 from monitor.core.errors import StoreError
 from monitor.core.paths import readable_by_others
+from monitor.jobs.view import JobView
 from monitor.live.outlook import DISK_PART_S, DISK_WINDOW_S, disk_outlooks
 from monitor.metrics.messages import ENDS_LOST
 
@@ -30,6 +31,9 @@ log = logging.getLogger("watchkeeper.report")
 INFO_S = 5.0
 DISKS_S = 60.0
 HEAD_CHARS = 300
+STUCK_LOOKED_AT = 100
+"""Jobs in flight, the longest first, of which the status says whether they are stuck."""
+STUCK_TOLD = {"worker", "worker_run", "seq", "job", "seconds"}
 PROGRAMS = 20
 """Programs that failed, as a live frame names them."""
 
@@ -59,6 +63,12 @@ class StatusReporter:
         self._errors: dict[str, Any] | None = None
         self._filling: list[DiskOutlook] = []
         self._disks_due = 0.0
+        self._jobs = JobView(
+            agent.store,
+            agent.host_name,
+            lambda: (agent.settings.jobs.stuck_factor, agent.settings.jobs.stuck_least_s),
+        )
+        self._stuck: list[dict[str, Any]] = []
 
     def about(self) -> dict[str, Any]:
         """What is said to everyone who begins to listen."""
@@ -131,6 +141,8 @@ class StatusReporter:
             if at >= self._disks_due and (hello := self._agent.snapshot.hello) is not None:
                 self._disks_due = at + DISKS_S
                 self._look_at_disks(hello.host.host, time.time_ns() // 1000)
+            running = self._jobs.running(time.time_ns() // 1000, limit=STUCK_LOOKED_AT).jobs
+            self._stuck = [one.model_dump(include=STUCK_TOLD) for one in running if one.stuck]
         except StoreError as error:
             log.warning("the store could not be read: %s", error.message)
             self._trouble = error.message
@@ -218,6 +230,7 @@ class StatusReporter:
             "filling": self._filling,
             "alerts": agent.alerts.brief(),
             "services_failed": down,
+            "jobs_stuck": self._stuck,
             "programs_failed": [
                 one._asdict() for one in agent.events.failures.brief(time.time_ns() // 1000, but=down)[:PROGRAMS]
             ],

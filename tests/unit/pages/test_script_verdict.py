@@ -56,6 +56,12 @@ def failures(*names: str, times: int = 1) -> dict[str, Any]:
     return {"programs_failed": [{"name": name} | told for name in names]}
 
 
+def stuck(*workers: str) -> dict[str, Any]:
+    """The status of a machine on which a job of each of these workers is stuck."""
+    told = {"worker_run": "7", "seq": 3, "job": "https://shop/slow", "seconds": 2650.0}
+    return {"jobs_stuck": [{"worker": name} | told for name in workers]}
+
+
 def space(free: float, total: float, **more: Any) -> dict[str, Any]:
     """The status of a machine with one file system; sizes in GB."""
     return {"space": [{"mount": "/data", "free": free * GB, "total": total * GB, "read_only": False} | more]}
@@ -111,6 +117,8 @@ def filling(seconds: int) -> dict[str, Any]:
             "warn",
             "A fatal error was logged: by shop, less than 10 minutes ago.",
         ),
+        ({"status": stuck("scraper")}, "warn", "A job is stuck: scraper, https://shop/slow, for 44 min."),
+        ({"status": stuck("a", "a", "b")}, "warn", "Jobs are stuck: 3 of a, b, the longest for 44 min."),
         ({"status": failures("etl.py")}, "warn", f"A program failed: etl.py, at {AT}: exit code 1."),
         (
             {"status": failures("etl.py", times=3)},

@@ -53,7 +53,7 @@ function connection(hub) {
 }
 
 /** The rules in order of weight. What is severe comes before all that is not. */
-const RULES = [storeFails, alertsFire, diskFull, diskFills, noMoreFiles, memoryFull, memoryStalls, recordsWait, servicesFailed, programsFailed, gpuHangs, gpuLost, fatalRecords, diskStalls, manyErrors, samplesMissing, cpuBusy];
+const RULES = [storeFails, alertsFire, diskFull, diskFills, noMoreFiles, memoryFull, memoryStalls, recordsWait, servicesFailed, programsFailed, jobsStuck, gpuHangs, gpuLost, fatalRecords, diskStalls, manyErrors, samplesMissing, cpuBusy];
 
 function storeFails({ status }) {
   const store = status?.store;
@@ -150,6 +150,16 @@ function programsFailed({ status }) {
   const named = [first, ...more].slice(0, PROGRAMS).map(({ name, times }) => (times > 1 ? `${name} (${count(times)} times)` : name));
   const others = more.length + 1 - named.length;
   return ["warn", "Programs failed:", `${named.join(", ")}${others ? ` and ${count(others)} more` : ""}, in 10 minutes.`, "processes", FAILED];
+}
+
+/** Jobs that take much longer than such jobs do */
+function jobsStuck({ status }) {
+  const [first, ...more] = status?.jobs_stuck ?? [];
+  if (!first) return null;
+  if (!more.length) return ["warn", "A job is stuck:", `${first.worker}, ${first.job || `job ${first.seq}`}, for ${span(first.seconds)}.`, "jobs", { view: "running", of: first.worker_run, job: first.seq }];
+  const workers = [...new Set([first, ...more].map((one) => one.worker))];
+  const whose = workers.length > PROGRAMS ? `${workers.slice(0, PROGRAMS).join(", ")} and ${count(workers.length - PROGRAMS)} more` : workers.join(", ");
+  return ["warn", "Jobs are stuck:", `${count(more.length + 1)} of ${whose}, the longest for ${span(first.seconds)}.`, "jobs", { view: "running" }];
 }
 
 /** Fatal records, and whose they are. */

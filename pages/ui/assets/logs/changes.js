@@ -32,6 +32,8 @@ class Changes {
     this.data = data;
     if (asked === this.asked) return;
     this.asked = asked;
+    setText(this.says, "Comparing…"); // a day of records takes seconds, and what stands here is of another range
+    this.list.setAttribute("aria-busy", "true");
     this.#load();
   }
 
@@ -46,10 +48,12 @@ class Changes {
     const [since, until] = spanOf(this.data, this.hub);
     const take = (answer) => {
       this.answer = answer;
+      this.list.removeAttribute("aria-busy");
       this.#show();
     };
     const fail = (error) => {
       setText(this.says, "");
+      this.list.removeAttribute("aria-busy");
       this.list.replaceChildren(el("div", { class: "trouble" }, icon("bad"), `The ranges could not be compared: ${error.message}. ${error.hint ?? ""}`));
     };
     this.latest.ask((signal) => get("logs/changes", { ...this.data.filters, since, until }, { signal, seconds: 65 }), take, fail);
@@ -62,7 +66,7 @@ class Changes {
 
   #show() {
     const { before, after, changes, found, levels, sources } = this.answer;
-    setText(this.says, `${moment(before.from)} – ${moment(before.to)} against ${moment(after.from)} – ${moment(after.to)}`);
+    setText(this.says, `${moment(after.from)} – ${moment(after.to)} compared with ${moment(before.from)} – ${moment(before.to)}`);
     const drawn = JSON.stringify([changes, levels, sources]);
     if (drawn === this.drawn || this.press.down) return;
     this.drawn = drawn;
