@@ -12,7 +12,7 @@ from pages.shared.agent import agent_client, coded, guarded, plain
 from pages.ui import components
 from pages.ui.choice import choice, chosen_of
 from pages.ui.header import page_title
-from pages.ui.numbers import NONE, moment
+from pages.ui.numbers import NONE, duration, moment
 
 VIEWS: Final = {"failed": "Failed", "running": "In flight", "slowest": "Slowest", "all": "All"}
 WINDOWS: Final = {"1h": "1 h", "24h": "24 h", "7d": "7 d"}
@@ -29,6 +29,7 @@ ERROR_SHOWN: Final = 60
 LOOK_S: Final = {"1h": 1.0, "24h": 5.0, "7d": 15.0}
 """Least time between two looks: a wide window has much to count, and changes little."""
 SIGNS: Final = {"done": "ok", "running": "wait"}
+MINUTE_S: Final = 60
 NOT_FOUND: Final = 404
 MODULE: Final = "watchkeeper track --write track.py"
 LINES: Final = """from track import track
@@ -91,11 +92,14 @@ def rows_of(found: JobDetail) -> list[tuple[str, Any]]:
     """The rows of the card of one job."""
     job = found.job
     rows: list[tuple[str, Any]] = [
-        ("State", {"text": said(job), "sign": "off" if job.asked else SIGNS.get(job.state, "bad")}),
+        (
+            "State",
+            {"text": said(job), "sign": "off" if job.asked else "warn" if job.stuck else SIGNS.get(job.state, "bad")},
+        ),
         ("Worker", {"text": job.worker, "page": "jobs", "params": {"worker": job.worker}}),
         ("Started", moment(job.started)),
         *([("Ended", moment(job.ended))] if job.ended is not None else []),
-        ("Took", NONE if job.seconds is None else f"{job.seconds:,.3f} s"),
+        ("Took" if job.state != "running" else "At work for", _took(job.seconds)),
         *(
             [("Reason" if job.state == "interrupted" else "Error", {"text": job.error, "block": True})]
             if job.error
@@ -123,6 +127,13 @@ def rows_of(found: JobDetail) -> list[tuple[str, Any]]:
                 )
             )
     return rows
+
+
+def _took(seconds: float | None) -> str:
+    """A duration; a short one exactly, a long one also in words that a person reads at once."""
+    if seconds is None or seconds < MINUTE_S:
+        return NONE if seconds is None else f"{seconds:,.3f} s"
+    return f"{duration(seconds)} ({seconds:,.0f} s)"
 
 
 def said(job: Job) -> str:

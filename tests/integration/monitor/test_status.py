@@ -11,6 +11,7 @@ from monitor.agent.agent import Agent
 from monitor.agent.status import StatusReporter
 from monitor.config.settings import load_settings
 from monitor.core.errors import StoreError
+from monitor.lifecycle.failures import RecentFailures
 from monitor.store.duckdb import open_store
 from monitor.store.interface import Store, StoreInfo
 from monitor.store.writer import StoreWriter
@@ -43,6 +44,7 @@ def agent(tmp_path: Path) -> Iterator[Agent]:
     agent.sampler = SimpleNamespace(pid=None, state="starting", restarts=0)
     agent.listener = SimpleNamespace(endpoint=SimpleNamespace(name="nowhere"))
     agent.alerts = SimpleNamespace(brief=list)
+    agent.events = SimpleNamespace(failures=RecentFailures())
     yield agent
     store.close()
 
