@@ -106,6 +106,8 @@ class Learner:
         """The shape of the lines seen so far."""
         lines = self._lines
         known = _as_named(self._detection.best(), lines)
+        if known is not None and known.wraps and not self._wraps(known, times):
+            known = None
         place = self._registry.place(known)
         depths = Counter(len(line) - len(line.lstrip(" ")) for line in lines if line.strip())
         indent = _indent(lines, depths)
@@ -168,6 +170,21 @@ class Learner:
         if len(others) < _OTHERS or len(others) * 10 < len(self._lines):
             return ()
         return tuple(layout for layout in layouts(others, times, surely_begins, self._said) if layout.shape is not None)
+
+    def _wraps(self, known: Format, times: TimeReader) -> bool:
+        """Whether what a format takes for the names of wrapped programs are names: no levels, and no fields of a header that, learned from the whole lines, stands on more of them."""
+        wrapped = [header for line in self._lines if (header := known.read(line, times)) is not None]
+        names = {header.logger for header in wrapped if header.logger}
+        if len(names) > 1 and all(levels.of_word(name) for name in names):
+            return False
+        if len(wrapped) == sum(1 for line in self._lines if line.strip()):
+            return True
+        found = layouts(self._lines, times, surely_begins, self._said)[:1]
+        return not any(
+            sum(1 for line in self._lines if re.match(one.header, line, re.ASCII)) > len(wrapped)
+            for one in found
+            if _tells(one)
+        )
 
     def _is_report(self, times: TimeReader) -> bool:
         """Whether these lines are a report of tests: its results are more than the lines that anything else reads."""

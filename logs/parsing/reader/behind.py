@@ -18,6 +18,7 @@ from logs.parsing.reader.fields import (
     fields,
     gap_pattern,
     level_pattern,
+    own_ends,
     slot_of,
 )
 from logs.parsing.reader.layout import DETAIL, Layout
@@ -118,7 +119,7 @@ def level_column(rows: Sequence[Sequence[Field]], whole: int) -> Level | None:
 def _column(rows: Sequence[Sequence[Field]], whole: int, same: frozenset[str], names: frozenset[str]) -> Level | None:
     """The same; `names` are words that are no levels here."""
     hits: dict[tuple[tuple[str, bool, bool], str], list[tuple[int, str]]] = {}
-    numbered, signed, lettered = _numbered(rows), _signed(rows), _lettered(rows)
+    numbered, signed, lettered = _numbered(rows), signs_tell(rows), _lettered(rows)
     for row in rows:
         seen = set[tuple[tuple[str, bool, bool], str]]()
         for index, field in enumerate(row):
@@ -206,7 +207,7 @@ def _same(rows: Sequence[Sequence[Field]], tenths: int = 9) -> frozenset[str]:
     return frozenset(text for (_, text), count in counts.items() if len(rows) > 2 and count * 10 >= len(rows) * tenths)
 
 
-def _signed(rows: Sequence[Sequence[Field]]) -> bool:
+def signs_tell(rows: Sequence[Sequence[Field]]) -> bool:
     """Whether signs between brackets tell of success and of trouble; a dash alone is there for want of a name."""
     signs = {field.text for row in rows for field in row if field.opens == "[" and field.text in levels.SIGNS}
     return bool(signs & {"*", "+"}) and len(signs) > 1
@@ -340,7 +341,7 @@ def _end(gap: str) -> str:
 def _end_pattern(ends: Counter[str]) -> str:
     """An expression for what most levels are followed by; where it is not there, no separator at all may be."""
     kinds = Counter[str]()
-    for end, count in ends.items():
+    for end, count in own_ends(ends.elements()).items():
         padded = end.lstrip()
         # `error:Error: …` where others have `info: …`
         behind = gap_pattern(padded.rstrip()) + r"[ \t]*" if padded.rstrip() in {":", "|"} else gap_pattern(padded)
@@ -364,7 +365,7 @@ def _gap_of(gaps: Counter[str]) -> str:
 
 def _closing(tails: Sequence[str]) -> str:
     """An expression for what closes a time: brackets, a separator, blanks."""
-    closings = Counter(_matched(_CLOSING, tail) for tail in tails)
+    closings = own_ends(_matched(_CLOSING, tail) for tail in tails)
     kinds = Counter[str]()
     for closing, count in closings.items():
         kinds[gap_pattern(closing)] += count

@@ -1,6 +1,8 @@
 """A line cut into fields: words and bracketed groups, with what stands between them; and which field holds a level, and how."""
 
 import re
+from collections import Counter
+from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from logs.core import levels
@@ -10,6 +12,8 @@ WIDE: Final = "\u3010\u3011\uff3b\uff3d\u300c\u300d"
 """Brackets of East Asian texts; they count as what stands between fields."""
 _FIRST: Final = rf"[^\s\[\](){{}}<>|,;:\"\-\u2013\u2014#*=~/.\u203a»{WIDE}]"
 WORD: Final = rf"{_FIRST}[^\s\[\](){{}}<>|,;:\"{WIDE}]*"
+_SEPARATORS: Final = frozenset({"", ":", "-", "--", "|", "\u2013", "\u2014", ",", ";", ">"})
+"""What often stands between a header and its message."""
 GAP: Final = rf"[ \t:|;,\-\u2013\u2014>#*=~/.\"\u203a»{WIDE}]*"
 """What may stand between a group and the next field."""
 _STEP: Final = rf"[ \t:|;,>\"{WIDE}]{GAP}"
@@ -142,6 +146,18 @@ def level_pattern(place: tuple[str, bool, bool], styles: tuple[str, ...]) -> str
 def gap_pattern(gap: str) -> str:
     """An expression for what stands between two fields, however many blanks it has."""
     return "".join(r"[ \t]+" if part.isspace() else re.escape(part) for part in re.split(r"(\s+)", gap) if part)
+
+
+def own_ends(ends: Iterable[str]) -> Counter[str]:
+    """How often each end closes a header. Signs that stand behind an end which many lines have begin a message: `*** done ***`, `--- a/file.py`."""
+    counts = Counter(ends)
+    plain = [end for end, count in counts.items() if count * 4 >= counts.total() and end.strip() in _SEPARATORS]
+    plain.sort(key=len, reverse=True)
+    found = Counter[str]()
+    for end, count in counts.items():
+        own = (one for one in plain if end.startswith(one) and end[len(one) :].strip() not in _SEPARATORS)
+        found[next(own, end)] += count
+    return found
 
 
 def field_pattern(field: Field) -> str:

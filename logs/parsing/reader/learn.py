@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from itertools import pairwise
-from typing import Final, NamedTuple
+from typing import Final
 
 from msgspec import structs
 
@@ -15,16 +15,14 @@ from logs.core.timestamps import SECOND, TimeReader
 from logs.parsing.reader.behind import FIELDS, level_column, tail_patterns, to_level, with_pid
 from logs.parsing.reader.fields import (
     CLOSES,
-    WORD,
     Field,
-    Slot,
-    field_pattern,
     fields,
     gap_pattern,
     level_pattern,
     slot_of,
 )
 from logs.parsing.reader.layout import ISO, Layout
+from logs.parsing.reader.lead import CATEGORY, OPENERS, Found, lead_pattern, signature_of, signed
 from logs.parsing.reader.timeless import closed, counted, levelled, numbered
 
 REACH: Final = 80
@@ -34,8 +32,6 @@ _ISO = re.compile(ISO_PATTERN, re.ASCII)
 _PLAIN_ISO = re.compile(
     r"\d{4}[-/.]\d\d[-/.]\d\d[T _]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?: ?(?:Z|[+-]\d\d:?\d\d|UTC|GMT))?"
 )
-_OPENERS: Final = "[({<"
-_OPENING: Final = frozenset(_OPENERS)
 _CLOSERS: Final = "])>}\"' \t"
 _MOST: Final = 3
 MOST: Final = 400
@@ -44,24 +40,8 @@ _NEAR: Final = 600
 """Seconds by which a clock that was written last may be before its file's time."""
 _SIX: Final = re.compile(r" (\d{6})(?=\s)")
 _ELAPSED: Final = re.compile(ELAPSED, re.ASCII)
-_MARKED: Final = re.compile(r"[^\w\s\x00-\x7f]{1,3}")
-_MARK: Final = Slot("", before=False, behind=False, style="mark")
-"""Signs, one of which may stand for a level where others do."""
-_CATEGORY: Final = "|[A-Z]{3,12})"
-_LETTER: Final = "|[A-Za-z])"
-"""Letters that stand for no level that is known, among those that do."""
-_SIGN: Final = r"|[^\x00-\x7f]{1,3})"
-"""The same of signs."""
 _BLANK: Final = r"(?:(?<=\S) (?=\S))?"
 """Between a time and the message of a line that has no level where others have theirs."""
-
-
-class Found(NamedTuple):
-    """A time in a line."""
-
-    line: str
-    begin: int
-    end: int
 
 
 def layouts(lines: Sequence[str], times: TimeReader, begins: Callable[[str], bool], said: Order = "") -> list[Layout]:
@@ -149,9 +129,7 @@ def _dated(
         found = _found(shape, lines, dates)
         if not found:
             continue
-        signatures = Counter(_signature(hit) for hit in found)
-        signature, count = signatures.most_common(1)[0]
-        together = [hit for hit in found if _signature(hit) == signature] if signature is not None else []
+        signature, count, together = _alike(found)
         if signature is None or count * 2 < len(found):
             beginning = sum(1 for line in lines if begins(line) or _first_level(line))
             ended = _ended(shape, lines)
@@ -168,14 +146,21 @@ def _dated(
     support, shape, signature, found = chosen
     if not _enough(support, whole, signature, leads):
         return None
-    if shape.name == "ymd" and _apart(found):
-        shape = SHAPES["ymd-apart"]
-        found = [hit for line in lines if (hit := _find(shape, line))]
+    shape, found = _with_microseconds(shape, found, lines)
     texts = [hit.line[hit.begin : hit.end] for hit in found]
     near = datetime.fromtimestamp(times.reference / SECOND, UTC)
     order = said if said and shape.ambiguous else order_of(shape, texts, (near.year, near.month, near.day))
     behind = _behind_messages(shape, found, lines) if signature is not None else found
     return _built(shape, order, behind or found, lines, near, led=not behind)
+
+
+def _alike(found: list[Found]) -> tuple[str | None, int, list[Found]]:
+    """What stands before most of the times, before how many, and those."""
+    signs = signed(found)
+    signatures = [signature_of(hit, signs=signs) for hit in found]
+    signature, count = Counter(signatures).most_common(1)[0]
+    together = [hit for hit, one in zip(found, signatures, strict=True) if one == signature]
+    return signature, count, together if signature is not None else []
 
 
 def _enough(support: float, whole: int, signature: str | None, leads: set[str] | None) -> bool:
@@ -213,6 +198,15 @@ def _ticks(found: list[Found]) -> bool:
     return len({seconds for _, _, seconds in clocks}) > 1 and len(clocks) > 2 and backward <= 1
 
 
+def _with_microseconds(shape: MomentShape, found: list[Found], lines: list[str]) -> tuple[MomentShape, list[Found]]:
+    """The shape and the times with their microseconds, where a blank stands before those."""
+    if shape.name != "ymd" or not _apart(found):
+        return shape, found
+    apart = [hit for line in lines if (hit := _find(SHAPES["ymd-apart"], line))]
+    # else the times have their fraction, and six digits behind them are a number of their own
+    return (SHAPES["ymd-apart"], apart) if len(apart) >= len(found) else (shape, found)
+
+
 def _apart(found: list[Found]) -> bool:
     """Whether a blank stands before the microseconds: six digits behind each time, which change as no pid does."""
     digits = [match[1] for hit in found if (match := _SIX.match(hit.line, hit.end))]
@@ -235,87 +229,6 @@ def _can_be(shape: MomentShape, text: str) -> bool:
     return any(shape.read(text, order) is not None for order in orders)
 
 
-def _lead(hit: Found) -> tuple[list[Field], str] | None:
-    """The fields before the time and what stands between the last of them and the time; None when that is more than a header has."""
-    before = hit.line[: hit.begin]
-    found = fields(before, 0, FIELDS)
-    end = found[-1].end if found else 0
-    rest = before[end:]
-    if re.search(r"\w", rest) or sum(1 for field in found if not field.opens) > 4:
-        return None
-    return found, rest
-
-
-def _signature(hit: Found) -> str | None:
-    """The expression that describes what stands before the time; None when it is too much."""
-    lead = _lead(hit)
-    if lead is None:
-        return None
-    parts: list[str] = []
-    levelled, graded = False, any(map(slot_of, lead[0]))
-    for field in lead[0]:
-        slot = slot_of(field) or (_MARK if not graded and _MARKED.fullmatch(field.text) else None)
-        parts.append(gap_pattern(field.gap))
-        if slot is not None and not levelled:
-            levelled = True
-            parts.append(f"<{slot.place}>")
-        else:
-            parts.append(_lead_field(field))
-    return "".join(parts) + _last_gap(lead[1])
-
-
-def _lead_field(field: Field) -> str:
-    """The expression for a field before the time; Python's names of functions without one, as `<module>`, are words."""
-    if (field.opens == "<" and field.text.isidentifier()) or (not field.opens and not field.text.isdigit()):
-        return rf"(?:{WORD}|<\w+>)"
-    return field_pattern(field)
-
-
-def _last_gap(gap: str) -> str:
-    """The expression for what stands right before the time: blanks that fill a column may be none before its bracket."""
-    pattern = gap_pattern(gap)
-    return "[ \\t]*" + pattern.removeprefix("[ \\t]+") if gap.lstrip(" \t")[:1] in _OPENING else pattern
-
-
-def _lead_pattern(hits: list[Found], tails: Sequence[str]) -> tuple[str, bool]:
-    """The expression before the time, and whether it has the level: a word behind the time says more than a mark before it, or a word that all
-    lines have there.
-    """
-    leads = [lead for hit in hits if (lead := _lead(hit)) is not None]
-    graded = (lead for lead in leads if any(map(slot_of, lead[0])))
-    first = next(graded, leads[0] if leads else ([], ""))
-    parts: list[str] = []
-    levelled = False
-    ahead = [{f[0][number].text for f in leads} for number, field in enumerate(first[0]) if slot_of(field)]
-    marked = {slot.style for field in first[0] if (slot := slot_of(field))} == {"mark"}
-    constant = bool(ahead) and all(len(texts) == 1 for texts in ahead)
-    if marked or (len(hits) > 2 and constant):
-        behind = level_column([fields(tail, 0, FIELDS) for tail in tails], len(tails))
-        weak = {"mark"} if marked and constant and len(hits) > 1 else {"mark", "letter"}
-        levelled = behind is not None and not weak.issuperset(behind.styles)
-    for number, field in enumerate(first[0]):
-        slot = slot_of(field)
-        gap = gap_pattern(field.gap)
-        parts.append(gap if number else r"[ \t]*" if gap == r"[ \t]+" else gap)
-        # a small letter that all lines have is a name: `{"t": 1774084333.5, …`
-        named = slot is not None and slot.style == "small" and len({lead[number].text for lead, _ in leads}) == 1
-        if slot is not None and not levelled and not named:
-            levelled = True
-            styles = {other.style for hit in hits if (lead := _lead(hit)) and (other := slot_of(lead[0][number]))}
-            known = level_pattern(slot.place, tuple(sorted(styles)))
-            alone = next(iter(styles)) if len(styles) == 1 and not any(slot.place[1:]) else ""
-            also = {"upper": _CATEGORY, "letter": _LETTER, "mark": _SIGN}.get(alone, "")
-            if also and slot.opens:
-                also = rf"|{re.escape(slot.opens)}[ \t]*{also[1:-1]}[ \t]*{re.escape(CLOSES[slot.opens])})"
-            parts.append(f"(?:{known}{also}" if also else known)
-        else:
-            # the digits before the first colon of `main@16:28:40` are all its hour's
-            parts.append(
-                _lead_field(field) + r"(?<!\d)" * (number == len(first[0]) - 1 and not first[1] and not field.opens)
-            )
-    return "".join(parts) + _last_gap(first[1]), "(?P<level>" in "".join(parts)
-
-
 def _built(
     shape: MomentShape, order: Order, found: list[Found], lines: list[str], near: datetime, *, led: bool
 ) -> Layout | None:
@@ -329,7 +242,7 @@ def _built(
     if not led:
         return _behind(name, order, stamp, found, lines)
     tails = [hit.line[hit.end :] for hit in found]
-    lead, levelled = _lead_pattern(found, tails)
+    lead, levelled = lead_pattern(found, tails)
     inside, inner_level = _inside(found, tails, with_level=not levelled)
     if inside:
         levelled = levelled or inner_level
@@ -346,7 +259,7 @@ def _built(
             return Layout(header, name, order, blanks=True)
     if tail.endswith(")?") and "(?P<level>" in tail:
         header += _BLANK
-    layout = Layout(header, name, order, categories=_CATEGORY[1:-1] in lead, ending=ending, elapsed=elapsed)
+    layout = Layout(header, name, order, categories=CATEGORY[1:-1] in lead, ending=ending, elapsed=elapsed)
     return with_pid(layout, [hit.line for hit in found])
 
 
@@ -381,7 +294,7 @@ def _unclosed(text: str) -> str:
     """The bracket that is still open at the end of `text`; empty when none is."""
     opened: list[str] = []
     for char in text:
-        if char in _OPENERS:
+        if char in OPENERS:
             opened.append(char)
         elif opened and char == CLOSES[opened[-1]]:
             opened.pop()

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
-from logs.parsing.reader.fields import CLOSES, Field, field_pattern, gap_pattern
+from logs.parsing.reader.fields import CLOSES, Field, field_pattern, gap_pattern, own_ends
 
 _REACH: Final = 3
 """In how many fields a number is looked for."""
@@ -47,7 +47,7 @@ def pid_columns(rows: Sequence[Sequence[Field]], start: int, end_of: Callable[[s
     parts.append(_common(gap_pattern(f.gap[len(end_of(f.gap)) if place == start else 0 :]) for f in column))
     opens = column[0].opens
     parts.append(rf"{re.escape(opens)}[ \t]*(?P<pid>\d{{1,8}})[ \t]*{re.escape(CLOSES[opens])}")
-    parts.append(_common(gap_pattern(end_of(row[place + 1].gap)) for row in whole))
+    parts.append(_common(map(gap_pattern, own_ends(end_of(row[place + 1].gap) for row in whole).elements())))
     behind = None if named else _name_behind(whole, place, end_of)
     return f"(?:{''.join(parts)}{behind or ''})?"
 

@@ -1,0 +1,161 @@
+"""Headers put together by chance: any time, level, names and numbers, in any order, with any brackets and separators. Each file must be read whole."""
+
+import os
+import random
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import pytest
+
+from logs.parsing.parse import parse_file
+
+_MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+
+
+def _form(text: str) -> Callable[[datetime], str]:
+    """A time written so; `{ms}`, `{us}`, `{month}`, `{day}` are what `strftime` has in other languages or not at all."""
+
+    def written(at: datetime) -> str:
+        fields = {
+            "ms": f"{at.microsecond // 1000:03d}",
+            "us": f"{at.microsecond:06d}",
+            "month": _MONTHS[at.month - 1],
+            "day": _DAYS[at.weekday()],
+        }
+        return at.strftime(text).format(**fields)
+
+    return written
+
+
+TIMES: Final[dict[str, tuple[Callable[[datetime], str], float]]] = {
+    form: (_form(form), unit)
+    for form, unit in (
+        ("%Y-%m-%d %H:%M:%S", 1),
+        ("%Y-%m-%d %H:%M:%S,{ms}", 0.001),
+        ("%Y-%m-%d %H:%M:%S.{us}", 0.000001),
+        ("%Y-%m-%dT%H:%M:%S.{ms}Z", 0.001),
+        ("%Y-%m-%dT%H:%M:%S.{ms}+0000", 0.001),
+        ("%Y-%m-%d %H:%M", 60),
+        ("%Y/%m/%d %H:%M:%S", 1),
+        ("%Y/%m/%d %H:%M:%S.{us}", 0.000001),
+        ("%d.%m.%Y %H:%M:%S", 1),
+        ("%d/%m/%Y %H:%M:%S", 1),
+        ("%m/%d/%Y %I:%M:%S %p", 1),
+        ("%y/%m/%d %H:%M:%S", 1),
+        ("%Y%m%d %H%M%S", 1),
+        ("%Y%m%dT%H%M%S.{ms}", 0.001),
+        ("{month} %d %H:%M:%S", 1),
+        ("%m-%d %H:%M:%S.{ms}", 0.001),
+        ("{day} {month} %d %H:%M:%S %Y", 1),
+        ("%d-{month}-%Y %H:%M:%S.{ms}", 0.001),
+        ("%d {month} %Y %H:%M:%S,{ms}", 0.001),
+        ("%d/{month}/%Y:%H:%M:%S +0000", 1),
+    )
+} | {
+    "epoch": (lambda at: str(int(at.timestamp())), 1),
+    "epoch.ms": (lambda at: f"{at.timestamp():.3f}", 0.001),
+    "epoch ms": (lambda at: str(int(at.timestamp() * 1000)), 0.001),
+}
+LEVELS: Final = ("debug", "info", "warn", "error", "fatal")
+STYLES: Final = (
+    ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"),
+    ("debug", "info", "warning", "error", "critical"),
+    ("Debug", "Info", "Warning", "Error", "Fatal"),
+    ("DEBG", "INFO", "WARN", "EROR", "CRIT"),
+    ("DBG", "INF", "WRN", "ERR", "FTL"),
+    ("D", "I", "W", "E", "F"),
+    ("DEBUG   ", "INFO    ", "WARNING ", "ERROR   ", "CRITICAL"),
+    ("DEBUG", " INFO", " WARN", "ERROR", "FATAL"),
+)
+OTHERS: Final = {
+    "logger": ("app.db", "app.web", "worker", "app.db.pool"),
+    "thread": ("MainThread", "Thread-3", "pool-1-thread-2", "worker-7"),
+    "pid": ("4711",),
+    "thread id": ("140097770916736",),
+    "host": ("node07",),
+    "place": ("db.py:42", "web.py:117", "main.go:9"),
+    "function": ("connect", "handle_request", "run"),
+    "request": ("req-8f3a12", "req-1b22c3", "-"),
+    "class": ("com.acme.Db", "com.acme.web.Handler", "Main"),
+    "rank": ("rank0", "rank1"),
+}
+WRAPS: Final = (("[", "]"), ("", ""), ("(", ")"), ("<", ">"), ("|", "|"), ("", ":"), ("{", "}"))
+SEPARATORS: Final = (" ", " ", " - ", " | ", "|", "\t", " : ", ", ", ";")
+TRACE: Final = (
+    'Traceback (most recent call last):\n  File "/srv/w.py", line 12, in run\n    go()\nValueError: bad payload'
+)
+EVENTS: Final = (
+    (1, "service started on port 8080"),
+    (0, "cache miss for key user:42"),
+    (2, "disk usage at 91 percent"),
+    (3, "failed to open file data.bin: no such file"),
+    (1, "0 errors, 0 warnings found"),
+    (1, "No FATAL problems were found"),
+    (1, "größe 12 µm – 完了"),
+    (1, "request finished user_id=42 duration_ms=17.5"),
+    (1, "report:\n  second line"),
+    (3, f"worker crashed\n{TRACE}"),
+    (4, "giving up"),
+    (1, "done"),
+)
+
+
+class Layout(NamedTuple):
+    """A header: the form of its time, the words of its levels, its parts in order, each with its brackets, what is between them and before the message."""
+
+    time: str
+    style: tuple[str, ...]
+    parts: tuple[tuple[str, tuple[str, str]], ...]
+    between: str
+    last: str
+
+
+def layout(chance: random.Random) -> Layout:
+    """A header of one to five parts; the time comes first in half of them."""
+    rest = ["level", *chance.sample(list(OTHERS), chance.choice((0, 1, 1, 2, 2, 3)))]
+    chance.shuffle(rest)
+    parts = ["time", *rest] if chance.random() < 0.5 else chance.sample(["time", *rest], len(rest) + 1)
+    common = chance.choice(WRAPS) if chance.random() < 0.4 else None
+    between = chance.choice(SEPARATORS)
+    wrapped = tuple((part, common or chance.choice(WRAPS)) for part in parts)
+    return Layout(chance.choice(list(TIMES)), chance.choice(STYLES), wrapped, between, chance.choice((between, " ", ": ", " - ")))  # fmt: skip
+
+
+def line(header: Layout, at: datetime, level: int, message: str, chance: random.Random) -> str:
+    """The line of an event."""
+    texts = {"time": TIMES[header.time][0](at), "level": header.style[level]}
+    parts = (f"{a}{texts.get(part) or chance.choice(OTHERS[part])}{b}" for part, (a, b) in header.parts)
+    return header.between.join(parts) + header.last + message
+
+
+@pytest.mark.parametrize("seed", [*range(8), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(8, 60))])
+def test_headers_in_any_order_are_read_whole(seed: int, tmp_path: Path) -> None:
+    """Each event is a record with its lines, its time, its level and its message."""
+    chance = random.Random(seed)
+    wrong = []
+    for number in range(20):
+        header = layout(chance)
+        at = datetime(2026, chance.choice((3, 9)), 17, 3, 10, tzinfo=UTC)
+        lines, truth, place = [], [], 1
+        for level, message in EVENTS:
+            at += timedelta(seconds=chance.uniform(0.3, 50))
+            text = line(header, at, level, message, chance)
+            truth.append((place, text.count("\n") + 1, at.timestamp(), LEVELS[level], message.split("\n")[0]))
+            place += text.count("\n") + 1
+            lines.append(text)
+        path = tmp_path / f"{number}.log"
+        path.write_text("\n".join(lines) + "\n", "utf-8")
+        os.utime(path, (at.timestamp(), at.timestamp()))
+        found = list(parse_file(path))
+        got = [(record["line_no"], record["lines"], record["level"]) for record in found]
+        if got != [(begin, many, level) for begin, many, _, level, _ in truth]:
+            wrong.append((header, lines[3], got))
+            continue
+        for record, (_, _, moment, _, message) in zip(found, truth, strict=True):
+            read = datetime.fromisoformat(record["ts"]).timestamp() if record["ts"] else 0
+            if abs(read - moment) > TIMES[header.time][1] + 0.002 or message not in record["body"]:
+                wrong.append((header, record, message))
+    assert not wrong
