@@ -1,5 +1,8 @@
 """The engine that answers and why, and the latest calls."""
 
+from textwrap import shorten
+from typing import Final
+
 import streamlit as st
 
 from monitor.api_models import ai as ai_models
@@ -8,6 +11,12 @@ from pages.shared.engine_names import named
 from pages.ui.numbers import clock
 
 CALLS_S = 5.0
+OUTCOMES: Final = {
+    "BackendDown": "no answer", "BackendTimeout": "too late", "BackendOverloaded": "too busy", "BackendLoading": "loading",
+    "BackendOutOfMemory": "out of memory", "ContextOverflow": "prompt too long", "ModelMissing": "no such model", "BadRequest": "refused",
+    "Filtered": "withheld", "BadOutput": "no use", "StreamCut": "cut off", "Cancelled": "cancelled",
+}  # fmt: skip
+"""How a call ended that was not answered."""
 
 
 def policy() -> None:
@@ -58,9 +67,8 @@ def live_calls() -> None:
             return
         rows = ["| Time | Back end | Result | First token | Tokens/s | Duration |", "|:--|:--|:--|--:|--:|--:|"]
         for call in found.calls:
-            said = (
-                "answered" if call.outcome == "answered" else f":red[{plain(call.outcome)}] {plain(call.message[:80])}"
-            )
+            why = plain(shorten(call.message, 120, placeholder=" …"))
+            said = "answered" if call.outcome == "answered" else f":red[{OUTCOMES.get(call.outcome, 'failed')}] {why}"
             first = f"{call.ttft_s * 1e3:,.0f} ms" if call.ttft_s is not None else "-"
             rate = f"{call.tokens_per_s:,.1f}" if call.tokens_per_s is not None else "-"
             took = f"{call.total_s:.1f} s"

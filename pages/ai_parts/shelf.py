@@ -73,13 +73,14 @@ def _one(one: Shelf, place: int, *, allowed: bool) -> None:
 
 
 def _table(models: list[ShelfModel]) -> str:
-    rows = ["| Model | Size | Context | Can | Now |", "|:--|--:|--:|:--|:--|"]
+    """What changes stands beside the name: on a phone the rest is scrolled to."""
+    rows = ["| Model | Now | Size | Context | Can |", "|:--|:--|--:|--:|:--|"]
     for model in sorted(models, key=lambda one: (not one.loaded, one.name)):
         more = " · ".join(plain(part) for part in (model.quantization, model.parameters) if part)
         trained = f"{model.trained_context:,}" if model.trained_context else NONE
         able = ", ".join(plain(_ABLE.get(word, word)) for word in model.capabilities) or NONE
         rows.append(
-            f"| {plain(model.name)}{f' :gray[{more}]' if more else ''} | {size(model.size).replace(' ', chr(0xA0))} | {trained} | {able} | {_now(model)} |"
+            f"| {plain(model.name)}{f' :gray[{more}]' if more else ''} | {_now(model)} | {size(model.size).replace(' ', chr(0xA0))} | {trained} | {able} |"
         )
     return "\n".join(rows)
 

@@ -211,7 +211,7 @@ def test_policy_and_calls_are_shown(ai: AiDouble) -> None:
         "far is excluded: it is remote",
         "open",
         "it timed out",
-        "BackendTimeout",
+        "too late",
         "0 answered, 1 unanswered",
     ):
         assert words in text, words
