@@ -23,6 +23,8 @@ from ai.backends.ollama.running import (
     Loaded,
     SeenPrompts,
     ServerSettings,
+    keep_of,
+    keep_seconds,
     loaded_models,
     model_settings,
     same_model,
@@ -86,7 +88,7 @@ class OllamaBackend:
     Args:
         url: its address; `OLLAMA_HOST` forms are understood.
         name: unique among the backends.
-        keep_alive: how long the server keeps a model in memory that this program loads.
+        keep_alive: how long the server keeps a model in memory that this program loads, where it was not started with a time of its own.
         parallel: its `OLLAMA_NUM_PARALLEL`; None: read from its process where that is possible, else 1.
         remote: the model runs on another machine, behind this address. Without it such a model is refused.
         ask_s: how long a small question (state, memory, unloading) and connecting may take.
@@ -245,7 +247,7 @@ class OllamaBackend:
         if found is None:
             options = load_options(spec) | {"num_ctx": self._wanted(spec)}
             said = await self._ask(
-                self._patient.generate(spec.model, prompt="", options=options, keep_alive=self._keep_alive)
+                self._patient.generate(spec.model, prompt="", options=options, keep_alive=self._keeps())
             )
             load_s = said.load_duration
         took = time.perf_counter() - begun
@@ -272,6 +274,10 @@ class OllamaBackend:
     def _wanted(self, spec: LoadSpec) -> int:
         """The context to load with: the server's own where it was started with one, so that other programs' requests do not load it anew."""
         return self._settings.context or spec.context
+
+    def _keeps(self) -> str | int:
+        """How long the server keeps what is loaded for this program: as it was started, so that its owner's choice stands."""
+        return keep_of(self._settings.keep_alive) or self._keep_alive
 
     def _in_force(self, context: int) -> None:
         """The context that answers now: with another one, other prompts are cut."""
@@ -343,7 +349,7 @@ class OllamaBackend:
         """How a request has the model: as it is in memory, or loaded for it."""
         found = await self._running(spec.model)
         if found is None:
-            return _Loading(self._wanted(spec), self._keep_alive)
+            return _Loading(self._wanted(spec), self._keeps())
         longest = max(self._wanted(spec), spec.context)
         expected = sum(len(m.content) for m in request.messages) * self._prompts.density + request.max_tokens
         if found.context is None or found.context >= min(expected, longest):
@@ -368,8 +374,9 @@ class OllamaBackend:
 
     def _longer(self, found: Loaded | None, context: int) -> _Loading:
         """Loaded anew for a question that does not fit, and kept for no less time than it was."""
-        longer = found is not None and found.keep_s > _seconds(self._keep_alive) >= 0
-        return _Loading(context, found.keep_alive() if found is not None and longer else self._keep_alive)
+        mine = self._keeps()
+        longer = found is not None and found.keep_s > keep_seconds(mine) >= 0
+        return _Loading(context, found.keep_alive() if found is not None and longer else mine)
 
     async def _events(
         self, request: GenRequest, spec: LoadSpec, deadlines: Deadlines, how: _Loading | None = None
@@ -478,13 +485,6 @@ class OllamaBackend:
 
     def _error(self, error: Exception, *, begun: bool, connect_s: float) -> BackendError:
         return error_of_ollama(self._name, error, begun=begun, connect_s=connect_s, ask_s=self._ask_s)
-
-
-def _seconds(keep_alive: str | int) -> float:
-    """A keep-alive of ours in seconds; below zero is for ever."""
-    if isinstance(keep_alive, int):
-        return float(keep_alive)
-    return float(keep_alive[:-1]) * {"s": 1, "m": 60, "h": 3600}[keep_alive[-1]]
 
 
 def _prompt_tokens(final: FinalEvent) -> float | None:

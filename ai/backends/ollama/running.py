@@ -1,6 +1,7 @@
 """What an Ollama server has in memory, and the settings it was started with: somebody else may have chosen both, so they are used as they are."""
 
 import math
+import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +21,9 @@ _KNOWN_S: Final = 15.0
 _FOR_EVER_S: Final = 10 * 365 * 86_400.0
 _TYPES: Final = frozenset({"f16", "q8_0", "q4_0"})
 _OFF: Final = frozenset({"0", "f", "false", "n", "no", "off"})
+_KEEP: Final = re.compile(r"(?P<number>-?\d{1,9})|-?(\d{1,9}(\.\d+)?(ms|s|m|h))+")
+_PART: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
+_UNITS: Final = {"ms": 0.001, "s": 1, "m": 60, "h": 3600}
 _SEEN: Final = 4096
 _HEAD: Final = 64
 
@@ -128,6 +132,23 @@ def settings_of(environ: Mapping[str, str]) -> ServerSettings:
         most_loaded=_count(environ.get("OLLAMA_MAX_LOADED_MODELS")),
         flash_attention=not plain if flash else None,
     )
+
+
+def keep_of(said: str | None) -> str | int | None:
+    """`OLLAMA_KEEP_ALIVE` as a request says it: a number is of seconds, below zero for ever; None for what is no time, or lets a model go at once."""
+    if said is None or not (match := _KEEP.fullmatch(said)):
+        return None
+    if match["number"]:
+        return int(match["number"]) or None
+    return said if keep_seconds(said) else None
+
+
+def keep_seconds(keep_alive: str | int) -> float:
+    """A keep-alive in seconds; below zero is for ever."""
+    if isinstance(keep_alive, int):
+        return float(keep_alive)
+    sign = -1 if keep_alive.startswith("-") else 1
+    return sign * sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(keep_alive))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ai.backends.ollama.backend import OllamaBackend
-from ai.backends.ollama.running import ServerSettings, loaded_models, same_model, settings_of
+from ai.backends.ollama.running import ServerSettings, keep_of, keep_seconds, loaded_models, same_model, settings_of
 from ai.backends.openai.backend import OpenAIBackend
 from ai.benchmark import AIBackendBenchmark, BenchmarkPlan, BenchmarkReport, Contender
 from ai.benchmark.watch import NoMeter
@@ -139,6 +139,18 @@ def test_a_server_with_a_context_of_its_own_is_loaded_with_it(monkeypatch: pytes
         assert (report.context, report.parallel, report.kv_type) == (8192, 4, "q8_0")
 
     assert held(with_backend(state, use)) == {"m:latest": (8192, 300.0)}
+
+
+def test_a_server_that_keeps_models_for_a_time_of_its_own_keeps_ours_as_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its owner chose that; only where nothing is chosen is it five minutes."""
+    monkeypatch.setattr("ai.backends.ollama.backend.server_settings", lambda _: ServerSettings(read=True, keep_alive="30m"))  # fmt: skip
+    state = StatefulOllama()
+
+    async def use(backend: OllamaBackend) -> None:
+        await backend.ensure_loaded(LoadSpec("m", context=4096))
+        await complete(backend, ask("hi"))
+
+    assert held(with_backend(state, use)) == {"m:latest": (4096, 1800.0)}
 
 
 def test_a_model_of_another_machine_is_refused_and_never_loaded() -> None:
@@ -427,6 +439,22 @@ def test_the_settings_of_its_process_are_read_as_it_reads_them(
     """What says nothing, or nonsense, is its default."""
     settings = settings_of(environ)
     assert (settings.parallel, settings.kv_type, settings.context) == found
+
+
+@pytest.mark.parametrize(
+    ("said", "kept", "seconds"),
+    [
+        ("30m", "30m", 1800), ("3600", 3600, 3600), ("-1", -1, -1), ("1h30m", "1h30m", 5400), ("-1m", "-1m", -60), ("1.5h", "1.5h", 5400),
+        ("0", None, 0), ("0s", None, 0), ("for ever", None, 0), ("", None, 0), (None, None, 0),
+    ],
+)  # fmt: skip
+def test_the_time_that_a_server_keeps_models_is_its_owners(
+    said: str | None, kept: str | int | None, seconds: float
+) -> None:
+    """A number is of seconds; what is no time, or lets a model go at once, is left to this program."""
+    assert keep_of(said) == kept
+    if kept is not None:
+        assert keep_seconds(kept) == seconds
 
 
 def test_a_model_that_was_just_let_go_is_not_in_memory() -> None:
