@@ -1,6 +1,7 @@
 """Services: commands that are kept running: their states, starting and stopping them, adding and changing them."""
 
 import time
+from collections import Counter
 from typing import Any, Final
 
 import streamlit as st
@@ -12,10 +13,17 @@ from monitor.core.exit_words import failed as failed_end
 from pages.shared.agent import agent_client, coded, empty_state, error_state, guarded, plain
 from pages.shared.service_form import form, named
 from pages.shared.visitor import may_change, operators_only, visitor_name
+from pages.ui.choice import choice, chosen_of
 from pages.ui.header import page_title
 from pages.ui.numbers import duration, spoken
 
 LOOK_S: Final = 2.0
+FEW: Final = 8
+"""Services that one sees without a choice of them."""
+SHOW: Final = {"all": "All", "not": "Not running"}
+WELL: Final = frozenset({"running", "exited", "scheduled"})
+STATES: Final = {"exited": "done", "backoff": "about to start again"}
+"""States in words, where the word is another one."""
 BADGES: Final = {
     "running": ":green-badge[:material/check_circle: running]",
     "exited": ":gray-badge[:material/task_alt: done]",
@@ -131,10 +139,25 @@ def listed() -> None:
             st.warning(plain(f"{found.trouble}."), icon=":material/warning:")
         if found.read_only:
             st.info("Actions are switched off. The setting `actions.read_only` switches them on.", icon=":material/lock:")  # fmt: skip
-        for service in found.services:
+        for service in narrowed(found.services):
             row(service, allowed=may_change() and not found.read_only)
         if not found.services:
             nothing(found)
+
+
+def narrowed(services: list[Service]) -> list[Service]:
+    """Those to show. Many have a line that counts them, and a choice of those that do not run."""
+    if len(services) <= FEW:
+        return services
+    counts = Counter(STATES.get(one.state, one.state) for one in services)
+    with st.container(horizontal=True, vertical_alignment="center", key="services_filter"):
+        shown = chosen_of("show", SHOW)
+        choice("Which services", "show", SHOW, shown, key="services_show")
+        st.caption(" · ".join(f"{counts[name]} {name}" for name in sorted(counts, key=lambda name: -counts[name])))
+    found = [one for one in services if shown == "all" or one.state not in WELL or last_failed(one)]
+    if not found:
+        st.caption("Every service is running, is scheduled or is done.")
+    return found
 
 
 def nothing(found: Services) -> None:

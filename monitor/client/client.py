@@ -34,6 +34,7 @@ from monitor.api_models.logs import (
     LogReadings,
     LogSources,
     OwnFormats,
+    RecordDetail,
 )
 from monitor.api_models.machine import Engines, HostLatest
 from monitor.api_models.processes import (
@@ -225,6 +226,10 @@ class Client:
         """The newest `limit` records of a filter, oldest first, with cursors to older and newer ones."""
         params = {**(filters or {}), "limit": limit, "before": before, "after": after}
         return self.get(LogPage, "/v1/logs/records", params)
+
+    def log_record(self, record: str) -> RecordDetail:
+        """One record by its id, with its fields, its original text and its file."""
+        return self.get(RecordDetail, f"/v1/logs/records/{path_part(record)}")
 
     def log_count(self, filters: Params | None = None) -> LogCount:
         """How many records match."""

@@ -22,7 +22,7 @@ from monitor.core.exit_words import ended_with
 from monitor.services.folder import FOLDER, ServiceFolder, active
 from monitor.services.link import Link, Wish, start_shims
 from monitor.services.unit import LOST, RunOf, Unit
-from monitor.services.units import Units
+from monitor.services.units import Units, as_counted
 from monitor.store.lives import ToldLife
 
 log = logging.getLogger("watchkeeper.services")
@@ -87,8 +87,8 @@ class Supervisor:
     # --- what others ask
 
     def services(self) -> list[Service]:
-        """All services, by name."""
-        return [self._shown(unit) for unit in sorted(self._units, key=lambda unit: unit.name)]
+        """All services, by name; `worker-2` stands before `worker-10`."""
+        return [self._shown(unit) for unit in sorted(self._units, key=lambda unit: as_counted(unit.name))]
 
     def service(self, name: str) -> Service:
         """One service.

@@ -1,13 +1,26 @@
 """All services that the agent knows, and what they say of each other."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Final
 
 from monitor.config.services import ServiceSettings
 from monitor.core.errors import MonitorError
 from monitor.services.folder import ServiceFolder
 from monitor.services.link import Wish
 from monitor.services.unit import Unit
+
+_DIGITS: Final = re.compile(r"([0-9]+)")
+
+
+def as_counted(name: str) -> list[tuple[int, str]]:
+    """A key that sorts numbers in names by their value.
+
+    >>> sorted(["w-10", "w-2", "a"], key=as_counted)
+    ['a', 'w-2', 'w-10']
+    """
+    return [(int(part), "") if part.isdecimal() else (0, part) for part in _DIGITS.split(name)]
 
 
 class UnknownService(MonitorError):

@@ -26,7 +26,7 @@ _OPEN: Final = "reading"
 
 
 def reading_button(sources: list[str], chosen: list[str]) -> None:
-    """The button that opens the dialog, for the source that is chosen or one that can be chosen there."""
+    """The button that opens the dialog, for the source that is chosen, that of the open record, or one that can be chosen there."""
     if st.button(
         "How it is read",
         key="reading_button",
@@ -34,9 +34,18 @@ def reading_button(sources: list[str], chosen: list[str]) -> None:
         help="Where time, level and logger stand in each file of a source, and how to correct it.",
         disabled=not sources,
     ):
-        st.query_params[_OPEN] = next((one for one in chosen if one in sources), sources[0])
+        st.query_params[_OPEN] = next((one for one in [*chosen, _of_open_record()] if one in sources), sources[0])
     if st.query_params.get(_OPEN):
         st.dialog("How this log is read", width="large", on_dismiss=_close)(_body)(sources)
+
+
+def _of_open_record() -> str:
+    """The source of the record that is open, empty without one."""
+    record = st.query_params.get("record", "")
+    try:
+        return agent_client().log_record(record).source if record else ""
+    except AgentError:
+        return ""
 
 
 def _close() -> None:

@@ -153,3 +153,17 @@ def test_a_schedule_whose_last_run_failed_says_so(watched: Any) -> None:
     said = words(page())
     assert "last run failed" in said
     assert re.search(r"last run (today|yesterday) \d\d:\d\d: exit code 3", said)
+
+
+def test_many_services_are_counted_and_those_that_do_not_run_are_found(watched: Any) -> None:
+    """Nine services stand in the order of their numbers, with a line that counts them; a choice leaves the one that is stopped."""
+    for number in (10, 9, 8, 7, 5, 4, 3, 2, 1):
+        watched.api.services.save(f"w-{number}", {"command": "sleep 1000", "autostart": number != 5})
+    wait_until(lambda: sum(one.state == "running" for one in watched.api.services.all().services) == 8, seconds=60)
+    app = page()
+    assert "8 running · 1 stopped" in words(app)
+    shown = [key for key in (one.key or "" for one in app.button) if key.startswith("edit_")]
+    assert shown == [f"edit_w-{number}" for number in (1, 2, 3, 4, 5, 7, 8, 9, 10)]
+    app.query_params["show"] = "not"
+    ran(app.run())
+    assert [one.key for one in app.button if (one.key or "").startswith("edit_")] == ["edit_w-5"]

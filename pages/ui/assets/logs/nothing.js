@@ -18,6 +18,7 @@ export function whyNothing(why, query) {
   if (!why.newest) return ["No stored record of any time matches: check the words, or clear the search."];
   const { without, newest } = why;
   const one = without.length === 1;
+  if (one && without[0] === "process" && !query && location.pathname.endsWith("/run")) return ["It has written to no log that is read here. What others write is on the page Logs."];
   const when = moment(newest.ts);
   const says = one && without[0] === "range" ? `The newest match is of ${when}, outside the time range. ` : one ? `Other ${without[0] === "process" ? "processes" : WORDS[without[0]]} have matches, the newest of ${when}. ` : `Without ${listed(without.map((name) => WORDS[name]))} there are matches, the newest of ${when}. `;
   return without.includes("range") && TIMES.test(query) ? [says] : [says, shows(without, newest), "."];

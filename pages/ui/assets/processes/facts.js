@@ -3,6 +3,8 @@
 import { follow, pageUrl } from "../core/address.js";
 import { component, el, icon, inert, inertBlock } from "../core/dom.js";
 
+const LONG = 1500; // characters; a longer text scrolls in its own place, and what stands below it stays near
+
 class Facts {
   constructor(host) {
     this.host = host;
@@ -43,6 +45,7 @@ class Cell {
 function part(value) {
   if (typeof value === "string") return el("div", { class: "text", text: inert(value, 4000) });
   const text = value.block ? inertBlock(value.text, 100_000) : inert(value.text, 4000);
+  if (value.block && text.length > LONG) return el("div", { class: "mono text long", tabindex: "0", role: "region", "aria-label": "The whole text", text });
   const shown = value.page ? follow(el("a", { class: "link text", href: pageUrl(value.page, value.params), text })) : el("span", { class: value.block ? "mono text" : "text", text, style: value.block ? "white-space:pre-wrap" : null });
   return el("div", {}, ...(value.sign ? [icon(value.sign), " "] : []), shown);
 }
