@@ -12,6 +12,11 @@ _TITLE: Final = re.compile(r"<(title|h1|h2)[^>]{0,200}>(.{0,400}?)</\1", re.IGNO
 _TAG: Final = re.compile(r"<[^>]{0,200}>")
 _NO_HTTP: Final = re.compile(r"illegal|malformed|bad status|invalid (status|header)", re.IGNORECASE)
 _TLS: Final = re.compile(r"\\x1[56]\\x03")
+_SSL: Final = re.compile(r"\[SSL[:\]]")
+_CERTIFICATE: Final = re.compile(r"certificate verify failed:? ?(?P<why>[^(\[]{0,200})", re.IGNORECASE)
+_NO_TLS: Final = re.compile(
+    r"WRONG_VERSION_NUMBER|RECORD_LAYER_FAILURE|HTTP_REQUEST|UNKNOWN_PROTOCOL|PACKET_LENGTH_TOO_LONG"
+)
 _COLOURS: Final = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07\x1b]{0,200}(?:\x07|\x1b\\)")
 _NO_TEXT: Final = 0.05
 """From this part of characters on that are none, a body is no text."""
@@ -47,6 +52,21 @@ def place_of(location: str) -> str:
         f"{parts.scheme or 'http'}://{f'[{host}]' if ':' in host else host}{port}{parts.path}" if host else parts.path
     )
     return plain_words(where)[:_MOST_PLACE] or "another address"
+
+
+def tls_words(said: str) -> str:
+    """What is wrong where no TLS connection could be made, and what to do, by the words of OpenSSL; empty where it was something else."""
+    if (found := _CERTIFICATE.search(said)) is not None:
+        why = plain_words(found["why"]).rstrip(". ")
+        advice = (
+            "name it by the host that the certificate is for"
+            if "mismatch" in why.lower()
+            else "start Watchkeeper with SSL_CERT_FILE set to the file of its authority, or have the certificate renewed"
+        )
+        return f"its certificate is not trusted ({why}): {advice}"
+    if _NO_TLS.search(said):
+        return "it does not speak TLS: write http://"
+    return f"no TLS connection can be made ({plain_words(said)[:_MOST_PLACE]})" if _SSL.search(said) else ""
 
 
 def foreign_words(said: str) -> str:

@@ -2,9 +2,11 @@
 
 import asyncio
 import json
+import os
 import re
 import ssl
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
 
@@ -12,7 +14,7 @@ import httpx
 
 from ai.core.coding import codings_of
 from ai.core.footprint import is_local
-from ai.core.words import foreign_words, page_words, place_of
+from ai.core.words import foreign_words, page_words, place_of, tls_words
 from ai.discovery.address import without_query
 
 MAX_ANSWER: Final = 4 * 1024 * 1024
@@ -25,6 +27,9 @@ _LOADING: Final = re.compile(
 )
 _FAILED: Final = re.compile(r"\b(fail(ed|ure)?|cannot|could not|unable|error while)\b", re.IGNORECASE)
 MAX_MODELS: Final = 500
+_BROKEN: Final = (
+    "it breaks the connection off without an answer (the address of one that expects TLS begins with https://)"
+)
 
 
 class ProbeFailed(Exception):
@@ -66,12 +71,23 @@ def same_endpoint(first: str, second: str) -> bool:
         return False
 
 
-def authorities(url: str) -> ssl.SSLContext | bool:
-    """What a client of `url` checks certificates with; without redirects, one of plain HTTP needs none.
+def authorities(url: str) -> ssl.SSLContext:
+    """What a client of `url` checks certificates with: the authorities of this system (and of `SSL_CERT_FILE`, `SSL_CERT_DIR`) and those that come with httpx.
 
-    Loading the list of authorities takes 20 ms of a core for each client.
+    Without redirects, one of plain HTTP needs none; loading the lists takes 20 ms of a core.
     """
-    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if url.lower().startswith("http://") else True
+    if url.lower().startswith("http://"):
+        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    return _trusted(os.environ.get("SSL_CERT_FILE", ""), os.environ.get("SSL_CERT_DIR", ""))
+
+
+@lru_cache(maxsize=4)
+def _trusted(file: str, folder: str) -> ssl.SSLContext:
+    """The authorities; OpenSSL reads the two variables itself."""
+    del file, folder
+    context = httpx.create_ssl_context(trust_env=False)
+    context.load_default_certs()
+    return context
 
 
 def at_address(url: str) -> dict[str, Any]:
@@ -122,9 +138,12 @@ async def get_value(client: httpx.AsyncClient, path: str, body: Mapping[str, Any
         ):
             said = await _limited(answer)
     except httpx.ConnectError as error:
-        raise ProbeFailed("down", "nobody answers there") from error
+        wrong = tls_words(str(error))
+        raise ProbeFailed("error" if wrong else "down", wrong or "nobody answers there") from error
     except (httpx.TimeoutException, TimeoutError) as error:
         raise ProbeFailed("down", "no answer in time") from error
+    except (httpx.ReadError, httpx.RemoteProtocolError) as error:
+        raise ProbeFailed("error", foreign_words(str(error)) or _BROKEN) from error
     except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
         why = foreign_words(str(error)) or f"the answer is not HTTP as expected ({_short(error)})"
         raise ProbeFailed("error", why) from error

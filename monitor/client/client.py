@@ -102,9 +102,9 @@ class Client:
         self.gateway = GatewayClient(self)
 
     @classmethod
-    def of(cls, data_dir: Path, *, timeout_s: float = 35.0) -> Self:
+    def of(cls, data_dir: Path | str, *, timeout_s: float = 35.0) -> Self:
         """A client of the agent that owns `data_dir`. Whether it is running shows at the first request."""
-        return cls(read_endpoint(data_dir), timeout_s=timeout_s)
+        return cls(read_endpoint(Path(data_dir).expanduser()), timeout_s=timeout_s)
 
     def __enter__(self) -> Self:
         return self

@@ -25,7 +25,7 @@ from ai.core.errors import (
     ModelMissing,
     StreamCut,
 )
-from ai.core.words import foreign_words, page_words, place_of, plain_words
+from ai.core.words import foreign_words, page_words, place_of, plain_words, tls_words
 from ai.discovery.http import is_loading
 
 _MAX_MESSAGE: Final = 300
@@ -267,6 +267,10 @@ def error_of_transport(name: str, error: httpx.TransportError, *, begun: bool, c
         return BackendDown(
             f"{name} gives no answer that can be read: {foreign}.", backend=name, hint="Correct its address in the settings; one that expects TLS begins with https://."
         )  # fmt: skip
+    if wrong := tls_words(str(error)):
+        return BackendDown(
+            f"{name} cannot be asked: {wrong}.", backend=name, hint="Correct its address in the settings."
+        )
     return BackendDown(
         f"{name} does not answer ({why}).", backend=name, hint="Start it, or correct its address in the settings."
     )

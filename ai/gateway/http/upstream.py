@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import httptools
 
 from ai.core.errors import BackendDown, BackendTimeout, StreamCut
+from ai.core.words import tls_words
 from ai.discovery.address import key_header
 
 KEPT_S: Final = 3.0
@@ -261,7 +262,7 @@ class Upstreams:
         except TimeoutError as error:
             raise BackendTimeout("no connection in time", phase="connect", waited_s=limit_s) from error
         except (OSError, ssl.SSLError) as error:
-            raise BackendDown(f"nobody answers there ({error.strerror or error})") from error
+            raise BackendDown(tls_words(str(error)) or f"nobody answers there ({error.strerror or error})") from error
         return made
 
     def close(self) -> None:

@@ -420,4 +420,6 @@ def test_only_addresses_with_tls_need_authorities() -> None:
         assert isinstance(empty, ssl.SSLContext)
         assert empty.get_ca_certs() == []
         assert empty.verify_mode == ssl.CERT_REQUIRED
-    assert authorities("https://models.example/v1") is True
+    trusting = authorities("https://models.example/v1")
+    assert trusting.verify_mode == ssl.CERT_REQUIRED
+    assert trusting.get_ca_certs() != []

@@ -137,7 +137,7 @@ def test_an_agent_that_runs_or_is_started_again_is_connecting(tmp_path: Path) ->
     gone = str(tmp_path / "none.sock")
 
     def why() -> AgentUnreachable:
-        with Client.of(tmp_path) as client, pytest.raises(AgentUnreachable) as caught:
+        with Client.of(str(tmp_path)) as client, pytest.raises(AgentUnreachable) as caught:  # as examples write it
             client.status()
         return caught.value
 
