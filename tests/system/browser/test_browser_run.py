@@ -1,6 +1,7 @@
 """The page of a run: its life on one axis, and a range that is brushed there."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -175,6 +176,8 @@ def test_a_brushed_spike_names_who_made_it(window: Window, watch: Watch) -> None
     row = used.get_by_role("row").filter(has_text=str(busy.pid))
     expect(row).to_contain_text("s")
     expect(page.get_by_role("group", name="What happened")).to_be_visible()
+    changed = page.get_by_role("link", name="What changed")
+    expect(changed).to_have_attribute("href", re.compile(r"patterns\?view=changes&range=custom&from=.*&to="))
     row.get_by_role("link", name="python -c").click()
     page.wait_for_url("**/run?*range=custom*")
     expect(page.get_by_role("heading", name=str(busy.pid), level=1)).to_be_visible()

@@ -107,24 +107,25 @@ class Charts {
     for (const one of this.areas) one.select(null);
     if (!this.data.brush || to - from < 2e6) return;
     const peak = area.data ? peakOf(area.data, area.spec.series[0].metric, from, to) : null;
-    if (!this.data.pick) this.#pin(peak ?? (from + to) / 2, area, true);
+    if (!this.data.pick) this.#pin(peak ?? (from + to) / 2, area, [from, to]);
     this.data = { ...this.data, range: [from, to], window_s: Math.max(1, Math.floor((to - from) / 1e6)) };
     this.#reload();
     const text = (ts) => new Date(ts / 1000).toISOString();
     setParams({ range: "custom", from: text(from), to: text(to) });
   }
 
-  /** Offer what happened at a moment: in the chart at that place, until it is closed or another range is shown. `fresh`: the range changes with it. */
-  #pin(ts, plot, fresh = false) {
+  /** Offer what happened at a moment: in the chart at that place, until it is closed or another range is shown. `chosen`: the range that was dragged, which changes with it: what its logs have that the time before had not. */
+  #pin(ts, plot, chosen = null) {
     this.#unpin();
-    const span = { range: "custom", from: new Date((ts - AROUND) / 1000).toISOString(), to: new Date((ts + AROUND) / 1000).toISOString() };
+    const between = (from, to) => ({ range: "custom", from: new Date(from / 1000).toISOString(), to: new Date(to / 1000).toISOString() });
+    const changes = chosen ? [["What changed", pageUrl("patterns", { view: "changes", ...between(...chosen) })]] : [];
     const close = el("button", { class: "plain", type: "button", text: "✕", "aria-label": "Close" });
-    const links = [["Processes then", pageUrl("processes", { view: "at", at: new Date(ts / 1000).toISOString() })], ["Log records", pageUrl("logs", span)]];
+    const links = [["Processes then", pageUrl("processes", { view: "at", at: new Date(ts / 1000).toISOString() })], ["Log records", pageUrl("logs", between(ts - AROUND, ts + AROUND))], ...changes];
     const node = el("div", { class: "tip", role: "group", "aria-label": `At ${moment(ts)}` }, el("b", { text: moment(ts) }), ...links.map(([text, href]) => follow(el("a", { class: "link", href, text }))), close);
     close.onclick = () => this.#unpin();
     for (const one of this.areas) one.mark(ts);
     plot.area.append(node);
-    this.tip = { node, plot, ts, fresh, width: node.offsetWidth };
+    this.tip = { node, plot, ts, fresh: chosen !== null, width: node.offsetWidth };
     this.#place();
   }
 
