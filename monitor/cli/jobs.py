@@ -11,7 +11,7 @@ from monitor.cli.core.output import clock, print_json, print_table
 from monitor.core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from monitor.api_models.jobs import Jobs, Workers
+    from monitor.api_models.jobs import JobErrors, Jobs, Workers
 
 PLACE = 'SPOOL = ""'
 """The line of the module that names the spool folder."""
@@ -101,7 +101,10 @@ def jobs(
     worker: Annotated[str | None, typer.Option("--worker", metavar="NAME", help="List jobs of this worker.")] = None,
     failed: Annotated[
         bool,
-        typer.Option("--failed", help="List jobs that failed or were interrupted, unless somebody asked for that."),
+        typer.Option(
+            "--failed",
+            help="Count jobs that failed or were interrupted by their error; with `list` or TEXT, list them.",
+        ),
     ] = False,
     running: Annotated[bool, typer.Option("--running", help="List jobs in flight, the longest first.")] = False,
     slowest: Annotated[bool, typer.Option("--slowest", help="List the slowest jobs first.")] = False,
@@ -115,6 +118,7 @@ def jobs(
     """Show the workers that report jobs, or list their jobs.
 
     Without a filter it shows each worker with its counts since --since, its rate and what is in flight. With one, or with `list`, it lists jobs.
+    Jobs that somebody had stopped have not failed.
     """
     import os
 
@@ -132,9 +136,13 @@ def jobs(
     with Client.of(paths.data_dir(data_dir, os.environ)) as client:
         summary = client.jobs.workers(start)
         found = client.jobs.found(filters, limit=limit) if listed or as_json else None
+        counted = {name: filters[name] for name in ("worker", "since")}
+        errors = client.jobs.errors(counted, limit=limit) if failed and not (words or slowest) else None
     if as_json:
-        jobs_found = found.model_dump(mode="json") if found is not None else {}
-        print_json({**summary.model_dump(mode="json"), **jobs_found})
+        parts = [summary, *(one for one in (found, errors) if one is not None)]
+        print_json({name: value for one in reversed(parts) for name, value in one.model_dump(mode="json").items()})
+    elif errors is not None and errors.total > len(errors.errors):  # else each job has an error of its own
+        _print_errors(errors)
     elif found is not None:
         _print_jobs(found)
     elif summary.workers:
@@ -183,6 +191,24 @@ def _print_jobs(found: "Jobs") -> None:
     print_table(("time", "worker", "job", "state", "took", "pid", "error"), rows, right=frozenset({4, 5}))
     if found.total > len(found.jobs):
         print(f"{found.total - len(found.jobs)} more; raise --limit", file=sys.stderr)
+
+
+def _print_errors(found: "JobErrors") -> None:
+    rows = [
+        (
+            str(one.jobs),
+            clock(one.first),
+            clock(one.last),
+            one.newest.worker if one.workers == 1 else f"{one.workers} workers",
+            one.newest.job or f"#{one.newest.seq}",
+            one.error or "no error was told",
+        )
+        for one in found.errors
+    ]
+    print_table(("jobs", "first", "last", "worker", "newest", "error"), rows, right=frozenset({0}))
+    if more := found.total - sum(one.jobs for one in found.errors):
+        print(f"{more} more jobs; raise --limit", file=sys.stderr)
+    print("`watchkeeper jobs list --failed` lists them.", file=sys.stderr)
 
 
 def _seconds(value: float | None) -> str:

@@ -108,6 +108,22 @@ def listed(agent: RunningAgent, *words: str) -> int:
     return len(COMMANDS.run(["jobs", *words, "--data-dir", str(agent.data_dir)], os.environ).stdout.splitlines()) - 1
 
 
+def assert_counted_by_error(agent: RunningAgent, words: list[str]) -> None:
+    """`jobs --failed` counts jobs by their error, as the page shows them."""
+    now = time.time_ns() // 1000
+    told = [{"e": "start", "n": 0, "worker": "many", "run": "m1", "t": now}]
+    told += [{"e": "failed", "n": n, "job": n, "s": 0.1, "t": now, "error": f"TimeoutError: no answer after {n} s" if n < 12 else "KeyError: 'id'"} for n in range(1, 14)]  # fmt: skip
+    (agent.data_dir / "jobs" / "m1.jsonl").write_text("".join(f"{json.dumps(one)}\n" for one in told), "utf-8")
+    wait_until(lambda: agent.api.jobs.found({"worker": "many", "failed": True}).total == 13, seconds=20)
+    words = [*words, "--worker", "many"]
+    counted = COMMANDS.run(words, os.environ).stdout.splitlines()
+    assert [line.split()[0] for line in counted[1:]] == ["11", "2"]
+    assert "TimeoutError: no answer after … s" in counted[1]
+    errors = json.loads(COMMANDS.run([*words, "--json"], os.environ).stdout)["errors"]
+    assert [(one["jobs"], one["error"]) for one in errors][1] == (2, "KeyError: 'id'")
+    assert len(COMMANDS.run(["jobs", "list", *words[1:]], os.environ).stdout.splitlines()) == 14
+
+
 def test_a_worker_killed_beside_a_real_agent(make_agent: Callable[..., RunningAgent], tmp_path: Path) -> None:
     """Worker and agent are killed in turn: done jobs count, the open one is closed, and the reason is how the process ended."""
     log = tmp_path / "importer.log"
@@ -154,8 +170,7 @@ def test_a_worker_killed_beside_a_real_agent(make_agent: Callable[..., RunningAg
     known = found(
         "SELECT exit_signal FROM runs WHERE run = (SELECT run FROM job_workers WHERE worker = 'killed') AND end_ts IS NOT NULL"
     )
-    said = "killed by SIGKILL (signal 9)" if known == [[9]] else "its exit code is unknown"
-    assert said in str(rows[0][2])
+    assert ("killed by SIGKILL (signal 9)" if known == [[9]] else "its exit code is unknown") in str(rows[0][2])
     assert found("SELECT count(*) FROM jobs WHERE worker = 'killed'") == [[501]]
     assert list((agent.data_dir / "jobs").iterdir()) == []
     (summary,) = [row for row in agent.api.jobs.workers().workers if row.worker == "killed"]
@@ -180,3 +195,4 @@ def test_a_worker_killed_beside_a_real_agent(make_agent: Callable[..., RunningAg
         1,
         {"killed": 500, "importer": 2},
     )
+    assert_counted_by_error(agent, words)

@@ -1,5 +1,6 @@
 """Services through the agent: API, command line, logs, audit, and an agent that is killed."""
 
+import contextlib
 import json
 import os
 import re
@@ -7,6 +8,7 @@ import resource
 import shlex
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ from typing import Any
 import pytest
 
 from monitor.client.client import Client, Refused
-from monitor.core.errors import ConfigError
+from monitor.core.errors import AgentError, ConfigError
 from monitor.core.this_process import MOST_FILES
 from monitor.services.folder import FOLDER, ServiceFolder
 from monitor.services.shim import policy, tree
@@ -346,3 +348,66 @@ def test_a_killed_agent_costs_no_service(agent: Any) -> None:
     assert (after.pid, after.restarts, after.run) == (before.pid, before.restarts, before.run)
     os.kill(after.pid, signal.SIGKILL)
     wait_until(lambda: agent.api.services.one("talker-1").service.pid not in {None, before.pid}, seconds=30)
+
+
+NOTES = "import os, signal, sys, time; f = open(sys.argv[1], 'a'); f.write('x'); f.close()\n"
+"""Notes in a file that it was started."""
+
+
+def test_the_next_agent_knows_each_state(agent: Any, tmp_path: Path) -> None:
+    """Killed while services are in every state there is: the next one has each in the same, of the same process, and has started nothing twice."""
+    rest, deaf = "time.sleep(1000)", "signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(1000)"  # fmt: skip
+    slow = {"ready": {"log": "never said", "timeout_s": 600}}
+    wanted: dict[str, tuple[str, str, dict[str, Any]]] = {
+        "st-ready": ("starting", rest, slow),
+        "st-runs": ("running", rest, {}),
+        "st-pause": ("backoff", "sys.exit(3)", {"restart": "always", "backoff_s": 500, "backoff_max_s": 500}),
+        "st-stops": ("stopping", deaf, {"stop_grace_s": 100, "ready": {"log": "deaf", "timeout_s": 60}}),
+        "st-cron": ("scheduled", rest, {"schedule": "0 0 1 1 *"}),
+        "st-waits": ("waiting", rest, {"depends_on": ["st-ready"]}),
+        "st-done": ("exited", "sys.exit(0)", {"restart": "never"}),
+        "st-fails": ("failed", "sys.exit(5)", {"restart": "never"}),
+        "st-off": ("stopped", rest, {}),
+    }
+    for name, (_, program, others) in wanted.items():
+        words = [sys.executable, "-S", "-c", NOTES + program, str(tmp_path / name)]
+        agent.api.services.save(name, {"command": words, **others})
+
+    def now() -> dict[str, Any]:
+        found = {one.name: one for one in agent.api.services.all().services}
+        return {name: (one.state, one.pid, one.restarts, one.run) for name, one in found.items() if name in wanted}
+
+    def known() -> dict[str, Any]:
+        """Once each process is known by its run, too."""
+        found = now()
+        return found if all(pid is None or run is not None for _, pid, _, run in found.values()) else {}
+
+    running(agent.api, "st-stops")
+    running(agent.api, "st-off")
+    agent.api.services.stop("st-off")
+
+    def stop() -> None:
+        """Its answer would come once the service is gone."""
+        with contextlib.suppress(AgentError), Client.of(agent.data_dir) as other:
+            other.services.stop("st-stops")
+
+    asking = threading.Thread(target=stop)
+    asking.start()
+    states = {name: state for name, (state, *_) in wanted.items()}
+    before = wait_until(
+        lambda: (found := known()) and {name: one[0] for name, one in found.items()} == states and found,
+        lambda: f"{states}, not {now()}",
+        seconds=60,
+    )
+    started = {name: (tmp_path / name).stat().st_size for name in wanted if (tmp_path / name).exists()}
+    agent.kill()
+    asking.join()
+    agent.start()
+    first = now()
+    assert {name: one[:3] for name, one in first.items()} == {name: one[:3] for name, one in before.items()}
+    wait_until(lambda: known() == before, lambda: f"{before}, not {now()}")
+    assert {name: (tmp_path / name).stat().st_size for name in wanted if (tmp_path / name).exists()} == started
+    os.kill(before["st-stops"][1], signal.SIGKILL)
+    wait_until(lambda: now()["st-stops"][0] == "stopped", lambda: str(now()))
+    for name in reversed(wanted):
+        agent.api.services.remove(name)
