@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
 
+import certifi
 import httpx
 
 from ai.core.coding import codings_of
@@ -72,7 +73,7 @@ def same_endpoint(first: str, second: str) -> bool:
 
 
 def authorities(url: str) -> ssl.SSLContext:
-    """What a client of `url` checks certificates with: the authorities of this system (and of `SSL_CERT_FILE`, `SSL_CERT_DIR`) and those that come with httpx.
+    """What a client of `url` checks certificates with: the authorities of this system (and of `SSL_CERT_FILE`, `SSL_CERT_DIR`) and those of certifi.
 
     Without redirects, one of plain HTTP needs none; loading the lists takes 20 ms of a core.
     """
@@ -85,8 +86,9 @@ def authorities(url: str) -> ssl.SSLContext:
 def _trusted(file: str, folder: str) -> ssl.SSLContext:
     """The authorities; OpenSSL reads the two variables itself."""
     del file, folder
-    context = httpx.create_ssl_context(trust_env=False)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.load_default_certs()
+    context.load_verify_locations(certifi.where())
     return context
 
 
