@@ -6,6 +6,8 @@ from typing import Final
 _RAISED: Final = re.compile(r"(?:Caused by: )?[A-Za-z_][\w.$]*(?:: .*)?")
 """The line of a traceback that names the exception: `ValueError: …`, `Caused by: java.io.IOException: …`."""
 
+_CAUSED: Final = "Caused by: "
+
 _IN_THREAD: Final = re.compile(r'(?:Exception )?in thread "[^"]*" (?=[A-Za-z_])')
 """What a Java program says before an exception that ended a thread."""
 
@@ -22,7 +24,9 @@ _THROWN: Final = re.compile(r"terminate called after throwing an instance of '(.
 
 
 def cause_of(message: str) -> str:
-    """The exception of a record with a traceback, else its first line. Of a group of exceptions, the group and what is in it."""
+    """The exception of a record with a traceback, else its first line. Of a group of exceptions, the group and what is in it; of a Java program's
+    exception what failed, and what that came from.
+    """
     if (thrown := _THROWN.match(message)) is not None:
         return f"{thrown[1]}: {thrown[2]}"
     first, *others = message.split("\n")
@@ -32,7 +36,16 @@ def cause_of(message: str) -> str:
         return _group(raised) if raised else first.strip()
     traced = any(line.startswith((" ", "\t")) for line in others)
     raised = [line.rstrip() for line in others if _RAISED.fullmatch(line.rstrip())] if traced else []
-    return raised[-1] if raised else _IN_THREAD.sub("", first, count=1)
+    said = _IN_THREAD.sub("", first, count=1)
+    if not raised:
+        return said
+    inner = raised[-1].removeprefix(_CAUSED)
+    if inner == raised[-1]:
+        return inner
+    outer = next((line for line in (*raised, said) if not line.startswith(_CAUSED) and _RAISED.fullmatch(line)), None)
+    if outer is None or inner in outer:  # an exception made of another one alone has the text of that
+        return outer or inner
+    return f"{outer}, caused by {inner}"
 
 
 def _group(raised: list[str]) -> str:

@@ -30,6 +30,7 @@ class Evidence:
         ended_for: the service that it was, and why Watchkeeper ended it.
         timed_out_by: its parent, if that ended it because its time was over.
         sent_by: a command that sends signals, was run at that moment, and names the process, as `pkill -f train.py (7)`.
+        time_over_s: the time that it gives what it runs, if it is a `timeout` that kills and that time was over.
         parent: the name of its parent, if that ended at the same moment or just before, and not by the same signal.
     """
 
@@ -46,6 +47,7 @@ class Evidence:
     ended_for: str | None = None
     timed_out_by: str | None = None
     sent_by: str | None = None
+    time_over_s: float | None = None
     parent: str | None = None
 
 
@@ -131,6 +133,8 @@ def _memory(known: Evidence) -> tuple[Cause, str]:
 def _signalled(known: Evidence, name: str) -> tuple[Cause, str]:
     cause, words = _MEANINGS.get(name, ("signal", "A signal ended it"))
     said = f"({_by_signal(known)})"
+    if known.time_over_s is not None:
+        return cause, f"Its time of {known.time_over_s:g} s was over: it killed what it ran, and itself {said}."
     if known.sent_by is not None:
         return cause, f"{words} {said}. {known.sent_by} was run at that moment, and names it."
     if known.parent is not None and name in _PASSED_ON:

@@ -69,6 +69,7 @@ def run_ending(store: Store, run: int) -> RunEnding | None:
             parent=named if role == "gone" else None,
             timed_out_by=named if role == "timer" else None,
             sent_by=None if by is None else f"{by.cmdline} ({by.pid})",
+            time_over_s=_own_time(row),
         )
     )
     total, earlier = _earlier(store, run, row["start_ts"])
@@ -155,6 +156,14 @@ def _kills(row: Mapping[str, Any]) -> bool:
         return False
     given = time_of(row["parent_cmdline"] or "")
     return given is not None and row["parent_over"] - row["parent_start"] >= given * SECOND
+
+
+def _own_time(row: Mapping[str, Any]) -> float | None:
+    """The time, s, of a `timeout` that killed what it ran and itself when that was over; None of all else."""
+    if row["name"] != "timeout" or row["exit_signal"] != KILL or row["start_ts"] is None:
+        return None
+    given = time_of(row["cmdline"] or "")
+    return given if given is not None and row["end_ts"] - row["start_ts"] >= given * SECOND else None
 
 
 def _of_its_own(store: Store, run: int, ended: int | None) -> LogFilter | None:

@@ -267,6 +267,8 @@ def test_who_sent_it_and_what_a_script_said_are_told(agent: Any, tmp_path: Path)
         wait_until(lambda: ending(agent, timed.run).sender, "the end of timeout itself is stored")
         over = ending(agent, timed.run)
         assert (over.cause, over.sender.pid) == ("killed", jobs["timeout"].pid)
+        own = ending(agent, over.sender.run)
+        assert own.why == "Its time of 2 s was over: it killed what it ran, and itself (SIGKILL, signal 9)."
         assert "its time was over" in over.why
 
         def told(name: str, text: str) -> bool:

@@ -50,13 +50,15 @@ def test_counts_are_grouped() -> None:
         ("began\nsecond line", "began"),
         ("job 7 failed\nTraceback (most recent call last):\n  File \"a.py\", line 3, in f\nKeyError: 'x'", "KeyError: 'x'"),
         ('lost\nTraceback (most recent call last):\n  File "a.py", line 3\npsycopg.OperationalError', "psycopg.OperationalError"),
-        ("no\njava.lang.IllegalStateException: x\n\tat a.B.c(B.java:1)\nCaused by: java.io.IOException: disk\n\t... 3 more", "Caused by: java.io.IOException: disk"),
+        ("no\njava.lang.IllegalStateException: x\n\tat a.B.c(B.java:1)\nCaused by: java.io.IOException: disk\n\t... 3 more", "java.lang.IllegalStateException: x, caused by java.io.IOException: disk"),
+        ('in thread "main" java.lang.RuntimeException: no orders\n\tat a.B.c(B.java:1)\nCaused by: a.Mid: y\n\tat a.B.d(B.java:2)\nCaused by: java.sql.SQLException: down\n\t... 3 more', "java.lang.RuntimeException: no orders, caused by java.sql.SQLException: down"),
+        ("no\njava.lang.RuntimeException: java.io.IOException: gone\n\tat a.B.c(B.java:1)\nCaused by: java.io.IOException: gone\n\t... 3 more", "java.lang.RuntimeException: java.io.IOException: gone"),
         ('in thread "main" java.lang.OutOfMemoryError: Java heap space\n\tat Oom.main(Oom.java:2)', "java.lang.OutOfMemoryError: Java heap space"),
         ("terminate called after throwing an instance of 'std::runtime_error'\n  what():  no config", "std::runtime_error: no config"),
     ],
 )  # fmt: skip
 def test_the_cause_of_an_error_is_its_exception(message: str, expected: str) -> None:
-    """Of a record with a traceback the line that names the exception, the innermost of a chain; else the first line."""
+    """Of a record with a traceback the line that names the exception, of a chain of Java's also the innermost; else the first line."""
     assert cause_of(message) == expected
 
 
