@@ -1,5 +1,6 @@
 """The log formats that people described: a list, and a form that drafts one from a few lines and shows how it reads them."""
 
+import re
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -16,6 +17,9 @@ DESCRIBE: Final = "describe"
 """The part of the address that asks for a draft: a source, some of whose lines it is drafted from."""
 FILE: Final = "file"
 """The part of the address that says from which of its files, as the source names them."""
+_ODD: Final = re.compile(r"[^a-z0-9]+")
+_LONGEST: Final = 40
+"""What a name must not have, and its length."""
 _FIELDS: Final = ("format_lines", "format_toml", "format_name", "format_files")
 _EXAMPLE: Final = "2026-03-20 22:11:12 <WARN> worker-3 slow query\n2026-03-20 22:11:15 <ERR> worker-1 lost connection"
 _BY_HAND: Final = """\
@@ -150,7 +154,8 @@ def _form(folder: str) -> None:
             args=(name, toml, files),
         )
         st.button("Discard", key="format_discard", on_click=_clear)
-    st.caption(f"Saved as a file in {coded(folder)}.")
+    unnamed = "" if name.strip() else "Give it a name, then save it. "
+    st.caption(f"{unnamed}It becomes a file in {coded(folder)}.")
 
 
 def _preview(toml: str, lines: list[str]) -> bool:
@@ -224,7 +229,8 @@ def _draft_as_asked() -> None:
     for file in agent_client().log_readings(source).files:
         if file.named == named and file.reading is not None:
             lines = "\n".join(one.line for one in file.reading.examples)
-            st.session_state.update(format_lines=lines, format_files=named)
+            name = _ODD.sub("-", source.casefold()).lstrip("0123456789-")[:_LONGEST].rstrip("-")
+            st.session_state.update(format_lines=lines, format_files=named, format_name=name)
             _draft()
 
 

@@ -200,6 +200,7 @@ def test_a_log_format_is_made_from_three_lines(place: Path) -> None:
     (shown,) = app.dataframe
     assert list(shown.value["Level"]) == ["warn", "error", ""]
     assert "1 of 3 lines do not match" in _text(app)
+    assert "Give it a name" in _text(app)
     app.text_area(key="format_toml").set_value("pattern = '('").run()
     assert "regular expression" in app.error[0].value
     app.text_input(key="format_name").set_value("shop").run()

@@ -491,6 +491,7 @@ def test_a_format_is_described_from_how_a_file_is_read(window: Window, watch: Wa
         form.fill("pattern = '@\\d+~(?P<level>\\w+)~(?P<message>.*)'\n[levels]\nbad = 'error'")
         form.press("Control+Enter")
         called = page.get_by_role("textbox", name="Name")
+        expect(called).to_have_value(name)  # that of the source
         called.fill(name)  # while the page still looks how the new format reads the lines
         called.press("Enter")
         page.get_by_role("button", name="Save format").click()
