@@ -21,6 +21,7 @@ class Evidence:
         exit_code: None if a signal ended it, or nobody told.
         exit_signal: the number of that signal.
         seen: whether the end itself was seen.
+        rebooted: whether the machine has begun anew since.
         out_of_memory: whether the kernel ended it to free memory.
         memory_group: the control group whose limit was reached; empty for the machine, None if that is not known.
         memory_limit: of that group, bytes.
@@ -38,6 +39,7 @@ class Evidence:
     exit_code: int | None = None
     exit_signal: int | None = None
     seen: bool = True
+    rebooted: bool = False
     out_of_memory: bool = False
     memory_group: str | None = None
     memory_limit: int | None = None
@@ -110,7 +112,14 @@ def _stopped(known: Evidence) -> tuple[Cause, str]:
 
 def _coded(known: Evidence, code: int | None) -> tuple[Cause, str]:
     if code is None:
-        return "unknown", "It ended; how is not known." if known.seen else "It ended while Watchkeeper did not look."
+        if known.seen:
+            return "unknown", "It ended; how is not known."
+        if known.rebooted:
+            return (
+                "unknown",
+                "It ended with the machine, which has begun anew since, or before that while Watchkeeper did not look.",
+            )
+        return "unknown", "It ended while Watchkeeper did not look."
     if code == 0:
         return "completed", "It completed, with exit code 0."
     if known.exception is not None:

@@ -59,6 +59,7 @@ def run_ending(store: Store, run: int) -> RunEnding | None:
             exit_code=row["exit_code"],
             exit_signal=row["exit_signal"],
             seen=row["end_source"] != UNSEEN,
+            rebooted=row["rebooted"],
             out_of_memory=bool(limits.get("out_of_memory")),
             memory_group=limits.get("memory_group"),
             memory_limit=limits.get("memory_limit"),

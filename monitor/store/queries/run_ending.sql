@@ -16,6 +16,7 @@ SELECT
     coalesce(me.peak_rss, used.rss) AS peak_rss, coalesce(me.cpu_seconds, used.cpu_s) AS cpu_seconds,
     coalesce(me.read_bytes, used.bytes_read) AS bytes_read, coalesce(me.write_bytes, used.bytes_written) AS bytes_written, up.run AS parent_run, up.pid AS parent_pid, up.name AS parent_name, up.cmdline AS parent_cmdline, up.member AS parent_member,
     up.exit_signal AS parent_signal, up.exit_code AS parent_code, up.over AS parent_over, up.began AS parent_start,
+    (SELECT count(*) > 0 FROM hosts AS h WHERE h.host = me.host AND h.boot_id <> me.boot_id AND h.first_seen > me.end_ts) AS rebooted,
     (SELECT wk_any(details) FROM events WHERE run = $run AND subject = 'run' AND kind = 'STOP' AND details IS NOT NULL) AS limits,
     (SELECT wk_any(message) FROM events WHERE run = $run AND subject = 'run' AND kind = 'ENDED_FOR') AS ended_for
 FROM me LEFT JOIN up ON up.child = me.run CROSS JOIN used

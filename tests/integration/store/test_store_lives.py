@@ -15,7 +15,7 @@ from monitor.live.snapshot import HISTORY_METRICS, Moment
 from monitor.metrics import messages
 from monitor.store.interface import Append, Store
 from monitor.store.lives import UNSEEN, Births, ToldLife, reasons, store_told, store_untold
-from monitor.store.rows import tick_changes
+from monitor.store.rows import hello_changes, tick_changes
 from tests.doubles.stored import stored
 
 START = 1_700_000_000_000_000
@@ -89,6 +89,19 @@ def test_what_ended_unseen_is_closed_at_the_last_sample(store: Store, make_tick:
     run = stored_run(store, 1)
     assert run is not None
     assert run["end_source"] == "unseen"
+
+
+def test_what_ended_with_the_machine_says_so(store: Store, make_tick: Make) -> None:
+    """Once another boot is known that began after it was last seen; of the same boot, nobody looked."""
+    boots = [messages.HostInfo("h", boot, START, "k", "p", 2, 1 << 30, 100) for boot in ("b", "c")]
+    store.write(hello_changes(boots[0], START))
+    store.write(tick_changes("h", "b", make_tick(0, runs=[1], born=[born(1, 1)])))
+    Recovery("h", first=START + 60 * SECOND, first_mono_ns=10**12, living=[]).close(store, gap=True)
+    said = [run_ending(store, 1)]
+    store.write(hello_changes(boots[1], START + 60 * SECOND))
+    said.append(run_ending(store, 1))
+    assert ["begun anew" in one.why for one in said if one is not None] == [False, True]
+    assert all(one is not None and one.at_least for one in said)
 
 
 def test_a_first_watch_has_nothing_to_close(store: Store) -> None:

@@ -59,7 +59,13 @@ from monitor.lifecycle.causes import Evidence, cause_of
             "/job reached its memory limit of 512 MiB",
         ),
         ({}, "unknown", "not known"),
-        ({"seen": False}, "unknown", "did not look"),
+        ({"seen": False}, "unknown", "It ended while Watchkeeper did not look."),
+        ({"seen": False, "rebooted": True}, "unknown", "It ended with the machine, which has begun anew since"),
+        (
+            {"exit_signal": 9, "time_over_s": 1.5},
+            "killed",
+            "Its time of 1.5 s was over: it killed what it ran, and itself (SIGKILL, signal 9).",
+        ),
     ],
 )
 def test_each_cause_is_told(known: dict[str, Any], cause: str, words: str) -> None:
