@@ -14,6 +14,7 @@ from pages.shared.agent import agent_client, error_state, guarded, plain
 from pages.shared.engine_names import named
 from pages.shared.visitor import may_change, operators_only
 from pages.ui.choice import choice, chosen_of
+from pages.ui.numbers import NONE
 
 FOLLOW_S: Final = 1.5
 """Long enough that following a benchmark does not disturb the measurement."""
@@ -247,7 +248,7 @@ def _figures(now: ai_models.Benchmark) -> None:
         return
     for column, figure in zip(st.columns(max(len(known), 2)), known, strict=False):
         with column:
-            rate = f"{figure.tokens_per_s:,.1f} tokens/s" if figure.tokens_per_s is not None else "-"
+            rate = f"{figure.tokens_per_s:,.1f} tokens/s" if figure.tokens_per_s is not None else NONE
             first = f"first token {figure.first_token_s * 1e3:,.0f} ms" if figure.first_token_s is not None else ""
             st.metric(plain(figure.backend), rate)
             st.caption(f"{first} · {figure.n} so far")

@@ -7,7 +7,7 @@ import streamlit as st
 
 from monitor.api_models import ai as ai_models
 from pages.shared.agent import plain
-from pages.ui.numbers import moment, size
+from pages.ui.numbers import NONE, moment, size
 
 _COLOURS: Final = {"faster": "green", "slower": "green", "not shown": "blue"}
 _TITLES: Final = {
@@ -141,7 +141,7 @@ def figures(report: ai_models.FullReport) -> None:
 
 def _model(contender: ai_models.ContenderReport) -> str:
     load = contender.load
-    return f"{load.model} {load.quantization or ''} · {load.device}".strip(" ·") if load else "-"
+    return f"{load.model} {load.quantization or ''} · {load.device}".strip(" ·") if load else NONE
 
 
 def _cell(metric: ai_models.Metric | None, factor: float, unit: str, digits: int) -> str:
@@ -177,7 +177,7 @@ def quality_table(report: ai_models.FullReport) -> None:
         q = contender.quality
         if q is None:
             continue
-        again = f"{q.stability:.2f}" if q.stability is not None else "-"
+        again = f"{q.stability:.2f}" if q.stability is not None else NONE
         rows.append(
             f"| {plain(contender.name)} | {100 * q.schema_valid_rate:.0f} % | {q.f1_micro:.2f} :gray[{q.f1_low:.2f} to {q.f1_high:.2f}] | "
             f"{q.evidence_rate:.2f} | {q.null_when_absent:.2f} | {again} |"

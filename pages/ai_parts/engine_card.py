@@ -11,7 +11,7 @@ from monitor.core.errors import AgentError
 from pages.ai_parts.benchmark_offer import in_use
 from pages.shared.agent import agent_client, coded, error_state, plain
 from pages.shared.visitor import may_change
-from pages.ui.numbers import clock, size
+from pages.ui.numbers import NONE, clock, size
 
 Colour = Literal["green", "blue", "orange", "red", "gray"]
 STATES: Final[dict[str, tuple[Colour, str, str]]] = {
@@ -178,7 +178,7 @@ def _table(models: Sequence[EngineModel]) -> str:
     for model in models:
         name = plain(_short(model.name))
         more = " · ".join(plain(part) for part in (model.quantization, "loaded" if model.loaded else None) if part)
-        context = f"{model.context:,}" if model.context else "-"
+        context = f"{model.context:,}" if model.context else NONE
         rows.append(
             f"| {name}{f' :gray[{more}]' if more else ''} | {size(model.size).replace(' ', NARROW)} | {context} |"
         )

@@ -8,7 +8,7 @@ import streamlit as st
 from monitor.api_models import ai as ai_models
 from pages.shared.agent import agent_client, guarded, plain
 from pages.shared.engine_names import named
-from pages.ui.numbers import clock
+from pages.ui.numbers import NONE, clock
 
 CALLS_S = 5.0
 OUTCOMES: Final = {
@@ -69,8 +69,8 @@ def live_calls() -> None:
         for call in found.calls:
             why = plain(shorten(call.message, 120, placeholder=" …"))
             said = "answered" if call.outcome == "answered" else f":red[{OUTCOMES.get(call.outcome, 'failed')}] {why}"
-            first = f"{call.ttft_s * 1e3:,.0f} ms" if call.ttft_s is not None else "-"
-            rate = f"{call.tokens_per_s:,.1f}" if call.tokens_per_s is not None else "-"
+            first = f"{call.ttft_s * 1e3:,.0f} ms" if call.ttft_s is not None else NONE
+            rate = f"{call.tokens_per_s:,.1f}" if call.tokens_per_s is not None else NONE
             took = f"{call.total_s:.1f} s"
             rows.append(f"| {clock(call.ts)} | {plain(call.backend)} | {said} | {first} | {rate} | {took} |")
         st.markdown("\n".join(rows))
