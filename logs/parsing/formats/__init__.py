@@ -1,16 +1,18 @@
 """The known log formats, and how one is chosen for a file."""
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import cache, cached_property
+from typing import Final, TypeGuard
 
 from logs.core.errors import LogsError
 from logs.core.format_spec import FormatSpec
 from logs.core.timestamps import TimeReader
 from logs.parsing.formats.arrays import ArrayFormat
 from logs.parsing.formats.base import Format, Header, LineColumns, RegexFormat
-from logs.parsing.formats.blocks import block_formats, labelling_formats, wrapping_formats
+from logs.parsing.formats.blocks import WrappingFormat, block_formats, labelling_formats, wrapping_formats
 from logs.parsing.formats.reports import REPORT
 from logs.parsing.formats.servers import server_formats
 from logs.parsing.formats.structured import structured_formats
@@ -22,6 +24,9 @@ __all__ = ["ANY", "PLAIN", "Detection", "Format", "Header", "LineColumns", "Rege
 PLAIN = "plain"
 """The name of what no format recognises."""
 _SAMPLE = 100
+_GROUP: Final = re.compile(r"\(\?P<\w+>")
+_NAMING: Final = re.compile(r"\(\?\(|\(\?P=|\\[1-9]")
+"""Where an expression asks for a group of its own."""
 ANY = frozenset({"generic", "time", "level"})
 """Formats that take any time or level."""
 
@@ -34,6 +39,29 @@ def _known() -> tuple[Format, ...]:
     )  # fmt: skip
 
 
+class _Starting:
+    """The formats of lines that begin alike: `plain` says in one go whether any expression of theirs matches; `apart` are those that read without, or in another way."""
+
+    def __init__(self, formats: list[tuple[int, Format]]) -> None:
+        self.all = formats
+        self.apart = [(place, fmt) for place, fmt in formats if not _is_plain(fmt)]
+
+    @cached_property
+    def plain(self) -> re.Pattern[str]:
+        """The expressions of all that read by one, without names; it never matches where none does."""
+        headers = [fmt.header for _, fmt in self.all if _is_plain(fmt)]
+        return re.compile("|".join(f"(?:{_GROUP.sub('(?:', header)})" for header in headers) or "(?!)", re.ASCII)
+
+
+def _is_plain(fmt: Format) -> TypeGuard[RegexFormat]:
+    """Whether a format reads no line that its expression does not match, and that one can stand beside others without the names of its groups."""
+    return (
+        isinstance(fmt, RegexFormat)
+        and (type(fmt).read is RegexFormat.read or isinstance(fmt, WrappingFormat))
+        and not _NAMING.search(fmt.header)
+    )
+
+
 class Registry:
     """All formats, in the order in which they are asked. One is made for a parser; it holds no state of a file.
 
@@ -44,7 +72,7 @@ class Registry:
     def __init__(self, own: Iterable[FormatSpec] = ()) -> None:
         self._own = {spec.name: UserFormat(spec) for spec in own}
         self._formats = _known()
-        self._by_start: dict[str, list[tuple[int, Format]]] = {}
+        self._by_start: dict[str, _Starting] = {}
 
     @cached_property
     def mark(self) -> str:
@@ -81,23 +109,24 @@ class Registry:
         """The first format that reads `line`, and what it read."""
         if CANDIDATE.match(line) is None:
             return None
-        for _, fmt in self._starting(line[0]):
+        for _, fmt in self._asked(line):
             if fmt is not but:
                 header = fmt.read(line, times)
                 if header is not None:
                     return fmt, header
         return None
 
-    def _starting(self, first: str) -> list[tuple[int, Format]]:
-        """The formats, with their places, of which a line may be that begins with this character."""
+    def _asked(self, line: str) -> list[tuple[int, Format]]:
+        """The formats, with their places, of which a line may be."""
+        first = line[0]
         found = self._by_start.get(first)
         if found is None:
-            found = [
-                (place, fmt) for place, fmt in enumerate(self._formats) if fmt.starts is None or first in fmt.starts
-            ]
+            found = _Starting(
+                [(place, fmt) for place, fmt in enumerate(self._formats) if fmt.starts is None or first in fmt.starts]
+            )
             if len(self._by_start) < 256:
                 self._by_start[first] = found
-        return found
+        return found.all if found.plain.match(line) else found.apart
 
     def detection(self) -> "Detection":
         """Finds the format of a file."""
@@ -107,7 +136,7 @@ class Registry:
         """The places of all formats that read `line`."""
         if not line or CANDIDATE.match(line) is None:
             return []
-        return [place for place, fmt in self._starting(line[0]) if fmt.read(line, times) is not None]
+        return [place for place, fmt in self._asked(line) if fmt.read(line, times) is not None]
 
 
 class Detection:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -15,11 +16,14 @@ _TIME_KEYS: Final = (
     "created", "EdgeStartTimestamp", "_SOURCE_REALTIME_TIMESTAMP", "__REALTIME_TIMESTAMP", "timeUnixNano", "time_unix_nano", "observedTimeUnixNano",
     "date_time", "log_time", "logged_at", "timestamp_ms", "receiveTimestamp", "StartTime", "start_time", "instant",
 )  # fmt: skip
+_TIME_NAMES: Final = frozenset(_TIME_KEYS)
 _LEVEL_KEYS: Final = (
     "level", "lvl", "severity", "levelname", "level_name", "log.level", "loglevel", "log_level", "Level", "LogLevel", "logLevel", "@l", "@level", "LEVEL", "Severity",
     "SeverityText", "severityText", "severity_text", "SeverityNumber", "severityNumber", "severity_number", "s", "PRIORITY", "priority", "levelno", "level_number",
     "level_value", "error_severity",
 )  # fmt: skip
+_COUNTED: Final = frozenset({"level", "lvl", "Level", "severity", "loglevel", "log_level", "logLevel"})
+"""Where Node's loggers write their numbers."""
 _OTEL: Final = frozenset({"SeverityNumber", "severityNumber", "severity_number"})
 _STATUS_KEYS: Final = (
     "EdgeResponseStatus",
@@ -33,6 +37,7 @@ _STATUS_KEYS: Final = (
 _MESSAGE_KEYS: Final = (
     "msg", "message", "event", "Message", "MESSAGE", "@m", "@message", "body", "Body", "text", "log", "short_message", "textPayload", "@mt", "description", "M", "m",
 )  # fmt: skip
+_MESSAGE_NAMES: Final = frozenset({*_MESSAGE_KEYS, "content"})
 _LOGGER_KEYS: Final = (
     "logger", "name", "logger_name", "loggerName", "log.logger", "module", "@module", "component", "c", "Category", "SourceContext", "target", "channel",
     "SYSLOG_IDENTIFIER", "_COMM", "app", "service",
@@ -40,11 +45,21 @@ _LOGGER_KEYS: Final = (
 _PID_KEYS: Final = ("pid", "process", "process_id", "processId", "_PID", "_pid", "SYSLOG_PID", "process.pid")
 _TRACE_KEYS: Final = ("traceback", "stack_trace", "stacktrace", "stackTrace", "stack", "exc_info", "exception")
 """Under which a record has the stack of what went wrong."""
-_TOLD: Final = re.compile(r"(?:.*[a-z0-9_.\-@])?(?:level|lvl|lev|severity|sev|prio)|type|kind|at|l|lv", re.IGNORECASE)
-"""What else a level may be called: `_logLevel`, `log-level`, `app.severity`."""
+_TOLD: Final = re.compile(
+    r"(?:.*[a-z0-9_.\-@])?(?:level|lvl|lev|severity|sev|prio|priority)(?:_?(?:name|text|string|str|label))?|type|kind|at|l|lv",
+    re.IGNORECASE,
+)
+"""What else a level may be called: `_logLevel`, `log-level`, `app.severity`, `levelName`."""
+_SAID: Final = re.compile(
+    r"(?:.*[^A-Za-z]|.*[a-z](?=[A-Z]))?(?:msg|message|text|content|contents|body|description|desc|summary|title|payload|data|details?|line)",
+    re.IGNORECASE,
+)
+"""What else a message may be called: `logMessage`, `content`."""
 _TYPED: Final = frozenset({"type", "kind", "at", "l", "lv"})
 """Names that may say what sort of a thing a record tells of: a level's word there is one where it means nothing else."""
 _SURE: Final = re.compile(r"trace|debug|info|warn|warning|error|critical|fatal", re.IGNORECASE)
+_SHORT: Final = re.compile(r"[TDIWEFC]|dbg|debg|inf|information|wrn|err|eror|ftl|crit|notice", re.IGNORECASE)
+"""Levels under a letter, beside a time and a message."""
 _TIMED: Final = re.compile(
     r"(?!(?:.*[^a-z])?(?:expir|start|begin|end|due|next|last|valid|until|not_?(?:before|after)|updat|modif|birth|deadline|uptime|run_?time))"
     r"(?:.*[^A-Za-z]|.*[a-z](?=[A-Z]))?(?:when|at|t|(?:time|date|stamp|datetime|timestamp|ts|epoch)_?(?:ms|us|ns|s|utc|local|iso|millis|micros|nanos|unix)?)",
@@ -53,6 +68,8 @@ _TIMED: Final = re.compile(
 """What else a time may be called: `logTime`, `when`, `ts_ms`, but none of another moment than the record's."""
 _MOMENT: Final = re.compile(ISO, re.ASCII)
 _FIRST_FEW: Final = 4
+_SHORTEST: Final = 8
+"""Characters that a time has at least: `epoch=7` is none."""
 _SINCE_2001: Final = 1_000_000_000
 _NESTED: Final = ("record", "@fields", "fields", "log", "jsonPayload")
 _BESIDE_TIMES: Final = frozenset({"level", "lvl", "severity", "levelname", "msg", "message"})
@@ -165,12 +182,16 @@ class LogfmtFormat:
         # who quotes anything quotes what has blanks
         if '"' not in line and line.count(" ", begin) >= len(pairs) and _UNQUOTED.search(line, begin):
             _go_on(record, line, begin, "," if listed else "")
-        if not (
-            record.keys() & {"level", "lvl", "severity"}
-            or (record.keys() & {"msg", "message", "event"} and record.keys() & {"time", "ts", "t", "timestamp"})
+        known = record.keys() & {"level", "lvl", "severity"} or (
+            record.keys() & {"msg", "message", "event"} and record.keys() & {"time", "ts", "t", "timestamp"}
+        )
+        if not known and not any(
+            len(value) >= _SHORTEST and (key in _TIME_NAMES or _names_time(key)) for key, value in record.items()
         ):
             return None
         header = json_header(record, line, times)
+        if not known and (header.ts is None or not (header.level or header.whole)):
+            return None
         return header._replace(ts=times.iso(ahead["ts"])) if ahead and header.ts is None else header
 
 
@@ -181,6 +202,21 @@ def _go_on(record: dict[str, Any], line: str, begin: int, between: str) -> None:
         first = value.split(" ", 1)[0].removesuffix(between)
         if record.get(key) == first and (key in _MESSAGE_KEYS or (key in _TIME_KEYS and _DAY.fullmatch(first))):
             record[key] = value
+
+
+@lru_cache(4096)  # a file has few names, each in every line
+def _names_time(name: str) -> bool:
+    return _TIMED.fullmatch(name) is not None
+
+
+@lru_cache(4096)
+def _names_level(name: str) -> bool:
+    return _TOLD.fullmatch(name) is not None
+
+
+@lru_cache(4096)
+def _names_message(name: str) -> bool:
+    return _SAID.fullmatch(name) is not None
 
 
 def json_object(text: str) -> dict[str, Any] | None:
@@ -262,6 +298,8 @@ def json_header(record: dict[str, Any], line: str, times: TimeReader) -> Header:
         ts = _told_time(outer, times, used)
     logger = None if merged.keys().isdisjoint(_LOGGER_KEYS) else _first_text(merged, _LOGGER_KEYS, used)
     pid = None if merged.keys().isdisjoint(_PID_KEYS) else _pid(merged, used)
+    if message is None and (ts is not None or level):
+        message = _told_text(outer, used)
     if message is None:
         return Header(ts, level, logger, pid, "", line, _fields(outer, used))
     return Header(ts, level, logger, pid, "", message, _fields(outer, used), whole=True)
@@ -307,6 +345,15 @@ def _first_text(record: dict[str, Any], keys: tuple[str, ...], used: set[str]) -
     return None
 
 
+def _told_text(record: dict[str, Any], used: set[str]) -> str | None:
+    """The message of a record that calls it by a name of its own."""
+    for key, value in record.items():
+        if key not in used and isinstance(value, str) and value and _names_message(key):
+            used.add(key)
+            return value
+    return None
+
+
 def _time(record: dict[str, Any], times: TimeReader, used: set[str]) -> int | None:
     for key in _TIME_KEYS:
         value = record.get(key)
@@ -335,7 +382,7 @@ def _told_time(record: dict[str, Any], times: TimeReader, used: set[str]) -> int
     for number, (key, value) in enumerate(record.items()):
         if key in _TIME_KEYS or isinstance(value, bool):
             continue
-        named = _TIMED.fullmatch(key) is not None
+        named = _names_time(key)
         ts = None
         if isinstance(value, str) and (named or (number < _FIRST_FEW and _MOMENT.fullmatch(value))):
             ts = times.any(value) if value else None
@@ -386,15 +433,21 @@ def _implied_level(record: dict[str, Any], used: set[str]) -> int:
 
 def _told(record: dict[str, Any]) -> str | None:
     """What else a record calls its level: a name that ends like one, with a level's word."""
+    said = not record.keys().isdisjoint(_MESSAGE_NAMES) and not record.keys().isdisjoint(_TIME_NAMES)
     return next(
         (
             key
             for key, value in record.items()
             if isinstance(value, str)
             and key not in _LEVEL_KEYS
-            and _TOLD.fullmatch(key)
+            and _names_level(key)
             and levels.style(value)
-            and (key.lower() not in _TYPED or _SURE.fullmatch(value) or (key == "L" and value == value.upper()))
+            and (
+                key.lower() not in _TYPED
+                or _SURE.fullmatch(value)
+                or (key == "L" and value == value.upper())
+                or (said and key.lower() in {"l", "lv"} and _SHORT.fullmatch(value))
+            )
         ),
         None,
     )
@@ -404,7 +457,7 @@ def _numeric_level(key: str, value: float, record: dict[str, Any]) -> int:
     """The level that a number means, by the company it keeps."""
     if key in _OTEL:
         return levels.of_otel(value)
-    if key in {"PRIORITY", "priority"} or "short_message" in record:
+    if value < 8 and (key.lower() in {"priority", "severity"} or "short_message" in record):
         return levels.of_syslog(int(value))
     if key == "level" and 0 <= value < 8 and "msg" in record and "logger" in record:
         return levels.DEBUG if value else levels.INFO  # Go's logr: how little it matters
@@ -416,5 +469,5 @@ def _numeric_level(key: str, value: float, record: dict[str, Any]) -> int:
         )
     node = bool(record.keys() & {"hostname", "v", "pid", "msg"}) or value == 60 or isinstance(record.get("time"), int)
     return levels.of_number(
-        value, bunyan=node and key == "level" and not record.keys() & {"levelname", "levelno", "funcName", "lineno"}
+        value, bunyan=node and key in _COUNTED and not record.keys() & {"levelname", "levelno", "funcName", "lineno"}
     )

@@ -272,7 +272,7 @@ def _letter(text: str) -> int:
 
 
 CANDIDATE = re.compile(
-    r"[\[(<\s]{0,8}(?:\d|[A-Z][a-z]{2} |[{<@]|[A-Z]{3,9}[\s:\]|\-]|[IWEFDVCN]\d{4} |[DIWEC] \d|[DIWE] \w|[a-z]+_|[a-z@]\w*=|[\w.\-]+ +\| "
+    r"[\[(<\s]{0,8}(?:\d|[A-Z][a-z]{2} |[{<@]|[A-Z]{3,9}[\s:\]|\-]|[IWEFDVCN]\d{4} |[DIWEC] \d|[DIWE] \w|[a-z]+_|[A-Za-z_@][\w.@\-]*=|[\w.\-]+ +\| "
     r"|[Ww]arning|[Ee]rror|[Ff]atal|[Dd]ebug|[Ii]nfo|[a-zéû]+ \d|\S+\.log|\(?\w+ pid=\d|\S+ - \S+ \[|\S+ \[\d|\S+ \S+ - \S+ \[|rank\d|[WIEF]\d{3} |pid: \d"
     r"|[a-z]+ +:[a-z]+ *: |[\w.\-]+:\d+:\d+ \[|__CURSOR=|\*\* |\([\w.+\-]+:\d+\): |[\w.+\-/]{1,64}-(?:Message|INFO|DEBUG): \d|Start-Date: |(?:not )?ok \d|Log started: |# Time: |===|#|\"\d|\[\")"
 )

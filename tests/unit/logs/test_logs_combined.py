@@ -1,7 +1,9 @@
 """Headers put together by chance: any time, level, names and numbers, in any order, with any brackets and separators. Each file must be read whole."""
 
+import json
 import os
 import random
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -158,4 +160,64 @@ def test_headers_in_any_order_are_read_whole(seed: int, tmp_path: Path) -> None:
             read = datetime.fromisoformat(record["ts"]).timestamp() if record["ts"] else 0
             if abs(read - moment) > TIMES[header.time][1] + 0.002 or message not in record["body"]:
                 wrong.append((header, record, message))
+    assert not wrong
+
+
+TIME_NAMES: Final = ("time", "ts", "timestamp", "@timestamp", "date", "datetime", "t", "asctime", "eventTime", "created_at", "logged_at", "Timestamp", "when", "_time", "log.timestamp", "event_time", "unixtime")  # fmt: skip
+LEVEL_NAMES: Final = ("level", "lvl", "severity", "levelname", "log.level", "loglevel", "Level", "severity_text", "log_level", "levelName")  # fmt: skip
+MESSAGE_NAMES: Final = ("msg", "message", "event", "log", "text", "body", "Message", "@message", "description", "data", "content")  # fmt: skip
+LOGGER_NAMES: Final = ("logger", "name", "module", "component", "caller", "source", "service", "category", "target", "scope")  # fmt: skip
+VALUES: Final[dict[str, tuple[Callable[[datetime], object], float]]] = {
+    **{name: TIMES[name] for name in ("%Y-%m-%dT%H:%M:%S.{ms}Z", "%Y-%m-%d %H:%M:%S,{ms}", "%Y/%m/%d %H:%M:%S", "epoch", "epoch.ms", "epoch ms")},
+    "s": (lambda at: int(at.timestamp()), 1),
+    "ms": (lambda at: int(at.timestamp() * 1e3), 0.001),
+    "µs": (lambda at: int(at.timestamp() * 1e6), 0.001),
+    "ns": (lambda at: int(at.timestamp() * 1e6) * 1000, 0.001),
+}  # fmt: skip
+NUMBERS: Final = (
+    ("level", (20, 30, 40, 50, 60), {"v": 0, "hostname": "vm"}),
+    ("levelno", (10, 20, 30, 40, 50), {}),
+    ("severity", (7, 6, 4, 3, 2), {}),
+    ("severityNumber", (5, 9, 13, 17, 21), {}),
+)
+EXTRA: Final = (("user_id", 42), ("duration_ms", 17.5), ("path", "/api/items"), ("pid", 4711), ("ok", True), ("trace_id", "4bf92f3577b34da6"), ("ctx", {"a": 1, "error": None}))  # fmt: skip
+
+
+def _pair(name: str, value: object) -> str:
+    text = value if isinstance(value, str) else json.dumps(value)
+    return f"{name}={text}" if re.fullmatch(r'[^\s"=]+', text) else f"{name}={json.dumps(text, ensure_ascii=False)}"
+
+
+@pytest.mark.parametrize("seed", [*range(6), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(6, 40))])
+def test_named_values_are_read_whatever_their_names(seed: int, tmp_path: Path) -> None:
+    """JSON and pairs with the names and forms that programs choose for time, level and message, in any order among others."""
+    chance = random.Random(seed)
+    wrong = []
+    for number in range(30):
+        as_json = chance.random() < 0.7
+        named, message_name, form = chance.choice(TIME_NAMES), chance.choice(MESSAGE_NAMES), chance.choice(list(VALUES))
+        level_name, words, beside = chance.choice(((chance.choice(LEVEL_NAMES), chance.choice(STYLES[:6]), {}), chance.choice(NUMBERS)))  # fmt: skip
+        extra = [*beside.items(), *chance.sample(EXTRA, chance.randrange(4))]
+        if chance.random() < 0.6:
+            extra.append((chance.choice(LOGGER_NAMES), "app.db"))
+        order = chance.sample(range(3 + len(extra)), 3 + len(extra))
+        at = datetime(2026, chance.choice((3, 11)), 17, 3, 10, tzinfo=UTC)
+        lines, truth = [], []
+        for level, text in EVENTS:
+            at += timedelta(seconds=chance.uniform(0.3, 50))
+            items = [(named, VALUES[form][0](at)), (level_name, words[level]), (message_name, text), *extra]
+            items = [items[place] for place in order]
+            lines.append(json.dumps(dict(items), ensure_ascii=False) if as_json else " ".join(_pair(*item) for item in items))  # fmt: skip
+            truth.append((at.timestamp(), LEVELS[level], text))
+        path = tmp_path / f"{number}.log"
+        path.write_text("\n".join(lines) + "\n", "utf-8")
+        os.utime(path, (at.timestamp(), at.timestamp()))
+        found = list(parse_file(path))
+        read = [datetime.fromisoformat(record["ts"]).timestamp() if record["ts"] else 0 for record in found]
+        if (
+            [record["level"] for record in found] != [level for _, level, _ in truth]
+            or any(abs(one - moment) > VALUES[form][1] + 0.002 for one, (moment, _, _) in zip(read, truth, strict=True))
+            or any(text not in record["body"] for record, (_, _, text) in zip(found, truth, strict=True))
+        ):
+            wrong.append((named, form, level_name, words, message_name, lines[3], found[3]))
     assert not wrong
