@@ -186,7 +186,7 @@ def _too_few_pairs(run: Gathered, name: str, against: str, pairs: int) -> str:
     if disturbed > len(left_out) / 2 and not held:
         return (
             f"{name} and {against} could not be compared: other programs kept this machine busy during {disturbed} of {len(taken)} measurements. "
-            f"{pairs or 'None'} of {blocks} pairs can be used, {lack}. Measure again when it is quiet.{f' Or: {run.short}.' if run.short else ''}"
+            f"{_usable(pairs, blocks)}, {lack}. Measure again when it is quiet.{f' Or: {run.short}.' if run.short else ''}"
         )
     if held:
         return f"{said} {HELD_BACK.format(' and '.join(held))}"
@@ -203,6 +203,12 @@ def _too_few_pairs(run: Gathered, name: str, against: str, pairs: int) -> str:
     if flags & ENVIRONMENT:
         return f"{said} Other programs kept this machine busy: wait until it is quiet, and measure again."
     return said if counts or run.short or run.state in _UNFINISHED else f"{said} Take a longer plan."
+
+
+def _usable(pairs: int, blocks: int) -> str:
+    if blocks == 1:
+        return "The only pair can be used" if pairs else "The only pair cannot be used"
+    return f"{pairs or 'None'} of {blocks} pairs can be used"
 
 
 def _no_use(run: Gathered, taken: Sequence[SampleRow], names: tuple[str, str], flags: set[str]) -> str | None:
