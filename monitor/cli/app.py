@@ -314,7 +314,20 @@ def _writes_to_a_pipe() -> bool:
     given = sys.argv[1:]
     while given and given[0].startswith("-"):  # common options may come before the command
         given = given[2 if given[0] in {"--data-dir", "--config"} else 1 :]
-    short = {"ps", "jobs", "logs", "query", "status", "doctor", "settings", "engines"}
+    short = {
+        "ps",
+        "jobs",
+        "logs",
+        "query",
+        "status",
+        "doctor",
+        "settings",
+        "engines",
+        "events",
+        "run",
+        "service",
+        "alerts",
+    }
     return bool(given) and (given[0] in short or given[:2] in (["ai", "backends"], ["ai", "fit"]))
 
 

@@ -332,7 +332,12 @@ def test_doctor_works_without_an_agent(tmp_path: Path) -> None:
 def test_a_reader_that_stops_early_is_no_error(running_agent: Any) -> None:
     """`watchkeeper ps | head -1` says nothing on standard error."""
     data = running_agent.data_dir
-    for words in (f"ps --kernel --json --data-dir {data}", f"--data-dir {data} ps --kernel", "ai backends --json"):
+    for words in (
+        f"ps --kernel --json --data-dir {data}",
+        f"--data-dir {data} ps --kernel",
+        "ai backends --json",
+        f"events --data-dir {data}",
+    ):
         command = f"({sys.executable} -m monitor {words}; echo $? >&2) | head -c 0"
         done = subprocess.run(
             ["sh", "-c", command], cwd=ROOT, capture_output=True, text=True, timeout=patient(60), check=False

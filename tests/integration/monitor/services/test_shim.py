@@ -148,6 +148,16 @@ def test_what_cannot_be_started_says_why(kept: Make, command: list[str], directo
     assert words in found["reason"]
 
 
+def test_a_check_that_goes_on_is_nothing_that_a_service_left_behind(kept: Make, tmp_path: Path) -> None:
+    """It ends well while a check of it runs: that check is its shim's, and has children of its own."""
+    asked = tmp_path / "asked"
+    check = f"sh -c 'touch {asked}; sleep 100; true'"
+    main = f"sh -c 'while [ ! -e {asked} ]; do sleep 0.01; done'"
+    one = kept("brief").start(command=main, restart="never", ready={"command": check, "timeout_s": 60})
+    found = one.becomes("exited")
+    assert (found["exit_code"], found["reason"]) == (0, "exit code 0")
+
+
 @pytest.mark.parametrize("on_term", ["signal.SIG_DFL", "signal.SIG_IGN", "lambda *_: sys.exit(0)"])
 def test_a_stop_leaves_no_descendant(kept: Make, python: Python, on_term: str) -> None:
     """Not one that left the session, was orphaned, or ignores SIGTERM; nor when the main process ignores it."""
