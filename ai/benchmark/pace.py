@@ -98,7 +98,7 @@ class Pace:
         """Why this block was the last, in words; empty while there is time."""
         if self._made_up() and self._done >= MIN_BLOCKS:
             return ""
-        if self._done >= self.sequential.looks[-1].blocks:
+        if self._done >= self._most():
             return "the planned number of pairs is done"
         whole = self._clock() - self._begun
         out_of_time = self._spent + self._each() > self._budget or whole > _MOST_WITH_LOADS * self._budget
@@ -112,12 +112,16 @@ class Pace:
     @property
     def planned(self) -> int:
         """How many pairs there are at most."""
-        return max(self.sequential.looks[-1].blocks, self._done + self._made_up())
+        return max(self._most(), self._done + self._made_up())
+
+    def _most(self) -> int:
+        return min(self.sequential.looks[-1].blocks, self._plan.max_blocks)
 
     def _made_up(self) -> int:
-        """Blocks that make up for those that cannot be used, where there is time for a verdict with them and none without; else 0."""
+        """Blocks that make up for those that cannot be used, where there is time for a verdict with them and none without; else 0. A plan of fewer pairs than that asks for figures alone."""
         lacking = MIN_BLOCKS - self._usable
-        if self._plan.verdict_s is None or self._hopeless or lacking <= 0 or 2 * self._usable < self._done:
+        asked_for_one = self._plan.verdict_s is not None and self._plan.max_blocks >= MIN_BLOCKS
+        if not asked_for_one or self._hopeless or lacking <= 0 or 2 * self._usable < self._done:
             return 0
         more = math.ceil(lacking * self._done / self._usable) if self._usable else lacking
         loads = self._clock() - self._begun > _MOST_WITH_LOADS * self._budget
