@@ -81,7 +81,10 @@ class EngineWatch:
         return self._engines
 
     async def refresh(self) -> dict[str, Any]:
-        """Check the engines now. Concurrent callers share one check."""
+        """Check the engines now. Concurrent callers share one check that began after they asked: one that is under way may not know what is new."""
+        before = self._looking
+        if before is not None and not before.done():
+            await asyncio.wait([before])
         if self._looking is None or self._looking.done():
             self._looking = asyncio.create_task(self._look())
         await asyncio.shield(self._looking)

@@ -116,3 +116,33 @@ def test_engines_are_looked_for_where_the_settings_say_now() -> None:
         assert looked == ["http://127.0.0.1:1", "http://127.0.0.1:2"]
 
     asyncio.run(run())
+
+
+def test_who_asks_during_a_check_gets_one_that_began_later() -> None:
+    """What was made while a check was under way is known to whoever asks then; all who do share the next one."""
+
+    async def run() -> None:
+        models, looked, gate = ["old"], 0, asyncio.Event()
+
+        async def look(_: EngineSettings) -> list[dict[str, Any]]:
+            nonlocal looked
+            looked += 1
+            listed = list(models)
+            await gate.wait()
+            return [served("http://127.0.0.1:1") | {"models": [{"name": name} for name in listed]}]
+
+        watch = EngineWatch(lambda: settings, look, lambda: None)
+        settings = EngineSettings()
+        begun = asyncio.create_task(watch.refresh())
+        await wait_until_async(lambda: looked == 1)
+        models.append("new")
+        later = [asyncio.create_task(watch.refresh()) for _ in range(5)]
+        await asyncio.sleep(0)
+        gate.set()
+        async with asyncio.timeout(patient(5)):
+            assert len((await begun)["engines"][0]["models"]) == 1
+            for one in later:
+                assert [m["name"] for m in (await one)["engines"][0]["models"]] == ["old", "new"]
+        assert looked == 2
+
+    asyncio.run(run())
