@@ -50,11 +50,11 @@ _TOLD: Final = re.compile(
     re.IGNORECASE,
 )
 """What else a level may be called: `_logLevel`, `log-level`, `app.severity`, `levelName`."""
-_SAID: Final = re.compile(
-    r"(?:.*[^A-Za-z]|.*[a-z](?=[A-Z]))?(?:msg|message|text|content|contents|body|description|desc|summary|title|payload|data|details?|line)",
-    re.IGNORECASE,
+_SAID: Final = tuple(
+    re.compile(rf"(?:.*[^A-Za-z]|.*[a-z](?=[A-Z]))?(?:{names})", re.IGNORECASE)
+    for names in ("msg|message|text|contents?|body|description", "desc|summary|title|payload|data|details?")
 )
-"""What else a message may be called: `logMessage`, `content`."""
+"""What else a message may be called: `logMessage`, `content`; less surely, `title` or `data`."""
 _TYPED: Final = frozenset({"type", "kind", "at", "l", "lv"})
 """Names that may say what sort of a thing a record tells of: a level's word there is one where it means nothing else."""
 _SURE: Final = re.compile(r"trace|debug|info|warn|warning|error|critical|fatal", re.IGNORECASE)
@@ -215,8 +215,8 @@ def _names_level(name: str) -> bool:
 
 
 @lru_cache(4096)
-def _names_message(name: str) -> bool:
-    return _SAID.fullmatch(name) is not None
+def _names_message(name: str, place: int) -> bool:
+    return _SAID[place].fullmatch(name) is not None
 
 
 def json_object(text: str) -> dict[str, Any] | None:
@@ -346,11 +346,12 @@ def _first_text(record: dict[str, Any], keys: tuple[str, ...], used: set[str]) -
 
 
 def _told_text(record: dict[str, Any], used: set[str]) -> str | None:
-    """The message of a record that calls it by a name of its own."""
-    for key, value in record.items():
-        if key not in used and isinstance(value, str) and value and _names_message(key):
-            used.add(key)
-            return value
+    """The message of a record that calls it by a name of its own; the surer ones first."""
+    for place in range(len(_SAID)):
+        for key, value in record.items():
+            if key not in used and isinstance(value, str) and value and _names_message(key, place):
+                used.add(key)
+                return value
     return None
 
 

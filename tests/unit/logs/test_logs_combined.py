@@ -221,3 +221,11 @@ def test_named_values_are_read_whatever_their_names(seed: int, tmp_path: Path) -
         ):
             wrong.append((named, form, level_name, words, message_name, lines[3], found[3]))
     assert not wrong
+
+
+def test_the_surest_name_has_the_message(tmp_path: Path) -> None:
+    """`content` before `title`, whichever comes first, and a number of a line is none."""
+    path = tmp_path / "named.log"
+    beside = {"time": "2026-09-17T03:10:00Z", "level": "error", "line": "42", "title": "jobs"}
+    path.write_text("".join(json.dumps(beside | more) + "\n" for more in ({"content": "cannot open"}, {})), "utf-8")
+    assert [record["body"] for record in parse_file(path)] == ["cannot open", "jobs"]
