@@ -76,6 +76,23 @@ def crashed(watch: Watch, tmp_path: Path) -> str:
     return name
 
 
+def test_away_from_the_overview_other_problems_are_headlines(window: Window, watch: Watch, crashed: str) -> None:
+    """What a page is about keeps its place: the most severe problem is told whole, the others as links until one asks; on a phone as their number."""
+    watch.write(*(f"{stamp()} ERROR worker: {crashed} {i}" for i in range(12)))
+    page = window.open("/jobs")
+    strip = page.locator(".strip")
+    others = strip.get_by_role("list", name="Other problems")
+    expect(others.get_by_role("link").first).to_be_visible()
+    expect(others.locator(".text").first).to_be_hidden()
+    strip.get_by_role("button", name="Tell more").click()
+    expect(others.locator(".text").first).to_be_visible()
+    strip.get_by_role("button", name="Tell less").click()
+    page.set_viewport_size({"width": 390, "height": 844})
+    expect(others).to_be_hidden()
+    strip.get_by_role("button", name=re.compile(r"\d+ more problem")).click()
+    expect(others.get_by_role("link").first).to_be_visible()
+
+
 def test_which_job_crashed_and_why(overview: Page, click: Click, crashed: str) -> None:
     """Its exception is the newest error on the Overview; the record leads to its process, which says how it ended."""
     row = overview.locator(".error-row", has_text=crashed)

@@ -41,6 +41,7 @@ FATAL = {"errors": {"last_10_min": 3, "fatal_10_min": 2, "fatal_sources": [{"sou
 FAILED_US = 1_790_000_000_000_000
 AT = time.strftime("%H:%M:%S", time.localtime(FAILED_US / 1e6))
 ALERTS = {"alerts": [{"rule": "out of memory", "message": "needle"}, {"rule": "disk", "message": "/data at 98 %"}]}
+NAMED_TWICE = {"alerts": [{"rule": "service failed", "message": "service shop: failed 5 times"}]}
 GB = 1_000_000_000
 
 
@@ -77,6 +78,8 @@ def filling(seconds: int) -> dict[str, Any]:
     [
         ({"status": ALERTS}, "bad", "2 alerts: out of memory: needle; and 1 more."),
         ({"status": {"alerts": ALERTS["alerts"][:1]}}, "bad", "Alert: out of memory: needle."),
+        # What the name of a rule says already is not said twice.
+        ({"status": NAMED_TWICE}, "bad", "Alert: service shop: failed 5 times."),
         ({"status": {"services_failed": ["api", "web"]}}, "warn", "Services have failed: api, web."),
         (
             {"status": {"services_failed": ["api"], "alerts": [{"rule": "r", "message": "service web: failed"}]}},

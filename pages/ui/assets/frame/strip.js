@@ -49,8 +49,15 @@ class Strip {
     this.processes = follow(el("a", { class: "fact wide", href: pageUrl("processes") }));
     this.errors = follow(el("a", { class: "fact wide", href: pageUrl("logs", { levels: "fatal,error" }) }));
     this.age = el("span", { class: "fact age" });
-    this.box = el("section", { class: "strip", "aria-label": "Status" }, this.says, this.processes, this.errors, this.age, this.others);
-    this.box.onclick = () => this.box.toggleAttribute("data-open"); // on a phone each problem takes at most two lines until one touches it
+    this.asks = { wide: el("span", { class: "on-wide" }), narrow: el("span", { class: "on-narrow" }) };
+    this.more = el("button", { class: "plain", type: "button", hidden: true }, ...Object.values(this.asks));
+    this.rest = el("div", { class: "rest" }, this.others, this.more);
+    this.box = el("section", { class: "strip", "aria-label": "Status" }, this.says, this.processes, this.errors, this.age, this.rest);
+    this.box.onclick = ({ target }) => {
+      if (target.closest("a")) return;
+      this.box.toggleAttribute("data-open"); // on a phone each problem takes at most two lines until one touches it
+      this.update();
+    };
     host.append(this.box, helpDialog());
     keyboard(() => this.hub.pause());
     this.subscription = this.hub.subscribe({ host: true, status: true, history_s: 60 });
@@ -79,18 +86,28 @@ class Strip {
     this.#age();
   }
 
-  /** The other problems, one in a line. Lines that stay are not made anew. */
+  /** The other problems: one in a line on the overview, elsewhere by their headlines, on a phone by their number, until one asks for more. Lines that stay are not made anew. */
   #tell(others) {
+    if (this.page !== location.pathname) this.box.removeAttribute("data-open"); // the strip stays while pages change
+    this.page = location.pathname;
+    const short = this.page !== pageUrl("overview");
+    const brief = short && !this.box.hasAttribute("data-open");
+    this.box.toggleAttribute("data-brief", brief);
+    this.more.hidden = !short || others.length === 0;
+    setText(this.asks.wide, brief ? "Tell more" : "Tell less");
+    setText(this.asks.narrow, brief ? plural(others.length, "more problem", "more problems") : "Tell less");
+    setAttr(this.more, "aria-expanded", String(!brief));
     while (this.others.children.length > others.length) this.others.lastChild.remove();
     others.forEach(([level, headline, sentence, page, params], i) => {
       const line = this.others.children[i] ?? this.others.appendChild(el("li", { class: "verdict" }, el("span"), el("span", {}, el("b"), " ", el("span", { class: "text" }))));
       const [sign, words] = line.children;
       if (line.dataset.level !== level) sign.replaceChildren(icon(level));
       line.dataset.level = level;
-      head(words.children[0], headline, page, params);
+      head(words.children[0], brief ? headline.replace(/[.:]$/, "") : headline, page, params);
       setText(words.children[1], inert(sentence, 300));
+      setAttr(words, "title", brief ? inert(sentence, 300) : null);
     });
-    this.others.hidden = others.length === 0;
+    this.rest.hidden = others.length === 0;
   }
 
   #age() {

@@ -65,8 +65,16 @@ function storeFails({ status }) {
 function alertsFire({ status }) {
   const [first, ...more] = status?.alerts ?? [];
   if (!first) return null;
-  const told = `${first.rule}: ${first.message.length > TOLD ? `${first.message.slice(0, TOLD)}…` : first.message}`;
+  const said = first.message.length > TOLD ? `${first.message.slice(0, TOLD)}…` : first.message;
+  const told = says(said, first.rule) ? said : `${first.rule}: ${said}`;
   return ["bad", more.length ? `${count(more.length + 1)} alerts:` : "Alert:", more.length ? `${told}; and ${count(more.length)} more.` : `${told}.`, "alerts"];
+}
+
+/** Whether a text has all words of a name, so that the name would say them twice: “service failed” and “service importer: failed 5 times”. */
+function says(text, name) {
+  const words = (one) => one.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? [];
+  const said = new Set(words(text));
+  return words(name).every((word) => said.has(word));
 }
 
 /** Services that have failed and that nobody has started since; what a firing alert says is not said twice. */
