@@ -76,6 +76,7 @@ def identity(run: Run) -> list[tuple[str, Any]]:
         ("Executable", run.exe or NONE),
         ("Directory", run.cwd or NONE),
         ("Parent", link(run.parent) if run.parent else NONE),
+        *([("Above it", [link(one) for one in run.ancestors])] if run.ancestors else []),
         ("Children", children(run.children) or NONE),
         *([("Peak memory", size(run.peak_rss))] if run.peak_rss is not None and until is None else []),
         *([("Memory growth", grown)] if until is None and (grown := growth_of(run)) is not None else []),

@@ -253,7 +253,7 @@ def save(name: str, settings: dict[str, Any], *, new: bool) -> list[str]:
     if not name:
         return ["Give it a name."]
     try:
-        saved = agent_client().services.save(name, settings, by=visitor_name())
+        saved = agent_client().services.save(name, settings, by=visitor_name(), new=new)
     except Refused as error:
         return named(name, error.problems) or [error.message]
     except AgentError as error:

@@ -196,13 +196,12 @@ def _add_runs(router: APIRouter, context: Context) -> None:
         if whole is None:
             raise NotFound(f"there is no run {run}", hint="it may have been removed to keep the store within its limit")
         if now:
-            whole.parent, whole.children = run_detail.relatives(context.snapshot, number)
+            above, whole.children = run_detail.relatives(context.snapshot, number)
             info = context.snapshot.runs.get(number)
             whole.untouchable = None if info is None else untouchable(context, info)
         else:
-            whole.parent, whole.children = await blocking(
-                request, lambda: run_detail.stored_relatives(context.store, number)
-            )
+            above, whole.children = await blocking(request, lambda: run_detail.stored_relatives(context.store, number))
+        whole.parent, whole.ancestors = (above[0], above[1:]) if above else (None, [])
         service = context.logs()
         if service is not None:
             whole.log_files = [

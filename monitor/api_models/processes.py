@@ -287,5 +287,8 @@ class Run(Process):
         str | None, Field(description="Why nobody may act on it now, in words; null if operators may.")
     ] = None
     parent: RunRef | None = None
+    ancestors: Annotated[list[RunRef], Field(description="Those above the parent, the nearest first.")] = field(
+        default_factory=list
+    )
     children: list[RunRef] = field(default_factory=list)
     log_files: list[RunLogFile] = field(default_factory=list)

@@ -88,3 +88,4 @@ class ServiceChange(Asked):
         max_length=50,
         description="The keys to change; null for the default. Variables whose value is null keep it, those that are missing go.",
     )
+    new: bool = Field(default=False, description="It is to be added: refused where there is a service of this name.")

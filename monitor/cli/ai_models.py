@@ -25,7 +25,7 @@ models_app = typer.Typer(
     name="models",
     cls=Group,
     epilog=example("watchkeeper ai models list"),
-    help="List, fetch, load, delete and try models.",
+    help="List, fetch, load, delete and try models.\n\nWithout a command, they are listed.",
     rich_markup_mode=None,
     no_args_is_help=True,
 )

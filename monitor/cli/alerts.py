@@ -17,7 +17,7 @@ STATES = {"ok": GREEN, "firing": RED, "pending": YELLOW, "unknown": YELLOW}
 
 alerts_app = typer.Typer(
     cls=Group,
-    help="Show alerts, and change the rules that they come from.",
+    help="Show alerts, and change the rules that they come from.\n\nWithout a command, alerts are listed.",
     epilog=example("watchkeeper alerts list --firing"),
     rich_markup_mode=None,
     no_args_is_help=True,

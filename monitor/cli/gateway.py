@@ -29,7 +29,7 @@ key_app = typer.Typer(
     name="key",
     cls=Group,
     epilog=example("watchkeeper gateway key add notebook"),
-    help="Make, list and remove the keys of programs.",
+    help="Make, list and remove the keys of programs.\n\nWithout a command, they are listed.",
     rich_markup_mode=None,
     no_args_is_help=True,
 )

@@ -107,7 +107,7 @@ def ps(
         filters = {"q": text, "failed": failed, "mine": mine, "lived_s": None if every or text else 1}
         _print_ended(paths.data_dir(data_dir, os.environ), {**filters, **ends(since, until)}, limit or 50, as_json)
         return
-    from monitor.cli.processes import arrange, look
+    from monitor.cli.processes import arrange, look, without_asker
     from monitor.config.settings import load_settings
 
     if sort not in SORTS:
@@ -118,7 +118,8 @@ def ps(
 
     directory = paths.data_dir(data_dir, os.environ)
     found = look(directory, patterns) if at is None else _at_moment(directory, at)
-    rows = arrange(found["processes"], text=text, by=SORTS[sort], tree=tree, mine=mine, kernel=kernel or every)
+    others = without_asker(found["processes"], sys.argv[1:] if text else None)
+    rows = arrange(others, text=text, by=SORTS[sort], tree=tree, mine=mine, kernel=kernel or every)
     rows = rows[:limit]
     if as_json:
         print_json({**found, "processes": [_named(row) for _, row in rows]})
@@ -146,6 +147,20 @@ def ps(
     print_table(titles, table, right=frozenset({0, *range(2, 5 + len(sums) + len(growth))}))
     if (outlook := found.get("outlook")) is not None and growth:
         print(f"{clean(outlook['title'])} ({outlook['pid']}) {clean(outlook['told'])}.")
+    if text and at is None:
+        _say_ended(directory, text, found=bool(rows))
+
+
+def _say_ended(data_dir: Path, text: str, *, found: bool) -> None:
+    """Whether what has ended matches a search too: who looks for a process that is over must not think that it never was."""
+    from monitor.cli.processes import ended_matches
+
+    ended = ended_matches(data_dir, text, sys.argv[1:])
+    if not found:
+        print("No running process matches.", file=sys.stderr)
+    if ended:
+        words = "1 that has ended matches" if ended == 1 else f"{ended:,} that have ended match"
+        print(f"… {words}; --ended lists {'it' if ended == 1 else 'them'}", file=sys.stderr)
 
 
 def _only_one_of(options: Mapping[str, object]) -> None:

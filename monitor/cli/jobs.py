@@ -43,7 +43,10 @@ def track(
     if unknown := sorted(set(queue or []) - set(QUEUES)):
         raise ConfigError(f"there is no module for {unknown[0]}", hint=f"there are those for {' and '.join(QUEUES)}")
     if write is None:
-        sys.stdout.write(module_text(chosen))
+        if as_json:
+            print_json({"module": module_text(chosen), "spool": str(paths.DataFiles(chosen).jobs)})
+        else:
+            sys.stdout.write(module_text(chosen))
         return
     _write(write, module_text(chosen), force=force)
     beside = [write.with_name(f"track_{name}.py") for name in queue or []]

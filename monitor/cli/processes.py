@@ -21,18 +21,23 @@ from monitor.cli.core.output import DIM, GREEN, RED, YELLOW, clean, clock, iso, 
 from monitor.cli.logs import ends
 from monitor.core import paths
 from monitor.core.errors import AgentUnreachable, ConfigError
+from monitor.core.process_title import title_of
 from monitor.core.units import unit_pattern
 from monitor.lifecycle.senders import SENDERS
 
 if TYPE_CHECKING:
     from monitor.api_models.activity import Activity
     from monitor.api_models.endings import RunEnding
-    from monitor.api_models.processes import Connections
+    from monitor.api_models.processes import Connections, Run
     from monitor.client.client import Client
 
 INTERVAL_S = 0.5
 DEADLINE_S = 15.0
 NOT_FOUND = 404
+WHOSE = {"user", "unit", "parent", "ancestors", "children", "log_files"}
+"""What `run show --json` has of a run beside its end."""
+ASKED_BEFORE = 50
+"""Of so many newest ends that match a search, those that are such a search themselves are left out."""
 PID_DIGITS = 7
 """A longer number is no process ID: the kernel has at most 4,194,304."""
 SUMMED = (
@@ -109,6 +114,40 @@ def sweep(patterns: Sequence[str] = ()) -> dict[str, Any]:
         sampler.stop(1.0)
     rows = [dataclasses.asdict(row) for row in process_rows(snapshot) if row.pid != os.getpid()]
     return {"ts": snapshot.tick.ts if snapshot.tick else None, "processes": rows, "outlook": None}
+
+
+def without_asker(rows: list[dict[str, Any]], words: Sequence[str] | None) -> list[dict[str, Any]]:
+    """The rows without the command that asks, and those above it that only carry it (`uv run watchkeeper ps text`): they would match every search.
+
+    Args:
+        rows: the processes.
+        words: what follows `watchkeeper` on the command line; None: nothing is searched, so all are shown.
+    """
+    if words is None:
+        return rows
+    by_pid = {row["pid"]: row for row in rows}
+    asking, pid = {os.getpid()}, os.getppid()
+    while pid not in asking and (row := by_pid.get(pid)) is not None:
+        if _asks(row["cmdline"], words):
+            asking.add(pid)
+        pid = row["ppid"]
+    return [row for row in rows if row["pid"] not in asking]
+
+
+def ended_matches(data_dir: Path, text: str, words: Sequence[str]) -> int:
+    """How many processes that have ended match a search; 0 without an agent. The same question asked before does not count."""
+    from monitor.client.client import Client
+
+    try:
+        with Client.of(data_dir) as client:
+            found = client.ended_runs({"q": text}, limit=ASKED_BEFORE)
+    except AgentUnreachable:
+        return 0
+    return found.total - sum(_asks(run.cmdline, words) for run in found.runs)
+
+
+def _asks(command: str | None, words: Sequence[str]) -> bool:
+    return " ".join(words) in (command or "")
 
 
 def arrange(
@@ -289,20 +328,24 @@ def show(
 
     Of a running process its connections and listening ports are listed. A process ID stands for the process that has it now, else for the last one that had it.
     """
+    from pydantic import TypeAdapter
+
+    from monitor.api_models.processes import Run
     from monitor.client.client import Client
 
     with Client.of(paths.data_dir(data_dir, os.environ)) as client:
         run = _run_of(client, process.strip())
-        found = client.run_ending(run)
+        found, whole = client.run_ending(run), client.run(run)
         connections = _connections(client, run) if found.cause == "running" else None
         begin, end = found.started or found.ended or 0, (found.ended or time.time_ns() // 1000) + 1_000_000
         lived = client.activity(min(begin, end - 1), end, {"run": run, "limit": 10, "records": 0})
     if as_json:
         activity = lived.model_dump(by_alias=True, include={"start", "end", "records", "events", "jobs", "actions"})
         more = {"connections": connections and connections.model_dump(), "activity": activity}
-        print_json({**found.model_dump(), **more})
+        who = TypeAdapter(Run).dump_python(whole, include=WHOSE)
+        print_json({**found.model_dump(), **who, **more})
         return
-    for name, value in [*_told(found), *_connected(connections), *_lived(lived)]:
+    for name, value in [*_told(found), *_whose(whole), *_connected(connections), *_lived(lived)]:
         print(f"{paint(f'{name:<14}', DIM)} {clean(value)}")
 
 
@@ -396,3 +439,15 @@ def _told(found: "RunEnding") -> Iterator[tuple[str, str]]:
         yield "earlier runs", f"{found.earlier_24h} in the 24 hours before"
     for one in found.earlier:
         yield "", f"{clock(one.ended)} {one.outcome}"
+
+
+def _whose(whole: "Run") -> Iterator[tuple[str, str]]:
+    """Whose it is, what is above it, and the log files that it wrote."""
+    yield "user", whole.user or "unknown"
+    if whole.unit:
+        yield "unit", whole.unit
+    above = [*([whole.parent] if whole.parent else []), *whole.ancestors]
+    for i, one in enumerate(above):
+        yield "" if i else "parent", f"{title_of(one.name, one.cmdline, one.member)} ({one.pid})"
+    for file in whole.log_files:
+        yield "log file", f"{file.path} ({size(file.size)})"

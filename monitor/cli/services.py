@@ -29,7 +29,7 @@ COLOURS = {"running": GREEN, "exited": GREEN, "failed": RED, "backoff": RED}
 
 service_app = typer.Typer(
     cls=Group,
-    help="List, start, stop, add, remove services (commands kept running).",
+    help="List, start, stop, add, remove services (commands kept running).\n\nWithout a command, they are listed.",
     epilog=example("watchkeeper service restart api"),
     rich_markup_mode=None,
     no_args_is_help=True,
@@ -178,12 +178,15 @@ def add(
         str | None,
         typer.Option("--liveness", metavar="CHECK", help="Restart unless alive: port=8000, http=URL, or command=…."),
     ] = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Change the service of this name; what is not given stays as it is.")
+    ] = False,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
     """Add a service to the settings, and start it.
 
-    A service of this name is changed. No shell reads the command; `sh -c '…'` is one.
+    No shell reads the command; `sh -c '…'` is one. A name that is taken is refused.
     """
     settings: dict[str, Any] = {
         "command": words if len(words) > 1 else shlex.split(words[0]),
@@ -196,13 +199,19 @@ def add(
         "environment": dict(next(iter(_pair("--env", one).items())) for one in environment) if environment else None,
     }
     with client_of(data_dir) as client:
-        known = any(one.name == name for one in client.services.all().services)
-        client.services.save(name, {key: value for key, value in settings.items() if value is not None}, by=whoami())
+        there = next((one for one in client.services.all().services if one.name == name), None)
+        if there is not None and there.configured and not replace:
+            raise ConfigError(
+                f"there is a service {name} already: {there.command}",
+                hint="choose another name, or change it with --replace",
+            )
+        given = {key: value for key, value in settings.items() if value is not None}
+        client.services.save(name, given, by=whoami(), new=not replace)
         found = client.services.all().services
         service = next((one for one in found if one.name == name), None)
         if service is None:
             raise MonitorError(f"service {name} was added, but is not there", hint="run `watchkeeper service list`")
-        service = _up(client, service, known=known)
+        service = _up(client, service, known=there is not None)
     if as_json:
         print_json(service.model_dump())
     else:

@@ -40,9 +40,11 @@ class ServicesClient:
         """Stop and start it, with its settings as they are now."""
         return self._act(name, "restart", by)
 
-    def save(self, name: str, settings: Mapping[str, Any], *, by: str = "") -> Service:
-        """Add it, or change the given settings; None restores a default. `Refused.problems` has one sentence per wrong key."""
-        body = {"settings": dict(settings), "by": by}
+    def save(self, name: str, settings: Mapping[str, Any], *, by: str = "", new: bool = False) -> Service:
+        """Add it, or change the given settings; None restores a default. `Refused.problems` has one sentence per wrong key; one of them is that there is
+        such a service, where it is to be `new`.
+        """
+        body = {"settings": dict(settings), "by": by, "new": new}
         return parsed(Service, self._client.request("PUT", f"/v1/services/{name_part(name)}", body=body))
 
     def remove(self, name: str, *, by: str = "") -> None:

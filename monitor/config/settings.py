@@ -213,14 +213,15 @@ class Settings(Section):
         write_file(self._path, {key: None if changes[key] is None else saved.get(key) for key in changes})
         return saved
 
-    def save_service(self, name: str, table: Mapping[str, Any] | None) -> "Settings":
+    def save_service(self, name: str, table: Mapping[str, Any] | None, *, new: bool = False) -> "Settings":
         """Write one service to the file, in the place of the one with this name, or remove it (`table` is None). Nothing is written if it is wrong.
 
         Raises:
-            SettingsError: a value is wrong, another service depends on the removed one, or there is none of this name to remove.
+            SettingsError: a value is wrong, another service depends on the removed one, there is none of this name to remove, or there is one
+                already and it is to be `new`.
             ConfigError: the file cannot be written.
         """
-        return self._save_table(SERVICE, name, table)
+        return self._save_table(SERVICE, name, table, new=new)
 
     def save_alert(self, name: str, table: Mapping[str, Any] | None) -> "Settings":
         """Write one alert rule to the file, in the place of the one with this name, or remove it (`table` is None). Nothing is written if it is wrong.
@@ -231,7 +232,7 @@ class Settings(Section):
         """
         return self._save_table(ALERT, name, table)
 
-    def _save_table(self, kind: str, name: str, table: Mapping[str, Any] | None) -> "Settings":
+    def _save_table(self, kind: str, name: str, table: Mapping[str, Any] | None, *, new: bool = False) -> "Settings":
         if self._path is None:
             raise ConfigError("there is no settings file", hint="choose one with --config")
         layer = read_file(self._path)
@@ -239,6 +240,11 @@ class Settings(Section):
         place = next((at for at, one in enumerate(tables) if one.get("name") == name), None)
         if table is None and place is None:
             raise SettingsError({kind: f"there is no {kind} {name}"}, hint=_LISTED_BY[kind])
+        if new and place is not None:
+            raise SettingsError(
+                {kind: f"there is a {kind} {name} already"},
+                hint=f"choose another name, or change that one: {_LISTED_BY[kind]}",
+            )
         tables[len(tables) if place is None else place : None if place is None else place + 1] = (
             [dict(table)] if table else []
         )

@@ -175,11 +175,14 @@ class ProcessEvents:
             if info is None:
                 continue
             if announced or self._is_news(info, end, tick.ts, interest, least_s):
+                if not announced:
+                    self._begun(info, end, tick.ts, interest, least_s)
                 self._ended(info, end, tick.ts)
             self._ours.discard(info.pid)
         for info in tick.brief:
             end = told.get(info.run)
             if self._is_news(info, end, tick.ts, interest, least_s):
+                self._begun(info, end, tick.ts, interest, least_s)
                 self._ended(info, end, tick.ts)
 
     def _is_news(self, info: RunInfo, end: RunEnd | None, now: int, interest: Interest, least_s: float) -> bool:
@@ -224,14 +227,23 @@ class ProcessEvents:
             if not interest.wanted(info) or (self._is_part(info) and not interest.named(info)):
                 continue
             self._announced[info.run] = info
-            parent = self._parent(info)
-            told: dict[str, Any] = {
-                "user": info.user,
-                "parent": parent and title_of(parent.name, parent.cmdline, parent.member),
-            }
-            self._tracker.log_process_start(
-                title_of(info.name, info.cmdline, info.member), **self._about(info, told), timestamp=info.start_ts
-            )
+            self._started(info)
+
+    def _begun(self, info: RunInfo, end: RunEnd | None, now: int, interest: Interest, least_s: float) -> None:
+        """Tell when a process began that ended before it was announced: it lived long enough, but no sample saw it so old."""
+        lived = ((now if end is None else end.ts) - info.start_ts) / 1e6
+        if info.start_ts >= (self._first or 0) and (lived >= least_s or interest.named(info)):
+            self._started(info)
+
+    def _started(self, info: RunInfo) -> None:
+        parent = self._parent(info)
+        told: dict[str, Any] = {
+            "user": info.user,
+            "parent": parent and title_of(parent.name, parent.cmdline, parent.member),
+        }
+        self._tracker.log_process_start(
+            title_of(info.name, info.cmdline, info.member), **self._about(info, told), timestamp=info.start_ts
+        )
 
     def _became(self, before: RunInfo, info: RunInfo, ts: int) -> None:
         was, now = title_of(before.name, before.cmdline), title_of(info.name, info.cmdline)

@@ -183,15 +183,15 @@ class Supervisor:
         )
         return self.service(name)
 
-    async def save(self, name: str, table: Mapping[str, Any] | None) -> Service | None:
+    async def save(self, name: str, table: Mapping[str, Any] | None, *, new: bool = False) -> Service | None:
         """Write the settings of a service to the file, or remove it (`table` is None), and use them.
 
         Raises:
-            SettingsError: a value is wrong; nothing is written.
+            SettingsError: a value is wrong, or it is to be `new` and there is one of this name; nothing is written.
             ConfigError: the file cannot be written.
         """
         async with self._saving:
-            self._settings = await asyncio.to_thread(self._settings.save_service, name, table)
+            self._settings = await asyncio.to_thread(self._settings.save_service, name, table, new=new)
             await self._apply(self._settings)
             self._wake.set()
         found = self._units.find(str((table or {}).get("name", name)))

@@ -109,12 +109,13 @@ def _actions(router: APIRouter, context: Context) -> None:
         "/{name}", response_model=Service, summary="Add a service, or change its settings", dependencies=gate("change")
     )
     async def change(request: Request, name: Name, asked: Annotated[ServiceChange, Body()]) -> Response:
-        """Keys that are not given stay as they are. A service that runs takes its new settings at its next start."""
+        """Keys that are not given stay as they are. A service that runs takes its new settings at its next start. With `new`, only an unknown name is taken."""
         known = {service.name for service in kept.services()}
         settings = kept.settings_of(name) if name in known else None
         before = settings.model_dump(exclude_unset=True) if settings else {}
         table = merged({"name": name, **before}, asked.settings)
-        return await audited(request, "change" if settings else "add", name, asked.by, lambda: kept.save(name, table))
+        action = "add" if asked.new or not settings else "change"
+        return await audited(request, action, name, asked.by, lambda: kept.save(name, table, new=asked.new))
 
     @router.delete("/{name}", summary="Remove a service from the settings, and stop it", dependencies=gate("remove"))
     async def remove(request: Request, name: Name, asked: Asked) -> Response:

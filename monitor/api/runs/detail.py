@@ -16,13 +16,14 @@ from monitor.live.unstored import Ended
 from monitor.store.interface import Store
 from monitor.store.lives import UNSEEN
 
-MOST_RELATIVES: Final = 201
-"""The parent, and the newest children."""
+MOST_CHILDREN: Final = 200
+"""The newest ones."""
+MOST_ANCESTORS: Final = 16
 
 _TOOK: Final = {"peak_rss": "rss", "cpu_seconds": "cpu_s", "bytes_read": "bytes_read", "bytes_written": "bytes_written"}
 """What a run took, by the columns of `runs_ended`, and those of `runs_took` that stand for them."""
-Relatives = tuple[RunRef | None, list[RunRef]]
-"""The parent, and the children."""
+Relatives = tuple[list[RunRef], list[RunRef]]
+"""The parent and those above it, and the children."""
 
 
 def stored_run(store: Store, run: int) -> dict[str, Any] | None:
@@ -186,31 +187,36 @@ def outcome_of(row: Mapping[str, Any]) -> str:
 
 
 def relatives(snapshot: Snapshot, run: int) -> Relatives:
-    """The parent and the children among the running processes."""
+    """Those above a running process, the nearest first, and its children."""
     c = snapshot.columns
     if c is None:
-        return None, []
+        return [], []
     runs, pids, ppids = c.column("run"), c.column("pid"), c.column("ppid")
     me = next((i for i, number in enumerate(runs) if number == run), None)
     if me is None:
-        return None, []
-    parent = next((_ref(snapshot, runs[i]) for i, pid in enumerate(pids) if pid == ppids[me]), None)
-    return parent, [ref for i, ppid in enumerate(ppids) if ppid == pids[me] and (ref := _ref(snapshot, runs[i]))]
+        return [], []
+    rows = {pid: i for i, pid in enumerate(pids)}
+    above, at = list[RunRef](), me
+    while len(above) < MOST_ANCESTORS and (at := rows.get(ppids[at], -1)) >= 0 and (ref := _ref(snapshot, runs[at])):
+        above.append(ref)
+    return above, [ref for i, ppid in enumerate(ppids) if ppid == pids[me] and (ref := _ref(snapshot, runs[i]))]
 
 
 def stored_relatives(store: Store, run: int) -> Relatives:
-    """The parent and the children of an ended run, from the store."""
-    parent: RunRef | None = None
-    children: list[RunRef] = []
-    for row in store.query("run_relatives", run=run, most=MOST_RELATIVES).to_pylist():
-        ref = RunRef(
-            run=str(row["run"]), pid=row["pid"], name=row["name"], cmdline=row["cmdline"], member=row["member"]
-        )
-        if row["place"] == "child":
-            children.append(ref)
-        else:
-            parent = parent or ref
-    return parent, children
+    """Those above an ended run, the nearest first, and its children, from the store."""
+    found = store.query("run_relatives", run=run, most=MOST_CHILDREN, highest=MOST_ANCESTORS).to_pylist()
+    above = list[dict[str, Any]]()
+    for (
+        row
+    ) in found:  # of two with one pid, of which the end of one was not seen, the newer one counts, and those above it
+        nearest = not above or above[-1]["ppid"] == row["pid"]
+        if row["place"] == "parent" and row["level"] > len(above) and nearest:
+            above.append(row)
+    return [*map(_stored_ref, above)], [_stored_ref(row) for row in found if row["place"] == "child"]
+
+
+def _stored_ref(row: Mapping[str, Any]) -> RunRef:
+    return RunRef(run=str(row["run"]), pid=row["pid"], name=row["name"], cmdline=row["cmdline"], member=row["member"])
 
 
 def _ref(snapshot: Snapshot, run: int) -> RunRef | None:

@@ -53,7 +53,18 @@ class Command(TyperCommand):
 
 
 class Group(TyperGroup):
-    """A command with commands below it, listed in the order of use. Typer lists single commands first and groups last."""
+    """A command with commands below it, listed in the order of use. Typer lists single commands first and groups last.
+
+    Without a command, a group that can `list` does that, with the options that are given.
+    """
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Take the words that follow; what they leave is for the command below."""
+        own = {*ctx.help_option_names, *(name for param in self.params for name in param.opts)}
+        if "list" in self.commands and (not args or (args[0].startswith("-") and args[0].partition("=")[0] not in own)):
+            args = ["list", *args]
+        rest: list[str] = super().parse_args(ctx, args)
+        return rest
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - typer's signature
         """The names of the commands."""

@@ -62,6 +62,18 @@ def test_wrong_use_ends_with_2(tmp_path: Path) -> None:
         assert "Traceback" not in done.stderr
 
 
+def test_a_group_that_can_list_does_so_without_a_command(running_agent: Any) -> None:
+    """With the options that are given, as `list` has them; its own help stays its own; a wrong word is refused as ever."""
+    for group, name in (("alerts", "alerts"), ("service", "services")):
+        assert answer(group, data_dir=running_agent.data_dir) == answer(group, "list", data_dir=running_agent.data_dir)
+        assert name in answer(group, data_dir=running_agent.data_dir)
+        assert "Commands:" in wk(group, "--help", data_dir=running_agent.data_dir).stdout
+        for wrong in ("--nosuch", "nosuch"):
+            assert wk(group, wrong, data_dir=running_agent.data_dir).returncode == 2
+    assert wk("alerts", "--firing", data_dir=running_agent.data_dir).stdout == "No alert fires.\n"
+    assert '"module": "' in wk("track", "--json", data_dir=running_agent.data_dir).stdout
+
+
 def test_run_show_tells_the_connections_of_a_running_process(running_agent: Any) -> None:
     """Its listening port and both ends of its connection, in words and as JSON."""
     script = (
@@ -73,7 +85,9 @@ def test_run_show_tells_the_connections_of_a_running_process(running_agent: Any)
             assert child.stdout is not None
             port = f"127.0.0.1:{child.stdout.readline().strip()}"
             wait_until(lambda: answer("ps", str(child.pid), data_dir=running_agent.data_dir)["processes"], "it is seen")
-            found = answer("run", "show", str(child.pid), data_dir=running_agent.data_dir)["connections"]
+            told = answer("run", "show", str(child.pid), data_dir=running_agent.data_dir)
+            assert [one["pid"] for one in (told["parent"], *told["ancestors"])][:2] == [os.getpid(), os.getppid()]
+            found = told["connections"]
             assert [one["local"] for one in found["listening"]] == [port]
             assert [(one["remote"], one["state"]) for one in found["connections"]] == [(port, "established")]
             assert (found["note"], found["total"]) == (None, 2)

@@ -126,6 +126,32 @@ def test_ps_lists_what_has_ended(running_agent: Any) -> None:
     assert str(child.pid) in wk("ps", str(child.pid), "--ended", data_dir=running_agent.data_dir).stdout
 
 
+def test_a_search_leaves_out_who_searches_and_tells_of_what_has_ended(running_agent: Any) -> None:
+    """Neither the command nor the shell that runs it is what somebody looks for. What has ended is offered, beside running ones and without."""
+    mark, environ = f"looked-for-{os.getpid()}", {**os.environ, "WATCHKEEPER_DATA_DIR": str(running_agent.data_dir)}
+
+    def pids() -> set[int]:
+        return {row["pid"] for row in answer("ps", mark, data_dir=running_agent.data_dir)["processes"]}
+
+    sleeper = [sys.executable, "-c", "import time; time.sleep(600)", mark]
+    with subprocess.Popen(sleeper) as over:
+        wait_until(lambda: over.pid in pids(), "it is seen")
+        over.kill()
+    script = f"read go; {sys.executable} -m monitor ps {mark}; true"
+    for others in (0, 1):
+        searcher = subprocess.Popen(
+            ["sh", "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environ, text=True
+        )  # fmt: skip
+        with searcher, subprocess.Popen(sleeper if others else ["true"]) as runs:
+            expected = {searcher.pid, runs.pid} if others else {searcher.pid}
+            wait_until(lambda expected=expected: pids() == expected, "what matches is seen, the shell too")
+            out, err = searcher.communicate("\n")
+            runs.kill()
+        assert [line.split()[0] for line in out.splitlines()[1:]] == ([str(runs.pid)] if others else [])
+        assert "… 1 that has ended matches; --ended lists it\n" in err
+        assert ("No running process matches.\n" in err) is not bool(others)
+
+
 def test_ps_lists_all_that_lived(running_agent: Any) -> None:
     """One that ended and one that runs, with what they ended with; a short one only with --all."""
     mark = f"history{os.getpid()}"

@@ -211,8 +211,11 @@ def test_earlier_runs_of_a_command_are_counted(running_agent: Any) -> None:
         1,
         [pids[0]],
     )
+    assert [one["pid"] for one in (time_of["parent"], *time_of["ancestors"])][:2] == [os.getpid(), os.getppid()]
     words = shown(time_of["run"]).stdout
     assert "1 in the 24 hours before" in words
+    assert f"({os.getpid()})\n" in words
+    assert f"({os.getppid()})\n" in words
     assert str(pids[1]) in words
     for wrong in ("x", "99999999999999", "4194303"):
         refused = shown(wrong)

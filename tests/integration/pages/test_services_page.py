@@ -88,6 +88,12 @@ def test_a_service_is_added_stopped_and_started_on_the_page(watched: Any) -> Non
     ran(app.button(key="start_box").click().run())
     ran(app.button(key="confirm").click().run())
     assert watched.api.services.one("box").service.state == "running"
+    ran(app.button(key="add_service").click().run())
+    app.text_input(key="svc_name").set_value("box")
+    app.text_input(key="svc_command").set_value("sleep 2000")
+    ran(app.button(key="save_service").click().run())
+    assert "there is a service box already" in words(app)
+    assert watched.api.services.one("box").service.command == "sleep 1000"
 
 
 def test_wrong_input_is_named_in_the_form(watched: Any) -> None:

@@ -127,15 +127,15 @@ def test_the_last_minutes_are_recalled_with_their_gap(store: Store, host_rows: C
 
 
 def test_relatives_of_an_ended_run(store: Store, make_tick: Make) -> None:
-    """Parent and children are those of its own life, not others that had the same pid later."""
+    """Those above it and its children are those of its own life, not others that had the same pid later."""
     lives = [born(1, 10, at=-9), born(2, 20, ppid=10, at=-8), born(3, 30, ppid=20, at=-7)]
     store.write(tick_changes("h", "b", make_tick(1, born=lives)))
     store.write(tick_changes("h", "b", make_tick(2, gone=[1, 2, 3])))
     store.write(tick_changes("h", "b", make_tick(5, born=[born(4, 10, at=4), born(5, 40, ppid=20, at=4)])))
-    parent, children = stored_relatives(store, 2)
-    assert parent is not None
-    assert parent.run == "1"
+    above, children = stored_relatives(store, 2)
+    assert [one.run for one in above] == ["1"]
     assert [child.run for child in children] == ["3"]
+    assert [one.run for one in stored_relatives(store, 3)[0]] == ["2", "1"]
 
 
 def test_limits_change_while_open(store: Store) -> None:

@@ -269,12 +269,20 @@ def test_ticks_keep_nodes_scroll_and_choice(window: Window) -> None:
 def test_ended_processes_are_listed_and_searched(
     window: Window, watch: Watch, sleeper: subprocess.Popen[bytes], word: str, tmp_path: Path
 ) -> None:
-    """A search that finds nothing now says what has ended and leads there; the table says how, and its rows open the process."""
+    """A search says what has ended and leads there, whether something that runs matches too or not; the table says how, and its rows open the process."""
     wait_until(lambda: any(one["pid"] == sleeper.pid for one in watch.api("processes")["processes"]), "it is seen")
     sleeper.kill()
     sleeper.wait(patient(5))
     page = window.open(f"/processes?q={word}")
-    page.get_by_role("link", name=re.compile(r"^\d+ process(es)? that ha(s|ve) ended match")).click()
+    offer = page.get_by_role("link", name=re.compile(r"^\d+ process(es)? that ha(s|ve) ended match"))
+    expect(offer).to_be_visible()
+    command = [sys.executable, "-c", "import time; time.sleep(600)", word]
+    with subprocess.Popen(command, start_new_session=True) as other:
+        expect(page.get_by_role("row").filter(has_text=str(other.pid))).to_be_visible()
+        expect(page.locator(".bar-top").get_by_role("link")).to_have_count(1)
+        expect(offer).to_be_visible()
+        other.kill()
+    offer.click()
     page.wait_for_url("**/processes?*view=ended*")
     row = page.locator("table.ended tbody tr", has_text=f"<b>{word}")
     expect(row).to_have_count(1)

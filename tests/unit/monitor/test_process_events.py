@@ -231,6 +231,7 @@ def test_what_is_over_soon_is_noise_unless_it_failed_or_is_named(tmp_path: Path)
     bench.step(gone=(64,), ends=(bench.end(64, 2),))
     assert bench.told == [
         ("ERROR", "broken", "killed by SIGSEGV (signal 11)"),
+        ("START", "nightly-import", "started"),
         ("ERROR", "nightly-import", "exit code 1"),
         ("ERROR", "python3 etl.py", "exit code 1"),
     ]
@@ -311,6 +312,19 @@ def test_a_storm_is_counted(bench: Bench) -> None:
     runs = [bench.run(100 + n, "boom") for n in range(MOST_AT_ONCE + 30)]
     bench.step(brief=tuple(runs), ends=tuple(bench.end(info.run, signal=6) for info in runs))
     assert (len(bench.told), bench.events.left_out) == (MOST_AT_ONCE, 30)
+
+
+def test_a_life_that_grows_old_enough_between_two_samples_has_its_begin(bench: Bench) -> None:
+    """What lives for 3 seconds and ends before the next sample is told whole, in both ways that an end comes; what is younger is not."""
+    bench.step(bench.run(70, "train"), bench.run(71, "train"), bench.run(72, "ls"))
+    bench.between(70, ends=(bench.end(70, 0),))
+    assert bench.told == []
+    bench.step()
+    bench.between(71, ends=(bench.end(71, 0),))
+    assert bench.told == [("START", "train", "started"), ("COMPLETE", "train", "exit code 0")]
+    assert [row["ts"] for row in bench.queue.rows] == sorted(row["ts"] for row in bench.queue.rows)
+    bench.step(gone=(72,), ends=(bench.end(72, 0),))
+    assert bench.told[2:] == [("START", "ls", "started"), ("COMPLETE", "ls", "exit code 0")]
 
 
 def test_an_end_between_two_samples_is_told_at_once(bench: Bench) -> None:

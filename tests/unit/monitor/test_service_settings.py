@@ -130,6 +130,9 @@ def test_a_service_is_changed_in_its_place(tmp_path: Path) -> None:
     assert [one["name"] for one in tomllib.loads(text)["service"]] == ["db", "api", "job"]
     assert "ready" not in tomllib.loads(text)["service"][0]
     assert load_settings(tmp_path / "w.toml", None, {}).service == saved.service
+    with pytest.raises(SettingsError, match="there is a service db already"):
+        saved.save_service("db", {"name": "db", "command": "other"}, new=True)
+    assert load_settings(tmp_path / "w.toml", None, {}).service == saved.service
 
 
 def test_a_service_is_removed_unless_another_needs_it(tmp_path: Path) -> None:

@@ -42,10 +42,11 @@ const AGAIN_MS = 5000;
 /** What a search that no running process matches finds among those that have ended, in words. */
 export const endedWords = (total) => (total ? `${plural(total, "process that has", "processes that have")} ended ${total === 1 ? "matches" : "match"}` : "None that has ended matches, either");
 
-/** A link to the ended processes that match a search; it says how many there are once that is known. */
+/** A link to the ended processes that match a search; it says how many there are once that is known (`total`, null before). */
 export class EndedMatches {
   constructor(read = get) {
     this.read = read;
+    this.total = null;
     this.latest = new Latest();
     this.link = follow(el("a", { class: "link" }));
   }
@@ -57,13 +58,17 @@ export class EndedMatches {
     this.asked = now;
     if (q === this.q) return this.#ask(q);
     this.q = q;
+    this.total = null;
     setAttr(this.link, "href", pageUrl("processes", { view: "ended", lived: "0", q }));
     setText(this.link, "Search the processes that have ended");
     return this.#ask(q);
   }
 
   #ask(q) {
-    const say = ({ total }) => setText(this.link, endedWords(total));
+    const say = ({ total }) => {
+      this.total = total;
+      setText(this.link, endedWords(total));
+    };
     this.latest.ask((signal) => this.read("runs", { q, limit: 1 }, { signal }), say, () => undefined);
     return this.link;
   }

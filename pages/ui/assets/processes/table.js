@@ -78,12 +78,13 @@ class ProcessTable {
     this.outlook = new Outlook();
     this.short = new ShortLives();
     this.ended = new EndedMatches();
+    this.also = el("span", { hidden: true });
     this.held = el("span", { text: "Order paused while you point at a row", hidden: true });
     this.head = el("div", { class: "grid-head", role: "row", "aria-rowindex": "1" });
     this.body = el("div", { class: "grid-body", role: "rowgroup" });
     this.view = el("div", { class: "grid-view fades", tabindex: "0", role: "treegrid", "aria-label": "Processes", "aria-rowcount": "-1" }, el("div", { role: "rowgroup" }, this.head), this.body);
     this.nothing = el("div", { class: "empty", hidden: true });
-    this.host.append(el("section", { class: "card sheet" }, el("div", { class: "bar-top" }, this.says, el("span", { class: "spring" }), this.held), this.outlook.node, this.short.node, this.view, this.nothing));
+    this.host.append(el("section", { class: "card sheet" }, el("div", { class: "bar-top" }, this.says, this.also, el("span", { class: "spring" }), this.held), this.outlook.node, this.short.node, this.view, this.nothing));
     this.top = 0;
     this.tall = 0;
     this.view.onscroll = () => {
@@ -228,12 +229,16 @@ class ProcessTable {
     const waiting = this.set.size === 0;
     this.nothing.hidden = this.rows.length > 0;
     this.view.style.height = this.rows.length ? `${this.data.height ?? 640}px` : `${ROW + 2}px`; // what to do is in sight, not below an empty table
-    if (this.rows.length) return;
+    const q = (this.data.q ?? "").trim();
+    const elsewhere = q && this.data.at === undefined && !waiting && !this.problem ? this.ended.of(q) : "";
+    this.also.hidden = !(elsewhere && this.rows.length && this.ended.total);
+    if (this.rows.length) {
+      if (elsewhere && elsewhere.parentNode !== this.also) this.also.replaceChildren(elsewhere);
+      return;
+    }
     const nobody = ["No matching processes.", "Clear the search, or include all processes and kernel threads."];
     const absent = this.failed ?? (this.then?.answer && unknown(this.then.answer)) ?? [this.data.at === undefined ? "Waiting for the first reading…" : "Loading…", ""];
     const [text, why] = waiting ? absent : (this.problem ?? nobody);
-    const q = (this.data.q ?? "").trim();
-    const elsewhere = q && this.data.at === undefined && !waiting && !this.problem ? this.ended.of(q) : "";
     this.nothing.replaceChildren(el("b", { text }), why, " ", elsewhere);
   }
 

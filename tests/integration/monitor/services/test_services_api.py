@@ -186,6 +186,19 @@ def test_secrets_of_a_service_are_not_told(agent: Any) -> None:
     agent.api.services.remove("picky")
 
 
+def test_a_name_that_is_taken_is_replaced_only_where_that_is_asked_for(agent: Any, tmp_path: Path) -> None:
+    """A second service of a name is refused by command line and API, and the first one goes on; `--replace` changes it."""
+    added = cli(agent, "service", "add", "cup", "--directory", str(tmp_path), "--", sys.executable, "-S", "-c", TALKS)
+    command = ("service", "add", "cup", "--data-dir", str(agent.data_dir))
+    refused = COMMANDS.run([*command, "--", "sleep", "600"], os.environ)
+    assert (refused.returncode, "there is a service cup already" in refused.stderr) == (2, True)
+    with pytest.raises(Refused, match="there is a service cup already"):
+        agent.api.services.save("cup", {"command": "sleep 600"}, new=True)
+    assert agent.api.services.one("cup").service.pid == added["pid"]
+    same = cli(agent, "service", "add", "cup", "--replace", "--directory", str(tmp_path), "--", sys.executable, "-S", "-c", TALKS)  # fmt: skip
+    assert (same["pid"], same["changed"]) == (added["pid"], False)
+
+
 def test_add_start_stop_restart_and_logs_on_the_command_line(agent: Any, tmp_path: Path) -> None:
     """Each is one command; every action is in the audit table with who asked, and among the events."""
     added = cli(agent, "service", "add", "box", "--env", "COLOUR=red", "--directory", str(tmp_path), "--", sys.executable, "-S", "-c", TALKS)  # fmt: skip
