@@ -29,6 +29,7 @@ class Answer:
         headers: to be added to the answer's.
         translator: where the program expects another API's answer.
         accept: the codings that the program can read, as its request says.
+        claim: called before the first byte goes to the program; raises where that must not be.
     """
 
     def __init__(
@@ -37,11 +38,13 @@ class Answer:
         readers: Sequence[Callable[[bytes], None]],
         headers: list[tuple[bytes, bytes]],
         translator: Translator | None,
+        *,
         accept: str = "",
+        claim: Callable[[], None] = lambda: None,
     ) -> None:
         loop = asyncio.get_running_loop()
         self._connection, self._readers, self._headers, self._translator = connection, readers, headers, translator
-        self._accept = accept
+        self._accept, self._claim = accept, claim
         self._held: list[bytes] = []
         self._size = 0
         self._flows = self._complete = False
@@ -208,6 +211,7 @@ class Answer:
             self._held.append(data)
 
     def _begin(self, head: Head, *, length: int | None = None) -> None:
+        self._claim()
         self._flows, self.first = True, time.perf_counter()
         translator = self._translator
         if translator is None:

@@ -6,7 +6,7 @@ there as they are.
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -17,6 +17,13 @@ _WELL: Final = 200
 _ASK_S: Final = 1.0
 Ask = Callable[[Target, str, float], Awaitable[tuple[int, bytes]]]
 """Asks an engine a small question by its path, within so many seconds: status and body."""
+
+
+class Held(NamedTuple):
+    """What a call to an Ollama has to know: the tokens of context to name (None where it may stay as it is), and whether it loads the model."""
+
+    context: int | None = None
+    loads: bool = False
 
 
 class Contexts:
@@ -31,8 +38,8 @@ class Contexts:
         self._usual: dict[tuple[str, str, str], int] = {}
         self._loading: set[tuple[str, str, str]] = set()
 
-    async def kept(self, target: Target, *, unsaid: bool) -> int | None:
-        """Tokens of context that a call has to name, None where it may stay as it is.
+    async def kept(self, target: Target, *, unsaid: bool) -> Held:
+        """What a call has to know.
 
         Args:
             target: an Ollama, and the model.
@@ -42,15 +49,15 @@ class Contexts:
         try:
             status, body = await self._ask(target, "/api/ps", _ASK_S)
         except BackendError:
-            return None  # the call itself shows what is wrong
+            return Held()  # the call itself shows what is wrong
         held = context_of(body, target.model) if status == _WELL else None
         if held is None:
             self._loading.add(place)  # by this call, with the usual context
-            return None
+            return Held(loads=status == _WELL)
         if place in self._loading:
             self._loading.discard(place)
             self._usual[place] = held
-        return held if unsaid or self._usual.get(place) != held else None
+        return Held(held if unsaid or self._usual.get(place) != held else None)
 
 
 def context_of(body: bytes, model: str, now: datetime | None = None) -> int | None:

@@ -1,11 +1,9 @@
-"""One call: which engines it may go to, its turn, one engine after another until one begins its answer, and the record of it."""
+"""Calls: their turn, one engine after another, or beside another, until one begins its answer, and how they end."""
 
 import asyncio
 import re
-import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
 
@@ -20,109 +18,33 @@ from ai.core.errors import (
 )
 from ai.gateway.admission import Gate
 from ai.gateway.answer import Answer, Whole
-from ai.gateway.apis.figures import Figures, Meter
+from ai.gateway.apis.figures import Meter
 from ai.gateway.apis.forms import Api, error_body
-from ai.gateway.apis.routes import Route, Turned
+from ai.gateway.apis.routes import Asked, Route, Turned
 from ai.gateway.apis.texts import AnswerText
+from ai.gateway.call import Call
 from ai.gateway.held import Contexts
 from ai.gateway.http.connection import Connection, Request
-from ai.gateway.http.upstream import Place, Upstreams, request_bytes
-from ai.gateway.link.messages import CallRow, Current, Done, Limits, NotLent, Program
+from ai.gateway.http.upstream import Place, UpstreamConnection, Upstreams, request_bytes
+from ai.gateway.link.messages import Done, Limits, NotLent
 from ai.gateway.link.pipe import Link
-from ai.gateway.peers import UNKNOWN
+from ai.gateway.race import Attempt, Overtaken, Question, Race
 from ai.gateway.routing import Routes, Target
+from ai.gateway.silence import Beginnings
 
 _PASSES: Final = 400
 """From this status on an answer may be the request's fault, which no other engine would mend."""
 _WELL: Final = 300
 """Statuses below this one are of an engine that is there."""
-_MOST_MESSAGE: Final = 300
 _FETCH_S: Final = 5.0
 _FORM: Final[dict[Api, re.Pattern[bytes]]] = {
     "openai": re.compile(rb'\A\s*\{.{0,2000}?"error"\s*:\s*\{', re.DOTALL),
     "ollama": re.compile(rb"\A\s*\{"),
 }
 """What an engine's error looks like that the API's clients read as it is."""
-_BYTES_A_TOKEN: Final = 4
-
-
-@dataclass(slots=True)
-class Call:
-    """What is known of a call while it lasts."""
-
-    api: Api
-    path: str
-    key: str
-    program: "asyncio.Future[Program]"
-    bytes_in: int
-    id: str = field(default_factory=lambda: secrets.token_hex(8))
-    ts: int = field(default_factory=lambda: time.time_ns() // 1000)
-    begun: float = field(default_factory=time.perf_counter)
-    wanted: str = ""
-    stream: bool = False
-    backend: str = ""
-    model: str = ""
-    phase: str = "waiting"
-    attempts: int = 0
-    queued_s: float = 0.0
-    status: int = 0
-    outcome: str = "answered"
-    message: str = ""
-    first: float | None = None
-    meter: Meter | None = None
-    said: AnswerText | None = None
-    """The text of its answer, where that is kept."""
-
-    def refuse(self, outcome: str, status: int, message: str) -> None:
-        """It ends without an answer of an engine."""
-        self.outcome, self.status, self.message = outcome, status, message
-
-    def current(self) -> Current:
-        """How it is now."""
-        return Current(
-            self.id, self.ts, self.phase, self.key, self.known_program(), self.wanted, self.backend, self.model
-        )
-
-    def known_program(self) -> Program:
-        """The program that made it, as far as it is known by now."""
-        return self.program.result() if self.program.done() and not self.program.cancelled() else UNKNOWN
-
-    def tokens(self) -> int:
-        """Tokens of its prompt and its answer. Those of a prompt that an engine read without a word about it (the program hung up) are estimated."""
-        if self.meter is None:
-            return 0
-        figures = self.meter.figures()
-        read = self.bytes_in // _BYTES_A_TOKEN if figures.prompt_tokens is None else figures.prompt_tokens
-        return read + (figures.completion_tokens or 0)
-
-    def _first_token_s(self) -> float | None:
-        """Until the first token of a stream was here, which events without one may come before; until the first byte of what has no such token."""
-        if self.first is None:
-            return None
-        seen = self.meter.first if self.meter is not None else 0.0
-        return (seen or self.first) - self.begun
-
-    def row(self, bytes_out: int) -> CallRow:
-        """Its record."""
-        figures = self.meter.figures() if self.meter is not None else Figures()
-        return CallRow(
-            call=self.id, ts=self.ts, api=self.api, route=self.path, program=self.known_program(), key=self.key, wanted=self.wanted[:200],
-            backend=self.backend, model=self.model, stream=self.stream, attempts=self.attempts, outcome=self.outcome, status=self.status,
-            message=self.message[:_MOST_MESSAGE], queued_s=self.queued_s, total_s=time.perf_counter() - self.begun,
-            ttft_s=self._first_token_s(), prompt_tokens=figures.prompt_tokens,
-            completion_tokens=figures.completion_tokens, tokens_origin=figures.origin, tokens_per_s=figures.tokens_per_s,
-            bytes_in=self.bytes_in, bytes_out=bytes_out,
-        )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class _Attempt:
-    """An engine to ask, how it is asked, how long it may be silent (None where nobody else is left to ask), and the codings that the program reads."""
-
-    target: Target
-    turned: Turned
-    silent_s: float | None
-    accept: str
+_LONGEST_LOOK_S: Final = 30.0
+_Sent = tuple[UpstreamConnection, bytes, Turned, str]
+"""A connection, the request's bytes, how the answer is read, and the codings that the program reads."""
 
 
 class Relay:
@@ -138,12 +60,15 @@ class Relay:
     def __init__(self, routes: Routes, gate: Gate, limits: Callable[[], Limits], link: Link) -> None:
         self._routes, self._gate, self._limits, self._link = routes, gate, limits, link
         self._upstreams = Upstreams()
-        self._looks: dict[str, asyncio.Task[None]] = {}
+        self._looks: dict[str, asyncio.Task[bool]] = {}
+        self._beginnings = Beginnings()
+        self._left: dict[str, asyncio.Task[BackendError | None]] = {}
+        """Engines that another one has overtaken: whether they begin at all is waited for."""
         self._contexts = Contexts(lambda target, path, limit_s: self.fetch(target, path, b"", method="GET", limit_s=limit_s))  # fmt: skip
 
     def close(self) -> None:
         """End the connections that are kept."""
-        for task in self._looks.values():
+        for task in (*self._looks.values(), *self._left.values()):
             task.cancel()
         self._upstreams.close()
 
@@ -205,52 +130,143 @@ class Relay:
         async with self._gate.turn():
             call.queued_s = time.perf_counter() - call.begun
             targets, again = self._routes.order(plan, streams=asked.stream)
+            race, question = Race(), Question(route, asked, accept)
             try:
                 for place, target in enumerate(targets):
-                    last_one = place == len(targets) - 1
-                    silent_s = self._limits().first_byte_s if asked.stream and not last_one else None
-                    context = None
-                    if route.loads(asked, target.engine):
-                        context = await self._contexts.kept(target, unsaid=route.native is None)
-                    turned = route.turned(asked, target.engine, target.model, context)
-                    attempt = _Attempt(target, turned, silent_s, accept)
-                    if await self._is_over(call, connection, attempt, last_one=last_one):
+                    attempt = Attempt(target, place == len(targets) - 1, target is again)
+                    call.attempts += 1
+                    call.backend, call.model, call.phase = target.engine.name, target.model, "asking"
+                    work = self._attempt(call, connection, question, attempt, race)
+                    if attempt.last_one and not race.running:
+                        self._ended(call, connection, attempt, await work, race)
+                        return
+                    race.start(attempt, work)
+                    if await self._is_over(call, connection, asked, attempt, race):
                         return
             finally:
-                if again is not None and self._routes.left_untried(again):
+                race.end()
+                if again is not None and again.engine.name not in self._left and self._routes.left_untried(again):
                     self._look_aside(again)
 
-    async def _is_over(self, call: Call, connection: Connection, attempt: _Attempt, *, last_one: bool) -> bool:
-        """Ask one engine; whether the call is answered, or cannot be."""
-        target = attempt.target
-        call.attempts += 1
-        call.backend, call.model, call.phase = target.engine.name, target.model, "asking"
-        trouble, answer = await self._try(call, connection, attempt)
-        if trouble is None or (answer is not None and answer.begun):
-            self._over(call, connection, target, trouble)
-            return True
-        self._note(target, trouble)
-        if last_one or isinstance(trouble, BadRequest):
-            self._give_up(call, connection, trouble, answer)
-            return True
-        return False
+    async def _is_over(self, call: Call, connection: Connection, asked: Asked, newest: Attempt, race: Race) -> bool:
+        """Wait for the engines that were asked; False where the next one is to be asked, beside those that are still silent.
+
+        Raises:
+            BadRequest: it asks for what cannot be asked of an engine.
+        """
+        look: asyncio.Task[bool] | None = None
+        while True:
+            await race.moved(self._patience_s(newest, asked) if look is None else None, look)
+            if (winner := race.winner) is not None:
+                for attempt in race.losers():
+                    self._leave(attempt, asked)
+                self._ended(call, connection, winner, await winner.result(), race)
+                return True
+            for attempt, trouble in race.failed():
+                self._note(attempt.target, trouble)
+                if isinstance(trouble, BadRequest) or (newest.last_one and not race.running):
+                    call.backend, call.model = attempt.target.engine.name, attempt.target.model
+                    self._give_up(call, connection, trouble, attempt.answer)
+                    return True
+            if newest.last_one:
+                continue
+            if newest not in race.running:
+                return False
+            look = self._doubt(newest, asked, look)
+            if newest.doubted:
+                return False
+
+    def _doubt(self, newest: Attempt, asked: Asked, look: "asyncio.Task[bool] | None") -> "asyncio.Task[bool] | None":
+        """Doubt an engine whose time is over, or look whether it lives; the look that is under way afterwards."""
+        if look is not None and look.done():
+            newest.looked_at(lives=look.result())
+            return None
+        if look is None and self._patience_s(newest, asked) == 0:
+            newest.doubted = asked.stream
+            return None if asked.stream else self._look_at(newest.target, self._limits().hedge_s / 2)
+        return look
+
+    def _patience_s(self, newest: Attempt, asked: Asked) -> float | None:
+        """How long the engine that was asked last may still be silent; None where nobody else is left to ask, or where it is known why it is silent.
+
+        Of an answer that is no stream nothing comes before its end. Then this is the time after which it is looked whether the engine lives.
+        """
+        if newest.last_one or newest.stirs or newest.loads or newest.target.engine.kind == "worker":
+            return None  # whoever runs a worker sees whether it lives
+        limits = self._limits()
+        if not asked.stream:
+            patience_s = min(limits.hedge_s / 2 * 2.0**newest.looks, _LONGEST_LOOK_S)
+        elif newest.probes and self._routes.was_silent(newest.target.engine):
+            patience_s = 0.0
+        else:
+            patience_s = self._beginnings.patience_s(newest.target, len(asked.body), limits.hedge_s)
+        return max(newest.since + patience_s - time.perf_counter(), 0.0)
+
+    def _ended(
+        self, call: Call, connection: Connection, attempt: Attempt, trouble: BackendError | None, race: Race
+    ) -> None:
+        """The engine whose answer the program got has ended it; or the only one that was left to ask has not answered."""
+        if race.winner is not attempt and trouble is not None:
+            self._note(attempt.target, trouble)
+            self._give_up(call, connection, trouble, attempt.answer)
+            return
+        first = attempt.answer.first if attempt.answer is not None else None
+        if first is not None and call.stream and not attempt.loads:
+            self._beginnings.note(attempt.target, call.bytes_in, first - attempt.since)
+        self._over(call, connection, attempt.target, trouble)
+
+    def _leave(self, attempt: Attempt, asked: Asked) -> None:
+        """An engine has been overtaken. One that was silent for long, and lives, begins some time; the next calls go to others until then."""
+        engine, task = attempt.target.engine, attempt.task
+        if task is None:
+            return
+        if attempt.doubted and not asked.stream:
+            self._routes.failed(engine, BackendDown("it did not even say which models it has"))
+        if not (attempt.doubted and asked.stream) or engine.name in self._left:
+            task.cancel()
+            return
+        self._left[engine.name] = task
+        self._routes.doubted.add(engine.name)
+        enough = asyncio.get_running_loop().call_later(self._limits().first_byte_s, task.cancel)
+
+        def over(task: "asyncio.Task[BackendError | None]") -> None:
+            enough.cancel()
+            del self._left[engine.name]
+            self._routes.doubted.discard(engine.name)
+            if task.cancelled() or task.exception() is not None:
+                return
+            trouble = task.result()
+            if isinstance(trouble, Overtaken):
+                self._beginnings.note(attempt.target, len(asked.body), time.perf_counter() - attempt.since)
+            if trouble is not None:
+                self._note(attempt.target, trouble)
+
+        task.add_done_callback(over)
 
     def _look_aside(self, target: Target) -> None:
         """Look whether an engine that failed is there again, beside the calls: those without a stream would not try it while others answer."""
-        if target.engine.kind == "worker" or target.engine.name in self._looks:
-            return
-        task = asyncio.get_running_loop().create_task(self._look(target))
-        self._looks[target.engine.name] = task
-        task.add_done_callback(lambda _: self._looks.pop(target.engine.name, None))
+        if target.engine.kind != "worker":
+            self._look_at(target, _FETCH_S).add_done_callback(
+                lambda look: (
+                    self._routes.breaker(target.engine).succeeded() if not look.cancelled() and look.result() else None
+                )
+            )
 
-    async def _look(self, target: Target) -> None:
+    def _look_at(self, target: Target, limit_s: float) -> "asyncio.Task[bool]":
+        """Ask an engine, beside the calls, what any that lives answers at once; one question at a time."""
+        name = target.engine.name
+        if name not in self._looks:
+            self._looks[name] = asyncio.get_running_loop().create_task(self._look(target, limit_s))
+            self._looks[name].add_done_callback(lambda _: self._looks.pop(name, None))
+        return self._looks[name]
+
+    async def _look(self, target: Target, limit_s: float) -> bool:
         path = "/api/version" if target.engine.kind == "ollama" else "/v1/models"
         try:
-            status, _ = await self.fetch(target, path, b"", method="GET")
+            status, _ = await self.fetch(target, path, b"", method="GET", limit_s=limit_s)
         except BackendError:
-            return  # it is tried again after its pause
-        if status < _WELL:
-            self._routes.breaker(target.engine).succeeded()
+            return False
+        return status < _WELL
 
     def _note(self, target: Target, trouble: BackendError) -> None:
         """What a refusal says about an engine's health."""
@@ -259,65 +275,70 @@ class Relay:
         else:
             self._routes.breaker(target.engine).succeeded()  # it lives, if only to refuse
 
-    async def _try(
-        self, call: Call, connection: Connection, attempt: _Attempt
-    ) -> tuple[BackendError | None, Answer | None]:
-        """Ask one engine; the error is None when its answer is whole. An answer that has begun is not tried anywhere else."""
-        try:
-            return await self._asked(call, connection, attempt)
-        except BackendError as error:
-            return error, None
-        finally:
-            if attempt.target.engine.kind == "worker":
-                self._link.say(Done(call.id))
-
-    async def _asked(
-        self, call: Call, connection: Connection, attempt: _Attempt
-    ) -> tuple[BackendError | None, Answer | None]:
-        """The same.
+    async def _attempt(
+        self, call: Call, connection: Connection, question: Question, attempt: Attempt, race: Race
+    ) -> BackendError | None:
+        """Ask one engine; None when its answer is whole.
 
         Raises:
-            BackendError: no connection to it can be had.
+            BadRequest: it asks for what cannot be asked of this engine.
         """
-        place, key = await self._place(call, attempt.target)
-        upstream = self._upstreams.kept(place) or await self._upstreams.connect(place, self._limits().connect_s)
-        body = request_bytes("POST", _own_path(attempt.target, attempt.turned.path), place, key, attempt.turned.body)
-        while True:
-            call.meter = Meter(streams=call.stream)
-            kept = self._limits().text_chars
-            call.said = AnswerText(kept) if kept else None
-            readers = [call.meter.feed, *([call.said.feed] if call.said is not None else [])]
-            answer = Answer(connection, readers, _named(attempt.target), attempt.turned.translator(), attempt.accept)
+        route, asked, target = question.route, question.asked, attempt.target
+        context = None
+        if route.loads(asked, target.engine):
+            held = await self._contexts.kept(target, unsaid=route.native is None)
+            context, attempt.loads = held.context, held.loads
+        turned = route.turned(asked, target.engine, target.model, context)
+        lent_to = f"{call.id} {target.engine.name}"
+        try:
+            place, key = await self._place(lent_to, target)
+            upstream = self._upstreams.kept(place) or await self._upstreams.connect(place, self._limits().connect_s)
+            body = request_bytes("POST", _own_path(target, turned.path), place, key, turned.body)
+            while True:
+                error = await self._asked(call, connection, (upstream, body, turned, question.accept), attempt, race)
+                answer = attempt.answer
+                if not (
+                    upstream.used and isinstance(error, BackendDown) and answer is not None and answer.head is None
+                ):
+                    return error
+                # a kept connection that the engine had just closed: it never saw this request
+                upstream = await self._upstreams.connect(place, self._limits().connect_s)
+        except BackendError as error:
+            return error
+        finally:
+            if target.engine.kind == "worker":
+                self._link.say(Done(lent_to))
+
+    async def _asked(
+        self, call: Call, connection: Connection, sent: _Sent, attempt: Attempt, race: Race
+    ) -> BackendError | None:
+        """The same, over a connection to it."""
+        upstream, body, turned, accept = sent
+        kept = self._limits().text_chars
+        call.meter = attempt.meter = Meter(streams=call.stream)
+        call.said = attempt.said = AnswerText(kept) if kept else None
+        readers = [attempt.meter.feed, *([attempt.said.feed] if attempt.said is not None else [])]
+
+        def claim() -> None:
+            race.claim(attempt)
             connection.on_full = upstream.pause
-            upstream.ask(body, answer)
-            try:
-                error = await self._followed(call, answer, attempt.silent_s)
-            finally:
-                connection.on_full = None
-                if not answer.whole:
-                    upstream.drop()
-            if not (upstream.used and isinstance(error, BackendDown) and answer.head is None):
-                return error, answer
-            # a kept connection that the engine had just closed: it never saw this request
-            upstream = await self._upstreams.connect(place, self._limits().connect_s)
-
-    async def _followed(self, call: Call, answer: Answer, silent_s: float | None) -> BackendError | None:
-        """Wait for an answer's beginning and its end."""
-        if silent_s is None:
-            await answer.decided
-        else:
-            await asyncio.wait({answer.decided}, timeout=silent_s)
-            if answer.stirs:
-                await answer.decided
-            if not answer.decided.done():
-                return BackendTimeout(f"it was silent for {silent_s:g} s", phase="first token", waited_s=silent_s)
-        if answer.begun:
-            call.first, call.phase = answer.first, "answering"
+            call.backend, call.model, call.phase = attempt.target.engine.name, attempt.target.model, "answering"
+            call.meter, call.said, call.first = attempt.meter, attempt.said, time.perf_counter()
             call.status = answer.head.status if answer.head is not None else 0
-            await answer.ended
-        return answer.error
 
-    async def _place(self, call: Call, target: Target) -> tuple[Place, str]:
+        answer = Answer(connection, readers, _named(attempt.target), turned.translator(), accept=accept, claim=claim)
+        attempt.answer = answer
+        upstream.ask(body, answer)
+        silent_s = self._limits().first_byte_s if call.stream and not attempt.last_one else None
+        try:
+            return await _followed(answer, silent_s)
+        finally:
+            if race.winner is attempt:
+                connection.on_full = None
+            if not answer.whole:
+                upstream.drop()
+
+    async def _place(self, lent_to: str, target: Target) -> tuple[Place, str]:
         """Where the engine listens, and its key.
 
         Raises:
@@ -329,7 +350,7 @@ class Relay:
                 return _place_of(engine.address), engine.key
             except ValueError as error:
                 raise BackendDown(str(error)) from error
-        lent = await self._link.lend(call.id, engine.name)
+        lent = await self._link.lend(lent_to, engine.name)
         if isinstance(lent, NotLent):
             raise BackendDown(lent.message)
         return Place(unix=lent.socket), lent.key
@@ -375,6 +396,21 @@ class Relay:
             return
         call.status = 504
         connection.respond(504, error_body(call.api, 504, call.message))
+
+
+async def _followed(answer: Answer, silent_s: float | None) -> BackendError | None:
+    """Wait for an answer's beginning and its end."""
+    if silent_s is None:
+        await answer.decided
+    else:
+        await asyncio.wait({answer.decided}, timeout=silent_s)
+        if answer.stirs:
+            await answer.decided
+        if not answer.decided.done():
+            return BackendTimeout(f"it was silent for {silent_s:g} s", phase="first token", waited_s=silent_s)
+    if answer.begun:
+        await answer.ended
+    return answer.error
 
 
 @lru_cache(maxsize=64)

@@ -33,6 +33,8 @@ class Routes:
         self._breakers: dict[tuple[str, str], CircuitBreaker] = {}
         self._silent: set[str] = set()
         """Engines that were left alone because they said nothing: what else they answer tells nothing of that."""
+        self.doubted: set[str] = set()
+        """Engines that owe a call its first byte for longer than they should: asked behind the others."""
         self.table = Table()
 
     def take(self, table: Table) -> None:
@@ -72,6 +74,7 @@ class Routes:
             The targets, and the one of them that is tried again: `left_untried` has to be asked about it afterwards.
         """
         again: Target | None = None
+        plan = sorted(plan, key=lambda target: target.engine.name in self.doubted)
         able = [target for target in plan if self.breaker(target.engine).allows()]
         for place, target in enumerate(plan):
             breaker = self.breaker(target.engine)
@@ -92,6 +95,10 @@ class Routes:
             return False
         breaker.abandon_probe()
         return target.engine.name not in self._silent
+
+    def was_silent(self, engine: Engine) -> bool:
+        """Whether it was left alone because it said nothing."""
+        return engine.name in self._silent
 
     def breaker(self, engine: Engine) -> CircuitBreaker:
         """What is known of an engine's health."""

@@ -18,6 +18,7 @@ from ai.gateway.admission import Gate
 from ai.gateway.apis import forms
 from ai.gateway.apis.routes import ROUTES, Route
 from ai.gateway.apis.texts import prompt_text
+from ai.gateway.call import Call
 from ai.gateway.http.connection import Connection, Request
 from ai.gateway.http.upstream import MARK
 from ai.gateway.link.budgets import Ledger
@@ -36,7 +37,7 @@ from ai.gateway.link.messages import (
 )
 from ai.gateway.link.pipe import Link
 from ai.gateway.peers import Peers
-from ai.gateway.relay import Call, Relay
+from ai.gateway.relay import Relay
 from ai.gateway.routing import AUTO, Routes
 
 _HERE: Final = frozenset({"localhost", "ip6-localhost"})

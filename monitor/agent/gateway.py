@@ -201,7 +201,7 @@ class GatewayProcess:
     async def _tell(self, process: asyncio.subprocess.Process, settings: GatewaySettings) -> None:
         limits = Limits(
             settings.concurrency, settings.queue, settings.body_mb * 2**20, settings.deadline_s, settings.first_byte_s,
-            text_chars=TEXT_CHARS if settings.keep_texts else 0,
+            hedge_s=settings.hedge_s,             text_chars=TEXT_CHARS if settings.keep_texts else 0,
         )  # fmt: skip
         self._say_news(process, limits)
         try:

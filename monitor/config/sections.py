@@ -314,7 +314,15 @@ class GatewaySettings(Section):
     deadline_s: float = _setting(600.0, "Deadline of a whole answer.", unit="s", ge=1, le=86_400)
     first_byte_s: float = _setting(
         30.0,
-        "Ask the next engine if one has not begun to stream its answer after this time.",
+        "Give up an engine that has not begun to stream its answer after this time, if there is another one.",
+        unit="s",
+        ge=0.1,
+        le=3600,
+    )
+    hedge_s: float = _setting(
+        4.0,
+        "Ask the next engine as well if one has not begun its answer after this time; whichever begins first answers."
+        " An engine that needed longer before has three times as long.",
         unit="s",
         ge=0.1,
         le=3600,

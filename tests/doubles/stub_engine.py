@@ -25,6 +25,7 @@ class Stub:
         die_after: hang up after so many words; 0 before the head; -1 after the head, before the first word.
         silent: say nothing at all.
         gate: where it is not set, words after the first wait for it.
+        begins: where it is not set, an answer waits for it with its first byte; what is asked without a body does not.
     """
 
     words: list[str] = field(default_factory=lambda: list(WORDS))
@@ -34,6 +35,7 @@ class Stub:
     die_after: int | None = None
     silent: bool = False
     gate: threading.Event = field(default_factory=threading.Event)
+    begins: threading.Event = field(default_factory=threading.Event)
     asked: list[tuple[str, dict[str, Any], dict[str, str]]] = field(default_factory=list)
     connections: int = 0
     """Connections that were made to it."""
@@ -186,6 +188,8 @@ class _Serving:
             raise ConnectionResetError
         if stub.silent:
             await asyncio.sleep(3600)
+        if body and not stub.begins.is_set():
+            await asyncio.to_thread(stub.begins.wait, 60)
         if stub.status != 200:
             _head(writer, stub.status, f"Content-Length: {len(stub.body)}\r\n{stub.headers}")
             writer.write(stub.body)
@@ -252,6 +256,7 @@ def serve(stub: Stub | None = None, *, port: int = 0) -> Iterator[Stub]:
     """An engine on a thread, on a loopback port."""
     stub = stub or Stub()
     stub.gate.set()
+    stub.begins.set()
     ready, over = threading.Event(), threading.Event()
     loop = asyncio.new_event_loop()
 
@@ -278,6 +283,7 @@ def serve(stub: Stub | None = None, *, port: int = 0) -> Iterator[Stub]:
         yield stub
     finally:
         stub.gate.set()
+        stub.begins.set()
         over.set()
         thread.join(10)
 

@@ -79,7 +79,8 @@ class Limits(msgspec.Struct, frozen=True, tag_field="t", tag="limits"):
         queue: calls that may wait for their turn; further ones are refused.
         body_bytes: size of a request.
         deadline_s: from the request's arrival to the end of its answer.
-        first_byte_s: how long an engine may be silent before the next one is asked, where the answer is a stream.
+        first_byte_s: how long an engine may be silent before it is given up, where the answer is a stream and others can be asked.
+        hedge_s: how long it may be silent before the next one is asked beside it.
         connect_s: how long a connection to an engine may take.
         text_chars: characters of a call's prompt, and of its answer, that are handed over to be kept; 0 where nothing of them is.
     """
@@ -89,6 +90,7 @@ class Limits(msgspec.Struct, frozen=True, tag_field="t", tag="limits"):
     body_bytes: int = 64 * 1024 * 1024
     deadline_s: float = 600.0
     first_byte_s: float = 30.0
+    hedge_s: float = 4.0
     connect_s: float = 2.0
     text_chars: int = 0
 
