@@ -144,6 +144,7 @@ class Grouper:
         self._headed = False
         self._open = False
         self._calm = False
+        self._announces = False
         self._block = _NONE
         self._last = self._frame = ""
 
@@ -153,6 +154,7 @@ class Grouper:
         """
         self._lines, self._headed, self._calm, self._block, self._last = 1, headed, calm, _NONE, line
         self._open = headed and (self._known or empty)
+        self._announces = headed and (empty or _EXPECTS.search(line) is not None)
         self.traceback = False
         self._frame = "" if headed or line[:2] != "==" else line
         if not headed:
@@ -163,6 +165,11 @@ class Grouper:
             self._block = _CUDA
         elif recovers(line):
             self._block, self.traceback = _CRASHED, True
+
+    @property
+    def announced(self) -> bool:
+        """Whether the record has a header that said, at its end, that more follows."""
+        return self._announces
 
     def joins(self, line: str) -> bool:
         """Whether `line`, which no format recognised, belongs to the record; if so it is taken in."""

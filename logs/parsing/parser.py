@@ -15,7 +15,7 @@ from logs.parsing.formats.markup import MarkupFormat
 from logs.parsing.formats.reports import ReportFormat
 from logs.parsing.formats.user import UserFormat
 from logs.parsing.grouping import Grouper, blanks_before, dies, goes_below, of_stack, outlined, recovers, surely_begins
-from logs.parsing.reader.headers import begins_alone, calm, heads_each, unwrapped
+from logs.parsing.reader.headers import begins_alone, calm, foreign, heads_each, unwrapped
 from logs.parsing.reader.layout import NAME as LEARNED
 from logs.parsing.reader.layout import LearnedFormat
 from logs.parsing.reader.learn import MOST
@@ -23,7 +23,7 @@ from logs.parsing.reader.stamp import StampedFormat, headed_stack
 from logs.parsing.reader.timeless import badge
 from logs.parsing.rows import Rows
 from logs.parsing.shape import Learner, Shape, keep, kept, shape_of
-from logs.parsing.text import HOLE, last_progress, plain_text, whole_lines, without_codes
+from logs.parsing.text import last_progress, line_starts, plain_text, whole_lines, without_codes
 
 __all__ = ["BlockParser", "ReadState", "Undated"]
 _RECENT = 100
@@ -173,7 +173,7 @@ class BlockParser:
         self.restamp(data)
         original = self._mask(whole_lines(self.charset.utf8(data)))
         text = self._shown(without_codes(original))
-        starts = self._starts(data, base)
+        starts = line_starts(self.charset, data, base)
         self._learn_on(text, starts, base + len(data))
         rows = self._by_segment(text, starts, base + len(data), state, undated) if text is original else None
         if rows is None:
@@ -275,15 +275,6 @@ class BlockParser:
         text = self._line_text(line)
         return self._beginning(text) is not None or (self.primary is None and surely_begins(text, self._shape.indent))
 
-    def _starts(self, data: bytes, base: int) -> list[int]:
-        """Where the lines begin; behind the hole, where one begins with a hole."""
-        starts = self.charset.starts(data, base)
-        if self.charset is UTF8 and HOLE in data:
-            for number, start in enumerate(starts):
-                if data.startswith(HOLE, start - base):
-                    starts[number] = start + len(data[start - base :]) - len(data[start - base :].lstrip(b"\0"))
-        return starts
-
     def _line_text(self, line: bytes) -> str:
         return self._shown(without_codes(plain_text(self.charset.utf8(line))).rstrip("\n"))
 
@@ -300,7 +291,7 @@ class BlockParser:
             return None
         said, framed = header.message, header.ts is None and goes_below(header.message)
         inside = of_stack(said) or framed or (heads_each(fmt) and not surely_begins(said))
-        if inside or (self._shape.two_lines and header.ts is None):
+        if inside or (self._shape.two_lines and header.ts is None) or self._foreign(fmt, header):
             return None
         if fmt.wraps and self._inner(header.message) is None and not surely_begins(header.message):
             return None
@@ -394,7 +385,7 @@ class BlockParser:
                 number, silent, shape = number - silent - 1, 0, changed
                 grouper = Grouper(headed=shape.headed, indent=shape.indent)
                 continue
-            found = self._starting(lines, number, rows.last_header)
+            found = self._starting(lines, number, rows.last_header, announced=grouper.announced)
             near = not (silent or shape.two_lines)
             if rows.continues(line, found):
                 grouper.take(line)
@@ -461,17 +452,24 @@ class BlockParser:
         grouper.begin(line, headed=found is not None, calm=found is not None and calm(found[1]))
         rows.joined(traceback=grouper.traceback)
 
-    def _starting(self, lines: Sequence[str], number: int, last_header: int) -> tuple[Format, Header] | None:
-        """The header of a line, where it may begin a record between its neighbours."""
+    def _starting(
+        self, lines: Sequence[str], number: int, last_header: int, *, announced: bool
+    ) -> tuple[Format, Header] | None:
+        """The header of a line, where it may begin a record between its neighbours; the one before may have `announced` that more follows."""
         found = self._header_of(lines[number], self.primary)
         if found is None and isinstance(self.primary, ReportFormat):
             amid = self.primary.amid(lines, number)
             return (self.primary, amid) if amid is not None else None
         if found is None or (self._shape.two_lines and found[1].ts is None and last_header == number - 1):
             return None
+        if announced and self._foreign(*found):
+            return None
         if self._is_printed(found[0]) and not found[0].speaks(lines, number, self.times):
             return None
         return found
+
+    def _foreign(self, fmt: Format, header: Header) -> bool:
+        return self._shape.headed and foreign(fmt, header, self.primary, self._learned)
 
     def _is_printed(self, fmt: Format) -> TypeGuard[IndentedJsonFormat]:
         """Whether a line that reads so may belong to the record before it: an object over several lines, in a file whose records have headers."""

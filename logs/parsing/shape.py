@@ -11,6 +11,7 @@ from logs.core import levels
 from logs.core.moments import SHAPES, Order, order_of
 from logs.core.timestamps import SECOND, TimeReader
 from logs.parsing.formats import ANY, Detection, Format, Header, RegexFormat, Registry
+from logs.parsing.formats.blocks import IndentedJsonFormat
 from logs.parsing.formats.reports import REPORT
 from logs.parsing.grouping import surely_begins
 from logs.parsing.reader.layout import Layout, LearnedFormat
@@ -25,6 +26,9 @@ _WORD = re.compile(r"\w")
 _RUNNER = "tai64n"
 """What only runners write, before whatever a program says."""
 _FIRST = 100
+_MANY = 8
+_RUN = 2
+"""So many lines of those that stand together without a header count against headers that say a level only, where few of these have any behind them."""
 _OTHERS = 3
 """So many lines of another kind show how that is written."""
 
@@ -108,6 +112,8 @@ class Learner:
         known = _as_named(self._detection.best(), lines)
         if known is not None and known.wraps and not self._wraps(known, times):
             known = None
+        if isinstance(known, IndentedJsonFormat) and self._prints_objects(times):
+            known = None
         place = self._registry.place(known)
         depths = Counter(len(line) - len(line.lstrip(" ")) for line in lines if line.strip())
         indent = _indent(lines, depths)
@@ -183,6 +189,15 @@ class Learner:
         return not any(
             sum(1 for line in self._lines if re.match(one.header, line, re.ASCII)) > len(wrapped)
             for one in found
+            if _tells(one)
+        )
+
+    def _prints_objects(self, times: TimeReader) -> bool:
+        """Whether objects over several lines are what records print: more lines have headers than there are objects."""
+        objects = sum(1 for line in self._lines if line.rstrip() == "{")
+        return any(
+            sum(1 for line in self._lines if re.match(one.header, line, re.ASCII)) > objects
+            for one in layouts(self._lines, times, surely_begins, self._said)[:1]
             if _tells(one)
         )
 
@@ -366,16 +381,22 @@ def _rule(formats: Sequence[Format], lines: Sequence[str], times: TimeReader) ->
 
 def _headed(formats: Sequence[Format], lines: Sequence[str], times: TimeReader) -> bool:
     """Whether so many lines have headers that one without belongs to the record before it; what stands before the first of them is a banner."""
-    headers = others = 0
+    headers = others = run = runs = capped = 0
     dated = ordinary = False
     for line in lines:
         header = next((header for fmt in formats if (header := fmt.read(line, times))), None)
         if header is not None:
-            headers += 1
+            headers, run = headers + 1, 0
             dated = dated or header.ts is not None
             ordinary = ordinary or header.level < levels.WARN
         elif headers and surely_begins(line):
+            run += 1
             others += 1
+            runs += run == 1
+            capped += run <= _RUN
     if not dated and not ordinary and others > 1:
         return False  # where only trouble has a header, the lines without one are what the program says otherwise
-    return headers > (0 if dated else 2) and headers * (10 if dated else 6) >= (headers + others) * 3
+    if dated:
+        return headers > 0 and headers * 10 >= (headers + others) * 3
+    few = headers >= _MANY and runs * 2 <= headers  # most headers have no other line behind them
+    return headers > 2 and headers * 6 >= (headers + (capped if few else others)) * 3

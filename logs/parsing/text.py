@@ -5,7 +5,7 @@ import re
 from typing import Final
 
 from logs.core import fingerprint
-from logs.parsing.charset import UTF8, charset_of
+from logs.parsing.charset import UTF8, Charset, charset_of
 
 _ANSI: Final = re.compile(
     r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b\n]*(?:\x07|\x1b\\)?|[@-Z\\^_=>78cDEHM]|[()][A-Z0-9])|\x1b|[\x01-\x08\x0e\x0f]"
@@ -80,3 +80,13 @@ def _binary(data: bytes) -> bool:
 
 _NULS: Final = re.compile(rb"\0{2,}")
 _CONTROLS: Final = tuple(bytes([code]) for code in range(32) if code not in {7, 8, 9, 10, 12, 13, 15, 27})
+
+
+def line_starts(charset: Charset, data: bytes, base: int) -> list[int]:
+    """Where the lines of `data` begin, which stands at offset `base`; behind the hole, where one begins with a hole."""
+    starts = charset.starts(data, base)
+    if charset is UTF8 and HOLE in data:
+        for number, start in enumerate(starts):
+            if data.startswith(HOLE, start - base):
+                starts[number] = start + len(data[start - base :]) - len(data[start - base :].lstrip(b"\0"))
+    return starts

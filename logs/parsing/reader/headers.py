@@ -1,6 +1,7 @@
 """What headers say about the records that they begin."""
 
 import re
+from collections.abc import Sequence
 
 from logs.core import levels
 from logs.parsing.formats import ANY
@@ -20,6 +21,12 @@ def begins_alone(fmt: Format, header: Header) -> bool:
     """
     told = header.ts is not None and (fmt.name not in ANY or len(header.message.strip()) > 1)
     return told or bool(header.level) or fmt.follows is not None or fmt.wraps
+
+
+def foreign(fmt: Format, header: Header, primary: Format | None, learned: Sequence[Format]) -> bool:
+    """Whether a line with a level at most has no header of the file's records: it is part of what a record says will follow."""
+    own = primary is None or fmt is primary or fmt in learned
+    return header.ts is None and not own and not fmt.wraps
 
 
 def calm(header: Header) -> bool:

@@ -20,6 +20,8 @@ from logs.parsing.reader.fields import (
 
 OPENERS: Final = "[({<"
 _NONE: Final = r"-(?=[\s|;,:])"
+_BLANKS: Final = r"[ \t]+"
+_LINE: Final = re.compile(r":\d+")
 _ANGLED: Final = re.compile(r"[A-Za-z_]\S*")
 _OPENING: Final = frozenset(OPENERS)
 _MARKED: Final = re.compile(r"[^\w\s\x00-\x7f]{1,3}")
@@ -46,7 +48,8 @@ def _lead(hit: Found) -> tuple[list[Field], str] | None:
     found = fields(before, 0, FIELDS)
     end = found[-1].end if found else 0
     rest = before[end:]
-    if re.search(r"\w", rest) or sum(1 for field in found if not field.opens) > 4:
+    # the line's number behind a file's name is no field of its own
+    if re.search(r"\w", rest) or sum(1 for field in found if not field.opens and not _LINE.fullmatch(field.gap + field.text)) > 4:  # fmt: skip
         return None
     return found, rest
 
@@ -132,6 +135,10 @@ def lead_pattern(hits: list[Found], tails: Sequence[str]) -> tuple[str, bool]:
             levelled = True
             styles = {other.style for hit in hits if (lead := _lead(hit)) and (other := slots(lead[0][number]))}
             known = level_pattern(slot.place, tuple(sorted(styles)))
+            if gap != (bare := gap.removesuffix(_BLANKS)) and bare:
+                parts[-1] = (
+                    rf"{bare}[ \t]*"  # blanks that fill the level's column behind a sign are none before the longest
+                )
             alone = next(iter(styles)) if len(styles) == 1 and not any(slot.place[1:]) else ""
             also = {"upper": CATEGORY, "letter": _LETTER, "mark": _SIGN}.get(alone, "")
             if also and slot.opens:

@@ -63,7 +63,7 @@ def layouts(lines: Sequence[str], times: TimeReader, begins: Callable[[str], boo
             or closed(left)
             or levelled(left, whole, begins)
             or numbered(left, whole)
-            or counted(left, whole)
+            or (None if result and result[0].shape is not None else counted(left, whole))
         )
         if layout is None:
             break

@@ -35,6 +35,8 @@ _SIGN: Final = "[\u2022\u2023\u2190-\u23ff\u25a0-\u27bf\u2900-\u2bff\U0001f300-\
 """A sign that is no letter and no line of a drawing."""
 _INFORMS: Final = "\N{INFORMATION SOURCE}"
 """The sign for which a terminal that has none shows an `i`."""
+_ITEMS: Final = ("* ", "- ", "+ ")
+"""How the items of a list begin, most often within a message."""
 _SURE: Final = 4
 """So many lines that begin alike are no chance."""
 _FEW: Final = 4
@@ -54,7 +56,8 @@ def levelled(lines: list[str], whole: int, begins: Callable[[str], bool]) -> Lay
 
 def _levelled(lines: list[str], whole: int, begins: Callable[[str], bool]) -> Layout | None:
     aligned = [(line, fields(line, 0, 4)) for line in _aligned(lines, whole)] if lines else []
-    firm = [(line, row) for line, row in aligned if _graded(row) or line[:1] == " " or begins(line)]
+    firm = [(line, row) for line, row in aligned if _graded(row) or line[:1] == " " or (begins(line) and line[:2] not in _ITEMS)]  # fmt: skip
+    firm = _without_marks(firm)
     standing, rows = [line for line, _ in firm], [row for _, row in firm]
     level = level_column(rows, len(standing))
     if level is None or (level.styles == ("small",) and not level.place[0]):
@@ -90,6 +93,13 @@ def _levelled(lines: list[str], whole: int, begins: Callable[[str], bool]) -> La
     if hits * 10 < (whole - deep) * 3 or (level.styles == ("letter",) and not level.place[0] and hits < 3):
         return None
     return with_pid(_since_start(Layout(header, None), standing), standing)
+
+
+def _without_marks(firm: list[tuple[str, list[Field]]]) -> list[tuple[str, list[Field]]]:
+    """The lines without those that begin with other signs than most before a level, as `-debug = True` of a patch does."""
+    gaps = Counter(row[0].gap.strip() for _, row in firm if _graded(row))
+    usual = {gap for gap, count in gaps.items() if not gap or count * 5 >= gaps.total()}
+    return [(line, row) for line, row in firm if not _graded(row) or row[0].gap.strip() in usual]
 
 
 def _graded(row: Sequence[Field]) -> bool:
@@ -251,7 +261,7 @@ def _aligned(lines: list[str], whole: int) -> list[str]:
         if count * 10 >= whole * 3 and len({field.begin for _, field in firsts if field.end == column}) > 1:
             return aligned
     depths = Counter(len(line) - len(line.lstrip()) for line in lines)
-    flush = sum(1 for _, field in firsts if not field.begin)
-    begins = depths[0] * 10 >= whole * 3 or (flush >= _SURE and flush * 10 >= len(firsts) * 8)
+    graded = [line[:1] not in " \t" for line in lines if _graded(fields(line, 0, 3))]
+    begins = depths[0] * 10 >= whole * 3 or (sum(graded) >= _SURE and sum(graded) * 10 >= len(graded) * 8)
     depth = 0 if begins else depths.most_common(1)[0][0]
     return [line for line in lines if len(line) - len(line.lstrip()) == depth]
