@@ -98,9 +98,9 @@ class _Events(_Answer):
         )
         last = {"index": 0, "delta": message, "finish_reason": finish}
         if "reasoning" not in message or not (message["content"] or "tool_calls" in message):
-            return [last]
+            return [last | _likelihoods(line)]
         thought = {"role": message["role"], "content": "", "reasoning": message.pop("reasoning")}
-        return [{"index": 0, "delta": thought, "finish_reason": None}, last]
+        return [{"index": 0, "delta": thought, "finish_reason": None} | _likelihoods(line), last]
 
     def _text(self, line: dict[str, Any]) -> dict[str, Any]:
         finish = str(line.get("done_reason") or "stop") if line.get("done") else None
@@ -147,6 +147,7 @@ class _Whole(_Answer, _Collected):
                 "index": 0,
                 "message": message,
                 "finish_reason": "tool_calls" if "tool_calls" in message else finish,
+                **_likelihoods(line),
             }
         return _encode(self._told([choice], piece=False) | {"usage": _usage(line)})
 
@@ -192,6 +193,12 @@ def _call(call: dict[str, Any], place: int) -> dict[str, Any]:
         "id": str(call.get("id") or f"call_{secrets.token_hex(4)}"), "index": index if isinstance(index, int) else place, "type": "function",
         "function": {"name": str(function.get("name") or ""), "arguments": arguments},
     }  # fmt: skip
+
+
+def _likelihoods(line: dict[str, Any]) -> dict[str, Any]:
+    """How likely each token was, where that was asked for: Ollama's form is that of OpenAI's `content`."""
+    told = line.get("logprobs")
+    return {"logprobs": {"content": told}} if isinstance(told, list) and told else {}
 
 
 def _usage(line: dict[str, Any]) -> dict[str, int]:

@@ -13,8 +13,8 @@ _SAME: Final = ("temperature", "top_p", "seed", "frequency_penalty", "presence_p
 _USUAL: Final = {"temperature": 1.0, "top_p": 1.0}
 """What Ollama's OpenAI routes take where a program says nothing; its own take the model's."""
 _EFFORTS: Final = frozenset({"high", "medium", "low", "max"})
-_NOT_SAID: Final = ("logprobs", "top_logprobs")
-"""Fields that are answered by OpenAI's routes alone."""
+_LIKELIHOODS: Final = ("logprobs", "top_logprobs")
+"""Of a chat. Ollama leaves them out of the answers of `/v1/completions`, which therefore need not ask."""
 _IMAGES: Final = tuple(f"data:{kind};base64," for kind in ("image/jpeg", "image/jpg", "image/png", "image/webp", ""))
 
 
@@ -32,7 +32,7 @@ class Native:
 def chat(asked: Mapping[str, Any], model: str, context: int) -> Native | None:
     """`/v1/chat/completions`; None where it cannot be turned."""
     given = asked.get("messages")
-    if any(asked.get(name) for name in _NOT_SAID) or not isinstance(given, list) or not given:
+    if not isinstance(given, list) or not given:
         return None
     try:
         messages = [turned for message in given for turned in _messages(message, given)]
@@ -41,13 +41,14 @@ def chat(asked: Mapping[str, Any], model: str, context: int) -> Native | None:
         return None  # Ollama says what is wrong with it
     if asked.get("tools"):
         body["tools"] = asked["tools"]
+    body |= {name: asked[name] for name in _LIKELIHOODS if asked.get(name)}
     return Native("/api/chat", body, "chat", usage=_wants_usage(asked))
 
 
 def text(asked: Mapping[str, Any], model: str, context: int) -> Native | None:
     """`/v1/completions`; None where it cannot be turned."""
     prompt = asked.get("prompt")
-    if any(asked.get(name) for name in _NOT_SAID) or not isinstance(prompt, str) or not prompt:
+    if not isinstance(prompt, str) or not prompt:
         return None
     try:
         body = {"model": model, "prompt": prompt, **_common(asked, context)}
@@ -136,6 +137,11 @@ def _messages(message: Mapping[str, Any], all_of_them: list[Mapping[str, Any]]) 
 def _part(role: str, part: Mapping[str, Any]) -> dict[str, Any]:
     if part["type"] == "text":
         return {"role": role, "content": str(part["text"])}
+    if part["type"] == "input_audio":  # Ollama has a sound where it has images
+        sound = part["input_audio"]["data"]
+        if not isinstance(sound, str) or not sound:
+            raise ValueError(part["type"])
+        return {"role": role, "content": "", "images": [sound]}
     if part["type"] != "image_url":
         raise ValueError(part["type"])
     image = part["image_url"]

@@ -94,12 +94,12 @@ def test_calls_go_through_as_they_are_while_the_model_has_the_servers_own_contex
 
 
 def test_what_ollamas_own_api_cannot_say_is_asked_as_it_is() -> None:
-    """Probabilities of tokens, sounds, an image from elsewhere, arguments that are no JSON: Ollama answers, or says what is wrong."""
+    """A sound without data, an image from elsewhere, arguments that are no JSON: Ollama answers, or says what is wrong."""
     sound = {"role": "user", "content": [{"type": "input_audio", "input_audio": {"data": "", "format": "wav"}}]}
     image = {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "https://a.test/b.png"}}]}
     call = {"role": "assistant", "tool_calls": [{"id": "a", "function": {"name": "f", "arguments": "{"}}]}
     for asked in (
-        {"messages": ASK, "logprobs": True}, {"messages": [sound]}, {"messages": [image]}, {"messages": [call]}, {"messages": []}, {},
+        {"messages": [sound]}, {"messages": [image]}, {"messages": [call]}, {"messages": []}, {},
         {"messages": ASK, "reasoning_effort": "a lot"}, {"messages": [{"role": "user"}]}, {"messages": ["hello"]},
     ):  # fmt: skip
         assert to_native.chat(asked, "m", 4096) is None, asked
@@ -113,7 +113,7 @@ def test_a_conversation_with_tools_and_images_is_turned_as_ollama_turns_it() -> 
     turned = to_native.chat(
         {
             "messages": [
-                {"role": "user", "content": [{"type": "text", "text": "What?"}, {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBOR"}}]},
+                {"role": "user", "content": [{"type": "text", "text": "What?"}, {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBOR"}}, {"type": "input_audio", "input_audio": {"data": "UklGR", "format": "wav"}}]},
                 {"role": "assistant", "content": None, "tool_calls": [{"id": "a", "function": {"name": "look", "arguments": '{"at": 1}'}}]},
                 {"role": "tool", "tool_call_id": "a", "content": "a cat"},
             ],
@@ -128,12 +128,36 @@ def test_a_conversation_with_tools_and_images_is_turned_as_ollama_turns_it() -> 
         "messages": [
             {"role": "user", "content": "What?"},
             {"role": "user", "content": "", "images": ["iVBOR"]},
+            {"role": "user", "content": "", "images": ["UklGR"]},
             {"role": "assistant", "content": "", "tool_calls": [{"id": "a", "function": {"name": "look", "arguments": {"at": 1}}}]},
             {"role": "tool", "content": "a cat", "tool_call_id": "a", "tool_name": "look"},
         ],
         "options": {"num_ctx": 4096, "temperature": 0, "top_p": 1.0, "stop": ["END"]},
         "stream": True, "think": False, "format": schema, "tools": [{"type": "function"}],
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_how_likely_each_token_was_is_told_as_openai_tells_it(*, stream: bool) -> None:
+    """Asked of Ollama's own API with the context; its answer's list is `content` of the choice's `logprobs`, in the piece that has the words."""
+    asked = to_native.chat({"messages": ASK, "stream": stream, "logprobs": True, "top_logprobs": 1}, "m", 4096)
+    assert asked is not None
+    assert (asked.body["logprobs"], asked.body["top_logprobs"]) == (True, 1)
+    told = [
+        {"token": "I", "logprob": -2.1, "bytes": [73], "top_logprobs": [{"token": "I", "logprob": -2.1, "bytes": [73]}]}
+    ]
+    lines = [
+        {"message": {"role": "assistant", "content": "I"}, "done": False, "logprobs": told},
+        {"message": {"role": "assistant", "content": ""}, "done": True, "done_reason": "stop"},
+    ]
+    if not stream:
+        lines = [lines[0] | {"done": True, "done_reason": "stop"}]
+    turner = translator_of(asked, "m")
+    said = turner.feed(b"".join(json.dumps(line).encode() + b"\n" for line in lines)) + turner.finish()
+    texts = [t.removeprefix(b"data: ") for t in said.split(b"\n\n") if t and b"[DONE]" not in t]
+    choices = [json.loads(text)["choices"][0] for text in texts]
+    assert choices[0]["logprobs"] == {"content": told}
+    assert all("logprobs" not in choice for choice in choices[1:])
 
 
 def test_thoughts_and_calls_of_a_stream_are_pieces_of_their_own() -> None:
