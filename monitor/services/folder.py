@@ -88,12 +88,15 @@ class ServiceFolder:
         else:
             (self.path / "waits").unlink(missing_ok=True)
 
-    def write_spec(self, service: ServiceSettings, mask: Callable[[Sequence[str]], str] = " ".join) -> None:
+    def write_spec(
+        self, service: ServiceSettings, mask: Callable[[Sequence[str]], str] = " ".join, origin: Path | None = None
+    ) -> None:
         """Write what the shim is to run, if that is something else than before: a start or restart of the same needs no space on the disk.
 
         Args:
             service: its settings.
             mask: hides secrets in how its checks are called, as the reasons that the shim gives are kept and shown.
+            origin: the settings file. What stands in it runs once, whatever data directories there are.
 
         Raises:
             MonitorError: the folder cannot be written.
@@ -127,6 +130,7 @@ class ServiceFolder:
             "hash": hash_of(service),
             "mark": self._mark() or uuid.uuid4().hex,
             "boot": boot_id(),
+            "claim": _claim_on(self.name, origin) if origin else "",
         }
         if spec == _read(self.path / "spec.json"):
             return
@@ -194,6 +198,13 @@ class ServiceFolder:
             killed.update(pid for pid in pids if _kill_marked(pid, wanted))
             time.sleep(0.005)
         return len(killed)
+
+
+def _claim_on(name: str, origin: Path) -> str:
+    """What names a service of a settings file for all agents of a user."""
+    return hashlib.sha256(f"{own_uid()}\0{origin.resolve()}\0{name}".encode("utf-8", "surrogateescape")).hexdigest()[
+        :32
+    ]
 
 
 def _called(kind: str, what: str, mask: Callable[[Sequence[str]], str]) -> str:

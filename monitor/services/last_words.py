@@ -12,6 +12,7 @@ from logs import Holder, parse_text
 from monitor.api_models.services import Service
 from monitor.core.error_words import cause_of
 from monitor.core.exit_words import failed
+from monitor.services.shim.claim import ELSEWHERE
 
 TAIL: Final = 1 << 16
 """So many bytes of what it wrote last are looked at."""
@@ -40,10 +41,10 @@ def last_words(service: Service, lives: Sequence[Holder], mask: Callable[[str], 
         mask: hides secrets in a text.
     """
     if (
-        service.state == "stopped"
+        service.state in {"stopped", "waiting"}
         or not failed(service.exit_code, service.exit_signal, None)
         or service.exit_signal in _ENDED_BY_OTHERS
-        or service.reason.startswith("cannot be started")
+        or service.reason.startswith(("cannot be started", ELSEWHERE))
     ):
         return None
     over = [life for life in lives if service.pid is None or life.since != service.started]

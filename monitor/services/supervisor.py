@@ -309,7 +309,7 @@ class Supervisor:
         try:
             for unit in ready:
                 if unit.settings is not None:
-                    await asyncio.to_thread(unit.folder.write_spec, unit.settings, self.mask)
+                    await asyncio.to_thread(unit.folder.write_spec, unit.settings, self.mask, self._settings.path)
             troubles = await start_shims([unit.folder.path for unit in ready], self._environ, self._open_files)
         except (OSError, MonitorError) as error:
             troubles = dict.fromkeys(by_name, str(error))
@@ -455,7 +455,7 @@ class Supervisor:
         """Have a service started, and what it depends on; one that is up hears the wish, with its settings as they are now."""
         for one, its in self._units.request(unit, wish):
             if one.settings is not None:
-                await asyncio.to_thread(one.folder.write_spec, one.settings, self.mask)
+                await asyncio.to_thread(one.folder.write_spec, one.settings, self.mask, self._settings.path)
             if one.wish is its:  # nobody has wished for anything else meanwhile
                 await self._wish(one, its)
         self._wake.set()

@@ -13,6 +13,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))))
 
+from monitor.services.shim.claim import Elsewhere
 from monitor.services.shim.shim import Busy, Shim
 
 
@@ -26,6 +27,9 @@ def serve(folder: str, says: int) -> None:
             os.dup2(output, descriptor)
     except Busy:
         os.write(says, b"busy")
+        return
+    except Elsewhere as error:
+        os.write(says, str(error).encode("utf-8", "replace"))
         return
     except (OSError, ValueError, KeyError, TypeError) as error:
         os.write(says, f"{type(error).__name__}: {error}".encode("utf-8", "replace"))

@@ -13,6 +13,7 @@ import signal
 import time
 
 from monitor.services.shim import policy, spawn, tree
+from monitor.services.shim.claim import Claim
 from monitor.services.shim.control import ENDED, STATE, Control, Events
 from monitor.services.shim.output import BLOCK, Lines, Output, Parts
 
@@ -38,6 +39,7 @@ class Shim:
 
     Raises:
         Busy: another shim has it.
+        Elsewhere: a shim of another data directory runs the same service of the same settings file.
         OSError, ValueError: the folder cannot be used, or `spec.json` is not what the agent writes.
     """
 
@@ -51,6 +53,7 @@ class Shim:
         except BlockingIOError as error:
             raise Busy from error
         self._read_spec()
+        self._claim = Claim(self.spec.get("claim", ""), os.getcwd())
         self._parts = Parts(_parts_before(self.spec["boot"]))
         self._output = Output(self.spec["output"], self.spec["output_bytes"], self.spec["output_kept"], self._begun)
         spawn.prctl(spawn.PR_SET_CHILD_SUBREAPER, 1)
@@ -58,6 +61,8 @@ class Shim:
         self._woken = _wake_on_signals()
         self._poll = select.poll()
         self._poll.register(self._woken, select.POLLIN)
+        if self._claim.fileno() >= 0:
+            self._poll.register(self._claim.fileno(), select.POLLIN)
         self._control, self._events = Control(self._poll), Events()
         self._pipes: set[int] = set()
         self._main: int | None = None
@@ -109,9 +114,12 @@ class Shim:
                         self._obey(command)
                 elif descriptor in self._pipes:
                     self._read(descriptor)
+                elif descriptor == self._claim.fileno():
+                    self._claim.asked()
             self._look_at_clock()
         self._drain()
         self._output.close()
+        self._claim.close()
         self._control.close(self._lock)
 
     def _timeout_ms(self) -> int | None:

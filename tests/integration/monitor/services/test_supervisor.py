@@ -58,6 +58,41 @@ def test_services_survive_the_agent(watch: Watch) -> None:
     run(work())
 
 
+def test_a_service_runs_once_for_all_data_directories_of_a_settings_file(watch: Watch, tmp_path: Path) -> None:
+    """The second agent says who has it, and starts it once that one is gone, however it ended: by a stop, or with its shim killed."""
+    watch.write({"name": "one", "command": SLEEP})
+    other = Watch(tmp_path)
+    other.data = tmp_path / "other"
+
+    async def work() -> None:
+        async with watch.supervisor() as first, other.supervisor() as second:
+            await wait_until_async(
+                lambda: {first.service("one").state, second.service("one").state} == {"running", "failed"}
+            )
+            has, hasnt = (first, second) if first.service("one").state == "running" else (second, first)
+            folder = (watch if has is first else other).data
+            for _ in range(2):  # who asks again has the same answer
+                said = await hasnt.start("one")
+                assert said.reason.startswith("it runs already, kept by process ")
+                assert f"for the data directory {folder}. Stop it there first" in said.reason
+                assert said.last_error is None
+            assert has.service("one").restarts == 0
+            await has.stop("one")
+            assert (await hasnt.start("one")).state == "running"
+            assert (await has.start("one")).state == "failed"
+            await hasnt.stop("one")
+            pid = (await has.start("one")).pid
+            (shim,) = has.shims()
+            os.kill(shim, signal.SIGKILL)
+            await wait_until_async(lambda: has.service("one").pid not in {None, pid})
+            assert (await hasnt.start("one")).state == "failed"
+
+    try:
+        run(work())
+    finally:
+        other.end()
+
+
 def test_what_was_so_before_does_not_happen_again(watch: Watch) -> None:
     """The next supervisor meets one service after another; that one failed long ago is no news."""
     fails = {"name": "z", "command": "sh -c 'exit 3'", "restart": "never"}
