@@ -173,8 +173,7 @@ class Shim:
             self._events.note(ENDED, **facts, **self._program, why=self._last_why, asked=self._asked)
             self._asked = False
             self._main = self._main_tick = None
-            check = set() if self._probe is None else {self._probe.pid, *tree.descendants(self._probe.pid)}
-            if code == 0 and set(tree.descendants(os.getpid())) - check:
+            if code == 0 and tree.descendants(os.getpid(), without=self._probe.pid if self._probe else 0):
                 why = LEFT
         jitter = random.uniform(-1, 1)  # noqa: S311 - no secret
         before = self.life.state

@@ -14,12 +14,14 @@ def start_tick(pid: int, *, ended: bool = False) -> int | None:
     return None if not fields or (fields[0] in {b"X", b"Z"} and not ended) else int(fields[19])
 
 
-def descendants(root: int) -> list[int]:
-    """All processes below `root`, parents before their children, without zombies."""
+def descendants(root: int, *, without: int = 0) -> list[int]:
+    """All processes below `root`, parents before their children, without zombies, and without the process `without` and those below it."""
     found: list[int] = []
     waiting = [root]
     while waiting:
         for child in _children(waiting.pop()):
+            if child == without:
+                continue  # in one walk: what it starts meanwhile is never seen
             if start_tick(child) is not None:
                 found.append(child)
             waiting.append(child)

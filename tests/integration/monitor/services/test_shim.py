@@ -294,19 +294,21 @@ def test_it_says_which_life_wrote_which_part_of_the_output(
 
 def test_an_emptied_output_belongs_to_who_writes_it(kept: Make, python: Python) -> None:
     """What somebody emptied begins anew, with the life that writes then; the next life's part begins where it is."""
-    one = kept("emptied").start(command=["sh", "-c", "while sleep 0.01; do echo $$; done"], backoff_s=0.01)
+    counts = "n=10000; while sleep 0.01; do n=$((n + 1)); echo $$ $n; done"
+    one = kept("emptied").start(command=["sh", "-c", counts], backoff_s=0.01)
     first = one.running()
     wait_until(lambda: len(one.output()) > 500, "it wrote")
+    seen = one.output().splitlines()[-1]
     os.truncate(one.folder.output, 0)
-    wait_until(lambda: 0 < len(one.output()) < 500, "it writes on")
+    wait_until(lambda: seen < one.output()[: len(seen)], "it writes on, with a later line")  # however late we look
     os.kill(first["pid"], signal.SIGKILL)
     second = one.running(after=first["pid"])
     wait_until(lambda: str(second["pid"]) in one.output().split(), "the next life wrote")
     (_, pid, *_, begin), (_, after, *_, end) = one.state["output"]
     assert (pid, after, begin) == (first["pid"], second["pid"], 0)
     text = one.output()
-    assert set(text[:end].split()) == {str(pid)}
-    assert set(text[end:].split()) == {str(after)}
+    assert {line.split()[0] for line in text[:end].splitlines()} == {str(pid)}
+    assert {line.split()[0] for line in text[end:].splitlines()} == {str(after)}
 
 
 READY_AFTER = """
