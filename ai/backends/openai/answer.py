@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from ai.backends.openai.http_errors import error_of
-from ai.backends.openai.sse import NO_REASON, SseEvent, WholeCharacters, said_text
+from ai.backends.openai.sse import NO_REASON, SseEvent, WholeCharacters, messages_of, said_text, thought_text
 from ai.backends.openai.told_errors import tells_error
 from ai.core.errors import BackendError, BadOutput, StreamCut
 from ai.core.instead import Instead
@@ -37,7 +37,6 @@ _STOPPED: Final = frozenset({"stop", "eos", "eos_token", "stop_sequence", "end_t
 _LIMITED: Final = frozenset({"length", "max_tokens", "max_length", "max_output_tokens", "model_length", "token_limit", "error_limit"})  # fmt: skip
 _BROKEN: Final = frozenset({"abort", "aborted", "cancel", "cancelled", "canceled", "timeout", "insufficient_system_resource"})  # fmt: skip
 """Reasons of an end that the server did not want: what came is a part of the answer."""
-_REASONING: Final = ("reasoning_content", "reasoning", "thinking", "reasoning_text", "thought")
 _COUNTS: Final = {"input_tokens": "prompt_tokens", "output_tokens": "completion_tokens"}
 _OF_OTHERS: Final = frozenset(
     {"type", "delta", "message", "response", "content", "candidates", "completion", "generated_text", "output"}
@@ -118,20 +117,14 @@ class Answer:
     def _messages(self, event: SseEvent) -> list[dict[str, Any]]:
         """What an event holds: one message, or the whole answer as a list of them."""
         try:
-            message = json.loads(
-                _unframed(event.data), strict=False
-            )  # some write a tab or a line's end in a text as it is
+            messages = messages_of(_unframed(event.data))
+        except TypeError as error:
+            raise BadOutput(f"{self._name} sent an event that is no object.", backend=self._name) from error
         except (ValueError, RecursionError) as error:
             if event.name == "error":
                 raise self._error(event.data) from error
             said = " ".join(event.data.split())[:120]
             raise BadOutput(f"{self._name} sent an event that is not JSON: {said}", backend=self._name) from error
-        if not message:
-            return []
-        messages = message if isinstance(message, list) else [message]  # some wrap their errors in a list
-        if not all(isinstance(one, dict) for one in messages):
-            raise BadOutput(f"{self._name} sent an event that is no object.", backend=self._name)
-        messages = [_unwrapped(one) for one in messages]
         if event.name == "error" or any(tells_error(one) for one in messages):
             raise self._error(event.data)
         return messages
@@ -154,7 +147,7 @@ class Answer:
         self._instead.take(said)
         self._instead.refused |= bool(said_text(said.get("refusal")))
         kinds: tuple[tuple[ChunkKind, str], ...] = (
-            ("reasoning", _first_text(said, *_REASONING) or _thoughts(said.get("content")) or _thoughts(said.get("reasoning_details"))),
+            ("reasoning", thought_text(said)),
             ("content", _first_text(said, "content", "refusal")),
         )  # fmt: skip
         for kind, told in kinds:
@@ -258,14 +251,6 @@ def _same_model(said: str, asked: str) -> bool:
     return not asked or one in other or other in one
 
 
-def _unwrapped(message: dict[str, Any]) -> dict[str, Any]:
-    """A message without the object that a gateway may put around a server's."""
-    if "choices" in message:
-        return message
-    inside = [one for one in message.values() if isinstance(one, dict) and isinstance(one.get("choices"), list)]
-    return inside[0] if len(inside) == 1 else message
-
-
 def _is_json(data: str) -> bool:
     return _unframed(data)[:1] in {"{", "["}
 
@@ -287,15 +272,6 @@ def _usage(message: dict[str, Any]) -> dict[str, Any]:
 def _first_text(said: dict[str, Any], *names: str) -> str:
     """Of these fields, the first that holds text: some servers send the same text in two."""
     return next((text for name in names if (text := said_text(said.get(name)))), "")
-
-
-def _thoughts(said: object) -> str:
-    """The reasoning inside a list of parts."""
-    parts = [p for p in said if isinstance(p, dict)] if isinstance(said, list) else []
-    of_thoughts = [p for p in parts if "text" in p and str(p.get("type", "")).startswith("reasoning")]
-    return "".join(
-        said_text(p.get("thinking") or p.get("reasoning") or (p.get("text") if p in of_thoughts else "")) for p in parts
-    )
 
 
 def _reported(timings: Timings, usage: Usage, said: dict[str, Any], llama: dict[str, Any]) -> Timings:

@@ -5,7 +5,8 @@ mark, and sets no bound to the length of an event.
 """
 
 import json
-from typing import Final, NamedTuple
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
 
 from ai.core.errors import BadOutput
 
@@ -18,8 +19,17 @@ _MAX_TRIES: Final = 200
 _FIELDS: Final = frozenset({b"data", b"event", b"id", b"retry"})
 
 
+_MARKS: Final = b"\xef\xbb\xbf\x1e\0"
+"""Bytes of marks that stand before a line: of the order of bytes, of JSON text sequences, and what keeps a connection alive."""
 NO_REASON: Final = frozenset({"", "null", "none"})
 """What some servers write in every chunk but the last in place of a reason of the end."""
+
+
+THOUGHTS: Final = ("reasoning_content", "reasoning", "thinking", "reasoning_text", "thinking_content", "thought", "thoughts")  # fmt: skip
+"""Where servers have what a model thinks before it answers."""
+_NAMES_THOUGHTS: Final = ("reason", "think", "thought")
+_ABOUT_THOUGHTS: Final = ("reason", "signature", "id", "tokens", "effort", "type", "format")
+"""In and at the end of such names that are not listed: what the second have is no thought, but the reason of an end, or a setting."""
 
 
 class SseEvent(NamedTuple):
@@ -29,15 +39,69 @@ class SseEvent(NamedTuple):
     data: str
 
 
+def messages_of(data: str | bytes) -> list[dict[str, Any]]:
+    """What an event or a whole answer holds: one message, or a list of them; encoded once more, or within an object that a gateway puts around it.
+
+    Raises:
+        ValueError: it is not JSON. Some write a tab or a line's end in a text as it is, which is taken.
+        TypeError: it is no object.
+    """
+    told = json.loads(data, strict=False)
+    if isinstance(told, str) and told.lstrip().startswith(("{", "[")):
+        told = json.loads(told, strict=False)
+    found = told if isinstance(told, list) else [told] if told else []
+    if not all(isinstance(one, dict) for one in found):
+        raise TypeError(data)
+    return [_unwrapped(one) for one in found]
+
+
+def _unwrapped(message: dict[str, Any]) -> dict[str, Any]:
+    if "choices" in message:
+        return message
+    inside = [one for one in message.values() if isinstance(one, dict) and isinstance(one.get("choices"), list)]
+    return inside[0] if len(inside) == 1 else message
+
+
 def said_text(said: object) -> str:
-    """The text of a content: a string, or a list of parts."""
+    """The text of a content: a string, or a list of parts. What is marked as a thought is none of it."""
     if isinstance(said, str):
         return said
     if isinstance(said, dict):
-        said = [{"text": said.get("text") or said.get("content")}]
-    parts = said if isinstance(said, list) else []
-    texts = [p if isinstance(p, str) else p.get("text") for p in parts if isinstance(p, str | dict)]
-    return "".join(text for text in texts if isinstance(text, str))
+        said = [{**said, "text": said.get("text") or said.get("content")}]
+    return "".join(_text_of(part) for part in said if not _is_thought(part)) if isinstance(said, list) else ""
+
+
+def thought_text(said: Mapping[str, Any]) -> str:
+    """The thoughts in a delta or a message: in a field of their own, whatever its name, in parts of the content, or in details.
+
+    Some servers send the same text in two fields: the first counts.
+    """
+    names = [name for name in THOUGHTS if name in said]
+    names += [name for name in said if name not in THOUGHTS and _names_thoughts(name)]
+    named = next((text for name in names if (text := said_text(said[name]) or _thoughts(said[name]))), "")
+    return named or _thoughts(said.get("content"))
+
+
+def _names_thoughts(name: str) -> bool:
+    return any(word in name for word in _NAMES_THOUGHTS) and not name.endswith(_ABOUT_THOUGHTS)
+
+
+def _text_of(part: object) -> str:
+    text = part.get("text") if isinstance(part, dict) else part
+    text = text.get("value") if isinstance(text, dict) else text
+    return text if isinstance(text, str) else ""
+
+
+def _is_thought(part: object) -> bool:
+    return isinstance(part, dict) and str(part.get("type") or "").startswith(("reasoning", "thinking", "thought"))
+
+
+def _thoughts(said: object) -> str:
+    parts = [part for part in said if isinstance(part, dict)] if isinstance(said, list) else []
+    return "".join(
+        said_text(part.get("thinking") or part.get("reasoning")) or (_text_of(part) if _is_thought(part) else "")
+        for part in parts
+    )
 
 
 class WholeCharacters:
@@ -130,15 +194,16 @@ class SseParser:
         return lines
 
     def _field(self, line: bytes) -> list[SseEvent]:
-        line = line.removeprefix(b"\xef\xbb\xbf").lstrip(
-            b"\x1e"
-        )  # a mark before each event; the one of JSON text sequences
+        line = line.lstrip(_MARKS)
         name, _, value = line.partition(b":")
         text = value.removeprefix(b" ").decode("utf-8", "replace")
         if name == b"data":
+            # servers that leave out the empty line between events
+            before = self._line(b"") if self._data and _begins(text) and _is_whole("\n".join(self._data)) else []
             self._data.append(text)
             self._size += len(value)
-        elif name == b"event":
+            return before
+        if name == b"event":
             self._name = text.strip()
         elif name == b"error":
             return [SseEvent("error", text)] if text else []
@@ -158,9 +223,20 @@ class SseParser:
             return []
         self._tries += 1
         whole = "\n".join(self._bare)
-        try:
-            json.loads(whole, strict=False)
-        except (ValueError, RecursionError):
+        if not _is_whole(whole):
             return []
         self._bare, self._tries, self._size = [], 0, sum(map(len, self._data))
         return [SseEvent("", whole)]
+
+
+def _begins(text: str) -> bool:
+    """Whether this may be the begin of an event's data, rather than go on with it."""
+    return text.lstrip()[:5].casefold().startswith(("{", "[done"))
+
+
+def _is_whole(text: str) -> bool:
+    try:
+        json.loads(text, strict=False)
+    except (ValueError, RecursionError):
+        return False
+    return True

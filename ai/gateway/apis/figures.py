@@ -5,11 +5,13 @@ import time
 from dataclasses import dataclass
 from typing import Final
 
+from ai.backends.openai.sse import THOUGHTS
+
 _TAIL: Final = 4096
 _LEAST_S: Final = 0.05
 """A stream that came in less time came in one piece: its speed was not seen."""
 # A quotation mark inside of a JSON string has a backslash before it, so that no text that a model writes looks like these.
-_PIECE: Final = re.compile(rb'"(?:content|text|reasoning_content|reasoning|thinking|response)":\s*"(?!")')
+_PIECE: Final = re.compile(rf'"(?:content|text|response|{"|".join(THOUGHTS)})":\s*"(?!")'.encode())
 _THOUGHT: Final = re.compile(rb'"reasoning":\s*"(?!")')
 _SAME_THOUGHT: Final = re.compile(rb'"reasoning_content":\s*"(?!")')
 _PROMPT: Final = re.compile(rb'"(?:prompt_tokens|prompt_eval_count)":\s*(\d{1,12})')

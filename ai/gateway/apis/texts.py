@@ -3,13 +3,12 @@
 import json
 from typing import Any, Final
 
-from ai.backends.openai.sse import SseParser, WholeCharacters
+from ai.backends.openai.sse import SseParser, WholeCharacters, thought_text
 from ai.core.errors import BadOutput
 
 _MOST_BODY: Final = 8 * 1024 * 1024
 """Bytes of a request or of a whole answer that are read for their text."""
 _SAID: Final = ("content", "text", "response")
-_THOUGHT: Final = ("reasoning_content", "reasoning", "thinking")
 
 
 def prompt_text(body: bytes, limit: int) -> tuple[str, bool]:
@@ -88,10 +87,10 @@ class AnswerText:
         part = choice.get("delta") or choice.get("message") or choice
         if not isinstance(part, dict):
             return
-        for thinks, names in ((True, _THOUGHT), (False, _SAID)):
-            said = next((text for name in names if (text := _text(part.get(name)))), "")
-            if said:
-                self._add(said, thinks=thinks)
+        if thought := thought_text(part):
+            self._add(thought, thinks=True)
+        if said := next((text for name in _SAID if (text := _text(part.get(name)))), ""):
+            self._add(said, thinks=False)
         calls = part.get("tool_calls")
         for place, call in enumerate(calls if isinstance(calls, list) else []):
             self._call(call, place)

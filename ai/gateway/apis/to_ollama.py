@@ -7,12 +7,13 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
-from ai.backends.openai.sse import NO_REASON, SseEvent, SseParser, WholeCharacters, said_text
+from ai.backends.openai.sse import NO_REASON, SseEvent, SseParser, WholeCharacters, messages_of, said_text, thought_text
 from ai.backends.openai.told_errors import tells_error, words_of
 from ai.core.errors import BadOutput, StreamCut
 from ai.core.words import plain_words
 
 _encoder: Final = msgspec.json.Encoder()
+_JSON_BEGINS: Final = ("{", "[", '"{', '"[')
 _LINES: Final = "application/x-ndjson"
 _JSON: Final = "application/json"
 _REASONS: Final = {"stop": "stop", "length": "length", "tool_calls": "stop", "function_call": "stop", "content_filter": "stop"}  # fmt: skip
@@ -53,8 +54,7 @@ class _Said:
     def __init__(self, choice: dict[str, Any]) -> None:
         part = _dict(choice.get("delta")) or _dict(choice.get("message"))
         self.text = said_text(part.get("content")) or said_text(part.get("refusal")) or said_text(choice.get("text"))
-        names = ("reasoning_content", "reasoning", "thinking")
-        self.thinking = next((text for name in names if (text := said_text(part.get(name)))), "")
+        self.thinking = thought_text(part)
         self.calls = _dicts(part.get("tool_calls"))
         reason = str(choice.get("finish_reason") or "")
         self.finish = "" if reason.casefold() in NO_REASON else reason
@@ -178,13 +178,17 @@ class Lines:
 
     def _line(self, event: SseEvent) -> bytes:
         data = event.data.strip()
-        if data == "[DONE]":
+        if _is_end(data):
             self._ended = True
             return b""
-        if not data.startswith("{") and event.name != "error":
+        if not data.startswith(_JSON_BEGINS):
+            if event.name == "error":
+                return _encode({"error": plain_words(data)}) + b"\n"
             return b""  # a word of a server that shows it is alive
-        told = {"error": data} if not data.startswith("{") else _object(data)
-        if tells_error(told) or event.name == "error":
+        return b"".join(self._piece(told, event.name) for told in _objects(data))
+
+    def _piece(self, told: dict[str, Any], name: str) -> bytes:
+        if tells_error(told) or name == "error":
             return _encode({"error": _message(told)}) + b"\n"
         said = self._answered.read(told)
         if said is None or not (said.text or said.thinking):
@@ -221,11 +225,7 @@ class Whole:
         Raises:
             BadOutput: it is none.
         """
-        said = (
-            self._joined()
-            if self._body.lstrip()[:1] in {b"d", b"e", b":", b"i"}
-            else self._answered.read(_object(self._body))
-        )
+        said = self._joined()
         if said is None:
             raise BadOutput("the engine's answer says nothing")
         more: dict[str, Any] = {"thinking": said.thinking} if said.thinking else {}
@@ -250,12 +250,21 @@ class Whole:
         return _encode(whole | self._answered.figures())
 
     def _joined(self) -> _Said | None:
-        """All pieces in one: some servers answer with a stream, whatever they are asked for."""
-        events = SseParser()
-        found = [*events.feed(self._body), *events.end()]
-        pieces = [self._answered.read(_object(event.data)) for event in found if event.data.lstrip().startswith("{")]
-        said = [piece for piece in pieces if piece is not None]
-        if not said or not self._answered.reason:
+        """What it says, all pieces in one: some servers answer with a stream, whatever they are asked for.
+
+        Raises:
+            BadOutput: it is no answer.
+        """
+        try:
+            found, streamed = messages_of(self._body), False
+        except (ValueError, TypeError, RecursionError):
+            events = SseParser()
+            found = [told for event in [*events.feed(self._body), *events.end()] for told in _told(event)]
+            streamed = True
+        said = [piece for told in found if (piece := self._answered.read(told)) is not None]
+        if streamed and not said:
+            raise BadOutput("the engine's answer is not JSON")
+        if not said or (streamed and not self._answered.reason):
             return None
         for piece in said[1:]:
             said[0].text += piece.text
@@ -333,6 +342,24 @@ TRANSLATORS: Final[dict[str, Make]] = {
 """By the kind of a converted request."""
 
 
+def _told(event: SseEvent) -> list[dict[str, Any]]:
+    """What an event of a stream says, where the whole answer is one.
+
+    Raises:
+        BadOutput: it tells of an error.
+    """
+    data = event.data.strip()
+    told = _objects(data) if data.startswith(_JSON_BEGINS) and not _is_end(data) else []
+    if event.name == "error" or any(map(tells_error, told)):
+        words = _message(told[0]) if told else plain_words(data)
+        raise BadOutput(f"the engine ended its answer with an error: {words}")
+    return told
+
+
+def _is_end(data: str) -> bool:
+    return data.strip('"[]').casefold() == "done"
+
+
 def _dict(value: object) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
@@ -349,13 +376,19 @@ def _number(value: object) -> float:
 
 def _object(text: bytes | str) -> dict[str, Any]:
     """An object of JSON, also with what only some writers take for JSON: `NaN`, halves of characters."""
+    found = _objects(text)
+    if len(found) != 1:
+        raise BadOutput("the engine's answer is no JSON object")
+    return found[0]
+
+
+def _objects(text: bytes | str) -> list[dict[str, Any]]:
     try:
-        told = json.loads(text)
+        return messages_of(text)
+    except TypeError as error:
+        raise BadOutput("the engine's answer is no JSON object") from error
     except (ValueError, RecursionError) as error:
         raise BadOutput("the engine's answer is not JSON") from error
-    if not isinstance(told, dict):
-        raise BadOutput("the engine's answer is no JSON object")
-    return told
 
 
 def _message(told: dict[str, Any]) -> str:

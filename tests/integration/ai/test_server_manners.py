@@ -103,6 +103,11 @@ WHOLE = {"model": "m", "choices": [{"message": {"role": "assistant", "content": 
         [HEAD, event(delta("ye", "null")), event(delta("s", "")), event(delta(None, "stop")), DONE],
         [HEAD, event({"choices": [{"index": 0, "delta": {"refusal": "yes"}}]}), event(delta(None, "stop")), DONE],
         [HEAD, event(delta("yes")), event({"choices": [{"index": 0, "delta": None, "finish_reason": "end_turn"}]})],
+        [HEAD, b"\0\0\xef\xbb\xbf" + event(delta("ye")) + b"\0" + event(delta("s", "stop")), DONE],
+        [HEAD, (event(delta("ye")) + event(delta("s", "stop")) + DONE).replace(b"\n\n", b"\n")],
+        [HEAD, event(json.dumps(delta("yes", "stop"))), DONE],
+        [HEAD, event(delta([{"type": "text", "text": {"value": "yes", "annotations": []}}], "stop")), DONE],
+        [HEAD, event(delta([{"type": "thinking", "text": "no"}, {"type": "text", "text": "yes"}], "stop")), DONE],
     ],
 )
 def test_an_answer_is_read_however_it_is_framed(answer: list[Any]) -> None:
@@ -121,7 +126,9 @@ def test_a_character_that_was_cut_in_two_is_whole_again() -> None:
     assert made.text == "a\U0001f600\ufffdb"
 
 
-@pytest.mark.parametrize("name", ["reasoning_content", "reasoning", "thinking"])
+@pytest.mark.parametrize(
+    "name", ["reasoning_content", "reasoning", "thinking", "thinking_content", "thoughts", "model_thought"]
+)
 def test_reasoning_is_found_under_each_of_its_names(name: str) -> None:
     """Once, where a server sends it under two."""
     both = {name: "hm", "reasoning_content": "hm", "role": "assistant", "content": None}

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ai.core.errors import BackendDown, BackendTimeout, BadOutput, InputError, ModelMissing, StreamCut
 from ai.gateway.admission import Gate
 from ai.gateway.apis.figures import Meter
-from ai.gateway.apis.to_ollama import Lines
+from ai.gateway.apis.to_ollama import Lines, Whole
 from ai.gateway.http.upstream import Place, request_bytes
 from ai.gateway.link.budgets import Budget, Ledger, Used
 from ai.gateway.link.keys import KeyFile, hash_of
@@ -192,6 +192,10 @@ ODD_STREAMS = {
     "a second choice": [chunk({"content": "yes"}), b'data: {"choices": [{"index": 1, "delta": {"content": "no"}}]}\n\n', STOP],
     "signs of life": [b": hello\n\nevent: ping\ndata: ping\n\n", chunk({"content": "yes"}), b"data:\n\n", STOP],
     "a whole answer in place of a stream": [json.dumps({"choices": [{"message": {"content": "yes"}, "finish_reason": "stop"}]}, indent=1).encode()],
+    "no empty line between events": [(chunk({"content": "ye"}) + chunk({"content": "s"}) + STOP).replace(b"\n\n", b"\n"), b"data: [done]\n"],
+    "encoded twice": [b"data: " + json.dumps(json.dumps({"choices": [{"delta": {"content": "yes"}}]})).encode() + b"\n\n", b'data: "ping"\n\n', STOP],
+    "within another object, in a list": [b'data: [{"code": 0, "data": {"choices": [{"delta": {"content": "yes"}}]}}]\n\n', STOP],
+    "bytes that keep the connection alive": [b"\0\0" + chunk({"content": "yes"}) + b"\0" + STOP],
     "a refusal in its own field": [chunk({"refusal": "yes"}), STOP],
 }  # fmt: skip
 
@@ -205,6 +209,41 @@ def test_what_servers_do_beside_the_documentation_becomes_ollamas_all_the_same(n
     assert "".join(row["message"]["content"] for row in rows).replace("\U0001f600", "") == "yes"
     assert rows[-1]["done_reason"] == "stop"
     assert isinstance(rows[-1]["eval_count"], int)
+
+
+@pytest.mark.parametrize("name", ODD_STREAMS)
+def test_a_stream_in_place_of_a_whole_answer_is_read_as_one(name: str) -> None:
+    """However it is framed."""
+    whole = Whole("m", talks=True)
+    for part in ODD_STREAMS[name]:
+        whole.feed(part)
+    told = json.loads(whole.finish())
+    assert told["message"]["content"].replace("\U0001f600", "") == "yes"
+    assert told["done_reason"] == "stop"
+
+
+@pytest.mark.parametrize(
+    "end", [b"event: error\ndata: out of memory\n\n", b'data: {"error": {"message": "out of memory"}}\n\n', b""]
+)
+def test_a_stream_in_place_of_a_whole_answer_that_ends_with_an_error_is_none(end: bytes) -> None:
+    """Its first words are no answer; what it says of the error is told."""
+    whole = Whole("m", talks=True)
+    whole.feed(chunk({"content": "The "}) + end)
+    with pytest.raises(BadOutput, match="out of memory" if end else "nothing"):
+        whole.finish()
+
+
+@pytest.mark.parametrize("name", ["reasoning_content", "thoughts", "thinking_content", "inner_thinking"])
+def test_thoughts_become_ollamas_under_whatever_name_they_come(name: str) -> None:
+    """A signature beside them is none, nor is the reason of the end."""
+    lines = Lines("m", talks=True)
+    said = (
+        lines.feed(chunk({name: "hm", "thought_signature": "x", "stop_reason": "y"}) + chunk({"content": "yes"}) + STOP)
+        + lines.finish()
+    )
+    rows = [json.loads(line) for line in said.split(b"\n") if line]
+    assert "".join(row["message"].get("thinking", "") for row in rows) == "hm"
+    assert "".join(row["message"]["content"] for row in rows) == "yes"
 
 
 def test_a_call_of_a_tool_comes_out_whole_however_it_is_cut() -> None:
