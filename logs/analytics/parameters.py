@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from logs.analytics.statistics import are_greater
 from logs.core.errors import LogsError
+from logs.patterns.forms import heads_of
 from logs.patterns.miner import HOLE, values_of
 from logs.patterns.skeleton import Skeleton
 from logs.query import tree
@@ -172,10 +173,10 @@ def _count(store: Questions, wanted: LogFilter, deadline_s: float) -> int:
 def _sample(
     store: Questions, wanted: LogFilter, total: int, most: int, deadline_s: float
 ) -> tuple[npt.NDArray[np.int64], list[str]]:
-    """Times (ascending) and first lines of records, all of them or, of more than `most`, an even part by their times in µs."""
+    """Times (ascending) and heads of records, all of them or, of more than `most`, an even part by their times in µs."""
     step = next((prime for prime in _PRIMES if total <= most * prime), _PRIMES[-1])
     rows = store.query("log_pattern_messages", deadline_s=deadline_s, step=step, limit=most * 2, **wanted.params())
-    heads = [text.partition("\n")[0] for text in rows.column("message").to_pylist()]
+    heads = heads_of(rows.column("message")).to_pylist()
     ts = rows.column("ts").to_numpy()
     return ts[::-1].astype(np.int64), heads[::-1]
 

@@ -1,8 +1,9 @@
 """Forms: the first lines of messages, with what a glance shows to be a value written as `0`. Many messages share one, and what is costly is done once for each.
 
-Of several lines of a message the first counts.
+Of several lines of a message the first counts; of a traceback of Python the one that names the exception, since all tracebacks begin alike.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Final, TypeAlias
 
@@ -27,13 +28,22 @@ _BEFORE: Final = rf"^|[{_BLANK}(\[{{<\"'=,:;|`]"
 _DIGITS: Final = rf"[^{_BLANK}()\[\]{{}}<>\"'`,;|=:]*[0-9][^{_BLANK}()\[\]{{}}<>\"'`,;|=:]*"
 
 
+_TRACEBACK: Final = "Traceback (most recent call last):"
+_RAISED: Final = rf"(?s)^{re.escape(_TRACEBACK)}.*\n((?:(?:[A-Za-z_]\w*\.)+\w+|[A-Z]\w*)(?:: [^\n]*)?)\r?(?:\n.*)?$"
+"""The last line at its margin that begins with the name of a class, or of something in a module. Others belong to what an exception says."""
+
 Messages: TypeAlias = Sequence[str] | pa.Array | pa.ChunkedArray
 
 
 def forms_of(messages: Messages) -> tuple[pa.Array, pa.Array]:
-    """The first line of each message, and its form."""
-    heads = _heads(shortened(messages))
+    """The head of each message, and its form."""
+    heads = heads_of(messages)
     return heads, _replaced(_without_places(heads), _DIGITS, "0")
+
+
+def heads_of(messages: Messages) -> pa.Array:
+    """The line of each message that its pattern is of."""
+    return _heads(shortened(messages))
 
 
 def keys_of(messages: pa.Array) -> pa.Array:
@@ -101,11 +111,12 @@ class KnownForms:
 
 
 def shortened(messages: Messages) -> pa.Array:
-    """The messages in one piece, none longer than is looked at."""
+    """What is looked at of the messages, in one piece: of tracebacks the exception, of long ones the beginning."""
     if isinstance(messages, pa.ChunkedArray):
         found = messages.combine_chunks() if messages.num_chunks != 1 else messages.chunk(0)
     else:
         found = messages if isinstance(messages, pa.Array) else pa.array(messages, pa.string())
+    found = _where(found, pc.starts_with(found, _TRACEBACK), lambda some: _replaced(some, _RAISED, r"\1"))
     longest = pc.max(pc.binary_length(found)).as_py() or 0
     return found if longest <= LONGEST else pc.utf8_slice_codeunits(found, 0, LONGEST)
 

@@ -435,7 +435,7 @@ def _of_the_store(wanted: dict[str, Any], data_dir: Path | None, *, limit: int, 
     ]
     print_table(("COUNT", "SHARE", "ERRORS", "LAST", "TREND", "", "PATTERN"), rows, right=frozenset({0, 1, 2}))
     more = f"; the {limit} most frequent are shown" if found["found"] > limit else ""
-    print(f"{total} records, {found['found']} patterns{more}")
+    print(f"{_counted(total, found['found'])}{more}")
 
 
 def _of_files(files: Sequence[Path], form: str | None, *, lines: bool, limit: int, as_json: bool) -> None:
@@ -479,7 +479,11 @@ def _of_files(files: Sequence[Path], form: str | None, *, lines: bool, limit: in
     ]
     print_table(("COUNT", "SHARE", "ERRORS", "LAST", "PATTERN"), rows, right=frozenset({0, 1, 2}))
     more = f"; the {limit} most frequent are shown" if len(counts) > limit else ""
-    print(f"{total} records, {len(counts)} patterns{more}")
+    print(f"{_counted(total, len(counts))}{more}")
+
+
+def _counted(records: int, patterns: int) -> str:
+    return f"{records} record{'' if records == 1 else 's'}, {patterns} pattern{'' if patterns == 1 else 's'}"
 
 
 def _bars(trend: Sequence[float]) -> str:

@@ -172,6 +172,54 @@ def test_words_of_one_program_do_not_make_values_of_anothers() -> None:
     assert templates([*logins, "copy of backup refused"])[-1] == "copy of backup refused"
 
 
+STACK = """Traceback (most recent call last):
+  File "shop.py", line {line}, in <module>
+    main()
+    ~~~~^^
+{raised}"""
+
+
+@pytest.mark.parametrize(
+    ("raised", "template"),
+    [
+        ("KeyError: 'price'", "KeyError: 'price'"),
+        ("socket.timeout: timed out", "socket.timeout: timed out"),
+        ("ValueError: row 17 has no name\n", f"ValueError: row {HOLE} has no name"),
+        (
+            "shop.errors.Refused: 2 problems with the order\nprice\n  must be a number\nunit: unknown",
+            f"shop.errors.Refused: {HOLE} problems with the order",
+        ),
+        (
+            (
+                "OSError: no disk\n\nDuring handling of the above exception, another exception occurred:\n\n"
+                'Traceback (most recent call last):\n  File "shop.py", line 9, in main\nSystemExit: gone'
+            ),
+            "SystemExit: gone",
+        ),
+        ("KeyboardInterrupt", "KeyboardInterrupt"),
+    ],
+)
+def test_tracebacks_are_told_apart_by_what_was_raised(raised: str, template: str) -> None:
+    """All begin alike. The exception is found however long the stack is; one that was cut keeps its first line."""
+    frames = '  File "deep.py", line 3, in again\n    again()\n' * 200
+    miner = PatternMiner()
+    numbers = miner.add(
+        [
+            STACK.format(line=3, raised=raised),
+            STACK.format(line=4, raised=frames + raised),
+            "Traceback (most recent call last):\n  File",
+            f"failed\n{STACK.format(line=5, raised=raised)}",
+        ]
+    )
+    found, of = miner.patterns()
+    assert [found[of[number]].template for number in numbers.tolist()] == [
+        template,
+        template,
+        "Traceback (most recent call last):",
+        "failed",
+    ]
+
+
 @given(st.lists(messages, max_size=30), st.randoms(use_true_random=False), st.integers(1, 5))
 @example(["0", "0\xa0"], random.Random(0), 1).via("a blank that is not of ASCII, shuffled")
 @example(["0\xa0", "0"], random.Random(0), 2).via("the other way round")
