@@ -26,23 +26,34 @@ def main() -> None:
 
 def __getattr__(name: str) -> Any:
     """A name of `monitor.library`, loaded at its first use."""
+    if name == "__all__":
+        return list(_library().NAMES)
     if name.startswith("_"):
         raise AttributeError(name)
-    bundled = (HERE / "monitor").is_dir()
-    if bundled and str(HERE) not in sys.path:
-        sys.path.append(str(HERE))  # behind everything: it must not hide a program's own modules
-    if bundled:
-        _check_ours("monitor")
-    from monitor import library
-
+    library = _library()
     if name not in library.NAMES:
         msg = f"module 'watchkeeper' has no attribute {name!r}; it has {', '.join(library.NAMES)}"
         raise AttributeError(msg)
-    if bundled:
+    if (HERE / "monitor").is_dir():
         _check_ours("ai")
         if name in library.USES_LOGS:
             _check_ours("logs")
     return library.load(name)
+
+
+def __dir__() -> list[str]:
+    """The names that programs use, as an editor offers them."""
+    return sorted(_library().NAMES)
+
+
+def _library() -> Any:
+    if (HERE / "monitor").is_dir():
+        if str(HERE) not in sys.path:
+            sys.path.append(str(HERE))  # behind everything: it must not hide a program's own modules
+        _check_ours("monitor")
+    from monitor import library
+
+    return library
 
 
 def _check_ours(package: str) -> None:

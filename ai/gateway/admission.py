@@ -49,7 +49,8 @@ class Gate:
         if len(self._queue) >= limits.queue:
             self.refused += 1
             raise BackendOverloaded(
-                f"{self.active} calls are being answered and {len(self._queue)} wait.", hint="Try again in a moment."
+                f"The gateway's queue is full (under way: {self.active}, waiting: {len(self._queue)}).",
+                hint="Try again in a moment.",
             )
         mine: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._queue.append(mine)

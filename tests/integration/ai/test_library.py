@@ -1,7 +1,10 @@
 """The names for programs: every example of the documents runs as it stands, on servers in place of those it names."""
 
 import io
+import json
 import re
+import subprocess
+import sys
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -18,6 +21,16 @@ from tests.doubles.chat_server import serve
 
 ROOT = Path(__file__).resolve().parents[3]
 EXAMPLES = re.findall(r"```python\n(.*?)```", (ROOT / "docs/ai.md").read_text("utf-8"), re.DOTALL)
+STAR = """
+import importlib.util, json, sys
+spec = importlib.util.spec_from_file_location("watchkeeper", "monitor/_entry.py")
+watchkeeper = sys.modules["watchkeeper"] = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(watchkeeper)
+before = {*globals(), "before"}
+from watchkeeper import *
+print(json.dumps([dir(watchkeeper), sorted({*globals()} - before), callable(analyze_job_content)]))
+"""
+"""The package as it is installed, here from its source."""
 POSTING = "Data Engineer\n\nAcme Robotics is looking for a Data Engineer in Berlin."
 
 
@@ -31,6 +44,12 @@ def test_every_name_is_there_and_documented() -> None:
     assert named <= library.NAMES.keys()
     for name in library.NAMES:
         assert library.load(name).__name__ == name
+
+
+def test_an_editor_offers_the_names_and_a_star_brings_them() -> None:
+    """`dir(watchkeeper)` and `from watchkeeper import *` have what programs use, and nothing else."""
+    done = subprocess.run([sys.executable, "-c", STAR], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout) == [sorted(library.NAMES), sorted(library.NAMES), True]
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda text: re.findall(r"import (\w+)", text)[-1])
