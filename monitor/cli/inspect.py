@@ -277,6 +277,7 @@ def _print_history(
 ) -> None:
     """What lived in a range of time, of the last 24 hours if none is given, those that lived longest in it first."""
     from monitor.cli.logs import ends
+    from monitor.cli.processes import asks
     from monitor.client.client import Client
 
     given = ends(since, until)
@@ -284,6 +285,8 @@ def _print_history(
     first = int(given["since"] or last - _DAY_US)
     with Client.of(data_dir) as client:
         found = client.lives(first, last, {name: value for name, value in filters.items() if value})
+    others = [run for run in found.runs if not (filters["q"] and run.ended is None and asks(run.cmdline, sys.argv[1:]))]
+    found = found.model_copy(update={"runs": others, "total": found.total - len(found.runs) + len(others)})
     if as_json:
         print_json(found.model_dump(by_alias=True))
         return

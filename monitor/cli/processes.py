@@ -128,7 +128,7 @@ def without_asker(rows: list[dict[str, Any]], words: Sequence[str] | None) -> li
     by_pid = {row["pid"]: row for row in rows}
     asking, pid = {os.getpid()}, os.getppid()
     while pid not in asking and (row := by_pid.get(pid)) is not None:
-        if _asks(row["cmdline"], words):
+        if asks(row["cmdline"], words):
             asking.add(pid)
         pid = row["ppid"]
     return [row for row in rows if row["pid"] not in asking]
@@ -143,10 +143,11 @@ def ended_matches(data_dir: Path, text: str, words: Sequence[str]) -> int:
             found = client.ended_runs({"q": text}, limit=ASKED_BEFORE)
     except AgentUnreachable:
         return 0
-    return found.total - sum(_asks(run.cmdline, words) for run in found.runs)
+    return found.total - sum(asks(run.cmdline, words) for run in found.runs)
 
 
-def _asks(command: str | None, words: Sequence[str]) -> bool:
+def asks(command: str | None, words: Sequence[str]) -> bool:
+    """Whether a command line is, or carries, this very question."""
     return " ".join(words) in (command or "")
 
 

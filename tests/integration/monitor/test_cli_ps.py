@@ -137,7 +137,7 @@ def test_a_search_leaves_out_who_searches_and_tells_of_what_has_ended(running_ag
     with subprocess.Popen(sleeper) as over:
         wait_until(lambda: over.pid in pids(), "it is seen")
         over.kill()
-    script = f"read go; {sys.executable} -m monitor ps {mark}; true"
+    script = f"read go; {sys.executable} -m monitor ps {mark}; echo ---; {sys.executable} -m monitor ps {mark} --history; true"
     for others in (0, 1):
         searcher = subprocess.Popen(
             ["sh", "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environ, text=True
@@ -145,8 +145,11 @@ def test_a_search_leaves_out_who_searches_and_tells_of_what_has_ended(running_ag
         with searcher, subprocess.Popen(sleeper if others else ["true"]) as runs:
             expected = {searcher.pid, runs.pid} if others else {searcher.pid}
             wait_until(lambda expected=expected: pids() == expected, "what matches is seen, the shell too")
-            out, err = searcher.communicate("\n")
+            said, err = searcher.communicate("\n")
             runs.kill()
+        out, _, past = said.partition("---\n")
+        runs_on = [line.split()[0] for line in past.splitlines() if "still runs" in line]
+        assert runs_on == ([str(runs.pid)] if others else [])
         assert [line.split()[0] for line in out.splitlines()[1:]] == ([str(runs.pid)] if others else [])
         assert "… 1 that has ended matches; --ended lists it\n" in err
         assert ("No running process matches.\n" in err) is not bool(others)
