@@ -184,6 +184,7 @@ class Ingest:
             if first:
                 recovery.recall(store, recall)
                 self._on_loop(self._snapshot.recall_memory, recovery.recall_memory(store))
+                self._on_loop(self._events.failures.take, recovery.recall_failures(store))
             ended = recovery.close(store, gap=first)
             if ended:
                 log.info("%d runs ended while the agent was not running", ended)

@@ -7,10 +7,13 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
+from monitor.api_models.events import ProcessEvent
+from monitor.lifecycle.failures import MOST, WITHIN_US
 from monitor.live.growth import LONG_S, STEP_S, Reading
 from monitor.live.snapshot import BLANK, HISTORY_METRICS, Moment
 from monitor.store.interface import Append, Change, Store, Upsert
 from monitor.store.lives import UNSEEN
+from monitor.store.process_events import stored_events
 
 GAP_US: Final = 2_500_000
 """A shorter pause between two agents does not count as a gap."""
@@ -104,6 +107,11 @@ class Recovery:
             Reading(mono_s - (self._first - int(ts)) / US + STEP_S / 2, run, memory)
             for ts, (run, memory) in zip(buckets, parts, strict=True)
         ]
+
+    def recall_failures(self, store: Store) -> list[ProcessEvent]:
+        """The failures that were still told of when the earlier agent ended."""
+        wanted = {"kinds": ["ERROR"], "since": self._first - WITHIN_US, "until": self._first}
+        return stored_events(store, self._host, wanted, limit=MOST)[1]
 
     def _moment(self, ts: int, values: tuple[float | int | None, ...]) -> Moment:
         return Moment(ts, self._mono - (self._first - ts) * 1000, values)

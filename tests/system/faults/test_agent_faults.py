@@ -70,6 +70,26 @@ def test_sigterm_flushes_and_the_next_life_goes_on(make_agent: Make) -> None:
     agent.stop()
 
 
+def test_a_program_that_failed_is_still_told_by_the_next_agent(make_agent: Make, tmp_path: Path) -> None:
+    """The status names it for ten minutes, whoever watches."""
+    agent = make_agent()
+    script = tmp_path / "nightly.py"
+    script.write_text("import time; time.sleep(2); raise SystemExit(3)")
+    subprocess.run([sys.executable, str(script)], check=False, timeout=patient(60))
+
+    def failed() -> list[str]:
+        with agent.api.live(Subscription(host=False, history_s=0)) as live:
+            frame = live.receive(patient(10))
+            while frame["t"] != "status":
+                frame = live.receive(patient(10))
+        return [one["name"] for one in frame["programs_failed"] if "nightly.py" in one["name"]]
+
+    told = wait_until(failed, "its failure is told")
+    assert agent.stop() == 0
+    agent.start()
+    assert wait_until(failed, "its failure is told again") == told
+
+
 LINES = 20_000
 
 
