@@ -67,14 +67,16 @@ _AT: Final = r"(?:at|@|um|om|alle|ore|kl\.?|klo|[àa]|às|a las|o|в)"
 """What people write between a day and a clock."""
 _JOIN: Final = rf"(?:T|_|@|/|::?|;|,? {{1,2}}|,|\||-| - | \| |\t|\] \[|,? {_AT} )"
 _JOINED: Final = (
-    rf"(?P<H>\d{{1,2}})[.\-_hH时時](?P<M>\d\d)[.\-_mM分](?P<S>\d\d)[s秒]?(?:[.,_:](?P<h>\d{{1,9}}))?{_ZONE}"
+    rf"(?P<H>[0-2]?\d)[.\-_hH时時]?(?P<M>[0-5]\d)[.\-_mM分]?(?P<S>[0-6]\d)[s秒]?(?:[.,_:](?P<h>\d{{1,9}}))?{_ZONE}"
 )
-"""A clock with other signs than colons, as file names and some countries have it."""
+"""A clock with other signs than colons, or none, as file names and some countries have it."""
 _YEAR: Final = r"(?P<y>(?:19|20)\d\d)"
 _YMD: Final = rf"{_YEAR}(?:[-/._年]|\. )(?P<n>\d{{1,2}})(?:[-/._月]|\. )(?P<d>\d{{1,2}})(?:日|\.)?"
 _D: Final = r"(?P<d>[ \d]?\d)"
 _MDY_NAMES: Final = rf"{_WEEKDAY}{_MONTH}\.? {{1,2}}(?P<d>\d{{1,2}}),?"
-_DMY_NAMES: Final = rf"{_WEEKDAY}(?P<d>\d{{1,2}})\.?[ /.\-]{_MONTH}[ /.,\-]{{1,2}}(?P<y>(?:19|20)\d\d|\d\d\b)"
+_MDY_YEAR: Final = rf"{_WEEKDAY}{_MONTH}\.?[ \-/.]{{1,2}}(?P<d>\d{{1,2}})(?:, ?|[ \-/.]{{1,2}}){_YEAR}"
+_YEAR_FIRST: Final = rf"{_YEAR}[ \-/.]{_MONTH}\.?[ \-/.]{{1,2}}{_D}"
+_DMY_NAMES: Final = rf"{_WEEKDAY}(?P<d>\d{{1,2}})\.?[ /.\-]?{_MONTH}[ /.,\-]{{0,2}}(?P<y>(?:19|20)\d\d|\d\d\b)"
 _NUMBERS: Final = r"(?P<i>\d{1,2})(?P<sep>[/.\-])(?P<j>\d{1,2})[/.\-](?P<k>(?:19|20)\d\d|\d\d)"
 _COMPACT: Final = r"(?P<y>(?:19|20)\d\d)(?P<n>[01]\d)(?P<d>[0-3]\d)"
 _TIGHT: Final = (
@@ -94,19 +96,26 @@ _SHAPES: Final[tuple[tuple[str, str], ...]] = (
     ("ymd-minutes", rf"{_YMD}{_JOIN}{_MINUTES}"),
     ("ymd-unpadded", rf"{_YMD}{_JOIN}{_UNPADDED}"),
     ("ordinal", rf"{_YEAR}[-.](?P<o>[0-3]\d\d)(?:T|[ :_-]){_SECONDS}"),
-    ("compact", rf"{_COMPACT}[ T._:\-]?{_TIGHT}"),
-    ("dmy-names", rf"{_DMY_NAMES}(?:::?|T|,? {{1,2}}| - |-|\] \[|,? {_AT} ){_SECONDS}"),
-    ("dmy-names-minutes", rf"{_DMY_NAMES}(?:T|,? {{1,2}}| - |-|\] \[|,? {_AT} ){_MINUTES}"),
+    ("compact", rf"{_COMPACT}(?:{_JOIN}|\.)?{_TIGHT}"),
+    ("dmy-names", rf"{_DMY_NAMES}{_JOIN}{_SECONDS}"),
+    ("dmy-names-minutes", rf"{_DMY_NAMES}(?:T|_|@|/|;|,|\||,? {{1,2}}| - |-| \| |\] \[|,? {_AT} ){_MINUTES}"),
     ("clf-minutes", rf"(?P<d>\d{{1,2}})/{_MONTH}/{_YEAR}:{_MINUTES}"),
-    ("mdy-names", rf"{_MDY_NAMES} {{1,2}}{_YEAR},?(?: {_AT})? {{1,2}}{_SECONDS}"),
+    ("mdy-names", rf"{_MDY_YEAR}(?:{_JOIN}| {_AT} {{1,2}}| {{3}}){_SECONDS}"),
+    ("mdy-names-minutes", rf"{_MDY_YEAR}{_JOIN}{_MINUTES}"),
     ("ctime", rf"{_MDY_NAMES} (?P<H>\d{{1,2}}):(?P<M>\d\d):(?P<S>\d\d){_FRACTION}(?: (?P<z>[A-Z]{{2,5}}))? {_YEAR}"),
     (
         "ymd-spaced",
         rf"{_YEAR} {{1,2}}(?P<n>[ \d]?\d) {{1,2}}(?P<d>[ \d]?\d) {{1,2}}(?P<H>\d{{1,2}})[ :](?P<M>\d\d)[ :](?P<S>\d\d)(?:[.,](?P<h>\d{{1,9}}))?",
     ),
-    ("year-first", rf"{_YEAR}[ \-/.]{_MONTH}\.?[ \-/.]{{1,2}}{_D}[ ,]{{1,2}}{_SECONDS}"),
+    ("year-first", rf"{_YEAR_FIRST}(?:{_JOIN}| {{3}}){_SECONDS}"),
+    ("year-first-minutes", rf"{_YEAR_FIRST}{_JOIN}{_MINUTES}"),
+    ("dmy-names-joined", rf"{_DMY_NAMES}{_JOIN}{_JOINED}"),
+    ("mdy-names-joined", rf"{_MDY_YEAR}{_JOIN}{_JOINED}"),
+    ("year-first-joined", rf"{_YEAR_FIRST}{_JOIN}{_JOINED}"),
+    ("compact-joined", rf"{_COMPACT}{_JOIN}{_JOINED}"),
+    ("compact-minutes", rf"{_COMPACT}{_JOIN}{_MINUTES}"),
     ("numbers", rf"{_NUMBERS}{_JOIN}{_SECONDS}"),
-    ("numbers-joined", rf"{_NUMBERS}(?:,? (?:klo |kl\. )?| - |-|_|:){_JOINED}"),
+    ("numbers-joined", rf"{_NUMBERS}(?:{_JOIN}| (?:klo |kl\. )){_JOINED}"),
     ("numbers-dotted", rf"{_NUMBERS} (?P<H>\d\d):(?P<M>\d\d)\.(?P<S>\d\d)(?:[.,](?P<h>\d{{1,9}}))?\b"),
     ("numbers-unpadded", rf"{_NUMBERS}{_JOIN}{_UNPADDED}"),
     ("numbers-minutes", rf"{_NUMBERS}{_JOIN}{_MINUTES}"),

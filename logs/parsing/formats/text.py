@@ -144,7 +144,10 @@ def _systems() -> list[Format]:
     return [
         RegexFormat("etcd", rf"{_TS} {_LETTER} \| (?:(?P<logger>[\w/]+): )?", iso),
         RegexFormat(
-            "mongodb", rf"{_TS} (?P<level>[DIWEF]\d?) +(?P<logger>[A-Z]\w+|-) +(?:\[[^\]]*\] )?", iso, level_of=_letter
+            "mongodb",
+            rf"{_TS} (?P<level>[DIWEF]\d?) +(?P<logger>(?!{levels.WORD}\b)[A-Z]\w+|-) +(?:\[[^\]]*\] )?",
+            iso,
+            level_of=_letter,
         ),
         RegexFormat("envoy", rf"\[{_TS}\]\[(?P<pid>\d+)\]\[{_L}\]\[(?P<logger>[^\]]+)\] ", iso),
         RegexFormat(

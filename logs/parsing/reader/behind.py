@@ -17,8 +17,10 @@ from logs.parsing.reader.fields import (
     field_pattern,
     fields,
     gap_pattern,
+    letters_tell,
     level_pattern,
     own_ends,
+    signs_tell,
     slot_of,
 )
 from logs.parsing.reader.layout import DETAIL, Layout
@@ -113,13 +115,30 @@ def level_column(rows: Sequence[Sequence[Field]], whole: int) -> Level | None:
         and (slot := slot_of(field)) is not None
         and (any(slot.place[1:]) or slot.style in {"title", "lower"})
     )
+    # and so is a letter that all lines have, where another column tells them apart
+    letters = frozenset(text for text in _same(rows, 10) if levels.style(text) == "letter")
+    other = _column(rows, whole, mostly, names | letters) if letters else None
+    if other is not None and changes(rows, other):
+        return other
     return (_column(rows, whole, mostly, names) if names else None) or _column(rows, whole, same, frozenset())
+
+
+def changes(rows: Sequence[Sequence[Field]], level: Level | None) -> bool:
+    """Whether the levels in this column are not all the same."""
+    found = {
+        field.text
+        for row in rows
+        if level is not None
+        for field in row[: level.reach + 1]
+        if (slot := slot_of(field)) is not None and slot.place == level.place and slot.style in level.styles
+    }
+    return len(found) > 1
 
 
 def _column(rows: Sequence[Sequence[Field]], whole: int, same: frozenset[str], names: frozenset[str]) -> Level | None:
     """The same; `names` are words that are no levels here."""
     hits: dict[tuple[tuple[str, bool, bool], str], list[tuple[int, str]]] = {}
-    numbered, signed, lettered = _numbered(rows), signs_tell(rows), _lettered(rows)
+    numbered, signed, lettered = _numbered(rows), signs_tell(rows), letters_tell(rows)
     for row in rows:
         seen = set[tuple[tuple[str, bool, bool], str]]()
         for index, field in enumerate(row):
@@ -207,19 +226,6 @@ def _same(rows: Sequence[Sequence[Field]], tenths: int = 9) -> frozenset[str]:
     return frozenset(text for (_, text), count in counts.items() if len(rows) > 2 and count * 10 >= len(rows) * tenths)
 
 
-def signs_tell(rows: Sequence[Sequence[Field]]) -> bool:
-    """Whether signs between brackets tell of success and of trouble; a dash alone is there for want of a name."""
-    signs = {field.text for row in rows for field in row if field.opens == "[" and field.text in levels.SIGNS}
-    return bool(signs & {"*", "+"}) and len(signs) > 1
-
-
-def _lettered(rows: Sequence[Sequence[Field]]) -> bool:
-    """Whether an asterisk stands between brackets where other lines begin with letters for levels: `[*]` beside `[W]`."""
-    firsts = [row[0].text for row in rows if row and row[0].opens == "["]
-    letters = {text for text in firsts if levels.style(text) == "letter"}
-    return "*" in firsts and len(letters) > 1
-
-
 def _numbered(rows: Sequence[Sequence[Field]]) -> frozenset[int]:
     """The fields in which nearly all lines have a number without brackets: that of a thread, not how many of something there were."""
     counts = Counter(
@@ -269,7 +275,7 @@ def to_level(tails: Sequence[str], rows: Sequence[Sequence[Field]], level: Level
     for tail, row in zip(tails, rows, strict=True):
         for index, field in enumerate(row[: level.reach + 1]):
             slot = slot_of(field)
-            if slot is not None and slot.place == level.place:
+            if slot is not None and slot.place == level.place and (slot.kind == "word" or slot.style in level.styles):
                 following = row[index + 1].gap if index + 1 < len(row) else tail[field.end :][:_GAP_LENGTH]
                 ends[_end(following)] += 1
                 joined += index > 0 and not field.gap and not row[index - 1].opens

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 from logs.core import levels
@@ -166,3 +166,16 @@ def field_pattern(field: Field) -> str:
         closes = re.escape(CLOSES[field.opens])
         return rf"{re.escape(field.opens)}[^{re.escape(field.opens)}{closes}\n]*{closes}"
     return r"\d+" if field.text.isdigit() else WORD
+
+
+def signs_tell(rows: Sequence[Sequence[Field]]) -> bool:
+    """Whether signs between brackets tell of success and of trouble; a dash alone is there for want of a name."""
+    signs = {field.text for row in rows for field in row if field.opens == "[" and field.text in levels.SIGNS}
+    return bool(signs & {"*", "+"}) and len(signs) > 1
+
+
+def letters_tell(rows: Sequence[Sequence[Field]]) -> bool:
+    """Whether an asterisk stands between brackets where other lines begin with letters for levels: `[*]` beside `[W]`."""
+    firsts = [row[0].text for row in rows if row and row[0].opens == "["]
+    letters = {text for text in firsts if levels.style(text) == "letter"}
+    return "*" in firsts and len(letters) > 1

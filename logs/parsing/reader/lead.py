@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Final, NamedTuple
 
-from logs.parsing.reader.behind import FIELDS, level_column, signs_tell
+from logs.parsing.reader.behind import FIELDS, changes, level_column
 from logs.parsing.reader.fields import (
     CLOSES,
     WORD,
@@ -15,6 +15,7 @@ from logs.parsing.reader.fields import (
     fields,
     gap_pattern,
     level_pattern,
+    signs_tell,
     slot_of,
 )
 
@@ -121,16 +122,20 @@ def lead_pattern(hits: list[Found], tails: Sequence[str]) -> tuple[str, bool]:
     ahead = [{f[0][number].text for f in leads} for number, field in enumerate(first[0]) if slots(field)]
     marked = {slot.style for field in first[0] if (slot := slots(field))} == {"mark"}
     constant = bool(ahead) and all(len(texts) == 1 for texts in ahead)
+    several = any(len(texts) > 1 for texts in ahead) and len(hits) > 2  # then a letter that all lines have is none
     if marked or (len(hits) > 2 and constant):
-        behind = level_column([fields(tail, 0, FIELDS) for tail in tails], len(tails))
-        weak = {"mark"} if marked and constant and len(hits) > 1 else {"mark", "letter"}
+        rows = [fields(tail.lstrip("])}>"), 0, FIELDS) for tail in tails]
+        behind = level_column(rows, len(tails))
+        # letters that change say more than a word that all lines have before the time
+        weak = {"mark"} if constant and len(hits) > 1 and (marked or changes(rows, behind)) else {"mark", "letter"}
         levelled = behind is not None and not weak.issuperset(behind.styles)
     for number, field in enumerate(first[0]):
         slot = slots(field)
         gap = _gap(first[0][number - 1] if number else None, field.gap)
         parts.append(gap if number else r"[ \t]*" if gap == r"[ \t]+" else gap)
         # a small letter that all lines have is a name: `{"t": 1774084333.5, …`
-        named = slot is not None and slot.style == "small" and len({lead[number].text for lead, _ in leads}) == 1
+        one = slot is not None and len({lead[number].text for lead, _ in leads}) == 1
+        named = slot is not None and one and (slot.style == "small" or (several and slot.style == "letter"))
         if slot is not None and not levelled and not named:
             levelled = True
             styles = {other.style for hit in hits if (lead := _lead(hit)) and (other := slots(lead[0][number]))}

@@ -163,6 +163,32 @@ def test_headers_in_any_order_are_read_whole(seed: int, tmp_path: Path) -> None:
     assert not wrong
 
 
+@pytest.mark.parametrize("seed", [*range(4), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(4, 20))])
+def test_a_letter_that_all_lines_have_is_no_level(seed: int, tmp_path: Path) -> None:
+    """`T|time|INFO|…` and `time E WARN …`: another column tells the lines apart."""
+    chance = random.Random(seed)
+    wrong = []
+    for number in range(20):
+        header = layout(chance)
+        style = chance.choice([style for style in STYLES if len(style[0]) > 1])
+        letter, wrap = chance.choice("TEDI"), chance.choice(WRAPS)
+        place = chance.randrange(len(header.parts) + 1)
+        parts = (*header.parts[:place], (letter, wrap), *header.parts[place:])
+        at = datetime(2026, 3, 17, 3, 10, tzinfo=UTC)
+        lines = []
+        for level, message in EVENTS:
+            at += timedelta(seconds=chance.uniform(0.3, 50))
+            texts = {"time": TIMES[header.time][0](at), "level": style[level], letter: letter}
+            shown = (f"{a}{texts.get(part) or chance.choice(OTHERS[part])}{b}" for part, (a, b) in parts)
+            lines.append(header.between.join(shown) + header.last + message)
+        path = tmp_path / f"{number}.log"
+        path.write_text("\n".join(lines) + "\n", "utf-8")
+        os.utime(path, (at.timestamp(), at.timestamp()))
+        if [record["level"] for record in parse_file(path)] != [LEVELS[level] for level, _ in EVENTS]:
+            wrong.append(lines[3])
+    assert not wrong
+
+
 TIME_NAMES: Final = ("time", "ts", "timestamp", "@timestamp", "date", "datetime", "t", "asctime", "eventTime", "created_at", "logged_at", "Timestamp", "when", "_time", "log.timestamp", "event_time", "unixtime")  # fmt: skip
 LEVEL_NAMES: Final = ("level", "lvl", "severity", "levelname", "log.level", "loglevel", "Level", "severity_text", "log_level", "levelName")  # fmt: skip
 MESSAGE_NAMES: Final = ("msg", "message", "event", "log", "text", "body", "Message", "@message", "description", "data", "content")  # fmt: skip
@@ -229,3 +255,30 @@ def test_the_surest_name_has_the_message(tmp_path: Path) -> None:
     beside = {"time": "2026-09-17T03:10:00Z", "level": "error", "line": "42", "title": "jobs"}
     path.write_text("".join(json.dumps(beside | more) + "\n" for more in ({"content": "cannot open"}, {})), "utf-8")
     assert [record["body"] for record in parse_file(path)] == ["cannot open", "jobs"]
+
+
+DATES: Final = ("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y_%m_%d", "%Y %b %d", "%Y-%b-%d", "%d %b %Y", "%d-%b-%Y", "%d/%b/%Y", "%d.%b.%Y", "%b %d %Y", "%B %d, %Y", "%d %B %Y", "%a %b %d %Y", "%a, %d %b %Y", "%d.%m.%Y", "%d/%m/%Y", "%d-%m-%Y", "%m/%d/%Y", "%y-%m-%d", "%y/%m/%d", "%Y%m%d", "%b-%d-%Y", "%b/%d/%Y", "%d.%m.%y", "%Y %B %d", "%A, %d %B %Y")  # fmt: skip
+JOINS: Final = (" ", "T", "_", "/", ":", ", ", " - ", ";", "|", " at ", "  ", ",", "@")
+CLOCKS: Final = (("%H:%M:%S", 1), ("%H:%M:%S.{us}", 0.000001), ("%H:%M:%S,{ms}", 0.001), ("%I:%M:%S %p", 1), ("%I:%M:%S.{ms} %p", 0.001), ("%H:%M:%S +0000", 1), ("%H:%M:%S.{ms}Z", 0.001), ("%H.%M.%S", 1), ("%H-%M-%S", 1), ("%H%M%S", 1), ("%Hh%Mm%Ss", 1), ("%H:%M", 60))  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", [*range(6), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(6, 40))])
+def test_days_and_clocks_are_read_however_they_are_joined(seed: int, tmp_path: Path) -> None:
+    """Any date, any clock and anything between them; the day is another than that on which the file was written."""
+    chance = random.Random(seed)
+    wrong = []
+    for _ in range(30):
+        day, join, (clock, unit) = chance.choice(DATES), chance.choice(JOINS), chance.choice(CLOCKS)
+        if clock == "%H:%M" and join == ":":
+            continue  # `26 Sep 07:02:05` has no year
+        written = _form(day + join + clock)
+        at = datetime(2026, 9, 26, 7, 2, 5, 123000, tzinfo=UTC)
+        times = [at := at + timedelta(seconds=7.31) for _ in range(8)]
+        path = tmp_path / "dated.log"
+        path.write_text("".join(f"{written(at)} {LEVELS[number % 4].upper()} message {number}\n" for number, at in enumerate(times)))  # fmt: skip
+        late = (at + timedelta(days=1)).timestamp()
+        os.utime(path, (late, late))
+        read = [record["ts"] for record in parse_file(path)]
+        if len(read) != 8 or any(ts is None or abs(datetime.fromisoformat(ts).timestamp() - at.timestamp()) > unit + 0.002 for ts, at in zip(read, times, strict=True)):  # fmt: skip
+            wrong.append((written(times[0]), read[0]))
+    assert not wrong
