@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from logs.parsing.formats.user import check_samples, format_toml, read_format
     from logs.parsing.own_formats import OwnFormats
     from logs.parsing.parse import parse_file, parse_text
-    from logs.parsing.reading import reading_of_file
+    from logs.parsing.reading import header_alone, reading_of_file
     from logs.patterns.files import FilePatterns
     from logs.patterns.miner import PatternMiner
     from logs.query import search
@@ -51,6 +51,7 @@ __all__ = [
     "draft_format",
     "files_of_format",
     "format_toml",
+    "header_alone",
     "line_shown",
     "parse_file",
     "parse_past",
@@ -86,6 +87,7 @@ _WHERE: Final = {
     "draft_format": "parsing.draft",
     "files_of_format": "parsing.formats.forced",
     "format_toml": "parsing.formats.user",
+    "header_alone": "parsing.reading",
     "line_shown": "parsing.draft",
     "parse_file": "parsing.parse",
     "parse_past": "query.times",

@@ -81,6 +81,14 @@ def reading_of_file(
     return reading_of(parser, data[: parser.charset.last_end(data) or len(data)])
 
 
+def header_alone(line: str, own: Sequence[FormatSpec] = ()) -> Header | None:
+    """What is read of a line as of a file that has no other; None where neither time nor level is found."""
+    parser = BlockParser(Registry(own), TimeReader(lambda: time.time_ns() // 1000), str)
+    parser.learn(f"{line}\n".encode())
+    _, header = parser.header_of(line) or (None, None)
+    return header if header is not None and (header.ts is not None or header.level != levels.UNKNOWN) else None
+
+
 def _by(parser: BlockParser) -> Literal["known", "learned", "said", "plain"]:
     if parser.forced_name is not None:
         return "said"

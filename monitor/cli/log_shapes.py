@@ -198,17 +198,17 @@ def _learn(file: Path, *, as_json: bool) -> None:
 
 
 def _test(own: "OwnFormats", line: str, *, as_json: bool) -> None:
-    from logs import Registry, TimeReader, line_shown
+    from logs import Registry, TimeReader, header_alone, line_shown
 
     specs, _ = own.read()
     registry, times = Registry(specs), TimeReader(lambda: time.time_ns() // 1000)
     found = []
-    for name in [spec.name for spec in specs] + [
-        name for name in registry.names() if name not in {s.name for s in specs}
-    ]:
+    for name in dict.fromkeys([*(spec.name for spec in specs), *registry.names()]):
         header = next((h for fmt in registry.named(name) if (h := fmt.read(line, times))), None)
         if header is not None:
             found.append({"format": name, **line_shown(line, header)})
+    if not found and (header := header_alone(line, specs)) is not None:
+        found.append({"format": "learned", **line_shown(line, header)})
     if as_json:
         print_json({"line": line, "formats": found})
         return

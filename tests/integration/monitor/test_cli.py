@@ -221,6 +221,9 @@ def test_a_log_format_is_learned_from_a_file_and_used(tmp_path: Path) -> None:
     assert [json.loads(line)["level"] for line in done.stdout.splitlines()] == ["warn", "error"]
     (data / "formats" / "bad.toml").write_text("pattern = '('", "utf-8")
     assert "bad.toml: the pattern is no regular expression" in wk("logs", "formats", data_dir=data).stdout
+    (learned,) = answer("logs", "formats", "--test", "[26 Nov 2026 07:02] <warn> {db} slow", data_dir=data)["formats"]
+    assert (learned["format"], learned["level"], learned["message"]) == ("learned", "warn", "{db} slow")
+    assert answer("logs", "formats", "--test", "slow today", data_dir=data)["formats"] == []
     assert "give one of them" in wk("logs", "formats", "--test", "x", "--learn", path, data_dir=data).stderr
 
 
