@@ -276,7 +276,7 @@ def test_logs_patterns_and_changes_of_the_store(running_agent: Any, tmp_path: Pa
     files = answer("logs", "patterns", path, data_dir=running_agent.data_dir)
     assert files["shown"][0]["template_id"] == found["patterns"][0]["id"], "the same identity"
     table = wk("logs", "patterns", "--source", "quokka", data_dir=running_agent.data_dir).stdout
-    assert "7 records, 1 patterns" in table
+    assert "7 records, 1 pattern\n" in table
     assert "hop <*> failed" in table
     span = ("--since", "2026-11-01T10:00:03", "--until", "2026-11-01T10:00:07", "--before", "2026-11-01T10:00:00")
     changed = answer("logs", "changes", "--source", "quokka", *span, data_dir=running_agent.data_dir)
