@@ -101,7 +101,10 @@ def rows_of(path: Path | str, format: str | None = None, own: Sequence[FormatSpe
             f"{path} cannot be read: {error.strerror}", hint="Check the path and its permissions."
         ) from error
     parser = BlockParser(registry, TimeReader(lambda: mtime), _unchanged, forced)
-    parser.chronology = _chronology(path, BlockParser(registry, TimeReader(lambda: mtime), _unchanged, forced), mtime)
+    ahead = BlockParser(registry, TimeReader(lambda: mtime), _unchanged, forced)
+    parser.chronology = _chronology(path, ahead, mtime)
+    if ahead.decided is not None:
+        parser.go_on(ahead.decided)  # learned once
     state = ReadState()
     with stream:
         try:

@@ -141,6 +141,8 @@ def _dated(
             count += _blanked(together, lines)
         if chosen is None or count > chosen[0] * 1.2:
             chosen = (float(count), shape, signature, together)
+        if chosen[0] * 1.2 >= len(lines):  # no other shape can have so many more
+            break
     if chosen is None:
         return None
     support, shape, signature, found = chosen
