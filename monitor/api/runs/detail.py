@@ -206,9 +206,8 @@ def stored_relatives(store: Store, run: int) -> Relatives:
     """Those above an ended run, the nearest first, and its children, from the store."""
     found = store.query("run_relatives", run=run, most=MOST_CHILDREN, highest=MOST_ANCESTORS).to_pylist()
     above = list[dict[str, Any]]()
-    for (
-        row
-    ) in found:  # of two with one pid, of which the end of one was not seen, the newer one counts, and those above it
+    # of two with one pid, of which the end of one was not seen, the newer one counts, and those above it
+    for row in found:
         nearest = not above or above[-1]["ppid"] == row["pid"]
         if row["place"] == "parent" and row["level"] > len(above) and nearest:
             above.append(row)

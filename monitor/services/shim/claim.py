@@ -38,7 +38,10 @@ class Claim:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) if name else None
         deadline = time.monotonic() + ENDING_S
         while self._socket is not None and not self._bound(PREFIX + name):
-            pid = _holder(PREFIX + name)
+            pid, user = _holder(PREFIX + name)
+            if pid and user != os.getuid():
+                self.close()  # somebody took the name to keep this user's service from running; the lock of the folder still holds
+                return
             other = _folder_of(pid)
             if (other != folder and other) or time.monotonic() > deadline:
                 self.close()
@@ -76,16 +79,17 @@ class Claim:
             self._socket = None
 
 
-def _holder(address: str) -> int:
-    """The process that has a name; 0 if it is gone meanwhile, or cannot be asked."""
+def _holder(address: str) -> tuple[int, int]:
+    """The process that has a name, and its user; a process of 0 if it is gone meanwhile, or cannot be asked."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asking:
         asking.setblocking(False)
         try:
             asking.connect(address)
-            pid: int = CREDENTIALS.unpack(asking.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, CREDENTIALS.size))[0]
+            told = asking.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, CREDENTIALS.size)
         except OSError:
-            return 0
-    return pid
+            return 0, 0
+    pid, user, _group = CREDENTIALS.unpack(told)
+    return pid, user
 
 
 def _folder_of(pid: int) -> str:

@@ -4,7 +4,7 @@ import json
 import os
 import random
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -133,6 +133,27 @@ def line(header: Layout, at: datetime, level: int, message: str, chance: random.
     return header.between.join(parts) + header.last + message
 
 
+def write_log(
+    path: Path, header: Layout, events: Sequence[tuple[int, str]], chance: random.Random
+) -> tuple[list[str], list[tuple[int, int, float, str, str]]]:
+    """Write a log of these levels and messages. Its records as they were written, and of each the line that it begins at, how many it has, its
+    time, its level and the first line of its message.
+    """
+    at = datetime(2026, chance.choice((3, 9)), 17, 3, 10, tzinfo=UTC)
+    lines: list[str] = []
+    truth: list[tuple[int, int, float, str, str]] = []
+    place = 1
+    for level, message in events:
+        at += timedelta(seconds=chance.uniform(0.3, 50))
+        text = line(header, at, level, message, chance)
+        truth.append((place, text.count("\n") + 1, at.timestamp(), LEVELS[level], message.split("\n")[0]))
+        place += text.count("\n") + 1
+        lines.append(text)
+    path.write_text("\n".join(lines) + "\n", "utf-8")
+    os.utime(path, (at.timestamp(), at.timestamp()))
+    return lines, truth
+
+
 @pytest.mark.parametrize("seed", [*range(8), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(8, 60))])
 def test_headers_in_any_order_are_read_whole(seed: int, tmp_path: Path) -> None:
     """Each event is a record with its lines, its time, its level and its message."""
@@ -140,17 +161,8 @@ def test_headers_in_any_order_are_read_whole(seed: int, tmp_path: Path) -> None:
     wrong = []
     for number in range(20):
         header = layout(chance)
-        at = datetime(2026, chance.choice((3, 9)), 17, 3, 10, tzinfo=UTC)
-        lines, truth, place = [], [], 1
-        for level, message in EVENTS:
-            at += timedelta(seconds=chance.uniform(0.3, 50))
-            text = line(header, at, level, message, chance)
-            truth.append((place, text.count("\n") + 1, at.timestamp(), LEVELS[level], message.split("\n")[0]))
-            place += text.count("\n") + 1
-            lines.append(text)
         path = tmp_path / f"{number}.log"
-        path.write_text("\n".join(lines) + "\n", "utf-8")
-        os.utime(path, (at.timestamp(), at.timestamp()))
+        lines, truth = write_log(path, header, EVENTS, chance)
         found = list(parse_file(path))
         got = [(record["line_no"], record["lines"], record["level"]) for record in found]
         if got != [(begin, many, level) for begin, many, _, level, _ in truth]:

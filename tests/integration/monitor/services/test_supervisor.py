@@ -6,14 +6,17 @@ import os
 import resource
 import signal
 import sys
+from asyncio.subprocess import PIPE
 from collections.abc import Awaitable
 from pathlib import Path
+from typing import Final
 
 import pytest
 
 from monitor.core.errors import MonitorError
 from monitor.services.folder import FOLDER, ServiceFolder
 from monitor.services.shim import tree
+from monitor.services.shim.claim import PREFIX
 from monitor.services.units import UnknownService
 from tests.integration.monitor.services.conftest import SLEEP, Watch, becomes
 from tests.waiting import wait_until, wait_until_async
@@ -91,6 +94,39 @@ def test_a_service_runs_once_for_all_data_directories_of_a_settings_file(watch: 
         run(work())
     finally:
         other.end()
+
+
+TAKES: Final = """
+import os, socket, sys
+os.setuid(65534)
+taken = socket.socket(socket.AF_UNIX)
+taken.bind(sys.argv[1].replace("@", "\\0"))
+taken.listen()
+print("taken", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid") or os.getuid() != 0, reason="only root can be somebody else")
+def test_a_name_that_somebody_else_took_keeps_no_service_from_running(watch: Watch) -> None:
+    """The names are those of all users of the machine."""
+    watch.write({"name": "one", "command": SLEEP})
+
+    async def work() -> None:
+        async with watch.supervisor() as supervisor:
+            await becomes(supervisor, "one", "running")
+            await supervisor.stop("one")
+            name = json.loads((watch.data / FOLDER / "one" / "spec.json").read_text())["claim"]
+            await wait_until_async(lambda: not supervisor.shims())
+            taker = await asyncio.create_subprocess_exec(
+                sys.executable, "-c", TAKES, PREFIX.replace("\0", "@") + name, stdin=PIPE, stdout=PIPE
+            )
+            assert taker.stdout is not None
+            assert await taker.stdout.readline() == b"taken\n"
+            assert (await supervisor.start("one")).state == "running"
+            await taker.communicate()
+
+    run(work())
 
 
 def test_what_was_so_before_does_not_happen_again(watch: Watch) -> None:
