@@ -121,10 +121,12 @@ def test_a_name_that_somebody_else_took_keeps_no_service_from_running(watch: Wat
             taker = await asyncio.create_subprocess_exec(
                 sys.executable, "-c", TAKES, PREFIX.replace("\0", "@") + name, stdin=PIPE, stdout=PIPE
             )
-            assert taker.stdout is not None
-            assert await taker.stdout.readline() == b"taken\n"
-            assert (await supervisor.start("one")).state == "running"
-            await taker.communicate()
+            try:
+                assert taker.stdout is not None
+                assert await taker.stdout.readline() == b"taken\n"
+                assert (await supervisor.start("one")).state == "running"
+            finally:
+                await taker.communicate(b"")
 
     run(work())
 
