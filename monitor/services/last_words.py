@@ -2,6 +2,7 @@
 
 import functools
 import itertools
+import math
 import os
 import signal
 from collections.abc import Callable, Sequence
@@ -47,7 +48,9 @@ def last_words(service: Service, lives: Sequence[Holder], mask: Callable[[str], 
         or service.reason.startswith(("cannot be started", ELSEWHERE))
     ):
         return None
-    over = [life for life in lives if service.pid is None or life.since != service.started]
+    # By now another may have begun, which has said nothing yet.
+    began = service.started if service.started is not None else math.inf
+    over = [life for life in lives if life.since < began or (life.since == began and service.pid is None)]
     if not over:
         return None
     parts = [part for life in lives for part in life.wrote]

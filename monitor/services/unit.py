@@ -220,9 +220,10 @@ def events_between(before: Service, now: Service, said: str = "") -> Iterator[tu
     `said` is what it said before it failed.
     """
     last = f": {said}" if said else ""
-    again = now.restarts > before.restarts and before.state in {"starting", "running", "stopping"}
-    if again and now.state in {"starting", "running"}:  # at once, so that no state tells it
-        yield "STATUS_CHANGE", f"ended: {now.ended_with or 'how is unknown'}{last}; is started again", before
+    ends = _ends(now) - _ends(before)  # a loop may be faster than the looks
+    ended = f"ended {ends} times" if ends > 1 else "ended"
+    if ends > 0 and now.state in {"starting", "running"}:  # at once, so that no state tells it
+        yield "STATUS_CHANGE", f"{ended}: {now.ended_with or 'how is unknown'}{last}; is started again", before
     if now.state == "scheduled" and (now.started != before.started or before.state in _UP):
         bad = failed(now.exit_code, now.exit_signal, None)  # its run was over before anybody looked
         yield (
@@ -233,13 +234,18 @@ def events_between(before: Service, now: Service, said: str = "") -> Iterator[tu
     why = f": {now.reason}" if now.reason else ""
     events: dict[str, tuple[EventType, str]] = {
         "running": ("START", f"restarted ({now.restarts})" if now.restarts else "started"),
-        "backoff": ("STATUS_CHANGE", f"ended{why}{last}; starts again after a pause"),
+        "backoff": ("STATUS_CHANGE", f"{ended}{why}{last}; starts again after a pause"),
         "stopped": ("STOP", f"stopped{why}"),
         "exited": ("COMPLETE", f"ended{why}"),
         "failed": ("ERROR", f"{now.reason if now.reason.startswith('failed') else f'failed{why}'}{last}"),
     }
     if now.state in events:
         yield *events[now.state], now
+
+
+def _ends(service: Service) -> int:
+    """How many of its processes are over since its shim began."""
+    return service.restarts + (service.state in {"backoff", "failed", "stopped", "exited"})
 
 
 def _lives(state: dict[str, Any], run_of: RunOf) -> list[Holder]:

@@ -65,8 +65,9 @@ def stamp(ago_s: float = 0) -> str:
 def crashed(watch: Watch, tmp_path: Path) -> str:
     """What a job said in its traceback before it ended with code 4."""
     name = word()
-    path = tmp_path / f"{name}.log"
-    with subprocess.Popen([sys.executable, "-c", CRASH, str(path), name], stdin=subprocess.PIPE) as job:
+    path, script = tmp_path / f"{name}.log", tmp_path / "train.py"
+    script.write_text(CRASH)
+    with subprocess.Popen([sys.executable, str(script), str(path), name], stdin=subprocess.PIPE) as job:
         try:
             wait_until(lambda: watch.api("logs/count", source=name)["count"] == 1, "its log is followed", seconds=40)
             job.communicate(b"\n", timeout=patient(20))

@@ -249,6 +249,8 @@ NOW = {"since": 1, "last_run": "8", "exit_code": None, "schedule": "", "restart"
         (("running", 8, 1, ""), ("backoff", None, 1, "exit code 3"), [("STATUS_CHANGE", "ended: exit code 3; starts again after a pause", None)]),
         (("backoff", None, 1, "exit code 3"), ("running", 9, 2, ""), [("START", "restarted (2)", 9)]),
         (("running", 9, 2, ""), ("failed", None, 2, "failed 5 times in 9 s: exit code 3"), [("ERROR", "failed 5 times in 9 s: exit code 3", None)]),
+        (("running", 8, 1, ""), ("backoff", None, 3, "exit code 3"), [("STATUS_CHANGE", "ended 3 times: exit code 3; starts again after a pause", None)]),
+        (("backoff", None, 1, "exit code 3"), ("starting", 9, 3, ""), [("STATUS_CHANGE", "ended: killed by SIGKILL (signal 9); is started again", None)]),
         (("running", 9, 0, ""), ("stopping", 9, 0, "stopped by ada"), []),
         (("running", 9, 0, ""), ("scheduled", None, 0, ""), [("ERROR", "failed: killed by SIGKILL (signal 9)", None)]),
         (("failed", None, 0, "exit code 3"), ("scheduled", None, 0, ""), []),

@@ -284,7 +284,7 @@ def test_a_service_that_crashes_says_its_last_error(agent: Any) -> None:
         found = agent.api.events({"q": "service loops"}).events
         return [str(one.details["message"]) for one in found if one.event_type in {"STATUS_CHANGE", "ERROR"}]
 
-    wait_until(lambda: len(told()) >= 3, lambda: str(told()))
+    wait_until(lambda: any("failed 3 times" in one for one in told()), lambda: str(told()))
     assert all(said in words for words in told()), told()
     for name in ("loops", "prints", "ended"):
         agent.api.services.remove(name)
