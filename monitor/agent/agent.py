@@ -124,7 +124,7 @@ class Agent:
             run_of=self.newcomers.run_of,
             mask=self.masker.mask_cmdline,
             changed=lambda: self.logs.services_changed(),  # noqa: PLW0108 - they need the services' files
-            happened=ServiceEvents(lambda: self.events.tell, self._last_words).became,
+            happened=ServiceEvents(lambda: self.events.tell, self.last_words).became,
             ended=self._lives_over,
             asked=self.asked.note,
             open_files=open_files,
@@ -287,7 +287,7 @@ class Agent:
             log_formats=self.logs.formats,
             reread_formats=self.logs.apply,
             services=self.services,
-            last_words=self._last_words,
+            last_words=self.last_words,
             audit=self.audit,
             asked=self.asked,
             own_pids=self._protected_pids,
@@ -407,7 +407,7 @@ class Agent:
         """Logs have new patterns. Called on the writer's thread."""
         self._loop.call_soon_threadsafe(self.events.publish, events)
 
-    def _last_words(self, service: Service) -> str | None:
+    def last_words(self, service: Service) -> str | None:
         """What a service said before it failed. Blocking."""
         return last_words(service, self.services.writers_of(service.output) or (), self.masker.mask_text)
 

@@ -7,7 +7,10 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from monitor.api.runs.ending import run_ending
+from monitor.api_models.endings import RunEnding
 from monitor.api_models.machine import DiskOutlook
+from monitor.api_models.services import Service
 from monitor.api_models.status import (
     AgentStatus,
     GpuStatus,
@@ -21,8 +24,10 @@ from monitor.api_models.status import (
 from monitor.core.errors import StoreError
 from monitor.core.paths import readable_by_others
 from monitor.jobs.view import JobView
+from monitor.lifecycle.failures import FailedProgram
 from monitor.live.outlook import DISK_PART_S, DISK_WINDOW_S, disk_outlooks
 from monitor.metrics.messages import ENDS_LOST
+from monitor.store.tiers import MINUTE
 
 if TYPE_CHECKING:
     from monitor.agent.agent import Agent
@@ -36,6 +41,7 @@ STUCK_LOOKED_AT = 100
 STUCK_TOLD = {"worker", "worker_run", "seq", "job", "seconds"}
 PROGRAMS = 20
 """Programs that failed, as a live frame names them."""
+SAID_CHARS = 160
 
 
 def version() -> str:
@@ -69,6 +75,8 @@ class StatusReporter:
             lambda: (agent.settings.jobs.stuck_factor, agent.settings.jobs.stuck_least_s),
         )
         self._stuck: list[dict[str, Any]] = []
+        self._said: tuple[FailedProgram | None, str] = None, ""
+        self._service_said = ""
 
     def about(self) -> dict[str, Any]:
         """What is said to everyone who begins to listen."""
@@ -207,12 +215,34 @@ class StatusReporter:
             log.warning("errors could not be counted: %s", error.message)
             self._errors = None
         self._look_at_store()
+        self._look_at_failures()
         return self.known_status()
+
+    def _failed(self) -> tuple[list[Service], list[FailedProgram]]:
+        """Services that have failed, and the other programs that failed in the last minutes, the newest first."""
+        down = [one for one in self._agent.services.services() if one.state == "failed"]
+        return down, self._agent.events.failures.brief(time.time_ns() // 1000, but=[one.name for one in down])
+
+    def _look_at_failures(self) -> None:
+        """Find out what the program that failed last said, and the service, if one alone has failed."""
+        down, programs = self._failed()
+        self._service_said = self._agent.last_words(down[0]) or "" if len(down) == 1 else ""
+        one = next(iter(programs), None)
+        known, said = self._said
+        if one is None or one.run is None or (one == known and (said or time.time_ns() // 1000 - one.ts > MINUTE)):
+            return  # what it wrote is read within a minute
+        try:
+            ending = run_ending(self._agent.store, int(one.run))
+        except StoreError as error:
+            log.warning("what %s said last could not be read: %s", one.name, error.message)
+            return
+        self._said = one, "" if ending is None else _said_last(ending)
 
     def known_status(self) -> dict[str, Any]:
         """The same at once, with the errors as they were counted last; `errors` is None before that."""
         agent = self._agent
-        down = [one.name for one in agent.services.services() if one.state == "failed"]
+        down, programs = self._failed()
+        said = self._said  # it may be renewed meanwhile
         return {
             "errors": self._errors,
             "logs": self.log_numbers(),
@@ -229,13 +259,25 @@ class StatusReporter:
             "space": agent.snapshot.space or [],
             "filling": self._filling,
             "alerts": agent.alerts.brief(),
-            "services_failed": down,
+            "services_failed": [one.name for one in down],
+            "service_said": self._service_said if len(down) == 1 else "",
             "jobs_stuck": self._stuck,
             "programs_failed": [
-                one._asdict() for one in agent.events.failures.brief(time.time_ns() // 1000, but=down)[:PROGRAMS]
+                {**one._asdict(), "said": said[1] if one == said[0] else ""} for one in programs[:PROGRAMS]
             ],
             "warnings": self.warnings(),
         }
+
+
+def _said_last(ending: RunEnding) -> str:
+    """The error that a program ended with, or the line that it wrote last, where no signal came between; empty if there is none."""
+    error, ended = ending.last_error, ending.ended
+    if error is not None and ended is not None and error.ts >= ended - MINUTE:
+        said = error.text
+    else:
+        said = ending.last_line.text if ending.last_line is not None and ending.signal is None else ""
+    said = " ".join(said.split())
+    return said if len(said) <= SAID_CHARS else f"{said[:SAID_CHARS]}…"
 
 
 def _heads(errors: dict[str, Any]) -> dict[str, Any]:

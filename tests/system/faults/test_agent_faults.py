@@ -71,23 +71,27 @@ def test_sigterm_flushes_and_the_next_life_goes_on(make_agent: Make) -> None:
 
 
 def test_a_program_that_failed_is_still_told_by_the_next_agent(make_agent: Make, tmp_path: Path) -> None:
-    """The status names it for ten minutes, whoever watches."""
-    agent = make_agent()
-    script = tmp_path / "nightly.py"
-    script.write_text("import time; time.sleep(2); raise SystemExit(3)")
-    subprocess.run([sys.executable, str(script)], check=False, timeout=patient(60))
+    """The status names it for ten minutes, whoever watches, and what it said last."""
+    script, out = tmp_path / "nightly.py", tmp_path / "nightly.out"
+    agent = make_agent(f"{LOGS}globs = ['{out}']\n")
+    script.write_text("import time; time.sleep(2); raise KeyError('price')")
+    with out.open("wb") as err:
+        subprocess.run([sys.executable, str(script)], stderr=err, check=False, timeout=patient(60))
 
-    def failed() -> list[str]:
+    def told() -> list[str]:
         with agent.api.live(Subscription(host=False, history_s=0)) as live:
-            frame = live.receive(patient(10))
-            while frame["t"] != "status":
+            for _ in range(20):  # one comes at once, as far as it is known, the others every few seconds
                 frame = live.receive(patient(10))
-        return [one["name"] for one in frame["programs_failed"] if "nightly.py" in one["name"]]
+                for one in frame["programs_failed"] if frame["t"] == "status" else ():
+                    if "nightly.py" in one["name"] and one["said"]:
+                        return [one["name"], one["said"]]
+        return []
 
-    told = wait_until(failed, "its failure is told")
+    said = told()
+    assert said == ["python nightly.py", "KeyError: 'price'"]
     assert agent.stop() == 0
     agent.start()
-    assert wait_until(failed, "its failure is told again") == told
+    assert told() == said
 
 
 LINES = 20_000

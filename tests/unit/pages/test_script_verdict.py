@@ -51,9 +51,9 @@ def from_sources(**counts: int) -> dict[str, Any]:
     return {"errors": {"last_10_min": sum(counts.values()), "sources": sources}}
 
 
-def failures(*names: str, times: int = 1) -> dict[str, Any]:
+def failures(*names: str, times: int = 1, said: str = "") -> dict[str, Any]:
     """The status of a machine on which these programs failed."""
-    told = {"message": "exit code 1", "ts": FAILED_US, "run": "7", "times": times}
+    told = {"message": "exit code 1", "ts": FAILED_US, "run": "7", "times": times, "said": said}
     return {"programs_failed": [{"name": name} | told for name in names]}
 
 
@@ -91,6 +91,11 @@ def filling(seconds: int) -> dict[str, Any]:
             "bad",
             "Alert: r: service web: failed.",
         ),
+        (
+            {"status": {"services_failed": ["api"], "service_said": "no settings."}},
+            "warn",
+            "A service has failed: api: no settings.",
+        ),
         ({"status": {"services_failed": list("abcdefg")}}, "warn", "a, b, c, d, e and 2 more."),
         ({}, "ok", "All good."),
         ({"state": "offline", "offlineSince": 0}, "bad", "dashboard is not reachable"),
@@ -123,6 +128,11 @@ def filling(seconds: int) -> dict[str, Any]:
         ({"status": stuck("scraper")}, "warn", "A job is stuck: scraper, https://shop/slow, for 44 min."),
         ({"status": stuck("a", "a", "b")}, "warn", "Jobs are stuck: 3 of a, b, the longest for 44 min."),
         ({"status": failures("etl.py")}, "warn", f"A program failed: etl.py, at {AT}: exit code 1."),
+        (
+            {"status": failures("etl.py", said="KeyError: 'price'")},
+            "warn",
+            f"A program failed: etl.py, at {AT}: KeyError: 'price' (exit code 1).",
+        ),
         (
             {"status": failures("etl.py", times=3)},
             "warn",

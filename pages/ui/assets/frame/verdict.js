@@ -82,7 +82,7 @@ function servicesFailed({ status }) {
   const told = (status?.alerts ?? []).map((one) => one.message);
   const failed = (status?.services_failed ?? []).filter((name) => !told.some((text) => text.startsWith(`service ${name}:`)));
   if (!failed.length) return null;
-  const more = failed.length > NAMED ? ` and ${count(failed.length - NAMED)} more` : "";
+  const more = failed.length > NAMED ? ` and ${count(failed.length - NAMED)} more` : status.service_said ? `: ${status.service_said.replace(/\.$/, "")}` : "";
   return ["warn", failed.length > 1 ? "Services have failed:" : "A service has failed:", `${failed.slice(0, NAMED).join(", ")}${more}.`, "services"];
 }
 
@@ -153,7 +153,7 @@ function programsFailed({ status }) {
   if (!first) return null;
   if (!more.length) {
     const when = first.times > 1 ? `${count(first.times)} times in 10 minutes, last at` : "at";
-    return ["warn", "A program failed:", `${first.name}, ${when} ${clock(first.ts)}: ${first.message}.`, ...(first.run ? ["run", { run: first.run }] : ["processes", FAILED])];
+    return ["warn", "A program failed:", `${first.name}, ${when} ${clock(first.ts)}: ${first.said ? `${first.said} (${first.message})` : first.message}.`, ...(first.run ? ["run", { run: first.run }] : ["processes", FAILED])];
   }
   const named = [first, ...more].slice(0, PROGRAMS).map(({ name, times }) => (times > 1 ? `${name} (${count(times)} times)` : name));
   const others = more.length + 1 - named.length;
