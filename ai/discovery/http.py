@@ -141,7 +141,10 @@ async def get_value(client: httpx.AsyncClient, path: str, body: Mapping[str, Any
             said = await _limited(answer)
     except httpx.ConnectError as error:
         wrong = tls_words(str(error))
-        raise ProbeFailed("error" if wrong else "down", wrong or "nobody answers there") from error
+        raise ProbeFailed(
+            "error" if wrong else "down",
+            wrong or f"nobody answers at {client.base_url.netloc.decode() or 'its address'}",
+        ) from error
     except (httpx.TimeoutException, TimeoutError) as error:
         raise ProbeFailed("down", "no answer in time") from error
     except (httpx.ReadError, httpx.RemoteProtocolError) as error:

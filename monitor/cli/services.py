@@ -196,7 +196,9 @@ def add(
         "depends_on": needs or None,
         "ready": _check("--ready", ready) if ready else None,
         "liveness": _check("--liveness", liveness) if liveness else None,
-        "environment": dict(next(iter(_pair("--env", one).items())) for one in environment) if environment else None,
+        "environment": dict(next(iter(_pair("--env", one, "HOME=/srv").items())) for one in environment)
+        if environment
+        else None,
     }
     with client_of(data_dir) as client:
         there = next((one for one in client.services.all().services if one.name == name), None)
@@ -277,19 +279,20 @@ def _tail(text: str) -> str:
     return f": {clean(text)}" if text else ""
 
 
-def _pair(option: str, text: str) -> dict[str, str]:
-    """`NAME=VALUE` as a dictionary.
+def _pair(option: str, text: str, example: str) -> dict[str, str]:
+    """`NAME=VALUE` as a dictionary, of which one may be the `example`.
 
     Raises:
         ConfigError: there is no `=`.
     """
     name, sign, value = text.partition("=")
     if not (sign and name):
-        raise ConfigError(f"{option} {text!r} is not of the form NAME=VALUE", hint="`watchkeeper service add --help`")
+        hint = f"as in {option} {example}; `watchkeeper service add --help` says more"
+        raise ConfigError(f"{option} {text!r} is not of the form NAME=VALUE", hint=hint)
     return {name: value}
 
 
 def _check(option: str, text: str) -> dict[str, str | int]:
     """A check as the settings file has it: a port is a number there."""
-    ((kind, what),) = _pair(option, text).items()
+    ((kind, what),) = _pair(option, text, "port=8080").items()
     return {kind: int(what) if kind == "port" and what.isascii() and what.isdigit() else what}
