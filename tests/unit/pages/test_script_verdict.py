@@ -143,6 +143,11 @@ def filling(seconds: int) -> dict[str, Any]:
             "warn",
             "Programs failed: a (2 times), b (2 times), c (2 times) and 1 more, in 10 minutes.",
         ),
+        (
+            {"status": failures("a", "b", said="KeyError: 'price'" + "x" * 60)},
+            "warn",
+            f"Programs failed: a (KeyError: 'price'{'x' * 43}…), b (KeyError",
+        ),
         ({"status": space(0, 100)}, "bad", "/data has 0 B of 93.1 GiB left"),
         ({"status": space(3, 100)}, "warn", "A disk is nearly full: /data"),
         ({"status": space(0.004, 0.5)}, "bad", "/data has 3.8 MiB"),

@@ -12,6 +12,7 @@ const GIB = 2 ** 30;
 const SOON_S = 3 * 86400;
 const NAMED = 5; // services that have failed
 const PROGRAMS = 3;
+const SAID = 60; // characters of an error beside others
 const TOLD = 160; // characters of an alert
 // Room that a file system should have: a share of it, but no more than what fills a large one within days.
 const ROOM = { bad: { share: 0.01, most: GIB }, warn: { share: 0.05, most: 50 * GIB } };
@@ -155,7 +156,11 @@ function programsFailed({ status }) {
     const when = first.times > 1 ? `${count(first.times)} times in 10 minutes, last at` : "at";
     return ["warn", "A program failed:", `${first.name}, ${when} ${clock(first.ts)}: ${first.said ? `${first.said} (${first.message})` : first.message}.`, ...(first.run ? ["run", { run: first.run }] : ["processes", FAILED])];
   }
-  const named = [first, ...more].slice(0, PROGRAMS).map(({ name, times }) => (times > 1 ? `${name} (${count(times)} times)` : name));
+  const named = [first, ...more].slice(0, PROGRAMS).map(({ name, times, said }) => {
+    const often = times > 1 ? `${count(times)} times` : "";
+    const notes = [often, said?.length > SAID ? `${said.slice(0, SAID)}…` : said].filter(Boolean).join(": ");
+    return notes ? `${name} (${notes})` : name;
+  });
   const others = more.length + 1 - named.length;
   return ["warn", "Programs failed:", `${named.join(", ")}${others ? ` and ${count(others)} more` : ""}, in 10 minutes.`, "processes", FAILED];
 }

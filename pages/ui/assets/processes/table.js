@@ -15,6 +15,8 @@ import { onSize, spark } from "../charts/canvas.js";
 const ROW = 30;
 const HOLD_MS = 2500;
 const NARROW = 560;
+const FIRST = 3; // columns that a narrow screen shows whole, before one scrolls
+const EDGES = 10; // px
 const AROUND = 300e6; // µs
 const DEEP = 9; // deeper levels are not indented further
 
@@ -176,8 +178,11 @@ class ProcessTable {
     this.narrow = this.host.clientWidth < NARROW;
     this.sort = this.data.sort;
     this.tree = this.data.tree;
-    this.view.style.setProperty("--template", this.columns.map((name) => (name === "name" && this.tree ? "minmax(260px, 2fr)" : name === "name" && this.narrow ? "150px" : COLUMNS[name].width)).join(" "));
-    this.view.style.setProperty("--least", `${this.columns.reduce((sum, name) => sum + parseInt(/\d+/.exec(COLUMNS[name].width)[0], 10), 0)}px`);
+    const least = (name) => parseInt(/\d+/.exec(COLUMNS[name].width)[0], 10);
+    const beside = this.columns.slice(1, FIRST).reduce((sum, name) => sum + least(name), EDGES);
+    const forName = this.tree ? "minmax(260px, 2fr)" : this.narrow ? `${Math.max(150, this.host.clientWidth - beside)}px` : COLUMNS.name.width; // no column is cut in the middle
+    this.view.style.setProperty("--template", this.columns.map((name) => (name === "name" ? forName : COLUMNS[name].width)).join(" "));
+    this.view.style.setProperty("--least", `${this.columns.reduce((sum, name) => sum + least(name), 0)}px`);
     this.pool = [];
     this.body.replaceChildren();
     this.head.replaceChildren(...this.columns.map((name) => this.#title(name)));
