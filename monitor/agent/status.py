@@ -180,7 +180,7 @@ class StatusReporter:
         service = self._agent.logs.service
         trouble = self._agent.logs.trouble
         found = {"errors": [trouble] if trouble else []} if service is None else service.health()
-        return LogStatus(**found, dropped=self._agent.hub.records_dropped)
+        return LogStatus(**found, dropped=self._agent.hub.records_dropped, discover=self._agent.settings.logs.discover)
 
     def warnings(self) -> list[str]:
         """Warnings, as sentences."""

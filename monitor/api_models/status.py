@@ -89,6 +89,7 @@ class LogStatus(Shape):
     backfilling: int = 0
     missed_bytes: int = 0
     dropped: int = 0
+    discover: bool = Field(default=True, description="Whether files are found by the processes that write them.")
     waiting: str = Field(default="", description="Why records cannot be stored now; empty if they can.")
     errors: list[str] = Field(default_factory=list)
 

@@ -85,10 +85,13 @@ function inColours(line) {
 /** Whether a query was refused because it is wrong in itself: asking again does not help. */
 export const wrong = (trouble) => trouble?.status === 400;
 
-/** What stands in place of rows while they are loaded, after trouble, or where there are none; `why` says what keeps a filter from finding anything. */
-export function instead(loading, trouble, { filtered, live }, why) {
+/** What stands in place of rows while they are loaded, after trouble, or where there are none; `why` says what keeps a filter from finding anything,
+ * `discover` whether files are found by those that write them.
+ */
+export function instead(loading, trouble, { filtered, live, discover }, why) {
   if (loading) return el("div", { class: "empty", text: "Loading…" });
   if (trouble) return el("div", { class: "trouble", role: "alert" }, `Records could not be loaded. ${sentence(trouble.message)} ${sentence(trouble.hint)}${wrong(trouble) ? "" : " Retrying."}`);
   if (filtered) return el("div", { class: "empty" }, el("b", { text: "No matching records." }), ...why, live ? " New matches appear as they are written." : "");
-  return el("div", { class: "empty" }, el("b", { text: "No log records yet." }), "Watchkeeper follows every regular file that your processes write to. Add more files in ", el("code", { text: "Settings → logs.globs" }), ", or import old files with ", el("code", { text: "watchkeeper logs ingest FILE…" }), ".");
+  const followed = discover ? ["Watchkeeper follows every regular file that your processes write to. Add more files in "] : ["Only chosen files are followed: ", el("code", { text: "logs.discover" }), " is off. Switch it on, or add files in "];
+  return el("div", { class: "empty" }, el("b", { text: "No log records yet." }), ...followed, el("code", { text: "Settings → logs.globs" }), ", or import old files with ", el("code", { text: "watchkeeper logs ingest FILE…" }), ".");
 }

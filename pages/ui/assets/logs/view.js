@@ -412,10 +412,11 @@ class LogView {
   #cover() {
     const empty = this.model.length === 0;
     const asks = empty && !this.loading && !this.trouble && this.data.filtered;
-    const key = !empty ? "" : this.loading ? "loading" : this.trouble ? `trouble ${this.trouble.message}` : `empty ${asks} ${JSON.stringify(this.data.filters)}`;
+    const discover = this.hub.status?.logs?.discover !== false;
+    const key = !empty ? "" : this.loading ? "loading" : this.trouble ? `trouble ${this.trouble.message}` : `empty ${asks} ${discover} ${JSON.stringify(this.data.filters)}`;
     if (key === this.covered) return;
     this.covered = key;
-    const cover = (why) => this.over.replaceChildren(...(key ? [instead(this.loading, this.trouble, this.data, why)] : []));
+    const cover = (why) => this.over.replaceChildren(...(key ? [instead(this.loading, this.trouble, { ...this.data, discover }, why)] : []));
     cover(GENERAL);
     // a mistyped name finds nothing without a word; when the reason is not known either, nothing is said of it
     if (asks) get("logs/nothing", this.#asked({})).then((why) => key === this.covered && cover(whyNothing(why, this.data.query)), () => {});
