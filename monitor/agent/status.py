@@ -23,6 +23,7 @@ from monitor.api_models.status import (
 )
 from monitor.core.errors import StoreError
 from monitor.core.paths import readable_by_others
+from monitor.health.readings import culprits
 from monitor.jobs.view import JobView
 from monitor.lifecycle.failures import FailedProgram
 from monitor.live.outlook import DISK_PART_S, DISK_WINDOW_S, disk_outlooks
@@ -262,6 +263,11 @@ class StatusReporter:
             "services_failed": [one.name for one in down],
             "service_said": self._service_said if len(down) == 1 else "",
             "jobs_stuck": self._stuck,
+            "most": {
+                kind: {"title": one.title, "value": one.value}
+                for kind in ("cpu", "mem", "disk")
+                for one in culprits(kind, agent.snapshot)[:1]
+            },
             "programs_failed": [
                 {**one._asdict(), "said": said[1] if one == said[0] else ""} for one in programs[:PROGRAMS]
             ],

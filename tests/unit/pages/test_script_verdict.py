@@ -42,6 +42,7 @@ FAILED_US = 1_790_000_000_000_000
 AT = time.strftime("%H:%M:%S", time.localtime(FAILED_US / 1e6))
 ALERTS = {"alerts": [{"rule": "out of memory", "message": "needle"}, {"rule": "disk", "message": "/data at 98 %"}]}
 NAMED_TWICE = {"alerts": [{"rule": "service failed", "message": "service shop: failed 5 times"}]}
+MOST = {"most": {kind: {"title": "train.py", "value": 2**31} for kind in ("cpu", "mem", "disk")}}
 GB = 1_000_000_000
 
 
@@ -107,6 +108,9 @@ def filling(seconds: int) -> dict[str, Any]:
         ({"host": {"mem_used": 96}}, "bad", "Memory is nearly full"),
         ({"host": {"psi_io_full": 30}}, "warn", "30 %"),
         ({"busy": 99}, "warn", "99 % over the last minute"),
+        ({"busy": 99, "status": MOST}, "warn", "99 % over the last minute. Busiest now: train.py."),
+        ({"host": {"mem_used": 96}, "status": MOST}, "bad", "train.py has most, 2.0 GiB."),
+        ({"host": {"psi_io_full": 30}, "status": MOST}, "warn", "30 % of the time. train.py writes most."),
         ({"tick": {"gpus": [{"index": 1, "error": "fell off the bus"}]}}, "warn", "Fell off the bus."),
         ({"status": filling(86_400)}, "warn", "A disk fills up: /data would be full."),
         (

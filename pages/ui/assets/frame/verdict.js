@@ -121,15 +121,24 @@ function noMoreFiles({ status }) {
   return [none ? "bad" : "warn", none ? "A file system takes no new files:" : "A file system is running out of files:", `${said.join(", ")}.`];
 }
 
-function memoryFull({ tick }) {
-  const { mem_used: used, mem_total: total } = tick?.host ?? {};
-  if (!total || (used ?? 0) / total <= FULL) return null;
-  return ["bad", "Memory is nearly full:", `${inUnit(used, "bytes")} of ${inUnit(total, "bytes")}.`, ...BY_MEMORY];
+/** Who has most of what is short. */
+function most({ status }, kind) {
+  const one = status?.most?.[kind];
+  if (!one) return "";
+  const title = one.title.length > SAID ? `${one.title.slice(0, SAID)}…` : one.title;
+  return { cpu: ` Busiest now: ${title}.`, mem: ` ${title} has most, ${inUnit(one.value, "bytes")}.`, disk: ` ${title} writes most.` }[kind];
 }
 
-function memoryStalls({ tick }) {
-  const stalled = tick?.host?.psi_mem_full ?? 0;
-  return stalled > STALL_PCT ? ["bad", "Memory pressure:", `all tasks wait for memory ${fixed(stalled, 0)} % of the time.`, ...BY_MEMORY] : null;
+function memoryFull(hub) {
+  const { tick } = hub;
+  const { mem_used: used, mem_total: total } = tick?.host ?? {};
+  if (!total || (used ?? 0) / total <= FULL) return null;
+  return ["bad", "Memory is nearly full:", `${inUnit(used, "bytes")} of ${inUnit(total, "bytes")}.${most(hub, "mem")}`, ...BY_MEMORY];
+}
+
+function memoryStalls(hub) {
+  const stalled = hub.tick?.host?.psi_mem_full ?? 0;
+  return stalled > STALL_PCT ? ["bad", "Memory pressure:", `all tasks wait for memory ${fixed(stalled, 0)} % of the time.${most(hub, "mem")}`, ...BY_MEMORY] : null;
 }
 
 function recordsWait({ status }) {
@@ -183,9 +192,9 @@ function fatalRecords({ status }) {
   return ["warn", headline, text, "logs", { levels: "fatal" }];
 }
 
-function diskStalls({ tick }) {
-  const stalled = tick?.host?.psi_io_full ?? 0;
-  return stalled > STALL_PCT ? ["warn", "Disk pressure:", `all tasks wait for the disk ${fixed(stalled, 0)} % of the time.`, ...BY_WRITES] : null;
+function diskStalls(hub) {
+  const stalled = hub.tick?.host?.psi_io_full ?? 0;
+  return stalled > STALL_PCT ? ["warn", "Disk pressure:", `all tasks wait for the disk ${fixed(stalled, 0)} % of the time.${most(hub, "disk")}`, ...BY_WRITES] : null;
 }
 
 function manyErrors({ status }) {
@@ -205,9 +214,10 @@ function samplesMissing({ tick }) {
   return expected > 60 && missed / expected > 0.05 ? ["warn", "Samples are missing:", `${received} of ${expected} received.`] : null;
 }
 
-function cpuBusy({ ring }) {
+function cpuBusy(hub) {
+  const { ring } = hub;
   const busy = ring.mean("cpu_pct", ring.last - 60e6, ring.last + 1);
-  return busy !== null && busy > BUSY_PCT ? ["warn", "High CPU usage:", `${fixed(busy, 0)} % over the last minute.`, "processes"] : null;
+  return busy !== null && busy > BUSY_PCT ? ["warn", "High CPU usage:", `${fixed(busy, 0)} % over the last minute.${most(hub, "cpu")}`, "processes"] : null;
 }
 
 function fewErrors({ status }) {
