@@ -18,7 +18,9 @@ from monitor.store.interface import Store
 
 DAY_US: Final = 86_400_000_000
 LATELY_US: Final = 300_000_000
-"""The rate is that of the last five minutes."""
+"""The rate is that of the last five minutes, or of a younger worker's life."""
+YOUNGEST_US: Final = 10_000_000
+"""A rate over less says nothing."""
 ENOUGH: Final = 20
 """So many jobs must be done in a day before one can be called stuck."""
 USUAL_US: Final = 30_000_000
@@ -55,7 +57,7 @@ class JobView:
         for job in self.running(now, limit=MOST_RUNNING).jobs if any(row["in_flight"] for row in rows) else ():
             stuck[job.worker] = stuck.get(job.worker, 0) + job.stuck
         after = self._stuck_after(now)
-        return [_worker(row, after.get(row["worker"]), stuck.get(row["worker"], 0)) for row in rows]
+        return [_worker(row, after.get(row["worker"]), stuck.get(row["worker"], 0), now) for row in rows]
 
     def over(self, **filters: Any) -> Jobs:
         """Jobs that are over. Filters: `worker`, `failed`, `run`, `runs`, `began` (before), `since`, `until` (µs), `q`, `error` (as `errors` tells
@@ -112,8 +114,9 @@ class JobView:
         return {worker: max(least, factor * p99) for worker, p99 in usual[1].items()}
 
 
-def _worker(row: dict[str, Any], limit: float | None, stuck: int) -> WorkerSummary:
+def _worker(row: dict[str, Any], limit: float | None, stuck: int, now: int) -> WorkerSummary:
     slowest = None
+    over_us = LATELY_US if row["began"] is None else min(LATELY_US, max(YOUNGEST_US, now - row["began"]))
     if row["slowest_s"] is not None:
         known = _known({**row, "run": row["run"] or None, "pid": None})
         slowest = Job(**known, state=row["outcome"], ended=row["ended"], seconds=row["slowest_s"])
@@ -125,7 +128,7 @@ def _worker(row: dict[str, Any], limit: float | None, stuck: int) -> WorkerSumma
         recent=RecentCounts(**{name: row[f"recent_{name}"] for name in ("done", "failed", "interrupted", "asked")}),
         in_flight=row["in_flight"],
         stuck=stuck,
-        per_minute=round(row["lately"] / (LATELY_US / 60e6), 1),
+        per_minute=round(row["lately"] / (over_us / 60e6), 1),
         p50_s=row["p50"],
         p99_s=row["p99"],
         stuck_after_s=limit,

@@ -5,6 +5,7 @@ WITH counters AS (
         w.worker, count(*) AS runs, wk_int(wk_count_if(w.ended IS NULL)) AS living, wk_int(sum(w.done)) AS done, wk_int(sum(w.failed)) AS failed,
         wk_int(sum(w.interrupted)) AS interrupted, wk_int(sum(w.untold)) AS untold, wk_int(sum(w.repeated)) AS repeated,
         wk_int(sum(w.damaged)) AS damaged, max(w.ts) AS last_event, wk_last(w.reason, w.ended) AS reason,
+        min(w.started) AS began,
         nullif(wk_last(coalesce(r.asked, ''), w.ended), '') AS asked
     FROM job_workers AS w LEFT JOIN runs AS r ON r.run = w.run AND r.asked IS NOT NULL
     WHERE w.host = $host
@@ -32,7 +33,7 @@ WITH counters AS (
     GROUP BY worker
 )
 SELECT
-    c.worker, c.runs, c.living, c.done, c.failed, c.interrupted, c.untold, c.repeated, c.damaged, wk_us(c.last_event) AS last_event,
+    c.worker, c.runs, c.living, c.done, c.failed, c.interrupted, c.untold, c.repeated, c.damaged, wk_us(c.last_event) AS last_event, wk_us(c.began) AS began,
     c.reason, c.asked, coalesce(f.in_flight, 0) AS in_flight, coalesce(r.done, 0) AS recent_done,
     coalesce(r.failed, 0) AS recent_failed, coalesce(r.interrupted, 0) AS recent_interrupted, coalesce(r.asked, 0) AS recent_asked,
     coalesce(r.lately, 0) AS lately, t.p50, t.p99, t.slowest_s, t.worker_run, t.seq, t.job, t.outcome, wk_us(t.started) AS started, wk_us(t.ended) AS ended, t.run

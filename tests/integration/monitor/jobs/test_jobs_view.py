@@ -68,6 +68,14 @@ def test_a_worker_in_one_row(scene: Scene, view: JobView) -> None:
     assert row.reason is None
 
 
+def test_the_rate_of_a_young_worker_is_that_of_its_life(scene: Scene, view: JobView) -> None:
+    """A minute's jobs are not spread over five."""
+    began = {"e": "start", "n": 0, "worker": "scraper", "run": "r1", "t": NOW - MINUTE}
+    done = [{"e": "done", "n": i, "job": f"page {i}", "s": 1.0, "t": NOW - i * 1_000_000} for i in range(1, 41)]
+    report(scene, "s", [began, *done])
+    assert [row.per_minute for row in view.workers(NOW, NOW - 20 * MINUTE)] == [40.0]
+
+
 def test_stuck_needs_history_and_time(scene: Scene, view: JobView) -> None:
     """A job is stuck above three times the 99th percentile of a day's jobs, after ten seconds at least, and never where few are known."""
     report(scene, "s", some_jobs(slow=5.0))
