@@ -18,7 +18,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from ai.backends.llamacpp_embedded import chosen_threads, default_threads
 from ai.core.types import LoadSpec
 from ai.discovery.files import demo_model
-from ai.worker.engines.tune_probe import Model, Tried, in_turn
+from ai.worker.engines.tune_probe import Model, Tried
+from ai.worker.engines.turns import in_turn
 from ai.worker.process import own_environment
 from ai.worker.tuning import TunedSettings, tune
 
@@ -61,7 +62,7 @@ def main() -> None:
     """Run and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--spin", choices=("worker", "library"), default="worker", help="how threads of the sweep wait")
-    parser.add_argument("--seconds", type=float, default=10.0, help="time of each half of the sweep")
+    parser.add_argument("--seconds", type=float, default=20.0, help="time of each half of the sweep")
     given = parser.parse_args()
     if given.spin == "worker":  # read by the library when it is loaded
         os.environ.update(own_environment())

@@ -10,12 +10,12 @@ are measured in turn and what else the machine does touches all of them alike.
 import ctypes
 import json
 import os
-import statistics
 import sys
 import time
 from typing import Final
 
 from ai.worker.engines.llama_library import library
+from ai.worker.engines.turns import in_turn
 from ai.worker.guard import die_with, own_output
 from ai.worker.spare import Cores, Moment, others
 
@@ -24,7 +24,6 @@ _READ_S: Final = 0.4
 _MOST_S: Final = 4.0
 """For each of the two, where a single token takes long."""
 _AT_ONCE: Final = 3
-_LEAST: Final = 3
 _PROMPT: Final = 32
 _TOKEN: Final = 5
 _HOPELESS: Final = 3.0
@@ -59,21 +58,14 @@ class _Model:
         return (time.perf_counter() - begun) / (tokens * times)
 
 
-def _in_turn(model: _Model, counts: list[int], tokens: int, times: int, budget_s: float) -> dict[int, float]:
-    """Tokens a second for each count, in turn until the time is up; the median of at least three turns where they do not take too long."""
-    taken: dict[int, list[float]] = {count: [] for count in counts}
-    left, begun, turn = list(counts), time.perf_counter(), 0
-    while True:
-        for count in left if turn % 2 == 0 else left[::-1]:
-            taken[count].append(model.seconds(count, tokens, times))
-            if time.perf_counter() - begun > _MOST_S and all(taken.values()):
-                return {n: 1 / statistics.median(values) for n, values in taken.items()}
-        turn += 1
-        if turn >= _LEAST and time.perf_counter() - begun >= budget_s:
-            return {n: 1 / statistics.median(values) for n, values in taken.items() if values}
-        if turn == _LEAST - 1:  # what is far behind is not worth more of the time
-            best = min(statistics.median(values) for values in taken.values())
-            left = [n for n in left if statistics.median(taken[n]) < _HOPELESS * best]
+def _rates(model: _Model, counts: list[int], tokens: int, times: int, budget_s: float) -> dict[int, float]:
+    """Tokens a second for each count."""
+
+    def measure(count: int) -> float:
+        return model.seconds(count, tokens, times)
+
+    took = in_turn(counts, measure, budget_s, longest_s=_MOST_S, surely=len(counts), hopeless=_HOPELESS)
+    return {count: 1 / seconds for count, seconds in took.items()}
 
 
 def moment() -> tuple[Cores, Moment] | None:
@@ -100,8 +92,8 @@ def main() -> int:
         model = _Model(path)
         model.seconds(wanted[-1], 1, 1)  # weights that were not in memory yet are, now
         before, begun = moment(), time.perf_counter()
-        generate = _in_turn(model, wanted, 1, _AT_ONCE, _GENERATE_S)
-        read = _in_turn(model, wanted, _PROMPT, 1, _READ_S)
+        generate = _rates(model, wanted, 1, _AT_ONCE, _GENERATE_S)
+        read = _rates(model, wanted, _PROMPT, 1, _READ_S)
         beside, took = neighbours(before), time.perf_counter() - begun
     except (OSError, AttributeError, ValueError) as error:
         sys.stderr.write(f"{error}\n")

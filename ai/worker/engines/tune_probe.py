@@ -11,30 +11,34 @@ place; the others are found by their defaults, and what cannot be found is not t
 import ctypes
 import json
 import os
-import statistics
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 from ai.worker.engines.llama_library import Params, library
 from ai.worker.engines.thread_probe import moment, neighbours
+from ai.worker.engines.turns import in_turn
 from ai.worker.guard import die_with, own_output
 
 _CONTEXT: Final = 1024
-_DEPTH: Final = 256
-"""Tokens that are in the cache when generating is measured: the cache's type and flash attention matter only then."""
+_DEPTH: Final = 128
+"""Tokens that are in the cache while its type and flash attention are measured, which matter only then: the mean of a prompt of twice as many."""
+_FILL_S: Final = 1.2
+"""To fill the cache may take so long; a slow machine fills less."""
 _LONGEST: Final = 512
 _AT_ONCE: Final = 4
+_WHOLE: Final = 256
 _ANSWER: Final = 64
+"""What settings are judged by: a prompt of so many tokens, with an answer of so many."""
 _TOKEN: Final = 5
-_READ_S: Final = 0.5
+_READ_S: Final = 0.3
 """One reading may take so long; a slow machine reads less at once."""
 _BETTER: Final = 0.97
 """Time that other settings must save to take the place of the library's own."""
-_TURNS: Final = 3
-_THREADS_S: Final = 3.0
+_HOPELESS: Final = 1.3
+_THREADS_S: Final = 4.0
 _VARIANTS_S: Final = 4.0
 _BATCHES_S: Final = 3.0
 _AGAIN_S: Final = 3.0
@@ -85,7 +89,8 @@ class Model:
         lib.llama_log_set(ctypes.cast(self._quiet, ctypes.c_void_p), None)
         pointer = ctypes.c_void_p
         for name, result, *arguments in (
-            ("llama_free", None, pointer), ("llama_n_ubatch", ctypes.c_uint32, pointer), ("llama_state_seq_get_size", ctypes.c_size_t, pointer, ctypes.c_int32),
+            ("llama_free", None, pointer), ("llama_memory_seq_rm", ctypes.c_bool, pointer, ctypes.c_int32, ctypes.c_int32, ctypes.c_int32),
+            ("llama_n_ubatch", ctypes.c_uint32, pointer), ("llama_state_seq_get_size", ctypes.c_size_t, pointer, ctypes.c_int32),
         ):  # fmt: skip
             function = getattr(lib, name)
             function.restype, function.argtypes = result, arguments
@@ -95,11 +100,24 @@ class Model:
             raise OSError("llama.cpp cannot load this model")
         self.layout = Layout(lib.llama_context_default_params())
         self._contexts: dict[tuple[object, ...], tuple[Any, Any]] = {}
+        self._filled: dict[tuple[object, ...], int] = {}
 
     def read_s(self, tried: Tried, tokens: int) -> float:
         """Seconds to read a prompt of so many tokens into an empty cache."""
         context, memory = self._context(tried)
+        self._filled.pop(_shape(tried), None)
         self._lib.llama_memory_clear(memory, True)
+        begun = time.perf_counter()
+        self._decode(context, tried, tokens)
+        return time.perf_counter() - begun
+
+    def read_on_s(self, tried: Tried, depth: int, tokens: int) -> float:
+        """Seconds to read so many tokens more of a prompt of which `depth` are in the cache."""
+        context, memory = self._context(tried)
+        shape = _shape(tried)
+        if self._filled.get(shape) != depth or not self._lib.llama_memory_seq_rm(memory, 0, depth, -1):
+            self.read_s(tried, depth)  # a recurrent model forgets all or nothing
+            self._filled[shape] = depth
         begun = time.perf_counter()
         self._decode(context, tried, tokens)
         return time.perf_counter() - begun
@@ -129,6 +147,7 @@ class Model:
         kept = {_shape(one) for one in keep}
         for shape in [shape for shape in self._contexts if shape not in kept]:
             self._lib.llama_free(self._contexts.pop(shape)[0])
+            self._filled.pop(shape, None)
 
     def _decode(self, context: Any, tried: Tried, tokens: int) -> None:
         self._lib.llama_set_n_threads(context, tried.threads, tried.prompt_threads)
@@ -161,21 +180,6 @@ def _shape(tried: Tried) -> tuple[object, ...]:
     return tried.batch, tried.flash_attention, tried.kv_type
 
 
-def in_turn(
-    candidates: Sequence[Tried], measure: Callable[[Tried], float], budget_s: float, surely: int = 1
-) -> dict[Tried, float]:
-    """The median of each, measured in turn in changing order, until the time is up; the first `surely` of them once at least."""
-    taken: dict[Tried, list[float]] = {one: [] for one in candidates}
-    begun, turn = time.perf_counter(), 0
-    while True:
-        for one in candidates if turn % 2 == 0 else candidates[::-1]:
-            if turn or time.perf_counter() - begun < budget_s or one in candidates[:surely]:
-                taken[one].append(measure(one))
-        turn, spent = turn + 1, time.perf_counter() - begun
-        if spent * (turn + 1) / turn > budget_s:
-            return {one: statistics.median(values) for one, values in taken.items() if values}
-
-
 class Search:
     """Finds the fastest settings, one kind after the other.
 
@@ -193,6 +197,8 @@ class Search:
         first = model.read_s(before, 32)  # weights that were not in memory yet are, now
         rate = 32 / max(min(first, model.read_s(before, 32)), 1e-6)
         self._prompt = max(32, min(_LONGEST, int(rate * _READ_S) // 32 * 32))
+        self._depth = max(32, min(_DEPTH, int(rate * _FILL_S) // 32 * 32))
+        self._more = min(self._prompt, _DEPTH)
 
     def best(self) -> Tried:
         """The settings that won; what could not be tried in time stays the library's own choice."""
@@ -206,10 +212,10 @@ class Search:
         """The settings in use and the best ones, measured in turn once more: tokens a second."""
         both = list(dict.fromkeys([self.before, best]))
         budget_s = _AGAIN_S / 2 * self._effort
-        read = in_turn(both, lambda one: self._model.read_s(one, self._prompt), budget_s, surely=2)
+        read = self._read_on(both, budget_s)
         token = in_turn(both, self._model.token_s, budget_s, surely=2)
         return {
-            word: {"generate": 1 / token[one], "read": self._prompt / read[one]}
+            word: {"generate": 1 / token[one], "read": self._more / read[one]}
             for word, one in (("before", self.before), ("after", best))
         }
 
@@ -217,9 +223,12 @@ class Search:
         start = replace(self.before, batch=None, flash_attention=None, kv_type="f16")
         tries = [replace(start, threads=count, prompt_threads=count) for count in self._counts]
         read = in_turn(
-            tries, lambda one: self._model.read_s(one, min(self._prompt, 128)), _THREADS_S / 2 * self._effort
+            tries,
+            lambda one: self._model.read_s(one, min(self._prompt, 128)),
+            _THREADS_S * 0.6 * self._effort,
+            hopeless=_HOPELESS,
         )
-        token = in_turn(tries, self._model.token_s, _THREADS_S / 2 * self._effort)
+        token = in_turn(tries, self._model.token_s, _THREADS_S * 0.4 * self._effort, hopeless=_HOPELESS)
         for one in [one for one in tries if one in read and one in token]:
             self._tell("threads", one, token[one], read[one] / min(self._prompt, 128))
         return replace(start, threads=_fewest(token).threads, prompt_threads=_fewest(read).threads)
@@ -229,19 +238,17 @@ class Search:
         layout = self._model.layout
         tries = [start]
         if layout.flash is not None:
-            tries += [replace(start, flash_attention=on) for on in (False, True)]
+            tries += [replace(start, flash_attention=False)]  # left to itself the library uses it where it can
         if layout.types is not None:
             tries += [replace(start, flash_attention=True, kv_type="q8_0")]
         tries = [one for one in tries if self._model.works(one)]
-        read = in_turn(
-            tries, lambda one: self._model.read_s(one, min(self._prompt, _DEPTH)), _VARIANTS_S / 2 * self._effort
-        )
+        read = self._read_on(tries, _VARIANTS_S * 0.6 * self._effort)
         small = [one for one in tries if one.kv_type != "f16" and self._model.held(one) >= self._model.held(start)]
-        token = in_turn(tries, self._model.token_s, _VARIANTS_S / 2 * self._effort)
+        token = in_turn(tries, self._model.token_s, _VARIANTS_S * 0.4 * self._effort, hopeless=_HOPELESS)
         tries = [one for one in tries if one in read and one in token]
         for one in tries[1:]:
-            self._tell("cache", one, token[one], read[one] / min(self._prompt, _DEPTH))
-        cost = {one: read[one] + _ANSWER * token[one] for one in tries if one not in small}
+            self._tell("cache", one, token[one], read[one] / self._more)
+        cost = {one: _WHOLE / self._more * read[one] + _ANSWER * token[one] for one in tries if one not in small}
         return self._cheapest(cost, start)
 
     def _batch(self, start: Tried) -> Tried:
@@ -250,11 +257,25 @@ class Search:
         if self._model.layout.batch:
             tries += [replace(start, batch=size) for size in _BATCH_SIZES if size < self._prompt]
         tries = [one for one in tries if self._model.works(one)]
-        read = in_turn(tries, lambda one: self._model.read_s(one, self._prompt), _BATCHES_S * self._effort)
+        if len(tries) == 1:
+            return start
+        read = in_turn(
+            tries, lambda one: self._model.read_s(one, self._prompt), _BATCHES_S * self._effort, hopeless=_HOPELESS
+        )
         for one in tries[1:]:
             if one in read:
                 self._tell("batch", one, None, read[one] / self._prompt)
         return self._cheapest(read, start)
+
+    def _read_on(self, tries: Sequence[Tried], budget_s: float) -> dict[Tried, float]:
+        """The seconds in which each reads some more of a prompt that is half in the cache."""
+
+        def measure(one: Tried) -> float:
+            return self._model.read_on_s(one, self._depth, self._more)
+
+        for one in tries:  # the time to fill the caches is no part of it
+            measure(one)
+        return in_turn(tries, measure, budget_s, surely=len(tries), hopeless=_HOPELESS)
 
     def _cheapest(self, cost: dict[Tried, float], start: Tried) -> Tried:
         best = min(cost, key=lambda one: cost[one])
