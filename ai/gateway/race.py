@@ -37,7 +37,8 @@ class Attempt:
         last_one: nobody else is left to ask.
         probes: it failed before, and is tried again.
         loads: it has to load its model first.
-        since: when it was asked, or showed that it lives; by `time.perf_counter`.
+        since: when it was asked; by `time.perf_counter`.
+        seen: when it was asked, or showed that it lives.
         looks: how often it was looked whether it lives.
         doubted: it was silent for longer than it should be, or did not answer such a look.
     """
@@ -47,12 +48,16 @@ class Attempt:
     probes: bool
     loads: bool = False
     since: float = field(default_factory=time.perf_counter)
+    seen: float = 0.0
     looks: int = 0
     doubted: bool = False
     answer: Answer | None = None
     meter: Meter | None = None
     said: AnswerText | None = None
     task: "asyncio.Task[BackendError | None] | None" = None
+
+    def __post_init__(self) -> None:
+        self.seen = self.since
 
     @property
     def stirs(self) -> bool:
@@ -65,8 +70,8 @@ class Attempt:
 
     def looked_at(self, *, lives: bool) -> None:
         """A look at it is over."""
-        self.doubted = not lives
-        self.since, self.looks = time.perf_counter(), self.looks + 1
+        self.doubted = not lives and not self.stirs
+        self.seen, self.looks = time.perf_counter(), self.looks + 1
 
 
 class Race:
@@ -96,7 +101,7 @@ class Race:
             raise Overtaken("another engine was faster")
         self._begun.set_result(attempt)
 
-    async def moved(self, limit_s: float | None, look: "asyncio.Task[bool] | None" = None) -> None:
+    async def moved(self, limit_s: float | None, look: "asyncio.Task[int] | None" = None) -> None:
         """Wait until one begins its answer or gives up, or a look at one is over; at most so long."""
         tasks: set[asyncio.Future[Any]] = {attempt.task for attempt in self.running if attempt.task is not None}
         tasks |= {self._begun} if look is None else {self._begun, look}

@@ -36,6 +36,8 @@ _PASSES: Final = 400
 """From this status on an answer may be the request's fault, which no other engine would mend."""
 _WELL: Final = 300
 """Statuses below this one are of an engine that is there."""
+_OUT_OF_ORDER: Final = 500
+"""Those below this one are at least of one that lives, though it may not tell which models it has."""
 _FETCH_S: Final = 5.0
 _FORM: Final[dict[Api, re.Pattern[bytes]]] = {
     "openai": re.compile(rb'\A\s*\{.{0,2000}?"error"\s*:\s*\{', re.DOTALL),
@@ -43,6 +45,8 @@ _FORM: Final[dict[Api, re.Pattern[bytes]]] = {
 }
 """What an engine's error looks like that the API's clients read as it is."""
 _LONGEST_LOOK_S: Final = 30.0
+_LOOKS_AT: Final = 4.0
+"""The first look at a silent engine comes after this part of the time it has, and takes as long at most."""
 _Sent = tuple[UpstreamConnection, bytes, Turned, str]
 """A connection, the request's bytes, how the answer is read, and the codings that the program reads."""
 
@@ -60,7 +64,7 @@ class Relay:
     def __init__(self, routes: Routes, gate: Gate, limits: Callable[[], Limits], link: Link) -> None:
         self._routes, self._gate, self._limits, self._link = routes, gate, limits, link
         self._upstreams = Upstreams()
-        self._looks: dict[str, asyncio.Task[bool]] = {}
+        self._looks: dict[str, asyncio.Task[int]] = {}
         self._beginnings = Beginnings()
         self._left: dict[str, asyncio.Task[BackendError | None]] = {}
         """Engines that another one has overtaken: whether they begin at all is waited for."""
@@ -154,9 +158,9 @@ class Relay:
         Raises:
             BadRequest: it asks for what cannot be asked of an engine.
         """
-        look: asyncio.Task[bool] | None = None
+        look: asyncio.Task[int] | None = None
         while True:
-            await race.moved(self._patience_s(newest, asked) if look is None else None, look)
+            await race.moved(self._patience_s(newest, asked, look), look)
             if (winner := race.winner) is not None:
                 for attempt in race.losers():
                     self._leave(attempt, asked)
@@ -176,31 +180,40 @@ class Relay:
             if newest.doubted:
                 return False
 
-    def _doubt(self, newest: Attempt, asked: Asked, look: "asyncio.Task[bool] | None") -> "asyncio.Task[bool] | None":
+    def _doubt(self, newest: Attempt, asked: Asked, look: "asyncio.Task[int] | None") -> "asyncio.Task[int] | None":
         """Doubt an engine whose time is over, or look whether it lives; the look that is under way afterwards."""
         if look is not None and look.done():
-            newest.looked_at(lives=look.result())
-            return None
-        if look is None and self._patience_s(newest, asked) == 0:
-            newest.doubted = asked.stream
-            return None if asked.stream else self._look_at(newest.target, self._limits().hedge_s / 2)
+            newest.looked_at(lives=0 < look.result() < _OUT_OF_ORDER)
+            look = None
+        if self._first_byte_due_s(newest, asked) == 0:
+            newest.doubted = True
+        elif look is None and self._look_due_s(newest) == 0:
+            return self._look_at(newest.target, self._limits().hedge_s / _LOOKS_AT)
         return look
 
-    def _patience_s(self, newest: Attempt, asked: Asked) -> float | None:
-        """How long the engine that was asked last may still be silent; None where nobody else is left to ask, or where it is known why it is silent.
+    def _patience_s(self, newest: Attempt, asked: Asked, look: "asyncio.Task[int] | None") -> float | None:
+        """How long the engine that was asked last is left in peace from now on; None for as long as there is nothing to do about it."""
+        waits = (self._first_byte_due_s(newest, asked), None if look is not None else self._look_due_s(newest))
+        return min((wait for wait in waits if wait is not None), default=None)
 
-        Of an answer that is no stream nothing comes before its end. Then this is the time after which it is looked whether the engine lives.
+    def _first_byte_due_s(self, newest: Attempt, asked: Asked) -> float | None:
+        """How long it may still be silent; None where nobody else is left to ask, or where it is known why it is silent.
+
+        Of an answer that is no stream nothing comes before its end.
         """
-        if newest.last_one or newest.stirs or newest.loads or newest.target.engine.kind == "worker":
-            return None  # whoever runs a worker sees whether it lives
-        limits = self._limits()
-        if not asked.stream:
-            patience_s = min(limits.hedge_s / 2 * 2.0**newest.looks, _LONGEST_LOOK_S)
-        elif newest.probes and self._routes.was_silent(newest.target.engine):
-            patience_s = 0.0
-        else:
-            patience_s = self._beginnings.patience_s(newest.target, len(asked.body), limits.hedge_s)
+        if not _may_be_hung(newest) or newest.loads or not asked.stream:
+            return None
+        if newest.probes and self._routes.was_silent(newest.target.engine):
+            return 0.0
+        patience_s = self._beginnings.patience_s(newest.target, len(asked.body), self._limits().hedge_s)
         return max(newest.since + patience_s - time.perf_counter(), 0.0)
+
+    def _look_due_s(self, newest: Attempt) -> float | None:
+        """When it is to be looked whether it lives: early, since it may well have to read or load for much longer than `hedge_s`, and ever later."""
+        if not _may_be_hung(newest):
+            return None
+        pause_s = min(self._limits().hedge_s / _LOOKS_AT * 2.0**newest.looks, _LONGEST_LOOK_S)
+        return max(newest.seen + pause_s - time.perf_counter(), 0.0)
 
     def _ended(
         self, call: Call, connection: Connection, attempt: Attempt, trouble: BackendError | None, race: Race
@@ -248,25 +261,27 @@ class Relay:
         if target.engine.kind != "worker":
             self._look_at(target, _FETCH_S).add_done_callback(
                 lambda look: (
-                    self._routes.breaker(target.engine).succeeded() if not look.cancelled() and look.result() else None
+                    self._routes.breaker(target.engine).succeeded()
+                    if not look.cancelled() and 0 < look.result() < _WELL
+                    else None
                 )
             )
 
-    def _look_at(self, target: Target, limit_s: float) -> "asyncio.Task[bool]":
-        """Ask an engine, beside the calls, what any that lives answers at once; one question at a time."""
+    def _look_at(self, target: Target, limit_s: float) -> "asyncio.Task[int]":
+        """Ask an engine, beside the calls, what any that lives answers at once; one question at a time. The status that it answers, 0 for none."""
         name = target.engine.name
         if name not in self._looks:
             self._looks[name] = asyncio.get_running_loop().create_task(self._look(target, limit_s))
             self._looks[name].add_done_callback(lambda _: self._looks.pop(name, None))
         return self._looks[name]
 
-    async def _look(self, target: Target, limit_s: float) -> bool:
+    async def _look(self, target: Target, limit_s: float) -> int:
         path = "/api/version" if target.engine.kind == "ollama" else "/v1/models"
         try:
             status, _ = await self.fetch(target, path, b"", method="GET", limit_s=limit_s)
         except BackendError:
-            return False
-        return status < _WELL
+            return 0
+        return status
 
     def _note(self, target: Target, trouble: BackendError) -> None:
         """What a refusal says about an engine's health."""
@@ -411,6 +426,11 @@ async def _followed(answer: Answer, silent_s: float | None) -> BackendError | No
     if answer.begun:
         await answer.ended
     return answer.error
+
+
+def _may_be_hung(newest: Attempt) -> bool:
+    """Whether there is a reason to look at it: somebody else could be asked, and it has not stirred. Whoever runs a worker sees whether it lives."""
+    return not (newest.last_one or newest.stirs or newest.target.engine.kind == "worker")
 
 
 @lru_cache(maxsize=64)

@@ -30,7 +30,8 @@ class Beginnings:
         self._seen.setdefault(place, deque(maxlen=_KEPT)).append((size, took_s))
 
     def patience_s(self, target: Target, size: int, least_s: float) -> float:
-        """Seconds that it may take for a request of so many bytes: three times what the slowest of its like took, at least `least_s`.
+        """Seconds that it may take for a request of so many bytes: three times what the slowest of its like took, but at most `least_s` more than that, and
+        at least `least_s`.
 
         One that is longer than all that were seen is reckoned to take longer in proportion, one that is shorter no longer than they.
         """
@@ -38,8 +39,10 @@ class Beginnings:
         like = [took_s for other, took_s in seen if max(other, size) <= max(_ALIKE * min(other, size), _SHORT)]
         shorter = [took_s * size / max(other, 1) for other, took_s in seen if other < size]
         longer = [took_s for other, took_s in seen if other > size]
-        if like or shorter:
-            return max(least_s, _TIMES * max(like or shorter))
+        if like:
+            return max(least_s, min(_TIMES * max(like), max(like) + least_s))
+        if shorter:
+            return max(least_s, _TIMES * max(shorter))
         by_length_s = least_s + max(size - _SHORT, 0) / _BYTES_A_SECOND
         return min(by_length_s, max(least_s, _TIMES * min(longer))) if longer else by_length_s
 

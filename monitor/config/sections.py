@@ -322,7 +322,8 @@ class GatewaySettings(Section):
     hedge_s: float = _setting(
         4.0,
         "Ask the next engine as well if one has not begun its answer after this time; whichever begins first answers."
-        " An engine that needed longer before has three times as long.",
+        " An engine that needed longer before has up to three times as long, this much more at most; one that does not even"
+        " say which models it has, a half.",
         unit="s",
         ge=0.1,
         le=3600,

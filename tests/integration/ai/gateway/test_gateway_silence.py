@@ -114,6 +114,22 @@ def test_of_a_whole_answer_it_is_looked_whether_the_engine_lives() -> None:
     assert [row.attempts for row in rows] == [1, 2, 1]
 
 
+def test_one_that_does_not_even_say_its_models_is_not_given_the_time_for_a_long_prompt() -> None:
+    """A hundred seconds are granted to read it; one that lives has them, one that hangs as a whole is found out at once."""
+    slow = Stub(words=["first "] * 3)
+    long = STREAM | {"messages": [{"role": "user", "content": "x" * 44_000}]}
+    with two(slow) as (second, gateway):
+        slow.begins.clear()
+        with ThreadPoolExecutor(1) as pool:
+            answer = pool.submit(ask, gateway, long)
+            wait_until(lambda: sum(path == "/v1/models" for path, *_ in slow.asked) >= 3, "three looks at it")
+            slow.begins.set()
+            assert answer.result().headers["x-watchkeeper-engine"] == "first"
+        assert second.asked == []
+        slow.silent = True
+        assert ask(gateway, long).headers["x-watchkeeper-engine"] == "second"
+
+
 def test_an_ollama_that_loads_its_model_is_waited_for() -> None:
     """It says that nothing is in its memory: it reads the model from a disk, and a second engine would only take cores from it."""
     slow = Stub(words=["first "] * 3)
@@ -150,7 +166,8 @@ def test_one_that_was_silent_to_the_end_is_tried_again_at_nobodys_cost() -> None
         ([], 100, 4.0),
         ([], 44_000, 104.0),
         ([(100, 0.1)], 100, 4.0),
-        ([(100, 6.0)], 100, 18.0),
+        ([(100, 6.0)], 100, 10.0),
+        ([(100, 1.5)], 100, 4.5),
         ([(1000, 2.0), (9000, 9.0)], 1000, 6.0),
         ([(1000, 2.0)], 10_000, 60.0),
         ([(1000, 2.0), (50_000, 90.0)], 100, 6.0),
@@ -159,10 +176,10 @@ def test_one_that_was_silent_to_the_end_is_tried_again_at_nobodys_cost() -> None
         ([(100_000, 3.0)], 44_000, 9.0),
     ],
 )
-def test_an_engine_is_given_three_times_what_its_like_took(
+def test_an_engine_is_given_what_its_like_took_and_some_more(
     seen: list[tuple[int, float]], size: int, seconds: float
 ) -> None:
-    """A longer request than all that were seen is given more in proportion; a new engine by the length alone."""
+    """Up to three times as long, never more than the setting beyond it. A longer request than all that were seen is given more in proportion; a new engine by the length alone."""
     target = Target(Engine("one", "openai", "One", models=(Model("m"),)), "m")
     beginnings = Beginnings()
     for one in seen:
