@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from logs.core.settings import LogSettings, SourceState
     from logs.core.timestamps import TimeReader
     from logs.following.holders import Holder
+    from logs.following.rotation import Generations
     from logs.parsing.draft import draft_format, line_shown, preview_format
     from logs.parsing.formats import Registry
     from logs.parsing.formats.forced import DETECT, ORDERS, check_forced, corrected, files_of_format
@@ -34,6 +35,7 @@ __all__ = [
     "ORDERS",
     "FilePatterns",
     "FormatSpec",
+    "Generations",
     "Holder",
     "LogFilter",
     "LogRecord",
@@ -70,6 +72,7 @@ _WHERE: Final = {
     "ORDERS": "parsing.formats.forced",
     "FilePatterns": "patterns.files",
     "FormatSpec": "core.format_spec",
+    "Generations": "following.rotation",
     "Holder": "following.holders",
     "LogFilter": "query.filters",
     "LogRecord": "core.record",

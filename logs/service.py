@@ -22,6 +22,7 @@ from logs.following.follower import TOO_MANY, Follower
 from logs.following.holders import Holder
 from logs.following.journal import Journal
 from logs.following.readings import file_readings
+from logs.following.rotation import Generations
 from logs.following.surroundings import Surroundings
 from logs.following.tail import FileTail
 from logs.ingest.jobs import Jobs
@@ -66,6 +67,7 @@ class LogService:
             not needed when `mask` is the method of a `Masker`, which knows its own.
         written_by: the processes that wrote a file, one after the other, where somebody knows better than the list of open files; None else. Called from
             the service's threads.
+        generations: where in its log each generation of a file begins, and what is gone, where somebody knows; None else. Called from the service's threads.
     """
 
     def __init__(
@@ -83,7 +85,9 @@ class LogService:
         on_records: Callable[[list[LogRecord]], object],
         suspect: str | None = None,
         written_by: Callable[[str], Sequence[Holder] | None] = lambda _path: None,
+        generations: Callable[[str], Generations | None] = lambda _path: None,
     ) -> None:
+        self._generations = generations
         self._written_by = written_by
         self._sink, self._stored = sink, stored
         self._host = host
@@ -410,7 +414,7 @@ class LogService:
         return Surroundings(
             host=self._host, settings=settings, sink=self._sink, stored=self._stored, now=self._now, mask=self._mask, run_of_pid=self._run_of_pid,
             show=self._show, registry=registry, forced=ForcedFormats(settings.formats, registry), masker=self._masker,
-            written_by=self._written_by,
+            written_by=self._written_by, generations=self._generations,
         )  # fmt: skip
 
     def _new_discovery(self, settings: LogSettings) -> Discovery:
@@ -455,7 +459,8 @@ class LogService:
             source=name, kind="ingested" if self._follower.found_by.get(name) == "ingest" else "file", path=tail.path if tail is not None else newest.path,
             files=len({(s.dev, s.inode) for s in states}), size=size, stored_to=stored_to, records=sum(s.records for s in states), state=state,
             progress=round(1 - waiting / max(1, size), 4) if waiting else None, format=newest.format, found_by=self._follower.found_by.get(name), error=error,
-            last_ts=self._last_ts.get(name), missed_bytes=sum(s.missed_bytes for s in states), emptied_bytes=sum(s.emptied_bytes for s in states), truncations=sum(s.truncations for s in states),
+            last_ts=self._last_ts.get(name), missed_bytes=sum(s.missed_bytes for s in states), emptied_bytes=sum(s.emptied_bytes for s in states),
+            rotated_bytes=sum(s.rotated_bytes for s in states), gaps=sum(s.gaps for s in states), truncations=sum(s.truncations for s in states),
         )  # fmt: skip
 
     def _behind(self, tail: FileTail) -> int:
@@ -475,7 +480,7 @@ class LogService:
         return SourceState(
             source="journal", kind="journal", path=None, files=0, size=None, stored_to=None, records=journal.state.records if journal is not None else 0,
             state=state, progress=None, format="journal", found_by="journalctl", error=journal.error if journal is not None and journal.error else error,
-            last_ts=self._last_ts.get("journal"), missed_bytes=0, emptied_bytes=0, truncations=0,
+            last_ts=self._last_ts.get("journal"), missed_bytes=0, emptied_bytes=0, rotated_bytes=0, gaps=0, truncations=0,
         )  # fmt: skip
 
 

@@ -54,7 +54,8 @@ class LogSettings:
 class SourceState:
     """One source: where it comes from and how far it is read. Times are µs, sizes bytes; `progress` is 0 to 1, None when all is read.
 
-    `missed_bytes` are known not to be stored: `emptied_bytes` of them since files were emptied before they were read, the others of records that are too long.
+    `missed_bytes` are known not to be stored: `emptied_bytes` of them since files were emptied before they were read, `rotated_bytes` since they were rotated
+    away before, the others of records that are too long. `gaps`: how often files were rotated away and nobody can say whether all of them were read.
     """
 
     source: str
@@ -72,4 +73,6 @@ class SourceState:
     last_ts: int | None
     missed_bytes: int
     emptied_bytes: int
+    rotated_bytes: int
+    gaps: int
     truncations: int

@@ -12,6 +12,7 @@ from logs.core.timestamps import SECOND
 from logs.following import rotation
 from logs.following.attribution import Writers
 from logs.following.discovery import Found
+from logs.following.ledger import Ledger
 from logs.following.source_names import SourceNames, base_path
 from logs.following.surroundings import LEARNED_FROM, Surroundings
 from logs.following.tail import FileTail, TailLimits, Truncated, Written
@@ -66,6 +67,7 @@ class Follower:
         """Grows whenever `states` or `tails` change."""
         self._idle: dict[tuple[int, int], int] = {}
         self.rounds = 0
+        self.ledger = Ledger(around.now())
         for state in states:
             self.remember(state)
             self.found_by.setdefault(state.source, "open")
@@ -83,6 +85,7 @@ class Follower:
             path = rotation.place_of(state)
             if path is None:
                 self.around.sink.put(Delivery(state, changes={"state": GONE}))
+                self._gone(state, self._left_at[state.file_id])
             else:
                 self.adopt(Found(path, state.dev, state.inode, "open"))
             if path != state.path:
@@ -293,13 +296,23 @@ class Follower:
         """The inode has other content now: truncated while nobody watched, or given to another file."""
         loss = emptied(old, 0, self.around.now()).loss if same_path else None
         self.around.sink.put(Delivery(old, changes={"state": GONE}, loss=loss))
+        since = self._left_at.get(old.file_id, old.updated)
         if same_path:
-            self._unspliced[old.file_id] = self._left_at.get(old.file_id, old.updated)
+            self._unspliced[old.file_id] = since
             self._find_copies(old)
+        else:
+            self._gone(old, since)
+
+    def _gone(self, old: FileState, since: int) -> None:
+        """A file that was followed went away unseen."""
+        if old.state in {LIVE, BACKFILLING}:
+            later = rotation.written_since(old.path, since, self.names.base)
+            self.ledger.gone(self.around, old, [(path, self._by_inode.get(key, ())) for path, key in later])
 
     def _find_copies(self, old: FileState) -> None:
         """Read what copies of an emptied file, and generations between, have beyond it. `poll` tries again what the store kept from being done."""
-        self._splice(old)
+        if not self._splice(old):
+            self._gone(old, self._unspliced[old.file_id])
         self._adopt_missed(old, self._unspliced[old.file_id])
         del self._unspliced[old.file_id]
 
@@ -321,11 +334,16 @@ class Follower:
                 return size
         return 0
 
-    def _adopt_missed(self, state: FileState, since: int, present: FileTail | None = None, after: FileTail | None = None) -> None:  # fmt: skip
-        """Read the generations of this file that came and went since the last look (µs), but no copy of what is `present` in it, which may not be whole yet."""
+    def _adopt_missed(self, state: FileState, since: int, present: FileTail | None = None, after: FileTail | None = None) -> bool:  # fmt: skip
+        """Read the generations of this file that came and went since the last look (µs), but no copy of what is `present` in it, which may not be whole yet.
+        Whether there were any.
+        """
+        found = False
         for path, key in rotation.written_since(state.path, since - _SLACK_US, self.names.base):
             if key not in self.tails and key not in self._by_inode and not (present and present.copied_to(path)):
                 self.adopt(Found(path, *key, self.found_by.get(state.source, "open")), after=after)
+                found = True
+        return found
 
     def _adopt_earlier(self, found: Found) -> None:
         """Read what was rotated before the output of a service is followed for the first time: all of it is the service's."""
@@ -352,6 +370,7 @@ class Follower:
         refused: StorageError | None = None
         self.rounds += 1
         now = self.around.now()
+        self.ledger.look(self.around, self.states, self.tails.values())
         for file_id in list(self._unspliced):
             self._find_copies(self.states[file_id])
         for number, (key, tail) in enumerate(list(self.tails.items())):
@@ -419,8 +438,9 @@ class Follower:
                 tail.rest()
             return
         waited = there is not None or (tail.moved_at is not None and now - tail.moved_at > _DRAIN_US)
-        if tail.looked_at and (tail.moved_at is None or waited):
-            self._adopt_missed(tail.state, tail.looked_at, after=tail)
+        looked = tail.looked_at and (tail.moved_at is None or waited)
+        if looked and self._adopt_missed(tail.state, tail.looked_at, after=tail) and tail.deleted():
+            self.ledger.gap(self.around, tail.state)  # between it and these there may have been others
         if there is not None and there not in self.tails:
             self.adopt(Found(tail.path, *there, self.found_by.get(tail.state.source, "open")), after=tail)
             if key not in self.tails:

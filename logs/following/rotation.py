@@ -1,7 +1,8 @@
 """Where files go when they are rotated: other names in their folder, copies of them, generations that came and went between two looks."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +16,22 @@ Key = tuple[int, int]
 """Device and inode."""
 _NEAR: Final = 200
 _PACKED: Final = (".gz", ".zst", ".xz", ".bz2", ".zip", ".lz4")
+
+
+@dataclass(frozen=True, slots=True)
+class Generations:
+    """What whoever writes and rotates a log knows of its files.
+
+    Args:
+        begins: of the newest files, the oldest first, also of some that are gone: inode, and the bytes of the log that were written before. Of those with one
+            inode the last one has it now.
+        gone: so many of the log's first bytes are in no file any more.
+        since: when this began to be counted, µs.
+    """
+
+    begins: Sequence[tuple[int, int]]
+    gone: int
+    since: int
 
 
 def key_of(path: str) -> Key | None:

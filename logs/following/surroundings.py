@@ -11,6 +11,7 @@ from logs.core.settings import LogSettings
 from logs.core.timestamps import TimeReader
 from logs.following.attribution import Writers
 from logs.following.holders import Holder, holders_of
+from logs.following.rotation import Generations
 from logs.following.source_names import base_path
 from logs.following.tail import Written
 from logs.parsing.boundaries import boundary_before
@@ -43,6 +44,8 @@ class Surroundings:
     forced: ForcedFormats
     written_by: Callable[[str], Sequence[Holder] | None] = lambda _path: None
     """Who wrote a file, one after the other, where somebody knows, the same list as long as nothing changes; None else."""
+    generations: Callable[[str], Generations | None] = lambda _path: None
+    """What whoever rotates a file says of its generations; None where nobody does."""
     masker: Masker | None = None
     """What `mask` does, so that another process can do the same; None when it is some function."""
 

@@ -14,7 +14,11 @@ ERROR: Final = "error"
 class FileState:
     """One generation of one file (a truncation begins a new one).
 
-    `missed_bytes` were certainly not stored: `emptied_bytes` of them went when the file was emptied, the others are of records that are too long to keep.
+    `missed_bytes` were certainly not stored: `emptied_bytes` of them went when the file was emptied, `rotated_bytes` when it or others of its log went away
+    before they were read; the others are of records that are too long to keep. `gaps`: how often nobody can say how much went so.
+
+    `begins_at`: bytes of its log that were written before its first one, where whoever rotates it says so. `told_to`: up to where in the log all that was
+    rotated away unread is counted.
 
     `reading` says how its lines are taken apart (`BlockParser.decided`), None until that is decided.
 
@@ -42,6 +46,10 @@ class FileState:
     truncations: int = 0
     missed_bytes: int = 0
     emptied_bytes: int = 0
+    rotated_bytes: int = 0
+    gaps: int = 0
+    begins_at: int | None = None
+    told_to: int | None = None
     error: str | None = None
     reading: str | None = None
     first_seen: int = 0

@@ -65,3 +65,11 @@ def emptied(state: FileState, missed: int, at: int) -> Delivery:
     read = f"{state.path} was truncated after {state.stored_to} bytes were read"
     loss = Loss(state.source, at, f"{read}; at least {missed} more bytes were lost with it.")
     return Delivery(state, counts={"missed_bytes": missed, "emptied_bytes": missed}, loss=loss)
+
+
+def rotated(state: FileState, missed: int, at: int, said: int | None = None) -> Delivery:
+    """So many bytes of a log were rotated away before they were read, as was seen at `at` (µs). An event says it, or `said` for others too."""
+    said = missed if said is None else said
+    loss = Loss(state.source, at, f"{said} bytes of {state.path} were rotated away before they were read.")
+    counts = {"missed_bytes": missed, "rotated_bytes": missed}
+    return Delivery(state, counts=counts, loss=loss if said else None)

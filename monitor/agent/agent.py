@@ -393,6 +393,7 @@ class Agent:
             now=now_us,
             on_records=self._records_read,
             written_by=self.services.writers_of,
+            generations=self.services.generations_of,
         )
         service.start()
         self.snapshot.paths_of = lambda source: [one.path or "" for one in service.sources() if one.source == source]

@@ -84,7 +84,7 @@ def _list_sources(found: dict[str, Any], *, as_json: bool) -> None:
         print("No log sources yet. Read a file with `watchkeeper logs ingest FILE`, or follow files with logs.globs.")
         return
     kept = archive_line(found["archive"])
-    missed = any(s["missed_bytes"] for s in found["sources"])
+    missed = any(s["missed_bytes"] or s["gaps"] for s in found["sources"])
     rows = [
         (
             s["source"],
@@ -106,9 +106,15 @@ def _list_sources(found: dict[str, Any], *, as_json: bool) -> None:
 
 def _missed(source: dict[str, Any]) -> str:
     """What is known not to be stored of a source, and why."""
-    emptied = source["emptied_bytes"]
-    parts = {"emptied before it was read": emptied, "records too long": source["missed_bytes"] - emptied}
-    return ", ".join(f"{size(number)} {why}" for why, number in parts.items() if number) or "-"
+    emptied, rotated, gaps = source["emptied_bytes"], source["rotated_bytes"], source["gaps"]
+    parts = {
+        "rotated away before it was read": rotated,
+        "emptied before it was read": emptied,
+        "records too long": source["missed_bytes"] - emptied - rotated,
+    }
+    known = [f"{size(number)} {why}" for why, number in parts.items() if number]
+    times = f"{gaps} times" if gaps > 1 else "once"
+    return ", ".join([*known, *([f"unknown how much {times}, rotated away unseen"] if gaps else [])]) or "-"
 
 
 def print_reading(reading: "Reading") -> None:

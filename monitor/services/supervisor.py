@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from logs import Holder
+from logs import Generations, Holder
 from monitor.api_models.services import Service
 from monitor.config.services import ServiceSettings
 from monitor.config.settings import Settings
@@ -118,11 +118,13 @@ class Supervisor:
         """The last main processes of the service that an output file belongs to, one after the other, each with the parts that it wrote; None for any other
         file. From any thread.
         """
-        folder = Path(path).parent
-        unit = self._units.find(folder.name)
-        if unit is None or folder != unit.folder.path:
-            return None
-        return unit.lives(self._run_of)
+        unit = self._units.of_output(path)
+        return None if unit is None else unit.lives(self._run_of)
+
+    def generations_of(self, path: str) -> Generations | None:
+        """Where in the output of a service each of its files begins, by the path of one; None for any other file. From any thread."""
+        unit = self._units.of_output(path)
+        return None if unit is None else unit.files()
 
     async def start(self, name: str, by: str = "") -> Service:
         """Start a service and what it depends on; returns once it runs or failed, or after some seconds. One that is up stays as it is; one that is

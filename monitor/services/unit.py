@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from logs import Holder
+from logs import Generations, Holder
 from monitor.api_models.events import EventType
 from monitor.api_models.services import Service, State
 from monitor.config.services import ServiceSettings, next_run
@@ -54,6 +54,7 @@ class Unit:
     told: int = 0
     _kept_waiting: bool | None = None
     _lives: tuple[object, list[Holder]] = field(default=(None, []), repr=False)
+    _files: tuple[object, Generations | None] = field(default=(None, None), repr=False)
 
     @property
     def name(self) -> str:
@@ -114,6 +115,14 @@ class Unit:
         if (now := self.folder.state_version()) != seen or any(life.run is None for life in known):
             known = _lives(self.folder.state() or {}, run_of)
             self._lives = now, known
+        return known
+
+    def files(self) -> Generations | None:
+        """Where in its output each file begins; None of a shim of an earlier version. From any thread."""
+        seen, known = self._files
+        if (now := self.folder.state_version()) != seen:
+            known = _files(self.folder.state() or {})
+            self._files = now, known
         return known
 
     def plan(self, now: float) -> None:
@@ -258,3 +267,10 @@ def _lives(state: dict[str, Any], run_of: RunOf) -> list[Holder]:
     if pid and began and began not in found:
         found[began] = Holder(pid, run_of(pid, state.get("start_tick")), began, "", 0)
     return list(found.values())
+
+
+def _files(state: dict[str, Any]) -> Generations | None:
+    account = state.get("account")
+    if account is None:
+        return None
+    return Generations([(inode, begin) for inode, begin in account["files"]], account["gone"], account["since"])

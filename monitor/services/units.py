@@ -53,6 +53,12 @@ class Units:
         """The service of a name, None without one."""
         return self._units.get(name)
 
+    def of_output(self, path: str) -> Unit | None:
+        """The service that an output file belongs to; None for any other file. From any thread."""
+        folder = Path(path).parent
+        unit = self._units.get(folder.name)
+        return unit if unit is not None and folder == unit.folder.path else None
+
     def get(self, name: str) -> Unit:
         """The service of a name.
 

@@ -32,7 +32,7 @@ _TYPES: Final[dict[str, pa.DataType]] = {
     **dict.fromkeys(("head_len", "generation", "truncations"), pa.int32()),
     **dict.fromkeys(("first_seen", "updated"), pa.timestamp("us")),
 }
-_MAY_BE_NONE: Final = frozenset({"head_hash", "marker_hash", "format", "error", "reading"})
+_MAY_BE_NONE: Final = frozenset({"head_hash", "marker_hash", "format", "error", "reading", "begins_at", "told_to"})
 _AWAY_US: Final = 900_000_000
 """After this long without an agent, nobody can say whether a process that ended meanwhile was the only one to write its files."""
 _PATTERNS_KEPT_US: Final = 90 * DAY

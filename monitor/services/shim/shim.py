@@ -17,6 +17,10 @@ from monitor.services.shim.claim import Claim
 from monitor.services.shim.control import ENDED, STATE, Control, Events
 from monitor.services.shim.output import BLOCK, Lines, Output, Parts
 
+TYPE_CHECKING = False  # typing takes memory, and each service has a shim
+if TYPE_CHECKING:
+    from typing import Any
+
 MARK = "WATCHKEEPER_SERVICE_RUN"
 """Environment variable of all processes of a service, by which they are found if the shim is lost."""
 PROBE_S = (0.05, 1.0)
@@ -54,8 +58,11 @@ class Shim:
             raise Busy from error
         self._read_spec()
         self._claim = Claim(self.spec.get("claim", ""), os.getcwd())
-        self._parts = Parts(_parts_before(self.spec["boot"]))
-        self._output = Output(self.spec["output"], self.spec["output_bytes"], self.spec["output_kept"], self._begun)
+        before = _told_before()
+        self._parts = Parts(before.get("output", []) if before.get("boot") == self.spec["boot"] else [])
+        self._output = Output(
+            self.spec["output"], self.spec["output_bytes"], self.spec["output_kept"], self._begun, before.get("account")
+        )
         spawn.prctl(spawn.PR_SET_CHILD_SUBREAPER, 1)
         spawn.name_process(f"shim {os.path.basename(folder)}")
         self._woken = _wake_on_signals()
@@ -367,21 +374,21 @@ class Shim:
                 "spec": self.spec["hash"],
                 "boot": self.spec["boot"],
                 "output": parts,
+                "account": self._output.account.told,
                 "output_lost": self._output.lost,
                 "output_error": self._output.error,
             }
         )
 
 
-def _parts_before(boot: str) -> list[list[int | None]]:
-    """The parts of the output that the shim before this one wrote down, in this boot."""
+def _told_before() -> "dict[str, Any]":
+    """What the shim before this one said last; the parts of its output are those of one boot."""
     try:
         with open(STATE, encoding="utf-8") as file:
-            before = json.load(file)
+            before: dict[str, Any] = json.load(file)
     except (FileNotFoundError, ValueError):
-        return []
-    found: list[list[int | None]] = before.get("output", []) if before.get("boot") == boot else []
-    return found
+        return {}
+    return before
 
 
 def _cut(words: list[str]) -> list[str]:

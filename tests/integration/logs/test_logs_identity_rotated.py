@@ -2,17 +2,19 @@
 
 # ruff: noqa: D103 - the name of a case says what is done to the files
 
+import contextlib
 import gzip
 import os
 import shutil
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Final
 
 import pytest
 
 from tests.doubles.log_stage import Cases, Stage, line
-from tests.waiting import patient
+from tests.waiting import patient, wait_until
 
 case: Final = Cases()
 
@@ -297,3 +299,31 @@ def many_rotations_between_two_looks(stage: Stage) -> Iterable[int]:
 def test_every_line_is_read_once(name: str, stage: Stage) -> None:
     """Whatever is done to the files, each line that could be read is stored once."""
     case.check(name, stage)
+
+
+@pytest.mark.parametrize("down", [False, True], ids=["unwatched", "down"])
+@pytest.mark.parametrize("rotations", [1, 2, 3])
+def test_where_more_may_have_come_and_gone_that_is_counted(
+    start: Callable[..., object],
+    tmp_path: Path,
+    rotations: int,
+    down: bool,  # noqa: FBT001 - a parameter
+) -> None:
+    """One rotated file is kept: as long as that one is the file that was followed, nothing is missed; once it is newer, nobody knows what was between."""
+    stage = Stage(tmp_path, start)
+    stage.watched()
+    with contextlib.nullcontext() if down else stage.unwatched():
+        if down:
+            stage.end()
+        for number in range(rotations):
+            stage.path().replace(stage.path("app.log.1"))
+            stage.write(10 * (number + 1), 10 * (number + 2))
+    if down:
+        stage.begin()
+    stage.read(*range(max(1, rotations - 1) * 10, 10 * (rotations + 1)))
+
+    def told() -> tuple[int, int]:
+        (source,) = (one for one in stage.watch.service.sources() if one.kind == "file")
+        return source.gaps, source.missed_bytes
+
+    wait_until(lambda: told() == (int(rotations > 1), 0), lambda: f"{told()}")

@@ -93,12 +93,13 @@ def test_what_the_browser_kept_may_be_anything() -> None:
 
 
 def test_a_source_says_what_is_missed_and_why() -> None:
-    """What went with an emptied file, and what a record was too long to keep."""
-    body = 'const { missedOf } = await load("logs/sources"); return given.map(([missed, emptied]) => missedOf({ missed_bytes: missed, emptied_bytes: emptied }))'
-    assert run_script(body, [(500, 500), (2048, 0), (2548, 500)]) == [
+    """What was rotated away unread, what went with an emptied file, what a record was too long to keep, and that nobody knows how much more."""
+    body = 'const { missedOf } = await load("logs/sources"); return given.map(([missed, emptied, rotated, gaps]) => missedOf({ missed_bytes: missed, emptied_bytes: emptied, rotated_bytes: rotated, gaps }))'
+    assert run_script(body, [(500, 500, 0, 0), (2048, 0, 0, 0), (2748, 500, 200, 1), (0, 0, 0, 3)]) == [
         "500 B emptied before it was read",
         "2.0 KiB of records that are too long",
-        "500 B emptied before it was read, 2.0 KiB of records that are too long",
+        "200 B rotated away before it was read, 500 B emptied before it was read, 2.0 KiB of records that are too long, unknown how much once, rotated away unseen",
+        "unknown how much 3 times, rotated away unseen",
     ]
 
 

@@ -43,9 +43,10 @@ function settled({ name, path, folders, sources, count: n }) {
 }
 
 /** What is known not to be stored of a source, and why. */
-export function missedOf({ missed_bytes: missed, emptied_bytes: emptied }) {
-  const parts = [[emptied, "emptied before it was read"], [missed - emptied, "of records that are too long"]];
-  return parts.filter(([n]) => n > 0).map(([n, why]) => `${bytes(n)} ${why}`).join(", ");
+export function missedOf({ missed_bytes: missed, emptied_bytes: emptied, rotated_bytes: rotated, gaps }) {
+  const parts = [[rotated, "rotated away before it was read"], [emptied, "emptied before it was read"], [missed - emptied - rotated, "of records that are too long"]];
+  const known = parts.filter(([n]) => n > 0).map(([n, why]) => `${bytes(n)} ${why}`);
+  return [...known, ...(gaps ? [`unknown how much ${gaps > 1 ? `${gaps} times` : "once"}, rotated away unseen`] : [])].join(", ");
 }
 
 /** The names of all sources below a folder. */
@@ -130,7 +131,7 @@ class Sources {
     const [sign, word] = SIGNS[one.state] ?? ["off", one.state];
     const last = one.last_ts ? `\nlast record ${moment(one.last_ts)}` : "";
     const only = el("button", { type: "button", class: "plain name", title: `${inert(one.path ?? one.kind, 400)}\n${word}${last}${one.error ? `\n${inert(one.error, 300)}` : ""}` }, icon(sign), el("span", { class: "text", text: ` ${inert(one.source, 80)}` }));
-    if (one.missed_bytes) only.append(el("span", { class: "dim missed", text: ` · ${missedOf(one)}` }));
+    if (one.missed_bytes || one.gaps) only.append(el("span", { class: "dim missed", text: ` · ${missedOf(one)}` }));
     setChosen(only, allParams("source").includes(one.source));
     only.onclick = () => setParams({ source: [one.source] });
     return row(depth, one.count, only, this.#acts([one.source], one.source));
