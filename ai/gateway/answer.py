@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from ai.core.charset import Utf8
 from ai.core.coding import Unpacker, codings_of, is_accepted
 from ai.core.errors import BackendDown, BackendError, BadOutput, StreamCut
 from ai.gateway.apis.to_ollama import Translator
@@ -51,6 +52,8 @@ class Answer:
         self._packed = self._unreadable = False
         """It is passed on as it was compressed; it cannot be unpacked."""
         self._unpacker: Unpacker | None = None
+        self._form: Utf8 | None = None
+        """How its bytes become text, where the program gets another answer than the engine's."""
         self._patience: asyncio.TimerHandle | None = None
         self.head: Head | None = None
         self.error: BackendError | None = None
@@ -85,6 +88,8 @@ class Answer:
     def on_head(self, head: Head) -> None:
         """The head: held back until the body begins."""
         self.head = head
+        if self._translator is not None or head.status >= 300:
+            self._form = Utf8(head.get(b"content-type"))
         if head.status >= 300:
             self._patience = asyncio.get_running_loop().call_later(_ERROR_S, self._enough)
         codings = codings_of(head.get(b"content-encoding"))
@@ -143,14 +148,17 @@ class Answer:
             BadOutput: it is not compressed as it says, and the program does not read it as it is either.
         """
         if self._unpacker is None:
-            return b"" if self._unreadable else data
+            return b"" if self._unreadable else self._text(data)
         try:
-            return self._unpacker.feed(data)
+            return self._text(self._unpacker.feed(data))
         except BadOutput:
             if not self._packed:
                 raise
             self._unpacker, self._unreadable = None, True
             return b""
+
+    def _text(self, data: bytes) -> bytes:
+        return data if self._form is None else self._form.feed(data)
 
     def _first(self, head: Head, data: bytes, plain: bytes) -> None:
         """A part of an answer of which nothing has been passed on.

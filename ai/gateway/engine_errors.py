@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from ai.backends.openai.sse import SseParser
 from ai.backends.openai.told_errors import status_told, tells_error
+from ai.backends.openai.waits import limits_reset, retry_after
 from ai.core.errors import (
     BackendDown,
     BackendError,
@@ -44,8 +45,10 @@ _NOT_ALLOWED: Final = frozenset({401, 403, 407, 408})
 def error_of(head: Head, body: bytes) -> BackendError:
     """What an answer that is an error says about its engine."""
     status, error = head.status, _error_of(head, body)
-    wait = head.get(b"retry-after")
-    error.retry_after_s = float(wait) if status >= 400 and wait.isdigit() and len(wait) < 6 else None
+    headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in head.headers}
+    error.retry_after_s = retry_after(headers) if status >= 400 else None
+    if error.retry_after_s is None and isinstance(error, BackendOverloaded):
+        error.retry_after_s = limits_reset(headers)
     return error
 
 

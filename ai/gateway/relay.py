@@ -123,7 +123,7 @@ class Relay:
                     upstream.drop()
 
     async def _answer(self, call: Call, connection: Connection, request: Request, route: Route) -> None:
-        asked = route.read(request.body)
+        asked = route.read(request.body, request.headers.get(b"content-type", b"").decode("latin-1"))
         call.wanted, call.stream = asked.model, asked.stream
         plan = self._routes.plan(asked.model, route.need)
         if (said := route.here(asked, plan[0].engine, plan[0].model)) is not None:

@@ -12,6 +12,7 @@ from typing import Any, Final
 from ai.backends.openai.http_errors import error_of
 from ai.backends.openai.sse import NO_REASON, SseEvent, WholeCharacters, messages_of, said_text, thought_text
 from ai.backends.openai.told_errors import tells_error
+from ai.core.charset import Utf8
 from ai.core.errors import BackendError, BadOutput, StreamCut
 from ai.core.instead import Instead
 from ai.core.pacing import Clock
@@ -21,6 +22,9 @@ from ai.core.types import Final as FinalEvent
 from ai.prompt_integrity.check import CHARACTERS_PER_TOKEN
 
 _NO_USAGE: Final = "The server reports no token counts: they are estimated from the length of the text."
+_NO_UTF8: Final = (
+    "The answer is not in UTF-8, and the server does not say in what else: some of its characters are lost."
+)
 _HIDDEN: Final = "The server counts tokens that it did not send, so the speed of the answer is not known."
 _MISCOUNTED: Final = "The server's count of tokens cannot be that of its text, and is not used."
 _TOO_MANY: Final = (
@@ -81,6 +85,8 @@ class Answer:
         self._reasoned = self._ends_with_words = False
         self._pieces: dict[ChunkKind, WholeCharacters] = {"reasoning": WholeCharacters(), "content": WholeCharacters()}
         self.last_ns = self.clock.sent_ns
+        self.text_form = Utf8()
+        """How its bytes become text."""
 
     @property
     def complete(self) -> bool:
@@ -186,6 +192,7 @@ class Answer:
         finish: FinishReason = "stop" if reason in _STOPPED else "length" if reason in _LIMITED else "other"
         usage, own = self._counts()
         own += (_OVERRAN.format(self._request.max_tokens),) if self._overran else ()
+        own += (_NO_UTF8,) if self.text_form.lost else ()
         own += (_OTHER_MODEL.format(self._model),) if self._model and not _same_model(self._model, self._asked) else ()
         ended = max(self.last_ns, self.clock.sent_ns + 1)
         timings = _reported(self.clock.timings(ended), usage, self._usage, self._timings)

@@ -1,17 +1,14 @@
 """What an HTTP answer that is no answer means: one class of error for each thing a caller would do."""
 
 import json
-import math
 import re
-import time
 from collections.abc import Mapping
-from datetime import datetime
-from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 import httpx
 
 from ai.backends.openai.told_errors import WORDS, status_told, words_of
+from ai.backends.openai.waits import bounded, limits_reset, retry_after, spans
 from ai.core.errors import (
     BackendDown,
     BackendError,
@@ -34,7 +31,6 @@ _LATER: Final = "Try again later, or allow fewer requests at once."
 _SUCCESS: Final = frozenset({0, 200})
 _VAGUE: Final = frozenset({0, 200, 400, 500})
 """Statuses under which some servers say that they are busy."""
-_LONGEST_WAIT_S: Final = 86_400.0
 _MOVED: Final = frozenset({301, 302, 303, 307, 308})
 _AUTH: Final = frozenset({401, 403})
 _OUT_OF_MEMORY: Final = re.compile(
@@ -72,13 +68,6 @@ _FILTERED: Final = re.compile(r"content[_ ](filter|management|policy)|responsibl
 _DELAYS: Final = re.compile(r"retry_?-?(after|delay)(_?(?:s|secs?|seconds|ms|milliseconds))?", re.IGNORECASE)
 _CRASHED: Final = re.compile(r"\bcrash(ed)?\b|terminated unexpectedly|unexpectedly (stopped|terminated)|process (has )?(died|exited)", re.IGNORECASE)  # fmt: skip
 _WAIT: Final = re.compile(r"(?:try again|retry|retrying|wait|available|reset)\D{0,20}?((?:\d+(?:\.\d+)?\s?(?:ms|s|m|h|seconds?|secs?|minutes?|mins?|hours?)(?![a-z])\s?)+)", re.IGNORECASE)  # fmt: skip
-_SPAN: Final = re.compile(r"(\d+(?:\.\d+)?)\s?(ms|s|m|h)", re.IGNORECASE)
-_ONLY_SPANS: Final = re.compile(
-    r"(?:\d+(?:\.\d+)?\s?(?:ms|s|m|h|seconds?|secs?|minutes?|mins?|hours?)(?![a-z])\s?)+", re.IGNORECASE
-)
-_A_TIME: Final = 1e9
-"""Seconds that are no span but a moment, since 1970."""
-_UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _NO_ANSWER: Final = frozenset({202, 204, 205})
 """Statuses of success that bring no answer."""
 
@@ -97,7 +86,9 @@ def error_of(name: str, status: int, body: bytes | str, headers: Mapping[str, st
     error = _by_words(name, status, said, everything, detail) or _by_status(name, status, said)
     error.retry_after_s = retry_after(headers) if headers is not None else None
     if error.retry_after_s is None and isinstance(error, BackendOverloaded):
-        error.retry_after_s = _delay_in(data) or _wait_told(said)
+        error.retry_after_s = (
+            _delay_in(data) or _wait_told(said) or (limits_reset(headers) if headers is not None else None)
+        )
     return error
 
 
@@ -118,7 +109,7 @@ def _delay_in(value: object, deep: int = 5) -> float | None:
                 number = float(said) / (1e3 if (named.group(2) or "").strip("_").lower().startswith("m") else 1)
             except ValueError:
                 number = 0.0
-            if found := _bounded(number) or _spans(str(said)):
+            if found := bounded(number) or spans(str(said)):
                 return found
     return next((found for one in value.values() if (found := _delay_in(one, deep - 1))), None)
 
@@ -126,14 +117,7 @@ def _delay_in(value: object, deep: int = 5) -> float | None:
 def _wait_told(said: str) -> float | None:
     """Seconds to wait, from words such as "try again in 6m0s"; None where they do not say."""
     found = _WAIT.search(said)
-    return _spans(found.group(1)) if found else None
-
-
-def _spans(said: str) -> float | None:
-    """Seconds, as in "1h2m3s"; None where they are not written so."""
-    if not _ONLY_SPANS.fullmatch(said):
-        return None
-    return _bounded(sum(float(number) * _UNITS[unit.lower()] for number, unit in _SPAN.findall(said)))
+    return spans(found.group(1)) if found else None
 
 
 def _by_words(name: str, status: int, said: str, everything: str, detail: dict[str, Any]) -> BackendError | None:
@@ -170,38 +154,6 @@ def _moved(name: str, location: str) -> BackendError:
     return BadRequest(
         f"{name} redirects to {place_of(location)}, which is not followed.", backend=name, hint="If that is the server you want, set its address."
     )  # fmt: skip
-
-
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds that a server wants to be left alone, from `Retry-After` (seconds, or a date) or `retry-after-ms`; None when it does not say.
-
-    A date is read against the server's own clock where it tells it.
-    """
-    exact, said = headers.get("retry-after-ms", "").strip(), headers.get("retry-after", "").strip()
-    try:
-        if exact:
-            return _bounded(float(exact) / 1e3)
-        seconds = float(said) if said else 0.0
-        return _bounded(seconds - time.time() if seconds > _A_TIME else seconds)
-    except ValueError:
-        pass
-    if (spans := _spans(said)) is not None:
-        return spans
-    until, now = _date(said), _date(headers.get("date", ""))
-    return None if until is None else _bounded(until - (time.time() if now is None else now))
-
-
-def _bounded(seconds: float) -> float | None:
-    return min(seconds, _LONGEST_WAIT_S) if math.isfinite(seconds) and seconds > 0 else None
-
-
-def _date(text: str) -> float | None:
-    for read in (parsedate_to_datetime, datetime.fromisoformat):
-        try:
-            return read(text).timestamp()
-        except (ValueError, TypeError, OverflowError, IndexError):
-            continue
-    return None
 
 
 def _by_status(name: str, status: int, said: str) -> BackendError:

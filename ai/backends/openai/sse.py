@@ -40,19 +40,39 @@ class SseEvent(NamedTuple):
 
 
 def messages_of(data: str | bytes) -> list[dict[str, Any]]:
-    """What an event or a whole answer holds: one message, or a list of them; encoded once more, or within an object that a gateway puts around it.
+    """What an event or a whole answer holds: one message, or several, in a list or one behind the other; encoded once more, or within an object that a gateway puts around it.
 
     Raises:
         ValueError: it is not JSON. Some write a tab or a line's end in a text as it is, which is taken.
         TypeError: it is no object.
     """
-    told = json.loads(data, strict=False)
+    try:
+        told = json.loads(data, strict=False)
+    except json.JSONDecodeError as error:
+        told = _in_a_row(data, error)
     if isinstance(told, str) and told.lstrip().startswith(("{", "[")):
         told = json.loads(told, strict=False)
     found = told if isinstance(told, list) else [told] if told else []
     if not all(isinstance(one, dict) for one in found):
         raise TypeError(data)
     return [_unwrapped(one) for one in found]
+
+
+def _in_a_row(data: str | bytes, error: json.JSONDecodeError) -> list[Any]:
+    """Objects one behind the other, as a server writes them that forgets the end of an event between.
+
+    Raises:
+        ValueError: it is anything else.
+    """
+    text, found, at = (data if isinstance(data, str) else data.decode()).strip(), list[Any](), 0
+    decoder = json.JSONDecoder(strict=False)
+    while at < len(text):
+        if text[at] != "{":
+            raise error
+        one, at = decoder.raw_decode(text, at)
+        found.append(one)
+        at += len(text[at:]) - len(text[at:].lstrip(", \t\r\n"))
+    return found
 
 
 def _unwrapped(message: dict[str, Any]) -> dict[str, Any]:

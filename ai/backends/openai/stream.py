@@ -12,6 +12,7 @@ from ai.backends.openai.answer import Answer
 from ai.backends.openai.http_errors import error_of, error_of_transport, gives_answer
 from ai.backends.openai.request import MOST_FORMS, Flavour, Form, body_of
 from ai.backends.openai.sse import SseParser
+from ai.core.charset import Utf8
 from ai.core.coding import Unpacker, codings_of
 from ai.core.errors import BackendError, BadOutput, BadRequest, StreamCut
 from ai.core.types import Chunk, Event, GenRequest
@@ -60,6 +61,7 @@ class OpenAIWire:
                 async with self._post(body, connect_s) as response:
                     status = response.status_code
                     if gives_answer(status):
+                        answer.text_form = Utf8(response.headers.get("content-type", ""))
                         async with aclosing(self._read(response, answer)) as chunks:
                             async for chunk in chunks:
                                 self._forms[model] = form
@@ -112,7 +114,7 @@ class OpenAIWire:
     ) -> AsyncGenerator[tuple[bytes, int], None]:
         """The bytes of a response and when they arrived, until the answer is complete. How the connection broke is noted: what came may be all."""
         try:
-            async with aclosing(_unpacked(response, self._name)) as parts:
+            async with aclosing(_unpacked(response, self._name, answer.text_form)) as parts:
                 while not answer.done and (part := await _next(parts, _patience(answer))) is not None:
                     yield part, time.perf_counter_ns()
                 if answer.done:
@@ -164,8 +166,8 @@ def _last(parser: SseParser, answer: Answer) -> list[Chunk]:
         return []
 
 
-async def _unpacked(response: httpx.Response, name: str) -> AsyncGenerator[bytes, None]:
-    """The bytes of a body, unpacked here: httpx stops behind the first of several compressed parts, and passes on what it cannot read.
+async def _unpacked(response: httpx.Response, name: str, form: Utf8) -> AsyncGenerator[bytes, None]:
+    """The bytes of a body in UTF-8, unpacked here: httpx stops behind the first of several compressed parts, and passes on what it cannot read.
 
     Raises:
         BadOutput: it cannot be unpacked.
@@ -176,9 +178,11 @@ async def _unpacked(response: httpx.Response, name: str) -> AsyncGenerator[bytes
         unpacker = Unpacker(codings) if codings else None
         async with aclosing(parts):
             async for part in parts:
-                plain = part if unpacker is None else unpacker.feed(part)
+                plain = form.feed(part if unpacker is None else unpacker.feed(part))
                 if plain:
                     yield plain
+        if rest := form.end():
+            yield rest
     except BadOutput as error:
         raise BadOutput(f"{name}: {error.message}.", backend=name, hint=error.hint) from error
 
@@ -196,7 +200,7 @@ async def _error_body(response: httpx.Response, name: str) -> str:
     """The beginning of an error's body, as text."""
     body = bytearray()
     try:
-        async with aclosing(_unpacked(response, name)) as parts:
+        async with aclosing(_unpacked(response, name, Utf8(response.headers.get("content-type", "")))) as parts:
             while (part := await _next(parts, _COUNTS_S)) is not None:
                 body += part
                 if len(body) > _MAX_ERROR_BODY:

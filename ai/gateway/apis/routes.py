@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
+from ai.core.charset import in_utf8
 from ai.core.errors import BadRequest
 from ai.gateway.apis import to_native, to_ollama, to_openai
 from ai.gateway.apis.from_native import translator_of
@@ -59,12 +60,16 @@ class Route:
     convert: "Callable[[Mapping[str, Any], str], to_openai.Converted] | None" = None
     native: "Callable[[Mapping[str, Any], str, int], to_native.Native | None] | None" = None
 
-    def read(self, body: bytes) -> Asked:
+    def read(self, body: bytes, content_type: str = "") -> Asked:
         """What a request asks for.
 
         Raises:
-            BadRequest: it is no JSON object, or its model is no text.
+            BadRequest: it is no JSON object, or its model is no text, or its characters cannot be known.
         """
+        known = in_utf8(body, content_type)
+        if known is None:
+            raise BadRequest("The request is not in UTF-8. Send it so, or name its charset in Content-Type.")
+        body = known
         try:
             body, fields = _read(body)
             model = (_text.decode(fields["model"]) if "model" in fields else None) or ""

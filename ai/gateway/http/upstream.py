@@ -99,7 +99,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._head: Head | None = None
         self._parts: list[bytes] = []
         self._read = 0
-        self._ended = self._goes_on = False
+        self._ended = self._goes_on = self._sized = False
         self.closed = False
         self.since = 0.0
         self.used = False
@@ -114,7 +114,7 @@ class UpstreamConnection(asyncio.Protocol):
         """Send a request; its answer goes to the receiver."""
         self._parser = httptools.HttpResponseParser(self)
         self._receiver, self._head, self._parts, self._read = receiver, None, [], 0
-        self._ended = self._goes_on = False
+        self._ended = self._goes_on = self._sized = False
         assert self._transport is not None  # noqa: S101 - only connected ones are handed out
         self._transport.write(request)
 
@@ -193,6 +193,7 @@ class UpstreamConnection(asyncio.Protocol):
         """The head is here."""
         if self._head is not None and self._receiver is not None:
             self._head.status = self._parser.get_status_code()
+            self._sized = self._head.length is not None or self._head.chunked
             if self._head.status >= 200:
                 self._receiver.on_head(self._head)
 
@@ -214,7 +215,7 @@ class UpstreamConnection(asyncio.Protocol):
     def _until_closed(self) -> bool:
         """Whether the body has no length of its own, and ends with the connection."""
         head = self._head
-        return head is not None and head.status >= 200 and head.length is None and not head.chunked
+        return head is not None and head.status >= 200 and not self._sized
 
     def _break(self, receiver: Receiver, why: str) -> None:
         self.drop()

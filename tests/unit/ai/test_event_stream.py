@@ -3,10 +3,11 @@
 from collections.abc import Iterable
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ai.backends.openai.sse import SseParser
+from ai.backends.openai.sse import SseParser, messages_of
 
 
 def lines_of(events: Iterable[str], newline: str) -> bytes:
@@ -51,3 +52,12 @@ def test_the_parser_takes_any_bytes(data: bytes) -> None:
     parser = SseParser()
     parser.feed(data)
     parser.end()
+
+
+def test_objects_one_behind_the_other_are_all_taken() -> None:
+    """A server that forgets the end of an event loses no word; what is no object behind the first is an error."""
+    for between in ("", " ", "\n", ", "):
+        assert messages_of(f'{{"a": 1}}{between}{{"b": [2]}}') == [{"a": 1}, {"b": [2]}]
+    for broken in ('{"a": 1}{"b"', '{"a": 1} nonsense', "nonsense"):
+        with pytest.raises(ValueError):  # noqa: PT011 - whatever of its kind
+            messages_of(broken)

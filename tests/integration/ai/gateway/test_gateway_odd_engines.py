@@ -259,3 +259,44 @@ def test_an_engine_that_failed_is_found_again_without_a_stream() -> None:
         assert ask().headers["x-watchkeeper-engine"] == "b"
         first.status = 200
         wait_until(lambda: ask().headers["x-watchkeeper-engine"] == "a", "the engine that failed once", 30)
+
+
+def test_a_compressed_answer_that_breaks_off_does_not_end_well() -> None:
+    """The engine promised more bytes than came: the program's connection breaks, though the length of what it gets was not known."""
+    packed_up = gzip.compress(SAID)
+    head = f"HTTP/1.1 200 OK\r\n{STREAM}Content-Encoding: gzip\r\nContent-Length: {len(packed_up) + 400}\r\n\r\n"
+    with pytest.raises(httpx.RemoteProtocolError):
+        asked([head.encode() + packed_up])
+
+
+def test_other_characters_than_utf_8_are_read_as_the_engine_names_them() -> None:
+    """A translated answer in Latin-1 has its letters."""
+    said = {"choices": [{"index": 0, "message": {"content": "Grüße"}, "finish_reason": "stop"}]}
+    body = json.dumps(said, ensure_ascii=False).encode("latin-1")
+    latin = "Content-Type: application/json; charset=iso-8859-1\r\n"
+    heard = asked([http(body, headers=latin)], path=OLLAMA, body=CHAT | {"stream": False})
+    assert heard.answer.json()["message"]["content"] == "Grüße"
+
+
+def test_other_characters_than_utf_8_are_sent_on_as_utf_8_or_refused() -> None:
+    """A request in the charset that it names reaches the engine in UTF-8; one whose characters cannot be known is not passed on."""
+    body = json.dumps(CHAT | {"messages": [{"role": "user", "content": "Grüße"}]}, ensure_ascii=False)
+    with serve(Stub()) as stub, running(engine("one", stub.url)) as gateway:
+        key = {"Authorization": f"Bearer {KEY}"}
+        answers = [
+            httpx.post(
+                gateway.url + OPENAI,
+                content=body.encode(form),
+                headers=key | {"Content-Type": kind},
+                timeout=patient(30),
+            )
+            for form, kind in (
+                ("latin-1", "application/json; charset=iso-8859-1"),
+                ("utf-16", "application/json"),
+                ("latin-1", "application/json"),
+            )
+        ]
+        contents = [sent["messages"][0]["content"] for _, sent, _ in stub.asked if "messages" in sent]
+    assert [answer.status_code for answer in answers] == [200, 200, 400]
+    assert contents == ["Grüße", "Grüße"]
+    assert "UTF-8" in answers[-1].text
