@@ -14,7 +14,7 @@ from pages.shared.agent import agent_client, error_state, guarded, plain
 from pages.shared.alert_form import form, named
 from pages.shared.visitor import may_change, operators_only, visitor_name
 from pages.ui.header import page_title
-from pages.ui.numbers import duration, moment, size
+from pages.ui.numbers import duration, moment, size, took
 
 LOOK_S: Final = 2.0
 RULES_LOOK_S: Final = 5.0
@@ -76,7 +76,7 @@ def about(alert: Alert) -> str:
     if alert.ended is None:
         parts = [f"since {moment(alert.started)} ({duration(time.time() - alert.started / 1e6)})"]
     else:
-        parts = [f"{moment(alert.started)}, for {duration((alert.ended - alert.started) / 1e6)}", f"over: {alert.why}"]
+        parts = [f"{moment(alert.started)}, for {took((alert.ended - alert.started) / 1e6)}", f"over: {alert.why}"]
     if alert.kind != "metric" and alert.count > 1:
         parts.append(f"{alert.count:,} times")
     if alert.acknowledged:

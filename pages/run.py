@@ -17,7 +17,7 @@ from pages.shared.process_actions import process_actions
 from pages.shared.process_connections import connections_card
 from pages.ui import charts, components
 from pages.ui.header import page_header, page_title
-from pages.ui.numbers import NONE, count, duration, moment, size
+from pages.ui.numbers import NONE, count, moment, size, took
 from pages.ui.timerange import iso, life_of
 
 SHOWN_CHILDREN = 12
@@ -68,7 +68,7 @@ def identity(run: Run) -> list[tuple[str, Any]]:
     return [
         *([("State", ending(run))] if until is None else []),
         ("Started", moment(run.start_ts)),
-        *([("Duration", duration(lived))] if lived is not None else []),
+        *([("Duration", took(lived))] if lived is not None else []),
         ("PID", str(run.pid)),
         ("User", run.user or NONE),
         ("Container or unit", run.unit or NONE),

@@ -130,11 +130,12 @@ class Follower:
     def _begin(self, fd: int, status: os.stat_result, found: Found, generation: int = 0) -> FileTail:
         around = self.around
         state = self.known(fd, status, found.path) or self._same_content(fd, status, found.path)
-        resumed, past = False, None
+        resumed, opened, past = False, None, None
         if state is None:
             state = self._new_state(fd, status, found, generation)
         else:
             resumed = bool(around.stored.positions_behind(state.file_id, state.stored_to))
+            opened = around.stored.time_at(state.file_id, state.stored_to) if resumed else None
             if status.st_size > state.stored_to:
                 past = around.stored.past_writer(state.file_id, state.stored_to)
             if state.state not in {LIVE, BACKFILLING}:  # ingested, or given up: `resume` is to find it, too
@@ -154,7 +155,7 @@ class Follower:
             parser.learn(fingerprint.read_at(fd, LEARNED_FROM, 0))
         tail = FileTail(
             fd, state, parser, put=around.sink.put, show=around.show, writers=writers, host=around.host, now=around.now,
-            limits=TailLimits(around.settings.max_record_bytes), numbered=state.lines > 0 or state.stored_to == 0, resumed=resumed,
+            limits=TailLimits(around.settings.max_record_bytes), numbered=state.lines > 0 or state.stored_to == 0, resumed=resumed, opened=opened,
         )  # fmt: skip
         tail.path, tail.written, tail.looked_at = found.path, written, around.now()
         tail.find_days = lambda begin, like: around.chronology(tail.fd, written.us, tail.path, begin, like)

@@ -63,7 +63,8 @@ class FileTail:
     Args:
         fd: open for reading; closed by `rest` and by `close`.
         state: where to go on: at `state.stored_to`.
-        stored_from: rows of the store at or behind this position may exist already and are replaced; None: there are none.
+        resumed: whether rows of the store at or behind `state.stored_to` exist already and are replaced.
+        opened: the time of the record there, µs, where it is stored: read again, it is no later than that.
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class FileTail:
         limits: TailLimits,
         numbered: bool = True,
         resumed: bool = False,
+        opened: int | None = None,
     ) -> None:
         self._fd: int | None = fd
         self.state = state
@@ -102,14 +104,12 @@ class FileTail:
         self._marker = self._before = fingerprint.read_at(fd, self._seen - start, start)
         status = os.fstat(fd)
         self._key = (status.st_dev, status.st_ino)
-        self._mtime, self._size = -1, status.st_size
-        self._blank = (-1, -1)
+        self._mtime, self._size, self._blank = -1, status.st_size, (-1, -1)
         self._born = (status.st_size, status.st_mtime_ns // 1000)
-        self._grew = 0
-        self._opened_us = self._calm_us = 0
+        self._grew = self._opened_us = self._calm_us = 0
         self._open_stored = resumed
-        self._open_done = -1
-        self._skipping = self._seen > 0 and not self._marker.endswith((b"\n", b"\0"))
+        self._stored_at, self._stored_us = (state.stored_to, opened) if opened is not None else (-1, 0)
+        self._open_done, self._skipping = -1, self._seen > 0 and not self._marker.endswith((b"\n", b"\0"))
         self._first_live = now() - 60 * SECOND
         self._head = fingerprint.read_at(fd, min(fingerprint.HEAD, self._seen), 0)
         self._head_len = state.head_len if self._seen else 0
@@ -266,9 +266,7 @@ class FileTail:
         self._grew = now
         if not self._held:
             self._opened_us = min(now, self.written.us)
-        self._head += data[
-            : max(0, fingerprint.HEAD - len(self._head))
-        ]  # as it was read: the file may be emptied by now
+        self._head += data[: max(0, fingerprint.HEAD - len(self._head))]  # as read: the file may be emptied by now
         self._seen += len(data)
         self._marker = (self._marker + data)[-fingerprint.MARKER :]
         self._take(data)
@@ -492,6 +490,8 @@ class FileTail:
         rows = self.parser.parse(data, self._open, read, self._undated())
         if rows and rows.ts_from[0] == "ingest":
             rows.ts[0] = min(rows.ts[0], self._opened_us)
+        if rows and rows.pos[0] == self._stored_at and rows.ts_from[0] in {"ingest", "mtime"}:
+            rows.ts[0] = min(rows.ts[0], self._stored_us)  # the file may have been written again since
         return rows
 
     def _undated(self) -> Undated:

@@ -67,6 +67,10 @@ class StoredRecords(Protocol):
         """Positions of a file's records at or behind `position`, ascending."""
         ...
 
+    def time_at(self, file_id: int, position: int) -> int | None:
+        """The time of a file's record at `position`, µs; None where there is none."""
+        ...
+
     def unnumbered(self, file_id: int) -> list[int]:
         """Positions of a file's records without a line number, ascending."""
         ...

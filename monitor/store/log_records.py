@@ -116,6 +116,13 @@ class LogRecords:
         """Positions of records at or after `position`."""
         return self._positions(lambda: self._store.query("log_tail_rows", file_id=file_id, pos=position))
 
+    def time_at(self, file_id: int, position: int) -> int | None:
+        """The time of the record at `position`."""
+        rows = self._ask(
+            lambda: self._store.query("log_tail_rows", file_id=file_id, pos=position).slice(0, 1).to_pylist()
+        )
+        return rows[0]["ts"] if rows and rows[0]["pos"] == position else None
+
     def unnumbered(self, file_id: int) -> list[int]:
         """Positions of records without a line number."""
         return self._positions(lambda: self._store.query("log_unnumbered", file_id=file_id))

@@ -37,6 +37,20 @@ def duration(seconds: float | None) -> str:
     return f"{whole // 86_400} d {whole % 86_400 // 3600} h"
 
 
+def took(seconds: float | None) -> str:
+    """How long something took that is over, as exactly as it may matter: `43 ms`, `2.7 s`, `12 min 05 s`, then as `duration`. Nothing is rounded to more than
+    its unit has.
+    """
+    if seconds is None or seconds >= 3600:
+        return duration(seconds)
+    if seconds < 0.9995:
+        return f"{max(0.0, seconds) * 1000:.0f} ms"
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    whole = min(3599, round(seconds))
+    return f"{whole // 60} min {whole % 60:02} s"
+
+
 def clock(us: int) -> str:
     """A time in µs as local time of day: `14:02:11`."""
     return f"{datetime.fromtimestamp(us / 1e6).astimezone():%H:%M:%S}"

@@ -1,2 +1,2 @@
--- Positions of a file's records at or behind one: what a restart may find stored ahead of the checkpoint.
-SELECT pos FROM log_records WHERE file_id = $file_id AND pos >= $pos ORDER BY pos LIMIT 1000
+-- Positions of a file's records at or behind one, and their times, µs: what a restart may find stored ahead of the checkpoint.
+SELECT pos, wk_us(ts) AS ts FROM log_records WHERE file_id = $file_id AND pos >= $pos ORDER BY pos LIMIT 1000

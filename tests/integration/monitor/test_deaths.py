@@ -4,6 +4,7 @@ One of the twelve cannot be produced in a test: the machine without memory would
 """
 
 import contextlib
+import functools
 import json
 import os
 import signal
@@ -280,3 +281,48 @@ def test_who_sent_it_and_what_a_script_said_are_told(agent: Any, tmp_path: Path)
 
         wait_until(lambda: told("text", "no settings there"), lambda: ending(agent, runs["text"]), seconds=40)
         wait_until(lambda: told("script", "nosuchcommand"), lambda: ending(agent, runs["script"]), seconds=40)
+
+
+@pytest.mark.parametrize("kill", [False, True], ids=["stopped", "killed"])
+def test_a_traceback_that_is_all_of_its_file_stays_with_its_process(
+    make_agent: Callable[..., Any],
+    tmp_path: Path,
+    kill: bool,  # noqa: FBT001 - a parameter
+) -> None:
+    """The next agent reads the record once more, as its end was not sure: it is still of the process that wrote it, and why that failed."""
+    agent = make_agent("[logs]\njournal = false\n")
+    wait_until(lambda: agent.api.status().samples.received, "ends are told from now on")
+    log = tmp_path / "crash.log"
+    with (
+        log.open("wb") as out,
+        subprocess.Popen([sys.executable, "-c", "import time; time.sleep(2.6); 1/0"], stderr=out) as job,
+    ):
+        pass
+
+    def why() -> str:
+        found = agent.api.ended_runs({"q": str(job.pid)}).runs
+        return next((agent.api.run_ending(one.run).why for one in found if one.pid == job.pid), "")
+
+    def stored(text: str) -> bool:
+        return any(text in one.message for one in agent.api.log_records().records)
+
+    wait_until(lambda: "ZeroDivisionError" in why(), "its record is stored with its run", seconds=30)
+    for other in ("early", "late"):
+        if kill:
+            agent.kill()
+        else:
+            agent.stop()
+        agent.start()
+        wait_until(
+            lambda: any(s.path == str(log) and s.records for s in agent.api.log_sources().sources),
+            "the file is followed again",
+            seconds=30,
+        )
+        wait_until(lambda: agent.api.status().logs.backfilling == 0, "all is read")
+        with log.open("ab") as out:  # what comes now is stored after what was read once more
+            at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(time.time() + 60))  # the process had ended by then
+            out.write(f"{at},000 INFO app: the {other} word of somebody else\n".encode())
+        wait_until(functools.partial(stored, f"the {other} word"), "it is stored", seconds=30)
+        assert "ZeroDivisionError" in why()
+        (run,) = [one.run for one in agent.api.ended_runs({"q": str(job.pid)}).runs if one.pid == job.pid]
+        assert [one.level for one in agent.api.log_records({"run": run}).records] in (["error"], ["fatal"])

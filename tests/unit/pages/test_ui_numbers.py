@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.core.error_words import cause_of
-from pages.ui.numbers import NONE, count, duration, moment, size, spoken
+from pages.ui.numbers import NONE, count, duration, moment, size, spoken, took
 
 
 @pytest.mark.parametrize(
@@ -34,6 +34,18 @@ def test_a_size_never_shows_1024_of_a_unit(value: int) -> None:
 def test_durations_have_two_units_at_most(seconds: float | None, expected: str) -> None:
     """Spans of time are short."""
     assert expected == duration(seconds)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [
+        (None, NONE), (-0.2, "0 ms"), (0.0432, "43 ms"), (0.9996, "1.0 s"), (2.7, "2.7 s"), (59.96, "1 min 00 s"), (725, "12 min 05 s"),
+        (3599.7, "59 min 59 s"), (11_520, "3 h 12"),
+    ],
+)  # fmt: skip
+def test_what_is_over_took_so_long_as_exactly_as_it_may_matter(seconds: float | None, expected: str) -> None:
+    """A job of 2.7 s did not take 2 s."""
+    assert expected == took(seconds)
 
 
 def test_counts_are_grouped() -> None:

@@ -115,6 +115,8 @@ def assert_counted_by_error(agent: RunningAgent, words: list[str]) -> None:
     told += [{"e": "failed", "n": n, "job": n, "s": 0.1, "t": now, "error": f"TimeoutError: no answer after {n} s" if n < 12 else "KeyError: 'id'"} for n in range(1, 14)]  # fmt: skip
     (agent.data_dir / "jobs" / "m1.jsonl").write_text("".join(f"{json.dumps(one)}\n" for one in told), "utf-8")
     wait_until(lambda: agent.api.jobs.found({"worker": "many", "failed": True}).total == 13, seconds=20)
+    unknown = COMMANDS.run(["jobs", "--worker", "imported", *words[2:]], os.environ)
+    assert (unknown.returncode, "no worker imported has reported a job" in unknown.stderr, "importer" in unknown.stderr) == (2, True, True)  # fmt: skip
     words = [*words, "--worker", "many"]
     counted = COMMANDS.run(words, os.environ).stdout.splitlines()
     assert [line.split()[0] for line in counted[1:]] == ["11", "2"]
