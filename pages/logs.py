@@ -10,6 +10,7 @@ from monitor.core.process_title import title_of
 from pages.ai_parts.explain import Subject, explain_button, explain_panel, is_explaining
 from pages.shared.agent import agent_client, guarded, plain, source_names
 from pages.shared.log_reading import reading_button
+from pages.shared.saved_searches import address_of, known_searches, saved_searches, view_to_save
 from pages.ui import components, export
 from pages.ui.header import page_header
 
@@ -119,12 +120,14 @@ when = page_header("Logs", live_link_s=86_400)  # live shows the newest records,
 known = source_names()
 query = st.query_params.get("query", "")[:4000].strip()
 shown = " ".join(part for part in (components.query_of_text(st.query_params.get("q", "")), query) if part)
+searches = known_searches()
 components.log_query(
     shown,
     sources=known,
     case=st.query_params.get("case") == "1",
     raw=st.query_params.get("raw") == "1",
     zone=browser_zone(),
+    saved=[] if searches is None else [address_of(one) for one in searches.searches],
 )
 with st.container(horizontal=True, vertical_alignment="center", key="log_filters"):
     sources = st.multiselect(
@@ -140,6 +143,7 @@ with st.container(horizontal=True, vertical_alignment="center", key="log_filters
     process = process_box()
     tree = st.popover("Sources", icon=":material/account_tree:", key="sources_popover")
     download = st.popover("Download", icon=":material/download:", key="download_popover")
+    saved = st.popover("Saved", icon=":material/star:", key="saved_popover")
     reading_button(known, sources)
     explain_button()
 
@@ -150,6 +154,8 @@ if process.strip() and not process.strip().isdigit():
 levels = [level for level in st.query_params.get("levels", "").split(",") if level in LEVELS]
 chosen = filters_of(shown if query else "", sources, process)
 filters = chosen | when.log_filters() | ({"levels": ",".join(levels)} if levels else {})
+with saved, guarded("the saved searches"):
+    saved_searches(searches, view_to_save(shown, sources, levels, process))
 with tree:
     components.log_sources({name: value for name, value in filters.items() if name != "source"})
 with download:

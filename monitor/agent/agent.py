@@ -286,6 +286,7 @@ class Agent:
             save_alert=self.save_alert,
             log_formats=self.logs.formats,
             reread_formats=self.logs.apply,
+            searches=self.logs.searches,
             services=self.services,
             last_words=self.last_words,
             audit=self.audit,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 import logs
+from monitor.config.saved_searches import SavedSearches
 from monitor.config.settings import Settings
 from monitor.core.paths import DataFiles
 from monitor.metrics.messages import Hello
@@ -36,6 +37,7 @@ class LogRuntime:
     ) -> None:
         self._settings, self._data_dir, self._outputs, self._begin = settings, data_dir, outputs, begin
         self.formats = logs.OwnFormats(DataFiles(data_dir).formats)
+        self.searches = SavedSearches(DataFiles(data_dir).searches)
         self.service: logs.LogService | None = None
         self.trouble = ""
         """Why logs are not followed yet, when the store could not say how far they were read."""

@@ -1,7 +1,8 @@
-"""How log files are read: what was found out about each, what people said instead, and the formats that they described."""
+"""What people said about logs: how files are read, the formats that they described, and the searches that they saved."""
 
 import asyncio
 import time
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request
@@ -20,6 +21,8 @@ from monitor.api_models.logs import (
     OwnFormat,
     OwnFormats,
     ReadingCorrection,
+    SavedSearches,
+    SearchSaving,
 )
 
 Name = Annotated[str, Path(description="Name of the format.", max_length=40)]
@@ -28,10 +31,11 @@ _LONGEST = 4000
 
 
 def routes(context: Context) -> APIRouter:
-    """`/v1/logs/formats`, `/v1/logs/readings`."""
+    """`/v1/logs/formats`, `/v1/logs/readings`, `/v1/logs/searches`."""
     router = APIRouter(prefix="/v1/logs", tags=["logs"])
     _own_formats(router, context)
     _readings(router, context)
+    _saved_searches(router, context)
     return router
 
 
@@ -107,6 +111,31 @@ def _own_formats(router: APIRouter, context: Context) -> None:
         await assign(name, [])
         await asyncio.to_thread(own.remove, name)
         await context.reread_formats()
+        return json_answer(await asyncio.to_thread(read))
+
+
+def _saved_searches(router: APIRouter, context: Context) -> None:
+    saved = context.searches
+
+    def read() -> SavedSearches:
+        found, wrong = saved.read()
+        return SavedSearches(file=str(saved.path), searches=found, wrong=wrong)
+
+    @router.get("/searches", response_model=SavedSearches, summary="The searches that people saved")
+    async def searches() -> Response:
+        """By name, with what is wrong with those that cannot be used."""
+        return json_answer(await asyncio.to_thread(read))
+
+    @router.put("/searches", response_model=SavedSearches, summary="Save a search under a name, change or rename one")
+    async def save_search(wanted: SearchSaving) -> Response:
+        """All people who use this agent find it."""
+        await asyncio.to_thread(partial(saved.save, wanted.search, was=wanted.was, replace=wanted.replace))
+        return json_answer(await asyncio.to_thread(read))
+
+    @router.delete("/searches", response_model=SavedSearches, summary="Forget a saved search")
+    async def forget_search(name: Annotated[str, Query(max_length=200)]) -> Response:
+        """Its name is free again."""
+        await asyncio.to_thread(saved.remove, name)
         return json_answer(await asyncio.to_thread(read))
 
 

@@ -11,6 +11,8 @@ from monitor.api_models.base import Level, Shape
 
 __all__ = ["FileReading", "MarkedLine", "Reading"]
 
+LONGEST_PID = 7
+"""Digits of a process ID; the number of a run has more."""
 ARCHIVED: Any = Field(default=False, description="Whether the archive of older records was read for the answer.")
 
 
@@ -260,6 +262,50 @@ class OwnFormats(Shape):
     formats: list[OwnFormat]
     errors: dict[str, str]
     known: list[str]
+
+
+class SavedSearch(Shape):
+    """A search of logs under a name: what the boxes of the Logs page say, without its time range. `process` is a PID or the number of a run."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(max_length=200)
+    query: str = Field("", max_length=4000)
+    case: bool = False
+    raw: bool = False
+    sources: list[str] = Field(default_factory=list, max_length=100)
+    levels: list[Level | Literal["unknown"]] = Field(default_factory=list, max_length=7)
+    process: str = Field("", max_length=20, pattern=r"^\d*$")
+
+    def params(self) -> dict[str, Any]:
+        """The filters that it stands for, as the log API takes them; empty if it asks for nothing."""
+        found: dict[str, Any] = {}
+        if self.query.strip():
+            found["query"] = self.query
+            found |= {name: 1 for name in ("case", "raw") if getattr(self, name)}
+        if self.sources:
+            found["source"] = ",".join(self.sources)
+        if self.levels:
+            found["levels"] = ",".join(self.levels)
+        if self.process:
+            found["pid" if len(self.process) <= LONGEST_PID else "run"] = self.process
+        return found
+
+
+class SavedSearches(Shape):
+    """All of them by name, the file that they are in, and what is wrong with those that cannot be used."""
+
+    file: str
+    searches: list[SavedSearch]
+    wrong: list[str]
+
+
+class SearchSaving(Shape):
+    """A search to keep. `was` is the name that it had until now; `replace` lets it take the place of another with its name."""
+
+    search: SavedSearch
+    was: str | None = Field(None, max_length=200)
+    replace: bool = False
 
 
 class LogReadings(Shape):

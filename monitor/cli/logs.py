@@ -1,5 +1,6 @@
 """`watchkeeper logs …`: search, follow, import and parse logs."""
 
+import difflib
 import json
 import os
 import re
@@ -7,17 +8,20 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from monitor.cli.core.options import DataDir, Group, Json, command, example
-from monitor.cli.core.output import DIM, RED, YELLOW, clean, clock, iso, paint, print_json, size
+from monitor.cli.core.output import DIM, RED, YELLOW, clean, clock, iso, paint, print_json, print_table, size
 from monitor.core import paths
 from monitor.core.errors import ConfigError, MonitorError
+
+if TYPE_CHECKING:
+    from monitor.api_models.logs import SavedSearch
 
 logs_app = typer.Typer(
     cls=Group,
@@ -158,14 +162,30 @@ def search(
         int, typer.Option("--limit", "-n", metavar="COUNT", min=1, help="Show the newest COUNT records.")
     ] = 200,
     count: Annotated[bool, typer.Option("--count", help="Print only the number of matches.")] = False,
+    saved: Annotated[
+        str | None,
+        typer.Option(
+            "--saved",
+            metavar="NAME",
+            help="Use the search saved under this name. QUERY and options narrow it; of --level, --source, --pid and --run those given here hold.",
+        ),
+    ] = None,
+    save_as: Annotated[
+        str | None, typer.Option("--save-as", metavar="NAME", help="Save this search under a name, without its times.")
+    ] = None,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
     """Search stored records and print them, oldest first."""
     from monitor.client.client import Client
 
-    wanted = filters(query, text, regex, raw, case, level, source, pid, run) | ends(since, until)
+    wanted = filters(query, text, regex, raw, case, level, source, pid, run)
     with Client.of(paths.data_dir(data_dir, os.environ)) as client:
+        if save_as is not None:
+            client.save_search(search_to_save(save_as, query, wanted))
+        if saved is not None:
+            wanted = narrowed(saved_search(client.saved_searches().searches, saved), wanted)
+        wanted |= ends(since, until)
         if count:
             number = client.log_count(wanted).count
             print_json({"count": number}) if as_json else print(number)
@@ -191,6 +211,60 @@ def search(
         _say_why(why)
 
 
+def search_to_save(name: str, query: list[str] | None, wanted: Mapping[str, Any]) -> "SavedSearch":
+    """What these options ask for as a search under a name; its query is as it was typed, so that `since:2h` means two hours at each use.
+
+    Raises:
+        ConfigError: a text or an expression is asked for.
+    """
+    from monitor.api_models import logs as shapes
+
+    if "q" in wanted:
+        raise ConfigError(
+            "--save-as takes queries, not --text or --regex", hint='write "a text" or /regex/ in the query instead'
+        )
+    level = wanted.get("level")
+    typed = " ".join(query or ())
+    return shapes.SavedSearch(
+        name=name,
+        query=" ".join(
+            part for part in (f"({typed})" if typed and level else typed, f"level>={level}" if level else "") if part
+        ),
+        case="case" in wanted,
+        raw="raw" in wanted,
+        sources=wanted["source"].split(",") if "source" in wanted else [],
+        process=str(wanted.get("run") or wanted.get("pid") or ""),
+    )
+
+
+def narrowed(saved: "SavedSearch", wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """The filters of a saved search, with what else is wanted."""
+    found = saved.params()
+    query = resolved(str(found.pop("query", "")), case="case" in found, raw="raw" in found, live=False)
+    both = [one for one in (query, wanted.get("query")) if one]
+    if "pid" in wanted or "run" in wanted:
+        found = {key: value for key, value in found.items() if key not in {"pid", "run"}}
+    joined = {"query": " ".join(f"({one})" for one in both) if len(both) > 1 else both[0]} if both else {}
+    return {**found, **wanted, **joined}
+
+
+def saved_search(searches: "Sequence[SavedSearch]", name: str) -> "SavedSearch":
+    """The search of this name, without regard to case.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    for one in searches:
+        if one.name.casefold() == name.casefold():
+            return one
+    near = difflib.get_close_matches(name.casefold(), [one.name.casefold() for one in searches], 1)
+    meant = next((one.name for one in searches if near and one.name.casefold() == near[0]), None)
+    raise ConfigError(
+        f"there is no saved search named {name!r}",
+        hint=f"did you mean {meant!r}?" if meant else "`watchkeeper logs saved` lists them",
+    )
+
+
 def _say_why(why: Mapping[str, Any]) -> None:
     """What kept a search from finding anything, as `/v1/logs/nothing` has it; empty when it is not known."""
     for one in why.get("unknown", ()):
@@ -200,6 +274,43 @@ def _say_why(why: Mapping[str, Any]) -> None:
         left_out = {"range": "the time range", "levels": "levels", "sources": "sources", "process": "the process"}
         without = " and ".join(left_out[name] for name in why["without"])
         print(f"Without {without} there are matches, the newest of {clock(why['newest']['ts'])}.", file=sys.stderr)
+
+
+@command(logs_app, "watchkeeper logs saved")
+def saved(
+    rename: Annotated[
+        tuple[str, str] | None, typer.Option("--rename", metavar="OLD NEW", help="Give a saved search another name.")
+    ] = None,
+    delete: Annotated[str | None, typer.Option("--delete", metavar="NAME", help="Delete a saved search.")] = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """List the searches that were saved under names, here or on the Logs page."""
+    from monitor.client.client import Client
+
+    with Client.of(paths.data_dir(data_dir, os.environ)) as client:
+        found = client.saved_searches()
+        if rename is not None:
+            old = saved_search(found.searches, rename[0])
+            found = client.save_search(old.model_copy(update={"name": rename[1]}), was=old.name)
+        if delete is not None:
+            found = client.remove_search(delete)
+    if as_json:
+        print_json([one.model_dump(exclude_defaults=True) for one in found.searches])
+        return
+    for wrong in found.wrong:
+        print(f"{found.file}: {clean(wrong)}", file=sys.stderr)
+    if found.searches:
+        print_table(("NAME", "SEARCH"), [(clean(one.name), clean(said(one))) for one in found.searches])
+    else:
+        print("No search is saved. `watchkeeper logs search QUERY --save-as NAME` saves one.", file=sys.stderr)
+
+
+def said(one: "SavedSearch") -> str:
+    """A saved search in one line."""
+    flags = [f"--{name}" for name in ("case", "raw") if getattr(one, name)]
+    process = [f"process {one.process}"] if one.process else []
+    return "  ".join([*([one.query] if one.query else []), *one.sources, *one.levels, *process, *flags])
 
 
 @command(logs_app, "watchkeeper logs tail 'level>=warn source:train/*'")

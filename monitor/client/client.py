@@ -35,6 +35,9 @@ from monitor.api_models.logs import (
     LogSources,
     OwnFormats,
     RecordDetail,
+    SavedSearch,
+    SavedSearches,
+    SearchSaving,
 )
 from monitor.api_models.machine import Engines, HostLatest
 from monitor.api_models.processes import (
@@ -300,6 +303,19 @@ class Client:
     def remove_format(self, name: str) -> OwnFormats:
         """Forget a format."""
         return parsed(OwnFormats, self.request("DELETE", f"/v1/logs/formats/{path_part(name)}"))
+
+    def saved_searches(self) -> SavedSearches:
+        """The searches of logs that people saved."""
+        return self.get(SavedSearches, "/v1/logs/searches")
+
+    def save_search(self, search: SavedSearch, *, was: str | None = None, replace: bool = False) -> SavedSearches:
+        """Keep a search, or change the one that is named `was`."""
+        body = SearchSaving(search=search, was=was, replace=replace).model_dump()
+        return parsed(SavedSearches, self.request("PUT", "/v1/logs/searches", body=body))
+
+    def remove_search(self, name: str) -> SavedSearches:
+        """Forget a search."""
+        return parsed(SavedSearches, self.request("DELETE", "/v1/logs/searches", params={"name": name}))
 
     # --- engines, settings, query, shutdown
 

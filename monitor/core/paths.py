@@ -144,6 +144,11 @@ class DataFiles:
         """The folder of the log formats that people described."""
         return self.data_dir / "formats"
 
+    @property
+    def searches(self) -> Path:
+        """`searches.toml`: the searches of logs that people saved."""
+        return self.data_dir / "searches.toml"
+
 
 def socket_path(data: Path, environ: Mapping[str, str]) -> Path:
     """Where the agent of `data` listens: in the data directory or, if that path is too long for a socket, in the user's runtime

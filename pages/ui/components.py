@@ -451,7 +451,16 @@ def facts(
     mount("processes/facts", data, key=key, height=52 + 31 * max(2, len(rows)))
 
 
-def log_query(query: str, *, sources: Sequence[str], case: bool, raw: bool, zone: str, key: str = "query") -> None:
+def log_query(
+    query: str,
+    *,
+    sources: Sequence[str],
+    case: bool,
+    raw: bool,
+    zone: str,
+    saved: Sequence[Mapping[str, Any]] = (),
+    key: str = "query",
+) -> None:
     """The search box of the logs. It writes `query`, `case` and `raw` to the address.
 
     Args:
@@ -460,9 +469,10 @@ def log_query(query: str, *, sources: Sequence[str], case: bool, raw: bool, zone
         case: whether upper and lower case differ.
         raw: whether the whole original line is searched.
         zone: of the browser, for times without one.
+        saved: searches to suggest: `name`, `detail`, and `params` of the address.
         key: names the place.
     """
-    data = {"query": query, "sources": list(sources), "case": case, "raw": raw, "zone": zone}
+    data = {"query": query, "sources": list(sources), "case": case, "raw": raw, "zone": zone, "saved": list(saved)}
     mount("logs/query", data, key=key, height=42)
 
 

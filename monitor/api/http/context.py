@@ -7,6 +7,7 @@ from typing import Any, Protocol, TypeVar
 from logs import OwnFormats
 from monitor.api_models.services import Service
 from monitor.api_models.status import Status
+from monitor.config.saved_searches import SavedSearches
 from monitor.config.settings import Settings
 from monitor.core.this_process import ahead
 from monitor.health.alerts import Alerts
@@ -53,6 +54,7 @@ class Context:
             `own_pids` are Watchkeeper's processes.
         alerts: watches the rules of alerts; `save_alert` changes one, or removes it.
         log_formats: the formats that people described; `reread_formats` makes the followed files be read by them.
+        searches: the searches of logs that people saved.
         shutdown: asks the agent to end.
         now: microseconds since the epoch.
         token: what a request must carry where the agent listens on a port.
@@ -80,6 +82,7 @@ class Context:
     save_alert: Callable[[str, Mapping[str, Any] | None], Awaitable[None]]
     log_formats: OwnFormats
     reread_formats: Callable[[], Awaitable[None]]
+    searches: SavedSearches
     services: Supervisor
     last_words: Callable[[Service], str | None]
     audit: Audit

@@ -15,6 +15,7 @@ from monitor.api_models.logs import (
     LogPage,
     Record,
     RecordDetail,
+    SavedSearch,
 )
 from monitor.client.client import Client, Refused
 from tests.waiting import wait_until
@@ -148,6 +149,45 @@ fine = 'info'
         api.request("PUT", "/v1/logs/formats/shop", body={"toml": "pattern = '('", "files": []})
     assert api.request("DELETE", "/v1/logs/formats/shop").json()["formats"] == []
     assert {s.key: s.value for s in api.settings().settings}["logs.formats"] == []
+
+
+def test_a_search_is_saved_found_renamed_and_deleted(api: Client, record: Record, running_agent: Any) -> None:
+    """A name belongs to one search, whatever its case; what is wrong is refused and changes nothing; a file that was broken by hand is told and kept."""
+    needle = SavedSearch(name="The needle", query="needle", sources=[record.source], levels=["error"])
+    assert api.save_search(needle).searches == [needle]
+    found = api.saved_searches().searches[0].params()
+    assert [one.id for one in api.log_records(found).records] == [record.id]
+    other = SavedSearch(name="the NEEDLE", query="took>1s", case=True, process="4242")
+    with pytest.raises(Refused, match="there is a search named The needle"):
+        api.save_search(other)
+    assert api.save_search(other, replace=True).searches == [other]
+    assert other.params() == {"query": "took>1s", "case": 1, "pid": "4242"}
+    api.save_search(SavedSearch(name="b", query="since:2h b"))
+    with pytest.raises(Refused, match="there is a search named b"):
+        api.save_search(other.model_copy(update={"name": "B"}), was="The Needle")
+    renamed = other.model_copy(update={"name": "a/ü ?"})
+    assert [one.name for one in api.save_search(renamed, was="The Needle").searches] == ["a/ü ?", "b"]
+    for wrong, why in (
+        ({"name": " b "}, "is no name"),
+        ({"query": "level>=loud"}, "level"),
+        ({"query": " "}, "nothing"),
+    ):
+        with pytest.raises(Refused, match=why):
+            api.save_search(SavedSearch(name="c", query="c").model_copy(update=wrong))
+    with pytest.raises(Refused, match="no saved search"):
+        api.remove_search("c")
+    assert [one.name for one in api.remove_search("A/ü ?").searches] == ["b"]
+    path = Path(api.saved_searches().file)
+    kept = path.read_text("utf-8")
+    path.write_text(kept + '[[search]]\nname = "odd"\nquery = "level>=loud"\n', "utf-8")
+    assert [len(api.saved_searches().searches), len(api.saved_searches().wrong)] == [1, 1]
+    path.write_text("[[search", "utf-8")
+    assert "not valid TOML" in api.saved_searches().wrong[0]
+    with pytest.raises(Refused, match="not valid TOML"):
+        api.save_search(needle)
+    assert path.read_text("utf-8") == "[[search"
+    path.write_text(kept, "utf-8")
+    assert api.remove_search("b").searches == []
 
 
 def test_a_query_is_checked_and_its_fields_are_known(api: Client, tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ from websockets.sync.client import ClientConnection
 from logs import OwnFormats
 from monitor.api import log_formats
 from monitor.api.http import errors
+from monitor.config.saved_searches import SavedSearches
 from monitor.config.settings import SettingsError, load_settings
 from monitor.core.errors import MonitorError
 from monitor.core.paths import socket_path
@@ -122,6 +123,7 @@ class ScriptedAgent:
 
         context = SimpleNamespace(
             log_formats=OwnFormats(self.data_dir / "formats"), settings=lambda: load_settings(self.config, {}, {}), save_settings=save, reread_formats=reread,
+            searches=SavedSearches(self.data_dir / "searches.toml"),
         )  # fmt: skip
         app = FastAPI()
         errors.install(app)

@@ -309,12 +309,6 @@ def test_a_query_is_completed_refused_and_built_by_clicks(window: Window, logs: 
     logs.get_by_role("button", name="Hide this value: Level").click()
     wait_until(lambda: window.query().get("query") == "-level:error (job -nothing)", "the opposite took its place")
     expect(logs.get_by_role("searchbox", name="Search")).to_have_value("-level:error (job -nothing)")
-    logs.get_by_role("button", name="Save this search").click()
-    expect(logs.get_by_role("button", name="Forget this saved search")).to_be_visible()
-    logs.get_by_role("searchbox", name="Search").fill("")
-    logs.get_by_role("searchbox", name="Search").click()
-    logs.get_by_role("option", name="-level:error (job -nothing)").click()
-    expect(logs.get_by_role("searchbox", name="Search")).to_have_value("-level:error (job -nothing)")
 
 
 def test_a_question_mark_helps_with_queries(logs: Page) -> None:

@@ -125,19 +125,19 @@ def test_all_searched_texts_are_marked() -> None:
     assert run_script(body, marks) == [[["A.b", True], [" ", False], ["12", True], [" ", False], ["b", True]], None]
 
 
-def test_searches_are_saved_in_the_browser() -> None:
-    """A search is saved once, newest first, and forgotten by the same click; a browser that keeps nothing has none."""
+def test_saved_searches_are_suggested() -> None:
+    """An empty box lists all of them, with those that this browser kept before they had names; words find them by name."""
     body = """
-    const { savedSearches, toggleSaved } = await load("logs/saved");
-    const kept = new Map();
-    const storage = { getItem: (key) => kept.get(key) ?? null, setItem: (key, value) => kept.set(key, value) };
-    const answers = [toggleSaved(storage, "a"), toggleSaved(storage, "b OR c"), savedSearches(storage), toggleSaved(storage, "a"), savedSearches(storage), toggleSaved(storage, "")];
+    const { keptSearches, suggestedSearches, paramsOfSearch } = await load("logs/saved");
+    const kept = new Map([["watchkeeper.searches", '["a OR b", 7, ""]']]);
+    const storage = { getItem: (key) => kept.get(key) ?? null };
+    const named = [{ name: "Slow jobs", detail: "took>1s", params: { query: "took>1s", case: "1" } }];
+    const labels = (written) => suggestedSearches(named, keptSearches(storage), written).map((one) => one.label);
+    const answers = [labels(""), labels("slow"), labels("fast"), paramsOfSearch(named[0].params).source, paramsOfSearch(named[0].params).case];
     kept.set("watchkeeper.searches", "{broken");
-    for (let i = 0; i < 60; i += 1) toggleSaved(storage, `s${i}`);
-    const full = { getItem: () => null, setItem: () => { throw new Error("quota") } };
-    return [answers, savedSearches(storage).length, savedSearches(storage)[0], savedSearches(null), toggleSaved(null, "a"), toggleSaved(full, "a")];
+    return [...answers, keptSearches(storage), keptSearches(null)];
     """
-    assert run_script(body) == [[True, True, ["b OR c", "a"], False, ["b OR c"], False], 50, "s59", [], False, False]
+    assert run_script(body) == [["Slow jobs", "a OR b"], ["Slow jobs"], [], None, "1", [], []]
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,9 @@
 
 import { param, setParams } from "../core/address.js";
 import { get, Latest } from "../core/api.js";
-import { component, el, setAttr, setText } from "../core/dom.js";
+import { component, el, setAttr } from "../core/dom.js";
 import { browserStorage } from "../core/storage.js";
-import { savedSearches, toggleSaved } from "./saved.js";
+import { keptSearches, paramsOfSearch, suggestedSearches } from "./saved.js";
 import { suggestions } from "./terms.js";
 
 const PAUSE_MS = 300;
@@ -36,22 +36,16 @@ class QueryBox {
     this.list = el("ul", { class: "query-list", role: "listbox", id: `query-list-${(boxes += 1)}`, "aria-label": "Suggestions", hidden: true });
     this.input = el("input", { class: "mono", type: "search", "aria-label": "Search", placeholder: "Search: words, level>=warn, user_id=42 …   ( / )", "aria-autocomplete": "list", "aria-controls": this.list.id, autocomplete: "off", autocapitalize: "off", spellcheck: "false", maxlength: "4000" });
     this.case = this.#switch("Aa", "Match case", "case");
-    this.keep = el("button", { class: "plain", type: "button", "aria-pressed": "false" });
-    this.keep.onclick = () => {
-      toggleSaved(browserStorage(), this.input.value.trim());
-      this.#starred();
-    };
     this.raw = this.#switch("Raw", "Search the whole original line, with time and level", "raw");
     const ask = el("button", { class: "plain", type: "button", text: "?", title: "Help with queries", "aria-label": "Help with queries" });
     ask.onclick = () => this.#help();
     this.says = el("div", { class: "query-says", role: "alert", hidden: true });
     this.help = helpDialog();
-    host.append(el("div", { class: "query" }, el("div", { class: "query-box" }, this.input, this.keep, this.case, this.raw, ask), this.list), this.says, this.help);
+    host.append(el("div", { class: "query" }, el("div", { class: "query-box" }, this.input, this.case, this.raw, ask), this.list), this.says, this.help);
     this.host = host;
     this.input.oninput = () => this.#typed();
     this.input.onfocus = () => this.#learn();
     this.input.onclick = () => this.#suggest();
-    this.#starred();
     this.input.onblur = () => this.#close();
     this.input.onkeydown = (event) => this.#key(event);
     const focus = (event) => {
@@ -80,20 +74,7 @@ class QueryBox {
     if (param("query") !== null && param("query") !== data.query) return; // an answer to what was written before
     this.sent = data.query;
     this.input.value = data.query;
-    this.#starred();
     this.#check(data.query, { go: false });
-  }
-
-  /** Show whether the search is saved. */
-  #starred() {
-    const query = this.input.value.trim();
-    const saved = savedSearches(browserStorage()).includes(query);
-    const says = saved ? "Forget this saved search" : "Save this search in this browser";
-    setText(this.keep, saved ? "★" : "☆");
-    setAttr(this.keep, "aria-pressed", String(saved));
-    setAttr(this.keep, "title", says);
-    setAttr(this.keep, "aria-label", says);
-    this.keep.hidden = !query;
   }
 
   close() {
@@ -111,7 +92,6 @@ class QueryBox {
       return;
     }
     this.#suggest();
-    this.#starred();
     clearTimeout(this.timer);
     this.timer = setTimeout(() => this.#check(this.input.value), PAUSE_MS);
   }
@@ -162,8 +142,8 @@ class QueryBox {
 
   #suggest() {
     const caret = this.input.selectionStart ?? this.input.value.length;
-    const saved = this.input.value.trim() ? [] : savedSearches(browserStorage()).map((query) => ({ text: query, label: query, detail: "★ saved", from: 0 }));
-    this.shown = this.input.selectionEnd === caret ? [...saved, ...suggestions(this.input.value, caret, this.known)] : [];
+    const saved = suggestedSearches(this.data?.saved ?? [], keptSearches(browserStorage()), this.input.value);
+    this.shown = this.input.selectionEnd === caret ? [...(this.input.value.trim() ? [] : saved), ...suggestions(this.input.value, caret, this.known), ...(this.input.value.trim() ? saved : [])] : [];
     this.at = -1;
     this.list.replaceChildren(...this.shown.map((one, at) => this.#option(one, at)));
     this.list.hidden = !this.shown.length;
@@ -189,6 +169,13 @@ class QueryBox {
   }
 
   #take(one) {
+    if (one.params) {
+      this.#close();
+      this.input.value = this.sent = one.params.query ?? "";
+      this.#tell(null, this.input.value);
+      setParams(paramsOfSearch(one.params));
+      return;
+    }
     const caret = this.input.selectionStart;
     const rest = this.input.value.slice(caret);
     const text = rest.startsWith(" ") ? one.text.trimEnd() : one.text;
@@ -230,7 +217,7 @@ class QueryBox {
 function helpDialog() {
   const list = el("dl", {}, ...HELP.flatMap(([term, what]) => [el("dt", {}, el("code", { text: term })), el("dd", { text: what })]));
   const close = el("button", { type: "button", text: "Close" });
-  const dialog = el("dialog", { class: "query-help", "aria-label": "Help with queries" }, el("h2", { text: "Search log records" }), list, el("p", { class: "dim", text: "Tab completes names and values. ☆ saves a search in this browser; an empty box lists the saved ones. A click on + or − beside a value of an open record filters for it or hides it." }), close);
+  const dialog = el("dialog", { class: "query-help", "aria-label": "Help with queries" }, el("h2", { text: "Search log records" }), list, el("p", { class: "dim", text: "Tab completes names and values. “Saved” keeps a search under a name; an empty box lists them. A click on + or − beside a value of an open record filters for it or hides it." }), close);
   close.onclick = () => dialog.close();
   dialog.onclick = (event) => {
     if (event.target === dialog) dialog.close();
