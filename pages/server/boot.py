@@ -50,6 +50,8 @@ STYLE: Final = (
     "@media(max-width:640px){.st-key-log_filters>.st-key-any_process{order:1;flex:1 1 100%!important}"
     ".st-key-log_filters>:not(.st-key-any_process) button p{position:absolute;clip-path:inset(50%);width:1px;overflow:hidden}"
     ".st-key-log_filters>:not(.st-key-source) button{min-width:44px}"
+    ".st-key-log_filters{gap:4px!important}.st-key-log_filters>.st-key-source{flex-basis:110px!important;min-width:110px}"
+    ".st-key-log_filters [data-testid=stPopoverButton] div[aria-hidden=true]{display:none}"
     ".st-key-log_filters>.st-key-process:not(:has(input:not(:placeholder-shown))){display:none}"
     "[data-testid=stVerticalBlock]:has(>*>.st-key-log_filters){gap:8px}"
     ".st-key-page_header{gap:8px!important}.st-key-wk-pause{flex:0 0 44px!important;min-width:44px}"
