@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from logs.core.timestamps import SECOND
+from logs.following.holders import start_of
 from logs.following.rotation import Generations, still_holds
 from logs.following.surroundings import Surroundings
 from logs.following.tail import FileTail
@@ -29,6 +30,8 @@ class Ledger:
 
     def __init__(self, began: int) -> None:
         self._began = began
+        self._process_began = min(start_of(os.getpid()) or began, began)
+        """What began to be written later has nothing that an earlier store may have; services begin before their logs are followed."""
         self._begins: dict[int, int] = {}
         """Of files, by id: where they begin in their log. The store may not have it yet."""
         self._read: dict[int, int] = {}
@@ -97,7 +100,7 @@ class Ledger:
             return  # what an earlier store has of it is known once something was opened
         newest = max(states, key=lambda state: state.first_seen)
         parts = sorted((begin, self._end_of(state)) for state in states if (begin := self._begin_of(state)) is not None)
-        first = 0 if told.since >= self._began else min((begin for begin, _ in parts), default=told.gone)
+        first = 0 if told.since >= self._process_began else min((begin for begin, _ in parts), default=told.gone)
         before = max((to for state in states if (to := state.told_to) is not None), default=first)
         since = max(self._counted.get(newest.source, 0), before)
         until = min([told.gone, *self._still_read(tails)])
