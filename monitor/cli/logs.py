@@ -285,7 +285,7 @@ def saved(
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
-    """List the searches that were saved under names, here or on the Logs page."""
+    """List, rename or delete the searches saved under names."""
     from monitor.client.client import Client
 
     with Client.of(paths.data_dir(data_dir, os.environ)) as client:
