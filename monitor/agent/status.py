@@ -7,8 +7,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from monitor.api.runs.ending import run_ending
-from monitor.api_models.endings import RunEnding
+from monitor.api.runs.ending import run_ending, said_last
 from monitor.api_models.machine import DiskOutlook
 from monitor.api_models.services import Service
 from monitor.api_models.status import (
@@ -237,7 +236,8 @@ class StatusReporter:
         except StoreError as error:
             log.warning("what %s said last could not be read: %s", one.name, error.message)
             return
-        self._said = one, "" if ending is None else _said_last(ending)
+        said = "" if ending is None else said_last(ending)
+        self._said = one, said if len(said) <= SAID_CHARS else f"{said[:SAID_CHARS]}…"
 
     def known_status(self) -> dict[str, Any]:
         """The same at once, with the errors as they were counted last; `errors` is None before that."""
@@ -273,17 +273,6 @@ class StatusReporter:
             ],
             "warnings": self.warnings(),
         }
-
-
-def _said_last(ending: RunEnding) -> str:
-    """The error that a program ended with, or the line that it wrote last, where no signal came between; empty if there is none."""
-    error, ended = ending.last_error, ending.ended
-    if error is not None and ended is not None and error.ts >= ended - MINUTE:
-        said = error.text
-    else:
-        said = ending.last_line.text if ending.last_line is not None and ending.signal is None else ""
-    said = " ".join(said.split())
-    return said if len(said) <= SAID_CHARS else f"{said[:SAID_CHARS]}…"
 
 
 def _heads(errors: dict[str, Any]) -> dict[str, Any]:

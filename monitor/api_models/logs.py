@@ -277,6 +277,14 @@ class SavedSearch(Shape):
     levels: list[Level | Literal["unknown"]] = Field(default_factory=list, max_length=7)
     process: str = Field("", max_length=20, pattern=r"^\d*$")
 
+    @property
+    def said(self) -> str:
+        """What it asks for, in one line for people."""
+        process = f"process {self.process}" if self.process else ""
+        flags = [word for word, on in (("match case", self.case), ("raw", self.raw)) if on]
+        parts = [self.query, " ".join(self.sources), " ".join(self.levels), process, *flags]
+        return " · ".join(part for part in parts if part)
+
     def params(self) -> dict[str, Any]:
         """The filters that it stands for, as the log API takes them; empty if it asks for nothing."""
         found: dict[str, Any] = {}

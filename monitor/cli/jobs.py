@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from monitor.cli.core.options import DataDir, Json
-from monitor.cli.core.output import clock, print_json, print_table
+from monitor.cli.core.output import clock, meant, print_json, print_table
 from monitor.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -139,8 +139,10 @@ def jobs(
     with Client.of(paths.data_dir(data_dir, os.environ)) as client:
         summary = client.jobs.workers(start)
         found = client.jobs.found(filters, limit=limit) if listed or as_json else None
-        if worker and worker not in (known := [one.worker for one in summary.workers]) and not (found and found.total):
-            raise _nobody(worker, known)
+        known = [one.worker for one in summary.workers]
+        if worker and worker not in known and not (found and found.total):
+            hint = meant(worker, known, "`watchkeeper jobs` lists the workers")
+            raise ConfigError(f"no worker {worker} has reported a job", hint=hint)
         counted = {name: filters[name] for name in ("worker", "since")}
         errors = client.jobs.errors(counted, limit=limit) if failed and not (words or slowest) else None
     if as_json:
@@ -158,15 +160,6 @@ def jobs(
         print(example("track"))
     if summary.trouble:
         print(summary.trouble, file=sys.stderr)
-
-
-def _nobody(worker: str, known: list[str]) -> ConfigError:
-    """No worker of this name ever reported a job."""
-    from difflib import get_close_matches
-
-    near = get_close_matches(worker, known, n=1, cutoff=0.5) or known[:5]
-    hint = f"there is {', '.join(near)}" if near else "`watchkeeper jobs` says how a worker reports its jobs"
-    return ConfigError(f"no worker {worker} has reported a job", hint=hint)
 
 
 def _print_workers(summary: "Workers") -> None:

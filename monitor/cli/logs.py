@@ -1,6 +1,5 @@
 """`watchkeeper logs …`: search, follow, import and parse logs."""
 
-import difflib
 import json
 import os
 import re
@@ -16,12 +15,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from monitor.cli.core.options import DataDir, Group, Json, command, example
-from monitor.cli.core.output import DIM, RED, YELLOW, clean, clock, iso, paint, print_json, print_table, size
+from monitor.cli.core.output import DIM, RED, YELLOW, clean, clock, iso, meant, paint, print_json, print_table, size
 from monitor.core import paths
 from monitor.core.errors import ConfigError, MonitorError
 
 if TYPE_CHECKING:
     from monitor.api_models.logs import SavedSearch
+    from monitor.client.client import Client
 
 logs_app = typer.Typer(
     cls=Group,
@@ -181,11 +181,7 @@ def search(
 
     wanted = filters(query, text, regex, raw, case, level, source, pid, run)
     with Client.of(paths.data_dir(data_dir, os.environ)) as client:
-        if save_as is not None:
-            client.save_search(search_to_save(save_as, query, wanted))
-        if saved is not None:
-            wanted = narrowed(saved_search(client.saved_searches().searches, saved), wanted)
-        wanted |= ends(since, until)
+        wanted = by_name(client, wanted, query, saved, save_as) | ends(since, until)
         if count:
             number = client.log_count(wanted).count
             print_json({"count": number}) if as_json else print(number)
@@ -209,6 +205,23 @@ def search(
     if not any(pages) and not as_json:
         print("No stored record matches. `watchkeeper logs sources` lists what is read, by name.", file=sys.stderr)
         _say_why(why)
+
+
+def by_name(
+    client: "Client", wanted: dict[str, Any], query: list[str] | None, saved: str | None, save_as: str | None
+) -> dict[str, Any]:
+    """What is wanted, within the search that is `saved` under this name if one is given; it is kept under the name `save_as` if that is.
+
+    Raises:
+        ConfigError: both are given, there is no such search, or it cannot be saved.
+    """
+    if saved is not None and save_as is not None:
+        raise ConfigError(
+            "--saved cannot be combined with --save-as", hint="`watchkeeper logs saved --rename` renames a search"
+        )
+    if save_as is not None:
+        client.save_search(search_to_save(save_as, query, wanted))
+    return wanted if saved is None else narrowed(saved_search(client.saved_searches().searches, saved), wanted)
 
 
 def search_to_save(name: str, query: list[str] | None, wanted: Mapping[str, Any]) -> "SavedSearch":
@@ -257,12 +270,8 @@ def saved_search(searches: "Sequence[SavedSearch]", name: str) -> "SavedSearch":
     for one in searches:
         if one.name.casefold() == name.casefold():
             return one
-    near = difflib.get_close_matches(name.casefold(), [one.name.casefold() for one in searches], 1)
-    meant = next((one.name for one in searches if near and one.name.casefold() == near[0]), None)
-    raise ConfigError(
-        f"there is no saved search named {name!r}",
-        hint=f"did you mean {meant!r}?" if meant else "`watchkeeper logs saved` lists them",
-    )
+    hint = meant(name, (one.name for one in searches), "`watchkeeper logs saved` lists them")
+    raise ConfigError(f"there is no saved search named {name!r}", hint=hint)
 
 
 def _say_why(why: Mapping[str, Any]) -> None:
@@ -301,16 +310,9 @@ def saved(
     for wrong in found.wrong:
         print(f"{found.file}: {clean(wrong)}", file=sys.stderr)
     if found.searches:
-        print_table(("NAME", "SEARCH"), [(clean(one.name), clean(said(one))) for one in found.searches])
+        print_table(("NAME", "SEARCH"), [(clean(one.name), clean(one.said)) for one in found.searches])
     else:
         print("No search is saved. `watchkeeper logs search QUERY --save-as NAME` saves one.", file=sys.stderr)
-
-
-def said(one: "SavedSearch") -> str:
-    """A saved search in one line."""
-    flags = [f"--{name}" for name in ("case", "raw") if getattr(one, name)]
-    process = [f"process {one.process}"] if one.process else []
-    return "  ".join([*([one.query] if one.query else []), *one.sources, *one.levels, *process, *flags])
 
 
 @command(logs_app, "watchkeeper logs tail 'level>=warn source:train/*'")

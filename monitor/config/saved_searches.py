@@ -70,7 +70,9 @@ class SavedSearches:
                 raise self._missing(was)
             taken = names.get(search.name.casefold())
             if taken is not None and taken != old and not replace:
-                raise ConfigError(f"there is a search named {taken}", hint="choose another name, or replace it")
+                raise ConfigError(
+                    f"there is a search named {taken}", hint="choose another name, or delete that one first"
+                )
             if taken is None and old is None and len(names) >= _MOST:
                 raise ConfigError(f"there are {_MOST} saved searches already", hint="delete one that is not used")
             if taken is not None and old is not None and taken != old:

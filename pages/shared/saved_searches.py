@@ -41,14 +41,7 @@ def view_to_save(query: str, sources: list[str], levels: list[str], process: str
 
 def address_of(one: SavedSearch) -> dict[str, Any]:
     """A search for the suggestions of the search box: its name, what it says, and the parameters of the address."""
-    return {"name": one.name, "detail": said(one), "params": _params(one)}
-
-
-def said(one: SavedSearch) -> str:
-    """What a search asks for, in one line."""
-    parts = [one.query, " ".join(one.sources), " ".join(one.levels), f"process {one.process}" if one.process else ""]
-    parts += [word for word, on in (("match case", one.case), ("raw", one.raw)) if on]
-    return " · ".join(part for part in parts if part)
+    return {"name": one.name, "detail": one.said, "params": _params(one)}
 
 
 def saved_searches(found: SavedSearches | None, now: SavedSearch) -> None:
@@ -92,35 +85,30 @@ def _row(number: int, one: SavedSearch, *, allowed: bool, shown: bool) -> None:
             key=f"saved_open_{number}",
             type="tertiary",
             icon=":material/check:" if shown else None,
-            help=plain(said(one)),
+            help=plain(one.said),
             width="stretch",
             on_click=_open,
             args=(one,),
         )
-        st.button(
-            "Rename",
-            key=f"saved_rename_button_{number}",
-            type="tertiary",
-            icon=":material/edit:",
-            disabled=not allowed,
-            on_click=_ask_name,
-            args=(one.name,),
-        )
-        st.button(
-            "Delete",
-            key=f"saved_delete_{number}",
-            type="tertiary",
-            icon=":material/delete:",
-            disabled=not allowed,
-            on_click=_delete,
-            args=(one.name,),
-        )
+        for word, icon, key, work in (
+            ("Rename", "edit", f"saved_rename_button_{number}", _ask_name),
+            ("Delete", "delete", f"saved_delete_{number}", _delete),
+        ):
+            st.button(
+                word,
+                key=key,
+                type="tertiary",
+                icon=f":material/{icon}:",
+                disabled=not allowed,
+                on_click=work,
+                args=(one.name,),
+            )
 
 
 def _form(found: SavedSearches, now: SavedSearch, *, allowed: bool) -> None:
     """The name for the search in force."""
     with st.form("saved_form", border=False, clear_on_submit=False):
-        st.caption(plain(said(now)))
+        st.caption(plain(now.said))
         with st.container(horizontal=True, vertical_alignment="bottom"):
             st.text_input(
                 "Name for this search",

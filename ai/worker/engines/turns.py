@@ -19,6 +19,7 @@ def in_turn(
     longest_s: float | None = None,
     surely: int = 1,
     hopeless: float = math.inf,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> dict[K, float]:
     """The seconds of each, measured in turn in changing order until the time is up.
 
@@ -32,15 +33,16 @@ def in_turn(
         longest_s: the time that three turns may take; None: half as long again.
         surely: so many of the candidates are measured once at least.
         hopeless: what takes so many times as long as the best in two turns is not worth more of the time.
+        clock: seconds.
     """
     longest_s = 1.5 * budget_s if longest_s is None else longest_s
     taken: dict[K, list[float]] = {one: [] for one in candidates}
-    left, begun, turn = list(candidates), time.perf_counter(), 0
+    left, begun, turn = list(candidates), clock(), 0
     while True:
         for one in left if turn % 2 == 0 else left[::-1]:
-            if time.perf_counter() - begun < longest_s or (turn == 0 and one in candidates[:surely]):
+            if clock() - begun < longest_s or (turn == 0 and one in candidates[:surely]):
                 taken[one].append(measure(one))
-        turn, spent = turn + 1, time.perf_counter() - begun
+        turn, spent = turn + 1, clock() - begun
         if spent >= longest_s or (turn >= LEAST and spent * (turn + 1) / turn > budget_s):
             break
         if turn == LEAST - 1:

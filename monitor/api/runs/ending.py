@@ -106,6 +106,13 @@ def run_ending(store: Store, run: int) -> RunEnding | None:
     )
 
 
+def said_last(ending: RunEnding) -> str:
+    """The error that a run ended with, or the line that it wrote last, where no signal came between, in one line; empty if there is none."""
+    error, line = ending.last_error, ending.last_line if ending.signal is None else None
+    told = error if _is_at_end(error, ending.ended) else line
+    return "" if told is None else " ".join(told.text.split())
+
+
 def _who(cause: Cause, role: str, parent: RunRef | None, by: RunRef | None) -> RunRef | None:
     """Who ended it, where the cause is that somebody did."""
     if cause == "parent_gone" or (cause != "stopped" and role == "timer"):
@@ -185,7 +192,7 @@ def _last_error(store: Store, of: LogFilter, newest: LogRecord | None) -> LogRec
     return found[-1] if found else None
 
 
-def _is_at_end(record: LogRecord | None, ended: int | None) -> bool:
+def _is_at_end(record: LogRecord | LastError | None, ended: int | None) -> bool:
     """Whether it was written in the last minute of its run."""
     return record is not None and ended is not None and record.ts >= ended - MINUTE
 

@@ -99,3 +99,12 @@ def say_error(error: Reported, *, as_json: bool) -> None:
         print(f"  {clean(line)}", file=sys.stderr)
     if error.hint:
         print(f"{paint('hint:', BOLD, sys.stderr)} {clean(error.hint)}", file=sys.stderr)
+
+
+def meant(name: str, known: Iterable[str], otherwise: str) -> str:
+    """A hint for a name that is not known: the one that was meant, without regard to case; `otherwise` where none is like it."""
+    from difflib import get_close_matches
+
+    by_fold = {one.casefold(): one for one in known}
+    near = get_close_matches(name.casefold(), by_fold, n=1)
+    return f"did you mean {by_fold[near[0]]!r}?" if near else otherwise

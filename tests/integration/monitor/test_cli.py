@@ -154,6 +154,37 @@ def test_logs_ingest_search_count_sources(running_agent: Any, tmp_path: Path) ->
     assert answer("logs", "search", "clijson", "--limit", "1", data_dir=data)["fields"]["job"] == 7
 
 
+def test_a_search_is_saved_used_renamed_and_deleted(running_agent: Any, tmp_path: Path) -> None:
+    """Its words, level and sources; what is written beside its name narrows it; a wrong name is told the one that was meant."""
+    data, file = running_agent.data_dir, tmp_path / "kept.log"
+    file.write_text(
+        "".join(f"2026-01-02 03:04:{i:02d} {'ERROR' if i % 4 == 0 else 'INFO'} m: keptword {i}\n" for i in range(40))
+    )
+    assert wk("logs", "ingest", file, data_dir=data).returncode == 0
+
+    def found(*words: str) -> int:
+        count: int = answer("logs", "search", *words, "--count", data_dir=data)["count"]
+        return count
+
+    assert found("keptword OR nosuchword", "--level", "error", "--save-as", "Bad ones") == 10
+    assert [one["name"] for one in answer("logs", "saved", data_dir=data)] == ["Bad ones"]
+    assert found("--saved", "bad ones") == 10
+    assert found("/[12]$/", "--saved", "Bad ones") == found("(keptword) level>=error /[12]$/") == 2
+    assert found("--saved", "Bad ones", "--since", "2026-01-02 03:04:20") == 5
+    for words, hint in (
+        (["--saved", "bed ones"], "did you mean 'Bad ones'?"),
+        (["--saved", "nothing of the kind"], "`watchkeeper logs saved` lists them"),
+        (["x", "--saved", "Bad ones", "--save-as", "y"], "--rename"),
+        (["x", "--save-as", "bad ONES"], "choose another name"),
+        (["x", "--text", "--save-as", "y"], "in the query instead"),
+    ):
+        done = wk("logs", "search", *words, data_dir=data)
+        assert (done.returncode, hint in done.stderr) == (2, True), done.stderr
+    assert "Worse" in wk("logs", "saved", "--rename", "bad ones", "Worse", data_dir=data).stdout
+    assert wk("logs", "saved", "--delete", "Bad ones", data_dir=data).returncode != 0
+    assert answer("logs", "saved", "--delete", "worse", data_dir=data) == []
+
+
 def test_a_time_without_a_zone_is_of_the_zone_of_who_asks(
     running_agent: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

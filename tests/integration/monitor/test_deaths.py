@@ -293,11 +293,14 @@ def test_a_traceback_that_is_all_of_its_file_stays_with_its_process(
     agent = make_agent("[logs]\njournal = false\n")
     wait_until(lambda: agent.api.status().samples.received, "ends are told from now on")
     log = tmp_path / "crash.log"
-    with (
-        log.open("wb") as out,
-        subprocess.Popen([sys.executable, "-c", "import time; time.sleep(2.6); 1/0"], stderr=out) as job,
-    ):
-        pass
+    crash = [sys.executable, "-c", "input(); 1/0"]
+    with log.open("wb") as out, subprocess.Popen(crash, stdin=subprocess.PIPE, stderr=out) as job:
+        wait_until(lambda: any(one.pid == job.pid for one in agent.api.processes().processes), "it is seen", seconds=30)
+        seen = agent.api.status().samples.received
+        wait_until(
+            lambda: agent.api.status().samples.received > seen + 2, "who holds its file was looked up", seconds=30
+        )
+        job.communicate(b"\n", timeout=patient(20))
 
     def why() -> str:
         found = agent.api.ended_runs({"q": str(job.pid)}).runs
