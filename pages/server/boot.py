@@ -38,6 +38,7 @@ STYLE: Final = (
     "{width:1em;overflow:clip;visibility:hidden}"
     "[data-testid=stMain] [data-testid=stMarkdownContainer]:has(table){overflow-x:auto}"
     ".st-key-history td:first-child{white-space:nowrap}"
+    "[class*=st-key-saved_open_] button :is(button>div,button>div>div,button>div>div>span){justify-content:flex-start;width:100%}"
     "@media(max-width:1100px){.st-key-beside>div>[data-testid=stHorizontalBlock],.st-key-beside>[data-testid=stHorizontalBlock]{flex-wrap:wrap}"
     ".st-key-beside [data-testid=stColumn]{min-width:100%}"
     ".st-key-beside [data-testid=stColumn]:has(.st-key-why),.st-key-beside [data-testid=stColumn]"
